@@ -1,0 +1,1 @@
+"""Implementations of the ports on real services; the only rooms that import their clients."""

@@ -1,0 +1,93 @@
+"""Our copies of catalogue items on Redis, and the reading of the catalogue keyspace."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.link import RedisLink
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.ports.catalogue import Begun, Stored
+
+FENCE_KEPT_FOR = timedelta(days=1)
+"""No worker that read something longer ago than this may still be about to store it."""
+
+
+class RedisCatalogueSource:
+    """Implements :class:`~schedules_pipeline.ports.catalogue.CatalogueSource` by string keys with a prefix."""
+
+    def __init__(self, link: RedisLink, prefix: str) -> None:
+        self._link = link
+        self._prefix = prefix
+
+    def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
+        found = self._link.get_many([self._prefix + pid for pid in pids])
+        return {pid: content for pid, content in zip(pids, found, strict=True) if content is not None}
+
+
+class RedisCopyStore:
+    """Implements :class:`~schedules_pipeline.ports.catalogue.CopyStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+        self._begin, self._store = link.script("begin_copy"), link.script("store_copy")
+        self._settle, self._plant = link.script("settle_copy"), link.script("plant_copy")
+        self._kept_seconds = int(FENCE_KEPT_FOR.total_seconds())
+
+    def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
+        keys = self._keys
+        replies = self._link.run(
+            [
+                self._begin.command(
+                    [keys.copy(pid), keys.fence(pid), keys.dependants(pid)], [self._kept_seconds]
+                )
+                for pid in pids
+            ]
+        )
+        return {
+            pid: Begun(token, bool(needed), bool(owed))
+            for pid, (token, needed, owed) in zip(pids, replies, strict=True)
+        }
+
+    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
+        replies = self._link.run(
+            [
+                self._store.command([self._keys.copy(pid), self._keys.fence(pid)], [token, value])
+                for pid, (token, value) in values.items()
+            ]
+        )
+        return {
+            pid: Stored(bool(changed), bool(owed))
+            for pid, (changed, owed) in zip(values, replies, strict=True)
+        }
+
+    def settle(self, tokens: Mapping[Pid, int]) -> None:
+        self._link.run(
+            [
+                self._settle.command([self._keys.fence(pid)], [token, self._kept_seconds])
+                for pid, token in tokens.items()
+            ]
+        )
+
+    def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
+        found = self._link.get_many([self._keys.copy(pid) for pid in pids])
+        return {pid: copy for pid, copy in zip(pids, found, strict=True) if copy is not None}
+
+    def take_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
+        replies = self._link.run([("HINCRBY", self._keys.fence(pid), "token", 1) for pid in pids])
+        return dict(zip(pids, replies, strict=True))
+
+    def plant(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
+        replies = self._link.run(
+            [
+                self._plant.command(
+                    [self._keys.copy(pid), self._keys.fence(pid)], [token, value, self._kept_seconds]
+                )
+                for pid, (token, value) in values.items()
+            ]
+        )
+        return dict(zip(values, replies, strict=True))
+
+    def held(self) -> Iterator[list[Pid]]:
+        for batch in self._link.scan(f"{self._keys.keyspace}:copy:*"):
+            yield [Pid(key.decode().rpartition("{")[2][:-1]) for key in batch]

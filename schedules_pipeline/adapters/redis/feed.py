@@ -1,0 +1,77 @@
+"""The change feed on Redis: a stream, and a hash of the latest row of each schedule."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.link import RedisLink
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.formats.change_row import parse_row
+from schedules_pipeline.ports.feed import Change, FeedEntry
+
+_GROUP = "dagster"
+_TAKEN_OVER_AFTER_MILLISECONDS = 60_000
+
+
+class RedisChangeFeed:
+    """Implements :class:`~schedules_pipeline.ports.feed.ChangeFeed`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._changes, self._heads = keys.feed("changes"), keys.feed("heads")
+        self._append = link.script("append_feed")
+
+    def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
+        if rows:
+            arguments = [part for key, seq, row in rows for part in (str(key), seq, row)]
+            self._link.call(*self._append.command([self._changes, self._heads], arguments))
+
+    def heads(self) -> dict[ScheduleKey, Change]:
+        rows = self._link.call("HGETALL", self._heads)
+        changes = [parse_row(row) for row in rows.values()]
+        return {change.key: change for change in changes}
+
+    def read_after(self, position: str, limit: int) -> list[FeedEntry]:
+        start = "-" if position == "0" else f"({position}"
+        return _entries(self._link.call("XRANGE", self._changes, start, "+", "COUNT", limit))
+
+    def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
+        self._ensure_group()
+        claimed = self._link.call(
+            "XAUTOCLAIM", self._changes, _GROUP, consumer, _TAKEN_OVER_AFTER_MILLISECONDS, "0", "COUNT", limit
+        )
+        left_behind = _entries(claimed[1])
+        if left_behind:
+            return left_behind
+        fresh = self._link.call(
+            "XREADGROUP", "GROUP", _GROUP, consumer, "COUNT", limit, "STREAMS", self._changes, ">"
+        )
+        return _entries(fresh[0][1]) if fresh else []
+
+    def confirm_recorded(self, positions: Sequence[str]) -> None:
+        if positions:
+            self._link.call("XACK", self._changes, _GROUP, *positions)
+
+    def unrecorded(self) -> int:
+        self._ensure_group()
+        groups = self._link.call("XINFO GROUPS", self._changes)
+        group = next(g for g in groups if g["name"] == _GROUP.encode())
+        return int(group["pending"]) + int(group["lag"] or 0)
+
+    def _ensure_group(self) -> None:
+        try:
+            self._link.call("XGROUP CREATE", self._changes, _GROUP, "0", "MKSTREAM")
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+def _entries(rows: Sequence[Any]) -> list[FeedEntry]:
+    return [FeedEntry(position.decode(), parse_row(_row(fields))) for position, fields in rows if fields]
+
+
+def _row(fields: Any) -> bytes:
+    row: bytes = fields[b"row"]
+    return row

@@ -1,0 +1,68 @@
+"""The register of every Redis key, with its type. No other module spells a key.
+
+Every atomic step touches keys of one hash tag only (the part in braces), so the same code runs on one Redis
+and on a Redis Cluster. ``<ks>`` is the configured keyspace; two keyspaces share nothing.
+"""
+
+from dataclasses import dataclass
+
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one keyspace, for example ``schedules``."""
+
+    keyspace: str
+
+    # One schedule, tag {sid/date}.
+
+    def state(self, key: ScheduleKey) -> str:
+        """Hash: token, seq, etag, mark, seen, accepted, ancestors."""
+        return f"{self.keyspace}:state:{{{key}}}"
+
+    def document(self, key: ScheduleKey) -> str:
+        """String: the published document, ready to serve."""
+        return f"{self.keyspace}:document:{{{key}}}"
+
+    def outbox(self, key: ScheduleKey) -> str:
+        """Sorted set: rows of the change feed that it may not have yet, by sequence number."""
+        return f"{self.keyspace}:outbox:{{{key}}}"
+
+    # One catalogue item, tag {pid}.
+
+    def copy(self, pid: Pid) -> str:
+        """String: our copy, projected to the fields that outputs use."""
+        return f"{self.keyspace}:copy:{{{pid}}}"
+
+    def fence(self, pid: Pid) -> str:
+        """Hash: token (last taken), newest (recorded), owed (to be propagated). Expires a day after use."""
+        return f"{self.keyspace}:fence:{{{pid}}}"
+
+    def dependants(self, pid: Pid) -> str:
+        """Sorted set: ``sid/date`` or ``sid/date/broadcast_pid``, by the token that registered it."""
+        return f"{self.keyspace}:dependants:{{{pid}}}"
+
+    # The work queue, tag {work}.
+
+    def work(self, name: str) -> str:
+        """``dirty``, ``leases``, ``waiting``: sorted sets of schedule keys by due time, lease end, retry time.
+
+        ``causes``, ``claimed_causes``, ``tokens``, ``attempts``, ``set_aside``: hashes by schedule key.
+        ``token``: the counter of claims. ``wake``: a list of at most one element, pushed at every mark.
+        """
+        return f"{self.keyspace}:{{work}}:{name}"
+
+    # The change feed, tag {feed}.
+
+    def feed(self, name: str) -> str:
+        """``changes``: stream of rows, with the consumer group ``dagster``. ``heads``: hash, the latest row
+        by schedule key."""
+        return f"{self.keyspace}:{{feed}}:{name}"
+
+    # What operators look at, tag {journal}.
+
+    def journal(self, name: str) -> str:
+        """``refused``, ``comparisons``, ``counters``: hashes. ``compared_refresh``: string.
+        ``publisher``: string that expires, who publishes just now."""
+        return f"{self.keyspace}:{{journal}}:{name}"

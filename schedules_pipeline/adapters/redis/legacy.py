@@ -1,0 +1,21 @@
+"""The old system's keyspace on Redis, read for comparison."""
+
+from collections.abc import Sequence
+
+from schedules_pipeline.adapters.redis.link import RedisLink
+from schedules_pipeline.domain.identifiers import ScheduleKey
+
+
+class RedisLegacyKeyspace:
+    """Implements :class:`~schedules_pipeline.ports.upstream.LegacyKeyspace` by string keys with a prefix."""
+
+    def __init__(self, link: RedisLink, prefix: str) -> None:
+        self._link = link
+        self._prefix = prefix
+
+    def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        found = self._link.get_many([f"{self._prefix}{key}" for key in keys])
+        return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
+
+    def refreshed_at(self) -> str:
+        return (self._link.call("GET", f"{self._prefix}refreshed_at") or b"").decode()

@@ -1,0 +1,78 @@
+"""The store of schedules on Redis: for each a hash of what is committed, and the document."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.link import Command, RedisLink
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.formats.change_row import render_row
+from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
+
+_FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors")
+
+
+class RedisScheduleStore:
+    """Implements :class:`~schedules_pipeline.ports.schedules.ScheduleStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+        self._commit = link.script("commit")
+
+    def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
+        self._link.run([("HINCRBY", self._keys.state(key), "mark", 1) for key in keys])
+
+    def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, ScheduleState]:
+        replies = self._link.run([("HMGET", self._keys.state(key), *_FIELDS) for key in keys])
+        return {key: _state(key, reply) for key, reply in zip(keys, replies, strict=True)}
+
+    def commit(self, commits: Sequence[Commit]) -> list[Committed]:
+        return [_committed(reply) for reply in self._link.run([self._commit_command(c) for c in commits])]
+
+    def announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        self._link.run(
+            [("ZREMRANGEBYSCORE", self._keys.outbox(key), "-inf", seq) for key, seq in seqs.items()]
+        )
+
+    def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        found = self._link.get_many([self._keys.document(key) for key in keys])
+        return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
+
+    def _commit_command(self, commit: Commit) -> Command:
+        key = commit.key
+        return self._commit.command(
+            [self._keys.state(key), self._keys.document(key), self._keys.outbox(key)],
+            [
+                commit.token,
+                commit.read_token,
+                commit.seen_mark,
+                commit.accepted,
+                int(commit.accepted_is_new),
+                " ".join(sorted(commit.ancestors)),
+                commit.etag,
+                commit.change.seq,
+                commit.document,
+                render_row(commit.change),
+            ],
+        )
+
+
+def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
+    token, seq, etag, mark, seen, accepted, ancestors = reply
+    return ScheduleState(
+        key=key,
+        committed_token=int(token or 0),
+        seq=int(seq or 0),
+        etag=(etag or b"").decode(),
+        source_mark=int(mark or 0),
+        seen_mark=int(seen or 0),
+        accepted=accepted,
+        ancestors=frozenset(cast("list[Pid]", (ancestors or b"").decode().split())),
+    )
+
+
+def _committed(reply: Sequence[Any]) -> Committed:
+    outcome, seq, *rows = reply
+    announcements = tuple((int(rows[i + 1]), rows[i]) for i in range(0, len(rows), 2))
+    return Committed(Outcome(outcome.decode()), int(seq), announcements)

@@ -1,0 +1,11 @@
+-- Takes a token for a catalogue item and looks whether anybody needs it. Where nobody does, records the
+-- token as the newest in the same step, so that nobody can store what was read before this moment.
+-- KEYS  1 copy (string)  2 fence (hash)  3 dependants (zset)
+-- ARGV  1 seconds for which an idle fence is kept
+-- Reply: token, 1 if needed, 1 if a change is still owed to dependants
+local token = redis.call('HINCRBY', KEYS[2], 'token', 1)
+local needed = redis.call('EXISTS', KEYS[1]) == 1 or redis.call('EXISTS', KEYS[3]) == 1
+if not needed then redis.call('HSET', KEYS[2], 'newest', token) end
+local owed = redis.call('HEXISTS', KEYS[2], 'owed')
+if owed == 0 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
+return {token, needed and 1 or 0, owed}

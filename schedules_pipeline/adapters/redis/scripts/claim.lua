@@ -1,0 +1,83 @@
+-- Moves schedules from dirty to in progress, under one fencing token and a lease.
+-- KEYS  1 dirty (zset)  2 causes (hash)  3 waiting (zset)  4 leases (zset)  5 tokens (hash)
+--       6 claimed causes (hash)  7 attempts (hash)  8 token (counter)
+-- ARGV  1 now  2 end of the lease  3 limit  4 causes kept per schedule
+--       5 attempts from which on a schedule is handed out alone  6... exactly these schedules, whoever has them
+-- At most 1,000 schedules at once: Lua unpacks a few thousand values, not more.
+-- Reply: the token, then triples: schedule key, causes, attempts. Only "0" where there was nothing.
+local now, lease_end, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local kept, alone = tonumber(ARGV[4]), tonumber(ARGV[5])
+
+-- The causes of a schedule that was claimed before are older than those marked since.
+local function merge(older, newer)
+  if not older then return newer end
+  if not newer then return older end
+  local count_a, list_a = string.match(older, '^(%d+)\n(.*)$')
+  local count_b, list_b = string.match(newer, '^(%d+)\n(.*)$')
+  local room = kept - tonumber(count_a)
+  for cause in string.gmatch(list_b, '[^\n]+') do
+    if room <= 0 then break end
+    list_a = list_a .. '\n' .. cause
+    room = room - 1
+  end
+  return (tonumber(count_a) + tonumber(count_b)) .. '\n' .. list_a
+end
+
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 1000)) do
+  local causes = merge(redis.call('HGET', KEYS[6], key), redis.call('HGET', KEYS[2], key))
+  redis.call('ZADD', KEYS[1], 'LT', now, key)
+  if causes then redis.call('HSET', KEYS[2], key, causes) end
+  redis.call('ZREM', KEYS[4], key)
+  redis.call('HDEL', KEYS[5], key)
+  redis.call('HDEL', KEYS[6], key)
+  redis.call('HINCRBY', KEYS[7], key, 1)
+end
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 1000)) do
+  redis.call('ZADD', KEYS[1], 'LT', now, key)
+  redis.call('ZREM', KEYS[3], key)
+end
+
+-- Hash fields by many keys at once; false where there is none.
+local function fields(hash, keys)
+  if #keys == 0 then return {} end
+  return redis.call('HMGET', hash, unpack(keys))
+end
+
+local chosen = {}
+if #ARGV > 5 then
+  for i = 6, #ARGV do chosen[#chosen + 1] = ARGV[i] end
+else
+  local candidates = redis.call('ZRANGE', KEYS[1], 0, limit + redis.call('ZCARD', KEYS[4]) - 1)
+  local held, attempts = fields(KEYS[5], candidates), fields(KEYS[7], candidates)
+  for i, key in ipairs(candidates) do
+    if #chosen >= limit then break end
+    if not held[i] then
+      local risky = tonumber(attempts[i] or '0') >= alone
+      if risky and #chosen == 0 then
+        chosen[1] = key
+        break
+      elseif not risky then
+        chosen[#chosen + 1] = key
+      end
+    end
+  end
+end
+if #chosen == 0 then return {'0'} end
+
+local token = redis.call('INCR', KEYS[8])
+local older, newer, attempts = fields(KEYS[6], chosen), fields(KEYS[2], chosen), fields(KEYS[7], chosen)
+local reply, leases, tokens, causes = {tostring(token)}, {}, {}, {}
+for i, key in ipairs(chosen) do
+  local why = merge(older[i], newer[i]) or '0\n'
+  leases[2 * i - 1], leases[2 * i] = lease_end, key
+  tokens[2 * i - 1], tokens[2 * i] = key, token
+  causes[2 * i - 1], causes[2 * i] = key, why
+  reply[3 * i - 1], reply[3 * i], reply[3 * i + 1] = key, why, attempts[i] or '0'
+end
+redis.call('ZREM', KEYS[1], unpack(chosen))
+redis.call('ZREM', KEYS[3], unpack(chosen))
+redis.call('HDEL', KEYS[2], unpack(chosen))
+redis.call('ZADD', KEYS[4], unpack(leases))
+redis.call('HSET', KEYS[5], unpack(tokens))
+redis.call('HSET', KEYS[6], unpack(causes))
+return reply

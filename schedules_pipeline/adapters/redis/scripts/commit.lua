@@ -1,0 +1,25 @@
+-- Makes the result of one build true, if nobody has overtaken it.
+-- KEYS  1 state (hash)  2 document (string)  3 outbox (zset)
+-- ARGV  1 token  2 committed token that the build began from  3 seen mark
+--       4 accepted source ("" = none)  5 "1" if the accepted source is new  6 ancestors
+--       7 etag ("" = nothing to show)  8 next sequence number  9 document  10 feed row
+-- Since nobody has committed since the build began, the next sequence number is the one it expected.
+-- Reply: outcome, sequence number, then pairs of all that is not yet announced: feed row, sequence number.
+local state = redis.call('HMGET', KEYS[1], 'token', 'etag', 'seq')
+local committed, etag, seq = tonumber(state[1] or '0'), state[2] or '', state[3] or '0'
+if committed >= tonumber(ARGV[1]) then return {'superseded', seq} end
+if committed ~= tonumber(ARGV[2]) then return {'moved', seq} end
+
+local outcome = 'unchanged'
+if etag ~= ARGV[7] then
+  outcome, seq = 'published', ARGV[8]
+  if ARGV[7] == '' then redis.call('DEL', KEYS[2])
+  else redis.call('SET', KEYS[2], ARGV[9]) end
+  redis.call('ZADD', KEYS[3], seq, ARGV[10])
+end
+redis.call('HSET', KEYS[1], 'token', ARGV[1], 'seen', ARGV[3], 'ancestors', ARGV[6], 'etag', ARGV[7], 'seq', seq)
+if ARGV[5] == '1' then
+  if ARGV[4] == '' then redis.call('HDEL', KEYS[1], 'accepted')
+  else redis.call('HSET', KEYS[1], 'accepted', ARGV[4]) end
+end
+return {outcome, seq, unpack(redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'))}

@@ -1,0 +1,22 @@
+-- Puts schedules whose build failed back for later, or aside; skips those that were claimed anew since.
+-- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 set aside (hash)
+--       6 waiting (zset)  7 causes (hash)  8 dirty (zset)
+-- ARGV  1 token  2 what to add to the attempts, then triples: schedule key, retry time ("" = aside), reason
+-- A schedule that was marked meanwhile stays dirty: there is news that may mend it.
+for i = 3, #ARGV, 3 do
+  local key, retry_at, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if redis.call('HGET', KEYS[2], key) == ARGV[1] then
+    local causes = redis.call('HGET', KEYS[3], key)
+    redis.call('ZREM', KEYS[1], key)
+    redis.call('HDEL', KEYS[2], key)
+    redis.call('HDEL', KEYS[3], key)
+    redis.call('HINCRBY', KEYS[4], key, ARGV[2])
+    if retry_at == '' then
+      redis.call('HSET', KEYS[5], key, reason)
+    elseif not redis.call('ZSCORE', KEYS[8], key) then
+      redis.call('ZADD', KEYS[6], retry_at, key)
+      if causes then redis.call('HSETNX', KEYS[7], key, causes) end
+    end
+  end
+end
+return 'OK'

@@ -1,0 +1,17 @@
+-- Stores what was read of a catalogue item, unless a newer token was recorded; records ours also where the
+-- value is equal. A value that differs is owed to its dependants until it is settled.
+-- KEYS  1 copy (string)  2 fence (hash)
+-- ARGV  1 token  2 value
+-- Reply: 1 if the copy changed, 1 if something is owed
+local token = tonumber(ARGV[1])
+local changed = 0
+if token > tonumber(redis.call('HGET', KEYS[2], 'newest') or '0') then
+  redis.call('HSET', KEYS[2], 'newest', ARGV[1])
+  if redis.call('GET', KEYS[1]) ~= ARGV[2] then
+    redis.call('SET', KEYS[1], ARGV[2])
+    redis.call('HSET', KEYS[2], 'owed', ARGV[1])
+    redis.call('PERSIST', KEYS[2])
+    changed = 1
+  end
+end
+return {changed, redis.call('HEXISTS', KEYS[2], 'owed')}

@@ -1,0 +1,48 @@
+"""What one schedule depends on, as entries of the back-reference index.
+
+An entry says "this pid is read by that schedule". For an episode it also says by which broadcast, so
+the one index answers both of its questions: which schedules to rebuild, and where an episode is shown.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+
+
+class Entry(NamedTuple):
+    """One back-reference: ``pid`` is read by a schedule, as the episode of ``broadcast_pid`` or, where
+    that is None, as an ancestor of some episode."""
+
+    pid: Pid
+    broadcast_pid: Pid | None = None
+
+
+class Reference(NamedTuple):
+    """The other end of an entry: the schedule, and the broadcast where the pid is an episode's."""
+
+    key: ScheduleKey
+    broadcast_pid: Pid | None = None
+
+
+class Shown(NamedTuple):
+    """One broadcast's mention of an episode."""
+
+    episode_pid: Pid
+    broadcast_pid: Pid
+
+
+Dependencies = frozenset[Entry]
+
+
+def find_ancestors(episodes: Iterable[Pid], reads: Callable[[Pid], tuple[Pid, ...]]) -> frozenset[Pid]:
+    """Every pid above these episodes, including those that the catalogue lacks.
+
+    ``reads`` gives all pids that resolving an episode looked up, the episode itself first.
+    """
+    return frozenset().union(*[reads(episode)[1:] for episode in episodes])
+
+
+def dependencies(shown: Iterable[Shown], ancestors: Iterable[Pid]) -> Dependencies:
+    """All entries that a schedule needs: one a mention, one an ancestor."""
+    return frozenset({Entry(*mention) for mention in shown} | {Entry(pid) for pid in ancestors})

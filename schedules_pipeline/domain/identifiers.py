@@ -1,0 +1,63 @@
+"""What things are called: pids, service ids and schedule keys, as values that refuse anything else."""
+
+import re
+from datetime import date
+from typing import NamedTuple, Self
+
+from schedules_pipeline.errors import InvalidIdentifier
+
+_PID = re.compile(r"[0-9b-df-hj-np-tv-z]{8,32}")
+_SID = re.compile(r"[0-9a-z_]{1,64}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Pid(str):
+    """A programme id: lower-case letters without vowels, and digits, 8 to 32 of them."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Raise :class:`InvalidIdentifier` for anything that is not a pid."""
+        if not _PID.fullmatch(text):
+            raise InvalidIdentifier(f"not a pid: {text[:60]!r} (digits and consonants, 8 to 32 of them)")
+        return super().__new__(cls, text)
+
+
+class Sid(str):
+    """A service id, ``alder_one_north``: lower-case letters, digits and underscores, at most 64."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Raise :class:`InvalidIdentifier` for anything that is not a sid."""
+        if not _SID.fullmatch(text):
+            raise InvalidIdentifier(f"not a service id: {text[:80]!r} (pattern [0-9a-z_]+)")
+        return super().__new__(cls, text)
+
+
+class ScheduleKey(NamedTuple):
+    """One service on one broadcast day: the unit that is stored, delivered and partitioned."""
+
+    sid: Sid
+    date: date
+
+    def __str__(self) -> str:
+        return f"{self.sid}/{self.date.isoformat()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``sid/YYYY-MM-DD``; raise :class:`InvalidIdentifier` for anything else."""
+        sid, slash, day = text.partition("/")
+        if not slash:
+            raise InvalidIdentifier(f"not a schedule key: {text[:100]!r} (expected sid/YYYY-MM-DD)")
+        return cls(Sid(sid), parse_date(day))
+
+
+def parse_date(text: str) -> date:
+    """Read ``YYYY-MM-DD`` and no other ISO form; raise :class:`InvalidIdentifier` otherwise."""
+    if _DATE.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise InvalidIdentifier(f"not a date: {text[:40]!r} (expected YYYY-MM-DD)")

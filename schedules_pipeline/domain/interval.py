@@ -1,0 +1,18 @@
+"""Stretches of time: starts are inclusive and ends are exclusive, everywhere in this package."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+
+class Interval(NamedTuple):
+    """A half-open stretch of aware instants."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    def contains(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end

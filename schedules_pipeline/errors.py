@@ -1,0 +1,40 @@
+"""Every error that this package raises on purpose, by whose fault it is and whether a retry helps.
+
+::
+
+    PipelineError
+    ├── ContentError            theirs: the same input fails again, so it is kept aside, never retried
+    │   ├── InvalidIdentifier   a text that should be a pid, a sid or a schedule key is not
+    │   ├── InvalidDocument     a schedule or catalogue document that does not parse or validate
+    │   └── InvalidMessage      a notification that says nothing that we understand
+    ├── ServiceError            the world's: it may work in a moment, so it is retried with backoff
+    └── ConfigurationError      ours: stop at start-up and name the setting
+"""
+
+
+class PipelineError(Exception):
+    """The root, for those who want to catch all of them."""
+
+
+class ContentError(PipelineError):
+    """What was sent to us cannot be accepted; sending the same again changes nothing."""
+
+
+class InvalidIdentifier(ContentError, ValueError):
+    """A pid, sid or schedule key that does not have the form of one."""
+
+
+class InvalidDocument(ContentError):
+    """A document that does not parse, does not validate, or is not the one its key promises."""
+
+
+class InvalidMessage(ContentError):
+    """A notification in no envelope that we know, or with a key that names nothing of ours."""
+
+
+class ServiceError(PipelineError):
+    """A store, queue or source did not answer as it should; the same call may work later."""
+
+
+class ConfigurationError(PipelineError):
+    """A setting is missing or contradicts another; the message names it."""

@@ -1,0 +1,25 @@
+"""Causes of a rebuild as one line of JSON, as the work queue and the change feed keep them."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from schedules_pipeline.ports.work import Cause, Origin
+
+
+def render_cause(cause: Cause) -> bytes:
+    return orjson.dumps(cause_fields(cause))
+
+
+def cause_fields(cause: Cause) -> list[str]:
+    return [cause.event_id, cause.origin.value, str(cause.subject), cause.notified_at.isoformat()]
+
+
+def parse_cause(line: bytes) -> Cause:
+    return read_cause(orjson.loads(line))
+
+
+def read_cause(fields: list[Any]) -> Cause:
+    event_id, origin, subject, notified_at = fields
+    return Cause(event_id, Origin(origin), subject, datetime.fromisoformat(notified_at))

@@ -1,0 +1,33 @@
+"""What the old system writes to the legacy keyspace; read for comparison, never written by us.
+
+Format: ``{"generated_at": "...", "schedule": {"sid", "date", "broadcasts": [...]}}``, where
+``generated_at`` is the instant before the old system read the first input of that document.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import InvalidDocument
+
+
+@dataclass(frozen=True, slots=True)
+class LegacySchedule:
+    generated_at: datetime
+    broadcasts: list[dict[str, Any]]
+
+
+def parse_legacy_document(key: ScheduleKey, content: bytes) -> LegacySchedule:
+    """Raises :class:`InvalidDocument` where the document is not what the old system writes."""
+    try:
+        document = orjson.loads(content)
+        generated_at = datetime.fromisoformat(document["generated_at"]).astimezone(UTC)
+        broadcasts = document["schedule"]["broadcasts"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidDocument(f"legacy schedule {key}: {error!r}") from error
+    if not isinstance(broadcasts, list) or not all(isinstance(b, dict) for b in broadcasts):
+        raise InvalidDocument(f"legacy schedule {key}: broadcasts is not a list of objects")
+    return LegacySchedule(generated_at, broadcasts)

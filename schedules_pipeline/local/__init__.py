@@ -1,0 +1,1 @@
+"""What the demonstration and the tests need on one machine: real servers, their content, the old system."""

@@ -1,0 +1,139 @@
+"""Recorded upstream histories: reading them, and how long to wait between their events.
+
+Belongs here: the gzipped format of one JSON event a line, and the arithmetic of a replay at another speed.
+Does not belong here: waiting, and writing the documents anywhere (``upstream``).
+
+A line is one of::
+
+    {"at", "kind": "catalogue", "action": "UPDATE", "type", "pid", "document": {...}}
+    {"at", "kind": "schedule", "action": "PUT", "sid", "date", "document": {...}}
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from schedules_pipeline.domain.identifiers import Pid, Sid, parse_date
+from schedules_pipeline.errors import ContentError, InvalidDocument
+
+DEFAULT_LONGEST_SECONDS = 60.0
+
+
+class InvalidHistory(ContentError):
+    """A recorded history cannot be read; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """One recorded moment at which upstream wrote a document; one of the two classes below."""
+
+    at: datetime
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueUpdated(HistoryEvent):
+    type: str
+    pid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePut(HistoryEvent):
+    sid: str
+    date: date
+
+
+def read_history(path: Path | str) -> Iterator[HistoryEvent]:
+    """Yield the events of a recorded history in their order; empty lines are passed over.
+
+    Raises :class:`InvalidHistory` at the first line that is not an event, and where the file is not gzipped
+    or ends too early. Events before that place have been yielded by then.
+    """
+    number = 0
+    try:
+        with gzip.open(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _parse_line(path, number, line)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InvalidHistory(f"{path}, after line {number}: not a whole gzip file: {error}") from error
+
+
+def delay_before(
+    event: HistoryEvent, previous: HistoryEvent | None, speed: float, longest_seconds: float
+) -> float:
+    """Return the seconds to wait before ``event``, at ``speed`` times the recorded pace.
+
+    No wait is below zero or above ``longest_seconds``; the first event has none.
+    """
+    if speed <= 0:
+        raise ValueError(f"the speed of a replay must be above 0, not {speed}")
+    if previous is None:
+        return 0.0
+    recorded_seconds = (event.at - previous.at).total_seconds()
+    return min(max(recorded_seconds / speed, 0.0), longest_seconds)
+
+
+def paced(
+    events: Iterable[HistoryEvent],
+    speed: float,
+    now: datetime,
+    longest_seconds: float = DEFAULT_LONGEST_SECONDS,
+) -> Iterator[tuple[datetime, HistoryEvent]]:
+    """Yield each event with the instant at which it is due, in a replay that begins ``now``.
+
+    Due instants, rather than waits, keep a replay on time whatever the work between its events takes.
+    """
+    due_at, previous = now, None
+    for event in events:
+        due_at += timedelta(seconds=delay_before(event, previous, speed, longest_seconds))
+        yield due_at, event
+        previous = event
+
+
+def _parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
+    try:
+        return _parse_event(orjson.loads(line))
+    except KeyError as error:
+        raise InvalidHistory(f"{path}, line {number}: the field {error} is missing") from error
+    except (ValueError, InvalidDocument) as error:
+        raise InvalidHistory(f"{path}, line {number}: {error}") from error
+
+
+def _parse_event(fields: Any) -> HistoryEvent:
+    if not isinstance(fields, dict):
+        raise InvalidDocument("not a JSON object")
+    at, document = _instant(fields["at"]), fields["document"]
+    if not isinstance(document, dict):
+        raise InvalidDocument("the document is not a JSON object")
+    match fields["kind"], fields["action"]:
+        case "catalogue", "UPDATE":
+            _require_same(fields, document, "pid", "type")
+            return CatalogueUpdated(at, document, fields["type"], Pid(fields["pid"]))
+        case "schedule", "PUT":
+            _require_same(fields, document, "sid", "date")
+            return SchedulePut(at, document, Sid(fields["sid"]), parse_date(fields["date"]))
+        case kind, action:
+            raise InvalidDocument(f"no event has the kind {kind!r} and the action {action!r}")
+
+
+def _require_same(fields: Mapping[str, Any], document: Mapping[str, Any], *names: str) -> None:
+    """Refuse an event that names another document than it carries: it would be replayed under a wrong key."""
+    for name in names:
+        if not isinstance(fields[name], str):
+            raise InvalidDocument(f"{name} is not a text")
+        if fields[name] != document.get(name):
+            raise InvalidDocument(f"{name} is {fields[name]!r} but in the document {document.get(name)!r}")
+
+
+def _instant(text: Any) -> datetime:
+    at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    if at is None or at.tzinfo is None:
+        raise ValueError(f"at is not an instant with a time zone: {text!r}")
+    return at.astimezone(UTC)

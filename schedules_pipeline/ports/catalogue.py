@@ -1,0 +1,60 @@
+"""Our copies of catalogue items, and the catalogue keyspace that they are copied from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schedules_pipeline.domain.identifiers import Pid
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first step of following an item: our token, whether anybody needs the item at all, and whether
+    an earlier change is still owed to its dependants."""
+
+    token: int
+    is_needed: bool
+    is_owed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The second step: whether our copy changed, and whether a change is still to be propagated."""
+
+    changed: bool
+    is_owed: bool
+
+
+class CatalogueSource(Protocol):
+    """The catalogue pipeline's keyspace; only ever read."""
+
+    def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
+        """The current documents, of those that have one."""
+
+
+class CopyStore(Protocol):
+    """Our copies, each fenced by tokens of its own so that no slow worker can bring back an old one."""
+
+    def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
+        """Take a token for each. Where nobody needs the item, record the token in the same step, so that
+        nobody can store what was read before now."""
+
+    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
+        """Where no newer token was recorded: record ours, also where the value is equal; and if it
+        differs, keep it together with a mark that it is to be propagated."""
+
+    def settle(self, tokens: Mapping[Pid, int]) -> None:
+        """Say that changes up to these tokens were propagated: every dependant is marked dirty."""
+
+    def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
+        """Our copies, of those that we hold."""
+
+    def take_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
+        """A token for each, to plant what is read after this moment."""
+
+    def plant(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
+        """Where there is no copy and no newer token: keep ours. Returns the copy that counts now, or
+        None where ours came too late: read the source again, under a new token."""
+
+    def held(self) -> Iterator[list[Pid]]:
+        """All pids of which we hold a copy, in batches; each at least once."""

@@ -1,0 +1,62 @@
+"""The change feed: every publication in order, and the latest row of every schedule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.ports.work import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row: a version of a schedule was published, or the schedule was removed (``etag`` "").
+
+    ``causes`` are the first few of ``cause_count``. ``source_changed`` says whether this version came
+    with a new source document. ``recorded_by`` names the run that records it itself, if one does.
+    """
+
+    key: ScheduleKey
+    seq: int
+    etag: str
+    published_at: datetime
+    broadcasts: int
+    content_bytes: int
+    source_changed: bool
+    build_milliseconds: float
+    causes: tuple[Cause, ...]
+    cause_count: int
+    recorded_by: str
+
+    @property
+    def is_removal(self) -> bool:
+        return not self.etag
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """A row at its place in the feed; ``position`` grows along it."""
+
+    position: str
+    change: Change
+
+
+class ChangeFeed(Protocol):
+    def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
+        """Append rows (key, sequence number, row as the store rendered it), each at most once."""
+
+    def heads(self) -> dict[ScheduleKey, Change]:
+        """The latest change of every schedule that was ever published, removals included."""
+
+    def read_after(self, position: str, limit: int) -> list[FeedEntry]:
+        """The rows after a position, in order; "0" is before the first."""
+
+    def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
+        """Rows that no run has confirmed to have recorded. Each goes to one consumer, and to another
+        where that one has not confirmed it for a minute."""
+
+    def confirm_recorded(self, positions: Sequence[str]) -> None: ...
+
+    def unrecorded(self) -> int:
+        """How many rows wait to be recorded, those that were taken but not confirmed included."""

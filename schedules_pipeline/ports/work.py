@@ -1,0 +1,122 @@
+"""The work queue: which schedules are to be rebuilt, which are being rebuilt, and by whose leave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+
+
+class Origin(StrEnum):
+    """Why a schedule is to be rebuilt."""
+
+    SCHEDULE = "schedule"
+    CATALOGUE = "catalogue"
+    OPERATOR = "operator"
+    COLDSTART = "coldstart"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What asked for a rebuild. ``event_id`` is the message's id, or the run's; ``subject`` the pid or
+    schedule key it was about; ``notified_at`` when the upstream's notification was sent."""
+
+    event_id: str
+    origin: Origin
+    subject: str
+    notified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One schedule that is to be rebuilt. The earlier ``due_at``, the earlier it is claimed."""
+
+    key: ScheduleKey
+    due_at: datetime
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One claimed schedule: why (oldest cause first, the first few of ``cause_count``), and how often its
+    build has failed before."""
+
+    key: ScheduleKey
+    causes: tuple[Cause, ...]
+    cause_count: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Leave to build some schedules. ``token`` grows with every claim, so of two builds of one schedule
+    the one with the greater token began later."""
+
+    token: int
+    work: tuple[Work, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A build that failed: tried again at ``retry_at``, or set aside where that is None."""
+
+    reason: str
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many schedules stand where. ``oldest_due_at`` is None where nothing is dirty."""
+
+    dirty: int
+    in_progress: int
+    waiting: int
+    set_aside: int
+    oldest_due_at: datetime | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return not (self.dirty or self.in_progress or self.waiting)
+
+
+class WorkQueue(Protocol):
+    """Durable: what has been marked is claimed again and again until a build of it is released.
+
+    *dirty*: to be built. *in progress*: claimed, under a lease; may be marked again meanwhile, and is
+    then built again. *waiting*: failed, to be tried again later. *set aside*: failed too often; only a
+    new mark brings it back.
+    """
+
+    def mark(self, marks: Sequence[Mark]) -> None:
+        """Make schedules dirty. Of several marks for one schedule the earliest due time counts."""
+
+    def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
+        """Take the most urgent dirty schedules that nobody has in progress; None where there are none.
+
+        First returns expired leases, and waiting schedules whose time has come, to dirty. A schedule
+        whose build failed or died repeatedly is handed out alone, so that it cannot drag others down.
+        """
+
+    def claim_exactly(self, keys: Sequence[ScheduleKey], now: datetime, lease_for: timedelta) -> Claim:
+        """Take these schedules whoever has them: that one's token is now the older, so it cannot harm."""
+
+    def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
+        """Say that these were built. Without effect on those that were claimed anew since."""
+
+    def postpone(self, claim: Claim, failures: Mapping[ScheduleKey, Failure], *, counts: bool) -> None:
+        """Put failed ones back for later, or aside; ``counts`` says whether it was an attempt."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when something is marked, or after so many seconds; may return for no reason."""
+
+    def backlog(self) -> Backlog:
+        """Count what stands where, now."""
+
+    def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+        """Those that are dirty, in progress or waiting: their published state is about to change."""
+
+    def set_aside(self) -> dict[ScheduleKey, str]:
+        """The schedules that failed too often, with the last reason."""

@@ -1,0 +1,120 @@
+"""Follows catalogue items: our copies are brought up to date, and whatever depends on them is marked.
+
+The order of the steps is the protocol's (docs/adr/0003): token, read the source, store the copy together with
+a debt to its dependants, mark the dependants, settle the debt. Whoever dies in between leaves a debt
+that the redelivered notification pays.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.catalogue import Kind
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.urgency import due_at
+from schedules_pipeline.errors import InvalidDocument
+from schedules_pipeline.formats.catalogue_document import (
+    parse_catalogue_document,
+    render_copy,
+)
+from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore
+from schedules_pipeline.ports.journal import RefusedInput
+from schedules_pipeline.ports.references import ReferenceIndex
+from schedules_pipeline.ports.work import Cause, Mark, WorkQueue
+from schedules_pipeline.workflows.refusals import refusal
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What came of following some items; every pid is in exactly one of the first five.
+
+    ``unneeded``: nobody depends on it and we hold no copy. ``absent``: the catalogue has no document, so
+    the copy stays. ``refused``: the document is not valid, so the copy stays. ``unchanged``: no field that
+    an output uses has changed. ``changed``: by kind, the copies that are new or different.
+    """
+
+    unneeded: frozenset[Pid]
+    absent: frozenset[Pid]
+    refused: frozenset[Pid]
+    unchanged: frozenset[Pid]
+    changed: Mapping[Pid, Kind]
+    schedules_marked: int
+
+
+class CatalogueFollower:
+    def __init__(
+        self,
+        copies: CopyStore,
+        source: CatalogueSource,
+        references: ReferenceIndex,
+        work: WorkQueue,
+        refused: RefusedInput,
+        calendar: BroadcastCalendar,
+        clock: Clock,
+    ) -> None:
+        self._copies = copies
+        self._source = source
+        self._references = references
+        self._work = work
+        self._refused = refused
+        self._calendar = calendar
+        self._clock = clock
+
+    def follow(self, causes: Mapping[Pid, Cause]) -> Followed:
+        """Bring our copies of these items up to date, each for its cause. Idempotent."""
+        begun = self._copies.begin(list(causes))
+        needed = [pid for pid, start in begun.items() if start.is_needed]
+        documents = self._source.read(needed) if needed else {}
+        values, kinds, refused = self._project(documents)
+        stored = self._copies.store({pid: (begun[pid].token, value) for pid, value in values.items()})
+        owed = [pid for pid, result in stored.items() if result.is_owed]
+        owed += [pid for pid in needed if pid not in stored and begun[pid].is_owed]
+        marked = self._propagate({pid: causes[pid] for pid in owed})
+        self._copies.settle({pid: begun[pid].token for pid in owed})
+        changed = {pid: kinds[pid] for pid, result in stored.items() if result.changed}
+        return Followed(
+            unneeded=frozenset(causes) - frozenset(needed),
+            absent=frozenset(needed) - frozenset(documents),
+            refused=frozenset(refused),
+            unchanged=frozenset(stored) - frozenset(changed),
+            changed=changed,
+            schedules_marked=marked,
+        )
+
+    def plant(self, pids: Sequence[Pid]) -> None:
+        """Give the store a copy of items that it has none of; those that the source lacks stay missing."""
+        pending = list(pids)
+        while pending:
+            tokens = self._copies.take_tokens(pending)
+            values, _, _ = self._project(self._source.read(pending))
+            planted = self._copies.plant({pid: (tokens[pid], value) for pid, value in values.items()})
+            pending = [pid for pid, copy in planted.items() if copy is None]
+
+    def _project(self, documents: Mapping[Pid, bytes]) -> tuple[dict[Pid, bytes], dict[Pid, Kind], list[Pid]]:
+        values, kinds, complaints = {}, {}, {}
+        for pid, content in documents.items():
+            try:
+                item = parse_catalogue_document(pid, content)
+            except InvalidDocument as error:
+                complaints[str(pid)] = refusal(error, content, self._clock())
+            else:
+                values[pid], kinds[pid] = render_copy(item), item.kind
+        if complaints:
+            self._refused.keep(complaints)
+        return values, kinds, [Pid(text) for text in complaints]
+
+    def _propagate(self, causes: Mapping[Pid, Cause]) -> int:
+        """Read the dependants *now*, after the copies are stored, and mark them."""
+        if not causes:
+            return 0
+        now = self._clock()
+        marks = [
+            Mark(key, due_at(key, now, self._calendar), causes[pid])
+            for pid, references in self._references.references(list(causes)).items()
+            for key in {reference.key for reference in references}
+        ]
+        self._work.mark(marks)
+        return len({mark.key for mark in marks})

@@ -1,0 +1,182 @@
+"""Takes notifications in: what they say is made durable as marks, and only then may they be deleted.
+
+A notification carries a name, never data; so duplicates, delays and another order are harmless, and many for
+one schedule become one rebuild.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.catalogue import Kind
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.urgency import due_at
+from schedules_pipeline.errors import InvalidMessage
+from schedules_pipeline.formats.notification import (
+    CatalogueAction,
+    CatalogueNotification,
+    parse_catalogue_notification,
+    parse_schedule_notification,
+)
+from schedules_pipeline.ports.journal import Counters, Refusal, RefusedInput
+from schedules_pipeline.ports.schedules import ScheduleStore
+from schedules_pipeline.ports.upstream import Message, NotificationQueue
+from schedules_pipeline.ports.work import Cause, Mark, Origin, WorkQueue
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.refusals import refusal
+
+_K = TypeVar("_K")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of some messages. ``copies_changed``: by kind, how many of our copies are different now."""
+
+    received: int = 0
+    marked: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    copies_changed: Mapping[Kind, int] = field(default_factory=dict)
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+
+    def __add__(self, other: "Taken") -> "Taken":
+        return Taken(
+            self.received + other.received,
+            self.marked + other.marked,
+            _sum(self.counts, other.counts),
+            _sum(self.copies_changed, other.copies_changed),
+            {**self.refused, **other.refused},
+        )
+
+
+def take_in(
+    queue: NotificationQueue, handle: Callable[[Sequence[Message]], Taken], wait_seconds: int
+) -> Taken:
+    """Receive once, handle, then delete. A message whose handling failed stays, and comes again."""
+    messages = queue.receive(wait_seconds)
+    if not messages:
+        return Taken()
+    taken = handle(messages)
+    queue.delete(messages)
+    return taken
+
+
+class ScheduleIntake:
+    """Handles messages of the queue ``schedule-events``."""
+
+    def __init__(
+        self,
+        schedules: ScheduleStore,
+        work: WorkQueue,
+        refused: RefusedInput,
+        counters: Counters,
+        calendar: BroadcastCalendar,
+        clock: Clock,
+    ) -> None:
+        self._schedules = schedules
+        self._work = work
+        self._refused = refused
+        self._counters = counters
+        self._calendar = calendar
+        self._clock = clock
+
+    def handle(self, messages: Sequence[Message]) -> Taken:
+        """Count up the source mark first, then mark dirty: a build in between fetches once too often."""
+        marks: list[Mark] = []
+        counts = {"schedule puts": 0, "schedule removals": 0, "schedule messages ignored": 0}
+        refused = {}
+        now = self._clock()
+        for message in messages:
+            try:
+                notification = parse_schedule_notification(message.body)
+            except InvalidMessage as error:
+                refused[message.message_id] = refusal(error, message.body.encode(), now)
+                continue
+            counts[_kind_of(notification.keys, removal=notification.removal)] += 1
+            marks += [
+                Mark(key, due_at(key, now, self._calendar), _cause(message, Origin.SCHEDULE, str(key)))
+                for key in notification.keys
+            ]
+        keys = list(dict.fromkeys(mark.key for mark in marks))
+        self._schedules.count_source_change(keys)
+        self._work.mark(marks)
+        return _finish(self._refused, self._counters, Taken(len(messages), len(keys), counts, {}, refused))
+
+
+class CatalogueIntake:
+    """Handles messages of the queue ``catalogue-events``."""
+
+    def __init__(
+        self, follower: CatalogueFollower, refused: RefusedInput, counters: Counters, clock: Clock
+    ) -> None:
+        self._follower = follower
+        self._refused = refused
+        self._counters = counters
+        self._clock = clock
+
+    def handle(self, messages: Sequence[Message]) -> Taken:
+        """Follow each item once, however many messages name it. A deletion is not propagated."""
+        updates: dict[Pid, Cause] = {}
+        deletes = 0
+        refused = {}
+        for message in messages:
+            try:
+                notification = parse_catalogue_notification(message.body)
+            except InvalidMessage as error:
+                refused[message.message_id] = refusal(error, message.body.encode(), self._clock())
+                continue
+            if notification.action is CatalogueAction.DELETE:
+                deletes += 1
+            else:
+                _keep_oldest(updates, notification, message)
+        taken = self._follow(updates)
+        counts = {**taken.counts, "catalogue deletes": deletes, "catalogue updates": len(updates)}
+        return _finish(
+            self._refused,
+            self._counters,
+            Taken(len(messages), taken.marked, counts, taken.copies_changed, refused),
+        )
+
+    def _follow(self, updates: Mapping[Pid, Cause]) -> Taken:
+        if not updates:
+            return Taken()
+        followed = self._follower.follow(updates)
+        changed: dict[Kind, int] = {}
+        for kind in followed.changed.values():
+            changed[kind] = changed.get(kind, 0) + 1
+        counts = {
+            "catalogue ignored, nobody refers to it": len(followed.unneeded),
+            "catalogue ignored, no used field changed": len(followed.unchanged),
+            "catalogue ignored, no document": len(followed.absent),
+            "catalogue documents refused": len(followed.refused),
+        }
+        return Taken(0, followed.schedules_marked, counts, changed)
+
+
+def _keep_oldest(updates: dict[Pid, Cause], notification: CatalogueNotification, message: Message) -> None:
+    cause = _cause(message, Origin.CATALOGUE, notification.pid)
+    known = updates.get(notification.pid)
+    if known is None or cause.notified_at < known.notified_at:
+        updates[notification.pid] = cause
+
+
+def _cause(message: Message, origin: Origin, subject: str) -> Cause:
+    return Cause(message.message_id, origin, subject, message.sent_at)
+
+
+def _kind_of(keys: Sequence[ScheduleKey], *, removal: bool) -> str:
+    if not keys:
+        return "schedule messages ignored"
+    return "schedule removals" if removal else "schedule puts"
+
+
+def _finish(refused: RefusedInput, counters: Counters, taken: Taken) -> Taken:
+    if taken.refused:
+        refused.keep(taken.refused)
+    counts = {**taken.counts, "messages received": taken.received, "messages refused": len(taken.refused)}
+    counters.add(counts)
+    return taken
+
+
+def _sum(a: Mapping[_K, int], b: Mapping[_K, int]) -> dict[_K, int]:
+    return {name: a.get(name, 0) + b.get(name, 0) for name in [*a, *(n for n in b if n not in a)]}

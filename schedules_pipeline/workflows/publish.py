@@ -1,0 +1,99 @@
+"""Claims what is dirty, rebuilds it, and settles the claim, whatever happens.
+
+A failure of the world (a store or source that does not answer) puts the batch back for a moment and counts
+against nobody. A failure of one schedule puts it back for longer each time, and after
+:data:`MAXIMUM_ATTEMPTS` aside, where the check ``is_built`` and the runbook take it up.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.ports.schedules import ScheduleStore
+from schedules_pipeline.ports.work import Cause, Claim, Failure, Mark, Work, WorkQueue
+from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.rebuild import Batch, Rebuilder
+
+BATCH_SIZE = 300
+LEASE_FOR = timedelta(seconds=120)
+MAXIMUM_ATTEMPTS = 8
+_FIRST_RETRY = timedelta(seconds=2)
+_LAST_RETRY = timedelta(minutes=10)
+_PAUSE_FOR_THE_WORLD = timedelta(seconds=2)
+
+
+class Publisher:
+    def __init__(
+        self, work: WorkQueue, schedules: ScheduleStore, rebuilder: Rebuilder, clock: Clock
+    ) -> None:
+        self._work = work
+        self._schedules = schedules
+        self._rebuilder = rebuilder
+        self._clock = clock
+
+    def publish_next(self, limit: int = BATCH_SIZE) -> Batch | None:
+        """Rebuild the most urgent dirty schedules; None where there are none.
+
+        Raises :class:`ServiceError` where the world failed; the schedules are claimed again later.
+        """
+        claim = self._work.claim(limit, self._clock(), LEASE_FOR)
+        return None if claim is None else self._build(claim)
+
+    def publish_all(self, limit: int = BATCH_SIZE) -> list[Batch]:
+        """Go on until nothing is dirty. What waits for a retry is left to its time."""
+        batches = []
+        while (batch := self.publish_next(limit)) is not None:
+            batches.append(batch)
+        return batches
+
+    def rebuild_from_sources(
+        self, keys: Sequence[ScheduleKey], cause: Cause, recorded_by: str = ""
+    ) -> Batch:
+        """Fetch and build these schedules now, trusting neither our accepted sources nor our copies.
+
+        They are marked first, so that a crash in the middle leaves them dirty rather than forgotten.
+        """
+        now = self._clock()
+        self._schedules.count_source_change(keys)
+        self._work.mark([Mark(key, now, cause) for key in keys])
+        claim = self._work.claim_exactly(keys, now, LEASE_FOR)
+        return self._build(claim, refresh_cause=cause, recorded_by=recorded_by)
+
+    def _build(self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = "") -> Batch:
+        try:
+            batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
+        except ServiceError as error:
+            self._put_back(claim, error)
+            raise
+        except Exception as error:
+            self._postpone(claim, dict.fromkeys([work.key for work in claim.work], error))
+            raise
+        self._postpone(claim, batch.failed)
+        self._work.release(claim, [built.key for built in batch.built])
+        return batch
+
+    def _put_back(self, claim: Claim, error: ServiceError) -> None:
+        """If the queue does not answer either, the leases will expire."""
+        retry_at = self._clock() + _PAUSE_FOR_THE_WORLD
+        failures = {work.key: Failure(str(error), retry_at) for work in claim.work}
+        try:
+            self._work.postpone(claim, failures, counts=False)
+        except ServiceError:
+            return
+
+    def _postpone(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
+        now = self._clock()
+        self._work.postpone(
+            claim,
+            {work.key: _failure(work, failed[work.key], now) for work in claim.work if work.key in failed},
+            counts=True,
+        )
+
+
+def _failure(work: Work, error: Exception, now: datetime) -> Failure:
+    """Wait twice as long each time; the last attempt sets the schedule aside."""
+    reason = f"{type(error).__name__}: {error}"
+    if work.attempts + 1 >= MAXIMUM_ATTEMPTS:
+        return Failure(reason, None)
+    return Failure(reason, now + min(_LAST_RETRY, _FIRST_RETRY * 2**work.attempts))

@@ -1,0 +1,20 @@
+"""Keeping refused input aside, with enough to look into it and nothing that grows without bound."""
+
+import hashlib
+from datetime import datetime
+
+from schedules_pipeline.errors import ContentError
+from schedules_pipeline.ports.journal import Refusal
+
+_EXCERPT_CHARACTERS = 2_000
+
+
+def refusal(error: ContentError, content: bytes, now: datetime, put_id: str = "", digest: str = "") -> Refusal:
+    """The record of a refusal; ``digest`` where the caller has a better one than the bytes' own."""
+    return Refusal(
+        reason=str(error),
+        refused_at=now,
+        digest=digest or hashlib.sha256(content).hexdigest(),
+        put_id=put_id,
+        excerpt=content[:_EXCERPT_CHARACTERS].decode(errors="replace"),
+    )
