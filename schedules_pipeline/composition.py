@@ -1,11 +1,12 @@
 """Where things are put together: settings in, a whole pipeline out. Nothing else knows every room."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from schedules_pipeline.adapters.aws.bucket import S3ScheduleSource
+from schedules_pipeline.adapters.aws.clients import s3_client, sqs_client
 from schedules_pipeline.adapters.aws.queue import SqsQueue
 from schedules_pipeline.adapters.redis.copies import (
     RedisCatalogueSource,
@@ -38,14 +39,12 @@ from schedules_pipeline.ports.upstream import (
 )
 from schedules_pipeline.ports.work import WorkQueue
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.check_schedules import ScheduleChecker
+from schedules_pipeline.workflows.compare_legacy import LegacyComparer
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
 from schedules_pipeline.workflows.intake import CatalogueIntake, ScheduleIntake
 from schedules_pipeline.workflows.publish import Publisher
 from schedules_pipeline.workflows.rebuild import Rebuilder
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,13 @@ class Pipeline:
     """The workflows over one store and one set of upstreams."""
 
     def __init__(
-        self, store: Store, upstreams: Upstreams, calendar: BroadcastCalendar, clock: Clock, smallest_share: float
+        self,
+        store: Store,
+        upstreams: Upstreams,
+        calendar: BroadcastCalendar,
+        clock: Clock,
+        smallest_share: float,
+        intended_differences: Sequence[str] = (),
     ) -> None:
         self.store = store
         self.upstreams = upstreams
@@ -110,6 +115,12 @@ class Pipeline:
             store.schedules, store.work, store.refused, store.counters, calendar, clock
         )
         self.catalogue_intake = CatalogueIntake(self.follower, store.refused, store.counters, clock)
+        self.checker = ScheduleChecker(
+            store.schedules, store.copies, store.references, store.refused, calendar
+        )
+        self.comparer = LegacyComparer(
+            store.schedules, store.feed, store.work, store.comparisons, upstreams.legacy, intended_differences
+        )
 
 
 def redis_store(link: RedisLink, keyspace: str) -> Store:
@@ -137,8 +148,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build_pipeline(settings: Settings, s3: "S3Client", sqs: "SQSClient") -> Pipeline:
-    """The whole pipeline on real services; connects to nothing before it is used."""
+def build_pipeline(settings: Settings) -> Pipeline:
+    """The whole pipeline on real services."""
+    s3 = s3_client(settings.aws_region, settings.aws_endpoint_url)
+    sqs = sqs_client(settings.aws_region, settings.aws_endpoint_url)
     link = RedisLink(connect(settings.redis_url.get_secret_value(), cluster=settings.redis_is_cluster))
     catalogue, legacy = (
         link if url is None else RedisLink(connect(url.get_secret_value()))
@@ -157,4 +170,5 @@ def build_pipeline(settings: Settings, s3: "S3Client", sqs: "SQSClient") -> Pipe
         calendar_from(settings),
         utc_now,
         settings.smallest_share,
+        settings.intended_differences,
     )

@@ -4,11 +4,21 @@ Each is read from ``SCHEDULES_<NAME>``. The defaults fit the local demonstration
 """
 
 from datetime import date
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schedules_pipeline.errors import ConfigurationError
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"no such time zone: {name[:60]!r}") from error
+    return name
 
 
 class Settings(BaseSettings):
@@ -25,7 +35,7 @@ class Settings(BaseSettings):
         default=None, description="Where the legacy keyspace is, if not at `redis_url`."
     )
     keyspace: str = Field(
-        default="schedules", pattern=r"[a-z0-9_.-]+", description="Begins every key of ours; two keyspaces share nothing."
+        default="schedules", pattern=r"^[a-z0-9_.-]+$", description="Begins every key of ours; two keyspaces share nothing."
     )
     catalogue_prefix: str = Field(default="catalogue:", description="Begins every key of the catalogue keyspace.")
     legacy_prefix: str = Field(default="legacy:", description="Begins every key of the legacy keyspace.")
@@ -38,7 +48,9 @@ class Settings(BaseSettings):
     schedule_queue: str = Field(default="schedule-events", description="The queue that announces schedule documents.")
     catalogue_queue: str = Field(default="catalogue-events", description="The queue that announces catalogue items.")
 
-    time_zone: str = Field(default="Europe/London", description="Where broadcast days are cut.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="Europe/London", description="Where broadcast days are cut."
+    )
     radio_services: tuple[str, ...] = Field(
         default=("*radio*",), description="Patterns of the services whose broadcast day is radio's (JSON list)."
     )
@@ -53,9 +65,9 @@ class Settings(BaseSettings):
         default=(), description="Fields in which we mean to differ from the old system, as patterns (JSON list)."
     )
     difference_severity: str = Field(
-        default="ERROR", pattern="WARN|ERROR", description="What a standing difference from the old system is in Dagster."
+        default="ERROR", pattern="^(WARN|ERROR)$", description="What a standing difference from the old system is in Dagster."
     )
-    coldstart_shards: int = Field(default=4, ge=1, le=64, description="Into how many runs a coldstart is cut.")
+    coldstart_shards: int = Field(default=2, ge=1, le=64, description="Into how many runs a coldstart is cut.")
     publisher_session_seconds: int = Field(
         default=900, ge=1, description="How long one publisher run lasts at the most, before another takes over."
     )
@@ -77,3 +89,5 @@ def load_settings() -> Settings:
             for e in error.errors(include_url=False, include_input=False)
         )
         raise ConfigurationError(f"settings: {wrong}") from None
+    except SettingsError as error:
+        raise ConfigurationError(f"settings: {error}; expected JSON") from None

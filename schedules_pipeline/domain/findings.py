@@ -1,6 +1,7 @@
 """What is noteworthy about a schedule that is published all the same, and what is too odd to accept."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -33,7 +34,9 @@ def find_timing_concerns(broadcasts: Sequence[Broadcast], day: Interval) -> list
     return [*_find_outside(broadcasts, day), *_find_seams(broadcasts)]
 
 
-def find_unresolved(shown: Iterable[Shown], ancestors: Iterable[Pid], unknown: Set[Pid]) -> list[Finding]:
+def find_unresolved(
+    shown: Iterable[Shown], ancestors: Iterable[Pid], unknown: AbstractSet[Pid]
+) -> list[Finding]:
     """Episodes and ancestors that the catalogue does not hold, out of those that a schedule depends on."""
     episodes = [
         Finding(Concern.UNKNOWN_EPISODE, mention.broadcast_pid, mention.episode_pid)

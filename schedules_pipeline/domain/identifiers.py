@@ -54,10 +54,16 @@ class ScheduleKey(NamedTuple):
 
 
 def parse_date(text: str) -> date:
-    """Read ``YYYY-MM-DD`` and no other ISO form; raise :class:`InvalidIdentifier` otherwise."""
+    """Read ``YYYY-MM-DD`` and no other ISO form; raise :class:`InvalidIdentifier` otherwise.
+
+    The first and the last year are refused: a broadcast day there may begin or end where no instant is.
+    """
     if _DATE.fullmatch(text):
         try:
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError:
             pass
+        else:
+            if date.min.year < day.year < date.max.year:
+                return day
     raise InvalidIdentifier(f"not a date: {text[:40]!r} (expected YYYY-MM-DD)")

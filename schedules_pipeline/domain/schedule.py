@@ -24,7 +24,6 @@ class Broadcast(NamedTuple):
     is_audio_described: bool
 
 
-
 @dataclass(frozen=True, slots=True)
 class SourceSchedule:
     """An accepted source document: its broadcasts in order of start, then of pid."""

@@ -24,10 +24,17 @@ def parse_legacy_document(key: ScheduleKey, content: bytes) -> LegacySchedule:
     """Raises :class:`InvalidDocument` where the document is not what the old system writes."""
     try:
         document = orjson.loads(content)
-        generated_at = datetime.fromisoformat(document["generated_at"]).astimezone(UTC)
+        generated_at = _instant(document["generated_at"])
         broadcasts = document["schedule"]["broadcasts"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidDocument(f"legacy schedule {key}: {error!r}") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise InvalidDocument(f"legacy schedule {key}: {error!r:.200}") from error
     if not isinstance(broadcasts, list) or not all(isinstance(b, dict) for b in broadcasts):
         raise InvalidDocument(f"legacy schedule {key}: broadcasts is not a list of objects")
     return LegacySchedule(generated_at, broadcasts)
+
+
+def _instant(text: str) -> datetime:
+    generated_at = datetime.fromisoformat(text)
+    if generated_at.tzinfo is None:
+        raise ValueError("generated_at has no time zone")
+    return generated_at.astimezone(UTC)

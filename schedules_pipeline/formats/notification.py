@@ -133,6 +133,16 @@ def _load(text: str) -> Any:
 
 
 def _from_s3(event: _S3Event) -> ScheduleNotification:
-    keys = tuple(parse_object_key(unquote_plus(record.s3.object.key)) for record in event.records)
-    removal = all("ObjectRemoved" in record.event_name for record in event.records)
-    return ScheduleNotification(tuple(dict.fromkeys(keys)), removal)
+    """Raises :class:`InvalidIdentifier` only where no object is a schedule's: beside one, another object's
+    record must not cost that schedule its change."""
+    named: list[tuple[ScheduleKey, str]] = []
+    stranger: InvalidIdentifier | None = None
+    for record in event.records:
+        try:
+            named.append((parse_object_key(unquote_plus(record.s3.object.key)), record.event_name))
+        except InvalidIdentifier as error:
+            stranger = stranger or error
+    if not named and stranger is not None:
+        raise stranger
+    removal = all("ObjectRemoved" in event_name for _, event_name in named)
+    return ScheduleNotification(tuple(dict.fromkeys(key for key, _ in named)), removal)

@@ -27,14 +27,26 @@ _PidField = Annotated[str, AfterValidator(Pid)]
 _OptionalPid = Annotated[str | None, AfterValidator(lambda text: Pid(text) if text else None)]
 
 
+def _utc(instant: datetime) -> datetime:
+    """Whole seconds: no output shows more, so a fraction would be a change that nobody can see."""
+    try:
+        return instant.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise ValueError("beyond the years 1 to 9999 in UTC") from error
+
+
+_Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
 class _BroadcastModel(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    # Strict, or a number would be guessed to be seconds or milliseconds, and "no" to be a boolean.
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     broadcast_pid: _PidField
     episode_pid: _OptionalPid = None
     version_pid: _OptionalPid = None
-    start: AwareDatetime
-    end: AwareDatetime
+    start: _Instant
+    end: _Instant
     is_repeat: bool = False
     is_blanked: bool = False
     is_signed: bool = False
@@ -48,11 +60,11 @@ class _BroadcastModel(BaseModel):
 
 
 class _ScheduleModel(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     sid: str
     date: str
-    published_at: AwareDatetime
+    published_at: _Instant
     broadcasts: list[_BroadcastModel] = Field(max_length=MAXIMUM_BROADCASTS)
 
 
@@ -68,13 +80,14 @@ def parse_source_document(key: ScheduleKey, content: bytes) -> SourceSchedule:
         raise InvalidDocument(f"schedule {key}: {summarise(error)}") from error
     named = _named_key(model.sid, model.date)
     if named != key:
-        raise InvalidDocument(f"schedule {key}: the document says that it is {model.sid}/{model.date}")
+        claimed = f"{model.sid}/{model.date}"[:100]
+        raise InvalidDocument(f"schedule {key}: the document says that it is {claimed!r}")
     _refuse_repeats(key, model.broadcasts)
-    return SourceSchedule(key, _utc(model.published_at), in_order([_broadcast(b) for b in model.broadcasts]))
+    return SourceSchedule(key, model.published_at, in_order([_broadcast(b) for b in model.broadcasts]))
 
 
 def summarise(error: ValidationError) -> str:
-    """The first three complaints on one line, with where each is; never the rejected values themselves."""
+    """The first three complaints on one line, each with its place and at most the start of a wrong value."""
     complaints = error.errors(include_url=False, include_input=False, include_context=False)
     shown = [f"{'.'.join(map(str, c['loc'])) or 'document'}: {c['msg']}" for c in complaints[:3]]
     more = len(complaints) - len(shown)
@@ -101,8 +114,8 @@ def _broadcast(model: _BroadcastModel) -> Broadcast:
         broadcast_pid=Pid(model.broadcast_pid),
         version_pid=None if model.is_blanked else _optional_pid(model.version_pid),
         episode_pid=None if model.is_blanked else _optional_pid(model.episode_pid),
-        start=_utc(model.start),
-        end=_utc(model.end),
+        start=model.start,
+        end=model.end,
         is_repeat=model.is_repeat,
         is_blanked=model.is_blanked,
         is_signed=model.is_signed,
@@ -112,8 +125,3 @@ def _broadcast(model: _BroadcastModel) -> Broadcast:
 
 def _optional_pid(text: str | None) -> Pid | None:
     return Pid(text) if text else None
-
-
-def _utc(instant: datetime) -> datetime:
-    """Whole seconds: no output shows more, so a fraction would be a change that nobody can see."""
-    return instant.astimezone(UTC).replace(microsecond=0)

@@ -11,11 +11,13 @@ lives as long as they are wanted, as a rule the main thread.
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,7 +78,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-class _LoopbackServer(ABC):
+class LoopbackServer(ABC):
     """One server process, for the length of a ``with`` block."""
 
     def __init__(
@@ -203,17 +205,19 @@ class _LoopbackServer(ABC):
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
+        # The whole group: a code server has run workers below it, which must not outlive it.
+        _signal_group(process.pid, signal.SIGTERM)
         try:
             process.wait(_STOP_WITHIN_SECONDS)
         except BaseException as interruption:
-            process.kill()
-            process.wait()
             if not isinstance(interruption, subprocess.TimeoutExpired):
                 raise
+        finally:
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-class RedisServer(_LoopbackServer):
+class RedisServer(LoopbackServer):
     """A Redis (or Valkey) server that keeps nothing on disk unless ``extra_arguments`` say so.
 
     ``executable`` is any ``redis-server`` of 7.0 or later; the bundled one where it is left out.
@@ -256,7 +260,7 @@ class RedisServer(_LoopbackServer):
         return answer.startswith("+PONG") and f"process_id:{pid}" in answer.splitlines()
 
 
-class AwsEmulator(_LoopbackServer):
+class AwsEmulator(LoopbackServer):
     """MiniStack with S3, SNS and SQS, all in memory.
 
     ``executable`` is its console script, in an environment of its own: it pins versions that we do not share.
@@ -317,6 +321,11 @@ class AwsEmulator(_LoopbackServer):
     def _mark(self, port: int) -> str:
         # The emulator does not tell its pid, but its health answer repeats this word, which is ours alone.
         return f"of-{os.getpid()}-on-{port}"
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, number)
 
 
 def _ask_redis(port: int) -> str:

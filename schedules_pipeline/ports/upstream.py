@@ -63,5 +63,8 @@ class LegacyKeyspace(Protocol):
     def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         """The legacy documents, of those that have one."""
 
+    def list_keys(self) -> Iterator[ScheduleKey]:
+        """Every schedule that has a legacy document."""
+
     def refreshed_at(self) -> str:
         """When the old system last ended a refresh, as it wrote it; "" before the first."""

@@ -100,8 +100,11 @@ class WorkQueue(Protocol):
         whose build failed or died repeatedly is handed out alone, so that it cannot drag others down.
         """
 
-    def claim_exactly(self, keys: Sequence[ScheduleKey], now: datetime, lease_for: timedelta) -> Claim:
-        """Take these schedules whoever has them: that one's token is now the older, so it cannot harm."""
+    def claim_exactly(
+        self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
+    ) -> Claim:
+        """Take these schedules, dirty or not and whoever has them: that one's token is now the older, so it
+        cannot harm. The cause joins those that they were marked for."""
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
         """Say that these were built. Without effect on those that were claimed anew since."""

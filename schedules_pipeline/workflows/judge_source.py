@@ -66,5 +66,8 @@ def judge_source(
 
 
 def _digest(schedule: AcceptedSchedule) -> str:
-    """Of the broadcasts alone: a source that repeats itself may well do so under a new time."""
-    return hashlib.sha256(b"\n".join(schedule.slots)).hexdigest()
+    """Of the broadcasts alone: a source that repeats itself may well do so under a new time.
+
+    Named for what it is of, or a refused object of no bytes would confirm a document of no broadcasts.
+    """
+    return "broadcasts:" + hashlib.sha256(b"\n".join(schedule.slots)).hexdigest()

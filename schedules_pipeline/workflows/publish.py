@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.schedules import ScheduleStore
-from schedules_pipeline.ports.work import Cause, Claim, Failure, Mark, Work, WorkQueue
+from schedules_pipeline.ports.work import Cause, Claim, Failure, Work, WorkQueue
 from schedules_pipeline.workflows.follow_catalogue import Clock
 from schedules_pipeline.workflows.rebuild import Batch, Rebuilder
 
@@ -52,12 +52,10 @@ class Publisher:
     ) -> Batch:
         """Fetch and build these schedules now, trusting neither our accepted sources nor our copies.
 
-        They are marked first, so that a crash in the middle leaves them dirty rather than forgotten.
+        They are claimed like any others, so a crash in the middle leaves them to be built by somebody else.
         """
-        now = self._clock()
         self._schedules.count_source_change(keys)
-        self._work.mark([Mark(key, now, cause) for key in keys])
-        claim = self._work.claim_exactly(keys, now, LEASE_FOR)
+        claim = self._work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
         return self._build(claim, refresh_cause=cause, recorded_by=recorded_by)
 
     def _build(self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = "") -> Batch:

@@ -1,6 +1,6 @@
 """The old system's keyspace on Redis, read for comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -16,6 +16,11 @@ class RedisLegacyKeyspace:
     def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         found = self._link.get_many([f"{self._prefix}{key}" for key in keys])
         return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
+
+    def list_keys(self) -> Iterator[ScheduleKey]:
+        for batch in self._link.scan(f"{self._prefix}*/*"):
+            for name in batch:
+                yield ScheduleKey.parse(name.decode().removeprefix(self._prefix))
 
     def refreshed_at(self) -> str:
         return (self._link.call("GET", f"{self._prefix}refreshed_at") or b"").decode()

@@ -7,7 +7,7 @@ from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.cause import parse_cause, render_cause
-from schedules_pipeline.ports.work import Backlog, Claim, Failure, Mark, Work
+from schedules_pipeline.ports.work import Backlog, Cause, Claim, Failure, Mark, Work
 
 CAUSES_KEPT = 5
 """How many causes of one rebuild are kept in full; the rest are counted."""
@@ -34,17 +34,24 @@ class RedisWorkQueue:
         self._link.call(*self._mark.command(self._keys("dirty", "causes", "waiting", "wake"), arguments))
 
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
-        return self._take(limit, (), now, lease_for)
+        return self._take(limit, (), b"", now, lease_for)
 
-    def claim_exactly(self, keys: Sequence[ScheduleKey], now: datetime, lease_for: timedelta) -> Claim:
-        return self._take(0, keys, now, lease_for) or Claim(0, ())
+    def claim_exactly(
+        self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
+    ) -> Claim:
+        return self._take(0, keys, b"1\n" + render_cause(cause), now, lease_for) or Claim(0, ())
 
     def _take(
-        self, limit: int, exactly: Sequence[ScheduleKey], now: datetime, lease_for: timedelta
+        self,
+        limit: int,
+        exactly: Sequence[ScheduleKey],
+        cause: bytes,
+        now: datetime,
+        lease_for: timedelta,
     ) -> Claim | None:
         names = ("dirty", "causes", "waiting", "leases", "tokens", "claimed_causes", "attempts", "token")
         times = (now.timestamp(), (now + lease_for).timestamp())
-        arguments: list[str | bytes | int | float] = [*times, limit, CAUSES_KEPT, RISKY_ATTEMPTS, *map(str, exactly)]
+        arguments: list[str | bytes | int | float] = [*times, limit, CAUSES_KEPT, RISKY_ATTEMPTS, cause, *map(str, exactly)]
         token, *rows = self._link.call(*self._claim.command(self._keys(*names), arguments))
         work = tuple(
             _work(rows[i], rows[i + 1], rows[i + 2]) for i in range(0, len(rows), 3)

@@ -2,11 +2,13 @@
 -- KEYS  1 dirty (zset)  2 causes (hash)  3 waiting (zset)  4 leases (zset)  5 tokens (hash)
 --       6 claimed causes (hash)  7 attempts (hash)  8 token (counter)
 -- ARGV  1 now  2 end of the lease  3 limit  4 causes kept per schedule
---       5 attempts from which on a schedule is handed out alone  6... exactly these schedules, whoever has them
+--       5 attempts from which on a schedule is handed out alone  6 cause of an exact claim, as kept ("" = none)
+--       7... exactly these schedules, whoever has them
 -- At most 1,000 schedules at once: Lua unpacks a few thousand values, not more.
 -- Reply: the token, then triples: schedule key, causes, attempts. Only "0" where there was nothing.
 local now, lease_end, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local kept, alone = tonumber(ARGV[4]), tonumber(ARGV[5])
+local exact_cause = ARGV[6] ~= '' and ARGV[6] or nil
 
 -- The causes of a schedule that was claimed before are older than those marked since.
 local function merge(older, newer)
@@ -44,8 +46,8 @@ local function fields(hash, keys)
 end
 
 local chosen = {}
-if #ARGV > 5 then
-  for i = 6, #ARGV do chosen[#chosen + 1] = ARGV[i] end
+if #ARGV > 6 then
+  for i = 7, #ARGV do chosen[#chosen + 1] = ARGV[i] end
 else
   local candidates = redis.call('ZRANGE', KEYS[1], 0, limit + redis.call('ZCARD', KEYS[4]) - 1)
   local held, attempts = fields(KEYS[5], candidates), fields(KEYS[7], candidates)
@@ -68,7 +70,7 @@ local token = redis.call('INCR', KEYS[8])
 local older, newer, attempts = fields(KEYS[6], chosen), fields(KEYS[2], chosen), fields(KEYS[7], chosen)
 local reply, leases, tokens, causes = {tostring(token)}, {}, {}, {}
 for i, key in ipairs(chosen) do
-  local why = merge(older[i], newer[i]) or '0\n'
+  local why = merge(merge(older[i], newer[i]), exact_cause) or '0\n'
   leases[2 * i - 1], leases[2 * i] = lease_end, key
   tokens[2 * i - 1], tokens[2 * i] = key, token
   causes[2 * i - 1], causes[2 * i] = key, why

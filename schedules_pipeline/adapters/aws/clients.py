@@ -1,0 +1,27 @@
+"""Clients of S3 and SQS, with the limits that the adapters count on. Credentials come from AWS's default chain."""
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from schedules_pipeline.adapters.aws.bucket import FETCHED_SIDE_BY_SIDE
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+_LONGEST_POLL_SECONDS = 20
+
+
+def s3_client(region: str, endpoint_url: str | None) -> "S3Client":
+    config = Config(max_pool_connections=FETCHED_SIDE_BY_SIDE, retries={"mode": "standard", "max_attempts": 4})
+    return boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+def sqs_client(region: str, endpoint_url: str | None) -> "SQSClient":
+    """Waits longer for an answer than the longest poll lasts."""
+    config = Config(
+        read_timeout=_LONGEST_POLL_SECONDS + 10, retries={"mode": "standard", "max_attempts": 3}
+    )
+    return boto3.session.Session().client("sqs", region_name=region, endpoint_url=endpoint_url, config=config)

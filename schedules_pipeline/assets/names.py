@@ -1,0 +1,19 @@
+"""The names of all assets, and who looks after them; one place, for assets, checks and records alike."""
+
+from dagster import AssetKey
+
+SCHEDULE_DOCUMENTS = AssetKey(["upstream", "schedule_documents"])
+CATALOGUE_ITEMS = AssetKey(["upstream", "catalogue_items"])
+SCHEDULE_EVENTS = AssetKey(["upstream", "schedule_events"])
+CATALOGUE_EVENTS = AssetKey(["upstream", "catalogue_events"])
+LEGACY_SCHEDULE = AssetKey(["legacy", "legacy_schedule"])
+
+CATALOGUE_EPISODES = AssetKey("catalogue_episodes")
+CATALOGUE_SERIES = AssetKey("catalogue_series")
+CATALOGUE_BRANDS = AssetKey("catalogue_brands")
+
+SOURCE_SCHEDULE = AssetKey("source_schedule")
+BACK_REFERENCE_INDEX = AssetKey("back_reference_index")
+PARTNER_SCHEDULE = AssetKey("partner_schedule")
+
+OWNERS = ["team:schedules"]

@@ -1,0 +1,69 @@
+"""The five checks. The publisher records their outcome for every version that it publishes; run by hand,
+they are evaluated anew for everything that is published, one record a partition, and a summary each.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import dagster as dg
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.ports.journal import Verdict
+from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.check_schedules import CheckName
+
+_DESCRIPTIONS = {
+    CheckName.SOURCE_ACCEPTED: "The latest source document is the one shown, not refused and kept aside.",
+    CheckName.NO_GAPS_OR_OVERLAPS: "Each broadcast begins where the one before it ends, within the broadcast day.",
+    CheckName.INDEX_COMPLETE: "Every pid that the schedule depends on leads back to it.",
+    CheckName.REFERENCES_RESOLVED: "Every episode, series and brand that the schedule refers to is known.",
+    CheckName.MATCHES_LEGACY: (
+        "Field by field what the old system says, where the two can be compared: its document was generated "
+        "after ours was published, and a difference still stood at its next refresh."
+    ),
+}
+_AT_ONCE = 200
+
+
+def schedule_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name="schedule_checks",
+        specs=[
+            dg.AssetCheckSpec(name.value, asset=ASSET_OF_CHECK[name], description=_DESCRIPTIONS[name])
+            for name in CheckName
+        ],
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> Iterator[dg.AssetCheckResult]:
+        recorder = Recorder(
+            pipeline, settings, context.instance, context.op_execution_context.log_event, context.run.run_id
+        )
+        keys = sorted(
+            key for key, change in pipeline.store.feed.heads().items() if not change.is_removal
+        )
+        passed: Counter[CheckName] = Counter()
+        for start in range(0, len(keys), _AT_ONCE):
+            results = recorder.record_checks(keys[start : start + _AT_ONCE])
+            passed.update(result.name for result in results if result.passed)
+            context.log.info(f"{min(start + _AT_ONCE, len(keys))} of {len(keys)} schedules checked")
+        recorder.record_comparisons(pipeline.comparer.compare_all())
+        outcomes = Counter(c.verdict for c in pipeline.store.comparisons.all().values())
+        passed[CheckName.MATCHES_LEGACY] = outcomes[Verdict.MATCHES]
+        for name in CheckName:
+            yield _summary(name, passed[name], len(keys))
+
+    return checks
+
+
+def _summary(name: CheckName, passed: int, schedules: int) -> dg.AssetCheckResult:
+    """Without anything to look at a check does not pass."""
+    return dg.AssetCheckResult(
+        asset_key=ASSET_OF_CHECK[name],
+        check_name=name.value,
+        passed=schedules > 0 and passed == schedules,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{passed} of {schedules} schedules pass",
+        metadata={"schedules": schedules, "passed": passed},
+    )

@@ -1,0 +1,33 @@
+"""The code location: collects what there is and hands it to Dagster, nothing else."""
+
+import dagster as dg
+
+from schedules_pipeline.assets.catalogue import catalogue_copies
+from schedules_pipeline.assets.schedules import schedule_assets
+from schedules_pipeline.assets.upstream import external_assets
+from schedules_pipeline.checks.schedules import schedule_checks
+from schedules_pipeline.jobs.coldstart import coldstart_job
+from schedules_pipeline.jobs.publish_affected import publish_affected_job
+from schedules_pipeline.partitions import schedule_partitions
+from schedules_pipeline.resources import pipeline_resource
+from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
+from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
+from schedules_pipeline.settings import Settings, load_settings
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """All definitions, for these settings."""
+    partitions = schedule_partitions(settings)
+    return dg.Definitions(
+        assets=[*external_assets(settings, partitions), catalogue_copies, schedule_assets(settings, partitions)],
+        asset_checks=[schedule_checks(settings)],
+        jobs=[publish_affected_job(settings), coldstart_job(settings)],
+        sensors=[schedule_events_sensor(settings), catalogue_events_sensor(settings)],
+        resources={"pipeline": pipeline_resource},
+    )
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """Called when Dagster loads the code location; the environment is read here, not at import."""
+    return build_defs(load_settings())

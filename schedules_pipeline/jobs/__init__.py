@@ -1,0 +1,1 @@
+"""The jobs: publishing what is dirty, and the coldstart."""

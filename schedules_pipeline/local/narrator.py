@@ -1,0 +1,95 @@
+"""Tells the terminal what happens: a line for each change that is sent and for each version that is published.
+
+A version's line says which change caused it, how long it took from notification to published, and whether it
+says what the old system says. That last is known only after the old system's next refresh, so the line comes
+then; or at once, where a newer version of the same schedule makes the question idle.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.ports.feed import Change, ChangeFeed
+from schedules_pipeline.ports.journal import Comparison, Comparisons, Verdict
+
+Print = Callable[[str], None]
+
+_SETTLED = (Verdict.MATCHES, Verdict.DIFFERS)
+_AT_ONCE = 500
+
+
+class Narrator:
+    """Follows the change feed from now on. Call :meth:`catch_up` every second or so."""
+
+    def __init__(self, feed: ChangeFeed, comparisons: Comparisons, print_line: Print) -> None:
+        self._feed = feed
+        self._comparisons = comparisons
+        self._print = print_line
+        self._position = "0"
+        self._compared_refresh = ""
+        self._waiting: dict[ScheduleKey, Change] = {}
+
+    def skip_to_now(self) -> None:
+        """Leave out what has been published so far."""
+        while entries := self._feed.read_after(self._position, _AT_ONCE):
+            self._position = entries[-1].position
+
+    @property
+    def waiting(self) -> int:
+        """How many published versions have not been compared yet."""
+        return len(self._waiting)
+
+    def catch_up(self) -> int:
+        """Take in what is new, print what is settled; answers with the number of newly published versions."""
+        entries = self._feed.read_after(self._position, _AT_ONCE)
+        for entry in entries:
+            self._position = entry.position
+            self._take(entry.change)
+        refresh = self._comparisons.compared_refresh()
+        if refresh != self._compared_refresh:
+            self._compared_refresh = refresh
+            self._settle(self._comparisons.all())
+        return len(entries)
+
+    def _take(self, change: Change) -> None:
+        overtaken = self._waiting.pop(change.key, None)
+        if overtaken is not None:
+            self._print(describe(overtaken, f"overtaken by seq {change.seq} before it was compared"))
+        if change.is_removal:
+            self._print(describe(change, "removed"))
+        else:
+            self._waiting[change.key] = change
+
+    def _settle(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+        for key, change in list(self._waiting.items()):
+            comparison = comparisons.get(key)
+            if comparison and comparison.seq == change.seq and comparison.verdict in _SETTLED:
+                self._print(describe(change, describe_verdict(comparison)))
+                del self._waiting[key]
+
+
+def describe(change: Change, outcome: str) -> str:
+    """One line for one published version."""
+    cause = change.causes[0] if change.causes else None
+    if cause is None:
+        why = "cause unknown"
+    else:
+        more = f" and {change.cause_count - 1} more" if change.cause_count > 1 else ""
+        seconds = (change.published_at - cause.notified_at).total_seconds()
+        why = f"{seconds:6.2f} s after {cause.origin} {cause.subject}{more}"
+    name = f"{change.key} seq {change.seq}"
+    return f"{clock_time(change.published_at)}  published  {name:<44}  {why:<62}  {outcome}"
+
+
+def describe_verdict(comparison: Comparison) -> str:
+    if comparison.verdict is Verdict.MATCHES:
+        return "matches the old system"
+    broadcast, field, ours, theirs = comparison.differences[0]
+    return (
+        f"DIFFERS from the old system in {comparison.difference_count} places, first {broadcast} {field}: "
+        f"{ours[:40]!r}, not {theirs[:40]!r}"
+    )
+
+
+def clock_time(instant: datetime) -> str:
+    return f"{instant.astimezone():%H:%M:%S}"

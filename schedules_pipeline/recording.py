@@ -1,0 +1,155 @@
+"""Tells Dagster what was published: a materialisation and check evaluations for each partition.
+
+Output first, records afterwards: what is to be recorded is read from the change feed, which remembers until
+it is confirmed; so a run that dies in between loses no record, and publishing never waits for one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import dagster as dg
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
+from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.journal import Comparison, Verdict
+from schedules_pipeline.ports.work import Cause
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.check_schedules import (
+    CheckName,
+    CheckResult,
+    legacy_result,
+)
+
+Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+
+ASSET_OF_CHECK = {
+    CheckName.SOURCE_ACCEPTED: names.SOURCE_SCHEDULE,
+    CheckName.NO_GAPS_OR_OVERLAPS: names.SOURCE_SCHEDULE,
+    CheckName.INDEX_COMPLETE: names.BACK_REFERENCE_INDEX,
+    CheckName.REFERENCES_RESOLVED: names.PARTNER_SCHEDULE,
+    CheckName.MATCHES_LEGACY: names.PARTNER_SCHEDULE,
+}
+_CHECKS_OF_THE_SOURCE = {CheckName.SOURCE_ACCEPTED, CheckName.NO_GAPS_OR_OVERLAPS}
+_AT_ONCE = 50
+
+
+class Recorder:
+    """Writes events into one run, by the function that logs an event there."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        log_event: Callable[..., None],
+        run_id: str,
+    ) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._instance = instance
+        self._log_event = log_event
+        self._run_id = run_id
+
+    def record_published(self) -> list[Change]:
+        """Record the next few changes of the feed that no run has recorded; [] where there are none."""
+        feed = self._pipeline.store.feed
+        entries = feed.take_unrecorded(self._run_id, _AT_ONCE)
+        changes = [entry.change for entry in entries if not entry.change.recorded_by]
+        self._record({change.key: change for change in self._partitioned(changes)})
+        feed.confirm_recorded([entry.position for entry in entries])
+        return changes
+
+    def record_rebuilt(self, keys: Sequence[ScheduleKey], cause: Cause) -> None:
+        """Record schedules that this run has rebuilt itself, changed or not."""
+        heads = self._pipeline.store.feed.heads()
+        self._record({c.key: c for c in self._partitioned([heads[key] for key in keys if key in heads])})
+
+    def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+        """Record what the comparison with the old system brought that is new."""
+        keys = [key for key in comparisons if self._is_partitioned(key)]
+        ensure_services(self._instance, {key.sid for key in keys})
+        for key in keys:
+            self._log_event(self._legacy_evaluation(key, comparisons[key]))
+
+    def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
+        """Evaluate and record the checks of schedules that have not changed; answers with all results."""
+        results = self._pipeline.checker.check([key for key in keys if self._is_partitioned(key)])
+        for key, checks in results.items():
+            for result in checks:
+                self._log_event(_evaluation(key, result))
+        return [result for checks in results.values() for result in checks]
+
+    def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
+        """Of several versions of one schedule only the latest is recorded: it is the one that is there."""
+        ensure_services(self._instance, {key.sid for key in latest})
+        shown = {key: change for key, change in latest.items() if not change.is_removal}
+        checks = self._pipeline.checker.check(list(shown))
+        for key, change in latest.items():
+            for event in self._events(key, change, checks.get(key, ())):
+                self._log_event(event)
+
+    def _events(self, key: ScheduleKey, change: Change, checks: Iterable[CheckResult]) -> Iterable[Event]:
+        partition = partition_key(key)
+        metadata = change_metadata(change)
+        if change.is_removal:
+            yield dg.AssetObservation(
+                names.PARTNER_SCHEDULE, description="removed", partition=partition, metadata=metadata
+            )
+            return
+        if change.source_changed:
+            yield dg.AssetMaterialization(names.SOURCE_SCHEDULE, partition=partition, metadata=metadata)
+            yield dg.AssetMaterialization(names.BACK_REFERENCE_INDEX, partition=partition, metadata=metadata)
+        yield dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition, metadata=metadata)
+        for result in checks:
+            if change.source_changed or result.name not in _CHECKS_OF_THE_SOURCE:
+                yield _evaluation(key, result)
+        pending = Comparison(change.seq, Verdict.NOT_COMPARABLE, "", "published just now")
+        yield self._legacy_evaluation(key, pending)
+
+    def _legacy_evaluation(self, key: ScheduleKey, comparison: Comparison) -> dg.AssetCheckEvaluation:
+        is_error = self._settings.difference_severity == "ERROR"
+        return _evaluation(key, legacy_result(comparison, difference_is_error=is_error))
+
+    def _partitioned(self, changes: Iterable[Change]) -> list[Change]:
+        return [change for change in changes if self._is_partitioned(change.key)]
+
+    def _is_partitioned(self, key: ScheduleKey) -> bool:
+        return is_partitioned(key.date, self._pipeline.clock(), self._settings)
+
+
+def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:
+    """What an operator wants to know of one version, and the link back to what caused it."""
+    metadata: dict[str, dg.MetadataValue] = {
+        "seq": dg.MetadataValue.int(change.seq),
+        "etag": dg.MetadataValue.text(change.etag),
+        "broadcasts": dg.MetadataValue.int(change.broadcasts),
+        "bytes": dg.MetadataValue.int(change.content_bytes),
+        "published_at": dg.MetadataValue.timestamp(change.published_at),
+        "build_milliseconds": dg.MetadataValue.float(change.build_milliseconds),
+        "cause_count": dg.MetadataValue.int(change.cause_count),
+    }
+    if change.causes:
+        first = change.causes[0]
+        seconds = (change.published_at - first.notified_at).total_seconds()
+        metadata |= {
+            "cause": dg.MetadataValue.text(f"{first.origin}: {first.subject}"),
+            "event_id": dg.MetadataValue.text(first.event_id),
+            "notified_at": dg.MetadataValue.timestamp(first.notified_at),
+            "seconds_from_notification": dg.MetadataValue.float(seconds),
+        }
+    return metadata
+
+
+def _evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
+    severity = dg.AssetCheckSeverity.ERROR if result.is_error else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckEvaluation(
+        asset_key=ASSET_OF_CHECK[result.name],
+        check_name=result.name.value,
+        passed=result.passed,
+        severity=severity,
+        description=result.summary,
+        metadata=dict(result.facts),
+        partition=partition_key(key),
+    )

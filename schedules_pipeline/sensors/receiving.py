@@ -1,0 +1,81 @@
+"""What both queues' sensors do in one tick. Thin: the workflow takes messages in, Dagster starts runs.
+
+A tick holds long polls, one after the other, so that an isolated message does not wait for the next tick.
+It ends shortly before Dagster's five-second grid would start the next one, and at once when a publisher has
+to be started, for Dagster launches runs only after a tick.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import dagster as dg
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.jobs.publish_affected import JOB_NAME
+from schedules_pipeline.ports.upstream import Message, NotificationQueue
+from schedules_pipeline.workflows.intake import Taken, take_in
+
+_LONGEST_POLL_SECONDS = 10
+_BOOKED_SECONDS = 30
+_PAUSE_AFTER_ERROR_SECONDS = 2.0
+
+Handle = Callable[[Sequence[Message]], Taken]
+
+
+def receive_for(
+    seconds: float,
+    pipeline: Pipeline,
+    queue: NotificationQueue,
+    handle: Handle,
+    describe: Callable[[Taken], Iterator[dg.AssetObservation | dg.AssetMaterialization]],
+    log: Callable[[str], None],
+) -> dg.SensorResult:
+    """Receive until the time is over or a publisher is wanted; say in the result what was received."""
+    deadline = time.monotonic() + seconds
+    total = Taken()
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            total += take_in(queue, handle, min(_LONGEST_POLL_SECONDS, int(left)))
+            if _publisher_is_wanted(pipeline):
+                return _result(total, describe, [dg.RunRequest(job_name=JOB_NAME)])
+        except ServiceError as error:
+            log(f"trying again in a moment: {error}")
+            time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
+    return _result(total, describe, [])
+
+
+def _publisher_is_wanted(pipeline: Pipeline) -> bool:
+    """Whether there is something to do and nobody to do it; books the publisher, so that only one is started."""
+    store = pipeline.store
+    if store.presence.name():
+        return False
+    has_work = not store.work.backlog().is_empty or store.feed.unrecorded() > 0 or pipeline.comparer.is_due()
+    return has_work and store.presence.book("starting", _BOOKED_SECONDS)
+
+
+def _result(
+    total: Taken,
+    describe: Callable[[Taken], Iterator[dg.AssetObservation | dg.AssetMaterialization]],
+    run_requests: list[dg.RunRequest],
+) -> dg.SensorResult:
+    events = list(describe(total))
+    if run_requests:
+        return dg.SensorResult(run_requests=run_requests, asset_events=events)
+    counts = ", ".join(f"{amount} {name}" for name, amount in total.counts.items() if amount)
+    summary = f"received {total.received} messages: {counts or 'nothing'}; marked {total.marked} schedules"
+    return dg.SensorResult(skip_reason=summary, asset_events=events)
+
+
+def refusal_metadata(taken: Taken) -> dict[str, dg.MetadataValue]:
+    """Counts, and the reason of every refused message, by its id."""
+    metadata: dict[str, dg.MetadataValue] = {
+        name.replace(" ", "_").replace(",", ""): dg.MetadataValue.int(amount)
+        for name, amount in taken.counts.items()
+    }
+    metadata["messages_received"] = dg.MetadataValue.int(taken.received)
+    if taken.refused:
+        metadata["refused"] = dg.MetadataValue.json(
+            {message_id: refusal.reason for message_id, refusal in taken.refused.items()}
+        )
+    return metadata

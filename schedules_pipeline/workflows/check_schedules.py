@@ -1,0 +1,146 @@
+"""Checks what is published, by looking at what is stored rather than at what the build believed.
+
+Each check answers for one schedule. None passes silently: one that has nothing to look at says so.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.dependencies import dependencies
+from schedules_pipeline.domain.findings import (
+    Finding,
+    find_timing_concerns,
+    find_unresolved,
+)
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.formats.accepted_schedule import (
+    AcceptedSchedule,
+    parse_accepted,
+    read_source,
+)
+from schedules_pipeline.ports.catalogue import CopyStore
+from schedules_pipeline.ports.journal import Comparison, Refusal, RefusedInput, Verdict
+from schedules_pipeline.ports.references import ReferenceIndex
+from schedules_pipeline.ports.schedules import ScheduleState, ScheduleStore
+
+_SHOWN_FINDINGS = 20
+
+
+class CheckName(StrEnum):
+    SOURCE_ACCEPTED = "source_accepted"
+    REFERENCES_RESOLVED = "references_resolved"
+    NO_GAPS_OR_OVERLAPS = "no_gaps_or_overlaps"
+    INDEX_COMPLETE = "index_complete"
+    MATCHES_LEGACY = "matches_legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """``is_error`` tells a failure that is ours to mend from one that is worth a look."""
+
+    name: CheckName
+    passed: bool
+    summary: str
+    is_error: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ScheduleChecker:
+    def __init__(
+        self,
+        schedules: ScheduleStore,
+        copies: CopyStore,
+        references: ReferenceIndex,
+        refused: RefusedInput,
+        calendar: BroadcastCalendar,
+    ) -> None:
+        self._schedules = schedules
+        self._copies = copies
+        self._references = references
+        self._refused = refused
+        self._calendar = calendar
+
+    def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
+        """All checks but the comparison with the old system, of those that have an accepted source."""
+        states = self._schedules.read(keys)
+        held = {key: parse_accepted(s.accepted) for key, s in states.items() if s.accepted is not None}
+        entries = {key: dependencies(held[key].shown(), states[key].ancestors) for key in held}
+        pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
+        unknown = set(pids) - self._copies.read(pids).keys()
+        lacking = self._references.missing(entries)
+        refusals = self._refused.find([str(key) for key in held])
+        return {
+            key: [
+                _source_accepted(refusals.get(str(key))),
+                _references_resolved(accepted, states[key], unknown),
+                self._no_gaps_or_overlaps(key, accepted),
+                _index_complete(len(entries[key]), len(lacking.get(key, ()))),
+            ]
+            for key, accepted in held.items()
+        }
+
+    def _no_gaps_or_overlaps(self, key: ScheduleKey, accepted: AcceptedSchedule) -> CheckResult:
+        broadcasts = read_source(key, accepted).broadcasts
+        findings = find_timing_concerns(broadcasts, self._calendar.window(key))
+        return _from_findings(
+            CheckName.NO_GAPS_OR_OVERLAPS, findings, f"{len(broadcasts)} broadcasts, one after the other"
+        )
+
+
+def legacy_result(comparison: Comparison, *, difference_is_error: bool) -> CheckResult:
+    """The check ``matches_legacy`` of one schedule, from its latest comparison."""
+    facts: dict[str, Any] = {"seq": comparison.seq, "legacy_generated_at": comparison.generated_at}
+    match comparison.verdict:
+        case Verdict.MATCHES:
+            return CheckResult(CheckName.MATCHES_LEGACY, True, "says the same as the old system", facts=facts)
+        case Verdict.DIFFERS:
+            facts["differences"] = [
+                dict(zip(("broadcast", "field", "ours", "theirs"), row, strict=True))
+                for row in comparison.differences
+            ]
+            summary = f"{comparison.difference_count} differences from the old system"
+            return CheckResult(CheckName.MATCHES_LEGACY, False, summary, difference_is_error, facts)
+        case Verdict.SUSPECTED | Verdict.NOT_COMPARABLE:
+            summary = f"not comparable yet: {comparison.reason}"
+            return CheckResult(CheckName.MATCHES_LEGACY, False, summary, facts=facts)
+
+
+def _source_accepted(refusal: Refusal | None) -> CheckResult:
+    if refusal is None:
+        return CheckResult(CheckName.SOURCE_ACCEPTED, True, "the latest source document is the one shown")
+    facts = {"refused_at": refusal.refused_at.isoformat(), "excerpt": refusal.excerpt[:500]}
+    return CheckResult(
+        CheckName.SOURCE_ACCEPTED, False, f"the last good one stays: {refusal.reason}", facts=facts
+    )
+
+
+def _references_resolved(
+    accepted: AcceptedSchedule, state: ScheduleState, unknown: Iterable[Pid]
+) -> CheckResult:
+    findings = find_unresolved(accepted.shown(), state.ancestors, set(unknown))
+    known = len(accepted.episodes()) + len(state.ancestors)
+    return _from_findings(CheckName.REFERENCES_RESOLVED, findings, f"all {known} references are known")
+
+
+def _index_complete(wanted: int, lacking: int) -> CheckResult:
+    if lacking:
+        summary = f"{lacking} of {wanted} entries are missing: rebuild this schedule from its sources"
+        return CheckResult(CheckName.INDEX_COMPLETE, False, summary, is_error=True)
+    return CheckResult(CheckName.INDEX_COMPLETE, True, f"all {wanted} entries are there")
+
+
+def _from_findings(name: CheckName, findings: Sequence[Finding], well: str) -> CheckResult:
+    if not findings:
+        return CheckResult(name, True, well)
+    shown = [
+        {"concern": f.concern.value, "broadcast": f.broadcast_pid or "", "detail": f.detail}
+        for f in findings[:_SHOWN_FINDINGS]
+    ]
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.concern.value] = counts.get(finding.concern.value, 0) + 1
+    summary = ", ".join(f"{count} × {concern}" for concern, count in counts.items())
+    return CheckResult(name, False, summary, facts={"findings": shown})

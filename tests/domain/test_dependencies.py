@@ -1,0 +1,69 @@
+"""The entries of the back-reference index that a schedule needs."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
+from schedules_pipeline.domain.dependencies import Entry, Shown, dependencies, find_ancestors
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.programme import resolve_programme
+
+_PIDS = [Pid(f"b000000{number}") for number in range(8)]
+_LANTERNS, _BRIDGES, _SERIES, _BRAND = _PIDS[:4]
+_SHOWING, _REPEAT, _OTHER = (Pid(f"p000000{number}") for number in range(3))
+
+
+def test_ancestors_are_all_that_was_read_above_the_episodes() -> None:
+    """The ancestors are what was read for each episode but the episode itself, each once."""
+    reads = {_LANTERNS: (_LANTERNS, _SERIES, _BRAND), _BRIDGES: (_BRIDGES, _BRAND)}
+
+    ancestors = find_ancestors([_LANTERNS, _BRIDGES], reads.__getitem__)
+
+    assert ancestors == {_SERIES, _BRAND}
+
+
+def test_ancestors_of_no_episode_are_none() -> None:
+    """A schedule that shows no episode has no ancestors."""
+    ancestors = find_ancestors([], lambda pid: (pid, _BRAND))
+
+    assert ancestors == frozenset()
+
+
+def test_dependencies_are_one_for_each_showing_and_each_ancestor() -> None:
+    """An episode shown twice has two entries, and an ancestor one, whatever hangs below it."""
+    shown = [Shown(_LANTERNS, _SHOWING), Shown(_LANTERNS, _REPEAT), Shown(_BRIDGES, _OTHER)]
+
+    entries = dependencies(shown, [_SERIES, _BRAND])
+
+    assert entries == {
+        Entry(_LANTERNS, _SHOWING),
+        Entry(_LANTERNS, _REPEAT),
+        Entry(_BRIDGES, _OTHER),
+        Entry(_SERIES),
+        Entry(_BRAND),
+    }
+
+
+def test_dependencies_keep_an_ancestor_that_is_shown_too() -> None:
+    """A pid that is shown and is another episode's ancestor has an entry for each."""
+    entries = dependencies([Shown(_SERIES, _SHOWING)], [_SERIES])
+
+    assert entries == {Entry(_SERIES, _SHOWING), Entry(_SERIES)}
+
+
+_parents = st.dictionaries(st.sampled_from(_PIDS), st.none() | st.sampled_from(_PIDS))
+_mentions = st.lists(st.builds(Shown, st.sampled_from(_PIDS), st.sampled_from([_SHOWING, _REPEAT, _OTHER])))
+
+
+@given(_parents, _mentions)
+def test_dependencies_cover_every_pid_that_was_read(
+    parents: dict[Pid, Pid | None], shown: list[Shown]
+) -> None:
+    """Whatever the catalogue lacks, each pid that was looked up has an entry, and no other pid has."""
+    items = {pid: CatalogueItem(pid, Kind.SERIES, parent_pid=parent) for pid, parent in parents.items()}
+    reads = {pid: resolve_programme(pid, items.get).reads for pid in _PIDS}
+    episodes = {mention.episode_pid for mention in shown}
+
+    entries = dependencies(shown, find_ancestors(episodes, reads.__getitem__))
+
+    assert {entry.pid for entry in entries} == {pid for episode in episodes for pid in reads[episode]}

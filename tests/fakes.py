@@ -1,0 +1,988 @@
+"""Every port in memory: plain dicts that do what the ports' docstrings and the server-side scripts say.
+
+Belongs here: the fakes, the clock that a test turns by hand, and the conditions under which they are used.
+Does not belong here: anything that decides when to switch or to kill (``simulation``), or sample data.
+
+Every method passes the *checkpoint* of its :class:`Conditions` before each of its effects, and once more
+before it answers. What is one atomic step on Redis is one step here; a method that is a pipeline there is a
+step for every command here, in any order, as the nodes of a cluster carry them out.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from random import Random
+from typing import Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
+
+from schedules_pipeline.composition import Pipeline, Store, Upstreams
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.dependencies import Entry, Reference
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.formats.change_row import parse_row, render_row
+from schedules_pipeline.ports.catalogue import Begun, Stored
+from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.ports.journal import Comparison, Refusal
+from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
+from schedules_pipeline.ports.upstream import Message, QueueDepth, SourceObject
+from schedules_pipeline.ports.work import Backlog, Cause, Claim, Failure, Mark, Work
+
+CAUSES_KEPT = 5
+RISKY_ATTEMPTS = 2
+FENCE_KEPT_FOR = timedelta(days=1)
+TAKEN_OVER_AFTER = timedelta(seconds=60)
+VISIBLE_AGAIN_AFTER = timedelta(seconds=60)
+MOST_RECEIVES = 5
+MOST_MESSAGES = 10
+
+T = TypeVar("T")
+P = ParamSpec("P")
+EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
+
+
+class FakeClock:
+    """Stands still until it is turned."""
+
+    def __init__(self, now: datetime = datetime(2026, 3, 28, 12, tzinfo=UTC)) -> None:
+        self._now = now
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
+
+class Conditions:
+    """What befalls those who use the fakes: nothing, unless a subclass says otherwise."""
+
+    def checkpoint(self, step: str) -> None:
+        """Called before every effect and before every answer; may switch to another worker, or raise."""
+
+    def arrange(self, items: list[T]) -> list[T]:
+        """The order in which the commands of one pipeline take effect."""
+        return items
+
+
+class Fake:
+    """What all fakes share: the conditions that they are used under."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        self.conditions = conditions
+
+    def in_any_order(self, items: Iterable[T]) -> list[T]:
+        """Sorted first, so that a run does not depend on how this process hashes strings."""
+        return self.conditions.arrange(sorted(items, key=str))
+
+
+F = TypeVar("F", bound=Fake)
+
+
+def step(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
+    """One atomic effect: nothing comes in between, but anything may come before."""
+    name = method.__name__
+
+    @wraps(method)
+    def stepped(self: F, *args: P.args, **kwargs: P.kwargs) -> T:
+        self.conditions.checkpoint(name)
+        return method(self, *args, **kwargs)
+
+    return stepped
+
+
+def answered(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
+    """The answer is on its way, and may be lost, after every effect was had."""
+    name = f"{method.__name__} answers"
+
+    @wraps(method)
+    def answering(self: F, *args: P.args, **kwargs: P.kwargs) -> T:
+        answer = method(self, *args, **kwargs)
+        self.conditions.checkpoint(name)
+        return answer
+
+    return answering
+
+
+# Schedules
+
+
+@dataclass(slots=True)
+class _Kept:
+    state: ScheduleState
+    document: bytes | None = None
+    outbox: dict[int, bytes] = field(default_factory=dict)
+
+
+class FakeScheduleStore(Fake):
+    """Implements :class:`~schedules_pipeline.ports.schedules.ScheduleStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.kept: dict[ScheduleKey, _Kept] = {}
+
+    @answered
+    def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
+        for key in self.in_any_order(keys):
+            self._count_one(key)
+
+    @answered
+    def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, ScheduleState]:
+        found = {key: self._read_one(key) for key in self.in_any_order(keys)}
+        return {key: found[key] for key in keys}
+
+    @answered
+    def commit(self, commits: Sequence[Commit]) -> list[Committed]:
+        by_key = {commit.key: commit for commit in commits}
+        results = {key: self._commit_one(by_key[key]) for key in self.in_any_order(by_key)}
+        return [results[commit.key] for commit in commits]
+
+    @answered
+    def announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        for key in self.in_any_order(seqs):
+            self._announced_one(key, seqs[key])
+
+    @answered
+    def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        found = {key: self._document_one(key) for key in keys}
+        return {key: document for key, document in found.items() if document is not None}
+
+    @step
+    def _count_one(self, key: ScheduleKey) -> None:
+        kept = self._keep(key)
+        kept.state = replace(kept.state, source_mark=kept.state.source_mark + 1)
+
+    @step
+    def _read_one(self, key: ScheduleKey) -> ScheduleState:
+        return self.kept[key].state if key in self.kept else ScheduleState(key)
+
+    @step
+    def _commit_one(self, commit: Commit) -> Committed:
+        kept = self._keep(commit.key)
+        if kept.state.committed_token >= commit.token:
+            return Committed(Outcome.SUPERSEDED, kept.state.seq)
+        if self.has_moved(kept.state, commit):
+            return Committed(Outcome.MOVED, kept.state.seq)
+        outcome, seq = Outcome.UNCHANGED, kept.state.seq
+        if kept.state.etag != commit.etag:
+            outcome, seq = Outcome.PUBLISHED, commit.change.seq
+            kept.document = commit.document if commit.etag else None
+            kept.outbox[seq] = render_row(commit.change)
+        accepted = (commit.accepted or None) if commit.accepted_is_new else kept.state.accepted
+        kept.state = replace(
+            kept.state,
+            committed_token=commit.token,
+            seq=seq,
+            etag=commit.etag,
+            seen_mark=commit.seen_mark,
+            accepted=accepted,
+            ancestors=commit.ancestors,
+        )
+        return Committed(outcome, seq, tuple(sorted(kept.outbox.items())))
+
+    @step
+    def _announced_one(self, key: ScheduleKey, seq: int) -> None:
+        outbox = self._keep(key).outbox
+        for known in [known for known in outbox if known <= seq]:
+            del outbox[known]
+
+    @step
+    def _document_one(self, key: ScheduleKey) -> bytes | None:
+        return self.kept[key].document if key in self.kept else None
+
+    def has_moved(self, state: ScheduleState, commit: Commit) -> bool:
+        """Whether somebody has committed since the build read its state."""
+        return state.committed_token != commit.read_token
+
+    def _keep(self, key: ScheduleKey) -> _Kept:
+        return self.kept.setdefault(key, _Kept(ScheduleState(key)))
+
+
+# The catalogue
+
+
+class FakeReferenceIndex(Fake):
+    """Implements :class:`~schedules_pipeline.ports.references.ReferenceIndex`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.scores: dict[Pid, dict[Reference, int]] = defaultdict(dict)
+
+    @answered
+    def register(self, entries: EntriesBySchedule, token: int) -> None:
+        by_pid = _by_pid(entries)
+        for pid in self.in_any_order(by_pid):
+            self._register_one(pid, by_pid[pid], token)
+
+    @answered
+    def unregister(self, entries: EntriesBySchedule, token: int) -> None:
+        by_pid = _by_pid(entries)
+        for pid in self.in_any_order(by_pid):
+            self._unregister_one(pid, by_pid[pid], token)
+
+    @answered
+    def references(self, pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
+        found = {pid: self._references_one(pid) for pid in self.in_any_order(pids)}
+        return {pid: found[pid] for pid in pids}
+
+    @answered
+    def missing(self, entries: EntriesBySchedule) -> dict[ScheduleKey, list[Entry]]:
+        lacking: dict[ScheduleKey, list[Entry]] = defaultdict(list)
+        for key, wanted in entries.items():
+            for entry in wanted:
+                if not self._has_one(key, entry):
+                    lacking[key].append(entry)
+        return dict(lacking)
+
+    def has_dependants(self, pid: Pid) -> bool:
+        return bool(self.scores.get(pid))
+
+    @step
+    def _register_one(self, pid: Pid, references: Sequence[Reference], token: int) -> None:
+        for reference in references:
+            self.scores[pid][reference] = max(token, self.scores[pid].get(reference, token))
+
+    @step
+    def _unregister_one(self, pid: Pid, references: Sequence[Reference], token: int) -> None:
+        scores = self.scores[pid]
+        for reference in references:
+            if self.may_remove(scores.get(reference), token):
+                scores.pop(reference, None)
+
+    def may_remove(self, score: int | None, token: int) -> bool:
+        """Whether nobody has registered the reference anew since the token was taken."""
+        return score is not None and score <= token
+
+    @step
+    def _references_one(self, pid: Pid) -> list[Reference]:
+        return sorted(self.scores.get(pid, ()), key=str)
+
+    @step
+    def _has_one(self, key: ScheduleKey, entry: Entry) -> bool:
+        return Reference(key, entry.broadcast_pid) in self.scores.get(entry.pid, ())
+
+
+def _by_pid(entries: EntriesBySchedule) -> dict[Pid, list[Reference]]:
+    by_pid: dict[Pid, list[Reference]] = defaultdict(list)
+    for key, wanted in entries.items():
+        for entry in wanted:
+            by_pid[entry.pid].append(Reference(key, entry.broadcast_pid))
+    return by_pid
+
+
+@dataclass(slots=True)
+class Fence:
+    """What is known of an item besides its copy; gone a while after its last use, unless something is owed."""
+
+    token: int = 0
+    newest: int = 0
+    owed: int | None = None
+    expires_at: datetime | None = None
+
+
+class FakeCopyStore(Fake):
+    """Implements :class:`~schedules_pipeline.ports.catalogue.CopyStore`."""
+
+    def __init__(self, conditions: Conditions, references: FakeReferenceIndex, clock: FakeClock) -> None:
+        super().__init__(conditions)
+        self.copies: dict[Pid, bytes] = {}
+        self.fences: dict[Pid, Fence] = {}
+        self._references = references
+        self._clock = clock
+
+    @answered
+    def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
+        begun = {pid: self._begin_one(pid) for pid in self.in_any_order(pids)}
+        return {pid: begun[pid] for pid in pids}
+
+    @answered
+    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
+        stored = {pid: self._store_one(pid, *values[pid]) for pid in self.in_any_order(values)}
+        return {pid: stored[pid] for pid in values}
+
+    @answered
+    def settle(self, tokens: Mapping[Pid, int]) -> None:
+        for pid in self.in_any_order(tokens):
+            self._settle_one(pid, tokens[pid])
+
+    @answered
+    def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
+        found = {pid: self._read_one(pid) for pid in self.in_any_order(pids)}
+        return {pid: copy for pid in pids if (copy := found[pid]) is not None}
+
+    @answered
+    def take_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
+        return {pid: self._take_token(pid) for pid in self.in_any_order(pids)}
+
+    @answered
+    def plant(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
+        planted = {pid: self._plant_one(pid, *values[pid]) for pid in self.in_any_order(values)}
+        return {pid: planted[pid] for pid in values}
+
+    def held(self) -> Iterator[list[Pid]]:
+        self.conditions.checkpoint("held")
+        yield sorted(self.copies)
+
+    @step
+    def _begin_one(self, pid: Pid) -> Begun:
+        fence = self.fence(pid)
+        fence.token += 1
+        needed = self.is_needed(pid)
+        if not needed:
+            fence.newest = fence.token
+        self._touch(fence)
+        return Begun(fence.token, needed, fence.owed is not None)
+
+    @step
+    def _store_one(self, pid: Pid, token: int, value: bytes) -> Stored:
+        fence = self.fence(pid)
+        changed = False
+        if self.is_fresh(fence, token):
+            fence.newest = token
+            if self.copies.get(pid) != value:
+                self.copies[pid] = value
+                fence.owed = token
+                fence.expires_at = None
+                changed = True
+        return Stored(changed, fence.owed is not None)
+
+    @step
+    def _settle_one(self, pid: Pid, token: int) -> None:
+        fence = self.fence(pid)
+        if fence.owed is not None and fence.owed <= token:
+            fence.owed = None
+            self._touch(fence)
+
+    @step
+    def _read_one(self, pid: Pid) -> bytes | None:
+        return self.copies.get(pid)
+
+    @step
+    def _take_token(self, pid: Pid) -> int:
+        fence = self.fence(pid)
+        fence.token += 1
+        return fence.token
+
+    @step
+    def _plant_one(self, pid: Pid, token: int, value: bytes) -> bytes | None:
+        fence = self.fence(pid)
+        self._touch(fence)
+        if pid in self.copies:
+            return self.copies[pid]
+        if not self.may_plant(fence, token):
+            return None
+        self.copies[pid] = value
+        fence.newest = token
+        return value
+
+    def is_needed(self, pid: Pid) -> bool:
+        """Whether an item has to be followed. A copy without dependants counts: it may be used again."""
+        return pid in self.copies or self._references.has_dependants(pid)
+
+    def is_fresh(self, fence: Fence, token: int) -> bool:
+        """Whether nothing newer was recorded than what this token's holder has read."""
+        return token > fence.newest
+
+    def may_plant(self, fence: Fence, token: int) -> bool:
+        return token > fence.newest
+
+    def fence(self, pid: Pid) -> Fence:
+        known = self.fences.get(pid)
+        if known is None or (known.expires_at is not None and known.expires_at <= self._clock()):
+            known = self.fences[pid] = Fence()
+        return known
+
+    def _touch(self, fence: Fence) -> None:
+        if fence.owed is None:
+            fence.expires_at = self._clock() + FENCE_KEPT_FOR
+
+
+class FakeCatalogueSource(Fake):
+    """Implements :class:`~schedules_pipeline.ports.catalogue.CatalogueSource`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.documents: dict[Pid, bytes] = {}
+
+    @answered
+    def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
+        found = {pid: self._read_one(pid) for pid in self.in_any_order(pids)}
+        return {pid: content for pid in pids if (content := found[pid]) is not None}
+
+    @step
+    def _read_one(self, pid: Pid) -> bytes | None:
+        return self.documents.get(pid)
+
+
+# The work queue
+
+
+@dataclass(frozen=True, slots=True)
+class _Causes:
+    count: int = 0
+    first: tuple[Cause, ...] = ()
+
+    def and_later(self, later: "_Causes") -> "_Causes":
+        return _Causes(self.count + later.count, (*self.first, *later.first)[:CAUSES_KEPT])
+
+
+class FakeWorkQueue(Fake):
+    """Implements :class:`~schedules_pipeline.ports.work.WorkQueue`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.dirty: dict[ScheduleKey, datetime] = {}
+        self.waiting: dict[ScheduleKey, datetime] = {}
+        self.leases: dict[ScheduleKey, datetime] = {}
+        self.tokens: dict[ScheduleKey, int] = {}
+        self.causes: dict[ScheduleKey, _Causes] = {}
+        self.claimed_causes: dict[ScheduleKey, _Causes] = {}
+        self.attempts: dict[ScheduleKey, int] = defaultdict(int)
+        self.aside: dict[ScheduleKey, str] = {}
+        self.token = 0
+
+    @answered
+    @step
+    def mark(self, marks: Sequence[Mark]) -> None:
+        for mark in marks:
+            self._make_dirty(mark.key, mark.due_at)
+            self.waiting.pop(mark.key, None)
+            known = self.causes.get(mark.key, _Causes())
+            self.causes[mark.key] = known.and_later(_Causes(1, (mark.cause,)))
+
+    @answered
+    @step
+    def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
+        self._return_what_is_due(now)
+        chosen = self._choose(limit)
+        return self._take(chosen, now + lease_for) if chosen else None
+
+    @answered
+    @step
+    def claim_exactly(
+        self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
+    ) -> Claim:
+        self._return_what_is_due(now)
+        return self._take(keys, now + lease_for, _Causes(1, (cause,))) if keys else Claim(0, ())
+
+    @answered
+    @step
+    def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
+        for key in keys:
+            if self.is_holder(claim, key):
+                self._forget_claim(key)
+                self.attempts.pop(key, None)
+                self.aside.pop(key, None)
+
+    @answered
+    @step
+    def postpone(self, claim: Claim, failures: Mapping[ScheduleKey, Failure], *, counts: bool) -> None:
+        for key, failure in failures.items():
+            if self.is_holder(claim, key):
+                self._postpone_one(key, failure, counts=counts)
+
+    @answered
+    @step
+    def wait(self, seconds: float) -> None:
+        """Returns at once: it may return for no reason."""
+
+    @answered
+    @step
+    def backlog(self) -> Backlog:
+        oldest = min(self.dirty.values(), default=None)
+        return Backlog(len(self.dirty), len(self.leases), len(self.waiting), len(self.aside), oldest)
+
+    @answered
+    @step
+    def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+        return {key for key in keys if key in self.dirty or key in self.leases or key in self.waiting}
+
+    @answered
+    @step
+    def set_aside(self) -> dict[ScheduleKey, str]:
+        return dict(self.aside)
+
+    def is_holder(self, claim: Claim, key: ScheduleKey) -> bool:
+        """Whether nobody has claimed the schedule anew since."""
+        return self.tokens.get(key) == claim.token
+
+    def _make_dirty(self, key: ScheduleKey, due_at: datetime) -> None:
+        self.dirty[key] = min(due_at, self.dirty.get(key, due_at))
+
+    def _return_what_is_due(self, now: datetime) -> None:
+        for key in [key for key, end in self.leases.items() if end <= now]:
+            merged = self.claimed_causes[key].and_later(self.causes.get(key, _Causes()))
+            self._make_dirty(key, now)
+            self.causes[key] = merged
+            self._forget_claim(key)
+            self.attempts[key] += 1
+        for key in [key for key, retry_at in self.waiting.items() if retry_at <= now]:
+            self._make_dirty(key, now)
+            del self.waiting[key]
+
+    def _choose(self, limit: int) -> list[ScheduleKey]:
+        chosen: list[ScheduleKey] = []
+        for key in sorted(self.dirty, key=lambda k: (self.dirty[k], str(k))):
+            if len(chosen) >= limit:
+                break
+            if key in self.tokens:
+                continue
+            if self.attempts.get(key, 0) < RISKY_ATTEMPTS:
+                chosen.append(key)
+            elif not chosen:
+                return [key]
+        return chosen
+
+    def _take(self, keys: Sequence[ScheduleKey], lease_end: datetime, cause: _Causes = _Causes()) -> Claim:
+        self.token += 1
+        return Claim(self.token, tuple([self._take_one(key, lease_end, cause) for key in keys]))
+
+    def _take_one(self, key: ScheduleKey, lease_end: datetime, cause: _Causes) -> Work:
+        older = self.claimed_causes.get(key, _Causes())
+        causes = older.and_later(self.causes.pop(key, _Causes())).and_later(cause)
+        self.dirty.pop(key, None)
+        self.waiting.pop(key, None)
+        self.leases[key] = lease_end
+        self.tokens[key] = self.token
+        self.claimed_causes[key] = causes
+        return Work(key, causes.first, causes.count, self.attempts.get(key, 0))
+
+    def _postpone_one(self, key: ScheduleKey, failure: Failure, *, counts: bool) -> None:
+        causes = self.claimed_causes[key]
+        self._forget_claim(key)
+        self.attempts[key] += counts
+        if failure.retry_at is None:
+            self.aside[key] = failure.reason
+        elif key not in self.dirty:
+            self.waiting[key] = failure.retry_at
+            self.causes.setdefault(key, causes)
+
+    def _forget_claim(self, key: ScheduleKey) -> None:
+        del self.leases[key], self.tokens[key], self.claimed_causes[key]
+
+
+# The change feed
+
+
+class FakeChangeFeed(Fake):
+    """Implements :class:`~schedules_pipeline.ports.feed.ChangeFeed`; positions are whole numbers from 1."""
+
+    def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
+        super().__init__(conditions)
+        self.rows: list[bytes] = []
+        self._clock = clock
+        self._heads: dict[ScheduleKey, tuple[int, bytes]] = {}
+        self._taken_at: dict[int, datetime] = {}
+        self._recorded: set[int] = set()
+        self._next = 1
+
+    @answered
+    @step
+    def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
+        for key, seq, row in rows:
+            if seq > self._heads.get(key, (0, b""))[0]:
+                self.rows.append(row)
+                self._heads[key] = seq, row
+
+    @answered
+    @step
+    def heads(self) -> dict[ScheduleKey, Change]:
+        return {key: parse_row(row) for key, (_, row) in self._heads.items()}
+
+    @answered
+    @step
+    def read_after(self, position: str, limit: int) -> list[FeedEntry]:
+        after = int(position)
+        return [self._entry(number) for number in self._numbers(after + 1)[:limit]]
+
+    @answered
+    @step
+    def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
+        now = self._clock()
+        left_behind = [n for n, at in sorted(self._taken_at.items()) if now - at >= TAKEN_OVER_AFTER]
+        taken = (left_behind or self._numbers(self._next))[:limit]
+        self._taken_at.update(dict.fromkeys(taken, now))
+        self._next = max([self._next, *(number + 1 for number in taken)])
+        return [self._entry(number) for number in taken]
+
+    @answered
+    @step
+    def confirm_recorded(self, positions: Sequence[str]) -> None:
+        for position in positions:
+            if self._taken_at.pop(int(position), None) is not None:
+                self._recorded.add(int(position))
+
+    @answered
+    @step
+    def unrecorded(self) -> int:
+        return len(self.rows) - len(self._recorded)
+
+    def _numbers(self, first: int) -> list[int]:
+        return list(range(first, len(self.rows) + 1))
+
+    def _entry(self, number: int) -> FeedEntry:
+        return FeedEntry(str(number), parse_row(self.rows[number - 1]))
+
+
+# What operators look at
+
+
+class FakeRefusedInput(Fake):
+    """Implements :class:`~schedules_pipeline.ports.journal.RefusedInput`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._kept: dict[str, Refusal] = {}
+
+    @answered
+    def keep(self, refusals: Mapping[str, Refusal]) -> None:
+        for subject in self.in_any_order(refusals):
+            self._keep_one(subject, refusals[subject])
+
+    @answered
+    @step
+    def find(self, subjects: Sequence[str]) -> dict[str, Refusal]:
+        return {subject: self._kept[subject] for subject in subjects if subject in self._kept}
+
+    @answered
+    @step
+    def forget(self, subjects: Sequence[str]) -> None:
+        for subject in subjects:
+            self._kept.pop(subject, None)
+
+    @answered
+    @step
+    def all(self) -> dict[str, Refusal]:
+        return dict(self._kept)
+
+    @step
+    def _keep_one(self, subject: str, refused: Refusal) -> None:
+        self._kept[subject] = refused
+
+
+class FakeComparisons(Fake):
+    """Implements :class:`~schedules_pipeline.ports.journal.Comparisons`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._kept: dict[ScheduleKey, Comparison] = {}
+        self._refresh = ""
+
+    @answered
+    def keep(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+        for key in self.in_any_order(comparisons):
+            self._keep_one(key, comparisons[key])
+
+    @answered
+    @step
+    def all(self) -> dict[ScheduleKey, Comparison]:
+        return dict(self._kept)
+
+    @answered
+    @step
+    def compared_refresh(self) -> str:
+        return self._refresh
+
+    @answered
+    @step
+    def note_compared_refresh(self, refreshed_at: str) -> None:
+        self._refresh = refreshed_at
+
+    @step
+    def _keep_one(self, key: ScheduleKey, comparison: Comparison) -> None:
+        self._kept[key] = comparison
+
+
+class FakeCounters(Fake):
+    """Implements :class:`~schedules_pipeline.ports.journal.Counters`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._totals: dict[str, int] = {}
+
+    @answered
+    def add(self, amounts: Mapping[str, int]) -> None:
+        for name, amount in amounts.items():
+            if amount:
+                self._add_one(name, amount)
+
+    @answered
+    @step
+    def all(self) -> dict[str, int]:
+        return dict(self._totals)
+
+    @step
+    def _add_one(self, name: str, amount: int) -> None:
+        self._totals[name] = self._totals.get(name, 0) + amount
+
+
+class FakePublisherPresence(Fake):
+    """Implements :class:`~schedules_pipeline.ports.presence.PublisherPresence`."""
+
+    def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
+        super().__init__(conditions)
+        self._clock = clock
+        self._name = ""
+        self._until = clock()
+
+    @answered
+    @step
+    def book(self, name: str, seconds: int) -> bool:
+        if self._present():
+            return False
+        self._set(name, seconds)
+        return True
+
+    @answered
+    @step
+    def renew(self, name: str, seconds: int) -> None:
+        self._set(name, seconds)
+
+    @answered
+    @step
+    def leave(self) -> None:
+        self._name = ""
+
+    @answered
+    @step
+    def name(self) -> str:
+        return self._present()
+
+    def _present(self) -> str:
+        return self._name if self._clock() < self._until else ""
+
+    def _set(self, name: str, seconds: int) -> None:
+        self._name, self._until = name, self._clock() + timedelta(seconds=seconds)
+
+
+# The outside
+
+
+class FakeScheduleSource(Fake):
+    """Implements :class:`~schedules_pipeline.ports.upstream.ScheduleSource`; ``put_id`` counts the puts."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.objects: dict[ScheduleKey, SourceObject] = {}
+        self._puts = 0
+
+    def put(self, key: ScheduleKey, content: bytes) -> None:
+        self._puts += 1
+        self.objects[key] = SourceObject(content, f"put {self._puts}")
+
+    def remove(self, key: ScheduleKey) -> None:
+        self.objects.pop(key, None)
+
+    def list_keys(self) -> Iterator[ScheduleKey]:
+        self.conditions.checkpoint("list_keys")
+        yield from sorted(self.objects)
+
+    @answered
+    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | None | Exception]:
+        found = {key: self._fetch_or_error(key) for key in self.in_any_order(keys)}
+        return {key: found[key] for key in keys}
+
+    def _fetch_or_error(self, key: ScheduleKey) -> SourceObject | None | Exception:
+        try:
+            return self._fetch_one(key)
+        except ServiceError as error:
+            return error
+
+    @step
+    def _fetch_one(self, key: ScheduleKey) -> SourceObject | None:
+        return self.objects.get(key)
+
+
+class FakeLegacyKeyspace(Fake):
+    """Implements :class:`~schedules_pipeline.ports.upstream.LegacyKeyspace`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.documents: dict[ScheduleKey, bytes] = {}
+        self.refreshed = ""
+
+    @answered
+    @step
+    def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        return {key: self.documents[key] for key in keys if key in self.documents}
+
+    def list_keys(self) -> Iterator[ScheduleKey]:
+        self.conditions.checkpoint("list_keys")
+        yield from sorted(self.documents)
+
+    @answered
+    @step
+    def refreshed_at(self) -> str:
+        return self.refreshed
+
+
+@dataclass(slots=True)
+class _Sent:
+    message_id: str
+    body: str
+    sent_at: datetime
+    visible_at: datetime
+    deliveries: int = 0
+
+
+class FakeQueue(Fake):
+    """Implements :class:`~schedules_pipeline.ports.upstream.NotificationQueue`, with a dead-letter queue.
+
+    A received message comes again after a minute by the clock, unless it is deleted; one that was received
+    five times is dead. ``random`` shuffles, so nobody may rely on an order.
+    """
+
+    def __init__(self, conditions: Conditions, clock: FakeClock, random: Random, name: str) -> None:
+        super().__init__(conditions)
+        self.dead: list[str] = []
+        self._clock = clock
+        self._random = random
+        self._name = name
+        self._sent: dict[str, _Sent] = {}
+        self._count = 0
+
+    def send(self, body: str, delay: timedelta = timedelta(0)) -> None:
+        """What the outside does; arrives after the delay."""
+        self._count += 1
+        message_id, now = f"{self._name}-{self._count}", self._clock()
+        self._sent[message_id] = _Sent(message_id, body, now, now + delay)
+
+    def redrive(self) -> None:
+        """What an operator does with the dead letters: they are sent again."""
+        bodies, self.dead = self.dead, []
+        for body in bodies:
+            self.send(body)
+
+    @answered
+    @step
+    def receive(self, wait_seconds: int) -> list[Message]:
+        """Never waits: the clock does not move by itself."""
+        self._bury()
+        visible = self._visible()
+        self._random.shuffle(visible)
+        return [self._deliver(sent) for sent in visible[: self._random.randint(1, MOST_MESSAGES)]]
+
+    @answered
+    def delete(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._delete_one(message)
+
+    @answered
+    @step
+    def depth(self) -> QueueDepth:
+        self._bury()
+        waiting = len(self._visible())
+        return QueueDepth(waiting, len(self._sent) - waiting)
+
+    @step
+    def _delete_one(self, message: Message) -> None:
+        sent = self._sent.get(message.message_id)
+        if sent is not None and message.receipt == _receipt(sent):
+            del self._sent[message.message_id]
+
+    def _visible(self) -> list[_Sent]:
+        now = self._clock()
+        return [sent for sent in self._sent.values() if sent.visible_at <= now]
+
+    def _deliver(self, sent: _Sent) -> Message:
+        sent.deliveries += 1
+        sent.visible_at = self._clock() + VISIBLE_AGAIN_AFTER
+        return Message(sent.message_id, sent.body, sent.sent_at, _receipt(sent), sent.deliveries)
+
+    def _bury(self) -> None:
+        for sent in self._visible():
+            if sent.deliveries >= MOST_RECEIVES:
+                self.dead.append(sent.body)
+                del self._sent[sent.message_id]
+
+
+def _receipt(sent: _Sent) -> str:
+    return f"{sent.message_id} for the {sent.deliveries}. time"
+
+
+# Together
+
+
+@dataclass(frozen=True, slots=True)
+class FakeStore:
+    """The fakes of one store, each by its own type; :meth:`as_store` gives them as what they stand for."""
+
+    schedules: FakeScheduleStore
+    copies: FakeCopyStore
+    references: FakeReferenceIndex
+    work: FakeWorkQueue
+    feed: FakeChangeFeed
+    refused: FakeRefusedInput
+    comparisons: FakeComparisons
+    counters: FakeCounters
+    presence: FakePublisherPresence
+
+    def as_store(self) -> Store:
+        return Store(
+            self.schedules,
+            self.copies,
+            self.references,
+            self.work,
+            self.feed,
+            self.refused,
+            self.comparisons,
+            self.counters,
+            self.presence,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeUpstreams:
+    """The fakes of all upstreams, each by its own type."""
+
+    schedule_source: FakeScheduleSource
+    catalogue_source: FakeCatalogueSource
+    schedule_queue: FakeQueue
+    catalogue_queue: FakeQueue
+    legacy: FakeLegacyKeyspace
+
+    def as_upstreams(self) -> Upstreams:
+        return Upstreams(
+            self.schedule_source,
+            self.catalogue_source,
+            self.schedule_queue,
+            self.catalogue_queue,
+            self.legacy,
+        )
+
+
+def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
+    """An empty store."""
+    conditions = conditions or Conditions()
+    references = FakeReferenceIndex(conditions)
+    return FakeStore(
+        FakeScheduleStore(conditions),
+        FakeCopyStore(conditions, references, clock),
+        references,
+        FakeWorkQueue(conditions),
+        FakeChangeFeed(conditions, clock),
+        FakeRefusedInput(conditions),
+        FakeComparisons(conditions),
+        FakeCounters(conditions),
+        FakePublisherPresence(conditions, clock),
+    )
+
+
+def fake_upstreams(clock: FakeClock, random: Random, conditions: Conditions | None = None) -> FakeUpstreams:
+    """Empty sources and queues."""
+    conditions = conditions or Conditions()
+    return FakeUpstreams(
+        FakeScheduleSource(conditions),
+        FakeCatalogueSource(conditions),
+        FakeQueue(conditions, clock, random, "schedule"),
+        FakeQueue(conditions, clock, random, "catalogue"),
+        FakeLegacyKeyspace(conditions),
+    )
+
+
+def pipeline_over(store: Store, upstreams: FakeUpstreams, clock: FakeClock) -> Pipeline:
+    """The real workflows; a document with less than half of what it replaces is refused."""
+    calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
+    return Pipeline(store, upstreams.as_upstreams(), calendar, clock, smallest_share=0.5)

@@ -1,0 +1,101 @@
+"""What a store must hold when nothing is pending, found out by building everything anew in an empty one.
+
+Belongs here: questions about a store that only its ports are needed for, so fakes and Redis alike.
+Does not belong here: how the store came to be what it is.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+
+import orjson
+
+from fakes import FakeClock, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.programme import resolve_programme
+from schedules_pipeline.formats.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
+from schedules_pipeline.formats.catalogue_document import parse_copy
+from schedules_pipeline.formats.partner_document import split_document
+from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.work import Cause, Origin
+
+Contents = dict[ScheduleKey, bytes]
+
+
+def contents(store: Store, keys: Sequence[ScheduleKey]) -> Contents:
+    """What partners see of each schedule, without the envelope that publishing puts around it."""
+    return {key: split_document(document)[1] for key, document in store.schedules.documents(keys).items()}
+
+
+def coldstart(upstreams: FakeUpstreams, keys: Sequence[ScheduleKey]) -> Contents:
+    """What partners would see if everything were built from these sources, in an empty store."""
+    clock = FakeClock()
+    store = fake_store(clock).as_store()
+    publisher = pipeline_over(store, upstreams, clock).publisher
+    cause = Cause("from scratch", Origin.COLDSTART, "", clock())
+    publisher.rebuild_from_sources(keys, cause)
+    _confirm(upstreams, unconfirmed := sorted(store.refused.all()))
+    publisher.rebuild_from_sources([key for key in keys if str(key) in unconfirmed], cause)
+    return contents(store, keys)
+
+
+def as_accepted(store: Store, keys: Sequence[ScheduleKey], pids: Sequence[Pid]) -> FakeUpstreams:
+    """Sources that hold exactly what this store has accepted, and copied."""
+    sources = fake_upstreams(FakeClock(), Random(0))
+    for key, accepted in accepted_schedules(store, keys).items():
+        sources.schedule_source.put(key, _source_document(key, accepted))
+    for pid, copy in store.copies.read(pids).items():
+        sources.catalogue_source.documents[pid] = _catalogue_document(pid, copy)
+    return sources
+
+
+def accepted_schedules(store: Store, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, AcceptedSchedule]:
+    states = store.schedules.read(keys).values()
+    return {s.key: parse_accepted(s.accepted) for s in states if s.accepted is not None}
+
+
+def find_missing_entries(store: Store, keys: Sequence[ScheduleKey], pids: Sequence[Pid]) -> list[str]:
+    """Index entries that some schedule should have, by what its documents and our copies say now."""
+    items = {pid: parse_copy(pid, copy) for pid, copy in store.copies.read(pids).items()}
+    needed = {
+        key: _reads(accepted, lambda pid: resolve_programme(pid, items.get).reads)
+        for key, accepted in accepted_schedules(store, keys).items()
+    }
+    return [f"{key} {entry}" for key, entries in store.references.missing(needed).items() for entry in entries]
+
+
+def replay_feed(store: Store) -> dict[ScheduleKey, Change]:
+    """Read the whole feed as a partner would; AssertionError where a sequence has a gap or goes back."""
+    latest: dict[ScheduleKey, Change] = {}
+    for entry in store.feed.read_after("0", 1_000_000):
+        change = entry.change
+        before = latest[change.key].seq if change.key in latest else 0
+        assert change.seq == before + 1, f"{change.key}: {change.seq} follows {before}"
+        latest[change.key] = change
+    return latest
+
+
+def _confirm(upstreams: FakeUpstreams, subjects: Iterable[str]) -> None:
+    """Even a source that is accepted in full has to put an empty document twice."""
+    objects = upstreams.schedule_source.objects
+    for key in [key for key in objects if str(key) in subjects]:
+        upstreams.schedule_source.put(key, objects[key].content)
+
+
+def _reads(accepted: AcceptedSchedule, reads: Callable[[Pid], tuple[Pid, ...]]) -> Iterable[Entry]:
+    shown = [Entry(*mention) for mention in accepted.shown()]
+    return [*shown, *(Entry(pid) for episode in accepted.episodes() for pid in reads(episode)[1:])]
+
+
+def _source_document(key: ScheduleKey, accepted: AcceptedSchedule) -> bytes:
+    schedule = read_source(key, accepted)
+    broadcasts = [broadcast._asdict() for broadcast in schedule.broadcasts]
+    head = {"sid": key.sid, "date": key.date, "published_at": schedule.published_at}
+    return orjson.dumps({**head, "broadcasts": broadcasts})
+
+
+def _catalogue_document(pid: Pid, copy: bytes) -> bytes:
+    item = parse_copy(pid, copy)
+    fields = {**item._asdict(), "type": item.kind, "synopses": item.synopses._asdict()}
+    return orjson.dumps(fields)

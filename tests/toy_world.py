@@ -1,0 +1,242 @@
+"""A broadcaster small enough to make everything collide: three schedules, a handful of programmes.
+
+Belongs here: its changes as values, how each is written to the sources and announced, how one is drawn.
+Does not belong here: when a change happens, and what is expected of it.
+
+No document here is invalid or shrunken unless its name says so: every proper one has between two and four
+broadcasts, so that each may replace each, whichever of them were never looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Protocol
+
+import orjson
+
+from fakes import FakeUpstreams
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.formats.notification import object_key
+
+KEYS = tuple(map(ScheduleKey.parse, ("alder/2026-03-28", "alder/2026-03-29", "birch_radio/2026-03-28")))
+EPISODES = tuple(map(Pid, ("p0000001", "p0000002", "p0000003")))
+SERIES = tuple(map(Pid, ("s0000001", "s0000002")))
+BRANDS = (Pid("b0000001"),)
+PIDS = EPISODES + SERIES + BRANDS
+BROADCASTS = tuple(Pid(f"w000000{number}") for number in range(1, 7))
+TITLES = ("", "Harbour Lights", "Quiet Viaduct", "Salt and Slate")
+FEWEST, MOST = 2, 4
+
+_DAY_BEGINS = datetime(2026, 3, 28, 6, tzinfo=UTC)
+_PUBLISHED_AT = "2026-03-27T10:00:00Z"
+
+
+class Change(Protocol):
+    """Something that happens upstream: first it is written, some time later it is announced."""
+
+    def write(self, upstreams: FakeUpstreams) -> None: ...
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _OfItem:
+    pid: Pid
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        upstreams.catalogue_queue.send(self._notification("UPDATE"), delay)
+
+    def _notification(self, action: str) -> str:
+        return _text({"action": action, "type": _kind(self.pid), "pid": self.pid, "seq": 1, "at": _PUBLISHED_AT})
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPut(_OfItem):
+    """A catalogue item is new, or different in some field; ``unused`` is in no output."""
+
+    title: str = ""
+    parent_pid: Pid | None = None
+    image_pid: str = ""
+    synopsis: str = ""
+    unused: int = 0
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        document = {
+            "pid": self.pid,
+            "type": _kind(self.pid),
+            "title": self.title,
+            "parent_pid": self.parent_pid,
+            "image_pid": self.image_pid,
+            "synopses": {"short": self.synopsis},
+            "position": self.unused,
+        }
+        upstreams.catalogue_source.documents[self.pid] = orjson.dumps(document)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSaidAgain(_OfItem):
+    """A notification of nothing new."""
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        """The source stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted(_OfItem):
+    def write(self, upstreams: FakeUpstreams) -> None:
+        upstreams.catalogue_source.documents.pop(self.pid, None)
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        upstreams.catalogue_queue.send(self._notification("DELETE"), delay)
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidItemPut(_OfItem):
+    def write(self, upstreams: FakeUpstreams) -> None:
+        upstreams.catalogue_source.documents[self.pid] = b'{"type": "episode"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A broadcast; blanked where it shows no episode."""
+
+    broadcast_pid: Pid
+    episode_pid: Pid | None
+
+
+@dataclass(frozen=True, slots=True)
+class _OfSchedule:
+    key: ScheduleKey
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        upstreams.schedule_queue.send(_s3_event("ObjectCreated:Put", self.key), delay)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePut(_OfSchedule):
+    """A source document, its broadcasts one after the other from some minutes into the day."""
+
+    slots: tuple[Slot, ...]
+    minutes: int = 0
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        upstreams.schedule_source.put(self.key, self.document())
+
+    def document(self) -> bytes:
+        """The bytes as the external system writes them."""
+        begin = _DAY_BEGINS + timedelta(minutes=self.minutes)
+        broadcasts = [_broadcast(slot, begin + number * _SLOT) for number, slot in enumerate(self.slots)]
+        head = {"sid": self.key.sid, "date": self.key.date, "published_at": _PUBLISHED_AT}
+        return orjson.dumps({**head, "broadcasts": broadcasts})
+
+
+@dataclass(frozen=True, slots=True)
+class ShrunkenSchedulePut(SchedulePut):
+    """Too few broadcasts to replace a proper document, unless it is put twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSchedulePut(_OfSchedule):
+    def write(self, upstreams: FakeUpstreams) -> None:
+        upstreams.schedule_source.put(self.key, b'{"sid": "another"}')
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRemoved(_OfSchedule):
+    def write(self, upstreams: FakeUpstreams) -> None:
+        upstreams.schedule_source.remove(self.key)
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        upstreams.schedule_queue.send(_s3_event("ObjectRemoved:Delete", self.key), delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Gibberish:
+    """Messages that say nothing."""
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        """The sources stay as they are."""
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        upstreams.schedule_queue.send("{", delay)
+        upstreams.catalogue_queue.send("[]", delay)
+
+
+class RandomUpstream:
+    """Draws changes. ``troubled``: also invalid, shrunken and deleted ones."""
+
+    def __init__(self, random: Random, *, troubled: bool) -> None:
+        self._random = random
+        self._kinds = [self.item, self.item, self.item, self.said_again, self.schedule, self.schedule, self.removal]
+        if troubled:
+            self._kinds += [self.trouble] * 4
+
+    def change(self) -> Change:
+        return self._random.choice(self._kinds)()
+
+    def item(self, pid: Pid | None = None) -> ItemPut:
+        r = self._random
+        return ItemPut(
+            pid or r.choice(PIDS),
+            r.choice(TITLES),
+            r.choice([None, *SERIES, *SERIES, *BRANDS]),
+            r.choice(["", "", "p0image1"]),
+            r.choice(["", "A storm is coming."]),
+            r.randrange(3),
+        )
+
+    def schedule(self, key: ScheduleKey | None = None) -> SchedulePut:
+        return SchedulePut(key or self._random.choice(KEYS), self._slots(FEWEST, MOST), self._minutes())
+
+    def said_again(self) -> ItemSaidAgain:
+        return ItemSaidAgain(self._random.choice(PIDS))
+
+    def removal(self) -> ScheduleRemoved:
+        return ScheduleRemoved(self._random.choice(KEYS))
+
+    def trouble(self) -> Change:
+        r = self._random
+        troubles: list[Change] = [
+            InvalidSchedulePut(r.choice(KEYS)),
+            ShrunkenSchedulePut(r.choice(KEYS[:2]), self._slots(0, 1), 0),
+            InvalidItemPut(r.choice(PIDS)),
+            ItemDeleted(r.choice(PIDS)),
+            Gibberish(),
+        ]
+        return r.choice(troubles)
+
+    def _slots(self, fewest: int, most: int) -> tuple[Slot, ...]:
+        r = self._random
+        broadcasts = r.sample(BROADCASTS, r.randint(fewest, most))
+        return tuple(Slot(broadcast, r.choice([None, *EPISODES, *EPISODES])) for broadcast in broadcasts)
+
+    def _minutes(self) -> int:
+        return self._random.choice([0, 5, 90])
+
+
+_SLOT = timedelta(minutes=30)
+
+
+def _broadcast(slot: Slot, start: datetime) -> dict[str, Any]:
+    return {
+        "broadcast_pid": slot.broadcast_pid,
+        "episode_pid": slot.episode_pid,
+        "version_pid": None,
+        "start": start,
+        "end": start + _SLOT,
+        "is_blanked": slot.episode_pid is None,
+    }
+
+
+def _kind(pid: Pid) -> str:
+    return {"p": "episode", "s": "series", "b": "brand"}[pid[0]]
+
+
+def _s3_event(name: str, key: ScheduleKey) -> str:
+    record = {"eventName": name, "s3": {"object": {"key": object_key(key)}}}
+    return _text({"TopicArn": "schedule-events", "Message": _text({"Records": [record]})})
+
+
+def _text(fields: Mapping[str, Any]) -> str:
+    return orjson.dumps(fields, default=str).decode()
