@@ -59,7 +59,7 @@ class FakeClock:
 class Conditions:
     """What befalls those who use the fakes: nothing, unless a subclass says otherwise."""
 
-    def checkpoint(self, step: str) -> None:
+    def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
         """Called before every effect and before every answer; may switch to another worker, or raise."""
 
     def arrange(self, items: list[T]) -> list[T]:
@@ -87,7 +87,7 @@ def step(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], 
 
     @wraps(method)
     def stepped(self: F, *args: P.args, **kwargs: P.kwargs) -> T:
-        self.conditions.checkpoint(name)
+        self.conditions.checkpoint(name, args)
         return method(self, *args, **kwargs)
 
     return stepped
@@ -274,11 +274,13 @@ def _by_pid(entries: EntriesBySchedule) -> dict[Pid, list[Reference]]:
 
 @dataclass(slots=True)
 class Fence:
-    """What is known of an item besides its copy; gone a while after its last use, unless something is owed."""
+    """What is known of an item besides its copy; gone a while after its last use, unless something is owed
+    or missed."""
 
     token: int = 0
     newest: int = 0
     owed: int | None = None
+    is_missed: bool = False
     expires_at: datetime | None = None
 
 
@@ -321,6 +323,11 @@ class FakeCopyStore(Fake):
         planted = {pid: self._plant_one(pid, *values[pid]) for pid in self.in_any_order(values)}
         return {pid: planted[pid] for pid in values}
 
+    @answered
+    def note_missing(self, pids: Sequence[Pid]) -> None:
+        for pid in self.in_any_order(pids):
+            self._note_one(pid)
+
     def held(self) -> Iterator[list[Pid]]:
         self.conditions.checkpoint("held")
         yield sorted(self.copies)
@@ -331,7 +338,7 @@ class FakeCopyStore(Fake):
         fence.token += 1
         needed = self.is_needed(pid)
         if not needed:
-            fence.newest = fence.token
+            fence.newest, fence.is_missed = fence.token, False
         self._touch(fence)
         return Begun(fence.token, needed, fence.owed is not None)
 
@@ -343,7 +350,7 @@ class FakeCopyStore(Fake):
             fence.newest = token
             if self.copies.get(pid) != value:
                 self.copies[pid] = value
-                fence.owed = token
+                fence.owed, fence.is_missed = token, False
                 fence.expires_at = None
                 changed = True
         return Stored(changed, fence.owed is not None)
@@ -375,7 +382,16 @@ class FakeCopyStore(Fake):
             return None
         self.copies[pid] = value
         fence.newest = token
+        if self.is_missed(fence):
+            fence.owed, fence.is_missed = token, False
         return value
+
+    @step
+    def _note_one(self, pid: Pid) -> None:
+        if pid not in self.copies:
+            fence = self.fence(pid)
+            fence.is_missed = True
+            fence.expires_at = None
 
     def is_needed(self, pid: Pid) -> bool:
         """Whether an item has to be followed. A copy without dependants counts: it may be used again."""
@@ -388,6 +404,10 @@ class FakeCopyStore(Fake):
     def may_plant(self, fence: Fence, token: int) -> bool:
         return token > fence.newest
 
+    def is_missed(self, fence: Fence) -> bool:
+        """Whether some build has relied on there being no copy."""
+        return fence.is_missed
+
     def fence(self, pid: Pid) -> Fence:
         known = self.fences.get(pid)
         if known is None or (known.expires_at is not None and known.expires_at <= self._clock()):
@@ -395,7 +415,7 @@ class FakeCopyStore(Fake):
         return known
 
     def _touch(self, fence: Fence) -> None:
-        if fence.owed is None:
+        if fence.owed is None and not fence.is_missed:
             fence.expires_at = self._clock() + FENCE_KEPT_FOR
 
 

@@ -312,6 +312,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM; 0 then, and 1 with one clear line where something could not start."""
     options = _parse_arguments(words)
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         now = _utc_now()

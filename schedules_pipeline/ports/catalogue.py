@@ -53,8 +53,16 @@ class CopyStore(Protocol):
         """A token for each, to plant what is read after this moment."""
 
     def plant(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
-        """Where there is no copy and no newer token: keep ours. Returns the copy that counts now, or
-        None where ours came too late: read the source again, under a new token."""
+        """Where there is no copy and no newer token: keep ours, owed to the dependants where its absence
+        was noted. Returns the copy that counts now, or None where ours came too late: read the source
+        again, under a new token."""
+
+    def note_missing(self, pids: Sequence[Pid]) -> None:
+        """Say that a build is about to rely on there being no copy of these, where there still is none.
+
+        Without this, a copy that another build plants before the item's notification is handled would make
+        that notification one of nothing new, and this build's schedule would never hear of the item.
+        """
 
     def held(self) -> Iterator[list[Pid]]:
         """All pids of which we hold a copy, in batches; each at least once."""

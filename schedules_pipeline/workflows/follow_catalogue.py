@@ -85,13 +85,17 @@ class CatalogueFollower:
         )
 
     def plant(self, pids: Sequence[Pid]) -> None:
-        """Give the store a copy of items that it has none of; those that the source lacks stay missing."""
+        """Give the store a copy of items that it has none of. Those that the source lacks stay missing, and
+        it is noted that a build relies on that: read the copies again afterwards."""
         pending = list(pids)
+        missing: list[Pid] = []
         while pending:
             tokens = self._copies.take_tokens(pending)
             values, _, _ = self._project(self._source.read(pending))
             planted = self._copies.plant({pid: (tokens[pid], value) for pid, value in values.items()})
+            missing += [pid for pid in pending if pid not in values]
             pending = [pid for pid, copy in planted.items() if copy is None]
+        self._copies.note_missing(missing)
 
     def _project(self, documents: Mapping[Pid, bytes]) -> tuple[dict[Pid, bytes], dict[Pid, Kind], list[Pid]]:
         values, kinds, complaints = {}, {}, {}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import Programme, resolve_programme
 
@@ -166,6 +166,8 @@ _items = st.builds(
     st.sampled_from(["", "Lanterns", "Series 2"]),
     st.none() | st.sampled_from(_CHAIN),
     st.sampled_from(["", "p0000001"]),
+    st.just(Synopses()),
+    st.none(),
 )
 _catalogues = st.dictionaries(st.sampled_from(_CHAIN), _items).map(
     lambda items: {pid: item._replace(pid=pid) for pid, item in items.items()}

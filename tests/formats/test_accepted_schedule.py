@@ -54,7 +54,7 @@ def _broadcast(broadcast_pid: str, episode_pid: str | None) -> Broadcast:
     return Broadcast(
         Pid(broadcast_pid),
         None,
-        episode_pid and Pid(episode_pid),
+        None if episode_pid is None else Pid(episode_pid),
         _SIX,
         _SIX + timedelta(minutes=30),
         is_repeat=True,

@@ -248,10 +248,17 @@ _episodes = st.builds(
     st.builds(Synopses, _texts, _texts, _texts),
     st.none() | _texts,
 )
-_parents_of_others = st.builds(
-    CatalogueItem, st.just(_PID), st.sampled_from([Kind.SERIES, Kind.BRAND]), _texts, _parents, _texts
+_others = st.builds(
+    CatalogueItem,
+    st.just(_PID),
+    st.sampled_from([Kind.SERIES, Kind.BRAND]),
+    _texts,
+    _parents,
+    _texts,
+    st.just(Synopses()),
+    st.none(),
 )
-_items = _episodes | _parents_of_others
+_items = _episodes | _others
 
 
 @given(_items)

@@ -9,7 +9,7 @@ Belongs here: the scheduler, the workers, the verdict. Does not belong here: whi
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -70,7 +70,7 @@ class Simulation(Conditions):
 
     def __init__(self, seed: int, *, troubled: bool = False) -> None:
         self.random = Random(seed)
-        self.trace: deque[str] = deque(maxlen=_TRACE_LENGTH)
+        self.trace: deque[tuple[int, str, str, Sequence[object]]] = deque(maxlen=_TRACE_LENGTH)
         self.steps = 0
         self._troubled = troubled
         self._main = getcurrent()
@@ -87,10 +87,11 @@ class Simulation(Conditions):
 
     # What the fakes ask
 
-    def checkpoint(self, step: str) -> None:
+    def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
         """Let go of the worker that is about to take this step; whoever runs outside is not interrupted."""
         if getcurrent() is not self._main:
-            self.trace.append(f"{self._current.name if self._current else ''}: {step}")
+            name = self._current.name if self._current else ""
+            self.trace.append((self.steps, name, step, about))
             self._main.switch()
 
     def arrange(self, items: list[T]) -> list[T]:
@@ -154,7 +155,7 @@ class Simulation(Conditions):
         if worker.greenlet.dead:
             worker.is_idle = True
         elif fault is not None and worker.greenlet:
-            self.trace.append(f"{worker.name}: FAULT")
+            self.trace.append((self.steps, worker.name, "FAULT", ()))
             worker.greenlet.throw(fault)
         elif worker.greenlet:
             worker.greenlet.switch()
@@ -162,7 +163,7 @@ class Simulation(Conditions):
             worker.greenlet.switch(worker)
 
     def _kill(self, worker: _Worker) -> None:
-        self.trace.append(f"{worker.name}: DIES")
+        self.trace.append((self.steps, worker.name, "DIES", ()))
         worker.greenlet.throw(GreenletExit)
         worker.greenlet = self._begin(worker.body)
 

@@ -32,6 +32,7 @@ class RedisCopyStore:
         self._keys = keys
         self._begin, self._store = link.script("begin_copy"), link.script("store_copy")
         self._settle, self._plant = link.script("settle_copy"), link.script("plant_copy")
+        self._miss = link.script("miss_copy")
         self._kept_seconds = int(FENCE_KEPT_FOR.total_seconds())
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
@@ -87,6 +88,11 @@ class RedisCopyStore:
             ]
         )
         return dict(zip(values, replies, strict=True))
+
+    def note_missing(self, pids: Sequence[Pid]) -> None:
+        self._link.run(
+            [self._miss.command([self._keys.copy(pid), self._keys.fence(pid)], []) for pid in pids]
+        )
 
     def held(self) -> Iterator[list[Pid]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:copy:*"):

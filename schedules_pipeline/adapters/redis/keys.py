@@ -36,7 +36,8 @@ class Keys:
         return f"{self.keyspace}:copy:{{{pid}}}"
 
     def fence(self, pid: Pid) -> str:
-        """Hash: token (last taken), newest (recorded), owed (to be propagated). Expires a day after use."""
+        """Hash: token (last taken), newest (recorded), owed (to be propagated), missed (a build relies on
+        there being no copy). Expires a day after use, unless something is owed or missed."""
         return f"{self.keyspace}:fence:{{{pid}}}"
 
     def dependants(self, pid: Pid) -> str:

@@ -5,7 +5,10 @@
 -- Reply: token, 1 if needed, 1 if a change is still owed to dependants
 local token = redis.call('HINCRBY', KEYS[2], 'token', 1)
 local needed = redis.call('EXISTS', KEYS[1]) == 1 or redis.call('EXISTS', KEYS[3]) == 1
-if not needed then redis.call('HSET', KEYS[2], 'newest', token) end
+if not needed then
+  redis.call('HSET', KEYS[2], 'newest', token)
+  redis.call('HDEL', KEYS[2], 'missed')
+end
 local owed = redis.call('HEXISTS', KEYS[2], 'owed')
-if owed == 0 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
+if owed == 0 and redis.call('HEXISTS', KEYS[2], 'missed') == 0 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
 return {token, needed and 1 or 0, owed}

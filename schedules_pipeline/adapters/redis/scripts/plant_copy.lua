@@ -1,11 +1,17 @@
 -- Gives a build the copy that counts: the one that is there by now, or ours where no newer token has been.
+-- Where another build has relied on there being none, ours is a change that is owed to the dependants.
 -- KEYS  1 copy (string)  2 fence (hash)
 -- ARGV  1 token  2 value  3 seconds for which an idle fence is kept
 -- Reply: the copy, or nil where ours came too late
-if not redis.call('HGET', KEYS[2], 'owed') then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
+local missed = redis.call('HEXISTS', KEYS[2], 'missed') == 1
+if not missed and redis.call('HEXISTS', KEYS[2], 'owed') == 0 then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
 local copy = redis.call('GET', KEYS[1])
 if copy then return copy end
 if tonumber(ARGV[1]) <= tonumber(redis.call('HGET', KEYS[2], 'newest') or '0') then return false end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[2], 'newest', ARGV[1])
+if missed then
+  redis.call('HDEL', KEYS[2], 'missed')
+  redis.call('HSET', KEYS[2], 'owed', ARGV[1])
+end
 return ARGV[2]

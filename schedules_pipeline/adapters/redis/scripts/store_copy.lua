@@ -10,6 +10,7 @@ if token > tonumber(redis.call('HGET', KEYS[2], 'newest') or '0') then
   if redis.call('GET', KEYS[1]) ~= ARGV[2] then
     redis.call('SET', KEYS[1], ARGV[2])
     redis.call('HSET', KEYS[2], 'owed', ARGV[1])
+    redis.call('HDEL', KEYS[2], 'missed')
     redis.call('PERSIST', KEYS[2])
     changed = 1
   end

@@ -1,0 +1,74 @@
+"""The settings of the environment: defaults that stand, and wrong ones that are named."""
+
+import os
+
+import pytest
+
+from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SCHEDULES_")]:
+        monkeypatch.delenv(name)
+
+
+def test_settings_have_defaults() -> None:
+    """An environment without any of our settings is a valid one."""
+    settings = load_settings()
+
+    assert (settings.keyspace, settings.time_zone) == ("schedules", "Europe/London")
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting is read from the variable of its name, a list as JSON."""
+    monkeypatch.setenv("SCHEDULES_KEYSPACE", "schedules.v2")
+    monkeypatch.setenv("SCHEDULES_RADIO_SERVICES", '["*_fm"]')
+
+    settings = load_settings()
+
+    assert (settings.keyspace, settings.radio_services) == ("schedules.v2", ("*_fm",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("KEYSPACE", "", id="no keyspace"),
+        pytest.param("KEYSPACE", "Schedules", id="keyspace in upper case"),
+        pytest.param("KEYSPACE", "schedules{1}", id="keyspace with a hash tag"),
+        pytest.param("KEYSPACE", "schedules:1", id="keyspace with a colon"),
+        pytest.param("KEYSPACE", "schedules\n", id="keyspace with a line end"),
+        pytest.param("TIME_ZONE", "Europe/Alder", id="no such zone"),
+        pytest.param("TIME_ZONE", "", id="no zone"),
+        pytest.param("TIME_ZONE", "../etc/passwd", id="zone that is a path"),
+        pytest.param("FIRST_DATE", "soon", id="not a date"),
+        pytest.param("SMALLEST_SHARE", "1.5", id="share above one"),
+        pytest.param("DIFFERENCE_SEVERITY", "WARNING", id="severity with more behind it"),
+        pytest.param("DIFFERENCE_SEVERITY", "error", id="severity in lower case"),
+        pytest.param("COLDSTART_SHARDS", "0", id="no shard"),
+    ],
+)
+def test_settings_refuse(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A wrong value is an error that names the variable."""
+    monkeypatch.setenv(f"SCHEDULES_{name}", value)
+
+    with pytest.raises(ConfigurationError, match=f"SCHEDULES_{name}: "):
+        load_settings()
+
+
+def test_settings_refuse_a_list_that_is_not_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list in another form than JSON is an error that names the setting."""
+    monkeypatch.setenv("SCHEDULES_RADIO_SERVICES", "*radio*")
+
+    with pytest.raises(ConfigurationError, match=r"radio_services.*expected JSON"):
+        load_settings()
+
+
+def test_settings_do_not_show_the_address_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's address, which may hold a password, does not appear where settings are shown."""
+    monkeypatch.setenv("SCHEDULES_REDIS_URL", "redis://:opensesame@127.0.0.1:6379/0")
+
+    shown = repr(load_settings())
+
+    assert "opensesame" not in shown
