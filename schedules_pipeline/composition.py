@@ -116,7 +116,7 @@ class Pipeline:
         )
         self.catalogue_intake = CatalogueIntake(self.follower, store.refused, store.counters, clock)
         self.checker = ScheduleChecker(
-            store.schedules, store.copies, store.references, store.refused, calendar
+            store.schedules, store.copies, store.references, store.refused, store.work, calendar
         )
         self.comparer = LegacyComparer(
             store.schedules, store.feed, store.work, store.comparisons, upstreams.legacy, intended_differences

@@ -19,7 +19,11 @@ def build_defs(settings: Settings) -> dg.Definitions:
     """All definitions, for these settings."""
     partitions = schedule_partitions(settings)
     return dg.Definitions(
-        assets=[*external_assets(settings, partitions), catalogue_copies, schedule_assets(settings, partitions)],
+        assets=[
+            *external_assets(settings, partitions),
+            catalogue_copies,
+            schedule_assets(settings, partitions),
+        ],
         asset_checks=[schedule_checks(settings)],
         jobs=[publish_affected_job(settings), coldstart_job(settings)],
         sensors=[schedule_events_sensor(settings), catalogue_events_sensor(settings)],

@@ -5,6 +5,7 @@ it is confirmed; so a run that dies in between loses no record, and publishing n
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import dagster as dg
 
@@ -13,25 +14,29 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
 from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.journal import Comparison, Verdict
-from schedules_pipeline.ports.work import Cause
+from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.check_schedules import (
     CheckName,
     CheckResult,
+    is_built,
     legacy_result,
+    source_accepted,
 )
 
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
 ASSET_OF_CHECK = {
+    CheckName.IS_BUILT: names.PARTNER_SCHEDULE,
     CheckName.SOURCE_ACCEPTED: names.SOURCE_SCHEDULE,
     CheckName.NO_GAPS_OR_OVERLAPS: names.SOURCE_SCHEDULE,
     CheckName.INDEX_COMPLETE: names.BACK_REFERENCE_INDEX,
     CheckName.REFERENCES_RESOLVED: names.PARTNER_SCHEDULE,
     CheckName.MATCHES_LEGACY: names.PARTNER_SCHEDULE,
 }
-_CHECKS_OF_THE_SOURCE = {CheckName.SOURCE_ACCEPTED, CheckName.NO_GAPS_OR_OVERLAPS}
+_CHECKS_OF_THE_SOURCE = {CheckName.IS_BUILT, CheckName.SOURCE_ACCEPTED, CheckName.NO_GAPS_OR_OVERLAPS}
 _AT_ONCE = 50
 
 
@@ -51,6 +56,8 @@ class Recorder:
         self._instance = instance
         self._log_event = log_event
         self._run_id = run_id
+        self._refused: dict[str, Refusal] = {}
+        self._set_aside: dict[ScheduleKey, str] = {}
 
     def record_published(self) -> list[Change]:
         """Record the next few changes of the feed that no run has recorded; [] where there are none."""
@@ -61,7 +68,7 @@ class Recorder:
         feed.confirm_recorded([entry.position for entry in entries])
         return changes
 
-    def record_rebuilt(self, keys: Sequence[ScheduleKey], cause: Cause) -> None:
+    def record_rebuilt(self, keys: Sequence[ScheduleKey]) -> None:
         """Record schedules that this run has rebuilt itself, changed or not."""
         heads = self._pipeline.store.feed.heads()
         self._record({c.key: c for c in self._partitioned([heads[key] for key in keys if key in heads])})
@@ -72,6 +79,32 @@ class Recorder:
         ensure_services(self._instance, {key.sid for key in keys})
         for key in keys:
             self._log_event(self._legacy_evaluation(key, comparisons[key]))
+
+    def record_kept_aside(self) -> None:
+        """Record which input was refused, which builds were set aside, and which of either are well again.
+
+        Compares with what this recorder recorded before; a new one records all that there is.
+        """
+        refused, set_aside = self._pipeline.store.refused.all(), self._pipeline.store.work.set_aside()
+        for subject in _changed(self._refused, refused):
+            self._record_refusal(subject, refused.get(subject))
+        for key in _changed(self._set_aside, set_aside):
+            if self._is_partitioned(key):
+                self._log_event(_evaluation(key, is_built(set_aside.get(key))))
+        self._refused, self._set_aside = refused, set_aside
+
+    def _record_refusal(self, subject: str, refusal: Refusal | None) -> None:
+        """Of a schedule as its check; of a catalogue item or a message as an observation of the catalogue."""
+        if "/" in subject:
+            key = ScheduleKey.parse(subject)
+            if self._is_partitioned(key):
+                ensure_services(self._instance, [key.sid])
+                self._log_event(_evaluation(key, source_accepted(refusal)))
+        elif refusal is not None:
+            metadata = {"refused": subject, "reason": refusal.reason}
+            self._log_event(
+                dg.AssetObservation(names.CATALOGUE_ITEMS, description="refused", metadata=metadata)
+            )
 
     def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
         """Evaluate and record the checks of schedules that have not changed; answers with all results."""
@@ -117,6 +150,11 @@ class Recorder:
 
     def _is_partitioned(self, key: ScheduleKey) -> bool:
         return is_partitioned(key.date, self._pipeline.clock(), self._settings)
+
+
+def _changed(before: Mapping[_K, _V], after: Mapping[_K, _V]) -> list[_K]:
+    """The keys under which something else stands than before, or nothing any more."""
+    return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
 def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:

@@ -370,6 +370,7 @@ class FakeCopyStore(Fake):
     def _take_token(self, pid: Pid) -> int:
         fence = self.fence(pid)
         fence.token += 1
+        self._touch(fence)
         return fence.token
 
     @step

@@ -55,7 +55,7 @@ def _rebuild(
 ) -> dict[ScheduleKey, Exception]:
     cause = Cause(context.run_id, Origin.OPERATOR, "materialise", pipeline.clock())
     batch = pipeline.publisher.rebuild_from_sources(keys, cause, recorded_by=context.run_id)
-    recorder.record_rebuilt([built.key for built in batch.built if built.etag], cause)
+    recorder.record_rebuilt([built.key for built in batch.built if built.etag])
     return dict(batch.failed)
 
 

@@ -1,4 +1,4 @@
-"""The five checks. The publisher records their outcome for every version that it publishes; run by hand,
+"""The checks. The publisher records their outcome for every version that it publishes; run by hand,
 they are evaluated anew for everything that is published, one record a partition, and a summary each.
 """
 
@@ -14,6 +14,7 @@ from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.check_schedules import CheckName
 
 _DESCRIPTIONS = {
+    CheckName.IS_BUILT: "The latest build succeeded; the schedule was not set aside after too many failures.",
     CheckName.SOURCE_ACCEPTED: "The latest source document is the one shown, not refused and kept aside.",
     CheckName.NO_GAPS_OR_OVERLAPS: "Each broadcast begins where the one before it ends, within the broadcast day.",
     CheckName.INDEX_COMPLETE: "Every pid that the schedule depends on leads back to it.",
@@ -40,9 +41,7 @@ def schedule_checks(settings: Settings) -> dg.AssetChecksDefinition:
         recorder = Recorder(
             pipeline, settings, context.instance, context.op_execution_context.log_event, context.run.run_id
         )
-        keys = sorted(
-            key for key, change in pipeline.store.feed.heads().items() if not change.is_removal
-        )
+        keys = sorted(key for key, change in pipeline.store.feed.heads().items() if not change.is_removal)
         passed: Counter[CheckName] = Counter()
         for start in range(0, len(keys), _AT_ONCE):
             results = recorder.record_checks(keys[start : start + _AT_ONCE])

@@ -59,15 +59,22 @@ def _project(pid: Pid, parent: Pid | None, model: _ItemModel) -> CatalogueItem:
         return CatalogueItem(pid, model.type, model.title, parent, model.image_pid)
     texts = model.synopses or _SynopsesModel()
     synopses = Synopses(texts.short, texts.medium, texts.long)
-    return CatalogueItem(
-        pid, model.type, model.title, parent, model.image_pid, synopses, model.warning_text
-    )
+    return CatalogueItem(pid, model.type, model.title, parent, model.image_pid, synopses, model.warning_text)
 
 
 def render_copy(item: CatalogueItem) -> bytes:
     """Our copy of an item; equal items have equal bytes."""
     s = item.synopses
-    row = [item.kind, item.title, item.parent_pid, item.image_pid, s.short, s.medium, s.long, item.warning_text]
+    row = [
+        item.kind,
+        item.title,
+        item.parent_pid,
+        item.image_pid,
+        s.short,
+        s.medium,
+        s.long,
+        item.warning_text,
+    ]
     return orjson.dumps([None if value is None else str(value) for value in row])
 
 

@@ -134,7 +134,8 @@ def _load(text: str) -> Any:
 
 def _from_s3(event: _S3Event) -> ScheduleNotification:
     """Raises :class:`InvalidIdentifier` only where no object is a schedule's: beside one, another object's
-    record must not cost that schedule its change."""
+    record must not cost that schedule its change.
+    """
     named: list[tuple[ScheduleKey, str]] = []
     stranger: InvalidIdentifier | None = None
     for record in event.records:

@@ -24,12 +24,14 @@ _HANDOVER_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_WAIT_SECONDS = 1.0
 _RECORD_EVERY_SECONDS = 0.2
+_LOOK_ASIDE_EVERY_SECONDS = 5.0
 _UNWELL_SECONDS = 60
 
 
 class PublishingThread:
     """Publishes until told to stop, and says meanwhile that somebody does; keeps the news for the thread
-    that records."""
+    that records.
+    """
 
     def __init__(self, pipeline: Pipeline, name: str) -> None:
         self._pipeline = pipeline
@@ -117,6 +119,7 @@ def _record_while_needed(
     settings: Settings,
 ) -> None:
     deadline = time.monotonic() + settings.publisher_session_seconds
+    look_aside_at = 0.0
     while True:
         now = time.monotonic()
         if now > min(deadline, publishing.last_active + settings.publisher_linger_seconds):
@@ -128,14 +131,20 @@ def _record_while_needed(
             )
         for news in publishing.take_news():
             _log_news(context, news)
-        _record_once(context, pipeline, recorder)
+        _record_once(context, pipeline, recorder, look_aside=now >= look_aside_at)
+        if now >= look_aside_at:
+            look_aside_at = now + _LOOK_ASIDE_EVERY_SECONDS
     publishing.leave()
     _hand_over(pipeline, context.run_id)
 
 
-def _record_once(context: dg.OpExecutionContext, pipeline: Pipeline, recorder: Recorder) -> None:
+def _record_once(
+    context: dg.OpExecutionContext, pipeline: Pipeline, recorder: Recorder, *, look_aside: bool
+) -> None:
     """One round of records and comparisons; waits a little where there is neither."""
     try:
+        if look_aside:
+            recorder.record_kept_aside()
         recorded = recorder.record_published()
         if pipeline.comparer.is_due():
             comparisons = pipeline.comparer.compare_all()
@@ -161,7 +170,9 @@ def _log_news(context: dg.OpExecutionContext, news: Batch | Exception) -> None:
     if isinstance(news, Exception):
         context.log.warning(f"a batch failed and was put back: {type(news).__name__}: {news}")
         return
-    outcomes = ", ".join(f"{news.count(o)} {o}" for o in type(news.built[0].outcome)) if news.built else "none"
+    outcomes = (
+        ", ".join(f"{news.count(o)} {o}" for o in type(news.built[0].outcome)) if news.built else "none"
+    )
     context.log.info(f"batch of {len(news.built)} in {news.seconds * 1000:.0f} ms: {outcomes}")
     for key, error in news.failed.items():
         context.log.warning(f"{key} could not be fetched, and waits: {error}")

@@ -82,9 +82,7 @@ class Webserver(DagsterProcess):
     def query(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Ask GraphQL; raise :class:`ServiceError` where it has no answer."""
         body = json.dumps({"query": text, "variables": variables}).encode()
-        request = urllib.request.Request(
-            f"{self.url}/graphql", body, {"Content-Type": "application/json"}
-        )
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
                 reply = json.load(answer)

@@ -158,7 +158,9 @@ class Demonstration:
         redis = self._start("Redis", RedisServer(self._directory / "redis", port=self._options.redis_port))
         emulator = self._start(
             "AWS emulator",
-            AwsEmulator(self._options.emulator, self._directory / "aws", port=self._options.aws_port, region=_REGION),
+            AwsEmulator(
+                self._options.emulator, self._directory / "aws", port=self._options.aws_port, region=_REGION
+            ),
         )
         self._environment = {
             "SCHEDULES_REDIS_URL": redis.url,
@@ -219,7 +221,9 @@ class Demonstration:
             time.sleep(0.5)
 
     def _start_old_system(self) -> None:
-        self._start("old system", OldSystem(self._directory, self._environment, self._options.refresh_seconds))
+        self._start(
+            "old system", OldSystem(self._directory, self._environment, self._options.refresh_seconds)
+        )
 
     def _play(self, upstream: Upstream, narrator: Narrator) -> None:
         for wait, change in self._scenario.changes:
@@ -256,7 +260,12 @@ class OldSystem(LoopbackServer):
 
     def _command(self, port: int) -> list[str]:
         env = self._given_environment
-        options = ["--redis-url", env["SCHEDULES_REDIS_URL"], "--s3-endpoint", env["SCHEDULES_AWS_ENDPOINT_URL"]]
+        options = [
+            "--redis-url",
+            env["SCHEDULES_REDIS_URL"],
+            "--s3-endpoint",
+            env["SCHEDULES_AWS_ENDPOINT_URL"],
+        ]
         pause = ["--interval-seconds", str(self._refresh_seconds)]
         return [sys.executable, "-m", "schedules_pipeline.local.old_system", *options, *pause]
 
@@ -291,16 +300,27 @@ def _utc_now() -> datetime:
 
 def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="schedules_pipeline.local", description=__doc__)
-    parser.add_argument("--replay", type=Path, help="a recorded history (gzipped JSON lines) instead of the sample")
-    parser.add_argument("--speed", type=float, default=600.0, help="how many times as fast a history is replayed")
+    parser.add_argument(
+        "--replay", type=Path, help="a recorded history (gzipped JSON lines) instead of the sample"
+    )
+    parser.add_argument(
+        "--speed", type=float, default=600.0, help="how many times as fast a history is replayed"
+    )
     parser.add_argument("--changes-per-minute", type=float, default=20.0, help="of the invented broadcaster")
-    parser.add_argument("--refresh-seconds", type=float, default=20.0, help="pause between the old system's passes")
+    parser.add_argument(
+        "--refresh-seconds", type=float, default=20.0, help="pause between the old system's passes"
+    )
     parser.add_argument("--web-port", type=int, help=f"of the Dagster UI; {_WEB_PORT} if free, else any")
     parser.add_argument("--redis-port", type=int, help="of Redis; any free one if left out")
     parser.add_argument("--aws-port", type=int, help="of the AWS emulator; any free one if left out")
-    parser.add_argument("--directory", type=Path, default=REPOSITORY / ".run", help="for logs and Dagster's records")
     parser.add_argument(
-        "--emulator", type=Path, default=REPOSITORY / ".venv-emulator/bin/ministack", help="the emulator's program"
+        "--directory", type=Path, default=REPOSITORY / ".run", help="for logs and Dagster's records"
+    )
+    parser.add_argument(
+        "--emulator",
+        type=Path,
+        default=REPOSITORY / ".venv-emulator/bin/ministack",
+        help="the emulator's program",
     )
     return parser.parse_args(words)
 

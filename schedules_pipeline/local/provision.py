@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,7 +45,9 @@ class AwsEndpoints:
 
     def s3(self) -> "S3Client":
         """Make an S3 client."""
-        return self._session().client("s3", endpoint_url=self.endpoint_url)
+        # As many connections as the sample is loaded by threads.
+        config = Config(max_pool_connections=16)
+        return self._session().client("s3", endpoint_url=self.endpoint_url, config=config)
 
     def sns(self) -> "SNSClient":
         """Make an SNS client."""

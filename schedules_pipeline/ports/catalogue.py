@@ -10,7 +10,8 @@ from schedules_pipeline.domain.identifiers import Pid
 @dataclass(frozen=True, slots=True)
 class Begun:
     """The first step of following an item: our token, whether anybody needs the item at all, and whether
-    an earlier change is still owed to its dependants."""
+    an earlier change is still owed to its dependants.
+    """
 
     token: int
     is_needed: bool
@@ -37,11 +38,13 @@ class CopyStore(Protocol):
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
         """Take a token for each. Where nobody needs the item, record the token in the same step, so that
-        nobody can store what was read before now."""
+        nobody can store what was read before now.
+        """
 
     def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
         """Where no newer token was recorded: record ours, also where the value is equal; and if it
-        differs, keep it together with a mark that it is to be propagated."""
+        differs, keep it together with a mark that it is to be propagated.
+        """
 
     def settle(self, tokens: Mapping[Pid, int]) -> None:
         """Say that changes up to these tokens were propagated: every dependant is marked dirty."""
@@ -55,7 +58,8 @@ class CopyStore(Protocol):
     def plant(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
         """Where there is no copy and no newer token: keep ours, owed to the dependants where its absence
         was noted. Returns the copy that counts now, or None where ours came too late: read the source
-        again, under a new token."""
+        again, under a new token.
+        """
 
     def note_missing(self, pids: Sequence[Pid]) -> None:
         """Say that a build is about to rely on there being no copy of these, where there still is none.

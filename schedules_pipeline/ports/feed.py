@@ -54,7 +54,8 @@ class ChangeFeed(Protocol):
 
     def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
         """Rows that no run has confirmed to have recorded. Each goes to one consumer, and to another
-        where that one has not confirmed it for a minute."""
+        where that one has not confirmed it for a minute.
+        """
 
     def confirm_recorded(self, positions: Sequence[str]) -> None: ...
 

@@ -12,7 +12,8 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Input that was kept aside. ``digest`` and ``put_id`` identify the refused document, so that a second
-    identical delivery of a shrunken one can confirm it; ``excerpt`` is its beginning."""
+    identical delivery of a shrunken one can confirm it; ``excerpt`` is its beginning.
+    """
 
     reason: str
     refused_at: datetime

@@ -40,7 +40,8 @@ class NotificationQueue(Protocol):
 @dataclass(frozen=True, slots=True)
 class SourceObject:
     """A schedule document as it was found. ``put_id`` tells one put from the next, also where both put
-    the same bytes."""
+    the same bytes.
+    """
 
     content: bytes
     put_id: str
@@ -52,9 +53,10 @@ class ScheduleSource(Protocol):
     def list_keys(self) -> Iterator[ScheduleKey]:
         """Every schedule that has a document; objects with other names are passed over."""
 
-    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | None | Exception]:
+    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         """The documents, fetched side by side: None where there is none (any more), and the error where
-        one could not be had, so that it does not hold up the others."""
+        one could not be had, so that it does not hold up the others.
+        """
 
 
 class LegacyKeyspace(Protocol):

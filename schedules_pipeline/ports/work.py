@@ -21,7 +21,8 @@ class Origin(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What asked for a rebuild. ``event_id`` is the message's id, or the run's; ``subject`` the pid or
-    schedule key it was about; ``notified_at`` when the upstream's notification was sent."""
+    schedule key it was about; ``notified_at`` when the upstream's notification was sent.
+    """
 
     event_id: str
     origin: Origin
@@ -41,7 +42,8 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Work:
     """One claimed schedule: why (oldest cause first, the first few of ``cause_count``), and how often its
-    build has failed before."""
+    build has failed before.
+    """
 
     key: ScheduleKey
     causes: tuple[Cause, ...]
@@ -52,7 +54,8 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Leave to build some schedules. ``token`` grows with every claim, so of two builds of one schedule
-    the one with the greater token began later."""
+    the one with the greater token began later.
+    """
 
     token: int
     work: tuple[Work, ...]
@@ -104,7 +107,8 @@ class WorkQueue(Protocol):
         self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
     ) -> Claim:
         """Take these schedules, dirty or not and whoever has them: that one's token is now the older, so it
-        cannot harm. The cause joins those that they were marked for."""
+        cannot harm. The cause joins those that they were marked for.
+        """
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
         """Say that these were built. Without effect on those that were claimed anew since."""

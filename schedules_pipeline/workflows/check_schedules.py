@@ -25,11 +25,13 @@ from schedules_pipeline.ports.catalogue import CopyStore
 from schedules_pipeline.ports.journal import Comparison, Refusal, RefusedInput, Verdict
 from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.schedules import ScheduleState, ScheduleStore
+from schedules_pipeline.ports.work import WorkQueue
 
 _SHOWN_FINDINGS = 20
 
 
 class CheckName(StrEnum):
+    IS_BUILT = "is_built"
     SOURCE_ACCEPTED = "source_accepted"
     REFERENCES_RESOLVED = "references_resolved"
     NO_GAPS_OR_OVERLAPS = "no_gaps_or_overlaps"
@@ -55,12 +57,14 @@ class ScheduleChecker:
         copies: CopyStore,
         references: ReferenceIndex,
         refused: RefusedInput,
+        work: WorkQueue,
         calendar: BroadcastCalendar,
     ) -> None:
         self._schedules = schedules
         self._copies = copies
         self._references = references
         self._refused = refused
+        self._work = work
         self._calendar = calendar
 
     def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
@@ -72,9 +76,11 @@ class ScheduleChecker:
         unknown = set(pids) - self._copies.read(pids).keys()
         lacking = self._references.missing(entries)
         refusals = self._refused.find([str(key) for key in held])
+        set_aside = self._work.set_aside()
         return {
             key: [
-                _source_accepted(refusals.get(str(key))),
+                is_built(set_aside.get(key)),
+                source_accepted(refusals.get(str(key))),
                 _references_resolved(accepted, states[key], unknown),
                 self._no_gaps_or_overlaps(key, accepted),
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
@@ -108,7 +114,16 @@ def legacy_result(comparison: Comparison, *, difference_is_error: bool) -> Check
             return CheckResult(CheckName.MATCHES_LEGACY, False, summary, facts=facts)
 
 
-def _source_accepted(refusal: Refusal | None) -> CheckResult:
+def is_built(reason: str | None) -> CheckResult:
+    """The check of that name; ``reason`` is why the schedule was set aside, None where it was not."""
+    if reason is None:
+        return CheckResult(CheckName.IS_BUILT, True, "its latest build succeeded")
+    summary = f"set aside after too many failures: {reason[:500]}"
+    return CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)
+
+
+def source_accepted(refusal: Refusal | None) -> CheckResult:
+    """The check of that name; the refusal of the latest source document, None where it was accepted."""
     if refusal is None:
         return CheckResult(CheckName.SOURCE_ACCEPTED, True, "the latest source document is the one shown")
     facts = {"refused_at": refusal.refused_at.isoformat(), "excerpt": refusal.excerpt[:500]}

@@ -121,7 +121,8 @@ def judge_differences(
     seq: int, generated_at: str, differences: Sequence[Difference], earlier: Comparison | None
 ) -> Comparison:
     """A difference is suspected at first; it stands once a later legacy document still shows it while
-    ours is the same version. Pure."""
+    ours is the same version. Pure.
+    """
     if not differences:
         return Comparison(seq, Verdict.MATCHES, generated_at)
     stands = (
@@ -136,7 +137,9 @@ def judge_differences(
         generated_at,
         "" if stands else "they differ, and a change may be on its way",
         len(differences),
-        tuple((d.broadcast_pid, d.field, str(d.ours), str(d.theirs)) for d in differences[:_SHOWN_DIFFERENCES]),
+        tuple(
+            (d.broadcast_pid, d.field, str(d.ours), str(d.theirs)) for d in differences[:_SHOWN_DIFFERENCES]
+        ),
     )
 
 

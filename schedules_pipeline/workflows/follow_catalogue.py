@@ -86,7 +86,8 @@ class CatalogueFollower:
 
     def plant(self, pids: Sequence[Pid]) -> None:
         """Give the store a copy of items that it has none of. Those that the source lacks stay missing, and
-        it is noted that a build relies on that: read the copies again afterwards."""
+        it is noted that a build relies on that: read the copies again afterwards.
+        """
         pending = list(pids)
         missing: list[Pid] = []
         while pending:

@@ -2,7 +2,7 @@
 
 A failure of the world (a store or source that does not answer) puts the batch back for a moment and counts
 against nobody. A failure of one schedule puts it back for longer each time, and after
-:data:`MAXIMUM_ATTEMPTS` aside, where the check ``is_built`` and the runbook take it up.
+:data:`MAXIMUM_ATTEMPTS` aside, where the check ``is_built`` shows it until a build succeeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,7 @@ _PAUSE_FOR_THE_WORLD = timedelta(seconds=2)
 
 
 class Publisher:
-    def __init__(
-        self, work: WorkQueue, schedules: ScheduleStore, rebuilder: Rebuilder, clock: Clock
-    ) -> None:
+    def __init__(self, work: WorkQueue, schedules: ScheduleStore, rebuilder: Rebuilder, clock: Clock) -> None:
         self._work = work
         self._schedules = schedules
         self._rebuilder = rebuilder
@@ -47,9 +45,7 @@ class Publisher:
             batches.append(batch)
         return batches
 
-    def rebuild_from_sources(
-        self, keys: Sequence[ScheduleKey], cause: Cause, recorded_by: str = ""
-    ) -> Batch:
+    def rebuild_from_sources(self, keys: Sequence[ScheduleKey], cause: Cause, recorded_by: str = "") -> Batch:
         """Fetch and build these schedules now, trusting neither our accepted sources nor our copies.
 
         They are claimed like any others, so a crash in the middle leaves them to be built by somebody else.

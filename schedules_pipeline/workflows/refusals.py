@@ -9,7 +9,9 @@ from schedules_pipeline.ports.journal import Refusal
 _EXCERPT_CHARACTERS = 2_000
 
 
-def refusal(error: ContentError, content: bytes, now: datetime, put_id: str = "", digest: str = "") -> Refusal:
+def refusal(
+    error: ContentError, content: bytes, now: datetime, put_id: str = "", digest: str = ""
+) -> Refusal:
     """The record of a refusal; ``digest`` where the caller has a better one than the bytes' own."""
     return Refusal(
         reason=str(error),

@@ -77,7 +77,7 @@ def test_radio_day_lasts_thirty_hours(day: str, start: str) -> None:
         ("2026-03-29T05:00", False),
     ],
 )
-def test_broadcast_day_is_half_open(instant: str, is_within: bool) -> None:
+def test_broadcast_day_is_half_open(instant: str, *, is_within: bool) -> None:
     """A broadcast day holds the instant at which it begins, and not that at which it ends."""
     window = _LONDON.window(ScheduleKey(_TELEVISION, date(2026, 3, 28)))
 
@@ -120,7 +120,7 @@ def test_broadcast_day_is_in_utc(zone: ZoneInfo, day: date, sid: Sid) -> None:
     ],
 )
 def test_service_is_radio_where_a_pattern_matches(
-    sid: str, patterns: tuple[str, ...], is_radio: bool
+    sid: str, patterns: tuple[str, ...], *, is_radio: bool
 ) -> None:
     """A service is radio where one of the patterns matches its whole id."""
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), patterns)

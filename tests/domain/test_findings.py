@@ -155,7 +155,7 @@ def test_unresolved_is_empty_where_all_is_known() -> None:
         pytest.param(80, 40, 0.5, False, id="more"),
     ],
 )
-def test_document_has_shrunk(new: int, old: int, share: float, shrunk: bool) -> None:
+def test_document_has_shrunk(new: int, old: int, share: float, *, shrunk: bool) -> None:
     """A document has shrunk where it is empty or has less than the share of what it replaces."""
     found = has_shrunk(new, old, share)
 

@@ -18,7 +18,7 @@ _SIX = datetime(2026, 1, 15, 6, tzinfo=UTC)
 _keys = st.builds(
     ScheduleKey, st.sampled_from([_SID, Sid("alder_radio_one")]), st.dates(date(2, 1, 1), date(9998, 12, 31))
 )
-_instants = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+_instants = st.timedeltas(timedelta(0), timedelta(days=30_000)).map(lambda after: _SIX + after)
 
 
 @pytest.mark.parametrize(

@@ -296,7 +296,7 @@ _json = st.recursive(
 
 @given(st.sampled_from(list(_document())), _json)
 def test_catalogue_document_is_read_or_refused(field: str, value: Any) -> None:
-    """Whatever stands in any one field, the document is read or refused as invalid, and nothing else happens."""
+    """Whatever stands in any one field, the document is read or is refused as invalid."""
     content = orjson.dumps(_document(**{field: value}))
 
     try:

@@ -94,7 +94,7 @@ _json = st.recursive(
 
 @given(st.sampled_from(["generated_at", "broadcasts"]), _json)
 def test_legacy_document_is_read_or_refused(field: str, value: object) -> None:
-    """Whatever stands in either field, the document is read or refused as invalid, and nothing else happens."""
+    """Whatever stands in either field, the document is read or is refused as invalid."""
     content = _document(**{field: value})
 
     try:

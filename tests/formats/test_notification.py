@@ -132,9 +132,9 @@ _UPDATE = {
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
 def test_schedule_notification_is_read(
-    message: _Message, keys: tuple[ScheduleKey, ...], removal: bool, is_enveloped: bool
+    message: _Message, keys: tuple[ScheduleKey, ...], *, removal: bool, is_enveloped: bool
 ) -> None:
-    """The schedules that a notification names are read from each of its forms, with or without an envelope."""
+    """The schedules that a notification names are read from each form, with or without an envelope."""
     body = _json(_envelope(message) if is_enveloped else message)
 
     notification = parse_schedule_notification(body)
@@ -175,7 +175,7 @@ def test_schedule_notification_is_read(
     ],
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
-def test_schedule_notification_refuses(message: _Message, complaint: str, is_enveloped: bool) -> None:
+def test_schedule_notification_refuses(message: _Message, complaint: str, *, is_enveloped: bool) -> None:
     """A notification that names no schedule is refused, saying what is wrong with it."""
     body = _json(_envelope(message) if is_enveloped else message)
 
@@ -200,7 +200,7 @@ def test_schedule_notification_refuses(message: _Message, complaint: str, is_env
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
 def test_catalogue_notification_is_read(
-    changes: _Message, read: tuple[Kind, CatalogueAction], is_enveloped: bool
+    changes: _Message, read: tuple[Kind, CatalogueAction], *, is_enveloped: bool
 ) -> None:
     """Pid, kind and action are read, with or without an envelope, and nothing else is looked at."""
     message = _UPDATE | changes
@@ -231,7 +231,7 @@ def test_catalogue_notification_is_read(
     ],
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
-def test_catalogue_notification_refuses(message: _Message, complaint: str, is_enveloped: bool) -> None:
+def test_catalogue_notification_refuses(message: _Message, complaint: str, *, is_enveloped: bool) -> None:
     """A notification that names no catalogue item is refused, saying what is wrong with it."""
     body = _json(_envelope(message) if is_enveloped else message)
 
@@ -299,7 +299,7 @@ _messages = _values | st.dictionaries(_names, _values).map(lambda changes: _BARE
 
 @given(_messages, st.sampled_from([parse_schedule_notification, parse_catalogue_notification]))
 def test_notification_is_read_or_refused(message: object, parse: Any) -> None:
-    """Whatever JSON a body holds, it is read or refused as invalid, and nothing else happens."""
+    """Whatever JSON a body holds, it is read or is refused as invalid."""
     body = _json(message)
 
     try:
@@ -327,7 +327,7 @@ def test_object_key_is_read_back(key: ScheduleKey) -> None:
 
 @given(_keys)
 def test_object_key_is_read_from_an_event(key: ScheduleKey) -> None:
-    """The name of a schedule's object, encoded as S3 encodes names in events, is read as the schedule's key."""
+    """The name of a schedule's object, encoded as in S3's events, is read as the schedule's key."""
     body = _json(_event(_record(quote_plus(object_key(key)))))
 
     notification = parse_schedule_notification(body)

@@ -202,7 +202,7 @@ _broadcasts = st.builds(
 _publications = st.builds(
     Publication,
     st.integers(1, 2**53),
-    st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(0), timedelta(days=2_900_000)).map(lambda after: _SIX + after),
     st.text("0123456789abcdef", min_size=32, max_size=32),
 )
 

@@ -15,6 +15,7 @@ from schedules_pipeline.errors import InvalidDocument
 from schedules_pipeline.formats.source_document import MAXIMUM_BROADCASTS, parse_source_document
 
 _KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 1, 15))
+_SECOND_DAY = datetime(1, 1, 2, tzinfo=UTC)
 _Document = dict[str, Any]
 
 
@@ -143,7 +144,7 @@ def test_source_document_reads_instants_as_whole_seconds_in_utc(text: str, insta
 
 
 @given(
-    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(0), timedelta(days=3_600_000)).map(lambda after: _SECOND_DAY + after),
     st.integers(-23 * 60, 23 * 60),
 )
 def test_source_document_reads_the_same_instant_at_any_offset(instant: datetime, minutes: int) -> None:
@@ -401,7 +402,7 @@ _damages: list[Callable[[Any], _Document]] = [
 
 @given(st.sampled_from(_damages), _json | _instants)
 def test_source_document_is_read_or_refused(damage: Callable[[Any], _Document], value: Any) -> None:
-    """Whatever stands in any one field, the document is read or refused as invalid, and nothing else happens."""
+    """Whatever stands in any one field, the document is read or is refused as invalid."""
     content = orjson.dumps(damage(value))
 
     try:

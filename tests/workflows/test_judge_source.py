@@ -173,7 +173,7 @@ def test_second_put_of_the_same_broadcasts_confirms(content: bytes, again: bytes
 
 @pytest.mark.parametrize("content", [_content(3), _content(0)], ids=["shrunken", "empty"])
 def test_same_put_seen_twice_confirms_nothing(content: bytes) -> None:
-    """A shrunken document that is only read again, not put again, stays refused, and as confirmable as it was."""
+    """A shrunken document that is read again but not put again stays refused, as it was."""
     earlier = _refusal(content)
 
     judgement = _judge(content, earlier=earlier)
@@ -213,7 +213,7 @@ def test_accepted_document_in_between_undoes_the_first_put() -> None:
     "content", [b"", b"[]", b"{}", _content(3)], ids=["no bytes", "list", "object", "shrunken"]
 )
 def test_empty_document_is_confirmed_by_an_empty_document_only(content: bytes) -> None:
-    """An empty document is not confirmed by anything else that was refused before it, not even by no bytes."""
+    """An empty document is confirmed by nothing else that was refused before it, not even no bytes."""
     earlier = _refusal(content)
 
     judgement = _judge(_content(0), put_id="put-2", earlier=earlier)

@@ -39,13 +39,13 @@ class S3ScheduleSource:
         except (BotoCoreError, ClientError) as error:
             raise ServiceError(f"bucket {self._bucket}: {error}") from error
 
-    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | None | Exception]:
+    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         if len(keys) == 1:
             return {keys[0]: self._fetch(keys[0])}
         with ThreadPoolExecutor(FETCHED_SIDE_BY_SIDE) as pool:
             return dict(zip(keys, pool.map(self._fetch, keys), strict=True))
 
-    def _fetch(self, key: ScheduleKey) -> SourceObject | None | Exception:
+    def _fetch(self, key: ScheduleKey) -> SourceObject | Exception | None:
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=object_key(key))
             put_id = f"{found['LastModified'].isoformat()} {found.get('VersionId', '')}".strip()

@@ -15,13 +15,13 @@ _LONGEST_POLL_SECONDS = 20
 
 
 def s3_client(region: str, endpoint_url: str | None) -> "S3Client":
-    config = Config(max_pool_connections=FETCHED_SIDE_BY_SIDE, retries={"mode": "standard", "max_attempts": 4})
+    config = Config(
+        max_pool_connections=FETCHED_SIDE_BY_SIDE, retries={"mode": "standard", "max_attempts": 4}
+    )
     return boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
 
 
 def sqs_client(region: str, endpoint_url: str | None) -> "SQSClient":
     """Waits longer for an answer than the longest poll lasts."""
-    config = Config(
-        read_timeout=_LONGEST_POLL_SECONDS + 10, retries={"mode": "standard", "max_attempts": 3}
-    )
+    config = Config(read_timeout=_LONGEST_POLL_SECONDS + 10, retries={"mode": "standard", "max_attempts": 3})
     return boto3.session.Session().client("sqs", region_name=region, endpoint_url=endpoint_url, config=config)

@@ -32,7 +32,7 @@ class RedisCopyStore:
         self._keys = keys
         self._begin, self._store = link.script("begin_copy"), link.script("store_copy")
         self._settle, self._plant = link.script("settle_copy"), link.script("plant_copy")
-        self._miss = link.script("miss_copy")
+        self._take_token, self._miss = link.script("take_token"), link.script("miss_copy")
         self._kept_seconds = int(FENCE_KEPT_FOR.total_seconds())
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
@@ -75,7 +75,9 @@ class RedisCopyStore:
         return {pid: copy for pid, copy in zip(pids, found, strict=True) if copy is not None}
 
     def take_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
-        replies = self._link.run([("HINCRBY", self._keys.fence(pid), "token", 1) for pid in pids])
+        replies = self._link.run(
+            [self._take_token.command([self._keys.fence(pid)], [self._kept_seconds]) for pid in pids]
+        )
         return dict(zip(pids, replies, strict=True))
 
     def plant(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:

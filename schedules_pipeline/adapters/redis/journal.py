@@ -78,9 +78,7 @@ class RedisCounters:
         self._key = keys.journal("counters")
 
     def add(self, amounts: Mapping[str, int]) -> None:
-        self._link.run(
-            [("HINCRBY", self._key, name, amount) for name, amount in amounts.items() if amount]
-        )
+        self._link.run([("HINCRBY", self._key, name, amount) for name, amount in amounts.items() if amount])
 
     def all(self) -> dict[str, int]:
         rows = self._link.call("HGETALL", self._key)

@@ -37,7 +37,8 @@ class Keys:
 
     def fence(self, pid: Pid) -> str:
         """Hash: token (last taken), newest (recorded), owed (to be propagated), missed (a build relies on
-        there being no copy). Expires a day after use, unless something is owed or missed."""
+        there being no copy). Expires a day after use, unless something is owed or missed.
+        """
         return f"{self.keyspace}:fence:{{{pid}}}"
 
     def dependants(self, pid: Pid) -> str:
@@ -58,12 +59,14 @@ class Keys:
 
     def feed(self, name: str) -> str:
         """``changes``: stream of rows, with the consumer group ``dagster``. ``heads``: hash, the latest row
-        by schedule key."""
+        by schedule key.
+        """
         return f"{self.keyspace}:{{feed}}:{name}"
 
     # What operators look at, tag {journal}.
 
     def journal(self, name: str) -> str:
         """``refused``, ``comparisons``, ``counters``: hashes. ``compared_refresh``: string.
-        ``publisher``: string that expires, who publishes just now."""
+        ``publisher``: string that expires, who publishes just now.
+        """
         return f"{self.keyspace}:{{journal}}:{name}"

@@ -6,21 +6,9 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, cast
 
-from redis import Redis
+from redis import Redis, exceptions
 from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import (
-    BusyLoadingError,
-    ClusterDownError,
-    ConnectionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-    TryAgainError,
-)
 from redis.retry import Retry
 
 from schedules_pipeline.errors import ConfigurationError, ServiceError
@@ -28,14 +16,16 @@ from schedules_pipeline.errors import ConfigurationError, ServiceError
 Command = Sequence[str | bytes | int | float]
 Client = Redis | RedisCluster
 
+_SCANNED_AT_ONCE = 1_000
+
 _PASSING = (
-    ConnectionError,
-    TimeoutError,
-    BusyLoadingError,
-    ReadOnlyError,
-    OutOfMemoryError,
-    ClusterDownError,
-    TryAgainError,
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
+    exceptions.ClusterDownError,
+    exceptions.TryAgainError,
 )
 
 
@@ -97,7 +87,7 @@ class RedisLink:
             return []
         try:
             replies = self._pipeline(commands)
-            forgotten = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            forgotten = [i for i, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
             if forgotten:
                 self._load_scripts()
                 for i, reply in zip(forgotten, self._pipeline([commands[i] for i in forgotten]), strict=True):
@@ -107,7 +97,7 @@ class RedisLink:
         _raise_first_error(replies)
         return replies
 
-    def call(self, *command: str | bytes | int | float) -> Any:
+    def call(self, *command: str | bytes | float) -> Any:
         """One command and its reply."""
         return self.run([command])[0]
 
@@ -129,9 +119,9 @@ class RedisLink:
     def scan(self, pattern: str) -> Iterator[list[bytes]]:
         """Keys that match, in batches, on every server; each at least once."""
         batch: list[bytes] = []
-        for key in self._client.scan_iter(match=pattern, count=1000):
+        for key in self._client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE):
             batch.append(key)
-            if len(batch) == 1000:
+            if len(batch) == _SCANNED_AT_ONCE:
                 yield batch
                 batch = []
         if batch:
@@ -153,5 +143,5 @@ def _raise_first_error(replies: Sequence[Any]) -> None:
     for reply in replies:
         if isinstance(reply, _PASSING):
             raise ServiceError(f"Redis: {reply}") from reply
-        if isinstance(reply, (RedisError, ResponseError)):
+        if isinstance(reply, exceptions.RedisError):
             raise reply

@@ -51,11 +51,16 @@ class RedisWorkQueue:
     ) -> Claim | None:
         names = ("dirty", "causes", "waiting", "leases", "tokens", "claimed_causes", "attempts", "token")
         times = (now.timestamp(), (now + lease_for).timestamp())
-        arguments: list[str | bytes | int | float] = [*times, limit, CAUSES_KEPT, RISKY_ATTEMPTS, cause, *map(str, exactly)]
+        arguments: list[str | bytes | int | float] = [
+            *times,
+            limit,
+            CAUSES_KEPT,
+            RISKY_ATTEMPTS,
+            cause,
+            *map(str, exactly),
+        ]
         token, *rows = self._link.call(*self._claim.command(self._keys(*names), arguments))
-        work = tuple(
-            _work(rows[i], rows[i + 1], rows[i + 2]) for i in range(0, len(rows), 3)
-        )
+        work = tuple(_work(rows[i], rows[i + 1], rows[i + 2]) for i in range(0, len(rows), 3))
         return Claim(int(token), work) if work else None
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
@@ -87,7 +92,7 @@ class RedisWorkQueue:
                 ("ZRANGEBYSCORE", self._key("dirty"), "-inf", "+inf", "WITHSCORES", "LIMIT", 0, 1),
             ]
         )
-        return Backlog(dirty, leased, waiting, aside, _instant(oldest[0][1] if oldest else None))
+        return Backlog(dirty, leased, waiting, aside, _instant(float(oldest[1]) if oldest else None))
 
     def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         if not keys:

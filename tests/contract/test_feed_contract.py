@@ -1,0 +1,181 @@
+"""The change feed, on fakes and Redis alike: every publication at most once, and in order."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.formats.change_row import render_row
+from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.ports.work import Cause, Origin
+
+PassTime = Callable[[timedelta], None]
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+_A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
+_A_MINUTE = timedelta(seconds=60)
+
+
+def _change(key: ScheduleKey, seq: int, etag: str = "e1") -> Change:
+    cause = Cause("event 1", Origin.SCHEDULE, str(key), _NOW)
+    return Change(key, seq, etag, _NOW, 3, 900, False, 12.5, (cause,), 4, "")
+
+
+def _append(store: Store, *changes: Change) -> None:
+    store.feed.append([(change.key, change.seq, render_row(change)) for change in changes])
+
+
+def _all(store: Store) -> list[Change]:
+    return [entry.change for entry in store.feed.read_after("0", 100)]
+
+
+def _changes(entries: list[FeedEntry]) -> list[Change]:
+    return [entry.change for entry in entries]
+
+
+def _positions(entries: list[FeedEntry]) -> list[str]:
+    return [entry.position for entry in entries]
+
+
+def test_empty_feed(store: Store) -> None:
+    """Before anything is published there are no rows, no heads, and nothing to record."""
+    store.feed.append([])
+    store.feed.confirm_recorded([])
+
+    assert _all(store) == []
+    assert store.feed.heads() == {}
+    assert store.feed.take_unrecorded("recorder", 10) == []
+    assert store.feed.unrecorded() == 0
+
+
+def test_rows_are_read_in_order(store: Store) -> None:
+    """Rows come back as they were appended, in that order, also within one call."""
+    _append(store, _change(_A, 1), _change(_B, 1))
+    _append(store, _change(_A, 2, "e2"))
+
+    changes = _all(store)
+
+    assert changes == [_change(_A, 1), _change(_B, 1), _change(_A, 2, "e2")]
+
+
+def test_row_is_appended_at_most_once(store: Store) -> None:
+    """Whoever announces again, what others announced too, adds nothing; what is new is added."""
+    _append(store, _change(_A, 1), _change(_A, 2))
+    _append(store, _change(_A, 1), _change(_A, 2), _change(_A, 3))
+    _append(store, _change(_A, 3), _change(_A, 3))
+
+    changes = _all(store)
+
+    assert [change.seq for change in changes] == [1, 2, 3]
+
+
+def test_late_row_is_not_appended(store: Store) -> None:
+    """A schedule's sequence never goes back, nor does its head."""
+    _append(store, _change(_A, 2))
+
+    _append(store, _change(_A, 1))
+
+    assert [change.seq for change in _all(store)] == [2]
+    assert store.feed.heads() == {_A: _change(_A, 2)}
+
+
+def test_numbers_are_compared_as_numbers(store: Store) -> None:
+    """The tenth row follows the ninth."""
+    for seq in range(1, 12):
+        _append(store, _change(_A, seq))
+
+    assert [change.seq for change in _all(store)] == list(range(1, 12))
+
+
+def test_heads_are_the_latest_rows(store: Store) -> None:
+    """Every schedule that was ever published has its head, removals included."""
+    _append(store, _change(_A, 1), _change(_B, 1), _change(_B, 2, ""))
+
+    heads = store.feed.heads()
+
+    assert heads == {_A: _change(_A, 1), _B: _change(_B, 2, "")}
+    assert heads[_B].is_removal
+
+
+def test_feed_is_read_on_from_a_position(store: Store) -> None:
+    """A reader goes on after the last position that it has seen, a limited number at a time."""
+    _append(store, *(_change(_A, seq) for seq in range(1, 6)))
+
+    first = store.feed.read_after("0", 2)
+    second = store.feed.read_after(first[-1].position, 2)
+    third = store.feed.read_after(second[-1].position, 2)
+    end = store.feed.read_after(third[-1].position, 2)
+
+    assert [[e.change.seq for e in page] for page in (first, second, third, end)] == [[1, 2], [3, 4], [5], []]
+
+
+def test_each_row_goes_to_one_recorder(store: Store) -> None:
+    """What one has taken another does not get, and nobody gets it twice."""
+    _append(store, *(_change(_A, seq) for seq in range(1, 4)))
+
+    one = store.feed.take_unrecorded("one", 2)
+    two = store.feed.take_unrecorded("two", 2)
+    again = store.feed.take_unrecorded("one", 2)
+
+    assert [change.seq for change in _changes(one)] == [1, 2]
+    assert [change.seq for change in _changes(two)] == [3]
+    assert again == []
+
+
+def test_rows_from_before_the_first_recorder_are_recorded(store: Store) -> None:
+    """The first to ask gets the feed from its beginning, at the positions at which readers find it."""
+    _append(store, _change(_A, 1))
+
+    taken = store.feed.take_unrecorded("recorder", 10)
+
+    assert taken == store.feed.read_after("0", 10)
+
+
+def test_unconfirmed_rows_go_to_another(store: Store, pass_time: PassTime) -> None:
+    """A recorder that has not confirmed for a minute is taken to be dead."""
+    _append(store, _change(_A, 1), _change(_A, 2))
+    taken = store.feed.take_unrecorded("dead", 10)
+    store.feed.confirm_recorded(_positions(taken)[:1])
+    early = store.feed.take_unrecorded("heir", 10)
+    pass_time(_A_MINUTE)
+
+    late = store.feed.take_unrecorded("heir", 10)
+
+    assert early == []
+    assert late == taken[1:]
+
+
+def test_what_is_left_behind_comes_before_what_is_new(store: Store, pass_time: PassTime) -> None:
+    """Old rows are taken over first, and new ones only in the next call."""
+    _append(store, _change(_A, 1))
+    store.feed.take_unrecorded("dead", 10)
+    pass_time(_A_MINUTE)
+    _append(store, _change(_A, 2))
+
+    first = store.feed.take_unrecorded("heir", 10)
+    second = store.feed.take_unrecorded("heir", 10)
+
+    assert [change.seq for change in _changes(first)] == [1]
+    assert [change.seq for change in _changes(second)] == [2]
+
+
+def test_unrecorded_counts_what_is_not_confirmed(store: Store) -> None:
+    """Rows that were never taken count, and those that were taken but not confirmed."""
+    _append(store, *(_change(_A, seq) for seq in range(1, 5)))
+    before = store.feed.unrecorded()
+    taken = store.feed.take_unrecorded("recorder", 3)
+    meanwhile = store.feed.unrecorded()
+    store.feed.confirm_recorded(_positions(taken)[:2])
+
+    assert (before, meanwhile, store.feed.unrecorded()) == (4, 4, 2)
+
+
+def test_confirmation_may_be_repeated(store: Store) -> None:
+    """Confirming twice counts once."""
+    _append(store, _change(_A, 1), _change(_A, 2))
+    positions = _positions(store.feed.take_unrecorded("recorder", 10))
+
+    store.feed.confirm_recorded(positions[:1])
+    store.feed.confirm_recorded(positions[:1])
+
+    assert store.feed.unrecorded() == 1

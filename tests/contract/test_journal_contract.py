@@ -1,0 +1,129 @@
+"""What operators look at, on fakes and Redis alike: refusals, comparisons, counters, and who publishes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
+
+PassTime = Callable[[timedelta], None]
+
+_NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
+_A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
+
+
+def _refusal(reason: str) -> Refusal:
+    return Refusal(reason, _NOW, "abc", "put 1", '{"sid": "Häl\n')
+
+
+def test_refusals_are_kept_by_subject(store: Store) -> None:
+    """The latest refusal of each subject is found as it was kept."""
+    store.refused.keep({str(_A): _refusal("torn"), "p0000001": _refusal("odd")})
+    store.refused.keep({str(_A): _refusal("shrunken")})
+
+    found = store.refused.find([str(_A), "p0000002", "p0000001"])
+
+    assert found == {str(_A): _refusal("shrunken"), "p0000001": _refusal("odd")}
+    assert store.refused.all() == found
+
+
+def test_refusals_are_forgotten(store: Store) -> None:
+    """What has been accepted since is no longer refused; forgetting the unknown is allowed."""
+    store.refused.keep({str(_A): _refusal("torn"), str(_B): _refusal("torn")})
+
+    store.refused.forget([str(_A), "p0000001"])
+    store.refused.forget([])
+
+    assert store.refused.all() == {str(_B): _refusal("torn")}
+
+
+def test_no_refusals(store: Store) -> None:
+    """Nothing is found where nothing was kept, nor where nothing is asked."""
+    store.refused.keep({})
+
+    assert store.refused.find([]) == {}
+    assert store.refused.find([str(_A)]) == {}
+    assert store.refused.all() == {}
+
+
+def test_comparisons_are_kept_by_schedule(store: Store) -> None:
+    """The latest comparison of each schedule comes back whole."""
+    differs = Comparison(
+        3, Verdict.DIFFERS, "2026-03-28T11:00:00.000001Z", "", 7, (("w0000001", "title", "Salt", "Slate"),)
+    )
+    store.comparisons.keep({_A: Comparison(2, Verdict.SUSPECTED, "x"), _B: Comparison(1, Verdict.MATCHES, "y")})
+    store.comparisons.keep({_A: differs})
+    store.comparisons.keep({})
+
+    kept = store.comparisons.all()
+
+    assert kept == {_A: differs, _B: Comparison(1, Verdict.MATCHES, "y")}
+
+
+def test_compared_refresh_is_remembered(store: Store) -> None:
+    """Before the first comparison it is empty."""
+    before = store.comparisons.compared_refresh()
+
+    store.comparisons.note_compared_refresh("2026-03-28T11:00:00Z")
+
+    assert before == ""
+    assert store.comparisons.compared_refresh() == "2026-03-28T11:00:00Z"
+
+
+def test_counters_add_up(store: Store) -> None:
+    """Totals grow by what is added; a name that never got anything is not listed."""
+    store.counters.add({"messages received": 2, "messages refused": 0})
+    store.counters.add({"messages received": 3, "schedules published": 1})
+    store.counters.add({})
+
+    assert store.counters.all() == {"messages received": 5, "schedules published": 1}
+
+
+def test_one_publisher_books(store: Store) -> None:
+    """While somebody publishes, nobody else is booked."""
+    first, second = store.presence.book("one", 60), store.presence.book("two", 60)
+
+    assert (first, second) == (True, False)
+    assert store.presence.name() == "one"
+
+
+def test_publisher_that_leaves_makes_room(store: Store) -> None:
+    """After it left there is nobody, and the next is booked."""
+    store.presence.book("one", 60)
+    store.presence.leave()
+    name = store.presence.name()
+
+    booked = store.presence.book("two", 60)
+
+    assert name == ""
+    assert booked
+    assert store.presence.name() == "two"
+
+
+def test_publisher_that_died_is_forgotten(store: Store, pass_time: PassTime) -> None:
+    """A booking that is not renewed runs out."""
+    store.presence.book("one", 60)
+    pass_time(timedelta(seconds=61))
+
+    booked = store.presence.book("two", 60)
+
+    assert booked
+
+
+def test_renewal_prolongs(store: Store, pass_time: PassTime) -> None:
+    """A publisher at work is present for as long as it said last."""
+    store.presence.book("one", 60)
+    pass_time(timedelta(seconds=50))
+    store.presence.renew("one", 60)
+    pass_time(timedelta(seconds=50))
+
+    assert store.presence.name() == "one"
+
+
+def test_renewal_needs_no_booking(store: Store) -> None:
+    """A publisher that was started by hand announces itself."""
+    store.presence.renew("by hand", 60)
+
+    assert not store.presence.book("two", 60)
+    assert store.presence.name() == "by hand"

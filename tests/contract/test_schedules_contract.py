@@ -1,0 +1,234 @@
+"""The store of schedules, on fakes and Redis alike: one build's result becomes true, or nothing does."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.formats.change_row import parse_row
+from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
+from schedules_pipeline.ports.work import Cause, Origin
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+_A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
+_SERIES, _BRAND = Pid("s0000001"), Pid("b0000001")
+
+
+def _change(key: ScheduleKey, seq: int, etag: str) -> Change:
+    cause = Cause("event 1", Origin.CATALOGUE, "s0000001", _NOW)
+    return Change(key, seq, etag, _NOW, 3, 900, True, 12.5, (cause,), 4, "run 1")
+
+
+def _commit(token: int, state: ScheduleState, etag: str = "e1", **others: Any) -> Commit:
+    """What a build makes of this state: the document says what the etag says."""
+    commit = Commit(
+        key=state.key,
+        token=token,
+        read_token=state.committed_token,
+        seen_mark=state.source_mark,
+        accepted=b"",
+        accepted_is_new=False,
+        ancestors=frozenset(),
+        etag=etag,
+        document=f"document {etag}".encode() if etag else b"",
+        change=_change(state.key, state.seq + 1, etag),
+    )
+    return replace(commit, **others)
+
+
+def _state(store: Store, key: ScheduleKey = _A) -> ScheduleState:
+    return store.schedules.read([key])[key]
+
+
+def _publish(store: Store, token: int, etag: str = "e1", **others: Any) -> Committed:
+    return store.schedules.commit([_commit(token, _state(store), etag, **others)])[0]
+
+
+def _seqs(committed: Committed) -> list[int]:
+    return [seq for seq, _ in committed.announcements]
+
+
+def test_unknown_schedule_has_an_empty_state(store: Store) -> None:
+    """Before anything is known of it, a schedule has no document and a state of zeros."""
+    states = store.schedules.read([_A, _B])
+
+    assert states == {_A: ScheduleState(_A), _B: ScheduleState(_B)}
+    assert store.schedules.documents([_A, _B]) == {}
+
+
+def test_nothing_asked_is_nothing_answered(store: Store) -> None:
+    """Every method takes an empty batch."""
+    store.schedules.count_source_change([])
+    store.schedules.announced({})
+
+    assert store.schedules.read([]) == {}
+    assert store.schedules.commit([]) == []
+    assert store.schedules.documents([]) == {}
+
+
+def test_source_changes_are_counted(store: Store) -> None:
+    """Each count makes the document one to be fetched, until a build has seen the mark that it read."""
+    store.schedules.count_source_change([_A, _B])
+    store.schedules.count_source_change([_A])
+    state = _state(store)
+    store.schedules.count_source_change([_A])
+
+    store.schedules.commit([_commit(1, state)])
+
+    assert state.source_mark == 2
+    assert _state(store).seen_mark == 2
+    assert _state(store).source_mark == 3
+    assert _state(store).must_fetch
+    assert _state(store, _B).source_mark == 1
+
+
+def test_first_commit_is_published(store: Store) -> None:
+    """All parts of a commit become the committed state, and partners see the document."""
+    committed = _publish(
+        store, 7, accepted=b"source\nline", accepted_is_new=True, ancestors=frozenset([_SERIES, _BRAND])
+    )
+
+    assert (committed.outcome, committed.seq) == (Outcome.PUBLISHED, 1)
+    assert _state(store) == ScheduleState(
+        _A, 7, 1, "e1", 0, 0, b"source\nline", frozenset([_SERIES, _BRAND])
+    )
+    assert store.schedules.documents([_A]) == {_A: b"document e1"}
+
+
+def test_row_of_the_feed_comes_back_as_it_was_committed(store: Store) -> None:
+    """A publication's announcement is the row of exactly that change."""
+    committed = _publish(store, 7)
+
+    (seq, row), *others = committed.announcements
+
+    assert seq == 1
+    assert parse_row(row) == _change(_A, 1, "e1")
+    assert others == []
+
+
+def test_same_bytes_are_unchanged(store: Store) -> None:
+    """A build that gives the same etag keeps sequence number and document, but not the old dependencies."""
+    _publish(store, 1, ancestors=frozenset([_SERIES]))
+    store.schedules.announced({_A: 1})
+
+    committed = _publish(store, 2, document=b"document e1 at a later time", ancestors=frozenset([_BRAND]))
+
+    assert committed == Committed(Outcome.UNCHANGED, 1)
+    assert _state(store) == ScheduleState(_A, 2, 1, "e1", ancestors=frozenset([_BRAND]))
+    assert store.schedules.documents([_A]) == {_A: b"document e1"}
+
+
+def test_nothing_to_show_and_nothing_shown_is_unchanged(store: Store) -> None:
+    """A schedule without a source that never had one tells nobody."""
+    committed = _publish(store, 1, etag="")
+
+    assert committed == Committed(Outcome.UNCHANGED, 0)
+    assert store.schedules.documents([_A]) == {}
+
+
+@pytest.mark.parametrize("token", [4, 5])
+def test_overtaken_commit_does_nothing(store: Store, token: int) -> None:
+    """A commit whose token is not above the committed one is superseded, even if it read that state."""
+    _publish(store, 5)
+    before = _state(store)
+
+    committed = _publish(store, token, "e2", accepted=b"other", accepted_is_new=True)
+
+    assert committed == Committed(Outcome.SUPERSEDED, 1)
+    assert _state(store) == before
+    assert store.schedules.documents([_A]) == {_A: b"document e1"}
+
+
+def test_commit_on_another_state_has_moved(store: Store) -> None:
+    """If an older token has committed since the state was read, nothing is done; the same token may retry."""
+    read_early = _state(store)
+    _publish(store, 5)
+    before = _state(store)
+
+    moved = store.schedules.commit([_commit(6, read_early, "e2")])[0]
+    state_after = _state(store)
+    again = _publish(store, 6, "e2")
+
+    assert moved == Committed(Outcome.MOVED, 1)
+    assert state_after == before
+    assert (again.outcome, again.seq) == (Outcome.PUBLISHED, 2)
+
+
+def test_superseded_goes_before_moved(store: Store) -> None:
+    """Who was overtaken by a newer token need not build again, though the state moved too."""
+    read_early = _state(store)
+    _publish(store, 5)
+
+    committed = store.schedules.commit([_commit(4, read_early, "e2")])[0]
+
+    assert committed.outcome is Outcome.SUPERSEDED
+
+
+def test_removal_is_published(store: Store) -> None:
+    """Without anything to show the document goes, the accepted source too, and the feed gets a row."""
+    _publish(store, 1, accepted=b"source", accepted_is_new=True)
+    store.schedules.announced({_A: 1})
+
+    committed = _publish(store, 2, etag="", accepted_is_new=True)
+
+    (seq, row), *_ = committed.announcements
+    assert (committed.outcome, committed.seq, seq) == (Outcome.PUBLISHED, 2, 2)
+    assert parse_row(row).is_removal
+    assert store.schedules.documents([_A]) == {}
+    assert _state(store) == ScheduleState(_A, 2, 2, "")
+
+
+def test_removed_schedule_goes_on_counting(store: Store) -> None:
+    """A schedule that comes back has the next sequence number, not the first."""
+    _publish(store, 1)
+    _publish(store, 2, etag="")
+
+    committed = _publish(store, 3)
+
+    assert (committed.outcome, committed.seq) == (Outcome.PUBLISHED, 3)
+    assert store.schedules.documents([_A]) == {_A: b"document e1"}
+
+
+def test_accepted_source_stays_where_there_is_no_new_one(store: Store) -> None:
+    """A rebuild for the catalogue's sake keeps the accepted source."""
+    _publish(store, 1, accepted=b"source", accepted_is_new=True)
+
+    _publish(store, 2, "e2")
+
+    assert _state(store).accepted == b"source"
+
+
+def test_rows_stay_until_they_are_announced(store: Store) -> None:
+    """What a dead worker left comes again with every commit, in order, until the feed has it for certain."""
+    first = _publish(store, 1, "e1")
+    second = _publish(store, 2, "e2")
+    third = _publish(store, 3, "e2")
+    store.schedules.announced({_A: 1})
+    fourth = _publish(store, 4, "e3")
+    store.schedules.announced({_A: 3})
+    fifth = _publish(store, 5, "e3")
+
+    assert [_seqs(c) for c in (first, second, third, fourth, fifth)] == [[1], [1, 2], [1, 2], [2, 3], []]
+
+
+def test_many_rows_stay_in_the_order_of_their_numbers(store: Store) -> None:
+    """The tenth row comes after the ninth."""
+    for token in range(1, 12):
+        committed = _publish(store, token, f"e{token}")
+
+    assert _seqs(committed) == list(range(1, 12))
+
+
+def test_commits_of_a_batch_are_independent(store: Store) -> None:
+    """One that is superseded holds up no other, and the answers are in the order of the commits."""
+    _publish(store, 9)
+    commits = [_commit(8, _state(store)), _commit(8, _state(store, _B))]
+
+    outcomes = [committed.outcome for committed in store.schedules.commit(commits)]
+
+    assert outcomes == [Outcome.SUPERSEDED, Outcome.PUBLISHED]
+    assert store.schedules.documents([_B, _A]) == {_A: b"document e1", _B: b"document e1"}

@@ -1,0 +1,114 @@
+"""The code location as Dagster sees it."""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.partitions import (
+    coldstart_shards,
+    in_shard,
+    is_partitioned,
+    partition_key,
+    schedule_key,
+    schedule_partitions,
+)
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.check_schedules import CheckName
+
+_KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 11, 21))
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs(Settings(first_date=date(2026, 11, 1), days_ahead=14))
+
+
+def test_the_definitions_load_and_validate(definitions: dg.Definitions) -> None:
+    """Everything that the code location defines fits together."""
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_lineage_leads_from_the_sources_to_the_partner_schedule(definitions: dg.Definitions) -> None:
+    """Both upstreams are ancestors of what partners get, and are shown as external."""
+    graph = definitions.resolve_asset_graph()
+
+    ancestors = graph.get_ancestor_asset_keys(names.PARTNER_SCHEDULE)
+
+    assert {names.SCHEDULE_DOCUMENTS, names.CATALOGUE_ITEMS, names.SOURCE_SCHEDULE} <= ancestors
+    assert not graph.get(names.SCHEDULE_DOCUMENTS).is_materializable
+    assert not graph.get(names.LEGACY_SCHEDULE).is_materializable
+    assert graph.get(names.PARTNER_SCHEDULE).is_materializable
+
+
+def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
+    """Each asset has a description and kinds, and each of ours an owner."""
+    graph = definitions.resolve_asset_graph()
+
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.kinds, key
+        assert node.owners or not node.is_materializable, key
+
+
+def test_every_check_is_defined_on_an_asset(definitions: dg.Definitions) -> None:
+    """The five checks that the recorder evaluates are the five that Dagster knows."""
+    graph = definitions.resolve_asset_graph()
+
+    assert {key.name for key in graph.asset_check_keys} == {name.value for name in CheckName}
+
+
+def test_a_partition_key_names_one_schedule() -> None:
+    """Turning a schedule key into a partition key and back gives the same schedule key."""
+    partition = partition_key(_KEY)
+
+    assert str(partition) == "2026-11-21|alder_one_north"
+    assert schedule_key(str(partition)) == _KEY
+
+
+def test_a_partition_key_is_one_of_the_definition() -> None:
+    """The keys that are recorded are keys of the partitions definition, in the form that Dagster uses."""
+    partitions = schedule_partitions(Settings(first_date=date(2026, 11, 1)))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("services", [str(_KEY.sid)])
+        keys = partitions.get_partition_keys(
+            datetime(2026, 11, 21, tzinfo=UTC), dynamic_partitions_store=instance
+        )
+
+    assert str(partition_key(_KEY)) in keys
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (date(2026, 10, 31), False),
+        (date(2026, 11, 1), True),
+        (date(2026, 12, 5), True),
+        (date(2026, 12, 6), False),
+    ],
+)
+def test_only_days_from_the_first_to_some_ahead_are_partitioned(day: date, expected: bool) -> None:  # noqa: FBT001
+    """What we take for partitioned is what Dagster's definition holds, at both ends."""
+    settings = Settings(first_date=date(2026, 11, 1), days_ahead=14)
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+    days = schedule_partitions(settings).get_partitions_def_for_dimension("date")
+
+    assert is_partitioned(day, now, settings) is expected
+    assert (day.isoformat() in days.get_partition_keys(now)) is expected
+
+
+def test_every_schedule_is_in_exactly_one_shard() -> None:
+    """The shards of a coldstart share out all schedules, and regional variants of one day stay together."""
+    shards = coldstart_shards(Settings(coldstart_shards=3)).get_partition_keys()
+    keys = [ScheduleKey(Sid(sid), date(2026, 11, day)) for sid in ("a", "b") for day in range(1, 29)]
+
+    homes = {key: [shard for shard in shards if in_shard(key, shard)] for key in keys}
+
+    assert all(len(found) == 1 for found in homes.values())
+    assert all(homes[key] == homes[ScheduleKey(Sid("a"), key.date)] for key in keys)

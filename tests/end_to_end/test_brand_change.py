@@ -1,0 +1,204 @@
+"""One brand change, from the queue through Dagster's own daemon to published and recorded partitions."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from redis import Redis
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.local.dagster_services import CodeServer, Daemon
+from schedules_pipeline.local.provision import AwsEndpoints, Provisioned, announce_schedules
+from schedules_pipeline.local.sample import Sample, make_sample
+from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.local.upstream import Upstream
+from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.check_schedules import CheckName
+
+pytestmark = pytest.mark.end_to_end
+
+_REPOSITORY = Path(__file__).parents[2]
+_PATIENCE_SECONDS = 120
+
+
+@pytest.fixture
+def own_redis(redis_executable: Path, tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test's own, since other processes write to it until the test ends."""
+    with RedisServer(tmp_path / "redis", executable=redis_executable) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(
+    own_redis: RedisServer,
+    aws_endpoints: AwsEndpoints,
+    provisioned: Provisioned,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """The environment of every process; this one gets it too."""
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text((_REPOSITORY / "dagster.yaml").read_text())
+    variables = {
+        "SCHEDULES_REDIS_URL": own_redis.url,
+        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url,
+        "SCHEDULES_AWS_REGION": aws_endpoints.region,
+        "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
+        "SCHEDULES_FIRST_DATE": "2026-01-01",
+        # The publisher goes soon after its work, so that its run can be seen to end well.
+        "SCHEDULES_PUBLISHER_LINGER_SECONDS": "2",
+        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "DAGSTER_HOME": str(home),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+@pytest.fixture
+def sample() -> Sample:
+    """One day of the invented broadcaster."""
+    return make_sample(date(2026, 6, 1), days=1, clock_change_days=False)
+
+
+@pytest.fixture
+def upstream(
+    own_redis: RedisServer, aws_endpoints: AwsEndpoints, provisioned: Provisioned, sample: Sample
+) -> Upstream:
+    """Both upstreams, loaded, with a bucket that announces from now on."""
+    upstream = Upstream(
+        s3=aws_endpoints.s3(),
+        sns=aws_endpoints.sns(),
+        redis=Redis.from_url(own_redis.url),
+        topic_arn=provisioned.catalogue_events.topic_arn,
+        clock=lambda: datetime.now(UTC),
+        bucket=provisioned.bucket,
+    )
+    upstream.load(sample)
+    announce_schedules(aws_endpoints, provisioned)
+    return upstream
+
+
+def test_a_brand_change_materialises_exactly_the_affected_partitions(
+    environment: dict[str, str], upstream: Upstream, sample: Sample, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    """After one brand change every schedule below the brand is published and recorded, and nothing else moves."""
+    pipeline = build_pipeline(Settings())
+    _publish_everything(pipeline, sample)
+    brand, affected = _widest_brand(sample)
+    everything = _dump(own_redis)
+    changed = {**sample.catalogue[brand], "title": "A Wholly Different Title"}
+
+    with CodeServer(tmp_path, environment) as code_server:
+        workspace = code_server.write_workspace()
+        with Daemon(tmp_path, environment, workspace):
+            upstream.put_catalogue(changed)
+            instance = dg.DagsterInstance.get()
+            _wait_until(lambda: pipeline.store.feed.unrecorded() == 0 and _published(pipeline) == affected)
+            _wait_until(lambda: pipeline.store.work.backlog().is_empty)
+            _wait_until(lambda: {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS})
+
+    assert len(affected) > 10
+    assert len(affected) < len(sample.schedules)
+    expected = {str(partition_key(key)) for key in affected}
+    assert set(instance.get_materialized_partitions(names.PARTNER_SCHEDULE)) == expected
+    assert not instance.get_materialized_partitions(names.SOURCE_SCHEDULE)
+    _assert_recorded_with_its_cause(instance, brand)
+    _assert_checks_recorded(instance, expected)
+    _assert_only_these_documents_moved(pipeline, everything, _dump(own_redis), affected)
+    _assert_upstreams_untouched(everything, _dump(own_redis), brand)
+
+
+def _publish_everything(pipeline: Pipeline, sample: Sample) -> None:
+    """Bring the keyspace to where a coldstart leaves it, with nothing left to record."""
+    keys = [ScheduleKey(Sid(sid), day) for sid, day in sample.schedules]
+    pipeline.publisher.rebuild_from_sources(keys, Cause("opening", Origin.COLDSTART, "all", pipeline.clock()))
+    while entries := pipeline.store.feed.take_unrecorded("the test", 500):
+        pipeline.store.feed.confirm_recorded([entry.position for entry in entries])
+
+
+def _widest_brand(sample: Sample) -> tuple[str, set[ScheduleKey]]:
+    """The brand below which most schedules are, found without the index, and those schedules."""
+    below: dict[str, set[ScheduleKey]] = {}
+    for (sid, day), document in sample.schedules.items():
+        for broadcast in document["broadcasts"]:
+            if not broadcast["is_blanked"]:
+                for pid in _lineage(sample, broadcast["episode_pid"]):
+                    if sample.catalogue[pid]["type"] == "brand":
+                        below.setdefault(pid, set()).add(ScheduleKey(Sid(sid), day))
+    return max(below.items(), key=lambda item: (len(item[1]), item[0]))
+
+
+def _lineage(sample: Sample, pid: str | None) -> Iterator[str]:
+    seen: set[str] = set()
+    while pid and pid in sample.catalogue and pid not in seen:
+        seen.add(pid)
+        yield pid
+        pid = sample.catalogue[pid].get("parent_pid")
+
+
+def _published(pipeline: Pipeline) -> set[ScheduleKey]:
+    """What the feed announces beyond the opening."""
+    return {key for key, change in pipeline.store.feed.heads().items() if change.seq > 1}
+
+
+def _dump(server: RedisServer) -> dict[bytes, bytes]:
+    """Every string key, with its value."""
+    with Redis.from_url(server.url) as client:
+        keys = [key for key in client.scan_iter(count=1000) if client.type(key) == b"string"]
+        return {key: value for key, value in zip(keys, client.mget(keys), strict=True) if value is not None}
+
+
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    """Look again until it is true; the events come from processes that cannot call us."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not is_true():
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing came of it within {_PATIENCE_SECONDS} s; see Dagster's logs")
+        time.sleep(0.2)
+
+
+def _assert_recorded_with_its_cause(instance: dg.DagsterInstance, brand: str) -> None:
+    record = instance.get_latest_materialization_event(names.PARTNER_SCHEDULE)
+    assert record is not None
+    assert record.asset_materialization is not None
+    metadata = record.asset_materialization.metadata
+    assert metadata["cause"].value == f"catalogue: {brand}"
+    assert metadata["seq"].value == 2
+    assert metadata["event_id"].value
+
+
+def _assert_checks_recorded(instance: dg.DagsterInstance, partitions: set[str]) -> None:
+    for name in (CheckName.REFERENCES_RESOLVED, CheckName.MATCHES_LEGACY):
+        key = dg.AssetCheckKey(names.PARTNER_SCHEDULE, name.value)
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1000)
+        evaluated = {
+            record.event.dagster_event.asset_check_evaluation_data.partition
+            for record in records
+            if record.event is not None and record.event.dagster_event is not None
+        }
+        assert evaluated == partitions
+
+
+def _assert_only_these_documents_moved(
+    pipeline: Pipeline, before: dict[bytes, bytes], after: dict[bytes, bytes], affected: set[ScheduleKey]
+) -> None:
+    moved = {key for key in after if b":document:" in key and after[key] != before.get(key)}
+    assert moved == {f"schedules:document:{{{key}}}".encode() for key in affected}
+    for document in pipeline.store.schedules.documents(sorted(affected)).values():
+        assert b"A Wholly Different Title" in document
+
+
+def _assert_upstreams_untouched(before: dict[bytes, bytes], after: dict[bytes, bytes], brand: str) -> None:
+    foreign = [key for key in before.keys() | after.keys() if not key.startswith(b"schedules:")]
+    changed = {key for key in foreign if before.get(key) != after.get(key)}
+    assert changed == {f"catalogue:{brand}".encode()}
