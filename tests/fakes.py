@@ -5,7 +5,8 @@ Does not belong here: anything that decides when to switch or to kill (``simulat
 
 Every method passes the *checkpoint* of its :class:`Conditions` before each of its effects, and once more
 before it answers. What is one atomic step on Redis is one step here; a method that is a pipeline there is a
-step for every command here, in any order, as the nodes of a cluster carry them out.
+step for every command here, in any order, as the nodes of a cluster carry them out. Each guard of a script
+is a small method, so that a test can take it out and see what happens.
 """
 
 from collections import defaultdict
@@ -161,7 +162,7 @@ class FakeScheduleStore(Fake):
     @step
     def _commit_one(self, commit: Commit) -> Committed:
         kept = self._keep(commit.key)
-        if kept.state.committed_token >= commit.token:
+        if self.is_overtaken(kept.state, commit):
             return Committed(Outcome.SUPERSEDED, kept.state.seq)
         if self.has_moved(kept.state, commit):
             return Committed(Outcome.MOVED, kept.state.seq)
@@ -169,14 +170,14 @@ class FakeScheduleStore(Fake):
         if kept.state.etag != commit.etag:
             outcome, seq = Outcome.PUBLISHED, commit.change.seq
             kept.document = commit.document if commit.etag else None
-            kept.outbox[seq] = render_row(commit.change)
+            kept.outbox = {**self.left_behind(kept), seq: render_row(commit.change)}
         accepted = (commit.accepted or None) if commit.accepted_is_new else kept.state.accepted
         kept.state = replace(
             kept.state,
             committed_token=commit.token,
             seq=seq,
             etag=commit.etag,
-            seen_mark=commit.seen_mark,
+            seen_mark=self.mark_seen(kept.state, commit),
             accepted=accepted,
             ancestors=commit.ancestors,
         )
@@ -192,9 +193,21 @@ class FakeScheduleStore(Fake):
     def _document_one(self, key: ScheduleKey) -> bytes | None:
         return self.kept[key].document if key in self.kept else None
 
+    def is_overtaken(self, state: ScheduleState, commit: Commit) -> bool:
+        """Whether a build that began later has committed."""
+        return state.committed_token >= commit.token
+
     def has_moved(self, state: ScheduleState, commit: Commit) -> bool:
         """Whether somebody has committed since the build read its state."""
         return state.committed_token != commit.read_token
+
+    def mark_seen(self, state: ScheduleState, commit: Commit) -> int:
+        """The mark that the build read, not the one that is there by now."""
+        return commit.seen_mark
+
+    def left_behind(self, kept: _Kept) -> Mapping[int, bytes]:
+        """Rows of earlier commits that the feed may lack."""
+        return kept.outbox
 
     def _keep(self, key: ScheduleKey) -> _Kept:
         return self.kept.setdefault(key, _Kept(ScheduleState(key)))
@@ -275,7 +288,8 @@ def _by_pid(entries: EntriesBySchedule) -> dict[Pid, list[Reference]]:
 @dataclass(slots=True)
 class Fence:
     """What is known of an item besides its copy; gone a while after its last use, unless something is owed
-    or missed."""
+    or missed.
+    """
 
     token: int = 0
     newest: int = 0
@@ -338,7 +352,7 @@ class FakeCopyStore(Fake):
         fence.token += 1
         needed = self.is_needed(pid)
         if not needed:
-            fence.newest, fence.is_missed = fence.token, False
+            fence.newest, fence.is_missed = self.fence_of_ignored(fence), False
         self._touch(fence)
         return Begun(fence.token, needed, fence.owed is not None)
 
@@ -347,18 +361,17 @@ class FakeCopyStore(Fake):
         fence = self.fence(pid)
         changed = False
         if self.is_fresh(fence, token):
-            fence.newest = token
-            if self.copies.get(pid) != value:
+            changed = self.copies.get(pid) != value
+            fence.newest = token if changed else self.fence_of_equal(fence, token)
+            if changed:
                 self.copies[pid] = value
-                fence.owed, fence.is_missed = token, False
-                fence.expires_at = None
-                changed = True
-        return Stored(changed, fence.owed is not None)
+                self.owe(fence, token)
+        return Stored(changed, changed or fence.owed is not None)
 
     @step
     def _settle_one(self, pid: Pid, token: int) -> None:
         fence = self.fence(pid)
-        if fence.owed is not None and fence.owed <= token:
+        if fence.owed is not None and self.may_settle(fence.owed, token):
             fence.owed = None
             self._touch(fence)
 
@@ -384,7 +397,7 @@ class FakeCopyStore(Fake):
         self.copies[pid] = value
         fence.newest = token
         if self.is_missed(fence):
-            fence.owed, fence.is_missed = token, False
+            self.owe(fence, token)
         return value
 
     @step
@@ -404,6 +417,22 @@ class FakeCopyStore(Fake):
 
     def may_plant(self, fence: Fence, token: int) -> bool:
         return token > fence.newest
+
+    def may_settle(self, owed: int, token: int) -> bool:
+        """Whether the debt is not newer than what was propagated."""
+        return owed <= token
+
+    def fence_of_ignored(self, fence: Fence) -> int:
+        """Nobody may store what was read before an event that was ignored."""
+        return fence.token
+
+    def fence_of_equal(self, fence: Fence, token: int) -> int:
+        """Nobody may store what was read before a value that turned out to be the same."""
+        return token
+
+    def owe(self, fence: Fence, token: int) -> None:
+        """What is owed does not expire."""
+        fence.owed, fence.is_missed, fence.expires_at = token, False, None
 
     def is_missed(self, fence: Fence) -> bool:
         """Whether some build has relied on there being no copy."""

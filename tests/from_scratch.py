@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import orjson
-
 from fakes import FakeClock, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -62,7 +62,9 @@ def find_missing_entries(store: Store, keys: Sequence[ScheduleKey], pids: Sequen
         key: _reads(accepted, lambda pid: resolve_programme(pid, items.get).reads)
         for key, accepted in accepted_schedules(store, keys).items()
     }
-    return [f"{key} {entry}" for key, entries in store.references.missing(needed).items() for entry in entries]
+    return [
+        f"{key} {entry}" for key, entries in store.references.missing(needed).items() for entry in entries
+    ]
 
 
 def replay_feed(store: Store) -> dict[ScheduleKey, Change]:

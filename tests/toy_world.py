@@ -14,8 +14,8 @@ from random import Random
 from typing import Any, Protocol
 
 import orjson
-
 from fakes import FakeUpstreams
+
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.formats.notification import object_key
 
@@ -48,7 +48,9 @@ class _OfItem:
         upstreams.catalogue_queue.send(self._notification("UPDATE"), delay)
 
     def _notification(self, action: str) -> str:
-        return _text({"action": action, "type": _kind(self.pid), "pid": self.pid, "seq": 1, "at": _PUBLISHED_AT})
+        return _text(
+            {"action": action, "type": _kind(self.pid), "pid": self.pid, "seq": 1, "at": _PUBLISHED_AT}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,15 @@ class RandomUpstream:
 
     def __init__(self, random: Random, *, troubled: bool) -> None:
         self._random = random
-        self._kinds = [self.item, self.item, self.item, self.said_again, self.schedule, self.schedule, self.removal]
+        self._kinds = [
+            self.item,
+            self.item,
+            self.item,
+            self.said_again,
+            self.schedule,
+            self.schedule,
+            self.removal,
+        ]
         if troubled:
             self._kinds += [self.trouble] * 4
 

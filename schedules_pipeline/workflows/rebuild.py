@@ -88,6 +88,7 @@ class _Draft:
     held: AcceptedSchedule
     accepted: AcceptedSchedule
     needs: Needs
+    ends_refusal: bool = False
     content: bytes = b""
     etag: str = ""
 
@@ -169,7 +170,7 @@ class Rebuilder:
             return {}
         found = self._source.fetch([draft.work.key for draft in drafts])
         earlier = self._refused.find([str(draft.work.key) for draft in drafts])
-        refusals, accepted, failed = {}, [], {}
+        refusals, failed = {}, {}
         for draft in drafts:
             key = draft.work.key
             source = found[key]
@@ -182,14 +183,12 @@ class Rebuilder:
                     refusals[str(key)] = refusal
                 case Removed():
                     _take(draft, NOTHING, everything=everything)
-                    accepted.append(str(key))
                 case Accepted(schedule):
                     _take(draft, schedule, everything=everything)
-                    accepted.append(str(key))
+            draft.ends_refusal = str(key) in earlier and str(key) not in refusals
         if refusals:
             self._refused.keep(refusals)
             self._counters.add({"schedule documents refused": len(refusals)})
-        self._refused.forget([subject for subject in accepted if subject in earlier])
         return failed
 
     # Apply
@@ -204,10 +203,12 @@ class Rebuilder:
         )
         by_key = {draft.work.key: result for draft, result in zip(drafts, results, strict=True)}
         self._announce(by_key)
-        self._unregister(
-            [d for d in drafts if by_key[d.work.key].outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)],
-            token,
-        )
+        committed = [
+            d for d in drafts if by_key[d.work.key].outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
+        ]
+        # Not before the commit: a refusal is also what lets a second identical document confirm the first.
+        self._refused.forget([str(d.work.key) for d in committed if d.ends_refusal])
+        self._unregister(committed, token)
         return by_key
 
     def _announce(self, results: Mapping[ScheduleKey, Committed]) -> None:

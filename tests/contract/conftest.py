@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from fakes import FakeClock, fake_store
 from redis import Redis
 from redis.cluster import RedisCluster
 
-from fakes import FakeClock, fake_store
 from schedules_pipeline.adapters.redis.link import Client, RedisLink, connect
 from schedules_pipeline.composition import Store, redis_store
 from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
@@ -44,13 +44,22 @@ def redis_link_client(redis_server: RedisServer) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def cluster_link_client(redis_executable: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+def cluster_link_client(
+    redis_executable: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisCluster]:
     """A client of a Redis Cluster of this run's own: three masters, no replicas."""
     with ExitStack() as stack:
         servers = []
         for _ in range(_MASTERS):
             bus = find_free_port()
-            arguments = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "5000"]
+            arguments = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                str(bus),
+                "--cluster-node-timeout",
+                "5000",
+            ]
             directory = tmp_path_factory.mktemp("cluster")
             server = RedisServer(directory, executable=redis_executable, extra_arguments=arguments)
             servers.append((stack.enter_context(server), bus))
@@ -99,7 +108,9 @@ def _pass_time(client: Any, keyspace: str, by: timedelta) -> None:
     if client.exists(changes):
         for taken in client.xpending_range(changes, "dagster", "-", "+", 1000):
             idle = taken["time_since_delivered"] + milliseconds
-            client.xclaim(changes, "dagster", taken["consumer"], 0, [taken["message_id"]], idle=idle, justid=True)
+            client.xclaim(
+                changes, "dagster", taken["consumer"], 0, [taken["message_id"]], idle=idle, justid=True
+            )
 
 
 def _join(nodes: list[tuple[str, int, int]]) -> None:

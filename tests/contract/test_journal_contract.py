@@ -52,7 +52,9 @@ def test_comparisons_are_kept_by_schedule(store: Store) -> None:
     differs = Comparison(
         3, Verdict.DIFFERS, "2026-03-28T11:00:00.000001Z", "", 7, (("w0000001", "title", "Salt", "Slate"),)
     )
-    store.comparisons.keep({_A: Comparison(2, Verdict.SUSPECTED, "x"), _B: Comparison(1, Verdict.MATCHES, "y")})
+    store.comparisons.keep(
+        {_A: Comparison(2, Verdict.SUSPECTED, "x"), _B: Comparison(1, Verdict.MATCHES, "y")}
+    )
     store.comparisons.keep({_A: differs})
     store.comparisons.keep({})
 

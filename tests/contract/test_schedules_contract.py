@@ -93,9 +93,7 @@ def test_first_commit_is_published(store: Store) -> None:
     )
 
     assert (committed.outcome, committed.seq) == (Outcome.PUBLISHED, 1)
-    assert _state(store) == ScheduleState(
-        _A, 7, 1, "e1", 0, 0, b"source\nline", frozenset([_SERIES, _BRAND])
-    )
+    assert _state(store) == ScheduleState(_A, 7, 1, "e1", 0, 0, b"source\nline", frozenset([_SERIES, _BRAND]))
     assert store.schedules.documents([_A]) == {_A: b"document e1"}
 
 

@@ -92,7 +92,7 @@ def test_a_partition_key_is_one_of_the_definition() -> None:
         (date(2026, 12, 6), False),
     ],
 )
-def test_only_days_from_the_first_to_some_ahead_are_partitioned(day: date, expected: bool) -> None:  # noqa: FBT001
+def test_only_days_from_the_first_to_some_ahead_are_partitioned(day: date, expected: bool) -> None:
     """What we take for partitioned is what Dagster's definition holds, at both ends."""
     settings = Settings(first_date=date(2026, 11, 1), days_ahead=14)
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -268,7 +268,7 @@ def test_slot_without_an_episode_is_followed_by_no_programme() -> None:
 
 
 @given(_publications, st.lists(_texts, max_size=3).map(_reference) | st.just(b"[]"))
-@example(Publication(1, _SIX, ""), _reference(['},"broadcasts":[{']))
+@example(Publication(1, _SIX, ""), _reference([{"pid": "b0000001", "broadcasts": []}]))
 @example(Publication(1, _SIX, ""), _GOLDEN_CONTENT)
 def test_document_is_taken_apart_again(publication: Publication, content: bytes) -> None:
     """Splitting a document gives the publication and the content that it was made of."""

@@ -10,21 +10,21 @@ Belongs here: the scheduler, the workers, the verdict. Does not belong here: whi
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from typing import TypeVar
 
-from greenlet import GreenletExit, getcurrent, greenlet
-
 from fakes import Conditions, FakeClock, FakeQueue, fake_store, fake_upstreams, pipeline_over
 from from_scratch import as_accepted, coldstart, contents, find_missing_entries, replay_feed
+from greenlet import GreenletExit, getcurrent, greenlet
+from toy_world import KEYS, PIDS, Change, RandomUpstream
+
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.ports.upstream import Message
 from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.workflows import intake
-from toy_world import KEYS, PIDS, Change, RandomUpstream
 
 MOST_STEPS = 40_000
 _REDRAW_EVERY = 25

@@ -1,0 +1,70 @@
+"""``python -m benchmarks [NAME...]``: run all benchmarks, or those that are named."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.harness import (
+    Bench,
+    Result,
+    machine,
+    render_table,
+    timed,
+    write_results,
+)
+
+NAMES = ("batch_rebuild", "catalogue_size", "memory", "coldstart", "latency")
+_REPOSITORY = Path(__file__).parents[1]
+
+
+def _run(name: str, options: argparse.Namespace, into: dict[str, Result]) -> None:
+    """Each in a directory of its own, which is gone afterwards."""
+    benchmark: Callable[[Bench], Result] = import_module(f"benchmarks.{name}").run
+    with TemporaryDirectory(prefix=f"bench-{name}-") as directory:
+        bench = Bench(Path(directory), options.emulator, options.quick, lambda text: _say(f"{name}: {text}"))
+        seconds = timed(lambda: into.__setitem__(name, benchmark(bench)))
+    _say(f"{name}: done in {seconds:.0f} s")
+
+
+def _print(facts: Mapping[str, object], results: Mapping[str, Result]) -> None:
+    print(f"\n{facts['cores']} cores, Python {facts['python']}, {facts['versions']}\n")
+    print(render_table(results), flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all if left out")
+    parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, measures nothing")
+    parser.add_argument("--output", type=Path, default=_REPOSITORY / ".bench/results.json", help="of the figures")
+    parser.add_argument(
+        "--emulator",
+        type=Path,
+        default=_REPOSITORY / ".venv-emulator/bin/ministack",
+        help="the AWS emulator's program",
+    )
+    options = parser.parse_args(words)
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    return options
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = _parse_arguments(words)
+    facts = machine()
+    results: dict[str, Result] = {}
+    for name in options.names or NAMES:
+        _run(name, options, results)
+        write_results(options.output, facts, results)
+    _print(facts, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""A brand is edited that 300 schedules show: what it costs to rebuild and publish them in one batch.
+
+Against a bare loop that only moves the same bytes through the same Redis from the same process: one MGET of
+the 300 source documents and one of the distinct catalogue documents, all decoded, the 300 finished documents
+encoded from objects that lie ready, and SET in one pipeline. And against the sequential algorithm, which is
+the old system's own: one read for each schedule, each broadcast and each ancestor, join, SET.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+import orjson
+from redis import Redis
+
+from benchmarks.engine import (
+    DocumentsInMemory,
+    follow_item,
+    make_engine,
+    publish_exactly,
+    rebuild_everything,
+)
+from benchmarks.harness import (
+    Bench,
+    Figure,
+    Result,
+    WrongResult,
+    forget_what_is_made,
+    milliseconds,
+    ratios,
+    take_turns,
+    timed,
+)
+from benchmarks.world import (
+    plant_brand,
+    regional_sample,
+    source_documents,
+    used_pids,
+    write_catalogue,
+)
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.local.old_system import generate
+from schedules_pipeline.local.sample import Document, Sample
+from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.local.upstream import CATALOGUE_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    variants: int
+    days: int
+    rounds: int
+
+
+_FULL = _Size(variants=12, days=25, rounds=15)
+_QUICK = _Size(variants=2, days=2, rounds=3)
+
+
+def run(bench: Bench) -> Result:
+    size = _QUICK if bench.quick else _FULL
+    sample = regional_sample(size.variants, size.days)
+    sample, brand = plant_brand(sample, list(sample.schedules), "Benchmark Row")
+    with RedisServer(bench.directory / "redis") as server:
+        redis = Redis.from_url(server.url, protocol=2)
+        contest = _Contest(redis, make_engine(server.url, DocumentsInMemory(source_documents(sample))), sample, brand)
+        forget_what_is_made()
+        times = take_turns(contest.sides(), size.rounds)
+        contest.verify()
+        return Result(contest.facts(), _figures(times))
+
+
+def _figures(times: dict[str, list[float]]) -> list[Figure]:
+    engine, loop, sequential = times["engine"], times["loop"], times["sequential"]
+    return [
+        Figure("engine, 300 schedules", "ms", milliseconds(engine)),
+        Figure("bare loop, the same bytes", "ms", milliseconds(loop)),
+        Figure("sequential algorithm", "ms", milliseconds(sequential)),
+        Figure("engine / bare loop", "times", ratios(engine, loop), goal=2.0),
+        Figure("sequential / engine", "times", ratios(sequential, engine)),
+    ]
+
+
+class _Contest:
+    """The three sides, over the same documents in the same Redis."""
+
+    def __init__(self, redis: Redis, pipeline: Pipeline, sample: Sample, brand: Document) -> None:
+        self._redis = redis
+        self._pipeline = pipeline
+        self._brand = brand
+        self._edits = count(1)
+        self._keys = [str(key) for key in source_documents(sample)]
+        self._used = sorted(used_pids(sample.catalogue, sample.schedules.values()) & sample.catalogue.keys())
+        write_catalogue(redis, sample.catalogue.values())
+        redis.mset({_source(str(key)): text for key, text in source_documents(sample).items()})
+        rebuild_everything(pipeline, list(source_documents(sample)))
+        self._finished = [orjson.loads(document) for document in self._published()]
+
+    def sides(self) -> dict[str, Any]:
+        return {"engine": self._engine, "loop": partial(timed, self._loop), "sequential": partial(timed, self._sequential)}
+
+    def _engine(self) -> float:
+        """Edit the brand and follow it, which marks the schedules; the time is that of publishing them."""
+        title = f"Benchmark Row, Season {next(self._edits)}"
+        write_catalogue(self._redis, [self._brand | {"title": title}])
+        follow_item(self._pipeline, self._brand["pid"])
+        return timed(lambda: publish_exactly(self._pipeline, len(self._keys)))
+
+    def _loop(self) -> None:
+        sources = self._redis.mget([_source(key) for key in self._keys])
+        items = self._redis.mget([CATALOGUE_PREFIX + pid for pid in self._used])
+        decoded = [orjson.loads(content) for content in [*sources, *items]]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key, document in zip(self._keys, self._finished, strict=True):
+                pipeline.set(f"bare:document:{key}", orjson.dumps(document))
+            pipeline.execute()
+        del decoded
+
+    def _sequential(self) -> None:
+        for key in self._keys:
+            schedule = generate(orjson.loads(self._redis.get(_source(key))), self._read_item)
+            self._redis.set(f"sequential:document:{key}", orjson.dumps(schedule))
+
+    def _read_item(self, pid: str) -> Document | None:
+        content = self._redis.get(CATALOGUE_PREFIX + pid)
+        return None if content is None else orjson.loads(content)
+
+    def _published(self) -> list[bytes]:
+        keys = [ScheduleKey.parse(key) for key in self._keys]
+        found = self._pipeline.store.schedules.documents(keys)
+        return [found[key] for key in keys]
+
+    def verify(self) -> None:
+        """Raise :class:`WrongResult` unless the engine and the sequential algorithm say the same."""
+        self._engine()
+        self._sequential()
+        theirs = self._redis.mget([f"sequential:document:{key}" for key in self._keys])
+        for ours, other in zip(self._published(), theirs, strict=True):
+            if orjson.loads(ours)["broadcasts"] != orjson.loads(other)["broadcasts"]:
+                raise WrongResult(f"the documents differ: {ours[:80]!r}")
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "schedules": len(self._keys),
+            "broadcasts": sum(len(document["broadcasts"]) for document in self._finished),
+            "distinct catalogue documents": len(self._used),
+            "published bytes": sum(map(len, self._published())),
+            "garbage collection": "collected and frozen once before the rounds, on for all sides",
+            "verified": "all were published in each round, and equal the sequential algorithm's",
+        }
+
+
+def _source(key: str) -> str:
+    return f"bare:source:{key}"

