@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 from redis import Redis
 
@@ -17,6 +18,10 @@ from schedules_pipeline.local.provision import AwsEndpoints, Provisioned, provis
 from schedules_pipeline.local.servers import AwsEmulator, RedisServer, bundled_redis
 
 _REPOSITORY = Path(__file__).parent.parent
+
+# A deadline would time an example, and the machine that runs it may be busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def _give_up(reason: str) -> NoReturn:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import coldstart_shards, in_shard
@@ -23,9 +24,14 @@ JOB_NAME = "coldstart"
 
 
 def coldstart_job(settings: Settings) -> dg.JobDefinition:
+    """The job, partitioned by its shards."""
+    shards = coldstart_shards(settings)
+
     @dg.op(name="rebuild_all", description="Rebuild one share of all schedules from their sources.")
     def rebuild_all(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         keys = _keys_of_shard(pipeline, context.partition_key)
+        if context.partition_key == shards.get_first_partition_key():
+            _record_catalogue(context)
         recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
         cause = Cause(context.run_id, Origin.COLDSTART, context.partition_key, pipeline.clock())
         published = _rebuild(context, pipeline, keys, cause)
@@ -36,13 +42,19 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
     @dg.job(
         name=JOB_NAME,
         description="Rebuilds everything from the sources; launch a backfill over all of its partitions.",
-        partitions_def=coldstart_shards(settings),
+        partitions_def=shards,
         executor_def=dg.in_process_executor,
     )
     def coldstart() -> None:
         rebuild_all()
 
     return coldstart
+
+
+def _record_catalogue(context: dg.OpExecutionContext) -> None:
+    """Before any schedule: what is built from now on is built from copies that were compared with their source."""
+    for key in ASSET_OF_KIND.values():
+        context.log_event(dg.AssetMaterialization(key, description="compared with the source by a coldstart"))
 
 
 def _keys_of_shard(pipeline: Pipeline, shard: str) -> list[ScheduleKey]:

@@ -36,11 +36,15 @@ def catalogue_events_sensor(settings: Settings) -> dg.SensorDefinition:
     return catalogue_events
 
 
-def _describe(taken: Taken) -> Iterator[dg.AssetObservation | dg.AssetMaterialization]:
-    """What was received, and for each kind of item how many of our copies are new or different."""
+def _describe(taken: Taken) -> Iterator[dg.AssetObservation]:
+    """What was received, and for each kind of item how many of our copies are new or different.
+
+    Observations rather than materialisations, which would have Dagster call every schedule out of date:
+    exactly those that a changed copy touches are marked, and the others are as good as before.
+    """
     if taken.received:
         yield dg.AssetObservation(names.CATALOGUE_EVENTS, metadata=refusal_metadata(taken))
     for kind, amount in taken.copies_changed.items():
-        yield dg.AssetMaterialization(
+        yield dg.AssetObservation(
             ASSET_OF_KIND[kind], metadata={"copies_changed": amount, "schedules_marked": taken.marked}
         )

@@ -17,6 +17,7 @@ from schedules_pipeline.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.workflows.intake import Taken, take_in
 
 _LONGEST_POLL_SECONDS = 10
+_SHORTEST_POLL_SECONDS = 1
 _BOOKED_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
 
@@ -28,15 +29,16 @@ def receive_for(
     pipeline: Pipeline,
     queue: NotificationQueue,
     handle: Handle,
-    describe: Callable[[Taken], Iterator[dg.AssetObservation | dg.AssetMaterialization]],
+    describe: Callable[[Taken], Iterator[dg.AssetObservation]],
     log: Callable[[str], None],
 ) -> dg.SensorResult:
     """Receive until the time is over or a publisher is wanted; say in the result what was received."""
     deadline = time.monotonic() + seconds
     total = Taken()
-    while (left := deadline - time.monotonic()) > 0:
+    while (left := deadline - time.monotonic()) > _SHORTEST_POLL_SECONDS / 2:
         try:
-            total += take_in(queue, handle, min(_LONGEST_POLL_SECONDS, int(left)))
+            wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
+            total += take_in(queue, handle, wait_seconds)
             if _publisher_is_wanted(pipeline):
                 return _result(total, describe, [dg.RunRequest(job_name=JOB_NAME)])
         except ServiceError as error:
@@ -56,7 +58,7 @@ def _publisher_is_wanted(pipeline: Pipeline) -> bool:
 
 def _result(
     total: Taken,
-    describe: Callable[[Taken], Iterator[dg.AssetObservation | dg.AssetMaterialization]],
+    describe: Callable[[Taken], Iterator[dg.AssetObservation]],
     run_requests: list[dg.RunRequest],
 ) -> dg.SensorResult:
     events = list(describe(total))

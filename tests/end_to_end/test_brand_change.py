@@ -55,7 +55,7 @@ def environment(
         "SCHEDULES_FIRST_DATE": "2026-01-01",
         # The publisher goes soon after its work, so that its run can be seen to end well.
         "SCHEDULES_PUBLISHER_LINGER_SECONDS": "2",
-        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id,
+        "AWS_ACCESS_KEY_ID": str(aws_endpoints.access_key_id),
         "AWS_SECRET_ACCESS_KEY": "local",
         "DAGSTER_HOME": str(home),
     }

@@ -11,6 +11,7 @@ from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstream
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
 from schedules_pipeline.ports.upstream import Message, QueueDepth
@@ -108,12 +109,13 @@ def test_a_refused_message_is_kept_aside_and_shown(stage: Stage) -> None:
     assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 0)
 
 
-def test_changed_copies_are_a_materialisation(stage: Stage) -> None:
-    """A change in an item that we hold is told as a materialisation of that kind's asset."""
+def test_changed_copies_are_observed(stage: Stage) -> None:
+    """A change in an item that we hold is told as an observation of that kind's asset."""
     document = {"pid": "b00000001", "type": "brand", "title": "One"}
-    stage.upstreams.catalogue_source.documents["b00000001"] = orjson.dumps(document)
-    stage.pipeline.follower.plant(["b00000001"])
-    stage.upstreams.catalogue_source.documents["b00000001"] = orjson.dumps({**document, "title": "Two"})
+    pid = Pid("b00000001")
+    stage.upstreams.catalogue_source.documents[pid] = orjson.dumps(document)
+    stage.pipeline.follower.plant([pid])
+    stage.upstreams.catalogue_source.documents[pid] = orjson.dumps({**document, "title": "Two"})
     stage.upstreams.catalogue_queue.send('{"action": "UPDATE", "type": "brand", "pid": "b00000001"}')
 
     result = stage.tick(catalogue_events_sensor(_SETTINGS))
