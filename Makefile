@@ -55,4 +55,4 @@ lock: $(UV) ## Lock the newest versions that pyproject.toml allows
 		--output-file requirements/emulator.lock requirements/emulator.in
 
 clean: ## Remove environments, caches and what runs have left
-	rm -rf .venv .venv-tools .venv-emulator .run .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-tools .venv-emulator .run .run.lock .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ from schedules_pipeline.assets.catalogue import catalogue_copies
 from schedules_pipeline.assets.schedules import schedule_assets
 from schedules_pipeline.assets.upstream import external_assets
 from schedules_pipeline.checks.schedules import schedule_checks
+from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
 from schedules_pipeline.partitions import schedule_partitions
@@ -15,8 +16,8 @@ from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
 from schedules_pipeline.settings import Settings, load_settings
 
 
-def build_defs(settings: Settings) -> dg.Definitions:
-    """All definitions, for these settings."""
+def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Definitions:
+    """All definitions, for these settings; over the pipeline that the environment names, or a given one."""
     partitions = schedule_partitions(settings)
     return dg.Definitions(
         assets=[
@@ -27,7 +28,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
         asset_checks=[schedule_checks(settings)],
         jobs=[publish_affected_job(settings), coldstart_job(settings)],
         sensors=[schedule_events_sensor(settings), catalogue_events_sensor(settings)],
-        resources={"pipeline": pipeline_resource},
+        resources={"pipeline": pipeline or pipeline_resource},
     )
 
 

@@ -166,10 +166,12 @@ class Gibberish:
 
 
 class RandomUpstream:
-    """Draws changes. ``troubled``: also invalid, shrunken and deleted ones."""
+    """Draws changes, of everything or mostly of the same few. ``troubled``: also invalid, shrunken and deleted ones."""
 
     def __init__(self, random: Random, *, troubled: bool) -> None:
         self._random = random
+        self._pids = random.choice([PIDS, PIDS, (EPISODES[0], SERIES[0]), EPISODES[:1]])
+        self._keys = random.choice([KEYS, KEYS, KEYS[:2], KEYS[:1]])
         self._kinds = [
             self.item,
             self.item,
@@ -188,7 +190,7 @@ class RandomUpstream:
     def item(self, pid: Pid | None = None) -> ItemPut:
         r = self._random
         return ItemPut(
-            pid or r.choice(PIDS),
+            pid or r.choice(self._pids),
             r.choice(TITLES),
             r.choice([None, *SERIES, *SERIES, *BRANDS]),
             r.choice(["", "", "p0image1"]),
@@ -197,21 +199,21 @@ class RandomUpstream:
         )
 
     def schedule(self, key: ScheduleKey | None = None) -> SchedulePut:
-        return SchedulePut(key or self._random.choice(KEYS), self._slots(FEWEST, MOST), self._minutes())
+        return SchedulePut(key or self._random.choice(self._keys), self._slots(FEWEST, MOST), self._minutes())
 
     def said_again(self) -> ItemSaidAgain:
-        return ItemSaidAgain(self._random.choice(PIDS))
+        return ItemSaidAgain(self._random.choice(self._pids))
 
     def removal(self) -> ScheduleRemoved:
-        return ScheduleRemoved(self._random.choice(KEYS))
+        return ScheduleRemoved(self._random.choice(self._keys))
 
     def trouble(self) -> Change:
         r = self._random
         troubles: list[Change] = [
-            InvalidSchedulePut(r.choice(KEYS)),
+            InvalidSchedulePut(r.choice(self._keys)),
             ShrunkenSchedulePut(r.choice(KEYS[:2]), self._slots(0, 1), 0),
-            InvalidItemPut(r.choice(PIDS)),
-            ItemDeleted(r.choice(PIDS)),
+            InvalidItemPut(r.choice(self._pids)),
+            ItemDeleted(r.choice(self._pids)),
             Gibberish(),
         ]
         return r.choice(troubles)

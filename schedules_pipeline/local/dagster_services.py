@@ -24,6 +24,8 @@ _TIMEOUT_SECONDS = 30
 class DagsterProcess(LoopbackServer):
     """One of Dagster's programs, with the environment that it and its children get."""
 
+    stop_within_seconds = 2.0
+
     def __init__(
         self, name: str, directory: Path, environment: Mapping[str, str], port: int | None = None
     ) -> None:

@@ -11,9 +11,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from fcntl import LOCK_EX, LOCK_NB, flock
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -136,6 +137,7 @@ class Demonstration:
 
     def run(self) -> None:
         """Start, coldstart, then narrate until interrupted or until the changes end."""
+        self._stack.enter_context(_sole_user_of(self._directory))
         rmtree(self._directory, ignore_errors=True)
         upstream = self._start_upstreams()
         settings = load_settings()
@@ -250,6 +252,19 @@ class Demonstration:
         return server
 
 
+@contextmanager
+def _sole_user_of(directory: Path) -> Iterator[None]:
+    """Hold the directory for as long as the block lasts; two demonstrations must not share one."""
+    with directory.with_suffix(".lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                f"another demonstration is using {directory}: stop it, or give another one by --directory"
+            ) from error
+        yield
+
+
 class OldSystem(LoopbackServer):
     """The old generator, as a process; it listens on nothing."""
 
@@ -341,7 +356,10 @@ def main(words: Sequence[str] | None = None) -> int:
         else:
             scenario = invented(now, options.changes_per_minute)
         with ExitStack() as stack:
-            Demonstration(scenario, options, stack).run()
+            try:
+                Demonstration(scenario, options, stack).run()
+            finally:
+                _say("stopping everything that was started")
     except KeyboardInterrupt:
         _say("stopped")
         return 0

@@ -29,7 +29,6 @@ LOOPBACK = "127.0.0.1"
 
 _ASK_EVERY_SECONDS = 0.02
 _ANSWER_WITHIN_SECONDS = 2.0
-_STOP_WITHIN_SECONDS = 5.0
 _ATTEMPTS_ON_FREE_PORTS = 3
 _LOG_TAIL_LINES = 20
 
@@ -80,6 +79,9 @@ def is_free(port: int) -> bool:
 
 class LoopbackServer(ABC):
     """One server process, for the length of a ``with`` block."""
+
+    stop_within_seconds = 5.0
+    """How long it may take to stop by itself before it is killed."""
 
     def __init__(
         self, name: str, directory: Path, port: int | None, port_setting: str, start_within_seconds: float
@@ -208,7 +210,7 @@ class LoopbackServer(ABC):
         # The whole group: a code server has run workers below it, which must not outlive it.
         _signal_group(process.pid, signal.SIGTERM)
         try:
-            process.wait(_STOP_WITHIN_SECONDS)
+            process.wait(self.stop_within_seconds)
         except BaseException as interruption:
             if not isinstance(interruption, subprocess.TimeoutExpired):
                 raise

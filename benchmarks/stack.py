@@ -1,0 +1,124 @@
+"""The whole system as processes: Redis, the AWS emulator, and Dagster started as the demonstration starts it.
+
+Belongs here: starting and stopping. The old system is left out: it has no part in publishing.
+Does not belong here: what is sent through the system, and what is measured.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from redis import Redis
+
+from benchmarks.harness import Bench
+from schedules_pipeline.adapters.aws.clients import s3_client
+from schedules_pipeline.composition import utc_now
+from schedules_pipeline.local.dagster_services import CodeServer, Daemon, Webserver
+from schedules_pipeline.local.provision import (
+    AwsEndpoints,
+    Provisioned,
+    announce_schedules,
+    provision,
+)
+from schedules_pipeline.local.servers import AwsEmulator, RedisServer
+from schedules_pipeline.local.upstream import Upstream
+
+_DAGSTER_SETTINGS = Path(__file__).parents[1] / "dagster.yaml"
+_REGION = "eu-west-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Redis and the emulator, and the environment that names them; it is this process's own meanwhile."""
+
+    redis: Redis
+    redis_url: str
+    endpoints: AwsEndpoints
+    provisioned: Provisioned
+    upstream: Upstream
+    environment: Mapping[str, str]
+
+    def announce_schedules(self) -> None:
+        """From now on the bucket tells of every put."""
+        announce_schedules(self.endpoints, self.provisioned)
+
+
+@contextmanager
+def running_services(bench: Bench, first_date: date) -> Iterator[Services]:
+    """Both servers, provisioned and empty."""
+    with ExitStack() as stack:
+        redis = stack.enter_context(RedisServer(bench.directory / "redis"))
+        emulator = stack.enter_context(
+            AwsEmulator(bench.emulator, bench.directory / "aws", region=_REGION)
+        )
+        environment = _environment(redis.url, emulator.endpoint_url, first_date)
+        stack.enter_context(_set(environment))
+        endpoints = AwsEndpoints(emulator.endpoint_url, _REGION)
+        provisioned = provision(endpoints)
+        client = Redis.from_url(redis.url, protocol=2)
+        upstream = Upstream(
+            # With as large a pool of connections as loading needs.
+            s3=s3_client(_REGION, emulator.endpoint_url),
+            sns=endpoints.sns(),
+            redis=client,
+            topic_arn=provisioned.catalogue_events.topic_arn,
+            clock=utc_now,
+        )
+        yield Services(client, redis.url, endpoints, provisioned, upstream, environment)
+
+
+class DagsterStack:
+    """Dagster's three processes, with an empty instance in ``directory``. The daemon starts when it is told to."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._environment = {**environment, "DAGSTER_HOME": str(directory / "dagster")}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "DagsterStack":
+        home = self._directory / "dagster"
+        home.mkdir(parents=True)
+        (home / "dagster.yaml").write_text(_DAGSTER_SETTINGS.read_text())
+        with ExitStack() as stack:
+            code_server = stack.enter_context(CodeServer(self._directory, self._environment))
+            self._workspace = code_server.write_workspace()
+            self.webserver = stack.enter_context(
+                Webserver(self._directory, self._environment, self._workspace, None)
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start_daemon(self) -> None:
+        """From now on sensors tick and backfills are looked at."""
+        self._stack.enter_context(Daemon(self._directory, self._environment, self._workspace))
+
+
+def _environment(redis_url: str, endpoint_url: str, first_date: date) -> dict[str, str]:
+    return {
+        "SCHEDULES_REDIS_URL": redis_url,
+        "SCHEDULES_AWS_ENDPOINT_URL": endpoint_url,
+        "SCHEDULES_AWS_REGION": _REGION,
+        "SCHEDULES_FIRST_DATE": first_date.isoformat(),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": _REGION,
+    }
+
+
+def _set(environment: Mapping[str, str]) -> AbstractContextManager[object]:
+    """For this process's own clients, which read their credentials where boto3 always looks."""
+    stack = ExitStack()
+    for name, value in environment.items():
+        before = os.environ.get(name)
+        os.environ[name] = value
+        if before is None:
+            stack.callback(os.environ.pop, name, None)
+        else:
+            stack.callback(os.environ.__setitem__, name, before)
+    return stack

@@ -1,0 +1,241 @@
+"""The jobs and assets, executed in this process over a pipeline of fakes."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import dagster as dg
+import orjson
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.jobs import coldstart, publish_affected
+from schedules_pipeline.partitions import coldstart_shards, partition_key
+from schedules_pipeline.ports.upstream import Message
+from schedules_pipeline.settings import Settings
+
+_SETTINGS = Settings(
+    first_date=date(2026, 1, 1), days_ahead=30, publisher_linger_seconds=0, publisher_session_seconds=5
+)
+_SIDS = [Sid("alder_one"), Sid("alder_two")]
+_DAYS = [date(2026, 3, 27), date(2026, 3, 28)]
+_KEYS = [ScheduleKey(sid, day) for sid in _SIDS for day in _DAYS]
+
+
+class Stage:
+    """A pipeline of fakes whose source has four schedules, and an instance in memory."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.instance = instance
+        self.definitions = build_defs(_SETTINGS, self.pipeline)
+        self.put_item("First title")
+        for key in _KEYS:
+            self.upstreams.schedule_source.put(key, orjson.dumps(_source(key)))
+        instance.add_dynamic_partitions("services", [str(sid) for sid in _SIDS])
+
+    def put_item(self, title: str) -> None:
+        document = {"pid": "b00000001", "type": "episode", "title": title}
+        self.upstreams.catalogue_source.documents[Pid("b00000001")] = orjson.dumps(document)
+
+    def run(self, job: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
+        resolved = self.definitions.resolve_job_def(job)
+        return resolved.execute_in_process(instance=self.instance, partition_key=partition)
+
+    def materialise(self, first: ScheduleKey, last: ScheduleKey) -> dg.ExecuteInProcessResult:
+        """What the UI does for a range of partitions."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=[names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE],
+            tags={
+                "dagster/asset_partition_range_start": str(partition_key(first)),
+                "dagster/asset_partition_range_end": str(partition_key(last)),
+            },
+            raise_on_error=False,
+        )
+
+    def materialised(self) -> set[str]:
+        return set(self.instance.get_materialized_partitions(names.PARTNER_SCHEDULE))
+
+
+def _source(key: ScheduleKey) -> dict[str, object]:
+    start = datetime(key.date.year, key.date.month, key.date.day, 12, tzinfo=UTC)
+    return {
+        "sid": str(key.sid),
+        "date": key.date.isoformat(),
+        "published_at": "2026-03-20T00:00:00Z",
+        "broadcasts": [
+            {
+                "broadcast_pid": "p00000001",
+                "episode_pid": "b00000001",
+                "version_pid": "b00000002",
+                "start": start.isoformat(),
+                "end": (start + timedelta(hours=1)).isoformat(),
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Stage(instance)
+
+
+def test_a_coldstart_builds_and_records_everything(stage: Stage) -> None:
+    """The shards of a coldstart, one run each, publish and record every schedule that the source lists."""
+    for shard in coldstart_shards(_SETTINGS).get_partition_keys():
+        assert stage.run(coldstart.JOB_NAME, shard).success
+
+    assert set(stage.store.schedules.documents(_KEYS)) == set(_KEYS)
+    assert stage.materialised() == {str(partition_key(key)) for key in _KEYS}
+    assert stage.store.work.backlog().is_empty
+
+
+def test_a_coldstart_of_what_is_right_publishes_nothing(stage: Stage) -> None:
+    """Starting again what was done is harmless: no version is published a second time."""
+    shards = coldstart_shards(_SETTINGS).get_partition_keys()
+    for shard in [*shards, *shards]:
+        stage.run(coldstart.JOB_NAME, shard)
+
+    assert {change.seq for change in stage.store.feed.heads().values()} == {1}
+
+
+def test_a_coldstart_heals_a_copy_that_missed_its_notification(stage: Stage) -> None:
+    """A catalogue change that was never announced reaches partners by a coldstart."""
+    shards = coldstart_shards(_SETTINGS).get_partition_keys()
+    for shard in shards:
+        stage.run(coldstart.JOB_NAME, shard)
+    stage.put_item("Second title")
+    for shard in shards:
+        stage.run(coldstart.JOB_NAME, shard)
+    stage.pipeline.publisher.publish_all()
+
+    documents = stage.store.schedules.documents(_KEYS)
+
+    assert all(b"Second title" in document for document in documents.values())
+
+
+def test_a_coldstart_removes_what_the_source_no_longer_has(stage: Stage) -> None:
+    """A schedule that we hold and the source does not list any more goes."""
+    shards = coldstart_shards(_SETTINGS).get_partition_keys()
+    for shard in shards:
+        stage.run(coldstart.JOB_NAME, shard)
+    stage.upstreams.schedule_source.remove(_KEYS[0])
+    for shard in shards:
+        stage.run(coldstart.JOB_NAME, shard)
+
+    assert set(stage.store.schedules.documents(_KEYS)) == set(_KEYS[1:])
+
+
+def test_a_publisher_builds_records_and_goes(stage: Stage) -> None:
+    """A publisher run publishes what is dirty, records it, and ends when nothing is left."""
+    body = orjson.dumps({"sid": "alder_one", "date": "2026-03-28"}).decode()
+    stage.pipeline.schedule_intake.handle([Message("m1", body, stage.clock(), "", 1)])
+
+    result = stage.run(publish_affected.JOB_NAME)
+
+    assert result.success
+    assert stage.materialised() == {"2026-03-28|alder_one"}
+    assert stage.store.feed.unrecorded() == 0
+    assert stage.store.presence.name() == ""
+
+
+def test_materialising_a_range_rebuilds_just_that_range(stage: Stage) -> None:
+    """A range of the UI across both dimensions is rebuilt from the sources, recorded, and nothing else."""
+    result = stage.materialise(_KEYS[0], _KEYS[2])
+
+    assert result.success
+    assert stage.materialised() == {"2026-03-27|alder_one", "2026-03-27|alder_two"}
+    assert set(stage.store.schedules.documents(_KEYS)) == {_KEYS[0], _KEYS[2]}
+
+
+def test_materialising_gives_the_bytes_that_an_event_gives(stage: Stage) -> None:
+    """The document of a materialised partition is the one that a notification would have led to."""
+    stage.materialise(_KEYS[0], _KEYS[0])
+    by_hand = stage.store.feed.heads()[_KEYS[0]].etag
+    body = orjson.dumps({"sid": "alder_one", "date": "2026-03-27"}).decode()
+    stage.pipeline.schedule_intake.handle([Message("m1", body, stage.clock(), "", 1)])
+
+    (batch,) = stage.pipeline.publisher.publish_all()
+
+    assert [(built.outcome, built.etag) for built in batch.built] == [("unchanged", by_hand)]
+
+
+def test_materialising_again_records_again(stage: Stage) -> None:
+    """Who materialises a partition that is right already still sees it done, without a new version."""
+    stage.materialise(_KEYS[0], _KEYS[0])
+    stage.materialise(_KEYS[0], _KEYS[0])
+
+    records = stage.instance.fetch_materializations(names.PARTNER_SCHEDULE, limit=10).records
+
+    assert len(records) == 2
+    assert stage.store.feed.heads()[_KEYS[0]].seq == 1
+
+
+def test_a_partition_without_a_source_is_not_materialised(stage: Stage) -> None:
+    """A service and day for which the source has nothing stays missing, and the run succeeds."""
+    missing = ScheduleKey(_SIDS[0], date(2026, 3, 30))
+
+    result = stage.materialise(missing, missing)
+
+    assert result.success
+    assert stage.materialised() == set()
+
+
+def test_materialising_what_cannot_be_fetched_fails_and_says_which(stage: Stage) -> None:
+    """A source that does not answer fails the run with the schedule's name; the schedule waits for a retry."""
+    fetch = stage.upstreams.schedule_source.fetch
+    stage.upstreams.schedule_source.fetch = lambda keys: {key: OSError("no answer") for key in keys}  # type: ignore[method-assign,assignment,misc]
+
+    result = stage.materialise(_KEYS[0], _KEYS[0])
+
+    stage.upstreams.schedule_source.fetch = fetch  # type: ignore[method-assign]
+    assert not result.success
+    assert "could not be fetched" in str(result.get_step_failure_events()[0].step_failure_data.error)
+    assert stage.store.work.backlog().waiting == 1
+
+
+def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) -> None:
+    """The catalogue assets find a copy that is behind, store the new one and mark its schedules."""
+    stage.materialise(_KEYS[0], _KEYS[-1])
+    stage.put_item("Second title")
+    job = stage.definitions.resolve_implicit_global_asset_job_def()
+
+    result = job.execute_in_process(
+        instance=stage.instance,
+        asset_selection=[names.CATALOGUE_EPISODES, names.CATALOGUE_SERIES, names.CATALOGUE_BRANDS],
+    )
+
+    assert result.success
+    assert stage.store.work.backlog().dirty == len(_KEYS)
+
+
+def test_the_checks_run_by_hand_say_how_many_pass(stage: Stage) -> None:
+    """Run from the UI, each check gives a summary; one with nothing to look at does not pass."""
+    job = stage.definitions.resolve_implicit_global_asset_job_def()
+    keys = list(stage.definitions.resolve_asset_graph().asset_check_keys)
+    empty = _run_checks(stage, job, keys)
+    stage.materialise(_KEYS[0], _KEYS[-1])
+
+    full = _run_checks(stage, job, keys)
+
+    assert not any(empty.values())
+    assert full["index_complete"]
+    assert full["references_resolved"]
+    assert not full["matches_legacy"]
+
+
+def _run_checks(stage: Stage, job: dg.JobDefinition, keys: list[dg.AssetCheckKey]) -> dict[str, bool]:
+    subset = job.get_subset(asset_check_selection=set(keys), asset_selection=set())
+    result = subset.execute_in_process(instance=stage.instance)
+    summaries = [e for e in result.get_asset_check_evaluations() if e.partition is None]
+    return {evaluation.check_name: evaluation.passed for evaluation in summaries}
