@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks.harness import (
     Bench,
@@ -29,9 +30,18 @@ def _run(name: str, options: argparse.Namespace, into: dict[str, Result]) -> Non
     _say(f"{name}: done in {seconds:.0f} s")
 
 
-def _print(facts: Mapping[str, object], results: Mapping[str, Result]) -> None:
-    print(f"\n{facts['cores']} cores, Python {facts['python']}, {facts['versions']}\n")
-    print(render_table(results), flush=True)
+def _print(facts: Mapping[str, Any], results: Mapping[str, Result], *, quick: bool) -> None:
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    print(f"\n{facts['cores']} cores, Python {facts['python']}, {versions}")
+    for name, result in results.items():
+        print(f"{name}: " + ", ".join(f"{what}: {_shown(value)}" for what, value in result.facts.items()))
+    if quick:
+        print("small sizes: these figures say nothing")
+    print(f"\n{render_table(results)}", flush=True)
+
+
+def _shown(value: object) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else str(value)
 
 
 def _say(text: str) -> None:
@@ -41,8 +51,12 @@ def _say(text: str) -> None:
 def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all if left out")
-    parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, measures nothing")
-    parser.add_argument("--output", type=Path, default=_REPOSITORY / ".bench/results.json", help="of the figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: shows that it works, measures nothing"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=_REPOSITORY / ".bench/results.json", help="of the figures"
+    )
     parser.add_argument(
         "--emulator",
         type=Path,
@@ -62,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for name in options.names or NAMES:
         _run(name, options, results)
         write_results(options.output, facts, results)
-    _print(facts, results)
+    _print(facts, results, quick=options.quick)
     return 0
 
 

@@ -79,7 +79,9 @@ def run(bench: Bench) -> Result:
 
 def _figures(times: dict[str, list[float]]) -> list[Figure]:
     smallest, *others = times
-    costs = [Figure(f"one change, {items} items", "ms", milliseconds(taken)) for items, taken in times.items()]
+    costs = [
+        Figure(f"one change, {items} items", "ms", milliseconds(taken)) for items, taken in times.items()
+    ]
     return costs + [
         Figure(f"{items} / {smallest} items", "times", ratios(times[items], times[smallest]), goal=1.1)
         for items in others

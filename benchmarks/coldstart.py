@@ -68,7 +68,9 @@ def run(bench: Bench) -> Result:
         forget_what_is_made()
         bench.say("the engine alone")
         engine = take_turns(_engine_sides(services, documents), size.engine_rounds)
-        dagster = [_through_dagster(bench, services, number, documents) for number in range(size.dagster_runs)]
+        dagster = [
+            _through_dagster(bench, services, number, documents) for number in range(size.dagster_runs)
+        ]
     return Result(_facts(sample, size), _figures(len(documents), engine, dagster))
 
 
@@ -95,16 +97,16 @@ def _facts(sample: Sample, size: _Size) -> dict[str, object]:
     }
 
 
-def _engine_sides(
-    services: Services, documents: dict[ScheduleKey, bytes]
-) -> dict[str, Callable[[], float]]:
+def _engine_sides(services: Services, documents: dict[ScheduleKey, bytes]) -> dict[str, Callable[[], float]]:
     numbers = count(1)
 
     def build(source: ScheduleSource | None) -> float:
         """Into a keyspace of its own, which is thrown away again."""
         keyspace = f"engine-{next(numbers)}"
         pipeline = make_engine(services.redis_url, source, keyspace)
-        seconds = timed(lambda: rebuild_everything(pipeline, list(pipeline.upstreams.schedule_source.list_keys())))
+        seconds = timed(
+            lambda: rebuild_everything(pipeline, list(pipeline.upstreams.schedule_source.list_keys()))
+        )
         for key in services.redis.scan_iter(match=f"{keyspace}:*", count=10_000):
             services.redis.unlink(key)
         return seconds

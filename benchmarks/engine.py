@@ -25,7 +25,7 @@ class DocumentsInMemory:
     def list_keys(self) -> Iterator[ScheduleKey]:
         return iter(self._documents)
 
-    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | None | Exception]:
+    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         return {
             key: SourceObject(self._documents[key], "1") if key in self._documents else None for key in keys
         }

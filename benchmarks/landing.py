@@ -16,7 +16,10 @@ _AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One change: when it was sent, what it is about (a pid or a schedule key), and what has to show it."""
+    """One change: when it was sent, what it is about (a pid or a schedule key), and what has to show it.
+
+    ``sent_at`` is in whole milliseconds, as the queue's own times are.
+    """
 
     sent_at: datetime
     subject: str
@@ -25,7 +28,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """Seconds until the change was published: for each schedule from sending, and for the last of them."""
+    """Seconds until the change was published: from sending for each schedule, and both for the last of them.
+
+    ``overtaken``: how many schedules showed it before their mark was worked off.
+    """
 
     each: Sequence[float]
     since_sent: float
@@ -33,21 +39,32 @@ class Landed:
     overtaken: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Showing:
+    """The version of one schedule that shows a change first, as seconds from sending and from notification."""
+
+    since_sent: float
+    since_notified: float
+
+
 class FeedReader:
-    """The rows of the change feed since it was made, by schedule."""
+    """The rows of the change feed from now on, by schedule."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
         self._position = "0"
         self._rows: dict[ScheduleKey, list[FeedEntry]] = defaultdict(list)
-        self.rows = 0
         self.catch_up()
         self._rows.clear()
 
+    @property
+    def count(self) -> int:
+        return sum(map(len, self._rows.values()))
+
     def catch_up(self) -> None:
+        """Take in what has been published since the last time."""
         while entries := self._feed.read_after(self._position, _AT_ONCE):
             self._position = entries[-1].position
-            self.rows += len(entries)
             for entry in entries:
                 self._rows[entry.change.key].append(entry)
 
@@ -56,33 +73,44 @@ class FeedReader:
 
         The version that shows it names it as a cause. A build that was faster than the mark may have shown
         it before, under another cause, and then the mark changed nothing; so once all is ``settled`` the
-        first version since the sending counts where none names it. Those are told as ``overtaken``.
+        first version since the sending counts where none names it.
         """
-        named = {key: _naming(sent, self._rows[key]) for key in sent.keys}
-        overtaken = [key for key, entry in named.items() if entry is None]
-        found = [entry for entry in named.values() if entry is not None]
+        showings = {key: _named(sent, self._rows[key]) for key in sent.keys}
+        overtaken = [key for key, showing in showings.items() if showing is None]
         if settled:
-            found += [entry for key in overtaken if (entry := _since(sent, self._rows[key]))]
+            showings |= {key: _first_since(sent, self._rows[key]) for key in overtaken}
+        found = [showing for showing in showings.values() if showing is not None]
         if len(found) < len(sent.keys):
             return None
-        each = [(_published_at(entry) - sent.sent_at).total_seconds() for entry in found]
-        last = found[each.index(max(each))]
-        notified_at = _notified_at(sent, last)
-        return Landed(each, max(each), (_published_at(last) - notified_at).total_seconds(), len(overtaken))
+        last = max(found, key=lambda showing: showing.since_sent)
+        return Landed([s.since_sent for s in found], last.since_sent, last.since_notified, len(overtaken))
 
 
-def _naming(sent: Sent, entries: Sequence[FeedEntry]) -> FeedEntry | None:
-    return next((entry for entry in entries if _notified_at(sent, entry) > sent.sent_at), None)
+def _named(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
+    """The first version that says that this change caused it, and not an earlier one of the same thing."""
+    for entry in entries:
+        for cause in entry.change.causes:
+            if cause.subject == sent.subject and cause.notified_at >= sent.sent_at:
+                published_at = _published_at(entry)
+                return _Showing(
+                    _seconds(sent.sent_at, published_at), _seconds(cause.notified_at, published_at)
+                )
+    return None
 
 
-def _since(sent: Sent, entries: Sequence[FeedEntry]) -> FeedEntry | None:
-    return next((entry for entry in entries if entry.change.published_at >= sent.sent_at), None)
-
-
-def _notified_at(sent: Sent, entry: FeedEntry) -> datetime:
-    raise NotImplementedError
+def _first_since(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
+    """When it was notified is not known then, so it counts from the sending, which is longer."""
+    for entry in entries:
+        if entry.change.published_at >= sent.sent_at:
+            seconds = _seconds(sent.sent_at, _published_at(entry))
+            return _Showing(seconds, seconds)
+    return None
 
 
 def _published_at(entry: FeedEntry) -> datetime:
-    """When Redis appended the row, in whole milliseconds."""
+    """When Redis appended the row, which is after it stored the document."""
     return datetime.fromtimestamp(int(entry.position.partition("-")[0]) / 1000, UTC)
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return (until - since).total_seconds()

@@ -7,14 +7,16 @@ notification); "notified" is when the queue got the message. "Published" is when
 feed, by the clock of Redis, which is after partners can read the document. A change that touches several
 schedules counts when the last of them is published.
 
-How changes are made is in ``senders``, how they are found again in ``landing``.
+Belongs here: the situations, and waiting. How changes are made is in ``senders``, how they are found in the
+feed in ``landing``.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from random import Random
 
 from benchmarks.engine import make_engine, rebuild_everything
@@ -22,17 +24,26 @@ from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.landing import FeedReader, Landed, Sent
 from benchmarks.senders import Sender
 from benchmarks.stack import DagsterStack, Services, running_services
-from benchmarks.world import plant_brand, schedule_key, whole_sample
+from benchmarks.world import plant_brand, whole_sample
 from schedules_pipeline.composition import Pipeline, utc_now
 from schedules_pipeline.local.dagster_services import Webserver
-from schedules_pipeline.local.sample import Document, Sample
+from schedules_pipeline.local.sample import Sample
 
 _LOOK_EVERY_SECONDS = 0.01
-_GIVE_UP_AFTER_SECONDS = 120.0
+_GIVE_UP_AFTER_SECONDS = 180.0
 _PAUSE_SECONDS = (2.0, 5.0)
 """Between isolated changes: anything, so that they keep no step with the sensors' ticks."""
 
 _CHANGES_A_SECOND = 20
+_RECORDED_AT_ONCE = 1_000
+
+_ACTIVE_RUNS = """
+query {
+  runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) {
+    ... on Runs { results { runId } }
+  }
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +64,24 @@ _QUICK = _Size(6, 3, brand_schedules=10, cold=1, isolated=3, brands=2, steady_se
 def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     first = utc_now().date() - timedelta(days=2)
-    sample, brand, shown_on = _sample(size, whole_sample(first, size.days, size.services))
+    sample = whole_sample(first, size.days, size.services)
+    # By date, so that the brand is on most services on some of the days.
+    shown_on = sorted(sample.schedules, key=lambda key: (key[1], key[0]))[: size.brand_schedules]
+    sample, brand = plant_brand(sample, shown_on, "Benchmark Row")
     with running_services(bench, first) as services:
         pipeline = _coldstart(bench, services, sample)
         trial = _Trial(bench, pipeline, Sender(services.upstream, sample, Random(1)))
-        with _sensors(bench, services, "cold", {"SCHEDULES_PUBLISHER_LINGER_SECONDS": "1"}) as webserver:
+        with _sensors(trial, services, "cold", {"SCHEDULES_PUBLISHER_LINGER_SECONDS": "1"}) as webserver:
             cold = trial.cold(webserver, size.cold)
-        with _sensors(bench, services, "warm", {}):
+        with _sensors(trial, services, "warm", {}):
             isolated = trial.isolated(size.isolated)
-            brands = trial.brands(brand, shown_on, size.brands)
+            brands = trial.brands(brand["pid"], size.brands)
             steady, facts = trial.steady(size.steady_seconds)
     figures = [
         *_figures("isolated schedule change", isolated),
-        *_figures("first change, no publisher running", cold),
-        Figure(f"brand on {len(shown_on)} schedules, each", "s", [s for landed in brands for s in landed.each]),
-        *_figures(f"brand on {len(shown_on)} schedules, the last", brands),
+        *_figures("first change, no publisher", cold),
+        *_figures(f"brand on {len(shown_on)}, the last schedule", brands),
+        Figure(f"brand on {len(shown_on)}, each schedule, sent to published", "s", _each(brands)),
         *_figures(f"{_CHANGES_A_SECOND} changes a second", steady),
     ]
     return Result({"schedules": len(sample.schedules), **facts}, figures)
@@ -80,5 +94,142 @@ def _figures(name: str, landed: list[Landed]) -> list[Figure]:
     ]
 
 
-def _sample(size: _Size, sample: Sample) -> tuple[Sample, Document, list[tuple[str, object]]]:
-    raise NotImplementedError
+def _each(landed: list[Landed]) -> list[float]:
+    return [seconds for one in landed for seconds in one.each]
+
+
+def _coldstart(bench: Bench, services: Services, sample: Sample) -> Pipeline:
+    """By the engine, and without records: what is measured begins after it."""
+    bench.say("loading")
+    services.upstream.load(sample)
+    pipeline = make_engine(services.redis_url, None)
+    rebuild_everything(pipeline, list(pipeline.upstreams.schedule_source.list_keys()))
+    feed = pipeline.store.feed
+    while entries := feed.take_unrecorded("benchmark", _RECORDED_AT_ONCE):
+        feed.confirm_recorded([entry.position for entry in entries])
+    services.announce_schedules()
+    return pipeline
+
+
+@contextmanager
+def _sensors(
+    trial: "_Trial", services: Services, name: str, settings: Mapping[str, str]
+) -> Iterator[Webserver]:
+    """Dagster with the sensors running: a first change has gone through."""
+    trial.bench.say(f"starting Dagster, {name}")
+    environment = {**services.environment, **settings}
+    with DagsterStack(trial.bench.directory / name, environment) as stack:
+        stack.start_daemon()
+        trial.send_and_wait(trial.sender.change_any_schedule)
+        yield stack.webserver
+
+
+class _Trial:
+    """Sends changes and waits for them."""
+
+    def __init__(self, bench: Bench, pipeline: Pipeline, sender: Sender) -> None:
+        self.bench = bench
+        self.sender = sender
+        self._pipeline = pipeline
+        self._feed = FeedReader(pipeline.store.feed)
+        self._rng = Random(2)
+
+    def send_and_wait(self, send: Callable[[], Sent]) -> Landed:
+        sent = send()
+        landed: list[Landed] = []
+
+        def has_landed() -> bool:
+            self._feed.catch_up()
+            landed.extend(filter(None, [self._feed.find(sent)]))
+            return bool(landed)
+
+        _wait_until(has_landed, f"the change of {sent.subject} is published")
+        return landed[0]
+
+    def cold(self, webserver: Webserver, times: int) -> list[Landed]:
+        """Each when the last publisher's run has ended."""
+        landed = []
+        for number in range(times):
+            self.bench.say(f"no publisher, {number + 1} of {times}")
+            _wait_until(lambda: self._nobody_publishes(webserver), "the publisher has ended")
+            self._pause()
+            landed.append(self.send_and_wait(self.sender.change_any_schedule))
+        return landed
+
+    def isolated(self, times: int) -> list[Landed]:
+        self.bench.say(f"{times} isolated changes")
+        landed = []
+        for _ in range(times):
+            self._pause()
+            landed.append(self.send_and_wait(self.sender.change_any_schedule))
+        return landed
+
+    def brands(self, pid: str, times: int) -> list[Landed]:
+        """Each when all that came before is recorded."""
+        self.bench.say(f"a brand, {times} times")
+        landed = []
+        for _ in range(times):
+            self._rest()
+            landed.append(self.send_and_wait(lambda: self.sender.retitle(pid)))
+        return landed
+
+    def steady(self, seconds: int) -> tuple[list[Landed], dict[str, object]]:
+        """At a fixed rate whatever becomes of the changes; then wait until all is quiet."""
+        self._rest()
+        self.bench.say(f"{_CHANGES_A_SECOND} changes a second for {seconds} s")
+        rows_before = self._feed.count
+        began = time.monotonic()
+        late_by = []
+        sent = []
+        for number, send in enumerate(islice(self.sender.mixture(), _CHANGES_A_SECOND * seconds)):
+            due = began + number / _CHANGES_A_SECOND
+            time.sleep(max(0.0, due - time.monotonic()))
+            late_by.append(time.monotonic() - due)
+            sent.append(send())
+        took = time.monotonic() - began
+        unrecorded = self._pipeline.store.feed.unrecorded()
+        landed = self._all_landed(sent)
+        return landed, {
+            "changes sent": len(sent),
+            "changes sent a second": len(sent) / took,
+            "latest sending, seconds late": max(late_by),
+            "schedules that the changes touched": sum(len(one.keys) for one in sent),
+            "versions published": self._feed.count - rows_before,
+            "shown before their mark was worked off": sum(one.overtaken for one in landed),
+            "versions not yet recorded when the last change was sent": unrecorded,
+        }
+
+    def _all_landed(self, sent: list[Sent]) -> list[Landed]:
+        _wait_until(self._is_quiet, "nothing is left to publish")
+        self._feed.catch_up()
+        landed = [one for change in sent if (one := self._feed.find(change, settled=True))]
+        if len(landed) < len(sent):
+            raise WrongResult(f"{len(sent) - len(landed)} of {len(sent)} changes were never published")
+        return landed
+
+    def _is_quiet(self) -> bool:
+        """A message is deleted after its marks are there, so the queues are asked first."""
+        upstreams = self._pipeline.upstreams
+        depths = [queue.depth() for queue in (upstreams.schedule_queue, upstreams.catalogue_queue)]
+        is_empty = not any(depth.waiting or depth.in_flight for depth in depths)
+        return is_empty and self._pipeline.store.work.backlog().is_empty
+
+    def _nobody_publishes(self, webserver: Webserver) -> bool:
+        runs = webserver.query(_ACTIVE_RUNS, {})["runsOrError"]["results"]
+        return not runs and not self._pipeline.store.presence.name()
+
+    def _rest(self) -> None:
+        _wait_until(lambda: self._pipeline.store.feed.unrecorded() == 0, "everything is recorded")
+        self._pause()
+
+    def _pause(self) -> None:
+        time.sleep(self._rng.uniform(*_PAUSE_SECONDS))
+
+
+def _wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Raise :class:`WrongResult` where it is not so after some minutes."""
+    until = time.monotonic() + _GIVE_UP_AFTER_SECONDS
+    while not is_so():
+        if time.monotonic() > until:
+            raise WrongResult(f"waited {_GIVE_UP_AFTER_SECONDS:.0f} s until {what}, in vain")
+        time.sleep(_LOOK_EVERY_SECONDS)

@@ -65,7 +65,7 @@ class _Inventory:
         document = self._usage([keys.document(key) for key in schedules])
         outbox = self._usage([keys.outbox(key) for key in schedules])
         index = self._usage([keys.dependants(pid) for pid in self._pids])
-        entries = self._count("zcard", [keys.dependants(pid) for pid in self._pids])
+        entries = self._sizes("ZCARD", [keys.dependants(pid) for pid in self._pids])
         heads, changes = self._usage([keys.feed("heads"), keys.feed("changes")])
         copies = self._usage([keys.copy(pid) for pid in self._pids])
         fences = self._usage([keys.fence(pid) for pid in self._pids])
@@ -85,7 +85,7 @@ class _Inventory:
         return Result(self._facts(sum(entries)), figures)
 
     def _facts(self, entries: int) -> dict[str, Any]:
-        published = self._count("strlen", [self._keys.document(key) for key in self._documents])
+        published = self._sizes("STRLEN", [self._keys.document(key) for key in self._documents])
         return {
             "schedules": len(self._documents),
             "index entries": entries,
@@ -100,11 +100,12 @@ class _Inventory:
                 pipeline.memory_usage(key, samples=0)
             return [size or 0 for size in pipeline.execute()]
 
-    def _count(self, command: str, keys: Sequence[str]) -> list[int]:
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.execute_command(command, key)
-            return list(pipeline.execute())
+    def _sizes(self, command: str, keys: Sequence[str]) -> list[int]:
+        """What ``ZCARD`` or ``STRLEN`` says of each key."""
+        pipeline: Any = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.execute_command(command, key)
+        return list(pipeline.execute())
 
 
 def _used_memory(redis: Redis) -> int:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 from redis import Redis
 
@@ -51,9 +52,7 @@ def running_services(bench: Bench, first_date: date) -> Iterator[Services]:
     """Both servers, provisioned and empty."""
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(bench.directory / "redis"))
-        emulator = stack.enter_context(
-            AwsEmulator(bench.emulator, bench.directory / "aws", region=_REGION)
-        )
+        emulator = stack.enter_context(AwsEmulator(bench.emulator, bench.directory / "aws", region=_REGION))
         environment = _environment(redis.url, emulator.endpoint_url, first_date)
         stack.enter_context(_set(environment))
         endpoints = AwsEndpoints(emulator.endpoint_url, _REGION)
@@ -78,7 +77,7 @@ class DagsterStack:
         self._environment = {**environment, "DAGSTER_HOME": str(directory / "dagster")}
         self._stack = ExitStack()
 
-    def __enter__(self) -> "DagsterStack":
+    def __enter__(self) -> Self:
         home = self._directory / "dagster"
         home.mkdir(parents=True)
         (home / "dagster.yaml").write_text(_DAGSTER_SETTINGS.read_text())

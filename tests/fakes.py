@@ -554,6 +554,11 @@ class FakeWorkQueue(Fake):
     def set_aside(self) -> dict[ScheduleKey, str]:
         return dict(self.aside)
 
+    def has_claimable(self, now: datetime) -> bool:
+        """Whether a claim made now would find anything; touches nothing."""
+        due = [*self.leases.values(), *self.waiting.values()]
+        return any(key not in self.tokens for key in self.dirty) or any(at <= now for at in due)
+
     def is_holder(self, claim: Claim, key: ScheduleKey) -> bool:
         """Whether nobody has claimed the schedule anew since."""
         return self.tokens.get(key) == claim.token
@@ -904,6 +909,10 @@ class FakeQueue(Fake):
         bodies, self.dead = self.dead, []
         for body in bodies:
             self.send(body)
+
+    def has_visible(self) -> bool:
+        """Whether there is something to receive, or to bury, now; touches nothing."""
+        return bool(self._visible())
 
     @answered
     @step

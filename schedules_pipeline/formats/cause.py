@@ -1,6 +1,7 @@
 """Causes of a rebuild as one line of JSON, as the work queue and the change feed keep them."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -16,7 +17,9 @@ def cause_fields(cause: Cause) -> list[str]:
     return [cause.event_id, cause.origin.value, str(cause.subject), cause.notified_at.isoformat()]
 
 
+@lru_cache(maxsize=1_024)
 def parse_cause(line: bytes) -> Cause:
+    """One change is the cause of hundreds of rebuilds in the same words, so they are read once."""
     return read_cause(orjson.loads(line))
 
 

@@ -9,7 +9,8 @@ Belongs here: the scheduler, the workers, the verdict. Does not belong here: whi
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -31,6 +32,7 @@ _REDRAW_EVERY = 25
 _TRACE_LENGTH = 400
 
 T = TypeVar("T")
+_Handle = Callable[[Sequence[Message]], intake.Taken]
 
 
 class Wrong(AssertionError):
@@ -39,20 +41,28 @@ class Wrong(AssertionError):
 
 @dataclass(slots=True)
 class _Worker:
+    """``has_work`` looks without touching anything, so that nobody is woken for nothing."""
+
     name: str
     body: Callable[["_Worker"], None]
+    has_work: Callable[[], bool]
     greenlet: greenlet
     weight: float = 1.0
-    is_idle: bool = False
+    is_idle: bool = True
+    sleeps_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Climate:
-    """How hard a seed is on its workers, as chances a step; ``aftermath`` in steps: how long workers go on
-    dying when the upstream has ended, so that no later change makes good what they left."""
+    """How hard a seed is on its workers, as chances a step.
+
+    ``sleep``: that a worker stops in the middle for long. ``aftermath`` in steps: how long this goes on when
+    the upstream has ended, so that no later change makes good what was done wrong.
+    """
 
     death: float
     fault: float
+    sleep: float
     clock: float
     upstream: float
     aftermath: int
@@ -60,10 +70,11 @@ class _Climate:
     @classmethod
     def draw(cls, random: Random) -> "_Climate":
         return cls(
-            death=random.choice([0, 0.003, 0.01, 0.02]),
+            death=random.choice([0, 0.003, 0.01, 0.03]),
             fault=random.choice([0, 0, 0.005, 0.02]),
-            clock=random.choice([0.002, 0.01, 0.03]),
-            upstream=random.choice([0.01, 0.04, 0.15]),
+            sleep=random.choice([0, 0.01, 0.03, 0.1]),
+            clock=random.choice([0, 0.003, 0.01, 0.03]),
+            upstream=random.choice([0.02, 0.1, 0.4, 2]),
             aftermath=random.choice([0, 200, 800]),
         )
 
@@ -83,11 +94,18 @@ class Simulation(Conditions):
         self.fakes = fake_store(self._clock, self)
         self.store = self.fakes.as_store()
         self._pipeline = pipeline_over(self.store, self.upstreams, self._clock)
-        self._changes = self._draw_changes()
-        self._is_live = True
-        self._calm_after = MOST_STEPS
-        self._workers: list[_Worker] = []
+        self._draw_changes()
+        self._calm_after: int | None = None
+        self._workers = self._hire()
         self._current: _Worker | None = None
+
+    def _draw_changes(self) -> None:
+        upstream = RandomUpstream(self.random, troubled=self._troubled)
+        present = [pid for pid in PIDS if self._happens(0.6)]
+        self._first_changes: list[Change] = [upstream.item(pid) for pid in present]
+        self._first_changes += [upstream.schedule(key) for key in KEYS]
+        self._changes = [upstream.change() for _ in range(self.random.randint(1, 8))]
+        self._rebuilds = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 1, 3]))]
 
     # What the fakes ask
 
@@ -107,81 +125,86 @@ class Simulation(Conditions):
 
     def run(self) -> None:
         """Run to quiescence and judge; raises :class:`Wrong`."""
-        self._start_workers()
-        while not self._is_quiet():
+        if self.random.random() < 0.7:
+            self._begin_converged()
+        self._redraw()
+        while self._turn():
             self.steps += 1
             if self.steps > MOST_STEPS:
                 raise Wrong(f"not quiet after {MOST_STEPS} steps: {self.fakes.work.backlog()}")
-            if self.steps % _REDRAW_EVERY == 0:
-                self._redraw()
-            self._step()
         self._judge()
 
-    def _start_workers(self) -> None:
-        bodies: list[tuple[str, Callable[[_Worker], None]]] = [
-            ("upstream", self._upstream),
-            ("schedule intake", self._take_in_schedules),
-            ("catalogue intake", self._take_in_catalogue),
-            ("second catalogue intake", self._take_in_catalogue),
-            ("publisher", self._publish),
-            ("second publisher", self._publish),
-            ("operator", self._operate),
-        ]
-        self._workers = [_Worker(name, body, self._begin(body)) for name, body in bodies]
-        self._redraw()
+    def _begin_converged(self) -> None:
+        """Let the first changes pass in peace."""
+        for change in self._first_changes:
+            change.write(self.upstreams)
+        self._first_changes = []
+        self._pipeline.publisher.rebuild_from_sources(KEYS, self._cause())
 
-    def _begin(self, body: Callable[[_Worker], None]) -> greenlet:
-        return greenlet(body, parent=self._main)
-
-    def _redraw(self) -> None:
-        """Some workers hurry, some hardly move, for a while; once in a while nobody is slow."""
-        fair = self.steps > self._calm_after and self.steps % 200 == 0
-        for worker in self._workers:
-            worker.weight = 1.0 if fair else self.random.choice([0.02, 0.2, 1, 1])
-        if self._is_live:
-            self._workers[0].weight = self._climate.upstream * len(self._workers)
-
-    def _step(self) -> None:
-        worker = self.random.choices(self._workers, [w.weight for w in self._workers])[0]
-        chance = self.random.random
-        if chance() < self._climate.clock:
+    def _turn(self) -> bool:
+        """Let one worker take one step; False where there is nothing left to do."""
+        if self.steps % _REDRAW_EVERY == 0:
+            self._redraw()
+        if self._happens(self._climate.clock):
             self._clock.advance(timedelta(seconds=self.random.choice([0.5, 3, 15, 65, 130])))
-        if self.steps <= self._calm_after and worker.name != "upstream" and not worker.is_idle:
-            if chance() < self._climate.death:
-                return self._kill(worker)
-            if chance() < self._climate.fault:
-                return self._resume(worker, ServiceError("the world fails"))
-        return self._resume(worker)
+        ready = [worker for worker in self._workers if not worker.is_idle or worker.has_work()]
+        if not ready:
+            return self._wait()
+        awake = [worker for worker in ready if worker.sleeps_until <= self.steps] or ready
+        worker = self.random.choices(awake, [worker.weight for worker in awake])[0]
+        if self._is_stormy and worker is not self._workers[0] and not worker.is_idle:
+            self._strike(worker)
+        else:
+            self._resume(worker)
+        return True
 
-    def _resume(self, worker: _Worker, fault: ServiceError | None = None) -> None:
+    def _strike(self, worker: _Worker) -> None:
+        """Let a worker that is in the middle of something go on, if it is lucky."""
+        if self._happens(self._climate.death):
+            self._kill(worker)
+        elif self._happens(self._climate.fault):
+            self.trace.append((self.steps, worker.name, "FAULT", ()))
+            worker.greenlet.throw(ServiceError("the world fails"))
+        elif self._happens(self._climate.sleep):
+            worker.sleeps_until = self.steps + self.random.choice([20, 60, 200])
+        else:
+            self._resume(worker)
+
+    def _resume(self, worker: _Worker) -> None:
         self._current = worker
         worker.is_idle = False
-        if worker.greenlet.dead:
-            worker.is_idle = True
-        elif fault is not None and worker.greenlet:
-            self.trace.append((self.steps, worker.name, "FAULT", ()))
-            worker.greenlet.throw(fault)
-        elif worker.greenlet:
-            worker.greenlet.switch()
-        else:
+        if not worker.greenlet:
             worker.greenlet.switch(worker)
+        else:
+            worker.greenlet.switch()
 
     def _kill(self, worker: _Worker) -> None:
         self.trace.append((self.steps, worker.name, "DIES", ()))
         worker.greenlet.throw(GreenletExit)
         worker.greenlet = self._begin(worker.body)
+        worker.is_idle = True
 
-    def _is_quiet(self) -> bool:
-        if self._is_live or not all(worker.is_idle for worker in self._workers):
-            return False
+    def _wait(self) -> bool:
+        """Nobody can do anything now: let time pass, unless nothing will ever happen again."""
         for queue in (self.upstreams.schedule_queue, self.upstreams.catalogue_queue):
             queue.redrive()
         if self._queues_are_empty() and self.fakes.work.backlog().is_empty:
-            return True
-        # Everybody has looked and found nothing, so what is left waits for its time.
-        if self.random.random() < 0.2:
-            self._clock.advance(timedelta(seconds=self.random.choice([1, 10, 70])))
-        return False
+            return False
+        self._clock.advance(timedelta(seconds=self.random.choice([1, 10, 70])))
+        return True
+
+    def _redraw(self) -> None:
+        """Some workers hurry, some hardly move, for a while."""
+        for worker in self._workers:
+            worker.weight = self.random.choice([0.02, 0.2, 1, 1])
+        self._workers[0].weight = self._climate.upstream
+
+    @property
+    def _is_stormy(self) -> bool:
+        return self._calm_after is None or self.steps <= self._calm_after
+
+    def _happens(self, chance: float) -> bool:
+        return self.random.random() < chance
 
     def _queues_are_empty(self) -> bool:
         depths = [self.upstreams.schedule_queue.depth(), self.upstreams.catalogue_queue.depth()]
@@ -189,27 +212,38 @@ class Simulation(Conditions):
 
     # The workers
 
-    def _draw_changes(self) -> Iterator[Change]:
-        upstream = RandomUpstream(self.random, troubled=self._troubled)
-        for pid in PIDS:
-            if self.random.random() < 0.6:
-                yield upstream.item(pid)
-        for key in KEYS:
-            yield upstream.schedule(key)
-        for _ in range(self.random.randint(4, 16)):
-            yield upstream.change()
+    def _hire(self) -> list[_Worker]:
+        schedules, catalogue = self.upstreams.schedule_queue, self.upstreams.catalogue_queue
+        jobs: list[tuple[str, Callable[[_Worker], None], Callable[[], bool]]] = [
+            ("upstream", self._upstream, lambda: self._calm_after is None),
+            ("schedule intake", self._take_in_schedules, schedules.has_visible),
+            ("catalogue intake", self._take_in_catalogue, catalogue.has_visible),
+            ("second catalogue intake", self._take_in_catalogue, catalogue.has_visible),
+            ("publisher", self._publish, self._has_claimable),
+            ("second publisher", self._publish, self._has_claimable),
+            ("operator", self._operate, self._wants_rebuild),
+        ]
+        return [_Worker(name, body, has_work, self._begin(body)) for name, body, has_work in jobs]
+
+    def _begin(self, body: Callable[[_Worker], None]) -> greenlet:
+        return greenlet(body, parent=self._main)
+
+    def _has_claimable(self) -> bool:
+        return self.fakes.work.has_claimable(self._clock())
+
+    def _wants_rebuild(self) -> bool:
+        return bool(self._rebuilds) and self._rebuilds[-1] <= self.steps and self._calm_after is None
 
     def _upstream(self, worker: _Worker) -> None:
         """Writes, and some time later announces, perhaps twice, perhaps late."""
-        for change in self._changes:
+        for change in [*self._first_changes, *self._changes]:
             change.write(self.upstreams)
-            self.checkpoint(f"wrote {change}")
+            self.checkpoint("wrote", (change,))
             for _ in range(self.random.choice([1, 1, 1, 2])):
                 change.announce(self.upstreams, timedelta(seconds=self.random.choice([0, 0, 0, 5, 40])))
-            self.checkpoint("announced")
-        self._is_live = False
+            self.checkpoint("announced", (change,))
         self._calm_after = self.steps + self._climate.aftermath
-        self._idle(worker)
+        worker.is_idle = True
 
     def _take_in_schedules(self, worker: _Worker) -> None:
         self._take_in(worker, self.upstreams.schedule_queue, self._pipeline.schedule_intake.handle)
@@ -217,38 +251,30 @@ class Simulation(Conditions):
     def _take_in_catalogue(self, worker: _Worker) -> None:
         self._take_in(worker, self.upstreams.catalogue_queue, self._pipeline.catalogue_intake.handle)
 
-    def _take_in(
-        self, worker: _Worker, queue: FakeQueue, handle: "Callable[[list[Message]], intake.Taken]"
-    ) -> None:
+    def _take_in(self, worker: _Worker, queue: FakeQueue, handle: _Handle) -> None:
         while True:
-            try:
-                if not intake.take_in(queue, handle, 0).received:
-                    self._idle(worker)
-            except ServiceError:
-                continue
+            with suppress(ServiceError):
+                intake.take_in(queue, handle, 0)
+            self._rest(worker)
 
     def _publish(self, worker: _Worker) -> None:
         while True:
-            try:
-                if self._pipeline.publisher.publish_next(self.random.randint(1, 3)) is None:
-                    self._idle(worker)
-            except ServiceError:
-                continue
+            with suppress(ServiceError):
+                self._pipeline.publisher.publish_next(self.random.randint(1, 3))
+            self._rest(worker)
 
     def _operate(self, worker: _Worker) -> None:
         """Rebuilds some schedules from their sources now and then, while there is something going on."""
         while True:
-            if self._is_live and self.random.random() < 0.05:
-                keys = self.random.sample(KEYS, self.random.randint(1, len(KEYS)))
-                try:
-                    self._pipeline.publisher.rebuild_from_sources(keys, self._cause())
-                except ServiceError:
-                    continue
-            self._idle(worker)
+            self._rebuilds.pop()
+            keys = self.random.sample(KEYS, self.random.randint(1, len(KEYS)))
+            with suppress(ServiceError):
+                self._pipeline.publisher.rebuild_from_sources(keys, self._cause())
+            self._rest(worker)
 
-    def _idle(self, worker: _Worker) -> None:
+    def _rest(self, worker: _Worker) -> None:
         worker.is_idle = True
-        self.checkpoint("idle")
+        self.checkpoint("rests")
 
     def _cause(self) -> Cause:
         return Cause("rebuild", Origin.OPERATOR, "", self._clock())
