@@ -1,8 +1,11 @@
 """``python -m benchmarks [NAME...]``: run all benchmarks, or those that are named."""
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +16,6 @@ from benchmarks.harness import (
     Result,
     machine,
     render_table,
-    timed,
     write_results,
 )
 
@@ -21,13 +23,15 @@ NAMES = ("batch_rebuild", "catalogue_size", "memory", "coldstart", "latency")
 _REPOSITORY = Path(__file__).parents[1]
 
 
-def _run(name: str, options: argparse.Namespace, into: dict[str, Result]) -> None:
-    """Each in a directory of its own, which is gone afterwards."""
+def _run(name: str, options: argparse.Namespace) -> Result:
+    """In a directory of its own, which is gone afterwards."""
     benchmark: Callable[[Bench], Result] = import_module(f"benchmarks.{name}").run
+    load_before, began = os.getloadavg()[0], time.monotonic()
     with TemporaryDirectory(prefix=f"bench-{name}-") as directory:
         bench = Bench(Path(directory), options.emulator, options.quick, lambda text: _say(f"{name}: {text}"))
-        seconds = timed(lambda: into.__setitem__(name, benchmark(bench)))
-    _say(f"{name}: done in {seconds:.0f} s")
+        result = benchmark(bench)
+    _say(f"{name}: done in {time.monotonic() - began:.0f} s")
+    return replace(result, facts={**result.facts, "load average before": load_before})
 
 
 def _print(facts: Mapping[str, Any], results: Mapping[str, Result], *, quick: bool) -> None:
@@ -74,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> int:
     facts = machine()
     results: dict[str, Result] = {}
     for name in options.names or NAMES:
-        _run(name, options, results)
+        results[name] = _run(name, options)
         write_results(options.output, facts, results)
     _print(facts, results, quick=options.quick)
     return 0

@@ -165,66 +165,81 @@ class Gibberish:
         upstreams.catalogue_queue.send("[]", delay)
 
 
-class RandomUpstream:
-    """Draws changes, of everything or mostly of the same few. ``troubled``: also invalid, shrunken and deleted ones."""
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What changes: the less there is of it, the more often changes meet."""
 
-    def __init__(self, random: Random, *, troubled: bool) -> None:
+    keys: tuple[ScheduleKey, ...] = KEYS
+    episodes: tuple[Pid, ...] = EPISODES
+    containers: tuple[Pid, ...] = SERIES + BRANDS
+    titles: tuple[str, ...] = TITLES
+    images: tuple[str, ...] = ("", "p0image1")
+
+    @property
+    def pids(self) -> tuple[Pid, ...]:
+        return self.episodes + self.containers
+
+
+FOCI = (
+    Focus(),
+    Focus(titles=TITLES[:2], images=("",)),
+    Focus(KEYS[:2], EPISODES[:1], SERIES, TITLES[:2], ("",)),
+    Focus(KEYS[:2], EPISODES[:1], (), TITLES[:2], ("",)),
+    Focus(KEYS[:1], EPISODES[:2], SERIES[:1], TITLES[:2], ("",)),
+)
+
+
+class RandomUpstream:
+    """Draws changes. ``troubled``: also invalid, shrunken and deleted ones."""
+
+    def __init__(self, random: Random, focus: Focus, *, troubled: bool) -> None:
         self._random = random
-        self._pids = random.choice([PIDS, PIDS, (EPISODES[0], SERIES[0]), EPISODES[:1]])
-        self._keys = random.choice([KEYS, KEYS, KEYS[:2], KEYS[:1]])
-        self._kinds = [
-            self.item,
-            self.item,
-            self.item,
-            self.said_again,
-            self.schedule,
-            self.schedule,
-            self.removal,
-        ]
-        if troubled:
-            self._kinds += [self.trouble] * 4
+        self._focus = focus
+        self._titles: dict[Pid, str] = {}
+        self._kinds = [self.item] * 8 + [self.said_again] * 2 + [self.schedule] * 4 + [self.removal]
+        self._kinds += [self.trouble] * 8 if troubled else []
 
     def change(self) -> Change:
         return self._random.choice(self._kinds)()
 
     def item(self, pid: Pid | None = None) -> ItemPut:
-        r = self._random
-        return ItemPut(
-            pid or r.choice(self._pids),
-            r.choice(TITLES),
-            r.choice([None, *SERIES, *SERIES, *BRANDS]),
-            r.choice(["", "", "p0image1"]),
-            r.choice(["", "A storm is coming."]),
-            r.randrange(3),
-        )
+        """As a rule with another title than the last time, for equal values hide what goes wrong."""
+        r, focus = self._random, self._focus
+        pid = pid or r.choice(focus.pids)
+        others = [title for title in focus.titles if title != self._titles.get(pid)]
+        title = self._titles[pid] = r.choice(others)
+        parent = r.choice([None, *focus.containers])
+        return ItemPut(pid, title, parent, r.choice(focus.images), unused=r.randrange(3))
 
     def schedule(self, key: ScheduleKey | None = None) -> SchedulePut:
-        return SchedulePut(key or self._random.choice(self._keys), self._slots(FEWEST, MOST), self._minutes())
+        minutes = self._random.choice([0, 5, 90])
+        return SchedulePut(key or self._key(), self._slots(FEWEST, MOST), minutes)
 
     def said_again(self) -> ItemSaidAgain:
-        return ItemSaidAgain(self._random.choice(self._pids))
+        return ItemSaidAgain(self._random.choice(self._focus.pids))
 
     def removal(self) -> ScheduleRemoved:
-        return ScheduleRemoved(self._random.choice(self._keys))
+        return ScheduleRemoved(self._key())
 
     def trouble(self) -> Change:
         r = self._random
+        pid = r.choice(self._focus.pids)
+        shrunken = ShrunkenSchedulePut(self._key(), self._slots(0, 1))
         troubles: list[Change] = [
-            InvalidSchedulePut(r.choice(self._keys)),
-            ShrunkenSchedulePut(r.choice(KEYS[:2]), self._slots(0, 1), 0),
-            InvalidItemPut(r.choice(self._pids)),
-            ItemDeleted(r.choice(self._pids)),
-            Gibberish(),
+            shrunken,
+            InvalidSchedulePut(self._key()),
+            InvalidItemPut(pid),
+            ItemDeleted(pid),
         ]
-        return r.choice(troubles)
+        return r.choice([*troubles, Gibberish()])
+
+    def _key(self) -> ScheduleKey:
+        return self._random.choice(self._focus.keys)
 
     def _slots(self, fewest: int, most: int) -> tuple[Slot, ...]:
         r = self._random
         broadcasts = r.sample(BROADCASTS, r.randint(fewest, most))
-        return tuple(Slot(broadcast, r.choice([None, *EPISODES, *EPISODES])) for broadcast in broadcasts)
-
-    def _minutes(self) -> int:
-        return self._random.choice([0, 5, 90])
+        return tuple(Slot(broadcast, r.choice([None, *self._focus.episodes])) for broadcast in broadcasts)
 
 
 _SLOT = timedelta(minutes=30)

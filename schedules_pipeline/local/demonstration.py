@@ -213,14 +213,13 @@ class Demonstration:
         self._start("Dagster daemon", Daemon(self._directory, self._environment, self._workspace))
         total = len(self._scenario.opening.schedules)
         show = _Progress("coldstart")
-        while True:
-            statuses = run_statuses(webserver, backfill)
-            show(len(pipeline.store.feed.heads()), total)
-            if any(status in ("FAILURE", "CANCELED") for status in statuses):
+        while (published := len(pipeline.store.feed.heads())) < total:
+            show(published, total)
+            if any(status in ("FAILURE", "CANCELED") for status in run_statuses(webserver, backfill)):
                 raise ConfigurationError(f"the coldstart failed: look at {webserver.url}/runs")
-            if statuses.count("SUCCESS") == len(shards):
-                break
-            time.sleep(0.5)
+            time.sleep(0.25)
+        show(published, total)
+        _say("coldstart: everything is published; Dagster goes on recording it for a while")
 
     def _start_old_system(self) -> None:
         self._start(

@@ -19,13 +19,14 @@ from typing import TypeVar
 from fakes import Conditions, FakeClock, FakeQueue, fake_store, fake_upstreams, pipeline_over
 from from_scratch import as_accepted, coldstart, contents, find_missing_entries, replay_feed
 from greenlet import GreenletExit, getcurrent, greenlet
-from toy_world import KEYS, PIDS, Change, RandomUpstream
+from toy_world import FOCI, KEYS, PIDS, Change, RandomUpstream
 
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.ports.work import Cause, Mark, Origin
 from schedules_pipeline.workflows import intake
+from schedules_pipeline.workflows.publish import LEASE_FOR
 
 MOST_STEPS = 40_000
 _REDRAW_EVERY = 25
@@ -100,11 +101,12 @@ class Simulation(Conditions):
         self._current: _Worker | None = None
 
     def _draw_changes(self) -> None:
-        upstream = RandomUpstream(self.random, troubled=self._troubled)
-        present = [pid for pid in PIDS if self._happens(0.6)]
+        focus = self.random.choice(FOCI)
+        upstream = RandomUpstream(self.random, focus, troubled=self._troubled)
+        present = [pid for pid in focus.pids if self._happens(0.6)]
         self._first_changes: list[Change] = [upstream.item(pid) for pid in present]
-        self._first_changes += [upstream.schedule(key) for key in KEYS]
-        self._changes = [upstream.change() for _ in range(self.random.randint(1, 8))]
+        self._first_changes += [upstream.schedule(key) for key in focus.keys]
+        self._changes = [upstream.change() for _ in range(self.random.randint(2, 10))]
         self._rebuilds = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 1, 3]))]
 
     # What the fakes ask
@@ -167,6 +169,8 @@ class Simulation(Conditions):
             worker.greenlet.throw(ServiceError("the world fails"))
         elif self._happens(self._climate.sleep):
             worker.sleeps_until = self.steps + self.random.choice([20, 60, 200])
+            if self._happens(0.4):
+                self._clock.advance(LEASE_FOR)
         else:
             self._resume(worker)
 
@@ -189,9 +193,15 @@ class Simulation(Conditions):
         for queue in (self.upstreams.schedule_queue, self.upstreams.catalogue_queue):
             queue.redrive()
         if self._queues_are_empty() and self.fakes.work.backlog().is_empty:
-            return False
+            return self._bring_back()
         self._clock.advance(timedelta(seconds=self.random.choice([1, 10, 70])))
         return True
+
+    def _bring_back(self) -> bool:
+        """What an operator does with schedules that failed too often."""
+        aside = list(self.fakes.work.set_aside())
+        self.store.work.mark([Mark(key, self._clock(), self._cause()) for key in aside])
+        return bool(aside)
 
     def _redraw(self) -> None:
         """Some workers hurry, some hardly move, for a while."""

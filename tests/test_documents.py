@@ -1,0 +1,241 @@
+"""The documents say what the code does, as far as a test can see: where they drift apart, something here fails."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.settings import Settings
+
+_REPOSITORY = Path(__file__).parent.parent
+_DOCUMENTS = sorted([*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")])
+_SCRIPTS = sorted((_REPOSITORY / "schedules_pipeline/adapters/redis/scripts").glob("*.lua"))
+
+_ROW_OF_A_SETTING = re.compile(r"^\| `SCHEDULES_(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
+_NO_DEFAULT = "none"
+_CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_NAME_IN_A_DOCSTRING = re.compile(r"``(\w+)``")
+_TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+_CALL_OF_MAKE = re.compile(r"\bmake +([a-z]+)")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PATH = re.compile(
+    r"`((?:schedules_pipeline|tests|benchmarks|docs|requirements)/[\w./-]*"
+    r"|[\w-]+\.(?:md|toml|yaml)|Makefile)`"
+)
+_NUMBERED = re.compile(r"(?: {2}|^)(\d+)(?=\.{3} | )", re.MULTILINE)
+
+_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_PID = Pid("b00000001")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(_REPOSITORY).as_posix()
+
+
+# Settings
+
+
+def test_settings_are_documented_as_they_are() -> None:
+    """The table of settings lists every setting in order, with its default and its description."""
+    text = (_REPOSITORY / "docs/settings.md").read_text()
+    table = text[: text.index("Bounds:")]
+
+    documented = [(name.lower(), default, meaning) for name, default, meaning in _rows(table)]
+
+    assert documented == [
+        (name, _render_default(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_bounds_are_of_settings_that_there_are() -> None:
+    """Every row of the table of bounds is about a setting."""
+    text = (_REPOSITORY / "docs/settings.md").read_text()
+    bounds = text[text.index("Bounds:") : text.index("## Not settings")]
+
+    names = set(re.findall(r"SCHEDULES_(\w+)", bounds))
+
+    assert names
+    assert {name.lower() for name in names} <= Settings.model_fields.keys()
+
+
+def _rows(table: str) -> list[tuple[str, str, str]]:
+    return _ROW_OF_A_SETTING.findall(table)
+
+
+def _render_default(value: object) -> str:
+    """As it would be written into the environment."""
+    match value:
+        case None:
+            return _NO_DEFAULT
+        case SecretStr():
+            text = value.get_secret_value()
+        case tuple():
+            text = json.dumps(value)
+        case bool():
+            text = str(value).lower()
+        case _:
+            text = str(value)
+    return f"`{text}`"
+
+
+# Redis
+
+
+@pytest.mark.parametrize("key", ["state", "document", "outbox", "copy", "fence", "dependants"])
+def test_every_key_of_a_thing_is_documented(key: str) -> None:
+    """The document of keys has the key as the register spells it, with names for what varies."""
+    of = _PID if key in ("copy", "fence", "dependants") else _KEY
+
+    spelt = getattr(Keys("<ks>"), key)(of).replace(str(_KEY), "sid/date").replace(_PID, "pid")
+
+    assert f"| `{spelt}` |" in _keys_document()
+
+
+@pytest.mark.parametrize("group", ["work", "feed", "journal"])
+def test_every_key_of_a_group_is_documented(group: str) -> None:
+    """Every name that the register gives in the group's docstring stands in the document of keys."""
+    names = _NAME_IN_A_DOCSTRING.findall(getattr(Keys, group).__doc__)
+
+    lacking = [
+        name
+        for name in names
+        if f"| `{getattr(Keys('<ks>'), group)(name)}` |" not in _keys_document()
+        and f"the consumer group `{name}`" not in _keys_document()
+    ]
+
+    assert names
+    assert not lacking
+
+
+def test_the_register_has_no_other_keys() -> None:
+    """The tests above look at every method of the register."""
+    methods = {name for name in vars(Keys) if not name.startswith("_")} - {"keyspace"}
+
+    assert methods == {
+        *("state", "document", "outbox"),
+        *("copy", "fence", "dependants"),
+        *("work", "feed", "journal"),
+    }
+
+
+def test_every_script_is_documented() -> None:
+    """The document of keys names every script as one that writes something, or reads it for a claim."""
+    unnamed = [script.name for script in _SCRIPTS if f"`{script.name}`" not in _keys_document()]
+
+    assert _SCRIPTS
+    assert not unnamed
+
+
+@pytest.mark.parametrize("script", _SCRIPTS, ids=lambda path: path.stem)
+def test_headers_of_scripts_list_keys_and_arguments(script: Path) -> None:
+    """The header numbers every key and argument that the body uses and no other, and tells of a list."""
+    header, body = _split(script.read_text())
+    keys, arguments = _sections(header)
+
+    listed_keys, listed_arguments = (set(map(int, _NUMBERED.findall(part))) for part in (keys, arguments))
+
+    assert listed_keys == _used("KEYS", body)
+    assert listed_arguments >= _used("ARGV", body)
+    assert bool(arguments) == ("ARGV" in body)
+    assert _tells_of_a_list(arguments) == _reads_a_list(body)
+
+
+def _keys_document() -> str:
+    return (_REPOSITORY / "docs/keys.md").read_text()
+
+
+def _split(source: str) -> tuple[str, str]:
+    """The comment at the top, without its dashes, and the rest without comments."""
+    lines = source.splitlines()
+    length = next(i for i, line in enumerate(lines) if not line.startswith("--"))
+    header = "\n".join(line.removeprefix("--") for line in lines[:length])
+    return header, "\n".join(line.partition("--")[0] for line in lines[length:])
+
+
+def _sections(header: str) -> tuple[str, str]:
+    """What the header says of keys, and of arguments; "" where it has no such part."""
+    _, _, rest = header.partition("\n KEYS")
+    keys, _, arguments = rest.partition("\n ARGV")
+    return keys, arguments
+
+
+def _used(array: str, body: str) -> set[int]:
+    """The numbers that the body names, one by one or by a loop from a number to a number."""
+    loops = re.findall(rf"for (\w+) = (\d+), (\d+) do .*{array}\[\1\]", body)
+    by_loop = {number for _, first, last in loops for number in range(int(first), int(last) + 1)}
+    return by_loop | {int(number) for number in re.findall(rf"{array}\[(\d+)\]", body)}
+
+
+def _tells_of_a_list(arguments: str) -> bool:
+    return "..." in arguments or "triples" in arguments
+
+
+def _reads_a_list(body: str) -> bool:
+    return bool(re.search(r"ARGV\[[a-z]|unpack\(ARGV", body))
+
+
+# Paths, links, and commands
+
+
+def test_there_are_documents() -> None:
+    """The documents that the README promises are among those that are looked at."""
+    names = {_name(path) for path in _DOCUMENTS}
+
+    assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/keys.md", "docs/runbook.md"} <= names
+
+
+@pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
+def test_commands_of_make_exist(document: Path) -> None:
+    """Whatever a document has the reader make is a target of the Makefile."""
+    targets = set(_TARGET.findall((_REPOSITORY / "Makefile").read_text()))
+
+    asked_for = {
+        target for code in _CODE.findall(document.read_text()) for target in _CALL_OF_MAKE.findall(code)
+    }
+
+    assert asked_for <= targets
+
+
+def test_the_readme_shows_how_to_run_and_to_test() -> None:
+    """The two commands of the README are there, so the test above has something to look at."""
+    text = (_REPOSITORY / "README.md").read_text()
+
+    shown = {target for code in _CODE.findall(text) for target in _CALL_OF_MAKE.findall(code)}
+
+    assert {"run", "test"} <= shown
+
+
+@pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link of a document leads to a file or folder that there is."""
+    targets = [link.partition("#")[0] for link in _LINK.findall(document.read_text()) if "://" not in link]
+
+    dead = [target for target in targets if target and not (document.parent / target).exists()]
+
+    assert not dead
+
+
+@pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
+def test_paths_exist(document: Path) -> None:
+    """Every path of the repository that a document names as such is there, beside it or at the top."""
+    paths = [path for path in _PATH.findall(document.read_text()) if path != "NNNN-title.md"]
+
+    missing = [
+        path for path in paths if not any((root / path).exists() for root in (_REPOSITORY, document.parent))
+    ]
+
+    assert not missing
+
+
+@pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
+def test_scripts_that_are_named_exist(document: Path) -> None:
+    """Every script that a document names is one of those that there are."""
+    named = set(re.findall(r"`(\w+\.lua)`", document.read_text()))
+
+    assert named <= {script.name for script in _SCRIPTS}
