@@ -5,13 +5,14 @@ it is confirmed; so a run that dies in between loses no record, and publishing n
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum, auto
 from typing import TypeVar
 
 import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
@@ -40,6 +41,12 @@ _CHECKS_OF_THE_SOURCE = {CheckName.IS_BUILT, CheckName.SOURCE_ACCEPTED, CheckNam
 _AT_ONCE = 50
 
 
+class _Duty(Enum):
+    RECORD = auto()
+    CONFIRM = auto()
+    WAIT = auto()
+
+
 class Recorder:
     """Writes events into one run, by the function that logs an event there."""
 
@@ -59,14 +66,28 @@ class Recorder:
         self._refused: dict[str, Refusal] = {}
         self._set_aside: dict[ScheduleKey, str] = {}
 
-    def record_published(self) -> list[Change]:
-        """Record the next few changes of the feed that no run has recorded; [] where there are none."""
+    def record_published(self) -> int:
+        """Record the next few changes of the feed that no run has recorded; answers with how many it took.
+
+        A change that another run records itself is left to it while it runs, and recorded here if it failed.
+        """
         feed = self._pipeline.store.feed
         entries = feed.take_unrecorded(self._run_id, _AT_ONCE)
-        changes = [entry.change for entry in entries if not entry.change.recorded_by]
-        self._record({change.key: change for change in self._partitioned(changes)})
-        feed.confirm_recorded([entry.position for entry in entries])
-        return changes
+        duties = {name: self._duty_towards(name) for name in {entry.change.recorded_by for entry in entries}}
+        ours = [entry.change for entry in entries if duties[entry.change.recorded_by] is _Duty.RECORD]
+        self._record({change.key: change for change in self._partitioned(ours)})
+        settled = [entry for entry in entries if duties[entry.change.recorded_by] is not _Duty.WAIT]
+        feed.confirm_recorded([entry.position for entry in settled])
+        return len(entries)
+
+    def _duty_towards(self, run_id: str) -> "_Duty":
+        """What is to be done about changes that are said to be recorded by that run, or by none."""
+        run = self._instance.get_run_by_id(run_id) if run_id else None
+        if run is None:
+            return _Duty.RECORD
+        if not run.is_finished:
+            return _Duty.WAIT
+        return _Duty.CONFIRM if run.is_success else _Duty.RECORD
 
     def record_rebuilt(self, keys: Sequence[ScheduleKey]) -> None:
         """Record schedules that this run has rebuilt itself, changed or not."""
@@ -94,13 +115,13 @@ class Recorder:
         self._refused, self._set_aside = refused, set_aside
 
     def _record_refusal(self, subject: str, refusal: Refusal | None) -> None:
-        """Of a schedule as its check; of a catalogue item or a message as an observation of the catalogue."""
+        """Of a schedule as its check, of a catalogue item as an observation; of messages the sensors tell."""
         if "/" in subject:
             key = ScheduleKey.parse(subject)
             if self._is_partitioned(key):
                 ensure_services(self._instance, [key.sid])
                 self._log_event(_evaluation(key, source_accepted(refusal)))
-        elif refusal is not None:
+        elif refusal is not None and is_pid(subject):
             metadata = {"refused": subject, "reason": refusal.reason}
             self._log_event(
                 dg.AssetObservation(names.CATALOGUE_ITEMS, description="refused", metadata=metadata)

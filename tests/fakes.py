@@ -610,6 +610,7 @@ class FakeWorkQueue(Fake):
         self.attempts[key] += counts
         if failure.retry_at is None:
             self.aside[key] = failure.reason
+            del self.attempts[key]
         elif key not in self.dirty:
             self.waiting[key] = failure.retry_at
             self.causes.setdefault(key, causes)

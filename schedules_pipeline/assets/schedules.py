@@ -12,6 +12,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import schedule_key
+from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
@@ -55,7 +56,10 @@ def _rebuild(
 ) -> dict[ScheduleKey, Exception]:
     cause = Cause(context.run_id, Origin.OPERATOR, "materialise", pipeline.clock())
     batch = pipeline.publisher.rebuild_from_sources(keys, cause, recorded_by=context.run_id)
-    recorder.record_rebuilt([built.key for built in batch.built if built.etag])
+    # What never was there is no news; what is gone now is.
+    recorder.record_rebuilt(
+        [built.key for built in batch.built if built.etag or built.outcome is Outcome.PUBLISHED]
+    )
     return dict(batch.failed)
 
 

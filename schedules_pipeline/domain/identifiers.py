@@ -23,6 +23,11 @@ class Pid(str):
         return super().__new__(cls, text)
 
 
+def is_pid(text: str) -> bool:
+    """Whether the text has the form of a pid."""
+    return _PID.fullmatch(text) is not None
+
+
 class Sid(str):
     """A service id, ``alder_one_north``: lower-case letters, digits and underscores, at most 64."""
 

@@ -1,8 +1,9 @@
 """The coldstart: everything is rebuilt from the sources, in a few large runs.
 
-A backfill over the shards of this job. Each run marks its share of all schedules, of those that the source
-lists and of those that we hold, and builds them in large batches. What a run that dies leaves dirty is
-built by any publisher, and starting the shard again is harmless: what is right already is not published.
+A backfill over the shards of this job. Each run claims its share of all schedules, of those that the source
+lists and of those that we hold, batch by batch, and builds them. The batch of a run that dies is built by any
+publisher once its lease has expired; the batches after it want the shard to be started again, which is
+harmless: what is right already is not published.
 """
 
 import time

@@ -37,6 +37,8 @@ def receive_for(
     total = Taken()
     while (left := deadline - time.monotonic()) > _SHORTEST_POLL_SECONDS / 2:
         try:
+            # The store first: each delivery that cannot be handled brings a message nearer to the dead letters.
+            pipeline.store.presence.name()
             wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
             total += take_in(queue, handle, wait_seconds)
             if _publisher_is_wanted(pipeline):

@@ -20,7 +20,7 @@ LEASE_FOR = timedelta(seconds=120)
 MAXIMUM_ATTEMPTS = 8
 _FIRST_RETRY = timedelta(seconds=2)
 _LAST_RETRY = timedelta(minutes=10)
-_PAUSE_FOR_THE_WORLD = timedelta(seconds=2)
+_PAUSE_FOR_THE_WORLD = timedelta(seconds=5)
 
 
 class Publisher:
@@ -36,7 +36,7 @@ class Publisher:
         Raises :class:`ServiceError` where the world failed; the schedules are claimed again later.
         """
         claim = self._work.claim(limit, self._clock(), LEASE_FOR)
-        return None if claim is None else self._build(claim)
+        return None if claim is None else self._build(self._set_hopeless_aside(claim))
 
     def publish_all(self, limit: int = BATCH_SIZE) -> list[Batch]:
         """Go on until nothing is dirty. What waits for a retry is left to its time."""
@@ -54,6 +54,13 @@ class Publisher:
         claim = self._work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
         return self._build(claim, refresh_cause=cause, recorded_by=recorded_by)
 
+    def _set_hopeless_aside(self, claim: Claim) -> Claim:
+        """Do not build again what has cost so many workers their lives; it was handed out alone since the second."""
+        hopeless = [work for work in claim.work if work.attempts >= MAXIMUM_ATTEMPTS]
+        reason = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
+        self._work.postpone(claim, {work.key: Failure(reason, None) for work in hopeless}, counts=False)
+        return Claim(claim.token, tuple(work for work in claim.work if work not in hopeless))
+
     def _build(self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = "") -> Batch:
         try:
             batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
@@ -63,7 +70,7 @@ class Publisher:
         except Exception as error:
             self._postpone(claim, dict.fromkeys([work.key for work in claim.work], error))
             raise
-        self._postpone(claim, batch.failed)
+        self._postpone_unfetched(claim, batch.failed)
         self._work.release(claim, [built.key for built in batch.built])
         return batch
 
@@ -75,6 +82,12 @@ class Publisher:
             self._work.postpone(claim, failures, counts=False)
         except ServiceError:
             return
+
+    def _postpone_unfetched(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
+        """A source that does not answer is nobody's failure, however long it lasts."""
+        retry_at = self._clock() + _PAUSE_FOR_THE_WORLD
+        failures = {key: Failure(str(error), retry_at) for key, error in failed.items()}
+        self._work.postpone(claim, failures, counts=False)
 
     def _postpone(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
         now = self._clock()

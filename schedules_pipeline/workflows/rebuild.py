@@ -146,7 +146,8 @@ class Rebuilder:
             pending = [drafts[key].work for key, r in committed.items() if r.outcome is Outcome.MOVED]
         built = [b for b in built if b.outcome is not Outcome.MOVED]
         batch = Batch(built, failed, time.perf_counter() - began)
-        self._counters.add({f"schedules {outcome}": batch.count(outcome) for outcome in Outcome})
+        final = (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.SUPERSEDED)
+        self._counters.add({f"schedules {outcome}": batch.count(outcome) for outcome in final})
         return batch
 
     # Gather

@@ -343,7 +343,7 @@ def test_mark_brings_back_what_was_set_aside(store: Store) -> None:
     store.work.release(claim, [_A])
     _mark(store, _A)
 
-    assert claim.work[0].attempts == 1
+    assert claim.work[0].attempts == 0
     assert store.work.set_aside() == {}
     assert _claim(store).work[0].attempts == 0
 

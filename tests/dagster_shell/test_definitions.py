@@ -56,7 +56,7 @@ def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
 
 
 def test_every_check_is_defined_on_an_asset(definitions: dg.Definitions) -> None:
-    """The five checks that the recorder evaluates are the five that Dagster knows."""
+    """The checks that the recorder evaluates are those that Dagster knows."""
     graph = definitions.resolve_asset_graph()
 
     assert {key.name for key in graph.asset_check_keys} == {name.value for name in CheckName}

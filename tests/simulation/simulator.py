@@ -57,7 +57,7 @@ class _Worker:
 class _Climate:
     """How hard a seed is on its workers, as chances a step.
 
-    ``sleep``: that a worker stops in the middle for long. ``aftermath`` in steps: how long this goes on when
+    ``sleep``: that a worker stops in the middle for long; ``lull``: that the upstream does. ``aftermath`` in steps: how long this goes on when
     the upstream has ended, so that no later change makes good what was done wrong.
     """
 
@@ -66,6 +66,7 @@ class _Climate:
     sleep: float
     clock: float
     upstream: float
+    lull: float
     aftermath: int
 
     @classmethod
@@ -76,6 +77,7 @@ class _Climate:
             sleep=random.choice([0, 0.01, 0.03, 0.1]),
             clock=random.choice([0, 0.003, 0.01, 0.03]),
             upstream=random.choice([0.02, 0.1, 0.4, 2]),
+            lull=random.choice([0, 0.3, 0.8]),
             aftermath=random.choice([0, 200, 800]),
         )
 
@@ -251,6 +253,8 @@ class Simulation(Conditions):
             self.checkpoint("wrote", (change,))
             for _ in range(self.random.choice([1, 1, 1, 2])):
                 change.announce(self.upstreams, timedelta(seconds=self.random.choice([0, 0, 0, 5, 40])))
+            if self._happens(self._climate.lull):
+                worker.sleeps_until = self.steps + self.random.choice([30, 100, 300])
             self.checkpoint("announced", (change,))
         self._calm_after = self.steps + self._climate.aftermath
         worker.is_idle = True

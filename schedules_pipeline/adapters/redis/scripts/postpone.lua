@@ -2,7 +2,8 @@
 -- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 set aside (hash)
 --       6 waiting (zset)  7 causes (hash)  8 dirty (zset)
 -- ARGV  1 token  2 what to add to the attempts, then triples: schedule key, retry time ("" = aside), reason
--- A schedule that was marked meanwhile stays dirty: there is news that may mend it.
+-- A schedule that was marked meanwhile stays dirty: there is news that may mend it. One that is set aside
+-- loses its attempts: what brings it back is a new chance.
 for i = 3, #ARGV, 3 do
   local key, retry_at, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if redis.call('HGET', KEYS[2], key) == ARGV[1] then
@@ -13,6 +14,7 @@ for i = 3, #ARGV, 3 do
     redis.call('HINCRBY', KEYS[4], key, ARGV[2])
     if retry_at == '' then
       redis.call('HSET', KEYS[5], key, reason)
+      redis.call('HDEL', KEYS[4], key)
     elseif not redis.call('ZSCORE', KEYS[8], key) then
       redis.call('ZADD', KEYS[6], retry_at, key)
       if causes then redis.call('HSETNX', KEYS[7], key, causes) end
