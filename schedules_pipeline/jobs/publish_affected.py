@@ -60,8 +60,9 @@ class PublishingThread:
 
     def leave(self) -> None:
         """Let the sensors start another publisher; this one goes on until it is stopped."""
-        self._is_present = False
-        self._pipeline.store.presence.leave()
+        with self._lock:
+            self._is_present = False
+            self._pipeline.store.presence.leave()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -73,8 +74,9 @@ class PublishingThread:
                 self._stop.wait(_PAUSE_AFTER_ERROR_SECONDS)
 
     def _publish_once(self) -> None:
-        if self._is_present:
-            self._pipeline.store.presence.renew(self._name, _PRESENT_SECONDS)
+        with self._lock:
+            if self._is_present:
+                self._pipeline.store.presence.renew(self._name, _PRESENT_SECONDS)
         batch = self._pipeline.publisher.publish_next()
         if batch is None:
             self._pipeline.store.work.wait(_IDLE_WAIT_SECONDS)

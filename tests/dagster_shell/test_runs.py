@@ -13,6 +13,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import coldstart, publish_affected
 from schedules_pipeline.partitions import coldstart_shards, partition_key
 from schedules_pipeline.ports.upstream import Message
@@ -191,14 +192,15 @@ def test_a_partition_without_a_source_is_not_materialised(stage: Stage) -> None:
     assert stage.materialised() == set()
 
 
-def test_materialising_what_cannot_be_fetched_fails_and_says_which(stage: Stage) -> None:
+def test_materialising_what_cannot_be_fetched_fails_and_says_which(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A source that does not answer fails the run with the schedule's name; the schedule waits for a retry."""
-    fetch = stage.upstreams.schedule_source.fetch
-    stage.upstreams.schedule_source.fetch = lambda keys: {key: OSError("no answer") for key in keys}  # type: ignore[method-assign,assignment,misc]
+    silent = {_KEYS[0]: ServiceError("no answer")}
+    monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", lambda _: silent)
 
     result = stage.materialise(_KEYS[0], _KEYS[0])
 
-    stage.upstreams.schedule_source.fetch = fetch  # type: ignore[method-assign]
     assert not result.success
     assert "could not be fetched" in str(result.get_step_failure_events()[0].step_failure_data.error)
     assert stage.store.work.backlog().waiting == 1

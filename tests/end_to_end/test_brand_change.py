@@ -49,13 +49,13 @@ def environment(
     (home / "dagster.yaml").write_text((_REPOSITORY / "dagster.yaml").read_text())
     variables = {
         "SCHEDULES_REDIS_URL": own_redis.url,
-        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url,
+        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url or "",
         "SCHEDULES_AWS_REGION": aws_endpoints.region,
         "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
         "SCHEDULES_FIRST_DATE": "2026-01-01",
         # The publisher goes soon after its work, so that its run can be seen to end well.
         "SCHEDULES_PUBLISHER_LINGER_SECONDS": "2",
-        "AWS_ACCESS_KEY_ID": str(aws_endpoints.access_key_id),
+        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id or "",
         "AWS_SECRET_ACCESS_KEY": "local",
         "DAGSTER_HOME": str(home),
     }

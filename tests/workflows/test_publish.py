@@ -10,6 +10,7 @@ from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstream
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.formats.partner_document import render_document
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.ports.work import Cause, Mark, Origin
 from schedules_pipeline.workflows import rebuild
@@ -122,7 +123,6 @@ def test_a_new_mark_gives_what_was_set_aside_a_new_chance(monkeypatch: pytest.Mo
 
 
 def _break_build_of(key: ScheduleKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    render_document = rebuild.render_document
 
     def render(built: ScheduleKey, *rest: object) -> bytes:
         if built == key:
