@@ -4,6 +4,7 @@ A copy holds only the fields that some output uses, so a change in any other fie
 bytes as they are and is thereby ignored. Of a series or brand no synopsis or warning is ever shown.
 """
 
+from functools import lru_cache
 from typing import Annotated
 
 import orjson
@@ -13,6 +14,9 @@ from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidIdentifier
 from schedules_pipeline.formats.source_document import summarise
+
+REMEMBERED = 20_000
+"""How many items, and programmes made of them, a process remembers by their content: some 30 MB."""
 
 _Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 
@@ -78,8 +82,9 @@ def render_copy(item: CatalogueItem) -> bytes:
     return orjson.dumps([None if value is None else str(value) for value in row])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_copy(pid: Pid, content: bytes) -> CatalogueItem:
-    """Read back what :func:`render_copy` wrote."""
+    """Read back what :func:`render_copy` wrote. Remembered: from one batch to the next most copies are the same."""
     kind, title, parent_pid, image_pid, short, medium, long, warning_text = orjson.loads(content)
     return CatalogueItem(
         pid, Kind(kind), title, parent_pid, image_pid, Synopses(short, medium, long), warning_text

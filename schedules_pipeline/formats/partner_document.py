@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from operator import add
 from typing import Any
 
@@ -24,6 +25,7 @@ from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.programme import Programme
 from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.formats.catalogue_document import REMEMBERED
 
 _FORMAT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 _ETAG_DIGITS = 32
@@ -35,8 +37,9 @@ def render_slot(broadcast: Broadcast) -> bytes:
     return _members(_slot(broadcast))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def render_programme(programme: Programme) -> bytes:
-    """The half of a broadcast that depends on the catalogue alone, to be put behind a slot."""
+    """The half of a broadcast that depends on the catalogue alone, to be put behind a slot. Remembered."""
     return b"," + _members(
         {
             "episode": _episode(programme),

@@ -94,7 +94,7 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
 
     @dg.op(name="publish", description="Rebuild, publish and record affected schedules while there are any.")
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
-        # Imports are never garbage: leaving them out of every collection halves the time of a batch.
+        # Imports are never garbage: without them a collection in the middle of a batch is short.
         gc.freeze()
         recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
         with PublishingThread(pipeline, context.run_id) as publishing:
