@@ -63,19 +63,21 @@ class ProgrammeResolver:
         self._token = token
         self._refresh_cause = refresh_cause
         self._items: dict[Pid, CatalogueItem | None] = {}
+        self._programmes: dict[Pid, Programme] = {}
         self._sourced: set[Pid] = set()
 
     def resolve(self, batch: Mapping[ScheduleKey, Needs]) -> Programmes:
         """The programme of every episode shown; on return all that was read was registered before."""
         episodes: set[Pid] = set().union(*[needs.episodes for needs in batch.values()])
         while True:
-            programmes = self._resolve_from_copies(episodes)
-            if self._register(batch, programmes) or self._consult_source(programmes):
+            resolved = self._resolve_from_copies(episodes)
+            touched = {key: needs for key, needs in batch.items() if not needs.episodes.isdisjoint(resolved)}
+            if self._register(touched) or self._consult_source():
                 continue
-            return programmes
+            return self._programmes
 
-    def _register(self, batch: Mapping[ScheduleKey, Needs], programmes: Programmes) -> bool:
-        fresh = {key: entries for key, n in batch.items() if (entries := n.unregistered(programmes))}
+    def _register(self, batch: Mapping[ScheduleKey, Needs]) -> bool:
+        fresh = {key: entries for key, n in batch.items() if (entries := n.unregistered(self._programmes))}
         if not fresh:
             return False
         self._references.register(fresh, self._token)
@@ -84,9 +86,9 @@ class ProgrammeResolver:
         self._forget(entry.pid for entries in fresh.values() for entry in entries)
         return True
 
-    def _consult_source(self, programmes: Programmes) -> bool:
+    def _consult_source(self) -> bool:
         """Ask the source for items that we lack (or, in a refresh, for all), each once a batch."""
-        wanted = {pid for programme in programmes.values() for pid in programme.reads} - self._sourced
+        wanted = {pid for programme in self._programmes.values() for pid in programme.reads} - self._sourced
         if self._refresh_cause is None:
             wanted = {pid for pid in wanted if self._items[pid] is None}
         if not wanted:
@@ -99,16 +101,18 @@ class ProgrammeResolver:
         self._forget(wanted)
         return True
 
-    def _resolve_from_copies(self, episodes: set[Pid]) -> Programmes:
-        """Read what is not known yet, then resolve every episode; again where one asked for still more."""
-        unread = {pid for pid in episodes if pid not in self._items}
+    def _resolve_from_copies(self, episodes: set[Pid]) -> set[Pid]:
+        """Resolve the episodes that are not, or not any more; answers with these. Reads what that asks for."""
+        pending = resolved = episodes - self._programmes.keys()
+        unread = {pid for pid in pending if pid not in self._items}
         while True:
             self._read_upwards(unread)
             lookup = _Lookup(self._items)
-            programmes = {pid: resolve_programme(pid, lookup) for pid in episodes}
-            if not lookup.unread:
-                return programmes
+            self._programmes.update({pid: resolve_programme(pid, lookup) for pid in pending})
             unread = lookup.unread
+            if not unread:
+                return resolved
+            pending = {pid for pid in pending if not unread.isdisjoint(self._programmes[pid].reads)}
 
     def _read_upwards(self, pids: set[Pid]) -> None:
         """Read copies level by level: these, then their parents, as far as ancestry is followed."""
@@ -125,8 +129,15 @@ class ProgrammeResolver:
             pids = parents - self._items.keys()
 
     def _forget(self, pids: Iterable[Pid]) -> None:
-        for pid in pids:
+        """Have these items read again, and the programmes resolved again that were made of them."""
+        forgotten = set(pids)
+        for pid in forgotten:
             self._items.pop(pid, None)
+        made_of_them = [
+            e for e, programme in self._programmes.items() if not forgotten.isdisjoint(programme.reads)
+        ]
+        for episode in made_of_them:
+            del self._programmes[episode]
 
 
 class _Lookup:
