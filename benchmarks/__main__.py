@@ -16,6 +16,7 @@ from benchmarks.harness import (
     Result,
     machine,
     render_table,
+    source_digest,
     write_results,
 )
 
@@ -39,6 +40,8 @@ def _print(facts: Mapping[str, Any], results: Mapping[str, Result], *, quick: bo
     print(f"\n{facts['cores']} cores, Python {facts['python']}, {versions}")
     for name, result in results.items():
         print(f"{name}: " + ", ".join(f"{what}: {_shown(value)}" for what, value in result.facts.items()))
+    if facts["sources_changed_meanwhile"]:
+        print("the package was changed during the run: these figures are of several versions")
     if quick:
         print("small sizes: these figures say nothing")
     print(f"\n{render_table(results)}", flush=True)
@@ -79,6 +82,7 @@ def main(words: Sequence[str] | None = None) -> int:
     results: dict[str, Result] = {}
     for name in options.names or NAMES:
         results[name] = _run(name, options)
+        facts["sources_changed_meanwhile"] = source_digest() != facts["sources"]
         write_results(options.output, facts, results)
     _print(facts, results, quick=options.quick)
     return 0

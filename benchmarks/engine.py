@@ -8,6 +8,8 @@ from pydantic import SecretStr
 from benchmarks.harness import WrongResult
 from schedules_pipeline.composition import Pipeline, build_pipeline, utc_now
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.formats.catalogue_document import parse_copy
+from schedules_pipeline.formats.partner_document import render_programme
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.ports.upstream import ScheduleSource, SourceObject
 from schedules_pipeline.ports.work import Cause, Origin
@@ -39,6 +41,12 @@ def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "
         return built
     upstreams = replace(built.upstreams, schedule_source=source)
     return Pipeline(built.store, upstreams, built.calendar, built.clock, settings.smallest_share)
+
+
+def forget_what_is_remembered() -> None:
+    """Be as a process that has just started: nothing is remembered from one batch to the next."""
+    parse_copy.cache_clear()
+    render_programme.cache_clear()
 
 
 def rebuild_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -18,6 +19,10 @@ from statistics import median
 from typing import Any
 
 import orjson
+
+import schedules_pipeline
+
+_PACKAGE = Path(schedules_pipeline.__file__).parent
 
 _PERCENTILES_FROM = 30
 """Fewer samples than this say nothing about a tail."""
@@ -123,11 +128,21 @@ def machine() -> dict[str, Any]:
     """Where and with what it was measured."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sources": source_digest(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _PACKAGES},
     }
+
+
+def source_digest() -> str:
+    """Of the package that is measured: figures of two versions do not belong in one table."""
+    digest = sha256()
+    for path in sorted(_PACKAGE.rglob("*")):
+        if path.suffix in (".py", ".lua"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def write_results(path: Path, facts: Mapping[str, Any], results: Mapping[str, Result]) -> None:

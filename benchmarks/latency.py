@@ -151,8 +151,7 @@ class _Trial:
         landed = []
         for number in range(times):
             self.bench.say(f"no publisher, {number + 1} of {times}")
-            _wait_until(lambda: self._nobody_publishes(webserver), "the publisher has ended")
-            self._pause()
+            self._let_publishers_end(webserver)
             landed.append(self.send_and_wait(self.sender.change_any_schedule))
         return landed
 
@@ -217,6 +216,14 @@ class _Trial:
     def _nobody_publishes(self, webserver: Webserver) -> bool:
         runs = webserver.query(_ACTIVE_RUNS, {})["runsOrError"]["results"]
         return not runs and not self._pipeline.store.presence.name()
+
+    def _let_publishers_end(self, webserver: Webserver) -> None:
+        """And see that none has started in the pause afterwards."""
+        while True:
+            _wait_until(lambda: self._nobody_publishes(webserver), "the publisher has ended")
+            self._pause()
+            if self._nobody_publishes(webserver):
+                return
 
     def _rest(self) -> None:
         _wait_until(lambda: self._pipeline.store.feed.unrecorded() == 0, "everything is recorded")

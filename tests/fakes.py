@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from random import Random
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from schedules_pipeline.composition import Pipeline, Store, Upstreams
@@ -91,7 +91,7 @@ def step(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], 
         self.conditions.checkpoint(name, args)
         return method(self, *args, **kwargs)
 
-    return stepped
+    return cast("Callable[Concatenate[F, P], T]", stepped)
 
 
 def answered(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
@@ -104,7 +104,7 @@ def answered(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, 
         self.conditions.checkpoint(name)
         return answer
 
-    return answering
+    return cast("Callable[Concatenate[F, P], T]", answering)
 
 
 # Schedules
@@ -836,11 +836,11 @@ class FakeScheduleSource(Fake):
         yield from sorted(self.objects)
 
     @answered
-    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | None | Exception]:
+    def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         found = {key: self._fetch_or_error(key) for key in self.in_any_order(keys)}
         return {key: found[key] for key in keys}
 
-    def _fetch_or_error(self, key: ScheduleKey) -> SourceObject | None | Exception:
+    def _fetch_or_error(self, key: ScheduleKey) -> SourceObject | Exception | None:
         try:
             return self._fetch_one(key)
         except ServiceError as error:
@@ -914,6 +914,10 @@ class FakeQueue(Fake):
     def has_visible(self) -> bool:
         """Whether there is something to receive, or to bury, now; touches nothing."""
         return bool(self._visible())
+
+    def is_empty(self) -> bool:
+        """Whether nothing was sent that is not deleted or dead; touches nothing."""
+        return not self._sent
 
     @answered
     @step

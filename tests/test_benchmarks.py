@@ -34,7 +34,9 @@ def test_quick_benchmarks_report_every_figure_with_its_samples(tmp_path: Path) -
         for figure in result["figures"]:
             assert f"{name}: {figure['name']} " in finished.stdout
             assert len(figure["samples"]) == figure["runs"] > 0
-    assert {"engine / bare loop", "sequential / engine"} <= _names(written["batch_rebuild"])
+    assert {"engine just started / bare loop", "engine that stands / bare loop"} <= _names(
+        written["batch_rebuild"]
+    )
     assert {"document of a schedule", "index entry", "catalogue copy"} <= _names(written["memory"])
 
 

@@ -7,7 +7,7 @@ No document here is invalid or shrunken unless its name says so: every proper on
 broadcasts, so that each may replace each, whichever of them were never looked at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -154,6 +154,19 @@ class ScheduleRemoved(_OfSchedule):
 
 
 @dataclass(frozen=True, slots=True)
+class Unannounced:
+    """A change that is written, but whose notification is still on its way."""
+
+    change: Change
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        self.change.write(upstreams)
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        """Not yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gibberish:
     """Messages that say nothing."""
 
@@ -196,7 +209,8 @@ class RandomUpstream:
         self._random = random
         self._focus = focus
         self._titles: dict[Pid, str] = {}
-        self._kinds = [self.item] * 8 + [self.said_again] * 2 + [self.schedule] * 4 + [self.removal]
+        self._kinds: list[Callable[[], Change]] = []
+        self._kinds += [*[self.item] * 8, *[self.said_again] * 2, *[self.schedule] * 4, self.removal]
         self._kinds += [self.trouble] * 8 if troubled else []
 
     def change(self) -> Change:

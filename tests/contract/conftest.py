@@ -126,9 +126,13 @@ def _join(nodes: list[tuple[str, int, int]]) -> None:
         _wait_until_whole(clients)
 
 
+def _is_whole(client: Redis) -> bool:
+    return b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]
+
+
 def _wait_until_whole(clients: list[Redis]) -> None:
     deadline = time.monotonic() + _CLUSTER_UP_WITHIN_SECONDS
-    while not all(b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO") for client in clients):
+    while not all(_is_whole(client) for client in clients):
         assert time.monotonic() < deadline, "the cluster did not come up"
         # There is no event to wait for: the nodes tell each other by gossip.
         time.sleep(0.05)

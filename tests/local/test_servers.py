@@ -216,7 +216,7 @@ def test_redis_obeys_extra_arguments(redis_executable: Path, tmp_path: Path) -> 
 def test_server_listens_on_loopback_alone(make_server: _MakeServer, tmp_path: Path) -> None:
     """A server's every listening socket is one of 127.0.0.1."""
     with make_server(tmp_path) as server:
-        sockets = {os.readlink(path) for path in Path(f"/proc/{server.pid}/fd").iterdir()}
+        sockets = {str(path.readlink()) for path in Path(f"/proc/{server.pid}/fd").iterdir()}
         rows = [
             line.split()
             for table in ("tcp", "tcp6")

@@ -1,0 +1,135 @@
+"""A simulation in which one worker is stopped at one given step, while everybody else finishes.
+
+Most races need no more than that, and here every place to stop can be tried: nothing is left to chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from simulation.simulator import Simulation, Worker
+from toy_world import Change, Focus
+
+from schedules_pipeline.workflows.publish import LEASE_FOR
+
+T = TypeVar("T")
+CATALOGUE, SECOND_CATALOGUE = "catalogue intake", "second catalogue intake"
+PUBLISHER, SECOND_PUBLISHER = "publisher", "second publisher"
+SCHEDULES = "schedule intake"
+
+
+class Fate(StrEnum):
+    """What becomes of a worker that was stopped."""
+
+    GOES_ON = "goes on"
+    GOES_ON_LATE = "goes on after its lease has ended"
+    DIES = "dies"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Each of ``begin`` passes in peace. While the victim handles ``first`` it is stopped, and the others
+    finish; ``then`` happens, and afterwards ``later``, and the others handle them; the victim meets its fate;
+    ``at_last`` is handled by all. Where there is an accomplice, it is stopped while it handles ``then``, and
+    meets its own fate after the victim has.
+    """
+
+    name: str
+    victim: str
+    begin: Sequence[Change]
+    first: Sequence[Change]
+    then: Sequence[Change] = ()
+    later: Sequence[Change] = ()
+    at_last: Sequence[Change] = ()
+    accomplice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """After so many steps of one worker, and what becomes of it."""
+
+    steps: int
+    fate: Fate
+
+
+class Interruption(Simulation):
+    """One scenario. ``came_to_stops``: everybody who was to be stopped took as many steps."""
+
+    def __init__(self, scenario: Scenario, stop: Stop, accomplice_stop: Stop | None = None) -> None:
+        super().__init__(0, focus=Focus())
+        self.came_to_stops = True
+        self._scenario = scenario
+        self._stop = stop
+        self._accomplice_stop = accomplice_stop
+
+    def arrange(self, items: list[T]) -> list[T]:
+        return items
+
+    def _play(self) -> None:
+        for change in self._scenario.begin:
+            self._happen([change])
+            self._work_until_quiet()
+        self._happen(self._scenario.first)
+        victim = self._find(self._scenario.victim)
+        self._stop_at_step(victim, self._stop.steps)
+        others = [worker for worker in self.workers if worker is not victim]
+        self._work(others)
+        self._happen(self._scenario.then)
+        if self._accomplice_stop is None:
+            self._meet_fates_alone(victim, others)
+        else:
+            self._meet_fates_together(victim, others, self._accomplice_stop)
+        self._work(self.workers)
+        self._happen(self._scenario.at_last)
+        self._work_until_quiet()
+
+    def _meet_fates_alone(self, victim: Worker, others: Sequence[Worker]) -> None:
+        self._work(others)
+        self._end_lease(others)
+        self._happen(self._scenario.later)
+        self._work(others)
+        self._meet_fate(victim, self._stop.fate)
+
+    def _meet_fates_together(self, victim: Worker, others: Sequence[Worker], stop: Stop) -> None:
+        self._end_lease([])
+        accomplice = self._find(self._scenario.accomplice)
+        self._stop_at_step(accomplice, stop.steps, but=victim)
+        self._meet_fate(victim, self._stop.fate)
+        self._work([worker for worker in self.workers if worker is not accomplice])
+        self._meet_fate(accomplice, stop.fate)
+
+    def _find(self, name: str) -> Worker:
+        return next(worker for worker in self.workers if worker.name == name)
+
+    def _happen(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            change.write(self.upstreams)
+            change.announce(self.upstreams)
+
+    def _stop_at_step(self, stopped: Worker, steps: int, but: Worker | None = None) -> None:
+        """Let all work but one; the one to be stopped goes before its like, so that it has the job."""
+        in_order = [stopped, *(worker for worker in self.workers if worker not in (stopped, but))]
+        while steps and (ready := [worker for worker in in_order if worker.is_ready]):
+            self.resume(ready[0])
+            steps -= ready[0] is stopped
+        self.came_to_stops &= not steps
+
+    def _end_lease(self, others: Sequence[Worker]) -> None:
+        if self._stop.fate is Fate.GOES_ON_LATE:
+            self.clock.advance(LEASE_FOR)
+            self._work(others)
+
+    def _meet_fate(self, worker: Worker, fate: Fate) -> None:
+        if fate is Fate.DIES and not worker.is_idle:
+            self.kill(worker)
+
+    def _work(self, workers: Sequence[Worker]) -> None:
+        while ready := [worker for worker in workers if worker.is_ready]:
+            self.count_step()
+            self.resume(ready[0])
+
+    def _work_until_quiet(self) -> None:
+        self._work(self.workers)
+        while self.wait():
+            self._work(self.workers)

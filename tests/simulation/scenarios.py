@@ -1,0 +1,146 @@
+"""What may go on while a worker is stopped: small stories in which one step at the wrong time would show."""
+
+from simulation.interruption import (
+    CATALOGUE,
+    PUBLISHER,
+    SCHEDULES,
+    SECOND_CATALOGUE,
+    SECOND_PUBLISHER,
+    Scenario,
+)
+from toy_world import (
+    BRANDS,
+    BROADCASTS,
+    EPISODES,
+    KEYS,
+    SERIES,
+    ItemPut,
+    ItemSaidAgain,
+    SchedulePut,
+    ScheduleRemoved,
+    Slot,
+    Unannounced,
+)
+
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+
+_EPISODE, _OTHER, _SERIES, _BRAND = *EPISODES[:2], SERIES[0], BRANDS[0]
+_KEY, _NEIGHBOUR = KEYS[:2]
+
+
+def _shows(episode: Pid | None, key: ScheduleKey = _KEY, minutes: int = 0) -> SchedulePut:
+    return SchedulePut(key, (Slot(BROADCASTS[0], episode), Slot(BROADCASTS[1], None)), minutes)
+
+
+def _item(pid: Pid, title: str, parent: Pid | None = None) -> ItemPut:
+    return ItemPut(pid, title, parent)
+
+
+_SHOWN = (_item(_EPISODE, "0"), _shows(_EPISODE))
+
+ALONE = (
+    Scenario("item changes", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")]),
+    Scenario("item changes again", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")], [_item(_EPISODE, "2")]),
+    Scenario("item changes back", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")], [_item(_EPISODE, "0")]),
+    Scenario("item changes at last", CATALOGUE, _SHOWN, [ItemSaidAgain(_EPISODE)], [_item(_EPISODE, "1")]),
+    Scenario(
+        "item is shown again",
+        CATALOGUE,
+        [*_SHOWN, _shows(None)],
+        [_item(_EPISODE, "1")],
+        [_shows(_EPISODE)],
+    ),
+    Scenario("first document", SCHEDULES, [], [_item(_EPISODE, "0"), _shows(_EPISODE)]),
+    Scenario("next document", SCHEDULES, _SHOWN, [_shows(_OTHER)], [_shows(None)]),
+    Scenario("document is built", PUBLISHER, _SHOWN, [_shows(_OTHER)]),
+    Scenario(
+        "document changes while it is built",
+        PUBLISHER,
+        _SHOWN,
+        [_shows(_OTHER)],
+        [_shows(None)],
+        at_last=[_item(_OTHER, "1")],
+    ),
+    Scenario(
+        "document changes back while it is built",
+        PUBLISHER,
+        _SHOWN,
+        [_shows(_OTHER)],
+        [_shows(_EPISODE)],
+        at_last=[_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "document goes and comes",
+        PUBLISHER,
+        _SHOWN,
+        [ScheduleRemoved(_KEY)],
+        [_shows(_EPISODE)],
+        at_last=[_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "known item changes while it is taken up",
+        PUBLISHER,
+        [_item(_EPISODE, "0"), _shows(_EPISODE, _NEIGHBOUR), _shows(None)],
+        [_shows(_EPISODE)],
+        [_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "known parent changes while it is taken up",
+        PUBLISHER,
+        [
+            _item(_SERIES, "0"),
+            _item(_EPISODE, "0", _SERIES),
+            _shows(_EPISODE, _NEIGHBOUR),
+            _item(_OTHER, "0"),
+            _shows(_OTHER),
+        ],
+        [_item(_OTHER, "0", _SERIES)],
+        [_item(_SERIES, "1", _BRAND)],
+    ),
+    Scenario("missing item arrives", PUBLISHER, [_shows(None)], [_shows(_EPISODE)], [_item(_EPISODE, "0")]),
+    Scenario(
+        "missing item arrives with another schedule",
+        PUBLISHER,
+        [_shows(None)],
+        [_shows(_EPISODE)],
+        [Unannounced(_item(_EPISODE, "0")), _shows(_EPISODE, _NEIGHBOUR)],
+        at_last=[ItemSaidAgain(_EPISODE)],
+    ),
+    Scenario(
+        "item changes while it is planted",
+        PUBLISHER,
+        [_item(_EPISODE, "0"), _shows(None)],
+        [_shows(_EPISODE)],
+        [_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "item changes while it is planted for nobody",
+        PUBLISHER,
+        [_shows(_EPISODE)],
+        [Unannounced(_item(_EPISODE, "0")), _shows(_EPISODE, minutes=5)],
+        [_shows(None)],
+        later=[_item(_EPISODE, "1")],
+        at_last=[_shows(_EPISODE, _NEIGHBOUR)],
+    ),
+)
+"""One worker is stopped."""
+
+TOGETHER = (
+    Scenario(
+        "two follow one item",
+        CATALOGUE,
+        _SHOWN,
+        [_item(_EPISODE, "1")],
+        [_item(_EPISODE, "2")],
+        accomplice=SECOND_CATALOGUE,
+    ),
+    Scenario(
+        "two build one schedule",
+        PUBLISHER,
+        [_shows(None)],
+        [_shows(None, minutes=5)],
+        [_shows(None, minutes=10)],
+        accomplice=SECOND_PUBLISHER,
+    ),
+)
+"""Two workers are stopped."""

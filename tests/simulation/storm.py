@@ -1,0 +1,125 @@
+"""A simulation in which everything happens at once: any worker goes on at any step, dies, sleeps or fails."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from simulation.simulator import Simulation, Worker
+
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.workflows.publish import LEASE_FOR
+
+_REDRAW_EVERY = 25
+
+
+@dataclass(frozen=True, slots=True)
+class _Climate:
+    """How hard a seed is on its workers, as chances a step.
+
+    ``sleep``: that a worker stops in the middle for long; ``lull``: that the upstream does. ``aftermath`` in
+    steps: how long this goes on when the upstream has ended, so that no later change makes good what was
+    done wrong.
+    """
+
+    death: float
+    fault: float
+    sleep: float
+    clock: float
+    upstream: float
+    lull: float
+    aftermath: int
+
+    @classmethod
+    def draw(cls, random: Random) -> "_Climate":
+        return cls(
+            death=random.choice([0, 0.003, 0.01, 0.03]),
+            fault=random.choice([0, 0, 0.005, 0.02]),
+            sleep=random.choice([0, 0.01, 0.03, 0.1]),
+            clock=random.choice([0, 0.003, 0.01, 0.03]),
+            upstream=random.choice([0.02, 0.1, 0.4, 2]),
+            lull=random.choice([0, 0.3, 0.8]),
+            aftermath=random.choice([0, 200, 800]),
+        )
+
+
+class Storm(Simulation):
+    """Random workers for random steps; an upstream and an operator are workers too."""
+
+    def __init__(self, seed: int, *, troubled: bool = False) -> None:
+        super().__init__(seed, troubled=troubled)
+        self._climate = _Climate.draw(self.random)
+        self._calm_after: int | None = None
+        self._rebuilds = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 1, 3]))]
+        self._upstream = self.worker("upstream", self._write_and_announce, lambda: self._calm_after is None)
+        self.workers.append(self._upstream)
+        self.workers.append(self.worker("operator", self._operate, self._wants_rebuild))
+
+    def _play(self) -> None:
+        if self.happens(0.7):
+            self.begin_converged()
+        while self._turn():
+            self.count_step()
+
+    def _turn(self) -> bool:
+        """Let one worker take one step; False where there is nothing left to do."""
+        if self.steps % _REDRAW_EVERY == 0:
+            self._redraw()
+        if self.happens(self._climate.clock):
+            self.clock.advance(timedelta(seconds=self.random.choice([0.5, 3, 15, 65, 130])))
+        ready = [worker for worker in self.workers if worker.is_ready]
+        if not ready:
+            return self.wait()
+        awake = [worker for worker in ready if worker.sleeps_until <= self.steps] or ready
+        worker = self.random.choices(awake, [worker.weight for worker in awake])[0]
+        if worker is self._upstream or worker.is_idle or not self._is_stormy:
+            self.resume(worker)
+        else:
+            self._strike(worker)
+        return True
+
+    def _strike(self, worker: Worker) -> None:
+        """Let a worker that is in the middle of something go on, if it is lucky."""
+        if self.happens(self._climate.death):
+            self.kill(worker)
+        elif self.happens(self._climate.fault):
+            self.fail(worker)
+        elif self.happens(self._climate.sleep):
+            worker.sleeps_until = self.steps + self.random.choice([20, 60, 200])
+            if self.happens(0.4):
+                self.clock.advance(LEASE_FOR)
+        else:
+            self.resume(worker)
+
+    def _redraw(self) -> None:
+        """Some workers hurry, some hardly move, for a while."""
+        for worker in self.workers:
+            worker.weight = self.random.choice([0.02, 0.2, 1, 1])
+        self._upstream.weight = self._climate.upstream
+
+    @property
+    def _is_stormy(self) -> bool:
+        return self._calm_after is None or self.steps <= self._calm_after
+
+    def _wants_rebuild(self) -> bool:
+        return bool(self._rebuilds) and self._rebuilds[-1] <= self.steps and self._calm_after is None
+
+    def _write_and_announce(self, worker: Worker) -> None:
+        changes = [] if self.upstreams.schedule_source.objects else self.first_changes()
+        changes += [self.changes.change() for _ in range(self.random.randint(2, 10))]
+        for change in changes:
+            change.write(self.upstreams)
+            self.checkpoint("wrote", (change,))
+            self.announce(change)
+            if self.happens(self._climate.lull):
+                worker.sleeps_until = self.steps + self.random.choice([30, 100, 300])
+            self.checkpoint("announced", (change,))
+        self._calm_after = self.steps + self._climate.aftermath
+        self.rest(worker)
+
+    def _operate(self, worker: Worker) -> None:
+        while True:
+            self._rebuilds.pop()
+            with suppress(ServiceError):
+                self.rebuild()
+            self.rest(worker)
