@@ -6,6 +6,7 @@ Most races need no more than that, and here every place to stop can be tried: no
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from typing import TypeVar
 
 from simulation.simulator import Simulation, Worker
@@ -53,6 +54,39 @@ class Stop:
     fate: Fate
 
 
+def explore(scenario: Scenario) -> None:
+    """Try every place to stop, or every two, and every fate; raises what the first wrong one raises."""
+    if scenario.accomplice:
+        for fate in (Fate.GOES_ON, Fate.DIES):
+            _explore_pairs(scenario, fate)
+    else:
+        for fate in Fate:
+            _explore_stops(scenario, fate)
+
+
+def _explore_stops(scenario: Scenario, fate: Fate) -> None:
+    for steps in count():
+        if not _came_to_stops(scenario, Stop(steps, fate)):
+            return
+
+
+def _explore_pairs(scenario: Scenario, accomplice_fate: Fate) -> None:
+    """The victim goes on, for it has the older token; what becomes of the newer one is the question."""
+    fate = Fate.GOES_ON_LATE if scenario.victim == PUBLISHER else Fate.GOES_ON
+    for steps in count():
+        for accomplice_steps in count():
+            if not _came_to_stops(scenario, Stop(steps, fate), Stop(accomplice_steps, accomplice_fate)):
+                break
+        if not accomplice_steps:
+            return
+
+
+def _came_to_stops(scenario: Scenario, stop: Stop, accomplice_stop: Stop | None = None) -> bool:
+    simulation = Interruption(scenario, stop, accomplice_stop)
+    simulation.run()
+    return simulation.came_to_stops
+
+
 class Interruption(Simulation):
     """One scenario. ``came_to_stops``: everybody who was to be stopped took as many steps."""
 
@@ -62,6 +96,11 @@ class Interruption(Simulation):
         self._scenario = scenario
         self._stop = stop
         self._accomplice_stop = accomplice_stop
+
+    def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
+        """To be stopped before an answer is to be stopped before what follows it: one of them is enough."""
+        if not step.endswith(" answers"):
+            super().checkpoint(step, about)
 
     def arrange(self, items: list[T]) -> list[T]:
         return items
@@ -95,6 +134,7 @@ class Interruption(Simulation):
         self._end_lease([])
         accomplice = self._find(self._scenario.accomplice)
         self._stop_at_step(accomplice, stop.steps, but=victim)
+        self._happen(self._scenario.later)
         self._meet_fate(victim, self._stop.fate)
         self._work([worker for worker in self.workers if worker is not accomplice])
         self._meet_fate(accomplice, stop.fate)

@@ -1,12 +1,13 @@
 """The real code with one ordering or one guard taken away each, to see that the simulation would notice.
 
 A mutant of a workflow is its source with one passage replaced; a mutant of the store takes one guard out of
-the fake that stands for a server-side script. Does not belong here: how many seeds it takes to notice.
+the fake that stands for a server-side script. Does not belong here: how it is noticed.
 """
 
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,15 @@ from schedules_pipeline.workflows.rebuild import Rebuilder
 from schedules_pipeline.workflows.resolve_programmes import ProgrammeResolver
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``noticed_in``: the scenario in which one stopped worker, or two, are enough to bring it to light."""
+
+    name: str
+    noticed_in: str
+    mutate: Mutation
 
 
 def _rewritten(owner: type | ModuleType, name: str, *passages: tuple[str, str]) -> Mutation:
@@ -49,66 +59,134 @@ def _swapped(owner: type | ModuleType, name: str, first: str, second: str) -> Mu
     return _rewritten(owner, name, (first + between + second, second + between + first))
 
 
-MUTANTS: Mapping[str, Mutation] = {
-    "deletes the message before handling it": _swapped(
-        intake, "take_in", "taken = handle(messages)", "queue.delete(messages)"
+MUTANTS = (
+    Mutant(
+        "deletes the message before handling it",
+        "item changes",
+        _swapped(intake, "take_in", "taken = handle(messages)", "queue.delete(messages)"),
     ),
-    "marks before counting the source change": _swapped(
-        ScheduleIntake, "handle", "self._schedules.count_source_change(keys)", "self._work.mark(marks)"
-    ),
-    "uses what was read before registering": _rewritten(
-        ProgrammeResolver, "_register", ("self._forget(", "(lambda pids: None)(")
-    ),
-    "registers nothing": _rewritten(
-        ProgrammeResolver, "_register", ("self._references.register(fresh, self._token)", "pass")
-    ),
-    "marks before storing": _rewritten(
-        CatalogueFollower,
-        "follow",
-        ("stored = ", "marked = self._propagate({pid: causes[pid] for pid in values})\n    stored = "),
-        ("marked = self._propagate({pid: causes[pid] for pid in owed})", ""),
-    ),
-    "settles before marking": _swapped(
-        CatalogueFollower,
-        "follow",
-        "marked = self._propagate({pid: causes[pid] for pid in owed})",
-        "self._copies.settle({pid: begun[pid].token for pid in owed})",
-    ),
-    "unregisters before committing": _rewritten(
-        Rebuilder,
-        "_commit",
-        ("now = self._clock()", "now = self._clock()\n    self._unregister(drafts, token)"),
-    ),
-    "releases before building": _rewritten(
-        Publisher,
-        "_build",
-        (
-            "try:\n        batch",
-            "self._work.release(claim, [work.key for work in claim.work])\n    try:\n        batch",
+    Mutant(
+        "marks before counting the source change",
+        "first document",
+        _swapped(
+            ScheduleIntake, "handle", "self._schedules.count_source_change(keys)", "self._work.mark(marks)"
         ),
     ),
-    "commits whatever has moved": _replaced(FakeScheduleStore, "has_moved", lambda *_: False),
-    "commits whatever is newer": _replaced(FakeScheduleStore, "is_overtaken", lambda *_: False),
-    "says that the latest source was seen": _replaced(
-        FakeScheduleStore, "mark_seen", lambda _, state, __: state.source_mark
+    Mutant(
+        "uses what was read before registering",
+        "known item changes while it is taken up",
+        _rewritten(ProgrammeResolver, "_register", ("self._forget(", "(lambda pids: None)(")),
     ),
-    "forgets the outbox": _replaced(FakeScheduleStore, "left_behind", lambda *_: {}),
-    "unregisters what was registered anew": _replaced(
-        FakeReferenceIndex, "may_remove", lambda _, score, __: score is not None
+    Mutant(
+        "registers nothing",
+        "item changes",
+        _rewritten(ProgrammeResolver, "_register", ("self._references.register(fresh, self._token)", "pass")),
     ),
-    "stores over newer tokens": _replaced(FakeCopyStore, "is_fresh", lambda *_: True),
-    "plants over newer tokens": _replaced(FakeCopyStore, "may_plant", lambda *_: True),
-    "ignores what nobody refers to, though it is held": _replaced(
-        FakeCopyStore, "is_needed", lambda self, pid: self._references.has_dependants(pid)
+    Mutant(
+        "marks before storing",
+        "item changes",
+        _rewritten(
+            CatalogueFollower,
+            "follow",
+            ("stored = ", "marked = self._propagate({pid: causes[pid] for pid in values})\n    stored = "),
+            ("marked = self._propagate({pid: causes[pid] for pid in owed})", ""),
+        ),
     ),
-    "ignores without a fence": _replaced(FakeCopyStore, "fence_of_ignored", lambda _, fence: fence.newest),
-    "records no token of an equal value": _replaced(
-        FakeCopyStore, "fence_of_equal", lambda _, fence, __: fence.newest
+    Mutant(
+        "settles before marking",
+        "item changes",
+        _swapped(
+            CatalogueFollower,
+            "follow",
+            "marked = self._propagate({pid: causes[pid] for pid in owed})",
+            "self._copies.settle({pid: begun[pid].token for pid in owed})",
+        ),
     ),
-    "keeps no debts": _replaced(FakeCopyStore, "owe", lambda *_: None),
-    "owes nothing to who missed it": _replaced(FakeCopyStore, "is_missed", lambda *_: False),
-    "settles newer debts": _replaced(FakeCopyStore, "may_settle", lambda *_: True),
-    "releases what others have claimed": _replaced(
-        FakeWorkQueue, "is_holder", lambda self, _, key: key in self.tokens
+    Mutant(
+        "unregisters before committing",
+        "document changes back while it is built",
+        _rewritten(
+            Rebuilder,
+            "_commit",
+            ("now = self._clock()", "now = self._clock()\n    self._unregister(drafts, token)"),
+        ),
     ),
-}
+    Mutant(
+        "releases before building",
+        "document is built",
+        _rewritten(
+            Publisher,
+            "_build",
+            (
+                "try:\n        batch",
+                "self._work.release(claim, [work.key for work in claim.work])\n    try:\n        batch",
+            ),
+        ),
+    ),
+    Mutant(
+        "commits over newer tokens",
+        "two build one schedule that changes back",
+        _replaced(FakeScheduleStore, "is_overtaken", lambda *_: False),
+    ),
+    Mutant(
+        "commits whatever has moved",
+        "two build one schedule",
+        _replaced(FakeScheduleStore, "has_moved", lambda *_: False),
+    ),
+    Mutant(
+        "says that the latest source was seen",
+        "document changes while it is built",
+        _replaced(FakeScheduleStore, "mark_seen", lambda _, state, __: state.source_mark),
+    ),
+    Mutant(
+        "forgets the outbox",
+        "document changes while it is built",
+        _replaced(FakeScheduleStore, "left_behind", lambda *_: {}),
+    ),
+    Mutant(
+        "unregisters what was registered anew",
+        "document changes back while it is built",
+        _replaced(FakeReferenceIndex, "may_remove", lambda _, score, __: score is not None),
+    ),
+    Mutant(
+        "stores over newer tokens",
+        "item changes again",
+        _replaced(FakeCopyStore, "is_fresh", lambda *_: True),
+    ),
+    Mutant(
+        "plants over newer tokens",
+        "item changes while it is planted for nobody",
+        _replaced(FakeCopyStore, "may_plant", lambda *_: True),
+    ),
+    Mutant(
+        "ignores what nobody refers to, though it is held",
+        "item is shown again",
+        _replaced(FakeCopyStore, "is_needed", lambda self, pid: self._references.has_dependants(pid)),
+    ),
+    Mutant(
+        "ignores without a fence",
+        "item changes while it is planted for nobody",
+        _replaced(FakeCopyStore, "fence_of_ignored", lambda _, fence: fence.newest),
+    ),
+    Mutant(
+        "records no token of an equal value",
+        "item changes back",
+        _replaced(FakeCopyStore, "fence_of_equal", lambda _, fence, __: fence.newest),
+    ),
+    Mutant("keeps no debts", "item changes", _replaced(FakeCopyStore, "owe", lambda *_: None)),
+    Mutant(
+        "owes nothing to who missed it",
+        "missing item arrives with another schedule",
+        _replaced(FakeCopyStore, "is_missed", lambda *_: False),
+    ),
+    Mutant(
+        "settles newer debts",
+        "two follow one item",
+        _replaced(FakeCopyStore, "may_settle", lambda *_: True),
+    ),
+    Mutant(
+        "releases what others have claimed",
+        "two build one schedule",
+        _replaced(FakeWorkQueue, "is_holder", lambda self, _, key: key in self.tokens),
+    ),
+)

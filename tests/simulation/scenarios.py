@@ -38,7 +38,7 @@ def _item(pid: Pid, title: str, parent: Pid | None = None) -> ItemPut:
 
 _SHOWN = (_item(_EPISODE, "0"), _shows(_EPISODE))
 
-ALONE = (
+SCENARIOS = (
     Scenario("item changes", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")]),
     Scenario("item changes again", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")], [_item(_EPISODE, "2")]),
     Scenario("item changes back", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")], [_item(_EPISODE, "0")]),
@@ -122,10 +122,6 @@ ALONE = (
         later=[_item(_EPISODE, "1")],
         at_last=[_shows(_EPISODE, _NEIGHBOUR)],
     ),
-)
-"""One worker is stopped."""
-
-TOGETHER = (
     Scenario(
         "two follow one item",
         CATALOGUE,
@@ -142,5 +138,12 @@ TOGETHER = (
         [_shows(None, minutes=10)],
         accomplice=SECOND_PUBLISHER,
     ),
+    Scenario(
+        "two build one schedule that changes back",
+        PUBLISHER,
+        _SHOWN,
+        [_shows(_OTHER)],
+        later=[_shows(_EPISODE)],
+        accomplice=SECOND_PUBLISHER,
+    ),
 )
-"""Two workers are stopped."""

@@ -5,6 +5,9 @@
 """
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from simulation.ambush import Ambush
@@ -13,6 +16,13 @@ from simulation.storm import Storm
 
 _FIRST = int(os.environ.get("SCHEDULES_SIMULATION_FIRST", "0"))
 _SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "250"))
+_PRINT_TRACES = """
+from simulation.ambush import Ambush
+from simulation.storm import Storm
+for simulation in [Storm(3), Storm(4, troubled=True), Ambush(5), Ambush(6, troubled=True)]:
+    simulation.run()
+    print([(step.number, step.worker, step.what) for step in simulation.trace])
+"""
 
 
 @pytest.mark.parametrize("troubled", [False, True], ids=["valid", "troubled"])
@@ -25,3 +35,23 @@ def test_simulation_converges(kind: type[Simulation], troubled: bool) -> None:
         except Exception as error:
             again = f"SCHEDULES_SIMULATION_FIRST={seed} SCHEDULES_SIMULATION_SEEDS=1 make test"
             raise AssertionError(f"seed {seed} of {kind.__name__} went wrong; again by: {again}") from error
+
+
+def test_seed_does_the_same_in_every_process() -> None:
+    """A seed that went wrong can be repeated, however the process that repeats it hashes strings."""
+    tests = Path(__file__).parent.parent
+    command = [sys.executable, "-c", _PRINT_TRACES]
+
+    traces = {
+        subprocess.run(
+            command,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(tests)},
+            cwd=tests.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+
+    assert len(traces) == 1
