@@ -1,8 +1,7 @@
 """One catalogue change, with the catalogue keyspace at 1, 10 and 100 times its size: the cost shall not grow.
 
 An episode that five schedules show is edited: the notification is followed, and what it marked is published.
-Every size has a database of its own in one Redis server, for the kernel may treat two processes differently
-for minutes on end; the sizes take turns.
+Every size has a database of its own in one Redis server, so that the sizes differ in nothing else; they take turns.
 """
 
 from collections.abc import Callable
