@@ -109,6 +109,8 @@ class CatalogueFollower:
                 values[pid], kinds[pid] = render_copy(item), item.kind
         if complaints:
             self._refused.keep(complaints)
+        if values:
+            self._refused.forget([str(pid) for pid in values])
         return values, kinds, [Pid(text) for text in complaints]
 
     def _propagate(self, causes: Mapping[Pid, Cause]) -> int:
