@@ -80,6 +80,11 @@ class Recorder:
         feed.confirm_recorded([entry.position for entry in settled])
         return len(entries)
 
+    def record_all_published(self) -> None:
+        """Go on until no change is left to be taken."""
+        while self.record_published():
+            pass
+
     def _duty_towards(self, run_id: str) -> "_Duty":
         """What is to be done about changes that are said to be recorded by that run, or by none."""
         run = self._instance.get_run_by_id(run_id) if run_id else None

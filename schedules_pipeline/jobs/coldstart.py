@@ -36,8 +36,7 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
         recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
         cause = Cause(context.run_id, Origin.COLDSTART, context.partition_key, pipeline.clock())
         published = _rebuild(context, pipeline, keys, cause)
-        while recorder.record_published():
-            pass
+        recorder.record_all_published()
         context.add_output_metadata({"schedules": len(keys), "published": published})
 
     @dg.job(

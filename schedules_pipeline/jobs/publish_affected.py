@@ -14,6 +14,7 @@ import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.rebuild import Batch
@@ -99,8 +100,7 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
         recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
         with PublishingThread(pipeline, context.run_id) as publishing:
             _record_while_needed(context, pipeline, recorder, publishing, settings)
-        while recorder.record_published():
-            pass
+        recorder.record_all_published()
 
     @dg.job(
         name=JOB_NAME,
@@ -172,9 +172,7 @@ def _log_news(context: dg.OpExecutionContext, news: Batch | Exception) -> None:
     if isinstance(news, Exception):
         context.log.warning(f"a batch failed and was put back: {type(news).__name__}: {news}")
         return
-    outcomes = (
-        ", ".join(f"{news.count(o)} {o}" for o in type(news.built[0].outcome)) if news.built else "none"
-    )
-    context.log.info(f"batch of {len(news.built)} in {news.seconds * 1000:.0f} ms: {outcomes}")
+    outcomes = ", ".join(f"{count} {outcome}" for outcome in Outcome if (count := news.count(outcome)))
+    context.log.info(f"batch of {len(news.built)} in {news.seconds * 1000:.0f} ms: {outcomes or 'none'}")
     for key, error in news.failed.items():
         context.log.warning(f"{key} could not be fetched, and waits: {error}")
