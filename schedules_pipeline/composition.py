@@ -21,6 +21,7 @@ from schedules_pipeline.adapters.redis.journal import (
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.legacy import RedisLegacyKeyspace
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from schedules_pipeline.adapters.redis.passes import RedisPassLog
 from schedules_pipeline.adapters.redis.presence import RedisPublisherPresence
 from schedules_pipeline.adapters.redis.references import RedisReferenceIndex
 from schedules_pipeline.adapters.redis.schedules import RedisScheduleStore
@@ -29,6 +30,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore
 from schedules_pipeline.ports.feed import ChangeFeed
 from schedules_pipeline.ports.journal import Comparisons, Counters, RefusedInput
+from schedules_pipeline.ports.passes import PassLog
 from schedules_pipeline.ports.presence import PublisherPresence
 from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.schedules import ScheduleStore
@@ -60,6 +62,7 @@ class Store:
     comparisons: Comparisons
     counters: Counters
     presence: PublisherPresence
+    passes: PassLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Upstreams:
     schedule_queue: NotificationQueue
     catalogue_queue: NotificationQueue
     legacy: LegacyKeyspace
+    schedule_dead_letters: NotificationQueue
+    catalogue_dead_letters: NotificationQueue
 
 
 class Pipeline:
@@ -136,6 +141,7 @@ def redis_store(link: RedisLink, keyspace: str) -> Store:
         RedisComparisons(link, keys),
         RedisCounters(link, keys),
         RedisPublisherPresence(link, keys),
+        RedisPassLog(link, keys),
     )
 
 
@@ -163,6 +169,8 @@ def build_pipeline(settings: Settings) -> Pipeline:
         SqsQueue(sqs, settings.schedule_queue),
         SqsQueue(sqs, settings.catalogue_queue),
         RedisLegacyKeyspace(legacy, settings.legacy_prefix),
+        SqsQueue(sqs, settings.schedule_dead_letter_queue),
+        SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
     return Pipeline(
         redis_store(link, settings.keyspace),

@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     catalogue_queue: str = Field(
         default="catalogue-events", description="The queue that announces catalogue items."
     )
+    schedule_dead_letter_queue: str = Field(
+        default="schedule-events-dead",
+        description="Where messages of `schedule_queue` go that nobody handled.",
+    )
+    catalogue_dead_letter_queue: str = Field(
+        default="catalogue-events-dead",
+        description="Where messages of `catalogue_queue` go that nobody handled.",
+    )
 
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         default="Europe/London", description="Where broadcast days are cut."

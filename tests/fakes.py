@@ -27,6 +27,7 @@ from schedules_pipeline.formats.change_row import parse_row, render_row
 from schedules_pipeline.ports.catalogue import Begun, Stored
 from schedules_pipeline.ports.feed import Change, FeedEntry
 from schedules_pipeline.ports.journal import Comparison, Refusal
+from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
 from schedules_pipeline.ports.upstream import Message, QueueDepth, SourceObject
 from schedules_pipeline.ports.work import Backlog, Cause, Claim, Failure, Mark, Work
@@ -813,6 +814,32 @@ class FakePublisherPresence(Fake):
         self._name, self._until = name, self._clock() + timedelta(seconds=seconds)
 
 
+class FakePassLog(Fake):
+    """Implements :class:`~schedules_pipeline.ports.passes.PassLog`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._records: dict[PassName, PassRecord] = {}
+
+    @answered
+    @step
+    def note(self, report: PassReport) -> None:
+        known = self._records.get(report.name)
+        before = known.latest_success if known else None
+        self._records[report.name] = PassRecord(
+            latest=report,
+            latest_success=report if report.succeeded else before,
+            runs=(known.runs if known else 0) + 1,
+            failures=(known.failures if known else 0) + (not report.succeeded),
+            seconds=(known.seconds if known else 0.0) + report.seconds,
+        )
+
+    @answered
+    @step
+    def all(self) -> dict[PassName, PassRecord]:
+        return dict(self._records)
+
+
 # The outside
 
 
@@ -899,7 +926,7 @@ class FakeQueue(Fake):
         self._sent: dict[str, _Sent] = {}
         self._count = 0
 
-    def send(self, body: str, delay: timedelta = timedelta(0)) -> None:
+    def post(self, body: str, delay: timedelta = timedelta(0)) -> None:
         """What the outside does; arrives after the delay."""
         self._count += 1
         message_id, now = f"{self._name}-{self._count}", self._clock()
@@ -909,7 +936,7 @@ class FakeQueue(Fake):
         """What an operator does with the dead letters: they are sent again."""
         bodies, self.dead = self.dead, []
         for body in bodies:
-            self.send(body)
+            self.post(body)
 
     def has_visible(self) -> bool:
         """Whether there is something to receive, or to bury, now; touches nothing."""
@@ -934,11 +961,25 @@ class FakeQueue(Fake):
             self._delete_one(message)
 
     @answered
+    def send(self, bodies: Sequence[str]) -> None:
+        for body in bodies:
+            self._send_one(body)
+
+    @answered
+    @step
+    def purge(self) -> None:
+        self._sent.clear()
+
+    @answered
     @step
     def depth(self) -> QueueDepth:
         self._bury()
         waiting = len(self._visible())
         return QueueDepth(waiting, len(self._sent) - waiting)
+
+    @step
+    def _send_one(self, body: str) -> None:
+        self.post(body)
 
     @step
     def _delete_one(self, message: Message) -> None:
@@ -982,6 +1023,7 @@ class FakeStore:
     comparisons: FakeComparisons
     counters: FakeCounters
     presence: FakePublisherPresence
+    passes: FakePassLog
 
     def as_store(self) -> Store:
         return Store(
@@ -994,6 +1036,7 @@ class FakeStore:
             self.comparisons,
             self.counters,
             self.presence,
+            self.passes,
         )
 
 
@@ -1006,6 +1049,8 @@ class FakeUpstreams:
     schedule_queue: FakeQueue
     catalogue_queue: FakeQueue
     legacy: FakeLegacyKeyspace
+    schedule_dead_letters: FakeQueue
+    catalogue_dead_letters: FakeQueue
 
     def as_upstreams(self) -> Upstreams:
         return Upstreams(
@@ -1014,6 +1059,8 @@ class FakeUpstreams:
             self.schedule_queue,
             self.catalogue_queue,
             self.legacy,
+            self.schedule_dead_letters,
+            self.catalogue_dead_letters,
         )
 
 
@@ -1031,6 +1078,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         FakeComparisons(conditions),
         FakeCounters(conditions),
         FakePublisherPresence(conditions, clock),
+        FakePassLog(conditions),
     )
 
 
@@ -1043,6 +1091,8 @@ def fake_upstreams(clock: FakeClock, random: Random, conditions: Conditions | No
         FakeQueue(conditions, clock, random, "schedule"),
         FakeQueue(conditions, clock, random, "catalogue"),
         FakeLegacyKeyspace(conditions),
+        FakeQueue(conditions, clock, random, "dead schedule"),
+        FakeQueue(conditions, clock, random, "dead catalogue"),
     )
 
 

@@ -35,6 +35,8 @@ def _pipeline(url: str, keyspace: str, source: FakeUpstreams) -> Pipeline:
         source.schedule_queue,
         source.catalogue_queue,
         source.legacy,
+        source.schedule_dead_letters,
+        source.catalogue_dead_letters,
     )
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
     return Pipeline(redis_store(link, keyspace), upstreams, calendar, _now, smallest_share=0.5)

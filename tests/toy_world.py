@@ -45,7 +45,7 @@ class _OfItem:
     pid: Pid
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        upstreams.catalogue_queue.send(self._notification("UPDATE"), delay)
+        upstreams.catalogue_queue.post(self._notification("UPDATE"), delay)
 
     def _notification(self, action: str) -> str:
         return _text(
@@ -90,7 +90,7 @@ class ItemDeleted(_OfItem):
         upstreams.catalogue_source.documents.pop(self.pid, None)
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        upstreams.catalogue_queue.send(self._notification("DELETE"), delay)
+        upstreams.catalogue_queue.post(self._notification("DELETE"), delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class _OfSchedule:
     key: ScheduleKey
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        upstreams.schedule_queue.send(_s3_event("ObjectCreated:Put", self.key), delay)
+        upstreams.schedule_queue.post(_s3_event("ObjectCreated:Put", self.key), delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class ScheduleRemoved(_OfSchedule):
         upstreams.schedule_source.remove(self.key)
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        upstreams.schedule_queue.send(_s3_event("ObjectRemoved:Delete", self.key), delay)
+        upstreams.schedule_queue.post(_s3_event("ObjectRemoved:Delete", self.key), delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ class Gibberish:
         """The sources stay as they are."""
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        upstreams.schedule_queue.send("{", delay)
-        upstreams.catalogue_queue.send("[]", delay)
+        upstreams.schedule_queue.post("{", delay)
+        upstreams.catalogue_queue.post("[]", delay)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,12 @@ class NotificationQueue(Protocol):
 
     def delete(self, messages: Sequence[Message]) -> None: ...
 
+    def send(self, bodies: Sequence[str]) -> None:
+        """Put messages onto this queue, as a replay of dead letters does."""
+
+    def purge(self) -> None:
+        """Throw away everything that waits. For up to a minute, what is sent meanwhile may go as well."""
+
     def depth(self) -> QueueDepth:
         """Approximate, as such queues are."""
 

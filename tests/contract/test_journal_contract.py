@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
+from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
 
 PassTime = Callable[[timedelta], None]
 
@@ -129,3 +130,24 @@ def test_renewal_needs_no_booking(store: Store) -> None:
 
     assert not store.presence.book("two", 60)
     assert store.presence.name() == "by hand"
+
+
+def test_passes_are_remembered_by_name(store: Store) -> None:
+    """Of each kind of pass the latest report, the latest success and the totals come back."""
+    well = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=2), {"copies": 3})
+    ill = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=1), {}, "Redis: down")
+
+    store.passes.note(well)
+    store.passes.note(ill)
+
+    assert store.passes.all() == {PassName.COLLECTION: PassRecord(ill, well, runs=2, failures=1, seconds=3.0)}
+
+
+def test_a_pass_that_never_succeeded_has_no_success(store: Store) -> None:
+    """Before the first success there is none to tell of; before the first pass there is nothing."""
+    assert store.passes.all() == {}
+    ill = PassReport(PassName.RECONCILIATION, _NOW, _NOW, {}, "bucket: denied")
+
+    store.passes.note(ill)
+
+    assert store.passes.all()[PassName.RECONCILIATION].latest_success is None

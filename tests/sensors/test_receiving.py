@@ -47,7 +47,7 @@ def _schedule_message() -> str:
 
 def test_a_message_starts_a_publisher_where_there_is_none(stage: Stage) -> None:
     """The first message marks its schedule, is deleted, and asks for one run of the publisher."""
-    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.upstreams.schedule_queue.post(_schedule_message())
 
     result = stage.tick(schedule_events_sensor(_SETTINGS))
 
@@ -59,7 +59,7 @@ def test_a_message_starts_a_publisher_where_there_is_none(stage: Stage) -> None:
 def test_a_publisher_at_work_is_not_joined_by_another(stage: Stage) -> None:
     """While a publisher is present the sensor only receives."""
     stage.store.presence.renew("a run", 3600)
-    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.upstreams.schedule_queue.post(_schedule_message())
 
     result = stage.tick(schedule_events_sensor(_SETTINGS))
 
@@ -69,7 +69,7 @@ def test_a_publisher_at_work_is_not_joined_by_another(stage: Stage) -> None:
 
 def test_of_two_sensors_only_one_starts_a_publisher(stage: Stage) -> None:
     """The publisher is booked, so the other sensor asks for none."""
-    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.upstreams.schedule_queue.post(_schedule_message())
     stage.tick(schedule_events_sensor(_SETTINGS))
 
     result = stage.tick(catalogue_events_sensor(_SETTINGS))
@@ -87,7 +87,7 @@ def test_without_messages_or_work_nothing_is_started(stage: Stage) -> None:
 
 def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
     """What is dirty without a publisher, after a crash say, is found without any message."""
-    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.upstreams.schedule_queue.post(_schedule_message())
     stage.tick(schedule_events_sensor(_SETTINGS))
     stage.store.presence.leave()
 
@@ -98,7 +98,7 @@ def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
 
 def test_a_refused_message_is_kept_aside_and_shown(stage: Stage) -> None:
     """A message that says nothing is deleted, kept with its reason, and shown at the queue's asset."""
-    stage.upstreams.schedule_queue.send("not json")
+    stage.upstreams.schedule_queue.post("not json")
 
     result = stage.tick(schedule_events_sensor(_SETTINGS))
 
@@ -116,7 +116,7 @@ def test_changed_copies_are_observed(stage: Stage) -> None:
     stage.upstreams.catalogue_source.documents[pid] = orjson.dumps(document)
     stage.pipeline.follower.plant([pid])
     stage.upstreams.catalogue_source.documents[pid] = orjson.dumps({**document, "title": "Two"})
-    stage.upstreams.catalogue_queue.send('{"action": "UPDATE", "type": "brand", "pid": "b00000001"}')
+    stage.upstreams.catalogue_queue.post('{"action": "UPDATE", "type": "brand", "pid": "b00000001"}')
 
     result = stage.tick(catalogue_events_sensor(_SETTINGS))
 
@@ -130,7 +130,7 @@ def test_a_message_stays_where_handling_it_fails(stage: Stage, monkeypatch: pyte
         raise ServiceError("the store is away")
 
     monkeypatch.setattr(stage.pipeline.schedule_intake, "handle", fail)
-    stage.upstreams.schedule_queue.send(_schedule_message())
+    stage.upstreams.schedule_queue.post(_schedule_message())
 
     result = stage.tick(schedule_events_sensor(_SETTINGS))
 

@@ -48,6 +48,20 @@ class SqsQueue:
                     Entries=[{"Id": str(i), "ReceiptHandle": message.receipt} for i, message in entries],
                 )
 
+    def send(self, bodies: Sequence[str]) -> None:
+        for start in range(0, len(bodies), _MOST_PER_CALL):
+            entries = enumerate(bodies[start : start + _MOST_PER_CALL])
+            with _as_service_error(self._name):
+                reply = self._client.send_message_batch(
+                    QueueUrl=self._url(), Entries=[{"Id": str(i), "MessageBody": body} for i, body in entries]
+                )
+            if failed := reply.get("Failed"):
+                raise ServiceError(f"queue {self._name}: {len(failed)} messages were not taken: {failed[0]}")
+
+    def purge(self) -> None:
+        with _as_service_error(self._name):
+            self._client.purge_queue(QueueUrl=self._url())
+
     def depth(self) -> QueueDepth:
         with _as_service_error(self._name):
             attributes = self._client.get_queue_attributes(

@@ -66,7 +66,7 @@ class Keys:
     # What operators look at, tag {journal}.
 
     def journal(self, name: str) -> str:
-        """``refused``, ``comparisons``, ``counters``: hashes. ``compared_refresh``: string.
+        """``refused``, ``comparisons``, ``counters``, ``passes``: hashes. ``compared_refresh``: string.
         ``publisher``: string that expires, who publishes just now.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
