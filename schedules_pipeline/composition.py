@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schedules_pipeline.adapters.aws.bucket import S3ScheduleSource
@@ -13,6 +13,7 @@ from schedules_pipeline.adapters.redis.copies import (
     RedisCopyStore,
 )
 from schedules_pipeline.adapters.redis.feed import RedisChangeFeed
+from schedules_pipeline.adapters.redis.history import RedisVersionHistory
 from schedules_pipeline.adapters.redis.journal import (
     RedisComparisons,
     RedisCounters,
@@ -29,6 +30,7 @@ from schedules_pipeline.adapters.redis.work import RedisWorkQueue
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore
 from schedules_pipeline.ports.feed import ChangeFeed
+from schedules_pipeline.ports.history import VersionHistory
 from schedules_pipeline.ports.journal import Comparisons, Counters, RefusedInput
 from schedules_pipeline.ports.passes import PassLog
 from schedules_pipeline.ports.presence import PublisherPresence
@@ -63,6 +65,7 @@ class Store:
     counters: Counters
     presence: PublisherPresence
     passes: PassLog
+    history: VersionHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,11 @@ class Pipeline:
         )
 
 
-def redis_store(link: RedisLink, keyspace: str) -> Store:
+def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = timedelta(days=3)) -> Store:
     """Our store on Redis."""
     keys = Keys(keyspace)
     return Store(
-        RedisScheduleStore(link, keys),
+        RedisScheduleStore(link, keys, versions_kept_for),
         RedisCopyStore(link, keys),
         RedisReferenceIndex(link, keys),
         RedisWorkQueue(link, keys),
@@ -142,6 +145,7 @@ def redis_store(link: RedisLink, keyspace: str) -> Store:
         RedisCounters(link, keys),
         RedisPublisherPresence(link, keys),
         RedisPassLog(link, keys),
+        RedisVersionHistory(link, keys),
     )
 
 
@@ -173,7 +177,7 @@ def build_pipeline(settings: Settings) -> Pipeline:
         SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
     return Pipeline(
-        redis_store(link, settings.keyspace),
+        redis_store(link, settings.keyspace, timedelta(hours=settings.versions_kept_hours)),
         upstreams,
         calendar_from(settings),
         utc_now,

@@ -78,6 +78,8 @@ class Recorder:
         self._record({change.key: change for change in self._partitioned(ours)})
         settled = [entry for entry in entries if duties[entry.change.recorded_by] is not _Duty.WAIT]
         feed.confirm_recorded([entry.position for entry in settled])
+        # Here and not at the commit: compressing takes longer than publishing, and nobody waits for it.
+        self._pipeline.store.history.compact([(e.change.key, e.change.seq - 1) for e in settled])
         return len(entries)
 
     def record_all_published(self) -> None:

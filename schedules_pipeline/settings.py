@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         pattern="^(WARN|ERROR)$",
         description="What a standing difference from the old system is in Dagster.",
     )
+    versions_kept_hours: int = Field(
+        default=72, ge=1, description="How long the document of a version that was replaced can be shown."
+    )
     coldstart_shards: int = Field(
         default=2, ge=1, le=64, description="Into how many runs a coldstart is cut."
     )

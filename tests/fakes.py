@@ -26,6 +26,7 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.formats.change_row import parse_row, render_row
 from schedules_pipeline.ports.catalogue import Begun, Stored
 from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.ports.history import VERSIONS_LISTED
 from schedules_pipeline.ports.journal import Comparison, Refusal
 from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
@@ -116,6 +117,8 @@ class _Kept:
     state: ScheduleState
     document: bytes | None = None
     outbox: dict[int, bytes] = field(default_factory=dict)
+    history: list[Change] = field(default_factory=list)
+    replaced: dict[int, bytes] = field(default_factory=dict)
 
 
 class FakeScheduleStore(Fake):
@@ -168,10 +171,13 @@ class FakeScheduleStore(Fake):
         if self.has_moved(kept.state, commit):
             return Committed(Outcome.MOVED, kept.state.seq)
         outcome, seq = Outcome.UNCHANGED, kept.state.seq
-        if kept.state.etag != commit.etag:
+        if kept.state.etag != commit.etag or bool(commit.etag) != (kept.document is not None):
             outcome, seq = Outcome.PUBLISHED, commit.change.seq
+            if kept.document is not None:
+                kept.replaced[kept.state.seq] = kept.document
             kept.document = commit.document if commit.etag else None
             kept.outbox = {**self.left_behind(kept), seq: render_row(commit.change)}
+            kept.history.insert(0, commit.change)
         accepted = (commit.accepted or None) if commit.accepted_is_new else kept.state.accepted
         kept.state = replace(
             kept.state,
@@ -212,6 +218,31 @@ class FakeScheduleStore(Fake):
 
     def _keep(self, key: ScheduleKey) -> _Kept:
         return self.kept.setdefault(key, _Kept(ScheduleState(key)))
+
+
+class FakeVersionHistory(Fake):
+    """Implements :class:`~schedules_pipeline.ports.history.VersionHistory`; nothing expires."""
+
+    def __init__(self, conditions: Conditions, schedules: FakeScheduleStore) -> None:
+        super().__init__(conditions)
+        self._schedules = schedules
+
+    @answered
+    @step
+    def versions(self, key: ScheduleKey) -> list[Change]:
+        kept = self._schedules.kept.get(key)
+        return [] if kept is None else kept.history[:VERSIONS_LISTED]
+
+    @answered
+    @step
+    def document(self, key: ScheduleKey, seq: int) -> bytes | None:
+        kept = self._schedules.kept.get(key)
+        if kept is None:
+            return None
+        return kept.document if kept.state.seq == seq else kept.replaced.get(seq)
+
+    def compact(self, replaced: Sequence[tuple[ScheduleKey, int]]) -> None:
+        """There is nothing to be seen of it."""
 
 
 # The catalogue
@@ -360,14 +391,15 @@ class FakeCopyStore(Fake):
     @step
     def _store_one(self, pid: Pid, token: int, value: bytes) -> Stored:
         fence = self.fence(pid)
-        changed = False
+        changed, previous = False, None
         if self.is_fresh(fence, token):
             changed = self.copies.get(pid) != value
+            previous = self.copies.get(pid) if changed else None
             fence.newest = token if changed else self.fence_of_equal(fence, token)
             if changed:
                 self.copies[pid] = value
                 self.owe(fence, token)
-        return Stored(changed, changed or fence.owed is not None)
+        return Stored(changed, changed or fence.owed is not None, previous)
 
     @step
     def _settle_one(self, pid: Pid, token: int) -> None:
@@ -1024,6 +1056,7 @@ class FakeStore:
     counters: FakeCounters
     presence: FakePublisherPresence
     passes: FakePassLog
+    history: FakeVersionHistory
 
     def as_store(self) -> Store:
         return Store(
@@ -1037,6 +1070,7 @@ class FakeStore:
             self.counters,
             self.presence,
             self.passes,
+            self.history,
         )
 
 
@@ -1068,8 +1102,9 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
     """An empty store."""
     conditions = conditions or Conditions()
     references = FakeReferenceIndex(conditions)
+    schedules = FakeScheduleStore(conditions)
     return FakeStore(
-        FakeScheduleStore(conditions),
+        schedules,
         FakeCopyStore(conditions, references, clock),
         references,
         FakeWorkQueue(conditions),
@@ -1079,6 +1114,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         FakeCounters(conditions),
         FakePublisherPresence(conditions, clock),
         FakePassLog(conditions),
+        FakeVersionHistory(conditions, schedules),
     )
 
 

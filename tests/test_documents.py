@@ -87,12 +87,19 @@ def _render_default(value: object) -> str:
 # Redis
 
 
-@pytest.mark.parametrize("key", ["state", "document", "outbox", "copy", "fence", "dependants"])
+@pytest.mark.parametrize("key", ["state", "document", "outbox", "history", "copy", "fence", "dependants"])
 def test_every_key_of_a_thing_is_documented(key: str) -> None:
     """The document of keys has the key as the register spells it, with names for what varies."""
     of = _PID if key in ("copy", "fence", "dependants") else _KEY
 
     spelt = getattr(Keys("<ks>"), key)(of).replace(str(_KEY), "sid/date").replace(_PID, "pid")
+
+    assert f"| `{spelt}` |" in _keys_document()
+
+
+def test_the_key_of_a_version_is_documented() -> None:
+    """The one key that has a number too."""
+    spelt = Keys("<ks>").version(_KEY, 7).replace(str(_KEY), "sid/date").replace(":7", ":<seq>")
 
     assert f"| `{spelt}` |" in _keys_document()
 
@@ -118,7 +125,7 @@ def test_the_register_has_no_other_keys() -> None:
     methods = {name for name in vars(Keys) if not name.startswith("_")} - {"keyspace"}
 
     assert methods == {
-        *("state", "document", "outbox"),
+        *("state", "document", "outbox", "history", "version"),
         *("copy", "fence", "dependants"),
         *("work", "feed", "journal"),
     }

@@ -37,6 +37,16 @@ class CatalogueItem(NamedTuple):
     warning_text: str | None = None
 
 
+def changed_fields(before: CatalogueItem, after: CatalogueItem) -> tuple[str, ...]:
+    """The names of the fields in which two versions of one item differ, as ``title`` or ``synopses.short``."""
+    old, new = (item._asdict() | _synopses_by_name(item) for item in (before, after))
+    return tuple(name for name in old if name != "synopses" and old[name] != new[name])
+
+
+def _synopses_by_name(item: CatalogueItem) -> dict[str, str]:
+    return {f"synopses.{length}": text for length, text in item.synopses._asdict().items()}
+
+
 Lookup = Callable[[Pid], CatalogueItem | None]
 """Finds an item by its pid; None for one that the catalogue does not hold."""
 

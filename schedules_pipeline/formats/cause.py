@@ -14,7 +14,9 @@ def render_cause(cause: Cause) -> bytes:
 
 
 def cause_fields(cause: Cause) -> list[str]:
-    return [cause.event_id, cause.origin.value, str(cause.subject), cause.notified_at.isoformat()]
+    """The four that every cause has, then the names of the fields that changed, if any."""
+    notified_at = cause.notified_at.isoformat()
+    return [cause.event_id, cause.origin.value, str(cause.subject), notified_at, *cause.changed]
 
 
 @lru_cache(maxsize=1_024)
@@ -24,5 +26,5 @@ def parse_cause(line: bytes) -> Cause:
 
 
 def read_cause(fields: list[Any]) -> Cause:
-    event_id, origin, subject, notified_at = fields
-    return Cause(event_id, Origin(origin), subject, datetime.fromisoformat(notified_at))
+    event_id, origin, subject, notified_at, *changed = fields
+    return Cause(event_id, Origin(origin), subject, datetime.fromisoformat(notified_at), tuple(changed))

@@ -20,10 +20,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The second step: whether our copy changed, and whether a change is still to be propagated."""
+    """The second step: whether our copy changed, and whether a change is still to be propagated.
+    ``previous``: what a changed copy was before; None where there was none, or nothing changed.
+    """
 
     changed: bool
     is_owed: bool
+    previous: bytes | None = None
 
 
 class CatalogueSource(Protocol):

@@ -21,13 +21,15 @@ class Origin(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What asked for a rebuild. ``event_id`` is the message's id, or the run's; ``subject`` the pid or
-    schedule key it was about; ``notified_at`` when the upstream's notification was sent.
+    schedule key it was about; ``notified_at`` when the upstream's notification was sent; ``changed`` the
+    catalogue item's fields that were different, as far as known.
     """
 
     event_id: str
     origin: Origin
     subject: str
     notified_at: datetime
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,20 @@ that the redelivered notification pays.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.catalogue import Kind
+from schedules_pipeline.domain.catalogue import Kind, changed_fields
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.urgency import due_at
 from schedules_pipeline.errors import InvalidDocument
 from schedules_pipeline.formats.catalogue_document import (
     parse_catalogue_document,
+    parse_copy,
     render_copy,
 )
-from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore
+from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore, Stored
 from schedules_pipeline.ports.journal import RefusedInput
 from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.work import Cause, Mark, WorkQueue
@@ -72,6 +73,7 @@ class CatalogueFollower:
         stored = self._copies.store({pid: (begun[pid].token, value) for pid, value in values.items()})
         owed = [pid for pid, result in stored.items() if result.is_owed]
         owed += [pid for pid in needed if pid not in stored and begun[pid].is_owed]
+        causes = _with_changed_fields(causes, stored, values)
         marked = self._propagate({pid: causes[pid] for pid in owed})
         self._copies.settle({pid: begun[pid].token for pid in owed})
         changed = {pid: kinds[pid] for pid, result in stored.items() if result.changed}
@@ -125,3 +127,15 @@ class CatalogueFollower:
         ]
         self._work.mark(marks)
         return len({mark.key for mark in marks})
+
+
+def _with_changed_fields(
+    causes: Mapping[Pid, Cause], stored: Mapping[Pid, Stored], values: Mapping[Pid, bytes]
+) -> dict[Pid, Cause]:
+    """Say in each cause what was different. Of a debt that somebody else left nothing is known."""
+    told = dict(causes)
+    for pid, result in stored.items():
+        if result.previous is not None:
+            fields = changed_fields(parse_copy(pid, result.previous), parse_copy(pid, values[pid]))
+            told[pid] = replace(causes[pid], changed=fields)
+    return told

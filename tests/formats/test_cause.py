@@ -13,7 +13,12 @@ from schedules_pipeline.ports.work import Cause, Origin
 _AT = datetime(2026, 1, 10, 9, 30, 0, 120, tzinfo=UTC)
 
 _causes = st.builds(
-    Cause, st.text(), st.sampled_from(Origin), st.text(), st.datetimes(timezones=st.just(UTC))
+    Cause,
+    st.text(),
+    st.sampled_from(Origin),
+    st.text(),
+    st.datetimes(timezones=st.just(UTC)),
+    st.lists(st.text()).map(tuple),
 )
 
 

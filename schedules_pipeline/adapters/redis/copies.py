@@ -58,8 +58,8 @@ class RedisCopyStore:
             ]
         )
         return {
-            pid: Stored(bool(changed), bool(owed))
-            for pid, (changed, owed) in zip(values, replies, strict=True)
+            pid: Stored(bool(changed), bool(owed), previous)
+            for pid, (changed, owed, previous) in zip(values, replies, strict=True)
         }
 
     def settle(self, tokens: Mapping[Pid, int]) -> None:

@@ -29,6 +29,14 @@ class Keys:
         """Sorted set: rows of the change feed that it may not have yet, by sequence number."""
         return f"{self.keyspace}:outbox:{{{key}}}"
 
+    def history(self, key: ScheduleKey) -> str:
+        """List: the feed rows of the latest versions, newest first."""
+        return f"{self.keyspace}:history:{{{key}}}"
+
+    def version(self, key: ScheduleKey, seq: int) -> str:
+        """String: the document of a version that was replaced, compressed after a while. Expires."""
+        return f"{self.keyspace}:version:{{{key}}}:{seq}"
+
     # One catalogue item, tag {pid}.
 
     def copy(self, pid: Pid) -> str:

@@ -1,12 +1,14 @@
 """The store of schedules on Redis: for each a hash of what is committed, and the document."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import Command, RedisLink
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.formats.change_row import render_row
+from schedules_pipeline.ports.history import VERSIONS_LISTED
 from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
 
 _FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors")
@@ -15,9 +17,10 @@ _FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors")
 class RedisScheduleStore:
     """Implements :class:`~schedules_pipeline.ports.schedules.ScheduleStore`."""
 
-    def __init__(self, link: RedisLink, keys: Keys) -> None:
+    def __init__(self, link: RedisLink, keys: Keys, versions_kept_for: timedelta) -> None:
         self._link = link
         self._keys = keys
+        self._versions_kept_seconds = int(versions_kept_for.total_seconds())
         self._commit = link.script("commit")
 
     def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
@@ -42,7 +45,13 @@ class RedisScheduleStore:
     def _commit_command(self, commit: Commit) -> Command:
         key = commit.key
         return self._commit.command(
-            [self._keys.state(key), self._keys.document(key), self._keys.outbox(key)],
+            [
+                self._keys.state(key),
+                self._keys.document(key),
+                self._keys.outbox(key),
+                self._keys.history(key),
+                self._keys.version(key, commit.change.seq - 1),
+            ],
             [
                 commit.token,
                 commit.read_token,
@@ -54,6 +63,8 @@ class RedisScheduleStore:
                 commit.change.seq,
                 commit.document,
                 render_row(commit.change),
+                VERSIONS_LISTED,
+                self._versions_kept_seconds,
             ],
         )
 

@@ -1,9 +1,12 @@
 -- Makes the result of one build true, if nobody has overtaken it.
--- KEYS  1 state (hash)  2 document (string)  3 outbox (zset)
+-- KEYS  1 state (hash)  2 document (string)  3 outbox (zset)  4 history (list)
+--       5 where the document that is replaced is kept (string)
 -- ARGV  1 token  2 committed token that the build began from  3 seen mark
 --       4 accepted source ("" = none)  5 "1" if the accepted source is new  6 ancestors
 --       7 etag ("" = nothing to show)  8 next sequence number  9 document  10 feed row
+--       11 rows of the history kept  12 seconds for which a replaced document is kept
 -- Since nobody has committed since the build began, the next sequence number is the one it expected.
+-- A document that is not there although it should be was lost, and is published anew.
 -- Reply: outcome, sequence number, then pairs of all that is not yet announced: feed row, sequence number.
 local state = redis.call('HMGET', KEYS[1], 'token', 'etag', 'seq')
 local committed, etag, seq = tonumber(state[1] or '0'), state[2] or '', state[3] or '0'
@@ -11,11 +14,17 @@ if committed >= tonumber(ARGV[1]) then return {'superseded', seq} end
 if committed ~= tonumber(ARGV[2]) then return {'moved', seq} end
 
 local outcome = 'unchanged'
-if etag ~= ARGV[7] then
+local is_there = redis.call('EXISTS', KEYS[2]) == 1
+if etag ~= ARGV[7] or (ARGV[7] ~= '' and not is_there) then
   outcome, seq = 'published', ARGV[8]
-  if ARGV[7] == '' then redis.call('DEL', KEYS[2])
-  else redis.call('SET', KEYS[2], ARGV[9]) end
+  if is_there then
+    redis.call('RENAME', KEYS[2], KEYS[5])
+    redis.call('EXPIRE', KEYS[5], ARGV[12])
+  end
+  if ARGV[7] ~= '' then redis.call('SET', KEYS[2], ARGV[9]) end
   redis.call('ZADD', KEYS[3], seq, ARGV[10])
+  redis.call('LPUSH', KEYS[4], ARGV[10])
+  redis.call('LTRIM', KEYS[4], 0, ARGV[11] - 1)
 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'seen', ARGV[3], 'ancestors', ARGV[6], 'etag', ARGV[7], 'seq', seq)
 if ARGV[5] == '1' then
