@@ -7,7 +7,7 @@ UV := .venv-tools/bin/uv
 LOCKED := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check fuzz bench lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,6 +45,14 @@ check: setup ## Formatter, linter, strict types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.venv-fuzz/ready: requirements/fuzz.lock | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-fuzz
+	VIRTUAL_ENV=.venv-fuzz $(LOCKED) requirements/fuzz.lock
+	@touch $@
+
+fuzz: .venv-fuzz/ready ## Search for input that breaks a parser, by the branches that it reaches: TIME=60 seconds each
+	PYTHONPATH=.:tests .venv-fuzz/bin/python -m fuzz.coverage_guided --seconds $(or $(TIME),60)
+
 bench: setup ## Measure, print a table, and write .bench/results.json
 	$(BIN)/python -m benchmarks
 
@@ -53,6 +61,8 @@ lock: $(UV) ## Lock the newest versions that pyproject.toml allows
 		--group dev --output-file requirements/dev.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--output-file requirements/emulator.lock requirements/emulator.in
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--constraint requirements/dev.lock --output-file requirements/fuzz.lock requirements/fuzz.in
 
 clean: ## Remove environments, caches and what runs have left
-	rm -rf .venv .venv-tools .venv-emulator .run .run.lock .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-tools .venv-emulator .venv-fuzz .fuzz .run .run.lock .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,16 +3,22 @@
 import dagster as dg
 
 from schedules_pipeline.assets.catalogue import catalogue_copies
+from schedules_pipeline.assets.parity import parity_assets
 from schedules_pipeline.assets.schedules import schedule_assets
 from schedules_pipeline.assets.upstream import external_assets
 from schedules_pipeline.checks.schedules import schedule_checks
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
+from schedules_pipeline.jobs.collect_garbage import collect_garbage_job, collect_garbage_timer
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
+from schedules_pipeline.jobs.reconcile import reconcile_job, reconcile_timer
+from schedules_pipeline.jobs.report_parity import parity_timer
 from schedules_pipeline.partitions import schedule_partitions
 from schedules_pipeline.resources import pipeline_resource
 from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
+from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor
 from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
+from schedules_pipeline.sensors.watch import watch_sensor
 from schedules_pipeline.settings import Settings, load_settings
 
 
@@ -24,10 +30,22 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             *external_assets(settings, partitions),
             catalogue_copies,
             schedule_assets(settings, partitions),
+            parity_assets(settings),
         ],
         asset_checks=[schedule_checks(settings)],
-        jobs=[publish_affected_job(settings), coldstart_job(settings)],
-        sensors=[schedule_events_sensor(settings), catalogue_events_sensor(settings)],
+        jobs=[
+            publish_affected_job(settings),
+            coldstart_job(settings),
+            collect_garbage_job(),
+            reconcile_job(settings),
+        ],
+        schedules=[parity_timer(), collect_garbage_timer(settings), reconcile_timer()],
+        sensors=[
+            schedule_events_sensor(settings),
+            catalogue_events_sensor(settings),
+            coldstart_control_sensor(settings),
+            watch_sensor(),
+        ],
         resources={"pipeline": pipeline or pipeline_resource},
     )
 

@@ -6,7 +6,8 @@
     ├── ContentError            theirs: the same input fails again, so it is kept aside, never retried
     │   ├── InvalidIdentifier   a text that should be a pid, a sid or a schedule key is not
     │   ├── InvalidDocument     a schedule or catalogue document that does not parse or validate
-    │   └── InvalidMessage      a notification that says nothing that we understand
+    │   ├── InvalidMessage      a notification that says nothing that we understand
+    │   └── InvalidRecord       what we keep ourselves does not read back
     ├── ServiceError            the world's: it may work in a moment, so it is retried with backoff
     └── ConfigurationError      ours: stop at start-up and name the setting
 """
@@ -30,6 +31,10 @@ class InvalidDocument(ContentError):
 
 class InvalidMessage(ContentError):
     """A notification in no envelope that we know, or with a key that names nothing of ours."""
+
+
+class InvalidRecord(ContentError):
+    """A value in our own keyspace that we did not write: by another version of us, by hand, or damaged."""
 
 
 class ServiceError(PipelineError):

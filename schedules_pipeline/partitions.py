@@ -31,10 +31,9 @@ def coldstart_shards(settings: Settings) -> dg.StaticPartitionsDefinition:
     return dg.StaticPartitionsDefinition([f"{number}-of-{count}" for number in range(1, count + 1)])
 
 
-def in_shard(key: ScheduleKey, shard: str) -> bool:
-    """By date, so that regional variants, which share their episodes, are built by the same run."""
-    number, count = (int(part) for part in shard.split("-of-"))
-    return key.date.toordinal() % count == number - 1
+def shard_number(shard: str) -> int:
+    """Counted from 0, of a shard's partition key."""
+    return int(shard.partition("-")[0]) - 1
 
 
 def partition_key(key: ScheduleKey) -> dg.MultiPartitionKey:
@@ -54,6 +53,16 @@ def is_partitioned(day: date, now: datetime, settings: Settings) -> bool:
 
 def ensure_services(instance: dg.DagsterInstance, sids: Iterable[Sid]) -> None:
     """Make partitions of services that are new."""
-    known = set(instance.get_dynamic_partitions(SERVICES.name or ""))
-    if new := sorted(set(map(str, sids)) - known):
+    if new := sorted(set(map(str, sids)) - known_services(instance)):
         instance.add_dynamic_partitions(SERVICES.name or "", new)
+
+
+def known_services(instance: dg.DagsterInstance) -> set[str]:
+    """The services that there are partitions of."""
+    return set(instance.get_dynamic_partitions(SERVICES.name or ""))
+
+
+def remove_services(instance: dg.DagsterInstance, sids: Iterable[str]) -> None:
+    """Remove the partitions of these services; what was recorded of them stays."""
+    for sid in sids:
+        instance.delete_dynamic_partition(SERVICES.name or "", sid)

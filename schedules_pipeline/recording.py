@@ -4,6 +4,7 @@ Output first, records afterwards: what is to be recorded is read from the change
 it is confirmed; so a run that dies in between loses no record, and publishing never waits for one.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import TypeVar
@@ -13,6 +14,7 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
+from schedules_pipeline.domain.printable import printable
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
@@ -65,6 +67,7 @@ class Recorder:
         self._run_id = run_id
         self._refused: dict[str, Refusal] = {}
         self._set_aside: dict[ScheduleKey, str] = {}
+        self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
 
     def record_published(self) -> int:
         """Record the next few changes of the feed that no run has recorded; answers with how many it took.
@@ -105,8 +108,7 @@ class Recorder:
         """Record what the comparison with the old system brought that is new."""
         keys = [key for key in comparisons if self._is_partitioned(key)]
         ensure_services(self._instance, {key.sid for key in keys})
-        for key in keys:
-            self._log_event(self._legacy_evaluation(key, comparisons[key]))
+        self._tell(self._legacy_evaluation(key, comparisons[key]) for key in keys)
 
     def record_kept_aside(self) -> None:
         """Record which input was refused, which builds were set aside, and which of either are well again.
@@ -114,32 +116,27 @@ class Recorder:
         Compares with what this recorder recorded before; a new one records all that there is.
         """
         refused, set_aside = self._pipeline.store.refused.all(), self._pipeline.store.work.set_aside()
-        for subject in _changed(self._refused, refused):
-            self._record_refusal(subject, refused.get(subject))
-        for key in _changed(self._set_aside, set_aside):
-            if self._is_partitioned(key):
-                self._log_event(_evaluation(key, is_built(set_aside.get(key))))
+        changed = _changed(self._refused, refused)
+        self._tell(event for subject in changed for event in self._refusal(subject, refused.get(subject)))
+        aside = [key for key in _changed(self._set_aside, set_aside) if self._is_partitioned(key)]
+        self._tell(self._evaluation(key, is_built(set_aside.get(key))) for key in aside)
         self._refused, self._set_aside = refused, set_aside
 
-    def _record_refusal(self, subject: str, refusal: Refusal | None) -> None:
+    def _refusal(self, subject: str, refusal: Refusal | None) -> Iterable[Event]:
         """Of a schedule as its check, of a catalogue item as an observation; of messages the sensors tell."""
         if "/" in subject:
             key = ScheduleKey.parse(subject)
             if self._is_partitioned(key):
                 ensure_services(self._instance, [key.sid])
-                self._log_event(_evaluation(key, source_accepted(refusal)))
+                yield self._evaluation(key, source_accepted(refusal))
         elif refusal is not None and is_pid(subject):
             metadata = {"refused": subject, "reason": refusal.reason}
-            self._log_event(
-                dg.AssetObservation(names.CATALOGUE_ITEMS, description="refused", metadata=metadata)
-            )
+            yield dg.AssetObservation(names.CATALOGUE_ITEMS, description="refused", metadata=metadata)
 
     def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
         """Evaluate and record the checks of schedules that have not changed; answers with all results."""
         results = self._pipeline.checker.check([key for key in keys if self._is_partitioned(key)])
-        for key, checks in results.items():
-            for result in checks:
-                self._log_event(_evaluation(key, result))
+        self._tell(self._evaluation(key, result) for key, checks in results.items() for result in checks)
         return [result for checks in results.values() for result in checks]
 
     def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
@@ -147,9 +144,11 @@ class Recorder:
         ensure_services(self._instance, {key.sid for key in latest})
         shown = {key: change for key, change in latest.items() if not change.is_removal}
         checks = self._pipeline.checker.check(list(shown))
-        for key, change in latest.items():
-            for event in self._events(key, change, checks.get(key, ())):
-                self._log_event(event)
+        self._tell(
+            event
+            for key, change in latest.items()
+            for event in self._events(key, change, checks.get(key, ()))
+        )
 
     def _events(self, key: ScheduleKey, change: Change, checks: Iterable[CheckResult]) -> Iterable[Event]:
         partition = partition_key(key)
@@ -158,6 +157,8 @@ class Recorder:
             yield dg.AssetObservation(
                 names.PARTNER_SCHEDULE, description="removed", partition=partition, metadata=metadata
             )
+            # Nothing is left of which a check could fail.
+            self._outcomes |= {(key, name.value): None for name in CheckName}
             return
         if change.source_changed:
             yield dg.AssetMaterialization(names.SOURCE_SCHEDULE, partition=partition, metadata=metadata)
@@ -165,13 +166,25 @@ class Recorder:
         yield dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition, metadata=metadata)
         for result in checks:
             if change.source_changed or result.name not in _CHECKS_OF_THE_SOURCE:
-                yield _evaluation(key, result)
+                yield self._evaluation(key, result)
         pending = Comparison(change.seq, Verdict.NOT_COMPARABLE, "", "published just now")
         yield self._legacy_evaluation(key, pending)
 
     def _legacy_evaluation(self, key: ScheduleKey, comparison: Comparison) -> dg.AssetCheckEvaluation:
         is_error = self._settings.difference_severity == "ERROR"
-        return _evaluation(key, legacy_result(comparison, difference_is_error=is_error))
+        return self._evaluation(key, legacy_result(comparison, difference_is_error=is_error))
+
+    def _evaluation(self, key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
+        """The event; whether the check fails as an error is noted when the event has been logged."""
+        self._outcomes[key, result.name.value] = result.summary if result.is_error else None
+        return evaluation(key, result)
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        """Log them, and have the store know which checks fail: nobody can ask Dagster for that at once."""
+        for event in events:
+            self._log_event(event)
+        outcomes, self._outcomes = self._outcomes, {}
+        self._pipeline.store.failing_checks.note(outcomes)
 
     def _partitioned(self, changes: Iterable[Change]) -> list[Change]:
         return [change for change in changes if self._is_partitioned(change.key)]
@@ -208,14 +221,22 @@ def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:
     return metadata
 
 
-def _evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
+def as_markdown(text: str) -> str:
+    """The text so that the UI shows it as it is, which renders descriptions of checks as Markdown.
+
+    A reason may quote what upstream sent, and that must neither become a link nor load an image.
+    """
+    return re.sub(r"([\\`*_\[\]<>~|&#!])", r"\\\1", printable(text))
+
+
+def evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
     severity = dg.AssetCheckSeverity.ERROR if result.is_error else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckEvaluation(
         asset_key=ASSET_OF_CHECK[result.name],
         check_name=result.name.value,
         passed=result.passed,
         severity=severity,
-        description=result.summary,
+        description=as_markdown(result.summary),
         metadata=dict(result.facts),
         partition=partition_key(key),
     )

@@ -5,6 +5,7 @@ Each is read from ``SCHEDULES_<NAME>``. The defaults fit the local demonstration
 
 from datetime import date
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -19,6 +20,18 @@ def _known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"no such time zone: {name[:60]!r}") from error
     return name
+
+
+def _web_address(url: SecretStr) -> SecretStr:
+    """The message does not hold the address, which may hold a token."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise ValueError("expected http:// or https:// and a host")
+    return url
 
 
 class Settings(BaseSettings):
@@ -51,7 +64,7 @@ class Settings(BaseSettings):
         default=None,
         description="Another endpoint than AWS's own, for an emulator; credentials come from AWS's default chain.",
     )
-    aws_region: str = Field(default="eu-west-1", description="The region of bucket and queues.")
+    aws_region: str = Field(default="eu-west-1", description="The region of bucket, queues and table.")
     schedule_bucket: str = Field(
         default="schedule-source", description="The bucket of the schedule documents."
     )
@@ -68,6 +81,16 @@ class Settings(BaseSettings):
     catalogue_dead_letter_queue: str = Field(
         default="catalogue-events-dead",
         description="Where messages of `catalogue_queue` go that nobody handled.",
+    )
+    references_home: str = Field(
+        default="redis",
+        pattern="^(redis|dynamodb)$",
+        description="Where the back-references are; a coldstart must follow a change.",
+    )
+    references_table: str = Field(
+        default="schedules-references",
+        pattern=r"^[A-Za-z0-9_.-]{3,255}$",
+        description="The DynamoDB table of the back-references, where they are in one.",
     )
 
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
@@ -90,6 +113,15 @@ class Settings(BaseSettings):
         le=1,
         description="A document with a smaller share of the broadcasts it replaces must be confirmed.",
     )
+    maximum_schedule_bytes: int = Field(
+        default=5_000_000,
+        ge=10_000,
+        le=100_000_000,
+        description="A larger schedule document is refused, and not read into memory.",
+    )
+    maximum_catalogue_bytes: int = Field(
+        default=1_000_000, ge=10_000, le=100_000_000, description="A larger catalogue document is refused."
+    )
     intended_differences: tuple[str, ...] = Field(
         default=(),
         description="Fields in which we mean to differ from the old system, as patterns (JSON list).",
@@ -105,6 +137,90 @@ class Settings(BaseSettings):
     coldstart_shards: int = Field(
         default=2, ge=1, le=64, description="Into how many runs a coldstart is cut."
     )
+    storm_threshold: int = Field(
+        default=10_000,
+        ge=1,
+        description="When more catalogue messages wait, a coldstart is begun instead of taking them one by one.",
+    )
+    purge_settles_seconds: int = Field(
+        default=60,
+        ge=0,
+        description="How long after its purge a queue may still lose messages; a coldstart reads no source before.",
+    )
+    switch_parity_threshold: float = Field(
+        default=0.995,
+        ge=0,
+        le=1,
+        description="The share of the comparable schedules that must match before partners may be switched.",
+    )
+    switch_coverage_threshold: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="The share of all schedules that must be comparable before partners may be switched.",
+    )
+    legacy_stale_minutes: int = Field(
+        default=60,
+        ge=1,
+        description="How long ago the old system may have refreshed for a comparison with it to count.",
+    )
+    reports_directory: str | None = Field(
+        default=None, description="Where reports are written, if not in `reports` below Dagster's local storage."
+    )
+    reports_kept: int = Field(default=30, ge=1, description="How many reports stay there.")
+    dagster_runs_kept_days: int = Field(
+        default=7, ge=1, description="How many days Dagster keeps finished runs and their events."
+    )
+    retention_days: int = Field(
+        default=30,
+        ge=0,
+        le=3_650,
+        description="How many days before today schedules are kept; 0 keeps them for ever.",
+    )
+    feed_kept_days: int = Field(
+        default=8,
+        ge=2,
+        description="How long rows of the change feed are kept, and the news that a schedule was removed.",
+    )
+    refused_kept_days: int = Field(
+        default=14, ge=1, description="How long refused messages and catalogue documents are listed."
+    )
+    reconcile_shares: int = Field(
+        default=24, ge=1, le=720, description="Into how many hourly shares a reconcile of everything is cut."
+    )
+    reconcile_grace_seconds: int = Field(
+        default=30,
+        ge=0,
+        le=900,
+        description="How long a reconcile waits for changes on their way, before a difference counts.",
+    )
+    alarm_topic_arn: str | None = Field(
+        default=None, description="The SNS topic that is told of alarms; none is told if left out."
+    )
+    alarm_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+        default=None, description="An address that alarms are posted to; a secret, it may hold a token."
+    )
+    runbook_url: str = Field(
+        default="docs/runbook.md", description="Where the runbook can be read; each alarm links to its page."
+    )
+    alarm_backlog_minutes: int = Field(
+        default=5, ge=1, description="For how long a schedule may be due to be built before it is an alarm."
+    )
+    alarm_late_minutes: int = Field(
+        default=15, ge=1, description="For how long a change may wait to be published before it is an alarm."
+    )
+    alarm_queue_minutes: int = Field(
+        default=5, ge=1, description="For how long a message may wait in a queue before it is an alarm."
+    )
+    alarm_collection_hours: int = Field(
+        default=26, ge=1, description="Without a collection of garbage for so long there is an alarm."
+    )
+    alarm_reconciliation_hours: int = Field(
+        default=3, ge=1, description="Without a reconciliation for so long there is an alarm."
+    )
+    alarm_clear_seconds: int = Field(
+        default=60, ge=0, description="How long the cause of an alarm must be gone before the all-clear."
+    )
     publisher_session_seconds: int = Field(
         default=900,
         ge=1,
@@ -118,6 +234,13 @@ class Settings(BaseSettings):
         ge=1,
         le=55,
         description="How long one evaluation of a queue's sensor goes on receiving.",
+    )
+
+    monitoring_host: str = Field(
+        default="127.0.0.1", description="The address that metrics and health are served on."
+    )
+    monitoring_port: int = Field(
+        default=9464, ge=1, le=65535, description="The port that metrics and health are served on."
     )
 
 

@@ -1,4 +1,5 @@
-"""What tests of any room may ask for: a real Redis server and the AWS emulator, started when first needed.
+"""What tests of any room may ask for: a real Redis server, a Redis Cluster and the AWS emulator, started when
+first needed. Tests that ask for the cluster belong to the group "cluster", so that one run makes one.
 
 Where a server's program is missing, its tests are skipped at home and fail where ``CI`` is set.
 """
@@ -7,15 +8,26 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
+from clusters import Cluster, running_cluster
 from redis import Redis
 
+from schedules_pipeline.adapters.aws.clients import dynamodb_client
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.local.provision import AwsEndpoints, Provisioned, provision
+from schedules_pipeline.local.provision import (
+    REFERENCES_TABLE,
+    AwsEndpoints,
+    Provisioned,
+    provision,
+    provision_references,
+)
 from schedules_pipeline.local.servers import AwsEmulator, RedisServer, bundled_redis
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 _REPOSITORY = Path(__file__).parent.parent
 
@@ -71,6 +83,13 @@ def redis_client(redis_server: RedisServer) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
+def cluster(redis_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Redis Cluster of this run's own: three masters, no replicas."""
+    with running_cluster(redis_executable, lambda: tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def emulator(emulator_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEmulator]:
     """An AWS emulator of this run's own; what tests create there stays until the run ends."""
     with AwsEmulator(emulator_executable, tmp_path_factory.mktemp("emulator")) as server:
@@ -89,6 +108,22 @@ def aws_endpoints(emulator: AwsEmulator, account_numbers: Iterator[int]) -> AwsE
     # The emulator takes an access key of twelve digits for the account's number.
     account = f"{next(account_numbers):012}"
     return AwsEndpoints(emulator.endpoint_url, emulator.region, access_key_id=account)
+
+
+@pytest.fixture(scope="session")
+def references_table(emulator: AwsEmulator, account_numbers: Iterator[int]) -> tuple["DynamoDBClient", str]:
+    """A client made as the real ones are, and the name of a table for back-references, of an account of its own."""
+    account = AwsEndpoints(
+        emulator.endpoint_url, emulator.region, access_key_id=f"{next(account_numbers):012}"
+    )
+    provision_references(account)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", str(account.access_key_id))
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+        client = dynamodb_client(emulator.region, emulator.endpoint_url)
+        # Credentials are looked up at the first request.
+        client.describe_table(TableName=REFERENCES_TABLE)
+    return client, REFERENCES_TABLE
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ is a small method, so that a test can take it out and see what happens.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -19,19 +20,26 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from schedules_pipeline.composition import Pipeline, Store, Upstreams
+from schedules_pipeline.domain.alarms import AlarmName, Episode, Notice, Turn
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.formats.change_row import parse_row, render_row
-from schedules_pipeline.ports.catalogue import Begun, Stored
+from schedules_pipeline.ports.catalogue import Begun, Collected, Stored
+from schedules_pipeline.ports.coldstart import Coldstart, Epoch, Request, Stage
 from schedules_pipeline.ports.feed import Change, FeedEntry
 from schedules_pipeline.ports.history import VERSIONS_LISTED
-from schedules_pipeline.ports.journal import Comparison, Refusal
+from schedules_pipeline.ports.intake import QueueName, QueueNotes
+from schedules_pipeline.ports.journal import DURATION_BOUNDS, NO_DURATIONS, Comparison, Durations, Refusal
+from schedules_pipeline.ports.parity import ParityPoint
 from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
-from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
+from schedules_pipeline.ports.schedules import DISTRUSTED, Commit, Committed, Outcome, ScheduleState
+from schedules_pipeline.ports.served import NEVER_SWITCHED, Served
 from schedules_pipeline.ports.upstream import Message, QueueDepth, SourceObject
-from schedules_pipeline.ports.work import Backlog, Cause, Claim, Failure, Mark, Work
+from schedules_pipeline.ports.work import LONGEST_PAUSE, Backlog, Cause, Claim, Failure, Mark, Origin, Work
+from schedules_pipeline.workflows.collect_garbage import KeptFor
 
 CAUSES_KEPT = 5
 RISKY_ATTEMPTS = 2
@@ -39,6 +47,7 @@ FENCE_KEPT_FOR = timedelta(days=1)
 TAKEN_OVER_AFTER = timedelta(seconds=60)
 VISIBLE_AGAIN_AFTER = timedelta(seconds=60)
 MOST_RECEIVES = 5
+MOST_PARITY_POINTS = 400
 MOST_MESSAGES = 10
 
 T = TypeVar("T")
@@ -154,6 +163,19 @@ class FakeScheduleStore(Fake):
         found = {key: self._document_one(key) for key in keys}
         return {key: document for key, document in found.items() if document is not None}
 
+    def held(self) -> Iterator[list[ScheduleKey]]:
+        self.conditions.checkpoint("held")
+        yield sorted(self.kept)
+
+    @answered
+    def distrust(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
+        for key in self.in_any_order(seqs):
+            self._distrust_one(key, seqs[key], token)
+
+    @answered
+    def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
+        return {key for key in self.in_any_order(tokens) if self._forget_one(key, tokens[key])}
+
     @step
     def _count_one(self, key: ScheduleKey) -> None:
         kept = self._keep(key)
@@ -166,6 +188,10 @@ class FakeScheduleStore(Fake):
     @step
     def _commit_one(self, commit: Commit) -> Committed:
         kept = self._keep(commit.key)
+        if kept.state.committed_token == commit.token:
+            was_published = kept.state.seq == commit.change.seq
+            outcome = Outcome.PUBLISHED if was_published else Outcome.UNCHANGED
+            return Committed(outcome, kept.state.seq, tuple(sorted(kept.outbox.items())))
         if self.is_overtaken(kept.state, commit):
             return Committed(Outcome.SUPERSEDED, kept.state.seq)
         if self.has_moved(kept.state, commit):
@@ -199,6 +225,26 @@ class FakeScheduleStore(Fake):
     @step
     def _document_one(self, key: ScheduleKey) -> bytes | None:
         return self.kept[key].document if key in self.kept else None
+
+    @step
+    def _distrust_one(self, key: ScheduleKey, seq: int, token: int) -> None:
+        kept = self._keep(key)
+        if token > kept.state.committed_token:
+            kept.state = replace(
+                kept.state, committed_token=token, etag=DISTRUSTED, seq=max(seq, kept.state.seq)
+            )
+
+    @step
+    def _forget_one(self, key: ScheduleKey, token: int) -> bool:
+        kept = self.kept.get(key)
+        if kept is None or not self.may_forget(kept.state, token) or kept.outbox:
+            return False
+        del self.kept[key]
+        return True
+
+    def may_forget(self, state: ScheduleState, token: int) -> bool:
+        """Whether nothing is shown, and nothing has happened since the state was read."""
+        return not state.etag and state.committed_token == token and not state.must_fetch
 
     def is_overtaken(self, state: ScheduleState, commit: Commit) -> bool:
         """Whether a build that began later has committed."""
@@ -262,10 +308,9 @@ class FakeReferenceIndex(Fake):
             self._register_one(pid, by_pid[pid], token)
 
     @answered
-    def unregister(self, entries: EntriesBySchedule, token: int) -> None:
+    def unregister(self, entries: EntriesBySchedule, token: int) -> int:
         by_pid = _by_pid(entries)
-        for pid in self.in_any_order(by_pid):
-            self._unregister_one(pid, by_pid[pid], token)
+        return sum([self._unregister_one(pid, by_pid[pid], token) for pid in self.in_any_order(by_pid)])
 
     @answered
     def references(self, pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
@@ -281,6 +326,10 @@ class FakeReferenceIndex(Fake):
                     lacking[key].append(entry)
         return dict(lacking)
 
+    def pids(self) -> Iterator[list[Pid]]:
+        self.conditions.checkpoint("pids")
+        yield sorted(pid for pid, scores in self.scores.items() if scores)
+
     def has_dependants(self, pid: Pid) -> bool:
         return bool(self.scores.get(pid))
 
@@ -290,11 +339,12 @@ class FakeReferenceIndex(Fake):
             self.scores[pid][reference] = max(token, self.scores[pid].get(reference, token))
 
     @step
-    def _unregister_one(self, pid: Pid, references: Sequence[Reference], token: int) -> None:
+    def _unregister_one(self, pid: Pid, references: Sequence[Reference], token: int) -> int:
         scores = self.scores[pid]
-        for reference in references:
-            if self.may_remove(scores.get(reference), token):
-                scores.pop(reference, None)
+        gone = [reference for reference in references if self.may_remove(scores.get(reference), token)]
+        for reference in gone:
+            scores.pop(reference, None)
+        return len(gone)
 
     def may_remove(self, score: int | None, token: int) -> bool:
         """Whether nobody has registered the reference anew since the token was taken."""
@@ -378,6 +428,15 @@ class FakeCopyStore(Fake):
         self.conditions.checkpoint("held")
         yield sorted(self.copies)
 
+    def fenced(self) -> Iterator[list[Pid]]:
+        self.conditions.checkpoint("fenced")
+        yield sorted(self.fences)
+
+    @answered
+    def collect(self, pids: Sequence[Pid]) -> Collected:
+        gone = [self._collect_one(pid) for pid in self.in_any_order(pids)]
+        return Collected(sum(copies for copies, _ in gone), sum(notes for _, notes in gone))
+
     @step
     def _begin_one(self, pid: Pid) -> Begun:
         fence = self.fence(pid)
@@ -439,6 +498,22 @@ class FakeCopyStore(Fake):
             fence = self.fence(pid)
             fence.is_missed = True
             fence.expires_at = None
+
+    @step
+    def _collect_one(self, pid: Pid) -> tuple[int, int]:
+        return self.remove(pid) if self.is_superfluous(pid) else (0, 0)
+
+    def is_superfluous(self, pid: Pid) -> bool:
+        """Whether nothing depends on the item, and nobody is owed a change of it."""
+        return not self._references.has_dependants(pid) and self.fence(pid).owed is None
+
+    def remove(self, pid: Pid) -> tuple[int, int]:
+        """Delete copy and note; the fence stays, for somebody may be about to store what was read before."""
+        fence = self.fence(pid)
+        gone = int(self.copies.pop(pid, None) is not None), int(fence.is_missed)
+        fence.is_missed = False
+        self._touch(fence)
+        return gone
 
     def is_needed(self, pid: Pid) -> bool:
         """Whether an item has to be followed. A copy without dependants counts: it may be used again."""
@@ -538,6 +613,7 @@ class FakeWorkQueue(Fake):
     @answered
     @step
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
+        self._clamp(now, lease_for)
         self._return_what_is_due(now)
         chosen = self._choose(limit)
         return self._take(chosen, now + lease_for) if chosen else None
@@ -547,8 +623,16 @@ class FakeWorkQueue(Fake):
     def claim_exactly(
         self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
     ) -> Claim:
+        self._clamp(now, lease_for)
         self._return_what_is_due(now)
         return self._take(keys, now + lease_for, _Causes(1, (cause,))) if keys else Claim(0, ())
+
+    @answered
+    @step
+    def renew(self, claim: Claim, until: datetime) -> None:
+        for work in claim.work:
+            if self.is_holder(claim, work.key):
+                self.leases[work.key] = until
 
     @answered
     @step
@@ -579,6 +663,15 @@ class FakeWorkQueue(Fake):
 
     @answered
     @step
+    def pending_since(self) -> dict[Origin, datetime]:
+        pending = [c for kept in (*self.causes.values(), *self.claimed_causes.values()) for c in kept.first]
+        return {
+            origin: min(cause.notified_at for cause in pending if cause.origin is origin)
+            for origin in {cause.origin for cause in pending}
+        }
+
+    @answered
+    @step
     def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         return {key for key in keys if key in self.dirty or key in self.leases or key in self.waiting}
 
@@ -586,6 +679,13 @@ class FakeWorkQueue(Fake):
     @step
     def set_aside(self) -> dict[ScheduleKey, str]:
         return dict(self.aside)
+
+    @answered
+    @step
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        for key in keys:
+            self.attempts.pop(key, None)
+            self.aside.pop(key, None)
 
     def has_claimable(self, now: datetime) -> bool:
         """Whether a claim made now would find anything; touches nothing."""
@@ -598,6 +698,11 @@ class FakeWorkQueue(Fake):
 
     def _make_dirty(self, key: ScheduleKey, due_at: datetime) -> None:
         self.dirty[key] = min(due_at, self.dirty.get(key, due_at))
+
+    def _clamp(self, now: datetime, lease_for: timedelta) -> None:
+        """No lease ends later than one that begins now, and nothing waits longer than the longest pause."""
+        for times, latest in ((self.leases, now + lease_for), (self.waiting, now + LONGEST_PAUSE)):
+            times.update({key: latest for key, time in times.items() if time > latest})
 
     def _return_what_is_due(self, now: datetime) -> None:
         for key in [key for key, end in self.leases.items() if end <= now]:
@@ -665,7 +770,8 @@ class FakeChangeFeed(Fake):
         self._heads: dict[ScheduleKey, tuple[int, bytes]] = {}
         self._taken_at: dict[int, datetime] = {}
         self._recorded: set[int] = set()
-        self._next = 1
+        self._appended_at: list[datetime] = []
+        self._first = self._next = 1
 
     @answered
     @step
@@ -673,7 +779,13 @@ class FakeChangeFeed(Fake):
         for key, seq, row in rows:
             if seq > self._heads.get(key, (0, b""))[0]:
                 self.rows.append(row)
+                self._appended_at.append(self._clock())
                 self._heads[key] = seq, row
+
+    @answered
+    @step
+    def known(self) -> int:
+        return len(self._heads)
 
     @answered
     @step
@@ -682,9 +794,38 @@ class FakeChangeFeed(Fake):
 
     @answered
     @step
+    def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
+        return {key: parse_row(self._heads[key][1]) for key in keys if key in self._heads}
+
+    @answered
+    @step
+    def forget_removals(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        for key, seq in seqs.items():
+            if key in self._heads and self._heads[key][0] == seq and self._change(key).is_removal:
+                del self._heads[key]
+
+    @answered
+    @step
+    def trim(self, before: datetime) -> int:
+        kept = [number for number in self._numbers(1) if self._appended_at[number - 1] >= before]
+        gone = range(self._first, min(kept, default=len(self.rows) + 1))
+        self._first += len(gone)
+        self._next = max(self._next, self._first)
+        for number in gone:
+            self._taken_at.pop(number, None)
+            self._recorded.add(number)
+        return len(gone)
+
+    @answered
+    @step
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         after = int(position)
         return [self._entry(number) for number in self._numbers(after + 1)[:limit]]
+
+    @answered
+    @step
+    def position_before(self, at: datetime) -> str:
+        return str(sum(parse_row(row).published_at < at for row in self.rows))
 
     @answered
     @step
@@ -709,7 +850,10 @@ class FakeChangeFeed(Fake):
         return len(self.rows) - len(self._recorded)
 
     def _numbers(self, first: int) -> list[int]:
-        return list(range(first, len(self.rows) + 1))
+        return list(range(max(first, self._first), len(self.rows) + 1))
+
+    def _change(self, key: ScheduleKey) -> Change:
+        return parse_row(self._heads[key][1])
 
     def _entry(self, number: int) -> FeedEntry:
         return FeedEntry(str(number), parse_row(self.rows[number - 1]))
@@ -743,6 +887,11 @@ class FakeRefusedInput(Fake):
 
     @answered
     @step
+    def count(self) -> int:
+        return len(self._kept)
+
+    @answered
+    @step
     def all(self) -> dict[str, Refusal]:
         return dict(self._kept)
 
@@ -766,6 +915,12 @@ class FakeComparisons(Fake):
 
     @answered
     @step
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        for key in keys:
+            self._kept.pop(key, None)
+
+    @answered
+    @step
     def all(self) -> dict[ScheduleKey, Comparison]:
         return dict(self._kept)
 
@@ -784,27 +939,149 @@ class FakeComparisons(Fake):
         self._kept[key] = comparison
 
 
+class FakeFailingChecks(Fake):
+    """Implements :class:`~schedules_pipeline.ports.journal.FailingChecks`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._failing: dict[tuple[ScheduleKey, str], str] = {}
+
+    @answered
+    @step
+    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+        for check, text in outcomes.items():
+            self._failing.pop(check, None)
+            if text is not None:
+                self._failing[check] = text
+
+    @answered
+    @step
+    def all(self) -> dict[tuple[ScheduleKey, str], str]:
+        return dict(self._failing)
+
+
+@dataclass(slots=True)
+class _Delivery:
+    channel: str
+    notice: Notice
+    leased_until: datetime | None = None
+
+
+class FakeAlarmBook(Fake):
+    """Implements :class:`~schedules_pipeline.ports.alarms.AlarmBook`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._episodes: dict[AlarmName, Episode] = {}
+        self._outbox: list[_Delivery] = []
+        self._since: datetime | None = None
+
+    @answered
+    @step
+    def episodes(self) -> list[Episode]:
+        return [self._episodes[name] for name in sorted(self._episodes)]
+
+    @answered
+    @step
+    def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
+        known = self._episodes.get(turn.episode.name)
+        if turn.episode.revision != (known.revision if known else 0) + 1:
+            return False
+        self._episodes[turn.episode.name] = turn.episode
+        if turn.notice:
+            self._outbox += [_Delivery(channel, turn.notice) for channel in channels]
+        return True
+
+    @answered
+    @step
+    def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
+        first: dict[AlarmName, _Delivery] = {}
+        for delivery in self._outbox:
+            if delivery.channel == channel:
+                first.setdefault(delivery.notice.name, delivery)
+        free = [d for d in first.values() if d.leased_until is None or d.leased_until <= now]
+        if not free:
+            return None
+        chosen = min(free, key=lambda d: d.leased_until.timestamp() if d.leased_until else 0.0)
+        chosen.leased_until = now + lease_for
+        return chosen.notice
+
+    @answered
+    @step
+    def delivered(self, channel: str, notice: Notice) -> None:
+        self._outbox = [d for d in self._outbox if (d.channel, d.notice.id) != (channel, notice.id)]
+
+    @answered
+    @step
+    def undelivered(self) -> int:
+        return len(self._outbox)
+
+    @answered
+    @step
+    def watched_since(self, now: datetime) -> datetime:
+        self._since = self._since or now
+        return self._since
+
+
 class FakeCounters(Fake):
     """Implements :class:`~schedules_pipeline.ports.journal.Counters`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
         self._totals: dict[str, int] = {}
+        self._durations: dict[str, Durations] = {}
 
     @answered
-    def add(self, amounts: Mapping[str, int]) -> None:
+    def add(
+        self, amounts: Mapping[str, int], durations: Mapping[str, Sequence[float]] = NO_DURATIONS
+    ) -> None:
         for name, amount in amounts.items():
             if amount:
                 self._add_one(name, amount)
+        for name, all_seconds in durations.items():
+            for seconds in all_seconds:
+                self._time_one(name, seconds)
 
     @answered
     @step
     def all(self) -> dict[str, int]:
         return dict(self._totals)
 
+    @answered
+    @step
+    def durations(self) -> dict[str, Durations]:
+        return dict(self._durations)
+
     @step
     def _add_one(self, name: str, amount: int) -> None:
         self._totals[name] = self._totals.get(name, 0) + amount
+
+    @step
+    def _time_one(self, name: str, seconds: float) -> None:
+        known = self._durations.get(name, Durations())
+        counts = list(known.counts)
+        counts[sum(bound < seconds for bound in DURATION_BOUNDS)] += 1
+        self._durations[name] = Durations(tuple(counts), known.seconds + seconds)
+
+
+class FakeIntakeNotes(Fake):
+    """Implements :class:`~schedules_pipeline.ports.intake.IntakeNotes`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._notes = {queue: QueueNotes() for queue in QueueName}
+
+    @answered
+    @step
+    def polled(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
+        known = self._notes[queue]
+        empty_at = began_at if oldest_sent_at is None else known.empty_at
+        self._notes[queue] = QueueNotes(began_at, empty_at, oldest_sent_at or known.received_sent_at)
+
+    @answered
+    @step
+    def all(self) -> dict[QueueName, QueueNotes]:
+        return dict(self._notes)
 
 
 class FakePublisherPresence(Fake):
@@ -872,7 +1149,162 @@ class FakePassLog(Fake):
         return dict(self._records)
 
 
+class FakeColdstartBook(Fake):
+    """Implements :class:`~schedules_pipeline.ports.coldstart.ColdstartBook`."""
+
+    def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
+        super().__init__(conditions)
+        self._clock = clock
+        self._latest: Coldstart | None = None
+        self._left: dict[ScheduleKey, int] = {}
+        self._leader = ""
+        self._leads_until = self._paused_until = clock()
+        self._epoch: Epoch | None = None
+
+    @answered
+    @step
+    def open(self, coldstart_id: str, request: Request) -> Coldstart:
+        if self._latest is None or self._latest.stage.is_final:
+            self._latest, self._left, self._leader = Coldstart(coldstart_id, request, Stage.REQUESTED), {}, ""
+        return self._latest
+
+    @answered
+    @step
+    def latest(self) -> Coldstart | None:
+        return self._latest
+
+    @answered
+    @step
+    def lead(self, coldstart_id: str, worker: str, now: datetime, lease_for: timedelta) -> bool:
+        latest = self._find(coldstart_id)
+        if latest is None or latest.stage not in (Stage.REQUESTED, Stage.PREPARING):
+            return False
+        if self._leader not in ("", worker) and self._clock() < self._leads_until:
+            return False
+        self._leader, self._leads_until = worker, self._clock() + lease_for
+        self._latest = replace(latest, stage=Stage.PREPARING, alive_at=now)
+        return True
+
+    @answered
+    @step
+    def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
+        latest = self._find(coldstart_id)
+        if latest is not None and latest.stage is Stage.PREPARING:
+            self._left = {key: number for number, keys in enumerate(shards) for key in keys}
+            count = len(self._left)
+            self._latest = replace(latest, stage=Stage.BUILDING, total=count, left=count, building_since=now)
+
+    @answered
+    @step
+    def take(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
+        latest = self._find(coldstart_id)
+        if latest is None or latest.stage is not Stage.BUILDING:
+            return []
+        self._latest = replace(latest, alive_at=now)
+        ours = [key for key, number in self._left.items() if number == shard]
+        return ours[:limit] or list(reversed(self._left))[:limit]
+
+    @answered
+    @step
+    def built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
+        latest = self._find(coldstart_id)
+        if latest is not None and keys:
+            for key in keys:
+                self._left.pop(key, None)
+            self._latest = replace(
+                latest,
+                left=len(self._left),
+                published=latest.published + counts.get("published", 0),
+                failed=latest.failed + counts.get("failed", 0),
+            )
+
+    @answered
+    @step
+    def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
+        latest = self._find(coldstart_id)
+        if latest is None or latest.stage.is_final:
+            return False
+        self._latest = replace(latest, stage=stage, ended_at=now, problem=problem)
+        self._left, self._leader, self._paused_until = {}, "", self._clock()
+        return True
+
+    @answered
+    @step
+    def pause_intake(self, for_: timedelta) -> None:
+        self._paused_until = self._clock() + for_
+
+    @answered
+    @step
+    def intake_is_paused(self) -> bool:
+        return self._clock() < self._paused_until
+
+    @answered
+    @step
+    def epoch(self) -> Epoch | None:
+        return self._epoch
+
+    @answered
+    @step
+    def begin_epoch(self, epoch_id: str) -> None:
+        self._epoch = self._epoch or Epoch(epoch_id, 0)
+
+    @answered
+    @step
+    def beat(self) -> Epoch | None:
+        before = self._epoch
+        if before is not None:
+            self._epoch = Epoch(before.id, before.pulse + 1)
+        return before
+
+    def _find(self, coldstart_id: str) -> Coldstart | None:
+        return self._latest if self._latest is not None and self._latest.id == coldstart_id else None
+
+
 # The outside
+
+
+class FakeParityTrend(Fake):
+    """Implements :class:`~schedules_pipeline.ports.parity.ParityTrend`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._points: list[ParityPoint] = []
+
+    @answered
+    @step
+    def note(self, point: ParityPoint) -> None:
+        self._points = [*self._points, point][-MOST_PARITY_POINTS:]
+
+    @answered
+    @step
+    def all(self) -> list[ParityPoint]:
+        return list(self._points)
+
+
+class FakeServedBook(Fake):
+    """Implements :class:`~schedules_pipeline.ports.served.ServedBook`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._switches: list[Served] = []
+
+    @answered
+    @step
+    def current(self) -> Served:
+        return self._switches[0] if self._switches else NEVER_SWITCHED
+
+    @answered
+    @step
+    def switches(self) -> list[Served]:
+        return list(self._switches)
+
+    @answered
+    @step
+    def change(self, to: Served) -> bool:
+        if len(self._switches) != to.number - 1:
+            return False
+        self._switches.insert(0, to)
+        return True
 
 
 class FakeScheduleSource(Fake):
@@ -993,6 +1425,13 @@ class FakeQueue(Fake):
             self._delete_one(message)
 
     @answered
+    @step
+    def show_again(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.message_id in self._sent:
+                self._sent[message.message_id].visible_at = self._clock()
+
+    @answered
     def send(self, bodies: Sequence[str]) -> None:
         for body in bodies:
             self._send_one(body)
@@ -1057,6 +1496,12 @@ class FakeStore:
     presence: FakePublisherPresence
     passes: FakePassLog
     history: FakeVersionHistory
+    coldstarts: FakeColdstartBook
+    parity_trend: FakeParityTrend
+    served: FakeServedBook
+    intake: FakeIntakeNotes
+    failing_checks: FakeFailingChecks
+    alarms: FakeAlarmBook
 
     def as_store(self) -> Store:
         return Store(
@@ -1071,6 +1516,12 @@ class FakeStore:
             self.presence,
             self.passes,
             self.history,
+            self.coldstarts,
+            self.parity_trend,
+            self.served,
+            self.intake,
+            self.failing_checks,
+            self.alarms,
         )
 
 
@@ -1115,6 +1566,12 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         FakePublisherPresence(conditions, clock),
         FakePassLog(conditions),
         FakeVersionHistory(conditions, schedules),
+        FakeColdstartBook(conditions, clock),
+        FakeParityTrend(conditions),
+        FakeServedBook(conditions),
+        FakeIntakeNotes(conditions),
+        FakeFailingChecks(conditions),
+        FakeAlarmBook(conditions),
     )
 
 
@@ -1132,7 +1589,26 @@ def fake_upstreams(clock: FakeClock, random: Random, conditions: Conditions | No
     )
 
 
-def pipeline_over(store: Store, upstreams: FakeUpstreams, clock: FakeClock) -> Pipeline:
-    """The real workflows; a document with less than half of what it replaces is refused."""
+def pipeline_over(
+    store: Store,
+    upstreams: FakeUpstreams,
+    clock: FakeClock,
+    horizon: RetentionHorizon = KEEPS_EVERYTHING,
+    kept_for: KeptFor = KeptFor(),  # noqa: B008 - frozen
+) -> Pipeline:
+    """The real workflows; a document with less than half of what it replaces is refused. No lease is renewed,
+    and to wait is to turn the clock.
+    """
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
-    return Pipeline(store, upstreams.as_upstreams(), calendar, clock, smallest_share=0.5)
+    return Pipeline(
+        store,
+        upstreams.as_upstreams(),
+        calendar,
+        clock,
+        smallest_share=0.5,
+        wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),
+        beating=lambda beat: nullcontext(),
+        purge_settles_for=timedelta(seconds=60),
+        horizon=horizon,
+        kept_for=kept_for,
+    )

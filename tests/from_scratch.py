@@ -11,13 +11,15 @@ import orjson
 from fakes import FakeClock, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import resolve_programme
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.formats.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
 from schedules_pipeline.formats.catalogue_document import parse_copy
 from schedules_pipeline.formats.partner_document import split_document
 from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.schedules import ScheduleState
 from schedules_pipeline.ports.work import Cause, Origin
 
 Contents = dict[ScheduleKey, bytes]
@@ -28,11 +30,13 @@ def contents(store: Store, keys: Sequence[ScheduleKey]) -> Contents:
     return {key: split_document(document)[1] for key, document in store.schedules.documents(keys).items()}
 
 
-def coldstart(upstreams: FakeUpstreams, keys: Sequence[ScheduleKey]) -> Contents:
+def coldstart(
+    upstreams: FakeUpstreams, keys: Sequence[ScheduleKey], horizon: RetentionHorizon = KEEPS_EVERYTHING
+) -> Contents:
     """What partners would see if everything were built from these sources, in an empty store."""
     clock = FakeClock()
     store = fake_store(clock).as_store()
-    publisher = pipeline_over(store, upstreams, clock).publisher
+    publisher = pipeline_over(store, upstreams, clock, horizon).publisher
     cause = Cause("from scratch", Origin.COLDSTART, "", clock())
     publisher.rebuild_from_sources(keys, cause)
     _confirm(upstreams, unconfirmed := sorted(store.refused.all()))
@@ -67,13 +71,31 @@ def find_missing_entries(store: Store, keys: Sequence[ScheduleKey], pids: Sequen
     ]
 
 
+def find_superfluous_entries(store: Store) -> list[str]:
+    """Index entries that no committed dependencies have."""
+    found = [
+        (key, Entry(pid, broadcast))
+        for pids in store.references.pids()
+        for pid, references in store.references.references(pids).items()
+        for key, broadcast in references
+    ]
+    states = store.schedules.read(sorted({key for key, _ in found}))
+    needed = {key: _committed_dependencies(state) for key, state in states.items()}
+    return [f"{key} {entry}" for key, entry in found if entry not in needed[key]]
+
+
 def replay_feed(store: Store) -> dict[ScheduleKey, Change]:
-    """Read the whole feed as a partner would; AssertionError where a sequence has a gap or goes back."""
+    """Read the whole feed as a partner would; AssertionError where a sequence has a gap or goes back.
+
+    One that was removed may have been forgotten, and begin anew.
+    """
     latest: dict[ScheduleKey, Change] = {}
     for entry in store.feed.read_after("0", 1_000_000):
         change = entry.change
-        before = latest[change.key].seq if change.key in latest else 0
-        assert change.seq == before + 1, f"{change.key}: {change.seq} follows {before}"
+        before = latest.get(change.key)
+        number = before.seq if before is not None else 0
+        begins_anew = change.seq == 1 and before is not None and before.is_removal
+        assert begins_anew or change.seq == number + 1, f"{change.key}: {change.seq} follows {number}"
         latest[change.key] = change
     return latest
 
@@ -83,6 +105,11 @@ def _confirm(upstreams: FakeUpstreams, subjects: Iterable[str]) -> None:
     objects = upstreams.schedule_source.objects
     for key in [key for key in objects if str(key) in subjects]:
         upstreams.schedule_source.put(key, objects[key].content)
+
+
+def _committed_dependencies(state: ScheduleState) -> Dependencies:
+    shown = () if state.accepted is None else parse_accepted(state.accepted).shown()
+    return dependencies(shown, state.ancestors)
 
 
 def _reads(accepted: AcceptedSchedule, reads: Callable[[Pid], tuple[Pid, ...]]) -> Iterable[Entry]:

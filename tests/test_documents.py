@@ -104,7 +104,7 @@ def test_the_key_of_a_version_is_documented() -> None:
     assert f"| `{spelt}` |" in _keys_document()
 
 
-@pytest.mark.parametrize("group", ["work", "feed", "journal"])
+@pytest.mark.parametrize("group", ["work", "feed", "coldstart", "alarms", "journal", "delivery"])
 def test_every_key_of_a_group_is_documented(group: str) -> None:
     """Every name that the register gives in the group's docstring stands in the document of keys."""
     names = _NAME_IN_A_DOCSTRING.findall(getattr(Keys, group).__doc__)
@@ -127,7 +127,7 @@ def test_the_register_has_no_other_keys() -> None:
     assert methods == {
         *("state", "document", "outbox", "history", "version"),
         *("copy", "fence", "dependants"),
-        *("work", "feed", "journal"),
+        *("work", "feed", "coldstart", "alarms", "journal", "delivery"),
     }
 
 

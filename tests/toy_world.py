@@ -9,7 +9,7 @@ broadcasts, so that each may replace each, whichever of them were never looked a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
@@ -164,6 +164,43 @@ class Unannounced:
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
         """Not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A change whose notification arrives some seconds after the others'."""
+
+    change: Change
+    by: timedelta = timedelta(seconds=5)
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        self.change.write(upstreams)
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        self.change.announce(upstreams, delay + self.by)
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHome:
+    """Something that comes to pass here, and not upstream."""
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        """The sources stay as they are."""
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        """Nobody tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDue(_AtHome):
+    """It is time to collect garbage."""
+
+
+@dataclass(frozen=True, slots=True)
+class HorizonMoves(_AtHome):
+    """Schedules before this date are past the horizon from now on."""
+
+    first_kept: date
 
 
 @dataclass(frozen=True, slots=True)

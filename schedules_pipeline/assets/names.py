@@ -16,4 +16,6 @@ SOURCE_SCHEDULE = AssetKey("source_schedule")
 BACK_REFERENCE_INDEX = AssetKey("back_reference_index")
 PARTNER_SCHEDULE = AssetKey("partner_schedule")
 
+PARITY_REPORT = AssetKey("parity_report")
+
 OWNERS = ["team:schedules"]

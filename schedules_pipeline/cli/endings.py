@@ -26,7 +26,11 @@ class Ended(click.ClickException):
 
     def __init__(self, message: str, ending: Ending = Ending.WRONG) -> None:
         super().__init__(message)
-        self.exit_code = int(ending)
+        self._ending = ending
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # a class variable there
+        return int(self._ending)
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"error: {printable(self.message)}", file=file, err=file is None)

@@ -5,14 +5,17 @@ Its line of help stands here; a test compares it with the command's own. To add 
 click command or group named ``command``, and its line in :data:`COMMANDS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
-from schedules_pipeline.cli.endings import Ended, ending_of
+from schedules_pipeline.cli.endings import Ended, Ending, ending_of
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.errors import PipelineError
 
@@ -57,14 +60,39 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = get_close_matches(args[0], COMMANDS, n=2)
+            meant = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise click.UsageError(f"no such command: {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _ended_in_a_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _ended_in_a_line():
             return super().invoke(ctx)
-        except PipelineError as error:
-            raise Ended(str(error), ending_of(error)) from error
+
+
+@contextmanager
+def _ended_in_a_line() -> Iterator[None]:
+    try:
+        yield
+    except NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else PROGRAM
+        raise Ended(f"{error.format_message()} (see `{path} --help`)", Ending.USAGE) from error
+    except PipelineError as error:
+        raise Ended(str(error), ending_of(error)) from error
 
 
 @click.group(
+    PROGRAM,
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every command has --help, and --json for programs. Ends with 0 where all is well, 1 where something "

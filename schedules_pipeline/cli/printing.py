@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from schedules_pipeline.cli.endings import Ended
 from schedules_pipeline.cli.wording import printable
 
 _WIDTH_OF_A_FILE = 200
@@ -45,6 +46,11 @@ def screen() -> Console:
     return _console(sys.stdout)
 
 
+def screen_of_remarks() -> Console:
+    """The same for standard error, where bars are drawn."""
+    return _console(sys.stderr)
+
+
 def say(text: str, style: str = "") -> None:
     """A line of ours; what it holds of others is made safe all the same."""
     screen().print(Text(printable(text), style=style), soft_wrap=True)
@@ -59,7 +65,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: s
     """A table of plain texts; a heading that ends in ``>`` is aligned to the right."""
     made = Table(box=SIMPLE_HEAD, title=Text(printable(title)) if title else None, title_justify="left")
     for heading in headings:
-        made.add_column(heading.rstrip(">"), justify="right" if heading.endswith(">") else "left", overflow="fold")
+        made.add_column(
+            heading.rstrip(">"), justify="right" if heading.endswith(">") else "left", overflow="fold"
+        )
     for row in rows:
         made.add_row(*[_cell(value) for value in row])
     return made
@@ -72,7 +80,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, ti
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, where that is a terminal; call with how many more are done."""
-    console = _console(sys.stderr)
+    console = screen_of_remarks()
     columns = (TextColumn(printable(what)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=total)
@@ -81,8 +89,15 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Go on only where the operator agrees; asked on standard error, so that an answer stays a document."""
-    if not yes:
-        click.confirm(printable(question), abort=True, err=True)
+    if yes:
+        return
+    try:
+        agrees = click.confirm(printable(question), err=True)
+    except click.Abort:
+        click.echo(err=True)
+        raise Ended("nothing was done: say --yes where nobody is there to be asked") from None
+    if not agrees:
+        raise Ended("nothing was done")
 
 
 def _console(file: Any) -> Console:

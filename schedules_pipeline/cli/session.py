@@ -1,6 +1,7 @@
 """What every command has at hand: the settings, the pipeline, who asks, and when."""
 
 import getpass
+import time
 import uuid
 from datetime import datetime
 from functools import cached_property
@@ -29,6 +30,10 @@ class Session:
         from schedules_pipeline.composition import build_pipeline  # noqa: PLC0415 - boto3 and redis cost 0.5 s
 
         return build_pipeline(self.settings)
+
+    def sleep(self, seconds: float) -> None:
+        """Between two looks at something that goes on elsewhere."""
+        time.sleep(seconds)
 
     def now(self) -> datetime:
         return self.pipeline.clock()

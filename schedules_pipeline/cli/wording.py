@@ -1,23 +1,13 @@
 """Words for people: texts of others made safe for a terminal, instants, durations, counts. Pure."""
 
-import unicodedata
 from datetime import datetime, timedelta, tzinfo
 
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"
-"""Zero-width (non-)joiners: they turn nothing round, and some scripts need them."""
+from schedules_pipeline.domain.printable import printable as made_printable
 
 
 def printable(text: object) -> str:
     """The text on one line, with whatever could steer a terminal or turn the line round written as an escape."""
-    return "".join(map(_printable, str(text)))
-
-
-def _printable(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in _UNSAFE:
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
+    return made_printable(str(text))
 
 
 def local(instant: datetime, zone: tzinfo) -> str:
@@ -55,5 +45,5 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
-def yes_no(value: bool) -> str:  # noqa: FBT001 - it is what is worded
+def yes_no(value: bool) -> str:
     return "yes" if value else "no"

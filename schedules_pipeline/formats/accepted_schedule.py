@@ -15,6 +15,7 @@ import orjson
 from schedules_pipeline.domain.dependencies import Shown
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.partner_document import render_slot
 
 _NO_EPISODE = "-"
@@ -59,23 +60,42 @@ def render_accepted(accepted: AcceptedSchedule) -> bytes:
 
 
 def parse_accepted(content: bytes) -> AcceptedSchedule:
-    """Read back what :func:`render_accepted` wrote; nothing is validated a second time."""
-    published_at, episodes, broadcasts, *slots = content.split(b"\n")
-    return AcceptedSchedule(
-        published_at.decode(),
-        [None if pid == _NO_EPISODE else cast(Pid, pid) for pid in episodes.decode().split()],
-        cast("list[Pid]", broadcasts.decode().split()),
-        slots,
-    )
+    """Read back what :func:`render_accepted` wrote; no pid is validated a second time.
+
+    Raises :class:`InvalidRecord` where the columns do not go together.
+    """
+    try:
+        published_at, episodes, broadcasts, *slots = content.split(b"\n")
+        accepted = AcceptedSchedule(
+            published_at.decode(),
+            [None if pid == _NO_EPISODE else cast(Pid, pid) for pid in episodes.decode().split()],
+            cast("list[Pid]", broadcasts.decode().split()),
+            slots,
+        )
+    except ValueError as error:
+        raise _not_ours(content) from error
+    if not len(accepted.episode_pids) == len(accepted.broadcast_pids) == len(slots):
+        raise _not_ours(content)
+    return accepted
 
 
 def read_source(key: ScheduleKey, accepted: AcceptedSchedule) -> SourceSchedule:
-    """Decode the slots into the broadcasts that they were rendered from."""
-    return SourceSchedule(
-        key,
-        datetime.fromisoformat(accepted.published_at),
-        tuple(_broadcast(orjson.loads(b"{" + slot + b"}")) for slot in accepted.slots),
-    )
+    """Decode the slots into the broadcasts that they were rendered from.
+
+    Raises :class:`InvalidRecord` where a slot is none of ours.
+    """
+    try:
+        return SourceSchedule(
+            key,
+            datetime.fromisoformat(accepted.published_at),
+            tuple(_broadcast(orjson.loads(b"{" + slot + b"}")) for slot in accepted.slots),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidRecord(f"accepted source of {key}: a slot is none of ours: {error!r:.200}") from error
+
+
+def _not_ours(content: bytes) -> InvalidRecord:
+    return InvalidRecord(f"accepted source: {content[:60]!r} … is none of ours")
 
 
 def _broadcast(fields: dict[str, Any]) -> Broadcast:

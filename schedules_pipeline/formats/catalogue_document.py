@@ -8,17 +8,25 @@ from functools import lru_cache
 from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.errors import InvalidDocument, InvalidIdentifier
+from schedules_pipeline.errors import InvalidDocument, InvalidIdentifier, InvalidRecord
 from schedules_pipeline.formats.source_document import summarise
 
 REMEMBERED = 20_000
 """How many items, and programmes made of them, a process remembers by their content: some 30 MB."""
 
-_Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+MAXIMUM_TITLE = 500
+MAXIMUM_TEXT = 5_000
+"""Characters of a title, and of a synopsis or warning. Nothing real comes near. One item may be shown by every
+broadcast of hundreds of schedules, so without a limit one text could make documents that no store takes.
+"""
+
+_ABSENT_IS_EMPTY = BeforeValidator(lambda value: "" if value is None else value)
+_Title = Annotated[str, Field(max_length=MAXIMUM_TITLE), _ABSENT_IS_EMPTY]
+_Text = Annotated[str, Field(max_length=MAXIMUM_TEXT), _ABSENT_IS_EMPTY]
 
 
 class _SynopsesModel(BaseModel):
@@ -34,11 +42,11 @@ class _ItemModel(BaseModel):
 
     pid: str
     type: Kind
-    title: _Text = ""
-    parent_pid: _Text = ""
-    image_pid: _Text = ""
+    title: _Title = ""
+    parent_pid: _Title = ""
+    image_pid: _Title = ""
     synopses: _SynopsesModel | None = None
-    warning_text: str | None = None
+    warning_text: Annotated[str, Field(max_length=MAXIMUM_TEXT)] | None = None
 
 
 def parse_catalogue_document(pid: Pid, content: bytes) -> CatalogueItem:
@@ -84,8 +92,16 @@ def render_copy(item: CatalogueItem) -> bytes:
 
 @lru_cache(maxsize=REMEMBERED)
 def parse_copy(pid: Pid, content: bytes) -> CatalogueItem:
-    """Read back what :func:`render_copy` wrote. Remembered: from one batch to the next most copies are the same."""
-    kind, title, parent_pid, image_pid, short, medium, long, warning_text = orjson.loads(content)
-    return CatalogueItem(
-        pid, Kind(kind), title, parent_pid, image_pid, Synopses(short, medium, long), warning_text
-    )
+    """Read back what :func:`render_copy` wrote. Remembered: from one batch to the next most copies are the same.
+
+    Raises :class:`InvalidRecord` for anything else.
+    """
+    try:
+        kind, title, parent_pid, image_pid, short, medium, long, warning_text = orjson.loads(content)
+        kind = Kind(kind)
+        parent_pid = None if parent_pid is None else Pid(parent_pid)
+        # A TypeError, unless all are texts.
+        "".join((title, image_pid, short, medium, long, "" if warning_text is None else warning_text))
+    except (ValueError, TypeError) as error:
+        raise InvalidRecord(f"copy of {pid}: {content[:60]!r} is none of ours") from error
+    return CatalogueItem(pid, kind, title, parent_pid, image_pid, Synopses(short, medium, long), warning_text)

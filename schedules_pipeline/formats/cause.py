@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.ports.work import Cause, Origin
 
 
@@ -21,10 +22,21 @@ def cause_fields(cause: Cause) -> list[str]:
 
 @lru_cache(maxsize=1_024)
 def parse_cause(line: bytes) -> Cause:
-    """One change is the cause of hundreds of rebuilds in the same words, so they are read once."""
-    return read_cause(orjson.loads(line))
+    """One change is the cause of hundreds of rebuilds in the same words, so they are read once.
+
+    Raises :class:`InvalidRecord` where the line is no cause's.
+    """
+    try:
+        return read_cause(orjson.loads(line))
+    except orjson.JSONDecodeError as error:
+        raise InvalidRecord(f"cause: {line[:60]!r} is none of ours") from error
 
 
 def read_cause(fields: list[Any]) -> Cause:
-    event_id, origin, subject, notified_at, *changed = fields
-    return Cause(event_id, Origin(origin), subject, datetime.fromisoformat(notified_at), tuple(changed))
+    """Raises :class:`InvalidRecord` where these are no cause's."""
+    try:
+        event_id, origin, subject, notified_at, *changed = fields
+        "".join(fields)  # a TypeError, unless all are texts
+        return Cause(event_id, Origin(origin), subject, datetime.fromisoformat(notified_at), tuple(changed))
+    except (ValueError, TypeError) as error:
+        raise InvalidRecord(f"cause: none of ours: {error!r:.200}") from error

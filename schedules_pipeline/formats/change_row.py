@@ -5,6 +5,7 @@ from datetime import datetime
 import orjson
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.cause import cause_fields, read_cause
 from schedules_pipeline.ports.feed import Change
 
@@ -28,8 +29,14 @@ def render_row(change: Change) -> bytes:
 
 
 def parse_row(row: bytes) -> Change:
-    fields = orjson.loads(row)
-    fields["key"] = ScheduleKey.parse(fields["key"])
-    fields["published_at"] = datetime.fromisoformat(fields["published_at"])
-    fields["causes"] = tuple(read_cause(cause) for cause in fields["causes"])
-    return Change(**fields)
+    """Raises :class:`InvalidRecord` where the row is none of ours."""
+    try:
+        fields = orjson.loads(row)
+        fields["key"] = ScheduleKey.parse(fields["key"])
+        fields["published_at"] = datetime.fromisoformat(fields["published_at"])
+        fields["causes"] = tuple(read_cause(cause) for cause in fields["causes"])
+        if any(isinstance(value, dict | list) for value in fields.values()):
+            raise TypeError("a list or an object where there is none")
+        return Change(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRecord(f"change row: {row[:60]!r} … is none of ours: {error!r:.200}") from error

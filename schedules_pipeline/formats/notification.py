@@ -19,6 +19,9 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_d
 from schedules_pipeline.errors import InvalidIdentifier, InvalidMessage
 from schedules_pipeline.formats.source_document import summarise
 
+MAXIMUM_CHARACTERS = 1_048_576
+"""As much as a message of SQS can hold; what is longer came another way, and is not even read."""
+
 _OBJECT_KEY = re.compile(r"schedules/([^/]+)/([^/]+)\.json")
 
 
@@ -117,6 +120,8 @@ def parse_catalogue_notification(body: str) -> CatalogueNotification:
 
 def _open(body: str) -> dict[str, Any]:
     """Take a message out of its SNS envelope, if it is in one."""
+    if len(body) > MAXIMUM_CHARACTERS:
+        raise InvalidMessage(f"notification: {len(body):,} characters are more than a message may have")
     message = _load(body)
     if isinstance(message, dict) and isinstance(message.get("Message"), str) and "TopicArn" in message:
         message = _load(message["Message"])

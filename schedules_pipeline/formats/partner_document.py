@@ -12,7 +12,7 @@ The content is canonical: compact UTF-8 JSON, keys in the order written here, in
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -22,9 +22,10 @@ from typing import Any
 import orjson
 
 from schedules_pipeline.domain.catalogue import CatalogueItem
-from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import Programme
 from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.catalogue_document import REMEMBERED
 
 _FORMAT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
@@ -49,6 +50,13 @@ def render_programme(programme: Programme) -> bytes:
             "subtitle": programme.subtitle,
         }
     )
+
+
+def render_programmes(programmes: Mapping[Pid, Programme]) -> dict[Pid | None, bytes]:
+    """The halves of all these, and of the slots that name no episode, to be filled in."""
+    texts: dict[Pid | None, bytes] = {None: NO_PROGRAMME}
+    texts.update({pid: render_programme(programme) for pid, programme in programmes.items()})
+    return texts
 
 
 def fill(slots: Sequence[bytes], programmes: Iterable[bytes]) -> bytes:
@@ -82,11 +90,17 @@ def render_document(key: ScheduleKey, publication: Publication, content: bytes) 
 
 
 def split_document(document: bytes) -> tuple[Publication, bytes]:
-    """Take a published document apart again: its envelope, and the bytes of its content."""
+    """Take a published document apart again: its envelope, and the bytes of its content.
+
+    Raises :class:`InvalidRecord` where the envelope is none of ours; the content is not looked into.
+    """
     head, _, rest = document.partition(_CONTENT_FOLLOWS)
-    envelope = orjson.loads(head + b"}")
-    published_at = datetime.fromisoformat(envelope["published_at"])
-    return Publication(envelope["seq"], published_at, envelope["etag"]), rest[:-1]
+    try:
+        envelope = orjson.loads(head + b"}")
+        published_at = datetime.fromisoformat(envelope["published_at"])
+        return Publication(envelope["seq"], published_at, envelope["etag"]), rest[:-1]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidRecord(f"published document: {document[:60]!r} … is none of ours") from error
 
 
 def _members(fields: dict[str, Any]) -> bytes:

@@ -10,11 +10,13 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
 from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule, in_order
@@ -27,6 +29,13 @@ _PidField = Annotated[str, AfterValidator(Pid)]
 _OptionalPid = Annotated[str | None, AfterValidator(lambda text: Pid(text) if text else None)]
 
 
+def _written_out(instant: object) -> object:
+    """Refuse a number, and a text that is one: it would be guessed to be seconds or milliseconds."""
+    if not isinstance(instant, str) or instant[4:5] != "-":
+        raise PydanticCustomError("instant", "Input should be a valid datetime, written as a text")
+    return instant
+
+
 def _utc(instant: datetime) -> datetime:
     """Whole seconds: no output shows more, so a fraction would be a change that nobody can see."""
     try:
@@ -35,11 +44,12 @@ def _utc(instant: datetime) -> datetime:
         raise ValueError("beyond the years 1 to 9999 in UTC") from error
 
 
-_Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+# Not strict, for what is strict refuses every text that a validator has looked at before.
+_Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_utc)]
 
 
 class _BroadcastModel(BaseModel):
-    # Strict, or a number would be guessed to be seconds or milliseconds, and "no" to be a boolean.
+    # Strict, or "no" would be guessed to be a boolean.
     model_config = ConfigDict(extra="ignore", strict=True)
 
     broadcast_pid: _PidField

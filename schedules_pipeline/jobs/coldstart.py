@@ -1,48 +1,47 @@
-"""The coldstart: everything is rebuilt from the sources, in a few large runs.
+"""The coldstart as a job: everything is rebuilt from the sources, in a few large runs.
 
-A backfill over the shards of this job. Each run claims its share of all schedules, of those that the source
-lists and of those that we hold, batch by batch, and builds them. The batch of a run that dies is built by any
-publisher once its lease has expired; the batches after it want the shard to be started again, which is
-harmless: what is right already is not published.
+Launch a backfill over the shards of this job, or ask for a coldstart on the command line, whereupon the sensor
+``coldstart_control`` launches the runs. A run begins with its own shard, goes on wherever something is left, and
+ends with the coldstart; so those that live finish the work of one that died.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import dagster as dg
 
 from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.partitions import coldstart_shards, in_shard
-from schedules_pipeline.ports.schedules import Outcome
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.partitions import coldstart_shards, shard_number
+from schedules_pipeline.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.publish import BATCH_SIZE
 
 JOB_NAME = "coldstart"
+ID_TAG = "schedules/coldstart"
+_BACKFILL_TAG = "dagster/backfill"
 
 
 def coldstart_job(settings: Settings) -> dg.JobDefinition:
     """The job, partitioned by its shards."""
-    shards = coldstart_shards(settings)
 
-    @dg.op(name="rebuild_all", description="Rebuild one share of all schedules from their sources.")
+    @dg.op(name="rebuild_all", description="Rebuild everything from its sources, beginning with one shard.")
     def rebuild_all(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
-        keys = _keys_of_shard(pipeline, context.partition_key)
-        if context.partition_key == shards.get_first_partition_key():
-            _record_catalogue(context)
+        shard = shard_number(context.partition_key)
+        tell = _Teller(pipeline, context.log.info)
+        ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, tell)
         recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
-        cause = Cause(context.run_id, Origin.COLDSTART, context.partition_key, pipeline.clock())
-        published = _rebuild(context, pipeline, keys, cause)
         recorder.record_all_published()
-        context.add_output_metadata({"schedules": len(keys), "published": published})
+        if ended.stage is not Stage.FINISHED:
+            raise dg.Failure(f"the coldstart was {ended.stage}: {ended.problem}")
+        _record_catalogue(context)
+        context.add_output_metadata(
+            {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
+        )
 
     @dg.job(
         name=JOB_NAME,
         description="Rebuilds everything from the sources; launch a backfill over all of its partitions.",
-        partitions_def=shards,
+        partitions_def=coldstart_shards(settings),
         executor_def=dg.in_process_executor,
     )
     def coldstart() -> None:
@@ -51,31 +50,41 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
     return coldstart
 
 
+def _coldstart_id(context: dg.OpExecutionContext) -> str:
+    """Runs of one request, or of one backfill, are of one coldstart."""
+    tags = context.run.tags
+    return tags.get(ID_TAG) or tags.get(_BACKFILL_TAG) or context.run_id
+
+
 def _record_catalogue(context: dg.OpExecutionContext) -> None:
-    """Before any schedule: what is built from now on is built from copies that were compared with their source."""
+    """Every copy that a schedule uses was compared with its source on the way."""
     for key in ASSET_OF_KIND.values():
         context.log_event(dg.AssetMaterialization(key, description="compared with the source by a coldstart"))
 
 
-def _keys_of_shard(pipeline: Pipeline, shard: str) -> list[ScheduleKey]:
-    """By date first, so that a batch holds the regional variants that share their episodes."""
-    listed = set(pipeline.upstreams.schedule_source.list_keys()) | pipeline.store.feed.heads().keys()
-    return sorted((key for key in listed if in_shard(key, shard)), key=lambda key: (key.date, key.sid))
+class _Teller:
+    """Writes how it stands into the log, where that has changed."""
+
+    def __init__(self, pipeline: Pipeline, log: Callable[[str], None]) -> None:
+        self._pipeline = pipeline
+        self._log = log
+        self._told = ""
+
+    def __call__(self, coldstart: Coldstart) -> None:
+        line = describe(coldstart, self._pipeline)
+        if line != self._told:
+            self._told = line
+            self._log(line)
 
 
-def _rebuild(
-    context: dg.OpExecutionContext, pipeline: Pipeline, keys: Sequence[ScheduleKey], cause: Cause
-) -> int:
-    began = time.monotonic()
-    published, failed = 0, 0
-    for start in range(0, len(keys), BATCH_SIZE):
-        batch = pipeline.publisher.rebuild_from_sources(keys[start : start + BATCH_SIZE], cause)
-        published += batch.count(Outcome.PUBLISHED)
-        failed += len(batch.failed)
-        done = min(start + BATCH_SIZE, len(keys))
-        rate = done / (time.monotonic() - began)
-        context.log.info(
-            f"{done} of {len(keys)} schedules ({done / len(keys):.0%}), {published} published, {failed} failed, "
-            f"{rate:.0f} a second, {(len(keys) - done) / rate:.0f} s left"
-        )
-    return published
+def describe(coldstart: Coldstart, pipeline: Pipeline) -> str:
+    """One line for operators: how far it is, how fast, and how long it will take."""
+    if not coldstart.total:
+        return f"coldstart {coldstart.stage}: {coldstart.problem or coldstart.request.reason}"
+    now = pipeline.clock()
+    left = coldstart.time_left(now)
+    return (
+        f"coldstart {coldstart.stage}: {coldstart.done} of {coldstart.total} schedules "
+        f"({coldstart.done / coldstart.total:.0%}), {coldstart.published} published, {coldstart.failed} failed, "
+        f"{coldstart.rate(now):.0f} a second, {0 if left is None else left.total_seconds():.0f} s left"
+    )

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fcntl import LOCK_EX, LOCK_NB, flock
 from itertools import chain
@@ -30,8 +30,6 @@ from schedules_pipeline.local.dagster_services import (
     CodeServer,
     Daemon,
     Webserver,
-    launch_coldstart,
-    run_statuses,
 )
 from schedules_pipeline.local.history import (
     CatalogueUpdated,
@@ -45,6 +43,7 @@ from schedules_pipeline.local.provision import (
     AwsEndpoints,
     announce_schedules,
     provision,
+    provision_references,
 )
 from schedules_pipeline.local.sample import Sample, make_sample
 from schedules_pipeline.local.servers import (
@@ -55,12 +54,13 @@ from schedules_pipeline.local.servers import (
 )
 from schedules_pipeline.local.traffic import Change, Traffic
 from schedules_pipeline.local.upstream import Upstream
-from schedules_pipeline.partitions import coldstart_shards
-from schedules_pipeline.settings import Settings, load_settings
+from schedules_pipeline.ports.coldstart import Stage
+from schedules_pipeline.settings import load_settings
 
 REPOSITORY = Path(__file__).parents[2]
 _REGION = "eu-west-1"
 _WEB_PORT = 3000
+_COLDSTART_BEGINS_WITHIN_SECONDS = 120.0
 _OPENING = timedelta(hours=1)
 """How much of a recorded history is there before the replay begins, so that there is something to coldstart."""
 
@@ -69,11 +69,14 @@ _Server = TypeVar("_Server", bound=LoopbackServer)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is upstream at the beginning, and what changes: each change with how long to wait before it."""
+    """What is upstream at the beginning, and what changes: each change with how long to wait before it.
+    ``settings``: what the pipeline's environment has to say besides, for this to be shown.
+    """
 
     opening: Sample
     changes: Iterator[tuple[float, Change]]
     first_date: date
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def invented(now: datetime, changes_per_minute: float) -> Scenario:
@@ -97,7 +100,10 @@ def recorded(path: Path, speed: float, now: datetime) -> Scenario:
             later = chain([event], events)
             break
         _put(opening, event)
-    return Scenario(opening, _replay(later, speed, now), first.at.date() - timedelta(days=1))
+    # What was recorded long ago is past every horizon.
+    keep_everything = {"SCHEDULES_RETENTION_DAYS": "0"}
+    first_date = first.at.date() - timedelta(days=1)
+    return Scenario(opening, _replay(later, speed, now), first_date, keep_everything)
 
 
 def _put(sample: Sample, event: HistoryEvent) -> None:
@@ -140,11 +146,10 @@ class Demonstration:
         self._stack.enter_context(_sole_user_of(self._directory))
         rmtree(self._directory, ignore_errors=True)
         upstream = self._start_upstreams()
-        settings = load_settings()
-        pipeline = build_pipeline(settings)
+        pipeline = build_pipeline(load_settings())
         webserver = self._start_dagster()
         narrator = Narrator(pipeline.store.feed, pipeline.store.comparisons, _say)
-        self._coldstart(webserver, pipeline, settings)
+        self._coldstart(webserver, pipeline)
         narrator.skip_to_now()
         self._start_old_system()
         _say("")
@@ -175,7 +180,10 @@ class Demonstration:
             "SCHEDULES_REDIS_URL": redis.url,
             "SCHEDULES_AWS_ENDPOINT_URL": emulator.endpoint_url,
             "SCHEDULES_AWS_REGION": _REGION,
+            # The emulator's purge is over when it answers.
+            "SCHEDULES_PURGE_SETTLES_SECONDS": "0",
             "SCHEDULES_FIRST_DATE": self._scenario.first_date.isoformat(),
+            **self._scenario.settings,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": _REGION,
@@ -185,6 +193,7 @@ class Demonstration:
         os.environ.update(self._environment)
         endpoints = AwsEndpoints(emulator.endpoint_url, _REGION, "local", "local")
         provisioned = provision(endpoints)
+        provision_references(endpoints, load_settings().references_table)
         upstream = Upstream(
             s3=endpoints.s3(),
             sns=endpoints.sns(),
@@ -213,24 +222,20 @@ class Demonstration:
             return int(self._options.web_port)
         return _WEB_PORT if is_free(_WEB_PORT) else None
 
-    def _coldstart(self, webserver: Webserver, pipeline: Pipeline, settings: Settings) -> None:
-        """Launch the backfill before the daemon starts: its first look at backfills is then its first act."""
-        shards = coldstart_shards(settings).get_partition_keys()
-        backfill = launch_coldstart(webserver, shards)
+    def _coldstart(self, webserver: Webserver, pipeline: Pipeline) -> None:
+        """Start the daemon; its sensor ``coldstart_control`` finds the keyspace empty, and begins by itself."""
         self._start("Dagster daemon", Daemon(self._directory, self._environment, self._workspace))
-        total = len(self._scenario.opening.schedules)
         show = _Progress("coldstart")
-        statuses: list[str] = []
-        # What the opening has that is refused is never published, so the end of the runs counts as well.
-        while (published := len(pipeline.store.feed.heads())) < total and statuses.count("SUCCESS") < len(
-            shards
-        ):
-            show(published, total)
-            statuses = run_statuses(webserver, backfill)
-            if "FAILURE" in statuses or "CANCELED" in statuses:
-                raise ConfigurationError(f"the coldstart failed: look at {webserver.url}/runs")
+        until = time.monotonic() + _COLDSTART_BEGINS_WITHIN_SECONDS
+        while (latest := pipeline.store.coldstarts.latest()) is None or not latest.stage.is_final:
+            if latest is None and time.monotonic() > until:
+                raise ConfigurationError(f"no coldstart has begun: look at {webserver.url}/automation")
+            if latest is not None and latest.total:
+                show(latest.done, latest.total)
             time.sleep(0.25)
-        show(published, total)
+        if latest.stage is not Stage.FINISHED:
+            raise ConfigurationError(f"the coldstart was {latest.stage}: {latest.problem}")
+        show(latest.total, latest.total)
         _say("coldstart: everything is published; Dagster goes on recording it for a while")
 
     def _start_old_system(self) -> None:

@@ -1,6 +1,7 @@
 """Recorded upstream histories: reading them, and how long to wait between their events.
 
-Belongs here: the gzipped format of one JSON event a line, and the arithmetic of a replay at another speed.
+Belongs here: the gzipped format of one JSON event a line, read and written, and the arithmetic of a replay at
+another speed.
 Does not belong here: waiting, and writing the documents anywhere (``upstream``).
 
 A line is one of::
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic_core import from_json
 
 from schedules_pipeline.domain.identifiers import Pid, Sid, parse_date
+from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.errors import ContentError, InvalidDocument
 
 DEFAULT_LONGEST_SECONDS = 60.0
@@ -65,6 +68,16 @@ def read_history(path: Path | str) -> Iterator[HistoryEvent]:
         raise InvalidHistory(f"{path}, after line {number}: not a whole gzip file: {error}") from error
 
 
+def write_history(path: Path | str, events: Iterable[HistoryEvent]) -> int:
+    """Write a recorded history, and answer with the number of its events; equal events give equal bytes."""
+    number = 0
+    with Path(path).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
+        for event in events:
+            lines.write(orjson.dumps(_fields(event)) + b"\n")
+            number += 1
+    return number
+
+
 def delay_before(
     event: HistoryEvent, previous: HistoryEvent | None, speed: float, longest_seconds: float
 ) -> float:
@@ -97,12 +110,23 @@ def paced(
         previous = event
 
 
+def _fields(event: HistoryEvent) -> dict[str, Any]:
+    fields: dict[str, Any] = {"at": event.at}
+    match event:
+        case CatalogueUpdated(type=kind, pid=pid):
+            fields |= {"kind": "catalogue", "action": "UPDATE", "type": kind, "pid": pid}
+        case SchedulePut(sid=sid, date=day):
+            fields |= {"kind": "schedule", "action": "PUT", "sid": sid, "date": day}
+    return fields | {"document": event.document}
+
+
 def _parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
     try:
-        return _parse_event(orjson.loads(line))
+        # Its limit on nesting is low enough for a complaint to show any value; orjson's is not.
+        return _parse_event(from_json(line, allow_inf_nan=False))
     except KeyError as error:
         raise InvalidHistory(f"{path}, line {number}: the field {error} is missing") from error
-    except (ValueError, InvalidDocument) as error:
+    except (ValueError, OverflowError, InvalidDocument) as error:
         raise InvalidHistory(f"{path}, line {number}: {error}") from error
 
 
@@ -120,7 +144,7 @@ def _parse_event(fields: Any) -> HistoryEvent:
             _require_same(fields, document, "sid", "date")
             return SchedulePut(at, document, Sid(fields["sid"]), parse_date(fields["date"]))
         case kind, action:
-            raise InvalidDocument(f"no event has the kind {kind!r} and the action {action!r}")
+            raise InvalidDocument(f"no event has the kind {_shown(kind)} and the action {_shown(action)}")
 
 
 def _require_same(fields: Mapping[str, Any], document: Mapping[str, Any], *names: str) -> None:
@@ -129,11 +153,16 @@ def _require_same(fields: Mapping[str, Any], document: Mapping[str, Any], *names
         if not isinstance(fields[name], str):
             raise InvalidDocument(f"{name} is not a text")
         if fields[name] != document.get(name):
-            raise InvalidDocument(f"{name} is {fields[name]!r} but in the document {document.get(name)!r}")
+            complaint = f"{name} is {_shown(fields[name])} but in the document {_shown(document.get(name))}"
+            raise InvalidDocument(complaint)
 
 
 def _instant(text: Any) -> datetime:
     at = datetime.fromisoformat(text) if isinstance(text, str) else None
     if at is None or at.tzinfo is None:
-        raise ValueError(f"at is not an instant with a time zone: {text!r}")
+        raise ValueError(f"at is not an instant with a time zone: {_shown(text)}")
     return at.astimezone(UTC)
+
+
+def _shown(value: Any) -> str:
+    return shorten(repr(value))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.ports.feed import Change, ChangeFeed
 from schedules_pipeline.ports.journal import Comparison, Comparisons, Verdict
 
@@ -54,9 +55,9 @@ class Narrator:
     def _take(self, change: Change) -> None:
         overtaken = self._waiting.pop(change.key, None)
         if overtaken is not None:
-            self._print(describe(overtaken, f"overtaken by seq {change.seq} before it was compared"))
+            self._tell(overtaken, f"overtaken by seq {change.seq} before it was compared")
         if change.is_removal:
-            self._print(describe(change, "removed"))
+            self._tell(change, "removed")
         else:
             self._waiting[change.key] = change
 
@@ -64,8 +65,12 @@ class Narrator:
         for key, change in list(self._waiting.items()):
             comparison = comparisons.get(key)
             if comparison and comparison.seq == change.seq and comparison.verdict in _SETTLED:
-                self._print(describe(change, describe_verdict(comparison)))
+                self._tell(change, describe_verdict(comparison))
                 del self._waiting[key]
+
+    def _tell(self, change: Change, outcome: str) -> None:
+        """A line holds texts of the old system, which may say anything to a terminal."""
+        self._print(printable(describe(change, outcome)))
 
 
 def describe(change: Change, outcome: str) -> str:
@@ -86,7 +91,8 @@ def describe_verdict(comparison: Comparison) -> str:
         return "matches the old system"
     broadcast, field, ours, theirs = comparison.differences[0]
     return (
-        f"DIFFERS from the old system in {comparison.difference_count} places, first {broadcast} {field}: "
+        f"DIFFERS from the old system in {comparison.difference_count} places, first "
+        f"{shorten(broadcast, 40)} {shorten(field, 60)}: "
         f"{ours[:40]!r}, not {theirs[:40]!r}"
     )
 

@@ -1,4 +1,4 @@
-"""The AWS side of the demonstration: bucket, topics, queues with dead-letter queues, and what connects them.
+"""The AWS side of the demonstration: bucket, topics, queues with dead-letter queues, what connects them, a table.
 
 Belongs here: creating all of it, again and again without harm, through any ``endpoint_url``.
 Does not belong here: what is put into the bucket, and who reads the queues.
@@ -10,6 +10,7 @@ A message that was received five times and not deleted moves to the queue's dead
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -25,6 +27,7 @@ SCHEDULE_EVENTS = "schedule-events"
 CATALOGUE_EVENTS = "catalogue-events"
 SOURCE_BUCKET = "schedule-source"
 SOURCE_PREFIX = "schedules/"
+REFERENCES_TABLE = "schedules-references"
 DEAD_SUFFIX = "-dead"
 
 _MAX_RECEIVES = 5
@@ -36,7 +39,7 @@ _DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class AwsEndpoints:
-    """Where S3, SNS and SQS answer, and as whom; an ``endpoint_url`` of None means AWS itself."""
+    """Where S3, SNS, SQS and DynamoDB answer, and as whom; an ``endpoint_url`` of None means AWS itself."""
 
     endpoint_url: str | None
     region: str = "eu-west-2"
@@ -56,6 +59,10 @@ class AwsEndpoints:
     def sqs(self) -> "SQSClient":
         """Make an SQS client."""
         return self._session().client("sqs", endpoint_url=self.endpoint_url)
+
+    def dynamodb(self) -> "DynamoDBClient":
+        """Make a DynamoDB client."""
+        return self._session().client("dynamodb", endpoint_url=self.endpoint_url)
 
     def _session(self) -> boto3.Session:
         return boto3.Session(self.access_key_id, self.secret_access_key, region_name=self.region)
@@ -90,6 +97,28 @@ def provision(endpoints: AwsEndpoints, bucket: str = SOURCE_BUCKET) -> Provision
     schedule_events = _ensure_channel(sns, sqs, SCHEDULE_EVENTS)
     catalogue_events = _ensure_channel(sns, sqs, CATALOGUE_EVENTS)
     return Provisioned(bucket, schedule_events, catalogue_events)
+
+
+def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE) -> None:
+    """Make sure that the table of the back-references exists and is ready; paid by the request.
+
+    An existing table is left as it is. Client errors pass through.
+    """
+    dynamodb = endpoints.dynamodb()
+    with suppress(dynamodb.exceptions.ResourceInUseException):
+        dynamodb.create_table(
+            TableName=table,
+            AttributeDefinitions=[
+                {"AttributeName": "item", "AttributeType": "S"},
+                {"AttributeName": "member", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "item", "KeyType": "HASH"},
+                {"AttributeName": "member", "KeyType": "RANGE"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    dynamodb.get_waiter("table_exists").wait(TableName=table)
 
 
 def announce_schedules(endpoints: AwsEndpoints, provisioned: Provisioned) -> None:

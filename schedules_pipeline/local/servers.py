@@ -263,7 +263,7 @@ class RedisServer(LoopbackServer):
 
 
 class AwsEmulator(LoopbackServer):
-    """MiniStack with S3, SNS and SQS, all in memory.
+    """MiniStack with S3, SNS, SQS and DynamoDB, all in memory.
 
     ``executable`` is its console script, in an environment of its own: it pins versions that we do not share.
     It is given neither this process's environment variables nor its credentials, and never looks for Docker.
@@ -285,7 +285,7 @@ class AwsEmulator(LoopbackServer):
 
     @property
     def endpoint_url(self) -> str:
-        """The address that serves all three services."""
+        """The address that serves all four services."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def _command(self, port: int) -> list[str]:
@@ -299,7 +299,7 @@ class AwsEmulator(LoopbackServer):
             "MINISTACK_HOST": LOOPBACK,
             "MINISTACK_REGION": self.region,
             "MINISTACK_EDITION": self._mark(port),
-            "SERVICES": "s3,sns,sqs",
+            "SERVICES": "s3,sns,sqs,dynamodb",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",

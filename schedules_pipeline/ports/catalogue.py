@@ -29,6 +29,14 @@ class Stored:
     previous: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How many copies were deleted, and how many notes that a copy is missed."""
+
+    copies: int
+    notes: int
+
+
 class CatalogueSource(Protocol):
     """The catalogue pipeline's keyspace; only ever read."""
 
@@ -73,3 +81,11 @@ class CopyStore(Protocol):
 
     def held(self) -> Iterator[list[Pid]]:
         """All pids of which we hold a copy, in batches; each at least once."""
+
+    def fenced(self) -> Iterator[list[Pid]]:
+        """All pids of which tokens, debts or absences are remembered, in batches; each at least once."""
+
+    def collect(self, pids: Sequence[Pid]) -> Collected:
+        """Delete the copy of each, and the note that it is missed, where in the same step nothing depends on
+        it and nothing is owed. Tokens are remembered for as long as somebody may be about to store.
+        """

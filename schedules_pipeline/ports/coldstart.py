@@ -1,4 +1,4 @@
-"""The coldstart in progress: what was asked for, how far it is, and what is left of it."""
+"""The coldstart: what was asked for, how far it is, and what is left of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 class Stage(StrEnum):
-    """``REQUESTED``: nobody works at it yet. ``PREPARING``: the intake is stopped; queues are purged where
-    asked, all copies are compared with their source, the work is listed. ``BUILDING``: schedule by schedule.
-    ``FINISHED``, ``REFUSED`` (it would have taken too much from partners) and ``ABANDONED`` are final.
+    """``REQUESTED``: nobody has begun. ``PREPARING``: the intake is stopped, queues are purged where asked,
+    the work is listed. ``BUILDING``: schedule by schedule. The others are final: ``FINISHED``, ``REFUSED``
+    (it would have taken too much from partners), ``ABANDONED`` by an operator.
     """
 
     REQUESTED = "requested"
@@ -29,8 +29,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. ``reason`` is shown to operators; ``purge``: throw away what waits in the queues;
-    ``even_if_fewer``: also where the source lists far less than partners have.
+    """What is asked for, and why, in words for operators. ``purge``: throw away what waits in the queues.
+    ``even_if_fewer``: also where the source lists far fewer schedules than partners have. ``by_itself``:
+    nobody asked, the system protects itself.
     """
 
     reason: str
@@ -42,8 +43,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Coldstart:
-    """One coldstart as it stands. ``total`` is 0 until the work is listed; ``problem`` says why it was refused,
-    abandoned, or what its latest run failed of; ``alive_at`` is when a run last worked at it.
+    """One coldstart as it stands. ``total`` and ``left`` count schedules, once they are listed;
+    ``published`` those of which partners saw something new; ``failed`` those that could not be fetched,
+    which the publisher goes on trying. ``alive_at``: when somebody last worked at it.
     """
 
     id: str
@@ -75,16 +77,58 @@ class Coldstart:
         return timedelta(seconds=self.left / rate) if rate > 0 else None
 
 
-class ColdstartBook(Protocol):
-    """The one coldstart that is open, or the latest that was. What is left of it survives every crash."""
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Which life of our keyspace this is. ``pulse`` only ever grows, so one that is lower than it was says
+    that the store has lost what it had acknowledged.
+    """
 
-    def request(self, request: Request, id: str) -> Coldstart:  # noqa: A002 - it is the id
+    id: str
+    pulse: int
+
+
+class ColdstartBook(Protocol):
+    """The coldstart that is open, or else the latest; what is left of it survives every crash.
+
+    Every method that is given an id does nothing where another coldstart has been opened since.
+    """
+
+    def open(self, coldstart_id: str, request: Request) -> Coldstart:
         """Open one; where one is open already, that one is the answer."""
 
     def latest(self) -> Coldstart | None: ...
 
-    def enter(self, id: str, worker: str, now: datetime, for_: timedelta) -> bool:  # noqa: A002
-        """Take the lease of the preparation, or renew it; False where another worker has it."""
+    def lead(self, coldstart_id: str, worker: str, now: datetime, lease_for: timedelta) -> bool:
+        """Take or renew the leave to prepare it, which also says that somebody works at it; False where
+        another worker has the leave, or it is prepared already.
+        """
 
-    def list_work(self, id: str, work: Mapping[int, Sequence[ScheduleKey]]) -> None:  # noqa: A002
-        """The preparation is done: what is to be built, by shard, in order; building begins."""
+    def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
+        """It is prepared: this is to be built, each shard in this order; building begins."""
+
+    def take(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
+        """The next of a shard, counted from 0, that are left; the last of another where it is done; none
+        where nothing is left at all. They stay on the list until they are built.
+        """
+
+    def built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
+        """Take these off the list; ``counts``: what to add to ``published`` and ``failed``."""
+
+    def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
+        """Give it a final stage and let the intake go on; False where it had ended already."""
+
+    def pause_intake(self, for_: timedelta) -> None:
+        """Nothing is to be received for so long, unless it is said again; so the intake goes on by itself
+        where whoever stopped it has died.
+        """
+
+    def intake_is_paused(self) -> bool: ...
+
+    def epoch(self) -> Epoch | None:
+        """None in a keyspace that no coldstart has ever finished in."""
+
+    def begin_epoch(self, epoch_id: str) -> None:
+        """Where there is none."""
+
+    def beat(self) -> Epoch | None:
+        """Let the pulse grow by one; answers with the epoch as it was before, None where there is none."""

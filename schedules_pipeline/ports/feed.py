@@ -1,6 +1,6 @@
 """The change feed: every publication in order, and the latest row of every schedule."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -46,11 +46,29 @@ class ChangeFeed(Protocol):
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
         """Append rows (key, sequence number, row as the store rendered it), each at most once."""
 
+    def known(self) -> int:
+        """How many schedules there is a latest change of: published ones, and removals not yet forgotten."""
+
     def heads(self) -> dict[ScheduleKey, Change]:
         """The latest change of every schedule that was ever published, removals included."""
 
+    def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
+        """The latest changes of these, of those that have one."""
+
+    def forget_removals(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        """Forget the latest change of each, where it is still the removal of that number."""
+
+    def trim(self, before: datetime) -> int:
+        """Forget rows that were appended before this moment, by the feed's own clock; heads stay.
+
+        Answers with how many rows are gone.
+        """
+
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         """The rows after a position, in order; "0" is before the first."""
+
+    def position_before(self, at: datetime) -> str:
+        """A position before every row that was appended at this instant or later, by the feed's own clock."""
 
     def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
         """Rows that no run has confirmed to have recorded. Each goes to one consumer, and to another

@@ -1,12 +1,15 @@
 """The store of schedules: for each its accepted source, what it was built from, and what partners see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.ports.feed import Change
+
+DISTRUSTED = "?"
+"""The etag of a state that does not know what partners see; no content has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +94,18 @@ class ScheduleStore(Protocol):
 
     def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         """The published documents, of those that have one."""
+
+    def held(self) -> Iterator[list[ScheduleKey]]:
+        """All schedules of which anything is committed or marked, in batches; each at least once."""
+
+    def distrust(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
+        """Say that nothing is known of what partners see of these, so that the next commit publishes whatever
+        it is, under a number above the one given. ``token`` is that of a claim of them, which is spent by this.
+        """
+
+    def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
+        """Forget everything of schedules that partners do not see, with their committed tokens as read.
+
+        Left alone where anybody has committed since, where the source has changed since it was seen, and where
+        the feed may lack a row. Answers with those that are gone.
+        """

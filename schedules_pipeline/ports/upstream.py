@@ -33,6 +33,11 @@ class NotificationQueue(Protocol):
 
     def delete(self, messages: Sequence[Message]) -> None: ...
 
+    def show_again(self, messages: Sequence[Message]) -> None:
+        """Make received messages visible at once, rather than after their time. One for which that fails is
+        visible by itself soon.
+        """
+
     def send(self, bodies: Sequence[str]) -> None:
         """Put messages onto this queue, as a replay of dead letters does."""
 
@@ -46,11 +51,12 @@ class NotificationQueue(Protocol):
 @dataclass(frozen=True, slots=True)
 class SourceObject:
     """A schedule document as it was found. ``put_id`` tells one put from the next, also where both put
-    the same bytes.
+    the same bytes. ``unread_bytes``: how much more there is of a document that is larger than accepted.
     """
 
     content: bytes
     put_id: str
+    unread_bytes: int = 0
 
 
 class ScheduleSource(Protocol):
@@ -72,7 +78,7 @@ class LegacyKeyspace(Protocol):
         """The legacy documents, of those that have one."""
 
     def list_keys(self) -> Iterator[ScheduleKey]:
-        """Every schedule that has a legacy document."""
+        """Every schedule that has a legacy document; keys with other names are passed over."""
 
     def refreshed_at(self) -> str:
         """When the old system last ended a refresh, as it wrote it; "" before the first."""

@@ -16,6 +16,8 @@ class Origin(StrEnum):
     CATALOGUE = "catalogue"
     OPERATOR = "operator"
     COLDSTART = "coldstart"
+    RETENTION = "retention"
+    RECONCILIATION = "reconciliation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ class Backlog:
         return not (self.dirty or self.in_progress or self.waiting)
 
 
+LONGEST_PAUSE = timedelta(minutes=10)
+"""No schedule waits longer than this for its next attempt, whatever some clock says."""
+
+
 class WorkQueue(Protocol):
     """Durable: what has been marked is claimed again and again until a build of it is released.
 
@@ -101,7 +107,9 @@ class WorkQueue(Protocol):
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
         """Take the most urgent dirty schedules that nobody has in progress; None where there are none.
 
-        First returns expired leases, and waiting schedules whose time has come, to dirty. A schedule
+        First returns expired leases, and waiting schedules whose time has come, to dirty. A lease that
+        ends later than one that begins now is a clock's mistake, and ends like one that begins now; so does
+        what waits for longer than the longest pause. A schedule
         whose build failed or died repeatedly is handed out alone, so that it cannot drag others down.
         """
 
@@ -111,6 +119,9 @@ class WorkQueue(Protocol):
         """Take these schedules, dirty or not and whoever has them: that one's token is now the older, so it
         cannot harm. The cause joins those that they were marked for.
         """
+
+    def renew(self, claim: Claim, until: datetime) -> None:
+        """Have the lease end later. Without effect on schedules that were claimed anew since."""
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
         """Say that these were built. Without effect on those that were claimed anew since."""
@@ -124,8 +135,17 @@ class WorkQueue(Protocol):
     def backlog(self) -> Backlog:
         """Count what stands where, now."""
 
+    def pending_since(self) -> dict[Origin, datetime]:
+        """When the oldest notification was sent that no build has answered yet, by the origin of the cause:
+        of everything that is dirty, in progress or waiting, as far as its causes are kept. Origins that
+        nothing is pending of are absent.
+        """
+
     def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         """Those that are dirty, in progress or waiting: their published state is about to change."""
 
     def set_aside(self) -> dict[ScheduleKey, str]:
         """The schedules that failed too often, with the last reason."""
+
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        """Forget how often builds of these have failed, and that they were set aside."""

@@ -39,10 +39,16 @@ def receive_for(
         try:
             # The store first: each delivery that cannot be handled brings a message nearer to the dead letters.
             pipeline.store.presence.name()
-            wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
-            total += take_in(queue, handle, wait_seconds)
+            is_paused = pipeline.store.coldstarts.intake_is_paused()
+            if not is_paused:
+                wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
+                total += take_in(queue, handle, wait_seconds)
             if _publisher_is_wanted(pipeline):
                 return _result(total, describe, [dg.RunRequest(job_name=JOB_NAME)])
+            if is_paused:
+                return dg.SensorResult(
+                    skip_reason="a coldstart has stopped the intake; what comes meanwhile waits"
+                )
         except ServiceError as error:
             log(f"trying again in a moment: {error}")
             time.sleep(_PAUSE_AFTER_ERROR_SECONDS)

@@ -12,6 +12,7 @@ import orjson
 
 from schedules_pipeline.domain.diff import Difference, diff, leave_out_intended
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.errors import InvalidDocument
 from schedules_pipeline.formats.legacy_document import (
     LegacySchedule,
@@ -137,10 +138,14 @@ def judge_differences(
         generated_at,
         "" if stands else "they differ, and a change may be on its way",
         len(differences),
-        tuple(
-            (d.broadcast_pid, d.field, str(d.ours), str(d.theirs)) for d in differences[:_SHOWN_DIFFERENCES]
-        ),
+        tuple(map(_shown, differences[:_SHOWN_DIFFERENCES])),
     )
+
+
+def _shown(difference: Difference) -> tuple[str, str, str, str]:
+    """Of each side as much as a person reads; the old system may say anything, of any size."""
+    d = difference
+    return shorten(d.broadcast_pid), shorten(d.field), shorten(str(d.ours)), shorten(str(d.theirs))
 
 
 def _differences(ours: bytes | None, legacy: LegacySchedule) -> list[Difference]:

@@ -6,11 +6,12 @@ that the redelivered notification pays.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.catalogue import Kind, changed_fields
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, changed_fields
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.urgency import due_at
 from schedules_pipeline.errors import InvalidDocument
@@ -55,7 +56,10 @@ class CatalogueFollower:
         refused: RefusedInput,
         calendar: BroadcastCalendar,
         clock: Clock,
+        maximum_bytes: int,
     ) -> None:
+        """``maximum_bytes``: a larger catalogue document is refused."""
+        self._maximum_bytes = maximum_bytes
         self._copies = copies
         self._source = source
         self._references = references
@@ -86,6 +90,14 @@ class CatalogueFollower:
             schedules_marked=marked,
         )
 
+    def read_source(self, pids: Sequence[Pid]) -> dict[Pid, CatalogueItem]:
+        """The items as their source has them now, of those that are there and valid. Changes nothing."""
+        items = {}
+        for pid, content in self._source.read(pids).items() if pids else ():
+            with suppress(InvalidDocument):
+                items[pid] = self._parse(pid, content)
+        return items
+
     def plant(self, pids: Sequence[Pid]) -> None:
         """Give the store a copy of items that it has none of. Those that the source lacks stay missing, and
         it is noted that a build relies on that: read the copies again afterwards.
@@ -104,7 +116,7 @@ class CatalogueFollower:
         values, kinds, complaints = {}, {}, {}
         for pid, content in documents.items():
             try:
-                item = parse_catalogue_document(pid, content)
+                item = self._parse(pid, content)
             except InvalidDocument as error:
                 complaints[str(pid)] = refusal(error, content, self._clock())
             else:
@@ -114,6 +126,14 @@ class CatalogueFollower:
         if values:
             self._refused.forget([str(pid) for pid in values])
         return values, kinds, [Pid(text) for text in complaints]
+
+    def _parse(self, pid: Pid, content: bytes) -> CatalogueItem:
+        if len(content) > self._maximum_bytes:
+            raise InvalidDocument(
+                f"catalogue item {pid}: {len(content):,} bytes are more than a document may have "
+                "(the setting SCHEDULES_MAXIMUM_CATALOGUE_BYTES)"
+            )
+        return parse_catalogue_document(pid, content)
 
     def _propagate(self, causes: Mapping[Pid, Cause]) -> int:
         """Read the dependants *now*, after the copies are stored, and mark them."""

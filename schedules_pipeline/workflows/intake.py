@@ -4,8 +4,10 @@ A notification carries a name, never data; so duplicates, delays and another ord
 one schedule become one rebuild.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
@@ -24,6 +26,7 @@ from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.ports.work import Cause, Mark, Origin, WorkQueue
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.measuring import counting_failures
 from schedules_pipeline.workflows.refusals import refusal
 
 _K = TypeVar("_K")
@@ -82,6 +85,12 @@ class ScheduleIntake:
 
     def handle(self, messages: Sequence[Message]) -> Taken:
         """Count up the source mark first, then mark dirty: a build in between fetches once too often."""
+        began = time.perf_counter()
+        with counting_failures(self._counters, "schedule intakes failed"):
+            taken = self._handle(messages)
+            return _finish(self._refused, self._counters, "schedule", taken, began)
+
+    def _handle(self, messages: Sequence[Message]) -> Taken:
         marks: list[Mark] = []
         counts = {"schedule puts": 0, "schedule removals": 0, "schedule messages ignored": 0}
         refused = {}
@@ -90,7 +99,7 @@ class ScheduleIntake:
             try:
                 notification = parse_schedule_notification(message.body)
             except InvalidMessage as error:
-                refused[message.message_id] = refusal(error, message.body.encode(), now)
+                refused[message.message_id] = _refusal(error, message, now)
                 continue
             counts[_kind_of(notification.keys, removal=notification.removal)] += 1
             marks += [
@@ -100,7 +109,7 @@ class ScheduleIntake:
         keys = list(dict.fromkeys(mark.key for mark in marks))
         self._schedules.count_source_change(keys)
         self._work.mark(marks)
-        return _finish(self._refused, self._counters, Taken(len(messages), len(keys), counts, {}, refused))
+        return Taken(len(messages), len(keys), counts, {}, refused)
 
 
 class CatalogueIntake:
@@ -116,6 +125,12 @@ class CatalogueIntake:
 
     def handle(self, messages: Sequence[Message]) -> Taken:
         """Follow each item once, however many messages name it. A deletion is not propagated."""
+        began = time.perf_counter()
+        with counting_failures(self._counters, "catalogue intakes failed"):
+            taken = self._handle(messages)
+            return _finish(self._refused, self._counters, "catalogue", taken, began)
+
+    def _handle(self, messages: Sequence[Message]) -> Taken:
         updates: dict[Pid, Cause] = {}
         deletes = 0
         refused = {}
@@ -123,7 +138,7 @@ class CatalogueIntake:
             try:
                 notification = parse_catalogue_notification(message.body)
             except InvalidMessage as error:
-                refused[message.message_id] = refusal(error, message.body.encode(), self._clock())
+                refused[message.message_id] = _refusal(error, message, self._clock())
                 continue
             if notification.action is CatalogueAction.DELETE:
                 deletes += 1
@@ -131,11 +146,7 @@ class CatalogueIntake:
                 _keep_oldest(updates, notification, message)
         taken = self._follow(updates)
         counts = {**taken.counts, "catalogue deletes": deletes, "catalogue updates": len(updates)}
-        return _finish(
-            self._refused,
-            self._counters,
-            Taken(len(messages), taken.marked, counts, taken.copies_changed, refused),
-        )
+        return Taken(len(messages), taken.marked, counts, taken.copies_changed, refused)
 
     def _follow(self, updates: Mapping[Pid, Cause]) -> Taken:
         if not updates:
@@ -160,6 +171,11 @@ def _keep_oldest(updates: dict[Pid, Cause], notification: CatalogueNotification,
         updates[notification.pid] = cause
 
 
+def _refusal(error: InvalidMessage, message: Message, now: datetime) -> Refusal:
+    """A body may hold half of a surrogate pair, of which there are no bytes; it is shown as a question mark."""
+    return refusal(error, message.body.encode(errors="replace"), now)
+
+
 def _cause(message: Message, origin: Origin, subject: str) -> Cause:
     return Cause(message.message_id, origin, subject, message.sent_at)
 
@@ -170,11 +186,14 @@ def _kind_of(keys: Sequence[ScheduleKey], *, removal: bool) -> str:
     return "schedule removals" if removal else "schedule puts"
 
 
-def _finish(refused: RefusedInput, counters: Counters, taken: Taken) -> Taken:
+def _finish(refused: RefusedInput, counters: Counters, queue: str, taken: Taken, began: float) -> Taken:
     if taken.refused:
         refused.keep(taken.refused)
-    counts = {**taken.counts, "messages received": taken.received, "messages refused": len(taken.refused)}
-    counters.add(counts)
+    messages = {
+        f"{queue} messages received": taken.received,
+        f"{queue} messages refused": len(taken.refused),
+    }
+    counters.add({**taken.counts, **messages}, {f"{queue} intake": [time.perf_counter() - began]})
     return taken
 
 

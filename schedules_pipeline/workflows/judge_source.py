@@ -31,6 +31,8 @@ class Refused:
     refusal: Refusal
 
 
+_OF_BROADCASTS = "broadcasts:"
+
 Judgement = Accepted | Removed | Refused
 
 
@@ -45,18 +47,18 @@ def judge_source(
     """Judge one document against the number of broadcasts that it would replace.
 
     One that is empty, or has fewer than ``smallest_share`` of them, is refused until the source puts the
-    same broadcasts again; the same put seen twice confirms nothing.
+    same broadcasts again, or an operator has confirmed them; the same put seen twice confirms nothing.
     """
     if found is None:
         return Removed()
     try:
-        schedule = accept(parse_source_document(key, found.content))
+        schedule = accept(parse_source_document(key, _whole_content(key, found)))
     except InvalidDocument as error:
         return Refused(refusal(error, found.content, now, found.put_id))
     if not has_shrunk(len(schedule.slots), held_broadcasts, smallest_share):
         return Accepted(schedule)
     digest = _digest(schedule)
-    if earlier is not None and earlier.digest == digest and earlier.put_id != found.put_id:
+    if earlier is not None and _confirms(earlier, digest, found.put_id):
         return Accepted(schedule)
     complaint = InvalidDocument(
         f"schedule {key}: {len(schedule.slots)} broadcasts would replace {held_broadcasts}; "
@@ -65,9 +67,29 @@ def judge_source(
     return Refused(refusal(complaint, found.content, now, found.put_id, digest))
 
 
+def can_be_confirmed(refusal: Refusal) -> bool:
+    """Whether it was refused for being shrunken alone, and not because it is invalid."""
+    return refusal.digest.startswith(_OF_BROADCASTS)
+
+
+def _confirms(earlier: Refusal, digest: str, put_id: str) -> bool:
+    """Whether these very broadcasts were put before, by another put, or confirmed by an operator."""
+    return earlier.confirmed_digest == digest or (earlier.digest == digest and earlier.put_id != put_id)
+
+
+def _whole_content(key: ScheduleKey, found: SourceObject) -> bytes:
+    if found.unread_bytes:
+        size = len(found.content) + found.unread_bytes
+        raise InvalidDocument(
+            f"schedule {key}: {size:,} bytes are more than a document may have "
+            "(the setting SCHEDULES_MAXIMUM_SCHEDULE_BYTES)"
+        )
+    return found.content
+
+
 def _digest(schedule: AcceptedSchedule) -> str:
     """Of the broadcasts alone: a source that repeats itself may well do so under a new time.
 
     Named for what it is of, or a refused object of no bytes would confirm a document of no broadcasts.
     """
-    return "broadcasts:" + hashlib.sha256(b"\n".join(schedule.slots)).hexdigest()
+    return _OF_BROADCASTS + hashlib.sha256(b"\n".join(schedule.slots)).hexdigest()

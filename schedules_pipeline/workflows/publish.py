@@ -5,30 +5,43 @@ against nobody. A failure of one schedule puts it back for longer each time, and
 :data:`MAXIMUM_ATTEMPTS` aside, where the check ``is_built`` shows it until a build succeeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.schedules import ScheduleStore
-from schedules_pipeline.ports.work import Cause, Claim, Failure, Work, WorkQueue
+from schedules_pipeline.ports.work import LONGEST_PAUSE, Cause, Claim, Failure, Work, WorkQueue
 from schedules_pipeline.workflows.follow_catalogue import Clock
 from schedules_pipeline.workflows.rebuild import Batch, Rebuilder
 
 BATCH_SIZE = 300
-LEASE_FOR = timedelta(seconds=120)
+LEASE_FOR = timedelta(seconds=30)
+"""Renewed while a batch is built; so this is how long the work of a publisher that died has to wait."""
+
 MAXIMUM_ATTEMPTS = 8
 _FIRST_RETRY = timedelta(seconds=2)
-_LAST_RETRY = timedelta(minutes=10)
 _PAUSE_FOR_THE_WORLD = timedelta(seconds=5)
+
+Beating = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 class Publisher:
-    def __init__(self, work: WorkQueue, schedules: ScheduleStore, rebuilder: Rebuilder, clock: Clock) -> None:
+    def __init__(
+        self,
+        work: WorkQueue,
+        schedules: ScheduleStore,
+        rebuilder: Rebuilder,
+        clock: Clock,
+        beating: Beating,
+    ) -> None:
+        """``beating``: calls what it is given now and then, while its block lasts."""
         self._work = work
         self._schedules = schedules
         self._rebuilder = rebuilder
         self._clock = clock
+        self._beating = beating
 
     def publish_next(self, limit: int = BATCH_SIZE) -> Batch | None:
         """Rebuild the most urgent dirty schedules; None where there are none.
@@ -63,7 +76,8 @@ class Publisher:
 
     def _build(self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = "") -> Batch:
         try:
-            batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
+            with self._beating(lambda: self._work.renew(claim, self._clock() + LEASE_FOR)):
+                batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
         except ServiceError as error:
             self._put_back(claim, error)
             raise
@@ -103,4 +117,4 @@ def _failure(work: Work, error: Exception, now: datetime) -> Failure:
     reason = f"{type(error).__name__}: {error}"
     if work.attempts + 1 >= MAXIMUM_ATTEMPTS:
         return Failure(reason, None)
-    return Failure(reason, now + min(_LAST_RETRY, _FIRST_RETRY * 2**work.attempts))
+    return Failure(reason, now + min(LONGEST_PAUSE, _FIRST_RETRY * 2**work.attempts))

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.formats.accepted_schedule import (
     AcceptedSchedule,
     parse_accepted,
     render_accepted,
 )
 from schedules_pipeline.formats.partner_document import (
-    NO_PROGRAMME,
     Publication,
     fill,
     hash_content,
     render_document,
-    render_programme,
+    render_programmes,
 )
 from schedules_pipeline.ports.catalogue import CopyStore
 from schedules_pipeline.ports.feed import Change, ChangeFeed
@@ -36,7 +36,7 @@ from schedules_pipeline.ports.schedules import (
     ScheduleState,
     ScheduleStore,
 )
-from schedules_pipeline.ports.upstream import ScheduleSource
+from schedules_pipeline.ports.upstream import ScheduleSource, SourceObject
 from schedules_pipeline.ports.work import Cause, Claim, Work
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
 from schedules_pipeline.workflows.judge_source import (
@@ -45,6 +45,7 @@ from schedules_pipeline.workflows.judge_source import (
     Removed,
     judge_source,
 )
+from schedules_pipeline.workflows.measuring import counting_failures
 from schedules_pipeline.workflows.resolve_programmes import (
     Needs,
     ProgrammeResolver,
@@ -110,8 +111,11 @@ class Rebuilder:
         follower: CatalogueFollower,
         clock: Clock,
         smallest_share: float,
+        horizon: RetentionHorizon = KEEPS_EVERYTHING,
     ) -> None:
-        """``smallest_share``: a document with a smaller share of what it replaces must be confirmed."""
+        """``smallest_share``: a document with a smaller share of what it replaces must be confirmed.
+        ``horizon``: a schedule past it has no source, whatever lies there.
+        """
         self._schedules = schedules
         self._copies = copies
         self._references = references
@@ -122,6 +126,7 @@ class Rebuilder:
         self._follower = follower
         self._clock = clock
         self._smallest_share = smallest_share
+        self._horizon = horizon
 
     def build(self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = "") -> Batch:
         """Build and publish everything that was claimed; the caller releases or postpones it.
@@ -129,6 +134,12 @@ class Rebuilder:
         ``refresh_cause``: also compare the catalogue copies that are used with their sources first.
         ``recorded_by``: the Dagster run that records the results itself.
         """
+        with counting_failures(self._counters, "batches failed"):
+            batch = self._build(claim, refresh_cause, recorded_by)
+            self._count(batch, {work.key: work for work in claim.work})
+        return batch
+
+    def _build(self, claim: Claim, refresh_cause: Cause | None, recorded_by: str) -> Batch:
         began = time.perf_counter()
         built: list[Built] = []
         failed: dict[ScheduleKey, Exception] = {}
@@ -145,10 +156,14 @@ class Rebuilder:
             built += [_built(drafts[key], result) for key, result in committed.items()]
             pending = [drafts[key].work for key, r in committed.items() if r.outcome is Outcome.MOVED]
         built = [b for b in built if b.outcome is not Outcome.MOVED]
-        batch = Batch(built, failed, time.perf_counter() - began)
+        return Batch(built, failed, time.perf_counter() - began)
+
+    def _count(self, batch: Batch, work: Mapping[ScheduleKey, Work]) -> None:
+        """What came of the batch, how long it took, and for how long what was published had been waited for."""
         final = (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.SUPERSEDED)
-        self._counters.add({f"schedules {outcome}": batch.count(outcome) for outcome in final})
-        return batch
+        published = [work[built.key] for built in batch.built if built.outcome is Outcome.PUBLISHED]
+        durations = {**_seconds_since_notified(published, self._clock()), "batch": [batch.seconds]}
+        self._counters.add({f"schedules {outcome}": batch.count(outcome) for outcome in final}, durations)
 
     # Gather
 
@@ -169,7 +184,7 @@ class Rebuilder:
         """Fetch and judge; what is refused leaves its draft as it is, built from what was accepted last."""
         if not drafts:
             return {}
-        found = self._source.fetch([draft.work.key for draft in drafts])
+        found = self._fetch([draft.work.key for draft in drafts])
         earlier = self._refused.find([str(draft.work.key) for draft in drafts])
         refusals, failed = {}, {}
         for draft in drafts:
@@ -191,6 +206,12 @@ class Rebuilder:
             self._refused.keep(refusals)
             self._counters.add({"schedule documents refused": len(refusals)})
         return failed
+
+    def _fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
+        """What the source has of these, and nothing of those past the horizon: they are not to come back."""
+        now = self._clock()
+        kept = [key for key in keys if self._horizon.keeps(key.date, now)]
+        return {**dict.fromkeys(keys), **(self._source.fetch(kept) if kept else {})}
 
     # Apply
 
@@ -227,6 +248,17 @@ class Rebuilder:
         self._references.unregister(obsolete, token)
 
 
+def _seconds_since_notified(published: Sequence[Work], now: datetime) -> dict[str, list[float]]:
+    """Of each schedule for its oldest cause; 0 where the queue's clock is ahead of ours."""
+    seconds: dict[str, list[float]] = {}
+    for work in published:
+        if work.causes:
+            oldest = min(work.causes, key=lambda cause: cause.notified_at)
+            waited = max(0.0, (now - oldest.notified_at).total_seconds())
+            seconds.setdefault(f"published after {oldest.origin}", []).append(waited)
+    return seconds
+
+
 def _draft(work: Work, state: ScheduleState, *, everything: bool) -> _Draft:
     held = NOTHING if state.accepted is None else parse_accepted(state.accepted)
     needs = Needs(
@@ -247,8 +279,7 @@ def _take(draft: _Draft, schedule: AcceptedSchedule, *, everything: bool) -> Non
 
 def _join(drafts: Mapping[ScheduleKey, _Draft], programmes: Programmes) -> None:
     """Compute every document; each programme is rendered once for the whole batch."""
-    texts: dict[Pid | None, bytes] = {None: NO_PROGRAMME}
-    texts.update({pid: render_programme(programme) for pid, programme in programmes.items()})
+    texts = render_programmes(programmes)
     for draft in drafts.values():
         if draft.is_shown:
             accepted = draft.accepted

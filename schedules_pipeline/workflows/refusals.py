@@ -12,7 +12,10 @@ _EXCERPT_CHARACTERS = 2_000
 def refusal(
     error: ContentError, content: bytes, now: datetime, put_id: str = "", digest: str = ""
 ) -> Refusal:
-    """The record of a refusal; ``digest`` where the caller has a better one than the bytes' own."""
+    """The record of a refusal; ``digest`` where the caller has a better one than the bytes' own.
+
+    Of a document that was refused for its size ``content`` is only the beginning.
+    """
     return Refusal(
         reason=str(error),
         refused_at=now,

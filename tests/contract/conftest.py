@@ -1,25 +1,22 @@
-"""The store that every contract test is run on: the fakes, one Redis, and a Redis Cluster of three masters."""
+"""The store that every contract test is run on: the fakes, one Redis, and a Redis Cluster of three masters; and with
+the back-references elsewhere: the fakes again, and one Redis beside a DynamoDB table on the emulator.
+"""
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from clusters import Cluster
 from fakes import FakeClock, fake_store
-from redis import Redis
-from redis.cluster import RedisCluster
+from fakes_beside_index import fake_store_beside_index
 
+from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
 from schedules_pipeline.adapters.redis.link import Client, RedisLink, connect
-from schedules_pipeline.composition import Store, redis_store
-from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
-
-_MASTERS = 3
-_SLOTS = 16_384
-_CLUSTER_UP_WITHIN_SECONDS = 30.0
+from schedules_pipeline.composition import Store, redis_store, with_index_elsewhere
+from schedules_pipeline.local.servers import RedisServer
 
 PassTime = Callable[[timedelta], None]
 
@@ -44,29 +41,10 @@ def redis_link_client(redis_server: RedisServer) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def cluster_link_client(
-    redis_executable: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RedisCluster]:
-    """A client of a Redis Cluster of this run's own: three masters, no replicas."""
-    with ExitStack() as stack:
-        servers = []
-        for _ in range(_MASTERS):
-            bus = find_free_port()
-            arguments = [
-                "--cluster-enabled",
-                "yes",
-                "--cluster-port",
-                str(bus),
-                "--cluster-node-timeout",
-                "5000",
-            ]
-            directory = tmp_path_factory.mktemp("cluster")
-            server = RedisServer(directory, executable=redis_executable, extra_arguments=arguments)
-            servers.append((stack.enter_context(server), bus))
-        _join([(server.url, server.port, bus) for server, bus in servers])
-        client = connect(servers[0][0].url, cluster=True)
-        assert isinstance(client, RedisCluster)
-        yield stack.enter_context(client)
+def cluster_link_client(cluster: Cluster) -> Iterator[Client]:
+    """A client of the run's own Redis Cluster, made as the real ones are."""
+    with connect(cluster.url, cluster=True) as client:
+        yield client
 
 
 @pytest.fixture(
@@ -74,6 +52,8 @@ def cluster_link_client(
         "fakes",
         "redis",
         pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.xdist_group("cluster")]),
+        "fakes beside an index",
+        "dynamodb",
     ]
 )
 def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> StoreUnderTest:
@@ -81,8 +61,21 @@ def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> Stor
     if request.param == "fakes":
         clock = FakeClock()
         return StoreUnderTest(fake_store(clock).as_store(), clock.advance)
+    if request.param == "fakes beside an index":
+        clock = FakeClock()
+        return StoreUnderTest(fake_store_beside_index(clock).as_store(), clock.advance)
+    if request.param == "dynamodb":
+        return _beside_dynamodb(request, next(keyspaces))
     client: Client = request.getfixturevalue(f"{request.param}_link_client")
     store = redis_store(RedisLink(client), keyspace := next(keyspaces))
+    return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))
+
+
+def _beside_dynamodb(request: pytest.FixtureRequest, keyspace: str) -> StoreUnderTest:
+    client: Client = request.getfixturevalue("redis_link_client")
+    index = DynamoReferenceIndex(*request.getfixturevalue("references_table"), keyspace)
+    link = RedisLink(client)
+    store = with_index_elsewhere(redis_store(link, keyspace), link, keyspace, index)
     return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))
 
 
@@ -111,28 +104,3 @@ def _pass_time(client: Any, keyspace: str, by: timedelta) -> None:
             client.xclaim(
                 changes, "dagster", taken["consumer"], 0, [taken["message_id"]], idle=idle, justid=True
             )
-
-
-def _join(nodes: list[tuple[str, int, int]]) -> None:
-    """Make one cluster of empty servers, given by address, port and cluster port."""
-    with ExitStack() as stack:
-        clients = [stack.enter_context(Redis.from_url(url)) for url, _, _ in nodes]
-        for i, client in enumerate(clients):
-            first, last = i * _SLOTS // _MASTERS, (i + 1) * _SLOTS // _MASTERS - 1
-            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-        for _, port, bus in nodes[1:]:
-            clients[0].execute_command("CLUSTER", "MEET", LOOPBACK, port, bus)
-        _wait_until_whole(clients)
-
-
-def _is_whole(client: Redis) -> bool:
-    return b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]
-
-
-def _wait_until_whole(clients: list[Redis]) -> None:
-    deadline = time.monotonic() + _CLUSTER_UP_WITHIN_SECONDS
-    while not all(_is_whole(client) for client in clients):
-        assert time.monotonic() < deadline, "the cluster did not come up"
-        # There is no event to wait for: the nodes tell each other by gossip.
-        time.sleep(0.05)

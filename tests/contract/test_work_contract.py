@@ -7,7 +7,7 @@ import pytest
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.work import Cause, Claim, Failure, Mark, Origin
+from schedules_pipeline.ports.work import LONGEST_PAUSE, Cause, Claim, Failure, Mark, Origin
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE = timedelta(seconds=120)
@@ -415,3 +415,48 @@ def test_wait_ends_at_a_mark(store: Store, marked: int) -> None:
     store.work.wait(60)
 
     assert store.work.backlog().dirty == 1
+
+
+def test_a_renewed_lease_ends_later(store: Store) -> None:
+    """A claim whose lease was renewed is not handed out again when its first lease would have ended."""
+    _mark(store, _A)
+    claim = _claim(store)
+
+    store.work.renew(claim, _NOW + 3 * _LEASE)
+
+    assert store.work.claim(10, _NOW + 2 * _LEASE, _LEASE) is None
+    assert _keys(_claim(store, now=_NOW + 4 * _LEASE)) == [_A]
+
+
+def test_a_claim_that_was_taken_over_is_not_renewed(store: Store) -> None:
+    """Renewing has no effect on schedules that somebody else has claimed since, nor on none."""
+    _mark(store, _A)
+    first = _claim(store)
+    store.work.claim_exactly([_A], _cause(1), _NOW, _LEASE)
+
+    store.work.renew(first, _NOW + 9 * _LEASE)
+    store.work.renew(Claim(99, ()), _NOW + 9 * _LEASE)
+
+    assert _keys(_claim(store, now=_NOW + 2 * _LEASE)) == [_A]
+
+
+def test_a_lease_never_outlives_one_that_begins_now(store: Store) -> None:
+    """A claim by a worker whose clock was an hour ahead holds its schedule no longer than any other."""
+    _mark(store, _A)
+    assert store.work.claim(10, _after(3_600), _LEASE) is not None
+
+    held = store.work.claim(10, _NOW, _LEASE)
+
+    assert held is None
+    assert _keys(_claim(store, now=_NOW + _LEASE)) == [_A]
+
+
+def test_nothing_waits_longer_than_the_longest_pause(store: Store) -> None:
+    """A retry that was set by a clock an hour ahead comes after the longest pause at the latest."""
+    _mark(store, _A)
+    _fail(store, _claim(store), [_A], retry_at=_after(3_600))
+
+    early = store.work.claim(10, _NOW, _LEASE)
+
+    assert early is None
+    assert _keys(_claim(store, now=_NOW + LONGEST_PAUSE)) == [_A]

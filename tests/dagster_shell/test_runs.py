@@ -101,6 +101,23 @@ def test_a_coldstart_builds_and_records_everything(stage: Stage) -> None:
     assert stage.store.work.backlog().is_empty
 
 
+def test_the_runs_of_a_backfill_are_one_coldstart(stage: Stage) -> None:
+    """Whichever run of a backfill comes last finds everything done, and does not begin again."""
+    job = stage.definitions.resolve_job_def(coldstart.JOB_NAME)
+
+    results = [
+        job.execute_in_process(
+            instance=stage.instance, partition_key=shard, tags={"dagster/backfill": "a backfill"}
+        )
+        for shard in coldstart_shards(_SETTINGS).get_partition_keys()
+    ]
+
+    latest = stage.store.coldstarts.latest()
+    assert all(result.success for result in results)
+    assert latest is not None
+    assert (latest.id, latest.done, latest.published) == ("a backfill", len(_KEYS), len(_KEYS))
+
+
 def test_a_coldstart_of_what_is_right_publishes_nothing(stage: Stage) -> None:
     """Starting again what was done is harmless: no version is published a second time."""
     shards = coldstart_shards(_SETTINGS).get_partition_keys()

@@ -122,6 +122,7 @@ def _publish_everything(pipeline: Pipeline, sample: Sample) -> None:
     """Bring the keyspace to where a coldstart leaves it, with nothing left to record."""
     keys = [ScheduleKey(Sid(sid), day) for sid, day in sample.schedules]
     pipeline.publisher.rebuild_from_sources(keys, Cause("opening", Origin.COLDSTART, "all", pipeline.clock()))
+    pipeline.store.coldstarts.begin_epoch("opening")
     while entries := pipeline.store.feed.take_unrecorded("the test", 500):
         pipeline.store.feed.confirm_recorded([entry.position for entry in entries])
 

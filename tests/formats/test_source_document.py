@@ -233,7 +233,7 @@ def test_source_document_refuses_a_broadcast_without(field: str) -> None:
             id="naive instant",
         ),
         pytest.param(
-            {"published_at": "2026-01-10"}, "published_at: Input should be a valid", id="only a date"
+            {"published_at": "2026-01-10"}, "published_at: Input should have timezone", id="only a date"
         ),
         pytest.param(
             {"published_at": "0001-01-01T00:00:00+14:00"},

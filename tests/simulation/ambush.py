@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from simulation.simulator import Simulation, Worker
+from toy_world import CollectionDue
 
 from schedules_pipeline.workflows.publish import LEASE_FOR
 
@@ -45,6 +46,8 @@ class Ambush(Simulation):
     def _change(self) -> None:
         for _ in range(self.random.choice([1, 1, 1, 2])):
             self.happen(self.changes.change())
+        if self.happens(0.2):
+            self.happen(CollectionDue())
         self.clock.advance(timedelta(seconds=self.random.choice([0, 0, 0, 1, 50])))
 
     def _steps_to_live(self) -> int:

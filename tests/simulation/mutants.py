@@ -69,7 +69,7 @@ MUTANTS = (
         "marks before counting the source change",
         "first document",
         _swapped(
-            ScheduleIntake, "handle", "self._schedules.count_source_change(keys)", "self._work.mark(marks)"
+            ScheduleIntake, "_handle", "self._schedules.count_source_change(keys)", "self._work.mark(marks)"
         ),
     ),
     Mutant(
@@ -118,8 +118,8 @@ MUTANTS = (
             Publisher,
             "_build",
             (
-                "try:\n        batch",
-                "self._work.release(claim, [work.key for work in claim.work])\n    try:\n        batch",
+                "try:\n        with",
+                "self._work.release(claim, [work.key for work in claim.work])\n    try:\n        with",
             ),
         ),
     ),

@@ -12,21 +12,30 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import TypeVar
 
 from fakes import Conditions, FakeClock, FakeQueue, fake_store, fake_upstreams, pipeline_over
-from from_scratch import as_accepted, coldstart, contents, find_missing_entries, replay_feed
+from from_scratch import (
+    as_accepted,
+    coldstart,
+    contents,
+    find_missing_entries,
+    find_superfluous_entries,
+    replay_feed,
+)
 from greenlet import GreenletExit, getcurrent, greenlet
-from toy_world import FOCI, Change, Focus, RandomUpstream
+from toy_world import FOCI, Change, CollectionDue, Focus, HorizonMoves, RandomUpstream
 
+from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.ports.upstream import Message
 from schedules_pipeline.ports.work import Cause, Mark, Origin
 from schedules_pipeline.workflows import intake
+from schedules_pipeline.workflows.collect_garbage import KeptFor
 
 MOST_STEPS = 40_000
 _TRACE_LENGTH = 300
@@ -71,8 +80,21 @@ class Step:
         return f"{self.number:5} {self.worker}: {self.what} {', '.join(map(str, self.about))}"[:200]
 
 
+@dataclass(frozen=True)
+class MovingHorizon(RetentionHorizon):
+    """Stands where it was put last."""
+
+    days: int = 1
+    first_kept: list[date] = field(default_factory=lambda: [date.min])
+
+    def keeps(self, day: date, now: datetime) -> bool:
+        return day >= self.first_kept[-1]
+
+
 class Simulation(Conditions, ABC):
     """One seed. ``troubled``: the upstream also says what is invalid, shrunken or deleted."""
+
+    kept_for = KeptFor()
 
     def __init__(self, seed: int, *, focus: Focus | None = None, troubled: bool = False) -> None:
         self.random = Random(seed)
@@ -82,7 +104,9 @@ class Simulation(Conditions, ABC):
         self.upstreams = fake_upstreams(self.clock, self.random, self)
         self.fakes = fake_store(self.clock, self)
         self.store = self.fakes.as_store()
-        self.pipeline = pipeline_over(self.store, self.upstreams, self.clock)
+        self.horizon = MovingHorizon()
+        self.pipeline = pipeline_over(self.store, self.upstreams, self.clock, self.horizon, self.kept_for)
+        self.collections_due = 0
         self.focus = focus or self.random.choice(FOCI)
         self.changes = RandomUpstream(self.random, self.focus, troubled=troubled)
         self._troubled = troubled
@@ -93,6 +117,7 @@ class Simulation(Conditions, ABC):
     def run(self) -> None:
         """Raises :class:`Wrong`."""
         self._play()
+        self._tidy_up()
         self._judge_thoroughly()
 
     @abstractmethod
@@ -172,6 +197,7 @@ class Simulation(Conditions, ABC):
             self.worker("second catalogue intake", self._take_in_catalogue, catalogue.has_visible),
             self.worker("publisher", self._publish, self._has_claimable),
             self.worker("second publisher", self._publish, self._has_claimable),
+            self.worker("collector", self._collect, lambda: self.collections_due > 0),
         ]
 
     def worker(self, name: str, body: Callable[[Worker], None], has_work: Callable[[], bool]) -> Worker:
@@ -190,8 +216,18 @@ class Simulation(Conditions, ABC):
     def happen(self, change: Change) -> None:
         """A change is written and, perhaps twice, perhaps late, announced."""
         self.note("upstream", "writes", change)
-        change.write(self.upstreams)
+        self.write(change)
         self.announce(change)
+
+    def write(self, change: Change) -> None:
+        """Let a change come about, wherever that is."""
+        match change:
+            case CollectionDue():
+                self.collections_due += 1
+            case HorizonMoves(first_kept):
+                self.horizon.first_kept.append(first_kept)
+            case _:
+                change.write(self.upstreams)
 
     def announce(self, change: Change) -> None:
         for _ in range(self.random.choice([1, 1, 1, 2])):
@@ -235,25 +271,50 @@ class Simulation(Conditions, ABC):
                 self.pipeline.publisher.publish_next(self.random.randint(1, 3))
             self.rest(worker)
 
+    def _collect(self, worker: Worker) -> None:
+        while True:
+            self.collections_due -= 1
+            with suppress(ServiceError):
+                self.pipeline.collector.collect()
+            self.rest(worker)
+
     # The verdict
+
+    def _tidy_up(self) -> None:
+        """A last collection, what it has marked, and what that made superfluous."""
+        for _ in range(2):
+            self.pipeline.collector.collect()
+            self.pipeline.publisher.publish_all()
 
     def judge(self) -> None:
         """Nothing is pending, so everything must be as if it had been built just now."""
         keys, pids = self.focus.keys, self.focus.pids
         sources = as_accepted(self.store, keys, pids) if self._troubled else self.upstreams
-        _require_equal("published", contents(self.store, keys), coldstart(sources, keys))
+        _require_equal("published", contents(self.store, keys), coldstart(sources, keys, self.horizon))
         _require_equal("missing index entries", find_missing_entries(self.store, keys, pids), [])
 
     def _judge_thoroughly(self) -> None:
         self.judge()
+        self._judge_tidiness()
         self._judge_feed()
         if not self._troubled:
             self._judge_coldstart()
 
+    def _judge_tidiness(self) -> None:
+        """Nobody is at work, so what nobody needs is gone."""
+        now = self.clock()
+        shown = [key for key in contents(self.store, self.focus.keys) if not self.horizon.keeps(key.date, now)]
+        _require_equal("shown past the horizon", shown, [])
+        _require_equal("superfluous index entries", find_superfluous_entries(self.store), [])
+        copies, references = self.fakes.copies, self.fakes.references
+        unused = [pid for pid in copies.copies if not references.has_dependants(pid)]
+        _require_equal("unused copies", [p for p in unused if copies.fence(p).owed is None], [])
+
     def _judge_feed(self) -> None:
-        latest = replay_feed(self.store)
-        _require_equal("heads", self.store.feed.heads(), latest)
         states = self.store.schedules.read(self.focus.keys)
+        replayed = replay_feed(self.store)
+        latest = {key: c for key, c in replayed.items() if not c.is_removal or states[key].seq}
+        _require_equal("heads", self.store.feed.heads(), latest)
         ours = {key: (state.seq, state.etag) for key, state in states.items() if state.seq}
         _require_equal("feed", {key: (c.seq, c.etag) for key, c in latest.items()}, ours)
 

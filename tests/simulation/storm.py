@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 
 from simulation.simulator import Simulation, Worker
+from toy_world import CollectionDue, HorizonMoves
 
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.workflows.publish import LEASE_FOR
@@ -54,6 +55,10 @@ class Storm(Simulation):
         self._upstream = self.worker("upstream", self._write_and_announce, lambda: self._calm_after is None)
         self.workers.append(self._upstream)
         self.workers.append(self.worker("operator", self._operate, self._wants_rebuild))
+        self._collections = [self.random.randrange(800) for _ in range(self.random.choice([0, 1, 3]))]
+        self._horizon_moves = self.happens(0.15)
+        self._reconciles = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 0, 1]))]
+        self.workers.append(self.worker("reconciler", self._reconcile, self._wants_reconcile))
 
     def _play(self) -> None:
         if self.happens(0.7):
@@ -65,6 +70,8 @@ class Storm(Simulation):
         """Let one worker take one step; False where there is nothing left to do."""
         if self.steps % _REDRAW_EVERY == 0:
             self._redraw()
+        if self.steps in self._collections:
+            self._make_collection_due()
         if self.happens(self._climate.clock):
             self.clock.advance(timedelta(seconds=self.random.choice([0.5, 3, 15, 65, 130])))
         ready = [worker for worker in self.workers if worker.is_ready]
@@ -104,6 +111,14 @@ class Storm(Simulation):
     def _wants_rebuild(self) -> bool:
         return bool(self._rebuilds) and self._rebuilds[-1] <= self.steps and self._calm_after is None
 
+    def _wants_reconcile(self) -> bool:
+        return bool(self._reconciles) and self._reconciles[-1] <= self.steps and self._calm_after is None
+
+    def _make_collection_due(self) -> None:
+        if self._horizon_moves:
+            self.write(HorizonMoves(date(2026, 3, 29)))
+        self.write(CollectionDue())
+
     def _write_and_announce(self, worker: Worker) -> None:
         changes = [] if self.upstreams.schedule_source.objects else self.first_changes()
         changes += [self.changes.change() for _ in range(self.random.randint(2, 10))]
@@ -122,4 +137,11 @@ class Storm(Simulation):
             self._rebuilds.pop()
             with suppress(ServiceError):
                 self.rebuild()
+            self.rest(worker)
+
+    def _reconcile(self, worker: Worker) -> None:
+        while True:
+            self._reconciles.pop()
+            with suppress(ServiceError):
+                self.pipeline.reconciler.reconcile()
             self.rest(worker)

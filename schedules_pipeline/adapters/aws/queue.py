@@ -48,6 +48,18 @@ class SqsQueue:
                     Entries=[{"Id": str(i), "ReceiptHandle": message.receipt} for i, message in entries],
                 )
 
+    def show_again(self, messages: Sequence[Message]) -> None:
+        for start in range(0, len(messages), _MOST_PER_CALL):
+            entries = enumerate(messages[start : start + _MOST_PER_CALL])
+            with _as_service_error(self._name):
+                self._client.change_message_visibility_batch(
+                    QueueUrl=self._url(),
+                    Entries=[
+                        {"Id": str(i), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
+                        for i, message in entries
+                    ],
+                )
+
     def send(self, bodies: Sequence[str]) -> None:
         for start in range(0, len(bodies), _MOST_PER_CALL):
             entries = enumerate(bodies[start : start + _MOST_PER_CALL])

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.keys import Keys, tag
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.ports.catalogue import Begun, Stored
+from schedules_pipeline.ports.catalogue import Begun, Collected, Stored
 
 FENCE_KEPT_FOR = timedelta(days=1)
 """No worker that read something longer ago than this may still be about to store it."""
@@ -33,6 +33,7 @@ class RedisCopyStore:
         self._begin, self._store = link.script("begin_copy"), link.script("store_copy")
         self._settle, self._plant = link.script("settle_copy"), link.script("plant_copy")
         self._take_token, self._miss = link.script("take_token"), link.script("miss_copy")
+        self._collect = link.script("collect_copy")
         self._kept_seconds = int(FENCE_KEPT_FOR.total_seconds())
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
@@ -98,4 +99,20 @@ class RedisCopyStore:
 
     def held(self) -> Iterator[list[Pid]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:copy:*"):
-            yield [Pid(key.decode().rpartition("{")[2][:-1]) for key in batch]
+            yield [Pid(tag(key)) for key in batch]
+
+    def fenced(self) -> Iterator[list[Pid]]:
+        for batch in self._link.scan(f"{self._keys.keyspace}:fence:*"):
+            yield [Pid(tag(key)) for key in batch]
+
+    def collect(self, pids: Sequence[Pid]) -> Collected:
+        keys = self._keys
+        replies = self._link.run(
+            [
+                self._collect.command(
+                    [keys.copy(pid), keys.fence(pid), keys.dependants(pid)], [self._kept_seconds]
+                )
+                for pid in pids
+            ]
+        )
+        return Collected(sum(copies for copies, _ in replies), sum(notes for _, notes in replies))

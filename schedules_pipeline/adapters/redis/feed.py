@@ -1,6 +1,7 @@
 """The change feed on Redis: a stream, and a hash of the latest row of each schedule."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -13,6 +14,7 @@ from schedules_pipeline.ports.feed import Change, FeedEntry
 
 _GROUP = "dagster"
 _TAKEN_OVER_AFTER_MILLISECONDS = 60_000
+_LAST_IN_A_MILLISECOND = 2**64 - 1
 
 
 class RedisChangeFeed:
@@ -21,21 +23,43 @@ class RedisChangeFeed:
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._changes, self._heads = keys.feed("changes"), keys.feed("heads")
-        self._append = link.script("append_feed")
+        self._append, self._forget_heads = link.script("append_feed"), link.script("forget_heads")
 
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
         if rows:
             arguments = [part for key, seq, row in rows for part in (str(key), seq, row)]
             self._link.call(*self._append.command([self._changes, self._heads], arguments))
 
+    def known(self) -> int:
+        return int(self._link.call("HLEN", self._heads))
+
     def heads(self) -> dict[ScheduleKey, Change]:
         rows = self._link.call("HGETALL", self._heads)
         changes = [parse_row(row) for row in rows.values()]
         return {change.key: change for change in changes}
 
+    def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
+        if not keys:
+            return {}
+        rows = self._link.call("HMGET", self._heads, *map(str, keys))
+        return {key: parse_row(row) for key, row in zip(keys, rows, strict=True) if row is not None}
+
+    def forget_removals(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        if seqs:
+            arguments = [part for key, seq in seqs.items() for part in (str(key), seq)]
+            self._link.call(*self._forget_heads.command([self._heads], arguments))
+
+    def trim(self, before: datetime) -> int:
+        milliseconds = max(0, int(before.timestamp() * 1000))
+        return int(self._link.call("XTRIM", self._changes, "MINID", milliseconds))
+
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         start = "-" if position == "0" else f"({position}"
         return _entries(self._link.call("XRANGE", self._changes, start, "+", "COUNT", limit))
+
+    def position_before(self, at: datetime) -> str:
+        """The last that the millisecond before could have; ids of the stream begin with the server's time."""
+        return f"{max(int(at.timestamp() * 1000) - 1, 0)}-{_LAST_IN_A_MILLISECOND}"
 
     def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
         self._ensure_group()

@@ -1,5 +1,7 @@
 """What operators look at, on Redis: refused input, comparisons with the old system, counters."""
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pydantic import TypeAdapter
@@ -7,10 +9,18 @@ from pydantic import TypeAdapter
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.journal import Comparison, Refusal
+from schedules_pipeline.ports.journal import (
+    DURATION_BOUNDS,
+    NO_DURATIONS,
+    Comparison,
+    Durations,
+    Refusal,
+)
 
 _REFUSAL = TypeAdapter(Refusal)
 _COMPARISON = TypeAdapter(Comparison)
+_BOUNDS = (*map(str, DURATION_BOUNDS), "+Inf")
+_MICROSECONDS = 1_000_000
 
 
 class RedisRefusedInput:
@@ -39,6 +49,9 @@ class RedisRefusedInput:
         if subjects:
             self._link.call("HDEL", self._key, *subjects)
 
+    def count(self) -> int:
+        return int(self._link.call("HLEN", self._key))
+
     def all(self) -> dict[str, Refusal]:
         rows = self._link.call("HGETALL", self._key)
         return {subject.decode(): _REFUSAL.validate_json(value) for subject, value in rows.items()}
@@ -57,6 +70,10 @@ class RedisComparisons:
             [("HSET", self._key, str(key), _COMPARISON.dump_json(c)) for key, c in comparisons.items()]
         )
 
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        if keys:
+            self._link.call("HDEL", self._key, *map(str, keys))
+
     def all(self) -> dict[ScheduleKey, Comparison]:
         rows = self._link.call("HGETALL", self._key)
         return {
@@ -70,16 +87,75 @@ class RedisComparisons:
         self._link.call("SET", self._refresh, refreshed_at)
 
 
+class RedisFailingChecks:
+    """Implements :class:`~schedules_pipeline.ports.journal.FailingChecks`: fields are ``<schedule> <check>``."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("failing_checks")
+
+    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+        failing = {f"{key} {check}": text for (key, check), text in outcomes.items() if text is not None}
+        well = [f"{key} {check}" for (key, check), text in outcomes.items() if text is None]
+        commands: list[tuple[str, ...]] = [("HSET", self._key, *field) for field in failing.items()]
+        if well:
+            commands.append(("HDEL", self._key, *well))
+        self._link.run(commands)
+
+    def all(self) -> dict[tuple[ScheduleKey, str], str]:
+        rows = self._link.call("HGETALL", self._key)
+        return {_failing_check(field.decode()): text.decode() for field, text in rows.items()}
+
+
+def _failing_check(field: str) -> tuple[ScheduleKey, str]:
+    key, _, check = field.rpartition(" ")
+    return ScheduleKey.parse(key), check
+
+
 class RedisCounters:
     """Implements :class:`~schedules_pipeline.ports.journal.Counters`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._key = keys.journal("counters")
+        self._durations = keys.journal("durations")
 
-    def add(self, amounts: Mapping[str, int]) -> None:
-        self._link.run([("HINCRBY", self._key, name, amount) for name, amount in amounts.items() if amount])
+    def add(
+        self, amounts: Mapping[str, int], durations: Mapping[str, Sequence[float]] = NO_DURATIONS
+    ) -> None:
+        increments = ((self._key, amounts), (self._durations, _increments(durations)))
+        self._link.run(
+            [
+                ("HINCRBY", key, field, amount)
+                for key, by_field in increments
+                for field, amount in by_field.items()
+                if amount
+            ]
+        )
 
     def all(self) -> dict[str, int]:
-        rows = self._link.call("HGETALL", self._key)
+        return self._read(self._key)
+
+    def durations(self) -> dict[str, Durations]:
+        fields = self._read(self._durations)
+        names = {field.rpartition(" ")[0] for field in fields}
+        return {
+            name: Durations(
+                tuple(fields.get(f"{name} {bound}", 0) for bound in _BOUNDS),
+                fields.get(f"{name} microseconds", 0) / _MICROSECONDS,
+            )
+            for name in names
+        }
+
+    def _read(self, key: str) -> dict[str, int]:
+        rows = self._link.call("HGETALL", key)
         return {name.decode(): int(value) for name, value in rows.items()}
+
+
+def _increments(durations: Mapping[str, Sequence[float]]) -> Counter[str]:
+    increments: Counter[str] = Counter()
+    for name, all_seconds in durations.items():
+        for seconds in all_seconds:
+            increments[f"{name} {_BOUNDS[bisect_left(DURATION_BOUNDS, seconds)]}"] += 1
+            increments[f"{name} microseconds"] += round(seconds * _MICROSECONDS)
+    return increments

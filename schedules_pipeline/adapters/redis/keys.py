@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 
 
+def tag(name: bytes) -> str:
+    """What stands in braces in the name of a key."""
+    return name.decode().partition("{")[2].partition("}")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one keyspace, for example ``schedules``."""
@@ -71,10 +76,37 @@ class Keys:
         """
         return f"{self.keyspace}:{{feed}}:{name}"
 
+    # The coldstart, tag {coldstart}.
+
+    def coldstart(self, name: str) -> str:
+        """``book``: hash, how it stands. ``left``: sorted set, what is to be built, by its place in the order.
+        ``leader``, ``pause``: strings that expire, who prepares it, and that the intake is stopped.
+        ``epoch``: hash, which life of this keyspace it is.
+        """
+        return f"{self.keyspace}:{{coldstart}}:{name}"
+
+    # Alarms, tag {alarms}.
+
+    def alarms(self, name: str) -> str:
+        """``episodes``: hash, the latest episode by the alarm's name. ``outbox``, ``attempts``: sorted sets of
+        deliveries, by their order and by the end of their lease. ``notices``: hash, by delivery.
+        ``booked``, ``watched_since``: strings, the counter of deliveries and when somebody first looked.
+        """
+        return f"{self.keyspace}:{{alarms}}:{name}"
+
     # What operators look at, tag {journal}.
 
     def journal(self, name: str) -> str:
-        """``refused``, ``comparisons``, ``counters``, ``passes``: hashes. ``compared_refresh``: string.
-        ``publisher``: string that expires, who publishes just now.
+        """``refused``, ``comparisons``, ``failing_checks``, ``counters``, ``durations``, ``intake``,
+        ``passes``: hashes. ``compared_refresh``: string. ``publisher``: string that expires, who publishes just now.
+        ``parity_trend``: list, past parity reports, the newest first.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
+
+    # What partners are served from, tag {delivery}.
+
+    def delivery(self, name: str) -> str:
+        """``served``: hash, from which keyspace partners are served. ``switches``: list of every change of it,
+        the newest first.
+        """
+        return f"{self.keyspace}:{{delivery}}:{name}"

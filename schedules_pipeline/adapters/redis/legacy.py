@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import InvalidIdentifier
 
 
 class RedisLegacyKeyspace:
@@ -20,7 +21,10 @@ class RedisLegacyKeyspace:
     def list_keys(self) -> Iterator[ScheduleKey]:
         for batch in self._link.scan(f"{self._prefix}*/*"):
             for name in batch:
-                yield ScheduleKey.parse(name.decode().removeprefix(self._prefix))
+                try:
+                    yield ScheduleKey.parse(name.decode(errors="replace").removeprefix(self._prefix))
+                except InvalidIdentifier:
+                    continue
 
     def refreshed_at(self) -> str:
         return (self._link.call("GET", f"{self._prefix}refreshed_at") or b"").decode()

@@ -1,9 +1,28 @@
-"""One way to talk to Redis: commands in a pipeline, scripts by their hash, on one server or a cluster."""
+"""One way to talk to Redis: commands in a pipeline, scripts by their hash, on one server or a cluster.
+
+Belongs here: what holds for every command: connections, redirections, what may pass by itself, repetition.
+Does not belong here: keys, and what any command means.
+
+**Every command may take effect twice.** A call whose reply was lost is sent again, by the client at once or by
+the workflow later, and whether it had its effect is not known. So each has to be harmless when repeated:
+
+- ``commit`` finds its own token and answers as the first time.
+- ``mark``, ``release``, ``postpone``, ``store_copy``, ``settle_copy``, ``plant_copy``, ``miss_copy``,
+  ``unregister`` and ``append_feed`` find their effect there, by token or by number; ``mark`` may cost a rebuild
+  that changes nothing.
+- ``begin_copy`` and ``take_token`` take a further token, and the first is never used.
+- ``claim`` takes further schedules. Those of the lost reply wait until their lease ends; so they would if it
+  were not repeated.
+- Plain commands set what they say. What counts up may count twice: a source mark (one fetch too many) and
+  the counters that operators look at.
+"""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
+from itertools import islice
 from typing import Any, cast
 
 from redis import Redis, exceptions
@@ -21,12 +40,23 @@ _SCANNED_AT_ONCE = 1_000
 _PASSING = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
-    exceptions.BusyLoadingError,
     exceptions.ReadOnlyError,
     exceptions.OutOfMemoryError,
-    exceptions.ClusterDownError,
+    # A cluster that is being resharded or mended: the slot is on its way, half of the keys are there, or the
+    # client has been sent from one node to the other too often.
+    exceptions.ClusterError,
+    exceptions.RedisClusterException,
+    exceptions.AskError,
     exceptions.TryAgainError,
+    # Loaded a moment ago, and gone again: another node has taken over.
+    exceptions.NoScriptError,
 )
+_PASSING_BEGINNINGS = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED")
+"""Errors that the client has no class for: the disk is full, a replica is missing, a script goes on and on, a
+blocked call was ended because its key has moved.
+"""
+
+_REPEATED_AT_ONCE = 3
 
 
 def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -> Client:
@@ -42,7 +72,9 @@ def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -
     try:
         if cluster:
             return RedisCluster.from_url(url, **options)
-        return Redis.from_url(url, retry=Retry(ExponentialBackoff(), 3), **options)
+        # Not after a timeout: who has not answered for so long would only be waited for again.
+        retry = Retry(ExponentialBackoff(), _REPEATED_AT_ONCE, (exceptions.ConnectionError,))
+        return Redis.from_url(url, retry=retry, **options)
     except ValueError as error:
         raise ConfigurationError(f"not a Redis address: {error}") from error
 
@@ -85,16 +117,14 @@ class RedisLink:
         """All replies, in order. Scripts that the server has forgotten are loaded, and those calls repeated."""
         if not commands:
             return []
-        try:
+        with _service_errors():
             replies = self._pipeline(commands)
             forgotten = [i for i, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
             if forgotten:
                 self._load_scripts()
                 for i, reply in zip(forgotten, self._pipeline([commands[i] for i in forgotten]), strict=True):
                     replies[i] = reply
-        except _PASSING as error:
-            raise ServiceError(f"Redis: {error}") from error
-        _raise_first_error(replies)
+            _raise_first_error(replies)
         return replies
 
     def call(self, *command: str | bytes | float) -> Any:
@@ -103,10 +133,8 @@ class RedisLink:
 
     def wait_for_element(self, key: str, seconds: float) -> None:
         """Block until the list has an element, which is taken, or for so long."""
-        try:
+        with _service_errors():
             self._client.blpop([key], timeout=seconds)
-        except _PASSING as error:
-            raise ServiceError(f"Redis: {error}") from error
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of string keys. On one server a single MGET, which costs a fifth of as many GETs."""
@@ -117,14 +145,15 @@ class RedisLink:
         return cast("list[bytes | None]", self.call("MGET", *keys))
 
     def scan(self, pattern: str) -> Iterator[list[bytes]]:
-        """Keys that match, in batches, on every server; each at least once."""
-        batch: list[bytes] = []
-        for key in self._client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE):
-            batch.append(key)
-            if len(batch) == _SCANNED_AT_ONCE:
-                yield batch
-                batch = []
-        if batch:
+        """Keys that match, in batches, on every server; each at least once, but for one that is moved to another
+        node of a cluster meanwhile.
+        """
+        keys = iter(self._client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE))
+        while True:
+            with _service_errors():
+                batch = list(islice(keys, _SCANNED_AT_ONCE))
+            if not batch:
+                return
             yield batch
 
     def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
@@ -141,7 +170,18 @@ class RedisLink:
 
 def _raise_first_error(replies: Sequence[Any]) -> None:
     for reply in replies:
-        if isinstance(reply, _PASSING):
-            raise ServiceError(f"Redis: {reply}") from reply
-        if isinstance(reply, exceptions.RedisError):
+        if isinstance(reply, exceptions.RedisError | exceptions.RedisClusterException):
             raise reply
+
+
+@contextmanager
+def _service_errors() -> Iterator[None]:
+    """Make what may pass by itself a :class:`ServiceError`."""
+    try:
+        yield
+    except _PASSING as error:
+        raise ServiceError(f"Redis: {error}") from error
+    except exceptions.ResponseError as error:
+        if str(error).startswith(_PASSING_BEGINNINGS):
+            raise ServiceError(f"Redis: {error}") from error
+        raise

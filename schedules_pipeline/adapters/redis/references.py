@@ -1,10 +1,10 @@
 """The back-reference index on Redis: a sorted set of dependants for every catalogue pid."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
-from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.keys import Keys, tag
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -17,6 +17,7 @@ class RedisReferenceIndex:
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
+        self._keyspace = keys.keyspace
         self._key = keys.dependants
         self._unregister = link.script("unregister")
 
@@ -29,13 +30,14 @@ class RedisReferenceIndex:
             ]
         )
 
-    def unregister(self, entries: EntriesBySchedule, token: int) -> None:
-        self._link.run(
+    def unregister(self, entries: EntriesBySchedule, token: int) -> int:
+        replies = self._link.run(
             [
                 self._unregister.command([self._key(pid)], [token, *members])
                 for pid, members in _by_pid(entries).items()
             ]
         )
+        return sum(replies)
 
     def references(self, pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
         replies = self._link.run([("ZRANGE", self._key(pid), 0, -1) for pid in pids])
@@ -54,6 +56,10 @@ class RedisReferenceIndex:
             if score is None:
                 lacking[key].append(entry)
         return dict(lacking)
+
+    def pids(self) -> Iterator[list[Pid]]:
+        for batch in self._link.scan(f"{self._keyspace}:dependants:*"):
+            yield [Pid(tag(key)) for key in batch]
 
 
 def _by_pid(entries: EntriesBySchedule) -> dict[Pid, list[str]]:

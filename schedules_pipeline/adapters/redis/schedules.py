@@ -1,10 +1,10 @@
 """The store of schedules on Redis: for each a hash of what is committed, and the document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.keys import Keys, tag
 from schedules_pipeline.adapters.redis.link import Command, RedisLink
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.formats.change_row import render_row
@@ -22,6 +22,7 @@ class RedisScheduleStore:
         self._keys = keys
         self._versions_kept_seconds = int(versions_kept_for.total_seconds())
         self._commit = link.script("commit")
+        self._distrust, self._forget = link.script("distrust"), link.script("forget_schedule")
 
     def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
         self._link.run([("HINCRBY", self._keys.state(key), "mark", 1) for key in keys])
@@ -41,6 +42,27 @@ class RedisScheduleStore:
     def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         found = self._link.get_many([self._keys.document(key) for key in keys])
         return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
+
+    def held(self) -> Iterator[list[ScheduleKey]]:
+        for batch in self._link.scan(f"{self._keys.keyspace}:state:*"):
+            yield [ScheduleKey.parse(tag(name)) for name in batch]
+
+    def distrust(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
+        self._link.run(
+            [self._distrust.command([self._keys.state(key)], [token, seq]) for key, seq in seqs.items()]
+        )
+
+    def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
+        keys = self._keys
+        replies = self._link.run(
+            [
+                self._forget.command(
+                    [keys.state(key), keys.document(key), keys.outbox(key), keys.history(key)], [token]
+                )
+                for key, token in tokens.items()
+            ]
+        )
+        return {key for key, gone in zip(tokens, replies, strict=True) if gone}
 
     def _commit_command(self, commit: Commit) -> Command:
         key = commit.key

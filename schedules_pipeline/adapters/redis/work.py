@@ -1,13 +1,13 @@
 """The work queue on Redis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.cause import parse_cause, render_cause
-from schedules_pipeline.ports.work import Backlog, Cause, Claim, Failure, Mark, Work
+from schedules_pipeline.ports.work import LONGEST_PAUSE, Backlog, Cause, Claim, Failure, Mark, Origin, Work
 
 CAUSES_KEPT = 5
 """How many causes of one rebuild are kept in full; the rest are counted."""
@@ -24,6 +24,7 @@ class RedisWorkQueue:
         self._key = keys.work
         self._mark, self._claim = link.script("mark"), link.script("claim")
         self._release, self._postpone = link.script("release"), link.script("postpone")
+        self._renew = link.script("renew")
 
     def mark(self, marks: Sequence[Mark]) -> None:
         if not marks:
@@ -57,11 +58,18 @@ class RedisWorkQueue:
             CAUSES_KEPT,
             RISKY_ATTEMPTS,
             cause,
+            int(LONGEST_PAUSE.total_seconds()),
             *map(str, exactly),
         ]
         token, *rows = self._link.call(*self._claim.command(self._keys(*names), arguments))
         work = tuple(_work(rows[i], rows[i + 1], rows[i + 2]) for i in range(0, len(rows), 3))
         return Claim(int(token), work) if work else None
+
+    def renew(self, claim: Claim, until: datetime) -> None:
+        if claim.work:
+            keys = [str(work.key) for work in claim.work]
+            names = ("leases", "tokens")
+            self._link.call(*self._renew.command(self._keys(*names), [claim.token, until.timestamp(), *keys]))
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
         if not keys:
@@ -94,6 +102,13 @@ class RedisWorkQueue:
         )
         return Backlog(dirty, leased, waiting, aside, _instant(float(oldest[1]) if oldest else None))
 
+    def pending_since(self) -> dict[Origin, datetime]:
+        kept = self._link.run([("HVALS", self._key("causes")), ("HVALS", self._key("claimed_causes"))])
+        since: dict[Origin, datetime] = {}
+        for cause in _causes(value for values in kept for value in values):
+            since[cause.origin] = min(cause.notified_at, since.get(cause.origin, cause.notified_at))
+        return since
+
     def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         if not keys:
             return set()
@@ -109,8 +124,19 @@ class RedisWorkQueue:
         rows = self._link.call("HGETALL", self._key("set_aside"))
         return {ScheduleKey.parse(key.decode()): reason.decode() for key, reason in rows.items()}
 
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        if keys:
+            names = [str(key) for key in keys]
+            self._link.run([("HDEL", self._key(where), *names) for where in ("attempts", "set_aside")])
+
     def _keys(self, *names: str) -> list[str]:
         return [self._key(name) for name in names]
+
+
+def _causes(kept: Iterable[bytes]) -> Iterator[Cause]:
+    """Each cause once: one event is the cause of many schedules' rebuilds."""
+    lines = {line for value in kept for line in value.split(b"\n")[1:] if line}
+    return map(parse_cause, lines)
 
 
 def _work(key: bytes, causes: bytes, attempts: bytes) -> Work:

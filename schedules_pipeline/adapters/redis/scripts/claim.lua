@@ -3,7 +3,8 @@
 --       6 claimed causes (hash)  7 attempts (hash)  8 token (counter)
 -- ARGV  1 now  2 end of the lease  3 limit  4 causes kept per schedule
 --       5 attempts from which on a schedule is handed out alone  6 cause of an exact claim, as kept ("" = none)
---       7... exactly these schedules, whoever has them
+--       7 the longest that a schedule may wait for its next attempt, in seconds
+--       8... exactly these schedules, whoever has them
 -- At most 1,000 schedules at once: Lua unpacks a few thousand values, not more.
 -- Reply: the token, then triples: schedule key, causes, attempts. Only "0" where there was nothing.
 local now, lease_end, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -24,6 +25,16 @@ local function merge(older, newer)
   end
   return (tonumber(count_a) + tonumber(count_b)) .. '\n' .. list_a
 end
+
+-- A worker's clock that ran ahead, or ours that was set back, must not hold a schedule for as long as it was
+-- wrong: no lease ends later than one that begins now, and nothing waits longer than the longest pause.
+local function clamp(zset, latest)
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', zset, '(' .. latest, '+inf', 'LIMIT', 0, 1000)) do
+    redis.call('ZADD', zset, latest, key)
+  end
+end
+clamp(KEYS[4], lease_end)
+clamp(KEYS[3], tonumber(now) + tonumber(ARGV[7]))
 
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 1000)) do
   local causes = merge(redis.call('HGET', KEYS[6], key), redis.call('HGET', KEYS[2], key))
@@ -46,8 +57,8 @@ local function fields(hash, keys)
 end
 
 local chosen = {}
-if #ARGV > 6 then
-  for i = 7, #ARGV do chosen[#chosen + 1] = ARGV[i] end
+if #ARGV > 7 then
+  for i = 8, #ARGV do chosen[#chosen + 1] = ARGV[i] end
 else
   local candidates = redis.call('ZRANGE', KEYS[1], 0, limit + redis.call('ZCARD', KEYS[4]) - 1)
   local held, attempts = fields(KEYS[5], candidates), fields(KEYS[7], candidates)

@@ -10,7 +10,12 @@
 -- Reply: outcome, sequence number, then pairs of all that is not yet announced: feed row, sequence number.
 local state = redis.call('HMGET', KEYS[1], 'token', 'etag', 'seq')
 local committed, etag, seq = tonumber(state[1] or '0'), state[2] or '', state[3] or '0'
-if committed >= tonumber(ARGV[1]) then return {'superseded', seq} end
+-- Our own token: the reply was lost and the call sent again, so the answer is that of the first time.
+if committed == tonumber(ARGV[1]) then
+  local outcome = seq == ARGV[8] and 'published' or 'unchanged'
+  return {outcome, seq, unpack(redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'))}
+end
+if committed > tonumber(ARGV[1]) then return {'superseded', seq} end
 if committed ~= tonumber(ARGV[2]) then return {'moved', seq} end
 
 local outcome = 'unchanged'

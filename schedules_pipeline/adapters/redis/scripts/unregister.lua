@@ -1,8 +1,10 @@
 -- Removes back-references, where their score is not above the token.
 -- KEYS  1 dependants (zset)
 -- ARGV  1 token  2... members
+-- Reply: how many were removed
+local removed = 0
 for i = 2, #ARGV do
   local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
-  if score and tonumber(score) <= tonumber(ARGV[1]) then redis.call('ZREM', KEYS[1], ARGV[i]) end
+  if score and tonumber(score) <= tonumber(ARGV[1]) then removed = removed + redis.call('ZREM', KEYS[1], ARGV[i]) end
 end
-return 'OK'
+return removed

@@ -1,0 +1,11 @@
+-- Gives a coldstart its final stage, and lets the intake go on.
+-- KEYS  1 book (hash)  2 left (zset)  3 leader (string)  4 pause (string)
+-- ARGV  1 id  2 stage  3 now  4 problem
+-- Reply: 1, or 0 where it had ended already
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
+if redis.call('HEXISTS', KEYS[1], 'ended_at') == 1 then return 0 end
+redis.call(
+  'HSET', KEYS[1], 'stage', ARGV[2], 'ended_at', ARGV[3], 'problem', ARGV[4], 'left', redis.call('ZCARD', KEYS[2])
+)
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+return 1

@@ -1,0 +1,118 @@
+"""The parity report: what an operator reads before switching partners from the old system's keyspace to ours.
+
+Every text that comes from upstreams is escaped: a table of Markdown is HTML in Dagster's UI.
+"""
+
+import base64
+from collections.abc import Mapping
+
+import dagster as dg
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline, report_shelf
+from schedules_pipeline.formats.parity_report import (
+    Table,
+    brief_worst_table,
+    counts_line,
+    escape_markdown,
+    field_table,
+    one_sided_table,
+    reason_table,
+    render_csv,
+    render_html,
+    render_json,
+    render_markdown_table,
+    render_small_chart,
+    tally_table,
+)
+from schedules_pipeline.ports.parity import ParityReport
+from schedules_pipeline.recording import Recorder
+from schedules_pipeline.settings import Settings
+
+_MOST_ROWS = 30
+_WORST_SHOWN = 15
+_DIFFERENCES_EACH = 3
+
+
+def parity_assets(settings: Settings) -> dg.AssetsDefinition:
+    """The one asset; materialise it for a report as of now."""
+
+    @dg.asset(
+        key=names.PARITY_REPORT,
+        deps=[names.PARTNER_SCHEDULE, names.LEGACY_SCHEDULE],
+        group_name="legacy",
+        kinds={"pandas", "html"},
+        owners=names.OWNERS,
+        description=(
+            "How all schedules stand against the old system: the share that matches, what differs and where, and "
+            "whether partners may be switched. Made daily; materialise it for a report as of now."
+        ),
+    )
+    def parity_report(
+        context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> dg.MaterializeResult[None]:
+        if pipeline.comparer.is_due():
+            recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
+            recorder.record_comparisons(pipeline.comparer.compare_all())
+        report = pipeline.parity_reporter.report()
+        context.log.info(report.headline)
+        paths = report_shelf(settings, context.instance.storage_directory()).put(
+            report.at,
+            {"html": render_html(report), "csv": render_csv(report), "json": render_json(report)},
+        )
+        metadata = {
+            **report_metadata(report),
+            **{f"report ({ending})": dg.MetadataValue.path(path) for ending, path in paths.items()},
+        }
+        return dg.MaterializeResult(metadata=metadata)
+
+    return parity_report
+
+
+def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
+    """The verdict first; then numbers, which Dagster plots over time; then the tables."""
+    counts = report.overall
+    metadata: dict[str, dg.MetadataValue] = {"verdict": dg.MetadataValue.md(_verdict(report))}
+    if counts.share is not None:
+        # As a percentage: Dagster's axis has no room for 0.9981.
+        metadata["matching_percent"] = dg.MetadataValue.float(counts.share * 100)
+    metadata |= {
+        "comparable_percent": dg.MetadataValue.float(counts.coverage * 100),
+        "schedules": dg.MetadataValue.int(counts.schedules),
+        "comparable": dg.MetadataValue.int(counts.comparable),
+        "matching": dg.MetadataValue.int(counts.matching),
+        "differing": dg.MetadataValue.int(counts.comparable - counts.matching),
+        "trend": dg.MetadataValue.md(_chart(report)),
+        "by service": dg.MetadataValue.md(_table(tally_table("service", report.by_service))),
+        "by field": dg.MetadataValue.md(_table(field_table(report))),
+        "by date": dg.MetadataValue.md(_table(tally_table("date", report.by_date))),
+        "worst schedules": dg.MetadataValue.md(
+            _table(brief_worst_table(report, _WORST_SHOWN, _DIFFERENCES_EACH))
+        ),
+        "not comparable": dg.MetadataValue.md(_table(reason_table(report))),
+        "only one side has": dg.MetadataValue.md(_table(one_sided_table(report, 1_000))),
+    }
+    return metadata
+
+
+def _verdict(report: ParityReport) -> str:
+    """The headline, what speaks against switching, and what else should be known."""
+    lines = [f"**{escape_markdown(report.headline)}**", "", escape_markdown(counts_line(report)), ""]
+    lines += [f"- objection: {escape_markdown(objection)}" for objection in report.objections]
+    lines += [f"- {escape_markdown(remark)}" for remark in report.remarks]
+    return "\n".join(lines)
+
+
+def _chart(report: ParityReport) -> str:
+    """Dagster's Markdown shows images whose data are in their address."""
+    points, threshold = [*report.trend, report.point], report.requirements.matching_share
+    image = base64.b64encode(render_small_chart(points, threshold).encode()).decode()
+    return f"![share that matches, over past reports](data:image/svg+xml;base64,{image})"
+
+
+def _table(table: Table) -> str:
+    """The first rows, and how many more there are: the whole is in the files."""
+    head, rows = table
+    left_out = len(rows) - _MOST_ROWS
+    shown = render_markdown_table((head, rows[:_MOST_ROWS]))
+    return shown if left_out <= 0 else f"{shown}\n\n{left_out:,} more rows are in the files"

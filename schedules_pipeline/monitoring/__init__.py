@@ -1,0 +1,1 @@
+"""What the pipeline shows of itself: metrics for Prometheus, and whether it is alive and ready."""

@@ -1,0 +1,21 @@
+"""``python -m schedules_pipeline.monitoring``: serves metrics and health until it is stopped."""
+
+import uvicorn
+
+from schedules_pipeline.composition import build_pipeline
+from schedules_pipeline.monitoring.service import build_service
+from schedules_pipeline.settings import load_settings
+
+
+def main() -> None:
+    settings = load_settings()
+    uvicorn.run(
+        build_service(build_pipeline(settings)),
+        host=settings.monitoring_host,
+        port=settings.monitoring_port,
+        log_level="warning",
+    )
+
+
+if __name__ == "__main__":
+    main()

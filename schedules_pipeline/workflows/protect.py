@@ -1,0 +1,84 @@
+"""Protection: a coldstart begins by itself where following single events has become hopeless or pointless.
+
+That is, where more catalogue events wait than are worth taking one by one, and where the store is not what it
+was: empty, another one, or gone back to an earlier state. The memory of what the store was must live
+outside it; the caller keeps it.
+"""
+
+from dataclasses import dataclass
+
+from schedules_pipeline.ports.coldstart import ColdstartBook, Epoch
+from schedules_pipeline.ports.upstream import NotificationQueue
+from schedules_pipeline.workflows.cold_start import Coldstarter
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What was seen at the last look. ``epoch`` is None before the first, and after a coldstart was asked
+    for because of it: then whatever epoch comes is the right one. ``in_storm``: too many events waited, and
+    were answered to.
+    """
+
+    epoch: Epoch | None = None
+    in_storm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``reason``: why a coldstart is wanted; "" if none is. ``purge``: what waits would only be in its way."""
+
+    remembered: Remembered
+    reason: str = ""
+    purge: bool = False
+
+
+class Protector:
+    def __init__(
+        self,
+        book: ColdstartBook,
+        catalogue_queue: NotificationQueue,
+        coldstarter: Coldstarter,
+        threshold: int,
+    ) -> None:
+        """``threshold``: of waiting catalogue messages, beyond which they are not taken one by one."""
+        self._book = book
+        self._queue = catalogue_queue
+        self._coldstarter = coldstarter
+        self._threshold = threshold
+
+    def look(self, remembered: Remembered, new_id: str) -> Verdict:
+        """Look, and ask for a coldstart where one is wanted and none is open."""
+        found, waiting = self._book.beat(), self._queue.depth().waiting
+        verdict = judge(remembered, found, waiting, self._threshold)
+        latest = self._book.latest()
+        # A keyspace without an epoch that knows of a coldstart is not a lost one: somebody abandoned it.
+        if verdict.reason and (latest is None or (latest.stage.is_final and found is not None)):
+            self._coldstarter.request(new_id, verdict.reason, purge=verdict.purge, by_itself=True)
+        return verdict
+
+
+def judge(remembered: Remembered, found: Epoch | None, waiting: int, threshold: int) -> Verdict:
+    """Decide from what was remembered and what is found. Pure.
+
+    A storm is answered once: it has to fall to half of the threshold before another counts.
+    """
+    in_storm = waiting > (threshold // 2 if remembered.in_storm else threshold)
+    if lost := _find_lost(remembered.epoch, found):
+        return Verdict(Remembered(None, in_storm), lost)
+    kept = Remembered(found, in_storm)
+    if in_storm and not remembered.in_storm:
+        reason = f"{waiting} catalogue events wait, more than the {threshold} that are taken one by one"
+        return Verdict(kept, reason, purge=True)
+    return Verdict(kept)
+
+
+def _find_lost(remembered: Epoch | None, found: Epoch | None) -> str:
+    if found is None:
+        return "our keyspace is empty: nothing was ever built in it, or everything was lost"
+    if remembered is None:
+        return ""
+    if found.id != remembered.id:
+        return f"our keyspace is another one: epoch {found.id}, remembered was {remembered.id}"
+    if found.pulse < remembered.pulse:
+        return f"our keyspace has gone back in time, by {remembered.pulse - found.pulse} looks of this watch"
+    return ""

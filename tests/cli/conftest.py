@@ -1,0 +1,20 @@
+"""Stages that the tests of the command line begin with."""
+
+import pytest
+from cli_stage import BRAND, EPISODE, KEY, TOMORROW, Stage, schedule_put
+from toy_world import ItemPut
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Nothing has happened yet."""
+    return Stage()
+
+
+@pytest.fixture
+def published(stage: Stage) -> Stage:
+    """Two schedules show an episode of a brand: versions 1 and, after the brand was retitled, 2."""
+    stage.happen(ItemPut(BRAND, "Harbour Lights"), ItemPut(EPISODE, "Low Tide", BRAND))
+    stage.happen(schedule_put(KEY), schedule_put(TOMORROW))
+    stage.happen(ItemPut(BRAND, "Salt and Slate"))
+    return stage

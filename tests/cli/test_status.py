@@ -1,0 +1,181 @@
+"""The glance at everything: what it shows, what it calls wrong, and that one silent service hides no other."""
+
+from datetime import timedelta
+
+import pytest
+from cli_stage import KEY, TOMORROW, Stage
+
+from schedules_pipeline.errors import InvalidRecord, ServiceError
+from schedules_pipeline.ports.journal import Comparison, Verdict
+from schedules_pipeline.ports.passes import PassName, PassReport
+from schedules_pipeline.ports.upstream import QueueDepth
+from schedules_pipeline.ports.work import Cause, Failure, Mark, Origin
+
+
+def _mark(stage: Stage) -> None:
+    now = stage.clock()
+    stage.store.work.mark([Mark(KEY, now, Cause("e", Origin.SCHEDULE, str(KEY), now))])
+
+
+def test_all_is_well(published: Stage) -> None:
+    """Where nothing is wrong it says so, with what is published."""
+    result = published.run("status")
+
+    assert result.exit_code == 0
+    assert "all is well" in result.stdout
+    assert "2 schedules of 1 service" in result.stdout
+
+
+def test_status_as_json(published: Stage) -> None:
+    """Every section has its fields under a stable name."""
+    document = published.run_for_json("status")
+
+    assert document["is_well"] is True
+    assert document["backlog"] == {
+        "dirty": 0,
+        "in_progress": 0,
+        "waiting": 0,
+        "set_aside": 0,
+        "oldest_due_at": None,
+    }
+    assert document["published"]["services"] == {"alder": 2}
+    assert document["feed"] == {"unrecorded": 4}
+    assert document["parity"] == {"matches": 0, "differs": 0, "suspected": 0, "not_comparable": 0}
+    assert document["coldstart"]["stage"] is None
+
+
+def test_status_of_an_empty_keyspace(stage: Stage) -> None:
+    """Before anything was published all is well."""
+    result = stage.run("status")
+
+    assert result.exit_code == 0
+    assert "0 schedules of 0 services" in result.stdout
+
+
+def test_a_set_aside_schedule_is_wrong(published: Stage) -> None:
+    """A schedule that is set aside is wrong, and the command that lists it is named."""
+    _mark(published)
+    claim = published.store.work.claim(1, published.clock(), timedelta(minutes=1))
+    assert claim is not None
+    published.store.work.postpone(claim, {KEY: Failure("no", None)}, counts=True)
+
+    result = published.run("status")
+
+    assert result.exit_code == 1
+    assert "1 schedule set aside: `schedules-pipeline set-aside list`" in result.stdout
+    assert "something is wrong" in result.stdout
+
+
+def test_what_is_late_is_wrong(published: Stage) -> None:
+    """What is dirty is no fault until it has been due for long."""
+    _mark(published)
+
+    soon = published.run("status").exit_code
+    published.clock.advance(timedelta(minutes=6))
+    later = published.run("status")
+
+    assert (soon, later.exit_code) == (0, 1)
+    assert "what is dirty longest was due 6 min 0 s ago" in later.stdout
+
+
+def test_dead_letters_are_wrong(published: Stage) -> None:
+    """A dead letter is wrong; a message that waits is not."""
+    published.upstreams.schedule_queue.post("{}")
+    before = published.run("status").exit_code
+    published.upstreams.catalogue_dead_letters.post("{}")
+
+    document = published.run_for_json("status", exit_code=1)
+
+    assert before == 0
+    assert document["wrong"] == ["1 dead letter: `schedules-pipeline dead-letters list`"]
+    assert document["schedule_queue"] == {"waiting": 1, "in_flight": 0}
+
+
+def test_a_standing_difference_is_wrong(published: Stage) -> None:
+    """A difference from the old system that stands is wrong, a suspected one is not."""
+    published.store.comparisons.keep(
+        {KEY: Comparison(2, Verdict.DIFFERS, "then"), TOMORROW: Comparison(2, Verdict.SUSPECTED, "then")}
+    )
+
+    document = published.run_for_json("status", exit_code=1)
+
+    assert document["wrong"] == ["1 schedule of 2 differs from the old system"]
+
+
+def test_a_failed_pass_is_wrong(published: Stage) -> None:
+    """A pass whose latest run failed is wrong, with its problem; one that succeeded is told."""
+    now = published.clock()
+    good = PassReport(PassName.COLLECTION, now - timedelta(seconds=75), now, {"copies": 3, "entries": 0})
+    bad = PassReport(PassName.RECONCILIATION, now, now, problem="the bucket is away")
+    for report in (good, bad):
+        published.store.passes.note(report)
+
+    result = published.run("status")
+
+    assert result.exit_code == 1
+    assert "in 1 min 15 s: 3 copies" in result.stdout
+    assert "the latest reconciliation failed: the bucket is away" in result.stdout
+
+
+def test_a_silent_service_hides_no_other(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that does not answer says so in its section, all others are shown, and the exit code tells it."""
+
+    def away() -> QueueDepth:
+        raise ServiceError("queue catalogue-events: Could not connect")
+
+    monkeypatch.setattr(published.upstreams.catalogue_queue, "depth", away)
+
+    result = published.run("status")
+    document = published.run_for_json("status", exit_code=3)
+
+    assert result.exit_code == 3
+    assert "does not answer: queue catalogue-events: Could not connect" in result.stdout
+    assert "2 schedules of 1 service" in result.stdout
+    assert document["unreachable"] == {"catalogue_queue": "queue catalogue-events: Could not connect"}
+    assert document["catalogue_queue"] is None
+    assert document["published"]["schedules"] == 2
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(
+    published: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged value in our keyspace is wrong, and everything else is shown."""
+
+    def damaged() -> None:
+        raise InvalidRecord("refusal of alder: not JSON")
+
+    monkeypatch.setattr(published.store.refused, "all", damaged)
+
+    result = published.run("status")
+
+    assert result.exit_code == 1
+    assert "refusal of alder: not JSON" in result.stdout
+    assert "2 schedules of 1 service" in result.stdout
+
+
+def test_watch_looks_again_until_it_is_interrupted(published: Stage) -> None:
+    """Watching shows how everything stands again and again; Ctrl-C ends it well."""
+    looks = []
+
+    def interrupt_the_third_time() -> None:
+        looks.append(published.clock())
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    published.session.when_asleep = interrupt_the_third_time
+
+    result = published.run("status", "--watch", "--every", 5)
+
+    assert result.exit_code == 0
+    assert [later - sooner for sooner, later in zip(looks, looks[1:], strict=False)] == [
+        timedelta(seconds=5)
+    ] * 2
+    assert "all is well" in result.stdout
+
+
+def test_watch_is_not_for_programs(published: Stage) -> None:
+    """One document and many looks contradict each other."""
+    result = published.run("status", "--watch", "--json")
+
+    assert result.exit_code == 2
+    assert "choose one of them" in result.stderr

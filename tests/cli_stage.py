@@ -1,0 +1,81 @@
+"""The command line in front of a pipeline of fakes, and what happens around it."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from click.testing import CliRunner, Result
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from toy_world import BRANDS, BROADCASTS, EPISODES, KEYS, Change, SchedulePut, Slot
+
+from schedules_pipeline.cli.main import main
+from schedules_pipeline.cli.session import Session
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.intake import take_in
+
+
+class FakeSession(Session):
+    """A session over a given pipeline; to sleep is to turn the clock, and to do what a test asks for."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings, clock: FakeClock) -> None:
+        self.__dict__.update(pipeline=pipeline, settings=settings)
+        self._clock = clock
+        self.when_asleep: Callable[[], None] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.advance(timedelta(seconds=seconds))
+        self.when_asleep()
+
+
+class Stage:
+    """A pipeline of fakes, what happens around it, and the command line in front of it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.session = FakeSession(self.pipeline, Settings(), self.clock)
+
+    def run(self, *words: object, answer: str = "") -> Result:
+        """What the command line does with these words; ``answer`` is what the operator types."""
+        return CliRunner().invoke(main, [str(word) for word in words], input=answer, obj=self.session)
+
+    def run_for_json(self, *words: object, answer: str = "", exit_code: int = 0) -> Any:
+        """The one document that a command prints."""
+        result = self.run(*words, "--json", answer=answer)
+        assert result.exit_code == exit_code, result.output
+        return json.loads(result.stdout)
+
+    def happen(self, *changes: Change) -> None:
+        """Upstream changes, a second later the notifications are handled, another second later all is built."""
+        for change in changes:
+            change.write(self.upstreams)
+            change.announce(self.upstreams)
+        self.clock.advance(timedelta(seconds=1))
+        self.take_in()
+        self.clock.advance(timedelta(seconds=1))
+        self.pipeline.publisher.publish_all()
+
+    def take_in(self) -> None:
+        """Handle everything that waits in either queue."""
+        intakes = (
+            (self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle),
+            (self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle),
+        )
+        for queue, handle in intakes:
+            while take_in(queue, handle, 0).received:
+                pass
+
+
+KEY, TOMORROW, RADIO = KEYS
+EPISODE, BRAND = EPISODES[0], BRANDS[0]
+
+
+def schedule_put(key: ScheduleKey, broadcasts: int = 4) -> SchedulePut:
+    """A document of so many broadcasts, all of the one episode."""
+    return SchedulePut(key, tuple(Slot(pid, EPISODE) for pid in BROADCASTS[:broadcasts]))

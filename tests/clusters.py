@@ -1,0 +1,138 @@
+"""A Redis Cluster of three masters on loopback, and how slots are moved between them while it works.
+
+Belongs here: making one of real servers, moving slots as an operator does, asking where a slot is.
+Does not belong here: what is stored in it, and the client that is tested.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.crc import key_slot
+
+from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
+
+MASTERS = 3
+SLOTS = 16_384
+_UP_WITHIN_SECONDS = 30.0
+_MIGRATE_AT_ONCE = 50
+_MIGRATE_TIMEOUT_MILLISECONDS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """One node: where it listens, its name in the cluster, and a client of it alone."""
+
+    url: str
+    port: int
+    node_id: str
+    client: Redis
+
+    def ask(self, *words: str | int) -> Any:
+        """Send one command to this node, whichever slots it has."""
+        return self.client.execute_command(*words)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Three masters without replicas, which share all slots."""
+
+    masters: tuple[Master, ...]
+
+    @property
+    def url(self) -> str:
+        """The address of one node; a client learns the others from it."""
+        return self.masters[0].url
+
+    def owner(self, slot: int) -> Master:
+        """The master that says that it has this slot."""
+        return next(master for master in self.masters if _has(master, slot))
+
+    def move_slot(self, slot: int, to: Master, *, between: Callable[[], None] = lambda: None) -> None:
+        """Move a slot with all its keys, as the documentation of ``CLUSTER SETSLOT`` orders the steps.
+
+        ``between`` is called after each step, the moves of some of the keys included.
+        """
+        source = self.owner(slot)
+        if source is to:
+            return
+        to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.node_id)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.node_id)
+        between()
+        while names := source.ask("CLUSTER", "GETKEYSINSLOT", slot, _MIGRATE_AT_ONCE):
+            _migrate(source, to, names)
+            between()
+        # The new owner first, so that at no moment nobody has the slot.
+        for master in (to, source, *self.masters):
+            master.ask("CLUSTER", "SETSLOT", slot, "NODE", to.node_id)
+
+
+def slot_of(tag: str) -> int:
+    """The slot of every key with this hash tag."""
+    return key_slot(tag.encode())
+
+
+@contextmanager
+def running_cluster(executable: Path, directories: Callable[[], Path]) -> Iterator[Cluster]:
+    """Start three empty servers, each in a directory of its own, and make one cluster of them."""
+    with ExitStack() as stack:
+        started = [_start(stack, executable, directories()) for _ in range(MASTERS)]
+        clients = [stack.enter_context(Redis.from_url(server.url)) for server, _ in started]
+        _join(clients, [(server.port, bus) for server, bus in started])
+        yield Cluster(
+            tuple(
+                Master(server.url, server.port, _ask(client, "CLUSTER", "MYID").decode(), client)
+                for (server, _), client in zip(started, clients, strict=True)
+            )
+        )
+
+
+def _start(stack: ExitStack, executable: Path, directory: Path) -> tuple[RedisServer, int]:
+    bus = find_free_port()
+    options = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "5000"]
+    server = RedisServer(directory, executable=executable, extra_arguments=options)
+    return stack.enter_context(server), bus
+
+
+def _join(clients: Sequence[Redis], ports: Sequence[tuple[int, int]]) -> None:
+    for i, client in enumerate(clients):
+        first, last = i * SLOTS // MASTERS, (i + 1) * SLOTS // MASTERS - 1
+        _ask(client, "CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        _ask(client, "CLUSTER", "ADDSLOTSRANGE", first, last)
+    for port, bus in ports[1:]:
+        _ask(clients[0], "CLUSTER", "MEET", LOOPBACK, port, bus)
+    _wait_until_whole(clients)
+
+
+def _wait_until_whole(clients: Sequence[Redis]) -> None:
+    deadline = time.monotonic() + _UP_WITHIN_SECONDS
+    while not all(_is_whole(client) for client in clients):
+        assert time.monotonic() < deadline, "the cluster did not come up"
+        # There is no event to wait for: the nodes tell each other by gossip.
+        time.sleep(0.05)
+
+
+def _is_whole(client: Redis) -> bool:
+    information = _ask(client, "CLUSTER", "INFO")
+    return b"cluster_state:ok" in information and f"cluster_known_nodes:{MASTERS}".encode() in information
+
+
+def _has(master: Master, slot: int) -> bool:
+    """Whether this master's own line of the node table lists the slot; those on the move do not count."""
+    table = master.ask("CLUSTER", "NODES").decode().splitlines()
+    own = next(line.split() for line in table if "myself" in line)
+    ranges = [part.split("-") for part in own[8:] if not part.startswith("[")]
+    return any(int(r[0]) <= slot <= int(r[-1]) for r in ranges)
+
+
+def _migrate(source: Master, to: Master, names: Sequence[bytes]) -> None:
+    options = ("", 0, _MIGRATE_TIMEOUT_MILLISECONDS, "KEYS")
+    source.ask("MIGRATE", LOOPBACK, to.port, *options, *(name.decode() for name in names))
+
+
+def _ask(client: Redis, *words: str | int) -> Any:
+    return client.execute_command(*words)  # type: ignore[no-untyped-call]

@@ -1,0 +1,82 @@
+"""What every record of what partners are served from, and every memory of past reports, has to do."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.ports.parity import ParityPoint
+from schedules_pipeline.ports.served import NEVER_SWITCHED, Served, ServedSource
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+_FIRST = Served(1, ServedSource.OURS, _NOW, "ada", "parity “reached”", 0.9981, forced=False)
+
+
+def test_before_the_first_switch_the_old_system_serves(store: Store) -> None:
+    """An empty record is the old system, with no switch behind it."""
+    assert store.served.current() == NEVER_SWITCHED
+    assert store.served.switches() == []
+
+
+def test_a_switch_is_remembered_as_it_was_entered(store: Store) -> None:
+    """The current state and the list of switches give back every field."""
+    entered = store.served.change(_FIRST)
+
+    assert entered
+    assert store.served.current() == _FIRST
+    assert store.served.switches() == [_FIRST]
+
+
+def test_switches_are_listed_the_newest_first(store: Store) -> None:
+    """Going back is a switch as well, with no share where nothing could be compared."""
+    back = Served(2, ServedSource.LEGACY, _NOW, "grace", "", None, forced=False)
+    store.served.change(_FIRST)
+
+    store.served.change(back)
+
+    assert store.served.current() == back
+    assert store.served.switches() == [back, _FIRST]
+
+
+def test_a_switch_on_another_state_is_not_entered(store: Store) -> None:
+    """Of two switches that were decided on the same state only one is entered."""
+    store.served.change(_FIRST)
+
+    entered = store.served.change(replace(_FIRST, by="grace"))
+
+    assert not entered
+    assert store.served.switches() == [_FIRST]
+
+
+def test_a_switch_cannot_skip_a_number(store: Store) -> None:
+    """A switch that was decided on a state that never was is not entered."""
+    assert not store.served.change(replace(_FIRST, number=2))
+    assert store.served.current() == NEVER_SWITCHED
+
+
+def test_of_many_operators_at_once_one_is_first(store: Store) -> None:
+    """However many switch at the same moment, one is entered and the others are told."""
+    with ThreadPoolExecutor(8) as pool:
+        entered = list(pool.map(lambda n: store.served.change(replace(_FIRST, by=str(n))), range(8)))
+
+    assert entered.count(True) == 1
+    assert len(store.served.switches()) == 1
+
+
+def test_past_reports_come_back_the_oldest_first(store: Store) -> None:
+    """The trend gives what was noted, in its order, a report that compared nothing included."""
+    points = [ParityPoint(_NOW + timedelta(days=n), 10, n, n, is_ready=n > 0) for n in range(3)]
+
+    for point in points:
+        store.parity_trend.note(point)
+
+    assert store.parity_trend.all() == points
+    assert store.parity_trend.all()[0].share is None
+
+
+def test_only_the_latest_four_hundred_reports_are_remembered(store: Store) -> None:
+    """The trend does not grow without bound: the oldest reports go."""
+    for number in range(403):
+        store.parity_trend.note(ParityPoint(_NOW, number, 0, 0, is_ready=False))
+
+    assert [point.schedules for point in store.parity_trend.all()] == list(range(3, 403))

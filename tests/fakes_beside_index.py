@@ -1,0 +1,126 @@
+"""The fakes of a store whose back-references are elsewhere: what is one step with the index in Redis is several.
+
+Belongs here: the steps of the fence alone, as the scripts of ``beside_index`` take them, and an index whose
+entries are written one by one. What puts the steps in order is the real code.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from fakes import (
+    Conditions,
+    FakeClock,
+    FakeCopyStore,
+    FakeReferenceIndex,
+    FakeStore,
+    answered,
+    fake_store,
+    step,
+)
+
+from schedules_pipeline.adapters.redis.beside_index import BesideIndex, FencedReferenceIndex, Started
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.dependencies import Entry, Reference
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.ports.catalogue import Collected
+
+EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
+
+
+class FakeIndexElsewhere(FakeReferenceIndex):
+    """An index as a table of single entries is one: each is written, and each pid looked at, by itself."""
+
+    @answered
+    def register(self, entries: EntriesBySchedule, token: int) -> None:
+        single = [
+            (entry.pid, Reference(key, entry.broadcast_pid)) for key, e in entries.items() for entry in e
+        ]
+        for pid, reference in self.in_any_order(single):
+            self._register_one(pid, [reference], token)
+
+    @answered
+    def depended_on(self, pids: Sequence[Pid]) -> set[Pid]:
+        return {pid for pid in self.in_any_order(pids) if self._is_depended_on(pid)}
+
+    @step
+    def _is_depended_on(self, pid: Pid) -> bool:
+        return self.has_dependants(pid)
+
+
+class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
+    """Implements :class:`~schedules_pipeline.ports.catalogue.CopyStore`, with the dependants elsewhere."""
+
+    def __init__(self, conditions: Conditions, index: FakeIndexElsewhere, clock: FakeClock) -> None:
+        super().__init__(conditions, index, clock)
+        self.index = index
+
+    @answered
+    def _start(self, pids: Sequence[Pid]) -> dict[Pid, Started]:
+        started = {pid: self._start_one(pid) for pid in self.in_any_order(pids)}
+        return {pid: started[pid] for pid in pids}
+
+    @answered
+    def _ignore(self, tokens: Mapping[Pid, int]) -> set[Pid]:
+        return {pid for pid in self.in_any_order(tokens) if self._ignore_one(pid, tokens[pid])}
+
+    @answered
+    def _latest_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
+        return {pid: self._latest_token(pid) for pid in self.in_any_order(pids)}
+
+    @answered
+    def _delete(self, tokens: Mapping[Pid, int]) -> Collected:
+        gone = [self._delete_one(pid, tokens[pid]) for pid in self.in_any_order(tokens)]
+        return Collected(sum(copies for copies, _ in gone), sum(notes for _, notes in gone))
+
+    @step
+    def _start_one(self, pid: Pid) -> Started:
+        fence = self.fence(pid)
+        fence.token += 1
+        self._touch(fence)
+        return Started(fence.token, pid in self.copies, fence.owed is not None)
+
+    @step
+    def _ignore_one(self, pid: Pid, token: int) -> bool:
+        fence = self.fence(pid)
+        if not self.is_latest(pid, token) or self.has_come(pid):
+            return False
+        fence.newest, fence.is_missed = self.fence_of_ignored(fence), False
+        self._touch(fence)
+        return True
+
+    @step
+    def _latest_token(self, pid: Pid) -> int:
+        return self.fence(pid).token
+
+    @step
+    def _delete_one(self, pid: Pid, token: int) -> tuple[int, int]:
+        if not self.is_latest(pid, token) or self.fence(pid).owed is not None:
+            return 0, 0
+        return self.remove(pid)
+
+    def is_latest(self, pid: Pid, token: int) -> bool:
+        """Whether nobody has registered, begun or planted since the token was taken."""
+        return self.fence(pid).token == token
+
+    def has_come(self, pid: Pid) -> bool:
+        """Whether there is a copy by now."""
+        return pid in self.copies
+
+
+class FakeStoreBesideIndex(FakeStore):
+    """The fakes of one store; its back-references are behind what is behind them in a real one."""
+
+    def as_store(self) -> Store:
+        return replace(
+            FakeStore.as_store(self), references=FencedReferenceIndex(self.references, self.copies)
+        )
+
+
+def fake_store_beside_index(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
+    """An empty store."""
+    conditions = conditions or Conditions()
+    index = FakeIndexElsewhere(conditions)
+    near = fake_store(clock, conditions)
+    fakes = {name: getattr(near, name) for name in FakeStore.__dataclass_fields__}
+    apart = {"copies": FakeCopyStoreBesideIndex(conditions, index, clock), "references": index}
+    return FakeStoreBesideIndex(**fakes | apart)

@@ -1,0 +1,125 @@
+"""A proxy between the pipeline and the AWS emulator, which can be told to be a bad network or a bad service.
+
+Belongs here: passing requests on, and the ways of not doing so.
+Does not belong here: what is asked, and who asks. It listens on loopback only.
+"""
+
+import http.client
+import threading
+from enum import Enum, auto
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+from schedules_pipeline.local.servers import LOOPBACK
+
+_ANSWER_WITHIN_SECONDS = 60.0
+_SLOW_SECONDS = 1.0
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+
+
+class Behaviour(Enum):
+    """What becomes of a request while this is set."""
+
+    PASS = auto()
+    """It is answered as the service answers."""
+    SLOW = auto()
+    """It is answered, a second late."""
+    UNAVAILABLE = auto()
+    """It is answered with 503, and does not reach the service."""
+    UNREACHABLE = auto()
+    """The connection is closed before the request reaches the service."""
+    CUT = auto()
+    """It has its effect, and the connection is closed in the middle of the answer."""
+
+
+class Proxy:
+    """Passes on to ``port`` of loopback, for the length of a ``with`` block; its behaviour may change any time."""
+
+    def __init__(self, port: int) -> None:
+        self.behaviour = Behaviour.PASS
+        self.struck = 0
+        """How many requests were not simply passed."""
+        self.is_over = threading.Event()
+        self._upstream = port
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def ask(self, method: str, path: str, headers: http.client.HTTPMessage, body: bytes) -> "Answer":
+        """Have the service answer."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=_ANSWER_WITHIN_SECONDS)
+        try:
+            connection.request(method, path, body, {name: headers[name] for name in headers})
+            reply = connection.getresponse()
+            return (
+                reply.status,
+                [h for h in reply.getheaders() if h[0].lower() not in _HOP_BY_HOP],
+                reply.read(),
+            )
+        finally:
+            connection.close()
+
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def parse_request(self) -> bool:
+            """Whatever the method, one function deals with it."""
+            if not super().parse_request():
+                return False
+            setattr(self, f"do_{self.command}", self._deal)
+            return True
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing: the test is what is to be read."""
+
+        def _deal(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            behaviour = proxy.behaviour
+            proxy.struck += behaviour is not Behaviour.PASS
+            match behaviour:
+                case Behaviour.UNREACHABLE:
+                    self.close_connection = True
+                    return
+                case Behaviour.UNAVAILABLE:
+                    self._answer((HTTPStatus.SERVICE_UNAVAILABLE, [], b""))
+                    return
+                case Behaviour.SLOW:
+                    proxy.is_over.wait(_SLOW_SECONDS)
+            try:
+                answer = proxy.ask(self.command, self.path, self.headers, body)
+            except (OSError, http.client.HTTPException):
+                self.close_connection = True
+                return
+            # A long poll may have outlived what was to happen to it.
+            self._answer(answer, cut=behaviour is Behaviour.CUT or proxy.behaviour is Behaviour.CUT)
+
+        def _answer(self, answer: Answer, *, cut: bool = False) -> None:
+            status, headers, body = answer
+            self.send_response_only(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            # Where it is to be cut, more is promised than comes, also of an empty answer.
+            self.send_header("Content-Length", str(len(body) + cut))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+            self.close_connection = self.close_connection or cut
+
+    return Handler

@@ -1,0 +1,349 @@
+"""The whole system as real processes: Dagster's code server and daemon, Redis with an append-only file, and the
+AWS emulator behind a proxy; and the upstream, whose changes go on whatever happens to the system.
+
+Belongs here: starting these, killing and restarting one of them, and asking whether all has been caught up with.
+Does not belong here: the faults themselves.
+
+The catalogue is on a Redis of its own, as it is somebody else's: what strikes ours does not strike it.
+"""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+
+import dagster as dg
+import orjson
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from fakes import FakeClock, FakeUpstreams, fake_upstreams
+from faults.proxy import Behaviour, Proxy
+from from_scratch import Contents, coldstart, contents, find_missing_entries, replay_feed
+from redis import Redis
+
+from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.local.dagster_services import CodeServer, Daemon, DagsterProcess
+from schedules_pipeline.local.provision import AwsEndpoints, announce_schedules, provision
+from schedules_pipeline.local.sample import Document, make_sample
+from schedules_pipeline.local.servers import AwsEmulator, LoopbackServer, RedisServer, find_free_port
+from schedules_pipeline.local.upstream import Upstream
+from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.settings import Settings
+
+_REPOSITORY = Path(__file__).parents[2]
+_PATIENCE_SECONDS = 180.0
+_LOOK_EVERY_SECONDS = 0.05
+_A_CHANGE_EVERY_SECONDS = 0.1
+_VISIBILITY_SECONDS = 15
+_ACCOUNT = "000000000001"
+
+
+class World:
+    """The upstream's documents as they are now, and a thread that goes on changing and announcing them."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        sample = make_sample(date(2026, 6, 1), days=3, clock_change_days=False)
+        upstream.load(sample)
+        self.changes = 0
+        self._upstream = upstream
+        self._catalogue = dict(sample.catalogue)
+        self._full = {ScheduleKey(Sid(sid), on): document for (sid, on), document in sample.schedules.items()}
+        self._schedules = dict(self._full)
+        self._brands = [item for item in sample.catalogue.values() if item["type"] == "brand"]
+        self._random = Random(0)
+        self._is_over = Event()
+
+    @property
+    def keys(self) -> list[ScheduleKey]:
+        return list(self._schedules)
+
+    @property
+    def pids(self) -> list[Pid]:
+        return [Pid(pid) for pid in self._catalogue]
+
+    def sources(self) -> FakeUpstreams:
+        """The same documents in memory, for a build from nothing."""
+        sources = fake_upstreams(FakeClock(), Random(0))
+        for key, document in self._schedules.items():
+            sources.schedule_source.put(key, orjson.dumps(document))
+        for pid, document in self._catalogue.items():
+            sources.catalogue_source.documents[Pid(pid)] = orjson.dumps(document)
+        return sources
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Make changes until the block ends."""
+        self._is_over.clear()
+        thread = Thread(target=self._go_on, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            thread.join(_PATIENCE_SECONDS)
+            assert not thread.is_alive(), "the upstream hangs"
+
+    def _go_on(self) -> None:
+        while not self._is_over.wait(_A_CHANGE_EVERY_SECONDS):
+            if self._random.random() < 0.7:
+                self._retitle(self._random.choice(self._brands))
+            else:
+                self._recast(self._random.choice(self.keys))
+            self.changes += 1
+
+    def _retitle(self, brand: Document) -> None:
+        changed = {**brand, "title": f"Title {self.changes}"}
+        self._catalogue[brand["pid"]] = changed
+        _insist(lambda: self._upstream.put_catalogue(changed))
+
+    def _recast(self, key: ScheduleKey) -> None:
+        """Put the schedule without its last broadcast, or with it again."""
+        full = self._full[key]
+        was_full = len(self._schedules[key]["broadcasts"]) == len(full["broadcasts"])
+        changed = {**full, "broadcasts": full["broadcasts"][: -1 if was_full else None]}
+        self._schedules[key] = changed
+        _insist(lambda: self._upstream.put_schedule(key.sid, key.date, changed))
+
+
+class Stack:
+    """Everything, running. Addresses stay the same for the life of the stack; processes may come and go."""
+
+    def __init__(self, stack: ExitStack, directory: Path, redis: Path, emulator: Path) -> None:
+        self._stack = stack
+        self._directory = directory
+        self._redis_executable = redis
+        self._redis_port, self._code_port = find_free_port(), find_free_port()
+        self.redis = self._start_redis()
+        catalogue = stack.enter_context(RedisServer(directory / "catalogue", executable=redis))
+        self.emulator = stack.enter_context(AwsEmulator(emulator, directory / "emulator"))
+        self.proxy = stack.enter_context(Proxy(self.emulator.port))
+        endpoints = AwsEndpoints(self.emulator.endpoint_url, self.emulator.region, _ACCOUNT)
+        self.world = World(self._provide(endpoints, catalogue))
+        self._settings = self._write_settings(catalogue.url)
+        # What the test asks does not go through the proxy.
+        direct = {"SCHEDULES_AWS_ENDPOINT_URL": self.emulator.endpoint_url}
+        self.pipeline = _pipeline({**self._settings, **direct})
+        self._publish_everything()
+        self._instance = dg.DagsterInstance.from_config(self._settings["DAGSTER_HOME"])
+        stack.callback(self._instance.dispose)
+        self.code_server = self._start_code_server()
+        self._workspace = self.code_server.write_workspace()
+        self.daemon = self._start_daemon()
+        stack.callback(self._stop_all)
+
+    # Faults
+
+    def kill_publisher(self) -> None:
+        """``kill -9`` of the process of the run that publishes."""
+        os.kill(self._publisher_pid(), signal.SIGKILL)
+
+    def kill_daemon(self) -> None:
+        """``kill -9`` of the daemon, and another in its place, as a supervisor would."""
+        _kill(self.daemon)
+        self.daemon = self._start_daemon()
+
+    def kill_code_server(self) -> None:
+        """``kill -9`` of the code server and of all runs below it, as a container dies; and another."""
+        _kill(self.code_server)
+        self.code_server = self._start_code_server()
+
+    def kill_redis(self) -> None:
+        """``kill -9`` of Redis; then the same port with the same append-only file."""
+        _kill(self.redis)
+        self.redis = self._start_redis()
+
+    @contextmanager
+    def out_of_memory(self) -> Iterator[None]:
+        """Redis takes nothing more while the block lasts."""
+        with Redis.from_url(self.redis.url) as client:
+            client.config_set("maxmemory", "1mb")
+            try:
+                yield
+            finally:
+                client.config_set("maxmemory", "0")
+
+    @contextmanager
+    def standing_still(self, server: LoopbackServer) -> Iterator[None]:
+        """The process is stopped while the block lasts: it takes connections, and does not answer."""
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+    @contextmanager
+    def behaving(self, behaviour: Behaviour) -> Iterator[None]:
+        """The way to AWS is bad while the block lasts."""
+        self.proxy.behaviour, struck = behaviour, self.proxy.struck
+        try:
+            yield
+            wait_until(lambda: self.proxy.struck > struck + 2, "nobody noticed the proxy")
+        finally:
+            self.proxy.behaviour = Behaviour.PASS
+
+    # Questions
+
+    def wait_for_changes(self, count: int) -> None:
+        """Return when the upstream has made so many more changes."""
+        wanted = self.world.changes + count
+        wait_until(lambda: self.world.changes >= wanted, "the upstream stands still")
+
+    def wait_for_the_middle(self) -> None:
+        """Return when some changes have been published, others not, and schedules are being built."""
+        before = self._versions()
+        wait_until(lambda: self._versions() > before + 20, "nothing is published")
+        wait_until(lambda: self.pipeline.store.work.backlog().in_progress > 0, "nothing is in progress")
+
+    def wait_until_caught_up(self, expected: Contents) -> None:
+        """Return when partners see what is expected and nothing is left to do."""
+        keys = self.world.keys
+        wait_until(lambda: self._is_idle() and contents(self.pipeline.store, keys) == expected, self._why_not)
+
+    def assert_sound(self) -> None:
+        """Nothing lost, nothing aside, nothing announced twice, and the index complete."""
+        store, upstreams = self.pipeline.store, self.pipeline.upstreams
+        assert store.work.set_aside() == {}
+        assert upstreams.schedule_dead_letters.depth().waiting == 0
+        assert upstreams.catalogue_dead_letters.depth().waiting == 0
+        assert find_missing_entries(store, self.world.keys, self.world.pids) == []
+        published = {key: state.seq for key, state in store.schedules.read(self.world.keys).items()}
+        assert {key: change.seq for key, change in replay_feed(store).items()} == published
+
+    def _is_idle(self) -> bool:
+        queues = (self.pipeline.upstreams.schedule_queue, self.pipeline.upstreams.catalogue_queue)
+        depths = [queue.depth() for queue in queues]
+        no_message = not any(depth.waiting or depth.in_flight for depth in depths)
+        return no_message and self.pipeline.store.work.backlog().is_empty
+
+    def _why_not(self) -> str:
+        queues = (self.pipeline.upstreams.schedule_queue, self.pipeline.upstreams.catalogue_queue)
+        return f"not caught up: {[q.depth() for q in queues]}, {self.pipeline.store.work.backlog()}"
+
+    def _versions(self) -> int:
+        return sum(change.seq for change in self.pipeline.store.feed.heads().values())
+
+    def _publisher_pid(self) -> int:
+        """Dagster notes the process of each run that it starts."""
+        run_id = self.pipeline.store.presence.name()
+        messages = [entry.message for entry in self._instance.all_logs(run_id)]
+        found = [match for message in messages if (match := re.search(r"\(pid: (\d+)\)", message))]
+        return int(found[-1].group(1))
+
+    # Parts
+
+    def _start_redis(self) -> RedisServer:
+        options = ["--appendonly", "yes", "--appendfsync", "always"]
+        return RedisServer(
+            self._directory / "redis",
+            port=self._redis_port,
+            executable=self._redis_executable,
+            extra_arguments=options,
+        ).__enter__()
+
+    def _start_code_server(self) -> CodeServer:
+        return _CodeServerOnPort(self._directory, self._settings, self._code_port).__enter__()
+
+    def _start_daemon(self) -> Daemon:
+        return Daemon(self._directory, self._settings, self._workspace).__enter__()
+
+    def _stop_all(self) -> None:
+        for process in (self.daemon, self.code_server, self.redis):
+            process.__exit__(None, None, None)
+
+    def _provide(self, endpoints: AwsEndpoints, catalogue: RedisServer) -> Upstream:
+        provisioned = provision(endpoints, bucket="source")
+        announce_schedules(endpoints, provisioned)
+        for channel in (provisioned.schedule_events, provisioned.catalogue_events):
+            endpoints.sqs().set_queue_attributes(
+                QueueUrl=channel.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_SECONDS)}
+            )
+        return Upstream(
+            s3=endpoints.s3(),
+            sns=endpoints.sns(),
+            redis=Redis.from_url(catalogue.url),
+            topic_arn=provisioned.catalogue_events.topic_arn,
+            clock=lambda: datetime.now(UTC),
+            bucket=provisioned.bucket,
+        )
+
+    def _write_settings(self, catalogue_url: str) -> dict[str, str]:
+        home = self._directory / "dagster"
+        home.mkdir()
+        (home / "dagster.yaml").write_text((_REPOSITORY / "dagster.yaml").read_text())
+        return {
+            "SCHEDULES_REDIS_URL": self.redis.url,
+            "SCHEDULES_CATALOGUE_REDIS_URL": catalogue_url,
+            "SCHEDULES_LEGACY_REDIS_URL": catalogue_url,
+            "SCHEDULES_AWS_ENDPOINT_URL": self.proxy.url,
+            "SCHEDULES_AWS_REGION": self.emulator.region,
+            "SCHEDULES_SCHEDULE_BUCKET": "source",
+            "SCHEDULES_FIRST_DATE": "2026-01-01",
+            "AWS_ACCESS_KEY_ID": _ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "DAGSTER_HOME": str(home),
+        }
+
+    def _publish_everything(self) -> None:
+        cause = Cause("opening", Origin.COLDSTART, "all", self.pipeline.clock())
+        self.pipeline.publisher.rebuild_from_sources(self.world.keys, cause)
+        feed = self.pipeline.store.feed
+        while entries := feed.take_unrecorded("the test", 500):
+            feed.confirm_recorded([entry.position for entry in entries])
+
+
+class _CodeServerOnPort(CodeServer):
+    """At the address that the workspace names, so that another can take its place."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str], port: int) -> None:
+        DagsterProcess.__init__(self, "code-server", directory, environment, port)
+
+
+@contextmanager
+def running_stack(directory: Path, redis: Path, emulator: Path) -> Iterator[Stack]:
+    """Start everything, with all schedules published, and stop it."""
+    with ExitStack() as stack:
+        yield Stack(stack, directory, redis, emulator)
+
+
+def wait_until(is_true: Callable[[], bool], otherwise: str | Callable[[], str]) -> None:
+    """Look again until it is true; the events come from processes that cannot call us."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _is_true(is_true):
+        if time.monotonic() > deadline:
+            pytest.fail(otherwise if isinstance(otherwise, str) else otherwise())
+        time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def _is_true(is_true: Callable[[], bool]) -> bool:
+    """What does not answer just now is not yet true."""
+    with suppress(ServiceError):
+        return is_true()
+    return False
+
+
+def _insist(put: Callable[[], None]) -> None:
+    """An upstream, too, announces until it was heard."""
+    while True:
+        with suppress(BotoCoreError, ClientError):
+            return put()
+
+
+def _kill(process: LoopbackServer) -> None:
+    """With everything that it has started; what is left of it is cleared away."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.__exit__(None, None, None)
+
+
+def _pipeline(variables: Mapping[str, str]) -> Pipeline:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        return build_pipeline(Settings())

@@ -1,0 +1,87 @@
+"""Real processes are struck in the middle of a stream of changes; nothing may be lost, and all be caught up with."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from faults.proxy import Behaviour
+from faults.stack import Stack, wait_until
+
+from schedules_pipeline.errors import ServiceError
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+
+Recovers = Callable[[str], AbstractContextManager[None]]
+_CHANGES_MEANWHILE = 20
+
+
+def test_a_killed_publisher_is_replaced_and_its_schedules_are_built(stack: Stack, recovers: Recovers) -> None:
+    """What a publisher had in progress when it died is built by the next, after its lease."""
+    with recovers("kill -9 of the publisher's run"):
+        stack.kill_publisher()
+
+
+def test_a_killed_daemon_is_restarted_and_nothing_is_missed(stack: Stack, recovers: Recovers) -> None:
+    """While there is no daemon the running publisher goes on; a new daemon takes up the queues."""
+    with recovers("kill -9 of the daemon, restarted at once"):
+        stack.kill_daemon()
+
+
+def test_a_killed_code_server_is_restarted_and_its_messages_come_again(
+    stack: Stack, recovers: Recovers
+) -> None:
+    """Sensors and publisher die together with what they had in hand; queue and leases give it all back."""
+    with recovers("kill -9 of the code server and its runs, restarted at once"):
+        stack.kill_code_server()
+
+
+def test_a_killed_redis_comes_back_with_everything_that_it_had_acknowledged(
+    stack: Stack, recovers: Recovers
+) -> None:
+    """With its append-only file Redis is where it was, and everybody goes on."""
+    with recovers("kill -9 of Redis, restarted at once with its append-only file"):
+        stack.kill_redis()
+
+
+def test_a_redis_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers) -> None:
+    """Calls that time out may take effect later, and twice; that does no harm."""
+    with recovers("Redis does not answer"), stack.standing_still(stack.redis):
+        stack.wait_for_changes(_CHANGES_MEANWHILE)
+
+
+def test_a_redis_out_of_memory_loses_nothing(stack: Stack, recovers: Recovers) -> None:
+    """What cannot be written is refused as a whole, the error says why, and messages wait in the queue."""
+    with recovers("Redis out of memory"), stack.out_of_memory():
+        with pytest.raises(ServiceError, match="maxmemory"):
+            stack.pipeline.store.counters.add({"messages received": 1})
+        stack.wait_for_changes(_CHANGES_MEANWHILE * 5)
+
+
+def test_an_aws_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers) -> None:
+    """Long polls and fetches that get no answer are asked again."""
+    with recovers("AWS does not answer"), stack.standing_still(stack.emulator):
+        wait_until(lambda: stack.pipeline.store.work.backlog().is_empty, "it goes on without a source")
+
+
+@pytest.mark.parametrize(
+    ("name", "behaviour"),
+    [
+        ("AWS unreachable", Behaviour.UNREACHABLE),
+        ("AWS answers 503", Behaviour.UNAVAILABLE),
+        ("AWS answers a second late", Behaviour.SLOW),
+        ("AWS's answers are cut off: the effect was, the reply is lost", Behaviour.CUT),
+    ],
+)
+def test_a_bad_way_to_aws_delays_and_loses_nothing(
+    stack: Stack, recovers: Recovers, name: str, behaviour: Behaviour
+) -> None:
+    """Messages that could not be received or deleted come again; documents that could not be fetched wait."""
+    with recovers(name), stack.behaving(behaviour):
+        stack.wait_for_changes(_CHANGES_MEANWHILE * 3)
+
+
+def test_every_version_that_the_faults_left_is_recorded_in_dagster(stack: Stack) -> None:
+    """Runs that died held rows of the change feed; other runs have taken them over in the end."""
+    wait_until(lambda: stack.pipeline.store.feed.unrecorded() == 0, "rows of the change feed are left")
+
+    assert stack.pipeline.store.feed.heads()

@@ -1,0 +1,186 @@
+"""Every parser on every sort of input: a value or a refusal, and a refusal that somebody can read."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from fuzz.hostile import contents, extremes, thoroughly
+from fuzz.parsers import KEY, PARSERS, PID, Parser, catalogue_document, source_document
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.errors import ContentError, InvalidDocument, InvalidMessage
+from schedules_pipeline.formats.catalogue_document import (
+    MAXIMUM_TEXT,
+    MAXIMUM_TITLE,
+    parse_catalogue_document,
+)
+from schedules_pipeline.formats.notification import (
+    MAXIMUM_CHARACTERS,
+    parse_catalogue_notification,
+    parse_schedule_notification,
+)
+from schedules_pipeline.formats.source_document import MAXIMUM_BROADCASTS, parse_source_document
+from schedules_pipeline.local.history import read_history
+
+_LONGEST_REASON = 1_000
+_parsers = pytest.mark.parametrize("parser", PARSERS, ids=str)
+
+
+def read_or_refuse(parser: Parser, content: bytes) -> bool:
+    """Whether the input was accepted; AssertionError where what it says is not kept, or the refusal is of no use."""
+    try:
+        value = parser.read(content)
+    except ContentError as refusal:
+        reason = str(refusal)
+        assert 0 < len(reason) <= _LONGEST_REASON
+        assert reason.isprintable()
+        return False
+    if parser.read_again is not None:
+        assert parser.read_again(value) == value
+    return True
+
+
+@_parsers
+def test_samples_are_read(parser: Parser) -> None:
+    """What the mutations start from is accepted, so that they are only just wrong."""
+    assert all(read_or_refuse(parser, sample) for sample in parser.samples)
+
+
+@_parsers
+def test_any_input_is_read_or_refused(parser: Parser) -> None:
+    """Whatever comes is a value that survives being written and read, or a ContentError in a printable line."""
+
+    @thoroughly
+    @given(contents(parser.samples))
+    def property_of(content: bytes) -> None:
+        read_or_refuse(parser, content)
+
+    property_of()
+
+
+@_parsers
+def test_extreme_input_is_read_or_refused(parser: Parser) -> None:
+    """Megabytes, a hundred thousand levels or members, and numbers of a million digits are input like any other."""
+    for content in extremes(parser.samples[0]).values():
+        read_or_refuse(parser, content)
+
+
+@thoroughly
+@given(lines=st.lists(contents(PARSERS[10].samples).map(lambda line: line.replace(b"\n", b" ")), max_size=4))
+def test_history_is_read_up_to_the_first_line_that_is_none(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    """A recorded history gives its events, or names the first line that is not one."""
+    path = tmp_path_factory.getbasetemp() / "history.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n".join(lines), compresslevel=1))
+    proper = [bool(line.strip()) and read_or_refuse(PARSERS[10], line) for line in lines]
+    wrong = [number for number, line in enumerate(lines) if line.strip() and not proper[number]]
+
+    if wrong:
+        with pytest.raises(ContentError, match=f"line {wrong[0] + 1}:"):
+            list(read_history(path))
+    else:
+        assert len(list(read_history(path))) == sum(proper)
+
+
+@thoroughly
+@given(content=st.binary(max_size=200), cut=st.integers(0, 60))
+def test_history_in_another_wrapping_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, cut: int
+) -> None:
+    """Bytes that are no gzip file, and one that was cut off, end in a ContentError."""
+    path: Path = tmp_path_factory.getbasetemp() / "cut.jsonl.gz"
+    path.write_bytes(content if cut == 0 else gzip.compress(content + b"x")[:-cut])
+
+    if path.read_bytes():
+        with pytest.raises(ContentError):
+            list(read_history(path))
+
+
+# Limits
+
+
+def _of_broadcasts(number: int) -> bytes:
+    document = orjson.loads(source_document(broadcasts=1))
+    broadcast = document["broadcasts"][0]
+    document["broadcasts"] = [{**broadcast, "broadcast_pid": f"w{i:09}"} for i in range(number)]
+    return orjson.dumps(document)
+
+
+def test_source_document_of_too_many_broadcasts_is_refused() -> None:
+    """A hundred thousand broadcasts are refused in one complaint, which tells how many there may be."""
+    with pytest.raises(InvalidDocument, match=f"at most {MAXIMUM_BROADCASTS} items") as refused:
+        parse_source_document(KEY, _of_broadcasts(100_000))
+
+    assert len(str(refused.value)) < _LONGEST_REASON
+
+
+@pytest.mark.parametrize("seconds", [1, 365 * 86_400])
+def test_odd_lengths_of_broadcasts_are_accepted(seconds: int) -> None:
+    """A broadcast of a second or a year is odd and not wrong: it is published and reported."""
+    document = orjson.loads(source_document(broadcasts=1))
+    document["broadcasts"][0] |= {
+        "start": "2026-03-28T06:00:00Z",
+        "end": "2026-03-28T06:00:01Z" if seconds == 1 else "2027-03-28T06:00:00Z",
+    }
+
+    (broadcast,) = parse_source_document(KEY, orjson.dumps(document)).broadcasts
+
+    assert (broadcast.end - broadcast.start).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("instant", ["1774677600", "1774677600000", "1774677600.5", 1774677600])
+@pytest.mark.parametrize("field", ["start", "end"])
+def test_numbers_are_no_instants(instant: object, field: str) -> None:
+    """A number, also one written as a text, is not guessed to be seconds or milliseconds."""
+    document = orjson.loads(source_document(broadcasts=1))
+    document["broadcasts"][0][field] = instant
+
+    with pytest.raises(InvalidDocument, match=f"broadcasts.0.{field}: Input should be a valid datetime"):
+        parse_source_document(KEY, orjson.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        (("title",), MAXIMUM_TITLE),
+        (("image_pid",), MAXIMUM_TITLE),
+        (("synopses", "short"), MAXIMUM_TEXT),
+        (("synopses", "medium"), MAXIMUM_TEXT),
+        (("synopses", "long"), MAXIMUM_TEXT),
+        (("warning_text",), MAXIMUM_TEXT),
+    ],
+)
+def test_texts_of_the_catalogue_are_limited(path: tuple[str, ...], limit: int) -> None:
+    """A text of the greatest length is read; one character more and the document is refused, field and limit named."""
+    document = orjson.loads(catalogue_document())
+    holder = document if len(path) == 1 else document[path[0]]
+
+    holder[path[-1]] = "\U0001f600" * limit
+    parse_catalogue_document(PID, orjson.dumps(document))
+    holder[path[-1]] += "x"
+    with pytest.raises(InvalidDocument) as refused:
+        parse_catalogue_document(PID, orjson.dumps(document))
+
+    assert str(refused.value).endswith(f"{'.'.join(path)}: String should have at most {limit} characters")
+
+
+@pytest.mark.parametrize("parse", [parse_schedule_notification, parse_catalogue_notification])
+def test_longer_message_than_any_queue_takes_is_refused(parse: Callable[[str], object]) -> None:
+    """A body above the limit is not even read as JSON."""
+    with pytest.raises(InvalidMessage, match="1,048,577 characters are more than a message may have"):
+        parse("{}" + " " * (MAXIMUM_CHARACTERS - 1))
+
+
+@pytest.mark.parametrize("parser", [p for p in PARSERS if p.samples[0].startswith((b"{", b"["))], ids=str)
+def test_nesting_is_limited(parser: Parser) -> None:
+    """Every parser of JSON refuses what is nested deeper than a thousand levels, before it runs out of stack."""
+    sample = parser.samples[0]
+    name = b'"more":' if sample.startswith(b"{") else b""
+    deep = b"[" * 1_100 + b"]" * 1_100
+
+    with pytest.raises(ContentError):
+        parser.read(sample[:1] + name + deep + b"," + sample[1:])

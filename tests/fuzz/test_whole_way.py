@@ -1,0 +1,277 @@
+"""Hostile messages through both intakes, and hostile documents all the way to what partners see.
+
+Belongs here: what one world of fakes holds after each. Does not belong here: order, delay and death (``simulation``).
+"""
+
+from dataclasses import fields
+from random import Random
+from typing import Any
+
+import orjson
+from fakes import FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
+from from_scratch import as_accepted, coldstart, contents, find_missing_entries, replay_feed
+from fuzz.hostile import contents as hostile_contents
+from fuzz.hostile import mutants, texts, thoroughly
+from fuzz.parsers import (
+    CATALOGUE_MESSAGES,
+    KEY,
+    PID,
+    SCHEDULE_MESSAGES,
+    catalogue_document,
+    source_document,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.domain.findings import has_shrunk
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.errors import InvalidDocument, InvalidMessage
+from schedules_pipeline.formats.catalogue_document import parse_catalogue_document
+from schedules_pipeline.formats.notification import parse_catalogue_notification, parse_schedule_notification
+from schedules_pipeline.formats.source_document import parse_source_document
+from schedules_pipeline.ports.upstream import SourceObject
+from schedules_pipeline.workflows.intake import Taken, take_in
+
+_PIDS = (PID, Pid("s0000001"), Pid("b0000001"))
+_SHARE = 0.5
+_SOURCES = (source_document(), source_document(broadcasts=4), source_document(broadcasts=1))
+_ITEMS = (catalogue_document(), catalogue_document(parent="b0000001"), catalogue_document(parent=PID))
+
+
+def _bodies(samples: tuple[bytes, ...]) -> st.SearchStrategy[list[str]]:
+    """Up to twelve message bodies; what is not UTF-8 is in them as half surrogates."""
+    one = hostile_contents(samples).map(lambda content: content.decode(errors="surrogateescape"))
+    return st.lists(one | texts, min_size=1, max_size=12)
+
+
+class _World:
+    """One pipeline over fakes."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+
+    def take_in_all(self) -> Taken:
+        """Until both queues are empty: that a message is deleted shows in that this ends."""
+        taken = Taken()
+        while not self.upstreams.schedule_queue.is_empty():
+            taken += take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
+        while not self.upstreams.catalogue_queue.is_empty():
+            taken += take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
+        return taken
+
+    def settle(self) -> None:
+        self.take_in_all()
+        self.pipeline.publisher.publish_all()
+
+    def announce_schedule(self) -> None:
+        self.upstreams.schedule_queue.post(SCHEDULE_MESSAGES[0].decode())
+
+    def announce_item(self, pid: Pid) -> None:
+        self.upstreams.catalogue_queue.post(
+            orjson.dumps({"action": "UPDATE", "type": "episode", "pid": pid}).decode()
+        )
+
+    def apart_from_the_journal(self) -> dict[str, str]:
+        """All that the store holds, but for what is refused and what is counted."""
+        parts = [field.name for field in fields(self.store) if field.name not in ("refused", "counters")]
+        return {part: repr(_held(getattr(self.store, part))) for part in parts}
+
+    def published(self) -> bytes | None:
+        return contents(self.store.as_store(), [KEY]).get(KEY)
+
+
+def _held(fake: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(fake).items() if isinstance(value, dict | list | set | int)}
+
+
+def _counted(world: _World, name: str) -> int:
+    """The sum of the counters of that name, whichever queue's they are."""
+    return sum(amount for counter, amount in world.store.counters.all().items() if counter.endswith(name))
+
+
+def _is_refused(parse: Any, body: str) -> bool:
+    try:
+        parse(body)
+    except InvalidMessage:
+        return True
+    return False
+
+
+@thoroughly
+@given(bodies=_bodies(SCHEDULE_MESSAGES))
+def test_schedule_messages_of_any_kind_are_handled_or_refused(bodies: list[str]) -> None:
+    """Every message is counted and deleted; exactly those that say nothing are kept as refused."""
+    world = _World()
+    for body in bodies:
+        world.upstreams.schedule_queue.post(body)
+
+    taken = world.take_in_all()
+
+    refused = sum(_is_refused(parse_schedule_notification, body) for body in bodies)
+    assert taken.received == len(bodies)
+    assert len(taken.refused) == len(world.store.refused.all()) == refused
+    assert _counted(world, "messages refused") == refused
+    assert sum(taken.counts.values()) == len(bodies) - refused
+
+
+@thoroughly
+@given(bodies=_bodies(CATALOGUE_MESSAGES))
+def test_catalogue_messages_of_any_kind_are_handled_or_refused(bodies: list[str]) -> None:
+    """Every message is counted and deleted; exactly those that say nothing are kept as refused."""
+    world = _World()
+    for body in bodies:
+        world.upstreams.catalogue_queue.post(body)
+
+    taken = world.take_in_all()
+
+    refused = sum(_is_refused(parse_catalogue_notification, body) for body in bodies)
+    assert taken.received == len(bodies)
+    assert len(taken.refused) == len(world.store.refused.all()) == refused
+    assert _counted(world, "messages refused") == refused
+
+
+@thoroughly
+@given(schedule_bodies=_bodies(SCHEDULE_MESSAGES), catalogue_bodies=_bodies(CATALOGUE_MESSAGES))
+def test_refused_messages_leave_no_other_trace(
+    schedule_bodies: list[str], catalogue_bodies: list[str]
+) -> None:
+    """What is refused changes nothing in the store but the record of refusals and the counters."""
+    world = _World()
+    world.upstreams.schedule_source.put(KEY, source_document())
+    world.announce_schedule()
+    world.settle()
+    before = world.apart_from_the_journal()
+
+    for body in schedule_bodies:
+        if _is_refused(parse_schedule_notification, body):
+            world.upstreams.schedule_queue.post(body)
+    for body in catalogue_bodies:
+        if _is_refused(parse_catalogue_notification, body):
+            world.upstreams.catalogue_queue.post(body)
+    world.take_in_all()
+
+    assert world.apart_from_the_journal() == before
+
+
+@thoroughly
+@given(documents=st.lists(mutants(_SOURCES) | hostile_contents(_SOURCES), min_size=1, max_size=4))
+def test_source_documents_of_any_kind_are_shown_or_refused(documents: list[bytes]) -> None:
+    """Each document replaces what partners see, or leaves it byte for byte and is kept as refused."""
+    world = _World()
+    world.upstreams.schedule_source.put(KEY, source_document())
+    world.announce_schedule()
+    world.settle()
+
+    for content in documents:
+        before, held = world.published(), len(orjson.loads(world.published() or b"[]"))
+        world.upstreams.schedule_source.put(KEY, content)
+        world.announce_schedule()
+        world.settle()
+
+        refusal = world.store.refused.all().get(str(KEY))
+        assert world.store.work.backlog().is_empty
+        assert not world.store.work.set_aside()
+        assert (refusal is not None) or not _must_be_refused(content)
+        assert (refusal is None) or _may_be_refused(content, held)
+        if refusal is not None:
+            assert world.published() == before
+            assert len(refusal.excerpt) <= 2_000
+    _assert_sound(world)
+
+
+def _must_be_refused(content: bytes) -> bool:
+    try:
+        parse_source_document(KEY, content)
+    except InvalidDocument:
+        return True
+    return False
+
+
+def _may_be_refused(content: bytes, held: int) -> bool:
+    """One that has shrunk is refused, unless it confirms the one before."""
+    if _must_be_refused(content):
+        return True
+    return has_shrunk(len(parse_source_document(KEY, content).broadcasts), held, _SHARE)
+
+
+@thoroughly
+@given(
+    documents=st.lists(
+        st.tuples(st.sampled_from(_PIDS), mutants(_ITEMS) | hostile_contents(_ITEMS)), min_size=1, max_size=4
+    )
+)
+def test_catalogue_documents_of_any_kind_are_shown_or_refused(documents: list[tuple[Pid, bytes]]) -> None:
+    """Each document is what partners see next, or leaves what they see byte for byte and is kept as refused."""
+    world = _World()
+    for pid in _PIDS:
+        world.upstreams.catalogue_source.documents[pid] = catalogue_document(pid, parent=None)
+    world.upstreams.schedule_source.put(KEY, source_document())
+    world.announce_schedule()
+    world.settle()
+
+    for pid, content in documents:
+        before = world.published()
+        world.upstreams.catalogue_source.documents[pid] = content
+        world.announce_item(pid)
+        world.settle()
+
+        assert world.store.work.backlog().is_empty
+        assert not world.store.work.set_aside()
+        if not _is_item(pid, content):
+            assert world.published() == before
+    _assert_sound(world)
+
+
+def _is_item(pid: Pid, content: bytes) -> bool:
+    try:
+        parse_catalogue_document(pid, content)
+    except InvalidDocument:
+        return False
+    return True
+
+
+def _assert_sound(world: _World) -> None:
+    """What is published is what a coldstart from our own copies gives, in JSON that anybody can read."""
+    store = world.store.as_store()
+    assert contents(store, [KEY]) == coldstart(as_accepted(store, [KEY], _PIDS), [KEY])
+    assert find_missing_entries(store, [KEY], _PIDS) == []
+    assert replay_feed(store)[KEY].seq == orjson.loads(store.schedules.documents([KEY])[KEY])["seq"]
+
+
+def test_too_large_source_document_is_refused_unread() -> None:
+    """A document of which the source read only the beginning is refused by its size, and what is shown stays."""
+    world = _World()
+    world.upstreams.schedule_source.put(KEY, source_document())
+    world.announce_schedule()
+    world.settle()
+    before = world.published()
+
+    world.upstreams.schedule_source.objects[KEY] = SourceObject(source_document()[:50], "put 2", 7_000_000)
+    world.announce_schedule()
+    world.settle()
+
+    refusal = world.store.refused.all()[str(KEY)]
+    assert "7,000,050 bytes are more than a document may have" in refusal.reason
+    assert world.published() == before
+    assert world.store.work.backlog().is_empty
+
+
+def test_too_large_catalogue_document_is_refused() -> None:
+    """A catalogue document above the limit leaves our copy, and what partners see, as they are."""
+    world = _World()
+    world.upstreams.catalogue_source.documents[PID] = catalogue_document(parent=None)
+    world.upstreams.schedule_source.put(KEY, source_document())
+    world.announce_schedule()
+    world.settle()
+    before = world.published()
+
+    larger = orjson.loads(catalogue_document(parent=None)) | {"title": "Another", "unknown": "x" * 1_000_000}
+    world.upstreams.catalogue_source.documents[PID] = orjson.dumps(larger)
+    world.announce_item(PID)
+    world.settle()
+
+    assert "bytes are more than a document may have" in world.store.refused.all()[PID].reason
+    assert world.published() == before

@@ -1,0 +1,121 @@
+"""What the sensor that sees a coldstart through does, over fakes and an instance in memory."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from random import Random
+
+import dagster as dg
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME
+from schedules_pipeline.ports.coldstart import Epoch, Stage
+from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, remembered
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.cold_start import LEASE_FOR
+from schedules_pipeline.workflows.protect import Remembered
+
+_SETTINGS = Settings(first_date=date(2026, 1, 1), coldstart_shards=2)
+
+
+class World:
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.instance = instance
+        self.cursor: str | None = None
+
+    def tick(self) -> list[dg.RunRequest]:
+        """One look of the sensor, which remembers what the last one left."""
+        resources = {"pipeline": self.pipeline}
+        with dg.build_sensor_context(self.instance, self.cursor, resources=resources) as context:
+            result = coldstart_control_sensor(_SETTINGS)(context)
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return list(result.run_requests or ())
+
+    def launch(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        job = build_defs(_SETTINGS, self.pipeline).resolve_job_def(JOB_NAME)
+        return job.execute_in_process(
+            instance=self.instance, partition_key=request.partition_key, tags=dict(request.tags)
+        )
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(instance)
+
+
+def test_an_empty_keyspace_is_coldstarted(world: World) -> None:
+    """Where nothing was ever built, a run for each shard is launched, all of one coldstart."""
+    requests = world.tick()
+
+    latest = world.store.coldstarts.latest()
+    assert latest is not None
+    assert [request.partition_key for request in requests] == ["1-of-2", "2-of-2"]
+    assert {request.tags[ID_TAG] for request in requests} == {latest.id}
+    assert latest.request.by_itself
+
+
+def test_its_runs_are_launched_once(world: World) -> None:
+    """The runs of one request end one coldstart together, and no later tick launches any."""
+    requests = world.tick()
+    results = [world.launch(request) for request in requests]
+
+    later = [world.tick() for _ in range(3)]
+
+    assert all(result.success for result in results)
+    assert later == [[], [], []]
+    latest = world.store.coldstarts.latest()
+    assert latest is not None
+    assert latest.stage is Stage.FINISHED
+
+
+def test_runs_that_died_are_launched_again(world: World) -> None:
+    """Where an open coldstart has not been worked at for a while, its runs are launched again."""
+    first = world.tick()
+    latest = world.store.coldstarts.latest()
+    assert latest is not None
+    world.store.coldstarts.lead(latest.id, "run that died", world.clock(), LEASE_FOR)
+    meanwhile = world.tick()
+    world.clock.advance(LEASE_FOR + timedelta(seconds=1))
+
+    again = world.tick()
+
+    assert meanwhile == []
+    assert [request.tags for request in again] == [request.tags for request in first]
+
+
+def test_a_lost_store_is_coldstarted_again(world: World) -> None:
+    """A Redis that comes back empty is noticed at the next look, although a coldstart had been finished."""
+    for request in world.tick():
+        world.launch(request)
+    world.tick()
+    lost = fake_store(world.clock)
+    world.pipeline = pipeline_over(lost.as_store(), world.upstreams, world.clock)
+    world.clock.advance(2 * LEASE_FOR)
+
+    world.tick()
+
+    latest = lost.coldstarts.latest()
+    assert latest is not None
+    assert "is empty" in latest.request.reason
+
+
+@pytest.mark.parametrize("cursor", [None, "", "not json", '{"epoch": 5}'])
+def test_a_cursor_that_says_nothing_is_one_of_nothing_seen(cursor: str | None) -> None:
+    """Before the first look, and where the cursor was changed by hand, nothing is remembered."""
+    assert remembered(cursor) == Remembered()
+
+
+def test_a_cursor_is_read_back(world: World) -> None:
+    """What a look leaves is what the next one remembers."""
+    world.store.coldstarts.begin_epoch("one")
+    world.tick()
+
+    assert remembered(world.cursor) == Remembered(Epoch("one", 0))

@@ -1,0 +1,279 @@
+"""The simulation of a store whose back-references are elsewhere: a collector besides, its scenarios, its mutants.
+
+Belongs here: what is different where the look at the dependants and the step that follows from it are two.
+Does not belong here: what these steps are (``fakes_beside_index``, and the real code).
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from fakes import FakeReferenceIndex, FakeUpstreams
+from fakes_beside_index import FakeCopyStoreBesideIndex
+from simulation.ambush import Ambush
+from simulation.interruption import (
+    CATALOGUE,
+    PUBLISHER,
+    SECOND_CATALOGUE,
+    Interruption,
+    Scenario,
+)
+from simulation.mutants import Mutant, _replaced, _rewritten, _swapped
+from simulation.simulator import Simulation, Worker
+from simulation.storm import Storm
+from toy_world import (
+    BROADCASTS,
+    EPISODES,
+    KEYS,
+    Change,
+    ItemPut,
+    ItemSaidAgain,
+    SchedulePut,
+    Slot,
+    Unannounced,
+)
+
+from schedules_pipeline.adapters.redis.beside_index import BesideIndex, FencedReferenceIndex
+from schedules_pipeline.domain.dependencies import Reference
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.errors import ServiceError
+
+COLLECTOR = "collector"
+_EPISODE, _KEY, _NEIGHBOUR = EPISODES[0], KEYS[0], KEYS[1]
+
+
+# Workers
+
+
+class Collecting(Simulation):
+    """A simulation in which copies are collected now and then, by a worker like any other."""
+
+    passes_due = 0
+
+    def announce(self, change: Change) -> None:
+        super().announce(change)
+        self.passes_due += self.happens(0.2)
+
+    def _hire(self) -> list[Worker]:
+        return [*super()._hire(), self.worker(COLLECTOR, self._collect, lambda: self.passes_due > 0)]
+
+    def _collect(self, worker: Worker) -> None:
+        while True:
+            self.passes_due -= 1
+            with suppress(ServiceError):
+                self.store.copies.collect(list(self.focus.pids))
+            self.rest(worker)
+
+
+class CollectingStorm(Collecting, Storm):
+    """Everything at once, and copies are collected."""
+
+
+class CollectingAmbush(Collecting, Ambush):
+    """Some are stopped, the collector perhaps among them."""
+
+
+class CollectingInterruption(Collecting, Interruption):
+    """One scenario, in which a collection is due where it says so."""
+
+    def _happen(self, changes: Sequence[Change]) -> None:
+        super()._happen(changes)
+        self.passes_due += sum(isinstance(change, CollectionIsDue) for change in changes)
+
+
+# Scenarios
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionIsDue:
+    """It is time to collect what nobody needs. Nothing of it is seen upstream."""
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        """The sources stay as they are."""
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        """Nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A change whose announcement comes after everybody has done what else there is to do."""
+
+    change: Change
+
+    def write(self, upstreams: FakeUpstreams) -> None:
+        self.change.write(upstreams)
+
+    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
+        self.change.announce(upstreams, delay + timedelta(seconds=5))
+
+
+def _shows(episode: Pid | None, key: ScheduleKey = _KEY) -> SchedulePut:
+    return SchedulePut(key, (Slot(BROADCASTS[0], episode), Slot(BROADCASTS[1], None)))
+
+
+def _item(title: str) -> ItemPut:
+    return ItemPut(_EPISODE, title)
+
+
+_HELD_BUT_NOT_SHOWN = (_item("0"), _shows(_EPISODE), _shows(None))
+_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED = (
+    Unannounced(_item("1")),
+    _shows(_EPISODE, _NEIGHBOUR),
+    _Late(ItemSaidAgain(_EPISODE)),
+)
+
+SCENARIOS = (
+    Scenario(
+        "missing item is taken up while it is ignored",
+        CATALOGUE,
+        [_shows(None)],
+        [ItemSaidAgain(_EPISODE)],
+        [_shows(_EPISODE)],
+        at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
+    ),
+    Scenario(
+        "item is stored while it is ignored",
+        CATALOGUE,
+        [_shows(_EPISODE)],
+        [_item("0"), _shows(None)],
+        [_item("1")],
+        at_last=[_shows(_EPISODE, _NEIGHBOUR)],
+        accomplice=SECOND_CATALOGUE,
+    ),
+    Scenario(
+        "item is shown again while it is collected",
+        COLLECTOR,
+        _HELD_BUT_NOT_SHOWN,
+        [CollectionIsDue()],
+        [_shows(_EPISODE)],
+        at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
+    ),
+    Scenario(
+        "item changes while it is collected",
+        COLLECTOR,
+        _HELD_BUT_NOT_SHOWN,
+        [CollectionIsDue()],
+        [_item("1")],
+        at_last=[_shows(_EPISODE)],
+    ),
+    Scenario(
+        "missing item is taken up while its note is collected",
+        COLLECTOR,
+        [_shows(_EPISODE), _shows(None)],
+        [CollectionIsDue()],
+        [_shows(_EPISODE)],
+        at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
+    ),
+    Scenario(
+        "item is collected while it is taken up",
+        PUBLISHER,
+        _HELD_BUT_NOT_SHOWN,
+        [_shows(_EPISODE)],
+        [CollectionIsDue()],
+        at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
+        accomplice=COLLECTOR,
+    ),
+)
+
+
+# Mutants
+
+
+def _read_as_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first read after a write may miss it, as a read that is not consistent may."""
+    before: dict[Pid, dict[Reference, int]] = defaultdict(dict)
+    register, references = FakeReferenceIndex._register_one, FakeReferenceIndex._references_one
+
+    def remember(index: FakeReferenceIndex, pid: Pid, added: Sequence[Reference], token: int) -> None:
+        scores = dict(index.scores[pid])
+        register(index, pid, added, token)
+        before[pid] = scores
+
+    def read(index: FakeReferenceIndex, pid: Pid) -> list[Reference]:
+        found = references(index, pid)
+        return sorted(before.pop(pid), key=str) if pid in before else found
+
+    monkeypatch.setattr(FakeReferenceIndex, "_register_one", remember)
+    monkeypatch.setattr(FakeReferenceIndex, "_references_one", read)
+
+
+MUTANTS = (
+    Mutant(
+        "looks before it takes its token",
+        "missing item is taken up while it is ignored",
+        _rewritten(
+            BesideIndex,
+            "begin",
+            (
+                "started = self._start(pids)",
+                "depended_on = self.index.depended_on(pids)\n    started = self._start(pids)",
+            ),
+            ("depended_on = self.index.depended_on(unheld)\n", "\n"),
+        ),
+    ),
+    Mutant(
+        "ignores though a token was taken since",
+        "missing item is taken up while it is ignored",
+        _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
+    ),
+    Mutant(
+        "ignores though a copy has come",
+        "item is stored while it is ignored",
+        _replaced(FakeCopyStoreBesideIndex, "has_come", lambda *_: False),
+    ),
+    Mutant(
+        "ignores without a fence",
+        "item changes while it is planted for nobody",
+        _replaced(FakeCopyStoreBesideIndex, "fence_of_ignored", lambda _, fence: fence.newest),
+    ),
+    Mutant(
+        "ignores what nobody refers to, though it is held",
+        "item is shown again",
+        _rewritten(
+            BesideIndex,
+            "begin",
+            ("if not start.is_held", ""),
+            ("ignored = ", "ignored = {pid for pid in unheld if pid not in depended_on} or "),
+        ),
+    ),
+    Mutant(
+        "deletes though a token was taken since",
+        "item is shown again while it is collected",
+        _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
+    ),
+    Mutant(
+        "deletes a note though a token was taken since",
+        "missing item is taken up while its note is collected",
+        _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
+    ),
+    Mutant(
+        "looks before it notes the token",
+        "item is shown again while it is collected",
+        _swapped(
+            BesideIndex,
+            "collect",
+            "noted = self._latest_tokens(pids)",
+            "depended_on = self.index.depended_on(pids)",
+        ),
+    ),
+    Mutant(
+        "registers without taking a token",
+        "item is shown again while it is collected",
+        _rewritten(FencedReferenceIndex, "register", ("self._copies.take_tokens(", "(lambda pids: None)(")),
+    ),
+    Mutant(
+        "takes the token before the entries are there",
+        "item is collected while it is taken up",
+        _swapped(
+            FencedReferenceIndex,
+            "register",
+            "self._index.register(entries, token)",
+            "self._copies.take_tokens(sorted({entry.pid for wanted in entries.values() for entry in wanted}))",
+        ),
+    ),
+    Mutant("reads what may be older", "known item changes while it is taken up", _read_as_was),
+)

@@ -1,0 +1,203 @@
+"""Workers on one real store, each with connections of its own: publishers and intakes as threads of the test.
+
+Belongs here: what such a test needs of any server: a pipeline over it, threads that work until told to stop,
+and what must be true of the store afterwards.
+Does not belong here: what goes on meanwhile, and what strikes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from threading import Condition, Event, Thread
+from typing import Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import orjson
+from fakes import FakeUpstreams
+
+from schedules_pipeline.adapters.redis.copies import RedisCatalogueSource
+from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from schedules_pipeline.composition import Pipeline, Upstreams, redis_store, utc_now
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.formats.partner_document import split_document
+from schedules_pipeline.local.sample import Sample, make_sample
+from schedules_pipeline.ports.upstream import Message
+from schedules_pipeline.ports.work import Cause, Origin
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 120.0
+CATALOGUE_PREFIX = "catalogue:"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Redis server, or a node of a cluster, as settings name it."""
+
+    url: str
+    is_cluster: bool
+
+    def link(self) -> RedisLink:
+        """A link over connections of its own."""
+        return RedisLink(connect(self.url, cluster=self.is_cluster))
+
+
+def pipeline_on(
+    server: Server, keyspace: str, source: FakeUpstreams, clock: Callable[[], datetime] = utc_now
+) -> Pipeline:
+    """A pipeline as one process has it, whose catalogue is on the same server."""
+    link = server.link()
+    upstreams = Upstreams(
+        source.schedule_source,
+        RedisCatalogueSource(link, CATALOGUE_PREFIX),
+        source.schedule_queue,
+        source.catalogue_queue,
+        source.legacy,
+        source.schedule_dead_letters,
+        source.catalogue_dead_letters,
+    )
+    calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
+    return Pipeline(redis_store(link, keyspace), upstreams, calendar, clock, smallest_share=0.5)
+
+
+def load_sample(server: Server, source: FakeUpstreams) -> tuple[Sample, list[ScheduleKey]]:
+    """One day of the invented broadcaster, its schedules in the source and its catalogue on the server."""
+    sample = make_sample(date(2026, 6, 1), days=1, clock_change_days=False)
+    keys = [ScheduleKey(Sid(sid), day) for sid, day in sample.schedules]
+    for key, document in zip(keys, sample.schedules.values(), strict=True):
+        source.schedule_source.put(key, orjson.dumps(document))
+    server.link().run([write_item(document) for document in sample.catalogue.values()])
+    return sample, keys
+
+
+def write_item(document: Mapping[str, object]) -> tuple[str, str, bytes]:
+    """The command that writes a catalogue document, as the catalogue pipeline does."""
+    return ("SET", f"{CATALOGUE_PREFIX}{document['pid']}", orjson.dumps(document))
+
+
+def build_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
+    cause = Cause("opening", Origin.COLDSTART, "all", datetime.now(UTC))
+    pipeline.publisher.rebuild_from_sources(keys, cause)
+
+
+class Workers:
+    """Threads that work until the block ends; what a thread died of is raised there.
+
+    A :class:`ServiceError` is what a worker must live with: it goes on. Anything else is a defect.
+    """
+
+    def __init__(self) -> None:
+        self.setbacks: list[ServiceError] = []
+        self._is_over = Event()
+        self._moved = Condition()
+        self._moves = 0
+        self._errors: list[Exception] = []
+        self._threads: list[Thread] = []
+
+    def publisher(self, pipeline: Pipeline, limit: int = 5) -> None:
+        """Publish until the block ends and nothing is left to do."""
+        self._add(lambda: self._publish(pipeline, limit))
+
+    def intake(self, messages: Iterable[Message], handle: Callable[[Sequence[Message]], object]) -> None:
+        """Have each message handled, as often as a queue would deliver it, until the block ends."""
+        self._add(lambda: self._take_in(messages, handle))
+
+    def wait_for_moves(self, count: int) -> None:
+        """Return when so many more batches, messages and setbacks have been, or a worker has died."""
+        with self._moved:
+            wanted = self._moves + count
+            came = self._moved.wait_for(lambda: self._moves >= wanted or self._errors, _PATIENCE_SECONDS)
+        assert came, "the workers stand still"
+
+    def insist(self, call: Callable[[], T]) -> T:
+        """Make the call again for as long as the world fails it."""
+        while True:
+            try:
+                return call()
+            except ServiceError as error:
+                self.setbacks.append(error)
+            finally:
+                self._move()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join(_PATIENCE_SECONDS)
+        if self._errors:
+            raise self._errors[0]
+        assert not any(thread.is_alive() for thread in self._threads), "a worker did not come to an end"
+
+    def _add(self, work: Callable[[], None]) -> None:
+        self._threads.append(Thread(target=self._watched, args=(work,), daemon=True))
+
+    def _watched(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - told to the test's own thread
+            self._errors.append(error)
+            self._move()
+
+    def _move(self) -> None:
+        with self._moved:
+            self._moves += 1
+            self._moved.notify_all()
+
+    def _publish(self, pipeline: Pipeline, limit: int) -> None:
+        def go_on() -> bool:
+            if pipeline.publisher.publish_next(limit) is not None:
+                return True
+            pipeline.store.work.wait(0.05)
+            return not pipeline.store.work.backlog().is_empty
+
+        while self.insist(go_on) or not self._is_over.is_set():
+            continue
+
+    def _take_in(self, messages: Iterable[Message], handle: Callable[[Sequence[Message]], object]) -> None:
+        for message in messages:
+            self.insist(lambda: handle([message]))  # noqa: B023 - called at once
+            if self._is_over.is_set():
+                return
+
+
+def contents(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+    """What partners see of each schedule, without the envelope that publishing puts around it."""
+    documents = pipeline.store.schedules.documents(keys)
+    return {key: split_document(document)[1] for key, document in documents.items()}
+
+
+def assert_announced_once(pipeline: Pipeline) -> None:
+    """Each schedule's rows are numbered without a gap or a repetition, and end with what is published."""
+    last: dict[ScheduleKey, int] = {}
+    for entry in pipeline.store.feed.read_after("0", 100_000):
+        assert entry.change.seq == last.get(entry.change.key, 0) + 1
+        last[entry.change.key] = entry.change.seq
+    assert last == {key: change.seq for key, change in pipeline.store.feed.heads().items()}
+    assert last == {key: state.seq for key, state in pipeline.store.schedules.read(list(last)).items()}
+    assert max(last.values()) > 1
+
+
+def schedule_message(number: int, key: ScheduleKey) -> Message:
+    """What the bucket's topic says of a put."""
+    record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": f"schedules/{key}.json"}}}
+    return _message(number, {"TopicArn": "schedule-events", "Message": _text({"Records": [record]})})
+
+
+def catalogue_message(number: int, document: Mapping[str, object]) -> Message:
+    """What the catalogue pipeline says of an update."""
+    said = {"action": "UPDATE", "type": document["type"], "pid": document["pid"]}
+    return _message(number, {"TopicArn": "catalogue-events", "Message": _text(said)})
+
+
+def _message(number: int, body: Mapping[str, object]) -> Message:
+    return Message(f"message {number}", _text(body), datetime.now(UTC), "", 1)
+
+
+def _text(fields: Mapping[str, object]) -> str:
+    return orjson.dumps(fields).decode()
