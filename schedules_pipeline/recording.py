@@ -10,11 +10,13 @@ from enum import Enum, auto
 from typing import TypeVar
 
 import dagster as dg
+import structlog
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.domain.printable import printable
+from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
@@ -27,6 +29,7 @@ from schedules_pipeline.workflows.check_schedules import (
     source_accepted,
 )
 
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
@@ -149,6 +152,9 @@ class Recorder:
             for key, change in latest.items()
             for event in self._events(key, change, checks.get(key, ()))
         )
+        for key, change in latest.items():
+            fields = causes_fields(change.causes, change.cause_count, change.published_at)
+            _log.info("version recorded", schedule=str(key), seq=change.seq, run_id=self._run_id, **fields)
 
     def _events(self, key: ScheduleKey, change: Change, checks: Iterable[CheckResult]) -> Iterable[Event]:
         partition = partition_key(key)

@@ -5,6 +5,7 @@ from functools import cache
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.settings import Settings, load_settings
 
 
@@ -16,4 +17,5 @@ def pipeline_resource() -> Pipeline:
 
 @cache
 def _shared_pipeline(settings: Settings) -> Pipeline:
+    configure_logs(settings.log_style, settings.log_level)
     return build_pipeline(settings)

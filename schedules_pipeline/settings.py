@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.logs import LogStyle
 
 
 def _known_zone(name: str) -> str:
@@ -228,6 +229,14 @@ class Settings(BaseSettings):
     )
     publisher_linger_seconds: int = Field(
         default=300, ge=0, description="How long a publisher run without work waits for more before it ends."
+    )
+    log_style: LogStyle = Field(
+        default=LogStyle.AUTO, description="`json`, `console`, or `auto`: for people at a terminal, else JSON."
+    )
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Below which nothing is logged by our own code.",
     )
     sensor_tick_seconds: float = Field(
         default=44.0,

@@ -246,7 +246,7 @@ def _alarms(pipeline: Pipeline, now: datetime) -> Section:
         ],
     }
     lines = (f"{counted(len(raised), 'alarm')} open, {counted(undelivered, 'notice')} to be delivered",)
-    wrong = tuple(f"{e.severity} {e.name} since {ago(e.since, now)}: {e.summary}" for e in raised)
+    wrong = tuple(f"{e.severity} {e.name} for {duration(now - e.since)}: {e.summary}" for e in raised)
     return Section(fields, lines, wrong)
 
 

@@ -8,18 +8,22 @@ than the schedules themselves and nobody upstream should wait for them.
 import gc
 import threading
 import time
+from datetime import datetime
 from typing import Self
 
 import dagster as dg
+import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.rebuild import Batch
 
 JOB_NAME = "publish_affected"
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _PRESENT_SECONDS = 15
 _HANDOVER_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
@@ -66,13 +70,15 @@ class PublishingThread:
             self._pipeline.store.presence.leave()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._publish_once()
-                self.last_well = time.monotonic()
-            except Exception as error:  # noqa: BLE001 - a batch that fails is put back; the rest goes on
-                self._tell(error)
-                self._stop.wait(_PAUSE_AFTER_ERROR_SECONDS)
+        with structlog.contextvars.bound_contextvars(run_id=self._name):
+            while not self._stop.is_set():
+                try:
+                    self._publish_once()
+                    self.last_well = time.monotonic()
+                except Exception as error:  # noqa: BLE001 - a batch that fails is put back; the rest goes on
+                    _log.warning("batch failed and was put back", error=f"{type(error).__name__}: {error}")
+                    self._tell(error)
+                    self._stop.wait(_PAUSE_AFTER_ERROR_SECONDS)
 
     def _publish_once(self) -> None:
         with self._lock:
@@ -83,11 +89,22 @@ class PublishingThread:
             self._pipeline.store.work.wait(_IDLE_WAIT_SECONDS)
         else:
             self.last_active = time.monotonic()
+            _log_batch(batch, self._pipeline.clock())
             self._tell(batch)
 
     def _tell(self, news: Batch | Exception) -> None:
         with self._lock:
             self._news.append(news)
+
+
+def _log_batch(batch: Batch, now: datetime) -> None:
+    """A line for each version that partners can see now, with the event that it came of."""
+    for built in batch.built:
+        if built.outcome is Outcome.PUBLISHED:
+            fields = causes_fields(built.causes, built.cause_count, now)
+            _log.info("schedule published", schedule=str(built.key), seq=built.seq, etag=built.etag, **fields)
+    for key, error in batch.failed.items():
+        _log.warning("schedule could not be fetched, and waits", schedule=str(key), error=str(error))
 
 
 def publish_affected_job(settings: Settings) -> dg.JobDefinition:

@@ -6,7 +6,7 @@ A part fails alone: what it would have shown is missing from that scrape, and
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import timedelta
 from functools import partial
 
 from schedules_pipeline.composition import Pipeline
@@ -70,6 +70,8 @@ def _backlog(pipeline: Pipeline) -> Iterator[Sample]:
     yield Sample("schedules_backlog", ("in_progress",), backlog.in_progress)
     yield Sample("schedules_backlog", ("waiting",), backlog.waiting)
     yield Sample("schedules_backlog", ("set_aside",), backlog.set_aside)
+    overdue = pipeline.clock() - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
+    yield Sample("schedules_overdue_seconds", (), max(0.0, overdue.total_seconds()))
     yield Sample("schedules_publisher_present", (), bool(pipeline.store.presence.name()))
 
 
@@ -141,8 +143,8 @@ def _coldstart(pipeline: Pipeline) -> Iterator[Sample]:
 def _polls(pipeline: Pipeline) -> Iterator[Sample]:
     for queue, notes in pipeline.store.intake.all().items():
         if notes.polled_at is not None:
-            at: datetime = notes.polled_at
-            yield Sample("schedules_queue_polled_timestamp_seconds", (queue.value,), at.timestamp())
+            polled_at = notes.polled_at.timestamp()
+            yield Sample("schedules_queue_polled_timestamp_seconds", (queue.value,), polled_at)
 
 
 def _queue(pipeline: Pipeline, name: QueueName, queue: NotificationQueue) -> Iterator[Sample]:

@@ -75,6 +75,7 @@ _ALL = (
     _gauge(
         "backlog", ("state",), "Schedules that are dirty, in progress, waiting for a retry, or set aside."
     ),
+    _gauge("overdue_seconds", (), "For how long the most urgent dirty schedule has been due; 0 for none."),
     _gauge("publisher_present", (), "1 where a publisher is at work or has been booked, else 0."),
     _gauge("queue_messages", ("queue", "state"), "Messages that wait, or are in flight; about right."),
     _gauge("queue_oldest_message_age_seconds", ("queue",), "How long the oldest message waits, at the most."),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
+import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
@@ -16,10 +17,13 @@ from schedules_pipeline.jobs.publish_affected import JOB_NAME
 from schedules_pipeline.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.workflows.intake import Taken, take_in
 
+EVENT_TAG = "schedules/event_id"
 _LONGEST_POLL_SECONDS = 10
 _SHORTEST_POLL_SECONDS = 1
 _BOOKED_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 Handle = Callable[[Sequence[Message]], Taken]
 
@@ -42,17 +46,34 @@ def receive_for(
             is_paused = pipeline.store.coldstarts.intake_is_paused()
             if not is_paused:
                 wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
-                total += take_in(queue, handle, wait_seconds)
+                taken = take_in(queue, handle, wait_seconds)
+                _log_taken(taken)
+                total += taken
             if _publisher_is_wanted(pipeline):
-                return _result(total, describe, [dg.RunRequest(job_name=JOB_NAME)])
+                return _result(total, describe, [_run_request(total)])
             if is_paused:
                 return dg.SensorResult(
                     skip_reason="a coldstart has stopped the intake; what comes meanwhile waits"
                 )
         except ServiceError as error:
+            _log.warning("trying again in a moment", error=str(error))
             log(f"trying again in a moment: {error}")
             time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
     return _result(total, describe, [])
+
+
+def _log_taken(taken: Taken) -> None:
+    """A line for each notification, which begins the story of its event."""
+    for cause in taken.causes:
+        _log.info(
+            "notification taken in",
+            event_id=cause.event_id,
+            origin=cause.origin.value,
+            subject=cause.subject,
+            notified_at=cause.notified_at.isoformat(),
+        )
+    for message_id, refusal in taken.refused.items():
+        _log.warning("notification refused", event_id=message_id, reason=refusal.reason)
 
 
 def _publisher_is_wanted(pipeline: Pipeline) -> bool:
@@ -62,6 +83,12 @@ def _publisher_is_wanted(pipeline: Pipeline) -> bool:
         return False
     has_work = not store.work.backlog().is_empty or store.feed.unrecorded() > 0 or pipeline.comparer.is_due()
     return has_work and store.presence.book("starting", _BOOKED_SECONDS)
+
+
+def _run_request(total: Taken) -> dg.RunRequest:
+    """The run is tagged with the event that it was started for; it will serve many others."""
+    tags = {EVENT_TAG: total.causes[0].event_id} if total.causes else {}
+    return dg.RunRequest(job_name=JOB_NAME, tags=tags)
 
 
 def _result(

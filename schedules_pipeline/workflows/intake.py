@@ -17,7 +17,6 @@ from schedules_pipeline.domain.urgency import due_at
 from schedules_pipeline.errors import InvalidMessage
 from schedules_pipeline.formats.notification import (
     CatalogueAction,
-    CatalogueNotification,
     parse_catalogue_notification,
     parse_schedule_notification,
 )
@@ -29,18 +28,26 @@ from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clo
 from schedules_pipeline.workflows.measuring import counting_failures
 from schedules_pipeline.workflows.refusals import refusal
 
+MOST_REFUSALS_KEPT = 10_000
+"""Above it refused messages are counted and no longer kept: whoever floods a queue must not fill the store, and
+ten thousand are more than anybody looks at. What is refused of documents is bounded by what there is of them.
+"""
+
 _K = TypeVar("_K")
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of some messages. ``copies_changed``: by kind, how many of our copies are different now."""
+    """What came of some messages. ``copies_changed``: by kind, how many of our copies are different now.
+    ``causes``: what was notified, one for each message that named something.
+    """
 
     received: int = 0
     marked: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     copies_changed: Mapping[Kind, int] = field(default_factory=dict)
     refused: Mapping[str, Refusal] = field(default_factory=dict)
+    causes: Sequence[Cause] = ()
 
     def __add__(self, other: "Taken") -> "Taken":
         return Taken(
@@ -49,6 +56,7 @@ class Taken:
             _sum(self.counts, other.counts),
             _sum(self.copies_changed, other.copies_changed),
             {**self.refused, **other.refused},
+            (*self.causes, *other.causes),
         )
 
 
@@ -109,7 +117,8 @@ class ScheduleIntake:
         keys = list(dict.fromkeys(mark.key for mark in marks))
         self._schedules.count_source_change(keys)
         self._work.mark(marks)
-        return Taken(len(messages), len(keys), counts, {}, refused)
+        causes = tuple(dict.fromkeys(mark.cause for mark in marks))
+        return Taken(len(messages), len(keys), counts, {}, refused, causes)
 
 
 class CatalogueIntake:
@@ -132,6 +141,7 @@ class CatalogueIntake:
 
     def _handle(self, messages: Sequence[Message]) -> Taken:
         updates: dict[Pid, Cause] = {}
+        causes: list[Cause] = []
         deletes = 0
         refused = {}
         for message in messages:
@@ -143,10 +153,11 @@ class CatalogueIntake:
             if notification.action is CatalogueAction.DELETE:
                 deletes += 1
             else:
-                _keep_oldest(updates, notification, message)
+                causes.append(_cause(message, Origin.CATALOGUE, notification.pid))
+                _keep_oldest(updates, notification.pid, causes[-1])
         taken = self._follow(updates)
         counts = {**taken.counts, "catalogue deletes": deletes, "catalogue updates": len(updates)}
-        return Taken(len(messages), taken.marked, counts, taken.copies_changed, refused)
+        return Taken(len(messages), taken.marked, counts, taken.copies_changed, refused, causes)
 
     def _follow(self, updates: Mapping[Pid, Cause]) -> Taken:
         if not updates:
@@ -164,11 +175,10 @@ class CatalogueIntake:
         return Taken(0, followed.schedules_marked, counts, changed)
 
 
-def _keep_oldest(updates: dict[Pid, Cause], notification: CatalogueNotification, message: Message) -> None:
-    cause = _cause(message, Origin.CATALOGUE, notification.pid)
-    known = updates.get(notification.pid)
+def _keep_oldest(updates: dict[Pid, Cause], pid: Pid, cause: Cause) -> None:
+    known = updates.get(pid)
     if known is None or cause.notified_at < known.notified_at:
-        updates[notification.pid] = cause
+        updates[pid] = cause
 
 
 def _refusal(error: InvalidMessage, message: Message, now: datetime) -> Refusal:
@@ -187,7 +197,7 @@ def _kind_of(keys: Sequence[ScheduleKey], *, removal: bool) -> str:
 
 
 def _finish(refused: RefusedInput, counters: Counters, queue: str, taken: Taken, began: float) -> Taken:
-    if taken.refused:
+    if taken.refused and refused.count() < MOST_REFUSALS_KEPT:
         refused.keep(taken.refused)
     messages = {
         f"{queue} messages received": taken.received,

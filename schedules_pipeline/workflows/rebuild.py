@@ -58,7 +58,7 @@ NOTHING = AcceptedSchedule("", (), (), ())
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What became of one schedule: ``etag`` is "" where partners see nothing."""
+    """What became of one schedule, and why it was built: ``etag`` is "" where partners see nothing."""
 
     key: ScheduleKey
     outcome: Outcome
@@ -66,6 +66,8 @@ class Built:
     etag: str
     content_bytes: int
     broadcasts: int
+    causes: tuple[Cause, ...]
+    cause_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,4 +339,6 @@ def _built(draft: _Draft, result: Committed) -> Built:
         draft.etag,
         len(draft.content),
         len(draft.accepted.slots),
+        draft.work.causes,
+        draft.work.cause_count,
     )

@@ -196,7 +196,7 @@ def test_set_aside_refuses(published: Stage, words: list[str], exit_code: int, c
 
 
 def test_what_is_refused_is_listed(published: Stage) -> None:
-    """Schedules, items and messages that were refused are listed, each as what it is, and whether it can be accepted."""
+    """Schedules, items and messages that were refused are listed, and which can be accepted."""
     published.happen(_SHRUNKEN, InvalidItemPut(EPISODE))
     published.upstreams.schedule_queue.post("{")
     published.take_in()

@@ -1,10 +1,12 @@
 """The glance at everything: what it shows, what it calls wrong, and that one silent service hides no other."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from cli_stage import KEY, TOMORROW, Stage
 
+from schedules_pipeline.domain.alarms import AlarmName, Episode, Severity, State, Turn
 from schedules_pipeline.errors import InvalidRecord, ServiceError
 from schedules_pipeline.ports.journal import Comparison, Verdict
 from schedules_pipeline.ports.passes import PassName, PassReport
@@ -117,6 +119,24 @@ def test_a_failed_pass_is_wrong(published: Stage) -> None:
     assert "the latest reconciliation failed: the bucket is away" in result.stdout
 
 
+def test_an_open_alarm_is_wrong(published: Stage) -> None:
+    """An alarm that was raised is wrong until it is over; one that is only suspected is nothing yet."""
+    since = published.clock() - timedelta(hours=2)
+    raised = Episode(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
+    others = [
+        Episode(AlarmName.RUNS_FAILED, State.SUSPECTED, Severity.ERROR, "a run failed", since, 1),
+        Episode(AlarmName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
+    ]
+    for episode in (raised, *others):
+        published.store.alarms.turn(Turn(episode), ())
+
+    document = published.run_for_json("status", exit_code=1)
+    words = published.run("status").stdout
+
+    assert [alarm["name"] for alarm in document["alarms"]["open"]] == ["dead-letters"]
+    assert "error dead-letters for 2 h 0 min: 3 dead letters" in words
+
+
 def test_a_silent_service_hides_no_other(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that does not answer says so in its section, all others are shown, and the exit code tells it."""
 
@@ -167,9 +187,7 @@ def test_watch_looks_again_until_it_is_interrupted(published: Stage) -> None:
     result = published.run("status", "--watch", "--every", 5)
 
     assert result.exit_code == 0
-    assert [later - sooner for sooner, later in zip(looks, looks[1:], strict=False)] == [
-        timedelta(seconds=5)
-    ] * 2
+    assert [later - sooner for sooner, later in pairwise(looks)] == [timedelta(seconds=5)] * 2
     assert "all is well" in result.stdout
 
 

@@ -179,3 +179,15 @@ def test_confirmation_may_be_repeated(store: Store) -> None:
     store.feed.confirm_recorded(positions[:1])
 
     assert store.feed.unrecorded() == 1
+
+
+def test_positions_are_found_by_time(store: Store) -> None:
+    """A position before an instant long ago is before every row, and one before an instant to come after all."""
+    _append(store, _change(_A, 1), _change(_B, 1))
+    long_ago, to_come = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+    from_the_first = store.feed.read_after(store.feed.position_before(long_ago), 10)
+    from_the_end = store.feed.read_after(store.feed.position_before(to_come), 10)
+
+    assert _changes(from_the_first) == [_change(_A, 1), _change(_B, 1)]
+    assert from_the_end == []

@@ -7,6 +7,7 @@ from random import Random
 import dagster as dg
 import orjson
 import pytest
+import structlog
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 
 from schedules_pipeline.assets import names
@@ -18,6 +19,7 @@ from schedules_pipeline.jobs import coldstart, publish_affected
 from schedules_pipeline.partitions import coldstart_shards, partition_key
 from schedules_pipeline.ports.upstream import Message
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.intake import take_in
 
 _SETTINGS = Settings(
     first_date=date(2026, 1, 1), days_ahead=30, publisher_linger_seconds=0, publisher_session_seconds=5
@@ -258,3 +260,20 @@ def _run_checks(stage: Stage, job: dg.JobDefinition, keys: list[dg.AssetCheckKey
     result = subset.execute_in_process(instance=stage.instance)
     summaries = [e for e in result.get_asset_check_evaluations() if e.partition is None]
     return {evaluation.check_name: evaluation.passed for evaluation in summaries}
+
+
+def test_an_event_is_followed_by_its_id(stage: Stage) -> None:
+    """From notification to record every line carries the id of the upstream's message, and so does the version."""
+    message = {"sid": str(_KEYS[0].sid), "date": _KEYS[0].date.isoformat()}
+    stage.upstreams.schedule_queue.post(orjson.dumps(message).decode())
+    take_in(stage.upstreams.schedule_queue, stage.pipeline.schedule_intake.handle, 0)
+
+    with structlog.testing.capture_logs() as logs:
+        stage.run(publish_affected.JOB_NAME)
+
+    told = {log["event"]: log["event_id"] for log in logs if log.get("schedule") == str(_KEYS[0])}
+    assert told == {"schedule published": "schedule-1", "version recorded": "schedule-1"}
+    version = stage.instance.get_latest_materialization_event(names.PARTNER_SCHEDULE)
+    assert version is not None
+    assert version.asset_materialization is not None
+    assert version.asset_materialization.metadata["event_id"].value == "schedule-1"

@@ -6,6 +6,7 @@ Does not belong here: what is asked, and who asks. It listens on loopback only.
 
 import http.client
 import threading
+from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,10 @@ from schedules_pipeline.local.servers import LOOPBACK
 _ANSWER_WITHIN_SECONDS = 60.0
 _SLOW_SECONDS = 1.0
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body."""
 
 
 class Behaviour(Enum):
@@ -42,8 +47,7 @@ class Proxy:
         """How many requests were not simply passed."""
         self.is_over = threading.Event()
         self._upstream = port
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server((LOOPBACK, 0), type("Handler", (_Handler,), {"proxy": self}))
 
     @property
     def url(self) -> str:
@@ -58,11 +62,11 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def ask(self, method: str, path: str, headers: http.client.HTTPMessage, body: bytes) -> "Answer":
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Have the service answer."""
         connection = http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=_ANSWER_WITHIN_SECONDS)
         try:
-            connection.request(method, path, body, {name: headers[name] for name in headers})
+            connection.request(method, path, body, headers)
             reply = connection.getresponse()
             return (
                 reply.status,
@@ -73,53 +77,60 @@ class Proxy:
             connection.close()
 
 
-Answer = tuple[int, list[tuple[str, str]], bytes]
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone is nothing to tell."""
 
 
-def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """One connection. Each request is dealt with as the proxy behaves at that moment."""
 
-        def parse_request(self) -> bool:
-            """Whatever the method, one function deals with it."""
-            if not super().parse_request():
-                return False
-            setattr(self, f"do_{self.command}", self._deal)
-            return True
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing: the test is what is to be read."""
+    def parse_request(self) -> bool:
+        """Whatever the method, one function deals with it."""
+        if not super().parse_request():
+            return False
+        setattr(self, f"do_{self.command}", self._deal)
+        return True
 
-        def _deal(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            behaviour = proxy.behaviour
-            proxy.struck += behaviour is not Behaviour.PASS
-            match behaviour:
-                case Behaviour.UNREACHABLE:
-                    self.close_connection = True
-                    return
-                case Behaviour.UNAVAILABLE:
-                    self._answer((HTTPStatus.SERVICE_UNAVAILABLE, [], b""))
-                    return
-                case Behaviour.SLOW:
-                    proxy.is_over.wait(_SLOW_SECONDS)
-            try:
-                answer = proxy.ask(self.command, self.path, self.headers, body)
-            except (OSError, http.client.HTTPException):
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the test is what is to be read."""
+
+    def _deal(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        behaviour = self.proxy.behaviour
+        self.proxy.struck += behaviour is not Behaviour.PASS
+        match behaviour:
+            case Behaviour.UNREACHABLE:
                 self.close_connection = True
-                return
-            # A long poll may have outlived what was to happen to it.
-            self._answer(answer, cut=behaviour is Behaviour.CUT or proxy.behaviour is Behaviour.CUT)
+            case Behaviour.UNAVAILABLE:
+                self._answer((HTTPStatus.SERVICE_UNAVAILABLE, [], b""))
+            case Behaviour.SLOW:
+                self.proxy.is_over.wait(_SLOW_SECONDS)
+                self._pass_on(body)
+            case _:
+                self._pass_on(body)
 
-        def _answer(self, answer: Answer, *, cut: bool = False) -> None:
-            status, headers, body = answer
-            self.send_response_only(status)
-            for name, value in headers:
-                self.send_header(name, value)
-            # Where it is to be cut, more is promised than comes, also of an empty answer.
-            self.send_header("Content-Length", str(len(body) + cut))
-            self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if cut else body)
-            self.close_connection = self.close_connection or cut
+    def _pass_on(self, body: bytes) -> None:
+        try:
+            answer = self.proxy.ask(self.command, self.path, dict(self.headers.items()), body)
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
+            return
+        # Asked only now: a long poll may have begun before.
+        self._answer(answer, cut=self.proxy.behaviour is Behaviour.CUT)
 
-    return Handler
+    def _answer(self, answer: Answer, *, cut: bool = False) -> None:
+        status, headers, body = answer
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        # Where it is to be cut, more is promised than comes, also of an empty answer.
+        self.send_header("Content-Length", str(len(body) + cut))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.close_connection = self.close_connection or cut

@@ -8,7 +8,8 @@ from random import Random
 from typing import Any
 
 import orjson
-from fakes import FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
+import pytest
+from fakes import MOST_MESSAGES, FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
 from from_scratch import as_accepted, coldstart, contents, find_missing_entries, replay_feed
 from fuzz.hostile import contents as hostile_contents
 from fuzz.hostile import mutants, texts, thoroughly
@@ -23,13 +24,21 @@ from fuzz.parsers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.findings import has_shrunk
 from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.errors import InvalidDocument, InvalidMessage
-from schedules_pipeline.formats.catalogue_document import parse_catalogue_document
+from schedules_pipeline.formats.catalogue_document import (
+    MAXIMUM_TEXT,
+    MAXIMUM_TITLE,
+    parse_catalogue_document,
+)
 from schedules_pipeline.formats.notification import parse_catalogue_notification, parse_schedule_notification
-from schedules_pipeline.formats.source_document import parse_source_document
+from schedules_pipeline.formats.partner_document import render_programme, render_slot
+from schedules_pipeline.formats.source_document import MAXIMUM_BROADCASTS, parse_source_document
 from schedules_pipeline.ports.upstream import SourceObject
+from schedules_pipeline.workflows import intake
 from schedules_pipeline.workflows.intake import Taken, take_in
 
 _PIDS = (PID, Pid("s0000001"), Pid("b0000001"))
@@ -239,6 +248,38 @@ def _assert_sound(world: _World) -> None:
     assert contents(store, [KEY]) == coldstart(as_accepted(store, [KEY], _PIDS), [KEY])
     assert find_missing_entries(store, [KEY], _PIDS) == []
     assert replay_feed(store)[KEY].seq == orjson.loads(store.schedules.documents([KEY])[KEY])["seq"]
+
+
+def test_flood_of_refused_messages_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once enough is kept to look into, refused messages are deleted and counted, and fill nothing."""
+    monkeypatch.setattr(intake, "MOST_REFUSALS_KEPT", 5)
+    world = _World()
+    for _ in range(100):
+        world.upstreams.schedule_queue.post("{")
+        world.upstreams.catalogue_queue.post("[]")
+
+    world.take_in_all()
+
+    assert _counted(world, "messages refused") == 200
+    assert 5 <= len(world.store.refused.all()) < 5 + MOST_MESSAGES
+
+
+def test_largest_document_there_can_be_fits_into_redis() -> None:
+    """Texts at their limits, of characters that take six bytes each, in every broadcast that there may be, stay
+    below the 512 MiB of a Redis string: no content can make a build fail by its size.
+    """
+    title, text = "\0" * MAXIMUM_TITLE, "\0" * MAXIMUM_TEXT
+    chain = [CatalogueItem(Pid(f"p{n:031}"), Kind.BRAND, title, Pid(f"p{n + 1:031}")) for n in range(1, 9)]
+    items = {item.pid: item for item in chain}
+    episode = Pid(f"p{0:031}")
+    synopses = Synopses(text, text, text)
+    items[episode] = CatalogueItem(episode, Kind.EPISODE, title, chain[0].pid, title, synopses, text)
+    (broadcast,) = parse_source_document(KEY, source_document(broadcasts=1)).broadcasts
+
+    programme = render_programme(resolve_programme(episode, items.get))
+
+    assert len(programme) > 100_000
+    assert (len(render_slot(broadcast)) + 200 + len(programme)) * MAXIMUM_BROADCASTS < 512 * 1024 * 1024
 
 
 def test_too_large_source_document_is_refused_unread() -> None:

@@ -7,6 +7,7 @@ from random import Random
 import dagster as dg
 import orjson
 import pytest
+import structlog
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 
 from schedules_pipeline.assets import names
@@ -16,6 +17,7 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
 from schedules_pipeline.ports.upstream import Message, QueueDepth
 from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
+from schedules_pipeline.sensors.receiving import EVENT_TAG
 from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
 from schedules_pipeline.settings import Settings
 
@@ -136,3 +138,18 @@ def test_a_message_stays_where_handling_it_fails(stage: Stage, monkeypatch: pyte
 
     assert not result.run_requests
     assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 1)
+
+
+def test_a_notification_begins_the_story_of_its_event(stage: Stage) -> None:
+    """Every notification is logged by the id of its message, and the run that it starts is tagged with it."""
+    stage.upstreams.schedule_queue.post(_schedule_message())
+    stage.upstreams.schedule_queue.post("not json")
+
+    with structlog.testing.capture_logs() as logs:
+        result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    taken_in = [log for log in logs if log["event"] == "notification taken in"]
+    refused = [log for log in logs if log["event"] == "notification refused"]
+    assert [(log["event_id"], log["subject"]) for log in taken_in] == [("schedule-1", "alder_one/2026-03-28")]
+    assert [log["event_id"] for log in refused] == ["schedule-2"]
+    assert [request.tags[EVENT_TAG] for request in result.run_requests or ()] == ["schedule-1"]

@@ -1,4 +1,4 @@
-"""The simulation of a store whose back-references are elsewhere: a collector besides, its scenarios, its mutants.
+"""The simulation of a store whose back-references are elsewhere: its own scenarios, and its mutants.
 
 Belongs here: what is different where the look at the dependants and the step that follows from it are two.
 Does not belong here: what these steps are (``fakes_beside_index``, and the real code).
@@ -6,31 +6,26 @@ Does not belong here: what these steps are (``fakes_beside_index``, and the real
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
-from fakes import FakeReferenceIndex, FakeUpstreams
+from fakes import FakeReferenceIndex
 from fakes_beside_index import FakeCopyStoreBesideIndex
-from simulation.ambush import Ambush
 from simulation.interruption import (
     CATALOGUE,
+    COLLECTOR,
     PUBLISHER,
     SECOND_CATALOGUE,
-    Interruption,
     Scenario,
 )
 from simulation.mutants import Mutant, _replaced, _rewritten, _swapped
-from simulation.simulator import Simulation, Worker
-from simulation.storm import Storm
 from toy_world import (
     BROADCASTS,
     EPISODES,
     KEYS,
-    Change,
+    CollectionDue,
     ItemPut,
     ItemSaidAgain,
+    Late,
     SchedulePut,
     Slot,
     Unannounced,
@@ -39,76 +34,11 @@ from toy_world import (
 from schedules_pipeline.adapters.redis.beside_index import BesideIndex, FencedReferenceIndex
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.errors import ServiceError
 
-COLLECTOR = "collector"
 _EPISODE, _KEY, _NEIGHBOUR = EPISODES[0], KEYS[0], KEYS[1]
 
 
-# Workers
-
-
-class Collecting(Simulation):
-    """A simulation in which copies are collected now and then, by a worker like any other."""
-
-    passes_due = 0
-
-    def announce(self, change: Change) -> None:
-        super().announce(change)
-        self.passes_due += self.happens(0.2)
-
-    def _hire(self) -> list[Worker]:
-        return [*super()._hire(), self.worker(COLLECTOR, self._collect, lambda: self.passes_due > 0)]
-
-    def _collect(self, worker: Worker) -> None:
-        while True:
-            self.passes_due -= 1
-            with suppress(ServiceError):
-                self.store.copies.collect(list(self.focus.pids))
-            self.rest(worker)
-
-
-class CollectingStorm(Collecting, Storm):
-    """Everything at once, and copies are collected."""
-
-
-class CollectingAmbush(Collecting, Ambush):
-    """Some are stopped, the collector perhaps among them."""
-
-
-class CollectingInterruption(Collecting, Interruption):
-    """One scenario, in which a collection is due where it says so."""
-
-    def _happen(self, changes: Sequence[Change]) -> None:
-        super()._happen(changes)
-        self.passes_due += sum(isinstance(change, CollectionIsDue) for change in changes)
-
-
 # Scenarios
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionIsDue:
-    """It is time to collect what nobody needs. Nothing of it is seen upstream."""
-
-    def write(self, upstreams: FakeUpstreams) -> None:
-        """The sources stay as they are."""
-
-    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        """Nobody is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Late:
-    """A change whose announcement comes after everybody has done what else there is to do."""
-
-    change: Change
-
-    def write(self, upstreams: FakeUpstreams) -> None:
-        self.change.write(upstreams)
-
-    def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        self.change.announce(upstreams, delay + timedelta(seconds=5))
 
 
 def _shows(episode: Pid | None, key: ScheduleKey = _KEY) -> SchedulePut:
@@ -123,13 +53,14 @@ _HELD_BUT_NOT_SHOWN = (_item("0"), _shows(_EPISODE), _shows(None))
 _TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED = (
     Unannounced(_item("1")),
     _shows(_EPISODE, _NEIGHBOUR),
-    _Late(ItemSaidAgain(_EPISODE)),
+    Late(ItemSaidAgain(_EPISODE)),
 )
 
 SCENARIOS = (
     Scenario(
         "missing item is taken up while it is ignored",
         CATALOGUE,
+        COLLECTOR,
         [_shows(None)],
         [ItemSaidAgain(_EPISODE)],
         [_shows(_EPISODE)],
@@ -138,6 +69,7 @@ SCENARIOS = (
     Scenario(
         "item is stored while it is ignored",
         CATALOGUE,
+        COLLECTOR,
         [_shows(_EPISODE)],
         [_item("0"), _shows(None)],
         [_item("1")],
@@ -145,18 +77,10 @@ SCENARIOS = (
         accomplice=SECOND_CATALOGUE,
     ),
     Scenario(
-        "item is shown again while it is collected",
-        COLLECTOR,
-        _HELD_BUT_NOT_SHOWN,
-        [CollectionIsDue()],
-        [_shows(_EPISODE)],
-        at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
-    ),
-    Scenario(
         "item changes while it is collected",
         COLLECTOR,
         _HELD_BUT_NOT_SHOWN,
-        [CollectionIsDue()],
+        [CollectionDue()],
         [_item("1")],
         at_last=[_shows(_EPISODE)],
     ),
@@ -164,7 +88,7 @@ SCENARIOS = (
         "missing item is taken up while its note is collected",
         COLLECTOR,
         [_shows(_EPISODE), _shows(None)],
-        [CollectionIsDue()],
+        [CollectionDue()],
         [_shows(_EPISODE)],
         at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
     ),
@@ -173,7 +97,7 @@ SCENARIOS = (
         PUBLISHER,
         _HELD_BUT_NOT_SHOWN,
         [_shows(_EPISODE)],
-        [CollectionIsDue()],
+        [CollectionDue()],
         at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
         accomplice=COLLECTOR,
     ),
@@ -242,7 +166,7 @@ MUTANTS = (
     ),
     Mutant(
         "deletes though a token was taken since",
-        "item is shown again while it is collected",
+        "copy is taken up while it is collected",
         _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
@@ -252,7 +176,7 @@ MUTANTS = (
     ),
     Mutant(
         "looks before it notes the token",
-        "item is shown again while it is collected",
+        "copy is taken up while it is collected",
         _swapped(
             BesideIndex,
             "collect",
@@ -262,7 +186,7 @@ MUTANTS = (
     ),
     Mutant(
         "registers without taking a token",
-        "item is shown again while it is collected",
+        "copy is taken up while it is collected",
         _rewritten(FencedReferenceIndex, "register", ("self._copies.take_tokens(", "(lambda pids: None)(")),
     ),
     Mutant(

@@ -6,15 +6,18 @@ the fake that stands for a server-side script. Does not belong here: how it is n
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import pytest
-from fakes import FakeCopyStore, FakeReferenceIndex, FakeScheduleStore, FakeWorkQueue
+from fakes import FakeCopyStore, FakeReferenceIndex, FakeScheduleStore, FakeWorkQueue, Fence
 
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.ports.catalogue import Collected
 from schedules_pipeline.workflows import intake
+from schedules_pipeline.workflows.collect_garbage import GarbageCollector
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.intake import ScheduleIntake
 from schedules_pipeline.workflows.publish import Publisher
@@ -57,6 +60,22 @@ def _swapped(owner: type | ModuleType, name: str, first: str, second: str) -> Mu
     """The function with two statements, one after the other, in the other order."""
     between = "\n    "
     return _rewritten(owner, name, (first + between + second, second + between + first))
+
+
+_UNREGISTER_ALL = "self._references.unregister({key: entries}, 10**9)"
+
+
+def _collect_in_two_steps(copies: FakeCopyStore, pids: Sequence[Pid]) -> Collected:
+    """What pipelined commands would do instead of a script."""
+    superfluous = [pid for pid in pids if copies.is_superfluous(pid)]
+    copies.conditions.checkpoint("looked at the dependants")
+    gone = [copies.remove(pid) for pid in superfluous]
+    return Collected(sum(copy for copy, _ in gone), sum(note for _, note in gone))
+
+
+def _remove_with_fence(copies: FakeCopyStore, pid: Pid) -> tuple[int, int]:
+    fence = copies.fences.pop(pid, Fence())
+    return int(copies.copies.pop(pid, None) is not None), int(fence.is_missed)
 
 
 MUTANTS = (
@@ -183,6 +202,54 @@ MUTANTS = (
         "settles newer debts",
         "two follow one item",
         _replaced(FakeCopyStore, "may_settle", lambda *_: True),
+    ),
+    Mutant(
+        "collects copies that were looked at a step before",
+        "copy is taken up while it is collected",
+        _replaced(FakeCopyStore, "collect", _collect_in_two_steps),
+    ),
+    Mutant(
+        "collects the fence with the copy",
+        "copy is collected while its item is followed",
+        _replaced(FakeCopyStore, "remove", _remove_with_fence),
+    ),
+    Mutant(
+        "collects entries whatever their score",
+        "entry is registered while entries are collected",
+        _rewritten(
+            GarbageCollector,
+            "_collect_entries",
+            ("self._references.unregister({key: entries}, held[key].token)", _UNREGISTER_ALL),
+        ),
+    ),
+    Mutant(
+        "forgets the state before the head",
+        "schedule comes back while it is forgotten",
+        _rewritten(
+            GarbageCollector,
+            "_forget",
+            ("self._feed.forget_removals({", "_seqs = ({"),
+            ("key not in still_there}", "True}"),
+            (
+                "gone = sorted(self._schedules.forget(tokens))",
+                "gone = sorted(self._schedules.forget(tokens))\n    self._feed.forget_removals(_seqs)",
+            ),
+        ),
+    ),
+    Mutant(
+        "forgets what was announced since",
+        "schedule is announced while it is forgotten",
+        _replaced(FakeScheduleStore, "may_forget", lambda _, state, token: not state.etag),
+    ),
+    Mutant(
+        "takes in what is past the horizon",
+        "schedule passes the horizon",
+        _rewritten(Rebuilder, "_fetch", ("if self._horizon.keeps(key.date, now)", "")),
+    ),
+    Mutant(
+        "expires without saying that the source has changed",
+        "schedule passes the horizon",
+        _rewritten(GarbageCollector, "_expire", ("self._schedules.count_source_change(batch)", "pass")),
     ),
     Mutant(
         "releases what others have claimed",

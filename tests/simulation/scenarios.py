@@ -2,6 +2,7 @@
 
 from simulation.interruption import (
     CATALOGUE,
+    COLLECTOR,
     PUBLISHER,
     SCHEDULES,
     SECOND_CATALOGUE,
@@ -14,8 +15,11 @@ from toy_world import (
     EPISODES,
     KEYS,
     SERIES,
+    CollectionDue,
+    HorizonMoves,
     ItemPut,
     ItemSaidAgain,
+    Late,
     SchedulePut,
     ScheduleRemoved,
     Slot,
@@ -37,6 +41,8 @@ def _item(pid: Pid, title: str, parent: Pid | None = None) -> ItemPut:
 
 
 _SHOWN = (_item(_EPISODE, "0"), _shows(_EPISODE))
+
+_PAST_THE_HORIZON = (HorizonMoves(_NEIGHBOUR.date), CollectionDue())
 
 SCENARIOS = (
     Scenario("item changes", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")]),
@@ -145,5 +151,64 @@ SCENARIOS = (
         [_shows(_OTHER)],
         later=[_shows(_EPISODE)],
         accomplice=SECOND_PUBLISHER,
+    ),
+    Scenario(
+        "copy is taken up while it is collected",
+        COLLECTOR,
+        [*_SHOWN, _shows(None)],
+        [CollectionDue()],
+        [_shows(_EPISODE)],
+        at_last=[
+            Unannounced(_item(_EPISODE, "1")),
+            _shows(_EPISODE, _NEIGHBOUR),
+            Late(ItemSaidAgain(_EPISODE)),
+        ],
+    ),
+    Scenario(
+        "entry is registered while entries are collected",
+        COLLECTOR,
+        [_item(_EPISODE, "0"), _shows(None)],
+        [CollectionDue()],
+        [_shows(_EPISODE)],
+        at_last=[_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "copy is collected while its item is followed",
+        CATALOGUE,
+        _SHOWN,
+        [_item(_EPISODE, "1")],
+        [_item(_EPISODE, "2"), _shows(None), CollectionDue()],
+        at_last=[_shows(_EPISODE)],
+    ),
+    Scenario(
+        "everything is collected while a document is built",
+        PUBLISHER,
+        [*_SHOWN, _shows(None)],
+        [_shows(_EPISODE)],
+        [CollectionDue()],
+        at_last=[_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "schedule passes the horizon",
+        COLLECTOR,
+        _SHOWN,
+        [HorizonMoves(_NEIGHBOUR.date), CollectionDue()],
+        [_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "schedule comes back while it is forgotten",
+        COLLECTOR,
+        [*_SHOWN, *_PAST_THE_HORIZON],
+        [CollectionDue()],
+        [HorizonMoves(_KEY.date), _shows(_EPISODE)],
+        at_last=[_item(_EPISODE, "1")],
+    ),
+    Scenario(
+        "schedule is announced while it is forgotten",
+        COLLECTOR,
+        [*_SHOWN, *_PAST_THE_HORIZON],
+        [CollectionDue()],
+        [HorizonMoves(_KEY.date), _shows(_EPISODE)],
+        accomplice=SCHEDULES,
     ),
 )

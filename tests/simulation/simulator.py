@@ -303,7 +303,9 @@ class Simulation(Conditions, ABC):
     def _judge_tidiness(self) -> None:
         """Nobody is at work, so what nobody needs is gone."""
         now = self.clock()
-        shown = [key for key in contents(self.store, self.focus.keys) if not self.horizon.keeps(key.date, now)]
+        shown = [
+            key for key in contents(self.store, self.focus.keys) if not self.horizon.keeps(key.date, now)
+        ]
         _require_equal("shown past the horizon", shown, [])
         _require_equal("superfluous index entries", find_superfluous_entries(self.store), [])
         copies, references = self.fakes.copies, self.fakes.references

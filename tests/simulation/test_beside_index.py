@@ -4,16 +4,13 @@ import os
 
 import pytest
 from fakes_beside_index import fake_store_beside_index
-from simulation import beside_index, interruption, scenarios, simulator
-from simulation.beside_index import (
-    MUTANTS,
-    CollectingAmbush,
-    CollectingInterruption,
-    CollectingStorm,
-)
+from simulation import beside_index, scenarios, simulator
+from simulation.ambush import Ambush
+from simulation.beside_index import MUTANTS
 from simulation.interruption import Scenario, explore
 from simulation.mutants import Mutant
 from simulation.simulator import Simulation
+from simulation.storm import Storm
 
 _FIRST = int(os.environ.get("SCHEDULES_SIMULATION_FIRST", "0"))
 _SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "150"))
@@ -22,9 +19,8 @@ _SCENARIOS = (*scenarios.SCENARIOS, *beside_index.SCENARIOS)
 
 @pytest.fixture(autouse=True)
 def _index_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every simulation is of such a store, and may collect."""
+    """Every simulation is of such a store."""
     monkeypatch.setattr(simulator, "fake_store", fake_store_beside_index)
-    monkeypatch.setattr(interruption, "Interruption", CollectingInterruption)
 
 
 def _name(thing: Scenario | Mutant) -> str:
@@ -32,7 +28,7 @@ def _name(thing: Scenario | Mutant) -> str:
 
 
 @pytest.mark.parametrize("troubled", [False, True], ids=["valid", "troubled"])
-@pytest.mark.parametrize("kind", [CollectingStorm, CollectingAmbush])
+@pytest.mark.parametrize("kind", [Storm, Ambush])
 def test_simulation_beside_an_index_converges(kind: type[Simulation], troubled: bool) -> None:
     """At quiescence everything published is what a build from scratch gives, also while copies are collected."""
     for seed in range(_FIRST, _FIRST + _SEEDS):

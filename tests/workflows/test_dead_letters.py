@@ -36,6 +36,7 @@ class ListQueue:
         self._do("delete")
         for message in messages:
             del self.there[message.message_id]
+            self.hidden.discard(message.message_id)
 
     def show_again(self, messages: Sequence[Message]) -> None:
         self._do("show again")

@@ -6,6 +6,7 @@ import pytest
 from cli_stage import BRAND, EPISODE, KEY, RADIO, TOMORROW, Stage, schedule_put
 from toy_world import ItemPut, ScheduleRemoved
 
+from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.workflows import explain_version
 from schedules_pipeline.workflows.explain_version import LOOKED_ON_FOR, NoSuchVersion
 
@@ -121,14 +122,11 @@ def test_a_version_that_there_is_not(key: object, seq: int | None, complaint: st
 def test_clocks_may_differ_a_little() -> None:
     """A row that seems to be older than the notification that caused it, by seconds, is found all the same."""
     stage = _stage()
-    stage.clock.advance(timedelta(seconds=20))
     ItemPut(BRAND, "Quiet Viaduct").write(stage.upstreams)
-    ItemPut(BRAND).announce(stage.upstreams)
-    stage.clock.advance(timedelta(seconds=-20))
-    stage.take_in()
-    stage.pipeline.publisher.publish_all()
+    cause = Cause("event", Origin.CATALOGUE, BRAND, stage.clock() + timedelta(seconds=20))
+    stage.pipeline.publisher.rebuild_from_sources([KEY, TOMORROW], cause)
 
     explanation = stage.pipeline.explainer.explain(KEY)
 
     assert explanation.change.seq == 3
-    assert [change.key for change in explanation.touched] == [TOMORROW]
+    assert [(change.key, change.seq) for change in explanation.touched] == [(TOMORROW, 3)]

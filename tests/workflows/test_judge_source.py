@@ -1,5 +1,6 @@
 """Which schedule documents may replace what partners see, and what confirms one that has shrunk."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
@@ -15,6 +16,7 @@ from schedules_pipeline.workflows.judge_source import (
     Judgement,
     Refused,
     Removed,
+    can_be_confirmed,
     judge_source,
 )
 
@@ -237,3 +239,30 @@ def test_excerpt_of_a_refused_document_is_short() -> None:
     excerpt = _refusal(content).excerpt
 
     assert excerpt == "x" + "\N{OWL}" * 499 + "\N{REPLACEMENT CHARACTER}"
+
+
+def test_shrunken_document_that_an_operator_confirmed_is_accepted() -> None:
+    """The same put is accepted once an operator has confirmed these very broadcasts."""
+    refusal = _refusal(_content(3))
+    confirmed = replace(refusal, confirmed_digest=refusal.digest)
+
+    judgement = _judge(_content(3), earlier=confirmed)
+
+    assert judgement == _accepted(_content(3))
+
+
+def test_confirmation_is_of_these_broadcasts_alone() -> None:
+    """Other broadcasts than those that were confirmed are refused, and the new refusal is not confirmed."""
+    refusal = _refusal(_content(3))
+    confirmed = replace(refusal, confirmed_digest=refusal.digest)
+
+    judgement = _judge(_content(3, first=7), put_id="put-2", earlier=confirmed)
+
+    assert isinstance(judgement, Refused)
+    assert judgement.refusal.confirmed_digest == ""
+
+
+def test_only_shrunken_documents_can_be_confirmed() -> None:
+    """What was refused for being invalid is told from what was refused for being shrunken."""
+    assert can_be_confirmed(_refusal(_content(3)))
+    assert not can_be_confirmed(_refusal(b"{"))

@@ -1,0 +1,200 @@
+"""What all commands share: help, completion, how they end, and that starting costs little."""
+
+import subprocess
+import sys
+from typing import Any
+
+import click
+import pytest
+from cli_stage import KEY, Stage
+from click.testing import CliRunner
+
+from schedules_pipeline.cli.endings import Ending
+from schedules_pipeline.cli.main import COMMANDS, PROGRAM, main
+from schedules_pipeline.cli.session import Session
+from schedules_pipeline.errors import (
+    ConfigurationError,
+    ContentError,
+    InvalidIdentifier,
+    PipelineError,
+    ServiceError,
+)
+
+
+def _all_commands(group: click.Group = main, path: str = "") -> list[tuple[str, click.Command]]:
+    """Every command by its words, those of groups included."""
+    found: list[tuple[str, click.Command]] = []
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found.append((f"{path}{name}", command))
+        if isinstance(command, click.Group):
+            found += _all_commands(command, f"{path}{name} ")
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_the_commands_say(name: str) -> None:
+    """The line of help in the list is the command's own, and the command has the name that it is listed under."""
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    assert (command.name, command.short_help) == (name, COMMANDS[name][1])
+
+
+@pytest.mark.parametrize(("path", "command"), _all_commands(), ids=lambda value: str(value)[:40])
+def test_every_command_has_help(path: str, command: click.Command) -> None:
+    """Every command and every option says what it does."""
+    result = CliRunner().invoke(main, [*path.split(), "--help"])
+
+    assert result.exit_code == 0
+    assert command.help
+    options = [p for p in command.params if isinstance(p, click.Option) and p.name != "help"]
+    assert [option.opts for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize(("path", "command"), _all_commands(), ids=lambda value: str(value)[:40])
+def test_every_command_can_answer_a_program(path: str, command: click.Command) -> None:
+    """Every command that does something has --json."""
+    is_mere_group = isinstance(command, click.Group) and not command.invoke_without_command
+
+    assert is_mere_group or any("--json" in parameter.opts for parameter in command.params)
+
+
+def test_help_imports_no_heavy_library() -> None:
+    """The list of commands is shown without the clients, pydantic and rich, so that it is there at once."""
+    script = (
+        "import sys; from schedules_pipeline.cli.main import main; "
+        "main(['--help'], standalone_mode=False); "
+        "print([m for m in ('boto3', 'redis', 'pydantic', 'rich', 'pandas', 'dagster') if m in sys.modules])"
+    )
+
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_commands_import_no_dagster() -> None:
+    """No command needs Dagster, which takes seconds to import."""
+    script = (
+        "import sys, click; from schedules_pipeline.cli.main import COMMANDS, main; "
+        "[main.get_command(click.Context(main), name) for name in COMMANDS]; print('dagster' in sys.modules)"
+    )
+
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "False\n"
+
+
+def test_the_console_script_is_installed() -> None:
+    """The project installs the command under its name, and it knows its version."""
+    result = subprocess.run(
+        [f"{sys.prefix}/bin/{PROGRAM}", "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout.startswith(f"{PROGRAM}, version ")
+
+
+def test_a_mistyped_command_is_answered_with_the_closest() -> None:
+    """An unknown command is a usage error of one line that names those that resemble it."""
+    result = CliRunner().invoke(main, ["histroy"])
+
+    assert result.exit_code == Ending.USAGE
+    assert result.stderr == (
+        "error: no such command: 'histroy'; did you mean history? (see `schedules-pipeline --help`)\n"
+    )
+
+
+def test_an_unknown_option_is_a_usage_error_of_one_line() -> None:
+    """Also before any command."""
+    result = CliRunner().invoke(main, ["--frobnicate"])
+
+    assert result.exit_code == Ending.USAGE
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (ServiceError("Redis: away"), Ending.NO_ANSWER),
+        (ConfigurationError("settings: SCHEDULES_DAYS_AHEAD: too many"), Ending.MISCONFIGURED),
+        (ContentError("not JSON"), Ending.WRONG),
+        (InvalidIdentifier("not a pid"), Ending.WRONG),
+        (PipelineError("anything else"), Ending.WRONG),
+    ],
+)
+def test_errors_end_in_one_line_and_their_code(
+    published: Stage, monkeypatch: pytest.MonkeyPatch, error: PipelineError, ending: Ending
+) -> None:
+    """Every error that is raised on purpose is one line on standard error, and no traceback."""
+
+    def fail(keys: object) -> None:
+        raise error
+
+    monkeypatch.setattr(published.store.schedules, "documents", fail)
+
+    result = published.run("show", KEY)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (ending, "", f"error: {error}\n")
+
+
+def test_an_error_is_safe_for_a_terminal(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control characters in an error, which may quote upstream, are escaped; it stays one line."""
+
+    def fail(keys: object) -> None:
+        raise ServiceError("bad\x1b[31m\nreply")
+
+    monkeypatch.setattr(published.store.schedules, "documents", fail)
+
+    result = published.run("show", KEY)
+
+    assert result.stderr == "error: bad\\x1b[31m\\nreply\n"
+
+
+def test_a_wrong_setting_ends_as_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that does not validate is named, and its value is not shown."""
+    monkeypatch.setenv("SCHEDULES_DAYS_AHEAD", "four hundred")
+
+    result = CliRunner().invoke(main, ["status"], obj=Session())
+
+    assert result.exit_code == Ending.MISCONFIGURED
+    assert result.stderr.startswith("error: settings: SCHEDULES_DAYS_AHEAD: ")
+    assert "four hundred" not in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str) -> None:
+    """Each shell gets a script that asks this program."""
+    result = CliRunner().invoke(main, ["completion", shell])
+
+    assert result.exit_code == 0
+    assert "_SCHEDULES_PIPELINE_COMPLETE" in result.stdout
+    assert PROGRAM in result.stdout
+
+
+def test_completion_of_an_unknown_shell() -> None:
+    """Other shells are refused."""
+    result = CliRunner().invoke(main, ["completion", "csh"])
+
+    assert result.exit_code == Ending.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("schedules-pipeline hi", "history"), ("schedules-pipeline dead-letters re", "replay")],
+)
+def test_completion_completes(words: str, expected: str) -> None:
+    """The script's question is answered with commands, also with those of a group."""
+    asked: dict[str, Any] = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+
+    result = subprocess.run(
+        [f"{sys.prefix}/bin/{PROGRAM}"],
+        env={"_SCHEDULES_PIPELINE_COMPLETE": "bash_complete", **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert result.stdout.splitlines() == [f"plain,{expected}"]

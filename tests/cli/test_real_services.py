@@ -1,0 +1,256 @@
+"""The command line as it is installed, on a real Redis and the AWS emulator."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_stage import BRAND, EPISODE, KEY, TOMORROW, Stage, schedule_put
+from redis import Redis
+from toy_world import ScheduleRemoved
+
+from schedules_pipeline.formats.partner_document import split_document
+from schedules_pipeline.local.history import read_history
+from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
+from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
+
+_SECRET = "correct-horse-battery"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The installed command, in an environment of its own."""
+
+    environment: dict[str, str]
+
+    def run(self, *words: object) -> subprocess.CompletedProcess[str]:
+        program = f"{sys.prefix}/bin/schedules-pipeline"
+        return subprocess.run(
+            [program, *map(str, words)], env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def run_for_json(self, *words: object) -> Any:
+        result = self.run(*words, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def but(self, **changes: str) -> "Terminal":
+        return Terminal({**self.environment, **changes})
+
+
+@pytest.fixture
+def terminal(
+    redis_server: RedisServer, redis_client: Redis, aws_endpoints: AwsEndpoints, provisioned: Provisioned
+) -> Terminal:
+    """Empty sources, queues and keyspace."""
+    assert aws_endpoints.endpoint_url is not None
+    return Terminal(
+        {
+            "PATH": os.environ["PATH"],
+            "SCHEDULES_REDIS_URL": redis_server.url,
+            "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url,
+            "SCHEDULES_AWS_REGION": aws_endpoints.region,
+            "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
+            "AWS_ACCESS_KEY_ID": str(aws_endpoints.access_key_id),
+            "AWS_SECRET_ACCESS_KEY": str(aws_endpoints.secret_access_key),
+        }
+    )
+
+
+@pytest.fixture
+def exported(published: Stage, tmp_path: Path) -> Path:
+    """Two schedules of the stage, with what they need, as a recorded history."""
+    path = tmp_path / "exported.jsonl.gz"
+    result = published.run("export", KEY, "--days", 2, "-o", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def test_an_imported_export_gives_the_same_content(
+    published: Stage, exported: Path, terminal: Terminal
+) -> None:
+    """What is exported here, imported there and taken in, is published there byte for byte."""
+    imported = terminal.run_for_json("import", exported)
+    rebuilt = terminal.run_for_json("rebuild", "--all", "--yes")
+
+    assert imported == {"schedules": 2, "items": 2}
+    assert rebuilt["counts"] == {"published": 2}
+    ours = published.store.schedules.documents([KEY, TOMORROW])
+    for key in (KEY, TOMORROW):
+        theirs = terminal.run("show", key, "--json").stdout.strip().encode()
+        assert split_document(theirs)[1] == split_document(ours[key])[1]
+
+
+def test_an_import_is_announced(exported: Path, terminal: Terminal) -> None:
+    """Every document that was written is announced on its queue."""
+    terminal.run_for_json("import", exported, "--speed", 1000)
+
+    status = terminal.run_for_json("status")
+
+    assert (status["schedule_queue"]["waiting"], status["catalogue_queue"]["waiting"]) == (2, 2)
+
+
+def test_status_shows_what_answers(terminal: Terminal) -> None:
+    """Where AWS is away its sections say so, Redis's are shown, and the exit code tells it."""
+    result = terminal.but(SCHEDULES_AWS_ENDPOINT_URL=f"http://{LOOPBACK}:{find_free_port()}").run("status")
+
+    assert result.returncode == 3
+    assert result.stdout.count("does not answer: queue ") == 4
+    assert "0 schedules of 0 services" in result.stdout
+    assert result.stderr == ""
+
+
+def test_no_secret_is_shown_where_redis_is_away(terminal: Terminal) -> None:
+    """An error names what does not answer, and not the password that was meant for it."""
+    url = f"redis://:{_SECRET}@{LOOPBACK}:{find_free_port()}/0"
+
+    result = terminal.but(SCHEDULES_REDIS_URL=url).run("history", KEY)
+
+    assert result.returncode == 3
+    assert result.stderr.startswith("error: Redis: ")
+    assert result.stderr.count("\n") == 1
+    assert _SECRET not in result.stdout + result.stderr
+
+
+def test_versions_are_explained_from_the_real_feed(exported: Path, terminal: Terminal) -> None:
+    """Why and diff find versions, causes and what else was touched in the store's own history and feed."""
+    terminal.run_for_json("import", exported)
+    terminal.run_for_json("rebuild", "--all", "--yes")
+
+    why = terminal.run_for_json("why", KEY)
+    versions = terminal.run_for_json("history", KEY)["versions"]
+
+    assert [cause["origin"] for cause in why["causes"]] == ["operator"]
+    assert [touched["schedule"] for touched in why["touched"]] == [str(TOMORROW)]
+    assert [version["seq"] for version in versions] == [1]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "shown"),
+    [
+        (
+            "SCHEDULES_AWS_ENDPOINT_URL",
+            "https://s3.example.org",
+            "SCHEDULES_AWS_ENDPOINT_URL (s3.example.org)",
+        ),
+        (
+            "SCHEDULES_REDIS_URL",
+            f"redis://:{_SECRET}@redis.example.org",
+            "SCHEDULES_REDIS_URL (redis.example.org)",
+        ),
+        (
+            "SCHEDULES_CATALOGUE_REDIS_URL",
+            f"rediss://:{_SECRET}@10.0.0.7:6380",
+            "SCHEDULES_CATALOGUE_REDIS_URL (10.0.0.7)",
+        ),
+    ],
+)
+def test_an_import_refuses_sources_that_are_elsewhere(
+    exported: Path, terminal: Terminal, setting: str, value: str, shown: str
+) -> None:
+    """Where the sources are not on this machine nothing is written, and the setting and the option are named."""
+    result = terminal.but(**{setting: value}).run("import", exported)
+
+    assert result.returncode == 2
+    assert f"the sources are not on this machine: {shown}; nothing was written" in result.stderr
+    assert "--into-sources-elsewhere" in result.stderr
+    assert _SECRET not in result.stderr
+
+
+def test_an_import_refuses_aws_itself(exported: Path, terminal: Terminal) -> None:
+    """Without an endpoint the bucket is AWS's, and never on this machine."""
+    environment = {k: v for k, v in terminal.environment.items() if k != "SCHEDULES_AWS_ENDPOINT_URL"}
+
+    result = Terminal(environment).run("import", exported)
+
+    assert result.returncode == 2
+    assert "SCHEDULES_AWS_ENDPOINT_URL (AWS itself)" in result.stderr
+
+
+def test_a_damaged_history_writes_nothing(tmp_path: Path, terminal: Terminal) -> None:
+    """The history is read to its end before anything is written, so half of one is never imported."""
+    path = tmp_path / "damaged.jsonl.gz"
+    path.write_bytes(b"no gzip")
+
+    result = terminal.run("import", path)
+
+    assert result.returncode == 1
+    assert "not a whole gzip file" in result.stderr
+    assert terminal.run_for_json("status")["catalogue_queue"]["waiting"] == 0
+
+
+def test_an_import_overwrites_elsewhere_only_where_told(exported: Path, terminal: Terminal) -> None:
+    """With the option it goes on, and a service that is not there is told as one that does not answer."""
+    # Not loopback by its name, and nobody answers there.
+    elsewhere = terminal.but(SCHEDULES_REDIS_URL=f"redis://0.0.0.0:{find_free_port()}/0")
+
+    refused = elsewhere.run("import", exported)
+    told = elsewhere.run("import", exported, "--into-sources-elsewhere")
+
+    assert (refused.returncode, told.returncode) == (2, 3)
+    assert "event 1 could not be written" in told.stderr
+
+
+# Export, on fakes
+
+
+def test_an_export_holds_what_the_schedules_need(exported: Path) -> None:
+    """The history has the catalogue items first, then the schedules, each with its document."""
+    documents = [event.document for event in read_history(exported)]
+
+    assert [d.get("pid", d.get("date")) for d in documents] == [BRAND, EPISODE, "2026-03-28", "2026-03-29"]
+
+
+def test_an_export_passes_over_what_is_missing(stage: Stage, tmp_path: Path) -> None:
+    """An episode that the catalogue lacks is in no history; the schedule is there all the same."""
+    stage.happen(schedule_put(KEY))
+
+    document = stage.run_for_json("export", KEY, "-o", tmp_path / "out.jsonl.gz")
+
+    assert (document["schedules"], document["items"]) == (1, 0)
+
+
+def test_equal_exports_have_equal_bytes(published: Stage, tmp_path: Path) -> None:
+    """At the same instant the same schedules give the same file."""
+    first, second = tmp_path / "first.jsonl.gz", tmp_path / "second.jsonl.gz"
+
+    for path in (first, second):
+        published.run("export", KEY, "-o", path)
+
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_export_overwrites_nothing_unasked(published: Stage, tmp_path: Path) -> None:
+    """A file that is there stays, unless the operator says otherwise."""
+    path = tmp_path / "there.jsonl.gz"
+    path.write_text("precious")
+
+    refused = published.run("export", KEY, "-o", path)
+    kept = path.read_text()
+    told = published.run("export", KEY, "-o", path, "--overwrite")
+
+    assert (refused.exit_code, kept, told.exit_code) == (1, "precious", 0)
+    assert "is there already" in refused.stderr
+    assert len(list(read_history(path))) == 3
+
+
+def test_an_export_that_cannot_be_written(published: Stage, tmp_path: Path) -> None:
+    """A folder that is not there is told in one line."""
+    result = published.run("export", KEY, "-o", tmp_path / "nowhere" / "out.jsonl.gz")
+
+    assert result.exit_code == 1
+    assert "cannot be written: No such file or directory" in result.stderr
+
+
+def test_a_removed_schedule_cannot_be_exported(published: Stage, tmp_path: Path) -> None:
+    """Of a removed schedule there is nothing to export, and no file is made."""
+    published.happen(ScheduleRemoved(KEY))
+
+    result = published.run("export", KEY, "-o", tmp_path / "out.jsonl.gz")
+
+    assert result.exit_code == 1
+    assert not (tmp_path / "out.jsonl.gz").exists()
