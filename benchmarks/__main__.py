@@ -20,7 +20,7 @@ from benchmarks.harness import (
     write_results,
 )
 
-NAMES = ("batch_rebuild", "catalogue_size", "memory", "coldstart", "latency")
+NAMES = ("batch_rebuild", "catalogue_size", "memory", "coldstart", "latency", "dagster_records")
 _REPOSITORY = Path(__file__).parents[1]
 
 

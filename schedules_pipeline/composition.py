@@ -159,7 +159,7 @@ class Pipeline:
         coldstart_shards: int = 2,
         storm_threshold: int = 10_000,
         purge_settles_for: timedelta = timedelta(0),
-        switch_requirements: Requirements = Requirements(0.995, 0.9, 60),  # noqa: B008 - frozen
+        switch_requirements: Requirements = Requirements(0.995, 0.75, 60),  # noqa: B008 - frozen
         horizon: RetentionHorizon = KEEPS_EVERYTHING,
         kept_for: KeptFor = KeptFor(),  # noqa: B008 - frozen
         reconcile_grace_seconds: float = 30,

@@ -10,6 +10,7 @@ from schedules_pipeline.checks.schedules import schedule_checks
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
 from schedules_pipeline.jobs.collect_garbage import collect_garbage_job, collect_garbage_timer
+from schedules_pipeline.jobs.prune_records import prune_records_job, prune_records_timer
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
 from schedules_pipeline.jobs.reconcile import reconcile_job, reconcile_timer
 from schedules_pipeline.jobs.report_parity import parity_timer
@@ -36,10 +37,11 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
         jobs=[
             publish_affected_job(settings),
             coldstart_job(settings),
+            prune_records_job(settings),
             collect_garbage_job(),
             reconcile_job(settings),
         ],
-        schedules=[parity_timer(), collect_garbage_timer(settings), reconcile_timer()],
+        schedules=[parity_timer(), prune_records_timer(), collect_garbage_timer(settings), reconcile_timer()],
         sensors=[
             schedule_events_sensor(settings),
             catalogue_events_sensor(settings),

@@ -4,7 +4,6 @@ Output first, records afterwards: what is to be recorded is read from the change
 it is confirmed; so a run that dies in between loses no record, and publishing never waits for one.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import TypeVar
@@ -15,7 +14,7 @@ import structlog
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
-from schedules_pipeline.domain.printable import printable
+from schedules_pipeline.formats.markdown import escape_markdown
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
 from schedules_pipeline.ports.feed import Change
@@ -227,14 +226,6 @@ def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:
     return metadata
 
 
-def as_markdown(text: str) -> str:
-    """The text so that the UI shows it as it is, which renders descriptions of checks as Markdown.
-
-    A reason may quote what upstream sent, and that must neither become a link nor load an image.
-    """
-    return re.sub(r"([\\`*_\[\]<>~|&#!])", r"\\\1", printable(text))
-
-
 def evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
     severity = dg.AssetCheckSeverity.ERROR if result.is_error else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckEvaluation(
@@ -242,7 +233,8 @@ def evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation
         check_name=result.name.value,
         passed=result.passed,
         severity=severity,
-        description=as_markdown(result.summary),
+        # The UI renders it as Markdown, and a reason may quote what upstream sent.
+        description=escape_markdown(result.summary),
         metadata=dict(result.facts),
         partition=partition_key(key),
     )

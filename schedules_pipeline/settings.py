@@ -155,7 +155,7 @@ class Settings(BaseSettings):
         description="The share of the comparable schedules that must match before partners may be switched.",
     )
     switch_coverage_threshold: float = Field(
-        default=0.9,
+        default=0.75,
         ge=0,
         le=1,
         description="The share of all schedules that must be comparable before partners may be switched.",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import click
 from click.testing import CliRunner, Result
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from toy_world import BRANDS, BROADCASTS, EPISODES, KEYS, Change, SchedulePut, Slot
@@ -79,3 +80,16 @@ EPISODE, BRAND = EPISODES[0], BRANDS[0]
 def schedule_put(key: ScheduleKey, broadcasts: int = 4) -> SchedulePut:
     """A document of so many broadcasts, all of the one episode."""
     return SchedulePut(key, tuple(Slot(pid, EPISODE) for pid in BROADCASTS[:broadcasts]))
+
+
+def all_commands(group: click.Group = main, path: str = "") -> list[tuple[str, click.Command]]:
+    """Every command by its words, those of groups behind their group."""
+    found: list[tuple[str, click.Command]] = []
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found.append((f"{path}{name}", command))
+        if isinstance(command, click.Group):
+            found += all_commands(command, f"{path}{name} ")
+    return found

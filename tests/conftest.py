@@ -131,3 +131,15 @@ def provisioned(aws_endpoints: AwsEndpoints) -> Provisioned:
     """Bucket, topics and queues of the test's own; the bucket announces nothing yet."""
     # Names of buckets are shared by all accounts.
     return provision(aws_endpoints, bucket=f"source-{aws_endpoints.access_key_id}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long each real fault took to be made good; the tests note it as the property ``fault``."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    faults = list(dict.fromkeys(tuple(value) for name, value in properties if name == "fault"))
+    if faults:
+        terminalreporter.section("time to recover")
+        terminalreporter.write_line(f"{'fault':64}{'until mended':>14}{'until caught up':>17}")
+        for name, mended, caught_up in faults:
+            terminalreporter.write_line(f"{name:64}{mended:12.1f} s{caught_up:15.1f} s")

@@ -78,6 +78,10 @@ class Conditions:
         """The order in which the commands of one pipeline take effect."""
         return items
 
+    def asks_again(self) -> bool:
+        """Whether the client never had the answer and sends the same once more, as Redis clients do."""
+        return False
+
 
 class Fake:
     """What all fakes share: the conditions that they are used under."""
@@ -106,13 +110,16 @@ def step(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], 
 
 
 def answered(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
-    """The answer is on its way, and may be lost, after every effect was had."""
+    """The answer is on its way, and may be lost, after every effect was had; then the client may ask again."""
     name = f"{method.__name__} answers"
 
     @wraps(method)
     def answering(self: F, *args: P.args, **kwargs: P.kwargs) -> T:
         answer = method(self, *args, **kwargs)
         self.conditions.checkpoint(name)
+        if self.conditions.asks_again():
+            answer = method(self, *args, **kwargs)
+            self.conditions.checkpoint(name)
         return answer
 
     return cast("Callable[Concatenate[F, P], T]", answering)
@@ -176,6 +183,11 @@ class FakeScheduleStore(Fake):
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
         return {key for key in self.in_any_order(tokens) if self._forget_one(key, tokens[key])}
 
+    def lose_state(self, key: ScheduleKey) -> None:
+        """What a failover may do: the state is gone, the document is not."""
+        lost = self.kept.pop(key)
+        self.kept[key] = _Kept(ScheduleState(key), lost.document)
+
     @step
     def _count_one(self, key: ScheduleKey) -> None:
         kept = self._keep(key)
@@ -188,7 +200,7 @@ class FakeScheduleStore(Fake):
     @step
     def _commit_one(self, commit: Commit) -> Committed:
         kept = self._keep(commit.key)
-        if kept.state.committed_token == commit.token:
+        if self.is_repeated(kept.state, commit):
             was_published = kept.state.seq == commit.change.seq
             outcome = Outcome.PUBLISHED if was_published else Outcome.UNCHANGED
             return Committed(outcome, kept.state.seq, tuple(sorted(kept.outbox.items())))
@@ -245,6 +257,10 @@ class FakeScheduleStore(Fake):
     def may_forget(self, state: ScheduleState, token: int) -> bool:
         """Whether nothing is shown, and nothing has happened since the state was read."""
         return not state.etag and state.committed_token == token and not state.must_fetch
+
+    def is_repeated(self, state: ScheduleState, commit: Commit) -> bool:
+        """Whether this very commit has had its effect, and is sent once more."""
+        return state.committed_token == commit.token
 
     def is_overtaken(self, state: ScheduleState, commit: Commit) -> bool:
         """Whether a build that began later has committed."""
@@ -424,6 +440,11 @@ class FakeCopyStore(Fake):
         for pid in self.in_any_order(pids):
             self._note_one(pid)
 
+    @answered
+    def outdate(self, pids: Sequence[Pid]) -> None:
+        for pid in self.in_any_order(pids):
+            self._outdate_one(pid)
+
     def held(self) -> Iterator[list[Pid]]:
         self.conditions.checkpoint("held")
         yield sorted(self.copies)
@@ -493,6 +514,13 @@ class FakeCopyStore(Fake):
         return value
 
     @step
+    def _outdate_one(self, pid: Pid) -> None:
+        if pid in self.fences:
+            fence = self.fence(pid)
+            fence.token += 1
+            fence.newest = self.fence_of_outdated(fence)
+
+    @step
     def _note_one(self, pid: Pid) -> None:
         if pid not in self.copies:
             fence = self.fence(pid)
@@ -532,6 +560,10 @@ class FakeCopyStore(Fake):
 
     def fence_of_ignored(self, fence: Fence) -> int:
         """Nobody may store what was read before an event that was ignored."""
+        return fence.token
+
+    def fence_of_outdated(self, fence: Fence) -> int:
+        """Nobody may store what was read before notifications were thrown away."""
         return fence.token
 
     def fence_of_equal(self, fence: Fence, token: int) -> int:
@@ -609,6 +641,9 @@ class FakeWorkQueue(Fake):
             self.waiting.pop(mark.key, None)
             known = self.causes.get(mark.key, _Causes())
             self.causes[mark.key] = known.and_later(_Causes(1, (mark.cause,)))
+
+    def require_writable(self) -> None:
+        """Whatever can be asked can be written."""
 
     @answered
     @step
@@ -749,9 +784,10 @@ class FakeWorkQueue(Fake):
         if failure.retry_at is None:
             self.aside[key] = failure.reason
             del self.attempts[key]
-        elif key not in self.dirty:
-            self.waiting[key] = failure.retry_at
-            self.causes.setdefault(key, causes)
+        else:
+            if key not in self.dirty:
+                self.waiting[key] = failure.retry_at
+            self.causes[key] = causes.and_later(self.causes.get(key, _Causes()))
 
     def _forget_claim(self, key: ScheduleKey) -> None:
         del self.leases[key], self.tokens[key], self.claimed_causes[key]

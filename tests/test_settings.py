@@ -57,6 +57,30 @@ def test_settings_refuse(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
         load_settings()
 
 
+@pytest.mark.parametrize("address", ["ftp://example.test/token", "token", "http://", "https://[token", ""])
+def test_settings_refuse_a_webhook_that_is_no_web_address(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Only http and https are posted to; the error names the setting and not the address, which is a secret."""
+    monkeypatch.setenv("SCHEDULES_ALARM_WEBHOOK_URL", address)
+
+    with pytest.raises(ConfigurationError, match=r"SCHEDULES_ALARM_WEBHOOK_URL: .*expected http") as raised:
+        load_settings()
+
+    assert "token" not in str(raised.value)
+
+
+def test_the_address_of_the_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that are printed, into a log say, do not hold it."""
+    monkeypatch.setenv("SCHEDULES_ALARM_WEBHOOK_URL", "https://example.test/token")
+
+    settings = load_settings()
+
+    assert "token" not in f"{settings!r} {settings}"
+    assert settings.alarm_webhook_url
+    assert settings.alarm_webhook_url.get_secret_value() == "https://example.test/token"
+
+
 def test_settings_refuse_a_list_that_is_not_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list in another form than JSON is an error that names the setting."""
     monkeypatch.setenv("SCHEDULES_RADIO_SERVICES", "*radio*")

@@ -204,6 +204,18 @@ class HorizonMoves(_AtHome):
 
 
 @dataclass(frozen=True, slots=True)
+class ReconcileDue(_AtHome):
+    """It is time to compare everything with its sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateLost(_AtHome):
+    """The store has forgotten what it had acknowledged of a schedule; its document is still there."""
+
+    key: ScheduleKey
+
+
+@dataclass(frozen=True, slots=True)
 class Gibberish:
     """Messages that say nothing."""
 

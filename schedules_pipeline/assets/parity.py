@@ -10,11 +10,11 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline, report_shelf
+from schedules_pipeline.formats.markdown import escape_markdown
 from schedules_pipeline.formats.parity_report import (
     Table,
     brief_worst_table,
     counts_line,
-    escape_markdown,
     field_table,
     one_sided_table,
     reason_table,
@@ -25,7 +25,7 @@ from schedules_pipeline.formats.parity_report import (
     render_small_chart,
     tally_table,
 )
-from schedules_pipeline.ports.parity import ParityReport
+from schedules_pipeline.ports.parity import ParityReport, percent
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
@@ -75,9 +75,9 @@ def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
     metadata: dict[str, dg.MetadataValue] = {"verdict": dg.MetadataValue.md(_verdict(report))}
     if counts.share is not None:
         # As a percentage: Dagster's axis has no room for 0.9981.
-        metadata["matching_percent"] = dg.MetadataValue.float(counts.share * 100)
+        metadata["matching_percent"] = dg.MetadataValue.float(percent(counts.share))
     metadata |= {
-        "comparable_percent": dg.MetadataValue.float(counts.coverage * 100),
+        "comparable_percent": dg.MetadataValue.float(percent(counts.coverage)),
         "schedules": dg.MetadataValue.int(counts.schedules),
         "comparable": dg.MetadataValue.int(counts.comparable),
         "matching": dg.MetadataValue.int(counts.matching),

@@ -36,6 +36,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "coldstart": ("coldstart", "Rebuild everything from the sources."),
         "reconcile": ("reconcile", "Compare what is stored with the sources, and repair what differs."),
         "collect": ("collect", "Collect garbage: what no schedule depends on, and what is long over."),
+        "parity": ("parity", "How all schedules stand against the old system, and whether to switch."),
+        "switch": ("switch", "From which keyspace partners are served, and changing it."),
         "import": ("import_history", "Put a recorded history into the sources, and announce it."),
         "export": ("export_history", "Write schedules and what they need to a recorded history."),
         "completion": ("completion", "Print the script that completes commands in a shell."),

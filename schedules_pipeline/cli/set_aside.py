@@ -1,6 +1,7 @@
 """``schedules-pipeline set-aside``: schedules whose builds failed too often, and letting them be built again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import click
 
@@ -66,13 +67,18 @@ def release(session: Session, keys: tuple[ScheduleKey, ...], everything: bool, a
         raise click.UsageError("name schedules as SID/DATE, or say --all")
     aside = session.pipeline.store.work.set_aside()
     chosen = list(aside if everything else _chosen(aside, keys))
-    now, calendar = session.now(), session.pipeline.calendar
-    marks = [Mark(key, due_at(key, now, calendar), session.cause(str(key))) for key in chosen]
-    session.pipeline.store.work.mark(marks)
+    session.pipeline.store.work.mark(_marks(session, chosen))
     if as_json:
         print_json({"released": [str(key) for key in chosen]})
     else:
         say(f"released {counted(len(chosen), 'schedule')}; the next publisher builds what was released")
+
+
+def _marks(session: Session, keys: Sequence[ScheduleKey]) -> list[Mark]:
+    """All under one event id, so that ``why`` shows what was released together."""
+    now, cause = session.now(), session.cause("")
+    calendar = session.pipeline.calendar
+    return [Mark(key, due_at(key, now, calendar), replace(cause, subject=str(key))) for key in keys]
 
 
 def _chosen(aside: Mapping[ScheduleKey, str], keys: tuple[ScheduleKey, ...]) -> dict[ScheduleKey, str]:

@@ -1,5 +1,6 @@
 """How versions, their causes and their differences are worded and given to programs; for several commands."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -69,5 +70,5 @@ def difference_rows(differences: Iterable[Difference]) -> list[list[object]]:
 
 
 def _shorten(value: Any) -> str:
-    text = str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"

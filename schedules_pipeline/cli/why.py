@@ -1,5 +1,7 @@
 """``schedules-pipeline why``: from a version back to the notifications that caused it."""
 
+from datetime import tzinfo
+
 import click
 
 from schedules_pipeline.cli.arguments import not_found, take_key, take_seqs
@@ -43,8 +45,9 @@ def _as_fields(explanation: Explanation, settings: Settings) -> dict[str, object
         **change_fields(change),
         "causes": causes,
         "comparison": None if comparison is None else comparison_fields(comparison),
-        "touched": [change_fields(other) for other in explanation.touched],
-        "search_stopped_at": explanation.stopped_at,
+        "touched": [change_fields(other) for other in explanation.touched.versions],
+        "search_stopped_at": explanation.touched.stopped_at,
+        "feed_goes_back": explanation.touched.goes_back,
     }
 
 
@@ -73,24 +76,24 @@ def _print(explanation: Explanation, session: Session) -> None:
         say("how it differs from the version before is not known: a document is no longer kept")
     else:
         print_comparison(change.key, explanation.comparison)
-    _print_touched(explanation, session)
+    _print_touched(explanation, zone)
 
 
-def _print_touched(explanation: Explanation, session: Session) -> None:
-    zone = session.pipeline.calendar.zone
-    say(
-        f"the same {'event' if explanation.change.cause_count == 1 else 'events'} touched "
-        f"{counted(len(explanation.touched), 'other version') if explanation.touched else 'nothing else'}"
-    )
-    if explanation.touched:
+def _print_touched(explanation: Explanation, zone: tzinfo) -> None:
+    touched = explanation.touched
+    if not touched.goes_back:
+        say("what else was touched is not known: the change feed does not go back so far any more")
+        return
+    events = "event" if explanation.change.cause_count == 1 else "events"
+    what = counted(len(touched.versions), "other version") if touched.versions else "nothing else"
+    say(f"the same {events} touched {what}")
+    if touched.versions:
         print_table(
             ["schedule", "version>", "published"],
-            [[other.key, other.seq, local(other.published_at, zone)] for other in explanation.touched],
+            [[other.key, other.seq, local(other.published_at, zone)] for other in touched.versions],
         )
-    if explanation.stopped_at is not None:
-        say(
-            f"the search stopped at {local(explanation.stopped_at, zone)}: there was too much to look through"
-        )
+    if touched.stopped_at is not None:
+        say(f"the search stopped at {local(touched.stopped_at, zone)}: there was too much to look through")
 
 
 def _queue(cause: Cause, settings: Settings) -> str | None:

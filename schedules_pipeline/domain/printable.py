@@ -1,7 +1,7 @@
 """Text of unknown origin, made fit to be shown: on a terminal, in a log line, in a report.
 
 Belongs here: what every reader of a text has to fear, whatever shows it. Does not belong here: the escapes of one
-output, such as Markdown (``recording``), and published documents, which give every text as it came.
+output, such as Markdown (``formats``), and published documents, which give every text as it came.
 """
 
 MAXIMUM_SHOWN = 500

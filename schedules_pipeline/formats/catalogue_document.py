@@ -98,10 +98,10 @@ def parse_copy(pid: Pid, content: bytes) -> CatalogueItem:
     """
     try:
         kind, title, parent_pid, image_pid, short, medium, long, warning_text = orjson.loads(content)
+        # A TypeError, unless all are texts.
+        "".join((kind, title, image_pid, short, medium, long, "" if warning_text is None else warning_text))
         kind = Kind(kind)
         parent_pid = None if parent_pid is None else Pid(parent_pid)
-        # A TypeError, unless all are texts.
-        "".join((title, image_pid, short, medium, long, "" if warning_text is None else warning_text))
     except (ValueError, TypeError) as error:
         raise InvalidRecord(f"copy of {pid}: {content[:60]!r} is none of ours") from error
     return CatalogueItem(pid, kind, title, parent_pid, image_pid, Synopses(short, medium, long), warning_text)

@@ -1,5 +1,6 @@
 """Rows of the change feed, as JSON that begins with the sequence number, where the store looks for it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import orjson
@@ -35,8 +36,12 @@ def parse_row(row: bytes) -> Change:
         fields["key"] = ScheduleKey.parse(fields["key"])
         fields["published_at"] = datetime.fromisoformat(fields["published_at"])
         fields["causes"] = tuple(read_cause(cause) for cause in fields["causes"])
-        if any(isinstance(value, dict | list) for value in fields.values()):
-            raise TypeError("a list or an object where there is none")
+        _refuse_structure(fields.values())
         return Change(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRecord(f"change row: {row[:60]!r} … is none of ours: {error!r:.200}") from error
+
+
+def _refuse_structure(values: Iterable[object]) -> None:
+    if any(isinstance(value, dict | list) for value in values):
+        raise TypeError("a list or an object where there is none")

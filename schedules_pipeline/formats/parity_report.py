@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from schedules_pipeline.domain.printable import printable, shorten
+from schedules_pipeline.formats.markdown import escape_markdown
 from schedules_pipeline.ports.journal import Verdict
 from schedules_pipeline.ports.parity import ParityPoint, ParityReport, Tally, render_share
 
@@ -94,12 +95,6 @@ def one_sided_table(report: ParityReport, most: int) -> Table:
 
 
 # Markdown
-
-
-def escape_markdown(text: str) -> str:
-    """A text that is shown as it is, in a cell of a table or in a paragraph of Markdown."""
-    escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "\\`*_{}[]()#+-.!|~:@" else char for char in escaped)
 
 
 def render_markdown_table(table: Table) -> str:

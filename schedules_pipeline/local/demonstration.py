@@ -18,6 +18,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from itertools import chain
 from pathlib import Path
 from random import Random
+from shlex import quote
 from shutil import rmtree
 from types import FrameType
 from typing import TypeVar
@@ -38,11 +39,13 @@ from schedules_pipeline.local.history import (
     paced,
     read_history,
 )
+from schedules_pipeline.local.monitoring_service import MonitoringService
 from schedules_pipeline.local.narrator import Narrator, clock_time
 from schedules_pipeline.local.provision import (
     AwsEndpoints,
     announce_schedules,
     provision,
+    provision_alarms,
     provision_references,
 )
 from schedules_pipeline.local.sample import Sample, make_sample
@@ -148,15 +151,18 @@ class Demonstration:
         upstream = self._start_upstreams()
         pipeline = build_pipeline(load_settings())
         webserver = self._start_dagster()
-        narrator = Narrator(pipeline.store.feed, pipeline.store.comparisons, _say)
+        narrator = Narrator(pipeline.store.feed, pipeline.store.comparisons, pipeline.store.alarms, _say)
         self._coldstart(webserver, pipeline)
         narrator.skip_to_now()
         self._start_old_system()
+        monitoring = self._start("monitoring", MonitoringService(self._directory, self._environment))
         _say("")
         _say(f"Dagster      {webserver.url}  (lineage, runs, partitions, checks)")
         _say(f"Redis        {self._environment['SCHEDULES_REDIS_URL']}")
         _say(f"S3 and SQS   {self._environment['SCHEDULES_AWS_ENDPOINT_URL']}")
+        _say(f"metrics      {monitoring.url}/metrics  (and /health/live, /health/ready)")
         _say(f"logs         {self._directory}")
+        _say(f"look at it   . {self._write_environment()}; .venv/bin/schedules-pipeline status")
         _say("Ctrl-C stops everything.")
         _say("")
         self._play(upstream, narrator)
@@ -194,6 +200,9 @@ class Demonstration:
         endpoints = AwsEndpoints(emulator.endpoint_url, _REGION, "local", "local")
         provisioned = provision(endpoints)
         provision_references(endpoints, load_settings().references_table)
+        topic = {"SCHEDULES_ALARM_TOPIC_ARN": provision_alarms(endpoints).topic_arn}
+        self._environment |= topic
+        os.environ.update(topic)
         upstream = Upstream(
             s3=endpoints.s3(),
             sns=endpoints.sns(),
@@ -204,6 +213,12 @@ class Demonstration:
         upstream.load(self._scenario.opening, on_progress=_Progress("loading"))
         announce_schedules(endpoints, provisioned)
         return upstream
+
+    def _write_environment(self) -> Path:
+        """The environment that the command line needs to find all this."""
+        path: Path = self._directory / "environment"
+        write_environment(path, self._environment)
+        return path
 
     def _start_dagster(self) -> Webserver:
         home = Path(self._environment["DAGSTER_HOME"])
@@ -279,6 +294,14 @@ def _sole_user_of(directory: Path) -> Iterator[None]:
                 f"another demonstration is using {directory}: stop it, or give another one by --directory"
             ) from error
         yield
+
+
+def write_environment(path: Path, environment: Mapping[str, str]) -> None:
+    """Write what a shell reads by ``. path``; nobody else may read it, since it holds credentials."""
+    lines = "".join(f"export {name}={quote(value)}\n" for name, value in environment.items())
+    path.unlink(missing_ok=True)
+    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(lines)
 
 
 class OldSystem(LoopbackServer):

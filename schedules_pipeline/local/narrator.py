@@ -1,4 +1,5 @@
-"""Tells the terminal what happens: a line for each change that is sent and for each version that is published.
+"""Tells the terminal what happens: a line for each change that is sent, each version that is published, and each
+alarm and all-clear.
 
 A version's line says which change caused it, how long it took from notification to published, and whether it
 says what the old system says. That last is known only after the old system's next refresh, so the line comes
@@ -8,8 +9,10 @@ then; or at once, where a newer version of the same schedule makes the question 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from schedules_pipeline.domain.alarms import AlarmName, Episode
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import printable, shorten
+from schedules_pipeline.ports.alarms import AlarmBook
 from schedules_pipeline.ports.feed import Change, ChangeFeed
 from schedules_pipeline.ports.journal import Comparison, Comparisons, Verdict
 
@@ -22,10 +25,14 @@ _AT_ONCE = 500
 class Narrator:
     """Follows the change feed from now on. Call :meth:`catch_up` every second or so."""
 
-    def __init__(self, feed: ChangeFeed, comparisons: Comparisons, print_line: Print) -> None:
+    def __init__(
+        self, feed: ChangeFeed, comparisons: Comparisons, alarms: AlarmBook, print_line: Print
+    ) -> None:
         self._feed = feed
         self._comparisons = comparisons
+        self._alarms = alarms
         self._print = print_line
+        self._open: set[AlarmName] = set()
         self._position = "0"
         self._compared_refresh = ""
         self._waiting: dict[ScheduleKey, Change] = {}
@@ -50,7 +57,14 @@ class Narrator:
         if refresh != self._compared_refresh:
             self._compared_refresh = refresh
             self._settle(self._comparisons.all())
+        self._tell_alarms()
         return len(entries)
+
+    def _tell_alarms(self) -> None:
+        for episode in self._alarms.episodes():
+            if episode.is_open != (episode.name in self._open):
+                self._open ^= {episode.name}
+                self._print(printable(describe_alarm(episode)))
 
     def _take(self, change: Change) -> None:
         overtaken = self._waiting.pop(change.key, None)
@@ -84,6 +98,12 @@ def describe(change: Change, outcome: str) -> str:
         why = f"{seconds:6.2f} s after {cause.origin} {cause.subject}{more}"
     name = f"{change.key} seq {change.seq}"
     return f"{clock_time(change.published_at)}  published  {name:<44}  {why:<62}  {outcome}"
+
+
+def describe_alarm(episode: Episode) -> str:
+    """One line for an alarm that was raised, or is over."""
+    word, at = ("alarm", episode.since) if episode.is_open else ("all clear", episode.absent_since)
+    return f"{clock_time(at or episode.since)}  {word:<9}  {episode.name}: {episode.summary}"
 
 
 def describe_verdict(comparison: Comparison) -> str:

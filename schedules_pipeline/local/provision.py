@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SCHEDULE_EVENTS = "schedule-events"
 CATALOGUE_EVENTS = "catalogue-events"
+ALARMS = "schedules-alarms"
 SOURCE_BUCKET = "schedule-source"
 SOURCE_PREFIX = "schedules/"
 REFERENCES_TABLE = "schedules-references"
@@ -97,6 +98,14 @@ def provision(endpoints: AwsEndpoints, bucket: str = SOURCE_BUCKET) -> Provision
     schedule_events = _ensure_channel(sns, sqs, SCHEDULE_EVENTS)
     catalogue_events = _ensure_channel(sns, sqs, CATALOGUE_EVENTS)
     return Provisioned(bucket, schedule_events, catalogue_events)
+
+
+def provision_alarms(endpoints: AwsEndpoints) -> Channel:
+    """Make sure of the topic that is told of alarms, with a queue that subscribes, so that they can be looked at.
+
+    Client errors pass through.
+    """
+    return _ensure_channel(endpoints.sns(), endpoints.sqs(), ALARMS)
 
 
 def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE) -> None:

@@ -39,6 +39,7 @@ def parts_of(pipeline: Pipeline) -> Mapping[str, Part]:
         "comparisons": partial(_comparisons, pipeline),
         "passes": partial(_passes, pipeline),
         "coldstart": partial(_coldstart, pipeline),
+        "alarms": partial(_alarms, pipeline),
         "polls": partial(_polls, pipeline),
     }
     for name, (queue, dead_letters) in queues.items():
@@ -138,6 +139,11 @@ def _coldstart(pipeline: Pipeline) -> Iterator[Sample]:
     yield Sample("schedules_coldstart_rate", (), latest.rate(pipeline.clock()))
     if latest.alive_at is not None:
         yield Sample("schedules_coldstart_alive_timestamp_seconds", (), latest.alive_at.timestamp())
+
+
+def _alarms(pipeline: Pipeline) -> Iterator[Sample]:
+    for episode in pipeline.store.alarms.episodes():
+        yield Sample("schedules_alarm_raised", (episode.name.value,), episode.is_open)
 
 
 def _polls(pipeline: Pipeline) -> Iterator[Sample]:

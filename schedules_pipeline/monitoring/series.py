@@ -102,6 +102,9 @@ _ALL = (
     ),
     _gauge("coldstart_rate", (), "Schedules a second of the latest coldstart since building began."),
     _gauge("coldstart_alive_timestamp_seconds", (), "When somebody last worked at the latest coldstart."),
+    # Who was told.
+    _gauge("alarm_raised", ("alarm",), "1 for an alarm that is raised, 0 for one that has been and is over."),
+    _counter("alarm_notices", ("result",), "Notices of alarms, by whether they were taken."),
     # The scrape itself.
     _gauge("scrape_errors", ("part",), "1 for a part of this scrape that could not be read, else 0."),
 )
@@ -132,6 +135,8 @@ COUNTERS = {
     "schedules published": (_OUTCOMES, ("published",)),
     "schedules unchanged": (_OUTCOMES, ("unchanged",)),
     "schedules superseded": (_OUTCOMES, ("superseded",)),
+    "alarm notices sent": ("schedules_alarm_notices_total", ("sent",)),
+    "alarm notices not taken": ("schedules_alarm_notices_total", ("not taken",)),
     "schedule intakes failed": (_FAILURES, ("schedule_intake",)),
     "catalogue intakes failed": (_FAILURES, ("catalogue_intake",)),
     "batches failed": (_FAILURES, ("publish",)),

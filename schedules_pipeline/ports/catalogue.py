@@ -79,6 +79,12 @@ class CopyStore(Protocol):
         that notification one of nothing new, and this build's schedule would never hear of the item.
         """
 
+    def outdate(self, pids: Sequence[Pid]) -> None:
+        """Make every token that anybody holds of these too old to store or plant with.
+
+        Due where notifications are thrown away: each would have made useless what was read before it.
+        """
+
     def held(self) -> Iterator[list[Pid]]:
         """All pids of which we hold a copy, in batches; each at least once."""
 

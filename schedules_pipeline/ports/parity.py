@@ -135,6 +135,11 @@ class ParityReport:
         return f"{'ready to switch' if self.is_ready else 'not ready'}: {share}; {wanted}"
 
 
+def percent(share: float) -> float:
+    """To three decimals, never rounded up."""
+    return int(share * 100_000 + 1e-6) / 1_000
+
+
 def render_share(share: float) -> str:
     """As a percentage that never rounds up: 100 % is said of all and of nothing less."""
     return f"{int(share * 10_000 + 1e-6) / 100:.2f} %" if share < 1 else "100 %"

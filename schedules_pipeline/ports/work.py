@@ -104,6 +104,9 @@ class WorkQueue(Protocol):
     def mark(self, marks: Sequence[Mark]) -> None:
         """Make schedules dirty. Of several marks for one schedule the earliest due time counts."""
 
+    def require_writable(self) -> None:
+        """Raise :class:`ServiceError` where nothing could be marked just now."""
+
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
         """Take the most urgent dirty schedules that nobody has in progress; None where there are none.
 

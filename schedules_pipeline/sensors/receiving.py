@@ -22,6 +22,8 @@ _LONGEST_POLL_SECONDS = 10
 _SHORTEST_POLL_SECONDS = 1
 _BOOKED_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
+_SHOWN_REFUSALS = 20
+"""Of a flood of messages that say nothing the first do; Dagster keeps what it is told."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -41,8 +43,9 @@ def receive_for(
     total = Taken()
     while (left := deadline - time.monotonic()) > _SHORTEST_POLL_SECONDS / 2:
         try:
-            # The store first: each delivery that cannot be handled brings a message nearer to the dead letters.
-            pipeline.store.presence.name()
+            # The store first, and by a write, which a full one refuses: each delivery that cannot be handled
+            # brings a message nearer to the dead letters.
+            pipeline.store.work.require_writable()
             is_paused = pipeline.store.coldstarts.intake_is_paused()
             if not is_paused:
                 wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
@@ -105,14 +108,14 @@ def _result(
 
 
 def refusal_metadata(taken: Taken) -> dict[str, dg.MetadataValue]:
-    """Counts, and the reason of every refused message, by its id."""
+    """Counts, and the reason of the first refused messages, by their ids; all are in the store."""
     metadata: dict[str, dg.MetadataValue] = {
         name.replace(" ", "_").replace(",", ""): dg.MetadataValue.int(amount)
         for name, amount in taken.counts.items()
     }
     metadata["messages_received"] = dg.MetadataValue.int(taken.received)
     if taken.refused:
-        metadata["refused"] = dg.MetadataValue.json(
-            {message_id: refusal.reason for message_id, refusal in taken.refused.items()}
-        )
+        shown = list(taken.refused.items())[:_SHOWN_REFUSALS]
+        metadata["messages_refused"] = dg.MetadataValue.int(len(taken.refused))
+        metadata["refused"] = dg.MetadataValue.json({name: refusal.reason for name, refusal in shown})
     return metadata

@@ -161,7 +161,9 @@ def _publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator
 def _set_aside(facts: Facts) -> Condition | None:
     if not facts.set_aside:
         return None
-    summary = f"{_count(len(facts.set_aside), 'schedule')} failed too often; partners see the last good version"
+    summary = (
+        f"{_count(len(facts.set_aside), 'schedule')} failed too often; partners see the last good version"
+    )
     examples = {str(key): reason for key, reason in facts.set_aside.items()}
     return Condition(AlarmName.SCHEDULES_SET_ASIDE, Severity.ERROR, summary, _examples(examples))
 

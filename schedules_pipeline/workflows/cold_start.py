@@ -3,8 +3,9 @@
 Any number of workers may be at it, each in a loop of small steps whose outcome is in the book; so whoever dies
 leaves no more undone than one batch, and whoever comes later goes on where the others are. The order of the
 preparation matters: the intake is stopped, then the queues are purged, and only then are the sources read. So
-whatever a purged message announced is read from its source, which is why every copy that we hold is compared,
-not only those that some schedule uses.
+whatever a purged message announced is read from its source. That is why every copy that we hold is compared, not
+only those that some schedule uses; and why whoever read an item before is kept from storing it, as the message
+would have done.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -118,6 +119,7 @@ class Coldstarter:
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
         if coldstart.request.purge:
             self._purge(coldstart, worker)
+            self._outdate_readers(coldstart, worker)
             self._compare_copies(coldstart, worker)
         listed = set(self._source.list_keys())
         heads = self._feed.heads()
@@ -134,6 +136,11 @@ class Coldstarter:
         until = self._clock() + self._purge_settles_for
         while self._clock() < until:
             self._wait(min(_RENEW_EVERY_SECONDS, (until - self._clock()).total_seconds()))
+            self._lead(coldstart, worker)
+
+    def _outdate_readers(self, coldstart: Coldstart, worker: str) -> None:
+        for pids in self._copies.fenced():
+            self._copies.outdate(pids)
             self._lead(coldstart, worker)
 
     def _compare_copies(self, coldstart: Coldstart, worker: str) -> None:

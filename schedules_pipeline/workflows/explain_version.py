@@ -7,6 +7,7 @@ it is shown.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from schedules_pipeline.domain.diff import Difference, diff
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ContentError
 from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.ports.feed import Change, ChangeFeed, FeedEntry
+from schedules_pipeline.ports.feed import Change, ChangeFeed
 from schedules_pipeline.ports.history import VersionHistory
 
 LOOKED_ON_FOR = timedelta(minutes=10)
@@ -46,16 +47,25 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """The other versions of the same events, in the order of the feed. ``stopped_at`` is where the search ended
+    early, None where it reached its end. ``goes_back`` says whether the feed still has the version itself.
+    """
+
+    versions: tuple[Change, ...] = ()
+    stopped_at: datetime | None = None
+    goes_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """``change`` holds the causes, with the fields that changed. ``comparison`` is None where a document is no
-    longer kept. ``touched`` are the other versions of the same events, in the order of the feed.
-    ``stopped_at`` is where the search ended early; None where it reached its end.
+    longer kept.
     """
 
     change: Change
     comparison: Comparison | None
-    touched: tuple[Change, ...]
-    stopped_at: datetime | None
+    touched: Touched
 
 
 class VersionExplainer:
@@ -82,8 +92,7 @@ class VersionExplainer:
             comparison = self.compare(key, change.seq)
         except NoSuchVersion:
             comparison = None
-        touched, stopped_at = self._touched(change)
-        return Explanation(change, comparison, touched, stopped_at)
+        return Explanation(change, comparison, self._find_touched(change))
 
     def _versions(self, key: ScheduleKey) -> Sequence[Change]:
         if versions := self._history.versions(key):
@@ -109,27 +118,26 @@ class VersionExplainer:
         broadcasts: list[dict[str, Any]] = orjson.loads(split_document(document)[1])
         return broadcasts
 
-    def _touched(self, change: Change) -> tuple[tuple[Change, ...], datetime | None]:
+    def _find_touched(self, change: Change) -> Touched:
         """The other versions that some event of this one is a cause of."""
         events = {cause.event_id for cause in change.causes}
         if not events:
-            return (), None
-        notified_at = min(cause.notified_at for cause in change.causes)
-        begin, end = notified_at - CLOCKS_DIFFER_BY, change.published_at + LOOKED_ON_FOR
-        found: list[Change] = []
-        for looked_at, entry in enumerate(self._rows_after(self._feed.position_before(begin)), start=1):
-            row = entry.change
-            if row.published_at > end:
-                break
-            if looked_at > MOST_ROWS:
-                return tuple(found), row.published_at
-            if (row.key, row.seq) != (change.key, change.seq) and _shares(row, events):
-                found.append(row)
-        return tuple(found), None
+            return Touched()
+        begin = min(cause.notified_at for cause in change.causes) - CLOCKS_DIFFER_BY
+        end = change.published_at + LOOKED_ON_FOR
+        until_the_end = takewhile(lambda row: row.published_at <= end, self._rows_since(begin))
+        rows = list(islice(until_the_end, MOST_ROWS + 1))
+        stopped_at = rows[-1].published_at if len(rows) > MOST_ROWS else None
+        found = [row for row in rows[:MOST_ROWS] if _shares(row, events)]
+        others = [row for row in found if (row.key, row.seq) != (change.key, change.seq)]
+        return Touched(
+            tuple(others), stopped_at, goes_back=stopped_at is not None or len(others) < len(found)
+        )
 
-    def _rows_after(self, position: str) -> Iterator[FeedEntry]:
+    def _rows_since(self, begin: datetime) -> Iterator[Change]:
+        position = self._feed.position_before(begin)
         while entries := self._feed.read_after(position, _ROWS_AT_ONCE):
-            yield from entries
+            yield from (entry.change for entry in entries)
             position = entries[-1].position
 
 

@@ -61,12 +61,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found. ``passed_over``: a change of them is on its way, or they were set aside, or their source
-    could not be read.
+    """What was found. ``moving``: what differs too, but a change is on its way, or they were set aside.
+    ``unread``: how many there are of which the source could not be read.
     """
 
     differences: Mapping[ScheduleKey, Difference]
-    passed_over: int
+    moving: Mapping[ScheduleKey, Difference]
+    unread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,11 @@ class DifferenceFinder:
             if parts := _find_parts(stored[key], e, lacks_entries=bool(missing.get(key))):
                 found[key] = _difference(parts, stored[key], e)
         moving = self._find_moving(list(found), stored)
-        standing = {key: difference for key, difference in found.items() if key not in moving}
-        return Look(standing, len(keys) - len(expected) + len(moving))
+        return Look(
+            {key: difference for key, difference in found.items() if key not in moving},
+            {key: difference for key, difference in found.items() if key in moving},
+            len(keys) - len(expected),
+        )
 
     def _read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, _Stored]:
         states = self._schedules.read(keys)

@@ -14,7 +14,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, changed_fields
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.urgency import due_at
-from schedules_pipeline.errors import InvalidDocument
+from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.formats.catalogue_document import (
     parse_catalogue_document,
     parse_copy,
@@ -156,6 +156,13 @@ def _with_changed_fields(
     told = dict(causes)
     for pid, result in stored.items():
         if result.previous is not None:
-            fields = changed_fields(parse_copy(pid, result.previous), parse_copy(pid, values[pid]))
-            told[pid] = replace(causes[pid], changed=fields)
+            told[pid] = replace(causes[pid], changed=_changed(pid, result.previous, values[pid]))
     return told
+
+
+def _changed(pid: Pid, previous: bytes, value: bytes) -> tuple[str, ...]:
+    """What is different; nothing that could be told where the copy that was replaced does not read back."""
+    try:
+        return changed_fields(parse_copy(pid, previous), parse_copy(pid, value))
+    except InvalidRecord:
+        return ()

@@ -13,6 +13,7 @@ from datetime import datetime
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.accepted_schedule import (
     AcceptedSchedule,
     parse_accepted,
@@ -54,6 +55,9 @@ from schedules_pipeline.workflows.resolve_programmes import (
 
 NOTHING = AcceptedSchedule("", (), (), ())
 """Stands for the source of a schedule that has none."""
+
+_UNREADABLE = AcceptedSchedule("", (), (), ())
+"""Stands for an accepted source that does not read back, until what the source has now replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class Rebuilder:
         if refusals:
             self._refused.keep(refusals)
             self._counters.add({"schedule documents refused": len(refusals)})
+        _require_something([draft for draft in drafts if str(draft.work.key) in refusals])
         return failed
 
     def _fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
@@ -262,13 +267,37 @@ def _seconds_since_notified(published: Sequence[Work], now: datetime) -> dict[st
 
 
 def _draft(work: Work, state: ScheduleState, *, everything: bool) -> _Draft:
-    held = NOTHING if state.accepted is None else parse_accepted(state.accepted)
+    held = _held(state)
     needs = Needs(
         episodes=held.episodes(),
         unregistered_shown=held.shown() if everything else (),
         registered_ancestors=frozenset() if everything else state.ancestors,
     )
     return _Draft(work, state, held, held, needs)
+
+
+def _held(state: ScheduleState) -> AcceptedSchedule:
+    """What was accepted last. Raises :class:`InvalidRecord` where that does not read back, unless the source is
+    asked anyway.
+    """
+    if state.accepted is None:
+        return NOTHING
+    try:
+        return parse_accepted(state.accepted)
+    except InvalidRecord:
+        if not state.must_fetch:
+            raise
+        return _UNREADABLE
+
+
+def _require_something(refused: Iterable[_Draft]) -> None:
+    """Where nothing is held there is no last good to stay with, and partners must not lose what they have."""
+    for draft in refused:
+        if draft.held is _UNREADABLE:
+            raise InvalidRecord(
+                f"schedule {draft.work.key}: what was accepted does not read back, and what the source has is "
+                "refused: put a valid document"
+            )
 
 
 def _take(draft: _Draft, schedule: AcceptedSchedule, *, everything: bool) -> None:

@@ -86,8 +86,9 @@ class Reconciler:
         counts |= {part.value: sum(part in d.parts for d in differing.values()) for part in Part}
         say(f"{len(differing)} of {len(keys)} schedules differ from what their sources say")
         self._repair(differing)
-        wrong = self._find_wrong(differing)
-        counts |= {"mended": len(differing) - len(wrong), "not mended": len(wrong)}
+        wrong, pending = self._find_wrong(differing)
+        mended = len(differing) - len(wrong) - len(pending)
+        counts |= {"mended": mended, "being mended": len(pending), "not mended": len(wrong)}
         return _name(sorted(wrong))
 
     def _list(self, share: Share) -> list[ScheduleKey]:
@@ -108,7 +109,7 @@ class Reconciler:
         done = 0
         for batch, look in self._looks(keys):
             suspected |= look.differences
-            counts["passed over"] += look.passed_over
+            counts["passed over"] += look.unread + len(look.moving)
             done += len(batch)
             say(f"{done} of {len(keys)} schedules looked at, {len(suspected)} suspected to differ")
         return suspected
@@ -126,15 +127,17 @@ class Reconciler:
                     standing[key] = difference
         return standing
 
-    def _find_wrong(self, repaired: Differences) -> list[ScheduleKey]:
-        return [key for _, look in self._looks(list(repaired)) for key in look.differences]
+    def _find_wrong(self, repaired: Differences) -> tuple[list[ScheduleKey], list[ScheduleKey]]:
+        """Those that still differ though nothing is pending, and those that wait for another attempt."""
+        looks = [look for _, look in self._looks(list(repaired))]
+        return [key for look in looks for key in look.differences], [k for look in looks for k in look.moving]
 
     def _looks(self, keys: Sequence[ScheduleKey]) -> Iterator[tuple[Sequence[ScheduleKey], Look]]:
         for batch in _batches(keys):
             yield batch, self._finder.look_at(batch)
 
     def _repair(self, differing: Differences) -> None:
-        """Build them from their sources. One that cannot be built is found to be still wrong."""
+        """Build them from their sources. Those that cannot be built are put back, and tried again by publishers."""
         for keys in _batches(list(differing)):
             cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self._clock())
             self._distrust({key: differing[key] for key in keys if differing[key].is_hidden}, cause)

@@ -12,6 +12,7 @@ from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem
 from schedules_pipeline.domain.dependencies import Entry, Shown, find_ancestors
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import Programme, resolve_programme
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.catalogue_document import parse_copy
 from schedules_pipeline.ports.catalogue import CopyStore
 from schedules_pipeline.ports.references import ReferenceIndex
@@ -65,6 +66,7 @@ class ProgrammeResolver:
         self._items: dict[Pid, CatalogueItem | None] = {}
         self._programmes: dict[Pid, Programme] = {}
         self._sourced: set[Pid] = set()
+        self._unreadable: set[Pid] = set()
 
     def resolve(self, batch: Mapping[ScheduleKey, Needs]) -> Programmes:
         """The programme of every episode shown; on return all that was read was registered before."""
@@ -94,10 +96,10 @@ class ProgrammeResolver:
         if not wanted:
             return False
         self._sourced |= wanted
-        self._follower.plant(sorted(pid for pid in wanted if self._items[pid] is None))
+        held = {pid for pid in wanted if self._items[pid] is not None or pid in self._unreadable}
+        self._follower.plant(sorted(wanted - held))
         if self._refresh_cause is not None:
-            held = sorted(pid for pid in wanted if self._items[pid] is not None)
-            self._follower.follow(dict.fromkeys(held, self._refresh_cause))
+            self._follower.follow(dict.fromkeys(sorted(held), self._refresh_cause))
         self._forget(wanted)
         return True
 
@@ -122,11 +124,20 @@ class ProgrammeResolver:
             found = self._copies.read(list(pids))
             parents = set()
             for pid in pids:
-                content = found.get(pid)
-                item = self._items[pid] = None if content is None else parse_copy(pid, content)
+                item = self._items[pid] = self._parse(pid, found.get(pid))
                 if item is not None and item.parent_pid is not None:
                     parents.add(item.parent_pid)
             pids = parents - self._items.keys()
+
+    def _parse(self, pid: Pid, content: bytes | None) -> CatalogueItem | None:
+        """Raises :class:`InvalidRecord`, except of a copy that is going to be compared with its source."""
+        try:
+            return None if content is None else parse_copy(pid, content)
+        except InvalidRecord:
+            if self._refresh_cause is None or pid in self._sourced:
+                raise
+            self._unreadable.add(pid)
+            return None
 
     def _forget(self, pids: Iterable[Pid]) -> None:
         """Have these items read again, and the programmes resolved again that were made of them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 import pytest
-from cli_stage import KEY, Stage
+from cli_stage import KEY, Stage, all_commands
 from click.testing import CliRunner
 
 from schedules_pipeline.cli.endings import Ending
@@ -21,19 +21,6 @@ from schedules_pipeline.errors import (
 )
 
 
-def _all_commands(group: click.Group = main, path: str = "") -> list[tuple[str, click.Command]]:
-    """Every command by its words, those of groups included."""
-    found: list[tuple[str, click.Command]] = []
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        found.append((f"{path}{name}", command))
-        if isinstance(command, click.Group):
-            found += _all_commands(command, f"{path}{name} ")
-    return found
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_the_commands_say(name: str) -> None:
     """The line of help in the list is the command's own, and the command has the name that it is listed under."""
@@ -43,7 +30,7 @@ def test_the_list_of_commands_says_what_the_commands_say(name: str) -> None:
     assert (command.name, command.short_help) == (name, COMMANDS[name][1])
 
 
-@pytest.mark.parametrize(("path", "command"), _all_commands(), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("path", "command"), all_commands(), ids=lambda value: str(value)[:40])
 def test_every_command_has_help(path: str, command: click.Command) -> None:
     """Every command and every option says what it does."""
     result = CliRunner().invoke(main, [*path.split(), "--help"])
@@ -54,7 +41,7 @@ def test_every_command_has_help(path: str, command: click.Command) -> None:
     assert [option.opts for option in options if not option.help] == []
 
 
-@pytest.mark.parametrize(("path", "command"), _all_commands(), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("path", "command"), all_commands(), ids=lambda value: str(value)[:40])
 def test_every_command_can_answer_a_program(path: str, command: click.Command) -> None:
     """Every command that does something has --json."""
     is_mere_group = isinstance(command, click.Group) and not command.invoke_without_command

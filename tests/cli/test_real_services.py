@@ -54,6 +54,8 @@ def terminal(
             "SCHEDULES_REDIS_URL": redis_server.url,
             "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url,
             "SCHEDULES_AWS_REGION": aws_endpoints.region,
+            # The stage's days are long over by a real clock.
+            "SCHEDULES_RETENTION_DAYS": "0",
             "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
             "AWS_ACCESS_KEY_ID": str(aws_endpoints.access_key_id),
             "AWS_SECRET_ACCESS_KEY": str(aws_endpoints.secret_access_key),

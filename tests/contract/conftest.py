@@ -5,7 +5,7 @@ the back-references elsewhere: the fakes again, and one Redis beside a DynamoDB 
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from fakes_beside_index import fake_store_beside_index
 
 from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
 from schedules_pipeline.adapters.redis.link import Client, RedisLink, connect
-from schedules_pipeline.composition import Store, redis_store, with_index_elsewhere
+from schedules_pipeline.composition import Store, redis_store, utc_now, with_index_elsewhere
 from schedules_pipeline.local.servers import RedisServer
 
 PassTime = Callable[[timedelta], None]
@@ -25,6 +25,7 @@ PassTime = Callable[[timedelta], None]
 class StoreUnderTest:
     store: Store
     pass_time: PassTime
+    now: Callable[[], datetime] = utc_now
 
 
 @pytest.fixture(scope="session")
@@ -60,10 +61,10 @@ def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> Stor
     """An empty store of each kind, and what makes time pass in it."""
     if request.param == "fakes":
         clock = FakeClock()
-        return StoreUnderTest(fake_store(clock).as_store(), clock.advance)
+        return StoreUnderTest(fake_store(clock).as_store(), clock.advance, clock)
     if request.param == "fakes beside an index":
         clock = FakeClock()
-        return StoreUnderTest(fake_store_beside_index(clock).as_store(), clock.advance)
+        return StoreUnderTest(fake_store_beside_index(clock).as_store(), clock.advance, clock)
     if request.param == "dynamodb":
         return _beside_dynamodb(request, next(keyspaces))
     client: Client = request.getfixturevalue(f"{request.param}_link_client")
@@ -85,6 +86,12 @@ def store(under_test: StoreUnderTest) -> Store:
 
 
 @pytest.fixture
+def now(under_test: StoreUnderTest) -> Callable[[], datetime]:
+    """The clock that the store goes by."""
+    return under_test.now
+
+
+@pytest.fixture
 def pass_time(under_test: StoreUnderTest) -> PassTime:
     """Makes everything in the store as if so much time had passed: what expires, and what is idle."""
     return under_test.pass_time
@@ -98,7 +105,7 @@ def _pass_time(client: Any, keyspace: str, by: timedelta) -> None:
         if left > 0:
             client.pexpire(key, left - milliseconds)
     changes = f"{keyspace}:{{feed}}:changes"
-    if client.exists(changes):
+    if client.exists(changes) and client.xinfo_groups(changes):
         for taken in client.xpending_range(changes, "dagster", "-", "+", 1000):
             idle = taken["time_since_delivered"] + milliseconds
             client.xclaim(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.ports.catalogue import Begun, Stored
+from schedules_pipeline.ports.catalogue import Begun, Collected, Stored
 
 PassTime = Callable[[timedelta], None]
 
@@ -302,3 +302,103 @@ def test_fence_expires_after_its_debt_is_settled(store: Store, pass_time: PassTi
     pass_time(_A_DAY)
 
     assert _begin(store).token == 1
+
+
+def test_collecting_deletes_what_nothing_depends_on(store: Store) -> None:
+    """A copy goes, and the note that one is missed; an item that something depends on is left alone."""
+    _plant(store, _token(store), b"1")
+    _plant(store, _token(store, _Q), b"2", _Q)
+    _depend_on(store, _Q)
+    store.copies.note_missing([_R])
+
+    collected = store.copies.collect([_P, _Q, _R])
+
+    assert collected == Collected(copies=1, notes=1)
+    assert store.copies.read([_P, _Q]) == {_Q: b"2"}
+
+
+def test_collecting_again_finds_nothing(store: Store) -> None:
+    """What is gone is gone, and what was never there is no error."""
+    _plant(store, _token(store), b"1")
+    store.copies.collect([_P])
+
+    assert store.copies.collect([_P, _Q]) == Collected(0, 0)
+    assert store.copies.collect([]) == Collected(0, 0)
+
+
+def test_what_is_owed_is_not_collected(store: Store) -> None:
+    """Somebody is about to propagate this copy; it goes when that is done."""
+    token = _token(store)
+    _store(store, token, b"1")
+    while_owed = store.copies.collect([_P])
+    store.copies.settle({_P: token})
+
+    settled = store.copies.collect([_P])
+
+    assert while_owed == Collected(0, 0)
+    assert settled == Collected(1, 0)
+
+
+def test_collected_item_is_not_brought_back_by_a_slow_reader(store: Store) -> None:
+    """Who read the item before the copy's last change can neither store nor plant it when the copy is gone."""
+    slow, quick = _token(store), _token(store)
+    _store(store, quick, b"new")
+    store.copies.settle({_P: quick})
+    store.copies.collect([_P])
+
+    late, planted = _store(store, slow, b"old"), _plant(store, slow, b"old")
+
+    assert not late.changed
+    assert planted is None
+    assert _copy(store) is None
+
+
+def test_collected_item_keeps_its_tokens_for_a_day(store: Store, pass_time: PassTime) -> None:
+    """Also where its absence was noted, which does not expire by itself."""
+    _token(store)
+    store.copies.note_missing([_P])
+    store.copies.collect([_P])
+    pass_time(_A_DAY / 2)
+    within = _token(store)
+    pass_time(_A_DAY)
+
+    after = _token(store)
+
+    assert (within, after) == (2, 1)
+
+
+def test_collected_absence_owes_nothing(store: Store) -> None:
+    """Nobody relied on it any more, so a copy that is planted later is no news to anybody."""
+    store.copies.note_missing([_P])
+    store.copies.collect([_P])
+
+    _plant(store, _token(store), b"1")
+
+    assert not _begin(store).is_owed
+
+
+def test_fenced_lists_every_item_with_tokens(store: Store) -> None:
+    """Items are listed whether or not there is a copy."""
+    _plant(store, _token(store), b"1")
+    _begin(store, _Q)
+    store.copies.note_missing([_R])
+
+    listed = {pid for pids in store.copies.fenced() for pid in pids}
+
+    assert listed == {_P, _Q, _R}
+
+
+def test_what_was_read_before_is_outdated(store: Store) -> None:
+    """Whoever has taken a token of an item stores and plants nothing with it once the item was outdated."""
+    begun = store.copies.begin([_P])[_P]
+    taken = store.copies.take_tokens([_P, _Q])
+
+    store.copies.outdate([_P, _Q, _R])
+
+    assert store.copies.plant({_P: (taken[_P], b"old")}) == {_P: None}
+    assert store.copies.store({_P: (begun.token, b"old"), _Q: (taken[_Q], b"old")}) == {
+        _P: Stored(changed=False, is_owed=False),
+        _Q: Stored(changed=False, is_owed=False),
+    }
+    fresh = store.copies.take_tokens([_P])
+    assert store.copies.plant({_P: (fresh[_P], b"new")}) == {_P: b"new"}

@@ -13,6 +13,7 @@ PassTime = Callable[[timedelta], None]
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
+_C = ScheduleKey.parse("cedar/2026-03-28")
 _A_MINUTE = timedelta(seconds=60)
 
 
@@ -191,3 +192,80 @@ def test_positions_are_found_by_time(store: Store) -> None:
 
     assert _changes(from_the_first) == [_change(_A, 1), _change(_B, 1)]
     assert from_the_end == []
+
+
+def test_heads_of_some_schedules(store: Store) -> None:
+    """Only those that are asked for, and of them only those that were ever published."""
+    _append(store, _change(_A, 1), _change(_A, 2), _change(_B, 1))
+
+    assert store.feed.heads_of([_A, _C]) == {_A: _change(_A, 2)}
+    assert store.feed.heads_of([]) == {}
+
+
+def test_removals_are_forgotten(store: Store) -> None:
+    """The head goes and the rows stay; afterwards the schedule may begin with 1 again, or go on."""
+    _append(store, _change(_A, 1), _change(_A, 2, ""), _change(_B, 4, ""))
+
+    store.feed.forget_removals({_A: 2, _B: 4, _C: 1})
+    store.feed.forget_removals({})
+
+    assert store.feed.heads() == {}
+    assert len(_all(store)) == 3
+    _append(store, _change(_A, 1), _change(_B, 5))
+    assert store.feed.heads() == {_A: _change(_A, 1), _B: _change(_B, 5)}
+
+
+def test_what_is_no_removal_is_not_forgotten(store: Store) -> None:
+    """A schedule that was published anew, or removed a second time, keeps its head."""
+    _append(store, _change(_A, 1, ""), _change(_A, 2), _change(_B, 1, ""), _change(_B, 3, ""))
+
+    store.feed.forget_removals({_A: 1, _B: 1})
+    store.feed.forget_removals({_A: 2})
+
+    assert store.feed.heads() == {_A: _change(_A, 2), _B: _change(_B, 3, "")}
+
+
+def test_trimming_takes_old_rows_and_no_heads(
+    store: Store, now: Callable[[], datetime], pass_time: PassTime
+) -> None:
+    """Rows that were appended before the moment go, later ones stay, and every head."""
+    _append(store, _change(_A, 1), _change(_B, 1))
+    between = _next_moment(now, pass_time)
+    _append(store, _change(_A, 2))
+
+    gone = store.feed.trim(between)
+
+    assert gone == 2
+    assert _all(store) == [_change(_A, 2)]
+    assert store.feed.heads() == {_A: _change(_A, 2), _B: _change(_B, 1)}
+
+
+def test_trimming_leaves_what_is_young(store: Store, now: Callable[[], datetime]) -> None:
+    """Nothing goes where nothing is older, not even from an empty feed."""
+    assert store.feed.trim(now()) == 0
+    _append(store, _change(_A, 1))
+
+    assert store.feed.trim(now() - _A_MINUTE) == 0
+    assert _all(store) == [_change(_A, 1)]
+
+
+def test_positions_go_on_after_trimming(
+    store: Store, now: Callable[[], datetime], pass_time: PassTime
+) -> None:
+    """Who had read up to some row reads on from there, though the row is gone."""
+    _append(store, _change(_A, 1))
+    position = store.feed.read_after("0", 10)[0].position
+    store.feed.trim(_next_moment(now, pass_time))
+    _append(store, _change(_A, 2))
+
+    assert _changes(store.feed.read_after(position, 10)) == [_change(_A, 2)]
+    assert _changes(store.feed.take_unrecorded("recorder", 10)) == [_change(_A, 2)]
+
+
+def _next_moment(now: Callable[[], datetime], pass_time: PassTime) -> datetime:
+    """A moment that is later than all before, to the millisecond, and not later than those to come."""
+    until = now() + timedelta(milliseconds=2)
+    pass_time(timedelta(milliseconds=2))
+    while (moment := now()) < until:
+        pass
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -151,3 +151,15 @@ def test_a_pass_that_never_succeeded_has_no_success(store: Store) -> None:
     store.passes.note(ill)
 
     assert store.passes.all()[PassName.RECONCILIATION].latest_success is None
+
+
+def test_comparisons_are_forgotten(store: Store) -> None:
+    """A schedule that neither side has any more is no longer listed; forgetting the unknown is allowed."""
+    comparison = Comparison(1, Verdict.MATCHES, "2026-03-28T12:00:00+00:00")
+    store.comparisons.keep({_A: comparison, _B: comparison})
+
+    store.comparisons.forget([_A])
+    store.comparisons.forget([_A])
+    store.comparisons.forget([])
+
+    assert store.comparisons.all() == {_B: comparison}

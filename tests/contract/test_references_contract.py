@@ -104,3 +104,25 @@ def test_entries_of_different_pids_are_apart(store: Store) -> None:
     store.references.unregister({_A: [Entry(_EPISODE, _FIRST)]}, 2)
 
     assert store.references.references([_EPISODE, _OTHER]) == {_EPISODE: [], _OTHER: [Reference(_A, _FIRST)]}
+
+
+def test_unregistering_counts_what_it_removes(store: Store) -> None:
+    """Entries that are not there, or were registered by a later build, do not count."""
+    store.references.register({_A: [Entry(_EPISODE, _FIRST), Entry(_SERIES)]}, 5)
+    store.references.register({_B: [Entry(_SERIES)]}, 6)
+
+    removed = store.references.unregister(
+        {_A: [Entry(_EPISODE, _FIRST), Entry(_SERIES), Entry(_OTHER)], _B: [Entry(_SERIES)]}, 5
+    )
+
+    assert removed == 2
+
+
+def test_pids_lists_what_is_depended_on(store: Store) -> None:
+    """A pid is listed as long as anything depends on it."""
+    store.references.register({_A: [Entry(_EPISODE, _FIRST), Entry(_SERIES), Entry(_OTHER)]}, 1)
+    store.references.unregister({_A: [Entry(_SERIES)]}, 1)
+
+    listed = {pid for pids in store.references.pids() for pid in pids}
+
+    assert listed == {_EPISODE, _OTHER}

@@ -251,3 +251,148 @@ def test_an_unchanged_commit_that_is_sent_twice_is_unchanged_twice(store: Store)
     first, again = (store.schedules.commit([commit])[0] for _ in range(2))
 
     assert first == again == Committed(Outcome.UNCHANGED, 1)
+
+
+def _tokens(store: Store, *keys: ScheduleKey) -> dict[ScheduleKey, int]:
+    return {key: _state(store, key).committed_token for key in keys}
+
+
+def _announce(store: Store, key: ScheduleKey = _A) -> None:
+    store.schedules.announced({key: _state(store, key).seq})
+
+
+def test_held_lists_everything_of_which_there_is_a_state(store: Store) -> None:
+    """Also a schedule that was only ever marked, and one that was removed."""
+    store.schedules.count_source_change([_B])
+    _publish(store, 1)
+    _publish(store, 2, "")
+
+    listed = {key for keys in store.schedules.held() for key in keys}
+
+    assert listed == {_A, _B}
+
+
+def test_removed_schedule_is_forgotten(store: Store) -> None:
+    """Nothing is left of it, so it begins with nothing."""
+    _publish(store, 1)
+    _publish(store, 2, "")
+    _announce(store)
+
+    gone = store.schedules.forget(_tokens(store, _A))
+
+    assert gone == {_A}
+    assert _state(store) == ScheduleState(_A)
+    assert store.history.versions(_A) == []
+    assert [keys for keys in store.schedules.held() if keys] == []
+
+
+def test_forgetting_the_unknown_is_allowed(store: Store) -> None:
+    """A schedule that another collection has forgotten is simply gone."""
+    store.schedules.forget({_A: 7})
+
+    assert store.schedules.forget({}) == set()
+    assert _state(store) == ScheduleState(_A)
+
+
+def test_shown_schedule_is_not_forgotten(store: Store) -> None:
+    """Whatever its token: partners see it."""
+    _publish(store, 1)
+    _announce(store)
+
+    assert store.schedules.forget(_tokens(store, _A)) == set()
+    assert store.schedules.documents([_A])
+
+
+def test_schedule_with_an_unread_source_is_not_forgotten(store: Store) -> None:
+    """Its source mark is all that says that there is something to fetch."""
+    _publish(store, 1, "")
+    store.schedules.count_source_change([_A])
+
+    assert store.schedules.forget(_tokens(store, _A)) == set()
+    assert _state(store).must_fetch
+
+
+def test_schedule_with_an_unannounced_row_is_not_forgotten(store: Store) -> None:
+    """The feed may not know of the removal yet."""
+    _publish(store, 1)
+    _publish(store, 2, "")
+
+    assert store.schedules.forget(_tokens(store, _A)) == set()
+    assert _state(store).seq == 2
+
+
+def test_schedule_that_was_built_since_is_not_forgotten(store: Store) -> None:
+    """Somebody has committed after the state was read, so it is no longer the one that was judged."""
+    _publish(store, 1, "")
+    tokens = _tokens(store, _A)
+    _publish(store, 2, "")
+
+    assert store.schedules.forget(tokens) == set()
+    assert _state(store).committed_token == 2
+
+
+def test_distrusted_schedule_publishes_the_same_again(store: Store) -> None:
+    """The next commit is a version, though its bytes are those that were published, under the next number."""
+    _publish(store, 1)
+    store.schedules.distrust({_A: 0}, 2)
+
+    again = _publish(store, 3)
+
+    assert (again.outcome, again.seq) == (Outcome.PUBLISHED, 2)
+    assert _publish(store, 4).outcome is Outcome.UNCHANGED
+
+
+def test_distrusted_schedule_publishes_a_removal_again(store: Store) -> None:
+    """Also where there is nothing to show."""
+    _publish(store, 1)
+    _publish(store, 2, "")
+    store.schedules.distrust({_A: 0}, 3)
+
+    assert _publish(store, 4, "").outcome is Outcome.PUBLISHED
+
+
+def test_distrusted_schedule_goes_on_above_the_given_number(store: Store) -> None:
+    """Where the state was lost, and the feed has higher numbers than it remembers."""
+    _publish(store, 1)
+    store.schedules.distrust({_A: 7, _B: 4}, 2)
+
+    assert _publish(store, 3).seq == 8
+    assert _state(store, _B).seq == 4
+
+
+def test_distrusting_supersedes_earlier_builds(store: Store) -> None:
+    """It is a step of a claim: who began earlier may not commit, who has read the state builds again."""
+    _publish(store, 1)
+    before = _state(store)
+    store.schedules.distrust({_A: 0}, 5)
+
+    earlier, later = (
+        store.schedules.commit([_commit(4, before)]),
+        store.schedules.commit([_commit(6, before)]),
+    )
+
+    assert earlier[0].outcome is Outcome.SUPERSEDED
+    assert later[0].outcome is Outcome.MOVED
+
+
+def test_distrust_of_an_overtaken_claim_does_nothing(store: Store) -> None:
+    """Whoever has committed since knows better."""
+    _publish(store, 5)
+    before = _state(store)
+
+    store.schedules.distrust({_A: 9}, 5)
+    store.schedules.distrust({}, 6)
+
+    assert _state(store) == before
+
+
+def test_distrust_leaves_the_rest_as_it_is(store: Store) -> None:
+    """The accepted source, what it depends on and the document stay, so that a death does no harm."""
+    _publish(store, 1, accepted=b"source", accepted_is_new=True, ancestors=frozenset({_SERIES}))
+    document = store.schedules.documents([_A])
+
+    store.schedules.distrust({_A: 0}, 2)
+
+    state = _state(store)
+    assert (state.accepted, state.ancestors) == (b"source", frozenset({_SERIES}))
+    assert store.schedules.documents([_A]) == document

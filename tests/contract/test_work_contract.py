@@ -460,3 +460,27 @@ def test_nothing_waits_longer_than_the_longest_pause(store: Store) -> None:
 
     assert early is None
     assert _keys(_claim(store, now=_NOW + LONGEST_PAUSE)) == [_A]
+
+
+def test_failures_are_forgotten(store: Store) -> None:
+    """A schedule that is none of ours any more is no longer listed as set aside; others are."""
+    _mark(store, _A, _B)
+    claim = _claim(store)
+    store.work.postpone(claim, dict.fromkeys([_A, _B], Failure("broken", None)), counts=True)
+
+    store.work.forget([_A])
+    store.work.forget([])
+
+    assert store.work.set_aside() == {_B: "broken"}
+
+
+def test_causes_of_a_failed_build_join_those_marked_meanwhile(store: Store) -> None:
+    """Where a schedule is marked again while its build fails, the next build knows of both causes, oldest first."""
+    _mark(store, _A, cause=1)
+    claim = _claim(store)
+    _mark(store, _A, cause=2)
+
+    _fail(store, claim, [_A])
+
+    [work] = _claim(store).work
+    assert (work.causes, work.cause_count) == ((_cause(1), _cause(2)), 2)

@@ -1,6 +1,7 @@
 """What Dagster is told: on an instance in memory, over a pipeline of fakes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -220,6 +221,35 @@ def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR
     assert "it broke" in (evaluation.description or "")
+
+
+def test_checks_that_fail_as_errors_are_kept_while_they_do(stage: Stage) -> None:
+    """The store knows which checks fail as errors now, and forgets those that pass; warnings are not kept."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    comparison = Comparison(1, Verdict.DIFFERS, "2026-03-28T12:00:00+00:00", difference_count=2)
+
+    stage.recorder.record_comparisons({_KEY: comparison})
+    failing = stage.store.failing_checks.all()
+    stage.recorder.record_comparisons({_KEY: replace(comparison, verdict=Verdict.MATCHES)})
+
+    assert failing == {(_KEY, "matches_legacy"): "2 differences from the old system"}
+    assert stage.store.failing_checks.all() == {}
+
+
+def test_nothing_fails_of_a_schedule_that_was_removed(stage: Stage) -> None:
+    """With its removal whatever failed of a schedule is forgotten."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    stage.store.failing_checks.note({(_KEY, "index_complete"): "1 missing"})
+    stage.upstreams.schedule_source.remove(_KEY)
+    body = orjson.dumps({"sid": _KEY.sid, "date": _KEY.date.isoformat(), "action": "DELETE"}).decode()
+    stage.pipeline.schedule_intake.handle([Message("m2", body, stage.clock(), "", 1)])
+    stage.pipeline.publisher.publish_all()
+
+    stage.recorder.record_published()
+
+    assert stage.store.failing_checks.all() == {}
 
 
 @pytest.mark.parametrize(

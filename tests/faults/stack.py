@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -38,9 +38,9 @@ from schedules_pipeline.local.upstream import Upstream
 from schedules_pipeline.settings import Settings
 
 _REPOSITORY = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 40.0
+_PATIENCE_SECONDS = 180.0
 _LOOK_EVERY_SECONDS = 0.05
-_A_CHANGE_EVERY_SECONDS = 0.1
+_A_CHANGE_EVERY_SECONDS = 0.3
 _VISIBILITY_SECONDS = 15
 _ACCOUNT = "000000000001"
 
@@ -49,7 +49,8 @@ class World:
     """The upstream's documents as they are now, and a thread that goes on changing and announcing them."""
 
     def __init__(self, upstream: Upstream) -> None:
-        sample = make_sample(date(2026, 6, 1), days=3, clock_change_days=False)
+        # Days of now: what is long past is kept no more.
+        sample = make_sample(datetime.now(UTC).date(), days=3, clock_change_days=False)
         upstream.load(sample)
         self.changes = 0
         self._upstream = upstream
@@ -125,7 +126,7 @@ class Stack:
         self.emulator = stack.enter_context(AwsEmulator(emulator, directory / "emulator"))
         self.proxy = stack.enter_context(Proxy(self.emulator.port))
         endpoints = AwsEndpoints(self.emulator.endpoint_url, self.emulator.region, _ACCOUNT)
-        self.world = World(self._provide(endpoints, catalogue))
+        self.world = self._provide(endpoints, catalogue)
         self._settings = self._write_settings(catalogue.url)
         # What the test asks does not go through the proxy.
         direct = {"SCHEDULES_AWS_ENDPOINT_URL": self.emulator.endpoint_url}
@@ -198,7 +199,7 @@ class Stack:
     def wait_for_the_middle(self) -> None:
         """Return when some changes have been published, others not, and schedules are being built."""
         before = self._versions()
-        wait_until(lambda: self._versions() > before + 20, "nothing is published")
+        wait_until(lambda: self._versions() > before, "nothing is published")
         wait_until(lambda: self.pipeline.store.work.backlog().in_progress > 0, "nothing is in progress")
 
     def wait_until_caught_up(self, expected: Contents) -> None:
@@ -257,14 +258,13 @@ class Stack:
         for process in (self.daemon, self.code_server, self.redis):
             process.__exit__(None, None, None)
 
-    def _provide(self, endpoints: AwsEndpoints, catalogue: RedisServer) -> Upstream:
+    def _provide(self, endpoints: AwsEndpoints, catalogue: RedisServer) -> World:
         provisioned = provision(endpoints, bucket="source")
-        announce_schedules(endpoints, provisioned)
         for channel in (provisioned.schedule_events, provisioned.catalogue_events):
             endpoints.sqs().set_queue_attributes(
                 QueueUrl=channel.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_SECONDS)}
             )
-        return Upstream(
+        upstream = Upstream(
             s3=endpoints.s3(),
             sns=endpoints.sns(),
             redis=Redis.from_url(catalogue.url),
@@ -272,6 +272,9 @@ class Stack:
             clock=lambda: datetime.now(UTC),
             bucket=provisioned.bucket,
         )
+        world = World(upstream)
+        announce_schedules(endpoints, provisioned)
+        return world
 
     def _write_settings(self, catalogue_url: str) -> dict[str, str]:
         home = self._directory / "dagster"
@@ -284,7 +287,7 @@ class Stack:
             "SCHEDULES_AWS_ENDPOINT_URL": self.proxy.url,
             "SCHEDULES_AWS_REGION": self.emulator.region,
             "SCHEDULES_SCHEDULE_BUCKET": "source",
-            "SCHEDULES_FIRST_DATE": "2026-01-01",
+            "SCHEDULES_FIRST_DATE": f"{datetime.now(UTC):%Y-%m-01}",
             "AWS_ACCESS_KEY_ID": _ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "local",
             "DAGSTER_HOME": str(home),

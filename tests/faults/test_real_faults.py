@@ -1,5 +1,6 @@
 """Real processes are struck in the middle of a stream of changes; nothing may be lost, and all be caught up with."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -13,6 +14,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
 Recovers = Callable[[str], AbstractContextManager[None]]
 _CHANGES_MEANWHILE = 20
+"""At three a second."""
+
+_OUTAGE_SECONDS = 5.0
 
 
 def test_a_killed_publisher_is_replaced_and_its_schedules_are_built(stack: Stack, recovers: Recovers) -> None:
@@ -45,22 +49,23 @@ def test_a_killed_redis_comes_back_with_everything_that_it_had_acknowledged(
 
 def test_a_redis_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers) -> None:
     """Calls that time out may take effect later, and twice; that does no harm."""
-    with recovers("Redis does not answer"), stack.standing_still(stack.redis):
-        stack.wait_for_changes(_CHANGES_MEANWHILE)
+    with recovers("Redis does not answer for longer than a call waits"), stack.standing_still(stack.redis):
+        stack.wait_for_changes(2 * _CHANGES_MEANWHILE)
 
 
 def test_a_redis_out_of_memory_loses_nothing(stack: Stack, recovers: Recovers) -> None:
     """What cannot be written is refused as a whole, the error says why, and messages wait in the queue."""
     with recovers("Redis out of memory"), stack.out_of_memory():
         with pytest.raises(ServiceError, match="maxmemory"):
-            stack.pipeline.store.counters.add({"messages received": 1})
-        stack.wait_for_changes(_CHANGES_MEANWHILE * 5)
+            stack.pipeline.store.work.require_writable()
+        stack.wait_for_changes(_CHANGES_MEANWHILE)
 
 
 def test_an_aws_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers) -> None:
     """Long polls and fetches that get no answer are asked again."""
     with recovers("AWS does not answer"), stack.standing_still(stack.emulator):
-        wait_until(lambda: stack.pipeline.store.work.backlog().is_empty, "it goes on without a source")
+        # No event could be awaited: that nothing happens is the fault.
+        time.sleep(_OUTAGE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ def test_a_bad_way_to_aws_delays_and_loses_nothing(
 ) -> None:
     """Messages that could not be received or deleted come again; documents that could not be fetched wait."""
     with recovers(name), stack.behaving(behaviour):
-        stack.wait_for_changes(_CHANGES_MEANWHILE * 3)
+        stack.wait_for_changes(_CHANGES_MEANWHILE)
 
 
 def test_every_version_that_the_faults_left_is_recorded_in_dagster(stack: Stack) -> None:

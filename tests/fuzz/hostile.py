@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("SCHEDULES_FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SCHEDULES_FUZZ_EXAMPLES", "100"))
 
 thoroughly = settings(
     max_examples=EXAMPLES,

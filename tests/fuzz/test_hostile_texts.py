@@ -23,12 +23,13 @@ from schedules_pipeline.domain.diff import Difference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.formats.markdown import escape_markdown
 from schedules_pipeline.local.narrator import describe_verdict
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
 from schedules_pipeline.ports.work import Cause, Origin
-from schedules_pipeline.recording import as_markdown, change_metadata, evaluation
+from schedules_pipeline.recording import change_metadata, evaluation
 from schedules_pipeline.workflows.check_schedules import is_built, legacy_result, source_accepted
 from schedules_pipeline.workflows.compare_legacy import judge_differences
 
@@ -118,10 +119,10 @@ def test_markdown_shows_a_text_as_it_is(text: str) -> None:
     """Rendered as Markdown a text is one paragraph of that text: no link, no image, no element, nothing in bold."""
     shown = " ".join(printable(text).split())
 
-    rendered = MarkdownIt("commonmark").render(as_markdown(f"refused: {shown}."))
+    rendered = MarkdownIt("commonmark").render(escape_markdown(f"refused: {shown}."))
 
     assert html.unescape(rendered) == f"<p>refused: {shown}.</p>\n"
-    assert re.findall(r"<[^>]*>", rendered) == ["<p>", "</p>"]
+    assert _elements(rendered) == ["<p>", "</p>"]
 
 
 def _check_results(text: str) -> list[dg.AssetCheckEvaluation]:
@@ -148,15 +149,12 @@ def test_upstream_text_never_becomes_markdown_metadata(text: str) -> None:
         change_metadata(change).values()
     )
     assert not [value for value in shown if isinstance(value, dg.MarkdownMetadataValue | dg.UrlMetadataValue)]
-    assert all(description == as_markdown(_plain(description)) for description in _descriptions(evaluations))
+    for description in (e.description or "" for e in evaluations):
+        assert _elements(MarkdownIt("commonmark").render(description)) == ["<p>", "</p>"]
 
 
-def _descriptions(evaluations: list[dg.AssetCheckEvaluation]) -> list[str]:
-    return [evaluation.description or "" for evaluation in evaluations]
-
-
-def _plain(markdown: str) -> str:
-    return re.sub(r"\\(.)", r"\1", markdown)
+def _elements(rendered: str) -> list[str]:
+    return re.findall(r"<[^>]*>", rendered)
 
 
 @thoroughly

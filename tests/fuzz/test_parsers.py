@@ -1,7 +1,7 @@
 """Every parser on every sort of input: a value or a refusal, and a refusal that somebody can read."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
@@ -11,7 +11,7 @@ from fuzz.parsers import KEY, PARSERS, PID, Parser, catalogue_document, source_d
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.errors import ContentError, InvalidDocument, InvalidMessage
+from schedules_pipeline.errors import ContentError, InvalidDocument, InvalidMessage, InvalidRecord
 from schedules_pipeline.formats.catalogue_document import (
     MAXIMUM_TEXT,
     MAXIMUM_TITLE,
@@ -66,6 +66,57 @@ def test_extreme_input_is_read_or_refused(parser: Parser) -> None:
     """Megabytes, a hundred thousand levels or members, and numbers of a million digits are input like any other."""
     for content in extremes(parser.samples[0]).values():
         read_or_refuse(parser, content)
+
+
+@pytest.mark.parametrize("levels", [190, 1_000])
+@_parsers
+def test_deep_value_of_any_field_is_read_or_refused(parser: Parser, levels: int) -> None:
+    """A field that is nested nearly as deep as JSON may be is refused by a reader of it, and shown by none."""
+    deep = b"[" * levels + b"]" * levels
+    for sample in parser.samples:
+        for nested in _with_each_value_as(deep, sample):
+            read_or_refuse(parser, nested)
+
+
+def _with_each_value_as(deep: bytes, sample: bytes) -> Iterator[bytes]:
+    """The sample with this instead of one of its values, each in turn; none if it is no JSON."""
+    try:
+        document = orjson.loads(sample)
+    except orjson.JSONDecodeError:
+        return
+    if not isinstance(document, dict | list):
+        return
+    for place in document if isinstance(document, dict) else range(len(document)):
+        before, document[place] = document[place], "here"
+        yield orjson.dumps(document).replace(b'"here"', deep)
+        document[place] = before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("accepted_schedule", b"", id="nothing accepted"),
+        pytest.param("accepted_schedule", b"2026-03-28T12:00:00Z\np0000001\nw0000001", id="a slot too few"),
+        pytest.param("accepted_schedule", b'2026-03-28T12:00:00Z\n-\nw0000001\n"start":1', id="half a slot"),
+        pytest.param("copy", b'["episode","","","","",""]', id="a copy of too few fields"),
+        pytest.param("copy", b'["film","",null,"","","","",null]', id="a copy of no known kind"),
+        pytest.param("copy", b'["episode",5,null,"","","","",null]', id="a copy with a number for a title"),
+        pytest.param(
+            "copy", b'["episode","","nobody","","","","",null]', id="a copy with a parent that is no pid"
+        ),
+        pytest.param("cause", b'["id","weather","p0000001","2026-03-28T12:00:00Z"]', id="an unknown origin"),
+        pytest.param("cause", b'["id","catalogue",5,"2026-03-28T12:00:00Z"]', id="a number for a subject"),
+        pytest.param("change_row", b"[]", id="a list for a row"),
+        pytest.param("change_row", b'{"key":"alder/2026-03-28"}', id="half a row"),
+        pytest.param("partner_document", b'{"seq":1,"broadcasts":[]}', id="an envelope without its hash"),
+    ],
+)
+def test_record_that_is_none_of_ours_is_refused(name: str, content: bytes) -> None:
+    """What stands in our own keyspace and was not written by us ends in an error that says so."""
+    (parser,) = [parser for parser in PARSERS if parser.name == name]
+
+    with pytest.raises(InvalidRecord, match="none of ours"):
+        parser.read(content)
 
 
 @thoroughly

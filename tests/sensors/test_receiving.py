@@ -1,8 +1,9 @@
 """What one tick of a queue's sensor does, over fakes."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from random import Random
+from typing import cast
 
 import dagster as dg
 import orjson
@@ -15,11 +16,13 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
+from schedules_pipeline.ports.journal import Refusal
 from schedules_pipeline.ports.upstream import Message, QueueDepth
 from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
-from schedules_pipeline.sensors.receiving import EVENT_TAG
+from schedules_pipeline.sensors.receiving import EVENT_TAG, refusal_metadata
 from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.intake import Taken
 
 _SETTINGS = Settings(sensor_tick_seconds=1.0, first_date=date(2026, 1, 1))
 
@@ -98,6 +101,16 @@ def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
     assert [request.job_name for request in result.run_requests or ()] == [JOB_NAME]
 
 
+def test_a_flood_of_refused_messages_is_shown_in_part() -> None:
+    """Of many refused messages the count is shown, and the reasons of the first."""
+    refusal = Refusal("not JSON", datetime(2026, 3, 28, tzinfo=UTC), "digest", "", "{")
+
+    metadata = refusal_metadata(Taken(received=500, refused={f"id-{n}": refusal for n in range(500)}))
+
+    assert metadata["messages_refused"].value == 500
+    assert len(cast("dict[str, str]", metadata["refused"].value)) == 20
+
+
 def test_a_refused_message_is_kept_aside_and_shown(stage: Stage) -> None:
     """A message that says nothing is deleted, kept with its reason, and shown at the queue's asset."""
     stage.upstreams.schedule_queue.post("not json")
@@ -138,6 +151,23 @@ def test_a_message_stays_where_handling_it_fails(stage: Stage, monkeypatch: pyte
 
     assert not result.run_requests
     assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 1)
+
+
+def test_no_message_is_received_where_nothing_can_be_written(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is full, messages stay where they are and come no nearer to the dead letters."""
+
+    def fail() -> None:
+        raise ServiceError("the store is full")
+
+    monkeypatch.setattr(stage.store.work, "require_writable", fail)
+    stage.upstreams.schedule_queue.post(_schedule_message())
+
+    result = stage.tick(schedule_events_sensor(_SETTINGS))
+
+    assert not result.run_requests
+    assert stage.upstreams.schedule_queue.depth() == QueueDepth(1, 0)
 
 
 def test_a_notification_begins_the_story_of_its_event(stage: Stage) -> None:

@@ -60,7 +60,6 @@ SCENARIOS = (
     Scenario(
         "missing item is taken up while it is ignored",
         CATALOGUE,
-        COLLECTOR,
         [_shows(None)],
         [ItemSaidAgain(_EPISODE)],
         [_shows(_EPISODE)],
@@ -69,7 +68,6 @@ SCENARIOS = (
     Scenario(
         "item is stored while it is ignored",
         CATALOGUE,
-        COLLECTOR,
         [_shows(_EPISODE)],
         [_item("0"), _shows(None)],
         [_item("1")],

@@ -20,7 +20,7 @@ T = TypeVar("T")
 CATALOGUE, SECOND_CATALOGUE = "catalogue intake", "second catalogue intake"
 PUBLISHER, SECOND_PUBLISHER = "publisher", "second publisher"
 SCHEDULES = "schedule intake"
-COLLECTOR = "collector"
+COLLECTOR, RECONCILER = "collector", "reconciler"
 
 
 class Fate(StrEnum):
@@ -29,13 +29,14 @@ class Fate(StrEnum):
     GOES_ON = "goes on"
     GOES_ON_LATE = "goes on after its lease has ended"
     DIES = "dies"
+    ASKS_AGAIN = "goes on, and its client sends the next command twice, since the answer was lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """Each of ``begin`` passes in peace. While the victim handles ``first`` it is stopped, and the others
     finish; ``then`` happens, and afterwards ``later``, and the others handle them; the victim meets its fate;
-    ``at_last`` is handled by all. Where there is an accomplice, it is stopped while it handles ``then``, and
+    ``at_last`` is handled by all, and ``in_the_end`` once nothing is pending. Where there is an accomplice, it is stopped while it handles ``then``, and
     meets its own fate after the victim has.
     """
 
@@ -46,6 +47,7 @@ class Scenario:
     then: Sequence[Change] = ()
     later: Sequence[Change] = ()
     at_last: Sequence[Change] = ()
+    in_the_end: Sequence[Change] = ()
     accomplice: str = ""
 
 
@@ -103,11 +105,19 @@ class Interruption(Simulation):
         self._scenario = scenario
         self._stop = stop
         self._accomplice_stop = accomplice_stop
+        self._asks_again_next = ""
 
     def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
         """To be stopped before an answer is to be stopped before what follows it: one of them is enough."""
         if not step.endswith(" answers"):
             super().checkpoint(step, about)
+
+    def asks_again(self) -> bool:
+        """Once, of the victim that this is to befall."""
+        if not self.is_interrupted() or self.running != self._asks_again_next:
+            return False
+        self._asks_again_next = ""
+        return True
 
     def arrange(self, items: list[T]) -> list[T]:
         return items
@@ -128,6 +138,8 @@ class Interruption(Simulation):
             self._meet_fates_together(victim, others, self._accomplice_stop)
         self._work(self.workers)
         self._happen(self._scenario.at_last)
+        self._work_until_quiet()
+        self._happen(self._scenario.in_the_end)
         self._work_until_quiet()
 
     def _meet_fates_alone(self, victim: Worker, others: Sequence[Worker]) -> None:
@@ -170,6 +182,8 @@ class Interruption(Simulation):
     def _meet_fate(self, worker: Worker, fate: Fate) -> None:
         if fate is Fate.DIES and not worker.is_idle:
             self.kill(worker)
+        if fate is Fate.ASKS_AGAIN:
+            self._asks_again_next = worker.name
 
     def _work(self, workers: Sequence[Worker]) -> None:
         while ready := [worker for worker in workers if worker.is_ready]:

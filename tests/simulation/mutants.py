@@ -148,6 +148,11 @@ MUTANTS = (
         _replaced(FakeScheduleStore, "is_overtaken", lambda *_: False),
     ),
     Mutant(
+        "calls its own commit superseded when it is sent again",
+        "document is built",
+        _replaced(FakeScheduleStore, "is_repeated", lambda *_: False),
+    ),
+    Mutant(
         "commits whatever has moved",
         "two build one schedule",
         _replaced(FakeScheduleStore, "has_moved", lambda *_: False),

@@ -4,6 +4,7 @@ from simulation.interruption import (
     CATALOGUE,
     COLLECTOR,
     PUBLISHER,
+    RECONCILER,
     SCHEDULES,
     SECOND_CATALOGUE,
     SECOND_PUBLISHER,
@@ -20,9 +21,11 @@ from toy_world import (
     ItemPut,
     ItemSaidAgain,
     Late,
+    ReconcileDue,
     SchedulePut,
     ScheduleRemoved,
     Slot,
+    StateLost,
     Unannounced,
 )
 
@@ -210,5 +213,28 @@ SCENARIOS = (
         [CollectionDue()],
         [HorizonMoves(_KEY.date), _shows(_EPISODE)],
         accomplice=SCHEDULES,
+    ),
+    Scenario(
+        "state is lost",
+        RECONCILER,
+        _SHOWN,
+        [StateLost(_KEY), ReconcileDue()],
+        in_the_end=[ReconcileDue()],
+    ),
+    Scenario(
+        "document changes after the state was lost",
+        RECONCILER,
+        _SHOWN,
+        [StateLost(_KEY), ReconcileDue()],
+        [_shows(_OTHER)],
+        in_the_end=[ReconcileDue()],
+    ),
+    Scenario(
+        "everything is reconciled while a document is built",
+        PUBLISHER,
+        _SHOWN,
+        [_shows(_OTHER)],
+        [ReconcileDue()],
+        at_last=[_item(_OTHER, "1")],
     ),
 )

@@ -27,7 +27,16 @@ from from_scratch import (
     replay_feed,
 )
 from greenlet import GreenletExit, getcurrent, greenlet
-from toy_world import FOCI, Change, CollectionDue, Focus, HorizonMoves, RandomUpstream
+from toy_world import (
+    FOCI,
+    Change,
+    CollectionDue,
+    Focus,
+    HorizonMoves,
+    RandomUpstream,
+    ReconcileDue,
+    StateLost,
+)
 
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import ServiceError
@@ -107,11 +116,12 @@ class Simulation(Conditions, ABC):
         self.horizon = MovingHorizon()
         self.pipeline = pipeline_over(self.store, self.upstreams, self.clock, self.horizon, self.kept_for)
         self.collections_due = 0
+        self.reconciles_due = 0
         self.focus = focus or self.random.choice(FOCI)
         self.changes = RandomUpstream(self.random, self.focus, troubled=troubled)
         self._troubled = troubled
         self._main = getcurrent()
-        self._current = ""
+        self.running = ""
         self.workers = self._hire()
 
     def run(self) -> None:
@@ -128,9 +138,13 @@ class Simulation(Conditions, ABC):
 
     def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
         """Let go of the worker that is about to take this step; whoever runs outside is not interrupted."""
-        if getcurrent() is not self._main:
-            self.trace.append(Step(self.steps, self._current, step, about))
+        if self.is_interrupted():
+            self.trace.append(Step(self.steps, self.running, step, about))
             self._main.switch()
+
+    def is_interrupted(self) -> bool:
+        """Whether it is a worker that asks; whoever runs outside, as the verdict does, has peace."""
+        return getcurrent() is not self._main
 
     def arrange(self, items: list[T]) -> list[T]:
         if len(items) > 1:
@@ -141,7 +155,7 @@ class Simulation(Conditions, ABC):
 
     def resume(self, worker: Worker) -> None:
         """Let a worker take one step."""
-        self._current = worker.name
+        self.running = worker.name
         worker.is_idle = False
         if worker.greenlet:
             worker.greenlet.switch()
@@ -198,6 +212,7 @@ class Simulation(Conditions, ABC):
             self.worker("publisher", self._publish, self._has_claimable),
             self.worker("second publisher", self._publish, self._has_claimable),
             self.worker("collector", self._collect, lambda: self.collections_due > 0),
+            self.worker("reconciler", self._reconcile, lambda: self.reconciles_due > 0),
         ]
 
     def worker(self, name: str, body: Callable[[Worker], None], has_work: Callable[[], bool]) -> Worker:
@@ -224,6 +239,10 @@ class Simulation(Conditions, ABC):
         match change:
             case CollectionDue():
                 self.collections_due += 1
+            case ReconcileDue():
+                self.reconciles_due += 1
+            case StateLost(key):
+                self.fakes.schedules.lose_state(key)
             case HorizonMoves(first_kept):
                 self.horizon.first_kept.append(first_kept)
             case _:
@@ -276,6 +295,13 @@ class Simulation(Conditions, ABC):
             self.collections_due -= 1
             with suppress(ServiceError):
                 self.pipeline.collector.collect()
+            self.rest(worker)
+
+    def _reconcile(self, worker: Worker) -> None:
+        while True:
+            self.reconciles_due -= 1
+            with suppress(ServiceError):
+                self.pipeline.reconciler.reconcile()
             self.rest(worker)
 
     # The verdict

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 
 from simulation.simulator import Simulation, Worker
-from toy_world import CollectionDue, HorizonMoves
+from toy_world import CollectionDue, HorizonMoves, ReconcileDue
 
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.workflows.publish import LEASE_FOR
@@ -18,13 +18,14 @@ _REDRAW_EVERY = 25
 class _Climate:
     """How hard a seed is on its workers, as chances a step.
 
-    ``sleep``: that a worker stops in the middle for long; ``lull``: that the upstream does. ``aftermath`` in
+    ``repetition``: that a client sends a command once more; ``sleep``: that a worker stops in the middle for long; ``lull``: that the upstream does. ``aftermath`` in
     steps: how long this goes on when the upstream has ended, so that no later change makes good what was
     done wrong.
     """
 
     death: float
     fault: float
+    repetition: float
     sleep: float
     clock: float
     upstream: float
@@ -36,6 +37,7 @@ class _Climate:
         return cls(
             death=random.choice([0, 0.003, 0.01, 0.03]),
             fault=random.choice([0, 0, 0.005, 0.02]),
+            repetition=random.choice([0, 0, 0.01, 0.1]),
             sleep=random.choice([0, 0.01, 0.03, 0.1]),
             clock=random.choice([0, 0.003, 0.01, 0.03]),
             upstream=random.choice([0.02, 0.1, 0.4, 2]),
@@ -58,7 +60,9 @@ class Storm(Simulation):
         self._collections = [self.random.randrange(800) for _ in range(self.random.choice([0, 1, 3]))]
         self._horizon_moves = self.happens(0.15)
         self._reconciles = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 0, 1]))]
-        self.workers.append(self.worker("reconciler", self._reconcile, self._wants_reconcile))
+
+    def asks_again(self) -> bool:
+        return self.is_interrupted() and self._is_stormy and self.happens(self._climate.repetition)
 
     def _play(self) -> None:
         if self.happens(0.7):
@@ -70,8 +74,7 @@ class Storm(Simulation):
         """Let one worker take one step; False where there is nothing left to do."""
         if self.steps % _REDRAW_EVERY == 0:
             self._redraw()
-        if self.steps in self._collections:
-            self._make_collection_due()
+        self._keep_timers()
         if self.happens(self._climate.clock):
             self.clock.advance(timedelta(seconds=self.random.choice([0.5, 3, 15, 65, 130])))
         ready = [worker for worker in self.workers if worker.is_ready]
@@ -111,13 +114,14 @@ class Storm(Simulation):
     def _wants_rebuild(self) -> bool:
         return bool(self._rebuilds) and self._rebuilds[-1] <= self.steps and self._calm_after is None
 
-    def _wants_reconcile(self) -> bool:
-        return bool(self._reconciles) and self._reconciles[-1] <= self.steps and self._calm_after is None
-
-    def _make_collection_due(self) -> None:
-        if self._horizon_moves:
-            self.write(HorizonMoves(date(2026, 3, 29)))
-        self.write(CollectionDue())
+    def _keep_timers(self) -> None:
+        """Collections at any time; a reconcile only while changes come that it might hide the harm of."""
+        if self.steps in self._collections:
+            if self._horizon_moves:
+                self.write(HorizonMoves(date(2026, 3, 29)))
+            self.write(CollectionDue())
+        if self.steps in self._reconciles and self._calm_after is None:
+            self.write(ReconcileDue())
 
     def _write_and_announce(self, worker: Worker) -> None:
         changes = [] if self.upstreams.schedule_source.objects else self.first_changes()
@@ -137,11 +141,4 @@ class Storm(Simulation):
             self._rebuilds.pop()
             with suppress(ServiceError):
                 self.rebuild()
-            self.rest(worker)
-
-    def _reconcile(self, worker: Worker) -> None:
-        while True:
-            self._reconciles.pop()
-            with suppress(ServiceError):
-                self.pipeline.reconciler.reconcile()
             self.rest(worker)

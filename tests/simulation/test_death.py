@@ -23,6 +23,8 @@ from toy_world import (
     Slot,
 )
 
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.workflows.collect_garbage import KeptFor
 from schedules_pipeline.workflows.intake import take_in
 
 _LEASES_AND_VISIBILITY_RUN_OUT = timedelta(seconds=200)
@@ -60,9 +62,11 @@ class _World:
 
     def __init__(self) -> None:
         self.conditions = _Mortal()
+        self.reconciles = self.collects = False
         self.clock = FakeClock()
         self.upstreams = fake_upstreams(self.clock, Random(1), self.conditions)
-        self.store = fake_store(self.clock, self.conditions).as_store()
+        self.fakes = fake_store(self.clock, self.conditions)
+        self.store = self.fakes.as_store()
         self.pipeline = pipeline_over(self.store, self.upstreams, self.clock)
 
     def happen(self, *changes: Change) -> None:
@@ -71,11 +75,17 @@ class _World:
             change.announce(self.upstreams)
 
     def work(self) -> None:
+        if self.reconciles:
+            self.pipeline.reconciler.reconcile()
         while take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0).received:
             pass
         while take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0).received:
             pass
         self.pipeline.publisher.publish_all()
+        if self.collects:
+            for _ in range(2):
+                self.pipeline.collector.collect()
+                self.pipeline.publisher.publish_all()
 
     def work_until_death(self, steps: int) -> bool:
         """Work, die after so many steps, and have another worker finish; False where the work ended before."""
@@ -163,6 +173,46 @@ def test_death_while_a_confirmed_document_is_built() -> None:
 
     def judge(world: _World) -> None:
         assert (world.content() or b"").count(b'"broadcast_pid"') == 1
+
+    _for_each_death(prepare, judge)
+
+
+def test_death_while_a_lost_state_is_mended() -> None:
+    """Partners are never told that the schedule is gone, whatever step of the reconcile its worker died at."""
+
+    def prepare(world: _World) -> None:
+        world.happen(*_HIERARCHY, _FULL)
+        world.work()
+        world.fakes.schedules.lose_state(_KEY)
+        world.reconciles = True
+
+    def judge(world: _World) -> None:
+        _require_convergence(world)
+        rows = [entry.change for entry in world.store.feed.read_after("0", 100)]
+        assert rows
+        assert not any(change.is_removal for change in rows)
+
+    _for_each_death(prepare, judge)
+
+
+def test_death_while_an_expired_schedule_is_forgotten() -> None:
+    """Nothing is left of it in the end, in whatever step of the collection its worker died."""
+
+    def prepare(world: _World) -> None:
+        world.happen(*_HIERARCHY, _FULL)
+        world.work()
+        world.pipeline = pipeline_over(
+            world.store, world.upstreams, world.clock, RetentionHorizon(1), KeptFor(removals=timedelta(0))
+        )
+        world.clock.advance(timedelta(days=3))
+        world.collects = True
+
+    def judge(world: _World) -> None:
+        world.work()
+        assert world.fakes.schedules.kept == {}
+        assert world.store.feed.heads() == {}
+        assert world.fakes.copies.copies == {}
+        assert not any(world.fakes.references.scores.values())
 
     _for_each_death(prepare, judge)
 

@@ -1,6 +1,7 @@
 """The coldstart: everything is rebuilt, whoever dies meanwhile, and partners never have less than before."""
 
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from random import Random
 
 import pytest
@@ -9,13 +10,15 @@ from from_scratch import coldstart as from_scratch
 from from_scratch import contents
 from toy_world import Focus, RandomUpstream
 
-from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.ports.passes import PassName
+from schedules_pipeline.ports.work import Cause
 from schedules_pipeline.workflows.cold_start import LEASE_FOR, find_loss, plan_shards
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Followed
 from schedules_pipeline.workflows.publish import Publisher
+from schedules_pipeline.workflows.rebuild import Batch
 
 _FOCUS = Focus()
 _KEYS = [ScheduleKey(Sid(sid), date(2026, 11, day)) for sid in ("alder", "birch") for day in range(1, 15)]
@@ -90,13 +93,14 @@ def test_another_worker_goes_on_where_one_died(
 ) -> None:
     """Whichever batch a worker dies in, before it or after it, the next one builds what is left, and no more."""
     monkeypatch.setattr("schedules_pipeline.workflows.cold_start.BATCH_SIZE", 1)
-    build, built = Publisher.rebuild_from_sources, []
+    build = Publisher.rebuild_from_sources
+    built: list[list[ScheduleKey]] = []
 
-    def build_or_die(self: Publisher, keys: list[ScheduleKey], *rest: object) -> object:
+    def build_or_die(self: Publisher, keys: Sequence[ScheduleKey], cause: Cause) -> Batch:
         built.append(list(keys))
         if len(built) == dies_at:
             raise ServiceError("killed")
-        return build(self, keys, *rest)  # type: ignore[arg-type]
+        return build(self, keys, cause)
 
     monkeypatch.setattr(Publisher, "rebuild_from_sources", build_or_die)
     with pytest.raises(ServiceError):
@@ -113,11 +117,12 @@ def test_another_worker_goes_on_where_one_died(
 def test_a_purge_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a purged message announced is there afterwards, also of a copy that no schedule uses at the moment."""
     world.work("one")
-    follow, followed = CatalogueFollower.follow, set()
+    follow = CatalogueFollower.follow
+    followed: set[Pid] = set()
 
-    def watched(self: CatalogueFollower, causes: dict[object, object]) -> object:
+    def watched(self: CatalogueFollower, causes: Mapping[Pid, Cause]) -> Followed:
         followed.update(causes)
-        return follow(self, causes)  # type: ignore[arg-type]
+        return follow(self, causes)
 
     monkeypatch.setattr(CatalogueFollower, "follow", watched)
     for pid in _FOCUS.pids:
@@ -139,11 +144,16 @@ def test_no_source_is_read_before_the_purge_has_settled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A message that vanishes a while after the purge was sent before the sources are read."""
-    began, read_at = world.clock(), []
-    list_keys = world.upstreams.schedule_source.list_keys
-    monkeypatch.setattr(
-        world.upstreams.schedule_source, "list_keys", lambda: read_at.append(world.clock()) or list_keys()
-    )
+    began = world.clock()
+    read_at: list[datetime] = []
+    source = world.upstreams.schedule_source
+    list_keys = source.list_keys
+
+    def watched() -> Iterator[ScheduleKey]:
+        read_at.append(world.clock())
+        return list_keys()
+
+    monkeypatch.setattr(source, "list_keys", watched)
 
     world.pipeline.coldstarter.request("one", "a storm", purge=True)
     world.work("one")

@@ -8,7 +8,7 @@ from toy_world import ItemPut, ScheduleRemoved
 
 from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.workflows import explain_version
-from schedules_pipeline.workflows.explain_version import LOOKED_ON_FOR, NoSuchVersion
+from schedules_pipeline.workflows.explain_version import LOOKED_ON_FOR, NoSuchVersion, Touched
 
 
 def _stage() -> Stage:
@@ -37,15 +37,15 @@ def test_what_the_same_event_touched_is_found() -> None:
 
     explanation = stage.pipeline.explainer.explain(KEY)
 
-    assert [(change.key, change.seq) for change in explanation.touched] == [(TOMORROW, 2)]
-    assert explanation.stopped_at is None
+    assert [(change.key, change.seq) for change in explanation.touched.versions] == [(TOMORROW, 2)]
+    assert explanation.touched.stopped_at is None
 
 
 def test_an_event_that_touched_nothing_else() -> None:
     """A schedule's own document touches that schedule alone."""
     explanation = _stage().pipeline.explainer.explain(KEY, 1)
 
-    assert explanation.touched == ()
+    assert explanation.touched.versions == ()
 
 
 def test_what_comes_much_later_is_not_looked_at() -> None:
@@ -56,8 +56,8 @@ def test_what_comes_much_later_is_not_looked_at() -> None:
 
     explanation = stage.pipeline.explainer.explain(KEY)
 
-    assert [change.key for change in explanation.touched] == [TOMORROW]
-    assert explanation.stopped_at is None
+    assert [change.key for change in explanation.touched.versions] == [TOMORROW]
+    assert explanation.touched.stopped_at is None
 
 
 def test_the_search_says_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +67,8 @@ def test_the_search_says_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> No
 
     explanation = stage.pipeline.explainer.explain(KEY)
 
-    assert explanation.stopped_at is not None
-    assert explanation.stopped_at <= explanation.change.published_at
+    assert explanation.touched.stopped_at is not None
+    assert explanation.touched.stopped_at <= explanation.change.published_at
 
 
 def test_a_long_feed_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_a_long_feed_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> 
 
     explanation = _stage().pipeline.explainer.explain(KEY)
 
-    assert [change.key for change in explanation.touched] == [TOMORROW]
+    assert [change.key for change in explanation.touched.versions] == [TOMORROW]
 
 
 def test_a_removal_is_explained() -> None:
@@ -102,7 +102,7 @@ def test_a_document_that_is_no_longer_kept() -> None:
     explanation = stage.pipeline.explainer.explain(KEY)
 
     assert explanation.comparison is None
-    assert [change.key for change in explanation.touched] == [TOMORROW]
+    assert [change.key for change in explanation.touched.versions] == [TOMORROW]
     with pytest.raises(NoSuchVersion, match="the document of version 1 is no longer kept"):
         stage.pipeline.explainer.compare(KEY)
 
@@ -129,4 +129,16 @@ def test_clocks_may_differ_a_little() -> None:
     explanation = stage.pipeline.explainer.explain(KEY)
 
     assert explanation.change.seq == 3
-    assert [(change.key, change.seq) for change in explanation.touched] == [(TOMORROW, 3)]
+    assert [(change.key, change.seq) for change in explanation.touched.versions] == [(TOMORROW, 3)]
+
+
+def test_a_feed_that_does_not_go_back_so_far() -> None:
+    """Where the version's own row has left the feed, nothing is known of what else was touched, and it says so."""
+    stage = _stage()
+    whole = stage.pipeline.explainer.explain(KEY).touched
+    stage.store.feed.read_after = lambda position, limit: []  # type: ignore[method-assign]
+
+    trimmed = stage.pipeline.explainer.explain(KEY).touched
+
+    assert whole.goes_back
+    assert trimmed == Touched((), None, goes_back=False)

@@ -123,7 +123,7 @@ def test_a_stale_comparison_refuses() -> None:
 def test_an_open_coldstart_refuses() -> None:
     """While everything is being rebuilt partners stay where they are."""
     stage = Stage()
-    stage.coldstarts.open(Request("a lost Redis", stage.clock()), "c1")
+    stage.coldstarts.open("c1", Request("a lost Redis", stage.clock()))
 
     plan = stage.switcher.plan(ServedSource.OURS)
 
@@ -136,7 +136,7 @@ def test_switching_back_is_never_refused() -> None:
     stage = Stage(differing=50)
     stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "")
     stage.clock.advance(timedelta(days=2))
-    stage.coldstarts.open(Request("storm", stage.clock()), "c1")
+    stage.coldstarts.open("c1", Request("storm", stage.clock()))
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "grace", "titles are wrong")
 

@@ -34,6 +34,7 @@ class RedisCopyStore:
         self._settle, self._plant = link.script("settle_copy"), link.script("plant_copy")
         self._take_token, self._miss = link.script("take_token"), link.script("miss_copy")
         self._collect = link.script("collect_copy")
+        self._outdate = link.script("outdate_copy")
         self._kept_seconds = int(FENCE_KEPT_FOR.total_seconds())
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, Begun]:
@@ -96,6 +97,9 @@ class RedisCopyStore:
         self._link.run(
             [self._miss.command([self._keys.copy(pid), self._keys.fence(pid)], []) for pid in pids]
         )
+
+    def outdate(self, pids: Sequence[Pid]) -> None:
+        self._link.run([self._outdate.command([self._keys.fence(pid)], []) for pid in pids])
 
     def held(self) -> Iterator[list[Pid]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:copy:*"):

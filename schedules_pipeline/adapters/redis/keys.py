@@ -65,6 +65,7 @@ class Keys:
 
         ``causes``, ``claimed_causes``, ``tokens``, ``attempts``, ``set_aside``: hashes by schedule key.
         ``token``: the counter of claims. ``wake``: a list of at most one element, pushed at every mark.
+        ``probe``: string that expires, written to see whether anything can be.
         """
         return f"{self.keyspace}:{{work}}:{name}"
 

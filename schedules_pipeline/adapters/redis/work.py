@@ -15,6 +15,8 @@ CAUSES_KEPT = 5
 RISKY_ATTEMPTS = 2
 """A schedule whose builds failed or died so often is handed out alone."""
 
+_PROBE_KEPT_SECONDS = 60
+
 
 class RedisWorkQueue:
     """Implements :class:`~schedules_pipeline.ports.work.WorkQueue`."""
@@ -33,6 +35,10 @@ class RedisWorkQueue:
         for mark in marks:
             arguments += (str(mark.key), mark.due_at.timestamp(), render_cause(mark.cause))
         self._link.call(*self._mark.command(self._keys("dirty", "causes", "waiting", "wake"), arguments))
+
+    def require_writable(self) -> None:
+        """By a write, since a Redis that is full, or cannot save, still answers what only reads."""
+        self._link.call("SET", self._key("probe"), "1", "EX", _PROBE_KEPT_SECONDS)
 
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
         return self._take(limit, (), b"", now, lease_for)
@@ -80,7 +86,7 @@ class RedisWorkQueue:
     def postpone(self, claim: Claim, failures: Mapping[ScheduleKey, Failure], *, counts: bool) -> None:
         if not failures:
             return
-        arguments: list[str | bytes | int | float] = [claim.token, int(counts)]
+        arguments: list[str | bytes | int | float] = [claim.token, int(counts), CAUSES_KEPT]
         for key, failure in failures.items():
             retry_at = "" if failure.retry_at is None else failure.retry_at.timestamp()
             arguments += (str(key), retry_at, failure.reason)

@@ -1,10 +1,28 @@
 -- Puts schedules whose build failed back for later, or aside; skips those that were claimed anew since.
 -- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 set aside (hash)
 --       6 waiting (zset)  7 causes (hash)  8 dirty (zset)
--- ARGV  1 token  2 what to add to the attempts, then triples: schedule key, retry time ("" = aside), reason
+-- ARGV  1 token  2 what to add to the attempts  3 causes kept per schedule, then triples: schedule key,
+--       retry time ("" = aside), reason
 -- A schedule that was marked meanwhile stays dirty: there is news that may mend it. One that is set aside
 -- loses its attempts: what brings it back is a new chance.
-for i = 3, #ARGV, 3 do
+local kept = tonumber(ARGV[3])
+
+-- The causes of a schedule that was claimed are older than those marked since (as in claim.lua).
+local function merge(older, newer)
+  if not older then return newer end
+  if not newer then return older end
+  local count_a, list_a = string.match(older, '^(%d+)\n(.*)$')
+  local count_b, list_b = string.match(newer, '^(%d+)\n(.*)$')
+  local room = kept - tonumber(count_a)
+  for cause in string.gmatch(list_b, '[^\n]+') do
+    if room <= 0 then break end
+    list_a = list_a .. '\n' .. cause
+    room = room - 1
+  end
+  return (tonumber(count_a) + tonumber(count_b)) .. '\n' .. list_a
+end
+
+for i = 4, #ARGV, 3 do
   local key, retry_at, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if redis.call('HGET', KEYS[2], key) == ARGV[1] then
     local causes = redis.call('HGET', KEYS[3], key)
@@ -15,9 +33,10 @@ for i = 3, #ARGV, 3 do
     if retry_at == '' then
       redis.call('HSET', KEYS[5], key, reason)
       redis.call('HDEL', KEYS[4], key)
-    elseif not redis.call('ZSCORE', KEYS[8], key) then
-      redis.call('ZADD', KEYS[6], retry_at, key)
-      if causes then redis.call('HSETNX', KEYS[7], key, causes) end
+    else
+      if not redis.call('ZSCORE', KEYS[8], key) then redis.call('ZADD', KEYS[6], retry_at, key) end
+      local merged = merge(causes, redis.call('HGET', KEYS[7], key))
+      if merged then redis.call('HSET', KEYS[7], key, merged) end
     end
   end
 end

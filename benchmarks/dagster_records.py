@@ -1,0 +1,206 @@
+"""What Dagster's own records take on SQLite: a published version, and the whole instance over many prunings.
+
+Days are played: on each a few runs record versions as the publisher does, with their checks, and then the
+records are pruned as ``prune_records`` does. Files of SQLite never shrink, but what is freed in them is used
+again; so what counts is whether the whole stays bounded. A second instance that is never pruned shows what it
+would be otherwise. Time stands for itself here: a day is as long as its runs take.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import dagster as dg
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from benchmarks.engine import DocumentsInMemory, make_engine, rebuild_everything
+from benchmarks.harness import Bench, Figure, Result, WrongResult, timed
+from benchmarks.world import FIRST_DATE, source_documents, whole_sample, write_catalogue
+from schedules_pipeline.assets import names
+from schedules_pipeline.composition import Pipeline, utc_now
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.ports.feed import Change, ChangeFeed
+from schedules_pipeline.pruning import RecordPruner
+from schedules_pipeline.recording import Recorder
+from schedules_pipeline.settings import Settings
+
+_DAYS_KEPT = 2
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    services: int
+    broadcast_days: int
+    runs_a_day: int
+    days: int
+
+
+_FULL = _Size(services=12, broadcast_days=5, runs_a_day=3, days=10)
+_QUICK = _Size(services=2, broadcast_days=1, runs_a_day=1, days=4)
+
+
+def run(bench: Bench) -> Result:
+    size = _QUICK if bench.quick else _FULL
+    sample = whole_sample(FIRST_DATE, size.broadcast_days, size.services)
+    documents = source_documents(sample)
+    with RedisServer(bench.directory / "redis") as server, _hasty_files():
+        from redis import Redis  # noqa: PLC0415 - beside its only use
+
+        write_catalogue(Redis.from_url(server.url, protocol=2), sample.catalogue.values())
+        pipeline = make_engine(server.url, DocumentsInMemory(documents), "schedules")
+        rebuild_everything(pipeline, list(documents))
+        with _Records(bench.directory / "pruned", pipeline) as pruned:
+            with _Records(bench.directory / "left", pipeline) as left:
+                return _play(bench, size, pruned, left, list(documents))
+
+
+def _play(
+    bench: Bench, size: _Size, pruned: "_Records", left: "_Records", keys: Sequence[ScheduleKey]
+) -> Result:
+    by_source = [left.cost_of(lambda: left.record(keys, source_changed=True), len(keys)) for _ in range(3)]
+    by_catalogue = [
+        left.cost_of(lambda: left.record(keys, source_changed=False), len(keys)) for _ in range(3)
+    ]
+    idle = [left.cost_of(lambda: left.record([], source_changed=False), 1) for _ in range(3)]
+    sizes, seconds, began = [], [], []
+    grew: list[int] = []
+    for day in range(size.days):
+        began.append(utc_now())
+        for _ in range(size.runs_a_day):
+            pruned.record(keys, source_changed=True)
+            left.record(keys, source_changed=True)
+        cut_off = began[max(0, day + 1 - _DAYS_KEPT)]
+        seconds.append(timed(lambda: pruned.prune(cut_off)))  # noqa: B023 - called at once
+        pruned.must_have(keys)
+        sizes.append(pruned.size())
+        grew.append(left.size())
+        bench.say(
+            f"day {day + 1} of {size.days}: {sizes[-1]:,} bytes pruned, {grew[-1]:,} bytes never pruned"
+        )
+    return Result(
+        _facts(size, keys, sizes, grew),
+        [
+            Figure("a version with a new source, nine events", "bytes", by_source),
+            Figure("a version by a catalogue change, four or so", "bytes", by_catalogue),
+            Figure("a run that records nothing", "bytes", idle),
+            Figure("whole instance after each day, pruned", "MB", [s / _MEGABYTE for s in sizes]),
+            Figure("whole instance after each day, never pruned", "MB", [s / _MEGABYTE for s in grew]),
+            Figure("pruning a day", "s", seconds),
+        ],
+    )
+
+
+def _facts(
+    size: _Size, keys: Sequence[ScheduleKey], sizes: Sequence[int], grew: Sequence[int]
+) -> dict[str, Any]:
+    half = len(sizes) // 2
+    return {
+        "partitions": len(keys),
+        "versions a day": len(keys) * size.runs_a_day,
+        "days": size.days,
+        "days kept": _DAYS_KEPT,
+        "largest in the first half, MB": max(sizes[:half]) / _MEGABYTE,
+        "largest in the second half, MB": max(sizes[half:]) / _MEGABYTE,
+        "never pruned at the end, MB": grew[-1] / _MEGABYTE,
+    }
+
+
+class _Records:
+    """An instance on SQLite, and runs in it that record what the pipeline has published."""
+
+    def __init__(self, directory: Path, pipeline: Pipeline) -> None:
+        directory.mkdir()
+        self._directory = directory
+        self._pipeline = pipeline
+        self._settings = Settings(first_date=FIRST_DATE, days_ahead=400, dagster_runs_kept_days=1)
+        self._instance = dg.DagsterInstance.local_temp(str(directory))
+
+    def __enter__(self) -> "_Records":
+        self._instance.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._instance.dispose()
+
+    def record(self, keys: Sequence[ScheduleKey], *, source_changed: bool) -> None:
+        """A run that records the version of each schedule that is there, as one of that kind."""
+
+        def op(context: dg.OpExecutionContext) -> None:
+            pipeline = _with_heads(self._pipeline, source_changed=source_changed)
+            recorder = Recorder(pipeline, self._settings, self._instance, context.log_event, context.run_id)
+            recorder.record_rebuilt(keys)
+
+        self._run("publish_affected", op)
+
+    def prune(self, before: datetime) -> None:
+        """A run that prunes all runs that had ended by then."""
+
+        def op(context: dg.OpExecutionContext) -> None:
+            pipeline = _with_heads(self._pipeline, source_changed=True)
+            pipeline.clock = lambda: before + timedelta(days=1)
+            RecordPruner(pipeline, self._settings, self._instance, context.log_event).prune()
+
+        self._run("prune_records", op)
+
+    def must_have(self, keys: Sequence[ScheduleKey]) -> None:
+        """Raise :class:`WrongResult` where a partition looks as if it had never been there."""
+        there = self._instance.get_materialized_partitions(names.PARTNER_SCHEDULE)
+        if lacking := {str(partition_key(key)) for key in keys} - there:
+            raise WrongResult(f"{len(lacking)} of {len(keys)} partitions are missing after pruning")
+
+    def cost_of(self, action: Callable[[], None], versions: int) -> float:
+        """By how many bytes the files grow, for each version."""
+        before = self.size()
+        action()
+        return (self.size() - before) / versions
+
+    def size(self) -> int:
+        return sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
+
+    def _run(self, job: str, body: Callable[[dg.OpExecutionContext], None]) -> None:
+        @dg.op(name=job)
+        def op(context: dg.OpExecutionContext) -> None:
+            body(context)
+
+        @dg.job(name=job, executor_def=dg.in_process_executor)
+        def made() -> None:
+            op()
+
+        made.execute_in_process(instance=self._instance)
+
+
+class _Heads:
+    """The heads of a feed, said to be versions with a new source or without."""
+
+    def __init__(self, feed: ChangeFeed, *, source_changed: bool) -> None:
+        self._heads = {k: replace(c, source_changed=source_changed) for k, c in feed.heads().items()}
+
+    def heads(self) -> dict[ScheduleKey, Change]:
+        return self._heads
+
+
+def _with_heads(pipeline: Pipeline, *, source_changed: bool) -> Pipeline:
+    feed = cast("ChangeFeed", _Heads(pipeline.store.feed, source_changed=source_changed))
+    store = replace(pipeline.store, feed=feed)
+    return Pipeline(store, pipeline.upstreams, pipeline.calendar, pipeline.clock, smallest_share=0.5)
+
+
+@contextmanager
+def _hasty_files() -> Iterator[None]:
+    """SQLite does not wait for the disk: the size of its files is the same, and a day takes seconds."""
+
+    def hasten(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", hasten)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", hasten)

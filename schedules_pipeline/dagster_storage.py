@@ -1,0 +1,113 @@
+"""The few things about Dagster's storage that its public interface does not offer.
+
+Belongs here: what has to reach behind that interface, tables and files included; nowhere else does. Each is
+shown by ``tests/dagster_shell/test_pruning.py`` on the version that is pinned, and does nothing on a storage
+that is not Dagster's own SQL storage (SQLite, Postgres, MySQL). Does not belong here: what is to be kept.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import sqlalchemy as db
+from dagster._core.events import DagsterEventType
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+
+_EVALUATIONS = AssetCheckExecutionsTable.c
+_AT_ONCE = 500
+
+
+def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:
+    """The latest of every partition, in no order; of an asset without partitions, its latest."""
+    ids = list(
+        instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION).values()
+    )
+    if not ids:
+        return list(instance.fetch_materializations(key, limit=1).records)
+    found: list[dg.EventLogRecord] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=ids[start : start + _AT_ONCE])
+        found += instance.fetch_materializations(wanted, limit=_AT_ONCE).records
+    return found
+
+
+def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """A run with its events, its captured output, and, on SQLite, its file of events.
+
+    The events go first: a death in between leaves a run without events, which is deleted the next time. The
+    other way round, which is Dagster's own, would leave events of a run that nobody knows any more.
+    """
+    instance.event_log_storage.delete_events(run_id)
+    instance.delete_run(run_id)
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{storage.path_for_shard(run_id)}{ending}").unlink(missing_ok=True)
+
+
+def delete_old_evaluations(
+    instance: dg.DagsterInstance,
+    before: datetime,
+    unfinished_runs: Collection[str],
+    is_kept: Callable[[str], bool],
+) -> int:
+    """Rows of check evaluations, which outlive their runs; answers with how many were deleted.
+
+    The latest of each check and partition stays, but for partitions that are not to be kept. What belongs to
+    an unfinished run stays.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    old = db.and_(
+        _EVALUATIONS.create_timestamp < before.astimezone(UTC).replace(tzinfo=None),
+        _EVALUATIONS.run_id.not_in(list(unfinished_runs)),
+    )
+    latest = db.select(db.func.max(_EVALUATIONS.id)).group_by(
+        _EVALUATIONS.asset_key, _EVALUATIONS.check_name, _EVALUATIONS.partition
+    )
+    with storage.index_connection() as connection:
+        named = connection.execute(db.select(_EVALUATIONS.partition).where(old).distinct()).scalars()
+        gone = [partition for partition in named if partition is not None and not is_kept(partition)]
+        # The ids are named once more: MySQL cannot delete from the very table that it selects from.
+        superseded = db.delete(AssetCheckExecutionsTable).where(
+            old, _EVALUATIONS.id.not_in(db.select(latest.subquery()))
+        )
+        deleted = int(connection.execute(superseded).rowcount)
+        for start in range(0, len(gone), _AT_ONCE):
+            of_gone = _EVALUATIONS.partition.in_(gone[start : start + _AT_ONCE])
+            deleted += int(
+                connection.execute(db.delete(AssetCheckExecutionsTable).where(old, of_gone)).rowcount
+            )
+    return deleted
+
+
+def delete_orphaned_tags(instance: dg.DagsterInstance) -> None:
+    """Tags of runs that are gone: SQLite does not cascade, because nobody has told it to."""
+    storage = instance.run_storage
+    if isinstance(storage, SqlRunStorage):
+        with storage.connect() as connection:
+            connection.execute(
+                db.delete(RunTagsTable).where(RunTagsTable.c.run_id.not_in(db.select(RunsTable.c.run_id)))
+            )
+
+
+def delete_old_tick_logs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Captured output of ticks, a file each, which stays when its tick is purged; answers with how many."""
+    if not isinstance(instance.compute_log_manager, LocalComputeLogManager):
+        return 0
+    old = [
+        path
+        for path in Path(instance.storage_directory()).glob("__repository__/*/*")
+        if path.is_file() and path.stat().st_mtime < before.timestamp()
+    ]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

@@ -1,0 +1,174 @@
+"""What is measured in the store, on fakes and Redis alike: durations, polls of queues, how long work is pending."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.formats.change_row import render_row
+from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.intake import QueueName, QueueNotes
+from schedules_pipeline.ports.journal import DURATION_BOUNDS, Refusal
+from schedules_pipeline.ports.work import Cause, Failure, Mark, Origin
+
+_NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
+_LEASE = timedelta(seconds=120)
+_A, _B, _C = (ScheduleKey.parse(f"{sid}/2026-03-28") for sid in ("alder", "birch", "cedar"))
+
+
+def _mark(store: Store, key: ScheduleKey, origin: Origin, seconds_ago: float) -> None:
+    cause = Cause(f"event of {key}", origin, "p0000001", _NOW - timedelta(seconds=seconds_ago))
+    store.work.mark([Mark(key, _NOW, cause)])
+
+
+def test_durations_are_counted_by_bound(store: Store) -> None:
+    """Each counts at the first bound that it does not exceed, and after the last bound where it exceeds all."""
+    store.counters.add({}, {"batch": [0.0, 0.05, 0.06], "published": [4000.5]})
+
+    durations = store.counters.durations()
+
+    assert durations.keys() == {"batch", "published"}
+    assert durations["batch"].counts == (2, 1, *[0] * (len(DURATION_BOUNDS) - 1))
+    assert durations["published"].counts == (*[0] * len(DURATION_BOUNDS), 1)
+    assert durations["batch"].seconds == pytest.approx(0.11)
+    assert durations["published"].seconds == pytest.approx(4000.5)
+
+
+def test_durations_add_up_beside_counters(store: Store) -> None:
+    """A later call adds to what there is; counters and durations of one name do not meet."""
+    store.counters.add({"batch": 1}, {"batch": [1.0]})
+    store.counters.add({"batch": 2}, {"batch": [2.0], "never": []})
+
+    durations = store.counters.durations()
+
+    assert store.counters.all() == {"batch": 3}
+    assert durations.keys() == {"batch"}
+    assert (sum(durations["batch"].counts), durations["batch"].seconds) == (2, 3.0)
+
+
+def test_nothing_was_measured(store: Store) -> None:
+    """In an empty store there is no duration, no refusal, no schedule, and nothing is pending."""
+    assert store.counters.durations() == {}
+    assert store.refused.count() == 0
+    assert store.feed.known() == 0
+    assert store.work.pending_since() == {}
+    assert store.intake.all() == {queue: QueueNotes() for queue in QueueName}
+
+
+def test_two_writers_lose_no_count(store: Store) -> None:
+    """What two threads add at the same time is there in full."""
+
+    def add_often() -> None:
+        for _ in range(50):
+            store.counters.add({"schedules published": 2}, {"batch": [0.5, 1.5]})
+
+    _at_once(add_often, add_often)
+
+    assert store.counters.all() == {"schedules published": 200}
+    batch = store.counters.durations()["batch"]
+    assert (sum(batch.counts), batch.seconds) == (200, 200.0)
+
+
+def test_polls_are_noted_by_queue(store: Store) -> None:
+    """A poll that brought nothing and one that brought something leave different notes, each the latest."""
+    queue, sent_at = QueueName.SCHEDULE_EVENTS, _NOW - timedelta(seconds=3)
+
+    store.intake.polled(queue, _NOW, None)
+    store.intake.polled(queue, _NOW + timedelta(seconds=10), sent_at)
+
+    notes = store.intake.all()
+    assert notes[queue] == QueueNotes(_NOW + timedelta(seconds=10), _NOW, sent_at)
+    assert notes[QueueName.CATALOGUE_EVENTS] == QueueNotes()
+
+
+def test_an_empty_poll_replaces_the_one_before(store: Store) -> None:
+    """What the latest poll that brought something brought stays noted."""
+    queue, later = QueueName.CATALOGUE_EVENTS, _NOW + timedelta(minutes=1)
+    store.intake.polled(queue, _NOW, _NOW)
+    store.intake.polled(queue, _NOW, None)
+
+    store.intake.polled(queue, later, None)
+
+    assert store.intake.all()[queue] == QueueNotes(later, later, _NOW)
+
+
+def test_pending_is_as_old_as_its_oldest_notification(store: Store) -> None:
+    """Of every origin the oldest counts, whether its schedule is dirty or in progress."""
+    _mark(store, _A, Origin.CATALOGUE, 30)
+    store.work.claim(1, _NOW, _LEASE)
+    _mark(store, _B, Origin.CATALOGUE, 20)
+    _mark(store, _B, Origin.SCHEDULE, 50)
+    _mark(store, _C, Origin.SCHEDULE, 40)
+
+    since = store.work.pending_since()
+
+    assert since == {
+        Origin.CATALOGUE: _NOW - timedelta(seconds=30),
+        Origin.SCHEDULE: _NOW - timedelta(seconds=50),
+    }
+
+
+def test_what_waits_for_a_retry_is_pending(store: Store) -> None:
+    """A failed build has answered nothing."""
+    _mark(store, _A, Origin.SCHEDULE, 30)
+    claim = store.work.claim(1, _NOW, _LEASE)
+    assert claim is not None
+
+    store.work.postpone(claim, {_A: Failure("it broke", _NOW + timedelta(minutes=1))}, counts=True)
+
+    assert store.work.pending_since() == {Origin.SCHEDULE: _NOW - timedelta(seconds=30)}
+
+
+def test_what_was_built_or_set_aside_is_not_pending(store: Store) -> None:
+    """Nothing more will be done about it by itself."""
+    for key in (_A, _B):
+        _mark(store, key, Origin.SCHEDULE, 30)
+    claim = store.work.claim(2, _NOW, _LEASE)
+    assert claim is not None
+
+    store.work.release(claim, [_A])
+    store.work.postpone(claim, {_B: Failure("it broke", None)}, counts=True)
+
+    assert store.work.pending_since() == {}
+
+
+def test_what_an_operator_claimed_is_pending_for_its_cause(store: Store) -> None:
+    """It is of another origin than what was marked, and as old as the request."""
+    _mark(store, _A, Origin.SCHEDULE, 30)
+    store.work.claim_exactly([_B], Cause("run", Origin.OPERATOR, str(_B), _NOW), _NOW, _LEASE)
+
+    since = store.work.pending_since()
+
+    assert since == {Origin.SCHEDULE: _NOW - timedelta(seconds=30), Origin.OPERATOR: _NOW}
+
+
+def test_refusals_are_counted_by_subject(store: Store) -> None:
+    """Two refusals of one subject are one."""
+    refusal = Refusal("torn", _NOW, "d", "", "")
+    store.refused.keep({str(_A): refusal, str(_B): refusal})
+    store.refused.keep({str(_A): refusal})
+
+    assert store.refused.count() == 2
+
+
+def test_known_schedules_are_counted_once(store: Store) -> None:
+    """However many versions a schedule had, it is one."""
+    rows = [(key, seq, render_row(_change(key, seq))) for key, seq in ((_A, 1), (_A, 2), (_B, 1))]
+    store.feed.append(rows)
+
+    assert store.feed.known() == 2
+
+
+def _change(key: ScheduleKey, seq: int) -> Change:
+    return Change(key, seq, "e", _NOW, 1, 10, True, 1.0, (), 0, "")
+
+
+def _at_once(*actions: Callable[[], None]) -> None:
+    threads = [Thread(target=action) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

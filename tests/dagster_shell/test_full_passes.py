@@ -1,0 +1,162 @@
+"""The timed jobs over everything, executed in this process over a pipeline of fakes."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import dagster as dg
+import pytest
+from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
+from toy_world import BROADCASTS, SchedulePut, Slot
+
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.jobs import collect_garbage, reconcile
+from schedules_pipeline.jobs.reconcile import share_of_hour
+from schedules_pipeline.partitions import known_services
+from schedules_pipeline.ports.coldstart import Request
+from schedules_pipeline.ports.passes import PassName
+from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.reconcile import Share
+
+_SETTINGS = Settings(first_date=date(2026, 1, 1), reconcile_grace_seconds=0)
+_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_WITHOUT_KEY = next(Share(number, 2) for number in (1, 2) if not Share(number, 2).has(_KEY))
+
+
+class Stage:
+    """A pipeline of fakes with one published schedule, which is kept for ten days; an instance in memory."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.clock = FakeClock()
+        self.fakes = fake_store(self.clock)
+        self.upstreams = fake_upstreams(self.clock, Random(0))
+        store = self.fakes.as_store()
+        self.pipeline = pipeline_over(store, self.upstreams, self.clock, RetentionHorizon(10))
+        self.definitions = build_defs(_SETTINGS, self.pipeline)
+        slots = tuple(Slot(broadcast, None) for broadcast in BROADCASTS[:2])
+        SchedulePut(_KEY, slots).write(self.upstreams)
+        cause = Cause("opening", Origin.COLDSTART, "all", self.clock())
+        self.pipeline.publisher.rebuild_from_sources([_KEY], cause)
+        instance.add_dynamic_partitions("services", ["alder_one", "birch_one"])
+
+    def run(self, job: str, **config: int) -> dg.ExecuteInProcessResult:
+        run_config = {"ops": {"reconcile_share": {"config": config}}} if config else None
+        resolved = self.definitions.resolve_job_def(job)
+        return resolved.execute_in_process(
+            instance=self.instance, run_config=run_config, raise_on_error=False
+        )
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Stage(instance)
+
+
+def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    outputs = [e for e in result.all_node_events if e.event_type is dg.DagsterEventType.STEP_OUTPUT]
+    metadata = outputs[0].step_output_data.metadata
+    return {name: value.value for name, value in metadata.items()}
+
+
+def test_a_collection_removes_partitions_of_services_that_nobody_lists(stage: Stage) -> None:
+    """A service stays as long as there is a schedule of it, here or in the source."""
+    result = stage.run(collect_garbage.JOB_NAME)
+
+    assert result.success
+    assert known_services(stage.instance) == {"alder_one"}
+    assert _metadata(result)["services"] == 1
+
+
+def test_a_collection_says_what_it_found(stage: Stage) -> None:
+    """The counts are the output's metadata: first the schedule expires, days later nothing is left of it."""
+    stage.clock.advance(timedelta(days=11))
+    expiring = stage.run(collect_garbage.JOB_NAME)
+    stage.pipeline.publisher.publish_all()
+    stage.clock.advance(timedelta(days=9))
+
+    forgetting = stage.run(collect_garbage.JOB_NAME)
+
+    assert _metadata(expiring)["schedules expired"] == 1
+    assert _metadata(forgetting)["schedules forgotten"] == 1
+    assert known_services(stage.instance) == set()
+
+
+def test_a_reconcile_of_everything_mends_and_counts(stage: Stage) -> None:
+    """On demand, with one share of one."""
+    stage.fakes.schedules.kept[_KEY].document = None
+
+    result = stage.run(reconcile.JOB_NAME, of=1)
+
+    assert result.success
+    assert _metadata(result)["mended"] == 1
+    assert stage.pipeline.store.schedules.documents([_KEY])
+
+
+def test_a_reconcile_of_a_share_leaves_the_others_alone(stage: Stage) -> None:
+    """What is damaged in another share is found when its turn comes."""
+    stage.fakes.schedules.kept[_KEY].document = None
+
+    result = stage.run(reconcile.JOB_NAME, number=_WITHOUT_KEY.number, of=_WITHOUT_KEY.of)
+
+    assert _metadata(result)["schedules"] == 0
+    assert not stage.pipeline.store.schedules.documents([_KEY])
+
+
+def test_a_reconcile_without_a_choice_takes_the_share_of_the_hour(stage: Stage) -> None:
+    """As the timer starts it."""
+    result = stage.run(reconcile.JOB_NAME)
+
+    expected = share_of_hour(stage.clock(), _SETTINGS.reconcile_shares).has(_KEY)
+    assert _metadata(result)["schedules"] == int(expected)
+
+
+def test_a_reconcile_that_cannot_mend_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is red, and says which schedules."""
+    SchedulePut(_KEY, (Slot(BROADCASTS[0], None),), minutes=5).write(stage.upstreams)
+    monkeypatch.setattr(stage.pipeline.publisher, "rebuild_from_sources", lambda *_: None)
+
+    result = stage.run(reconcile.JOB_NAME, of=1)
+
+    assert not result.success
+
+
+def test_a_share_that_there_is_not_is_refused(stage: Stage) -> None:
+    """Before anything is looked at."""
+    assert not stage.run(reconcile.JOB_NAME, number=3, of=2).success
+    assert PassName.RECONCILIATION not in stage.pipeline.store.passes.all()
+
+
+def test_a_reconcile_does_nothing_while_a_coldstart_has_stopped_the_intake(stage: Stage) -> None:
+    """Whatever differs then is on its way, and is rebuilt from its source anyhow."""
+    stage.pipeline.store.coldstarts.open("c1", Request("test", stage.clock()))
+
+    result = stage.run(reconcile.JOB_NAME, of=1)
+
+    assert result.success
+    assert PassName.RECONCILIATION not in stage.pipeline.store.passes.all()
+
+
+def test_every_share_has_its_hour() -> None:
+    """All have had their turn after so many hours, however many shares there are."""
+    midnight = datetime(2026, 3, 28, tzinfo=UTC)
+
+    for shares in (1, 5, 24, 48):
+        turns = {share_of_hour(midnight + timedelta(hours=hour), shares) for hour in range(shares)}
+        assert turns == {Share(number, shares) for number in range(1, shares + 1)}
+
+
+def test_the_timers_run_by_themselves(stage: Stage) -> None:
+    """The collection once a night by the local clock, the reconcile every hour."""
+    timers = {timer.name: timer for timer in stage.definitions.schedules or ()}
+
+    collection, hourly = timers["collect_garbage_timer"], timers["reconcile_timer"]
+
+    assert (collection.cron_schedule, collection.execution_timezone) == ("15 4 * * *", "Europe/London")
+    assert hourly.cron_schedule == "37 * * * *"
+    assert {t.default_status for t in (collection, hourly)} == {dg.DefaultScheduleStatus.RUNNING}

@@ -1,0 +1,142 @@
+"""The sensor ``watch`` over fakes and an instance in memory, which knows of runs."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import dagster as dg
+import pytest
+from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.ports.passes import PassName
+from schedules_pipeline.sensors.watch import LOOK_EVERY_SECONDS, find_failed_runs, watch_sensor
+from schedules_pipeline.settings import Settings
+
+_JOB = "tried"
+
+
+class Switch(Conditions):
+    is_away = False
+
+    def checkpoint(self, step: str, about: object = ()) -> None:
+        if self.is_away:
+            raise ServiceError("Redis: away")
+
+
+class Stage:
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.clock = FakeClock()
+        self.switch = Switch()
+        self.store = fake_store(self.clock, self.switch)
+        self.upstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.definitions = build_defs(Settings(first_date=date(2026, 1, 1)), self.pipeline)
+
+    def tick(self) -> str:
+        context = dg.build_sensor_context(
+            instance=self.instance, definitions=self.definitions, resources={"pipeline": self.pipeline}
+        )
+        reason = watch_sensor()(context)
+        self.clock.advance(timedelta(seconds=LOOK_EVERY_SECONDS))
+        assert isinstance(reason, dg.SkipReason)
+        return str(reason.skip_message)
+
+    def run(self, config: dict[str, object] | None = None) -> bool:
+        """A run of a real job of ours, which fails where the configuration asks for what there is not."""
+        job = self.definitions.resolve_job_def("reconcile")
+        return job.execute_in_process(
+            instance=self.instance,
+            raise_on_error=False,
+            run_config={"ops": {"reconcile_share": {"config": config or {}}}},
+        ).success
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Stage(instance)
+
+
+def test_a_failed_run_is_an_alarm_until_the_job_succeeds(stage: Stage) -> None:
+    """The alarm stands while the latest finished run of its job failed, and a later success ends it."""
+    assert not stage.run({"number": 3, "of": 2})
+    failed = [stage.tick(), stage.tick()]
+    assert stage.run()
+    later = [stage.tick() for _ in range(4)]
+
+    assert failed == [
+        "wrong: runs-failed; told 1 alarms and 0 all-clears",
+        "wrong: runs-failed; told 0 alarms and 0 all-clears",
+    ]
+    assert later[-2:] == [
+        "wrong: nothing; told 0 alarms and 1 all-clears",
+        "wrong: nothing; told 0 alarms and 0 all-clears",
+    ]
+
+
+def test_a_look_is_remembered_as_a_pass(stage: Stage) -> None:
+    """Whoever measures can see that somebody watches, and when last."""
+    stage.tick()
+
+    assert stage.store.passes.all()[PassName.WATCH].latest.succeeded
+
+
+def test_a_store_that_is_away_fails_the_tick_and_says_so(stage: Stage) -> None:
+    """Nothing can be booked then; the tick is a failure whose error names the store."""
+    stage.switch.is_away = True
+
+    with pytest.raises(ServiceError, match="Redis: away"):
+        stage.tick()
+
+
+def test_the_sensor_runs_by_itself_every_half_minute(stage: Stage) -> None:
+    """It is on from the start, and asks for no run of its own."""
+    sensor = stage.definitions.resolve_sensor_def("watch")
+
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == LOOK_EVERY_SECONDS
+
+
+def _add_run(instance: dg.DagsterInstance, number: int, status: dg.DagsterRunStatus, job: str = _JOB) -> str:
+    run = dg.DagsterRun(
+        job_name=job, run_id=f"00000000-0000-0000-0000-{number:012}", status=dg.DagsterRunStatus.STARTED
+    )
+    instance.add_run(run)
+    if status is dg.DagsterRunStatus.FAILURE:
+        instance.report_run_failed(run)
+    elif status is dg.DagsterRunStatus.CANCELED:
+        instance.report_run_canceled(run)
+    return run.run_id
+
+
+_FAILURE, _CANCELED, _STARTED = (
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+    dg.DagsterRunStatus.STARTED,
+)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "failed"),
+    [
+        ([], None),
+        ([_FAILURE], 0),
+        ([_STARTED], None),
+        ([_CANCELED], None),
+        ([_FAILURE, _CANCELED], 0),
+        ([_FAILURE, _STARTED], 0),
+        ([_FAILURE, _FAILURE], 1),
+    ],
+)
+def test_only_finished_runs_count(statuses: list[dg.DagsterRunStatus], failed: int | None) -> None:
+    """A run that goes on, or that somebody cancelled, says nothing of how its job is."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        ids = [_add_run(instance, number, status) for number, status in enumerate(statuses)]
+
+        found = find_failed_runs(instance, [_JOB, "another"])
+
+    assert [run.run_id for run in found] == ([] if failed is None else [ids[failed]])
+    assert all(run.ended_at > datetime(2026, 1, 1, tzinfo=UTC) for run in found)

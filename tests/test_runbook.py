@@ -1,0 +1,89 @@
+"""Whoever is woken by an alarm finds its page, and on it what it means, what to look at, and what to do."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from schedules_pipeline.cli.main import COMMANDS, PROGRAM
+from schedules_pipeline.domain.alarms import AlarmName
+
+_REPOSITORY = Path(__file__).parent.parent
+_RUNBOOK = _REPOSITORY / "docs/runbook.md"
+_ALERT_RULES = _REPOSITORY / "deploy/prometheus/alerts.yml"
+
+_PARTS = ["What it means.", "What to look at.", "What to do.", "How it clears."]
+_GENERAL = {
+    "first-look",
+    "how-alarms-come",
+    "metrics-incomplete",
+    "coldstart",
+    "materialising-partitions",
+    "sensors-off",
+    "dagsters-own-records",
+    "what-is-not-there-yet",
+}
+_PAGE = re.compile(r"^## (.+)$", re.MULTILINE)
+_COMMAND = re.compile(rf"{PROGRAM} ([a-z][a-z-]*)")
+
+
+def _slug(heading: str) -> str:
+    """As GitHub makes it: lower case, punctuation dropped, spaces as hyphens."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _pages() -> dict[str, str]:
+    """The text of each page by the slug of its heading."""
+    _, *parts = _PAGE.split(_RUNBOOK.read_text())
+    return {_slug(heading): text for heading, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@pytest.mark.parametrize("alarm", AlarmName)
+def test_every_alarm_has_a_page(alarm: AlarmName) -> None:
+    """The page of an alarm has all parts, in order, and none is empty."""
+    text = _pages()[alarm]
+
+    headed = re.findall(r"^\*\*(.+?)\*\*(.*?)(?=^\*\*|\Z)", text, re.MULTILINE | re.DOTALL)
+
+    assert [heading for heading, _ in headed] == _PARTS
+    assert all(len(part.split()) > 5 for _, part in headed)
+
+
+def test_every_page_is_of_an_alarm_or_general() -> None:
+    """A page of an alarm that is no more, or of another name, is noticed."""
+    assert _pages().keys() == set(AlarmName) | _GENERAL
+
+
+def test_the_table_at_the_top_lists_every_alarm() -> None:
+    """The overview links to each page, in the order of the pages."""
+    top = _RUNBOOK.read_text().partition("\n## ")[0]
+
+    listed = re.findall(r"^\| \[([a-z-]+)\]\(#([a-z-]+)\)", top, re.MULTILINE)
+
+    pages = [slug for slug in _pages() if slug in set(AlarmName)]
+    assert [name for name, _ in listed] == [anchor for _, anchor in listed] == pages
+
+
+def test_links_within_the_runbook_lead_to_a_page() -> None:
+    """Every link to a heading has one."""
+    anchors = set(re.findall(r"\]\(#([^)]+)\)", _RUNBOOK.read_text()))
+
+    assert anchors
+    assert anchors <= _pages().keys()
+
+
+def test_commands_of_the_runbook_exist() -> None:
+    """Every command that an operator is told to give is one of those that there are."""
+    named = set(_COMMAND.findall(_RUNBOOK.read_text()))
+
+    assert {"status", "rebuild", "coldstart"} <= named
+    assert named <= COMMANDS.keys()
+
+
+def test_alert_rules_lead_to_a_page() -> None:
+    """The runbook that an alert rule of Prometheus names has that page."""
+    targets = re.findall(r"runbook: *\"?([^\s\"]+)", _ALERT_RULES.read_text())
+
+    assert targets
+    assert {target.partition("#")[0] for target in targets} == {"docs/runbook.md"}
+    assert {target.partition("#")[2] for target in targets} <= _pages().keys()

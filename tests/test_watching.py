@@ -1,0 +1,90 @@
+"""The watch as it is put together for production: on a real Redis, real queues and a real topic."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from schedules_pipeline.composition import build_pipeline
+from schedules_pipeline.domain.alarms import AlarmName
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.local.provision import AwsEndpoints, Channel, Provisioned, provision_alarms
+from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.settings import Settings
+
+
+class Site:
+    """A Redis of the test's own, and an account of its own on the emulator."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        stop_redis: Callable[[], None],
+        endpoints: AwsEndpoints,
+        provisioned: Provisioned,
+    ) -> None:
+        self.stop_redis = stop_redis
+        self.endpoints = endpoints
+        self.provisioned = provisioned
+        self.alarms: Channel = provision_alarms(endpoints)
+        self.watch = build_pipeline(
+            Settings(
+                redis_url=SecretStr(redis_url),
+                aws_endpoint_url=endpoints.endpoint_url,
+                aws_region=endpoints.region,
+                alarm_topic_arn=self.alarms.topic_arn,
+            )
+        ).watch
+
+    def heard(self) -> list[str]:
+        """The subjects of all that waits in the queue that subscribes to alarms."""
+        sqs, subjects = self.endpoints.sqs(), []
+        while messages := sqs.receive_message(
+            QueueUrl=self.alarms.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+        ).get("Messages"):
+            subjects += [json.loads(message["Body"])["Subject"] for message in messages]
+            for message in messages:
+                sqs.delete_message(QueueUrl=self.alarms.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return subjects
+
+
+@pytest.fixture
+def site(
+    aws_endpoints: AwsEndpoints,
+    provisioned: Provisioned,
+    redis_executable: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Site]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws_endpoints.access_key_id or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws_endpoints.secret_access_key or "")
+    with ExitStack() as stack:
+        redis = stack.enter_context(RedisServer(tmp_path, executable=redis_executable))
+        yield Site(redis.url, stack.close, aws_endpoints, provisioned)
+
+
+def test_a_dead_letter_is_heard_of(site: Site) -> None:
+    """What lies in a real dead-letter queue is told through the real topic, once."""
+    dead = site.provisioned.catalogue_events.dead_letter_url
+    site.endpoints.sqs().send_message(QueueUrl=dead, MessageBody="{}")
+
+    reports = [site.watch.look(), site.watch.look()]
+
+    assert [episode.name for episode in reports[-1].open] == [AlarmName.DEAD_LETTERS]
+    assert site.heard() == ["ALARM dead-letters: 1 message in catalogue_dead_letters"]
+
+
+def test_a_store_that_died_is_heard_of(site: Site) -> None:
+    """With its Redis gone the watch says so at every look, and tells it directly, once."""
+    site.watch.look()
+    site.stop_redis()
+
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="Redis"):
+            site.watch.look()
+
+    (subject,) = site.heard()
+    assert subject.startswith("ALARM store-unreachable: nothing can be done: Redis: ")
