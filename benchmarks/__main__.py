@@ -20,7 +20,16 @@ from benchmarks.harness import (
     write_results,
 )
 
-NAMES = ("batch_rebuild", "catalogue_size", "memory", "coldstart", "latency", "dagster_records")
+NAMES = (
+    "batch_rebuild",
+    "catalogue_size",
+    "memory",
+    "coldstart",
+    "latency",
+    "full_passes",
+    "dagster_records",
+    "references_home",
+)
 _REPOSITORY = Path(__file__).parents[1]
 
 

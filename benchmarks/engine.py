@@ -34,8 +34,10 @@ class DocumentsInMemory:
 
 
 def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "schedules") -> Pipeline:
-    """The pipeline as it is in production, but for the schedule source, where one is given."""
-    settings = Settings(redis_url=SecretStr(redis_url), keyspace=keyspace)
+    """The pipeline as it is in production, but for the schedule source, where one is given, and the horizon:
+    samples may be of any day.
+    """
+    settings = Settings(redis_url=SecretStr(redis_url), keyspace=keyspace, retention_days=0)
     built = build_pipeline(settings)
     if source is None:
         return built

@@ -104,6 +104,7 @@ def _environment(redis_url: str, endpoint_url: str, first_date: date) -> dict[st
         "SCHEDULES_AWS_ENDPOINT_URL": endpoint_url,
         "SCHEDULES_AWS_REGION": _REGION,
         "SCHEDULES_FIRST_DATE": first_date.isoformat(),
+        "SCHEDULES_RETENTION_DAYS": "0",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": _REGION,

@@ -87,6 +87,7 @@ from schedules_pipeline.workflows.explain_version import VersionExplainer
 from schedules_pipeline.workflows.find_differences import DifferenceFinder
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
 from schedules_pipeline.workflows.intake import CatalogueIntake, ScheduleIntake
+from schedules_pipeline.workflows.legacy_horizon import LegacyWithinHorizon
 from schedules_pipeline.workflows.protect import Protector
 from schedules_pipeline.workflows.publish import LEASE_FOR, Beating, Publisher
 from schedules_pipeline.workflows.queue_age import NotedQueue
@@ -218,13 +219,14 @@ class Pipeline:
         self.checker = ScheduleChecker(
             store.schedules, store.copies, store.references, store.refused, store.work, calendar
         )
+        legacy = LegacyWithinHorizon(upstreams.legacy, horizon, clock)
         self.comparer = LegacyComparer(
-            store.schedules, store.feed, store.work, store.comparisons, upstreams.legacy, intended_differences
+            store.schedules, store.feed, store.work, store.comparisons, legacy, intended_differences
         )
         self.parity_reporter = ParityReporter(
             store.feed,
             store.comparisons,
-            upstreams.legacy,
+            legacy,
             store.parity_trend,
             store.passes,
             switch_requirements,
@@ -253,7 +255,7 @@ class Pipeline:
             store.comparisons,
             store.passes,
             upstreams.schedule_source,
-            upstreams.legacy,
+            legacy,
             calendar,
             clock,
             horizon,
@@ -360,6 +362,17 @@ def calendar_from(settings: Settings) -> BroadcastCalendar:
     return BroadcastCalendar(ZoneInfo(settings.time_zone), settings.radio_services)
 
 
+def thresholds_from(settings: Settings) -> Thresholds:
+    return Thresholds(
+        backlog_after=timedelta(minutes=settings.alarm_backlog_minutes),
+        late_after=timedelta(minutes=settings.alarm_late_minutes),
+        queue_after=timedelta(minutes=settings.alarm_queue_minutes),
+        collection_after=timedelta(hours=settings.alarm_collection_hours),
+        reconciliation_after=timedelta(hours=settings.alarm_reconciliation_hours),
+        difference_is_error=settings.difference_severity == "ERROR",
+    )
+
+
 def utc_now() -> datetime:
     """The clock of every real process."""
     return datetime.now(UTC)
@@ -390,14 +403,7 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
         store.alarms,
         store.counters,
         _notifiers(settings),
-        Thresholds(
-            timedelta(minutes=settings.alarm_backlog_minutes),
-            timedelta(minutes=settings.alarm_late_minutes),
-            timedelta(minutes=settings.alarm_queue_minutes),
-            timedelta(hours=settings.alarm_collection_hours),
-            timedelta(hours=settings.alarm_reconciliation_hours),
-            settings.difference_severity == "ERROR",
-        ),
+        thresholds_from(settings),
         timedelta(seconds=settings.alarm_clear_seconds),
         clock=utc_now,
     )

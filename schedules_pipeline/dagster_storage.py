@@ -12,7 +12,11 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as db
 from dagster._core.events import DagsterEventType
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
@@ -20,6 +24,7 @@ from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 _EVALUATIONS = AssetCheckExecutionsTable.c
+_EVENTS = SqlEventLogStorageTable
 _AT_ONCE = 500
 
 
@@ -43,13 +48,24 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     The events go first: a death in between leaves a run without events, which is deleted the next time. The
     other way round, which is Dagster's own, would leave events of a run that nobody knows any more.
     """
-    instance.event_log_storage.delete_events(run_id)
+    storage = instance.event_log_storage
+    if isinstance(storage, SqlEventLogStorage):
+        _delete_events(storage, run_id)
     instance.delete_run(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
-    storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         for ending in ("", "-wal", "-shm"):
             Path(f"{storage.path_for_shard(run_id)}{ending}").unlink(missing_ok=True)
+
+
+def _delete_events(storage: SqlEventLogStorage, run_id: str) -> None:
+    """Dagster's own statement names every asset event by its id, and a database takes only so many."""
+    of_run = _EVENTS.c.run_id == run_id
+    for connected in (storage.run_connection(run_id), storage.index_connection()):
+        with connected as connection:
+            ids = db.select(_EVENTS.c.id).where(of_run)
+            connection.execute(db.delete(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
+            connection.execute(db.delete(_EVENTS).where(of_run))
 
 
 def delete_old_evaluations(

@@ -60,15 +60,34 @@ class Cluster:
         source = self.owner(slot)
         if source is to:
             return
+        self.begin_move(slot, to)
+        between()
+        while names := self._some_keys(slot):
+            self.move_keys(slot, to, names)
+            between()
+        self.end_move(slot, to)
+
+    def begin_move(self, slot: int, to: Master) -> None:
+        """Say at both ends that the slot is on its way."""
+        source = self.owner(slot)
         to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.node_id)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.node_id)
-        between()
-        while names := source.ask("CLUSTER", "GETKEYSINSLOT", slot, _MIGRATE_AT_ONCE):
-            _migrate(source, to, names)
-            between()
-        # The new owner first, so that at no moment nobody has the slot.
-        for master in (to, source, *self.masters):
+
+    def move_keys(self, slot: int, to: Master, names: Sequence[bytes]) -> None:
+        """Move these keys of a slot that is on its way."""
+        options = ("", 0, _MIGRATE_TIMEOUT_MILLISECONDS, "KEYS")
+        self.owner(slot).ask("MIGRATE", LOOPBACK, to.port, *options, *(name.decode() for name in names))
+
+    def end_move(self, slot: int, to: Master) -> None:
+        """Move what is left, and give the slot away: the new owner hears of it first, so that it always has one."""
+        while names := self._some_keys(slot):
+            self.move_keys(slot, to, names)
+        for master in (to, *self.masters):
             master.ask("CLUSTER", "SETSLOT", slot, "NODE", to.node_id)
+
+    def _some_keys(self, slot: int) -> list[bytes]:
+        names: list[bytes] = self.owner(slot).ask("CLUSTER", "GETKEYSINSLOT", slot, _MIGRATE_AT_ONCE)
+        return names
 
 
 def slot_of(tag: str) -> int:
@@ -127,11 +146,6 @@ def _has(master: Master, slot: int) -> bool:
     own = next(line.split() for line in table if "myself" in line)
     ranges = [part.split("-") for part in own[8:] if not part.startswith("[")]
     return any(int(r[0]) <= slot <= int(r[-1]) for r in ranges)
-
-
-def _migrate(source: Master, to: Master, names: Sequence[bytes]) -> None:
-    options = ("", 0, _MIGRATE_TIMEOUT_MILLISECONDS, "KEYS")
-    source.ask("MIGRATE", LOOPBACK, to.port, *options, *(name.decode() for name in names))
 
 
 def _ask(client: Redis, *words: str | int) -> Any:

@@ -65,4 +65,4 @@ def _grouped_by(node: promql.Expr) -> Iterator[str]:
             yield from modifier.labels
         case promql.BinaryExpr(modifier=modifier) if modifier is not None:
             yield from modifier.matching.labels if modifier.matching else ()
-            yield from modifier.group_labels.labels if modifier.group_labels else ()
+            yield from modifier.group_labels or ()

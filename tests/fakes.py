@@ -9,13 +9,14 @@ step for every command here, in any order, as the nodes of a cluster carry them 
 is a small method, so that a test can take it out and see what happens.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from random import Random
+from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from schedules_pipeline.composition import Pipeline, Store, Upstreams
 from schedules_pipeline.domain.alarms import AlarmName, Episode, Notice, Turn
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.dependencies import Entry, Reference
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.formats.change_row import parse_row, render_row
@@ -32,7 +33,14 @@ from schedules_pipeline.ports.coldstart import Coldstart, Epoch, Request, Stage
 from schedules_pipeline.ports.feed import Change, FeedEntry
 from schedules_pipeline.ports.history import VERSIONS_LISTED
 from schedules_pipeline.ports.intake import QueueName, QueueNotes
-from schedules_pipeline.ports.journal import DURATION_BOUNDS, NO_DURATIONS, Comparison, Durations, Refusal
+from schedules_pipeline.ports.journal import (
+    DURATION_BOUNDS,
+    NO_DURATIONS,
+    Comparison,
+    Durations,
+    Refusal,
+    Verdict,
+)
 from schedules_pipeline.ports.parity import ParityPoint
 from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.ports.schedules import DISTRUSTED, Commit, Committed, Outcome, ScheduleState
@@ -962,6 +970,11 @@ class FakeComparisons(Fake):
 
     @answered
     @step
+    def tally(self) -> dict[tuple[Sid, Verdict], int]:
+        return Counter((key.sid, comparison.verdict) for key, comparison in self._kept.items())
+
+    @answered
+    @step
     def compared_refresh(self) -> str:
         return self._refresh
 
@@ -1004,13 +1017,14 @@ class _Delivery:
 
 
 class FakeAlarmBook(Fake):
-    """Implements :class:`~schedules_pipeline.ports.alarms.AlarmBook`."""
+    """Implements :class:`~schedules_pipeline.ports.alarms.AlarmBook`; also for several threads at once."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
         self._episodes: dict[AlarmName, Episode] = {}
         self._outbox: list[_Delivery] = []
         self._since: datetime | None = None
+        self._lock = Lock()
 
     @answered
     @step
@@ -1020,32 +1034,35 @@ class FakeAlarmBook(Fake):
     @answered
     @step
     def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
-        known = self._episodes.get(turn.episode.name)
-        if turn.episode.revision != (known.revision if known else 0) + 1:
-            return False
-        self._episodes[turn.episode.name] = turn.episode
-        if turn.notice:
-            self._outbox += [_Delivery(channel, turn.notice) for channel in channels]
-        return True
+        with self._lock:
+            known = self._episodes.get(turn.episode.name)
+            if turn.episode.revision != (known.revision if known else 0) + 1:
+                return False
+            self._episodes[turn.episode.name] = turn.episode
+            if turn.notice:
+                self._outbox += [_Delivery(channel, turn.notice) for channel in channels]
+            return True
 
     @answered
     @step
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
-        first: dict[AlarmName, _Delivery] = {}
-        for delivery in self._outbox:
-            if delivery.channel == channel:
-                first.setdefault(delivery.notice.name, delivery)
-        free = [d for d in first.values() if d.leased_until is None or d.leased_until <= now]
-        if not free:
-            return None
-        chosen = min(free, key=lambda d: d.leased_until.timestamp() if d.leased_until else 0.0)
-        chosen.leased_until = now + lease_for
-        return chosen.notice
+        with self._lock:
+            first: dict[AlarmName, _Delivery] = {}
+            for delivery in self._outbox:
+                if delivery.channel == channel:
+                    first.setdefault(delivery.notice.name, delivery)
+            free = [d for d in first.values() if d.leased_until is None or d.leased_until <= now]
+            if not free:
+                return None
+            chosen = min(free, key=lambda d: d.leased_until.timestamp() if d.leased_until else 0.0)
+            chosen.leased_until = now + lease_for
+            return chosen.notice
 
     @answered
     @step
     def delivered(self, channel: str, notice: Notice) -> None:
-        self._outbox = [d for d in self._outbox if (d.channel, d.notice.id) != (channel, notice.id)]
+        with self._lock:
+            self._outbox = [d for d in self._outbox if (d.channel, d.notice.id) != (channel, notice.id)]
 
     @answered
     @step

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from schedules_pipeline.composition import build_pipeline
+from schedules_pipeline.composition import build_pipeline, thresholds_from
 from schedules_pipeline.domain.alarms import AlarmName
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.local.provision import AwsEndpoints, Channel, Provisioned, provision_alarms
 from schedules_pipeline.local.servers import RedisServer
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.alarm_conditions import Thresholds
 
 
 class Site:
@@ -64,6 +66,28 @@ def site(
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(tmp_path, executable=redis_executable))
         yield Site(redis.url, stack.close, aws_endpoints, provisioned)
+
+
+def test_thresholds_are_those_of_the_settings() -> None:
+    """Without settings they are the defaults of the rules; each setting changes its own and no other."""
+    settings = Settings(
+        alarm_backlog_minutes=1,
+        alarm_late_minutes=2,
+        alarm_queue_minutes=3,
+        alarm_collection_hours=4,
+        alarm_reconciliation_hours=5,
+        difference_severity="WARN",
+    )
+
+    assert thresholds_from(Settings()) == Thresholds()
+    assert thresholds_from(settings) == Thresholds(
+        timedelta(minutes=1),
+        timedelta(minutes=2),
+        timedelta(minutes=3),
+        timedelta(hours=4),
+        timedelta(hours=5),
+        difference_is_error=False,
+    )
 
 
 def test_a_dead_letter_is_heard_of(site: Site) -> None:

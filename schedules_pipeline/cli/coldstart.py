@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.text import Text
 
 from schedules_pipeline.cli.endings import Ended, Ending, end_as
 from schedules_pipeline.cli.printing import (
@@ -56,6 +55,8 @@ def command(
     already, that one is the answer. It can be interrupted at any time; whoever comes next goes on with it.
     """
     if context.invoked_subcommand is not None:
+        if any((purge, even_if_fewer, here, wait, yes, as_json)):
+            raise click.UsageError(f"options go behind {context.invoked_subcommand!r}, not before it")
         return
     session = context.ensure_object(Session)
     if purge or even_if_fewer:
@@ -196,7 +197,7 @@ class _Bar:
         self._bar.stop()
 
     def show(self, coldstart: Coldstart) -> None:
-        words = Text(printable(describe_coldstart(coldstart, self._session.now()))).plain
+        words = printable(describe_coldstart(coldstart, self._session.now()))
         self._bar.update(
             self._task, total=coldstart.total or None, completed=coldstart.done, description=words
         )

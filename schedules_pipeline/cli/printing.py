@@ -107,8 +107,6 @@ def _console(file: Any) -> Console:
 
 
 def _cell(value: object) -> Text:
-    if isinstance(value, Text):
-        return Text(printable(value.plain), style=value.style)
     return Text(printable("" if value is None else value))
 
 

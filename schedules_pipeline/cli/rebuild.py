@@ -7,7 +7,7 @@ from datetime import date
 
 import click
 
-from schedules_pipeline.cli.arguments import DATE, KEY, SERVICE, is_within, unknown_service
+from schedules_pipeline.cli.arguments import DATE, KEY, SERVICE, is_within, not_found, unknown_service
 from schedules_pipeline.cli.endings import Ended, Ending, end_as
 from schedules_pipeline.cli.printing import (
     confirm,
@@ -76,7 +76,7 @@ def command(
         raise click.UsageError(
             "name schedules as SID/DATE, or choose them by --service, --from, --to or --all"
         )
-    chosen = list(dict.fromkeys(keys)) or _choose(session.pipeline, services, first, last)
+    chosen = _known(session.pipeline, keys) if keys else _choose(session.pipeline, services, first, last)
     if len(chosen) > 1:
         confirm(f"Rebuild {counted(len(chosen), 'schedule')}?", yes=yes)
     outcomes = _rebuild(session, chosen)
@@ -86,6 +86,16 @@ def command(
         _print(outcomes)
     if outcomes.failed:
         end_as(Ending.NO_ANSWER)
+
+
+def _known(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> list[ScheduleKey]:
+    """Each once; a name that is neither published nor in the source is more likely mistyped than meant."""
+    heads = pipeline.store.feed.heads()
+    strangers = [key for key in keys if key not in heads]
+    for key, found in pipeline.upstreams.schedule_source.fetch(strangers).items() if strangers else ():
+        if found is None:
+            raise not_found(key, heads)
+    return list(dict.fromkeys(keys))
 
 
 def _choose(

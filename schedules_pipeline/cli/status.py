@@ -25,9 +25,11 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.ports.coldstart import Stage
+from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.journal import Verdict
 from schedules_pipeline.ports.passes import PassName, PassRecord
 from schedules_pipeline.ports.upstream import NotificationQueue
+from schedules_pipeline.workflows.queue_age import oldest_message_age
 
 _LATE = timedelta(minutes=5)
 """What has been due for longer than this is late, however much there is to do."""
@@ -139,7 +141,29 @@ def _backlog(pipeline: Pipeline, now: datetime) -> Section:
     return Section(fields, (line,), tuple(wrong))
 
 
-def _queue(name: str, *, is_dead: bool) -> _Look:
+def _queue(name: QueueName) -> _Look:
+    def look_at(pipeline: Pipeline, now: datetime) -> Section:
+        queues = {
+            QueueName.SCHEDULE_EVENTS: pipeline.upstreams.schedule_queue,
+            QueueName.CATALOGUE_EVENTS: pipeline.upstreams.catalogue_queue,
+        }
+        depth, notes = queues[name].depth(), pipeline.store.intake.all()[name]
+        age = oldest_message_age(notes, depth, now)
+        polled = "never polled" if notes.polled_at is None else f"last polled {ago(notes.polled_at, now)}"
+        waits = f", for {duration(age)} at the most" if depth.waiting else ""
+        line = f"{depth.waiting:,} waiting{waits}; {depth.in_flight:,} being handled; {polled}"
+        fields = {
+            "waiting": depth.waiting,
+            "in_flight": depth.in_flight,
+            "oldest_seconds": age.total_seconds(),
+            "polled_at": notes.polled_at,
+        }
+        return Section(fields, (line,))
+
+    return look_at
+
+
+def _dead_letters(name: str) -> _Look:
     def look_at(pipeline: Pipeline, now: datetime) -> Section:
         queue: NotificationQueue = getattr(pipeline.upstreams, name)
         depth = queue.depth()
@@ -148,7 +172,7 @@ def _queue(name: str, *, is_dead: bool) -> _Look:
         return Section(
             {"waiting": depth.waiting, "in_flight": depth.in_flight},
             (f"{depth.waiting:,} waiting, {depth.in_flight:,} being handled",),
-            wrong if is_dead and there else (),
+            wrong if there else (),
         )
 
     return look_at
@@ -190,6 +214,15 @@ def _parity(pipeline: Pipeline, now: datetime) -> Section:
     )
     fields = {verdict.name.lower(): verdicts[verdict] for verdict in Verdict}
     return Section(fields, (line if compared else "nothing was compared yet",), wrong if differs else ())
+
+
+def _served(pipeline: Pipeline, now: datetime) -> Section:
+    served = pipeline.store.served.current()
+    since = "" if served.since is None else f", switched {ago(served.since, now)} by {served.by}"
+    return Section(
+        {"source": served.source.value, "since": served.since},
+        (f"partners are served from {served.source}{since}",),
+    )
 
 
 def _passes(pipeline: Pipeline, now: datetime) -> Section:
@@ -254,14 +287,15 @@ _LOOKS: Mapping[str, _Look] = {
     "alarms": _alarms,
     "publisher": _publisher,
     "backlog": _backlog,
-    "schedule_queue": _queue("schedule_queue", is_dead=False),
-    "catalogue_queue": _queue("catalogue_queue", is_dead=False),
-    "schedule_dead_letters": _queue("schedule_dead_letters", is_dead=True),
-    "catalogue_dead_letters": _queue("catalogue_dead_letters", is_dead=True),
+    "schedule_queue": _queue(QueueName.SCHEDULE_EVENTS),
+    "catalogue_queue": _queue(QueueName.CATALOGUE_EVENTS),
+    "schedule_dead_letters": _dead_letters("schedule_dead_letters"),
+    "catalogue_dead_letters": _dead_letters("catalogue_dead_letters"),
     "published": _published,
     "feed": _feed,
     "refused": _refused,
     "parity": _parity,
+    "served": _served,
     "passes": _passes,
     "coldstart": _coldstart,
 }

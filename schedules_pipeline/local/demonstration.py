@@ -89,7 +89,10 @@ def invented(now: datetime, changes_per_minute: float) -> Scenario:
     traffic = Traffic(sample, Random(now.date().toordinal())).changes(_utc_now)
     pauses = Random(1)
     changes = ((pauses.expovariate(changes_per_minute / 60), change) for change in traffic)
-    return Scenario(sample, changes, min(day for _, day in sample.schedules))
+    first_date = min(day for _, day in sample.schedules)
+    # The days on which the clocks change may be months ago.
+    keep_all = {"SCHEDULES_RETENTION_DAYS": str((now.date() - first_date).days)}
+    return Scenario(sample, changes, first_date, keep_all)
 
 
 def recorded(path: Path, speed: float, now: datetime) -> Scenario:

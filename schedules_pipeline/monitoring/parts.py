@@ -4,7 +4,6 @@ A part fails alone: what it would have shown is missing from that scrape, and
 ``schedules_scrape_errors`` says so. Names of metrics are those of :mod:`~schedules_pipeline.monitoring.series`.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -94,10 +93,10 @@ def _refused(pipeline: Pipeline) -> Iterator[Sample]:
 
 def _comparisons(pipeline: Pipeline) -> Iterator[Sample]:
     """Every verdict of every service that there is, so that a share can be computed of any."""
-    compared = Counter((str(key.sid), c.verdict) for key, c in pipeline.store.comparisons.all().items())
-    for service in sorted({service for service, _ in compared}):
+    tally = pipeline.store.comparisons.tally()
+    for sid in sorted({sid for sid, _ in tally}):
         for verdict in Verdict:
-            yield Sample("schedules_compared", (service, verdict.value), compared[service, verdict])
+            yield Sample("schedules_compared", (str(sid), verdict.value), tally.get((sid, verdict), 0))
 
 
 def _passes(pipeline: Pipeline) -> Iterator[Sample]:

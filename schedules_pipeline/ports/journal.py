@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ class Comparisons(Protocol):
         """Neither side has them any more."""
 
     def all(self) -> dict[ScheduleKey, Comparison]: ...
+
+    def tally(self) -> dict[tuple[Sid, Verdict], int]:
+        """How many schedules of each service have which verdict; what none has is absent."""
 
     def compared_refresh(self) -> str:
         """Which refresh of the old system was compared last, in its own words; "" before the first."""

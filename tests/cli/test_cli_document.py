@@ -7,9 +7,12 @@ import click
 import pytest
 from cli_stage import all_commands
 
-_DOCUMENT = Path(__file__).parents[2] / "docs/cli.md"
+_REPOSITORY = Path(__file__).parents[2]
+_DOCUMENT = _REPOSITORY / "docs/cli.md"
+_DOCUMENTS = sorted([*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")])
 _HEADING = re.compile(r"^### ([a-z -]+)$", re.MULTILINE)
 _OPTION = re.compile(r"--[a-z][a-z-]*")
+_CALL = re.compile(r"schedules-pipeline ((?:[^`\n|;)\"]|\"[^\"\n]*\")*)")
 _SHARED = {"--help"}
 _COMMANDS = all_commands()
 
@@ -44,6 +47,31 @@ def test_no_other_option_is_documented(path: str, command: click.Command) -> Non
     named = set(_OPTION.findall(_sections()[path]))
 
     assert named <= options | _SHARED
+
+
+@pytest.mark.parametrize("document", _DOCUMENTS, ids=lambda path: path.name)
+def test_commands_that_documents_name_are_there(document: Path) -> None:
+    """Whatever a document has the reader type is a command with such options."""
+    wrong = [line for line in _CALL.findall(document.read_text()) if not _is_command(line.split())]
+
+    assert wrong == []
+
+
+def test_documents_name_commands() -> None:
+    """The test above has something to look at."""
+    called = [call for document in _DOCUMENTS for call in _CALL.findall(document.read_text())]
+
+    assert len(called) > len(_COMMANDS)
+
+
+def _is_command(words: list[str]) -> bool:
+    """Whether the words begin with a command, a subcommand where it is a mere group, and have options of it."""
+    commands = dict(_COMMANDS)
+    path = " ".join(words[:2]) if " ".join(words[:2]) in commands else words[0] if words else ""
+    if not words or path not in commands:
+        return not words or words[0].startswith(("-", "…"))
+    options = {o for p in commands[path].params for o in p.opts} | _SHARED
+    return all(word in options for word in words if word.startswith("-"))
 
 
 def test_examples_are_of_commands_that_there_are() -> None:

@@ -98,6 +98,18 @@ def test_show_escapes_hostile_titles(stage: Stage) -> None:
     assert not {"\x1b", "\u202e"} & set(result.stdout)
 
 
+def test_documents_are_ascii_and_keep_what_was_sent(stage: Stage) -> None:
+    """A program gets a hostile title as it is, in escapes that no terminal obeys."""
+    stage.happen(ItemPut(EPISODE, _HOSTILE))
+    stage.happen(schedule_put(KEY))
+
+    result = stage.run("deps", KEY, "--json")
+
+    assert result.stdout.isascii()
+    assert "\x1b" not in result.stdout
+    assert stage.run_for_json("deps", KEY)["items"][0]["title"] == _HOSTILE
+
+
 def test_show_has_no_colour_where_there_is_no_terminal(published: Stage) -> None:
     """What goes to a file or a pipe holds no escapes."""
     result = published.run("show", KEY)

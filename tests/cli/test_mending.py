@@ -85,6 +85,15 @@ def test_rebuild_of_more_than_one_asks(published: Stage) -> None:
     assert "2 published" in agreed.stdout
 
 
+def test_rebuild_of_what_was_never_published(published: Stage) -> None:
+    """A schedule that the source has and nobody announced is built."""
+    schedule_put(RADIO).write(published.upstreams)
+
+    result = published.run("rebuild", RADIO)
+
+    assert result.stdout == "1 published\nbirch_radio/2026-03-28 is at version 1\n"
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code", "complaint"),
     [
@@ -93,6 +102,8 @@ def test_rebuild_of_more_than_one_asks(published: Stage) -> None:
         (["alder"], 2, "not a schedule key: 'alder' (expected sid/YYYY-MM-DD)"),
         (["--from", "yesterday"], 2, "not a date: 'yesterday' (expected YYYY-MM-DD)"),
         (["--service", "adler"], 1, "did you mean alder?"),
+        (["adler/2026-03-28"], 1, "did you mean alder?"),
+        ([str(KEY), "alder/2030-01-01"], 1, "nothing was published for that day"),
         (["--from", "2030-01-01"], 1, "there is no such schedule"),
     ],
 )
@@ -460,6 +471,14 @@ def test_the_status_of_a_coldstart(published: Stage) -> None:
     assert (document["done"], document["left"], document["seconds_left"]) == (2, 0, None)
 
 
+def test_options_before_a_command_of_coldstarts_are_refused(published: Stage) -> None:
+    """An option of the request is not silently passed over where something else is asked for."""
+    result = published.run("coldstart", "--purge", "status")
+
+    assert result.exit_code == 2
+    assert "options go behind 'status', not before it" in result.stderr
+
+
 def test_no_coldstart_has_a_status(stage: Stage) -> None:
     """Where there was none, there is nothing to tell."""
     result = stage.run("coldstart", "status")
@@ -503,19 +522,19 @@ def test_reconcile_of_a_share(published: Stage) -> None:
     shares = [published.run_for_json("reconcile", "--share", f"{n}/3") for n in (1, 2, 3)]
 
     assert sum(share["counts"]["schedules"] for share in shares) == 2
+    assert published.run_for_json("reconcile")["counts"]["schedules"] == 2
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "say --all, or --share N/M"),
-        (["--all", "--share", "1/2"], "say --all, or --share N/M"),
+        (["--all", "--share", "1/2"], "contradict each other"),
         (["--share", "3/2"], "'3/2' is no share"),
         (["--share", "half"], "'half' is no share"),
     ],
 )
 def test_reconcile_refuses(published: Stage, words: list[str], complaint: str) -> None:
-    """None or both of all and a share is refused, and what is no share."""
+    """Both all and a share are refused, and what is no share."""
     result = published.run("reconcile", *words)
 
     assert result.exit_code == 2

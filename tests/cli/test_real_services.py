@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from schedules_pipeline.local.history import read_history
 from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
 from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
 
+_COLOUR = re.compile("\x1b\\[[0-9;]*3[0-9]")
 _SECRET = "correct-horse-battery"
 
 
@@ -33,6 +37,14 @@ class Terminal:
             [program, *map(str, words)], env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def run_on_a_terminal(self, *words: object) -> str:
+        """What a terminal gets, escapes included."""
+        ours, theirs = os.openpty()
+        program = f"{sys.prefix}/bin/schedules-pipeline"
+        with subprocess.Popen([program, *map(str, words)], env=self.environment, stdout=theirs):
+            os.close(theirs)
+            return b"".join(_read_all(ours)).decode()
+
     def run_for_json(self, *words: object) -> Any:
         result = self.run(*words, "--json")
         assert result.returncode == 0, result.stderr
@@ -40,6 +52,13 @@ class Terminal:
 
     def but(self, **changes: str) -> "Terminal":
         return Terminal({**self.environment, **changes})
+
+
+def _read_all(terminal: int) -> Iterator[bytes]:
+    """Until nobody writes to it any more, which a terminal tells by an error."""
+    with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):
+        while piece := file.read(65_536):
+            yield piece
 
 
 @pytest.fixture
@@ -104,6 +123,17 @@ def test_status_shows_what_answers(terminal: Terminal) -> None:
     assert result.stdout.count("does not answer: queue ") == 4
     assert "0 schedules of 0 services" in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(("changes", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals_that_want_them(
+    terminal: Terminal, changes: dict[str, str], is_coloured: bool
+) -> None:
+    """On a terminal what is well or wrong has its colour, unless NO_COLOR is set."""
+    shown = terminal.but(TERM="xterm-256color", **changes).run_on_a_terminal("status")
+
+    assert "is well" in shown
+    assert bool(_COLOUR.search(shown)) == is_coloured
 
 
 def test_no_secret_is_shown_where_redis_is_away(terminal: Terminal) -> None:

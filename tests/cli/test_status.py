@@ -8,6 +8,7 @@ from cli_stage import KEY, TOMORROW, Stage
 
 from schedules_pipeline.domain.alarms import AlarmName, Episode, Severity, State, Turn
 from schedules_pipeline.errors import InvalidRecord, ServiceError
+from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.journal import Comparison, Verdict
 from schedules_pipeline.ports.passes import PassName, PassReport
 from schedules_pipeline.ports.upstream import QueueDepth
@@ -44,6 +45,7 @@ def test_status_as_json(published: Stage) -> None:
     assert document["feed"] == {"unrecorded": 4}
     assert document["parity"] == {"matches": 0, "differs": 0, "suspected": 0, "not_comparable": 0}
     assert document["coldstart"]["stage"] is None
+    assert document["served"] == {"source": "legacy", "since": None}
 
 
 def test_status_of_an_empty_keyspace(stage: Stage) -> None:
@@ -90,7 +92,21 @@ def test_dead_letters_are_wrong(published: Stage) -> None:
 
     assert before == 0
     assert document["wrong"] == ["1 dead letter: `schedules-pipeline dead-letters list`"]
-    assert document["schedule_queue"] == {"waiting": 1, "in_flight": 0}
+    assert document["schedule_queue"]["waiting"] == 1
+
+
+def test_how_long_a_message_waits_is_told(published: Stage) -> None:
+    """Of a queue in which something waits it is told for how long at the most, and when it was polled."""
+    polled_at = published.clock()
+    published.store.intake.polled(QueueName.SCHEDULE_EVENTS, polled_at, None)
+    published.upstreams.schedule_queue.post("{}")
+    published.clock.advance(timedelta(seconds=90))
+
+    document = published.run_for_json("status")["schedule_queue"]
+    words = published.run("status").stdout
+
+    assert (document["waiting"], document["oldest_seconds"]) == (1, 90.0)
+    assert "1 waiting, for 1 min 30 s at the most; 0 being handled; last polled 1 min 30 s ago" in words
 
 
 def test_a_standing_difference_is_wrong(published: Stage) -> None:

@@ -1,6 +1,7 @@
 """What operators look at, on fakes and Redis alike: refusals, comparisons, counters, and who publishes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
@@ -163,3 +164,13 @@ def test_comparisons_are_forgotten(store: Store) -> None:
     store.comparisons.forget([])
 
     assert store.comparisons.all() == {_B: comparison}
+
+
+def test_confirmation_is_kept_with_its_refusal(store: Store) -> None:
+    """What an operator has confirmed of a refused document comes back with the refusal."""
+    confirmed = replace(_refusal("too few"), confirmed_digest="abc")
+    store.refused.keep({"alder/2026-03-28": confirmed})
+
+    found = store.refused.find(["alder/2026-03-28"])
+
+    assert found == {"alder/2026-03-28": confirmed}

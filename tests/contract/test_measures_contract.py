@@ -11,7 +11,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.change_row import render_row
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.intake import QueueName, QueueNotes
-from schedules_pipeline.ports.journal import DURATION_BOUNDS, Refusal
+from schedules_pipeline.ports.journal import DURATION_BOUNDS, Comparison, Refusal, Verdict
 from schedules_pipeline.ports.work import Cause, Failure, Mark, Origin
 
 _NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
@@ -143,6 +143,21 @@ def test_what_an_operator_claimed_is_pending_for_its_cause(store: Store) -> None
     since = store.work.pending_since()
 
     assert since == {Origin.SCHEDULE: _NOW - timedelta(seconds=30), Origin.OPERATOR: _NOW}
+
+
+def test_verdicts_are_counted_by_service(store: Store) -> None:
+    """Every schedule counts with its latest verdict; nothing was compared in an empty store."""
+    before = store.comparisons.tally()
+    next_day = ScheduleKey.parse("alder/2026-03-29")
+    store.comparisons.keep({_A: Comparison(1, Verdict.DIFFERS, "x"), _B: Comparison(1, Verdict.DIFFERS, "x")})
+    store.comparisons.keep(
+        {_A: Comparison(2, Verdict.MATCHES, "y"), next_day: Comparison(1, Verdict.MATCHES, "y")}
+    )
+
+    tally = store.comparisons.tally()
+
+    assert before == {}
+    assert tally == {(_A.sid, Verdict.MATCHES): 2, (_B.sid, Verdict.DIFFERS): 1}
 
 
 def test_refusals_are_counted_by_subject(store: Store) -> None:

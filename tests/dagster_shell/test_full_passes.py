@@ -16,7 +16,6 @@ from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.jobs import collect_garbage, reconcile
 from schedules_pipeline.jobs.reconcile import share_of_hour
 from schedules_pipeline.partitions import known_services
-from schedules_pipeline.ports.coldstart import Request
 from schedules_pipeline.ports.passes import PassName
 from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.settings import Settings
@@ -134,7 +133,7 @@ def test_a_share_that_there_is_not_is_refused(stage: Stage) -> None:
 
 def test_a_reconcile_does_nothing_while_a_coldstart_has_stopped_the_intake(stage: Stage) -> None:
     """Whatever differs then is on its way, and is rebuilt from its source anyhow."""
-    stage.pipeline.store.coldstarts.open("c1", Request("test", stage.clock()))
+    stage.pipeline.store.coldstarts.pause_intake(timedelta(hours=1))
 
     result = stage.run(reconcile.JOB_NAME, of=1)
 
@@ -153,7 +152,11 @@ def test_every_share_has_its_hour() -> None:
 
 def test_the_timers_run_by_themselves(stage: Stage) -> None:
     """The collection once a night by the local clock, the reconcile every hour."""
-    timers = {timer.name: timer for timer in stage.definitions.schedules or ()}
+    timers = {
+        timer.name: timer
+        for timer in stage.definitions.schedules or ()
+        if isinstance(timer, dg.ScheduleDefinition)
+    }
 
     collection, hourly = timers["collect_garbage_timer"], timers["reconcile_timer"]
 

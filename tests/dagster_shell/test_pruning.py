@@ -1,6 +1,8 @@
 """What stays and what goes of Dagster's own records: on a real instance, in SQLite files."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -133,16 +135,28 @@ class Stage:
         return records[0] if records else None
 
 
+def _hasten(connection: sqlite3.Connection, _: object) -> None:
+    """SQLite does not wait for the disk: what is tested here is what it holds, not that it survives a power cut."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _limit_values(connection: sqlite3.Connection, _: object) -> None:
+    """Forty values a statement, where a database as it comes takes some thousands."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 40)
+
+
+@contextmanager
+def _on_connect(action: Callable[[sqlite3.Connection, object], None]) -> Iterator[None]:
+    """Do this to every connection to a database meanwhile."""
+    event.listen(Engine, "connect", action)
+    yield
+    event.remove(Engine, "connect", action)
+
+
 @pytest.fixture
 def _hasty_files() -> Iterator[None]:
-    """SQLite does not wait for the disk: what is tested here is what it holds, not that it survives a power cut."""
-
-    def hasten(connection: Any, _: object) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    event.listen(Engine, "connect", hasten)
-    yield
-    event.remove(Engine, "connect", hasten)
+    with _on_connect(_hasten):
+        yield
 
 
 @pytest.fixture
@@ -288,6 +302,26 @@ def test_files_of_deleted_runs_are_gone(stage: Stage) -> None:
 
     assert named
     assert not [path for path in stage.directory.rglob("*") if run in path.name]
+
+
+def test_a_run_with_more_events_than_a_statement_takes_is_deleted(stage: Stage) -> None:
+    """A database takes only so many values in one statement; a run may have recorded more than that."""
+
+    def op(context: dg.OpExecutionContext) -> None:
+        for _ in range(15):
+            for key in _KEYS:
+                context.log_event(
+                    dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition_key(key))
+                )
+
+    run = stage.run(op)
+    stage.idle()
+
+    with _on_connect(_limit_values):
+        stage.prune()
+
+    assert run not in stage.runs()
+    assert stage.latest(_KEYS[0]) is not None
 
 
 def test_old_tick_logs_are_gone_and_young_ones_stay(stage: Stage) -> None:

@@ -39,7 +39,7 @@ from schedules_pipeline.settings import Settings
 
 _REPOSITORY = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 180.0
-_LOOK_EVERY_SECONDS = 0.05
+_LOOK_EVERY_SECONDS = 0.02
 _A_CHANGE_EVERY_SECONDS = 0.3
 _VISIBILITY_SECONDS = 15
 _ACCOUNT = "000000000001"

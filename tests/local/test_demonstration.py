@@ -1,9 +1,14 @@
-"""What the demonstration leaves for a shell."""
+"""What the demonstration shows, and what it leaves for a shell."""
 
+import gzip
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
-from schedules_pipeline.local.demonstration import write_environment
+import orjson
+
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.local.demonstration import Scenario, invented, recorded, write_environment
 
 
 def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
@@ -33,3 +38,30 @@ def test_the_environment_is_for_its_owner_alone(tmp_path: Path) -> None:
     write_environment(path, {"NAME": "value"})
 
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_of_the_invented_sample_is_past_the_horizon() -> None:
+    """It has days on which the clocks changed, however long ago."""
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+
+    scenario = invented(now, 10)
+
+    assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+
+
+def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> None:
+    """However long ago it was recorded."""
+    put = {"at": "2011-01-21T00:26:38Z", "kind": "schedule", "action": "PUT"}
+    key = {"sid": "alder_one", "date": "2011-01-28"}
+    line = orjson.dumps({**put, **key, "document": key})
+    (tmp_path / "history.jsonl.gz").write_bytes(gzip.compress(line + b"\n"))
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+
+    scenario = recorded(tmp_path / "history.jsonl.gz", 600, now)
+
+    assert scenario.opening.schedules
+    assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+
+
+def _horizon(scenario: Scenario) -> RetentionHorizon:
+    return RetentionHorizon(int(scenario.settings["SCHEDULES_RETENTION_DAYS"]))

@@ -45,9 +45,9 @@ def environment(
         **os.environ,
         "SCHEDULES_REDIS_URL": redis_server.url,
         "SCHEDULES_KEYSPACE": f"monitored{aws_endpoints.access_key_id}",
-        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url,
+        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url or "",
         "SCHEDULES_AWS_REGION": aws_endpoints.region,
-        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id,
+        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id or "",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
 

@@ -47,7 +47,7 @@ _PASSING = frozenset(
 )
 
 _MENDABLE = {
-    "AccessDeniedException": "this process may not use it: allow GetItem, BatchGetItem, Query, Scan, UpdateItem "
+    "AccessDeniedException": "this process may not use it: allow BatchGetItem, Query, Scan, UpdateItem "
     "and DeleteItem on it",
     "ResourceNotFoundException": "it is not there: create it in this region, or correct "
     "SCHEDULES_REFERENCES_TABLE and SCHEDULES_AWS_REGION",

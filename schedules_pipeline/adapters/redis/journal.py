@@ -4,17 +4,19 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import orjson
 from pydantic import TypeAdapter
 
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
-from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.ports.journal import (
     DURATION_BOUNDS,
     NO_DURATIONS,
     Comparison,
     Durations,
     Refusal,
+    Verdict,
 )
 
 _REFUSAL = TypeAdapter(Refusal)
@@ -79,6 +81,14 @@ class RedisComparisons:
         return {
             ScheduleKey.parse(key.decode()): _COMPARISON.validate_json(value) for key, value in rows.items()
         }
+
+    def tally(self) -> dict[tuple[Sid, Verdict], int]:
+        """Of each comparison only the verdict is read: a scrape asks this every few seconds."""
+        rows = self._link.call("HGETALL", self._key)
+        found = Counter(
+            (key.partition(b"/")[0], orjson.loads(value)["verdict"]) for key, value in rows.items()
+        )
+        return {(Sid(sid.decode()), Verdict(verdict)): amount for (sid, verdict), amount in found.items()}
 
     def compared_refresh(self) -> str:
         return (self._link.call("GET", self._refresh) or b"").decode()

@@ -1,0 +1,49 @@
+"""Several watchers over one store, at the same time: what they tell between them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from random import Random
+from threading import Lock
+
+from fakes import FakeClock, fake_upstreams
+
+from schedules_pipeline.composition import Store, watched_of
+from schedules_pipeline.domain.alarms import AlarmName, Notice, Phase
+from schedules_pipeline.workflows.alarm_conditions import FailedRun, Thresholds
+from schedules_pipeline.workflows.watch import Watch
+
+_WATCHERS = 4
+_RUN = FailedRun("reconcile", "r1", datetime(2026, 3, 28, 11, tzinfo=UTC))
+
+
+class Listener:
+    channel = "ear"
+
+    def __init__(self) -> None:
+        self.heard: list[Notice] = []
+        self._lock = Lock()
+
+    def send(self, notice: Notice) -> None:
+        with self._lock:
+            self.heard.append(notice)
+
+
+def test_watchers_at_once_tell_everything_once(store: Store) -> None:
+    """Over several episodes each alarm and each all-clear is heard once, in turns, whoever tells it."""
+    clock, listener = FakeClock(), Listener()
+    watched = watched_of(store, fake_upstreams(clock, Random(0)).as_upstreams())
+    watches = [
+        Watch(watched, store.alarms, store.counters, [listener], Thresholds(), clock=clock)
+        for _ in range(_WATCHERS)
+    ]
+    with ThreadPoolExecutor(_WATCHERS) as pool:
+        for failed in ([_RUN] * 2 + [None] * 5) * 3:
+            found = [failed] if failed else []
+            list(pool.map(lambda watch: watch.look(found), watches))  # noqa: B023 - used up within the round
+            clock.advance(timedelta(seconds=30))
+
+    heard = [notice for notice in listener.heard if notice.name is AlarmName.RUNS_FAILED]
+
+    assert [notice.phase for notice in heard] == [Phase.RAISED, Phase.CLEARED] * 3
+    assert len({notice.id for notice in heard}) == len(heard)
+    assert store.alarms.undelivered() == 0
