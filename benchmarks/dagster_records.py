@@ -34,6 +34,7 @@ from schedules_pipeline.settings import Settings
 _DAYS_KEPT = 2
 _ROUNDS = 3
 _MEGABYTE = 1_000_000
+_QUIETLY = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class _Size:
     days: int
 
 
-_FULL = _Size(services=10, broadcast_days=4, runs_a_day=2, days=8)
+_FULL = _Size(services=5, broadcast_days=4, runs_a_day=2, days=8)
 _QUICK = _Size(services=2, broadcast_days=1, runs_a_day=1, days=4)
 
 
@@ -180,7 +181,7 @@ class _Records:
         def made() -> None:
             op()
 
-        made.execute_in_process(instance=self._instance)
+        made.execute_in_process(run_config=_QUIETLY, instance=self._instance)
 
 
 class _Heads:

@@ -13,7 +13,7 @@ import orjson
 from schedules_pipeline.domain.diff import Difference, diff, leave_out_intended
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import shorten
-from schedules_pipeline.errors import InvalidDocument
+from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.formats.legacy_document import (
     LegacySchedule,
     parse_legacy_document,
@@ -112,9 +112,12 @@ class LegacyComparer:
             return _not_comparable(seq, generated_at, "ours is about to be rebuilt")
         if head is not None and legacy.generated_at <= head.published_at:
             return _not_comparable(seq, generated_at, "the old system has not refreshed since")
-        if ours is not None and split_document(ours)[0].seq != seq:
-            return _not_comparable(seq, generated_at, "ours moved meanwhile")
-        differences = leave_out_intended(_differences(ours, legacy), self._intended)
+        try:
+            if ours is not None and split_document(ours)[0].seq != seq:
+                return _not_comparable(seq, generated_at, "ours moved meanwhile")
+            differences = leave_out_intended(_differences(ours, legacy), self._intended)
+        except InvalidRecord as error:
+            return _not_comparable(seq, generated_at, f"ours is damaged, reconcile it: {error}")
         return judge_differences(seq, generated_at, differences, earlier)
 
 

@@ -13,11 +13,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import redis_store
+from schedules_pipeline.composition import build_pipeline, redis_store
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.local.monitoring_service import MonitoringService
 from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
 from schedules_pipeline.local.servers import RedisServer, find_free_port
+from schedules_pipeline.settings import load_settings
 
 _TIMES = 100
 _COUNTING = f"""
@@ -85,6 +86,21 @@ def test_on_real_services_every_part_is_read(service: MonitoringService) -> None
     }
     assert errors.keys() >= _OF_QUEUES | {"counters", "lag", "passes"}
     assert not any(errors.values())
+
+
+def test_polls_of_real_queues_are_noted(
+    service: MonitoringService, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever receives by the pipeline of a real process leaves a note of it for all others."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    build_pipeline(load_settings()).upstreams.catalogue_queue.receive(1)
+
+    polled = {
+        labels for name, labels in _scrape(service) if name == "schedules_queue_polled_timestamp_seconds"
+    }
+    assert polled == {(("queue", "catalogue_events"),)}
 
 
 def test_queues_that_cannot_be_reached_take_nothing_else_along(

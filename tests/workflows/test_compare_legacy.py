@@ -209,3 +209,15 @@ def test_only_news_is_answered() -> None:
 
     assert set(first) == {_KEY}
     assert stage.pipeline.comparer.compare_all() == {}
+
+
+def test_a_damaged_document_of_ours_stops_nothing() -> None:
+    """What we published and can no longer read is not comparable, and says what to do about it."""
+    stage = Stage()
+    stage.refresh_legacy()
+    stage.store.schedules.kept[_KEY].document = b"damaged"
+
+    comparison = stage.compare()
+
+    assert comparison.verdict is Verdict.NOT_COMPARABLE
+    assert "reconcile it" in comparison.reason
