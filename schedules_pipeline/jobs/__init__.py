@@ -1,1 +1,1 @@
-"""The jobs: publishing what is dirty, and the coldstart."""
+"""The jobs, and the timers that start some of them."""

@@ -1,5 +1,5 @@
-"""The store that every contract test is run on: the fakes, one Redis, and a Redis Cluster of three masters; and with
-the back-references elsewhere: the fakes again, and one Redis beside a DynamoDB table on the emulator.
+"""The store that every contract test is run on: the fakes, one Redis, the same as the restricted user of an operator,
+and a Redis Cluster of three masters; and with the back-references elsewhere: the fakes again, and one Redis beside a DynamoDB table on the emulator.
 """
 
 import itertools
@@ -12,6 +12,8 @@ import pytest
 from clusters import Cluster
 from fakes import FakeClock, fake_store
 from fakes_beside_index import fake_store_beside_index
+from redis import Redis
+from redis_users import grant, url_as
 
 from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
 from schedules_pipeline.adapters.redis.link import Client, RedisLink, connect
@@ -42,6 +44,15 @@ def redis_link_client(redis_server: RedisServer) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
+def operator_link_client(redis_server: RedisServer) -> Iterator[Client]:
+    """A client of the same server, as the user that ``deploy/redis/users.acl`` gives to operators."""
+    with Redis.from_url(redis_server.url) as client:
+        grant(client, ["operator"])
+    with connect(url_as("operator", redis_server.url)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def cluster_link_client(cluster: Cluster) -> Iterator[Client]:
     """A client of the run's own Redis Cluster, made as the real ones are."""
     with connect(cluster.url, cluster=True) as client:
@@ -52,6 +63,7 @@ def cluster_link_client(cluster: Cluster) -> Iterator[Client]:
     params=[
         "fakes",
         "redis",
+        "redis as a user",
         pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.xdist_group("cluster")]),
         "fakes beside an index",
         "dynamodb",
@@ -67,14 +79,25 @@ def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> Stor
         return StoreUnderTest(fake_store_beside_index(clock).as_store(), clock.advance, clock)
     if request.param == "dynamodb":
         return _beside_dynamodb(request, next(keyspaces))
+    if request.param == "redis as a user":
+        return _as_a_user(request, f"schedules-{next(keyspaces)}")
     client: Client = request.getfixturevalue(f"{request.param}_link_client")
     store = redis_store(RedisLink(client), keyspace := next(keyspaces))
     return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))
 
 
+def _as_a_user(request: pytest.FixtureRequest, keyspace: str) -> StoreUnderTest:
+    """Time is made to pass by somebody else, since the user may not."""
+    restricted: Client = request.getfixturevalue("operator_link_client")
+    client: Client = request.getfixturevalue("redis_link_client")
+    store = redis_store(RedisLink(restricted), keyspace)
+    return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))
+
+
 def _beside_dynamodb(request: pytest.FixtureRequest, keyspace: str) -> StoreUnderTest:
     client: Client = request.getfixturevalue("redis_link_client")
-    index = DynamoReferenceIndex(*request.getfixturevalue("references_table"), keyspace)
+    dynamodb, table = request.getfixturevalue("references_table")
+    index = DynamoReferenceIndex(dynamodb, table, keyspace)
     link = RedisLink(client)
     store = with_index_elsewhere(redis_store(link, keyspace), link, keyspace, index)
     return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))

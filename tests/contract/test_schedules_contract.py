@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.formats.change_row import parse_row

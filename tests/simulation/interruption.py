@@ -36,8 +36,8 @@ class Fate(StrEnum):
 class Scenario:
     """Each of ``begin`` passes in peace. While the victim handles ``first`` it is stopped, and the others
     finish; ``then`` happens, and afterwards ``later``, and the others handle them; the victim meets its fate;
-    ``at_last`` is handled by all, and ``in_the_end`` once nothing is pending. Where there is an accomplice, it is stopped while it handles ``then``, and
-    meets its own fate after the victim has.
+    ``at_last`` is handled by all, and ``in_the_end`` once nothing is pending. Where there is an accomplice, it
+    is stopped while it handles ``then``, and meets its own fate after the victim has.
     """
 
     name: str

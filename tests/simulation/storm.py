@@ -19,8 +19,8 @@ class _Climate:
     """How hard a seed is on its workers, as chances a step.
 
     ``repetition``: that a client sends a command once more; ``sleep``: that a worker stops in the middle for
-    long; ``lull``: that the upstream does. ``aftermath`` in steps: how long this goes on when the upstream has ended, so that no later change makes good what was
-    done wrong.
+    long; ``lull``: that the upstream does. ``aftermath`` in steps: how long this goes on when the upstream has
+    ended, so that no later change makes good what was done wrong.
     """
 
     death: float

@@ -1,0 +1,39 @@
+"""The users of ``deploy/redis/users.acl`` on a server that a test has started.
+
+Belongs here: reading that file, and making its users known to a server that has no such file.
+Does not belong here: what they may do; the file says that.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from redis import Redis
+
+RULES = Path(__file__).parent.parent / "deploy/redis/users.acl"
+PASSWORD = "for-tests-only"
+
+
+def rules_of(user: str) -> list[str]:
+    """The user's rules, as the file has them, a selector in one piece."""
+    line = next(line for line in RULES.read_text().splitlines() if line.split()[1] == user)
+    plain, *selectors = line.partition("user ")[2].split(" (")
+    return [*plain.split()[1:], *(f"({selector}" for selector in selectors)]
+
+
+def commands_of(user: str) -> set[str]:
+    """The commands that the user has everywhere, such as ``xgroup|create``."""
+    return {rule.removeprefix("+") for rule in rules_of(user) if rule.startswith("+")}
+
+
+def grant(client: Redis, users: Iterable[str]) -> None:
+    """Make the users known to the server, with the password of the tests."""
+    for user in users:
+        rules = [f">{PASSWORD}" if rule == f"#@{user}@" else rule for rule in rules_of(user)]
+        client.execute_command("ACL SETUSER", user, "reset", *rules)  # type: ignore[no-untyped-call]
+
+
+def url_as(user: str, url: str) -> str:
+    """The address with the user's name and password in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{PASSWORD}@{parts.netloc}"))
