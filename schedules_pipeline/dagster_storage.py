@@ -42,6 +42,14 @@ def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> l
     return found
 
 
+def is_latest(instance: dg.DagsterInstance, key: dg.AssetKey, record: dg.EventLogRecord) -> bool:
+    """Whether nothing was recorded of the same asset and partition since."""
+    partitions = None if record.partition_key is None else [record.partition_key]
+    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions)
+    newest = instance.fetch_materializations(wanted, limit=1).records
+    return bool(newest) and newest[0].storage_id == record.storage_id
+
+
 def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """A run with its events, its captured output, and, on SQLite, its file of events.
 

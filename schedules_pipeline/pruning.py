@@ -19,6 +19,7 @@ from schedules_pipeline.dagster_storage import (
     delete_old_tick_logs,
     delete_orphaned_tags,
     delete_run,
+    is_latest,
     latest_materialisations,
 )
 from schedules_pipeline.errors import InvalidIdentifier
@@ -139,8 +140,10 @@ class RecordPruner:
                 if record.partition_key is not None and record.partition_key not in shown:
                     pruned.records_let_go += 1
                     continue
-                self._log_event(carried(record))
-                pruned.records_carried += 1
+                # A publisher goes on meanwhile, and an older record must not hide what it has just said.
+                if is_latest(self._instance, asset, record):
+                    self._log_event(carried(record))
+                    pruned.records_carried += 1
 
     def _finished_runs(self) -> list[Finished]:
         records = self._instance.get_run_records(dg.RunsFilter(statuses=_FINISHED))

@@ -3,12 +3,14 @@
 import uvicorn
 
 from schedules_pipeline.composition import build_pipeline
+from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.monitoring.service import build_service
 from schedules_pipeline.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
+    configure_logs(settings.log_style, settings.log_level)
     uvicorn.run(
         build_service(build_pipeline(settings)),
         host=settings.monitoring_host,

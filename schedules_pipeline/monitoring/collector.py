@@ -4,11 +4,11 @@ Everything shown lies in the store, where every process writes it; so it does no
 scraped, nor whether one has been restarted.
 """
 
-import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
+import structlog
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 8.0
 """Shorter than the ten seconds that Prometheus waits for a scrape unless told otherwise."""
 
 _BOUNDS = (*map(str, DURATION_BOUNDS), "+Inf")
-_log = logging.getLogger(__name__)
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class PipelineCollector(Collector):
@@ -66,7 +66,7 @@ def _report(part: str, error: Exception) -> None:
     """What nobody foresaw is told with its traceback."""
     foreseen = isinstance(error, PipelineError | TimeoutError)
     reason = str(error) or "no answer in time"
-    _log.warning("scrape: no %s: %s", part, reason, exc_info=None if foreseen else error)
+    _log.warning("scrape incomplete", part=part, error=reason, exc_info=None if foreseen else error)
 
 
 def _families(samples: Sequence[Sample]) -> list[Family]:

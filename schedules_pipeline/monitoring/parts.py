@@ -118,7 +118,7 @@ def _latest_pass(name: str, record: PassRecord) -> Iterator[Sample]:
     if success is not None:
         yield Sample("schedules_pass_last_success_timestamp_seconds", (name,), success.ended_at.timestamp())
     for count, amount in latest.counts.items():
-        yield Sample("schedules_pass_last_count", (name, count), amount)
+        yield Sample("schedules_pass_last_result", (name, count), amount)
 
 
 def _coldstart(pipeline: Pipeline) -> Iterator[Sample]:

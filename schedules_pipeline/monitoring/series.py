@@ -94,7 +94,7 @@ _ALL = (
     _gauge("pass_last_seconds", ("pass",), "How long the latest pass took."),
     _gauge("pass_last_timestamp_seconds", ("pass",), "When the latest pass ended."),
     _gauge("pass_last_success_timestamp_seconds", ("pass",), "When the latest pass ended that succeeded."),
-    _gauge("pass_last_count", ("pass", "count"), "What the latest pass found and did."),
+    _gauge("pass_last_result", ("pass", "count"), "What the latest pass found and did."),
     # The coldstart that is open, or else the latest.
     _gauge("coldstart_in_progress", ("stage",), "1 for the stage of a coldstart that has not ended, else 0."),
     _gauge(

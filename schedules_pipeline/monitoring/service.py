@@ -62,6 +62,8 @@ def _ready(checks: Mapping[str, Asking[None]], patience_seconds: float, request:
             found[name] = str(error)
         except TimeoutError:
             found[name] = f"no answer within {patience_seconds:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready; a defect's text may hold anything
+            found[name] = type(error).__name__
     is_ready = set(found.values()) == {"ok"}
     return JSONResponse({"ready": is_ready, "checks": found}, status_code=200 if is_ready else _UNAVAILABLE)
 

@@ -1,5 +1,6 @@
 """The store that every contract test is run on: the fakes, one Redis, the same as the restricted user of an operator,
-and a Redis Cluster of three masters; and with the back-references elsewhere: the fakes again, and one Redis beside a DynamoDB table on the emulator.
+and a Redis Cluster of three masters; and with the back-references elsewhere: the fakes again, and one Redis
+beside a DynamoDB table on the emulator.
 """
 
 import itertools

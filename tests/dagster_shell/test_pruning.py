@@ -228,6 +228,30 @@ def test_what_is_carried_twice_remembers_the_first_time(stage: Stage) -> None:
     assert record.asset_materialization.metadata["first_recorded_by"].value == run
 
 
+def test_what_is_recorded_meanwhile_is_not_hidden(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that a publisher records while a pass is at work stays the latest of its partition."""
+    stage.record(*_KEYS)
+    stage.idle()
+    read = pruning.latest_materialisations
+
+    def read_and_be_overtaken(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:
+        found = read(instance, key)
+        if key == names.PARTNER_SCHEDULE:
+            newer = dg.AssetMaterialization(key, partition=partition_key(_KEYS[0]), metadata={"seq": 2})
+            instance.report_runless_asset_event(newer)
+        return found
+
+    monkeypatch.setattr(pruning, "latest_materialisations", read_and_be_overtaken)
+
+    pruned = stage.prune()
+
+    latest = stage.latest(_KEYS[0])
+    assert pruned.records_carried == 2
+    assert latest is not None
+    assert latest.asset_materialization is not None
+    assert latest.asset_materialization.metadata["seq"].value == 2
+
+
 def test_young_runs_stay(stage: Stage) -> None:
     """A run that ended within the days that are kept is not touched."""
     stage.clock.advance(-timedelta(days=2))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from scraping import KEY, Scrape, Stage
+from structlog.testing import capture_logs
 
 from schedules_pipeline.domain.alarms import AlarmName, Episode, Severity, State, Turn
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -157,7 +158,7 @@ def test_passes_show_their_latest(stage: Stage) -> None:
     assert scrape.value("schedules_pass_last_seconds", **of) == 1
     assert scrape.value("schedules_pass_last_timestamp_seconds", **of) == ill.ended_at.timestamp()
     assert scrape.value("schedules_pass_last_success_timestamp_seconds", **of) == well.ended_at.timestamp()
-    assert scrape.value("schedules_pass_last_count", **of, count="copies") == 1
+    assert scrape.value("schedules_pass_last_result", **of, count="copies") == 1
     never = {"pass": "reconciliation"}
     assert scrape.value("schedules_pass_runs_total", **never) == 0
     assert scrape.value("schedules_pass_last_timestamp_seconds", **never) is None
@@ -233,15 +234,16 @@ def test_a_queue_that_does_not_answer_takes_nothing_else_along(
     assert scrape.value("schedules_outcomes_total", outcome="published") == 1
 
 
-def test_a_defect_of_one_part_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_of_one_part_is_told_with_its_traceback() -> None:
     """What nobody foresaw fails one part, and the log says where it came from."""
     parts = {"broken": _broken, "well": lambda: [Sample("schedules_known", (), 3)]}
 
-    scrape = Scrape(PipelineCollector(parts))
+    with capture_logs() as lines:
+        scrape = Scrape(PipelineCollector(parts))
 
     assert scrape.failed_parts() == {"broken"}
     assert scrape.value("schedules_known") == 3
-    assert caplog.records[0].exc_info is not None
+    assert [(line["part"], type(line["exc_info"])) for line in lines] == [("broken", KeyError)]
 
 
 def test_a_part_that_hangs_is_given_up_and_not_asked_again() -> None:

@@ -1,11 +1,13 @@
 """Metrics of several processes: each counts in the store, and any other shows the whole."""
 
 import os
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -18,6 +20,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.local.monitoring_service import MonitoringService
 from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
 from schedules_pipeline.local.servers import RedisServer, find_free_port
+from schedules_pipeline.ports.passes import PassName, PassReport
 from schedules_pipeline.settings import load_settings
 
 _TIMES = 100
@@ -57,6 +60,28 @@ def environment(
 def service(environment: dict[str, str], tmp_path: Path) -> Iterator[MonitoringService]:
     with MonitoringService(tmp_path, environment) as running:
         yield running
+
+
+def test_prometheus_own_tool_has_nothing_to_say_of_a_scrape(
+    service: MonitoringService, environment: dict[str, str]
+) -> None:
+    """Promtool finds no fault with the names and the form of what is shown."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip(
+            "promtool is not on the path: it comes with Prometheus, and is in no package index of Python"
+        )
+    store = redis_store(
+        RedisLink(connect(environment["SCHEDULES_REDIS_URL"])), environment["SCHEDULES_KEYSPACE"]
+    )
+    now = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    store.passes.note(PassReport(PassName.COLLECTION, now, now, {"copies": 3}))
+    with urllib.request.urlopen(f"{service.url}/metrics") as answer:
+        text = answer.read()
+
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_what_two_processes_count_a_third_shows(

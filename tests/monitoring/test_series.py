@@ -53,6 +53,7 @@ def test_names_follow_prometheus() -> None:
         assert re.fullmatch(r"schedules(_[a-z]+)+", name)
         assert name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
         assert ("seconds" in name) == name.endswith(_BASE_UNITS)
+        assert not name.endswith(("_count", "_sum", "_bucket"))
         assert metric.help.endswith(".")
 
 

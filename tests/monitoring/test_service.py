@@ -84,6 +84,19 @@ def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.Mon
     assert orjson.loads(body)["checks"] == {"store": "Redis: down", "keyspace": "ok"}
 
 
+def test_a_defect_is_not_ready_and_says_no_more_than_its_kind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is an answer like any other, without whatever its text may hold."""
+    stage.publish()
+    monkeypatch.setattr(stage.store.feed, "known", _defect)
+
+    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+
+    assert status == 503
+    assert orjson.loads(body)["checks"] == {"store": "ok", "keyspace": "KeyError"}
+
+
 def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer comes without waiting for it."""
     released = threading.Event()
@@ -102,6 +115,10 @@ def test_another_path_is_not_there(stage: Stage) -> None:
     status, _, _ = get(build_service(stage.pipeline), "/")
 
     assert status == 404
+
+
+def _defect() -> int:
+    raise KeyError("hunter2")
 
 
 def _down() -> str:

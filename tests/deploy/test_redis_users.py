@@ -1,0 +1,288 @@
+"""What each user of ``deploy/redis/users.acl`` may do on a real server, and that our processes can work as them.
+
+The contract's tests run as the operator too (``tests/contract/conftest.py``): what they need, that user has.
+"""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from clusters import Cluster
+from fakes import FakeClock, FakeUpstreams, fake_upstreams
+from prometheus_client import CollectorRegistry, generate_latest
+from redis import Redis, exceptions
+from redis_users import PASSWORD, RULES, commands_of, grant, rules_of, url_as
+from workers import Server, build_everything, contents, load_sample, pipeline_on, write_item
+
+from schedules_pipeline.adapters.redis.keys import Keys
+from schedules_pipeline.adapters.redis.legacy import RedisLegacyKeyspace
+from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.monitoring.collector import PipelineCollector
+from schedules_pipeline.monitoring.parts import parts_of
+from schedules_pipeline.ports.coldstart import Stage
+from schedules_pipeline.ports.served import Served, ServedSource
+from schedules_pipeline.ports.work import Cause, Origin
+
+_REPOSITORY = Path(__file__).parents[2]
+_ADAPTERS = _REPOSITORY / "schedules_pipeline/adapters/redis"
+_USERS = ("pipeline", "operator", "monitoring", "delivery")
+_KEYSPACE = "schedules"
+_WORD = re.compile(r"^[A-Z]{3,}(?: [A-Z]+)?$")
+_CALL_IN_A_SCRIPT = re.compile(r"redis\.p?call\(\s*['\"](\w+)['\"]")
+_OF_THE_CLIENT = {
+    "blpop": {"blpop"},
+    "scan_iter": {"scan"},
+    "script_load": {"script|load"},
+    "pipeline": set(),
+}
+"""Methods of the client's that the link calls, and the commands that they send."""
+_OF_CONNECTING = {"client|setinfo", "cluster|slots", "asking", "command"}
+
+
+@pytest.fixture
+def server(redis_server: RedisServer, redis_client: Redis) -> Iterator[Server]:
+    """The run's server with all four users, as the one who may do anything."""
+    grant(redis_client, _USERS)
+    yield Server(redis_server.url, is_cluster=False)
+    redis_client.execute_command("ACL DELUSER", *_USERS)  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def source() -> FakeUpstreams:
+    return fake_upstreams(FakeClock(), Random(0))
+
+
+def _as(user: str, server: Server) -> Server:
+    return Server(url_as(user, server.url), is_cluster=server.is_cluster)
+
+
+def _refused(client: Redis, *command: str) -> bool:
+    try:
+        client.execute_command(*command)  # type: ignore[no-untyped-call]
+    except exceptions.NoPermissionError:
+        return True
+    return False
+
+
+def _publish_follow_collect_and_coldstart(
+    pipeline: Pipeline, keys: list[ScheduleKey], brand: Pid, now: FakeClock
+) -> None:
+    build_everything(pipeline, keys)
+    pipeline.follower.follow({brand: Cause("change", Origin.CATALOGUE, brand, now())})
+    while pipeline.publisher.publish_next(50) is not None:
+        continue
+    assert pipeline.collector.collect().problem == ""
+    pipeline.coldstarter.request("coldstart-1", "to see that it may")
+    pipeline.coldstarter.work_at("coldstart-1", "the test", 1, lambda _: None)
+
+
+def test_the_pipelines_user_can_do_all_that_its_processes_do(server: Server, source: FakeUpstreams) -> None:
+    """Publishing, following a change, collecting and a coldstart work as the user, and end as they do without."""
+    sample, keys = load_sample(server, source)
+    brand = next(item for item in sample.catalogue.values() if item["type"] == "brand")
+    pipeline = pipeline_on(_as("pipeline", server), _KEYSPACE, source)
+    server.link().run([write_item({**brand, "title": "Another"})])
+
+    _publish_follow_collect_and_coldstart(pipeline, keys, Pid(brand["pid"]), FakeClock())
+
+    latest = pipeline.store.coldstarts.latest()
+    unrestricted = pipeline_on(server, "scratch", source)
+    build_everything(unrestricted, keys)
+    assert latest is not None
+    assert latest.stage is Stage.DONE
+    assert contents(pipeline, keys) == contents(unrestricted, keys)
+
+
+def test_the_pipelines_user_can_write_nothing_that_is_not_its_own(server: Server) -> None:
+    """The catalogue, the old system's keyspace and the record of the switch are read, and never written."""
+    with connect(url_as("pipeline", server.url)) as client:
+        for key in ("catalogue:brand:b0000001", "legacy:alder/2026-03-28", "schedules:{delivery}:served"):
+            assert not _refused(client, "EXISTS", key)
+            assert _refused(client, "SET", key, "ours now")
+            assert _refused(client, "DEL", key)
+        legacy = RedisLegacyKeyspace(RedisLink(client), "legacy:")
+        assert list(legacy.list_keys()) == []
+
+
+@pytest.mark.parametrize("user", _USERS)
+def test_no_user_can_do_what_no_process_does(server: Server, user: str) -> None:
+    """Nobody may empty the server, look through all keys, change its configuration, or another keyspace."""
+    with connect(url_as(user, server.url)) as client:
+        for command in (
+            ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("CONFIG", "GET", "requirepass"), ("SHUTDOWN",), ("SAVE",),
+            ("ACL", "LIST"),  ("EVAL", "return 1", "0"), ("MONITOR",), ("REPLICAOF", "NO", "ONE"),
+            ("SCRIPT", "FLUSH"), ("CLIENT", "LIST"), ("CLUSTER", "RESET"), ("SET", "somebody:else", "1"),
+            ("GET", "somebody:else"), ("PUBLISH", "anything", "1"),
+        ):  # fmt: skip
+            assert _refused(client, *command), command
+
+
+def test_a_script_can_do_no_more_than_who_calls_it(server: Server) -> None:
+    """The record of the switch is out of reach of the pipeline's user by way of its script too."""
+    switched = Served(1, ServedSource.OURS, FakeClock()(), "somebody", "to see", None, forced=True)
+    source = fake_upstreams(FakeClock(), Random(0))
+
+    with pytest.raises(exceptions.ResponseError, match=r"(?i)permission|can't|NOPERM|No permissions"):
+        pipeline_on(_as("pipeline", server), _KEYSPACE, source).store.served.change(switched)
+
+    assert pipeline_on(_as("operator", server), _KEYSPACE, source).store.served.change(switched)
+
+
+def test_the_monitoring_user_reads_every_part_and_writes_nothing(
+    server: Server, source: FakeUpstreams
+) -> None:
+    """A scrape as the user has no errors; marking, claiming, committing and counting are refused to it."""
+    keys = load_sample(server, source)[1]
+    build_everything(pipeline_on(server, _KEYSPACE, source), keys)
+    watching = pipeline_on(_as("monitoring", server), _KEYSPACE, source)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(PipelineCollector(parts_of(watching), 30))
+
+    text = generate_latest(registry).decode()
+
+    errors = re.findall(r'^schedules_scrape_errors\{part="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    assert {part for part, count in errors if float(count)} == set()
+    assert {"feed", "backlog", "passes"} <= {part for part, _ in errors}
+    with pytest.raises(exceptions.NoPermissionError):
+        watching.store.counters.add({"schedules published": 1})
+    with pytest.raises(exceptions.NoPermissionError):
+        watching.store.presence.leave()
+    with pytest.raises(exceptions.NoPermissionError):
+        watching.store.work.claim(1, FakeClock()(), timedelta(seconds=60))
+
+
+def test_the_delivery_user_reads_what_partners_are_served(server: Server, source: FakeUpstreams) -> None:
+    """Documents, the change feed and the record of the switch are read; our own state is not, nothing is written."""
+    keys = load_sample(server, source)[1]
+    build_everything(pipeline_on(server, _KEYSPACE, source), keys)
+    names = Keys(_KEYSPACE)
+
+    with connect(url_as("delivery", server.url)) as client:
+        assert client.get(names.document(keys[0]))
+        assert client.hget(names.feed("heads"), str(keys[0]))
+        assert client.xread({names.feed("changes"): "0"}, count=1)
+        assert client.hget(names.delivery("served"), "record") is None
+        assert _refused(client, "HGETALL", names.state(keys[0]))
+        assert _refused(client, "SET", names.document(keys[0]), "another")
+        assert _refused(client, "XTRIM", names.feed("changes"), "MAXLEN", "0")
+
+
+def test_the_users_have_the_commands_that_the_code_sends_and_no_others(redis_client: Redis) -> None:
+    """What the adapters and their scripts name as a command is what pipeline and operator are allowed."""
+    sent = _commands_in_adapters(_known_to(redis_client)) | _commands_in_scripts() | _OF_CONNECTING
+
+    assert commands_of("pipeline") == commands_of("operator") == sent
+
+
+def test_every_key_of_ours_is_the_pipelines() -> None:
+    """Each kind of key that the register spells is writable, but for the record of the switch."""
+    keys = Keys(_KEYSPACE)
+    key, pid = ScheduleKey.parse("alder/2026-03-28"), Pid("b0000001")
+    spelled = [
+        *(name(key) for name in (keys.state, keys.document, keys.outbox, keys.history)),
+        keys.version(key, 1),
+        *(name(pid) for name in (keys.copy, keys.fence, keys.dependants)),
+        *(name("any") for name in (keys.work, keys.feed, keys.coldstart, keys.alarms, keys.journal)),
+    ]
+    writable = {rule.removeprefix("~") for rule in rules_of("pipeline") if rule.startswith("~")}
+
+    assert {f"schedules*:{name.split(':')[1]}:*" for name in spelled} == writable
+    assert {name for name in vars(Keys) if not name.startswith("_")} == {
+        *("keyspace", "state", "document", "outbox", "history", "version", "copy", "fence", "dependants"),
+        *("work", "feed", "coldstart", "alarms", "journal", "delivery"),
+    }
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_the_pipelines_user_can_work_on_a_cluster(cluster: Cluster, source: FakeUpstreams) -> None:
+    """On three masters that each know the user, a sample is published as that user."""
+    for master in cluster.masters:
+        grant(master.client, ["pipeline"])
+    server = Server(cluster.url, is_cluster=True)
+    keys = load_sample(server, source)[1]
+    restricted = pipeline_on(_as("pipeline", server), "schedules-as-a-user", source)
+
+    build_everything(restricted, keys)
+
+    assert all(contents(restricted, keys).values())
+
+
+def test_the_start_script_puts_the_hashes_of_the_passwords_in_place(tmp_path: Path) -> None:
+    """No mark is left in the rules, and each user has the hash of its own password and nothing of the password."""
+    for user in _USERS:
+        (tmp_path / f"redis_{user}_password").write_text(f"{PASSWORD}-{user}\n")
+
+    _start(tmp_path)
+
+    loaded = (tmp_path / "users.acl").read_text()
+    hashes = re.findall(r"#([0-9a-f]{64}) ", loaded)
+    assert len(set(hashes)) == len(_USERS)
+    assert "@" not in re.sub(r"-@all", "", loaded)
+    assert PASSWORD not in loaded
+
+
+def test_the_start_script_refuses_an_empty_password(tmp_path: Path) -> None:
+    """A secret that holds nothing does not become a user whom everybody can be."""
+    for user in _USERS:
+        (tmp_path / f"redis_{user}_password").write_text("" if user == "delivery" else "x")
+
+    with pytest.raises(subprocess.CalledProcessError):
+        _start(tmp_path)
+
+
+def _start(directory: Path) -> None:
+    environment = {"SECRETS": str(directory), "RULES": str(RULES), "LOADED": str(directory / "users.acl")}
+    subprocess.run(
+        ["/bin/sh", str(RULES.parent / "start.sh"), "true"],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        check=True,
+        capture_output=True,
+    )
+
+
+def _known_to(client: Redis) -> set[str]:
+    """Every command of the server, such as ``xgroup|create``."""
+    names = client.execute_command("COMMAND LIST")  # type: ignore[no-untyped-call]
+    return {name.decode() for name in names}
+
+
+def _commands_in_adapters(known: set[str]) -> set[str]:
+    texts, methods = set[str](), set[str]()
+    for path in _ADAPTERS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WORD.match(node.value):
+                texts.add(node.value.lower().replace(" ", "|"))
+            if isinstance(node, ast.Call) and (method := _method_of_a_client(node)):
+                methods.add(method)
+    assert methods == _OF_THE_CLIENT.keys(), "the link calls another method: say which command it sends"
+    named = {text for text in texts if text in known or text.partition("|")[2]}
+    return named.union(*_OF_THE_CLIENT.values()) - _NOT_COMMANDS
+
+
+_NOT_COMMANDS = {"type", "sort"}
+"""Words of options and of error messages that are also commands."""
+
+
+def _method_of_a_client(call: ast.Call) -> str | None:
+    function = call.func
+    if not isinstance(function, ast.Attribute):
+        return None
+    of = function.value
+    is_client = (isinstance(of, ast.Attribute) and of.attr == "_client") or (
+        isinstance(of, ast.Name) and of.id == "client"
+    )
+    return function.attr if is_client else None
+
+
+def _commands_in_scripts() -> set[str]:
+    scripts = (_ADAPTERS / "scripts").glob("*.lua")
+    return {name.lower() for script in scripts for name in _CALL_IN_A_SCRIPT.findall(script.read_text())}
