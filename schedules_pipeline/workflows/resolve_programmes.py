@@ -85,11 +85,15 @@ class ProgrammeResolver:
         self._references.register(fresh, self._token)
         for key in fresh:
             batch[key].all_registered()
-        self._forget(entry.pid for entries in fresh.values() for entry in entries)
+        pids = {entry.pid for entries in fresh.values() for entry in entries}
+        # What the source said of them before, it said while this schedule was not registered, and nobody would
+        # have been told of what came since.
+        self._sourced -= pids
+        self._forget(pids)
         return True
 
     def _consult_source(self) -> bool:
-        """Ask the source for items that we lack (or, in a refresh, for all), each once a batch."""
+        """Ask the source for items that we lack (or, in a refresh, for all), each once after it was registered."""
         wanted = {pid for programme in self._programmes.values() for pid in programme.reads} - self._sourced
         if self._refresh_cause is None:
             wanted = {pid for pid in wanted if self._items[pid] is None}

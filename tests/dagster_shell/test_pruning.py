@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 
 from schedules_pipeline import pruning
 from schedules_pipeline.assets import names
+from schedules_pipeline.dagster_storage import latest_materialisations
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.formats.change_row import render_row
 from schedules_pipeline.partitions import partition_key, schedule_partitions
@@ -232,7 +233,7 @@ def test_what_is_recorded_meanwhile_is_not_hidden(stage: Stage, monkeypatch: pyt
     """A version that a publisher records while a pass is at work stays the latest of its partition."""
     stage.record(*_KEYS)
     stage.idle()
-    read = pruning.latest_materialisations
+    read = latest_materialisations
 
     def read_and_be_overtaken(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:
         found = read(instance, key)

@@ -97,7 +97,7 @@ def test_the_pipelines_user_can_do_all_that_its_processes_do(server: Server, sou
     unrestricted = pipeline_on(server, "scratch", source)
     build_everything(unrestricted, keys)
     assert latest is not None
-    assert latest.stage is Stage.DONE
+    assert latest.stage is Stage.COMPLETE
     assert contents(pipeline, keys) == contents(unrestricted, keys)
 
 
