@@ -18,6 +18,7 @@ _GENERAL = {
     "how-alarms-come",
     "metrics-incomplete",
     "coldstart",
+    "switching-partners",
     "materialising-partitions",
     "sensors-off",
     "dagsters-own-records",

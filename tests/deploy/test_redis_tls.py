@@ -21,7 +21,7 @@ from workers import Server, build_everything, contents, load_sample, pipeline_on
 
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.local.servers import LOOPBACK, LoopbackServer, RedisServer, is_free
+from schedules_pipeline.local.servers import LOOPBACK, LoopbackServer, RedisServer, find_free_port, is_free
 
 _USERS = ("pipeline", "operator", "monitoring", "delivery")
 _PIECE = 65_536
@@ -144,10 +144,18 @@ def port(
 
 
 def _has_tls(executable: Path) -> bool:
-    """Asked of the program itself, on no port at all: one without TLS does not know the setting."""
-    asked = [str(executable), "--port", "0", "--tls-port", "0", "--tls-ciphers", "DEFAULT", "--loglevel", "x"]
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stderr
-    return "loglevel" in answer and "tls" not in answer.replace("--tls", "").lower()
+    """Asked of the program itself: only one with TLS gets as far as to miss its files."""
+    asked = [
+        str(executable),
+        "--port",
+        "0",
+        "--tls-port",
+        str(find_free_port()),
+        "--tls-cert-file",
+        "/missing",
+    ]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return "Failed to configure TLS" in ended.stdout
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ _OF_THE_CLIENT = {
     "pipeline": set(),
 }
 """Methods of the client's that the link calls, and the commands that they send."""
-_OF_CONNECTING = {"client|setinfo", "cluster|slots", "asking", "command"}
+_OF_CONNECTING = {"cluster|slots", "asking", "command"}
+"""To a cluster. The client also tells its name (CLIENT SETINFO), which Redis 7.0 does not know; it may be refused."""
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_the_pipelines_user_can_do_all_that_its_processes_do(server: Server, sou
     unrestricted = pipeline_on(server, "scratch", source)
     build_everything(unrestricted, keys)
     assert latest is not None
-    assert latest.stage is Stage.COMPLETE
+    assert latest.stage is Stage.FINISHED
     assert contents(pipeline, keys) == contents(unrestricted, keys)
 
 

@@ -39,7 +39,8 @@ from schedules_pipeline.settings import Settings
 
 _REPOSITORY = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 180.0
-_LOOK_EVERY_SECONDS = 0.02
+_LOOK_EVERY_SECONDS = 0.05
+_LOOK_CLOSELY_EVERY_SECONDS = 0.002
 _A_CHANGE_EVERY_SECONDS = 0.3
 _VISIBILITY_SECONDS = 15
 _ACCOUNT = "000000000001"
@@ -143,7 +144,9 @@ class Stack:
 
     def kill_publisher(self) -> None:
         """``kill -9`` of the process of the run that publishes."""
-        os.kill(self._publisher_pid(), signal.SIGKILL)
+        pid = self._publisher_pid()
+        self._stop_in_the_middle(lambda number: os.kill(pid, number))
+        os.kill(pid, signal.SIGKILL)
 
     def kill_daemon(self) -> None:
         """``kill -9`` of the daemon, and another in its place, as a supervisor would."""
@@ -152,12 +155,16 @@ class Stack:
 
     def kill_code_server(self) -> None:
         """``kill -9`` of the code server and of all runs below it, as a container dies; and another."""
+        self._stop_in_the_middle(lambda number: os.killpg(self.code_server.pid, number))
         _kill(self.code_server)
         self.code_server = self._start_code_server()
 
     def kill_redis(self) -> None:
-        """``kill -9`` of Redis; then the same port with the same append-only file."""
+        """``kill -9`` of Redis while it is being published; then the same port and the same append-only file."""
+        pid = self._publisher_pid()
+        self._stop_in_the_middle(lambda number: os.kill(pid, number))
         _kill(self.redis)
+        os.kill(pid, signal.SIGCONT)
         self.redis = self._start_redis()
 
     @contextmanager
@@ -200,7 +207,11 @@ class Stack:
         """Return when some changes have been published, others not, and schedules are being built."""
         before = self._versions()
         wait_until(lambda: self._versions() > before, "nothing is published")
-        wait_until(lambda: self.pipeline.store.work.backlog().in_progress > 0, "nothing is in progress")
+        wait_until(
+            lambda: self.pipeline.store.work.backlog().in_progress > 0,
+            "nothing is in progress",
+            _LOOK_CLOSELY_EVERY_SECONDS,
+        )
 
     def wait_until_caught_up(self, expected: Contents) -> None:
         """Return when partners see what is expected and nothing is left to do."""
@@ -216,6 +227,18 @@ class Stack:
         assert find_missing_entries(store, self.world.keys, self.world.pids) == []
         published = {key: state.seq for key, state in store.schedules.read(self.world.keys).items()}
         assert {key: change.seq for key, change in replay_feed(store).items()} == published
+
+    def _stop_in_the_middle(self, send: Callable[[signal.Signals], None]) -> None:
+        """Stop who publishes at a moment at which it has schedules in hand; ``send`` signals it."""
+
+        def is_stopped() -> bool:
+            send(signal.SIGSTOP)
+            if self.pipeline.store.work.backlog().in_progress:
+                return True
+            send(signal.SIGCONT)
+            return False
+
+        wait_until(is_stopped, "nothing is in progress", _LOOK_CLOSELY_EVERY_SECONDS)
 
     def _is_idle(self) -> bool:
         queues = (self.pipeline.upstreams.schedule_queue, self.pipeline.upstreams.catalogue_queue)
@@ -233,7 +256,8 @@ class Stack:
     def _publisher_pid(self) -> int:
         """Dagster notes the process of each run that it starts."""
         run_id = self.pipeline.store.presence.name()
-        messages = [entry.message for entry in self._instance.all_logs(run_id)]
+        events = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        messages = [entry.message for entry in events]
         found = [match for message in messages if (match := re.search(r"\(pid: (\d+)\)", message))]
         return int(found[-1].group(1))
 
@@ -315,13 +339,17 @@ def running_stack(directory: Path, redis: Path, emulator: Path) -> Iterator[Stac
         yield Stack(stack, directory, redis, emulator)
 
 
-def wait_until(is_true: Callable[[], bool], otherwise: str | Callable[[], str]) -> None:
+def wait_until(
+    is_true: Callable[[], bool],
+    otherwise: str | Callable[[], str],
+    every_seconds: float = _LOOK_EVERY_SECONDS,
+) -> None:
     """Look again until it is true; the events come from processes that cannot call us."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not _is_true(is_true):
         if time.monotonic() > deadline:
             pytest.fail(otherwise if isinstance(otherwise, str) else otherwise())
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(every_seconds)
 
 
 def _is_true(is_true: Callable[[], bool]) -> bool:

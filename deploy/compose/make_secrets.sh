@@ -1,0 +1,27 @@
+#!/bin/sh
+# Makes the secrets of deploy/compose.yaml in deploy/secrets, which is in no image and in no repository:
+# a password for each user of Redis and for Postgres and Grafana, and a certificate for Redis.
+set -eu
+umask 077
+
+directory="${1:-$(dirname "$0")/../secrets}"
+mkdir -p "$directory"
+cd "$directory"
+
+for name in redis_pipeline redis_operator redis_monitoring redis_delivery postgres grafana; do
+    [ -s "${name}_password" ] || openssl rand -hex 24 >"${name}_password"
+done
+
+if [ ! -s redis_certificate ]; then
+    openssl req -x509 -newkey rsa:3072 -nodes -days 3650 -subj "/CN=schedules local authority" \
+        -keyout redis_authority_key -out redis_authority 2>/dev/null
+    openssl req -newkey rsa:3072 -nodes -subj "/CN=redis" -keyout redis_key -out redis_request 2>/dev/null
+    printf 'subjectAltName=DNS:redis,DNS:localhost,IP:127.0.0.1\n' >redis_names
+    openssl x509 -req -in redis_request -CA redis_authority -CAkey redis_authority_key -days 825 \
+        -extfile redis_names -out redis_certificate 2>/dev/null
+    rm redis_request redis_names
+fi
+
+url() { printf 'SCHEDULES_REDIS_URL=rediss://%s:%s@redis:6379/0?ssl_ca_certs=/run/secrets/redis_authority\n' "$1" "$(cat "redis_$1_password")"; }
+for user in pipeline operator monitoring; do url "$user" >"$user.env"; done
+printf 'DAGSTER_PG_PASSWORD=%s\n' "$(cat postgres_password)" >dagster.env

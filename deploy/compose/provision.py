@@ -1,0 +1,22 @@
+"""Makes bucket, topics, queues and table on the emulator of the profile ``local``. In production others own them."""
+
+import os
+
+from schedules_pipeline.local.provision import (
+    AwsEndpoints,
+    announce_schedules,
+    provision,
+    provision_alarms,
+    provision_references,
+)
+
+
+def main() -> None:
+    endpoints = AwsEndpoints(os.environ["SCHEDULES_AWS_ENDPOINT_URL"], os.environ["SCHEDULES_AWS_REGION"])
+    announce_schedules(endpoints, provision(endpoints))
+    provision_alarms(endpoints)
+    provision_references(endpoints)
+
+
+if __name__ == "__main__":
+    main()
