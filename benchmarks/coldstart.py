@@ -36,7 +36,7 @@ from benchmarks.world import (
     whole_sample,
     write_catalogue,
 )
-from schedules_pipeline.composition import utc_now
+from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.local.dagster_services import launch_coldstart, run_statuses
 from schedules_pipeline.local.sample import Sample

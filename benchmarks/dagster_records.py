@@ -22,7 +22,8 @@ from benchmarks.engine import DocumentsInMemory, make_engine, rebuild_everything
 from benchmarks.harness import Bench, Figure, Result, WrongResult, timed
 from benchmarks.world import FIRST_DATE, source_documents, whole_sample, write_catalogue
 from schedules_pipeline.assets import names
-from schedules_pipeline.composition import Pipeline, utc_now
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.local.servers import RedisServer
 from schedules_pipeline.partitions import partition_key
@@ -199,7 +200,7 @@ class _Heads:
 def _with_heads(pipeline: Pipeline, *, source_changed: bool) -> Pipeline:
     feed = cast("ChangeFeed", _Heads(pipeline.store.feed, source_changed=source_changed))
     store = replace(pipeline.store, feed=feed)
-    return Pipeline(store, pipeline.upstreams, pipeline.calendar, pipeline.clock, smallest_share=0.5)
+    return Pipeline(store, pipeline.upstreams, pipeline.calendar, pipeline.clock)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from benchmarks.harness import WrongResult
-from schedules_pipeline.composition import Pipeline, build_pipeline, utc_now
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline, rules_from, utc_now
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.formats.catalogue_document import parse_copy
 from schedules_pipeline.formats.partner_document import render_programme
@@ -42,7 +43,7 @@ def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "
     if source is None:
         return built
     upstreams = replace(built.upstreams, schedule_source=source)
-    return Pipeline(built.store, upstreams, built.calendar, built.clock, settings.smallest_share)
+    return Pipeline(built.store, upstreams, built.calendar, built.clock, rules_from(settings))
 
 
 def forget_what_is_remembered() -> None:

@@ -39,7 +39,8 @@ from benchmarks.world import FIRST_DATE, plant_brand, regional_sample, source_do
 from schedules_pipeline.adapters.aws.clients import dynamodb_client
 from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import Pipeline, Store, redis_store, with_index_elsewhere
+from schedules_pipeline.composition import Pipeline, Store
+from schedules_pipeline.connections import redis_store, with_index_elsewhere
 from schedules_pipeline.domain.dependencies import Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.formats.accepted_schedule import parse_accepted
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _HOMES = ("Redis", "DynamoDB")
-_SMALLEST_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Contest:
     def _pipeline(self, home: str, keyspace: str) -> Pipeline:
         near = make_engine(self._services.redis_url, self._source, keyspace)
         store = self._store(home, keyspace)
-        return Pipeline(store, near.upstreams, near.calendar, near.clock, _SMALLEST_SHARE)
+        return Pipeline(store, near.upstreams, near.calendar, near.clock)
 
     def _store(self, home: str, keyspace: str) -> Store:
         store = redis_store(self._link, keyspace)

@@ -16,7 +16,7 @@ from redis import Redis
 
 from benchmarks.harness import Bench
 from schedules_pipeline.adapters.aws.clients import s3_client
-from schedules_pipeline.composition import utc_now
+from schedules_pipeline.connections import utc_now
 from schedules_pipeline.local.dagster_services import CodeServer, Daemon, Webserver
 from schedules_pipeline.local.provision import (
     AwsEndpoints,

@@ -4,7 +4,8 @@ from functools import cache
 
 import dagster as dg
 
-from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.settings import Settings, load_settings
 

@@ -166,7 +166,8 @@ class Settings(BaseSettings):
         description="How long ago the old system may have refreshed for a comparison with it to count.",
     )
     reports_directory: str | None = Field(
-        default=None, description="Where reports are written, if not in `reports` below Dagster's local storage."
+        default=None,
+        description="Where reports are written, if not in `reports` below Dagster's local storage.",
     )
     reports_kept: int = Field(default=30, ge=1, description="How many reports stay there.")
     dagster_runs_kept_days: int = Field(
@@ -231,7 +232,8 @@ class Settings(BaseSettings):
         default=300, ge=0, description="How long a publisher run without work waits for more before it ends."
     )
     log_style: LogStyle = Field(
-        default=LogStyle.AUTO, description="`json`, `console`, or `auto`: for people at a terminal, else JSON."
+        default=LogStyle.AUTO,
+        description="`json`, `console`, or `auto`: for people at a terminal, else JSON.",
     )
     log_level: str = Field(
         default="INFO",

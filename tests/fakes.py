@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from schedules_pipeline.composition import Pipeline, Store, Upstreams
+from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams
 from schedules_pipeline.domain.alarms import AlarmName, Episode, Notice, Turn
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.dependencies import Entry, Reference
@@ -1658,10 +1658,7 @@ def pipeline_over(
         upstreams.as_upstreams(),
         calendar,
         clock,
-        smallest_share=0.5,
+        Rules(horizon=horizon, kept_for=kept_for, purge_settles_for=timedelta(seconds=60)),
         wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),
         beating=lambda beat: nullcontext(),
-        purge_settles_for=timedelta(seconds=60),
-        horizon=horizon,
-        kept_for=kept_for,
     )

@@ -24,7 +24,8 @@ from workers import (
 )
 
 from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
-from schedules_pipeline.composition import Pipeline, with_index_elsewhere
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import with_index_elsewhere
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.local.servers import RedisServer
 from schedules_pipeline.ports.work import Cause, Origin
@@ -47,7 +48,7 @@ def _pipeline(server: Server, table: Table, keyspace: str, source: FakeUpstreams
     near = pipeline_on(server, keyspace, source)
     index = DynamoReferenceIndex(*table, keyspace)
     store = with_index_elsewhere(near.store, server.link(), keyspace, index)
-    return Pipeline(store, near.upstreams, near.calendar, near.clock, smallest_share=0.5)
+    return Pipeline(store, near.upstreams, near.calendar, near.clock)
 
 
 def _without_some(document: Mapping[str, Any], random: Random) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from schedules_pipeline.composition import build_pipeline, thresholds_from
+from schedules_pipeline.connections import build_pipeline, thresholds_from
 from schedules_pipeline.domain.alarms import AlarmName
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.local.provision import AwsEndpoints, Channel, Provisioned, provision_alarms

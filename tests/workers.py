@@ -17,7 +17,8 @@ from fakes import FakeUpstreams
 
 from schedules_pipeline.adapters.redis.copies import RedisCatalogueSource
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import Pipeline, Upstreams, redis_store, utc_now
+from schedules_pipeline.composition import Pipeline, Upstreams
+from schedules_pipeline.connections import redis_store, utc_now
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
@@ -59,7 +60,7 @@ def pipeline_on(
         source.catalogue_dead_letters,
     )
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
-    return Pipeline(redis_store(link, keyspace), upstreams, calendar, clock, smallest_share=0.5)
+    return Pipeline(redis_store(link, keyspace), upstreams, calendar, clock)
 
 
 def load_sample(server: Server, source: FakeUpstreams) -> tuple[Sample, list[ScheduleKey]]:

@@ -2,7 +2,7 @@
 # Makes the secrets of deploy/compose.yaml in deploy/secrets, which is in no image and in no repository:
 # a password for each user of Redis and for Postgres and Grafana, and a certificate for Redis.
 set -eu
-umask 077
+umask 077  # the folder, and what no container is given
 
 directory="${1:-$(dirname "$0")/../secrets}"
 mkdir -p "$directory"
@@ -25,3 +25,6 @@ fi
 url() { printf 'SCHEDULES_REDIS_URL=rediss://%s:%s@redis:6379/0?ssl_ca_certs=/run/secrets/redis_authority\n' "$1" "$(cat "redis_$1_password")"; }
 for user in pipeline operator monitoring; do url "$user" >"$user.env"; done
 printf 'DAGSTER_PG_PASSWORD=%s\n' "$(cat postgres_password)" >dagster.env
+
+# The directory is the host's own; in a container, whose users are others, the files are mounted one by one.
+chmod 0644 ./*_password redis_certificate redis_key redis_authority

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import dagster as dg
 
 from schedules_pipeline.assets import names
-from schedules_pipeline.composition import Pipeline, report_shelf
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import report_shelf
 from schedules_pipeline.formats.markdown import escape_markdown
 from schedules_pipeline.formats.parity_report import (
     Table,

@@ -27,7 +27,7 @@ class Session:
 
     @cached_property
     def pipeline(self) -> "Pipeline":
-        from schedules_pipeline.composition import build_pipeline  # noqa: PLC0415 - boto3 and redis cost 0.5 s
+        from schedules_pipeline.connections import build_pipeline  # noqa: PLC0415 - boto3 and redis cost 0.5 s
 
         return build_pipeline(self.settings)
 

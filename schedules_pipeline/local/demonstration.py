@@ -25,7 +25,8 @@ from typing import TypeVar
 
 from redis import Redis
 
-from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.errors import ConfigurationError, PipelineError
 from schedules_pipeline.local.dagster_services import (
     CodeServer,

@@ -2,7 +2,7 @@
 
 import uvicorn
 
-from schedules_pipeline.composition import build_pipeline
+from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.monitoring.service import build_service
 from schedules_pipeline.settings import load_settings

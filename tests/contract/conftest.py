@@ -18,7 +18,8 @@ from redis_users import grant, url_as
 
 from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
 from schedules_pipeline.adapters.redis.link import Client, RedisLink, connect
-from schedules_pipeline.composition import Store, redis_store, utc_now, with_index_elsewhere
+from schedules_pipeline.composition import Store
+from schedules_pipeline.connections import redis_store, utc_now, with_index_elsewhere
 from schedules_pipeline.local.servers import RedisServer
 
 PassTime = Callable[[timedelta], None]

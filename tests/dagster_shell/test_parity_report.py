@@ -116,7 +116,9 @@ def test_reports_and_pruning_run_daily() -> None:
     """The code location has a timer for each, and both are on."""
     definitions = build_defs(Settings())
 
-    timers = {name: definitions.resolve_schedule_def(name) for name in ("parity_timer", "prune_records_timer")}
+    timers = {
+        name: definitions.resolve_schedule_def(name) for name in ("parity_timer", "prune_records_timer")
+    }
 
     assert all(timer.default_status is dg.DefaultScheduleStatus.RUNNING for timer in timers.values())
     job = definitions.resolve_job_def(timers["parity_timer"].job_name)

@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 
 from schedules_pipeline.assets import names
-from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.local.dagster_services import CodeServer, Daemon
 from schedules_pipeline.local.provision import AwsEndpoints, Provisioned, announce_schedules

@@ -7,7 +7,8 @@ import pytest
 from redis import Redis
 
 from schedules_pipeline.adapters.redis.keys import Keys
-from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.formats.notification import object_key

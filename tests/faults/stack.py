@@ -27,7 +27,8 @@ from faults.proxy import Behaviour, Proxy
 from from_scratch import Contents, contents, find_missing_entries, replay_feed
 from redis import Redis
 
-from schedules_pipeline.composition import Pipeline, build_pipeline
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.local.dagster_services import CodeServer, Daemon, DagsterProcess

@@ -20,7 +20,8 @@ from workers import (
     write_item,
 )
 
-from schedules_pipeline.composition import Pipeline, utc_now
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.local.sample import Sample
 from schedules_pipeline.local.servers import RedisServer

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import build_pipeline, redis_store
+from schedules_pipeline.connections import build_pipeline, redis_store
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.local.monitoring_service import MonitoringService
 from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
@@ -27,7 +27,7 @@ _TIMES = 100
 _COUNTING = f"""
 import sys
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import redis_store
+from schedules_pipeline.connections import redis_store
 counters = redis_store(RedisLink(connect(sys.argv[1])), sys.argv[2]).counters
 for _ in range({_TIMES}):
     counters.add({{"schedules published": 2}}, {{"batch": [0.5], "published after catalogue": [1.5, 20.0]}})

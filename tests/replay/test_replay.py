@@ -20,7 +20,8 @@ from redis import Redis
 
 from schedules_pipeline.adapters.redis.copies import RedisCatalogueSource
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import Pipeline, redis_store
+from schedules_pipeline.composition import Pipeline, Rules
+from schedules_pipeline.connections import redis_store
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.formats.partner_document import split_document
@@ -62,7 +63,7 @@ def _pipeline(url: str, keyspace: str, upstreams: FakeUpstreams) -> Pipeline:
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
     # Nothing is refused here: what a refusal leaves depends on history, as it should.
     return Pipeline(
-        redis_store(link, keyspace), mixed, calendar, lambda: datetime.now(UTC), smallest_share=0.0
+        redis_store(link, keyspace), mixed, calendar, lambda: datetime.now(UTC), Rules(smallest_share=0.0)
     )
 
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
 
-from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.composition import Pipeline, Rules
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.formats.partner_document import split_document
@@ -27,7 +27,11 @@ class Stage:
         self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
         calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ())
         self.pipeline = Pipeline(
-            self.store.as_store(), self.upstreams.as_upstreams(), calendar, self.clock, 0.5, intended
+            self.store.as_store(),
+            self.upstreams.as_upstreams(),
+            calendar,
+            self.clock,
+            Rules(intended_differences=intended),
         )
         self.publish("2026-03-28T12:00:00Z")
 

@@ -13,7 +13,8 @@ from toy_world import BROADCASTS, EPISODES, SERIES, ItemPut, SchedulePut, Slot
 
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.composition import Pipeline, redis_store
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import redis_store
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidRecord, ServiceError

@@ -26,5 +26,10 @@ class RedisServedBook:
         return [_SERVED.validate_json(record) for record in self._link.call("LRANGE", self._switches, 0, -1)]
 
     def change(self, to: Served) -> bool:
-        arguments = [to.number - 1, to.number, _SERVED.dump_json(to), _REMEMBERED]
+        arguments: list[str | bytes | int | float] = [
+            to.number - 1,
+            to.number,
+            _SERVED.dump_json(to),
+            _REMEMBERED,
+        ]
         return bool(self._link.call(*self._serve.command([self._served, self._switches], arguments)))
