@@ -159,6 +159,7 @@ class Pipeline:
             store.coldstarts,
             (upstreams.schedule_queue, upstreams.catalogue_queue),
             upstreams.schedule_source,
+            store.schedules,
             store.feed,
             store.copies,
             self.follower,
@@ -167,6 +168,7 @@ class Pipeline:
             clock,
             wait,
             rules.coldstart_shards,
+            rules.horizon,
             rules.smallest_share,
             rules.purge_settles_for,
         )

@@ -48,8 +48,20 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             coldstart_control_sensor(settings),
             watch_sensor(),
         ],
-        resources={"pipeline": pipeline or pipeline_resource},
+        resources={"pipeline": pipeline or pipeline_resource, **_io_manager(settings)},
     )
+
+
+def _io_manager(settings: Settings) -> dict[str, dg.ConfigurableIOManager]:
+    """What we publish goes to Redis, and through no I/O manager. Dagster keeps the outputs of ops all the same, and
+    by default on a disk that a task of ECS takes along when it ends.
+    """
+    if settings.io_manager_bucket is None:
+        return {}
+    from dagster_aws.s3 import S3PickleIOManager, S3Resource  # noqa: PLC0415 - not everybody waits for it
+
+    s3 = S3Resource(region_name=settings.aws_region, endpoint_url=settings.aws_endpoint_url)
+    return {"io_manager": S3PickleIOManager(s3_resource=s3, s3_bucket=settings.io_manager_bucket)}
 
 
 @dg.definitions

@@ -173,6 +173,9 @@ class Settings(BaseSettings):
     dagster_runs_kept_days: int = Field(
         default=7, ge=1, description="How many days Dagster keeps finished runs and their events."
     )
+    io_manager_bucket: str | None = Field(
+        default=None, description="Where outputs of Dagster's ops go, if not to the local disk: a bucket."
+    )
     retention_days: int = Field(
         default=30,
         ge=0,

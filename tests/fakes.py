@@ -1240,6 +1240,13 @@ class FakeColdstartBook(Fake):
 
     @answered
     @step
+    def settle(self, coldstart_id: str) -> None:
+        latest = self._find(coldstart_id)
+        if latest is not None:
+            self._latest = replace(latest, is_settled=True)
+
+    @answered
+    @step
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
         latest = self._find(coldstart_id)
         if latest is not None and latest.stage is Stage.PREPARING:
@@ -1275,7 +1282,7 @@ class FakeColdstartBook(Fake):
     @step
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
         latest = self._find(coldstart_id)
-        if latest is None or latest.stage.is_final:
+        if latest is None or latest.stage.is_final or (stage is Stage.REFUSED and latest.is_settled):
             return False
         self._latest = replace(latest, stage=stage, ended_at=now, problem=problem)
         self._left, self._leader, self._paused_until = {}, "", self._clock()
@@ -1308,6 +1315,10 @@ class FakeColdstartBook(Fake):
         if before is not None:
             self._epoch = Epoch(before.id, before.pulse + 1)
         return before
+
+    def is_open(self) -> bool:
+        """Whether there is something to work at; touches nothing."""
+        return self._latest is not None and not self._latest.stage.is_final
 
     def _find(self, coldstart_id: str) -> Coldstart | None:
         return self._latest if self._latest is not None and self._latest.id == coldstart_id else None

@@ -12,7 +12,12 @@ from schedules_pipeline.local.provision import (
 
 
 def main() -> None:
-    endpoints = AwsEndpoints(os.environ["SCHEDULES_AWS_ENDPOINT_URL"], os.environ["SCHEDULES_AWS_REGION"])
+    endpoints = AwsEndpoints(
+        os.environ["SCHEDULES_AWS_ENDPOINT_URL"],
+        os.environ["SCHEDULES_AWS_REGION"],
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+    )
     announce_schedules(endpoints, provision(endpoints))
     provision_alarms(endpoints)
     provision_references(endpoints)

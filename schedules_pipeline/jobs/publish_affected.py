@@ -26,6 +26,7 @@ JOB_NAME = "publish_affected"
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _PRESENT_SECONDS = 15
 _HANDOVER_SECONDS = 30
+_LONGEST_GOODBYE_SECONDS = 1_800
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_WAIT_SECONDS = 1.0
 _RECORD_EVERY_SECONDS = 0.2
@@ -123,6 +124,7 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
         name=JOB_NAME,
         description="Publishes the schedules that a change touches; started by the sensors of both queues.",
         executor_def=dg.in_process_executor,
+        tags={"dagster/max_runtime": str(settings.publisher_session_seconds + _LONGEST_GOODBYE_SECONDS)},
     )
     def publish_affected() -> None:
         publish()

@@ -45,12 +45,14 @@ class Request:
 class Coldstart:
     """One coldstart as it stands. ``total`` and ``left`` count schedules, once they are listed;
     ``published`` those of which partners saw something new; ``failed`` those that could not be fetched,
-    which the publisher goes on trying. ``alive_at``: when somebody last worked at it.
+    which the publisher goes on trying. ``is_settled``: it takes no more from partners than is meant, and is not
+    refused any more. ``alive_at``: when somebody last worked at it.
     """
 
     id: str
     request: Request
     stage: Stage
+    is_settled: bool = False
     total: int = 0
     left: int = 0
     published: int = 0
@@ -103,6 +105,9 @@ class ColdstartBook(Protocol):
         another worker has the leave, or it is prepared already.
         """
 
+    def settle(self, coldstart_id: str) -> None:
+        """Say that it is not to be refused; from now on something may be thrown away for it."""
+
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
         """It is prepared: this is to be built, each shard in this order; building begins."""
 
@@ -115,7 +120,9 @@ class ColdstartBook(Protocol):
         """Take these off the list; ``counts``: what to add to ``published`` and ``failed``."""
 
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
-        """Give it a final stage and let the intake go on; False where it had ended already."""
+        """Give it a final stage and let the intake go on; False where it had ended already, or is refused although
+        it is settled.
+        """
 
     def pause_intake(self, for_: timedelta) -> None:
         """Nothing is to be received for so long, unless it is said again; so the intake goes on by itself

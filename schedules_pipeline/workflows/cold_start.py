@@ -2,7 +2,8 @@
 
 Any number of workers may be at it, each in a loop of small steps whose outcome is in the book; so whoever dies
 leaves no more undone than one batch, and whoever comes later goes on where the others are. The order of the
-preparation matters: the intake is stopped, then the queues are purged, and only then are the sources read. So
+preparation matters: the intake is stopped, then it is settled that the coldstart will not be refused, then the
+queues are purged, and only then are the sources read. So
 whatever a purged message announced is read from its source. That is why every copy that we hold is compared, not
 only those that some schedule uses; and why whoever read an item before is kept from storing it, as the message
 would have done.
@@ -12,11 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.ports.catalogue import CopyStore
 from schedules_pipeline.ports.coldstart import Coldstart, ColdstartBook, Request, Stage
 from schedules_pipeline.ports.feed import ChangeFeed
 from schedules_pipeline.ports.passes import PassLog, PassName, PassReport
-from schedules_pipeline.ports.schedules import Outcome
+from schedules_pipeline.ports.schedules import Outcome, ScheduleStore
 from schedules_pipeline.ports.upstream import NotificationQueue, ScheduleSource
 from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
@@ -37,6 +39,7 @@ class Coldstarter:
         book: ColdstartBook,
         queues: Sequence[NotificationQueue],
         source: ScheduleSource,
+        schedules: ScheduleStore,
         feed: ChangeFeed,
         copies: CopyStore,
         follower: CatalogueFollower,
@@ -45,6 +48,7 @@ class Coldstarter:
         clock: Clock,
         wait: Callable[[float], None],
         shards: int,
+        horizon: RetentionHorizon,
         smallest_share: float,
         purge_settles_for: timedelta,
     ) -> None:
@@ -54,6 +58,7 @@ class Coldstarter:
         self._book = book
         self._queues = queues
         self._source = source
+        self._schedules = schedules
         self._feed = feed
         self._copies = copies
         self._follower = follower
@@ -62,6 +67,7 @@ class Coldstarter:
         self._clock = clock
         self._wait = wait
         self._shards = shards
+        self._horizon = horizon
         self._smallest_share = smallest_share
         self._purge_settles_for = purge_settles_for
 
@@ -117,18 +123,35 @@ class Coldstarter:
         return leads
 
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
+        if not coldstart.is_settled:
+            self._settle_or_refuse(coldstart)
+            return
         if coldstart.request.purge:
             self._purge(coldstart, worker)
             self._outdate_readers(coldstart, worker)
             self._compare_copies(coldstart, worker)
-        listed = set(self._source.list_keys())
-        heads = self._feed.heads()
-        shown = {key for key, change in heads.items() if not change.is_removal}
-        loss = find_loss(listed, shown, self._smallest_share)
+        # Those of which nothing is shown too: somebody may be about to publish what the source has removed since.
+        held = self._within_horizon(key for keys in self._schedules.held() for key in keys)
+        shards = plan_shards(self._listed() | self._shown() | held, self._shards)
+        self._book.list_work(coldstart.id, shards, self._clock())
+
+    def _settle_or_refuse(self, coldstart: Coldstart) -> None:
+        """Before anything is thrown away: what was purged for a coldstart that is then refused would be lost."""
+        loss = find_loss(self._listed(), self._within_horizon(self._shown()), self._smallest_share)
         if loss and not coldstart.request.even_if_fewer:
             self._end(coldstart, Stage.REFUSED, loss)
-            return
-        self._book.list_work(coldstart.id, plan_shards(listed | heads.keys(), self._shards), self._clock())
+        else:
+            self._book.settle(coldstart.id)
+
+    def _listed(self) -> set[ScheduleKey]:
+        return self._within_horizon(self._source.list_keys())
+
+    def _shown(self) -> set[ScheduleKey]:
+        return {key for key, change in self._feed.heads().items() if not change.is_removal}
+
+    def _within_horizon(self, keys: Iterable[ScheduleKey]) -> set[ScheduleKey]:
+        now = self._clock()
+        return {key for key in keys if self._horizon.keeps(key.date, now)}
 
     def _purge(self, coldstart: Coldstart, worker: str) -> None:
         for queue in self._queues:

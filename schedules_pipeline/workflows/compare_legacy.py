@@ -101,10 +101,8 @@ class LegacyComparer:
         is_unsettled: bool,
     ) -> Comparison:
         seq = head.seq if head is not None else 0
-        if theirs is None:
-            return _not_comparable(seq, "", "the old system has no such schedule")
         try:
-            legacy = parse_legacy_document(key, theirs)
+            legacy = _read_theirs(key, theirs)
         except InvalidDocument as error:
             return _not_comparable(seq, "", str(error))
         generated_at = legacy.generated_at.isoformat()
@@ -119,6 +117,12 @@ class LegacyComparer:
         except InvalidRecord as error:
             return _not_comparable(seq, generated_at, f"ours is damaged, reconcile it: {error}")
         return judge_differences(seq, generated_at, differences, earlier)
+
+
+def _read_theirs(key: ScheduleKey, document: bytes | None) -> LegacySchedule:
+    if document is None:
+        raise InvalidDocument("the old system has no such schedule")
+    return parse_legacy_document(key, document)
 
 
 def judge_differences(

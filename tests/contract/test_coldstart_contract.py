@@ -160,3 +160,17 @@ def test_many_are_listed(store: Store) -> None:
 
     assert _latest(store).total == 2_500
     assert store.coldstarts.take("one", 0, 300, _NOW) == many[:300]
+
+
+def test_what_is_settled_is_not_refused(store: Store) -> None:
+    """Once it is settled it may be abandoned and finished, and no more refused; another one is not settled by it."""
+    store.coldstarts.open("one", _REQUEST)
+    store.coldstarts.settle("one")
+    store.coldstarts.settle("two")
+
+    refused = store.coldstarts.end("one", Stage.REFUSED, _NOW, "too few")
+
+    assert not refused
+    assert (_latest(store).stage, _latest(store).is_settled) == (Stage.REQUESTED, True)
+    assert store.coldstarts.end("one", Stage.ABANDONED, _NOW)
+    assert not store.coldstarts.open("two", _REQUEST).is_settled

@@ -26,6 +26,7 @@ class RedisColdstartBook:
         self._open, self._lead = link.script("open_coldstart"), link.script("lead_coldstart")
         self._list, self._begin = link.script("list_coldstart"), link.script("begin_coldstart")
         self._take, self._built = link.script("take_coldstart"), link.script("built_coldstart")
+        self._settle = link.script("settle_coldstart")
         self._end, self._beat = link.script("end_coldstart"), link.script("beat_epoch")
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
@@ -38,6 +39,9 @@ class RedisColdstartBook:
     def lead(self, coldstart_id: str, worker: str, now: datetime, lease_for: timedelta) -> bool:
         seconds = int(lease_for.total_seconds())
         return bool(self._run(self._lead, ("book", "leader"), coldstart_id, worker, now.isoformat(), seconds))
+
+    def settle(self, coldstart_id: str) -> None:
+        self._run(self._settle, ("book",), coldstart_id)
 
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
         placed = [
@@ -95,6 +99,7 @@ def _coldstart(book: Mapping[str, str], left: int) -> Coldstart:
         id=book["id"],
         request=_REQUEST.validate_json(book["request"]),
         stage=stage,
+        is_settled="settled" in book,
         total=int(book.get("total", 0)),
         left=int(book.get("left", 0)) if stage.is_final else left,
         published=int(book.get("published", 0)),

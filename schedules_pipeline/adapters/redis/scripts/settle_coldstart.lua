@@ -1,0 +1,6 @@
+-- Says that a coldstart is not to be refused any more.
+-- KEYS  1 book (hash)
+-- ARGV  1 id
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'settled', 1)
+return 1

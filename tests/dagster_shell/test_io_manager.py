@@ -1,0 +1,57 @@
+"""Where outputs of ops go: to a bucket, where one is named, shown on the AWS emulator."""
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
+from schedules_pipeline.settings import Settings
+
+_DAY = date(2026, 11, 1)
+
+
+@dg.op
+def counted() -> int:
+    return 41
+
+
+@dg.op
+def one_more(number: int) -> int:
+    return number + 1
+
+
+@dg.job
+def counting() -> None:
+    one_more(counted())
+
+
+def test_outputs_of_ops_go_to_the_bucket_that_is_named(
+    aws_endpoints: AwsEndpoints, provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An op reads what another has put out from the bucket, so the two may run on different machines."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws_endpoints.access_key_id or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    settings = Settings(
+        first_date=_DAY,
+        aws_endpoint_url=aws_endpoints.endpoint_url,
+        aws_region=aws_endpoints.region,
+        io_manager_bucket=provisioned.bucket,
+    )
+    definitions = dg.Definitions.merge(build_defs(settings), dg.Definitions(jobs=[counting]))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def("counting").execute_in_process(instance=instance)
+
+    kept = aws_endpoints.s3().list_objects_v2(Bucket=provisioned.bucket, Prefix="dagster/")["Contents"]
+    assert result.output_for_node("one_more") == 42
+    assert {row["Key"].rpartition(f"{result.run_id}/")[2] for row in kept} == {
+        "counted/result",
+        "one_more/result",
+    }
+
+
+def test_without_a_bucket_they_stay_where_dagster_puts_them() -> None:
+    """The demonstration needs no bucket for them."""
+    assert "io_manager" not in (build_defs(Settings(first_date=_DAY)).resources or {})

@@ -1,0 +1,210 @@
+"""The ECS description against botocore's own model of the API, and its permissions against the calls that the code
+makes: a new call without a permission fails here, and so does a permission that nothing needs.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+_REPOSITORY = Path(__file__).parents[2]
+_FOLDER = _REPOSITORY / "deploy/ecs"
+_TASKS = sorted((_FOLDER / "tasks").glob("*.json"))
+_POLICIES = sorted((_FOLDER / "policies").glob("*.json"))
+
+_OURS = {
+    "receive_message": {"sqs:ReceiveMessage"},
+    "delete_message_batch": {"sqs:DeleteMessage"},
+    "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},
+    "send_message_batch": {"sqs:SendMessage"},
+    "purge_queue": {"sqs:PurgeQueue"},
+    "get_queue_attributes": {"sqs:GetQueueAttributes"},
+    "get_queue_url": {"sqs:GetQueueUrl"},
+    "get_object": {"s3:GetObject"},
+    "list_objects_v2": {"s3:ListBucket"},
+    "publish": {"sns:Publish"},
+    "update_item": {"dynamodb:UpdateItem"},
+    "delete_item": {"dynamodb:DeleteItem"},
+    "batch_get_item": {"dynamodb:BatchGetItem"},
+    "query": {"dynamodb:Query"},
+    "scan": {"dynamodb:Scan"},
+}
+"""What each call of ``adapters/aws`` needs."""
+
+_DAGSTERS = {
+    # Compute logs and op outputs: dagster_aws.s3.
+    *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"),
+    # The run launcher: dagster_aws.ecs.
+    *("ecs:DescribeTaskDefinition", "ecs:RunTask", "ecs:TagResource", "ecs:DescribeTasks", "ecs:StopTask"),
+    *("ec2:DescribeNetworkInterfaces", "iam:PassRole"),
+}
+_THE_REPORTS_VOLUMES = {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"}
+_MAY_BE_EVERYTHING = {
+    *("ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition", "ec2:DescribeNetworkInterfaces"),
+}
+"""Actions that IAM knows no resources for."""
+
+_LOOKING = {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+_TAKING_IN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+_SOURCE = {"s3:GetObject", "s3:ListBucket"}
+_REFERENCES = {f"dynamodb:{name}" for name in ("BatchGetItem", "DeleteItem", "Query", "Scan", "UpdateItem")}
+_NEEDED = {
+    "code-server": _LOOKING | _TAKING_IN | _SOURCE | _REFERENCES | {"sns:Publish"},
+    "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
+    "monitoring": _LOOKING,
+    "cli": _LOOKING | _TAKING_IN | {"sqs:SendMessage", "sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
+    "daemon": set(),
+    "webserver": set(),
+}
+"""What our own code does in each process: sensors in the code server, workflows in runs and the command line."""
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("path", _TASKS, ids=_stem)
+def test_a_task_definition_is_one_by_the_apis_model(path: Path) -> None:
+    """``aws ecs register-task-definition --cli-input-json`` would take it: names, types, what is required."""
+    model = botocore.session.get_session().get_service_model("ecs")
+
+    report = ParamValidator().validate(
+        json.loads(path.read_text()), model.operation_model("RegisterTaskDefinition").input_shape
+    )
+
+    assert report.generate_report() == ""
+
+
+@pytest.mark.parametrize("path", _TASKS, ids=_stem)
+def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(path: Path) -> None:
+    """Fargate, an own network and role; whatever goes on for ever is asked for its health."""
+    task = json.loads(path.read_text())
+    [container] = task["containerDefinitions"]
+
+    assert task["networkMode"] == "awsvpc"
+    assert task["requiresCompatibilities"] == ["FARGATE"]
+    assert task["taskRoleArn"].endswith(f"role/schedules-{path.stem}")
+    assert container["user"] == "10001:10001"
+    assert ("healthCheck" in container) == (path.stem not in {"run", "cli"})
+
+
+@pytest.mark.parametrize("path", _TASKS, ids=_stem)
+def test_secrets_come_from_secrets_manager_and_keys_from_the_role(path: Path) -> None:
+    """No variable holds a password, a token or an AWS key: the ones that do are named by ARN."""
+    container = json.loads(path.read_text())["containerDefinitions"][0]
+    plain = {entry["name"] for entry in container["environment"]}
+    secret = {entry["name"]: entry["valueFrom"] for entry in container["secrets"]}
+    secret_settings = {"SCHEDULES_REDIS_URL", "SCHEDULES_ALARM_WEBHOOK_URL", "DAGSTER_PG_PASSWORD"}
+
+    assert not plain & (secret_settings | {"SCHEDULES_CATALOGUE_REDIS_URL", "SCHEDULES_LEGACY_REDIS_URL"})
+    assert not any(re.search(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY", name) for name in plain)
+    assert secret
+    assert secret.keys() <= secret_settings
+    assert all(arn.startswith("arn:aws:secretsmanager:") for arn in secret.values())
+
+
+@pytest.mark.parametrize("path", _TASKS, ids=_stem)
+def test_a_task_may_read_the_secrets_that_it_names_and_no_others(path: Path) -> None:
+    """The execution role's policy has exactly the task's secrets, and its own log group."""
+    container = json.loads(path.read_text())["containerDefinitions"][0]
+    statements = {s["Sid"]: s for s in _statements(_FOLDER / f"policies/execution-{path.stem}.json")}
+
+    named = {entry["valueFrom"].rsplit(":", 3)[0] for entry in container["secrets"]}
+
+    assert {arn.removesuffix("-??????") for arn in _listed(statements["ReadItsSecrets"]["Resource"])} == named
+    group = container["logConfiguration"]["options"]["awslogs-group"]
+    assert statements["WriteItsLog"]["Resource"].endswith(f":log-group:{group}:*")
+
+
+def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
+    """Monitoring and the command line have users of their own; daemon and webserver have none at all."""
+    users = {}
+    for path in _TASKS:
+        secrets = json.loads(path.read_text())["containerDefinitions"][0]["secrets"]
+        found = [s["valueFrom"] for s in secrets if s["name"] == "SCHEDULES_REDIS_URL"]
+        users[path.stem] = [re.search(r"/redis-(\w+):", arn).group(1) for arn in found]  # type: ignore[union-attr]
+
+    assert users == {
+        "cli": ["operator"],
+        "code-server": ["pipeline"],
+        "daemon": [],
+        "monitoring": ["monitoring"],
+        "run": ["pipeline"],
+        "webserver": [],
+    }
+
+
+@pytest.mark.parametrize("path", _POLICIES, ids=_stem)
+def test_a_policy_names_its_actions_and_its_resources(path: Path) -> None:
+    """No star among the actions, and none for a resource but where IAM knows no other."""
+    for statement in _statements(path):
+        actions = _listed(statement["Action"])
+        assert not any("*" in action for action in actions)
+        if "Resource" in statement and "*" in _listed(statement["Resource"]):
+            assert set(actions) <= _MAY_BE_EVERYTHING
+
+
+def test_every_call_of_the_adapters_is_known() -> None:
+    """A call of a client that this test does not know needs a permission, and has none yet."""
+    assert set(_calls()) == _OURS.keys()
+
+
+def test_together_the_processes_may_do_what_the_adapters_do() -> None:
+    """Each action that a call needs is one that some process is said to need, and the other way round."""
+    assert set().union(*_NEEDED.values()) == set().union(*_OURS.values())
+
+
+@pytest.mark.parametrize("process", sorted(_NEEDED))
+def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
+    """The policy of its role has its needs; what it has besides is Dagster's own or the volume of reports."""
+    allowed = {
+        action
+        for statement in _statements(_FOLDER / f"policies/task-{process}.json")
+        for action in _listed(statement["Action"])
+    }
+    besides = {"run": _DAGSTERS | _THE_REPORTS_VOLUMES, "monitoring": set[str](), "cli": set[str]()}
+
+    assert allowed >= _NEEDED[process]
+    assert allowed - _NEEDED[process] <= besides.get(process, _DAGSTERS)
+
+
+def test_nobody_may_write_what_is_not_ours() -> None:
+    """The schedule documents are read by all of them and written by none."""
+    for path in _FOLDER.glob("policies/task-*.json"):
+        for statement in _statements(path):
+            if any("example-schedule-source" in resource for resource in _listed(statement["Resource"])):
+                assert set(_listed(statement["Action"])) <= _SOURCE
+
+
+def _calls() -> Iterator[str]:
+    """Names of the clients' methods that the adapters call, and of those that they page through."""
+    for path in (_REPOSITORY / "schedules_pipeline/adapters/aws").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and _is_client(node.func.value)
+            ):
+                name = node.func.attr
+                yield ast.literal_eval(node.args[0]) if name == "get_paginator" else name
+
+
+def _is_client(value: ast.expr) -> bool:
+    return isinstance(value, ast.Attribute) and value.attr == "_client"
+
+
+def _statements(path: Path) -> list[dict[str, Any]]:
+    policy = json.loads(path.read_text())
+    assert policy["Version"] == "2012-10-17"
+    found: list[dict[str, Any]] = policy["Statement"]
+    return found
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
