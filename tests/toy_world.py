@@ -209,6 +209,11 @@ class ReconcileDue(_AtHome):
 
 
 @dataclass(frozen=True, slots=True)
+class ColdstartDue(_AtHome):
+    """A coldstart is asked for, which throws away what waits in the queues."""
+
+
+@dataclass(frozen=True, slots=True)
 class StateLost(_AtHome):
     """The store has forgotten what it had acknowledged of a schedule; its document is still there."""
 

@@ -3,17 +3,18 @@
 Any number of workers may be at it, each in a loop of small steps whose outcome is in the book; so whoever dies
 leaves no more undone than one batch, and whoever comes later goes on where the others are. The order of the
 preparation matters: the intake is stopped, then it is settled that the coldstart will not be refused, then the
-queues are purged, and only then are the sources read. So
-whatever a purged message announced is read from its source. That is why every copy that we hold is compared, not
-only those that some schedule uses; and why whoever read an item before is kept from storing it, as the message
-would have done.
+queues are purged, and only then are the sources read. So whatever a purged message announced is read from its
+source. That is why every copy that we hold is compared, not only those that some schedule uses; and why whoever
+read an item before is kept from storing it, as the message would have done.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.catalogue import CopyStore
 from schedules_pipeline.ports.coldstart import Coldstart, ColdstartBook, Request, Stage
 from schedules_pipeline.ports.feed import ChangeFeed
@@ -180,11 +181,22 @@ class Coldstarter:
             self._book.begin_epoch(coldstart.id)
             self._end(coldstart, Stage.FINISHED)
             return
+        self._book.built(coldstart.id, keys, self._build(keys, self._cause(coldstart, worker)))
+
+    def _build(self, keys: Sequence[ScheduleKey], cause: Cause) -> Counter[str]:
+        """Build a batch, or one by one where one of them breaks the build of all: that one must hold up neither the
+        others nor the intake. What failed waits in the work queue, where the publishers go on trying.
+        """
         self._book.pause_intake(LEASE_FOR)
-        batch = self._publisher.rebuild_from_sources(keys, self._cause(coldstart, worker))
-        # What could not be fetched waits in the work queue, where the publishers go on trying.
-        counts = {"published": batch.count(Outcome.PUBLISHED), "failed": len(batch.failed)}
-        self._book.built(coldstart.id, keys, counts)
+        try:
+            batch = self._publisher.rebuild_from_sources(keys, cause)
+        except ServiceError:
+            raise
+        except Exception:  # noqa: BLE001 - the publisher has put it back with the reason, and counted it
+            if len(keys) == 1:
+                return Counter(failed=1)
+            return sum((self._build([key], cause) for key in keys), Counter())
+        return Counter(published=batch.count(Outcome.PUBLISHED), failed=len(batch.failed))
 
     def _end(self, coldstart: Coldstart, stage: Stage, problem: str = "") -> bool:
         now = self._clock()

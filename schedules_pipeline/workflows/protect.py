@@ -79,6 +79,7 @@ def _find_lost(remembered: Epoch | None, found: Epoch | None) -> str:
         return ""
     if found.id != remembered.id:
         return f"our keyspace is another one: epoch {found.id}, remembered was {remembered.id}"
-    if found.pulse < remembered.pulse:
-        return f"our keyspace has gone back in time, by {remembered.pulse - found.pulse} looks of this watch"
+    # The look that remembered a pulse has let it grow, so one that has not grown was lost.
+    if (lost := remembered.pulse + 1 - found.pulse) > 0:
+        return f"our keyspace has gone back in time, by {lost} of the looks that it has counted"
     return ""

@@ -20,6 +20,7 @@ T = TypeVar("T")
 CATALOGUE, SECOND_CATALOGUE = "catalogue intake", "second catalogue intake"
 PUBLISHER, SECOND_PUBLISHER = "publisher", "second publisher"
 SCHEDULES = "schedule intake"
+COLDSTART_RUN = "coldstart run"
 COLLECTOR, RECONCILER = "collector", "reconciler"
 
 

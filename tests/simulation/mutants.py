@@ -17,6 +17,7 @@ from fakes import FakeCopyStore, FakeReferenceIndex, FakeScheduleStore, FakeWork
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.ports.catalogue import Collected
 from schedules_pipeline.workflows import intake
+from schedules_pipeline.workflows.cold_start import Coldstarter
 from schedules_pipeline.workflows.collect_garbage import GarbageCollector
 from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.intake import ScheduleIntake
@@ -151,6 +152,25 @@ MUTANTS = (
         "calls its own commit superseded when it is sent again",
         "document is built",
         _replaced(FakeScheduleStore, "is_repeated", lambda *_: False),
+    ),
+    Mutant(
+        "purges without outdating whoever has read",
+        "item changes unheard while it is planted, and everything is coldstarted",
+        _replaced(Coldstarter, "_outdate_readers", lambda *_: None),
+    ),
+    Mutant(
+        "purges without comparing the copies",
+        "item changes unheard while nobody shows it, and everything is coldstarted",
+        _replaced(Coldstarter, "_compare_copies", lambda *_: None),
+    ),
+    Mutant(
+        "takes schedules off the list before building them",
+        "document changes unheard, and everything is coldstarted",
+        _rewritten(
+            Coldstarter,
+            "_build_next",
+            ("self._book.pause_intake(LEASE_FOR)", "self._book.built(coldstart.id, keys, {})"),
+        ),
     ),
     Mutant(
         "commits whatever has moved",

@@ -2,6 +2,7 @@
 
 from simulation.interruption import (
     CATALOGUE,
+    COLDSTART_RUN,
     COLLECTOR,
     PUBLISHER,
     RECONCILER,
@@ -16,6 +17,7 @@ from toy_world import (
     EPISODES,
     KEYS,
     SERIES,
+    ColdstartDue,
     CollectionDue,
     HorizonMoves,
     ItemPut,
@@ -228,6 +230,28 @@ SCENARIOS = (
         [StateLost(_KEY), ReconcileDue()],
         [_shows(_OTHER)],
         in_the_end=[ReconcileDue()],
+    ),
+    Scenario(
+        "item changes unheard while it is planted, and everything is coldstarted",
+        PUBLISHER,
+        [_item(_EPISODE, "0"), _shows(None), _shows(None, _NEIGHBOUR)],
+        [_shows(_EPISODE)],
+        [_shows(None), Unannounced(_item(_EPISODE, "1")), ColdstartDue()],
+        at_last=[_shows(_EPISODE, _NEIGHBOUR)],
+    ),
+    Scenario(
+        "item changes unheard while nobody shows it, and everything is coldstarted",
+        COLDSTART_RUN,
+        [*_SHOWN, _shows(None)],
+        [Unannounced(_item(_EPISODE, "1")), ColdstartDue()],
+        at_last=[_shows(_EPISODE)],
+    ),
+    Scenario(
+        "document changes unheard, and everything is coldstarted",
+        COLDSTART_RUN,
+        _SHOWN,
+        [Unannounced(_shows(_OTHER)), ColdstartDue()],
+        [_item(_OTHER, "1")],
     ),
     Scenario(
         "everything is reconciled while a document is built",

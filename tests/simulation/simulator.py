@@ -30,6 +30,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from toy_world import (
     FOCI,
     Change,
+    ColdstartDue,
     CollectionDue,
     Focus,
     HorizonMoves,
@@ -213,6 +214,8 @@ class Simulation(Conditions, ABC):
             self.worker("second publisher", self._publish, self._has_claimable),
             self.worker("collector", self._collect, lambda: self.collections_due > 0),
             self.worker("reconciler", self._reconcile, lambda: self.reconciles_due > 0),
+            self.worker("coldstart run", self._work_at_coldstart, self.fakes.coldstarts.is_open),
+            self.worker("second coldstart run", self._work_at_coldstart, self.fakes.coldstarts.is_open),
         ]
 
     def worker(self, name: str, body: Callable[[Worker], None], has_work: Callable[[], bool]) -> Worker:
@@ -239,6 +242,8 @@ class Simulation(Conditions, ABC):
         match change:
             case CollectionDue():
                 self.collections_due += 1
+            case ColdstartDue():
+                self.pipeline.coldstarter.request(f"of step {self.steps}", "a try", purge=True)
             case ReconcileDue():
                 self.reconciles_due += 1
             case StateLost(key):
@@ -302,6 +307,15 @@ class Simulation(Conditions, ABC):
             self.reconciles_due -= 1
             with suppress(ServiceError):
                 self.pipeline.reconciler.reconcile()
+            self.rest(worker)
+
+    def _work_at_coldstart(self, worker: Worker) -> None:
+        """What Dagster's sensor brings about: runs for whichever is open."""
+        while True:
+            with suppress(ServiceError):
+                latest = self.store.coldstarts.latest()
+                if latest is not None:
+                    self.pipeline.coldstarter.work_at(latest.id, worker.name, 0, lambda _: None)
             self.rest(worker)
 
     # The verdict

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 
 from simulation.simulator import Simulation, Worker
-from toy_world import CollectionDue, HorizonMoves, ReconcileDue
+from toy_world import ColdstartDue, CollectionDue, HorizonMoves, ReconcileDue
 
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.workflows.publish import LEASE_FOR
@@ -61,11 +61,6 @@ class Storm(Simulation):
         self._horizon_moves = self.happens(0.15)
         self._reconciles = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 0, 1]))]
         self._coldstarts = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 1]))]
-        self.workers.append(
-            self.worker("coldstarting operator", self._ask_for_coldstart, self._wants_coldstart)
-        )
-        for name in ("coldstart run", "second coldstart run"):
-            self.workers.append(self.worker(name, self._work_at_coldstart, self.fakes.coldstarts.is_open))
 
     def asks_again(self) -> bool:
         return self.is_interrupted() and self._is_stormy and self.happens(self._climate.repetition)
@@ -126,27 +121,10 @@ class Storm(Simulation):
             if self._horizon_moves:
                 self.write(HorizonMoves(date(2026, 3, 29)))
             self.write(CollectionDue())
+        if self.steps in self._coldstarts and self._calm_after is None:
+            self.write(ColdstartDue())
         if self.steps in self._reconciles and self._calm_after is None:
             self.write(ReconcileDue())
-
-    def _wants_coldstart(self) -> bool:
-        return bool(self._coldstarts) and self._coldstarts[-1] <= self.steps and self._calm_after is None
-
-    def _ask_for_coldstart(self, worker: Worker) -> None:
-        while True:
-            asked_at = self._coldstarts.pop()
-            with suppress(ServiceError):
-                self.pipeline.coldstarter.request(f"of step {asked_at}", "a try", purge=self.happens(0.6))
-            self.rest(worker)
-
-    def _work_at_coldstart(self, worker: Worker) -> None:
-        """What Dagster's sensor brings about: runs for whichever is open."""
-        while True:
-            with suppress(ServiceError):
-                latest = self.store.coldstarts.latest()
-                if latest is not None:
-                    self.pipeline.coldstarter.work_at(latest.id, worker.name, 0, lambda _: None)
-            self.rest(worker)
 
     def _write_and_announce(self, worker: Worker) -> None:
         changes = [] if self.upstreams.schedule_source.objects else self.first_changes()

@@ -1,6 +1,7 @@
 """The coldstart: everything is rebuilt, whoever dies meanwhile, and partners never have less than before."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
 
@@ -249,3 +250,18 @@ def test_nothing_is_purged_for_what_is_refused(world: World) -> None:
 
     assert ended.stage is Stage.REFUSED
     assert not world.upstreams.catalogue_queue.is_empty()
+
+
+def test_one_that_cannot_be_built_holds_up_no_other(world: World) -> None:
+    """It counts as failed and waits in the work queue; the coldstart ends, and the intake goes on."""
+    world.work("one")
+    poison = _FOCUS.keys[0]
+    kept = world.store.schedules.kept[poison]
+    kept.state = replace(kept.state, accepted=b"?")
+    world.upstreams.schedule_source.put(poison, b"?")
+
+    ended = world.work("two")
+
+    assert (ended.stage, ended.left, ended.failed) == (Stage.FINISHED, 0, 1)
+    assert not world.store.coldstarts.intake_is_paused()
+    assert world.store.work.unsettled(_FOCUS.keys) == {poison}

@@ -17,7 +17,8 @@ _EPOCH = Epoch("one", 7)
         (Remembered(), None, "is empty"),
         (Remembered(_EPOCH), None, "is empty"),
         (Remembered(_EPOCH), Epoch("two", 7), "is another one"),
-        (Remembered(_EPOCH), Epoch("one", 6), "gone back in time, by 1"),
+        (Remembered(_EPOCH), Epoch("one", 7), "gone back in time, by 1"),
+        (Remembered(_EPOCH), Epoch("one", 3), "gone back in time, by 5"),
     ],
 )
 def test_a_lost_keyspace_wants_a_coldstart(remembered: Remembered, found: Epoch | None, words: str) -> None:
@@ -29,9 +30,9 @@ def test_a_lost_keyspace_wants_a_coldstart(remembered: Remembered, found: Epoch 
     assert not verdict.purge
 
 
-@pytest.mark.parametrize("remembered", [Remembered(), Remembered(_EPOCH), Remembered(Epoch("one", 3))])
+@pytest.mark.parametrize("remembered", [Remembered(), Remembered(Epoch("one", 6)), Remembered(Epoch("one", 3))])
 def test_a_keyspace_that_goes_on_wants_none(remembered: Remembered) -> None:
-    """The same epoch with a pulse that has not fallen is remembered, and so is the first that is seen."""
+    """The same epoch with a pulse that has grown is remembered, and so is the first that is seen."""
     assert judge(remembered, _EPOCH, 0, 100) == Verdict(Remembered(_EPOCH))
 
 
@@ -39,8 +40,8 @@ def test_a_storm_is_answered_once() -> None:
     """Beyond the threshold a coldstart is wanted, and not again before the queue has fallen to half of it."""
     waiting = [100, 101, 5_000, 60, 101, 50, 101]
     remembered, answers = Remembered(_EPOCH), []
-    for number in waiting:
-        verdict = judge(remembered, _EPOCH, number, 100)
+    for look, number in enumerate(waiting, start=8):
+        verdict = judge(remembered, Epoch("one", look), number, 100)
         remembered = verdict.remembered
         answers.append(verdict.purge)
 
@@ -92,7 +93,7 @@ def test_a_storm_purges_the_queues() -> None:
     for number in range(10_001):
         upstreams.catalogue_queue.post(str(number))
 
-    pipeline.protector.look(Remembered(Epoch("zero", 0)), "one")
+    pipeline.protector.look(Remembered(), "one")
     ended = pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
 
     assert ended.request.purge

@@ -75,8 +75,11 @@ def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -
         # Not after a timeout: who has not answered for so long would only be waited for again.
         retry = Retry(ExponentialBackoff(), _REPEATED_AT_ONCE, (exceptions.ConnectionError,))
         return Redis.from_url(url, retry=retry, **options)
-    except ValueError as error:
-        raise ConfigurationError(f"not a Redis address: {error}") from error
+    except ValueError:
+        # Without its text: it quotes what it could not read, such as half of a password with a stroke in it.
+        raise ConfigurationError(
+            "not a Redis address: expected redis:// or rediss://, a host and port, and a percent-encoded password"
+        ) from None
 
 
 class Script:

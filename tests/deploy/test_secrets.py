@@ -1,0 +1,284 @@
+"""No secret is written anywhere, whatever fails: Dagster's records and captured output, logs, the command line,
+metrics, health, alarms, errors with all that they were raised from.
+
+The real definitions run in an instance of the test's own, by settings that hold secrets one can find again.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from redis_users import grant
+from starlette.types import Message, Scope
+
+from schedules_pipeline.cli.main import main
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import build_pipeline
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
+from schedules_pipeline.logs import configure_logs
+from schedules_pipeline.monitoring.service import build_service
+from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.settings import load_settings
+
+_PASSWORD = "battery/staple#horse"
+_SECRETS = {
+    "the password of Redis": _PASSWORD,
+    "the same in an address": quote(_PASSWORD, safe=""),
+    "its beginning": "battery",
+    "its end": "staple",
+    "the webhook's token": "hook-token-5d1f",
+    "the webhook's path": "hook-path-77aa",
+    "the webhook's password": "hook-password-90c2",
+    "the secret key of AWS": "aws-secret-key-3b81",
+    "the session of AWS": "aws-session-e6f4",
+}
+_KEY = ScheduleKey.parse("alder_one/2026-03-28")
+_COMMANDS = (
+    ("status",), ("show", "alder_one", "2026-03-28"), ("history", "alder_one", "2026-03-28"),
+    ("deps", "alder_one", "2026-03-28"), ("rebuild", "alder_one", "2026-03-28", "--yes"), ("set-aside", "list"),
+    ("refused", "list"), ("dead-letters", "list"), ("coldstart", "status"), ("reconcile",), ("collect",), ("parity",),
+    ("switch", "status"),
+)  # fmt: skip
+_JOBS = ("publish_affected", "collect_garbage", "prune_records", "reconcile", "coldstart", "__ASSET_JOB")
+_SENSORS = ("schedule_events", "catalogue_events", "coldstart_control", "watch")
+
+
+@dataclass(slots=True)
+class Written:
+    """Everything that was written, by where."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, where: str, text: str) -> None:
+        self.texts[where] = self.texts.get(where, "") + text
+
+    def add_error(self, where: str, error: BaseException | None) -> None:
+        """With its causes, as whoever prints it would."""
+        if error is not None:
+            self.add(where, "".join(traceback.format_exception(error)))
+
+    def leaks(self) -> list[tuple[str, str, str]]:
+        """Where, which secret, and what stands around it."""
+        return [
+            (where, name, text[max(0, at - 60) : at + 60])
+            for where, text in self.texts.items()
+            for name, secret in _SECRETS.items()
+            if (at := text.find(secret)) >= 0
+        ]
+
+
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[Written]:
+    """Collects; what reached output and log of the process is added by :func:`_add_output`."""
+    caplog.set_level(logging.INFO)
+    return Written()
+
+
+@pytest.fixture(params=["nothing answers", "Redis refuses the password", "only Redis answers"])
+def situation(
+    request: pytest.FixtureRequest,
+    redis_server: RedisServer,
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:
+    """The environment of a process in production, where something is wrong."""
+    port = find_free_port() if request.param == "nothing answers" else redis_server.port
+    grant(redis_client, ["pipeline"])
+    if request.param == "only Redis answers":
+        redis_client.execute_command("ACL SETUSER", "pipeline", f">{_PASSWORD}")  # type: ignore[no-untyped-call]
+    nobody = f"{LOOPBACK}:{find_free_port()}"
+    url = f"redis://pipeline:{quote(_PASSWORD, safe='')}@{LOOPBACK}:{port}/0"
+    for name, value in {
+        "SCHEDULES_REDIS_URL": url,
+        "SCHEDULES_CATALOGUE_REDIS_URL": url,
+        "SCHEDULES_LEGACY_REDIS_URL": url,
+        "SCHEDULES_KEYSPACE": "schedules-with-secrets",
+        "SCHEDULES_AWS_ENDPOINT_URL": f"http://{nobody}",
+        "SCHEDULES_REFERENCES_HOME": "dynamodb" if request.param == "only Redis answers" else "redis",
+        "SCHEDULES_ALARM_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alarms",
+        "SCHEDULES_ALARM_WEBHOOK_URL": f"http://us:hook-password-90c2@{nobody}/hook-path-77aa?token=hook-token-5d1f",
+        "SCHEDULES_FIRST_DATE": "2026-03-01",
+        "SCHEDULES_SENSOR_TICK_SECONDS": "1",
+        "SCHEDULES_PUBLISHER_SESSION_SECONDS": "1",
+        "SCHEDULES_PUBLISHER_LINGER_SECONDS": "0",
+        "SCHEDULES_RECONCILE_GRACE_SECONDS": "0",
+        "SCHEDULES_PURGE_SETTLES_SECONDS": "0",
+        "SCHEDULES_ALARM_CLEAR_SECONDS": "0",
+        "SCHEDULES_LOG_STYLE": "json",
+        "SCHEDULES_LOG_LEVEL": "DEBUG",
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "aws-secret-key-3b81",
+        "AWS_SESSION_TOKEN": "aws-session-e6f4",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield request.param
+    redis_client.execute_command("ACL DELUSER", "pipeline")  # type: ignore[no-untyped-call]
+
+
+def test_no_secret_reaches_dagsters_records(
+    situation: str,
+    written: Written,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Every job is run and every sensor evaluated; then each byte below Dagster's home is looked through."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("services", [str(_KEY.sid)])
+        runs = [_run(job, instance, written) for job in _JOBS]
+        for sensor in _SENSORS:
+            _evaluate(sensor, instance, written)
+        for run in instance.get_runs():
+            written.add("runs", json.dumps([run.run_config, run.tags], default=str))
+            written.add("events", "".join(map(str, instance.all_logs(run.run_id))))
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file():
+            written.add(f"file {path.suffix}", path.read_bytes().decode(errors="replace"))
+    _add_output(written, capsys, caplog)
+
+    assert written.leaks() == []
+    assert not all(runs), "something is to fail"
+    assert len(written.texts["events"]) > 1_000
+    assert any("Redis" in text or "queue" in text for text in written.texts.values())
+
+
+def test_no_secret_is_told_to_people_and_monitors(
+    situation: str, written: Written, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the command line nor metrics, health, alarms and logs have one, and each of them says what failed."""
+    for words in _COMMANDS:
+        result = CliRunner().invoke(main, words)
+        written.add(" ".join(words), result.output)
+        written.add_error(" ".join(words), result.exception)
+    pipeline = build_pipeline(load_settings())
+    written.add("settings", repr(load_settings()) + load_settings().model_dump_json())
+    for path in ("/metrics", "/health/live", "/health/ready"):
+        written.add(path, _ask(pipeline, path))
+    for _ in range(2):
+        report = pipeline.watch.look(())
+        written.add("alarms", str(report))
+    _add_output(written, capsys, caplog)
+
+    assert written.leaks() == []
+    assert "does not answer" in written.texts["status"] or "Redis" in written.texts["status"]
+    assert "schedules_scrape_errors" in written.texts["/metrics"]
+    assert report.problem or report.raised or report.open
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://pipeline:battery/staple@redis.example.org:6379/0",
+        "redis://pipeline:battery#staple@redis.example.org:6379/0",
+        "redis://pipeline:battery@[staple:6379/0",
+        "battery:staple",
+        "redis://pipeline:x@redis.example.org/0?socket_timeout=battery",
+    ],
+)
+@pytest.mark.parametrize("setting", ["REDIS_URL", "CATALOGUE_REDIS_URL", "LEGACY_REDIS_URL"])
+def test_an_address_that_is_none_is_not_told(setting: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password with a stroke that was not encoded makes nonsense of an address; the error shows none of it."""
+    monkeypatch.setenv(f"SCHEDULES_{setting}", url)
+    written = Written()
+
+    with pytest.raises(ConfigurationError, match="Redis") as caught:
+        build_pipeline(load_settings())
+
+    written.add_error("error", caught.value)
+    assert written.leaks() == []
+
+
+def test_a_webhook_that_is_none_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong address of a webhook is named by its setting alone."""
+    monkeypatch.setenv(
+        "SCHEDULES_ALARM_WEBHOOK_URL", "htp://example.org/hook-path-77aa?token=hook-token-5d1f"
+    )
+    written = Written()
+
+    with pytest.raises(ConfigurationError, match="SCHEDULES_ALARM_WEBHOOK_URL") as caught:
+        load_settings()
+
+    written.add_error("error", caught.value)
+    assert written.leaks() == []
+
+
+def _run(name: str, instance: dg.DagsterInstance, written: Written) -> bool:
+    """Whether it succeeded; what it raised is written."""
+    definitions = build_defs(load_settings())
+    job = definitions.resolve_job_def(name)
+    options: dict[str, object] = {}
+    if name == "coldstart":
+        options = {
+            "partition_key": job.partitions_def.get_first_partition_key() if job.partitions_def else None
+        }
+    if name == "__ASSET_JOB":
+        asset = [
+            dg.AssetKey("partner_schedule"),
+            dg.AssetKey("source_schedule"),
+            dg.AssetKey("back_reference_index"),
+        ]
+        options = {"partition_key": partition_key(_KEY), "asset_selection": asset}
+    try:
+        return job.execute_in_process(instance=instance, raise_on_error=False, **options).success  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked through
+        written.add_error(f"job {name}", error)
+        return False
+
+
+def _evaluate(name: str, instance: dg.DagsterInstance, written: Written) -> None:
+    definitions = build_defs(load_settings())
+    repository = definitions.get_repository_def()
+    resources = {"pipeline": build_pipeline(load_settings())}
+    with dg.build_sensor_context(instance, resources=resources, repository_def=repository) as context:
+        try:
+            written.add(f"sensor {name}", str(repository.get_sensor_def(name).evaluate_tick(context)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is looked through
+            written.add_error(f"sensor {name}", error)
+
+
+def _ask(pipeline: Pipeline, path: str) -> str:
+    """The answer of the service, asked without a network."""
+    import asyncio
+
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "headers": [],
+        "query_string": b"",
+        "root_path": "",
+    }
+    asyncio.run(build_service(pipeline, 20)(scope, receive, send))
+    return b"".join(message.get("body", b"") for message in sent).decode()
+
+
+def _add_output(
+    written: Written, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings()
+    configure_logs(settings.log_style, settings.log_level)
+    output = capsys.readouterr()
+    written.add("stdout", output.out)
+    written.add("stderr", output.err)
+    written.add("log", caplog.text)
