@@ -1365,6 +1365,8 @@ class FakeServedBook(Fake):
     @answered
     @step
     def change(self, to: Served) -> bool:
+        if self._switches[:1] == [to]:
+            return True
         if len(self._switches) != to.number - 1:
             return False
         self._switches.insert(0, to)

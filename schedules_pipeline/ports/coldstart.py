@@ -81,8 +81,8 @@ class Coldstart:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Which life of our keyspace this is. ``pulse`` only ever grows, so one that is lower than it was says
-    that the store has lost what it had acknowledged.
+    """Which life of our keyspace this is. ``pulse`` grows with every look, so one that has not grown since the
+    last look says that the store has lost what it had acknowledged.
     """
 
     id: str

@@ -47,5 +47,6 @@ class ServedBook(Protocol):
     def change(self, to: Served) -> bool:
         """Enter a switch, in one atomic step, where the current state has the number before it.
 
-        False where somebody else has switched meanwhile; then nothing is changed.
+        False where somebody else has switched meanwhile; then nothing is changed. Entering the very same again
+        changes nothing either, and is True: the first reply may have been lost.
         """

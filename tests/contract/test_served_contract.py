@@ -48,6 +48,14 @@ def test_a_switch_on_another_state_is_not_entered(store: Store) -> None:
     assert store.served.switches() == [_FIRST]
 
 
+def test_a_switch_that_is_sent_again_is_entered_once(store: Store) -> None:
+    """A reply may be lost, and the same switch sent again: nobody else has switched."""
+    again = [store.served.change(_FIRST) for _ in range(2)]
+
+    assert again == [True, True]
+    assert store.served.switches() == [_FIRST]
+
+
 def test_a_switch_cannot_skip_a_number(store: Store) -> None:
     """A switch that was decided on a state that never was is not entered."""
     assert not store.served.change(replace(_FIRST, number=2))

@@ -4,6 +4,7 @@ metrics, health, alarms, errors with all that they were raised from.
 The real definitions run in an instance of the test's own, by settings that hold secrets one can find again.
 """
 
+import asyncio
 import json
 import logging
 import traceback
@@ -46,11 +47,14 @@ _SECRETS = {
 }
 _KEY = ScheduleKey.parse("alder_one/2026-03-28")
 _COMMANDS = (
-    ("status",), ("show", "alder_one", "2026-03-28"), ("history", "alder_one", "2026-03-28"),
-    ("deps", "alder_one", "2026-03-28"), ("rebuild", "alder_one", "2026-03-28", "--yes"), ("set-aside", "list"),
-    ("refused", "list"), ("dead-letters", "list"), ("coldstart", "status"), ("reconcile",), ("collect",), ("parity",),
+    ("status",),
+    ("show", "alder_one", "2026-03-28"),
+    ("rebuild", "alder_one", "2026-03-28", "--yes"),
+    ("dead-letters", "list"),
+    ("reconcile",),
+    ("parity",),
     ("switch", "status"),
-)  # fmt: skip
+)
 _JOBS = ("publish_affected", "collect_garbage", "prune_records", "reconcile", "coldstart", "__ASSET_JOB")
 _SENSORS = ("schedule_events", "catalogue_events", "coldstart_control", "watch")
 
@@ -168,14 +172,13 @@ def test_no_secret_is_told_to_people_and_monitors(
     for path in ("/metrics", "/health/live", "/health/ready"):
         written.add(path, _ask(pipeline, path))
     for _ in range(2):
-        report = pipeline.watch.look(())
-        written.add("alarms", str(report))
+        _look(pipeline, written)
     _add_output(written, capsys, caplog)
 
     assert written.leaks() == []
     assert "does not answer" in written.texts["status"] or "Redis" in written.texts["status"]
     assert "schedules_scrape_errors" in written.texts["/metrics"]
-    assert report.problem or report.raised or report.open
+    assert "upstream-unreachable" in written.texts["alarms"] or "Redis" in written.texts["alarms"]
 
 
 @pytest.mark.parametrize(
@@ -249,10 +252,15 @@ def _evaluate(name: str, instance: dg.DagsterInstance, written: Written) -> None
             written.add_error(f"sensor {name}", error)
 
 
+def _look(pipeline: Pipeline, written: Written) -> None:
+    try:
+        written.add("alarms", str(pipeline.watch.look(())))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked through
+        written.add_error("alarms", error)
+
+
 def _ask(pipeline: Pipeline, path: str) -> str:
     """The answer of the service, asked without a network."""
-    import asyncio
-
     sent: list[Message] = []
 
     async def receive() -> Message:

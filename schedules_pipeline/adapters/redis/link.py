@@ -17,6 +17,7 @@ the workflow later, and whether it had its effect is not known. So each has to b
   the counters that operators look at.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -31,6 +32,8 @@ from redis.cluster import RedisCluster
 from redis.retry import Retry
 
 from schedules_pipeline.errors import ConfigurationError, ServiceError
+
+_INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 
 Command = Sequence[str | bytes | int | float]
 Client = Redis | RedisCluster
@@ -96,7 +99,10 @@ class Script:
 
 @cache
 def _script_source(name: str) -> str:
-    return files(__package__).joinpath("scripts", f"{name}.lua").read_text()
+    """The file, with what it includes by a line ``-- include <name>`` put in the place of that line."""
+    scripts = files(__package__).joinpath("scripts")
+    text = scripts.joinpath(f"{name}.lua").read_text()
+    return _INCLUDE.sub(lambda line: scripts.joinpath("shared", f"{line[1]}.lua").read_text(), text)
 
 
 class RedisLink:

@@ -11,20 +11,7 @@ local now, lease_end, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local kept, alone = tonumber(ARGV[4]), tonumber(ARGV[5])
 local exact_cause = ARGV[6] ~= '' and ARGV[6] or nil
 
--- The causes of a schedule that was claimed before are older than those marked since.
-local function merge(older, newer)
-  if not older then return newer end
-  if not newer then return older end
-  local count_a, list_a = string.match(older, '^(%d+)\n(.*)$')
-  local count_b, list_b = string.match(newer, '^(%d+)\n(.*)$')
-  local room = kept - tonumber(count_a)
-  for cause in string.gmatch(list_b, '[^\n]+') do
-    if room <= 0 then break end
-    list_a = list_a .. '\n' .. cause
-    room = room - 1
-  end
-  return (tonumber(count_a) + tonumber(count_b)) .. '\n' .. list_a
-end
+-- include merge_causes
 
 -- A worker's clock that ran ahead, or ours that was set back, must not hold a schedule for as long as it was
 -- wrong: no lease ends later than one that begins now, and nothing waits longer than the longest pause.
@@ -37,7 +24,7 @@ clamp(KEYS[4], lease_end)
 clamp(KEYS[3], tonumber(now) + tonumber(ARGV[7]))
 
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 1000)) do
-  local causes = merge(redis.call('HGET', KEYS[6], key), redis.call('HGET', KEYS[2], key))
+  local causes = merge_causes(redis.call('HGET', KEYS[6], key), redis.call('HGET', KEYS[2], key), kept)
   redis.call('ZADD', KEYS[1], 'LT', now, key)
   if causes then redis.call('HSET', KEYS[2], key, causes) end
   redis.call('ZREM', KEYS[4], key)
@@ -81,7 +68,7 @@ local token = redis.call('INCR', KEYS[8])
 local older, newer, attempts = fields(KEYS[6], chosen), fields(KEYS[2], chosen), fields(KEYS[7], chosen)
 local reply, leases, tokens, causes = {tostring(token)}, {}, {}, {}
 for i, key in ipairs(chosen) do
-  local why = merge(merge(older[i], newer[i]), exact_cause) or '0\n'
+  local why = merge_causes(merge_causes(older[i], newer[i], kept), exact_cause, kept) or '0\n'
   leases[2 * i - 1], leases[2 * i] = lease_end, key
   tokens[2 * i - 1], tokens[2 * i] = key, token
   causes[2 * i - 1], causes[2 * i] = key, why

@@ -7,20 +7,7 @@
 -- loses its attempts: what brings it back is a new chance.
 local kept = tonumber(ARGV[3])
 
--- The causes of a schedule that was claimed are older than those marked since (as in claim.lua).
-local function merge(older, newer)
-  if not older then return newer end
-  if not newer then return older end
-  local count_a, list_a = string.match(older, '^(%d+)\n(.*)$')
-  local count_b, list_b = string.match(newer, '^(%d+)\n(.*)$')
-  local room = kept - tonumber(count_a)
-  for cause in string.gmatch(list_b, '[^\n]+') do
-    if room <= 0 then break end
-    list_a = list_a .. '\n' .. cause
-    room = room - 1
-  end
-  return (tonumber(count_a) + tonumber(count_b)) .. '\n' .. list_a
-end
+-- include merge_causes
 
 for i = 4, #ARGV, 3 do
   local key, retry_at, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -35,7 +22,7 @@ for i = 4, #ARGV, 3 do
       redis.call('HDEL', KEYS[4], key)
     else
       if not redis.call('ZSCORE', KEYS[8], key) then redis.call('ZADD', KEYS[6], retry_at, key) end
-      local merged = merge(causes, redis.call('HGET', KEYS[7], key))
+      local merged = merge_causes(causes, redis.call('HGET', KEYS[7], key), kept)
       if merged then redis.call('HSET', KEYS[7], key, merged) end
     end
   end
