@@ -13,7 +13,9 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.settings import Settings
 
 _REPOSITORY = Path(__file__).parent.parent
-_DOCUMENTS = sorted([*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")])
+_DOCUMENTS = sorted(
+    [*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md"), *_REPOSITORY.glob("deploy/*.md")]
+)
 _SCRIPTS = sorted((_REPOSITORY / "schedules_pipeline/adapters/redis/scripts").glob("*.lua"))
 
 _ROW_OF_A_SETTING = re.compile(r"^\| `SCHEDULES_(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)

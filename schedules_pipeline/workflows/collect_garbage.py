@@ -157,16 +157,16 @@ class GarbageCollector:
         """The head first: if we die before the state goes too, a schedule that returns takes the next number.
 
         The other way round it would begin with 1, below a head that is still there, and the feed would take
-        its rows for old ones.
+        its rows for old ones. And the state last: what else there is of a schedule nobody would find without it.
         """
         self._feed.forget_removals({key: state.seq for key, state in states.items()})
         still_there = self._feed.heads_of(list(states))
         tokens = {key: s.committed_token for key, s in states.items() if key not in still_there}
-        gone = sorted(self._schedules.forget(tokens))
-        self._refused.forget([str(key) for key in gone])
-        self._comparisons.forget(gone)
-        self._work.forget(gone)
-        return len(gone)
+        keys = sorted(tokens)
+        self._refused.forget([str(key) for key in keys])
+        self._comparisons.forget(keys)
+        self._work.forget(keys)
+        return len(self._schedules.forget(tokens))
 
     # What schedules depend on
 

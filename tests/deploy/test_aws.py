@@ -73,10 +73,10 @@ def _stem(path: Path) -> str:
 def test_a_task_definition_is_one_by_the_apis_model(path: Path) -> None:
     """``aws ecs register-task-definition --cli-input-json`` would take it: names, types, what is required."""
     model = botocore.session.get_session().get_service_model("ecs")
+    shape = model.operation_model("RegisterTaskDefinition").input_shape
+    assert shape is not None
 
-    report = ParamValidator().validate(
-        json.loads(path.read_text()), model.operation_model("RegisterTaskDefinition").input_shape
-    )
+    report = ParamValidator().validate(json.loads(path.read_text()), shape)
 
     assert report.generate_report() == ""
 

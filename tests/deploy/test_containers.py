@@ -22,8 +22,8 @@ _NOT_OURS_ALONE = ("redis", "postgres", "prometheus", "grafana", "emulator")
 _ENDING = {"cli", "provision"}
 """Services that do something and end."""
 _SETTING = re.compile(r"\bSCHEDULES_([A-Z0-9_]+)\b")
-_NOT_SETTINGS = {"IMAGE_TAG"}
-"""Read by compose itself."""
+_NOT_SETTINGS = {"IMAGE_TAG", "REDIS_SERVER"}
+"""Read by compose itself, and by the tests."""
 _MUST_BE_SET = {
     *("redis_url", "keyspace", "aws_region", "schedule_bucket", "schedule_queue", "catalogue_queue"),
     *("schedule_dead_letter_queue", "catalogue_dead_letter_queue", "alarm_topic_arn", "runbook_url"),

@@ -3,7 +3,6 @@ wants to be. Nothing is connected to: what is built of them was run by hand, see
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,10 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=_INSTANCES)
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InstanceRef]:
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> InstanceRef:
     """As a process reads it from its DAGSTER_HOME, without the variables."""
     (tmp_path / "dagster.yaml").write_text((_FOLDER / request.param).read_text())
-    yield InstanceRef.from_dir(str(tmp_path))
+    return InstanceRef.from_dir(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", _INSTANCES)

@@ -169,7 +169,11 @@ MUTANTS = (
         _rewritten(
             Coldstarter,
             "_build_next",
-            ("self._book.pause_intake(LEASE_FOR)", "self._book.built(coldstart.id, keys, {})"),
+            (
+                "self._book.built(coldstart.id, keys, self._build(keys, self._cause(coldstart, worker)))",
+                "self._book.built(coldstart.id, keys, {})\n"
+                "    self._build(keys, self._cause(coldstart, worker))",
+            ),
         ),
     ),
     Mutant(
@@ -256,8 +260,10 @@ MUTANTS = (
             ("self._feed.forget_removals({", "_seqs = ({"),
             ("key not in still_there}", "True}"),
             (
-                "gone = sorted(self._schedules.forget(tokens))",
-                "gone = sorted(self._schedules.forget(tokens))\n    self._feed.forget_removals(_seqs)",
+                "return len(self._schedules.forget(tokens))",
+                "gone = self._schedules.forget(tokens)\n"
+                "    self._feed.forget_removals(_seqs)\n"
+                "    return len(gone)",
             ),
         ),
     ),

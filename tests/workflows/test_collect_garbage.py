@@ -1,5 +1,6 @@
 """What a collection takes and what it leaves; what happens when it dies half way."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from random import Random
 
@@ -143,6 +144,30 @@ def test_a_removal_is_remembered_as_long_as_the_feed(stage: Stage) -> None:
     assert stage.collect()["schedules forgotten"] == 1
     assert stage.store.schedules.kept == {}
     assert stage.store.feed.heads() == {}
+    assert stage.store.refused.all() == {}
+
+
+def test_a_death_in_the_middle_of_forgetting_leaves_nothing_behind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the state goes nothing else is left that only the state leads to."""
+    stage.put(_KEY)
+    stage.expire()
+    stage.refuse(str(_KEY))
+    stage.clock.advance(8 * _A_DAY)
+    forget = stage.store.schedules.forget
+
+    def forget_and_die(tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
+        forget(tokens)
+        raise ServiceError("killed")
+
+    monkeypatch.setattr(stage.store.schedules, "forget", forget_and_die)
+    with pytest.raises(ServiceError):
+        stage.collect()
+    monkeypatch.undo()
+    stage.collect()
+
+    assert stage.store.schedules.kept == {}
     assert stage.store.refused.all() == {}
 
 

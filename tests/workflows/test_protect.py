@@ -30,7 +30,9 @@ def test_a_lost_keyspace_wants_a_coldstart(remembered: Remembered, found: Epoch 
     assert not verdict.purge
 
 
-@pytest.mark.parametrize("remembered", [Remembered(), Remembered(Epoch("one", 6)), Remembered(Epoch("one", 3))])
+@pytest.mark.parametrize(
+    "remembered", [Remembered(), Remembered(Epoch("one", 6)), Remembered(Epoch("one", 3))]
+)
 def test_a_keyspace_that_goes_on_wants_none(remembered: Remembered) -> None:
     """The same epoch with a pulse that has grown is remembered, and so is the first that is seen."""
     assert judge(remembered, _EPOCH, 0, 100) == Verdict(Remembered(_EPOCH))

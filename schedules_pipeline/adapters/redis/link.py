@@ -7,12 +7,20 @@ Does not belong here: keys, and what any command means.
 the workflow later, and whether it had its effect is not known. So each has to be harmless when repeated:
 
 - ``commit`` finds its own token and answers as the first time.
-- ``mark``, ``release``, ``postpone``, ``store_copy``, ``settle_copy``, ``plant_copy``, ``miss_copy``,
-  ``unregister`` and ``append_feed`` find their effect there, by token or by number; ``mark`` may cost a rebuild
-  that changes nothing.
-- ``begin_copy`` and ``take_token`` take a further token, and the first is never used.
+- ``serve`` finds its own record and answers as the first time.
+- ``mark``, ``release``, ``postpone``, ``renew``, ``store_copy``, ``settle_copy``, ``plant_copy``, ``miss_copy``,
+  ``ignore_copy``, ``unregister``, ``distrust`` and ``append_feed`` find their effect there, by token or by number;
+  ``mark`` may cost a rebuild that changes nothing.
+- ``collect_copy``, ``delete_copy``, ``forget_heads`` and ``forget_schedule`` find nothing left to do; what they took
+  is then counted as not taken.
+- ``begin_copy``, ``start_copy``, ``take_token`` and ``outdate_copy`` take a further token, and the first is never
+  used.
 - ``claim`` takes further schedules. Those of the lost reply wait until their lease ends; so they would if it
   were not repeated.
+- ``turn_episode`` answers that somebody else was first, and the notice is booked. ``take_notice`` hands out the next
+  notice; that of the lost reply comes when its lease ends.
+- Scripts of the coldstart find their stage, or list what is listed. ``end_coldstart`` answers that it had ended,
+  so the pass is not noted; ``built_coldstart`` counts twice, and ``beat_epoch`` beats twice.
 - Plain commands set what they say. What counts up may count twice: a source mark (one fetch too many) and
   the counters that operators look at.
 """
