@@ -46,7 +46,8 @@ def configure_logs(style: LogStyle, level: str, stream: TextIO | None = None) ->
             *_rendering(for_people=for_people, colours=stream.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        # A line and its end in one write: several processes write to one file.
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
 

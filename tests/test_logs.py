@@ -42,6 +42,18 @@ def test_a_line_of_json_is_an_event(stream: StringIO) -> None:
     }
 
 
+def test_a_line_is_one_write(stream: StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line and its end go out together, so that what another process writes cannot come between them."""
+    writes: list[str] = []
+    monkeypatch.setattr(stream, "write", writes.append)
+    configure_logs(LogStyle.JSON, "INFO", stream)
+
+    structlog.get_logger().info("schedule published")
+
+    assert len(writes) == 1
+    assert writes[0].endswith("}\n")
+
+
 def test_an_exception_is_within_its_line(stream: StringIO) -> None:
     """A traceback does not tear a line of JSON apart."""
     configure_logs(LogStyle.JSON, "INFO", stream)

@@ -17,9 +17,12 @@ from click.exceptions import NoArgsIsHelpError
 
 from schedules_pipeline.cli.endings import Ended, Ending, ending_of
 from schedules_pipeline.cli.session import Session
-from schedules_pipeline.errors import PipelineError
+from schedules_pipeline.errors import PipelineError, ServiceError
 
 PROGRAM: Final = "schedules-pipeline"
+_NO_ANSWER_HINT: Final = (
+    "is it up, and are SCHEDULES_REDIS_URL, SCHEDULES_AWS_ENDPOINT_URL and the credentials right?"
+)
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -88,7 +91,10 @@ def _ended_in_a_line() -> Iterator[None]:
         raise
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else PROGRAM
-        raise Ended(f"{error.format_message()} (see `{path} --help`)", Ending.USAGE) from error
+        message = " ".join(error.format_message().split())
+        raise Ended(f"{message} (see `{path} --help`)", Ending.USAGE) from error
+    except ServiceError as error:
+        raise Ended(f"{error} ({_NO_ANSWER_HINT})", Ending.NO_ANSWER) from error
     except PipelineError as error:
         raise Ended(str(error), ending_of(error)) from error
 

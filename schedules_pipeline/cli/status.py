@@ -29,6 +29,7 @@ from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.journal import Verdict
 from schedules_pipeline.ports.passes import PassName, PassRecord
 from schedules_pipeline.ports.upstream import NotificationQueue
+from schedules_pipeline.workflows.alarm_conditions import BOOKED
 from schedules_pipeline.workflows.queue_age import oldest_message_age
 
 _LATE = timedelta(minutes=5)
@@ -112,8 +113,13 @@ def _watch(session: Session, every: float) -> None:
 
 def _publisher(pipeline: Pipeline, now: datetime) -> Section:
     name = pipeline.store.presence.name()
-    line = f"{name} is at work" if name else "nobody publishes: right where there is nothing to do"
-    return Section({"publisher": name or None}, (line,))
+    return Section({"publisher": name or None}, (_presence(name),))
+
+
+def _presence(name: str) -> str:
+    if name == BOOKED:
+        return "one was asked for, and is about to start"
+    return f"{name} is at work" if name else "nobody publishes: right where there is nothing to do"
 
 
 def _backlog(pipeline: Pipeline, now: datetime) -> Section:

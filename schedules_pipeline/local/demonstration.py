@@ -10,12 +10,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fcntl import LOCK_EX, LOCK_NB, flock
-from itertools import chain
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from random import Random
 from shlex import quote
@@ -23,11 +24,14 @@ from shutil import rmtree
 from types import FrameType
 from typing import TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis
+from redis.exceptions import RedisError
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
-from schedules_pipeline.errors import ConfigurationError, PipelineError
+from schedules_pipeline.domain.printable import printable
+from schedules_pipeline.errors import ConfigurationError, PipelineError, ServiceError
 from schedules_pipeline.local.dagster_services import (
     CodeServer,
     Daemon,
@@ -155,7 +159,9 @@ class Demonstration:
         upstream = self._start_upstreams()
         pipeline = build_pipeline(load_settings())
         webserver = self._start_dagster()
-        narrator = Narrator(pipeline.store.feed, pipeline.store.comparisons, pipeline.store.alarms, _say)
+        narrator = Narrator(
+            pipeline.store.feed, pipeline.store.comparisons, pipeline.store.alarms, _say, _utc_now
+        )
         self._coldstart(webserver, pipeline)
         narrator.skip_to_now()
         self._start_old_system()
@@ -266,7 +272,7 @@ class Demonstration:
         for wait, change in self._scenario.changes:
             self._narrate_for(wait, narrator)
             _say(f"{clock_time(_utc_now())}  change     {change.description}")
-            upstream.apply(change)
+            insist(partial(upstream.apply, change), _say, time.sleep)
         _say("That was the last change; what is still published is shown until Ctrl-C.")
         while True:
             self._narrate_for(1.0, narrator)
@@ -274,7 +280,7 @@ class Demonstration:
     def _narrate_for(self, seconds: float, narrator: Narrator) -> None:
         until = time.monotonic() + seconds
         while True:
-            narrator.catch_up()
+            insist(narrator.catch_up, _say, time.sleep)
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -346,6 +352,25 @@ class _Progress:
         if tenth > self._shown:
             self._shown = tenth
             _say(f"{self._what}: {done} of {total}")
+
+
+def insist(act: Callable[[], object], say: Callable[[str], None], pause: Callable[[float], None]) -> None:
+    """Do it, again and again while Redis or the emulator does not answer: somebody may be trying that out, and
+    what dies here takes everything with it. The first refusal is said, and so is that it is over.
+    """
+    for attempt in count():
+        try:
+            act()
+        except (ServiceError, RedisError, BotoCoreError, ClientError) as error:
+            if not attempt:
+                say(
+                    f"{clock_time(_utc_now())}  no answer  {printable(str(error))}; trying again until there is"
+                )
+            pause(1.0)
+        else:
+            if attempt:
+                say(f"{clock_time(_utc_now())}  answers    again")
+            return
 
 
 def _say(line: str) -> None:

@@ -26,12 +26,18 @@ class Narrator:
     """Follows the change feed from now on. Call :meth:`catch_up` every second or so."""
 
     def __init__(
-        self, feed: ChangeFeed, comparisons: Comparisons, alarms: AlarmBook, print_line: Print
+        self,
+        feed: ChangeFeed,
+        comparisons: Comparisons,
+        alarms: AlarmBook,
+        print_line: Print,
+        clock: Callable[[], datetime],
     ) -> None:
         self._feed = feed
         self._comparisons = comparisons
         self._alarms = alarms
         self._print = print_line
+        self._clock = clock
         self._open: set[AlarmName] = set()
         self._position = "0"
         self._compared_refresh = ""
@@ -64,7 +70,7 @@ class Narrator:
         for episode in self._alarms.episodes():
             if episode.is_open != (episode.name in self._open):
                 self._open ^= {episode.name}
-                self._print(printable(describe_alarm(episode)))
+                self._print(printable(describe_alarm(episode, self._clock())))
 
     def _take(self, change: Change) -> None:
         overtaken = self._waiting.pop(change.key, None)
@@ -100,10 +106,10 @@ def describe(change: Change, outcome: str) -> str:
     return f"{clock_time(change.published_at)}  published  {name:<44}  {why:<62}  {outcome}"
 
 
-def describe_alarm(episode: Episode) -> str:
-    """One line for an alarm that was raised, or is over."""
-    word, at = ("alarm", episode.since) if episode.is_open else ("all clear", episode.absent_since)
-    return f"{clock_time(at or episode.since)}  {word:<9}  {episode.name}: {episode.summary}"
+def describe_alarm(episode: Episode, now: datetime) -> str:
+    """One line for an alarm that was raised, or is over, as it is told now: its condition came, or went, before."""
+    word = "alarm" if episode.is_open else "all clear"
+    return f"{clock_time(now)}  {word:<9}  {episode.name}: {episode.summary}"
 
 
 def describe_verdict(comparison: Comparison) -> str:

@@ -16,6 +16,8 @@ from schedules_pipeline.domain.findings import (
     find_unresolved,
 )
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.accepted_schedule import (
     AcceptedSchedule,
     parse_accepted,
@@ -50,6 +52,14 @@ class CheckResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What was accepted of one schedule, and the broadcasts that it was rendered from."""
+
+    accepted: AcceptedSchedule
+    broadcasts: Sequence[Broadcast]
+
+
 class ScheduleChecker:
     def __init__(
         self,
@@ -69,31 +79,45 @@ class ScheduleChecker:
 
     def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
         """All checks but the comparison with the old system, of those that have an accepted source."""
-        states = self._schedules.read(keys)
-        held = {key: parse_accepted(s.accepted) for key, s in states.items() if s.accepted is not None}
-        entries = {key: dependencies(held[key].shown(), states[key].ancestors) for key in held}
+        states = {key: s for key, s in self._schedules.read(keys).items() if s.accepted is not None}
+        sources, unreadable = _read_sources(states)
+        entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
         pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
         unknown = set(pids) - self._copies.read(pids).keys()
         lacking = self._references.missing(entries)
-        refusals = self._refused.find([str(key) for key in held])
+        refusals = self._refused.find([str(key) for key in sources])
         set_aside = self._work.set_aside()
-        return {
+        return unreadable | {
             key: [
                 is_built(set_aside.get(key)),
                 source_accepted(refusals.get(str(key))),
-                _references_resolved(accepted, states[key], unknown),
-                self._no_gaps_or_overlaps(key, accepted),
+                _references_resolved(source.accepted, states[key], unknown),
+                self._no_gaps_or_overlaps(key, source.broadcasts),
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
             ]
-            for key, accepted in held.items()
+            for key, source in sources.items()
         }
 
-    def _no_gaps_or_overlaps(self, key: ScheduleKey, accepted: AcceptedSchedule) -> CheckResult:
-        broadcasts = read_source(key, accepted).broadcasts
+    def _no_gaps_or_overlaps(self, key: ScheduleKey, broadcasts: Sequence[Broadcast]) -> CheckResult:
         findings = find_timing_concerns(broadcasts, self._calendar.window(key))
         return _from_findings(
             CheckName.NO_GAPS_OR_OVERLAPS, findings, f"{len(broadcasts)} broadcasts, one after the other"
         )
+
+
+def _read_sources(
+    states: Mapping[ScheduleKey, ScheduleState],
+) -> tuple[dict[ScheduleKey, _Source], dict[ScheduleKey, list[CheckResult]]]:
+    """What was accepted of each; where that does not read back, the failed check that says so."""
+    sources, unreadable = {}, {}
+    for key, state in states.items():
+        try:
+            accepted = parse_accepted(state.accepted or b"")
+            sources[key] = _Source(accepted, read_source(key, accepted).broadcasts)
+        except InvalidRecord as error:
+            summary = f"what was accepted does not read back, rebuild it from its source: {error}"
+            unreadable[key] = [CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)]
+    return sources, unreadable
 
 
 def legacy_result(comparison: Comparison, *, difference_is_error: bool) -> CheckResult:

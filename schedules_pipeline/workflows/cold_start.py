@@ -156,7 +156,9 @@ class Coldstarter:
 
     def _purge(self, coldstart: Coldstart, worker: str) -> None:
         for queue in self._queues:
-            queue.purge()
+            # Who lost the leave meanwhile may be late: what waits by now was sent after the sources were read.
+            if self._lead(coldstart, worker):
+                queue.purge()
         until = self._clock() + self._purge_settles_for
         while self._clock() < until:
             self._wait(min(_RENEW_EVERY_SECONDS, (until - self._clock()).total_seconds()))

@@ -105,7 +105,6 @@ def test_an_unknown_option_is_a_usage_error_of_one_line() -> None:
 @pytest.mark.parametrize(
     ("error", "ending"),
     [
-        (ServiceError("Redis: away"), Ending.NO_ANSWER),
         (ConfigurationError("settings: SCHEDULES_DAYS_AHEAD: too many"), Ending.MISCONFIGURED),
         (ContentError("not JSON"), Ending.WRONG),
         (InvalidIdentifier("not a pid"), Ending.WRONG),
@@ -127,11 +126,37 @@ def test_errors_end_in_one_line_and_their_code(
     assert (result.exit_code, result.stdout, result.stderr) == (ending, "", f"error: {error}\n")
 
 
+def test_a_service_that_does_not_answer_is_told_with_what_to_look_at(
+    published: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the service, and the line says which settings lead to it."""
+
+    def fail(keys: object) -> None:
+        raise ServiceError("Redis: away")
+
+    monkeypatch.setattr(published.store.schedules, "documents", fail)
+
+    result = published.run("show", KEY)
+
+    assert result.exit_code == Ending.NO_ANSWER
+    assert result.stderr.startswith("error: Redis: away (")
+    assert "SCHEDULES_REDIS_URL" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_click_says_in_several_lines_is_one(published: Stage) -> None:
+    """A missing argument with choices is explained without line ends or their escapes."""
+    result = published.run("completion")
+
+    assert result.exit_code == Ending.USAGE
+    assert "Choose from: bash, zsh, fish (see" in result.stderr
+
+
 def test_an_error_is_safe_for_a_terminal(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control characters in an error, which may quote upstream, are escaped; it stays one line."""
 
     def fail(keys: object) -> None:
-        raise ServiceError("bad\x1b[31m\nreply")
+        raise PipelineError("bad\x1b[31m\nreply")
 
     monkeypatch.setattr(published.store.schedules, "documents", fail)
 

@@ -56,6 +56,16 @@ def test_status_of_an_empty_keyspace(stage: Stage) -> None:
     assert "0 schedules of 0 services" in result.stdout
 
 
+def test_a_publisher_that_was_asked_for_is_not_at_work_yet(published: Stage) -> None:
+    """Between its booking and its start nobody is said to work."""
+    published.store.presence.book("starting", 30)
+
+    result = published.run("status")
+
+    assert "asked for" in result.stdout
+    assert "at work" not in result.stdout
+
+
 def test_a_set_aside_schedule_is_wrong(published: Stage) -> None:
     """A schedule that is set aside is wrong, and the command that lists it is named."""
     _mark(published)

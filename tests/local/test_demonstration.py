@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.local.demonstration import Scenario, invented, recorded, write_environment
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.local.demonstration import Scenario, insist, invented, recorded, write_environment
 
 
 def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
@@ -65,3 +67,19 @@ def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> No
 
 def _horizon(scenario: Scenario) -> RetentionHorizon:
     return RetentionHorizon(int(scenario.settings["SCHEDULES_RETENTION_DAYS"]))
+
+
+def test_a_redis_that_does_not_answer_does_not_end_the_demonstration() -> None:
+    """What was to be done is tried until there is an answer, and that is said once, however often it was tried."""
+    answers = iter([ServiceError("Redis: away"), RedisConnectionError("away"), None])
+    lines: list[str] = []
+    pauses: list[float] = []
+
+    def act() -> None:
+        if error := next(answers):
+            raise error
+
+    insist(act, lines.append, pauses.append)
+
+    assert [line[10:19] for line in lines] == ["no answer", "answers  "]
+    assert pauses == [1.0, 1.0]

@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeClock, FakeStore, fake_store
 
 from schedules_pipeline.domain.alarms import AlarmName, Condition, Findings, Severity, plan_turns
-from schedules_pipeline.local.narrator import Narrator
+from schedules_pipeline.local.narrator import Narrator, clock_time
 
 _DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages\nin dead")
 
@@ -17,7 +17,7 @@ class Stage:
         self.store: FakeStore = fake_store(self.clock)
         self.lines: list[str] = []
         self.narrator = Narrator(
-            self.store.feed, self.store.comparisons, self.store.alarms, self.lines.append
+            self.store.feed, self.store.comparisons, self.store.alarms, self.lines.append, self.clock
         )
 
     def find(self, *conditions: Condition) -> None:
@@ -42,6 +42,16 @@ def test_an_alarm_and_its_all_clear_are_a_line_each(stage: Stage) -> None:
         r"alarm      dead-letters: 2 messages\nin dead",
         r"all clear  dead-letters: 2 messages\nin dead",
     ]
+
+
+def test_an_all_clear_says_when_it_was_told(stage: Stage) -> None:
+    """The instant at the head of a line never lies before that of the line above it."""
+    times = []
+    for found in [(_DEAD,), ()]:
+        stage.find(*found)
+        times.append(clock_time(stage.clock()))
+
+    assert [line[:8] for line in stage.lines] == times
 
 
 def test_a_suspicion_is_not_told(stage: Stage) -> None:

@@ -171,8 +171,10 @@ MUTANTS = (
             "_build_next",
             (
                 "self._book.built(coldstart.id, keys, self._build(keys, self._cause(coldstart, worker)))",
-                "self._book.built(coldstart.id, keys, {})\n"
-                "    self._build(keys, self._cause(coldstart, worker))",
+                (
+                    "self._book.built(coldstart.id, keys, {})\n"
+                    "    self._build(keys, self._cause(coldstart, worker))"
+                ),
             ),
         ),
     ),
@@ -261,9 +263,11 @@ MUTANTS = (
             ("key not in still_there}", "True}"),
             (
                 "return len(self._schedules.forget(tokens))",
-                "gone = self._schedules.forget(tokens)\n"
-                "    self._feed.forget_removals(_seqs)\n"
-                "    return len(gone)",
+                (
+                    "gone = self._schedules.forget(tokens)\n"
+                    "    self._feed.forget_removals(_seqs)\n"
+                    "    return len(gone)"
+                ),
             ),
         ),
     ),

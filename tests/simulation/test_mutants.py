@@ -12,7 +12,7 @@ from simulation.scenarios import SCENARIOS
 from simulation.simulator import Simulation
 from simulation.storm import Storm
 
-_SEEDS = 300
+_SEEDS = 600
 _FREQUENT: dict[str, type[Simulation]] = {
     "deletes the message before handling it": Storm,
     "marks before counting the source change": Storm,

@@ -15,7 +15,7 @@ from simulation.simulator import Simulation
 from simulation.storm import Storm
 
 _FIRST = int(os.environ.get("SCHEDULES_SIMULATION_FIRST", "0"))
-_SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "250"))
+_SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "600"))
 _PRINT_TRACES = """
 from simulation.ambush import Ambush
 from simulation.storm import Storm

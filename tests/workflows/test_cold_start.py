@@ -265,3 +265,27 @@ def test_one_that_cannot_be_built_holds_up_no_other(world: World) -> None:
     assert (ended.stage, ended.left, ended.failed) == (Stage.FINISHED, 0, 1)
     assert not world.store.coldstarts.intake_is_paused()
     assert world.store.work.unsettled(_FOCUS.keys) == {poison}
+
+
+def test_a_slow_preparer_purges_nothing_that_came_after_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lost the leave to prepare while purging one queue leaves the other alone."""
+    world.work("one")
+    queue, later = world.upstreams.schedule_queue, world.upstreams.catalogue_queue
+    purge = queue.purge
+
+    def purge_slowly() -> None:
+        purge()
+        monkeypatch.undo()
+        world.clock.advance(2 * LEASE_FOR)
+        world.work("two", "run 2")
+        later.post("a change after the end")
+
+    monkeypatch.setattr(queue, "purge", purge_slowly)
+    world.pipeline.coldstarter.request("two", "a storm", purge=True)
+
+    ended = world.work("two", "run 1")
+
+    assert ended.stage is Stage.FINISHED
+    assert not later.is_empty()
