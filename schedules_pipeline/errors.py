@@ -8,6 +8,7 @@
     │   ├── InvalidDocument     a schedule or catalogue document that does not parse or validate
     │   ├── InvalidMessage      a notification that says nothing that we understand
     │   └── InvalidRecord       what we keep ourselves does not read back
+    ├── GivenUp                 ours or theirs: a build that failed so often that it is left until somebody looks
     ├── ServiceError            the world's: it may work in a moment, so it is retried with backoff
     └── ConfigurationError      ours: stop at start-up and name the setting
 """
@@ -35,6 +36,10 @@ class InvalidMessage(ContentError):
 
 class InvalidRecord(ContentError):
     """A value in our own keyspace that we did not write: by another version of us, by hand, or damaged."""
+
+
+class GivenUp(PipelineError):
+    """A schedule was set aside without another try; asking again gives it a new chance."""
 
 
 class ServiceError(PipelineError):

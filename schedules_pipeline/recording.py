@@ -80,12 +80,19 @@ class Recorder:
         entries = feed.take_unrecorded(self._run_id, _AT_ONCE)
         duties = {name: self._duty_towards(name) for name in {entry.change.recorded_by for entry in entries}}
         ours = [entry.change for entry in entries if duties[entry.change.recorded_by] is _Duty.RECORD]
-        self._record({change.key: change for change in self._partitioned(ours)})
+        self._record({change.key: change for change in self._partitioned(self._current(ours))})
         settled = [entry for entry in entries if duties[entry.change.recorded_by] is not _Duty.WAIT]
         feed.confirm_recorded([entry.position for entry in settled])
         # Here and not at the commit: compressing takes longer than publishing, and nobody waits for it.
         self._pipeline.store.history.compact([(e.change.key, e.change.seq - 1) for e in settled])
         return len(entries)
+
+    def _current(self, changes: Sequence[Change]) -> list[Change]:
+        """Without those that have a successor, which is recorded in its turn, or was already: rows that a run left
+        behind come late.
+        """
+        heads = self._pipeline.store.feed.heads_of([change.key for change in changes])
+        return [change for change in changes if change.seq >= heads.get(change.key, change).seq]
 
     def record_all_published(self) -> None:
         """Go on until no change is left to be taken."""

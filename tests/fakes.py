@@ -46,11 +46,20 @@ from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.ports.schedules import DISTRUSTED, Commit, Committed, Outcome, ScheduleState
 from schedules_pipeline.ports.served import NEVER_SWITCHED, Served
 from schedules_pipeline.ports.upstream import Message, QueueDepth, SourceObject
-from schedules_pipeline.ports.work import LONGEST_PAUSE, Backlog, Cause, Claim, Failure, Mark, Origin, Work
+from schedules_pipeline.ports.work import (
+    LONGEST_PAUSE,
+    RISKY_ATTEMPTS,
+    Backlog,
+    Cause,
+    Claim,
+    Failure,
+    Mark,
+    Origin,
+    Work,
+)
 from schedules_pipeline.workflows.collect_garbage import KeptFor
 
 CAUSES_KEPT = 5
-RISKY_ATTEMPTS = 2
 FENCE_KEPT_FOR = timedelta(days=1)
 TAKEN_OVER_AFTER = timedelta(seconds=60)
 VISIBLE_AGAIN_AFTER = timedelta(seconds=60)
@@ -743,17 +752,18 @@ class FakeWorkQueue(Fake):
         self.dirty[key] = min(due_at, self.dirty.get(key, due_at))
 
     def _clamp(self, now: datetime, lease_for: timedelta) -> None:
-        """No lease ends later than one that begins now, and nothing waits longer than the longest pause."""
-        for times, latest in ((self.leases, now + lease_for), (self.waiting, now + LONGEST_PAUSE)):
-            times.update({key: latest for key, time in times.items() if time > latest})
+        """What lasts longer than the longest pause is a clock's mistake."""
+        latest = now + LONGEST_PAUSE
+        for times, to in ((self.leases, now + lease_for), (self.waiting, latest)):
+            times.update({key: to for key, time in times.items() if time > latest})
 
     def _return_what_is_due(self, now: datetime) -> None:
-        for key in [key for key, end in self.leases.items() if end <= now]:
+        for key, end in [(key, end) for key, end in self.leases.items() if end <= now]:
             merged = self.claimed_causes[key].and_later(self.causes.get(key, _Causes()))
             self._make_dirty(key, now)
             self.causes[key] = merged
             self._forget_claim(key)
-            self.attempts[key] += 1
+            self.attempts[key] += end >= now - LONGEST_PAUSE
         for key in [key for key, retry_at in self.waiting.items() if retry_at <= now]:
             self._make_dirty(key, now)
             del self.waiting[key]
@@ -1285,6 +1295,8 @@ class FakeColdstartBook(Fake):
         if latest is None or latest.stage.is_final or (stage is Stage.REFUSED and latest.is_settled):
             return False
         self._latest = replace(latest, stage=stage, ended_at=now, problem=problem)
+        if stage is Stage.FINISHED:
+            self._epoch = self._epoch or Epoch(coldstart_id, 0)
         self._left, self._leader, self._paused_until = {}, "", self._clock()
         return True
 

@@ -15,7 +15,7 @@ import dagster as dg
 import structlog
 
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.ports.schedules import Outcome
 from schedules_pipeline.recording import Recorder
@@ -173,7 +173,7 @@ def _record_once(
             context.log.info(f"compared with the old system: {len(comparisons)} outcomes are new")
         elif not recorded:
             time.sleep(_RECORD_EVERY_SECONDS)
-    except ServiceError as error:
+    except PipelineError as error:
         context.log.warning(f"trying again in a moment: {error}")
         time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
 

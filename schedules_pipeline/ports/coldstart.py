@@ -120,8 +120,8 @@ class ColdstartBook(Protocol):
         """Take these off the list; ``counts``: what to add to ``published`` and ``failed``."""
 
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
-        """Give it a final stage and let the intake go on; False where it had ended already, or is refused although
-        it is settled.
+        """Give it a final stage and let the intake go on; the first that is finished begins the epoch. False where
+        it had ended already, or is refused although it is settled.
         """
 
     def pause_intake(self, for_: timedelta) -> None:
@@ -135,7 +135,7 @@ class ColdstartBook(Protocol):
         """None in a keyspace that no coldstart has ever finished in."""
 
     def begin_epoch(self, epoch_id: str) -> None:
-        """Where there is none."""
+        """Where there is none, in a keyspace that was filled otherwise."""
 
     def beat(self) -> Epoch | None:
         """Let the pulse grow by one; answers with the epoch as it was before, None where there is none."""

@@ -89,6 +89,9 @@ class Backlog:
         return not (self.dirty or self.in_progress or self.waiting)
 
 
+RISKY_ATTEMPTS = 2
+"""A schedule whose builds failed or died so often is handed out alone."""
+
 LONGEST_PAUSE = timedelta(minutes=10)
 """No schedule waits longer than this for its next attempt, whatever some clock says."""
 
@@ -111,8 +114,9 @@ class WorkQueue(Protocol):
         """Take the most urgent dirty schedules that nobody has in progress; None where there are none.
 
         First returns expired leases, and waiting schedules whose time has come, to dirty. A lease that
-        ends later than one that begins now is a clock's mistake, and ends like one that begins now; so does
-        what waits for longer than the longest pause. A schedule
+        has longer to go than the longest pause is a clock's mistake, and ends like one that begins now;
+        nothing waits longer than that pause. A lease that expired is an attempt that died, unless it expired
+        longer ago than that: then a clock, or an outage, is the likelier reason. A schedule
         whose build failed or died repeatedly is handed out alone, so that it cannot drag others down.
         """
 

@@ -8,13 +8,11 @@ source. That is why every copy that we hold is compared, not only those that som
 read an item before is kept from storing it, as the message would have done.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.catalogue import CopyStore
 from schedules_pipeline.ports.coldstart import Coldstart, ColdstartBook, Request, Stage
 from schedules_pipeline.ports.feed import ChangeFeed
@@ -180,30 +178,20 @@ class Coldstarter:
     def _build_next(self, coldstart: Coldstart, worker: str, shard: int) -> None:
         keys = self._book.take(coldstart.id, shard, BATCH_SIZE, self._clock())
         if not keys:
-            self._book.begin_epoch(coldstart.id)
             self._end(coldstart, Stage.FINISHED)
             return
-        self._book.built(coldstart.id, keys, self._build(keys, self._cause(coldstart, worker)))
-
-    def _build(self, keys: Sequence[ScheduleKey], cause: Cause) -> Counter[str]:
-        """Build a batch, or one by one where one of them breaks the build of all: that one must hold up neither the
-        others nor the intake. What failed waits in the work queue, where the publishers go on trying.
-        """
         self._book.pause_intake(LEASE_FOR)
-        try:
-            batch = self._publisher.rebuild_from_sources(keys, cause)
-        except ServiceError:
-            raise
-        except Exception:  # noqa: BLE001 - the publisher has put it back with the reason, and counted it
-            if len(keys) == 1:
-                return Counter(failed=1)
-            return sum((self._build([key], cause) for key in keys), Counter())
-        return Counter(published=batch.count(Outcome.PUBLISHED), failed=len(batch.failed))
+        batch = self._publisher.rebuild_from_sources(keys, self._cause(coldstart, worker))
+        # What failed waits in the work queue, where the publishers go on trying.
+        counts = {"published": batch.count(Outcome.PUBLISHED), "failed": len(batch.failed)}
+        self._book.built(coldstart.id, keys, counts)
 
     def _end(self, coldstart: Coldstart, stage: Stage, problem: str = "") -> bool:
         now = self._clock()
         if not self._book.end(coldstart.id, stage, now, problem):
             return False
+        if stage is Stage.ABANDONED:
+            return True
         ended = self._book.latest() or coldstart
         counts = {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
         began_at = coldstart.request.requested_at

@@ -16,11 +16,12 @@ from schedules_pipeline.workflows.cold_start import Coldstarter
 class Remembered:
     """What was seen at the last look. ``epoch`` is None before the first, and after a coldstart was asked
     for because of it: then whatever epoch comes is the right one. ``in_storm``: too many events waited, and
-    were answered to.
+    were answered to. ``owed``: what was found while a coldstart was open, and may have undone some of it.
     """
 
     epoch: Epoch | None = None
     in_storm: bool = False
+    owed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ class Protector:
         found, waiting = self._book.beat(), self._queue.depth().waiting
         verdict = judge(remembered, found, waiting, self._threshold)
         latest = self._book.latest()
+        if latest is not None and not latest.stage.is_final:
+            return Verdict(_put_off(verdict, remembered, found))
         # A keyspace without an epoch that knows of a coldstart is not a lost one: somebody abandoned it.
-        if verdict.reason and (latest is None or (latest.stage.is_final and found is not None)):
+        if verdict.reason and (latest is None or found is not None):
             self._coldstarter.request(new_id, verdict.reason, purge=verdict.purge, by_itself=True)
         return verdict
 
@@ -63,13 +66,25 @@ def judge(remembered: Remembered, found: Epoch | None, waiting: int, threshold: 
     A storm is answered once: it has to fall to half of the threshold before another counts.
     """
     in_storm = waiting > (threshold // 2 if remembered.in_storm else threshold)
-    if lost := _find_lost(remembered.epoch, found):
+    if lost := _find_lost(remembered.epoch, found) or remembered.owed:
         return Verdict(Remembered(None, in_storm), lost)
     kept = Remembered(found, in_storm)
     if in_storm and not remembered.in_storm:
         reason = f"{waiting} catalogue events wait, more than the {threshold} that are taken one by one"
         return Verdict(kept, reason, purge=True)
     return Verdict(kept)
+
+
+def _put_off(verdict: Verdict, remembered: Remembered, found: Epoch | None) -> Remembered:
+    """While a coldstart is open: it answers to an empty keyspace, but neither to a store that goes back meanwhile
+    nor to a storm that it was not begun for.
+    """
+    went_back = bool(verdict.reason) and None not in (found, remembered.epoch)
+    return Remembered(
+        epoch=found,
+        in_storm=remembered.in_storm and verdict.remembered.in_storm,
+        owed=verdict.reason if went_back and not verdict.purge else remembered.owed,
+    )
 
 
 def _find_lost(remembered: Epoch | None, found: Epoch | None) -> str:

@@ -10,17 +10,26 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.errors import GivenUp, ServiceError
 from schedules_pipeline.ports.schedules import ScheduleStore
-from schedules_pipeline.ports.work import LONGEST_PAUSE, Cause, Claim, Failure, Work, WorkQueue
+from schedules_pipeline.ports.work import (
+    LONGEST_PAUSE,
+    RISKY_ATTEMPTS,
+    Cause,
+    Claim,
+    Failure,
+    Work,
+    WorkQueue,
+)
 from schedules_pipeline.workflows.follow_catalogue import Clock
-from schedules_pipeline.workflows.rebuild import Batch, Rebuilder
+from schedules_pipeline.workflows.rebuild import NO_BATCH, Batch, Rebuilder
 
 BATCH_SIZE = 300
 LEASE_FOR = timedelta(seconds=30)
 """Renewed while a batch is built; so this is how long the work of a publisher that died has to wait."""
 
 MAXIMUM_ATTEMPTS = 8
+_GIVEN_UP = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
 _FIRST_RETRY = timedelta(seconds=2)
 _PAUSE_FOR_THE_WORLD = timedelta(seconds=5)
 
@@ -62,16 +71,31 @@ class Publisher:
         """Fetch and build these schedules now, trusting neither our accepted sources nor our copies.
 
         They are claimed like any others, so a crash in the middle leaves them to be built by somebody else.
+        One that breaks the build of all holds up no other: all are then built one by one, and so is any that
+        failed or died repeatedly before. What failed waits in the work queue, and is in ``failed``.
         """
         self._schedules.count_source_change(keys)
         claim = self._work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
-        return self._build(claim, refresh_cause=cause, recorded_by=recorded_by)
+        hopeful = self._set_hopeless_aside(claim)
+        given_up = {work.key for work in claim.work} - {work.key for work in hopeful.work}
+        total = Batch((), {key: GivenUp(f"schedule {key}: {_GIVEN_UP}") for key in given_up}, 0.0)
+        return sum((self._rebuild(group, cause, recorded_by) for group in _groups(hopeful)), total)
+
+    def _rebuild(self, claim: Claim, cause: Cause, recorded_by: str) -> Batch:
+        try:
+            return self._build(claim, refresh_cause=cause, recorded_by=recorded_by)
+        except ServiceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it was put back with its reason, and counted
+            keys = [work.key for work in claim.work]
+            if len(keys) == 1:
+                return Batch((), {keys[0]: error}, 0.0)
+            return sum((self.rebuild_from_sources([key], cause, recorded_by) for key in keys), NO_BATCH)
 
     def _set_hopeless_aside(self, claim: Claim) -> Claim:
         """Do not build again what has cost so many workers their lives; it was handed out alone since the second."""
         hopeless = [work for work in claim.work if work.attempts >= MAXIMUM_ATTEMPTS]
-        reason = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
-        self._work.postpone(claim, {work.key: Failure(reason, None) for work in hopeless}, counts=False)
+        self._work.postpone(claim, {work.key: Failure(_GIVEN_UP, None) for work in hopeless}, counts=False)
         return Claim(claim.token, tuple(work for work in claim.work if work not in hopeless))
 
     def _build(self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = "") -> Batch:
@@ -110,6 +134,13 @@ class Publisher:
             {work.key: _failure(work, failed[work.key], now) for work in claim.work if work.key in failed},
             counts=True,
         )
+
+
+def _groups(claim: Claim) -> list[Claim]:
+    """All together, but for those that failed or died so often that each is built alone."""
+    sound = tuple(work for work in claim.work if work.attempts < RISKY_ATTEMPTS)
+    alone = [(work,) for work in claim.work if work.attempts >= RISKY_ATTEMPTS]
+    return [Claim(claim.token, group) for group in (sound, *alone) if group]
 
 
 def _failure(work: Work, error: Exception, now: datetime) -> Failure:

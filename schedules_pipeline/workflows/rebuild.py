@@ -76,7 +76,9 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of a batch. ``failed`` could not be fetched, with the error; all others are in ``built``."""
+    """What became of a batch. ``failed`` could not be fetched or built, with the error; all others are in
+    ``built``.
+    """
 
     built: Sequence[Built]
     failed: Mapping[ScheduleKey, Exception]
@@ -84,6 +86,14 @@ class Batch:
 
     def count(self, outcome: Outcome) -> int:
         return sum(built.outcome is outcome for built in self.built)
+
+    def __add__(self, other: "Batch") -> "Batch":
+        return Batch(
+            [*self.built, *other.built], {**self.failed, **other.failed}, self.seconds + other.seconds
+        )
+
+
+NO_BATCH = Batch((), {}, 0.0)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from zlib import crc32
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.ports.feed import ChangeFeed
 from schedules_pipeline.ports.passes import PassLog, PassName, PassReport
 from schedules_pipeline.ports.schedules import ScheduleStore
@@ -141,12 +140,7 @@ class Reconciler:
         for keys in _batches(list(differing)):
             cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self._clock())
             self._distrust({key: differing[key] for key in keys if differing[key].is_hidden}, cause)
-            try:
-                self._publisher.rebuild_from_sources(keys, cause)
-            except ServiceError:
-                raise
-            except PipelineError:
-                continue
+            self._publisher.rebuild_from_sources(keys, cause)
 
     def _distrust(self, hidden: Differences, cause: Cause) -> None:
         """Have the next commit of these publish, though the state says that all is well.

@@ -484,3 +484,23 @@ def test_causes_of_a_failed_build_join_those_marked_meanwhile(store: Store) -> N
 
     [work] = _claim(store).work
     assert (work.causes, work.cause_count) == ((_cause(1), _cause(2)), 2)
+
+
+def test_a_lease_that_ended_long_ago_is_no_attempt(store: Store) -> None:
+    """After an outage, or a clock that was wrong by as much, schedules are not blamed for builds that died."""
+    _mark(store, _A)
+    _claim(store)
+
+    after_an_outage = _claim(store, now=_NOW + _LEASE + 2 * LONGEST_PAUSE)
+
+    assert [work.attempts for work in after_an_outage.work] == [0]
+
+
+def test_a_clock_that_is_a_little_behind_takes_nothing_from_others(store: Store) -> None:
+    """A worker whose clock is minutes behind leaves the leases of the others as they are."""
+    _mark(store, _A)
+    _claim(store)
+
+    store.work.claim(10, _NOW - timedelta(minutes=5), _LEASE)
+
+    assert store.work.claim(10, _after(1), _LEASE) is None

@@ -169,13 +169,7 @@ MUTANTS = (
         _rewritten(
             Coldstarter,
             "_build_next",
-            (
-                "self._book.built(coldstart.id, keys, self._build(keys, self._cause(coldstart, worker)))",
-                (
-                    "self._book.built(coldstart.id, keys, {})\n"
-                    "    self._build(keys, self._cause(coldstart, worker))"
-                ),
-            ),
+            ("self._book.pause_intake(LEASE_FOR)", "self._book.built(coldstart.id, keys, {})"),
         ),
     ),
     Mutant(

@@ -101,3 +101,44 @@ def test_a_storm_purges_the_queues() -> None:
     assert ended.request.purge
     assert "10001 catalogue events wait" in ended.request.reason
     assert upstreams.catalogue_queue.is_empty()
+
+
+def test_what_is_lost_during_a_coldstart_is_answered_to_afterwards() -> None:
+    """A store that goes back in time while a coldstart is open is coldstarted once more when that one has ended."""
+    clock = FakeClock()
+    store = fake_store(clock)
+    pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
+    store.coldstarts.begin_epoch("zero")
+    pipeline.coldstarter.request("one", "an operator's wish")
+    remembered = pipeline.protector.look(Remembered(Epoch("zero", 5)), "two").remembered
+    while_open = store.coldstarts.latest()
+    pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
+
+    for number in range(3):
+        remembered = pipeline.protector.look(remembered, f"later {number}").remembered
+
+    latest = store.coldstarts.latest()
+    assert while_open is not None
+    assert while_open.id == "one"
+    assert latest is not None
+    assert (latest.id, latest.request.by_itself) == ("later 0", True)
+    assert "gone back in time" in latest.request.reason
+
+
+def test_a_storm_during_a_coldstart_is_answered_to_afterwards() -> None:
+    """A coldstart that purges nothing leaves a storm to be dealt with."""
+    clock = FakeClock()
+    store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
+    pipeline = pipeline_over(store.as_store(), upstreams, clock)
+    store.coldstarts.begin_epoch("zero")
+    pipeline.coldstarter.request("one", "an operator's wish")
+    for number in range(10_001):
+        upstreams.catalogue_queue.post(str(number))
+    remembered = pipeline.protector.look(Remembered(), "two").remembered
+    pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
+
+    pipeline.protector.look(remembered, "three")
+
+    latest = store.coldstarts.latest()
+    assert latest is not None
+    assert (latest.id, latest.request.purge) == ("three", True)

@@ -1,7 +1,7 @@
 """A notification queue on SQS."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ class SqsQueue:
                 raise ServiceError(f"queue {self._name}: {len(failed)} messages were not taken: {failed[0]}")
 
     def purge(self) -> None:
-        with _as_service_error(self._name):
+        with _as_service_error(self._name), suppress(self._client.exceptions.PurgeQueueInProgress):
             self._client.purge_queue(QueueUrl=self._url())
 
     def depth(self) -> QueueDepth:

@@ -65,7 +65,7 @@ class RedisColdstartBook:
             self._run(self._built, ("book", "left"), coldstart_id, *numbers, *map(str, keys))
 
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
-        names = ("book", "left", "leader", "pause")
+        names = ("book", "left", "leader", "pause", "epoch")
         return bool(self._run(self._end, names, coldstart_id, stage, now.isoformat(), problem))
 
     def pause_intake(self, for_: timedelta) -> None:

@@ -7,13 +7,21 @@ from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.cause import parse_cause, render_cause
-from schedules_pipeline.ports.work import LONGEST_PAUSE, Backlog, Cause, Claim, Failure, Mark, Origin, Work
+from schedules_pipeline.ports.work import (
+    LONGEST_PAUSE,
+    RISKY_ATTEMPTS,
+    Backlog,
+    Cause,
+    Claim,
+    Failure,
+    Mark,
+    Origin,
+    Work,
+)
 
 CAUSES_KEPT = 5
 """How many causes of one rebuild are kept in full; the rest are counted."""
 
-RISKY_ATTEMPTS = 2
-"""A schedule whose builds failed or died so often is handed out alone."""
 
 _PROBE_KEPT_SECONDS = 60
 

@@ -14,23 +14,28 @@ local exact_cause = ARGV[6] ~= '' and ARGV[6] or nil
 -- include merge_causes
 
 -- A worker's clock that ran ahead, or ours that was set back, must not hold a schedule for as long as it was
--- wrong: no lease ends later than one that begins now, and nothing waits longer than the longest pause.
-local function clamp(zset, latest)
+-- wrong. Nothing waits longer than the longest pause, and a lease that ends later than that is a clock's mistake.
+local latest = tonumber(now) + tonumber(ARGV[7])
+local function bring_back(zset, to)
   for _, key in ipairs(redis.call('ZRANGEBYSCORE', zset, '(' .. latest, '+inf', 'LIMIT', 0, 1000)) do
-    redis.call('ZADD', zset, latest, key)
+    redis.call('ZADD', zset, to, key)
   end
 end
-clamp(KEYS[4], lease_end)
-clamp(KEYS[3], tonumber(now) + tonumber(ARGV[7]))
+bring_back(KEYS[4], lease_end)
+bring_back(KEYS[3], latest)
 
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 1000)) do
+-- A lease that ended long ago says more about clocks, or about a long outage, than about its schedule.
+local long_ago = tonumber(now) - tonumber(ARGV[7])
+local ended = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
+for i = 1, #ended, 2 do
+  local key = ended[i]
   local causes = merge_causes(redis.call('HGET', KEYS[6], key), redis.call('HGET', KEYS[2], key), kept)
   redis.call('ZADD', KEYS[1], 'LT', now, key)
   if causes then redis.call('HSET', KEYS[2], key, causes) end
   redis.call('ZREM', KEYS[4], key)
   redis.call('HDEL', KEYS[5], key)
   redis.call('HDEL', KEYS[6], key)
-  redis.call('HINCRBY', KEYS[7], key, 1)
+  if tonumber(ended[i + 1]) >= long_ago then redis.call('HINCRBY', KEYS[7], key, 1) end
 end
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 1000)) do
   redis.call('ZADD', KEYS[1], 'LT', now, key)

@@ -1,5 +1,5 @@
--- Gives a coldstart its final stage, and lets the intake go on.
--- KEYS  1 book (hash)  2 left (zset)  3 leader (string)  4 pause (string)
+-- Gives a coldstart its final stage, and lets the intake go on. The first that finishes begins the epoch.
+-- KEYS  1 book (hash)  2 left (zset)  3 leader (string)  4 pause (string)  5 epoch (hash)
 -- ARGV  1 id  2 stage  3 now  4 problem
 -- Reply: 1, or 0 where it had ended already, or is refused although it is settled
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
@@ -8,5 +8,6 @@ if ARGV[2] == 'refused' and redis.call('HEXISTS', KEYS[1], 'settled') == 1 then 
 redis.call(
   'HSET', KEYS[1], 'stage', ARGV[2], 'ended_at', ARGV[3], 'problem', ARGV[4], 'left', redis.call('ZCARD', KEYS[2])
 )
+if ARGV[2] == 'finished' then redis.call('HSETNX', KEYS[5], 'id', ARGV[1]) end
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
 return 1
