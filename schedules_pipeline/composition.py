@@ -31,13 +31,14 @@ from schedules_pipeline.ports.work import WorkQueue
 from schedules_pipeline.workflows.accept_refused import RefusedDocuments
 from schedules_pipeline.workflows.alarm_conditions import Thresholds
 from schedules_pipeline.workflows.check_schedules import ScheduleChecker
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.cold_start import Coldstarter
 from schedules_pipeline.workflows.collect_garbage import GarbageCollector, KeptFor
 from schedules_pipeline.workflows.compare_legacy import LegacyComparer
 from schedules_pipeline.workflows.dead_letters import DeadLetters
 from schedules_pipeline.workflows.explain_version import VersionExplainer
 from schedules_pipeline.workflows.find_differences import DifferenceFinder
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.intake import CatalogueIntake, ScheduleIntake
 from schedules_pipeline.workflows.legacy_horizon import LegacyWithinHorizon
 from schedules_pipeline.workflows.protect import Protector

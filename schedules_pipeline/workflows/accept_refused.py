@@ -19,7 +19,7 @@ from schedules_pipeline.ports.journal import Refusal, RefusedInput
 from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.upstream import ScheduleSource, SourceObject
 from schedules_pipeline.ports.work import Cause
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.judge_source import (
     Refused,
     can_be_confirmed,

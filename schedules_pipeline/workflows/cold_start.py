@@ -20,7 +20,8 @@ from schedules_pipeline.ports.passes import PassLog, PassName, PassReport
 from schedules_pipeline.ports.schedules import Outcome, ScheduleStore
 from schedules_pipeline.ports.upstream import NotificationQueue, ScheduleSource
 from schedules_pipeline.ports.work import Cause, Origin
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.publish import BATCH_SIZE, Publisher
 
 LEASE_FOR = timedelta(minutes=1)

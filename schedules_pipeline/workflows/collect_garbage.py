@@ -26,7 +26,7 @@ from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.schedules import ScheduleState, ScheduleStore
 from schedules_pipeline.ports.upstream import LegacyKeyspace, ScheduleSource
 from schedules_pipeline.ports.work import Cause, Mark, Origin, WorkQueue
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.remember_pass import Counts, Say, remember_pass, say_nothing
 
 _BATCH = 1_000

@@ -32,7 +32,8 @@ from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.schedules import ScheduleState, ScheduleStore
 from schedules_pipeline.ports.upstream import ScheduleSource
 from schedules_pipeline.ports.work import WorkQueue
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.judge_source import Accepted, Removed, judge_source
 from schedules_pipeline.workflows.rebuild import NOTHING
 

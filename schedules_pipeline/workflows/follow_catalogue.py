@@ -5,10 +5,9 @@ a debt to its dependants, mark the dependants, settle the debt. Whoever dies in 
 that the redelivered notification pays.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, changed_fields
@@ -24,9 +23,8 @@ from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore, Store
 from schedules_pipeline.ports.journal import RefusedInput
 from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.work import Cause, Mark, WorkQueue
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.refusals import refusal
-
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)

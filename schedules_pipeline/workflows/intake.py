@@ -24,7 +24,8 @@ from schedules_pipeline.ports.journal import Counters, Refusal, RefusedInput
 from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.ports.work import Cause, Mark, Origin, WorkQueue
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.measuring import counting_failures
 from schedules_pipeline.workflows.refusals import refusal
 

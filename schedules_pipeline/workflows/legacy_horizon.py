@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.ports.upstream import LegacyKeyspace
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 
 
 class LegacyWithinHorizon:

@@ -21,7 +21,7 @@ from schedules_pipeline.ports.work import (
     Work,
     WorkQueue,
 )
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.rebuild import NO_BATCH, Batch, Rebuilder
 
 BATCH_SIZE = 300

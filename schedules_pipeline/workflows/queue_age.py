@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.ports.intake import IntakeNotes, QueueName, QueueNotes
 from schedules_pipeline.ports.upstream import Message, NotificationQueue, QueueDepth
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 
 LONGEST_KEPT = timedelta(days=14)
 """No queue of SQS keeps a message for longer."""

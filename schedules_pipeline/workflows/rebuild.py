@@ -39,7 +39,8 @@ from schedules_pipeline.ports.schedules import (
 )
 from schedules_pipeline.ports.upstream import ScheduleSource, SourceObject
 from schedules_pipeline.ports.work import Cause, Claim, Work
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower, Clock
+from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
 from schedules_pipeline.workflows.judge_source import (
     Accepted,
     Refused,

@@ -16,8 +16,8 @@ from schedules_pipeline.ports.passes import PassLog, PassName, PassReport
 from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.upstream import ScheduleSource
 from schedules_pipeline.ports.work import Cause, Origin, WorkQueue
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.find_differences import Difference, DifferenceFinder, Look, Part
-from schedules_pipeline.workflows.follow_catalogue import Clock
 from schedules_pipeline.workflows.publish import BATCH_SIZE, LEASE_FOR, Publisher
 from schedules_pipeline.workflows.remember_pass import Counts, Say, remember_pass, say_nothing
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from schedules_pipeline.ports.passes import PassLog, PassName, PassReport
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 
 Counts = dict[str, int]
 Say = Callable[[str], None]

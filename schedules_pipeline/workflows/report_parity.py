@@ -4,14 +4,12 @@ It compares nothing itself (``workflows.compare_legacy`` does). What a report sa
 ``workflows.judge_parity``, and its tables are made in ``workflows.tabulate_parity``.
 """
 
-from collections.abc import Callable
-from datetime import datetime
-
 from schedules_pipeline.ports.feed import ChangeFeed
 from schedules_pipeline.ports.journal import Comparisons
 from schedules_pipeline.ports.parity import ParityReport, ParityTrend, Requirements
 from schedules_pipeline.ports.passes import PassLog, PassName, PassReport
 from schedules_pipeline.ports.upstream import LegacyKeyspace
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.judge_parity import Evidence
 
 
@@ -24,7 +22,7 @@ class ParityReporter:
         trend: ParityTrend,
         passes: PassLog,
         requirements: Requirements,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._feed = feed
         self._comparisons = comparisons

@@ -4,13 +4,12 @@ What is switched is one record (``ports.served``) that the delivery side obeys. 
 anything speaks against it, unless forced; going back is never refused, because it is what one does at night.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from schedules_pipeline.ports.coldstart import Coldstart, ColdstartBook
 from schedules_pipeline.ports.parity import ParityReport, render_share
 from schedules_pipeline.ports.served import Served, ServedBook, ServedSource
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.report_parity import ParityReporter
 
 
@@ -50,7 +49,7 @@ class Switcher:
         book: ServedBook,
         reporter: ParityReporter,
         coldstarts: ColdstartBook,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._book = book
         self._reporter = reporter

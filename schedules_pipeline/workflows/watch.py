@@ -42,7 +42,7 @@ from schedules_pipeline.workflows.alarm_conditions import (
     Thresholds,
     find_conditions,
 )
-from schedules_pipeline.workflows.follow_catalogue import Clock
+from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.queue_age import oldest_message_age
 from schedules_pipeline.workflows.remember_pass import Counts, remember_pass
 

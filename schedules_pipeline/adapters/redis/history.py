@@ -8,6 +8,7 @@ from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.change_row import parse_row
 from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.history import VERSIONS_LISTED
 
 _FAST = 1
 
@@ -20,7 +21,8 @@ class RedisVersionHistory:
         self._keys = keys
 
     def versions(self, key: ScheduleKey) -> list[Change]:
-        return [parse_row(row) for row in self._link.call("LRANGE", self._keys.history(key), 0, -1)]
+        rows = self._link.call("LRANGE", self._keys.history(key), 0, VERSIONS_LISTED - 1)
+        return [parse_row(row) for row in rows]
 
     def document(self, key: ScheduleKey, seq: int) -> bytes | None:
         """The state is read on both sides of the document, which may be replaced at any moment."""

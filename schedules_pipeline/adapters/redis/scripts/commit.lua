@@ -4,7 +4,7 @@
 -- ARGV  1 token  2 committed token that the build began from  3 seen mark
 --       4 accepted source ("" = none)  5 "1" if the accepted source is new  6 ancestors
 --       7 etag ("" = nothing to show)  8 next sequence number  9 document  10 feed row
---       11 rows of the history kept  12 seconds for which a replaced document is kept
+--       11 rows of the history kept, give or take ten  12 seconds for which a replaced document is kept
 -- Since nobody has committed since the build began, the next sequence number is the one it expected.
 -- A document that is not there although it should be was lost, and is published anew.
 -- Reply: outcome, sequence number, then pairs of all that is not yet announced: feed row, sequence number.
@@ -29,7 +29,7 @@ if etag ~= ARGV[7] or (ARGV[7] ~= '' and not is_there) then
   if ARGV[7] ~= '' then redis.call('SET', KEYS[2], ARGV[9]) end
   redis.call('ZADD', KEYS[3], seq, ARGV[10])
   redis.call('LPUSH', KEYS[4], ARGV[10])
-  redis.call('LTRIM', KEYS[4], 0, ARGV[11] - 1)
+  if seq % 10 == 0 then redis.call('LTRIM', KEYS[4], 0, ARGV[11] - 1) end
 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'seen', ARGV[3], 'ancestors', ARGV[6], 'etag', ARGV[7], 'seq', seq)
 if ARGV[5] == '1' then
