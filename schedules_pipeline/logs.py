@@ -21,6 +21,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from schedules_pipeline.domain.printable import printable
+from schedules_pipeline.ports.passes import PassReport
 from schedules_pipeline.ports.work import Cause
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
@@ -74,6 +75,13 @@ def causes_fields(causes: Iterable[Cause], cause_count: int, published_at: datet
         "causes": cause_count,
         "seconds": round((published_at - oldest.notified_at).total_seconds(), 3),
     }
+
+
+def log_pass(report: PassReport) -> None:
+    """One line for a full pass that has ended, with what it found and did."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    fields = {"seconds": report.seconds, "problem": report.problem, **report.counts}
+    log.info("pass ended", **{"pass": report.name.value, **fields})
 
 
 def _hide_credentials(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -29,6 +29,7 @@ class Stage:
         self.store: FakeStore = fake_store(self.clock)
         self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
         self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.store.coldstarts.begin_epoch("scraped")
         self.upstreams.schedule_source.put(KEY, orjson.dumps(_source()))
 
     def announce(self) -> None:

@@ -8,15 +8,18 @@ ends with the coldstart; so those that live finish the work of one that died.
 from collections.abc import Callable
 
 import dagster as dg
+import structlog
 
 from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "coldstart"
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 ID_TAG = "schedules/coldstart"
 _BACKFILL_TAG = "dagster/backfill"
 
@@ -29,10 +32,9 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
         shard = shard_number(context.partition_key)
         tell = _Teller(pipeline, context.log.info)
         ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, tell)
-        recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
-        recorder.record_all_published()
-        if ended.stage is not Stage.FINISHED:
-            raise dg.Failure(f"the coldstart was {ended.stage}: {ended.problem}")
+        _record_published(context, pipeline, settings)
+        if ended.stage is Stage.REFUSED:
+            raise dg.Failure(f"the coldstart was refused: {ended.problem}")
         _record_catalogue(context)
         context.add_output_metadata(
             {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
@@ -56,6 +58,15 @@ def _coldstart_id(context: dg.OpExecutionContext) -> str:
     return tags.get(ID_TAG) or tags.get(_BACKFILL_TAG) or context.run_id
 
 
+def _record_published(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> None:
+    """As far as the store answers: everything is published, and what is left a publisher records."""
+    recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
+    try:
+        recorder.record_all_published()
+    except ServiceError as error:
+        context.log.warning(f"a publisher records the rest: {error}")
+
+
 def _record_catalogue(context: dg.OpExecutionContext) -> None:
     """Every copy that a schedule uses was compared with its source on the way."""
     for key in ASSET_OF_KIND.values():
@@ -75,6 +86,7 @@ class _Teller:
         if line != self._told:
             self._told = line
             self._log(line)
+            _log.info("coldstart", coldstart=coldstart.id, stage=coldstart.stage, left=coldstart.left)
 
 
 def describe(coldstart: Coldstart, pipeline: Pipeline) -> str:

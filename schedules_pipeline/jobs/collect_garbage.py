@@ -3,6 +3,7 @@
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.logs import log_pass
 from schedules_pipeline.partitions import known_services, remove_services
 from schedules_pipeline.settings import Settings
 
@@ -18,6 +19,7 @@ def collect_garbage_job() -> dg.JobDefinition:
         removed = _remove_unused_services(context.instance, pipeline)
         context.log.info(f"{removed} services have no partitions any more")
         context.add_output_metadata({**report.counts, "services": removed, "seconds": report.seconds})
+        log_pass(report)
 
     @dg.job(
         name=JOB_NAME,

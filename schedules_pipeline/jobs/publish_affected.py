@@ -77,7 +77,7 @@ class PublishingThread:
                     self._publish_once()
                     self.last_well = time.monotonic()
                 except Exception as error:  # noqa: BLE001 - a batch that fails is put back; the rest goes on
-                    _log.warning("batch failed and was put back", error=f"{type(error).__name__}: {error}")
+                    _log.warning("batch failed and was put back", error=_in_full(error))
                     self._tell(error)
                     self._stop.wait(_PAUSE_AFTER_ERROR_SECONDS)
 
@@ -96,6 +96,11 @@ class PublishingThread:
     def _tell(self, news: Batch | Exception) -> None:
         with self._lock:
             self._news.append(news)
+
+
+def _in_full(error: Exception) -> str:
+    """With the schedules that it befell, which the publisher notes."""
+    return "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
 
 
 def _log_batch(batch: Batch, now: datetime) -> None:
@@ -189,7 +194,7 @@ def _hand_over(pipeline: Pipeline, name: str) -> None:
 
 def _log_news(context: dg.OpExecutionContext, news: Batch | Exception) -> None:
     if isinstance(news, Exception):
-        context.log.warning(f"a batch failed and was put back: {type(news).__name__}: {news}")
+        context.log.warning(f"a batch failed and was put back: {_in_full(news)}")
         return
     outcomes = ", ".join(f"{count} {outcome}" for outcome in Outcome if (count := news.count(outcome)))
     context.log.info(f"batch of {len(news.built)} in {news.seconds * 1000:.0f} ms: {outcomes or 'none'}")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.logs import log_pass
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.reconcile import Share
 
@@ -38,6 +39,7 @@ def reconcile_job(settings: Settings) -> dg.JobDefinition:
         context.log.info(f"share {share.number} of {share.of}")
         report = pipeline.reconciler.reconcile(share, context.log.info)
         context.add_output_metadata({**report.counts, "seconds": report.seconds})
+        log_pass(report)
         if report.problem:
             raise dg.Failure(report.problem)
 

@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import dagster as dg
+import structlog
 
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.workflows.alarm_conditions import FailedRun
 from schedules_pipeline.workflows.watch import WatchReport
 
 LOOK_EVERY_SECONDS = 30
 
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _LATEST = 10
 """Runs of one job that overlap may end in another order than they began; so many are looked at."""
 
@@ -33,23 +36,38 @@ def watch_sensor() -> dg.SensorDefinition:
     )
     def watch(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SkipReason:
         jobs = context.repository_def.job_names if context.repository_def else ()
-        failed = find_failed_runs(context.instance, jobs)
+        failed = find_failed_runs(context.instance, jobs, _publisher_at_work(pipeline))
         report = pipeline.watch.look(failed)
         for notice in (*report.raised, *report.cleared):
             context.log.warning(f"{notice.phase} {notice.name}: {notice.summary}")
+            _log.warning("alarm", alarm=notice.name, phase=notice.phase, summary=notice.summary)
         return dg.SkipReason(describe(report))
 
     return watch
 
 
-def find_failed_runs(instance: dg.DagsterInstance, jobs: Iterable[str]) -> list[FailedRun]:
-    """Of each job whose latest finished run failed, that run."""
-    latest = (_latest_finished(instance, job) for job in jobs)
+def find_failed_runs(instance: dg.DagsterInstance, jobs: Iterable[str], at_work: str = "") -> list[FailedRun]:
+    """Of each job whose latest finished run failed, that run; but where another run of it is the publisher that is
+    at work now, which may go on for a quarter of an hour, all is well again.
+    """
+    successor = instance.get_run_by_id(at_work) if at_work else None
+    latest = (
+        _latest_finished(instance, job)
+        for job in jobs
+        if successor is None or successor.job_name != job or successor.is_finished
+    )
     return [
         FailedRun(record.dagster_run.job_name, record.dagster_run.run_id, _ended_at(record))
         for record in latest
         if record is not None and record.dagster_run.status is dg.DagsterRunStatus.FAILURE
     ]
+
+
+def _publisher_at_work(pipeline: Pipeline) -> str:
+    try:
+        return pipeline.store.presence.name()
+    except ServiceError:
+        return ""
 
 
 def describe(report: WatchReport) -> str:

@@ -30,6 +30,7 @@ LEASE_FOR = timedelta(seconds=30)
 
 MAXIMUM_ATTEMPTS = 8
 _GIVEN_UP = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
+_NAMED = 3
 _FIRST_RETRY = timedelta(seconds=2)
 _PAUSE_FOR_THE_WORLD = timedelta(seconds=5)
 
@@ -106,6 +107,7 @@ class Publisher:
             self._put_back(claim, error)
             raise
         except Exception as error:
+            error.add_note(_while_building(claim))
             self._postpone(claim, dict.fromkeys([work.key for work in claim.work], error))
             raise
         self._postpone_unfetched(claim, batch.failed)
@@ -134,6 +136,11 @@ class Publisher:
             {work.key: _failure(work, failed[work.key], now) for work in claim.work if work.key in failed},
             counts=True,
         )
+
+
+def _while_building(claim: Claim) -> str:
+    first = ", ".join(str(work.key) for work in claim.work[:_NAMED])
+    return f"while building {first}" + (" and others" if len(claim.work) > _NAMED else "")
 
 
 def _groups(claim: Claim) -> list[Claim]:

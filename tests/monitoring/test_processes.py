@@ -144,12 +144,12 @@ def test_queues_that_cannot_be_reached_take_nothing_else_along(
 
 
 def test_health_is_what_the_keyspace_says(service: MonitoringService, environment: dict[str, str]) -> None:
-    """The process is alive from the start, and ready once something is published."""
+    """The process is alive from the start, and ready once a coldstart has finished and something is published."""
     before = _ask(service, "/health/ready")
     link = RedisLink(connect(environment["SCHEDULES_REDIS_URL"]))
-    redis_store(link, environment["SCHEDULES_KEYSPACE"]).feed.append(
-        [(ScheduleKey.parse("alder/2026-03-28"), 1, b'{"seq":1}')]
-    )
+    store = redis_store(link, environment["SCHEDULES_KEYSPACE"])
+    store.feed.append([(ScheduleKey.parse("alder/2026-03-28"), 1, b'{"seq":1}')])
+    store.coldstarts.begin_epoch("a coldstart")
 
     after = _ask(service, "/health/ready")
 

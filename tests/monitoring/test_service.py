@@ -73,6 +73,17 @@ def test_an_empty_keyspace_is_not_ready(stage: Stage) -> None:
     assert "coldstart" in answer["checks"]["keyspace"]
 
 
+def test_a_keyspace_that_is_not_whole_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is published, but no coldstart has ever finished: partners would find next to nothing."""
+    stage.publish()
+    monkeypatch.setattr(stage.store.coldstarts, "epoch", lambda: None)
+
+    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+
+    assert status == 503
+    assert "not whole" in orjson.loads(body)["checks"]["keyspace"]
+
+
 def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each check that failed says so in its own words."""
     stage.publish()

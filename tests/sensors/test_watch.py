@@ -140,3 +140,13 @@ def test_only_finished_runs_count(statuses: list[dg.DagsterRunStatus], failed: i
 
     assert [run.run_id for run in found] == ([] if failed is None else [ids[failed]])
     assert all(run.ended_at > datetime(2026, 1, 1, tzinfo=UTC) for run in found)
+
+
+def test_a_successor_at_work_ends_the_alarm_of_a_failed_publisher() -> None:
+    """Where another run of the same job is the publisher that is at work, the failed one before it is no alarm."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        failed, started = (_add_run(instance, n, status) for n, status in enumerate([_FAILURE, _STARTED]))
+
+        found = [find_failed_runs(instance, [_JOB], at_work) for at_work in ("", failed, started, "starting")]
+
+    assert [[run.run_id for run in runs] for runs in found] == [[failed], [failed], [], [failed]]
