@@ -549,3 +549,14 @@ def test_collect_tells_what_it_collected(published: Stage) -> None:
     assert document["pass"] == "collection"
     assert document["problem"] == ""
     assert words.stdout.startswith("collection in ")
+
+
+def test_abandoning_what_has_purged_says_what_to_do(published: Stage) -> None:
+    """Where messages were thrown away for the coldstart, the operator hears how to find what they told."""
+    published.pipeline.coldstarter.request("one", "a try", purge=True)
+    published.pipeline.store.coldstarts.settle("one")
+
+    result = published.run("coldstart", "abandon", "--yes")
+
+    assert result.exit_code == 0
+    assert "reconcile --all" in result.stdout
