@@ -106,7 +106,9 @@ def abandon(session: Session, reason: str, yes: bool, as_json: bool) -> None:
     else:
         say("abandoned; the intake goes on")
         if latest.request.purge and latest.is_settled:
-            say("The queues were purged for it: `schedules-pipeline reconcile --all` finds what they had to tell.")
+            say(
+                "The queues were purged for it: `schedules-pipeline reconcile --all` finds what they had to tell."
+            )
 
 
 def describe_coldstart(coldstart: Coldstart, now: datetime) -> str:
