@@ -876,6 +876,19 @@ class FakeChangeFeed(Fake):
         after = int(position)
         return [self._entry(number) for number in self._numbers(after + 1)[:limit]]
 
+    def wait_after(self, position: str, limit: int, seconds: float) -> list[FeedEntry]:  # noqa: ARG002 - waits for nobody
+        return self.read_after(position, limit)
+
+    @answered
+    @step
+    def last_position(self) -> str:
+        return str(len(self.rows))
+
+    @answered
+    @step
+    def complete_after(self) -> str:
+        return str(self._first - 1)
+
     @answered
     @step
     def position_before(self, at: datetime) -> str:

@@ -42,6 +42,11 @@ class FeedEntry:
     change: Change
 
 
+def place(position: str) -> tuple[int, ...]:
+    """Where a position stands: those of one feed compare as it orders them. ValueError for what is none."""
+    return tuple(map(int, position.split("-")))
+
+
 class ChangeFeed(Protocol):
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
         """Append rows (key, sequence number, row as the store rendered it), each at most once."""
@@ -66,6 +71,15 @@ class ChangeFeed(Protocol):
 
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         """The rows after a position, in order; "0" is before the first."""
+
+    def wait_after(self, position: str, limit: int, seconds: float) -> list[FeedEntry]:
+        """As :meth:`read_after`; where there is none yet, wait for the first for so long (at most 5 seconds)."""
+
+    def last_position(self) -> str:
+        """The position of the row that was appended last, trimmed or not; "0" where there never was one."""
+
+    def complete_after(self) -> str:
+        """Every row after this position is still there; "0" where none was ever trimmed."""
 
     def position_before(self, at: datetime) -> str:
         """A position before every row that was appended at this instant or later, by the feed's own clock."""

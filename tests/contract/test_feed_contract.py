@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.change_row import render_row
-from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.ports.feed import Change, FeedEntry, place
 from schedules_pipeline.ports.work import Cause, Origin
 
 PassTime = Callable[[timedelta], None]
@@ -269,3 +269,60 @@ def _next_moment(now: Callable[[], datetime], pass_time: PassTime) -> datetime:
     while (moment := now()) < until:
         pass
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def test_wait_after_answers_with_what_is_there(store: Store) -> None:
+    """Who waits where rows are there already waits no longer, and gets those after the position alone."""
+    _append(store, _change(_A, 1), _change(_B, 1))
+    first = store.feed.read_after("0", 1)[0]
+
+    entries = store.feed.wait_after(first.position, 10, 5)
+
+    assert _changes(entries) == [_change(_B, 1)]
+
+
+def test_wait_after_ends_without_a_row(store: Store) -> None:
+    """Where no row comes, the wait ends with none."""
+    _append(store, _change(_A, 1))
+
+    entries = store.feed.wait_after(store.feed.last_position(), 10, 0.01)
+
+    assert entries == []
+
+
+def test_last_position_is_that_of_the_last_row(store: Store) -> None:
+    """The last position is the last row's, also when that row was trimmed; before the first it is 0."""
+    before = store.feed.last_position()
+    _append(store, _change(_A, 1), _change(_B, 1))
+    last = store.feed.read_after("0", 10)[-1].position
+
+    store.feed.trim(datetime(2100, 1, 1, tzinfo=UTC))
+
+    assert before == "0"
+    assert store.feed.last_position() == last
+
+
+def test_complete_after_says_what_was_trimmed(store: Store) -> None:
+    """Before anything is trimmed the feed is complete from its beginning; afterwards from a later place,
+    and nothing that is still there stands before it.
+    """
+    _append(store, _change(_A, 1))
+    before = store.feed.complete_after()
+    last = store.feed.last_position()
+
+    store.feed.trim(datetime(2100, 1, 1, tzinfo=UTC))
+
+    assert before == "0"
+    assert place(store.feed.complete_after()) >= place(last)
+
+
+def test_trimming_less_than_before_changes_nothing(store: Store) -> None:
+    """A feed that was trimmed up to some moment stays complete from there, if trimmed up to an earlier one."""
+    _append(store, _change(_A, 1))
+    store.feed.trim(datetime(2100, 1, 1, tzinfo=UTC))
+    complete_after = store.feed.complete_after()
+
+    gone = store.feed.trim(datetime(2000, 1, 1, tzinfo=UTC))
+
+    assert gone == 0
+    assert store.feed.complete_after() == complete_after

@@ -10,7 +10,7 @@ from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.change_row import parse_row
-from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.ports.feed import Change, FeedEntry, place
 
 _GROUP = "dagster"
 _TAKEN_OVER_AFTER_MILLISECONDS = 60_000
@@ -23,6 +23,7 @@ class RedisChangeFeed:
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._changes, self._heads = keys.feed("changes"), keys.feed("heads")
+        self._trimmed = keys.feed("trimmed")
         self._append, self._forget_heads = link.script("append_feed"), link.script("forget_heads")
 
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
@@ -50,12 +51,39 @@ class RedisChangeFeed:
             self._link.call(*self._forget_heads.command([self._heads], arguments))
 
     def trim(self, before: datetime) -> int:
+        """What is about to be gone is noted first: who dies in between has said too much, and never too little."""
         milliseconds = max(0, int(before.timestamp() * 1000))
-        return int(self._link.call("XTRIM", self._changes, "MINID", milliseconds))
+        position = f"{milliseconds}-0"
+        if place(position) <= place(self.complete_after()):
+            return 0
+        self._link.call("SET", self._trimmed, position)
+        return int(self._link.call("XTRIM", self._changes, "MINID", position))
 
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         start = "-" if position == "0" else f"({position}"
         return _entries(self._link.call("XRANGE", self._changes, start, "+", "COUNT", limit))
+
+    def wait_after(self, position: str, limit: int, seconds: float) -> list[FeedEntry]:
+        """A wait of 0 would be one without an end."""
+        milliseconds = max(1, int(seconds * 1000))
+        found = self._link.call(
+            "XREAD", "COUNT", limit, "BLOCK", milliseconds, "STREAMS", self._changes, position
+        )
+        return _entries(found[0][1]) if found else []
+
+    def last_position(self) -> str:
+        try:
+            found = self._link.call("XINFO STREAM", self._changes)
+        except ResponseError as error:
+            if not str(error).startswith("no such key"):
+                raise
+            return "0"
+        position: bytes = found["last-generated-id"]
+        return position.decode()
+
+    def complete_after(self) -> str:
+        noted: bytes | None = self._link.call("GET", self._trimmed)
+        return (noted or b"0").decode()
 
     def position_before(self, at: datetime) -> str:
         """The last that the millisecond before could have; ids of the stream begin with the server's time."""

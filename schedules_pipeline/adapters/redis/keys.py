@@ -73,7 +73,7 @@ class Keys:
 
     def feed(self, name: str) -> str:
         """``changes``: stream of rows, with the consumer group ``dagster``. ``heads``: hash, the latest row
-        by schedule key.
+        by schedule key. ``trimmed``: string, up to which position rows may be gone.
         """
         return f"{self.keyspace}:{{feed}}:{name}"
 

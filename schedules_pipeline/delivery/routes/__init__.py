@@ -1,0 +1,1 @@
+"""What can be asked over HTTP, a module for each subject: parameters in, an answer of the room above out."""
