@@ -31,8 +31,9 @@ $(UV):
 	VIRTUAL_ENV=.venv-emulator $(LOCKED) requirements/emulator.lock
 	@touch $@
 
-run: setup ## Run the main job on this machine: REPLAY=history.jsonl.gz SPEED=600 WEB_PORT=3000
+run: setup ## Run the main job on this machine: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml WEB_PORT=3000
 	$(BIN)/python -m schedules_pipeline.local $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED)) \
+		$(if $(XMLTV),--xmltv "$(XMLTV)") \
 		$(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) \
 		$(if $(AWS_PORT),--aws-port $(AWS_PORT))
 

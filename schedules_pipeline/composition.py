@@ -17,11 +17,13 @@ from schedules_pipeline.ports.history import VersionHistory
 from schedules_pipeline.ports.intake import IntakeNotes, QueueName
 from schedules_pipeline.ports.journal import Comparisons, Counters, FailingChecks, RefusedInput
 from schedules_pipeline.ports.parity import ParityTrend, Requirements
+from schedules_pipeline.ports.partners import PartnerBook
 from schedules_pipeline.ports.passes import PassLog
 from schedules_pipeline.ports.presence import PublisherPresence
 from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.served import ServedBook
+from schedules_pipeline.ports.subscriptions import SubscriptionBook
 from schedules_pipeline.ports.upstream import (
     LegacyKeyspace,
     NotificationQueue,
@@ -74,6 +76,8 @@ class Store:
     intake: IntakeNotes
     failing_checks: FailingChecks
     alarms: AlarmBook
+    partners: PartnerBook
+    subscriptions: SubscriptionBook
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,13 @@ from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.legacy import RedisLegacyKeyspace
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
 from schedules_pipeline.adapters.redis.parity import RedisParityTrend
+from schedules_pipeline.adapters.redis.partners import RedisPartnerBook
 from schedules_pipeline.adapters.redis.passes import RedisPassLog
 from schedules_pipeline.adapters.redis.presence import RedisPublisherPresence
 from schedules_pipeline.adapters.redis.references import RedisReferenceIndex
 from schedules_pipeline.adapters.redis.schedules import RedisScheduleStore
 from schedules_pipeline.adapters.redis.served import RedisServedBook
+from schedules_pipeline.adapters.redis.subscriptions import RedisSubscriptionBook
 from schedules_pipeline.adapters.redis.work import RedisWorkQueue
 from schedules_pipeline.adapters.report_files import ReportFiles
 from schedules_pipeline.adapters.webhook import WebhookNotifier
@@ -86,6 +88,8 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         RedisIntakeNotes(link, keys),
         RedisFailingChecks(link, keys),
         RedisAlarmBook(link, keys),
+        RedisPartnerBook(link, keys),
+        RedisSubscriptionBook(link, keys),
     )
 
 
@@ -99,6 +103,13 @@ def with_index_elsewhere(store: Store, link: RedisLink, keyspace: str, index: In
     """The same store with its back-references in another home, and the steps apart that need both."""
     copies = CopyStoreBesideIndex(link, Keys(keyspace), index)
     return replace(store, copies=copies, references=FencedReferenceIndex(index, copies))
+
+
+def build_store(settings: Settings, timeout_seconds: float = 10.0) -> Store:
+    """Our store alone, for processes that know no upstream."""
+    url = settings.redis_url.get_secret_value()
+    client = connect(url, cluster=settings.redis_is_cluster, timeout_seconds=timeout_seconds)
+    return _store(settings, RedisLink(client))
 
 
 def _store(settings: Settings, link: RedisLink) -> Store:

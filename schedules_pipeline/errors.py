@@ -7,6 +7,7 @@
     │   ├── InvalidIdentifier   a text that should be a pid, a sid or a schedule key is not
     │   ├── InvalidDocument     a schedule or catalogue document that does not parse or validate
     │   ├── InvalidMessage      a notification that says nothing that we understand
+    │   ├── InvalidPartner      a partner with limits or keys that cannot be
     │   └── InvalidRecord       what we keep ourselves does not read back
     ├── GivenUp                 ours or theirs: a build that failed so often that it is left until somebody looks
     ├── ServiceError            the world's: it may work in a moment, so it is retried with backoff
@@ -32,6 +33,10 @@ class InvalidDocument(ContentError):
 
 class InvalidMessage(ContentError):
     """A notification in no envelope that we know, or with a key that names nothing of ours."""
+
+
+class InvalidPartner(ContentError, ValueError):
+    """A partner whose limits are out of range, who would have too many keys, or lacks the one that was named."""
 
 
 class InvalidRecord(ContentError):

@@ -35,6 +35,16 @@ def _web_address(url: SecretStr) -> SecretStr:
     return url
 
 
+def _image_template(template: str) -> str:
+    if not template:
+        return template
+    parts = urlsplit(template)
+    is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and template.count("{image_pid}") == 1
+    if not is_one or not template.isascii() or not template.isprintable() or " " in template:
+        raise ValueError("expected http:// or https://, a host, and {image_pid} once, in ASCII without spaces")
+    return template
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SCHEDULES_", extra="ignore", frozen=True)
 
@@ -165,6 +175,16 @@ class Settings(BaseSettings):
         ge=1,
         description="How long ago the old system may have refreshed for a comparison with it to count.",
     )
+    xmltv_domain: str = Field(
+        default="schedules.example",
+        pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
+        max_length=200,
+        description="Ends the ids of channels in XMLTV, so that they are nobody else's: a domain of yours.",
+    )
+    image_url_template: Annotated[str, AfterValidator(_image_template)] = Field(
+        default="",
+        description="Where partners find an image, with `{image_pid}` in it; they are given no addresses if left out.",
+    )
     reports_directory: str | None = Field(
         default=None,
         description="Where reports are written, if not in `reports` below Dagster's local storage.",
@@ -255,6 +275,32 @@ class Settings(BaseSettings):
     )
     monitoring_port: int = Field(
         default=9464, ge=1, le=65535, description="The port that metrics and health are served on."
+    )
+
+    service_names: dict[
+        Annotated[str, Field(pattern="^[0-9a-z_]{1,64}$")], Annotated[str, Field(min_length=1, max_length=100)]
+    ] = Field(
+        default={},
+        description="What people call each service, by its sid (JSON object); of the others a name is made.",
+    )
+    available_days: int = Field(
+        default=7,
+        ge=1,
+        le=30,
+        description="For how many days after its broadcast the catalogue feeds call an episode available.",
+    )
+    delivery_host: str = Field(default="127.0.0.1", description="The address that partners are served on.")
+    delivery_port: int = Field(default=8080, ge=1, le=65535, description="The port that partners are served on.")
+    delivery_marked_stale_seconds: int = Field(
+        default=15,
+        ge=5,
+        description="How long the store may not have answered before what partners get is marked as stale.",
+    )
+    delivery_served_stale_hours: float = Field(
+        default=24,
+        gt=0,
+        le=720,
+        description="For how long the last good documents are served while the store does not answer.",
     )
 
 

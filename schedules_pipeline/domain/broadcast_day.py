@@ -30,12 +30,13 @@ class BroadcastCalendar:
     def window(self, key: ScheduleKey) -> Interval:
         """The broadcast day of a schedule, as UTC instants."""
         if self.is_radio(key.sid):
-            start = self._instant(key.date, _RADIO_START)
+            start = self.instant(key.date, _RADIO_START)
             return Interval(start, start + _RADIO_LENGTH)
         following = key.date + timedelta(days=1)
-        return Interval(
-            self._instant(key.date, _TELEVISION_START), self._instant(following, _TELEVISION_START)
-        )
+        return Interval(self.instant(key.date, _TELEVISION_START), self.instant(following, _TELEVISION_START))
 
-    def _instant(self, day: date, at: time) -> datetime:
+    def instant(self, day: date, at: time) -> datetime:
+        """When a local time comes on a day, in UTC: the first of two; of one that the clocks skip, when it would
+        have come had they not been put forward.
+        """
         return datetime.combine(day, at, tzinfo=self.zone).astimezone(UTC)

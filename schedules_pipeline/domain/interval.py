@@ -16,3 +16,7 @@ class Interval(NamedTuple):
 
     def contains(self, instant: datetime) -> bool:
         return self.start <= instant < self.end
+
+    def overlaps(self, other: "Interval") -> bool:
+        """Whether they have an instant in common; an empty one has none with any."""
+        return max(self.start, other.start) < min(self.end, other.end)

@@ -7,7 +7,7 @@ import orjson
 
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.published import PublishedSchedule, ShownEpisode, Showing, Titled
+from schedules_pipeline.domain.published import PublishedSchedule, Showing, ShownEpisode, Titled
 from schedules_pipeline.errors import InvalidRecord
 
 

@@ -1,8 +1,8 @@
 """The main job on one machine: real Redis, an AWS emulator, Dagster, the old system, and changes that never end.
 
 ``python -m schedules_pipeline.local`` starts everything on loopback, coldstarts through Dagster, then sends the
-changes of an invented broadcaster, or replays a recorded history, and narrates what is published. All that it
-starts ends with it.
+changes of an invented broadcaster, or replays a recorded history, or shows an XMLTV guide, and narrates what is
+published. All that it starts ends with it.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from shutil import rmtree
 from types import FrameType
 from typing import TypeVar
 
+import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis
 from redis.exceptions import RedisError
@@ -37,6 +38,7 @@ from schedules_pipeline.local.dagster_services import (
     Daemon,
     Webserver,
 )
+from schedules_pipeline.local.guides import describe, import_rules, read_guide
 from schedules_pipeline.local.history import (
     CatalogueUpdated,
     HistoryEvent,
@@ -71,6 +73,8 @@ _WEB_PORT = 3000
 _COLDSTART_BEGINS_WITHIN_SECONDS = 120.0
 _OPENING = timedelta(hours=1)
 """How much of a recorded history is there before the replay begins, so that there is something to coldstart."""
+_LONGEST_VARIABLE = 100_000
+"""Characters. The system takes some 131,000; the names of more services than that are guessed."""
 
 _Server = TypeVar("_Server", bound=LoopbackServer)
 
@@ -78,13 +82,15 @@ _Server = TypeVar("_Server", bound=LoopbackServer)
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """What is upstream at the beginning, and what changes: each change with how long to wait before it.
-    ``settings``: what the pipeline's environment has to say besides, for this to be shown.
+    ``settings``: what the pipeline's environment has to say besides, for this to be shown. ``at_the_end`` is said
+    after the last change.
     """
 
     opening: Sample
     changes: Iterator[tuple[float, Change]]
     first_date: date
     settings: Mapping[str, str] = field(default_factory=dict)
+    at_the_end: str = "That was the last change; what is still published is shown until Ctrl-C."
 
 
 def invented(now: datetime, changes_per_minute: float) -> Scenario:
@@ -115,6 +121,28 @@ def recorded(path: Path, speed: float, now: datetime) -> Scenario:
     keep_everything = {"SCHEDULES_RETENTION_DAYS": "0"}
     first_date = first.at.date() - timedelta(days=1)
     return Scenario(opening, _replay(later, speed, now), first_date, keep_everything)
+
+
+def imported(path: Path, now: datetime) -> Scenario:
+    """An XMLTV guide, of whatever dates: all of it is there at the beginning, and nothing changes."""
+    guide = read_guide(path, import_rules(load_settings()), now)
+    for line in describe(guide):
+        _say(line)
+    days = sorted(day for _, day in guide.schedules)
+    settings = {
+        "SCHEDULES_RETENTION_DAYS": "0",
+        "SCHEDULES_DAYS_AHEAD": str(min(max((days[-1] - now.date()).days + 1, 35), 400)),
+    }
+    names = orjson.dumps(guide.names).decode()
+    if len(names) < _LONGEST_VARIABLE:
+        settings["SCHEDULES_SERVICE_NAMES"] = names
+    return Scenario(
+        Sample(guide.catalogue, guide.schedules),
+        iter(()),
+        days[0] - timedelta(days=1),
+        settings,
+        "Nothing changes by itself in a guide that was imported; it is shown until Ctrl-C.",
+    )
 
 
 def _put(sample: Sample, event: HistoryEvent) -> None:
@@ -273,7 +301,7 @@ class Demonstration:
             self._narrate_for(wait, narrator)
             _say(f"{clock_time(_utc_now())}  change     {change.description}")
             insist(partial(upstream.apply, change), _say, time.sleep)
-        _say("That was the last change; what is still published is shown until Ctrl-C.")
+        _say(self._scenario.at_the_end)
         while True:
             self._narrate_for(1.0, narrator)
 
@@ -383,9 +411,11 @@ def _utc_now() -> datetime:
 
 def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="schedules_pipeline.local", description=__doc__)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--replay", type=Path, help="a recorded history (gzipped JSON lines) instead of the sample"
     )
+    instead.add_argument("--xmltv", type=Path, help="an XMLTV guide, gzipped or not, instead of the sample")
     parser.add_argument(
         "--speed", type=float, default=600.0, help="how many times as fast a history is replayed"
     )
@@ -421,6 +451,8 @@ def main(words: Sequence[str] | None = None) -> int:
         now = _utc_now()
         if options.replay is not None:
             scenario = recorded(options.replay, options.speed, now)
+        elif options.xmltv is not None:
+            scenario = imported(options.xmltv, now)
         else:
             scenario = invented(now, options.changes_per_minute)
         with ExitStack() as stack:

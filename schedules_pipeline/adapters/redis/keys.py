@@ -108,6 +108,11 @@ class Keys:
 
     def delivery(self, name: str) -> str:
         """``served``: hash, from which keyspace partners are served. ``switches``: list of every change of it,
-        the newest first.
+        the newest first. ``partners``: hash, a record by name. ``usage``: hash of totals, and with ``:`` and a
+        date in UTC behind it that of a day, which expires.
+
+        ``subscriptions``, ``push_progress``, ``push_tokens``: hashes by subscription, what operators decided, how far
+        it is, the token of who pushes it. ``push_leases``: sorted set of subscriptions by the end of their lease.
+        ``push_token``: string, the counter of tokens.
         """
         return f"{self.keyspace}:{{delivery}}:{name}"

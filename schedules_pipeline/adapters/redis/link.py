@@ -7,7 +7,7 @@ Does not belong here: keys, and what any command means.
 the workflow later, and whether it had its effect is not known. So each has to be harmless when repeated:
 
 - ``commit`` finds its own token and answers as the first time.
-- ``serve`` finds its own record and answers as the first time.
+- ``serve`` and ``replace_partner`` find their own record and answer as the first time.
 - ``mark``, ``release``, ``postpone``, ``renew``, ``store_copy``, ``settle_copy``, ``plant_copy``, ``miss_copy``,
   ``ignore_copy``, ``unregister``, ``distrust`` and ``append_feed`` find their effect there, by token or by number;
   ``mark`` may cost a rebuild that changes nothing.
@@ -19,10 +19,12 @@ the workflow later, and whether it had its effect is not known. So each has to b
   were not repeated.
 - ``turn_episode`` answers that somebody else was first, and the notice is booked. ``take_notice`` hands out the next
   notice; that of the lost reply comes when its lease ends.
+- ``subscribe``, ``keep_subscription`` and ``unsubscribe`` find their effect there; the last then answers that there
+  was none. ``take_subscription`` answers that somebody has it, and nobody pushes it until that lease ends.
 - Scripts of the coldstart find their stage, or list what is listed. ``end_coldstart`` answers that it had ended,
   so the pass is not noted; ``built_coldstart`` counts twice, and ``beat_epoch`` beats twice.
-- Plain commands set what they say. What counts up may count twice: a source mark (one fetch too many) and
-  the counters that operators look at.
+- Plain commands set what they say. What counts up may count twice: a source mark (one fetch too many),
+  the counters that operators look at, and the usage of partners.
 """
 
 import re

@@ -1,0 +1,266 @@
+"""Letting requests in: whose key it is, whether that partner has asked too often, and what it has used.
+
+Belongs here: what happens on the way of every request, in the memory of one process: nothing here waits for
+anything. Does not belong here: HTTP (the application's middleware calls this), and how partners and usage get from
+and to the store (:mod:`~schedules_pipeline.delivery.partner_upkeep`).
+
+Any thread may call any of it. The rate is limited in each process by itself; the limit of a day goes by what all
+processes have counted, some seconds late (ADR 20).
+"""
+
+import hmac
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from threading import Lock
+from typing import Final
+
+from schedules_pipeline.delivery.problems import NO_KEY, TOO_MANY_REQUESTS, UNAVAILABLE, Problem, ProblemKind
+from schedules_pipeline.domain.partners import ApiKey, Partner, key_digest, key_id
+from schedules_pipeline.ports.partners import (
+    NOBODY,
+    UsageCounts,
+    UsageKind,
+    UsageLine,
+    requests_used,
+)
+
+CHALLENGE: Final = "Bearer"
+OTHER_ROUTE: Final = "(other)"
+
+_MINUTE, _DAY = 60.0, 86_400
+_LONGEST_KEY = 100
+_MOST_ROUTES = 200
+_TRY_AGAIN_SECONDS = 5
+_NO_DIGEST = "0" * 64
+_ONE = 1 - 1e-6
+"""A whole request, but for what fractions of one lose in floating-point numbers."""
+
+
+@dataclass(slots=True)
+class _Meter:
+    """How much one partner may still ask for. ``left``: requests of the minute, as of ``at`` (seconds since 1970).
+    ``used``: requests of ``day`` (days since 1970), by all processes as far as known.
+    """
+
+    left: float = math.inf
+    at: float = 0.0
+    day: int = 0
+    used: int = 0
+    waiting: int = 0
+
+    def bring_up_to(self, at: float, per_minute: int) -> None:
+        """What the time has brought. A clock that was put back brings nothing, and takes nothing: from there it
+        goes on. A day that has begun has no requests yet.
+        """
+        passed = max(0.0, at - self.at)
+        self.left, self.at = min(per_minute, self.left + passed * per_minute / _MINUTE), at
+        if (day := int(at) // _DAY) != self.day:
+            self.day, self.used = day, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    partner: Partner
+    key: ApiKey
+    meter: _Meter
+
+
+class Admission:
+    """The partners as they were read last, and the meters of this process."""
+
+    def __init__(self, most_waiting: int = 2_000) -> None:
+        """``most_waiting``: how many requests of all partners together may wait for changes at one time."""
+        self._most_waiting = most_waiting
+        self._entries: Mapping[str, _Entry] | None = None
+        self._meters: dict[str, _Meter] = {}
+        self._waiting = 0
+        self._counts: dict[UsageLine, int] = {}
+        self._given_back: dict[date, dict[UsageLine, int]] = {}
+        self._routes: set[str] = set()
+        self._lock = Lock()
+
+    # Who.
+
+    def refresh(self, partners: Sequence[Partner], used_today: Mapping[str, int], now: datetime) -> None:
+        """Replace the directory as a whole. ``used_today``: requests of this day in UTC by partner's name, as the
+        store has them (:func:`~schedules_pipeline.ports.partners.requests_used`).
+
+        A key that is no longer there is refused from here on.
+        """
+        day = int(now.timestamp()) // _DAY
+        with self._lock:
+            not_stored = self._not_stored(now.astimezone(UTC).date())
+            meters = {partner.name: self._meters.get(partner.name, _Meter()) for partner in partners}
+            for name, meter in meters.items():
+                meter.day, meter.used = day, used_today.get(name, 0) + not_stored.get(name, 0)
+            self._meters = meters
+            self._entries = {
+                key.id: _Entry(partner, key, meters[partner.name])
+                for partner in partners
+                for key in partner.keys
+            }
+
+    def admit(self, key_text: str | None, now: datetime) -> Partner:
+        """The partner whose key it is, and one request of its limits.
+
+        Raises :class:`Problem`: ``NO_KEY`` where none was given, or an unknown, revoked or expired one, which all
+        look alike; ``TOO_MANY_REQUESTS`` beyond a limit, which then costs nothing of it; ``UNAVAILABLE`` where
+        partners have never been read.
+        """
+        entry = self._find(key_text, now)
+        with self._lock:
+            self._take_one(entry, now)
+        return entry.partner
+
+    def identify(self, key_text: str | None, now: datetime) -> Partner:
+        """The same, but it costs nothing: for a stream that goes on, to see whether its key still holds."""
+        return self._find(key_text, now).partner
+
+    def _find(self, key_text: str | None, now: datetime) -> _Entry:
+        if self._entries is None:
+            raise _try_again(UNAVAILABLE, "Who may read is not known yet: try again in a few seconds.")
+        if not key_text:
+            raise _unknown("Give your API key as `Authorization: Bearer sk_…`.")
+        text = key_text[:_LONGEST_KEY]
+        entry = self._entries.get(key_id(text) or "")
+        # The same work for an id that there is and one that there is not, so that neither can be told by the time.
+        fits = hmac.compare_digest(key_digest(text), entry.key.digest if entry else _NO_DIGEST)
+        if entry is None or not fits or not entry.key.is_valid(now):
+            raise _unknown(
+                "This API key is not known, has been revoked, or has expired: ask whoever gave it to you."
+            )
+        return entry
+
+    # How much.
+
+    def _take_one(self, entry: _Entry, now: datetime) -> None:
+        partner, meter = entry.partner, entry.meter
+        minute, day, at = partner.requests_per_minute, partner.requests_per_day, now.timestamp()
+        meter.bring_up_to(at, minute)
+        if meter.left < _ONE:
+            raise _over(
+                "minute", f"{minute} requests a minute", (1 - meter.left) * _MINUTE / minute, partner, meter
+            )
+        if meter.used >= day:
+            raise _over("day", f"{day} requests a day", _DAY - at % _DAY, partner, meter)
+        meter.left -= 1
+        meter.used += 1
+
+    def fields(self, partner: Partner, now: datetime) -> dict[str, str]:
+        """What an answer tells a partner of its limits: ``RateLimit-Policy`` and ``RateLimit``, as of
+        draft-ietf-httpapi-ratelimit-headers-10. Takes nothing of them.
+        """
+        with self._lock:
+            meter = self._meters.get(partner.name) or _Meter()
+            meter.bring_up_to(now.timestamp(), partner.requests_per_minute)
+            return _fields(partner, meter)
+
+    @contextmanager
+    def waiting(self, partner: Partner) -> Iterator[None]:
+        """While a request waits for changes: a long poll, or a stream.
+
+        Raises ``TOO_MANY_REQUESTS`` beyond the partner's own limit, ``UNAVAILABLE`` beyond that of this process.
+        """
+        meter = self._begin_to_wait(partner)
+        try:
+            yield
+        finally:
+            with self._lock:
+                meter.waiting -= 1
+                self._waiting -= 1
+
+    def _begin_to_wait(self, partner: Partner) -> _Meter:
+        with self._lock:
+            meter = self._meters.get(partner.name) or _Meter()
+            if meter.waiting >= partner.waiting_at_once:
+                detail = f"{meter.waiting} of your requests wait for changes already: end one, or ask without waiting."
+                raise _try_again(TOO_MANY_REQUESTS, detail, {"violated-policies": ["waiting"]})
+            if self._waiting >= self._most_waiting:
+                raise _try_again(UNAVAILABLE, "Too many requests wait for changes here: ask without waiting.")
+            meter.waiting += 1
+            self._waiting += 1
+            return meter
+
+    # What was used.
+
+    def note(self, partner: str, route: str, status: int, size: int, problem: str = "") -> None:
+        """Count an answer. ``partner``: its name, "" where there was no valid key. ``route``: one of our own, never
+        the path that was asked for. ``size``: bytes of the body. ``problem``: name of its kind, where it was one.
+        """
+        name = partner or NOBODY
+        with self._lock:
+            _add(self._counts, UsageLine(name, UsageKind.REQUESTS, self._known(route), str(status)), 1)
+            _add(self._counts, UsageLine(name, UsageKind.BYTES), size)
+            if problem:
+                _add(self._counts, UsageLine(name, UsageKind.PROBLEMS, "", problem), 1)
+
+    def take_usage(self, today: date) -> dict[date, UsageCounts]:
+        """What was counted since the last call, as of this day in UTC, and what was given back, as of its own.
+
+        It is the caller's to store from here on.
+        """
+        with self._lock:
+            taken, self._given_back = self._given_back, {}
+            counts, self._counts = self._counts, {}
+        if counts:
+            _add_all(taken.setdefault(today, {}), counts)
+        return dict(taken)
+
+    def give_back(self, day: date, counts: UsageCounts) -> None:
+        """Take back what could not be stored, to be taken again."""
+        with self._lock:
+            _add_all(self._given_back.setdefault(day, {}), counts)
+
+    def _not_stored(self, today: date) -> dict[str, int]:
+        used = Counter(requests_used(self._counts))
+        used.update(requests_used(self._given_back.get(today, {})))
+        return dict(used)
+
+    def _known(self, route: str) -> str:
+        """Whoever names routes by what is asked for would fill the store; beyond so many, they count as one."""
+        if route not in self._routes:
+            if len(self._routes) >= _MOST_ROUTES or " " in route:
+                return OTHER_ROUTE
+            self._routes.add(route)
+        return route
+
+
+def _over(policy: str, limit: str, wait_seconds: float, partner: Partner, meter: _Meter) -> Problem:
+    seconds = max(1, math.ceil(wait_seconds))
+    return Problem(
+        TOO_MANY_REQUESTS,
+        f"More than {limit}: the next is answered in {seconds} s.",
+        {"violated-policies": [policy]},
+        {"Retry-After": str(seconds), **_fields(partner, meter)},
+    )
+
+
+def _fields(partner: Partner, meter: _Meter) -> dict[str, str]:
+    minute, day = partner.requests_per_minute, partner.requests_per_day
+    until_full = math.ceil((minute - meter.left) * _MINUTE / minute)
+    left, left_today = int(meter.left + 1 - _ONE), max(0, day - meter.used)
+    return {
+        "RateLimit-Policy": f'"minute";q={minute};w=60, "day";q={day};w={_DAY}',
+        "RateLimit": f'"minute";r={left};t={until_full}, "day";r={left_today};t={_DAY - int(meter.at) % _DAY}',
+    }
+
+
+def _add(counts: dict[UsageLine, int], line: UsageLine, count: int) -> None:
+    counts[line] = counts.get(line, 0) + count
+
+
+def _add_all(counts: dict[UsageLine, int], more: UsageCounts) -> None:
+    for line, count in more.items():
+        _add(counts, line, count)
+
+
+def _unknown(detail: str) -> Problem:
+    return Problem(NO_KEY, detail, headers={"WWW-Authenticate": CHALLENGE})
+
+
+def _try_again(kind: ProblemKind, detail: str, members: Mapping[str, object] | None = None) -> Problem:
+    return Problem(kind, detail, members or {}, {"Retry-After": str(_TRY_AGAIN_SECONDS)})

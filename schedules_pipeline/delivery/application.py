@@ -1,0 +1,47 @@
+"""The application: the gate, the routes, and what is the same for all of them."""
+
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from schedules_pipeline.delivery.representations import Shelf
+from schedules_pipeline.delivery.routes import changes, health, problem_responses, schedules
+from schedules_pipeline.delivery.routes.gate import Gate
+from schedules_pipeline.delivery.running import kept_up
+from schedules_pipeline.delivery.service import Delivery, Handover
+
+_MAXIMUM_BODY_BYTES = 100_000
+_ROUTERS = (health, schedules, changes)
+
+
+def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
+    """Serves what ``delivery`` holds. ``keep_up``: brings it up to date while it serves; else that is the caller's
+    business.
+    """
+    application = FastAPI(
+        title="Programme schedules",
+        version=version("schedules-pipeline"),
+        description="What is on each service, each day; and what has changed.",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=_MAXIMUM_BODY_BYTES,
+        lifespan=_keeping_up(delivery) if keep_up else None,
+    )
+    application.state.shelf = Shelf()
+    for routes in _ROUTERS:
+        application.include_router(routes.router(delivery))
+    problem_responses.install(application)
+    application.add_middleware(Gate, delivery=delivery)
+    return application
+
+
+def _keeping_up(delivery: Delivery) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with kept_up(delivery, Handover(delivery, get_running_loop())):
+            yield
+
+    return lifespan

@@ -1,0 +1,221 @@
+"""Which episodes are available now, and which are coming: each once, with its series and brand and its broadcasts.
+
+Our copies of the catalogue hold what outputs use, and so no windows of availability. "Available" is therefore derived:
+an episode is taken to be available for so many days after a broadcast of it has begun.
+
+The table behind both feeds is made of everything that is published around today, in a worker thread, and remembered.
+Of it a page is cut for each partner; a schedule is read again only where another version of it is published.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+from threading import Lock
+from typing import NamedTuple
+
+from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.domain.airing import Place
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.formats.published_schedule import parse_published
+from schedules_pipeline.formats.showing import programme_fields, render_json, slot_fields
+
+COMING_DAYS = 8
+MOST_ENTRIES = 200
+MOST_BROADCASTS = 5_000
+"""A page that has so many broadcasts ends, whatever its limit; an entry is never cut."""
+
+_REBUILT_AFTER = timedelta(seconds=5)
+_MARGIN_DAYS = 2
+_ONE_SECOND = timedelta(seconds=1)
+_TEXTS_SHARED = 20_000
+_ETAG_BYTES = 12
+
+
+class Feed(StrEnum):
+    AVAILABLE = "available"
+    COMING = "coming"
+
+
+class Mention(NamedTuple):
+    """One broadcast of an episode, both halves rendered; most broadcasts share their programme with others."""
+
+    key: ScheduleKey
+    place: Place
+    episode_pid: Pid
+    broadcast: bytes
+    programme: bytes
+
+
+class Entry(NamedTuple):
+    """``programme``: as the schedule has it that was published last. ``mentions`` in order of place."""
+
+    programme: bytes
+    mentions: tuple[Mention, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``pids``: the keys of the entries, in order."""
+
+    pids: tuple[Pid, ...]
+    entries: dict[Pid, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``following``: the pid after which to go on; None where there is no more."""
+
+    entries: tuple[Entry, ...]
+    following: Pid | None
+
+
+def window_of(feed: Feed, now: datetime, available_days: int) -> Interval:
+    """The starts that count. What begins at this very second has begun, and is not coming."""
+    begun = now.replace(microsecond=0) + _ONE_SECOND
+    if feed is Feed.COMING:
+        return Interval(begun, begun + timedelta(days=COMING_DAYS))
+    return Interval(begun - timedelta(days=available_days), begun)
+
+
+def days_of_both(now: datetime, available_days: int) -> list[date]:
+    """The broadcast days whose schedules may list anything of either window."""
+    back, ahead = available_days + _MARGIN_DAYS, COMING_DAYS + _MARGIN_DAYS
+    return [now.date() + timedelta(days=days) for days in range(-back, ahead)]
+
+
+def find_mentions(schedule: PublishedSchedule) -> tuple[Mention, ...]:
+    """Of every showing whose episode is known."""
+    return tuple(
+        _mention(schedule.key, showing, showing.episode.pid)
+        for showing in schedule.showings
+        if showing.episode is not None
+    )
+
+
+def _mention(key: ScheduleKey, showing: Showing, episode_pid: Pid) -> Mention:
+    place = Place(showing.start, key.sid, showing.broadcast_pid)
+    broadcast = render_json({"sid": key.sid, "date": key.date, **slot_fields(showing)})
+    return Mention(key, place, episode_pid, broadcast, _shared(_members(programme_fields(showing))))
+
+
+def _members(fields: dict[str, object]) -> bytes:
+    return render_json(fields)[1:-1]
+
+
+@lru_cache(_TEXTS_SHARED)
+def _shared(text: bytes) -> bytes:
+    """The one of equal texts that is kept: an episode's is the same in every schedule that shows it."""
+    return text
+
+
+def tabulate(mentions: Iterable[Sequence[Mention]]) -> Table:
+    """``mentions``: of each schedule, the one that was published last coming last; of a broadcast that two of one
+    service list it counts.
+    """
+    latest: dict[tuple[Sid, str], Mention] = {}
+    programmes: dict[Pid, bytes] = {}
+    for of_schedule in mentions:
+        for mention in of_schedule:
+            latest[mention.key.sid, mention.place.broadcast_pid] = mention
+            programmes[mention.episode_pid] = mention.programme
+    by_episode: dict[Pid, list[Mention]] = defaultdict(list)
+    for mention in sorted(latest.values(), key=lambda mention: mention.place):
+        by_episode[mention.episode_pid].append(mention)
+    entries = {pid: Entry(programmes[pid], tuple(listed)) for pid, listed in by_episode.items()}
+    return Table(tuple(sorted(entries)), entries)
+
+
+def find_page(
+    table: Table, window: Interval, may_see: Callable[[Sid], bool], after: Pid | None, limit: int
+) -> Page:
+    """The episodes that follow a pid, in order of pid, with those of their broadcasts that are asked for."""
+    found: list[Entry] = []
+    broadcasts = 0
+    last: Pid | None = None
+    for pid in table.pids[bisect_right(table.pids, after) if after else 0 :]:
+        entry = _cut(table.entries[pid], window, may_see)
+        if not entry.mentions:
+            continue
+        if last is not None and (len(found) == limit or broadcasts >= MOST_BROADCASTS):
+            return Page(tuple(found), last)
+        found.append(entry)
+        broadcasts += len(entry.mentions)
+        last = pid
+    return Page(tuple(found), None)
+
+
+def _cut(entry: Entry, window: Interval, may_see: Callable[[Sid], bool]) -> Entry:
+    return entry._replace(
+        mentions=tuple(m for m in entry.mentions if window.contains(m.place.start) and may_see(m.key.sid))
+    )
+
+
+def render_page(page: Page) -> bytes:
+    """As JSON: ``items``, each with an etag of its own, and ``next``."""
+    items = b",".join(map(_render_entry, page.entries))
+    following = render_json(page.following)
+    return b'{"items":[' + items + b'],"next":' + following + b"}"
+
+
+def _render_entry(entry: Entry) -> bytes:
+    broadcasts = b",".join(mention.broadcast for mention in entry.mentions)
+    content = entry.programme + b',"broadcasts":[' + broadcasts + b"]"
+    etag = blake2b(content, digest_size=_ETAG_BYTES).hexdigest()
+    pid = entry.mentions[0].episode_pid
+    return f'{{"episode_pid":"{pid}","etag":"{etag}",'.encode() + content + b"}"
+
+
+class RememberedTable:
+    """The table of what the mirror holds, made again where that has changed, and no sooner than five seconds after
+    it was made.
+    """
+
+    def __init__(self, mirror: Mirror, available_days: int) -> None:
+        self._mirror = mirror
+        self._available_days = available_days
+        self._lock = Lock()
+        self._mentions: dict[ScheduleKey, tuple[Held, tuple[Mention, ...]]] = {}
+        self._table = Table((), {})
+        self._made_of: tuple[Extent, date] | None = None
+        self._made_at: datetime | None = None
+
+    def plan(self, now: datetime) -> Callable[[], Table]:
+        """Called from the thread that changes the mirror; what it gives is for a worker thread."""
+        made_of = (self._mirror.extent, now.date())
+        if made_of == self._made_of or self._is_recent(now):
+            table = self._table
+            return lambda: table
+        everything = [
+            held
+            for sid in self._mirror.services()
+            for day in days_of_both(now, self._available_days)
+            if (held := self._mirror.held(ScheduleKey(sid, day))) is not None and not held.is_removed
+        ]
+        return lambda: self._make(everything, made_of, now)
+
+    def _is_recent(self, now: datetime) -> bool:
+        return self._made_at is not None and now - self._made_at < _REBUILT_AFTER
+
+    def _make(self, everything: Sequence[Held], made_of: tuple[Extent, date], now: datetime) -> Table:
+        with self._lock:
+            if made_of == self._made_of or self._is_recent(now):
+                return self._table
+            in_order = sorted(everything, key=lambda held: (held.published_at, held.key.date))
+            self._mentions = {held.key: (held, self._read(held)) for held in in_order}
+            self._table = tabulate(mentions for _, mentions in self._mentions.values())
+            self._made_of, self._made_at = made_of, now
+            return self._table
+
+    def _read(self, held: Held) -> tuple[Mention, ...]:
+        known = self._mentions.get(held.key)
+        if known is not None and known[0] is held:
+            return known[1]
+        document = held.document()
+        return find_mentions(parse_published(document)) if document is not None else ()

@@ -1,0 +1,131 @@
+"""Pages of the change feed as one partner sees it, and the digest that it begins from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
+from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.ports.feed import Change, ChangeFeed, FeedEntry, place
+
+SCANNED_AT_ONCE = 5_000
+"""How many rows one request looks at; one who may see few services gets fewer of them, and goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in order, ``after`` which to go on; ``has_more`` says that there were more rows at that moment."""
+
+    entries: Sequence[FeedEntry]
+    after: Extent
+    has_more: bool
+
+
+def position_of(cursor: str, extent: Extent) -> str:
+    """Where a partner's cursor stands in the keyspace that is mirrored.
+
+    Raises :class:`Problem` for a cursor of another keyspace, and :class:`InvalidIdentifier` for none of ours.
+    """
+    found = parse_cursor(cursor)
+    if found.epoch != extent.epoch:
+        raise _too_old("It is of a keyspace that was lost.")
+    return found.position
+
+
+def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
+    """The rows after a position, from the store. Blocking; raises :class:`Problem` where some may be gone already.
+
+    What may be gone is asked after the rows are read, because it is noted before anything goes.
+    """
+    rows = feed.read_after(position, SCANNED_AT_ONCE)
+    if place(position) < place(feed.complete_after()) and position != feed.last_position():
+        raise _too_old("Changes are kept for some days.")
+    return rows
+
+
+def page_of(rows: Sequence[FeedEntry], position: str, extent: Extent, partner: Partner, limit: int) -> Page:
+    """What a partner is told of the rows after its position, of which at most :data:`SCANNED_AT_ONCE` are given.
+
+    Nothing is told that the mirror does not have yet; so whoever hears of a version can fetch it.
+    """
+    mirrored = [row for row in rows if place(row.position) <= place(extent.position)]
+    wanted = [row for row in mirrored if partner.may_see(row.change.key.sid)][: limit + 1]
+    if len(wanted) > limit:
+        return Page(wanted[:limit], Extent(extent.epoch, wanted[limit - 1].position), has_more=True)
+    if len(rows) >= SCANNED_AT_ONCE and mirrored:
+        return Page(wanted, Extent(extent.epoch, mirrored[-1].position), has_more=True)
+    return Page(wanted, Extent(extent.epoch, max(position, extent.position, key=place)), has_more=False)
+
+
+def _too_old(reason: str) -> Problem:
+    return Problem(
+        CURSOR_TOO_OLD,
+        f"{reason} Fetch /v1/digest, then the schedules that you have in another version, and go on from its cursor.",
+        {"digest": "/v1/digest"},
+    )
+
+
+def change_fields(change: Change) -> dict[str, Any]:
+    """A row as partners get it."""
+    return {
+        "sid": change.key.sid,
+        "date": change.key.date,
+        "seq": change.seq,
+        "etag": change.etag,
+        "published_at": change.published_at,
+        "removed": change.is_removal,
+        "broadcasts": change.broadcasts,
+        "href": f"/v1/schedules/{change.key}?min_seq={change.seq}",
+    }
+
+
+def page_fields(page: Page) -> dict[str, Any]:
+    return {
+        "changes": [change_fields(entry.change) for entry in page.entries],
+        "cursor": render_cursor(page.after),
+        "more": page.has_more,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of a digest is asked for; the days from ``first`` to ``last``, both included."""
+
+    sids: frozenset[Sid] | None
+    first: date
+    last: date
+
+    def takes(self, held: Held) -> bool:
+        return self.first <= held.key.date <= self.last and (self.sids is None or held.key.sid in self.sids)
+
+
+def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, Any]:
+    """Every service and day that the partner may see, removals included, and a cursor to follow from."""
+    return {
+        "cursor": render_cursor(mirror.extent),
+        "services": {
+            sid: [
+                _digest_entry(held) for _, held in sorted(mirror.of_service(sid).items()) if scope.takes(held)
+            ]
+            for sid in _visible(mirror, partner)
+        },
+    }
+
+
+def _visible(mirror: Mirror, partner: Partner) -> Iterable[Sid]:
+    sids = {held.key.sid for held in mirror.everything()}
+    return sorted(sid for sid in sids if partner.may_see(sid))
+
+
+def _digest_entry(held: Held) -> dict[str, Any]:
+    return {
+        "date": held.key.date,
+        "seq": held.seq,
+        "etag": held.etag,
+        "published_at": held.published_at,
+        "removed": held.is_removed,
+    }

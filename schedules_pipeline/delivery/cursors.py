@@ -1,0 +1,34 @@
+"""Cursors of the change feed: for partners a word without meaning, for us a place in one life of the keyspace.
+
+Sequence numbers and places begin again in a keyspace that was lost; so a cursor names the life that it is of.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+
+from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.errors import InvalidIdentifier
+
+MAXIMUM_LENGTH = 200
+_POSITION = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?", re.ASCII)
+_VERSION = "1"
+
+
+def render_cursor(extent: Extent) -> str:
+    """URL-safe, at most :data:`MAXIMUM_LENGTH` characters."""
+    text = f"{_VERSION}|{extent.position}|{extent.epoch}"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def parse_cursor(text: str) -> Extent:
+    """Raise :class:`InvalidIdentifier` for anything that :func:`render_cursor` never gave."""
+    try:
+        decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        version, position, epoch = decoded.split("|", 2)
+    except (NotBase64, ValueError) as error:
+        raise InvalidIdentifier(f"not a cursor of ours: {text[:60]!r}") from error
+    extent = Extent(epoch, position)
+    if version != _VERSION or not _POSITION.fullmatch(position) or render_cursor(extent) != text:
+        raise InvalidIdentifier(f"not a cursor of ours: {text[:60]!r}")
+    return extent

@@ -1,0 +1,55 @@
+"""For how long an answer may be kept: the nearer to the air, the shorter. And what is said of an old mirror."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from schedules_pipeline.domain.interval import Interval
+
+_SOON = timedelta(days=1)
+_WITHIN_THE_WEEK = timedelta(days=8)
+_ON_AIR_SECONDS: Final = 5
+_SOON_SECONDS: Final = 30
+_WEEK_SECONDS: Final = 120
+_LATER_SECONDS: Final = 600
+_OVER_SECONDS: Final = 3_600
+_STALE_IF_ERROR_SECONDS: Final = 86_400
+
+NEVER_KEPT = "no-store"
+"""For what is another thing every time, such as a page of the change feed."""
+
+
+def seconds_fresh(window: Interval, now: datetime) -> int:
+    """How long what is shown in this window may be taken for the latest without asking."""
+    if window.contains(now):
+        return _ON_AIR_SECONDS
+    if window.end <= now:
+        return _OVER_SECONDS
+    ahead = window.start - now
+    if ahead < _SOON:
+        return _SOON_SECONDS
+    return _WEEK_SECONDS if ahead < _WITHIN_THE_WEEK else _LATER_SECONDS
+
+
+def cache_control(seconds: int) -> str:
+    """For the partner's own cache, since another partner may see other services; where we do not answer, what it
+    has may be used for a day.
+    """
+    return f"private, max-age={seconds}, stale-if-error={_STALE_IF_ERROR_SECONDS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """``marked_after``: how old the store's last confirmation may be before answers are marked as stale.
+    ``served_for``: how old before nothing is served any more.
+    """
+
+    marked_after: timedelta
+    served_for: timedelta
+
+    def is_stale(self, confirmed_at: datetime, now: datetime) -> bool:
+        return now - confirmed_at > self.marked_after
+
+    def is_too_old(self, confirmed_at: datetime | None, now: datetime) -> bool:
+        """Also where the store has never been read."""
+        return confirmed_at is None or now - confirmed_at > self.served_for

@@ -1,0 +1,60 @@
+"""Finding programmes in the guide by what is written of them. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from schedules_pipeline.domain.airing import Airing
+from schedules_pipeline.domain.published import Showing
+
+MOST_CHARACTERS: Final = 100
+"""Of what is searched for; what is longer is cut."""
+
+MOST_WORDS: Final = 8
+MOST_HITS: Final = 100
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``has_more``: there are more hits than these, and a narrower question would help."""
+
+    hits: Sequence[Airing]
+    has_more: bool
+
+
+def parse_query(text: str) -> tuple[str, ...]:
+    """The words that are looked for, without regard to case and accents; none where nothing is asked."""
+    return tuple(dict.fromkeys(_WORD.findall(_fold(text[:MOST_CHARACTERS]))))[:MOST_WORDS]
+
+
+def search(airings: Iterable[Airing], words: Sequence[str]) -> Found:
+    """The showings in whose titles and synopses every word stands, or begins one; in the order given."""
+    patterns = [re.compile(rf"\b{re.escape(word)}") for word in words]
+    hits = list(islice((airing for airing in airings if _matches(airing.showing, patterns)), MOST_HITS + 1))
+    return Found(hits[:MOST_HITS], len(hits) > MOST_HITS)
+
+
+def _matches(showing: Showing, patterns: Sequence[re.Pattern[str]]) -> bool:
+    text = _fold(" ".join(_texts(showing)))
+    return bool(patterns) and all(pattern.search(text) for pattern in patterns)
+
+
+def _texts(showing: Showing) -> Iterable[str]:
+    yield showing.title
+    yield showing.subtitle
+    if showing.episode:
+        yield from showing.episode.synopses
+        yield showing.episode.pid
+
+
+def _fold(text: str) -> str:
+    """Fit to be compared: accents are taken off, and capitals are small."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()

@@ -1,0 +1,167 @@
+"""The latest episodes of brands, for those who follow them: what is new, changed or withdrawn since they asked last.
+
+Nothing is remembered of who asks. The asker says what it was given, by the etags that it was given it under, and is
+told the difference. The law, for one ``since`` and one choice of services: an asker that applies every answer
+(adds or replaces what is new or changed, drops what is withdrawn) holds, after each, for every brand the episodes
+that one who asks for the first time is given, in the same words. What it holds beyond these are older ones that
+it was given before newer ones came, and they too are as they would be told now.
+
+What was first shown before ``since`` is settled: an asker that moves ``since`` on keeps it as it is, and is not
+given it again where it is repeated.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from schedules_pipeline.domain.airing import Airing, Place, find_airings
+from schedules_pipeline.domain.dependencies import Reference
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.published import PublishedSchedule
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.formats.showing import airing_fields, render_json
+
+MOST_BRANDS = 50
+MOST_OF_A_BRAND = 50
+MOST_GIVEN = 1_000
+MOST_DAYS_BACK = 31
+MOST_SCHEDULES = 3_000
+ETAG_PATTERN = "^[0-9a-f]{1,9}-[0-9a-f]{16}$"
+
+_DAYS_BEFORE = 2
+_DAYS_AFTER = 1
+_ETAG_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the asker holds. The etag says when the episode was first shown, as far as was known then."""
+
+    episode_pid: Pid
+    etag: str
+
+    @property
+    def first_shown_at(self) -> datetime:
+        """Raises :class:`InvalidIdentifier` for an etag that we never gave."""
+        try:
+            return datetime.fromtimestamp(int(self.etag.partition("-")[0], 16), UTC)
+        except (ValueError, OverflowError, OSError) as error:
+            raise InvalidIdentifier(f"not an etag of ours: {self.etag[:60]!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LatestEpisode:
+    """An episode at its first airing since then. ``fields`` is all that the asker is told; so a later airing
+    changes neither them nor the etag.
+    """
+
+    brand_pid: Pid
+    episode_pid: Pid
+    place: Place
+    etag: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """``unchanged``: how many of those that were given are neither changed nor withdrawn."""
+
+    new: tuple[LatestEpisode, ...]
+    changed: tuple[LatestEpisode, ...]
+    withdrawn: tuple[Pid, ...]
+    unchanged: int
+
+
+def earliest_since(horizon: RetentionHorizon, now: datetime) -> datetime:
+    """The instant since which every schedule is certainly kept: what left at the horizon is not withdrawn."""
+    kept_days = min(horizon.days, MOST_DAYS_BACK) if horizon.days else MOST_DAYS_BACK
+    # A showing in the first hours of a date may be of the broadcast day before it, in any time zone.
+    first = now.astimezone(UTC).date() - timedelta(days=max(kept_days - _DAYS_BEFORE, 0))
+    return datetime.combine(first, time(), UTC)
+
+
+def plan_schedules(
+    references: Iterable[Reference], since: datetime, now: datetime, may_see: Callable[[Sid], bool]
+) -> list[ScheduleKey]:
+    """The schedules that may show anything of the brands that has begun since then."""
+    first, last = _days_between(since, now)
+    return sorted(
+        {
+            reference.key
+            for reference in references
+            if first <= reference.key.date <= last and may_see(reference.key.sid)
+        }
+    )
+
+
+def _days_between(since: datetime, now: datetime) -> tuple[date, date]:
+    return since.date() - timedelta(days=_DAYS_BEFORE), now.date() + timedelta(days=_DAYS_AFTER)
+
+
+def find_episodes(
+    schedules: Iterable[PublishedSchedule], brands: Iterable[Pid], since: datetime, now: datetime
+) -> dict[Pid, LatestEpisode]:
+    """Every episode of these brands with an airing that has begun, at its first since then.
+
+    The brand is the one that the document names: the topmost above the episode.
+    """
+    wanted = frozenset(brands)
+    found: dict[Pid, LatestEpisode] = {}
+    for airing in find_airings(schedules):
+        pid, brand = airing.showing.episode_pid, airing.showing.brand
+        if pid is None or pid in found or brand is None or brand.pid not in wanted:
+            continue
+        if since <= airing.showing.start <= now:
+            found[pid] = _at(airing, pid, brand.pid)
+    return found
+
+
+def find_news(
+    episodes: dict[Pid, LatestEpisode], given: Sequence[Given], since: datetime, count: int
+) -> News:
+    """The difference to what the asker holds; ``count``: how many of each brand, the latest first."""
+    etags = {one.episode_pid: one.etag for one in given}
+    settled = {one.episode_pid for one in given if one.first_shown_at < since}
+    judged = etags.keys() - settled
+    changed = [episodes[pid] for pid in judged & episodes.keys() if episodes[pid].etag != etags[pid]]
+    withdrawn = judged - episodes.keys()
+    new = [episode for episode in _latest(episodes.values(), count) if episode.episode_pid not in etags]
+    return News(
+        tuple(new),
+        tuple(_latest_first(changed)),
+        tuple(sorted(withdrawn)),
+        len(etags) - len(changed) - len(withdrawn),
+    )
+
+
+def _latest(episodes: Iterable[LatestEpisode], count: int) -> list[LatestEpisode]:
+    of_brands: dict[Pid, list[LatestEpisode]] = defaultdict(list)
+    for episode in _latest_first(episodes):
+        of_brands[episode.brand_pid].append(episode)
+    return _latest_first(episode for listed in of_brands.values() for episode in listed[:count])
+
+
+def _latest_first(episodes: Iterable[LatestEpisode]) -> list[LatestEpisode]:
+    return sorted(episodes, key=lambda episode: episode.place, reverse=True)
+
+
+def news_fields(news: News, since: datetime) -> dict[str, Any]:
+    """The answer; ``since`` as it was applied."""
+    return {
+        "since": since,
+        "new": [episode.fields for episode in news.new],
+        "changed": [episode.fields for episode in news.changed],
+        "withdrawn": list(news.withdrawn),
+        "unchanged": news.unchanged,
+    }
+
+
+def _at(airing: Airing, episode_pid: Pid, brand_pid: Pid) -> LatestEpisode:
+    names, told = {"episode_pid": episode_pid, "brand_pid": brand_pid}, airing_fields(airing)
+    digest = blake2b(render_json(names | told), digest_size=_ETAG_BYTES).hexdigest()
+    etag = f"{int(airing.showing.start.timestamp()):x}-{digest}"
+    return LatestEpisode(brand_pid, episode_pid, airing.place, etag, names | {"etag": etag} | told)

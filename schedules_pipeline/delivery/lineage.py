@@ -1,0 +1,65 @@
+"""Whether an episode is below a series or brand that its document does not name.
+
+A document names the nearest series and the topmost brand. What stands between them is known by our copies alone.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem, Kind, walk_ancestry
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.errors import InvalidRecord
+from schedules_pipeline.formats.catalogue_document import parse_copy
+from schedules_pipeline.ports.catalogue import CopyStore
+
+_READ_AT_ONCE = 500
+
+
+class Lineage:
+    """For one question, and not for keeping: it remembers items as they were when they were first read.
+
+    A copy that cannot be read counts as missing; what looks after such copies is the reconciliation.
+    """
+
+    def __init__(self, copies: CopyStore) -> None:
+        self._copies = copies
+        self._items: dict[Pid, CatalogueItem | None] = {}
+
+    def is_always_named(self, ancestor: Pid) -> bool:
+        """Whether every document names it that shows it: an episode, or a brand with nothing above it."""
+        self._read({ancestor})
+        item = self._items[ancestor]
+        if item is None:
+            return False
+        return item.kind is Kind.EPISODE or (item.kind is Kind.BRAND and item.parent_pid is None)
+
+    def below(self, ancestor: Pid, episodes: Iterable[Pid]) -> set[Pid]:
+        """Those of the episodes that the pid is an ancestor of. At most nine levels are read, each in batches."""
+        among = set(episodes) - {ancestor}
+        self._read_upwards(among)
+        return {
+            pid for pid in among if any(step == ancestor for step, _ in walk_ancestry(pid, self._items.get))
+        }
+
+    def _read_upwards(self, pids: set[Pid]) -> None:
+        for _ in range(MAXIMUM_ANCESTORS + 1):
+            unread = pids - self._items.keys()
+            self._read(unread)
+            items = (self._items[pid] for pid in pids)
+            pids = {item.parent_pid for item in items if item is not None and item.parent_pid is not None}
+
+    def _read(self, pids: set[Pid]) -> None:
+        ordered = sorted(pids)
+        for at in range(0, len(ordered), _READ_AT_ONCE):
+            self._read_batch(ordered[at : at + _READ_AT_ONCE])
+
+    def _read_batch(self, pids: Sequence[Pid]) -> None:
+        found = self._copies.read(pids)
+        for pid in pids:
+            self._items[pid] = _parse(pid, found.get(pid))
+
+
+def _parse(pid: Pid, content: bytes | None) -> CatalogueItem | None:
+    try:
+        return None if content is None else parse_copy(pid, content)
+    except InvalidRecord:
+        return None

@@ -1,0 +1,67 @@
+"""What is on now on each service, and what comes next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from schedules_pipeline.domain.airing import find_airings
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.formats.showing import showing_fields
+
+MOST_SERVICES = 500
+MOST_COMING = 10
+FRESH_FOR = timedelta(seconds=60)
+"""How long an answer may be kept at the most: for so long a change may stay unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class NowNext:
+    """``now``: None in a gap. ``until``: when the answer changes by time alone; None where nothing more is known."""
+
+    now: Showing | None
+    coming: tuple[Showing, ...]
+    until: datetime | None
+
+
+def days_around(at: datetime) -> list[date]:
+    """The broadcast days that may list what is on at an instant, and what comes next."""
+    return [at.date() + timedelta(days=days) for days in (-1, 0, 1)]
+
+
+def keys_around(sid: Sid, at: datetime) -> list[ScheduleKey]:
+    return [ScheduleKey(sid, day) for day in days_around(at)]
+
+
+def find_now_next(schedules: Iterable[PublishedSchedule], at: datetime, count: int) -> NowNext:
+    """Of the schedules of one service around an instant. Where showings overlap, the one that began last is on."""
+    showings = [airing.showing for airing in find_airings(schedules)]
+    on_air = [showing for showing in showings if showing.interval.contains(at)]
+    coming = [showing for showing in showings if showing.start > at]
+    boundaries = [showing.end for showing in on_air] + [showing.start for showing in coming[:1]]
+    return NowNext(
+        on_air[-1] if on_air else None, tuple(coming[:count]), min(boundaries) if boundaries else None
+    )
+
+
+def first_boundary(found: Iterable[NowNext]) -> datetime | None:
+    """When the first of these changes by time alone."""
+    return min((one.until for one in found if one.until is not None), default=None)
+
+
+def seconds_fresh(at: datetime, until: datetime | None) -> int:
+    """For how many whole seconds an answer may be kept."""
+    left = FRESH_FOR if until is None else min(until - at, FRESH_FOR)
+    return int(left.total_seconds())
+
+
+def now_next_fields(sid: Sid, name: str, found: NowNext) -> dict[str, Any]:
+    """One service's part of the answer."""
+    return {
+        "sid": sid,
+        "name": name,
+        "now": None if found.now is None else showing_fields(found.now),
+        "next": [showing_fields(showing) for showing in found.coming],
+        "until": found.until,
+    }

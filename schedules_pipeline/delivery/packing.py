@@ -1,0 +1,47 @@
+"""Packs a document once for every request that will want it, and unpacks it for those who take it plain.
+
+gzip is what everybody takes; zstd is smaller, and a tenth of the work to unpack.
+"""
+
+import gzip
+from enum import StrEnum
+from typing import NamedTuple
+
+import zstandard
+
+_GZIP_LEVEL = 6
+_ZSTD_LEVEL = 9
+
+
+class Coding(StrEnum):
+    """Content codings, by their names in HTTP."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
+    IDENTITY = "identity"
+
+
+class Packed(NamedTuple):
+    """The same bytes in every coding but the plain one; ``size`` is that of the plain bytes."""
+
+    zstd: bytes
+    gzip: bytes
+    size: int
+
+    def coded(self, coding: Coding) -> bytes:
+        match coding:
+            case Coding.ZSTD:
+                return self.zstd
+            case Coding.GZIP:
+                return self.gzip
+            case Coding.IDENTITY:
+                return zstandard.ZstdDecompressor().decompress(self.zstd, max_output_size=self.size)
+
+
+def pack(plain: bytes) -> Packed:
+    """The same input gives the same bytes: no time and no name is packed with it."""
+    return Packed(
+        zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(plain),
+        gzip.compress(plain, _GZIP_LEVEL, mtime=0),
+        len(plain),
+    )

@@ -1,0 +1,36 @@
+"""Partners from the store into memory, and usage from memory into the store, every few seconds.
+
+Belongs here: one round of it. Does not belong here: the thread that goes round, and what is done with either.
+"""
+
+from datetime import UTC, datetime
+
+from schedules_pipeline.delivery.admission import Admission
+from schedules_pipeline.ports.partners import PartnerBook, requests_used
+from schedules_pipeline.workflows.clock import Clock
+
+
+def store_usage(admission: Admission, book: PartnerBook, now: datetime) -> None:
+    """Store what was counted. What cannot be stored stays counted, and the :class:`ServiceError` passes.
+
+    A death loses what was counted since the last round. What was counted in the seconds before midnight may be
+    stored as of the day that begins.
+    """
+    left = admission.take_usage(now.astimezone(UTC).date())
+    try:
+        for day in sorted(left):
+            book.add_usage(day, left[day])
+            del left[day]
+    finally:
+        for day, counts in left.items():
+            admission.give_back(day, counts)
+
+
+def keep_up(admission: Admission, book: PartnerBook, clock: Clock) -> None:
+    """One round: store the usage, then read partners and what they have used today.
+
+    Raises :class:`ServiceError` where the store does not answer; then everything goes on by what was read before.
+    """
+    now = clock()
+    store_usage(admission, book, now)
+    admission.refresh(book.all(), requests_used(book.usage(now.astimezone(UTC).date())), now)

@@ -1,0 +1,55 @@
+"""From a representation to a response: conditional, coded, and rendered outside of the event loop."""
+
+from email.utils import format_datetime
+
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from schedules_pipeline.delivery.negotiation import choose_coding
+from schedules_pipeline.delivery.packing import Coding, Packed, pack
+from schedules_pipeline.delivery.representations import (
+    Representation,
+    Shelf,
+    coding_for,
+    entity_tag,
+    matching_tag,
+)
+
+_NOT_MODIFIED = 304
+
+
+async def answer(request: Request, representation: Representation) -> Response:
+    """304 where the asker has it already; else the whole, rendered now unless somebody has asked before."""
+    headers = {
+        "Cache-Control": representation.cache_control,
+        "Vary": "Accept, Accept-Encoding, Authorization",
+    }
+    if representation.last_modified is not None:
+        headers["Last-Modified"] = format_datetime(representation.last_modified, usegmt=True)
+    asked = request.headers.get("if-none-match")
+    if asked and (tag := matching_tag(asked, representation.validator)):
+        return Response(status_code=_NOT_MODIFIED, headers={**headers, "ETag": tag})
+    packed = await _packed(request.app.state.shelf, representation)
+    return coded(request, packed, representation, headers)
+
+
+def coded(
+    request: Request, packed: Packed, representation: Representation, headers: dict[str, str]
+) -> Response:
+    """The whole, in the coding that the asker takes."""
+    coding = coding_for(choose_coding(request.headers.get("accept-encoding", "")), packed.size)
+    headers["ETag"] = entity_tag(representation.validator, coding)
+    if coding is not Coding.IDENTITY:
+        headers["Content-Encoding"] = coding
+    return Response(packed.coded(coding), headers=headers, media_type=representation.media_type)
+
+
+async def _packed(shelf: Shelf, representation: Representation) -> Packed:
+    source = representation.source
+    if isinstance(source, Packed):
+        return source
+    found = shelf.find(representation.validator)
+    if found is None:
+        found = await run_in_threadpool(lambda: pack(source()))
+        shelf.put(representation.validator, found)
+    return found

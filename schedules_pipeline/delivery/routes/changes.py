@@ -1,0 +1,192 @@
+"""What has changed: the digest, the change feed in pages, with waiting for the next change, and as a stream."""
+
+import asyncio
+from asyncio import FIRST_COMPLETED
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from datetime import date
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
+
+from schedules_pipeline.delivery.changes import (
+    SCANNED_AT_ONCE,
+    Page,
+    Scope,
+    change_fields,
+    digest_fields,
+    page_fields,
+    page_of,
+    position_of,
+    read_old_rows,
+)
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
+from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.delivery.problems import Problem
+from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.routes.answering import answer
+from schedules_pipeline.delivery.routes.caller import Caller
+from schedules_pipeline.delivery.routes.documented import PROBLEMS, Changes, Digest
+from schedules_pipeline.delivery.routes.parameters import Sids, Since, read_day
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.ports.feed import FeedEntry, place
+
+LONGEST_WAIT_SECONDS = 55
+_HEARTBEAT_SECONDS = 15
+_STREAM_PAGE = 500
+_RECONNECT_MILLISECONDS = 2_000
+_STREAM_TYPE = "text/event-stream"
+_STREAM_HEADERS = {"Cache-Control": NEVER_KEPT, "X-Accel-Buffering": "no"}
+
+
+def router(delivery: Delivery) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["changes"], responses=PROBLEMS)
+
+    @routes.get("/digest", responses={200: {"model": Digest}})
+    async def get_digest(
+        request: Request,
+        caller: Caller,
+        sids: Sids = [],  # noqa: B006 - FastAPI copies it
+        first: Annotated[str | None, Query(alias="from", max_length=10)] = None,
+        last: Annotated[str | None, Query(alias="to", max_length=10)] = None,
+    ) -> Response:
+        """The version of every service and day, removals included: what you have in another one, fetch."""
+        chosen = frozenset(Sid(text) for text in sids) or None
+        scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
+        body = orjson.dumps(digest_fields(delivery.mirror, caller, scope))
+        return await answer(
+            request,
+            Representation(validator_of("digest", body), "application/json", cache_control(0), lambda: body),
+        )
+
+    @routes.get("/changes", responses={200: {"model": Changes}})
+    async def get_changes(
+        request: Request,
+        caller: Caller,
+        since: Since,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+        wait: Annotated[
+            int,
+            Query(
+                ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait, where nothing has changed yet."
+            ),
+        ] = 0,
+    ) -> Response:
+        """What has changed since a cursor, in order, removals included; and the cursor to go on from."""
+        page = await _page(delivery, caller, since, limit)
+        if wait and not page.entries and not page.has_more:
+            with delivery.admission.waiting(caller):
+                page = await _awaited(delivery, request, caller, page, limit, wait)
+        return Response(
+            orjson.dumps(page_fields(page)),
+            media_type="application/json",
+            headers={"Cache-Control": NEVER_KEPT},
+        )
+
+    @routes.get(
+        "/changes/stream",
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        response_class=StreamingResponse,
+    )
+    async def stream_changes(request: Request, caller: Caller, since: Since = "") -> Response:
+        """The same as server-sent events of the type `change`: the data of each is a change, its id a cursor.
+
+        Begins after the `Last-Event-ID` of a stream that was interrupted, else after `since`, else now.
+        An event `reset` says that the cursor means nothing any more: fetch the digest.
+        """
+        begin = request.headers.get("last-event-id", "") or since or render_cursor(delivery.mirror.extent)
+        first = await _page(delivery, caller, begin, _STREAM_PAGE)
+        if request.scope.get("is_head"):
+            return Response(media_type=_STREAM_TYPE, headers=_STREAM_HEADERS)
+        occupied = ExitStack()
+        occupied.enter_context(delivery.admission.waiting(caller))
+        return _Stream(occupied, _events(delivery, caller, first))
+
+    return routes
+
+
+class _Stream(StreamingResponse):
+    """Holds a place among those who wait for as long as it lasts, however it ends."""
+
+    def __init__(self, occupied: ExitStack, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, headers=_STREAM_HEADERS, media_type=_STREAM_TYPE)
+        self._occupied = occupied
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        with self._occupied:
+            await super().__call__(scope, receive, send)
+
+
+async def _page(delivery: Delivery, caller: Partner, since: str, limit: int) -> Page:
+    """From memory where it goes back so far, else from the store."""
+    extent = delivery.mirror.extent
+    position = position_of(since, extent)
+    rows = delivery.tail.after(position, SCANNED_AT_ONCE)
+    if rows is None:
+        # The extent from before: what comes while the store is read is for the next page.
+        rows = await run_in_threadpool(read_old_rows, delivery.store.feed, position)
+    return page_of(rows, position, extent, caller, limit)
+
+
+def _is_level(delivery: Delivery, page: Page) -> bool:
+    """Whether the page ends where the feed does, at this very moment; else to wait would be to miss something."""
+    extent = delivery.mirror.extent
+    return page.after.epoch == extent.epoch and place(page.after.position) >= place(extent.position)
+
+
+async def _awaited(
+    delivery: Delivery, request: Request, caller: Partner, page: Page, limit: int, wait: float
+) -> Page:
+    """The first page with anything in it; an empty one when the time is over, or nobody listens any more."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        while not page.entries and not gone.done() and (left := deadline - loop.time()) > 0:
+            if _is_level(delivery, page):
+                upcoming = [gone, delivery.tail.next_change()]
+                await asyncio.wait(upcoming, timeout=left, return_when=FIRST_COMPLETED)
+            page = await _page(delivery, caller, render_cursor(page.after), limit)
+    finally:
+        gone.cancel()
+    return page
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _events(delivery: Delivery, caller: Partner, page: Page) -> AsyncIterator[bytes]:
+    yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
+    while True:
+        yield b"".join(_event(page.after.epoch, entry) for entry in page.entries) + _place(page.after)
+        if _is_level(delivery, page):
+            await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
+        try:
+            page = await _page(delivery, caller, render_cursor(page.after), _STREAM_PAGE)
+        except Problem as problem:
+            yield b"event: reset\ndata: " + orjson.dumps(problem.document()) + b"\n\n"
+            return
+        except ServiceError:
+            # What is missing is in the store alone, which is away; the reader comes back, with its cursor.
+            return
+
+
+def _event(epoch: str, entry: FeedEntry) -> bytes:
+    cursor = render_cursor(Extent(epoch, entry.position)).encode()
+    return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, orjson.dumps(change_fields(entry.change)))
+
+
+def _place(extent: Extent) -> bytes:
+    """Without data it is no event, but the reader remembers the place; and the line is known to be alive."""
+    return b"id: %b\n\n" % render_cursor(extent).encode()

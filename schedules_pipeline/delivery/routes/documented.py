@@ -1,0 +1,124 @@
+"""What answers look like, for OpenAPI and for those who generate a client from it. Answers are not made from this:
+their bytes were rendered when they were published. Tests compare the two.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class Service(BaseModel):
+    sid: str
+    name: str
+    is_radio: bool
+    first_date: date
+    last_date: date
+    schedules: int = Field(description="How many days are published.")
+
+
+class Services(BaseModel):
+    services: list[Service]
+
+
+class Synopses(BaseModel):
+    short: str
+    medium: str
+    long: str
+
+
+class Episode(BaseModel):
+    pid: str
+    title: str
+    synopses: Synopses
+    image_pid: str = Field(description='The nearest of its own and its ancestors\'; "" where none has one.')
+    warning_text: str | None
+
+
+class Titled(BaseModel):
+    pid: str
+    title: str
+
+
+class Broadcast(BaseModel):
+    broadcast_pid: str = Field(description="Stays the same when the time moves.")
+    version_pid: str
+    start: datetime
+    end: datetime
+    duration_seconds: int
+    is_repeat: bool
+    is_blanked: bool = Field(description="It keeps its slot and shows no programme.")
+    is_signed: bool
+    is_audio_described: bool
+    episode_pid: str = Field(description='"" where there is none or it is blanked.')
+    episode: Episode | None = Field(
+        description="Null where the catalogue does not know it, or it is blanked."
+    )
+    series: Titled | None
+    brand: Titled | None
+    title: str
+    subtitle: str
+
+
+class Schedule(BaseModel):
+    sid: str
+    date: date
+    seq: int = Field(description="Grows with every version, and goes on after a removal.")
+    published_at: datetime
+    etag: str = Field(description="The hash of `broadcasts`: equal where the content is.")
+    broadcasts: list[Broadcast]
+
+
+class Schedules(BaseModel):
+    schedules: list[Schedule]
+    missing: list[str] = Field(description="What nothing is published of, as `sid/date`.")
+
+
+class Change(BaseModel):
+    sid: str
+    date: date
+    seq: int
+    etag: str = Field(description='"" for a removal.')
+    published_at: datetime
+    removed: bool
+    broadcasts: int
+    href: str = Field(description="Where this version, or a later one, can be read.")
+
+
+class Changes(BaseModel):
+    changes: list[Change] = Field(description="In order; of one schedule there may be several.")
+    cursor: str = Field(description="Where to go on.")
+    more: bool = Field(description="Whether there were more at that moment.")
+
+
+class DigestEntry(BaseModel):
+    date: date
+    seq: int
+    etag: str
+    published_at: datetime
+    removed: bool
+
+
+class Digest(BaseModel):
+    cursor: str = Field(description="Follow the feed from here, and nothing is missed.")
+    services: dict[str, list[DigestEntry]]
+
+
+class ProblemDocument(BaseModel):
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+_PROBLEM = {"model": ProblemDocument, "content": {"application/problem+json": {}}}
+_MEANINGS = {
+    400: "A parameter cannot be taken.",
+    401: "No valid API key was given.",
+    404: "There is nothing there that you may see.",
+    429: "More requests than agreed; `Retry-After` says when.",
+    503: "It cannot be answered at the moment.",
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {**_PROBLEM, "description": meaning} for status, meaning in _MEANINGS.items()
+}

@@ -1,0 +1,140 @@
+"""The gate that every request passes first: who asks, whether it may, and what is counted of it.
+
+Plain ASGI, since it is on the way of every request. It knows keys, limits and the age of the mirror, and no subject.
+"""
+
+import re
+from datetime import datetime
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schedules_pipeline.delivery.problems import NO_KEY, NOT_SWITCHED, UNAVAILABLE, Problem
+from schedules_pipeline.delivery.routes.problem_responses import problem_response
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.ports.partners import NOBODY
+
+KEY_COOKIE: Final = "schedules_key"
+_OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|sign-in|sign-out|static/.*)?")
+_PAGES = "/guide"
+_NO_ROUTE = "none"
+_RETRY_SECONDS = 30
+
+
+class Gate:
+    """``confirmed_at`` of the mirror decides whether an answer is marked as stale, or none is given."""
+
+    def __init__(self, application: ASGIApp, delivery: Delivery) -> None:
+        self._application = application
+        self._delivery = delivery
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            # As GET would be answered, but for the body; so no route has to know of it.
+            scope, send = {**scope, "method": "GET", "is_head": True}, _without_body(send)
+        if _OPEN.fullmatch(scope["path"]):
+            await self._application(scope, receive, send)
+            return
+        now = self._delivery.clock()
+        counting = _Counting(scope, send)
+        try:
+            scope["partner"] = partner = self._admit(Headers(scope=scope), now)
+            counting.partner = partner.name
+            self._require_service(partner, now)
+            counting.headers = self._marks(now) | self._delivery.admission.fields(partner, now)
+            await self._application(scope, receive, counting.send)
+        except Problem as problem:
+            counting.problem = problem.kind.name
+            await _refuse(problem, scope, receive, counting.send)
+        finally:
+            counting.finish(self._delivery)
+
+    def _admit(self, headers: Headers, now: datetime) -> Partner:
+        return self._delivery.admission.admit(_key_of(headers), now)
+
+    def _require_service(self, partner: Partner, now: datetime) -> None:
+        if not self._delivery.switched.serves(partner):
+            raise Problem(
+                NOT_SWITCHED,
+                "Read the old system's schedules until the switch is announced; a key for trials is answered already.",
+                headers={"Retry-After": str(_RETRY_SECONDS)},
+            )
+        if self._delivery.rules.staleness.is_too_old(self._delivery.mirror.confirmed_at, now):
+            raise Problem(
+                UNAVAILABLE,
+                "The store has not answered for longer than what it last said may be served. Try again.",
+                headers={"Retry-After": str(_RETRY_SECONDS)},
+            )
+
+    def _marks(self, now: datetime) -> dict[str, str]:
+        """When the store last said that this is the latest, and whether that is too long ago."""
+        confirmed_at = self._delivery.mirror.confirmed_at
+        if confirmed_at is None:
+            return {}
+        marks = {"Schedules-As-Of": confirmed_at.isoformat(timespec="seconds")}
+        if self._delivery.rules.staleness.is_stale(confirmed_at, now):
+            marks["Schedules-Stale"] = "?1"
+        return marks
+
+
+class _Counting:
+    """One response on its way out: its headers are completed, and its status and bytes counted."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.partner = NOBODY
+        self.problem = ""
+        self.headers: dict[str, str] = {}
+        self._status = 0
+        self._bytes = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            MutableHeaders(scope=message).update(self.headers)
+        else:
+            self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def finish(self, delivery: Delivery) -> None:
+        """Also where the asker went away before the end."""
+        route = getattr(self._scope.get("route"), "path", _NO_ROUTE)
+        delivery.admission.note(self.partner, route, self._status, self._bytes, self.problem)
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
+
+
+def _key_of(headers: Headers) -> str | None:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(KEY_COOKIE)
+    except CookieError:
+        return None
+    return cookie.value if cookie else None
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """A page's reader is led to where keys are taken."""
+    if problem.kind is NO_KEY and scope["path"].startswith(_PAGES):
+        response: Response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    else:
+        response = problem_response(problem)
+    await response(scope, receive, send)

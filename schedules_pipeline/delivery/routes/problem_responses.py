@@ -1,0 +1,76 @@
+"""Whatever goes wrong becomes a problem document; here is which."""
+
+from collections.abc import Mapping
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from schedules_pipeline.delivery.problems import (
+    BAD_REQUEST,
+    DEFECT,
+    KINDS,
+    MEDIA_TYPE,
+    UNAVAILABLE,
+    Problem,
+    ProblemKind,
+)
+from schedules_pipeline.errors import InvalidIdentifier, ServiceError
+
+_KIND_BY_STATUS: Mapping[int, ProblemKind] = {kind.status: kind for kind in reversed(KINDS)}
+_RETRY_SECONDS = 5
+_ERRORS_TOLD = 20
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def problem_response(problem: Problem) -> Response:
+    return Response(
+        orjson.dumps(problem.document()),
+        problem.kind.status,
+        {"Cache-Control": "no-store", **problem.headers},
+        MEDIA_TYPE,
+    )
+
+
+def install(application: FastAPI) -> None:
+    """Answer every error of the routes, of FastAPI and of ours with a problem document."""
+    for kind in (Problem, InvalidIdentifier, ServiceError, RequestValidationError, HTTPException, Exception):
+        application.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem.kind is DEFECT:
+        _log.error("defect", path=request.url.path, exc_info=error)
+    return problem_response(problem)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What the asker is told; of a defect nothing, for its text may hold anything."""
+    match error:
+        case Problem():
+            return error
+        case InvalidIdentifier():
+            return Problem(BAD_REQUEST, str(error))
+        case RequestValidationError():
+            return Problem(
+                BAD_REQUEST, "Some parameters cannot be taken.", {"errors": _wrong_parameters(error)}
+            )
+        case ServiceError():
+            detail = "What this needs from the store cannot be read at the moment. Try again."
+            return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_SECONDS)})
+        case HTTPException():
+            kind = _KIND_BY_STATUS.get(error.status_code, BAD_REQUEST)
+            return Problem(kind, str(error.detail), headers=error.headers or {})
+        case _:
+            return Problem(DEFECT, "It is in our log. Asking again may help, and telling us does.")
+
+
+def _wrong_parameters(error: RequestValidationError) -> list[dict[str, str]]:
+    return [
+        {"parameter": ".".join(map(str, wrong["loc"])), "problem": wrong["msg"]}
+        for wrong in error.errors()[:_ERRORS_TOLD]
+    ]

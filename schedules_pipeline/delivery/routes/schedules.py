@@ -1,0 +1,218 @@
+"""Services and their schedules: one, a range of days of one service, and one day of many services."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from schedules_pipeline.delivery.freshness import cache_control
+from schedules_pipeline.delivery.mirror import Held
+from schedules_pipeline.delivery.offers import JSON, Offer
+from schedules_pipeline.delivery.packing import pack
+from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
+from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.routes.answering import answer
+from schedules_pipeline.delivery.routes.caller import Caller
+from schedules_pipeline.delivery.routes.documented import PROBLEMS, Schedule, Schedules, Services
+from schedules_pipeline.delivery.routes.parameters import (
+    MOST_DAYS,
+    MOST_SERVICES,
+    Cut,
+    DayPath,
+    SidPath,
+    Sids,
+    Straddle,
+    read_day,
+    split_format,
+)
+from schedules_pipeline.delivery.selections import Selection, represent, represent_document
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.formats.partner_document import split_document
+
+_SERVICES_FRESH_SECONDS = 60
+
+
+def router(delivery: Delivery) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
+
+    @routes.get("/services", responses={200: {"model": Services}})
+    async def list_services(request: Request, caller: Caller) -> Response:
+        """The services that you may see, and the days that are published of each."""
+        return await answer(request, _services(delivery, caller))
+
+    @routes.get("/schedules/{sid}/{date}", responses={200: {"model": Schedule}})
+    async def get_schedule(
+        request: Request,
+        caller: Caller,
+        sid: SidPath,
+        date: DayPath,
+        day: Cut = "broadcast",
+        straddling: Straddle = Straddling.STARTS,
+        min_seq: Annotated[
+            int, Query(ge=0, le=2**53, description="A version that you have heard of: not older than this.")
+        ] = 0,
+    ) -> Response:
+        """One service on one day, in the format of the path or of `Accept`."""
+        text, name = split_format(date)
+        key = ScheduleKey(_visible(caller, sid), parse_date(text))
+        offer, cut = delivery.offers.choose(name, request.headers.get("accept", "")), DayCut.parse(day)
+        if offer.name == JSON and cut.begins is NamedCut.BROADCAST:
+            return await answer(request, await _document(delivery, key, min_seq))
+        selection = Selection((key.sid,), key.date, key.date, cut, straddling)
+        return await answer(request, _found(delivery, selection, offer))
+
+    @routes.get("/schedules/{sid}", responses={200: {"model": Schedules}})
+    async def get_days(
+        request: Request,
+        caller: Caller,
+        sid: SidPath,
+        first: Annotated[
+            str | None, Query(alias="from", max_length=10, description="Today, if left out.")
+        ] = None,
+        last: Annotated[
+            str | None,
+            Query(
+                alias="to",
+                max_length=10,
+                description=f"Included; at most {MOST_DAYS} days; a week, if left out.",
+            ),
+        ] = None,
+        day: Cut = "broadcast",
+        straddling: Straddle = Straddling.STARTS,
+    ) -> Response:
+        """A service over a range of days. In JSON the documents as they were published, and which days have none."""
+        text, name = split_format(sid)
+        begin = read_day(first, _today(delivery))
+        end = read_day(last, begin + timedelta(days=6))
+        if not 0 <= (end - begin).days < MOST_DAYS:
+            raise Problem(BAD_REQUEST, f"From {begin} to {end} are not 1 to {MOST_DAYS} days.")
+        offer = delivery.offers.choose(name, request.headers.get("accept", ""))
+        selection = Selection((_visible(caller, text),), begin, end, DayCut.parse(day), straddling)
+        return await answer(request, _found(delivery, selection, offer))
+
+    async def _one_day(
+        request: Request,
+        caller: Partner,
+        name: str,
+        date: str | None,
+        sids: list[str],
+        cut: Cut,
+        straddling: Straddle,
+    ) -> Response:
+        on = read_day(date, _today(delivery))
+        offer = delivery.offers.choose(name, request.headers.get("accept", ""))
+        selection = Selection(_chosen(delivery, caller, sids), on, on, DayCut.parse(cut), straddling)
+        return await answer(request, _found(delivery, selection, offer))
+
+    @routes.get("/schedules", responses={200: {"model": Schedules}})
+    async def get_services_of_a_day(
+        request: Request,
+        caller: Caller,
+        sids: Sids = [],  # noqa: B006 - FastAPI copies it
+        date: Annotated[str | None, Query(max_length=10, description="Today, if left out.")] = None,
+        day: Cut = "broadcast",
+        straddling: Straddle = Straddling.STARTS,
+    ) -> Response:
+        """Many services on one day. In JSON the documents as they were published, and which services have none."""
+        return await _one_day(request, caller, "", date, sids, day, straddling)
+
+    @routes.get("/schedules.{format}")
+    async def get_services_of_a_day_in_a_format(
+        request: Request,
+        caller: Caller,
+        format: Annotated[str, Path(max_length=30)],  # noqa: A002 - the parameter's name in the address
+        sids: Sids = [],  # noqa: B006
+        date: Annotated[str | None, Query(max_length=10, description="Today, if left out.")] = None,
+        day: Cut = "broadcast",
+        straddling: Straddle = Straddling.STARTS,
+    ) -> Response:
+        """The same in the format of the path."""
+        return await _one_day(request, caller, format, date, sids, day, straddling)
+
+    return routes
+
+
+def _today(delivery: Delivery) -> date:
+    """Where the broadcaster is."""
+    return delivery.clock().astimezone(delivery.calendar.zone).date()
+
+
+def _visible(caller: Partner, text: str) -> Sid:
+    """What a partner may not see is as if it were not there."""
+    sid = Sid(text)
+    if not caller.may_see(sid):
+        raise Problem(NOT_FOUND, f"There is no service {sid}; /v1/services lists those that there are.")
+    return sid
+
+
+def _chosen(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
+    if texts:
+        return [_visible(caller, text) for text in dict.fromkeys(texts)]
+    sids = _visible_services(delivery, caller)
+    if len(sids) > MOST_SERVICES:
+        raise Problem(
+            BAD_REQUEST, f"You may see {len(sids)} services: name at most {MOST_SERVICES} as `sid`."
+        )
+    return sids
+
+
+def _found(delivery: Delivery, selection: Selection, offer: Offer) -> Representation:
+    representation = represent(delivery, selection, offer, delivery.clock())
+    if representation is None:
+        raise Problem(NOT_FOUND, "Nothing is published of what you ask for; /v1/digest says what there is.")
+    return representation
+
+
+async def _document(delivery: Delivery, key: ScheduleKey, min_seq: int) -> Representation:
+    held = delivery.mirror.held(key)
+    if min_seq > (held.seq if held else 0):
+        held = await run_in_threadpool(_from_store, delivery, key) or held
+    if held is None or held.packed is None:
+        raise Problem(
+            NOT_FOUND,
+            f"Nothing is published of {key}; /v1/digest says what there is.",
+            {"removed": True, "seq": held.seq, "removed_at": held.published_at.isoformat()} if held else {},
+        )
+    return represent_document(delivery, held, held.packed, delivery.clock())
+
+
+def _from_store(delivery: Delivery, key: ScheduleKey) -> Held | None:
+    """A version that another process has told of already, and the mirror has not heard of."""
+    document = delivery.store.schedules.documents([key]).get(key)
+    if document is None:
+        return None
+    publication, _ = split_document(document)
+    return Held(key, publication.seq, publication.etag, publication.published_at, pack(document))
+
+
+def _services(delivery: Delivery, caller: Partner) -> Representation:
+    body = orjson.dumps(
+        {"services": [_service(delivery, sid) for sid in _visible_services(delivery, caller)]}
+    )
+    return Representation(
+        validator_of("services", body),
+        "application/json",
+        cache_control(_SERVICES_FRESH_SECONDS),
+        lambda: body,
+    )
+
+
+def _visible_services(delivery: Delivery, caller: Partner) -> list[Sid]:
+    return [sid for sid in delivery.mirror.services() if caller.may_see(sid)]
+
+
+def _service(delivery: Delivery, sid: Sid) -> dict[str, Any]:
+    days = sorted(day for day, held in delivery.mirror.of_service(sid).items() if not held.is_removed)
+    return {
+        "sid": sid,
+        "name": delivery.names.of(sid),
+        "is_radio": delivery.calendar.is_radio(sid),
+        "first_date": days[0],
+        "last_date": days[-1],
+        "schedules": len(days),
+    }

@@ -1,0 +1,66 @@
+"""The threads beside the one that answers: one follows what is published, the other knows partners and the switch.
+
+They are two, so that a store that can be read but not written to holds up nobody's news.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import structlog
+
+from schedules_pipeline.delivery.follower import Audience, Follower
+from schedules_pipeline.delivery.partner_upkeep import keep_up
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.errors import PipelineError
+
+_UPKEEP_EVERY_SECONDS = 2.0
+_STOPPED_WITHIN_SECONDS = 10.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@contextmanager
+def kept_up(delivery: Delivery, audience: Audience) -> Iterator[None]:
+    """While this lasts, ``delivery`` is brought up to date with its store."""
+    store, stop = delivery.store, Event()
+    follower = Follower(store.feed, store.schedules, store.coldstarts, audience, delivery.clock)
+    threads = [
+        Thread(target=follower.run, args=(stop,), name="follower", daemon=True),
+        Thread(target=_repeat, args=(upkeep_of(delivery), stop), name="upkeep", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(_STOPPED_WITHIN_SECONDS)
+
+
+def upkeep_of(delivery: Delivery) -> Callable[[], None]:
+    """One round: the switch, then the partners, then what they have used."""
+
+    def keep_everything_up() -> None:
+        delivery.switched.refresh()
+        keep_up(delivery.admission, delivery.store.partners, delivery.clock)
+
+    return keep_everything_up
+
+
+def _repeat(action: Callable[[], None], stop: Event) -> None:
+    """Until told to stop, and once more then: what was counted in the meantime is not to be lost."""
+    is_away = False
+    while True:
+        is_last = stop.is_set()
+        try:
+            action()
+            is_away = False
+        except PipelineError as error:
+            if not is_away:
+                _log.warning("upkeep interrupted", error=str(error))
+            is_away = True
+        if is_last:
+            return
+        stop.wait(_UPKEEP_EVERY_SECONDS)

@@ -1,0 +1,104 @@
+"""What is asked for of the schedules, and the representation of it: some services, some days, one format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+
+import orjson
+
+from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
+from schedules_pipeline.delivery.mirror import Held, Mirror
+from schedules_pipeline.delivery.offers import JSON, JSON_OFFER, Offer
+from schedules_pipeline.delivery.packing import Packed
+from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling, Stretch, cut_guide
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.service_guide import ServiceGuide
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Days from ``first`` to ``last``, both included, as the cut begins them."""
+
+    sids: Sequence[Sid]
+    first: date
+    last: date
+    cut: DayCut
+    straddling: Straddling = Straddling.STARTS
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A service's stretch, and everything that is held of it, removals included."""
+
+    stretch: Stretch
+    name: str
+    held: tuple[Held, ...]
+
+
+def represent_document(delivery: Delivery, held: Held, packed: Packed, now: datetime) -> Representation:
+    """One schedule as it was published: packed already."""
+    return Representation(
+        validator_of_version(held),
+        JSON_OFFER.media_types[0],
+        cache_control(seconds_fresh(delivery.calendar.window(held.key), now)),
+        packed,
+        held.published_at,
+    )
+
+
+def represent(delivery: Delivery, selection: Selection, offer: Offer, now: datetime) -> Representation | None:
+    """All that is selected, in one document; None where nothing of it is published.
+
+    What is held is taken now; it may be rendered later, in another thread.
+    """
+    parts = [_part(delivery, selection, sid) for sid in selection.sids]
+    published = [held for part in parts for held in part.held if not held.is_removed]
+    if not published:
+        return None
+    as_stored = offer.name == JSON and selection.cut.begins is NamedCut.BROADCAST
+    return Representation(
+        _validator(selection, offer, parts),
+        offer.media_types[0],
+        cache_control(min(seconds_fresh(part.stretch.window, now) for part in parts)),
+        partial(_join, parts) if as_stored else partial(_render, delivery.mirror, selection, offer, parts),
+        max(held.published_at for part in parts for held in part.held),
+    )
+
+
+def _part(delivery: Delivery, selection: Selection, sid: Sid) -> _Part:
+    stretch = selection.cut.stretch(delivery.calendar, sid, selection.first, selection.last)
+    of_service = delivery.mirror.of_service(sid)
+    held = tuple(of_service[key.date] for key in stretch.keys if key.date in of_service)
+    return _Part(stretch, delivery.names.of(sid), held)
+
+
+def _validator(selection: Selection, offer: Offer, parts: Sequence[_Part]) -> str:
+    versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
+    names = (f"{part.stretch.sid}={part.name}" for part in parts)
+    asked = (selection.first, selection.last, selection.cut, selection.straddling)
+    return validator_of(offer.name, offer.revision, *asked, *names, *versions)
+
+
+def _join(parts: Sequence[_Part]) -> bytes:
+    """Documents side by side as they were published, and which of the days asked for have none."""
+    documents = [document for part in parts for held in part.held if (document := held.document())]
+    there = {held.key for part in parts for held in part.held if not held.is_removed}
+    missing = [str(key) for part in parts for key in part.stretch.keys if key not in there]
+    return b'{"schedules":[' + b",".join(documents) + b'],"missing":' + orjson.dumps(missing) + b"}"
+
+
+def _render(mirror: Mirror, selection: Selection, offer: Offer, parts: Sequence[_Part]) -> bytes:
+    return offer.render([_guide(mirror, selection, part) for part in parts])
+
+
+def _guide(mirror: Mirror, selection: Selection, part: _Part) -> ServiceGuide:
+    return cut_guide(
+        part.stretch,
+        part.name,
+        [schedule for held in part.held if (schedule := mirror.parsed(held))],
+        [(held.seq, held.published_at) for held in part.held if held.is_removed],
+        selection.straddling,
+    )

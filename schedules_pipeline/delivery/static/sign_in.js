@@ -1,0 +1,9 @@
+// Takes a key from the address, where no server's log can see it, and signs in with it.
+import "./appearance.js";
+
+const given = new URLSearchParams(location.hash.slice(1)).get("key");
+if (given) {
+  history.replaceState(null, "", location.pathname);
+  document.getElementById("key").value = given;
+  document.getElementById("sign-in").submit();
+}

@@ -1,0 +1,65 @@
+"""The latest rows of the change feed, in memory, and those who wait for the next one.
+
+Used from the event loop's thread alone.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from schedules_pipeline.ports.feed import FeedEntry, place
+
+_ROWS_KEPT = 5_000
+
+
+class Tail:
+    """Rows after a beginning that moves on as old ones are dropped. Who asks for older ones asks the store."""
+
+    def __init__(self, rows_kept: int = _ROWS_KEPT) -> None:
+        self._rows_kept = rows_kept
+        self._begin: tuple[int, ...] = (0,)
+        self._places: list[tuple[int, ...]] = []
+        self._entries: list[FeedEntry] = []
+        self._next: asyncio.Future[None] | None = None
+
+    def restart(self, position: str) -> None:
+        """Forget everything, and know every row after this position. Whoever waits is woken."""
+        self._begin, self._places, self._entries = place(position), [], []
+        self._wake()
+
+    def extend(self, entries: Sequence[FeedEntry]) -> None:
+        """Take in the rows that follow, and wake whoever waits."""
+        if not entries:
+            return
+        self._entries.extend(entries)
+        self._places.extend(place(entry.position) for entry in entries)
+        if len(self._entries) > 2 * self._rows_kept:
+            self._drop(len(self._entries) - self._rows_kept)
+        self._wake()
+
+    def after(self, position: str, limit: int) -> list[FeedEntry] | None:
+        """The rows after a position, in order; None where some of them may have been dropped."""
+        at = place(position)
+        if at < self._begin:
+            return None
+        first = bisect_right(self._places, at)
+        return self._entries[first : first + limit]
+
+    def next_change(self) -> asyncio.Future[None]:
+        """Is done when rows come, or everything begins anew. One for all who wait: not to be cancelled."""
+        if self._next is None or self._next.done():
+            self._next = asyncio.get_running_loop().create_future()
+        return self._next
+
+    def latest(self, limit: int) -> list[FeedEntry]:
+        """The last rows that came, the newest first."""
+        return self._entries[: -limit - 1 : -1]
+
+    def _drop(self, count: int) -> None:
+        self._begin = self._places[count - 1]
+        del self._entries[:count]
+        del self._places[:count]
+
+    def _wake(self) -> None:
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)

@@ -1,0 +1,162 @@
+"""Which stretch of time is "a day" to a partner, and what a service shows in it. Broadcast days themselves, and
+local time, are the business of :mod:`~schedules_pipeline.domain.broadcast_day`; how a guide is written, that of
+the formats.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum, StrEnum
+from typing import NamedTuple, Self
+
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.errors import InvalidIdentifier
+
+_DAY = timedelta(days=1)
+_LOCAL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+
+
+class NamedCut(Enum):
+    """The cuts that go by a name. ``BROADCAST``: the service's broadcast day. ``UTC``: from midnight UTC."""
+
+    BROADCAST = "broadcast"
+    UTC = "utc"
+
+
+class Straddling(StrEnum):
+    """What becomes of a showing that runs across the edge of a window.
+
+    ``STARTS``: it belongs to the window that it starts in. ``OVERLAPS``: to every window that it runs in.
+    """
+
+    STARTS = "starts"
+    OVERLAPS = "overlaps"
+
+
+class Stretch(NamedTuple):
+    """One or more of a partner's days in a row, of one service. ``keys``: the schedules that have to be looked at.
+
+    ``is_as_listed``: whatever these schedules list is taken, also what lies outside of the window.
+    """
+
+    sid: Sid
+    window: Interval
+    keys: tuple[ScheduleKey, ...]
+    is_as_listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayCut:
+    """Where a partner's days begin: as the broadcast day does, at midnight UTC, or at a local time of their own.
+
+    A local time that the clocks skip is the instant at which it would have come had they not been put forward
+    (01:30 in London begins at what is then called 02:30). One that comes twice is the first of the two. So every
+    window but radio's broadcast day ends where the next begins; a day that a zone left out has an empty one.
+    """
+
+    begins: NamedCut | time
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``broadcast``, ``utc`` or ``HH:MM``; raise :class:`InvalidIdentifier` for anything else."""
+        if _LOCAL_TIME.fullmatch(text):
+            return cls(time.fromisoformat(text))
+        try:
+            return cls(NamedCut(text))
+        except ValueError:
+            raise InvalidIdentifier(
+                f"not a day cut: {text[:40]!r} (broadcast, utc, or a local time as 05:30)"
+            ) from None
+
+    def __str__(self) -> str:
+        return self.begins.value if isinstance(self.begins, NamedCut) else f"{self.begins:%H:%M}"
+
+    def window(self, calendar: BroadcastCalendar, sid: Sid, day: date) -> Interval:
+        """The partner's day, as UTC instants."""
+        if self.begins is NamedCut.BROADCAST:
+            return calendar.window(ScheduleKey(sid, day))
+        return Interval(self._start(calendar, day), self._start(calendar, day + _DAY))
+
+    def keys_touching(self, calendar: BroadcastCalendar, sid: Sid, day: date) -> tuple[ScheduleKey, ...]:
+        """The schedules in which the showings of that window can be, by date.
+
+        For ``broadcast`` the schedule of that name. For the others those whose broadcast day touches the window,
+        and one more on each side: 3 to 5. So what began up to a broadcast day before the window is found, and of a
+        broadcast that is in two adjacent schedules, as one that has just been moved, both are seen.
+        """
+        if self.begins is NamedCut.BROADCAST:
+            return (ScheduleKey(sid, day),)
+        window = self.window(calendar, sid, day)
+        around = [ScheduleKey(sid, day + offset * _DAY) for offset in (-1, 0, 1)]
+        touching = [key.date for key in around if calendar.window(key).overlaps(window)] or [day]
+        return _between(sid, touching[0] - _DAY, touching[-1] + _DAY)
+
+    def stretch(
+        self, calendar: BroadcastCalendar, sid: Sid, first: date, last: date | None = None
+    ) -> Stretch:
+        """The days from ``first`` to ``last``, both included; the first alone where no last is given."""
+        last = last or first
+        start, end = self.window(calendar, sid, first).start, self.window(calendar, sid, last).end
+        keys = _between(
+            sid,
+            self.keys_touching(calendar, sid, first)[0].date,
+            self.keys_touching(calendar, sid, last)[-1].date,
+        )
+        return Stretch(sid, Interval(start, end), keys, self.begins is NamedCut.BROADCAST)
+
+    def _start(self, calendar: BroadcastCalendar, day: date) -> datetime:
+        if isinstance(self.begins, time):
+            return calendar.instant(day, self.begins)
+        return datetime.combine(day, time(0), tzinfo=UTC)
+
+
+def cut_guide(
+    stretch: Stretch,
+    name: str,
+    schedules: Iterable[PublishedSchedule],
+    removed: Iterable[tuple[int, datetime]] = (),
+    straddling: Straddling = Straddling.STARTS,
+) -> ServiceGuide:
+    """What the service shows in that stretch. ``name``: what people call the service.
+
+    ``schedules``: those of ``stretch.keys`` that are published; ``removed``: the sequence number and instant of
+    each of them that was removed. Of a broadcast that is in several, the one in the schedule that was published
+    last counts, then the one of the later date; only then is asked whether it is within the window.
+    """
+    schedules = list(schedules)
+    showings = [
+        showing
+        for showing in _each_once(schedules)
+        if stretch.is_as_listed or _belongs(showing.interval, stretch.window, straddling)
+    ]
+    versions = [*((schedule.seq, schedule.published_at) for schedule in schedules), *removed]
+    return ServiceGuide(
+        stretch.sid,
+        name,
+        stretch.window,
+        tuple(sorted(showings, key=lambda showing: (showing.start, showing.broadcast_pid))),
+        sum(seq for seq, _ in versions),
+        max((published_at for _, published_at in versions), default=None),
+    )
+
+
+def _between(sid: Sid, first: date, last: date) -> tuple[ScheduleKey, ...]:
+    return tuple(ScheduleKey(sid, first + number * _DAY) for number in range((last - first).days + 1))
+
+
+def _each_once(schedules: list[PublishedSchedule]) -> Iterable[Showing]:
+    latest: dict[Pid, Showing] = {}
+    for schedule in sorted(schedules, key=lambda schedule: (schedule.published_at, schedule.key.date)):
+        latest |= {showing.broadcast_pid: showing for showing in schedule.showings}
+    return latest.values()
+
+
+def _belongs(showing: Interval, window: Interval, straddling: Straddling) -> bool:
+    if straddling is Straddling.STARTS:
+        return window.contains(showing.start)
+    return showing.overlaps(window)

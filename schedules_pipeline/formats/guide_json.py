@@ -1,0 +1,25 @@
+"""Guides as JSON, where a partner's days are not broadcast days; those are served as they were published."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.formats.showing import render_json, showing_fields
+
+
+def render_guides(guides: Sequence[ServiceGuide]) -> bytes:
+    """An object with the list ``guides``; times in UTC, whole seconds but for the time of publication."""
+    return render_json({"guides": [_guide(guide) for guide in guides]})
+
+
+def _guide(guide: ServiceGuide) -> dict[str, Any]:
+    published_at = guide.published_at.isoformat() if guide.published_at else None
+    return {
+        "sid": guide.sid,
+        "name": guide.name,
+        "start": guide.window.start,
+        "end": guide.window.end,
+        "version": guide.version,
+        "published_at": published_at,
+        "broadcasts": [showing_fields(showing) for showing in guide.showings],
+    }

@@ -1,0 +1,19 @@
+"""Where partners find an image; the pipeline itself neither holds nor fetches any."""
+
+from urllib.parse import quote, unquote
+
+_PLACE = "{image_pid}"
+
+
+def render_image_url(template: str, image_pid: str) -> str:
+    """The template with the pid in its place; "" where there is no template or no image."""
+    return template.replace(_PLACE, quote(image_pid, safe="")) if image_pid else ""
+
+
+def parse_image_url(template: str, url: str) -> str:
+    """The pid of an address that :func:`render_image_url` has made; "" for any other."""
+    before, place, after = template.partition(_PLACE)
+    if not place or len(url) <= len(before) + len(after):
+        return ""
+    pid = unquote(url[len(before) : len(url) - len(after)])
+    return pid if render_image_url(template, pid) == url else ""

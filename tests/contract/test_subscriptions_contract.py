@@ -1,0 +1,174 @@
+"""The book of subscriptions: what every implementation must do."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.subscriptions import (
+    Progress,
+    SetAside,
+    Standing,
+    Subscription,
+    SubscriptionKind,
+)
+from schedules_pipeline.ports.subscriptions import Lease, SubscriptionBook
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+_LEASE_FOR = timedelta(seconds=60)
+_HOOK = Subscription(
+    "harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://push.example.org/a?b=é", _NOW
+)
+_FILES = Subscription(
+    *("harbour-files", "harbour", SubscriptionKind.FILES, "partners/harbour", _NOW),
+    formats=("json", "xmltv"),
+    generation=3,
+    rotated_at=_NOW,
+    is_paused=True,
+)
+_START = Progress("7-0", "life")
+_FAR = Progress(
+    *("9-1", "life", 2, _NOW, _NOW + _LEASE_FOR, "answered with status 500"),
+    set_aside=SetAside(_NOW, "gone"),
+    delivered_at=_NOW,
+    full_at=_NOW,
+)
+
+
+def _take(book: SubscriptionBook, name: str = _HOOK.name, now: datetime = _NOW) -> Lease:
+    lease = book.take(name, now, _LEASE_FOR)
+    assert lease is not None
+    return lease
+
+
+def test_an_empty_book_has_nothing(store: Store) -> None:
+    """Before anything was created there is nothing to list, take or remove."""
+    book = store.subscriptions
+
+    assert book.all() == []
+    assert book.one("harbour-webhook") is None
+    assert book.take("harbour-webhook", _NOW, _LEASE_FOR) is None
+    assert book.seize("harbour-webhook", _NOW, _LEASE_FOR) is None
+    assert not book.remove("harbour-webhook")
+
+
+def test_what_was_created_comes_back_as_it_was(store: Store) -> None:
+    """Subscriptions are listed by name, with everything of them and from where they are told."""
+    store.subscriptions.create(_HOOK, _START)
+    store.subscriptions.create(_FILES, _FAR)
+
+    assert store.subscriptions.all() == [Standing(_FILES, _FAR), Standing(_HOOK, _START)]
+    assert store.subscriptions.one(_FILES.name) == Standing(_FILES, _FAR)
+
+
+def test_a_name_belongs_to_one_subscription(store: Store) -> None:
+    """Another of the same name is refused; the very same again is not, and moves nothing."""
+    assert store.subscriptions.create(_HOOK, _START)
+
+    other = store.subscriptions.create(replace(_HOOK, target="https://elsewhere.example.org"), _FAR)
+    again = store.subscriptions.create(_HOOK, _FAR)
+
+    assert (other, again) == (False, True)
+    assert store.subscriptions.all() == [Standing(_HOOK, _START)]
+
+
+def test_a_lease_shows_how_the_subscription_stands(store: Store) -> None:
+    """Whoever takes it gets what was decided and how far it is, of one instant."""
+    store.subscriptions.create(_FILES, _FAR)
+
+    lease = _take(store.subscriptions, _FILES.name)
+
+    assert lease.standing == Standing(_FILES, _FAR)
+
+
+def test_what_is_leased_is_nobody_elses(store: Store) -> None:
+    """Until the lease ends nobody gets it; from then on the next one does, under another token."""
+    store.subscriptions.create(_HOOK, _START)
+    first = _take(store.subscriptions)
+
+    during = store.subscriptions.take(_HOOK.name, _NOW + _LEASE_FOR - timedelta(seconds=1), _LEASE_FOR)
+    after = _take(store.subscriptions, now=_NOW + _LEASE_FOR)
+
+    assert during is None
+    assert after.token > first.token
+
+
+def test_of_many_at_once_one_gets_the_lease(store: Store) -> None:
+    """However many pushers ask, one is given it."""
+    store.subscriptions.create(_HOOK, _START)
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: store.subscriptions.take(_HOOK.name, _NOW, _LEASE_FOR), range(8)))
+
+    assert len([lease for lease in taken if lease is not None]) == 1
+
+
+def test_leases_of_different_subscriptions_are_apart(store: Store) -> None:
+    """One that is pushed keeps nobody from another."""
+    store.subscriptions.create(_HOOK, _START)
+    store.subscriptions.create(_FILES, _START)
+    _take(store.subscriptions)
+
+    assert store.subscriptions.take(_FILES.name, _NOW, _LEASE_FOR) is not None
+
+
+def test_what_is_kept_is_there_for_the_next(store: Store) -> None:
+    """Progress is written, the lease goes on until then, and what operators decided stays."""
+    store.subscriptions.create(_HOOK, _START)
+    lease = _take(store.subscriptions)
+
+    assert store.subscriptions.keep(lease, _FAR, _NOW + 2 * _LEASE_FOR)
+
+    assert store.subscriptions.one(_HOOK.name) == Standing(_HOOK, _FAR)
+    assert store.subscriptions.take(_HOOK.name, _NOW + _LEASE_FOR, _LEASE_FOR) is None
+
+
+def test_keeping_until_now_gives_the_lease_back(store: Store) -> None:
+    """The next one gets it at once."""
+    store.subscriptions.create(_HOOK, _START)
+    lease = _take(store.subscriptions)
+
+    store.subscriptions.keep(lease, _START, _NOW)
+
+    assert _take(store.subscriptions).token > lease.token
+
+
+def test_who_has_lost_the_lease_writes_nothing(store: Store) -> None:
+    """A slow pusher never moves the place back, nor forward, once another has taken over."""
+    store.subscriptions.create(_HOOK, _START)
+    slow = _take(store.subscriptions)
+    other = _take(store.subscriptions, now=_NOW + _LEASE_FOR)
+    store.subscriptions.keep(other, _FAR, _NOW + 2 * _LEASE_FOR)
+
+    kept = store.subscriptions.keep(slow, _START, _NOW + 3 * _LEASE_FOR, replace(_HOOK, is_paused=True))
+
+    assert not kept
+    assert store.subscriptions.one(_HOOK.name) == Standing(_HOOK, _FAR)
+
+
+def test_an_operator_takes_it_from_whoever_has_it(store: Store) -> None:
+    """What was seized is the operator's to write, and nobody else's."""
+    store.subscriptions.create(_HOOK, _START)
+    pusher = _take(store.subscriptions)
+
+    seized = store.subscriptions.seize(_HOOK.name, _NOW, _LEASE_FOR)
+    assert seized is not None
+
+    assert not store.subscriptions.keep(pusher, _FAR, _NOW)
+    assert store.subscriptions.keep(seized, _START, _NOW, replace(_HOOK, is_paused=True))
+    assert store.subscriptions.one(_HOOK.name) == Standing(replace(_HOOK, is_paused=True), _START)
+
+
+def test_a_removed_subscription_is_gone(store: Store) -> None:
+    """It is not listed, and whoever pushed it can write nothing, also under a new one of that name."""
+    store.subscriptions.create(_HOOK, _START)
+    pusher = _take(store.subscriptions)
+
+    removed = store.subscriptions.remove(_HOOK.name)
+
+    assert removed
+    assert store.subscriptions.all() == []
+    assert not store.subscriptions.keep(pusher, _FAR, _NOW)
+    store.subscriptions.create(_HOOK, _START)
+    assert not store.subscriptions.keep(pusher, _FAR, _NOW)
+    assert _take(store.subscriptions).token > pusher.token

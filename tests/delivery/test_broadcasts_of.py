@@ -1,0 +1,279 @@
+"""Where a programme is shown: found in what is published, page by page."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, SERIES, TODAY, key, schedule, showing
+from fakes import Conditions, FakeClock, FakeCopyStore, FakeReferenceIndex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.delivery import broadcasts_of
+from schedules_pipeline.delivery.broadcasts_of import (
+    Page,
+    Question,
+    find_broadcasts,
+    parse_place,
+    plan_look,
+    render_place,
+)
+from schedules_pipeline.delivery.lineage import Lineage
+from schedules_pipeline.domain.airing import Airing, Place
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
+from schedules_pipeline.domain.dependencies import Reference
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import PublishedSchedule, Titled
+from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.formats.catalogue_document import render_copy
+
+_WEEK = Interval(NOON, NOON + timedelta(days=8))
+_OTHER = Pid("p0000002")
+_NOBODYS = Titled(Pid("b0000002"), "Salt and Slate")
+
+
+class _Published:
+    """What is published, by key; notes what was looked into."""
+
+    def __init__(self, schedules: Iterable[PublishedSchedule]) -> None:
+        self._by_key = {listed.key: listed for listed in schedules}
+        self.looked_into: list[ScheduleKey] = []
+
+    def schedule(self, of: ScheduleKey) -> PublishedSchedule | None:
+        self.looked_into.append(of)
+        return self._by_key.get(of)
+
+    def references(self) -> list[Reference]:
+        """As an index would have them that knows no better than that every schedule may show everything."""
+        return [Reference(of) for of in self._by_key]
+
+
+def _lineage(*items: CatalogueItem) -> Lineage:
+    conditions = Conditions()
+    copies = FakeCopyStore(conditions, FakeReferenceIndex(conditions), FakeClock(NOON))
+    known = (CatalogueItem(BRAND.pid, Kind.BRAND), CatalogueItem(EPISODE, Kind.EPISODE), *items)
+    copies.copies = {item.pid: render_copy(item) for item in known}
+    return Lineage(copies)
+
+
+def _ask(question: Question, published: _Published, lineage: Lineage | None = None) -> Page:
+    look = plan_look(published.references(), question, lambda sid: True)
+    return find_broadcasts(question, look, published, lineage or _lineage())
+
+
+def _ask_on(question: Question, published: _Published) -> list[Page]:
+    """All pages."""
+    pages = [_ask(question, published)]
+    while (after := pages[-1].following) is not None:
+        pages.append(
+            _ask(
+                Question(question.pid, question.window, question.limit, parse_place(render_place(after))),
+                published,
+            )
+        )
+    return pages
+
+
+def _pids(airings: Iterable[Airing]) -> list[tuple[Sid, Pid]]:
+    return [(airing.key.sid, airing.showing.broadcast_pid) for airing in airings]
+
+
+@pytest.mark.parametrize("pid", [EPISODE, SERIES.pid, BRAND.pid])
+def test_episode_series_and_brand_are_found(pid: Pid) -> None:
+    """What a document names, as the episode, its series or its brand, is where it is shown."""
+    shown = showing(1, NOON + timedelta(hours=1))
+    other = showing(2, NOON + timedelta(hours=2), episode_pid=_OTHER, series=None, brand=_NOBODYS)
+    published = _Published([schedule(key(), [shown, other])])
+
+    page = _ask(Question(pid, _WEEK, 10), published)
+
+    assert page == Page((Airing(key(), shown),), None)
+
+
+def test_series_that_no_document_names_is_found() -> None:
+    """What is below a series that holds the nearest series is found by our copies."""
+    outer = Pid("s0000009")
+    shown = showing(1, NOON)
+    beside = showing(2, NOON + timedelta(hours=1), episode_pid=_OTHER, series=None)
+    published = _Published([schedule(key(), [shown, beside])])
+    lineage = _lineage(
+        CatalogueItem(EPISODE, Kind.EPISODE, parent_pid=SERIES.pid),
+        CatalogueItem(SERIES.pid, Kind.SERIES, parent_pid=outer),
+        CatalogueItem(outer, Kind.SERIES, parent_pid=BRAND.pid),
+        CatalogueItem(_OTHER, Kind.EPISODE, parent_pid=BRAND.pid),
+    )
+
+    page = _ask(Question(outer, _WEEK, 10), published, lineage)
+
+    assert [airing.showing for airing in page.airings] == [shown]
+
+
+def test_blanked_broadcast_is_not_found() -> None:
+    """A broadcast that was blanked shows nothing any more; one whose episode is not known still names it."""
+    blanked = showing(1, NOON, episode_pid=None)
+    unknown = showing(2, NOON, is_known=False)
+    published = _Published([schedule(key(), [blanked, unknown])])
+
+    page = _ask(Question(EPISODE, _WEEK, 10), published)
+
+    assert [airing.showing for airing in page.airings] == [unknown]
+
+
+def test_what_is_on_air_at_the_start_is_included() -> None:
+    """A showing that ends after the window's start is asked for, one that ends at it or starts at its end is not."""
+    over, on_air, beyond = (
+        showing(1, NOON - timedelta(minutes=30)),
+        showing(2, NOON - timedelta(minutes=29)),
+        showing(3, _WEEK.end),
+    )
+    published = _Published([schedule(key(), [over, on_air]), schedule(key(days=8), [beyond])])
+
+    page = _ask(Question(EPISODE, _WEEK, 10), published)
+
+    assert [airing.showing for airing in page.airings] == [on_air]
+
+
+def test_service_that_may_not_be_seen_is_not_looked_into() -> None:
+    """Of services that the partner may not see no schedule is looked into."""
+    references = [Reference(key(ALDER)), Reference(key(BIRCH), Pid("w0000001")), Reference(key(BIRCH))]
+
+    look = plan_look(references, Question(EPISODE, _WEEK, 10), lambda sid: sid == BIRCH)
+
+    assert look == [(TODAY, [key(BIRCH)])]
+
+
+def test_days_outside_of_the_window_are_not_looked_into() -> None:
+    """However many schedules show it, only the days are looked into that may reach into the window."""
+    references = [Reference(key(days=days)) for days in range(-30, 31)]
+
+    look = plan_look(references, Question(EPISODE, _WEEK, 10), lambda sid: True)
+
+    assert [day for day, _ in look] == [TODAY + timedelta(days=days) for days in range(-2, 10)]
+
+
+def test_full_page_looks_no_further() -> None:
+    """Once a page is full, and nothing can come before its last, the days after it are not looked into."""
+    published = _Published(
+        [schedule(key(days=days), [showing(days, NOON + timedelta(days=days))]) for days in range(9)]
+    )
+
+    page = _ask(Question(EPISODE, _WEEK, 1), published)
+
+    assert (_pids(page.airings), page.following) == ([(ALDER, "w0000000")], page.airings[0].place)
+    assert max(of.date for of in published.looked_into) < TODAY + timedelta(days=5)
+
+
+def test_page_ends_after_so_many_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that has looked into many schedules ends, though it is not full, and says where to go on."""
+    monkeypatch.setattr(broadcasts_of, "MOST_SCHEDULES", 3)
+    published = _Published([schedule(key(days=days), []) for days in range(8)])
+    question = Question(EPISODE, _WEEK, 10)
+
+    first, *rest = _ask_on(question, published)
+
+    assert first.airings == ()
+    assert first.following is not None
+    assert first.following.start > NOON
+    assert rest[-1].following is None
+    assert set(published.looked_into) == {key(days=days) for days in range(8)}
+
+
+_days = st.lists(
+    st.tuples(
+        st.sampled_from([ALDER, BIRCH]),
+        st.integers(-3, 10),
+        st.lists(
+            st.tuples(
+                st.integers(1, 20),
+                st.integers(-60, 60 * 29),
+                st.integers(1, 300),
+                st.sampled_from([EPISODE, _OTHER, None]),
+            ),
+            max_size=5,
+            unique_by=lambda slot: slot[0],
+        ),
+        st.integers(1, 5),
+    ),
+    max_size=12,
+    unique_by=lambda row: row[:2],
+)
+
+
+def _schedules(
+    rows: Iterable[tuple[Sid, int, list[tuple[int, int, int, Pid | None]], int]],
+) -> list[PublishedSchedule]:
+    """Numbers of broadcasts are of one day, unless two days share them as where one moves."""
+    return [
+        schedule(
+            key(sid, days),
+            [
+                showing(
+                    number + 100 * (days + 3),
+                    datetime(2026, 3, 10, tzinfo=UTC) + timedelta(days=days, minutes=minutes),
+                    lasts,
+                    episode_pid=pid,
+                )
+                for number, minutes, lasts, pid in slots
+            ],
+            seq,
+        )
+        for sid, days, slots, seq in rows
+    ]
+
+
+@given(_days, st.integers(1, 4), st.integers(1, 6))
+def test_pages_together_are_everything_in_order(
+    rows: list[tuple[Sid, int, list[tuple[int, int, int, Pid | None]], int]], limit: int, most_schedules: int
+) -> None:
+    """Page by page, each broadcast that is in the window is given once, in order of place, and nothing else is."""
+    schedules = _schedules(rows)
+    question = Question(EPISODE, _WEEK, limit)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broadcasts_of, "MOST_SCHEDULES", most_schedules)
+        pages = _ask_on(question, _Published(schedules))
+
+    expected = [
+        Airing(listed.key, shown)
+        for listed in schedules
+        for shown in listed.showings
+        if shown.episode_pid == EPISODE and shown.end > _WEEK.start and shown.start < _WEEK.end
+    ]
+    assert [a for page in pages for a in page.airings] == sorted(expected, key=lambda a: a.place)
+    assert all(len(page.airings) <= limit for page in pages)
+
+
+@given(
+    st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds are naive
+    st.sampled_from(["", "alder_one"]),
+    st.sampled_from(["", "w0000001"]),
+)
+def test_cursor_of_a_place_reads_back(start: datetime, sid: str, pid: str) -> None:
+    """A cursor is read as the place that it was made of, to the second, and can stand in an address."""
+    place = Place(start.replace(microsecond=0), sid, pid)
+
+    cursor = render_place(place)
+
+    assert parse_place(cursor) == place
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "bm9uZQ", "MHxhfGI", "OTk5OTk5OTk5OTk5OTk5OTk5fHw", "é", "MTB8fA=="]
+)
+def test_other_texts_are_no_cursors(cursor: str) -> None:
+    """What we never gave is refused."""
+    with pytest.raises(InvalidIdentifier, match="not a cursor"):
+        parse_place(cursor)
+
+
+def test_night_is_found_in_the_day_before() -> None:
+    """A showing that starts inside of the window is found though its broadcast day is named after the day before."""
+    night = showing(1, datetime(2026, 3, 11, 2, tzinfo=UTC))
+    published = _Published([schedule(key(), [night])])
+    window = Interval(datetime(2026, 3, 11, 1, tzinfo=UTC), datetime(2026, 3, 11, 3, tzinfo=UTC))
+
+    page = _ask(Question(EPISODE, window, 10), published)
+
+    assert [airing.key.date for airing in page.airings] == [TODAY]
