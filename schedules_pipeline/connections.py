@@ -10,14 +10,17 @@ from pydantic import SecretStr
 from schedules_pipeline.adapters.aws.bucket import S3ScheduleSource
 from schedules_pipeline.adapters.aws.clients import (
     dynamodb_client,
+    files_client,
     s3_client,
     sns_client,
     sqs_client,
     watching_sqs_client,
 )
+from schedules_pipeline.adapters.aws.files import S3FileShelf
 from schedules_pipeline.adapters.aws.queue import SqsQueue
 from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
 from schedules_pipeline.adapters.aws.sns import SnsNotifier
+from schedules_pipeline.adapters.partner_webhook import PartnerWebhooks
 from schedules_pipeline.adapters.redis.alarms import RedisAlarmBook
 from schedules_pipeline.adapters.redis.beside_index import (
     CopyStoreBesideIndex,
@@ -58,10 +61,15 @@ from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.ports.alarms import Notifier
 from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.parity import ReportShelf, Requirements
+from schedules_pipeline.ports.subscriptions import FileShelf
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.alarm_conditions import Thresholds
 from schedules_pipeline.workflows.collect_garbage import KeptFor
+from schedules_pipeline.workflows.push import Pusher
+from schedules_pipeline.workflows.push_changes import RenderCursor, WebhookPush
+from schedules_pipeline.workflows.push_files import FileRules, FilesPush
 from schedules_pipeline.workflows.queue_age import NotedQueue
+from schedules_pipeline.workflows.shared_rows import SharedRows
 from schedules_pipeline.workflows.watch import Watch
 
 _WATCH_TIMEOUT_SECONDS = 3.0
@@ -204,6 +212,33 @@ def _notifiers(settings: Settings) -> list[Notifier]:
         url = settings.alarm_webhook_url.get_secret_value()
         notifiers.append(WebhookNotifier(url, settings.runbook_url))
     return notifiers
+
+
+def build_pusher(settings: Settings, store: Store, render_cursor: RenderCursor) -> Pusher:
+    """What tells subscribers, over one store. ``render_cursor``: from an epoch and a position."""
+    secret, rows = settings.webhook_master_secret, SharedRows(store.feed)
+    receiver = PartnerWebhooks(settings.push_threads)
+    master = None if secret is None else secret.get_secret_value().encode()
+    rules = FileRules(
+        timedelta(hours=settings.files_full_hours), timedelta(seconds=settings.files_update_seconds)
+    )
+    return Pusher(
+        store.subscriptions,
+        store.partners,
+        store.served,
+        store.coldstarts,
+        WebhookPush(store.feed, rows, receiver, render_cursor, master),
+        FilesPush(store.feed, rows, store.schedules.documents, _file_shelf(settings), render_cursor, rules),
+        utc_now,
+        timedelta(hours=settings.push_set_aside_hours),
+    )
+
+
+def _file_shelf(settings: Settings) -> FileShelf | None:
+    if settings.files_bucket is None:
+        return None
+    client = files_client(settings.aws_region, settings.aws_endpoint_url, settings.push_threads)
+    return S3FileShelf(client, settings.files_bucket)
 
 
 def build_pipeline(settings: Settings) -> Pipeline:

@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schedules_pipeline.errors import ConfigurationError
@@ -41,8 +41,21 @@ def _image_template(template: str) -> str:
     parts = urlsplit(template)
     is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and template.count("{image_pid}") == 1
     if not is_one or not template.isascii() or not template.isprintable() or " " in template:
-        raise ValueError("expected http:// or https://, a host, and {image_pid} once, in ASCII without spaces")
+        raise ValueError(
+            "expected http:// or https://, a host, and {image_pid} once, in ASCII without spaces"
+        )
     return template
+
+
+def _members(names: object) -> object:
+    """Those of an object, as pairs: settings are compared and remembered, which an object cannot be."""
+    return tuple(names.items()) if isinstance(names, dict) else names
+
+
+_ServiceName = tuple[
+    Annotated[str, Field(pattern="^[0-9a-z_]{1,64}$")],
+    Annotated[str, Field(min_length=1, max_length=100)],
+]
 
 
 class Settings(BaseSettings):
@@ -185,6 +198,23 @@ class Settings(BaseSettings):
         default="",
         description="Where partners find an image, with `{image_pid}` in it; they are given no addresses if left out.",
     )
+    crid_authority: str = Field(
+        default="schedules.example",
+        pattern=r"^[a-z0-9]+(-+[a-z0-9]+)*(\.[a-z0-9]+(-+[a-z0-9]+)*)+$",
+        max_length=200,
+        description="In whose name TV-Anytime calls programmes and services: a domain of yours.",
+    )
+    tag_date: str = Field(
+        default="2024",
+        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$",
+        description="A day, month or year in which `crid_authority` was yours; it is in every service's tag, for ever.",
+    )
+    content_language: str = Field(
+        default="en",
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        max_length=35,
+        description="The language that TV-Anytime calls our titles and synopses, as BCP 47 writes it.",
+    )
     reports_directory: str | None = Field(
         default=None,
         description="Where reports are written, if not in `reports` below Dagster's local storage.",
@@ -277,10 +307,8 @@ class Settings(BaseSettings):
         default=9464, ge=1, le=65535, description="The port that metrics and health are served on."
     )
 
-    service_names: dict[
-        Annotated[str, Field(pattern="^[0-9a-z_]{1,64}$")], Annotated[str, Field(min_length=1, max_length=100)]
-    ] = Field(
-        default={},
+    service_names: Annotated[tuple[_ServiceName, ...], BeforeValidator(_members)] = Field(
+        default=(),
         description="What people call each service, by its sid (JSON object); of the others a name is made.",
     )
     available_days: int = Field(
@@ -290,7 +318,9 @@ class Settings(BaseSettings):
         description="For how many days after its broadcast the catalogue feeds call an episode available.",
     )
     delivery_host: str = Field(default="127.0.0.1", description="The address that partners are served on.")
-    delivery_port: int = Field(default=8080, ge=1, le=65535, description="The port that partners are served on.")
+    delivery_port: int = Field(
+        default=8080, ge=1, le=65535, description="The port that partners are served on."
+    )
     delivery_marked_stale_seconds: int = Field(
         default=15,
         ge=5,
@@ -301,6 +331,30 @@ class Settings(BaseSettings):
         gt=0,
         le=720,
         description="For how long the last good documents are served while the store does not answer.",
+    )
+    webhook_master_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="From which the secrets of all webhooks are derived; without it none is sent.",
+    )
+    webhook_plain_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts besides loopback whose webhooks may go without TLS (JSON list).",
+    )
+    files_bucket: str | None = Field(
+        default=None, description="The bucket that collectors read files from; without it none is written."
+    )
+    files_update_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="How soon after one update of files the next may be written."
+    )
+    files_full_hours: int = Field(
+        default=24, ge=1, le=168, description="How often all files are written anew, with a full manifest."
+    )
+    push_threads: int = Field(
+        default=16, ge=1, le=256, description="How many subscriptions one process pushes at once."
+    )
+    push_set_aside_hours: int = Field(
+        default=24, ge=1, le=168, description="For how long a subscription may fail before it is set aside."
     )
 
 

@@ -992,6 +992,11 @@ class FakeComparisons(Fake):
 
     @answered
     @step
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
+        return {key: self._kept[key] for key in keys if key in self._kept}
+
+    @answered
+    @step
     def all(self) -> dict[ScheduleKey, Comparison]:
         return dict(self._kept)
 
@@ -1336,6 +1341,12 @@ class FakeColdstartBook(Fake):
     @step
     def begin_epoch(self, epoch_id: str) -> None:
         self._epoch = self._epoch or Epoch(epoch_id, 0)
+
+    @answered
+    @step
+    def renew_epoch(self, epoch_id: str) -> None:
+        if self._epoch is not None:
+            self._epoch = Epoch(epoch_id, self._epoch.pulse)
 
     @answered
     @step

@@ -47,6 +47,13 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         pytest.param("DIFFERENCE_SEVERITY", "WARNING", id="severity with more behind it"),
         pytest.param("DIFFERENCE_SEVERITY", "error", id="severity in lower case"),
         pytest.param("COLDSTART_SHARDS", "0", id="no shard"),
+        pytest.param("CRID_AUTHORITY", "schedules", id="authority that is no domain name"),
+        pytest.param("CRID_AUTHORITY", "Schedules.example", id="authority in upper case"),
+        pytest.param("CRID_AUTHORITY", "schedules.example/x", id="authority with a path"),
+        pytest.param("TAG_DATE", "24", id="half a year"),
+        pytest.param("TAG_DATE", "2024-1-1", id="date of another form"),
+        pytest.param("CONTENT_LANGUAGE", "", id="no language"),
+        pytest.param("CONTENT_LANGUAGE", "en_GB", id="language with an underscore"),
     ],
 )
 def test_settings_refuse(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -96,3 +103,13 @@ def test_settings_do_not_show_the_address_of_the_store(monkeypatch: pytest.Monke
     shown = repr(load_settings())
 
     assert "opensesame" not in shown
+
+
+def test_settings_can_be_remembered_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings with every kind of list and object in them can be the key of what is remembered for them."""
+    monkeypatch.setenv("SCHEDULES_SERVICE_NAMES", '{"alder_one": "Alder One"}')
+
+    settings = load_settings()
+
+    assert {settings: "found"}[load_settings()] == "found"
+    assert settings.service_names == (("alder_one", "Alder One"),)

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "collect": ("collect", "Collect garbage: what no schedule depends on, and what is long over."),
         "parity": ("parity", "How all schedules stand against the old system, and whether to switch."),
         "switch": ("switch", "From which keyspace partners are served, and changing it."),
+        "partners": ("partners", "Who may read, with which keys, and how much."),
         "import": ("import_history", "Put a recorded history into the sources, and announce it."),
         "import-xmltv": ("import_xmltv", "Make an XMLTV guide into a recorded history."),
         "export": ("export_history", "Write schedules and what they need to a recorded history."),

@@ -241,11 +241,12 @@ def _over(policy: str, limit: str, wait_seconds: float, partner: Partner, meter:
 
 def _fields(partner: Partner, meter: _Meter) -> dict[str, str]:
     minute, day = partner.requests_per_minute, partner.requests_per_day
-    until_full = math.ceil((minute - meter.left) * _MINUTE / minute)
     left, left_today = int(meter.left + 1 - _ONE), max(0, day - meter.used)
+    # Until all are there again; or where there is none, until one is, which is also what Retry-After says.
+    until = math.ceil(((minute if left else 1) - meter.left) * _MINUTE / minute)
     return {
         "RateLimit-Policy": f'"minute";q={minute};w=60, "day";q={day};w={_DAY}',
-        "RateLimit": f'"minute";r={left};t={until_full}, "day";r={left_today};t={_DAY - int(meter.at) % _DAY}',
+        "RateLimit": f'"minute";r={left};t={until}, "day";r={left_today};t={_DAY - int(meter.at) % _DAY}',
     }
 
 

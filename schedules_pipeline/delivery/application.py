@@ -8,13 +8,22 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from schedules_pipeline.delivery.representations import Shelf
-from schedules_pipeline.delivery.routes import changes, health, problem_responses, schedules
+from schedules_pipeline.delivery.routes import (
+    catalogue,
+    changes,
+    guide,
+    health,
+    now_next,
+    problem_responses,
+    programmes,
+    schedules,
+)
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.running import kept_up
 from schedules_pipeline.delivery.service import Delivery, Handover
 
 _MAXIMUM_BODY_BYTES = 100_000
-_ROUTERS = (health, schedules, changes)
+_ROUTERS = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
 
 def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:

@@ -9,17 +9,18 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from schedules_pipeline.delivery.lineage import Lineage
-from schedules_pipeline.domain.airing import Airing, Place, find_airings
+from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
 from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.formats.showing import airing_fields
 
 MOST_DAYS = 31
 DEFAULT_DAYS = 8
@@ -71,13 +72,16 @@ class Page:
 def plan_look(
     references: Iterable[Reference], question: Question, may_see: Callable[[Sid], bool]
 ) -> list[tuple[date, list[ScheduleKey]]]:
-    """The schedules that may answer the question, by broadcast day."""
+    """The schedules that may answer the question, by broadcast day; and those of the days beside them, for one of
+    these may have been published later, and list the same broadcast with another programme, or blanked.
+    """
     first = question.begins_at.date() - timedelta(days=_DAYS_BEFORE)
     last = question.window.end.date() + timedelta(days=_DAYS_AFTER)
     by_day: dict[date, set[ScheduleKey]] = defaultdict(set)
-    for reference in references:
-        if first <= reference.key.date <= last and may_see(reference.key.sid):
-            by_day[reference.key.date].add(reference.key)
+    for key in {reference.key for reference in references}:
+        if first <= key.date <= last and may_see(key.sid):
+            for day in (key.date + timedelta(days=days) for days in (-1, 0, 1)):
+                by_day[day].add(ScheduleKey(key.sid, day))
     return [(day, sorted(by_day[day])) for day in sorted(by_day)]
 
 
@@ -88,17 +92,13 @@ def find_broadcasts(
     lineage: Lineage,
 ) -> Page:
     """One page of the answer, in order of place."""
-    matcher = _Matcher(question.pid, lineage)
-    matching: list[PublishedSchedule] = []
-    looked_into = 0
+    matches = _Matches(question, lineage)
     for day, keys in look:
         frontier = _complete_before(day)
-        if _is_enough(question, matching, looked_into, frontier):
-            return _page(question, matching, frontier)
-        schedules = [schedule for key in keys if (schedule := documents.schedule(key)) is not None]
-        matching += matcher.only(schedules)
-        looked_into += len(keys)
-    return _page(question, matching, None)
+        if frontier.start > question.begins_at and matches.are_enough(frontier):
+            return _page(matches.before(frontier), question.limit, frontier)
+        matches.look_into([schedule for key in keys if (schedule := documents.schedule(key)) is not None])
+    return _page(matches.before(None), question.limit, None)
 
 
 def _complete_before(day: date) -> Place:
@@ -110,65 +110,66 @@ def _complete_before(day: date) -> Place:
     return Place(datetime.combine(day, time(), UTC) - _EARLIEST_BEFORE_ITS_DAY)
 
 
-def _is_enough(
-    question: Question, matching: Sequence[PublishedSchedule], looked_into: int, frontier: Place
-) -> bool:
-    if frontier.start <= question.begins_at:
-        return False
-    return looked_into >= MOST_SCHEDULES or len(_answers(question, matching, frontier)) > question.limit
-
-
-def _page(question: Question, matching: Sequence[PublishedSchedule], frontier: Place | None) -> Page:
-    answers = _answers(question, matching, frontier)
-    if len(answers) <= question.limit:
+def _page(answers: Sequence[Airing], limit: int, frontier: Place | None) -> Page:
+    if len(answers) <= limit:
         return Page(tuple(answers), frontier)
-    shown = answers[: question.limit]
-    return Page(tuple(shown), shown[-1].place)
+    return Page(tuple(answers[:limit]), answers[limit - 1].place)
 
 
-def _answers(
-    question: Question, matching: Sequence[PublishedSchedule], frontier: Place | None
-) -> list[Airing]:
-    return [
-        airing
-        for airing in find_airings(matching)
-        if question.asks_for(airing) and (frontier is None or airing.place < frontier)
-    ]
+class _Matches:
+    """What was found so far: broadcasts of the pid, as the episode or as an ancestor that is named or not."""
 
-
-class _Matcher:
-    """Leaves of schedules what shows the pid: as the episode, or as an ancestor that is named or not."""
-
-    def __init__(self, pid: Pid, lineage: Lineage) -> None:
-        self._pid = pid
+    def __init__(self, question: Question, lineage: Lineage) -> None:
+        self._question = question
+        self._pid = question.pid
         self._lineage = lineage
         self._is_always_named: bool | None = None
+        self._looked_into: list[PublishedSchedule] = []
+        self._below: set[Pid] = set()
+        self._found: list[Airing] = []
 
-    def only(self, schedules: Iterable[PublishedSchedule]) -> list[PublishedSchedule]:
-        listed = list(schedules)
-        unnamed = {
-            showing.episode_pid
-            for schedule in listed
-            for showing in schedule.showings
-            if showing.episode is not None and showing.episode_pid is not None and not self._is_named(showing)
-        }
-        below = self._below(unnamed)
+    def look_into(self, schedules: Sequence[PublishedSchedule]) -> None:
+        airings = [Airing(schedule.key, shown) for schedule in schedules for shown in schedule.showings]
+        self._find_below({shown.episode_pid for _, shown in airings if shown.episode is not None})
+        self._found += [airing for airing in airings if self._is_match(airing.showing)]
+        self._looked_into += schedules
+
+    def are_enough(self, frontier: Place) -> bool:
+        """Whether a page is full, or enough was done for it."""
+        if len(self._looked_into) >= MOST_SCHEDULES:
+            return True
+        inside = (self._question.asks_for(a) and a.place < frontier for a in self._found)
+        return sum(inside) > self._question.limit
+
+    def before(self, frontier: Place | None) -> list[Airing]:
+        """What answers the question, in order."""
         return [
-            replace(schedule, showings=shown)
-            for schedule in listed
-            if (shown := tuple(s for s in schedule.showings if self._is_named(s) or s.episode_pid in below))
+            airing
+            for airing in find_wanted(self._looked_into, self._is_match)
+            if self._question.asks_for(airing) and (frontier is None or airing.place < frontier)
         ]
 
-    def _is_named(self, showing: Showing) -> bool:
+    def _is_match(self, showing: Showing) -> bool:
         above = [item.pid for item in (showing.series, showing.brand) if item is not None]
-        return showing.episode_pid == self._pid or self._pid in above
+        return self._pid in above or showing.episode_pid == self._pid or showing.episode_pid in self._below
 
-    def _below(self, episodes: set[Pid]) -> set[Pid]:
-        if not episodes:
-            return set()
+    def _find_below(self, episodes: set[Pid | None]) -> None:
+        """Ask our copies about these, where the pid may be above an episode that does not name it."""
         if self._is_always_named is None:
             self._is_always_named = self._lineage.is_always_named(self._pid)
-        return set() if self._is_always_named else self._lineage.below(self._pid, episodes)
+        if not self._is_always_named:
+            self._below |= self._lineage.below(self._pid, {pid for pid in episodes if pid is not None})
+
+
+def page_fields(question: Question, page: Page) -> dict[str, Any]:
+    """The answer."""
+    return {
+        "pid": question.pid,
+        "from": question.window.start,
+        "to": question.window.end,
+        "broadcasts": [airing_fields(airing) for airing in page.airings],
+        "next": None if page.following is None else render_place(page.following),
+    }
 
 
 def render_place(place: Place) -> str:

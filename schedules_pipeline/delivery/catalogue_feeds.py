@@ -44,11 +44,13 @@ class Feed(StrEnum):
 
 
 class Mention(NamedTuple):
-    """One broadcast of an episode, both halves rendered; most broadcasts share their programme with others."""
+    """One broadcast, both halves rendered; most broadcasts share their programme with others. ``episode_pid``: None
+    where it names none, or none that is known.
+    """
 
     key: ScheduleKey
     place: Place
-    episode_pid: Pid
+    episode_pid: Pid | None
     broadcast: bytes
     programme: bytes
 
@@ -56,6 +58,7 @@ class Mention(NamedTuple):
 class Entry(NamedTuple):
     """``programme``: as the schedule has it that was published last. ``mentions`` in order of place."""
 
+    episode_pid: Pid
     programme: bytes
     mentions: tuple[Mention, ...]
 
@@ -91,17 +94,14 @@ def days_of_both(now: datetime, available_days: int) -> list[date]:
 
 
 def find_mentions(schedule: PublishedSchedule) -> tuple[Mention, ...]:
-    """Of every showing whose episode is known."""
-    return tuple(
-        _mention(schedule.key, showing, showing.episode.pid)
-        for showing in schedule.showings
-        if showing.episode is not None
-    )
+    """Every showing: also one that names no episode, for it may take the place of one that did."""
+    return tuple(_mention(schedule.key, showing) for showing in schedule.showings)
 
 
-def _mention(key: ScheduleKey, showing: Showing, episode_pid: Pid) -> Mention:
+def _mention(key: ScheduleKey, showing: Showing) -> Mention:
     place = Place(showing.start, key.sid, showing.broadcast_pid)
     broadcast = render_json({"sid": key.sid, "date": key.date, **slot_fields(showing)})
+    episode_pid = None if showing.episode is None else showing.episode.pid
     return Mention(key, place, episode_pid, broadcast, _shared(_members(programme_fields(showing))))
 
 
@@ -124,11 +124,13 @@ def tabulate(mentions: Iterable[Sequence[Mention]]) -> Table:
     for of_schedule in mentions:
         for mention in of_schedule:
             latest[mention.key.sid, mention.place.broadcast_pid] = mention
-            programmes[mention.episode_pid] = mention.programme
+            if mention.episode_pid is not None:
+                programmes[mention.episode_pid] = mention.programme
     by_episode: dict[Pid, list[Mention]] = defaultdict(list)
     for mention in sorted(latest.values(), key=lambda mention: mention.place):
-        by_episode[mention.episode_pid].append(mention)
-    entries = {pid: Entry(programmes[pid], tuple(listed)) for pid, listed in by_episode.items()}
+        if mention.episode_pid is not None:
+            by_episode[mention.episode_pid].append(mention)
+    entries = {pid: Entry(pid, programmes[pid], tuple(listed)) for pid, listed in by_episode.items()}
     return Table(tuple(sorted(entries)), entries)
 
 
@@ -168,8 +170,7 @@ def _render_entry(entry: Entry) -> bytes:
     broadcasts = b",".join(mention.broadcast for mention in entry.mentions)
     content = entry.programme + b',"broadcasts":[' + broadcasts + b"]"
     etag = blake2b(content, digest_size=_ETAG_BYTES).hexdigest()
-    pid = entry.mentions[0].episode_pid
-    return f'{{"episode_pid":"{pid}","etag":"{etag}",'.encode() + content + b"}"
+    return f'{{"episode_pid":"{entry.episode_pid}","etag":"{etag}",'.encode() + content + b"}"
 
 
 class RememberedTable:

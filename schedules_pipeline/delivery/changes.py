@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import orjson
+
 from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
@@ -69,6 +71,11 @@ def _too_old(reason: str) -> Problem:
     )
 
 
+def render_json(value: object) -> bytes:
+    """Compact, instants in UTC to the microsecond."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
 def change_fields(change: Change) -> dict[str, Any]:
     """A row as partners get it."""
     return {
@@ -108,7 +115,7 @@ def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, A
     return {
         "cursor": render_cursor(mirror.extent),
         "services": {
-            sid: [
+            str(sid): [
                 _digest_entry(held) for _, held in sorted(mirror.of_service(sid).items()) if scope.takes(held)
             ]
             for sid in _visible(mirror, partner)

@@ -113,12 +113,19 @@ class Follower:
     def _advance(self, extent: Extent, wait_seconds: float) -> None:
         entries = self._feed.wait_after(extent.position, _ROWS_AT_ONCE, wait_seconds)
         at = self._clock()
+        if self._has_missed_rows(extent.position):
+            self._begin(extent.epoch)
+            return
         latest = {entry.change.key: entry.change for entry in entries}
         removed = [_removal(change) for change in latest.values() if change.is_removal]
         published = self._read([key for key, change in latest.items() if not change.is_removal])
         self._audience.advance(entries, removed + published, at)
         if entries:
             self._extent = Extent(extent.epoch, entries[-1].position)
+
+    def _has_missed_rows(self, position: str) -> bool:
+        """Who was away for days may find that rows were trimmed meanwhile. To be asked after the rows are read."""
+        return place(position) < place(self._feed.complete_after()) and position != self._feed.last_position()
 
     def _past(self, extent: Extent, at: datetime) -> Past:
         begin = max(self._feed.position_before(at - _REMEMBERED), self._feed.complete_after(), key=place)

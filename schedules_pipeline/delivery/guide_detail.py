@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from schedules_pipeline.delivery.guide_view import Kind, fingerprint, kind_of, title_of
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.published import Showing, Titled
+from schedules_pipeline.formats.image_url import render_image_url
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.journal import Comparison
 
@@ -110,7 +110,7 @@ class Latest:
 def broadcasts_of(
     showings: Sequence[Showing], zone: ZoneInfo, now: datetime, images: str
 ) -> Iterator[Broadcast]:
-    """In their order. ``images``: the address of an image, with ``{pid}`` in it; "" where there is none."""
+    """In their order. ``images``: where images are; "" where nobody has said."""
     covered = None
     for showing in showings:
         gap = timedelta(0) if covered is None else showing.start - covered
@@ -130,7 +130,7 @@ def _broadcast(showing: Showing, zone: ZoneInfo, now: datetime, images: str, gap
         showing.subtitle,
         next((text for text in reversed(episode.synopses) if text), "") if episode else "",
         (episode.warning_text or "") if episode else "",
-        image_url(images, episode.image_pid) if episode else "",
+        render_image_url(images, episode.image_pid) if episode else "",
         showing.episode_pid or "",
         showing.version_pid or "",
         showing.series,
@@ -142,11 +142,6 @@ def _broadcast(showing: Showing, zone: ZoneInfo, now: datetime, images: str, gap
         gap_minutes,
         fingerprint(showing),
     )
-
-
-def image_url(template: str, pid: str) -> str:
-    """What a catalogue calls an image's pid may be any text, and must not lead elsewhere."""
-    return template.replace("{pid}", quote(pid, safe="")) if template and pid else ""
 
 
 def version_of(change: Change, zone: ZoneInfo) -> Version:

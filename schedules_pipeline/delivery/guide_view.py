@@ -7,6 +7,7 @@ Places and lengths are whole minutes from the window's start, elapsed, never of 
 or 25 hours is as long as it lasts. A stylesheet turns them into distances.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -21,6 +22,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.errors import InvalidIdentifier
 
 MOST_BLOCKS: Final = 400
 """In one row; a service that shows more in one day has its own page."""
@@ -33,6 +35,7 @@ _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _EVENING = time(19)
+_LOCAL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -141,6 +144,10 @@ class Frame:
         return self.window.contains(self.now)
 
     @property
+    def now_offset(self) -> int:
+        return self.offset(self.now)
+
+    @property
     def focus_offset(self) -> int:
         return self.offset(self.focus)
 
@@ -171,6 +178,15 @@ def day_of(calendar: BroadcastCalendar, sid: Sid, now: datetime) -> date:
     """The service's broadcast day at this moment; of two days of radio the later."""
     today = now.astimezone(calendar.zone).date()
     return today if calendar.window(ScheduleKey(sid, today)).contains(now) else today - _DAY
+
+
+def parse_begin(text: str) -> time | None:
+    """Read ``HH:MM``; None for nothing. Raise :class:`InvalidIdentifier` for anything else."""
+    if not text:
+        return None
+    if not _LOCAL_TIME.fullmatch(text):
+        raise InvalidIdentifier(f"not a time of day: {text[:20]!r} (expected HH:MM)")
+    return time.fromisoformat(text)
 
 
 def days_around(on: date) -> list[date]:
@@ -211,7 +227,10 @@ def row_of(
     kept = airings[:MOST_BLOCKS]
     near = {airing.showing.broadcast_pid for airing in _near(kept, frame.focus)}
     lanes = assign_lanes([airing.showing.interval for airing in kept])
-    blocks = tuple(_block(frame, airing, lane, near) for airing, lane in zip(kept, lanes, strict=True))
+    blocks = tuple(
+        block_of(frame, airing, lane, is_near=airing.showing.broadcast_pid in near)
+        for airing, lane in zip(kept, lanes, strict=True)
+    )
     gaps = tuple(_gaps(frame, kept)) if kept else ()
     return Row(
         key.sid,
@@ -263,7 +282,8 @@ def fingerprint(showing: Showing) -> str:
     return blake2b(repr(showing).encode("utf-8", "backslashreplace"), digest_size=6).hexdigest()
 
 
-def _block(frame: Frame, airing: Airing, lane: int, near: set[Pid]) -> Block:
+def block_of(frame: Frame, airing: Airing, lane: int = 0, *, is_near: bool = False) -> Block:
+    """Where it stands in the window, which it overlaps."""
     showing, window = airing.showing, frame.window
     # The end is rounded up, so that what lasts less than a minute is still there.
     offset = min(frame.offset(showing.start), frame.minutes - 1)
@@ -283,7 +303,7 @@ def _block(frame: Frame, airing: Airing, lane: int, near: set[Pid]) -> Block:
         showing.is_signed,
         showing.is_audio_described,
         showing.interval.contains(frame.now),
-        showing.broadcast_pid in near,
+        is_near,
         showing.start < window.start,
         showing.end > window.end,
         fingerprint(showing),

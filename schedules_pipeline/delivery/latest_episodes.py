@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from schedules_pipeline.domain.airing import Airing, Place, find_airings
+from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
@@ -29,7 +29,8 @@ MOST_BRANDS = 50
 MOST_OF_A_BRAND = 50
 MOST_GIVEN = 1_000
 MOST_DAYS_BACK = 31
-MOST_SCHEDULES = 3_000
+MOST_SCHEDULES = 1_000
+"""How many one request may look into: no more than are remembered in their parsed form."""
 ETAG_PATTERN = "^[0-9a-f]{1,9}-[0-9a-f]{16}$"
 
 _DAYS_BEFORE = 2
@@ -87,14 +88,13 @@ def earliest_since(horizon: RetentionHorizon, now: datetime) -> datetime:
 def plan_schedules(
     references: Iterable[Reference], since: datetime, now: datetime, may_see: Callable[[Sid], bool]
 ) -> list[ScheduleKey]:
-    """The schedules that may show anything of the brands that has begun since then."""
+    """The schedules that may show anything of the brands that has begun since then; and those of the days beside
+    them, for one of these may have been published later, and list the same broadcast otherwise.
+    """
     first, last = _days_between(since, now)
+    listed = {r.key for r in references if first <= r.key.date <= last and may_see(r.key.sid)}
     return sorted(
-        {
-            reference.key
-            for reference in references
-            if first <= reference.key.date <= last and may_see(reference.key.sid)
-        }
+        {ScheduleKey(key.sid, key.date + timedelta(days=days)) for key in listed for days in (-1, 0, 1)}
     )
 
 
@@ -103,7 +103,7 @@ def _days_between(since: datetime, now: datetime) -> tuple[date, date]:
 
 
 def find_episodes(
-    schedules: Iterable[PublishedSchedule], brands: Iterable[Pid], since: datetime, now: datetime
+    schedules: Sequence[PublishedSchedule], brands: Iterable[Pid], since: datetime, now: datetime
 ) -> dict[Pid, LatestEpisode]:
     """Every episode of these brands with an airing that has begun, at its first since then.
 
@@ -111,11 +111,10 @@ def find_episodes(
     """
     wanted = frozenset(brands)
     found: dict[Pid, LatestEpisode] = {}
-    for airing in find_airings(schedules):
+    for airing in find_wanted(schedules, lambda shown: shown.brand is not None and shown.brand.pid in wanted):
         pid, brand = airing.showing.episode_pid, airing.showing.brand
-        if pid is None or pid in found or brand is None or brand.pid not in wanted:
-            continue
-        if since <= airing.showing.start <= now:
+        has_begun = since <= airing.showing.start <= now
+        if has_begun and pid is not None and pid not in found and brand is not None:
             found[pid] = _at(airing, pid, brand.pid)
     return found
 

@@ -1,10 +1,11 @@
 """What is on now on each service, and what comes next."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from schedules_pipeline.delivery.mirror import Held, Mirror
 from schedules_pipeline.domain.airing import find_airings
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
@@ -50,10 +51,43 @@ def first_boundary(found: Iterable[NowNext]) -> datetime | None:
     return min((one.until for one in found if one.until is not None), default=None)
 
 
-def seconds_fresh(at: datetime, until: datetime | None) -> int:
+def fresh_seconds(at: datetime, until: datetime | None) -> int:
     """For how many whole seconds an answer may be kept."""
     left = FRESH_FOR if until is None else min(until - at, FRESH_FOR)
     return int(left.total_seconds())
+
+
+class NowNextBoard:
+    """What is on each service, remembered until its boundary, or until another version of a schedule is published.
+
+    It is asked from many threads; two that ask at once may both find the same.
+    """
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._found: dict[Sid, _Found] = {}
+
+    def find(self, sid: Sid, at: datetime, count: int) -> NowNext:
+        """``count``: at most :data:`MOST_COMING`."""
+        versions = tuple(self._mirror.held(key) for key in keys_around(sid, at))
+        found = self._found.get(sid)
+        if found is None or found.versions != versions or not found.holds(at):
+            schedules = (self._mirror.schedule(key) for key in keys_around(sid, at))
+            listed = [schedule for schedule in schedules if schedule is not None]
+            found = self._found[sid] = _Found(versions, at, find_now_next(listed, at, MOST_COMING))
+        return replace(found.result, coming=found.result.coming[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """``result`` holds from ``since`` until its boundary, as long as these are the versions."""
+
+    versions: tuple[Held | None, ...]
+    since: datetime
+    result: NowNext
+
+    def holds(self, at: datetime) -> bool:
+        return self.since <= at and (self.result.until is None or at < self.result.until)
 
 
 def now_next_fields(sid: Sid, name: str, found: NowNext) -> dict[str, Any]:

@@ -30,7 +30,10 @@ def keep_up(admission: Admission, book: PartnerBook, clock: Clock) -> None:
     """One round: store the usage, then read partners and what they have used today.
 
     Raises :class:`ServiceError` where the store does not answer; then everything goes on by what was read before.
+    A store that takes no writes is read all the same: a revoked key must not hold until it does again.
     """
     now = clock()
-    store_usage(admission, book, now)
-    admission.refresh(book.all(), requests_used(book.usage(now.astimezone(UTC).date())), now)
+    try:
+        store_usage(admission, book, now)
+    finally:
+        admission.refresh(book.all(), requests_used(book.usage(now.astimezone(UTC).date())), now)

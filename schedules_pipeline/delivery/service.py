@@ -15,6 +15,7 @@ from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.delivery.switched import Switched
 from schedules_pipeline.delivery.tail import Tail
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.ports.feed import FeedEntry
 from schedules_pipeline.workflows.clock import Clock
 
@@ -27,6 +28,7 @@ class DeliveryRules:
     image_url_template: str = ""
     available_days: int = 7
     feed_kept_for: timedelta = timedelta(days=8)
+    horizon: RetentionHorizon = KEEPS_EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

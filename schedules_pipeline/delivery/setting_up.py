@@ -12,6 +12,7 @@ from schedules_pipeline.delivery.service import Delivery, DeliveryRules
 from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.delivery.switched import Switched
 from schedules_pipeline.delivery.tail import Tail
+from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.workflows.clock import Clock
 
@@ -26,7 +27,7 @@ def build_delivery(store: Store, settings: Settings, clock: Clock) -> Delivery:
         clock,
         Admission(),
         Switched(store.served),
-        ServiceNames(settings.service_names),
+        ServiceNames(dict(settings.service_names)),
         offers_from(settings),
         _rules(settings),
     )
@@ -42,4 +43,5 @@ def _rules(settings: Settings) -> DeliveryRules:
         image_url_template=settings.image_url_template,
         available_days=settings.available_days,
         feed_kept_for=timedelta(days=settings.feed_kept_days),
+        horizon=RetentionHorizon(settings.retention_days),
     )

@@ -1,6 +1,7 @@
 """A showing on its service: what is asked for across services and days, each broadcast counted once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -38,6 +39,20 @@ def find_airings(schedules: Iterable[PublishedSchedule]) -> list[Airing]:
         for showing in schedule.showings:
             latest[schedule.key.sid, showing.broadcast_pid] = Airing(schedule.key, showing)
     return sorted(latest.values(), key=lambda airing: airing.place)
+
+
+def find_wanted(schedules: Sequence[PublishedSchedule], is_wanted: Callable[[Showing], bool]) -> list[Airing]:
+    """Those airings that are wanted, in order of place. One that is wanted is none where the schedule that was
+    published last lists the broadcast otherwise: so the schedules of the days beside are to be given as well.
+    """
+    pids = {
+        showing.broadcast_pid for listed in schedules for showing in listed.showings if is_wanted(showing)
+    }
+    reduced = (
+        replace(listed, showings=tuple(s for s in listed.showings if s.broadcast_pid in pids))
+        for listed in schedules
+    )
+    return [airing for airing in find_airings(reduced) if is_wanted(airing.showing)]
 
 
 def _age(schedule: PublishedSchedule) -> tuple[datetime, date]:

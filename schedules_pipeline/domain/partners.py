@@ -152,7 +152,7 @@ class Partner:
         left = tuple(key for key in self.keys if key.id != identifier)
         if len(left) == len(self.keys):
             ids = ", ".join(key.id for key in self.keys) or "none"
-            raise InvalidPartner(f"{self.name} has no key {identifier[:40]!r}: its keys are {ids}")
+            raise InvalidPartner(f"{self.name} has no key of that id: its keys are {ids}")
         return replace(self, keys=left)
 
     def valid_keys(self, now: datetime) -> tuple[ApiKey, ...]:

@@ -105,7 +105,7 @@ class Progress:
 
     def delivered(self, position: str, epoch: str, now: datetime) -> "Progress":
         """Everything up to there was taken; what had failed before is over."""
-        return replace(self.healed(), position=position, epoch=epoch, delivered_at=now, full_at=self.full_at)
+        return replace(self.healed(), position=position, epoch=epoch, delivered_at=now)
 
     def healed(self) -> "Progress":
         """As if nothing had ever failed; it goes on from where it is."""
@@ -163,7 +163,7 @@ def after_failure(
 
 def pause_after(failures: int, jitter: float) -> timedelta:
     """5 seconds after the first failure, doubled with each, at most 15 minutes; of that half to the whole."""
-    doubled = _FIRST_PAUSE * 2 ** min(failures - 1, 20)
+    doubled = _FIRST_PAUSE * 2.0 ** min(failures - 1, 20)
     return min(doubled, _LONGEST_PAUSE) * (0.5 + jitter / 2)
 
 

@@ -18,6 +18,7 @@ from schedules_pipeline.ports.feed import place
 POINTER = "latest.json"
 _FORMAT = orjson.OPT_UTC_Z
 _HASH_DIGITS = 8
+_VERSIONS = {1: "that there is"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,7 @@ def parse_pointer(content: bytes) -> Pointer:
     """Raises :class:`InvalidRecord` where it is none of ours."""
     try:
         fields = orjson.loads(content)
-        if fields.pop("pointer") != 1:
-            raise ValueError("another kind of pointer")
+        _VERSIONS[fields.pop("pointer")]
         fields["services"], fields["formats"] = tuple(fields["services"]), tuple(fields["formats"])
         fields["full"] = _link(fields["full"])
         fields["updates"] = tuple(_link(link) for link in fields["updates"])

@@ -59,7 +59,7 @@ class GuideNaming:
 
     def programme_crid(self, showing: Showing) -> str:
         """Of a broadcast that names no episode, a CRID of its own, in a place where no other pid comes to be."""
-        if showing.is_blanked or showing.episode_pid is None:
+        if showing.episode_pid is None:
             return f"crid://{self.authority}/broadcast/{showing.broadcast_pid}"
         return self.crid(showing.episode_pid)
 
@@ -115,7 +115,7 @@ def _add_programme(
 def _add_titles(description: etree._Element, showing: Showing) -> None:
     """DVB-I takes no programme without a title: one that stands for it is in English, and says so."""
     title, subtitle = written(showing.title), written(showing.subtitle)
-    if showing.is_blanked or not title:
+    if not title:
         placeholder = BLANKED_TITLE if showing.is_blanked else UNKNOWN_TITLE
         _add(description, "Title", placeholder, type="main").set(_LANGUAGE, _PLACEHOLDERS_LANGUAGE)
         return

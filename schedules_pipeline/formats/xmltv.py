@@ -104,8 +104,8 @@ def _programme(showing: Showing, channel: str, domain: str, image_url_template: 
     """The DTD wants the elements in exactly this order."""
     times = {"start": render_time(showing.start), "stop": render_time(showing.end)}
     programme = etree.Element("programme", times | {"channel": channel})
-    _add(programme, "title", _title(showing))
-    _add(programme, "sub-title", written(showing.subtitle))
+    for tag, text in zip(("title", "sub-title"), _titles(showing), strict=False):
+        _add(programme, tag, text)
     _add(programme, "desc", _description(showing))
     for keyword in _keywords(showing):
         _add(programme, "keyword", keyword)
@@ -127,10 +127,11 @@ def _add(parent: etree._Element, tag: str, text: str, **attributes: str) -> None
         etree.SubElement(parent, tag, attributes).text = text
 
 
-def _title(showing: Showing) -> str:
+def _titles(showing: Showing) -> list[str]:
+    """One or two; where the title says nothing that can be written, the sub-title takes its place."""
     if showing.is_blanked:
-        return BLANKED_TITLE
-    return written(showing.title) or UNKNOWN_TITLE
+        return [BLANKED_TITLE]
+    return [text for text in map(written, (showing.title, showing.subtitle)) if text] or [UNKNOWN_TITLE]
 
 
 def _description(showing: Showing) -> str:

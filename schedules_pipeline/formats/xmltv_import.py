@@ -308,7 +308,7 @@ def _days(
 
 def _ended(shown: list[_Shown], remarks: Counter[Remark]) -> Iterable[_Shown]:
     """In order, each with an end; what lacks one ends when the next begins, if that is soon."""
-    shown.sort(key=lambda s: (s.start, s.broadcast_pid, s.what))
+    shown.sort(key=lambda s: (s.start, s.stop or s.start, s.what, s.broadcast_pid, s.episode_pid))
     starts = [showing.start for showing in shown]
     for showing in shown:
         if showing.stop is not None:
@@ -338,7 +338,7 @@ def _broadcasts(sid: Sid, day: date, shown: Sequence[_Shown], remarks: Counter[R
         times_shown[showing.what] += 1
         number = str(times_shown[showing.what])
         pid = showing.broadcast_pid or derive_pid("broadcast", sid, day.isoformat(), showing.what, number)
-        slot = (showing.start, showing.stop, showing.episode_pid or pid)
+        slot = (showing.start, showing.stop, showing.broadcast_pid or showing.episode_pid)
         if slot in seen or pid in found:
             remarks[Remark.REPEATED] += 1
             times_shown[showing.what] -= 1

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from lxml import etree
 
+from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.errors import InvalidDocument
 
 MAXIMUM_BYTES: Final = 1_000_000_000
@@ -147,7 +148,7 @@ def _close(parser: etree.XMLPullParser) -> None:
 
 
 def _not_well_formed(error: etree.XMLSyntaxError) -> InvalidDocument:
-    return InvalidDocument(f"the guide is not well-formed XML: {' '.join(str(error).split())[:200]}")
+    return InvalidDocument(f"the guide is not well-formed XML: {printable(shorten(str(error), 300))}")
 
 
 def _checked_root(root: etree._Element) -> etree._Element:

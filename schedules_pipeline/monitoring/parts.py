@@ -13,6 +13,7 @@ from schedules_pipeline.monitoring.series import COUNTERS, DURATIONS, Sample
 from schedules_pipeline.ports.coldstart import Stage
 from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.journal import Durations, Verdict
+from schedules_pipeline.ports.partners import UsageKind
 from schedules_pipeline.ports.passes import PassName, PassRecord
 from schedules_pipeline.ports.upstream import NotificationQueue
 from schedules_pipeline.ports.work import Origin
@@ -40,6 +41,7 @@ def parts_of(pipeline: Pipeline) -> Mapping[str, Part]:
         "coldstart": partial(_coldstart, pipeline),
         "alarms": partial(_alarms, pipeline),
         "polls": partial(_polls, pipeline),
+        "usage": partial(_usage, pipeline),
     }
     for name, (queue, dead_letters) in queues.items():
         readers[name] = partial(_queue, pipeline, name, queue)
@@ -150,6 +152,19 @@ def _polls(pipeline: Pipeline) -> Iterator[Sample]:
         if notes.polled_at is not None:
             polled_at = notes.polled_at.timestamp()
             yield Sample("schedules_queue_polled_timestamp_seconds", (queue.value,), polled_at)
+
+
+def _usage(pipeline: Pipeline) -> Iterator[Sample]:
+    """Of partners that have asked for something since they were entered."""
+    for line, count in pipeline.store.partners.usage_totals().items():
+        match line.kind:
+            case UsageKind.REQUESTS:
+                labels = (line.partner, line.route, line.detail)
+                yield Sample("schedules_delivery_requests_total", labels, count)
+            case UsageKind.BYTES:
+                yield Sample("schedules_delivery_bytes_total", (line.partner,), count)
+            case UsageKind.PROBLEMS:
+                yield Sample("schedules_delivery_problems_total", (line.partner, line.detail), count)
 
 
 def _queue(pipeline: Pipeline, name: QueueName, queue: NotificationQueue) -> Iterator[Sample]:

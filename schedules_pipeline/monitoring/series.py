@@ -105,6 +105,10 @@ _ALL = (
     # Who was told.
     _gauge("alarm_raised", ("alarm",), "1 for an alarm that is raised, 0 for one that has been and is over."),
     _counter("alarm_notices", ("result",), "Notices of alarms, by whether they were taken."),
+    # What partners ask for.
+    _counter("delivery_requests", ("partner", "route", "status"), "Requests that were answered, or refused."),
+    _counter("delivery_bytes", ("partner",), "Bytes of the bodies of answers."),
+    _counter("delivery_problems", ("partner", "problem"), "Problem documents that were given as answers."),
     # The scrape itself.
     _gauge("scrape_errors", ("part",), "1 for a part of this scrape that could not be read, else 0."),
 )

@@ -137,5 +137,8 @@ class ColdstartBook(Protocol):
     def begin_epoch(self, epoch_id: str) -> None:
         """Where there is none, in a keyspace that was filled otherwise."""
 
+    def renew_epoch(self, epoch_id: str) -> None:
+        """Where there is one: it is another life from here on, since what was acknowledged in this one was lost."""
+
     def beat(self) -> Epoch | None:
         """Let the pulse grow by one; answers with the epoch as it was before, None where there is none."""

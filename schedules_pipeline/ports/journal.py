@@ -72,6 +72,9 @@ class Comparisons(Protocol):
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
         """Neither side has them any more."""
 
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
+        """Those of these schedules, of those that have one."""
+
     def all(self) -> dict[ScheduleKey, Comparison]: ...
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:

@@ -5,7 +5,7 @@ was: empty, another one, or gone back to an earlier state. The memory of what th
 outside it; the caller keeps it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schedules_pipeline.ports.coldstart import ColdstartBook, Epoch
 from schedules_pipeline.ports.upstream import NotificationQueue
@@ -26,11 +26,14 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason``: why a coldstart is wanted; "" if none is. ``purge``: what waits would only be in its way."""
+    """``reason``: why a coldstart is wanted; "" if none is. ``purge``: what waits would only be in its way.
+    ``has_gone_back``: what was acknowledged in this epoch was lost.
+    """
 
     remembered: Remembered
     reason: str = ""
     purge: bool = False
+    has_gone_back: bool = False
 
 
 class Protector:
@@ -51,6 +54,10 @@ class Protector:
         """Look, and ask for a coldstart where one is wanted and none is open."""
         found, waiting = self._book.beat(), self._queue.depth().waiting
         verdict = judge(remembered, found, waiting, self._threshold)
+        if found is not None and verdict.has_gone_back:
+            # Before anything else: versions that partners have seen will be numbered again, with other content.
+            self._book.renew_epoch(new_id)
+            found = replace(found, id=new_id)
         latest = self._book.latest()
         if latest is not None and not latest.stage.is_final:
             return Verdict(_put_off(verdict, remembered, found))
@@ -67,7 +74,9 @@ def judge(remembered: Remembered, found: Epoch | None, waiting: int, threshold: 
     """
     in_storm = waiting > (threshold // 2 if remembered.in_storm else threshold)
     if lost := _find_lost(remembered.epoch, found) or remembered.owed:
-        return Verdict(Remembered(None, in_storm), lost)
+        return Verdict(
+            Remembered(None, in_storm), lost, has_gone_back=_lost_looks(remembered.epoch, found) > 0
+        )
     kept = Remembered(found, in_storm)
     if in_storm and not remembered.in_storm:
         reason = f"{waiting} catalogue events wait, more than the {threshold} that are taken one by one"
@@ -94,7 +103,15 @@ def _find_lost(remembered: Epoch | None, found: Epoch | None) -> str:
         return ""
     if found.id != remembered.id:
         return f"our keyspace is another one: epoch {found.id}, remembered was {remembered.id}"
-    # The look that remembered a pulse has let it grow, so one that has not grown was lost.
-    if (lost := remembered.pulse + 1 - found.pulse) > 0:
+    if (lost := _lost_looks(remembered, found)) > 0:
         return f"our keyspace has gone back in time, by {lost} of the looks that it has counted"
     return ""
+
+
+def _lost_looks(remembered: Epoch | None, found: Epoch | None) -> int:
+    """How many looks the same epoch has forgotten. The look that remembered a pulse has let it grow, so one that has
+    not grown was lost.
+    """
+    if remembered is None or found is None or found.id != remembered.id:
+        return 0
+    return max(0, remembered.pulse + 1 - found.pulse)

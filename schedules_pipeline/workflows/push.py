@@ -22,12 +22,13 @@ from schedules_pipeline.ports.subscriptions import SubscriptionBook
 from schedules_pipeline.workflows.clock import Clock
 from schedules_pipeline.workflows.push_changes import WebhookPush
 from schedules_pipeline.workflows.push_files import FilesPush
-from schedules_pipeline.workflows.push_turn import LEASE_FOR, Overtaken, Turn
+from schedules_pipeline.workflows.push_turn import LEASE_FOR, Interrupted, Overtaken, Turn
 
 
 class PushOutcome(StrEnum):
     """``TOLD``: everything, or as much as a turn has time for. ``HELD``: partners are not served from our keyspace, or
     it is not whole. ``BUSY``: somebody else is at it, or it is not due. ``OVERTAKEN``: somebody else took it over.
+    ``INTERRUPTED``: this process ends.
     """
 
     TOLD = "told"
@@ -36,6 +37,7 @@ class PushOutcome(StrEnum):
     HELD = "held"
     BUSY = "busy"
     OVERTAKEN = "overtaken"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,21 @@ class PushReport:
     outcome: PushOutcome
     delivered: int = 0
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedExtent:
+    """How far the feed goes, up to where it is trimmed, and of which keyspace it is."""
+
+    last: str
+    trimmed: str
+    epoch: str
+
+    def is_ahead_of(self, standing: Standing) -> bool:
+        """Whether there is anything that a subscription has not been told, or may not have been."""
+        progress = standing.progress
+        at = place(progress.position)
+        return progress.epoch != self.epoch or at < place(self.last) or at < place(self.trimmed)
 
 
 class Jitter(Protocol):
@@ -66,6 +83,16 @@ class Pusher:
     patience: timedelta = timedelta(hours=24)
     jitter: Jitter = field(default_factory=SystemRandom)
 
+    def has_something_for(self, standing: Standing, extent: FeedExtent) -> bool:
+        """Whether a turn at it is worth while now."""
+        now, subscription = self.clock(), standing.subscription
+        if not standing.is_due(now):
+            return False
+        is_files = subscription.kind is SubscriptionKind.FILES
+        return extent.is_ahead_of(standing) or (
+            is_files and self.files.rules.is_full_due(standing.progress, now)
+        )
+
     def push(self, name: str, is_stopping: Callable[[], bool] = lambda: False) -> PushReport:
         """One turn at one subscription. Raises :class:`ServiceError` where our store does not answer."""
         lease = self.book.take(name, self.clock(), LEASE_FOR)
@@ -76,6 +103,8 @@ class Pusher:
             outcome = self._take_turn(turn, lease.standing)
         except Overtaken:
             return PushReport(name, PushOutcome.OVERTAKEN, turn.delivered)
+        except Interrupted:
+            outcome = self._end(turn, PushOutcome.INTERRUPTED)
         return PushReport(name, outcome, turn.delivered, turn.progress.problem)
 
     def _take_turn(self, turn: Turn, standing: Standing) -> PushOutcome:
@@ -110,18 +139,3 @@ class Pusher:
     def _end(turn: Turn, outcome: PushOutcome) -> PushOutcome:
         turn.end(turn.progress)
         return outcome
-
-
-@dataclass(frozen=True, slots=True)
-class FeedExtent:
-    """How far the feed goes, up to where it is trimmed, and of which keyspace it is."""
-
-    last: str
-    trimmed: str
-    epoch: str
-
-    def is_ahead_of(self, standing: Standing) -> bool:
-        """Whether there is anything that a subscription has not been told, or may not have been."""
-        progress = standing.progress
-        at = place(progress.position)
-        return progress.epoch != self.epoch or at < place(self.last) or at < place(self.trimmed)

@@ -11,11 +11,12 @@ A full manifest writes every file anew and deletes what does not belong, so it m
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.domain.subscriptions import Progress
 from schedules_pipeline.errors import ConfigurationError, InvalidRecord
 from schedules_pipeline.formats.delivered_file import FILE_FORMATS, MEDIA_TYPE, FileFormat, render_file
 from schedules_pipeline.formats.file_manifest import (
@@ -32,12 +33,13 @@ from schedules_pipeline.formats.file_manifest import (
 )
 from schedules_pipeline.formats.partner_document import split_document
 from schedules_pipeline.ports.feed import Change, ChangeFeed, place
-from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.subscriptions import SHELF_GIVES_UP_AFTER, FileShelf
 from schedules_pipeline.workflows.push_turn import Turn
 from schedules_pipeline.workflows.shared_rows import SharedRows
 
 RenderCursor = Callable[[str, str], str]
+Documents = Callable[[Sequence[ScheduleKey]], Mapping[ScheduleKey, bytes]]
+"""The published documents, of those that have one."""
 
 _JSON = "application/json"
 _FILES = "schedules/"
@@ -53,6 +55,9 @@ class FileRules:
 
     full_every: timedelta = timedelta(hours=24)
     update_every: timedelta = timedelta(seconds=60)
+
+    def is_full_due(self, progress: Progress, now: datetime) -> bool:
+        return progress.full_at is None or now - progress.full_at >= self.full_every
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class FilesPush:
 
     feed: ChangeFeed
     rows: SharedRows
-    schedules: ScheduleStore
+    documents: Documents
     shelf: FileShelf | None
     render_cursor: RenderCursor
     rules: FileRules = FileRules()
@@ -123,9 +128,9 @@ class _Round:
         written_for = (pointer.epoch, pointer.services, pointer.formats)
         if written_for != (self.at.epoch, self.at.partner.services, turn.subscription.formats):
             return True
-        full_at = turn.progress.full_at
-        is_over = full_at is None or turn.now - full_at >= rules.full_every
-        return is_over or turn.progress.epoch != self.at.epoch or len(pointer.updates) >= _MOST_UPDATES
+        if rules.is_full_due(turn.progress, turn.now) or turn.progress.epoch != self.at.epoch:
+            return True
+        return len(pointer.updates) >= _MOST_UPDATES
 
     def _changes(self, begin: str) -> tuple[dict[ScheduleKey, Change], str] | None:
         """The latest row of every schedule that changed after a position and is the partner's, and the position up
@@ -188,7 +193,7 @@ class _Round:
         """Those that are published now, as they are now."""
         left = iter(keys)
         while some := list(islice(left, _READ_AT_ONCE)):
-            documents = self.push.schedules.documents(some)
+            documents = self.push.documents(some)
             for key in some:
                 if key in documents:
                     yield self._put_schedule(key, documents[key])
@@ -234,10 +239,12 @@ class _Round:
         turn = self.at.turn
         if is_told:
             turn.deliver(end, self.at.epoch)
-        turn.progress = replace(turn.progress.passed(end), next_at=turn.now + self.push.rules.update_every)
+        next_at = turn.now + self.push.rules.update_every
+        turn.progress = replace(turn.progress.healed().passed(end), next_at=next_at)
 
     def _secure(self) -> None:
-        """Nothing is written that could arrive after the lease is over."""
+        """Nothing is written that could arrive after the lease is over, nor long after this process was to end."""
+        self.at.turn.go_on()
         self.at.turn.secure(SHELF_GIVES_UP_AFTER)
 
     def _cursor(self, position: str) -> str:

@@ -19,6 +19,10 @@ class Overtaken(Exception):
     """Somebody else has the subscription by now, or it was removed: nothing that this turn knows counts any more."""
 
 
+class Interrupted(Exception):
+    """The process ends; the next turn begins with what this one has not written down."""
+
+
 class Turn:
     """Every change of :attr:`progress` is written before anything else is done, and the lease goes on with it."""
 
@@ -38,6 +42,11 @@ class Turn:
     @property
     def now(self) -> datetime:
         return self._clock()
+
+    def go_on(self) -> None:
+        """Raises :class:`Interrupted` where this process is about to end."""
+        if self._is_stopping():
+            raise Interrupted
 
     def goes_on(self) -> bool:
         """Whether there is time for another request."""

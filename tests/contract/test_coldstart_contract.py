@@ -152,6 +152,19 @@ def test_the_pulse_of_an_epoch_grows(store: Store) -> None:
     assert store.coldstarts.epoch() == Epoch("one", 2)
 
 
+def test_an_epoch_is_renewed_where_there_is_one(store: Store) -> None:
+    """Another life begins where there was one, and its pulse goes on; an empty keyspace stays without any."""
+    store.coldstarts.renew_epoch("too early")
+    without = store.coldstarts.epoch()
+    store.coldstarts.begin_epoch("one")
+    store.coldstarts.beat()
+
+    store.coldstarts.renew_epoch("two")
+
+    assert without is None
+    assert store.coldstarts.epoch() == Epoch("two", 1)
+
+
 def test_many_are_listed(store: Store) -> None:
     """More schedules than one command takes are listed whole."""
     many = [ScheduleKey.parse(f"alder_{n}/2026-03-28") for n in range(2_500)]

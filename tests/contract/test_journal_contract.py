@@ -154,6 +154,17 @@ def test_a_pass_that_never_succeeded_has_no_success(store: Store) -> None:
     assert store.passes.all()[PassName.RECONCILIATION].latest_success is None
 
 
+def test_comparisons_are_found_by_schedule(store: Store) -> None:
+    """Of the schedules that are asked for, those come back that have been compared."""
+    comparison = Comparison(2, Verdict.MATCHES, "2026-03-28T10:00:00Z")
+    store.comparisons.keep({_A: comparison})
+
+    found = store.comparisons.find([_A, _B])
+
+    assert found == {_A: comparison}
+    assert store.comparisons.find([]) == {}
+
+
 def test_comparisons_are_forgotten(store: Store) -> None:
     """A schedule that neither side has any more is no longer listed; forgetting the unknown is allowed."""
     comparison = Comparison(1, Verdict.MATCHES, "2026-03-28T12:00:00+00:00")

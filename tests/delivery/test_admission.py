@@ -148,7 +148,7 @@ def test_a_minutes_worth_may_come_at_once() -> None:
     assert problem.headers == {
         "Retry-After": "20",
         "RateLimit-Policy": '"minute";q=3;w=60, "day";q=100;w=86400',
-        "RateLimit": '"minute";r=0;t=60, "day";r=97;t=43200',
+        "RateLimit": '"minute";r=0;t=20, "day";r=97;t=43200',
     }
     assert problem.members == {"violated-policies": ["minute"]}
 

@@ -19,7 +19,7 @@ from schedules_pipeline.delivery.broadcasts_of import (
     render_place,
 )
 from schedules_pipeline.delivery.lineage import Lineage
-from schedules_pipeline.domain.airing import Airing, Place
+from schedules_pipeline.domain.airing import Airing, Place, find_airings
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
@@ -45,8 +45,12 @@ class _Published:
         return self._by_key.get(of)
 
     def references(self) -> list[Reference]:
-        """As an index would have them that knows no better than that every schedule may show everything."""
-        return [Reference(of) for of in self._by_key]
+        """As the index has them, and one too many: of every schedule that lists anything that is not blanked."""
+        return [
+            Reference(of)
+            for of, listed in self._by_key.items()
+            if any(not shown.is_blanked for shown in listed.showings)
+        ]
 
 
 def _lineage(*items: CatalogueItem) -> Lineage:
@@ -120,6 +124,17 @@ def test_blanked_broadcast_is_not_found() -> None:
     assert [airing.showing for airing in page.airings] == [unknown]
 
 
+def test_later_version_of_the_day_beside_counts() -> None:
+    """Where days overlap and the one that was published last has blanked a broadcast, it is not found."""
+    night = datetime(2026, 3, 11, 1, tzinfo=UTC)
+    before = schedule(key(), [showing(1, night)], seq=1)
+    after = schedule(key(days=1), [showing(1, night, episode_pid=None)], seq=2)
+
+    page = _ask(Question(EPISODE, _WEEK, 10), _Published([before, after]))
+
+    assert page == Page((), None)
+
+
 def test_what_is_on_air_at_the_start_is_included() -> None:
     """A showing that ends after the window's start is asked for, one that ends at it or starts at its end is not."""
     over, on_air, beyond = (
@@ -140,16 +155,16 @@ def test_service_that_may_not_be_seen_is_not_looked_into() -> None:
 
     look = plan_look(references, Question(EPISODE, _WEEK, 10), lambda sid: sid == BIRCH)
 
-    assert look == [(TODAY, [key(BIRCH)])]
+    assert look == [(TODAY + timedelta(days=days), [key(BIRCH, days)]) for days in (-1, 0, 1)]
 
 
 def test_days_outside_of_the_window_are_not_looked_into() -> None:
-    """However many schedules show it, only the days are looked into that may reach into the window."""
+    """However many schedules show it, only days that may reach into the window, and those beside, are looked into."""
     references = [Reference(key(days=days)) for days in range(-30, 31)]
 
     look = plan_look(references, Question(EPISODE, _WEEK, 10), lambda sid: True)
 
-    assert [day for day, _ in look] == [TODAY + timedelta(days=days) for days in range(-2, 10)]
+    assert [day for day, _ in look] == [TODAY + timedelta(days=days) for days in range(-3, 11)]
 
 
 def test_full_page_looks_no_further() -> None:
@@ -167,7 +182,9 @@ def test_full_page_looks_no_further() -> None:
 def test_page_ends_after_so_many_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that has looked into many schedules ends, though it is not full, and says where to go on."""
     monkeypatch.setattr(broadcasts_of, "MOST_SCHEDULES", 3)
-    published = _Published([schedule(key(days=days), []) for days in range(8)])
+    published = _Published(
+        [schedule(key(days=days), [showing(days, NOON, episode_pid=_OTHER)]) for days in range(8)]
+    )
     question = Question(EPISODE, _WEEK, 10)
 
     first, *rest = _ask_on(question, published)
@@ -176,7 +193,7 @@ def test_page_ends_after_so_many_schedules(monkeypatch: pytest.MonkeyPatch) -> N
     assert first.following is not None
     assert first.following.start > NOON
     assert rest[-1].following is None
-    assert set(published.looked_into) == {key(days=days) for days in range(8)}
+    assert {key(days=days) for days in range(8)} <= set(published.looked_into)
 
 
 _days = st.lists(
@@ -185,7 +202,7 @@ _days = st.lists(
         st.integers(-3, 10),
         st.lists(
             st.tuples(
-                st.integers(1, 20),
+                st.integers(1, 6),
                 st.integers(-60, 60 * 29),
                 st.integers(1, 300),
                 st.sampled_from([EPISODE, _OTHER, None]),
@@ -203,13 +220,13 @@ _days = st.lists(
 def _schedules(
     rows: Iterable[tuple[Sid, int, list[tuple[int, int, int, Pid | None]], int]],
 ) -> list[PublishedSchedule]:
-    """Numbers of broadcasts are of one day, unless two days share them as where one moves."""
+    """Two days that follow each other may list the same broadcast, as where it moves or days overlap."""
     return [
         schedule(
             key(sid, days),
             [
                 showing(
-                    number + 100 * (days + 3),
+                    number + 100 * ((days + 3) // 2),
                     datetime(2026, 3, 10, tzinfo=UTC) + timedelta(days=days, minutes=minutes),
                     lasts,
                     episode_pid=pid,
@@ -234,13 +251,13 @@ def test_pages_together_are_everything_in_order(
         patch.setattr(broadcasts_of, "MOST_SCHEDULES", most_schedules)
         pages = _ask_on(question, _Published(schedules))
 
-    expected = [
-        Airing(listed.key, shown)
-        for listed in schedules
-        for shown in listed.showings
-        if shown.episode_pid == EPISODE and shown.end > _WEEK.start and shown.start < _WEEK.end
+    assert [airing for page in pages for airing in page.airings] == [
+        airing
+        for airing in find_airings(schedules)
+        if airing.showing.episode_pid == EPISODE
+        and airing.showing.end > _WEEK.start
+        and airing.showing.start < _WEEK.end
     ]
-    assert [a for page in pages for a in page.airings] == sorted(expected, key=lambda a: a.place)
     assert all(len(page.airings) <= limit for page in pages)
 
 

@@ -178,12 +178,12 @@ def test_answer_is_what_the_episodes_say() -> None:
 
 
 def test_schedules_are_looked_into_that_may_have_begun_since() -> None:
-    """Only the days between then and now are looked into, and only of services that may be seen."""
+    """Only the days between then and now, and those beside them, are looked into, of services that may be seen."""
     references = [Reference(key(sid, days)) for days in range(-30, 9) for sid in (ALDER, BIRCH)]
 
     planned = plan_schedules(references, _SINCE, NOON, lambda sid: sid == BIRCH)
 
-    assert planned == [key(BIRCH, days) for days in range(-5, 2)]
+    assert planned == [key(BIRCH, days) for days in range(-6, 3)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from schedules_pipeline.delivery.now_next import (
     find_now_next,
     first_boundary,
     now_next_fields,
-    seconds_fresh,
+    fresh_seconds,
 )
 from schedules_pipeline.domain.published import Showing
 
@@ -110,7 +110,7 @@ def test_answer_holds_until_its_boundary(showings: list[Showing], minutes: int) 
 )
 def test_answer_is_kept_until_the_boundary_at_most_a_minute(until: datetime | None, seconds: int) -> None:
     """An answer may be kept for whole seconds, up to the boundary and no longer than a minute."""
-    kept = seconds_fresh(NOON, until)
+    kept = fresh_seconds(NOON, until)
 
     assert kept == seconds
 

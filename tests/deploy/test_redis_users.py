@@ -24,10 +24,12 @@ from schedules_pipeline.adapters.redis.legacy import RedisLegacyKeyspace
 from schedules_pipeline.adapters.redis.link import RedisLink, connect
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.local.servers import RedisServer
 from schedules_pipeline.monitoring.collector import PipelineCollector
 from schedules_pipeline.monitoring.parts import parts_of
 from schedules_pipeline.ports.coldstart import Stage
+from schedules_pipeline.ports.partners import UsageKind, UsageLine
 from schedules_pipeline.ports.served import Served, ServedSource
 from schedules_pipeline.ports.work import Cause, Origin
 
@@ -174,6 +176,26 @@ def test_the_delivery_user_reads_what_partners_are_served(server: Server, source
         assert _refused(client, "HGETALL", names.state(keys[0]))
         assert _refused(client, "SET", names.document(keys[0]), "another")
         assert _refused(client, "XTRIM", names.feed("changes"), "MAXLEN", "0")
+
+
+def test_the_delivery_user_counts_what_partners_use(server: Server, source: FakeUpstreams) -> None:
+    """It reads partners and adds to their usage, which monitoring reads; it enters and changes no partner."""
+    partner, day = Partner("acme", FakeClock()()), FakeClock()().date()
+    line = UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "200")
+    books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.partners for user in _USERS}
+    books["operator"].create(partner)
+
+    books["delivery"].add_usage(day, {line: 2})
+
+    assert books["delivery"].all() == [partner]
+    assert books["delivery"].usage(day) == books["monitoring"].usage_totals() == {line: 2}
+    for user in ("delivery", "pipeline", "monitoring"):
+        with pytest.raises((exceptions.NoPermissionError, exceptions.ResponseError)):
+            books[user].remove("acme")
+    with pytest.raises(exceptions.NoPermissionError):
+        books["monitoring"].all()
+    with pytest.raises(exceptions.NoPermissionError):
+        books["pipeline"].add_usage(day, {line: 1})
 
 
 def test_the_users_have_the_commands_that_the_code_sends_and_no_others(redis_client: Redis) -> None:

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
+from delivery.guides import ALDER, BIRCH, EPISODE, NOON, key, schedule, showing
 
-from schedules_pipeline.domain.airing import Place, find_airings
+from schedules_pipeline.domain.airing import Place, find_airings, find_wanted
 
 
 def test_airings_are_in_order_of_start_then_service_then_pid() -> None:
@@ -49,3 +49,17 @@ def test_start_of_an_instant_is_before_every_airing_of_it() -> None:
     (found,) = find_airings([schedule(key(), [showing(1, NOON)])])
 
     assert Place(NOON) < found.place < Place(NOON + timedelta(seconds=1))
+
+
+def test_wanted_broadcast_that_was_published_otherwise_is_not_found() -> None:
+    """Of what is wanted that counts which the schedule that was published last has, wanted or not."""
+    night = NOON + timedelta(hours=14)
+    before = schedule(key(), [showing(1, night), showing(2, night)], seq=1)
+    after = schedule(key(days=1), [showing(1, night, episode_pid=None), showing(3, night)], seq=2)
+
+    found = find_wanted([before, after], lambda shown: shown.episode_pid == EPISODE)
+
+    assert [(a.key, a.showing.broadcast_pid) for a in found] == [
+        (before.key, "w0000002"),
+        (after.key, "w0000003"),
+    ]

@@ -396,6 +396,19 @@ def test_moved_broadcast_is_shown_once(old_hours: int, new_hours: int) -> None:
     assert shown == [(), (after,)]
 
 
+@given(_weeks(), _cuts, st.permutations(range(5)))
+def test_order_of_the_schedules_does_not_matter(
+    week: tuple[ZoneInfo, Sid, list[PublishedSchedule]], text: str, order: list[int]
+) -> None:
+    """A guide depends on the schedules, and not on the order in which they are given."""
+    zone, sid, schedules = week
+    stretch = DayCut.parse(text).stretch(BroadcastCalendar(zone), sid, schedules[2].key.date)
+
+    guide = cut_guide(stretch, "Alder", [schedules[number] for number in order])
+
+    assert guide == cut_guide(stretch, "Alder", schedules)
+
+
 def test_radio_broadcast_of_two_days_is_shown_once() -> None:
     """What radio's 30-hour day and the next both list is once in a partner's day."""
     early = _showing(1, _instant("2026-01-16T03:00"))

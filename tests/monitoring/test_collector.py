@@ -16,6 +16,7 @@ from schedules_pipeline.monitoring.series import COUNTERS, DURATIONS, METRICS, S
 from schedules_pipeline.ports.coldstart import Request
 from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
+from schedules_pipeline.ports.partners import NOBODY, UsageKind, UsageLine
 from schedules_pipeline.ports.passes import PassName, PassReport
 from schedules_pipeline.ports.upstream import QueueDepth
 from schedules_pipeline.ports.work import Failure
@@ -24,6 +25,15 @@ from schedules_pipeline.ports.work import Failure
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
+
+
+_USAGE = {
+    UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "200"): 5,
+    UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "304"): 7,
+    UsageLine("acme", UsageKind.BYTES): 9_000,
+    UsageLine(NOBODY, UsageKind.REQUESTS, "none", "401"): 2,
+    UsageLine(NOBODY, UsageKind.PROBLEMS, "", "no-key"): 2,
+}
 
 
 def test_everything_is_there_before_anything_happened(stage: Stage) -> None:
@@ -246,6 +256,21 @@ def test_a_defect_of_one_part_is_told_with_its_traceback() -> None:
     assert [(line["part"], type(line["exc_info"])) for line in lines] == [("broken", KeyError)]
 
 
+def test_usage_is_shown_by_partner(stage: Stage) -> None:
+    """The totals of all days: requests by route and status, bytes, problems; also of those without a key."""
+    today = stage.clock().date()
+    stage.store.partners.add_usage(today - timedelta(days=1), _USAGE)
+    stage.store.partners.add_usage(today, _USAGE)
+
+    scrape = stage.scrape()
+
+    requests, route = "schedules_delivery_requests_total", "/v1/changes"
+    assert scrape.value(requests, partner="acme", route=route, status="304") == 14
+    assert scrape.value(requests, partner="(none)", route="none", status="401") == 4
+    assert scrape.value("schedules_delivery_bytes_total", partner="acme") == 18_000
+    assert scrape.value("schedules_delivery_problems_total", partner="(none)", problem="no-key") == 4
+
+
 def test_a_part_that_hangs_is_given_up_and_not_asked_again() -> None:
     """A scrape ends without it, and the next scrape waits for the same answer rather than asking once more."""
     released, asked = threading.Event(), threading.Semaphore(0)
@@ -285,6 +310,7 @@ def _fill(stage: Stage) -> None:
     stage.store.passes.note(PassReport(PassName.PARITY, now, now, {"schedules": 1}))
     stage.store.comparisons.keep({KEY: Comparison(1, Verdict.MATCHES, "x")})
     stage.store.intake.polled(QueueName.SCHEDULE_EVENTS, now, now)
+    stage.store.partners.add_usage(now.date(), _USAGE)
     _raise_alarm(stage)
 
 

@@ -59,7 +59,7 @@ def test_rows_are_what_an_operator_looks_for() -> None:
     """The page goes from what matters most to what is rarely looked at."""
     assert [panel["title"] for panel in _PANELS if panel["type"] == "row"] == [
         *("At a glance", "Freshness", "Throughput", "Queues", "Backlog"),
-        *("Parity with the old system", "Passes", "Coldstart"),
+        *("Parity with the old system", "Passes", "Coldstart", "Partners"),
     ]
 
 
@@ -73,7 +73,7 @@ def test_panels_ask_for_something(panel: dict[str, Any]) -> None:
 
     assert panel["type"] in {"stat", "timeseries", "bargauge"}
     assert panel["description"].endswith(".")
-    assert panel["fieldConfig"]["defaults"]["unit"] in {"s", "short", "ops", "percentunit"}
+    assert panel["fieldConfig"]["defaults"]["unit"] in {"s", "short", "ops", "percentunit", "Bps"}
     assert targets
     assert len(set(references)) == len(references)
     chosen = {"type": "prometheus", "uid": "${datasource}"}

@@ -125,6 +125,25 @@ def test_what_is_lost_during_a_coldstart_is_answered_to_afterwards() -> None:
     assert "gone back in time" in latest.request.reason
 
 
+def test_a_keyspace_that_has_gone_back_begins_another_life() -> None:
+    """Where acknowledged writes were lost, cursors of the feed from before must mean nothing any more; in every other
+    case they go on.
+    """
+    clock = FakeClock()
+    store = fake_store(clock)
+    pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
+    store.coldstarts.begin_epoch("zero")
+    pipeline.protector.look(Remembered(Epoch("another", 3)), "one")
+    unharmed = store.coldstarts.epoch()
+
+    pipeline.protector.look(Remembered(Epoch("zero", 5)), "two")
+
+    renewed = store.coldstarts.epoch()
+    assert unharmed is not None
+    assert renewed is not None
+    assert (unharmed.id, renewed.id) == ("zero", "two")
+
+
 def test_a_storm_during_a_coldstart_is_answered_to_afterwards() -> None:
     """A coldstart that purges nothing leaves a storm to be dealt with."""
     clock = FakeClock()

@@ -24,6 +24,17 @@ def s3_client(region: str, endpoint_url: str | None) -> "S3Client":
     return boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
 
 
+def files_client(region: str, endpoint_url: str | None, threads: int) -> "S3Client":
+    """Gives up within what :data:`~schedules_pipeline.ports.subscriptions.SHELF_GIVES_UP_AFTER` says."""
+    config = Config(
+        max_pool_connections=threads,
+        connect_timeout=5,
+        read_timeout=10,
+        retries={"mode": "standard", "max_attempts": 2},
+    )
+    return boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+
+
 def sqs_client(region: str, endpoint_url: str | None) -> "SQSClient":
     """Waits longer for an answer than the longest poll lasts."""
     config = Config(read_timeout=_LONGEST_POLL_SECONDS + 10, retries={"mode": "standard", "max_attempts": 3})

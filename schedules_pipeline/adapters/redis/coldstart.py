@@ -28,6 +28,7 @@ class RedisColdstartBook:
         self._take, self._built = link.script("take_coldstart"), link.script("built_coldstart")
         self._settle = link.script("settle_coldstart")
         self._end, self._beat = link.script("end_coldstart"), link.script("beat_epoch")
+        self._renew = link.script("renew_epoch")
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
         self._run(self._open, ("book", "left", "leader"), coldstart_id, _REQUEST.dump_json(request))
@@ -80,6 +81,9 @@ class RedisColdstartBook:
 
     def begin_epoch(self, epoch_id: str) -> None:
         self._link.call("HSETNX", self._key("epoch"), "id", epoch_id)
+
+    def renew_epoch(self, epoch_id: str) -> None:
+        self._run(self._renew, ("epoch",), epoch_id)
 
     def beat(self) -> Epoch | None:
         found = self._run(self._beat, ("epoch",))

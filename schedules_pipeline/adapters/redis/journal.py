@@ -76,6 +76,14 @@ class RedisComparisons:
         if keys:
             self._link.call("HDEL", self._key, *map(str, keys))
 
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
+        values = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
+        return {
+            key: _COMPARISON.validate_json(value)
+            for key, value in zip(keys, values, strict=True)
+            if value is not None
+        }
+
     def all(self) -> dict[ScheduleKey, Comparison]:
         rows = self._link.call("HGETALL", self._key)
         return {

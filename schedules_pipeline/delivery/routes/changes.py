@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from datetime import date
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +23,7 @@ from schedules_pipeline.delivery.changes import (
     page_of,
     position_of,
     read_old_rows,
+    render_json,
 )
 from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
@@ -62,7 +62,7 @@ def router(delivery: Delivery) -> APIRouter:
         """The version of every service and day, removals included: what you have in another one, fetch."""
         chosen = frozenset(Sid(text) for text in sids) or None
         scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
-        body = orjson.dumps(digest_fields(delivery.mirror, caller, scope))
+        body = render_json(digest_fields(delivery.mirror, caller, scope))
         return await answer(
             request,
             Representation(validator_of("digest", body), "application/json", cache_control(0), lambda: body),
@@ -87,7 +87,7 @@ def router(delivery: Delivery) -> APIRouter:
             with delivery.admission.waiting(caller):
                 page = await _awaited(delivery, request, caller, page, limit, wait)
         return Response(
-            orjson.dumps(page_fields(page)),
+            render_json(page_fields(page)),
             media_type="application/json",
             headers={"Cache-Control": NEVER_KEPT},
         )
@@ -169,13 +169,14 @@ async def _gone(request: Request) -> None:
 async def _events(delivery: Delivery, caller: Partner, page: Page) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
     while True:
-        yield b"".join(_event(page.after.epoch, entry) for entry in page.entries) + _place(page.after)
+        yield b"".join(_event(page.after.epoch, entry) for entry in page.entries)
+        yield _place(page.after)
         if _is_level(delivery, page):
             await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
         try:
             page = await _page(delivery, caller, render_cursor(page.after), _STREAM_PAGE)
         except Problem as problem:
-            yield b"event: reset\ndata: " + orjson.dumps(problem.document()) + b"\n\n"
+            yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"
             return
         except ServiceError:
             # What is missing is in the store alone, which is away; the reader comes back, with its cursor.
@@ -184,7 +185,7 @@ async def _events(delivery: Delivery, caller: Partner, page: Page) -> AsyncItera
 
 def _event(epoch: str, entry: FeedEntry) -> bytes:
     cursor = render_cursor(Extent(epoch, entry.position)).encode()
-    return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, orjson.dumps(change_fields(entry.change)))
+    return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, render_json(change_fields(entry.change)))
 
 
 def _place(extent: Extent) -> bytes:

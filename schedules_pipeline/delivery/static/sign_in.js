@@ -1,5 +1,4 @@
 // Takes a key from the address, where no server's log can see it, and signs in with it.
-import "./appearance.js";
 
 const given = new URLSearchParams(location.hash.slice(1)).get("key");
 if (given) {

@@ -1,0 +1,184 @@
+"""The guide over a delivery: gathers what each page is made from, and says when it is another page.
+
+Belongs here: what is read for which page, and who is told what. Does not belong here: what a page holds
+(``guide_pages``, ``guide_detail``), how it is written (``pages``), and HTTP (``routes.guide``).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.guide_detail import (
+    MOST_CHANGES,
+    MOST_VERSIONS,
+    Parity,
+    Version,
+    broadcasts_of,
+    changed_lately,
+    clock,
+    latest_of,
+    moment,
+    parity_of,
+    seconds_from_notification,
+    version_of,
+)
+from schedules_pipeline.delivery.guide_pages import (
+    Asked,
+    DetailPage,
+    Link,
+    Panel,
+    Standing,
+    days_of,
+    guide_page,
+    long_name,
+    row_for,
+)
+from schedules_pipeline.delivery.guide_view import day_of, days_around, frame_of, parse_begin
+from schedules_pipeline.delivery.pages import MEDIA_TYPE, Pages
+from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
+from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.errors import ServiceError
+
+CHECKED_EACH_TIME: Final = "private, no-cache"
+
+_ROWS_LOOKED_AT = 2_000
+
+
+class Guide:
+    """Everything that may take a while is left to the representations, which render in a worker thread."""
+
+    def __init__(self, delivery: Delivery, pages: Pages) -> None:
+        self._delivery = delivery
+        self._pages = pages
+
+    def whole(self, caller: Partner, asked: Asked) -> Representation:
+        """The grid, or what a search has found."""
+        delivery, now = self._delivery, self._delivery.clock()
+        sids = [sid for sid in delivery.mirror.services() if caller.may_see(sid)]
+        panel, standing = self._panel(caller, now), self._standing(now)
+
+        def render() -> bytes:
+            view = guide_page(
+                asked, now, sids, delivery.calendar, delivery.names, delivery.mirror, panel, standing
+            )
+            return self._pages.render("guide.html", view=view, partner=caller)
+
+        return self._represent(render, "guide", asked, caller, standing.is_stale, _minute(now))
+
+    def row(self, key: ScheduleKey, like: Sid, begin: str) -> Representation:
+        """One service's row, in a grid that shows the day of ``like``."""
+        delivery, now = self._delivery, self._delivery.clock()
+        frame = frame_of(delivery.calendar, ScheduleKey(like, key.date), now, parse_begin(begin))
+
+        def render() -> bytes:
+            return self._pages.render("row.html", row=row_for(frame, key, delivery.names, delivery.mirror))
+
+        held = [delivery.mirror.held(ScheduleKey(key.sid, day)) for day in days_around(key.date)]
+        versions = [(one.seq, one.published_at) if one else None for one in held]
+        return self._represent(render, "row", key, frame.window, versions, _minute(now))
+
+    def changes(self, caller: Partner) -> Representation:
+        """What has changed in the last hour."""
+        panel = self._panel(caller, self._delivery.clock())
+        return self._represent(lambda: self._pages.render("changes.html", panel=panel), "changes", panel)
+
+    def showing(self, key: ScheduleKey, pid: Pid) -> Representation:
+        """One broadcast in full. Blocking. Raises :class:`Problem` where the schedule does not list it."""
+        delivery, now = self._delivery, self._delivery.clock()
+        schedule = delivery.mirror.schedule(key)
+        showings = [one for one in schedule.showings if one.broadcast_pid == pid] if schedule else []
+        if not showings:
+            raise Problem(NOT_FOUND, f"{key} lists no broadcast {pid}, or no longer.")
+        zone, images = delivery.calendar.zone, delivery.rules.image_url_template
+        body = self._pages.render(
+            "showing.html",
+            b=next(broadcasts_of(showings, zone, now, images)),
+            key=key,
+            name=delivery.names.of(key.sid),
+            day_name=long_name(key.date),
+        )
+        return self._represent(lambda: body, "showing", body)
+
+    def schedule(self, caller: Partner, key: ScheduleKey) -> Representation:
+        """One schedule in full. Blocking. Raises :class:`Problem` where nothing was ever published of it."""
+        body = self._pages.render("detail.html", view=self._detail(caller, key), partner=caller)
+        return self._represent(lambda: body, "detail", body)
+
+    def _represent(self, render: Callable[[], bytes], *parts: object) -> Representation:
+        """``parts``: what the page is made from, besides what is published."""
+        validator = validator_of(self._pages.version, self._delivery.mirror.extent, *parts)
+        return Representation(validator, MEDIA_TYPE, CHECKED_EACH_TIME, render)
+
+    def _standing(self, now: datetime) -> Standing:
+        mirror, zone = self._delivery.mirror, self._delivery.calendar.zone
+        confirmed_at = mirror.confirmed_at
+        if confirmed_at is None:
+            return Standing("", is_stale=True, stream="")
+        is_stale = self._delivery.rules.staleness.is_stale(confirmed_at, now)
+        return Standing(f"{confirmed_at.astimezone(zone):%H:%M:%S}", is_stale, render_cursor(mirror.extent))
+
+    def _panel(self, caller: Partner, now: datetime) -> Panel:
+        names, zone = self._delivery.names, self._delivery.calendar.zone
+        rows = (entry.change for entry in self._delivery.tail.latest(_ROWS_LOOKED_AT))
+        changes = [change for change in changed_lately(rows, now) if caller.may_see(change.key.sid)]
+        latest = [
+            latest_of(change, names.of(change.key.sid), zone, tells_why=caller.is_operator)
+            for change in changes[:MOST_CHANGES]
+        ]
+        return Panel(tuple(latest), len(changes) - len(latest))
+
+    def _detail(self, caller: Partner, key: ScheduleKey) -> DetailPage:
+        delivery, now = self._delivery, self._delivery.clock()
+        standing, held, schedule = (
+            self._standing(now),
+            delivery.mirror.held(key),
+            delivery.mirror.schedule(key),
+        )
+        name, zone, images = (
+            delivery.names.of(key.sid),
+            delivery.calendar.zone,
+            delivery.rules.image_url_template,
+        )
+        if held is None:
+            raise Problem(NOT_FOUND, f"Nothing is published of {name} on {long_name(key.date)}.")
+        versions, seconds, parity = self._origins(key, held.seq) if caller.is_operator else ([], None, None)
+        return DetailPage(
+            key,
+            name,
+            days_of(key.date, day_of(delivery.calendar, key.sid, now)),
+            " to ".join(clock(at, zone) for at in delivery.calendar.window(key)),
+            held.seq,
+            held.etag,
+            moment(held.published_at, zone),
+            seconds,
+            tuple(broadcasts_of(schedule.showings if schedule else (), zone, now, images)),
+            [Link(offer.name, f"/v1/schedules/{key}.{offer.name}") for offer in delivery.offers.offers],
+            standing,
+            caller.is_operator,
+            versions,
+            parity,
+        )
+
+    def _origins(
+        self, key: ScheduleKey, seq: int
+    ) -> tuple[list[Version] | None, float | None, Parity | None]:
+        """The latest versions, how soon the one that is shown was published, and how it compares. Of a store that is
+        away: nothing, and None for the versions.
+        """
+        store, zone = self._delivery.store, self._delivery.calendar.zone
+        try:
+            changes, compared = store.history.versions(key), store.comparisons.find([key]).get(key)
+        except ServiceError:
+            return None, None, None
+        seconds = next((seconds_from_notification(change) for change in changes if change.seq == seq), None)
+        versions = [version_of(change, zone) for change in changes[:MOST_VERSIONS]]
+        return versions, seconds, parity_of(compared, seq) if compared else None
+
+
+def _minute(now: datetime) -> str:
+    """Until the next, nothing but the line that is now would be elsewhere."""
+    return f"{now:%Y%m%d%H%M}"

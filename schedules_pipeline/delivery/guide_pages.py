@@ -1,0 +1,315 @@
+"""Whole pages of the guide: what each shows, made from the mirror and what else is known. Pure, but for reading it.
+
+Belongs here: which services and days are shown, and what surrounds them. Does not belong here: the rows themselves
+(``guide_view``), and markup (``pages``).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final, Protocol
+from urllib.parse import urlencode
+
+from schedules_pipeline.delivery.guide_detail import Broadcast, Latest, Parity, Version
+from schedules_pipeline.delivery.guide_search import parse_query, search
+from schedules_pipeline.delivery.guide_view import (
+    Block,
+    Frame,
+    Row,
+    airings_in,
+    block_of,
+    day_of,
+    days_around,
+    frame_of,
+    row_of,
+)
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.published import PublishedSchedule
+
+MOST_SERVICES: Final = 150
+"""On one page."""
+
+TELEVISION: Final = "tv"
+RADIO: Final = "radio"
+
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+
+
+class Documents(Protocol):
+    """What is published."""
+
+    def schedule(self, key: ScheduleKey) -> PublishedSchedule | None: ...
+
+
+class Names(Protocol):
+    """What people call the services."""
+
+    def of(self, sid: Sid) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the reader wants to see. ``on``: None for today. ``begin``: None for the start of the day. ``group``: ""
+    for all services.
+    """
+
+    on: date | None = None
+    begin: time | None = None
+    group: str = ""
+    question: str = ""
+
+    def address(self, on: date) -> str:
+        """Of the same on another day, without what was searched for."""
+        begin = f"{self.begin:%H:%M}" if self.begin else ""
+        parameters = {"date": on.isoformat(), "from": begin, "group": self.group}
+        return "/guide?" + urlencode({name: value for name, value in parameters.items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Services that may be looked at by themselves."""
+
+    name: str
+    label: str
+    sids: tuple[Sid, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.sids)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What changed lately, the newest first; ``left_out`` counts what there was no room for."""
+
+    latest: Sequence[Latest]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How what is shown stands: ``as_of``: when the store last confirmed it. ``stream``: the cursor after which the
+    feed is to be followed.
+    """
+
+    as_of: str
+    is_stale: bool
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    service: str
+    start: datetime
+    block: Block
+    synopsis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The day of a page and those beside it, as they are called."""
+
+    on: date
+    name: str
+    previous: date
+    previous_name: str
+    following: date
+    following_name: str
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class GuidePage:
+    """``found``: None where nothing is searched for; then there are rows. ``hours``: those a page may begin at."""
+
+    asked: Asked
+    days: Days
+    frame: Frame
+    groups: Sequence[Group]
+    rows: Sequence[Row]
+    services_left_out: int
+    found: Sequence[Hit] | None
+    found_more: bool
+    panel: Panel
+    standing: Standing
+    hours: Sequence[str]
+    row_address: str
+
+    @property
+    def dates(self) -> str:
+        """The broadcast days whose changes may be seen here."""
+        return " ".join(map(str, days_around(self.days.on)))
+
+    @property
+    def begin(self) -> str:
+        return f"{self.asked.begin:%H:%M}" if self.asked.begin else ""
+
+    @property
+    def zone_name(self) -> str:
+        names = [f"{at.astimezone(self.frame.zone):%Z}" for at in self.frame.window]
+        return names[0] if names[0] == names[1] else f"{names[0]}, then {names[1]}"
+
+    @property
+    def odd_length(self) -> str:
+        """Of a day that is longer or shorter than others."""
+        length = self.frame.window.length
+        return f"{length // _HOUR} hours" if self.frame.changes_clocks and not self.asked.begin else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetailPage:
+    """One schedule. ``etag``: "" where it was removed. ``versions``: None where the store does not answer; it and
+    ``parity`` are shown to operators alone.
+    """
+
+    key: ScheduleKey
+    name: str
+    days: Days
+    hours: str
+    seq: int
+    etag: str
+    published: str
+    seconds: float | None
+    broadcasts: Sequence[Broadcast]
+    links: Sequence[Link]
+    standing: Standing
+    is_operator: bool
+    versions: Sequence[Version] | None
+    parity: Parity | None
+
+    @property
+    def is_removed(self) -> bool:
+        return not self.etag
+
+
+def days_of(on: date, today: date) -> Days:
+    previous, following = on - _DAY, on + _DAY
+    return Days(
+        on, long_name(on), previous, _short(previous, today), following, _short(following, today), today
+    )
+
+
+def long_name(on: date) -> str:
+    """``Saturday 28 March 2026``."""
+    return f"{on:%A %-d %B %Y}"
+
+
+def _short(on: date, today: date) -> str:
+    names = {-1: "Yesterday", 1: "Tomorrow"}
+    return names.get((on - today).days) or f"{on:%a %-d %b}"
+
+
+def groups_of(sids: Sequence[Sid], calendar: BroadcastCalendar, names: Names) -> list[Group]:
+    """All services first; then the two media, where there are both; then the families of several services whose ids
+    begin with the same two words.
+    """
+    radio = tuple(filter(calendar.is_radio, sids))
+    television = tuple(sid for sid in sids if not calendar.is_radio(sid))
+    groups = [Group("", "All services", tuple(sids))]
+    if radio and television:
+        groups += [Group(TELEVISION, "Television", television), Group(RADIO, "Radio", radio)]
+    families: dict[str, list[Sid]] = {}
+    for sid in sids:
+        families.setdefault("_".join(sid.split("_")[:2]), []).append(sid)
+    return groups + [
+        Group(family, names.of(Sid(family)), tuple(members))
+        for family, members in families.items()
+        if 1 < len(members) < len(sids)
+    ]
+
+
+def leading_service(sids: Sequence[Sid], calendar: BroadcastCalendar) -> Sid:
+    """Whose day a page shows: television's, where there is any."""
+    return next((sid for sid in sids if not calendar.is_radio(sid)), sids[0] if sids else Sid("television"))
+
+
+def guide_page(
+    asked: Asked,
+    now: datetime,
+    sids: Sequence[Sid],
+    calendar: BroadcastCalendar,
+    names: Names,
+    documents: Documents,
+    panel: Panel,
+    standing: Standing,
+) -> GuidePage:
+    """Of all the services that the reader may see. A group that there is not is taken for all of them."""
+    groups = groups_of(sids, calendar, names)
+    group = next((group for group in groups if group.name == asked.group), groups[0])
+    leading = leading_service(group.sids, calendar)
+    today = day_of(calendar, leading, now)
+    on = asked.on or today
+    frame = frame_of(calendar, ScheduleKey(leading, on), now, asked.begin)
+    shown = group.sids[:MOST_SERVICES]
+    words = parse_query(asked.question)
+    hits, found_more = _search(frame, shown, words, names, documents) if words else (None, False)
+    rows = [] if words else [row_for(frame, ScheduleKey(sid, on), names, documents) for sid in shown]
+    row_parameters = {
+        "date": on.isoformat(),
+        "like": leading,
+        "from": f"{asked.begin:%H:%M}" if asked.begin else "",
+    }
+    return GuidePage(
+        asked,
+        days_of(on, today),
+        frame,
+        groups,
+        rows,
+        len(group.sids) - len(shown),
+        hits,
+        found_more,
+        panel,
+        standing,
+        _hours(calendar, ScheduleKey(leading, on)),
+        "/guide/row?" + urlencode(row_parameters),
+    )
+
+
+def row_for(frame: Frame, key: ScheduleKey, names: Names, documents: Documents) -> Row:
+    return row_of(frame, key, names.of(key.sid), schedules_around(key, documents))
+
+
+def schedules_around(key: ScheduleKey, documents: Documents) -> Mapping[ScheduleKey, PublishedSchedule]:
+    """Those that may show something on the day, as far as they are published."""
+    keys = [ScheduleKey(key.sid, day) for day in days_around(key.date)]
+    found = ((around, documents.schedule(around)) for around in keys)
+    return {around: schedule for around, schedule in found if schedule is not None}
+
+
+def _search(
+    frame: Frame, sids: Iterable[Sid], words: Sequence[str], names: Names, documents: Documents
+) -> tuple[list[Hit], bool]:
+    """What is found, in the order of time."""
+    airings = [
+        airing
+        for sid in sids
+        for airing in airings_in(
+            frame.window, schedules_around(ScheduleKey(sid, frame.date), documents).values()
+        )
+    ]
+    found = search(sorted(airings, key=lambda airing: airing.place), words)
+    hits = [
+        Hit(
+            names.of(airing.key.sid),
+            airing.showing.start,
+            block_of(frame, airing),
+            airing.showing.episode.synopses.short if airing.showing.episode else "",
+        )
+        for airing in found.hits
+    ]
+    return hits, found.has_more
+
+
+def _hours(calendar: BroadcastCalendar, day: ScheduleKey) -> list[str]:
+    """Times of day at which a page may begin, each once."""
+    window = calendar.window(day)
+    instants = (window.start + n * _HOUR for n in range(window.length // _HOUR))
+    return list(dict.fromkeys(f"{at.astimezone(calendar.zone):%H:00}" for at in instants))

@@ -1,0 +1,100 @@
+"""The guide's pages as bytes: templates, and the files that they refer to.
+
+Every text in a page is escaped by the templates' own rule, whoever wrote it; control characters, which no page may
+hold, are made visible. Nothing is loaded from anywhere else, and no style or script stands in a page, so the policy
+that is sent with each forbids both.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from schedules_pipeline.domain.printable import shorten
+
+MEDIA_TYPE: Final = "text/html; charset=utf-8"
+
+_PACKAGE = "schedules_pipeline.delivery"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_SHORT_CHARACTERS = 120
+_MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+class Asset(NamedTuple):
+    """A file that pages refer to. ``version`` is another one whenever its bytes are."""
+
+    content: bytes
+    media_type: str
+    version: str
+
+
+class Pages:
+    """The templates and files of this package, read when it is made."""
+
+    def __init__(self) -> None:
+        self.assets = _read_assets()
+        self.version = blake2b("".join(a.version for a in self.assets.values()).encode()).hexdigest()[:12]
+        self._environment = Environment(
+            loader=PackageLoader(_PACKAGE),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_finalize,
+        )
+        self._environment.globals["asset"] = self._address_of
+        self._environment.filters["shorten"] = lambda value: shorten(str(value), _SHORT_CHARACTERS)
+
+    def render(self, template: str, **values: Any) -> bytes:
+        return self._environment.get_template(template).render(values).encode("utf-8", "backslashreplace")
+
+    def _address_of(self, name: str) -> str:
+        """With the version in it, so that a browser may keep the file for ever."""
+        return f"/static/{name}?v={self.assets[name].version}"
+
+
+def security_headers(image_url_template: str) -> dict[str, str]:
+    """For every page. Pictures may come from where the template says that they are, and from nowhere else."""
+    parts = urlsplit(image_url_template)
+    pictures = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": f"'self'{pictures}",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+def _finalize(value: Any) -> Any:
+    """Of a text of unknown origin, what no page may hold is shown as the sign for it."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
+    return value
+
+
+def _read_assets() -> dict[str, Asset]:
+    found = {}
+    for file in (files(_PACKAGE) / "static").iterdir():
+        content = file.read_bytes()
+        media_type = _MEDIA_TYPES[file.name.rpartition(".")[2]]
+        found[file.name] = Asset(content, media_type, blake2b(content, digest_size=6).hexdigest())
+    return found

@@ -1,0 +1,83 @@
+"""The catalogue feeds: which episodes are available, and which are coming."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from schedules_pipeline.delivery.catalogue_feeds import (
+    MOST_ENTRIES,
+    Feed,
+    RememberedTable,
+    Table,
+    find_page,
+    render_page,
+    window_of,
+)
+from schedules_pipeline.delivery.freshness import cache_control
+from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.routes.answering import answer
+from schedules_pipeline.delivery.routes.caller import Caller
+from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
+from schedules_pipeline.delivery.routes.documented import PROBLEMS
+from schedules_pipeline.delivery.routes.documented_queries import CatalogueItems, PidText
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.partners import Partner
+
+_FRESH_SECONDS = 60
+
+Limit = Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="How many items; a page may be shorter.")]
+After = Annotated[PidText | None, Query(description="`next` of the page before.")]
+
+
+def router(delivery: Delivery) -> APIRouter:
+    routes = APIRouter(prefix="/v1/catalogue", tags=["catalogue"], responses=PROBLEMS)
+    remembered = RememberedTable(delivery.mirror, delivery.rules.available_days)
+
+    async def _page(
+        feed: Feed, request: Request, caller: Partner, sids: list[str], limit: int, after: str | None
+    ) -> Response:
+        now = delivery.clock()
+        services = frozenset(chosen_services(delivery, caller, sids))
+        window = window_of(feed, now, delivery.rules.available_days)
+        following = None if after is None else Pid(after)
+        make = remembered.plan(now)
+        return await answer(
+            request, await run_in_threadpool(_represent, make, window, services, following, limit)
+        )
+
+    @routes.get("/available", responses={200: {"model": CatalogueItems}})
+    async def get_available(
+        request: Request,
+        caller: Caller,
+        sids: AnySids = [],  # noqa: B006 - FastAPI copies it
+        limit: Limit = 100,
+        after: After = None,
+    ) -> Response:
+        """The episodes that are taken to be available: a broadcast of each has begun within the last days."""
+        return await _page(Feed.AVAILABLE, request, caller, sids, limit, after)
+
+    @routes.get("/coming", responses={200: {"model": CatalogueItems}})
+    async def get_coming(
+        request: Request,
+        caller: Caller,
+        sids: AnySids = [],  # noqa: B006
+        limit: Limit = 100,
+        after: After = None,
+    ) -> Response:
+        """The episodes of which a broadcast begins within eight days."""
+        return await _page(Feed.COMING, request, caller, sids, limit, after)
+
+    return routes
+
+
+def _represent(
+    make: Callable[[], Table], window: Interval, services: frozenset[Sid], after: Pid | None, limit: int
+) -> Representation:
+    body = render_page(find_page(make(), window, services.__contains__, after, limit))
+    return Representation(
+        validator_of("catalogue", body), "application/json", cache_control(_FRESH_SECONDS), lambda: body
+    )

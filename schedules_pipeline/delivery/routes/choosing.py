@@ -1,0 +1,42 @@
+"""Which services a question is about, and when: parameters that all questions across services take."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query
+
+from schedules_pipeline.delivery.now_next import MOST_SERVICES
+from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
+from schedules_pipeline.delivery.routes.documented_queries import SidText
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.partners import Partner
+
+_FARTHEST = timedelta(days=400)
+
+AnySids = Annotated[
+    list[SidText],
+    Query(
+        alias="sid",
+        max_length=MOST_SERVICES,
+        description="Service ids; all that you may see, if left out.",
+    ),
+]
+
+
+def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
+    """Of those named, or of all, what the partner may see and anything is published of; in order."""
+    named = frozenset(texts)
+    sids = [sid for sid in delivery.mirror.services() if (not named or sid in named) and caller.may_see(sid)]
+    if len(sids) > MOST_SERVICES:
+        detail = f"You may see {len(sids)} services: name at most {MOST_SERVICES} as `sid`."
+        raise Problem(BAD_REQUEST, detail)
+    return sids
+
+
+def read_instant(name: str, instant: datetime, now: datetime) -> datetime:
+    """In UTC. What is far from now is refused: nothing is published of it, and calendars end somewhere."""
+    if abs(instant - now) > _FARTHEST:
+        detail = f"`{name}` is more than {_FARTHEST.days} days from now; nothing is published of that."
+        raise Problem(BAD_REQUEST, detail)
+    return instant.astimezone(UTC)

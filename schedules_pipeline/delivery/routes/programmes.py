@@ -1,0 +1,127 @@
+"""Where a programme is shown, and the latest episodes of brands."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AwareDatetime
+from starlette.concurrency import run_in_threadpool
+
+from schedules_pipeline.delivery.broadcasts_of import (
+    DEFAULT_DAYS,
+    MOST_BROADCASTS,
+    MOST_DAYS,
+    Question,
+    find_broadcasts,
+    page_fields,
+    parse_place,
+    plan_look,
+)
+from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
+from schedules_pipeline.delivery.latest_episodes import (
+    MOST_SCHEDULES,
+    Given,
+    earliest_since,
+    find_episodes,
+    find_news,
+    news_fields,
+    plan_schedules,
+)
+from schedules_pipeline.delivery.lineage import Lineage
+from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
+from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.routes.answering import answer
+from schedules_pipeline.delivery.routes.caller import Caller
+from schedules_pipeline.delivery.routes.choosing import chosen_services, read_instant
+from schedules_pipeline.delivery.routes.documented import PROBLEMS
+from schedules_pipeline.delivery.routes.documented_queries import (
+    BroadcastsOfProgramme,
+    FollowedBrands,
+    NewsOfBrands,
+    PidText,
+)
+from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.formats.showing import render_json
+
+_FRESH_SECONDS = 60
+_CURSOR_LENGTH = 200
+
+
+def router(delivery: Delivery) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["programmes"], responses=PROBLEMS)
+
+    @routes.get("/programmes/{pid}/broadcasts", responses={200: {"model": BroadcastsOfProgramme}})
+    async def get_broadcasts(
+        request: Request,
+        caller: Caller,
+        pid: Annotated[PidText, Path(description="Of an episode, a series or a brand.")],
+        start: Annotated[
+            AwareDatetime | None,
+            Query(alias="from", description="What is on air then is included. Now, if left out."),
+        ] = None,
+        end: Annotated[
+            AwareDatetime | None,
+            Query(
+                alias="to",
+                description=f"At most {MOST_DAYS} days later; {DEFAULT_DAYS} days, if left out.",
+            ),
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_BROADCASTS)] = 100,
+        after: Annotated[
+            str | None, Query(max_length=_CURSOR_LENGTH, description="`next` of the page before.")
+        ] = None,
+    ) -> Response:
+        """The broadcasts of an episode, or of anything below a series or brand, on the services that you may see."""
+        window = _window(start, end, delivery.clock())
+        question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
+        return await answer(request, await run_in_threadpool(_broadcasts, delivery, caller, question))
+
+    @routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
+    async def post_latest_episodes(caller: Caller, followed: FollowedBrands) -> Response:
+        """The latest episodes of brands that were shown since then: what is new to you, has changed, or is withdrawn.
+
+        Nothing is remembered of you: give back what you hold, each with its etag.
+        """
+        services = frozenset(chosen_services(delivery, caller, followed.sids))
+        body = await run_in_threadpool(_news, delivery, followed, services)
+        return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
+
+    return routes
+
+
+def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval:
+    # To the minute, so that those who ask within one have the same answer, and caches are of use.
+    begins = now.replace(second=0, microsecond=0) if start is None else read_instant("from", start, now)
+    ends = begins + timedelta(days=DEFAULT_DAYS) if end is None else read_instant("to", end, now)
+    if not begins < ends <= begins + timedelta(days=MOST_DAYS):
+        raise Problem(BAD_REQUEST, f"`to` is not after `from`, or by more than {MOST_DAYS} days.")
+    return Interval(begins, ends)
+
+
+def _broadcasts(delivery: Delivery, caller: Partner, question: Question) -> Representation:
+    references = delivery.store.references.references([question.pid])[question.pid]
+    look = plan_look(references, question, caller.may_see)
+    page = find_broadcasts(question, look, delivery.mirror, Lineage(delivery.store.copies))
+    body = render_json(page_fields(question, page))
+    return Representation(
+        validator_of("broadcasts", body), "application/json", cache_control(_FRESH_SECONDS), lambda: body
+    )
+
+
+def _news(delivery: Delivery, followed: FollowedBrands, services: frozenset[Sid]) -> bytes:
+    now = delivery.clock()
+    since = min(max(followed.since, earliest_since(delivery.rules.horizon, now)), now).astimezone(UTC)
+    brands = [Pid(text) for text in dict.fromkeys(followed.brands)]
+    references = delivery.store.references.references(brands)
+    listed = [reference for of_brand in references.values() for reference in of_brand]
+    keys = plan_schedules(listed, since, now, services.__contains__)
+    if len(keys) > MOST_SCHEDULES:
+        detail = f"Too many schedules ({len(keys)}) to look into: name fewer brands or services, or a later `since`."
+        raise Problem(BAD_REQUEST, detail)
+    schedules = [found for key in keys if (found := delivery.mirror.schedule(key)) is not None]
+    given = [Given(Pid(one.episode_pid), one.etag) for one in followed.given]
+    episodes = find_episodes(schedules, brands, since, now)
+    return render_json(news_fields(find_news(episodes, given, since, followed.count), since))

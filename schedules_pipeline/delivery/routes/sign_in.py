@@ -1,0 +1,83 @@
+"""Signing in with a key and out again. The key is kept in a cookie that no script can read and no other site sends."""
+
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from schedules_pipeline.delivery.problems import FORBIDDEN, NO_KEY, TOO_LARGE, Problem
+from schedules_pipeline.delivery.routes.gate import KEY_COOKIE
+from schedules_pipeline.delivery.routes.page_answers import PageAnswers
+from schedules_pipeline.delivery.service import Delivery
+
+_MOST_FORM_BYTES = 4_096
+_SIGNED_IN_SECONDS = 7 * 86_400
+_REFUSED = "That is no valid key. It may have been revoked, or have expired."
+
+
+def router(delivery: Delivery, answers: PageAnswers) -> APIRouter:
+    routes = APIRouter(include_in_schema=False, route_class=answers.route_class())
+
+    @routes.get("/sign-in")
+    async def ask_for_key() -> Response:
+        return answers.plain("sign_in.html", problem="")
+
+    @routes.post("/sign-in")
+    async def sign_in(request: Request) -> Response:
+        _require_own_page(request)
+        key = await _key_of_form(request)
+        if not _is_valid(delivery, key):
+            return answers.plain("sign_in.html", HTTPStatus.FORBIDDEN, problem=_REFUSED)
+        response = RedirectResponse("/guide", HTTPStatus.SEE_OTHER)
+        response.set_cookie(
+            KEY_COOKIE,
+            key,
+            max_age=_SIGNED_IN_SECONDS,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    @routes.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        _require_own_page(request)
+        response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+        response.delete_cookie(
+            KEY_COOKIE, secure=request.url.scheme == "https", httponly=True, samesite="strict"
+        )
+        return response
+
+    return routes
+
+
+def _is_valid(delivery: Delivery, key: str) -> bool:
+    try:
+        delivery.admission.identify(key, delivery.clock())
+    except Problem as problem:
+        if problem.kind is NO_KEY:
+            return False
+        raise
+    return True
+
+
+def _require_own_page(request: Request) -> None:
+    """Nobody is signed in or out by another site's form. What sends no origin is no browser's form."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Problem(FORBIDDEN, "This can only be sent from the page itself.")
+
+
+async def _key_of_form(request: Request) -> str:
+    """Read by hand: it is one field, and no more of it than that is ever read."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_FORM_BYTES:
+            raise Problem(TOO_LARGE, "A key is shorter than that.")
+    try:
+        fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=10)
+    except ValueError:
+        return ""
+    return fields.get("key", [""])[0].strip()

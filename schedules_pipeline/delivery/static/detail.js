@@ -1,0 +1,46 @@
+// One schedule: when a new version of it is published, that is fetched and takes the place of what is shown.
+import { announcer, clock, follow, showState } from "./follow.js";
+
+const RETRY_AFTER = 4000;
+
+const content = document.getElementById("content");
+const state = showState();
+const announce = announcer();
+let timer = 0;
+
+function soon(milliseconds = 200) {
+  timer ||= setTimeout(refresh, milliseconds);
+}
+
+async function refresh() {
+  timer = 0;
+  try {
+    const answer = await fetch(location.pathname);
+    if (!answer.ok) throw new Error(answer.status);
+    state.heard(answer);
+    swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    soon(RETRY_AFTER);
+  }
+}
+
+function swap(fetched) {
+  const prints = new Map([...content.querySelectorAll("[data-print]")].map((item) => [item.id, item.dataset.print]));
+  const columns = document.importNode(fetched.querySelector(".columns"), true);
+  let count = 0;
+  for (const item of columns.querySelectorAll("[data-print]")) {
+    if (prints.get(item.id) === item.dataset.print) continue;
+    item.classList.add("changed");
+    count += 1;
+  }
+  content.querySelector(".columns").replaceWith(columns);
+  announce("schedule", `This schedule has changed at ${clock()}: ${count} programmes.`);
+}
+
+follow(content.dataset.stream, {
+  changed(row) {
+    if (row.sid === content.dataset.sid && row.date === content.dataset.date) soon();
+  },
+  missed: () => soon(),
+  stands: state.stands,
+});

@@ -1,0 +1,132 @@
+// Follows the change feed over server-sent events, and says how that stands.
+//
+// follow(since, listener): since is a cursor; the listener has
+//   changed(row)  a schedule was published or removed,
+//   missed()      what happened meanwhile cannot be told: everything shown has to be fetched anew,
+//   stands(state) "live" or "lost".
+const FIRST_PAUSE = 2000;
+const LONGEST_PAUSE = 30000;
+
+export function follow(since, listener) {
+  let cursor = since;
+  let pause = FIRST_PAUSE;
+  let source = null;
+  let timer = 0;
+
+  function open() {
+    clearTimeout(timer);
+    source?.close();
+    source = new EventSource(`/v1/changes/stream${cursor ? `?since=${encodeURIComponent(cursor)}` : ""}`);
+    source.addEventListener("open", () => {
+      pause = FIRST_PAUSE;
+      listener.stands("live");
+    });
+    source.addEventListener("change", (event) => {
+      cursor = event.lastEventId;
+      listener.changed(JSON.parse(event.data));
+    });
+    source.addEventListener("reset", beginAnew);
+    source.addEventListener("error", () => {
+      listener.stands("lost");
+      // What was interrupted is opened again by the browser; what was refused is not.
+      if (source.readyState === EventSource.CLOSED) askWhy();
+    });
+  }
+
+  function beginAnew() {
+    source.close();
+    cursor = "";
+    listener.missed();
+    later();
+  }
+
+  function later() {
+    clearTimeout(timer);
+    timer = setTimeout(open, pause);
+    pause = Math.min(2 * pause, LONGEST_PAUSE);
+  }
+
+  async function askWhy() {
+    try {
+      const answer = await fetch(`/v1/changes?limit=1&since=${encodeURIComponent(cursor)}`);
+      if (answer.status === 401) location.assign("/sign-in");
+      else if (answer.status === 410) beginAnew();
+      else later();
+    } catch {
+      later();
+    }
+  }
+
+  // A page that nobody sees holds no connection; seen again, it goes on where it was.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      clearTimeout(timer);
+      source.close();
+    } else {
+      open();
+    }
+  });
+
+  open();
+}
+
+// The light in the masthead. Stale is what the service says of itself, and weighs more than how we are connected.
+export function showState() {
+  const box = document.getElementById("state");
+  const text = document.getElementById("state-text");
+  let stands = "";
+  let staleSince = box.dataset.state === "stale" ? text.textContent : "";
+
+  function render() {
+    const state = stands === "lost" ? "lost" : staleSince ? "stale" : stands || box.dataset.state;
+    if (box.dataset.state === state && state !== "stale") return;
+    box.dataset.state = state;
+    if (state === "live") text.textContent = "Following changes";
+    if (state === "lost") text.textContent = `Not connected since ${clock()}; trying again`;
+    if (state === "stale") text.textContent = staleSince;
+  }
+
+  return {
+    stands(state) {
+      stands = state;
+      render();
+    },
+    // Every answer says when the store last confirmed what it is made from.
+    heard(answer) {
+      const asOf = answer.headers.get("Schedules-As-Of");
+      staleSince = answer.headers.get("Schedules-Stale") && asOf ? `Stale: the store last answered at ${clock(new Date(asOf))}` : "";
+      render();
+    },
+  };
+}
+
+// Says things to screen readers, not more often than they can be listened to.
+export function announcer(between = 4000) {
+  const box = document.getElementById("announcer");
+  const waiting = new Map();
+  let timer = 0;
+
+  function speak() {
+    timer = 0;
+    if (!waiting.size) return;
+    const few = [...waiting.values()].slice(0, 3).join(" ");
+    box.textContent = waiting.size > 3 ? `${waiting.size} services have changed.` : few;
+    waiting.clear();
+    timer = setTimeout(speak, between);
+  }
+
+  return (about, text) => {
+    waiting.set(about, text);
+    timer ||= setTimeout(speak, 300);
+  };
+}
+
+export function clock(at = new Date()) {
+  return at.toLocaleTimeString("en-GB");
+}
+
+export function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
+}

@@ -1,0 +1,324 @@
+// The grid: the line that is now, keys, details in a dialog, and rows that change by themselves.
+import { announcer, clock, follow, parse, showState } from "./follow.js";
+
+const CHANGED_FOR = 90000;
+const COLLECT_FOR = 200;
+const RETRY_AFTER = 4000;
+const LOOK_EVERY = 60000;
+
+const grid = document.getElementById("grid");
+const scroller = document.getElementById("scroller");
+const state = showState();
+const announce = announcer();
+
+// Now
+
+const began = grid ? Number(grid.dataset.now) * 1000 - Date.now() : 0;
+const length = grid ? Number(grid.dataset.minutes) : 0;
+
+function minutesNow() {
+  return ((Date.now() + began) / 1000 - Number(grid.dataset.starts)) / 60;
+}
+
+function moveNow() {
+  const now = minutesNow();
+  const layers = grid.querySelector(".layers");
+  layers.hidden = !(now >= 0 && now < length);
+  document.getElementById("to-now").hidden = layers.hidden;
+  if (layers.hidden) return;
+  layers.style.setProperty("--at-h", 0);
+  layers.style.setProperty("--at-m", now.toFixed(2));
+  for (const row of grid.querySelectorAll(".row[data-sid]")) markNow(row, now);
+}
+
+function markNow(row, now) {
+  let near = 3;
+  for (const block of row.querySelectorAll(".block")) {
+    const ends = Number(block.dataset.end);
+    block.classList.toggle("is-on-air", Number(block.dataset.at) <= now && now < ends);
+    block.classList.toggle("is-near", ends > now && near-- > 0);
+  }
+}
+
+function scrollTo(minute, behavior = "auto") {
+  const strip = grid.querySelector(".axis .strip");
+  const place = (minute / length) * strip.offsetWidth;
+  scroller.scrollTo({ left: place - 0.25 * (scroller.clientWidth - strip.offsetLeft), behavior });
+}
+
+function goToNow() {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  scrollTo(minutesNow(), still ? "auto" : "smooth");
+  const block = grid.querySelector(".block.is-on-air a");
+  if (block) rove(block, { preventScroll: true });
+}
+
+// Keys. One link of the grid can be reached by Tab, and the arrows move that place.
+
+let place = null;
+let column = 0;
+
+function linksOf(row) {
+  return [...row.querySelectorAll("a")].filter((link) => link.checkVisibility());
+}
+
+function settle(link) {
+  if (place) place.tabIndex = -1;
+  place = link;
+  place.tabIndex = 0;
+}
+
+function rove(link, options) {
+  settle(link);
+  link.focus(options);
+}
+
+function takeOutOfTabOrder(part) {
+  for (const link of part.querySelectorAll(".row[data-sid] a, :scope > .head a, :scope > .strip a")) link.tabIndex = -1;
+}
+
+function spanOf(link) {
+  const { at, end } = link.closest(".cell")?.dataset ?? {};
+  return [Number(at ?? -1), Number(end ?? 0)];
+}
+
+function besides(link, step) {
+  const links = linksOf(link.closest(".row"));
+  return links[links.indexOf(link) + step];
+}
+
+function neighbour(row, step) {
+  let next = row;
+  do next = step > 0 ? next.nextElementSibling : next.previousElementSibling;
+  while (next && (next.hidden || !next.dataset.sid));
+  return next;
+}
+
+function above(link, step) {
+  const row = neighbour(link.closest(".row"), step);
+  if (!row) return null;
+  const links = linksOf(row);
+  if (column < 0) return links[0];
+  return links.find((other) => spanOf(other)[1] > column && other.closest(".cell")) ?? links.at(-1);
+}
+
+function keepColumn(link) {
+  const [at, end] = spanOf(link);
+  // Of what is on air the place is now, so that up and down stay at the line.
+  const now = minutesNow();
+  column = at <= now && now < end ? now : at;
+}
+
+const MOVES = {
+  ArrowLeft: (link) => besides(link, -1),
+  ArrowRight: (link) => besides(link, 1),
+  ArrowUp: (link) => above(link, -1),
+  ArrowDown: (link) => above(link, 1),
+  Home: (link) => linksOf(link.closest(".row"))[0],
+  End: (link) => linksOf(link.closest(".row")).at(-1),
+};
+
+function onGridKey(event) {
+  const link = event.target.closest?.(".row[data-sid] a");
+  const move = MOVES[event.key];
+  if (!link || !move || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  event.preventDefault();
+  const next = move(link);
+  if (!next) return;
+  rove(next, { preventScroll: true });
+  next.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (event.key !== "ArrowUp" && event.key !== "ArrowDown") keepColumn(next);
+}
+
+function onPageKey(event) {
+  const typing = event.target.closest("input, select, textarea, dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const action = { "/": () => document.getElementById("search").select(), n: grid && goToNow, "?": showKeys }[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+  if (event.key === "/") document.getElementById("search").focus();
+}
+
+function showKeys() {
+  document.getElementById("keys").showModal();
+}
+
+// Details
+
+async function openDetails(link) {
+  const [sid, date] = link.pathname.split("/").slice(2);
+  const query = new URLSearchParams({ sid, date, pid: link.hash.slice(3) });
+  try {
+    const answer = await fetch(`/guide/showing?${query}`);
+    if (!answer.ok) throw new Error(answer.status);
+    document.getElementById("showing-body").replaceChildren(parse(await answer.text()));
+    document.getElementById("showing").showModal();
+  } catch {
+    location.assign(link.href);
+  }
+}
+
+function onGridClick(event) {
+  const link = event.target.closest(".block a");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  settle(link);
+  keepColumn(link);
+  openDetails(link);
+}
+
+// Only some services
+
+function filterRows() {
+  const wanted = document.getElementById("filter").value.trim().toLowerCase();
+  let shown = 0;
+  for (const row of grid.querySelectorAll(".row[data-sid]")) {
+    const head = row.querySelector(".head").textContent.toLowerCase();
+    row.hidden = Boolean(wanted) && !head.includes(wanted);
+    shown += row.hidden ? 0 : 1;
+  }
+  document.getElementById("filtered").textContent = wanted ? `${shown} shown` : "";
+}
+
+// Changes
+
+const waiting = new Set();
+let timer = 0;
+let panelIsOld = false;
+
+function soon(milliseconds = COLLECT_FOR) {
+  timer ||= setTimeout(refresh, milliseconds);
+}
+
+function onChange(row) {
+  panelIsOld = true;
+  if (grid?.dataset.dates.split(" ").includes(row.date) && rowOf(row.sid)) waiting.add(row.sid);
+  soon();
+}
+
+function onMissed() {
+  panelIsOld = true;
+  for (const row of grid?.querySelectorAll(".row[data-sid]") ?? []) waiting.add(row.dataset.sid);
+  soon();
+}
+
+function rowOf(sid) {
+  return grid.querySelector(`.row[data-sid="${CSS.escape(sid)}"]`);
+}
+
+async function refresh() {
+  try {
+    for (const sid of [...waiting]) {
+      const html = await fetchPart(`${grid.dataset.row}&sid=${encodeURIComponent(sid)}`);
+      waiting.delete(sid);
+      swapRow(rowOf(sid), parse(html).firstElementChild);
+    }
+    if (panelIsOld) await refreshPanel();
+    timer = 0;
+    if (waiting.size || panelIsOld) soon();
+  } catch {
+    timer = 0;
+    soon(RETRY_AFTER);
+  }
+}
+
+async function fetchPart(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+  state.heard(answer);
+  return answer.text();
+}
+
+function printsOf(row) {
+  return new Map([...row.querySelectorAll(".block")].map((block) => [block.dataset.pid, block]));
+}
+
+function swapRow(before, after) {
+  const known = printsOf(before);
+  const isHere = before.contains(document.activeElement);
+  const wasPlace = place && before.contains(place) ? place : null;
+  let count = 0;
+  for (const [pid, block] of printsOf(after)) {
+    const old = known.get(pid);
+    known.delete(pid);
+    if (old?.dataset.print === block.dataset.print) {
+      if (old.classList.contains("changed")) mark(block);
+      continue;
+    }
+    count += 1;
+    mark(block);
+  }
+  count += known.size;
+  takeOutOfTabOrder(after);
+  after.hidden = before.hidden;
+  before.replaceWith(after);
+  markNow(after, minutesNow());
+  if (wasPlace) keepPlace(after, wasPlace, isHere);
+  if (count) tell(after, count);
+}
+
+function mark(block) {
+  block.classList.add("changed");
+  setTimeout(() => block.classList.remove("changed"), CHANGED_FOR);
+}
+
+function keepPlace(row, link, isHere) {
+  const pid = link.closest(".cell")?.dataset.pid;
+  const same = pid && row.querySelector(`.block[data-pid="${CSS.escape(pid)}"] a`);
+  const at = spanOf(link)[0];
+  const next = same || linksOf(row).find((other) => spanOf(other)[1] > at) || row.querySelector("a");
+  settle(next);
+  if (isHere) next.focus({ preventScroll: true });
+}
+
+function tell(row, count) {
+  const name = row.querySelector(".head a").textContent;
+  row.querySelector(".stamp").textContent = `changed ${clock()}`;
+  announce(row.dataset.sid, `${name}: ${count} ${count === 1 ? "programme" : "programmes"} changed.`);
+}
+
+function namesOf(list) {
+  return new Set([...list.querySelectorAll("li[data-at]")].map((item) => item.textContent));
+}
+
+async function refreshPanel() {
+  panelIsOld = false;
+  try {
+    const list = parse(await fetchPart("/guide/changes")).firstElementChild;
+    const before = document.getElementById("changes");
+    const known = namesOf(before);
+    for (const item of list.querySelectorAll("li[data-at]")) item.classList.toggle("new", !known.has(item.textContent));
+    before.replaceWith(list);
+  } catch (error) {
+    panelIsOld = true;
+    throw error;
+  }
+}
+
+// Begin
+
+document.addEventListener("keydown", onPageKey);
+document.getElementById("show-keys")?.addEventListener("click", showKeys);
+
+if (grid) {
+  takeOutOfTabOrder(grid);
+  moveNow();
+  setInterval(moveNow, 15000);
+  const first = grid.querySelector(".block.is-near a") ?? grid.querySelector(".row[data-sid] a");
+  if (first) settle(first);
+  if (first) keepColumn(first);
+  if (!location.hash) scrollTo(Number(grid.dataset.focus));
+  grid.addEventListener("keydown", onGridKey);
+  grid.addEventListener("click", onGridClick);
+  document.getElementById("filter").addEventListener("input", filterRows);
+  document.getElementById("to-now").addEventListener("click", (event) => {
+    event.preventDefault();
+    goToNow();
+  });
+  follow(grid.dataset.stream, { changed: onChange, missed: onMissed, stands: state.stands });
+  setInterval(() => {
+    panelIsOld = true;
+    if (!document.hidden) soon();
+  }, LOOK_EVERY);
+}

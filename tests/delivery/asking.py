@@ -1,0 +1,97 @@
+"""The application over fakes, holding published schedules made by hand, and partners who ask it.
+
+Belongs here: the stage for routes that answer questions. Does not belong here: how the mirror is kept up to date.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from delivery.guides import NOON
+from fakes import FakeClock, FakeStore, fake_store
+from starlette.testclient import TestClient
+
+from schedules_pipeline.delivery.application import build_application
+from schedules_pipeline.delivery.mirror import Extent, Held
+from schedules_pipeline.delivery.packing import pack
+from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.domain.catalogue import CatalogueItem
+from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.domain.published import PublishedSchedule
+from schedules_pipeline.formats.catalogue_document import render_copy
+from schedules_pipeline.formats.partner_document import Publication, hash_content, render_document
+from schedules_pipeline.formats.showing import render_json, showing_fields
+from schedules_pipeline.settings import Settings
+
+_KEYS_ISSUED_AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def document_of(listed: PublishedSchedule) -> bytes:
+    """As the store has it."""
+    content = render_json([showing_fields(shown) for shown in listed.showings])
+    publication = Publication(listed.seq, listed.published_at, hash_content(content))
+    return render_document(listed.key, publication, content)
+
+
+def held(listed: PublishedSchedule, *, removed: bool = False) -> Held:
+    """As the mirror has it."""
+    etag = "" if removed else hash_content(render_json([showing_fields(shown) for shown in listed.showings]))
+    packed = None if removed else pack(document_of(listed))
+    return Held(listed.key, listed.seq, etag, listed.published_at, packed)
+
+
+@dataclass
+class Stage:
+    """``client`` is the key of somebody who may see everything; :meth:`ask_as` makes others."""
+
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.store: FakeStore = fake_store(self.clock)
+        self.delivery = build_delivery(self.store.as_store(), self.settings, self.clock)
+        self._application = build_application(self.delivery)
+        self._partners: list[Partner] = []
+        self._position = 1
+        self.delivery.mirror.replace(Extent("1", "1-0"), (), self.clock())
+        self.client = self.ask_as("everyone")
+
+    def ask_as(self, name: str, services: tuple[str, ...] = ("*",)) -> TestClient:
+        """A client with a key of its own."""
+        issued = issue_key(name.encode().ljust(RANDOM_BYTES, b"."), _KEYS_ISSUED_AT)
+        self._partners.append(Partner(name, _KEYS_ISSUED_AT, services, is_preview=True, keys=(issued.key,)))
+        self.delivery.admission.refresh(self._partners, {}, self.clock())
+        return TestClient(self._application, headers={"Authorization": f"Bearer {issued.text}"})
+
+    def publish(self, *schedules: PublishedSchedule) -> None:
+        """Into the mirror, and into the index; the index forgets nothing."""
+        self._position += 1
+        for listed in schedules:
+            self.store.references.register({listed.key: set(_entries(listed))}, self._position)
+        self.delivery.mirror.advance(f"{self._position}-0", map(held, schedules), self.clock())
+
+    def copy(self, *items: CatalogueItem, above: Iterable[PublishedSchedule] = ()) -> None:
+        """Keep copies of these; ``above``: the schedules that depend on all of them as ancestors."""
+        self.store.copies.copies |= {item.pid: render_copy(item) for item in items}
+        for listed in above:
+            self.store.references.register({listed.key: {Entry(item.pid) for item in items}}, 1)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """What everybody is told; it must be told."""
+        response = self.client.get(path, params=params)
+        response.raise_for_status()
+        return response.json()
+
+    def advance(self, by: timedelta) -> None:
+        """Time passes, and the store says that nothing has changed."""
+        self.clock.advance(by)
+        self.delivery.mirror.confirmed_at = self.clock()
+
+
+def _entries(listed: PublishedSchedule) -> Iterable[Entry]:
+    for shown in listed.showings:
+        if shown.episode_pid is not None:
+            yield Entry(shown.episode_pid, shown.broadcast_pid)
+        yield from (Entry(item.pid) for item in (shown.series, shown.brand) if item is not None)

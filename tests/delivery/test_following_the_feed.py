@@ -1,0 +1,152 @@
+"""The law of delivery: who follows the feed from any point, through whatever happens, ends with what is published."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+
+import pytest
+from delivery_stage import DeliveryStage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+from toy_world import FOCI, KEYS, RandomUpstream
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.partners import Partner
+
+_OK, _NOT_FOUND, _GONE = 200, 404, 410
+
+
+@dataclass(slots=True)
+class Follower:
+    """A partner's machine, as docs/api.md tells its developer to write it."""
+
+    client: TestClient
+    cursor: str = ""
+    documents: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def read_digest(self) -> None:
+        """Fetch what is held in another version, drop what is not published, and go on from the digest's cursor."""
+        digest = self.client.get("/v1/digest").json()
+        listed: set[str] = set()
+        for sid, days in digest["services"].items():
+            for day in days:
+                key = f"{sid}/{day['date']}"
+                if not day["removed"]:
+                    listed.add(key)
+                    if self.versions.get(key) != (day["seq"], day["etag"]):
+                        self._fetch(key, f"/v1/schedules/{key}?min_seq={day['seq']}")
+        for key in self.documents.keys() - listed:
+            self._drop(key)
+        self.cursor = digest["cursor"]
+
+    def read_page(self, limit: int) -> bool:
+        """One page of changes; whether there are more."""
+        page = self.client.get("/v1/changes", params={"since": self.cursor, "limit": limit})
+        if page.status_code == _GONE:
+            self.read_digest()
+            return True
+        assert page.status_code == _OK, page.text
+        for change in page.json()["changes"]:
+            key = f"{change['sid']}/{change['date']}"
+            if change["removed"]:
+                self._drop(key)
+            else:
+                self._fetch(key, change["href"])
+        self.cursor = page.json()["cursor"]
+        return bool(page.json()["more"])
+
+    def _fetch(self, key: str, address: str) -> None:
+        answer = self.client.get(address)
+        if answer.status_code == _NOT_FOUND:
+            self._drop(key)
+            return
+        assert answer.status_code == _OK, answer.text
+        document = answer.json()
+        self.documents[key], self.versions[key] = answer.content, (document["seq"], document["etag"])
+
+    def _drop(self, key: str) -> None:
+        self.documents.pop(key, None)
+        self.versions.pop(key, None)
+
+
+class History:
+    """A random history: of upstream, of the service's processes, of the feed that is trimmed, of partners who read."""
+
+    def __init__(self, seed: int, services: tuple[str, ...]) -> None:
+        self.random = random = Random(seed)
+        self.stage = DeliveryStage(seed)
+        self.stage.add_partner(Partner("partial", self.stage.clock(), services, requests_per_minute=60_000))
+        self.stage.keep_up()
+        focus = random.choice(FOCI)
+        self._upstream = RandomUpstream(random, focus, troubled=False)
+        self.followers: list[Follower] = []
+
+    def step(self) -> None:
+        steps = [self._change] * 6 + [self._keep_up] * 4 + [self._read] * 8
+        steps += [self._begin, self._restart, self._trim, self._lose]
+        self.random.choice(steps)()
+
+    def end(self) -> None:
+        """Everything settles, and everybody reads to the end."""
+        self.stage.settle()
+        self.stage.keep_up()
+        for follower in self.followers:
+            while follower.read_page(3):
+                pass
+
+    def _change(self) -> None:
+        self.stage.publish([self._upstream.change() for _ in range(self.random.randint(1, 3))])
+
+    def _keep_up(self) -> None:
+        self.stage.follower.follow(wait_seconds=0)
+
+    def _begin(self) -> None:
+        """Somebody new, or one that was away: from any point that there was."""
+        follower = Follower(self.stage.client("partial"))
+        follower.read_digest()
+        self.followers.append(follower)
+
+    def _read(self) -> None:
+        if self.followers:
+            self.random.choice(self.followers).read_page(self.random.choice([1, 2, 50]))
+
+    def _restart(self) -> None:
+        self.stage.begin_delivery()
+        for follower in self.followers:
+            follower.client = self.stage.client("partial")
+
+    def _trim(self) -> None:
+        self.stage.clock.advance(timedelta(hours=1))
+        self.stage.store.feed.trim(self.stage.clock() - timedelta(minutes=self.random.choice([0, 30, 90])))
+
+    def _lose(self) -> None:
+        """Our keyspace has gone back in time, or is another one: it gets another epoch, and what partners have seen
+        may be published again under a number that they know.
+        """
+        self.stage.store.coldstarts.renew_epoch(f"epoch {self.random.random()}")
+
+
+@pytest.mark.parametrize("services", [("*",), ("alder",)])
+@given(seed=st.integers(0, 1_000_000), length=st.integers(5, 60))
+@settings(max_examples=60)
+def test_who_follows_ends_with_what_is_published(services: tuple[str, ...], seed: int, length: int) -> None:
+    """Whatever happens meanwhile, whoever follows holds in the end exactly the published bytes of its services."""
+    history = History(seed, services)
+    history._begin()
+    for _ in range(length):
+        history.step()
+
+    history.end()
+
+    published = {
+        str(key): document
+        for key, document in history.stage.store.schedules.documents(KEYS).items()
+        if _is_visible(key, services)
+    }
+    assert [follower.documents for follower in history.followers] == [published] * len(history.followers)
+
+
+def _is_visible(key: ScheduleKey, services: tuple[str, ...]) -> bool:
+    return services == ("*",) or key.sid in services

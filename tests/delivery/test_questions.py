@@ -1,0 +1,389 @@
+"""The questions that partners ask over HTTP: now and next, where it is shown, the latest episodes, the catalogue."""
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from delivery.asking import Stage, document_of
+from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, SERIES, key, schedule, showing
+from pydantic import BaseModel
+
+from schedules_pipeline.delivery import latest_episodes
+from schedules_pipeline.delivery.routes import documented_queries as documented
+from schedules_pipeline.delivery.routes import programmes
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.settings import Settings
+
+_HOUR = timedelta(hours=1)
+_OTHER = Pid("p0000002")
+_PATHS = (
+    "/v1/now-next",
+    f"/v1/programmes/{EPISODE}/broadcasts",
+    "/v1/catalogue/available",
+    "/v1/catalogue/coming",
+)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Two services: one that shows the episode now and later, one that shows another tomorrow."""
+    stage = Stage()
+    stage.publish(
+        schedule(key(ALDER), [showing(1, NOON - _HOUR / 4), showing(2, NOON + 3 * _HOUR)]),
+        schedule(key(BIRCH, 1), [showing(3, NOON + 24 * _HOUR, episode_pid=_OTHER)]),
+    )
+    return stage
+
+
+def _broadcasts(page: Any) -> list[str]:
+    return [airing["broadcast"]["broadcast_pid"] for airing in page["broadcasts"]]
+
+
+# What is the same for all.
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_answer_that_is_held_is_not_sent_again(stage: Stage, path: str) -> None:
+    """Whoever has an answer with its etag is told that it is the same, until it is another."""
+    first = stage.client.get(path)
+    again = stage.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    stage.publish(schedule(key(ALDER), [showing(1, NOON - _HOUR / 5), showing(2, NOON + _HOUR)], seq=2))
+    stage.advance(timedelta(seconds=6))
+    changed = stage.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+
+    assert [first.status_code, again.status_code, changed.status_code] == [200, 304, 200]
+    assert "private" in first.headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_answer_is_packed_for_who_takes_it(stage: Stage, path: str) -> None:
+    """An answer worth packing comes packed, and is the same when it is unpacked."""
+    plain = stage.client.get(path, headers={"Accept-Encoding": "identity"})
+    packed = stage.client.get(path, headers={"Accept-Encoding": "gzip"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_services_of_others_do_not_exist(stage: Stage, path: str) -> None:
+    """A partner is told nothing of a service that it may not see, not even when it names it."""
+    partner = stage.ask_as("birch-only", ("birch*",))
+
+    told = [partner.get(path), partner.get(path, params={"sid": ALDER})]
+
+    assert all(response.status_code == 200 for response in told)
+    assert not any(ALDER in response.text for response in told)
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        (_PATHS[0], documented.NowNextOfServices),
+        (_PATHS[1], documented.BroadcastsOfProgramme),
+        (_PATHS[2], documented.CatalogueItems),
+        (_PATHS[3], documented.CatalogueItems),
+    ],
+)
+def test_answer_is_as_it_is_documented(stage: Stage, path: str, model: type[BaseModel]) -> None:
+    """What OpenAPI says of an answer is what is sent: every field, and no other."""
+    answer = stage.client.get(path)
+
+    read = model.model_validate_json(answer.content)
+
+    assert read.model_dump(mode="json", by_alias=True) == answer.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/v1/now-next", {"count": 0}),
+        ("/v1/now-next", {"count": 11}),
+        ("/v1/now-next", {"sid": ["alder one"]}),
+        ("/v1/now-next", {"sid": ["a"] * 501}),
+        ("/v1/now-next", {"at": "2026-03-10T12:00:00"}),
+        ("/v1/now-next", {"at": "0001-01-01T00:00:00Z"}),
+        ("/v1/now-next", {"at": "9999-12-31T23:59:59-14:00"}),
+        (_PATHS[1], {"limit": 501}),
+        (_PATHS[1], {"after": "?"}),
+        (_PATHS[1], {"after": "x" * 201}),
+        (_PATHS[1], {"from": "2026-03-10T12:00:00Z", "to": "2026-03-10T12:00:00Z"}),
+        (_PATHS[1], {"from": "2026-03-10T12:00:00Z", "to": "2026-04-11T12:00:00Z"}),
+        ("/v1/programmes/vowels/broadcasts", {}),
+        ("/v1/catalogue/coming", {"limit": 201}),
+        ("/v1/catalogue/coming", {"after": "vowels"}),
+    ],
+)
+def test_parameter_out_of_bounds_is_a_problem(stage: Stage, path: str, params: dict[str, Any]) -> None:
+    """What is beyond a limit, or is none of what it should be, is refused with a problem document."""
+    refused = stage.client.get(path, params=params)
+
+    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
+    assert refused.json()["type"] == "/problems/bad-request"
+
+
+# Now and next.
+
+
+def test_what_is_on_is_told_as_its_document_has_it(stage: Stage) -> None:
+    """Of each service the showing that is on, and the next, in the very words of the published document."""
+    held = stage.delivery.mirror.document(key(ALDER)) or b""
+
+    services = stage.get("/v1/now-next")["services"]
+
+    alder, birch = services
+    assert [alder["now"], *alder["next"]] == orjson.loads(held)["broadcasts"]
+    assert (alder["sid"], alder["name"], alder["until"]) == (ALDER, "Alder One", "2026-03-10T12:15:00Z")
+    assert (birch["now"], [shown["broadcast_pid"] for shown in birch["next"]]) == (None, ["w0000003"])
+
+
+def test_now_is_kept_until_the_next_boundary(stage: Stage) -> None:
+    """A cache may keep the answer for a minute, or until the next boundary, and not for when we do not answer."""
+    early = stage.client.get("/v1/now-next")
+    stage.advance(timedelta(minutes=14, seconds=20))
+    late = stage.client.get("/v1/now-next")
+
+    kept = [response.headers["cache-control"] for response in (early, late)]
+
+    assert kept == ["private, max-age=60", "private, max-age=40"]
+
+
+def test_another_instant_can_be_asked_about(stage: Stage) -> None:
+    """With `at`, what is on at that instant is told; services that are not known are left out."""
+    services = stage.get("/v1/now-next", at="2026-03-10T15:00:00Z", sid=[ALDER, "nobody"])["services"]
+
+    assert [(one["sid"], one["now"]["broadcast_pid"], one["next"]) for one in services] == [
+        (ALDER, "w0000002", [])
+    ]
+
+
+def test_edit_shows_at_once(stage: Stage) -> None:
+    """What is remembered of a service is forgotten as soon as another version of its schedule is held."""
+    before = stage.get("/v1/now-next", sid=ALDER)
+    stage.publish(schedule(key(ALDER), [showing(1, NOON - _HOUR / 4, title="Late Change")], seq=2))
+
+    after = stage.get("/v1/now-next", sid=ALDER)
+
+    titles = [told["services"][0]["now"]["episode"]["title"] for told in (before, after)]
+    assert titles == ["The Lantern", "Late Change"]
+
+
+def test_name_that_is_set_is_told() -> None:
+    """The name that the operators gave a service is the one that partners read."""
+    stage = Stage(settings=Settings(service_names=((ALDER, "Alder First"),)))
+    stage.publish(schedule(key(ALDER), [showing(1, NOON)]))
+
+    told = stage.get("/v1/now-next")
+
+    assert told["services"][0]["name"] == "Alder First"
+
+
+# Where it is shown.
+
+
+@pytest.mark.parametrize(
+    ("pid", "found"),
+    [
+        (EPISODE, ["w0000001", "w0000002"]),
+        (SERIES.pid, ["w0000001", "w0000002", "w0000003"]),
+        (BRAND.pid, ["w0000001", "w0000002", "w0000003"]),
+        ("p0000009", []),
+    ],
+)
+def test_broadcasts_of_a_programme_are_told(stage: Stage, pid: Pid, found: list[str]) -> None:
+    """An episode, a series and a brand lead to their coming broadcasts; an unknown pid to none."""
+    page = stage.get(f"/v1/programmes/{pid}/broadcasts")
+
+    assert _broadcasts(page) == found
+    assert [page[name] for name in ("pid", "from", "to", "next")] == [
+        pid,
+        "2026-03-10T12:00:00Z",
+        "2026-03-18T12:00:00Z",
+        None,
+    ]
+
+
+def test_broadcasts_are_told_page_by_page(stage: Stage) -> None:
+    """Following `next` leads through all broadcasts, each once."""
+    path = f"/v1/programmes/{BRAND.pid}/broadcasts"
+    pages = [stage.get(path, limit=1)]
+    while (after := pages[-1]["next"]) is not None:
+        pages.append(stage.get(path, limit=1, after=after))
+
+    found = [pid for page in pages for pid in _broadcasts(page)]
+
+    assert found == ["w0000001", "w0000002", "w0000003"]
+
+
+def test_series_between_is_found_by_our_copies(stage: Stage) -> None:
+    """A series that holds a series is named by no document, and leads to its broadcasts all the same."""
+    outer = Pid("s0000009")
+    listed = schedule(key(BIRCH, 2), [showing(9, NOON + 48 * _HOUR)])
+    stage.publish(listed)
+    stage.copy(CatalogueItem(outer, Kind.SERIES, parent_pid=BRAND.pid), above=[listed])
+    stage.copy(
+        CatalogueItem(EPISODE, Kind.EPISODE, parent_pid=SERIES.pid),
+        CatalogueItem(SERIES.pid, Kind.SERIES, parent_pid=outer),
+    )
+
+    page = stage.get(f"/v1/programmes/{outer}/broadcasts")
+
+    assert "w0000009" in _broadcasts(page)
+
+
+# The latest episodes.
+
+
+def _latest(stage: Stage, **body: Any) -> Any:
+    asked = {"brands": [BRAND.pid], "since": "2026-03-08T00:00:00Z", **body}
+    response = stage.client.post("/v1/episodes/latest", json=asked)
+    response.raise_for_status()
+    return response.json()
+
+
+def test_follower_is_told_the_difference(stage: Stage) -> None:
+    """Who gives back what it holds is told what is new, what has changed and what is withdrawn, and no more."""
+    first = _latest(stage)
+    held = [{"episode_pid": one["episode_pid"], "etag": one["etag"]} for one in first["new"]]
+    nothing = _latest(stage, given=held)
+    stage.publish(
+        schedule(
+            key(ALDER),
+            [showing(1, NOON - _HOUR / 4, title="Retitled"), showing(7, NOON - _HOUR, episode_pid=_OTHER)],
+            seq=2,
+        )
+    )
+    edited = _latest(stage, given=held)
+    stage.publish(schedule(key(ALDER), [showing(1, NOON - _HOUR / 4, episode_pid=None)], seq=3))
+    blanked = _latest(stage, given=held)
+
+    assert [one["episode_pid"] for one in first["new"]] == [EPISODE]
+    assert nothing == {
+        "since": "2026-03-08T00:00:00Z",
+        "new": [],
+        "changed": [],
+        "withdrawn": [],
+        "unchanged": 1,
+    }
+    assert [one["episode_pid"] for one in edited["new"]] == [_OTHER]
+    assert [one["broadcast"]["episode"]["title"] for one in edited["changed"]] == ["Retitled"]
+    assert (blanked["new"], blanked["changed"], blanked["withdrawn"]) == ([], [], [EPISODE])
+
+
+def test_latest_is_told_as_documented_and_never_kept(stage: Stage) -> None:
+    """The answer is what OpenAPI says of it, and no cache keeps it."""
+    response = stage.client.post(
+        "/v1/episodes/latest", json={"brands": [BRAND.pid], "since": "2026-03-08T00:00:00+00:00"}
+    )
+
+    read = documented.NewsOfBrands.model_validate_json(response.content)
+
+    assert read.model_dump(mode="json") == response.json()
+    assert read.new
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_example_of_the_body_is_taken(stage: Stage) -> None:
+    """The body that OpenAPI shows as an example is one that is answered."""
+    schema = stage.client.get("/openapi.json").json()["components"]["schemas"]["FollowedBrands"]
+
+    response = stage.client.post("/v1/episodes/latest", json=schema["examples"][0])
+
+    assert response.status_code == 200
+    assert [one["episode_pid"] for one in response.json()["changed"]] == [EPISODE]
+
+
+def test_since_is_not_before_what_is_kept(stage: Stage) -> None:
+    """A ``since`` of long ago is taken for the earliest from which on everything is kept, and told so."""
+    told = _latest(stage, since="0001-01-01T00:00:00Z")
+
+    assert told["since"] == "2026-02-10T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"brands": []},
+        {"brands": ["b0000001"] * 51},
+        {"brands": ["vowels"]},
+        {"since": "2026-03-08T00:00:00"},
+        {"count": 51},
+        {"given": [{"episode_pid": EPISODE, "etag": "nonsense"}]},
+        {"given": [{"episode_pid": EPISODE, "etag": "0-0123456789abcdef"}] * 1_001},
+        {"sids": ["no sid"]},
+        {"unknown": 1},
+    ],
+)
+def test_body_out_of_bounds_is_a_problem(stage: Stage, body: dict[str, Any]) -> None:
+    """A body with anything beyond its limit, or that means nothing, is refused with a problem document."""
+    asked = {"brands": [BRAND.pid], "since": "2026-03-08T00:00:00Z", **body}
+
+    refused = stage.client.post("/v1/episodes/latest", json=asked)
+
+    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_too_many_schedules_are_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brands that are in more schedules than one request may look into are refused, and it is said what to do."""
+    monkeypatch.setattr(programmes, "MOST_SCHEDULES", 2)
+
+    refused = stage.client.post(
+        "/v1/episodes/latest", json={"brands": [BRAND.pid], "since": "2026-03-08T00:00:00Z"}
+    )
+
+    assert refused.status_code == 400
+    assert "fewer brands" in refused.json()["detail"]
+    assert latest_episodes.MOST_SCHEDULES > 2
+
+
+# The catalogue feeds.
+
+
+@pytest.mark.parametrize(
+    ("feed", "told"),
+    [
+        ("available", {EPISODE: ["w0000001"]}),
+        ("coming", {EPISODE: ["w0000002"], _OTHER: ["w0000003"]}),
+    ],
+)
+def test_feeds_tell_each_episode_with_its_broadcasts(
+    stage: Stage, feed: str, told: dict[Pid, list[str]]
+) -> None:
+    """What has begun makes an episode available, what has not is coming; each episode comes once."""
+    page = stage.get(f"/v1/catalogue/{feed}")
+
+    assert {
+        item["episode_pid"]: [shown["broadcast_pid"] for shown in item["broadcasts"]]
+        for item in page["items"]
+    } == told
+    assert page["next"] is None
+
+
+def test_feed_is_told_page_by_page(stage: Stage) -> None:
+    """Following `next` leads through all items, each once."""
+    first = stage.get("/v1/catalogue/coming", limit=1)
+    second = stage.get("/v1/catalogue/coming", limit=1, after=first["next"])
+
+    assert [item["episode_pid"] for page in (first, second) for item in page["items"]] == [EPISODE, _OTHER]
+    assert second["next"] is None
+
+
+def test_feed_is_of_the_services_that_are_named(stage: Stage) -> None:
+    """With `sid`, an episode is told for its broadcasts on those services alone."""
+    page = stage.get("/v1/catalogue/coming", sid=BIRCH)
+
+    assert [item["episode_pid"] for item in page["items"]] == [_OTHER]
+
+
+def test_item_says_what_the_document_says(stage: Stage) -> None:
+    """An item has the episode, series, brand and titles of the published document."""
+    listed = schedule(key(ALDER), [showing(1, NOON + _HOUR)], seq=2)
+    stage.publish(listed)
+    broadcast = orjson.loads(document_of(listed))["broadcasts"][0]
+
+    item = stage.get("/v1/catalogue/coming", sid=ALDER)["items"][0]
+
+    names = ("episode", "series", "brand", "title", "subtitle")
+    assert {name: item[name] for name in names} == {name: broadcast[name] for name in names}

@@ -1,0 +1,229 @@
+"""A pusher over fakes: a feed that things are published to, a receiver and a shelf that can be in trouble."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from fakes import Conditions, Fake, FakeClock, FakeStore, fake_store, step
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.domain.subscriptions import Progress, Standing, Subscription, SubscriptionKind
+from schedules_pipeline.formats.change_row import render_row
+from schedules_pipeline.formats.partner_document import Publication, render_document
+from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.served import Served, ServedSource
+from schedules_pipeline.ports.subscriptions import Answer
+from schedules_pipeline.workflows.push import Pusher, PushReport
+from schedules_pipeline.workflows.push_changes import WebhookPush
+from schedules_pipeline.workflows.push_files import FileRules, FilesPush
+from schedules_pipeline.workflows.push_turn import LEASE_FOR
+from schedules_pipeline.workflows.shared_rows import SharedRows
+
+EPOCH = "life-1"
+MASTER = b"a master secret that is no secret at all"
+CREATED_AT = datetime(2026, 3, 28, 11, tzinfo=UTC)
+KEY, OTHER, HIDDEN = (
+    ScheduleKey.parse(f"{sid}/2026-03-28") for sid in ("alder_one", "birch_two", "cedar_hidden")
+)
+HOOK, FILES = "harbour-webhook", "harbour-files"
+TAKEN = Answer(204)
+
+
+class Killed(BaseException):
+    """The process ends here and now."""
+
+
+class DiesAt(Conditions):
+    """At so many steps from when it is told to count."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
+        if self.left is None:
+            return
+        self.left -= 1
+        if self.left < 0:
+            self.left = None
+            raise Killed
+
+
+class FakeReceiver(Fake):
+    """Answers as it is told, and then takes everything. What it took is applied as a partner would."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.answers: list[Answer] = []
+        self.received: list[tuple[str, dict[str, str], bytes]] = []
+        self.taken: list[dict[str, Any]] = []
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer = self._arrive(url, dict(headers), body)
+        self.conditions.checkpoint("post answers")
+        return answer
+
+    @step
+    def _arrive(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        answer = self.answers.pop(0) if self.answers else TAKEN
+        self.received.append((url, headers, body))
+        if answer.status // 100 == 2:
+            self.taken.append(orjson.loads(body))
+        return answer
+
+    def ids(self) -> list[str]:
+        return [event["id"] for event in self.taken]
+
+    def data(self) -> list[tuple[str, int]]:
+        """The schedule and number of each change that was taken, in order."""
+        return [(f"{e['data']['sid']}/{e['data']['date']}", e["data"]["seq"]) for e in self.taken]
+
+    def state(self) -> dict[str, int]:
+        """What a partner holds: the latest number of each schedule that is not removed."""
+        held: dict[str, int] = {}
+        for event in self.taken:
+            data = event["data"]
+            key = f"{data['sid']}/{data['date']}"
+            held.pop(key, None)
+            if event["type"] == "schedule.published":
+                held[key] = data["seq"]
+        return held
+
+
+class FakeShelf(Fake):
+    """Implements :class:`~schedules_pipeline.ports.subscriptions.FileShelf`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self.objects: dict[str, bytes] = {}
+
+    @step
+    def put(self, name: str, content: bytes, media_type: str) -> None:
+        self.objects[name] = content
+
+    @step
+    def read(self, name: str) -> bytes | None:
+        return self.objects.get(name)
+
+    @step
+    def delete(self, name: str) -> None:
+        self.objects.pop(name, None)
+
+    @step
+    def names(self, prefix: str) -> Iterator[str]:
+        return iter([name for name in sorted(self.objects) if name.startswith(prefix)])
+
+
+@dataclass
+class FixedJitter:
+    value: float = 1.0
+
+    def random(self) -> float:
+        return self.value
+
+
+@dataclass
+class PushStage:
+    """One partner that may see all but one service, with a webhook; partners are served from our keyspace."""
+
+    conditions: DiesAt = field(default_factory=DiesAt)
+    clock: FakeClock = field(default_factory=FakeClock)
+    documents: dict[ScheduleKey, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store: FakeStore = fake_store(self.clock, self.conditions)
+        self.receiver = FakeReceiver(self.conditions)
+        self.shelf = FakeShelf(self.conditions)
+        self.seqs: dict[ScheduleKey, int] = {}
+        self.pusher = self.new_pusher()
+        self.store.coldstarts.begin_epoch(EPOCH)
+        self.store.served.change(Served(1, ServedSource.OURS, CREATED_AT, "me", "", None, forced=False))
+        self.store.partners.create(Partner("harbour", CREATED_AT, ("alder*", "birch*")))
+
+    def new_pusher(self, master: bytes | None = MASTER) -> Pusher:
+        feed, rows = self.store.feed, SharedRows(self.store.feed, limit=3)
+        return Pusher(
+            self.store.subscriptions,
+            self.store.partners,
+            self.store.served,
+            self.store.coldstarts,
+            WebhookPush(feed, rows, self.receiver, _cursor, master),
+            FilesPush(feed, rows, self._documents_of, self.shelf, _cursor, FileRules()),
+            self.clock,
+            jitter=FixedJitter(),
+        )
+
+    def subscribe_webhook(self, position: str = "0", epoch: str = EPOCH) -> Subscription:
+        made = Subscription(
+            HOOK, "harbour", SubscriptionKind.WEBHOOK, "https://push.example.org/in", CREATED_AT
+        )
+        self.store.subscriptions.create(made, Progress(position, epoch))
+        return made
+
+    def subscribe_files(self, position: str = "0", epoch: str = EPOCH) -> Subscription:
+        made = Subscription(FILES, "harbour", SubscriptionKind.FILES, "to/harbour", CREATED_AT, ("json",))
+        self.store.subscriptions.create(made, Progress(position, epoch))
+        return made
+
+    def publish(self, key: ScheduleKey, *, removed: bool = False) -> int:
+        """The next version of a schedule, or its removal; answers with its number."""
+        seq = self.seqs[key] = self.seqs.get(key, 0) + 1
+        etag = "" if removed else f"{seq:032x}"
+        row = Change(key, seq, etag, self.clock(), 0, 0, True, 1.0, (), 0, "")
+        if removed:
+            self.documents.pop(key, None)
+        else:
+            self.documents[key] = render_document(key, Publication(seq, self.clock(), etag), b"[]")
+        self.store.feed.append([(key, seq, render_row(row))])
+        return seq
+
+    def published(self) -> dict[str, int]:
+        """What the partner should hold."""
+        heads = self.store.feed.heads()
+        return {str(k): c.seq for k, c in heads.items() if not c.is_removal and k.sid != HIDDEN.sid}
+
+    def push(self, name: str = HOOK) -> PushReport:
+        return self.pusher.push(name)
+
+    def push_all(self, name: str = HOOK) -> None:
+        """Time passes until everything is told."""
+        for _ in range(100):
+            standing = self.standing(name)
+            if (
+                standing.progress.position == self.store.feed.last_position()
+                and not standing.progress.problem
+            ):
+                return
+            self.clock.advance(LEASE_FOR)
+            self.push(name)
+        raise AssertionError(f"{name} never came to the end: {self.standing(name)}")
+
+    def die_while_pushing(self, steps: int, name: str = HOOK) -> bool:
+        """Whether so many steps were survived; if not, the process is gone and its lease runs out."""
+        self.conditions.left = steps
+        try:
+            self.push(name)
+        except Killed:
+            self.clock.advance(LEASE_FOR)
+            return False
+        finally:
+            self.conditions.left = None
+        return True
+
+    def standing(self, name: str = HOOK) -> Standing:
+        found = self.store.subscriptions.one(name)
+        assert found is not None
+        return found
+
+    def wait(self, **duration: float) -> None:
+        self.clock.advance(timedelta(**duration))
+
+    def _documents_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        self.conditions.checkpoint("documents")
+        return {key: self.documents[key] for key in keys if key in self.documents}
+
+
+def _cursor(epoch: str, position: str) -> str:
+    return f"{epoch}@{position}"
