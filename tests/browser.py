@@ -88,10 +88,10 @@ class Tab:
             self._note(message)
 
     def go(self, url: str) -> None:
-        """And wait until everything has been loaded."""
+        """And wait until everything has been loaded; to another place of the same page there is nothing to load."""
         before = self._loaded
-        self.call("Page.navigate", url=url)
-        self.wait_for_load(before)
+        if "loaderId" in self.call("Page.navigate", url=url):
+            self.wait_for_load(before)
 
     def wait_for_load(self, before: int) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -105,13 +105,13 @@ class Tab:
             raise RuntimeError(f"{script[:200]}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def wait_until(self, script: str) -> Any:
-        """The first true answer. A page that is on its way to the next answers nothing."""
+    def wait_until(self, script: str) -> None:
+        """The expression has come true. A page that is on its way to the next answers nothing."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             with contextlib.suppress(RuntimeError):
-                if found := self.evaluate(script):
-                    return found
+                if self.evaluate(f"Boolean({script})"):
+                    return
             time.sleep(_LOOK_AGAIN_SECONDS)
         raise AssertionError(f"never true: {script}; problems: {self.problems}")
 

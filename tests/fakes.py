@@ -1492,6 +1492,7 @@ class FakePartnerBook(Fake):
         super().__init__(conditions)
         self._clock = clock
         self._partners: dict[str, Partner] = {}
+        self._was_ever_used = False
         self._totals: Counter[UsageLine] = Counter()
         self._days: dict[date, tuple[datetime, Counter[UsageLine]]] = {}
 
@@ -1505,12 +1506,18 @@ class FakePartnerBook(Fake):
 
     @answered
     @step
+    def was_ever_used(self) -> bool:
+        return self._was_ever_used
+
+    @answered
+    @step
     def one(self, name: str) -> Partner | None:
         return self._partners.get(name)
 
     @answered
     @step
     def create(self, partner: Partner) -> bool:
+        self._was_ever_used = True
         return self._partners.setdefault(partner.name, partner) == partner
 
     @answered

@@ -73,7 +73,7 @@ def _rows(table: str) -> list[tuple[str, str, str]]:
 def _render_default(value: object) -> str:
     """As it would be written into the environment."""
     match value:
-        case None:
+        case None | "":
             return _NO_DEFAULT
         case SecretStr():
             text = value.get_secret_value()

@@ -9,7 +9,7 @@ RULES="${RULES:-/etc/redis/users.acl}"
 LOADED="${LOADED:-/run/redis/users.acl}"
 
 rules=$(cat "$RULES")
-for user in pipeline operator monitoring delivery; do
+for user in pipeline operator monitoring delivery pusher; do
     password=$(cat "$SECRETS/redis_${user}_password")
     if [ -z "$password" ]; then
         echo "start.sh: $SECRETS/redis_${user}_password is empty" >&2

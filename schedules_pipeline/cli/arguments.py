@@ -12,6 +12,7 @@ import click
 from schedules_pipeline.cli.endings import Ended
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
 from schedules_pipeline.domain.partners import partner_name, service_pattern
+from schedules_pipeline.domain.subscriptions import subscription_name
 from schedules_pipeline.errors import InvalidIdentifier
 
 _T = TypeVar("_T")
@@ -39,6 +40,7 @@ PID = _Identifier("pid", Pid)
 KEY = _Identifier("sid/date", ScheduleKey.parse)
 PARTNER = _Identifier("name", partner_name)
 PATTERN = _Identifier("pattern", service_pattern)
+SUBSCRIPTION = _Identifier("name", subscription_name)
 
 
 def take_key(words: Sequence[str]) -> tuple[ScheduleKey, list[str]]:

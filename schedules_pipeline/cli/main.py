@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "parity": ("parity", "How all schedules stand against the old system, and whether to switch."),
         "switch": ("switch", "From which keyspace partners are served, and changing it."),
         "partners": ("partners", "Who may read, with which keys, and how much."),
+        "push": ("push", "Who is told of changes by webhook or files, and how that goes."),
         "import": ("import_history", "Put a recorded history into the sources, and announce it."),
         "import-xmltv": ("import_xmltv", "Make an XMLTV guide into a recorded history."),
         "export": ("export_history", "Write schedules and what they need to a recorded history."),

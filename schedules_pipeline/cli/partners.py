@@ -14,6 +14,7 @@ import click
 
 from schedules_pipeline.cli.arguments import PARTNER, PATTERN
 from schedules_pipeline.cli.endings import Ended, Ending, end_as
+from schedules_pipeline.cli.partners_backup import export, import_
 from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import ago, counted, duration, yes_no
@@ -46,6 +47,10 @@ def command() -> None:
 
     The delivery service goes by a change within seconds. A key is shown once, when it is made.
     """
+
+
+command.add_command(export)
+command.add_command(import_)
 
 
 def _limits(function: _Command) -> _Command:

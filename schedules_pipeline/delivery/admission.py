@@ -85,6 +85,10 @@ class Admission:
 
     # Who.
 
+    @property
+    def knows_anybody(self) -> bool:
+        return bool(self._entries)
+
     def refresh(self, partners: Sequence[Partner], used_today: Mapping[str, int], now: datetime) -> None:
         """Replace the directory as a whole. ``used_today``: requests of this day in UTC by partner's name, as the
         store has them (:func:`~schedules_pipeline.ports.partners.requests_used`).

@@ -19,10 +19,10 @@ from schedules_pipeline.delivery.routes import (
     schedules,
 )
 from schedules_pipeline.delivery.routes.gate import Gate
+from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
 from schedules_pipeline.delivery.running import kept_up
 from schedules_pipeline.delivery.service import Delivery, Handover
 
-_MAXIMUM_BODY_BYTES = 100_000
 _ROUTERS = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
 
@@ -30,16 +30,16 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     """Serves what ``delivery`` holds. ``keep_up``: brings it up to date while it serves; else that is the caller's
     business.
     """
-    application = FastAPI(
+    application = DocumentedApplication(
         title="Programme schedules",
         version=version("schedules-pipeline"),
         description="What is on each service, each day; and what has changed.",
         docs_url=None,
         redoc_url=None,
-        max_body_size=_MAXIMUM_BODY_BYTES,
+        generate_unique_id_function=operation_id,
         lifespan=_keeping_up(delivery) if keep_up else None,
     )
-    application.state.shelf = Shelf()
+    application.state.shelf, application.state.rendering = Shelf(), {}
     for routes in _ROUTERS:
         application.include_router(routes.router(delivery))
     problem_responses.install(application)

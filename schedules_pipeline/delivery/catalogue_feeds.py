@@ -19,12 +19,9 @@ from threading import Lock
 from typing import NamedTuple
 
 from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
-from schedules_pipeline.domain.airing import Place
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
-from schedules_pipeline.formats.published_schedule import parse_published
-from schedules_pipeline.formats.showing import programme_fields, render_json, slot_fields
+from schedules_pipeline.formats.showing import Halves, render_instant, render_json, split_broadcasts
 
 COMING_DAYS = 8
 MOST_ENTRIES = 200
@@ -34,7 +31,7 @@ MOST_BROADCASTS = 5_000
 _REBUILT_AFTER = timedelta(seconds=5)
 _MARGIN_DAYS = 2
 _ONE_SECOND = timedelta(seconds=1)
-_TEXTS_SHARED = 20_000
+_SHARED = 60_000
 _ETAG_BYTES = 12
 
 
@@ -44,21 +41,20 @@ class Feed(StrEnum):
 
 
 class Mention(NamedTuple):
-    """One broadcast, both halves rendered; most broadcasts share their programme with others. ``episode_pid``: None
-    where it names none, or none that is known.
-    """
+    """One broadcast of a schedule. Most share their programme with others, and so do the services of a region."""
 
     key: ScheduleKey
-    place: Place
-    episode_pid: Pid | None
-    broadcast: bytes
-    programme: bytes
+    halves: Halves
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.halves.start, self.key.sid, self.halves.broadcast_pid
 
 
 class Entry(NamedTuple):
     """``programme``: as the schedule has it that was published last. ``mentions`` in order of place."""
 
-    episode_pid: Pid
+    episode_pid: str
     programme: bytes
     mentions: tuple[Mention, ...]
 
@@ -67,8 +63,8 @@ class Entry(NamedTuple):
 class Table:
     """``pids``: the keys of the entries, in order."""
 
-    pids: tuple[Pid, ...]
-    entries: dict[Pid, Entry]
+    pids: tuple[str, ...]
+    entries: dict[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class Page:
     """``following``: the pid after which to go on; None where there is no more."""
 
     entries: tuple[Entry, ...]
-    following: Pid | None
+    following: str | None
 
 
 def window_of(feed: Feed, now: datetime, available_days: int) -> Interval:
@@ -93,25 +89,19 @@ def days_of_both(now: datetime, available_days: int) -> list[date]:
     return [now.date() + timedelta(days=days) for days in range(-back, ahead)]
 
 
-def find_mentions(schedule: PublishedSchedule) -> tuple[Mention, ...]:
-    """Every showing: also one that names no episode, for it may take the place of one that did."""
-    return tuple(_mention(schedule.key, showing) for showing in schedule.showings)
+def find_mentions(key: ScheduleKey, document: bytes) -> tuple[Mention, ...]:
+    """Every broadcast: also one that shows no episode, for it may take the place of one that did."""
+    return tuple(Mention(key, _shared(halves)) for halves in split_broadcasts(document))
 
 
-def _mention(key: ScheduleKey, showing: Showing) -> Mention:
-    place = Place(showing.start, key.sid, showing.broadcast_pid)
-    broadcast = render_json({"sid": key.sid, "date": key.date, **slot_fields(showing)})
-    episode_pid = None if showing.episode is None else showing.episode.pid
-    return Mention(key, place, episode_pid, broadcast, _shared(_members(programme_fields(showing))))
+@lru_cache(_SHARED)
+def _shared(halves: Halves) -> Halves:
+    """The one of equal values that is kept; what a part of it is shared with is the next function's business."""
+    return halves._replace(programme=_shared_text(halves.programme))
 
 
-def _members(fields: dict[str, object]) -> bytes:
-    return render_json(fields)[1:-1]
-
-
-@lru_cache(_TEXTS_SHARED)
-def _shared(text: bytes) -> bytes:
-    """The one of equal texts that is kept: an episode's is the same in every schedule that shows it."""
+@lru_cache(_SHARED)
+def _shared_text(text: bytes) -> bytes:
     return text
 
 
@@ -120,43 +110,39 @@ def tabulate(mentions: Iterable[Sequence[Mention]]) -> Table:
     service list it counts.
     """
     latest: dict[tuple[Sid, str], Mention] = {}
-    programmes: dict[Pid, bytes] = {}
+    programmes: dict[str, bytes] = {}
     for of_schedule in mentions:
         for mention in of_schedule:
-            latest[mention.key.sid, mention.place.broadcast_pid] = mention
-            if mention.episode_pid is not None:
-                programmes[mention.episode_pid] = mention.programme
-    by_episode: dict[Pid, list[Mention]] = defaultdict(list)
-    for mention in sorted(latest.values(), key=lambda mention: mention.place):
-        if mention.episode_pid is not None:
-            by_episode[mention.episode_pid].append(mention)
-    entries = {pid: Entry(pid, programmes[pid], tuple(listed)) for pid, listed in by_episode.items()}
+            latest[mention.key.sid, mention.halves.broadcast_pid] = mention
+            programmes[mention.halves.episode_pid] = mention.halves.programme
+    by_episode: dict[str, list[Mention]] = defaultdict(list)
+    for mention in latest.values():
+        by_episode[mention.halves.episode_pid].append(mention)
+    by_episode.pop("", None)
+    entries = {
+        pid: Entry(pid, programmes[pid], tuple(sorted(listed, key=lambda mention: mention.place)))
+        for pid, listed in by_episode.items()
+    }
     return Table(tuple(sorted(entries)), entries)
 
 
 def find_page(
-    table: Table, window: Interval, may_see: Callable[[Sid], bool], after: Pid | None, limit: int
+    table: Table, window: Interval, may_see: Callable[[Sid], bool], after: str | None, limit: int
 ) -> Page:
     """The episodes that follow a pid, in order of pid, with those of their broadcasts that are asked for."""
+    start, end = render_instant(window.start), render_instant(window.end)
     found: list[Entry] = []
     broadcasts = 0
-    last: Pid | None = None
     for pid in table.pids[bisect_right(table.pids, after) if after else 0 :]:
-        entry = _cut(table.entries[pid], window, may_see)
-        if not entry.mentions:
+        entry = table.entries[pid]
+        asked_for = tuple(m for m in entry.mentions if start <= m.halves.start < end and may_see(m.key.sid))
+        if not asked_for:
             continue
-        if last is not None and (len(found) == limit or broadcasts >= MOST_BROADCASTS):
-            return Page(tuple(found), last)
-        found.append(entry)
-        broadcasts += len(entry.mentions)
-        last = pid
+        if len(found) == limit or broadcasts >= MOST_BROADCASTS:
+            return Page(tuple(found), found[-1].episode_pid)
+        found.append(entry._replace(mentions=asked_for))
+        broadcasts += len(asked_for)
     return Page(tuple(found), None)
-
-
-def _cut(entry: Entry, window: Interval, may_see: Callable[[Sid], bool]) -> Entry:
-    return entry._replace(
-        mentions=tuple(m for m in entry.mentions if window.contains(m.place.start) and may_see(m.key.sid))
-    )
 
 
 def render_page(page: Page) -> bytes:
@@ -167,15 +153,20 @@ def render_page(page: Page) -> bytes:
 
 
 def _render_entry(entry: Entry) -> bytes:
-    broadcasts = b",".join(mention.broadcast for mention in entry.mentions)
+    broadcasts = b",".join(map(_render_mention, entry.mentions))
     content = entry.programme + b',"broadcasts":[' + broadcasts + b"]"
     etag = blake2b(content, digest_size=_ETAG_BYTES).hexdigest()
     return f'{{"episode_pid":"{entry.episode_pid}","etag":"{etag}",'.encode() + content + b"}"
 
 
+def _render_mention(mention: Mention) -> bytes:
+    sid, day = mention.key
+    return f'{{"sid":"{sid}","date":"{day.isoformat()}",'.encode() + mention.halves.slot + b"}"
+
+
 class RememberedTable:
-    """The table of what the mirror holds, made again where that has changed, and no sooner than five seconds after
-    it was made.
+    """The table of what the mirror holds, made again where that has changed, by one worker at a time, and no sooner
+    than five seconds after it was made.
     """
 
     def __init__(self, mirror: Mirror, available_days: int) -> None:
@@ -205,18 +196,24 @@ class RememberedTable:
         return self._made_at is not None and now - self._made_at < _REBUILT_AFTER
 
     def _make(self, everything: Sequence[Held], made_of: tuple[Extent, date], now: datetime) -> Table:
-        with self._lock:
-            if made_of == self._made_of or self._is_recent(now):
-                return self._table
-            in_order = sorted(everything, key=lambda held: (held.published_at, held.key.date))
-            self._mentions = {held.key: (held, self._read(held)) for held in in_order}
-            self._table = tabulate(mentions for _, mentions in self._mentions.values())
-            self._made_of, self._made_at = made_of, now
-            return self._table
+        # Who comes while another makes it takes the one from before, and occupies no thread; but for the first.
+        if self._lock.acquire(blocking=self._made_at is None):
+            try:
+                if made_of != self._made_of and not self._is_recent(now):
+                    self._table = self._tabulate(everything)
+                    self._made_of, self._made_at = made_of, now
+            finally:
+                self._lock.release()
+        return self._table
+
+    def _tabulate(self, everything: Sequence[Held]) -> Table:
+        in_order = sorted(everything, key=lambda held: (held.published_at, held.key.date))
+        self._mentions = {held.key: (held, self._read(held)) for held in in_order}
+        return tabulate(mentions for _, mentions in self._mentions.values())
 
     def _read(self, held: Held) -> tuple[Mention, ...]:
         known = self._mentions.get(held.key)
         if known is not None and known[0] is held:
             return known[1]
         document = held.document()
-        return find_mentions(parse_published(document)) if document is not None else ()
+        return find_mentions(held.key, document) if document is not None else ()

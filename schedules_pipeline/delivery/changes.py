@@ -119,6 +119,7 @@ def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, A
                 _digest_entry(held) for _, held in sorted(mirror.of_service(sid).items()) if scope.takes(held)
             ]
             for sid in _visible(mirror, partner)
+            if scope.sids is None or sid in scope.sids
         },
     }
 

@@ -9,10 +9,12 @@ from binascii import Error as NotBase64
 
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.ports.feed import place
 
 MAXIMUM_LENGTH = 200
 _POSITION = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?", re.ASCII)
 _VERSION = "1"
+_LARGEST_PART = 2**64 - 1
 
 
 def render_cursor(extent: Extent) -> str:
@@ -29,6 +31,11 @@ def parse_cursor(text: str) -> Extent:
     except (NotBase64, ValueError) as error:
         raise InvalidIdentifier(f"not a cursor of ours: {text[:60]!r}") from error
     extent = Extent(epoch, position)
-    if version != _VERSION or not _POSITION.fullmatch(position) or render_cursor(extent) != text:
+    if version != _VERSION or not _is_position(position) or render_cursor(extent) != text:
         raise InvalidIdentifier(f"not a cursor of ours: {text[:60]!r}")
     return extent
+
+
+def _is_position(text: str) -> bool:
+    """Whether a store can be asked for what follows it: its numbers have 64 bits."""
+    return _POSITION.fullmatch(text) is not None and max(place(text)) <= _LARGEST_PART

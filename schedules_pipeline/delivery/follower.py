@@ -74,14 +74,17 @@ class Follower:
             try:
                 self.follow()
                 is_away = False
-            except PipelineError as error:
+            except Exception as error:  # noqa: BLE001 - a thread that ends would leave everybody with what is old
                 if not is_away:
-                    _log.warning("following interrupted", error=str(error))
+                    is_ours = not isinstance(error, PipelineError)
+                    _log.warning("following interrupted", error=str(error), exc_info=is_ours)
                 is_away = True
                 stop.wait(_PAUSE_SECONDS)
 
     def follow(self, wait_seconds: float = _WAIT_SECONDS) -> None:
-        """One round: begin where nothing is known yet or the keyspace is another one, else hand on what came."""
+        """One round: begin where nothing is known yet, the keyspace is another one, or rows are gone that were not
+        read; else hand on what came.
+        """
         epoch = self._epoch()
         if self._extent is None or self._extent.epoch != epoch:
             self._begin(epoch)
@@ -112,6 +115,9 @@ class Follower:
 
     def _advance(self, extent: Extent, wait_seconds: float) -> None:
         entries = self._feed.wait_after(extent.position, _ROWS_AT_ONCE, wait_seconds)
+        if self._has_gaps_after(extent.position):
+            self._begin(extent.epoch)
+            return
         at = self._clock()
         if self._has_missed_rows(extent.position):
             self._begin(extent.epoch)
@@ -125,6 +131,12 @@ class Follower:
 
     def _has_missed_rows(self, position: str) -> bool:
         """Who was away for days may find that rows were trimmed meanwhile. To be asked after the rows are read."""
+        return place(position) < place(self._feed.complete_after()) and position != self._feed.last_position()
+
+    def _has_gaps_after(self, position: str) -> bool:
+        """Whether rows that follow may have been trimmed before they were read. Asked after reading, because that is
+        noted before anything goes.
+        """
         return place(position) < place(self._feed.complete_after()) and position != self._feed.last_position()
 
     def _past(self, extent: Extent, at: datetime) -> Past:

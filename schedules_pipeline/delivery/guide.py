@@ -4,7 +4,7 @@ Belongs here: what is read for which page, and who is told what. Does not belong
 (``guide_pages``, ``guide_detail``), how it is written (``pages``), and HTTP (``routes.guide``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -34,12 +34,12 @@ from schedules_pipeline.delivery.guide_pages import (
     long_name,
     row_for,
 )
-from schedules_pipeline.delivery.guide_view import day_of, days_around, frame_of, parse_begin
+from schedules_pipeline.delivery.guide_view import day_of, frame_of, parse_begin
 from schedules_pipeline.delivery.pages import MEDIA_TYPE, Pages
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import ServiceError
 
@@ -69,17 +69,16 @@ class Guide:
 
         return self._represent(render, "guide", asked, caller, standing.is_stale, _minute(now))
 
-    def row(self, key: ScheduleKey, like: Sid, begin: str) -> Representation:
-        """One service's row, in a grid that shows the day of ``like``."""
+    def rows(self, keys: Sequence[ScheduleKey], like: ScheduleKey, begin: str) -> Representation:
+        """The rows of some services, in a grid that shows the day ``like``."""
         delivery, now = self._delivery, self._delivery.clock()
-        frame = frame_of(delivery.calendar, ScheduleKey(like, key.date), now, parse_begin(begin))
+        frame = frame_of(delivery.calendar, like, now, parse_begin(begin))
 
         def render() -> bytes:
-            return self._pages.render("row.html", row=row_for(frame, key, delivery.names, delivery.mirror))
+            rows = [row_for(frame, key, delivery.names, delivery.mirror) for key in keys]
+            return self._pages.render("rows.html", rows=rows)
 
-        held = [delivery.mirror.held(ScheduleKey(key.sid, day)) for day in days_around(key.date)]
-        versions = [(one.seq, one.published_at) if one else None for one in held]
-        return self._represent(render, "row", key, frame.window, versions, _minute(now))
+        return self._represent(render, "rows", keys, frame.window, _minute(now))
 
     def changes(self, caller: Partner) -> Representation:
         """What has changed in the last hour."""

@@ -89,7 +89,7 @@ class Parity:
     generated_at: str
     is_of_this: bool
     difference_count: int
-    differences: tuple[tuple[str, ...], ...]
+    differences: tuple[tuple[str, str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

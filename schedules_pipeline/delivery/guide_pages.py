@@ -135,7 +135,7 @@ class GuidePage:
     panel: Panel
     standing: Standing
     hours: Sequence[str]
-    row_address: str
+    rows_address: str
 
     @property
     def dates(self) -> str:
@@ -269,7 +269,7 @@ def guide_page(
         panel,
         standing,
         _hours(calendar, ScheduleKey(leading, on)),
-        "/guide/row?" + urlencode(row_parameters),
+        "/guide/rows?" + urlencode(row_parameters),
     )
 
 

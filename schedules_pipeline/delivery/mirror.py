@@ -70,7 +70,7 @@ class Mirror:
         for held in changed:
             of_service = self._by_sid.setdefault(held.key.sid, {})
             known = of_service.get(held.key.date)
-            if known is None or known.seq <= held.seq:
+            if known is None or _follows(held, known):
                 of_service[held.key.date] = held
         if place(position) > place(self.extent.position):
             self.extent = Extent(self.extent.epoch, position)
@@ -119,6 +119,13 @@ class Mirror:
     def parsed(self, held: Held) -> PublishedSchedule | None:
         """The same of what was held at some moment; may be asked from any thread."""
         return None if held.is_removed else self._parsed(held)
+
+
+def _follows(held: Held, known: Held) -> bool:
+    """Whether it is not older than what is known. A schedule whose removal the store has forgotten begins with number
+    1 again; so of what follows a removal, the later instant counts too.
+    """
+    return held.seq >= known.seq or (known.is_removed and held.published_at > known.published_at)
 
 
 def _parse(held: Held) -> PublishedSchedule | None:

@@ -20,12 +20,16 @@ def choose_media_type(accept: str, offers: Sequence[str]) -> str | None:
 
 
 def choose_coding(accept_encoding: str) -> Coding:
-    """The smallest that is taken; plain where nothing is said. Plain also where even that is refused."""
+    """The one with the greatest weight, the smallest of equals; plain where nothing is said. Plain also where even
+    that is refused.
+    """
     weights = _weights(accept_encoding)
-    for coding in (Coding.ZSTD, Coding.GZIP):
-        if weights.get(coding, weights.get("*", 0.0)) > 0:
-            return coding
-    return Coding.IDENTITY
+    others = weights.get("*", 0.0)
+    # Of the plain one nothing needs to be said, and then it is what is taken last.
+    weighted = [(weights.get(coding, others), coding) for coding in (Coding.ZSTD, Coding.GZIP)]
+    weighted.append((weights.get(Coding.IDENTITY, 0.0), Coding.IDENTITY))
+    best = max(weight for weight, _ in weighted)
+    return next(coding for weight, coding in weighted if weight == best) if best > 0 else Coding.IDENTITY
 
 
 def _weight_of(offer: str, weights: dict[str, float]) -> float:
@@ -50,8 +54,14 @@ def _weights(field: str) -> dict[str, float]:
 def _weight(parameters: Sequence[str]) -> float:
     for parameter in parameters:
         if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
+            return _number(parameter[2:])
     return 1.0
+
+
+def _number(text: str) -> float:
+    """Between 0 and 1; 0 for anything else. More is taken than RFC 9110 allows: ``.2`` is what Java's client sends."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if 0 <= number <= 1 else 0.0

@@ -8,36 +8,32 @@ from schedules_pipeline.delivery.negotiation import choose_media_type
 from schedules_pipeline.delivery.problems import NOT_ACCEPTABLE, NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import validator_of
 from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.formats.catalogue_schedule import render_catalogue_schedules
 from schedules_pipeline.formats.guide_json import render_guides
+from schedules_pipeline.formats.tv_anytime import GuideNaming, render_tv_anytime
 from schedules_pipeline.formats.xmltv import render_xmltv
 from schedules_pipeline.settings import Settings
 
 JSON = "json"
-JSON_MEDIA_TYPE = "application/vnd.schedules.v1+json"
+_JSON_TYPE, _XML_TYPE = "application/json", "application/xml"
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """``name`` stands behind the last full stop of a path. ``media_types``: the first is the one that is answered
-    with; all are asked for by. ``revision`` is another where the same guides give other bytes.
+    """``name`` stands behind the first full stop of a path. ``media_type`` is what is answered with; ``asked_by`` are
+    the types that it is chosen by, no two offers by the same. ``revision`` is another where the same guides give
+    other bytes. ``is_of_utc_days``: the format knows no other days, and shows a broadcast in each that it runs in.
     """
 
     name: str
-    media_types: tuple[str, ...]
+    media_type: str
+    asked_by: tuple[str, ...]
     render: Callable[[Sequence[ServiceGuide]], bytes]
     revision: str
+    is_of_utc_days: bool = False
 
 
-JSON_OFFER = Offer(JSON, ("application/json", JSON_MEDIA_TYPE), render_guides, "1")
-
-
-def offers_from(settings: Settings) -> "Offers":
-    """Every format, by what the settings say of names and images."""
-    xmltv = partial(
-        render_xmltv, domain=settings.xmltv_domain, image_url_template=settings.image_url_template
-    )
-    said = validator_of(settings.xmltv_domain, settings.image_url_template)
-    return Offers((JSON_OFFER, Offer("xmltv", ("application/xml", "text/xml"), xmltv, f"1.{said}")))
+JSON_OFFER = Offer(JSON, _JSON_TYPE, (_JSON_TYPE, "application/vnd.schedules.v1+json"), render_guides, "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,10 @@ class Offers:
         """By the name in the path, else by what is accepted. Raises :class:`Problem` where there is none such."""
         if name:
             return self._named(name)
-        media_types = [media_type for offer in self.offers for media_type in offer.media_types]
+        media_types = [media_type for offer in self.offers for media_type in offer.asked_by]
         chosen = choose_media_type(accept, media_types)
         for offer in self.offers:
-            if chosen in offer.media_types:
+            if chosen in offer.asked_by:
                 return offer
         raise Problem(NOT_ACCEPTABLE, f"There is {', '.join(media_types)}.", {"offered": media_types})
 
@@ -61,5 +57,30 @@ class Offers:
         for offer in self.offers:
             if offer.name == name:
                 return offer
-        names = [offer.name for offer in self.offers]
-        raise Problem(NOT_FOUND, f"There is no format {name[:40]!r}; there is {', '.join(names)}.")
+        names = ", ".join(offer.name for offer in self.offers)
+        raise Problem(NOT_FOUND, f"There is no format {name[:40]!r}; there is {names}.")
+
+
+def offers_from(settings: Settings) -> Offers:
+    """Every format, by what the settings say of names and images."""
+    return Offers((JSON_OFFER, _xmltv(settings), _tv_anytime(settings), _catalogue()))
+
+
+def _xmltv(settings: Settings) -> Offer:
+    domain, images = settings.xmltv_domain, settings.image_url_template
+    render = partial(render_xmltv, domain=domain, image_url_template=images)
+    asked_by = ("application/vnd.schedules.xmltv+xml", _XML_TYPE, "text/xml")
+    return Offer("xmltv", _XML_TYPE, asked_by, render, validator_of(1, domain, images))
+
+
+def _tv_anytime(settings: Settings) -> Offer:
+    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+    images = settings.image_url_template
+    render = partial(render_tv_anytime, naming=naming, image_url_template=images)
+    asked_by = ("application/vnd.schedules.tva+xml",)
+    return Offer("tva", _XML_TYPE, asked_by, render, validator_of(1, naming, images))
+
+
+def _catalogue() -> Offer:
+    asked_by = ("application/vnd.schedules.catalogue+xml",)
+    return Offer("catalogue", _XML_TYPE, asked_by, render_catalogue_schedules, "1", is_of_utc_days=True)

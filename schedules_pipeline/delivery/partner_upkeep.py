@@ -6,6 +6,7 @@ Belongs here: one round of it. Does not belong here: the thread that goes round,
 from datetime import UTC, datetime
 
 from schedules_pipeline.delivery.admission import Admission
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.partners import PartnerBook, requests_used
 from schedules_pipeline.workflows.clock import Clock
 
@@ -29,11 +30,21 @@ def store_usage(admission: Admission, book: PartnerBook, now: datetime) -> None:
 def keep_up(admission: Admission, book: PartnerBook, clock: Clock) -> None:
     """One round: store the usage, then read partners and what they have used today.
 
-    Raises :class:`ServiceError` where the store does not answer; then everything goes on by what was read before.
+    Raises :class:`ServiceError` where the store does not answer, or has lost its partners, as one that was emptied
+    has: then everything goes on by what was read before.
     A store that takes no writes is read all the same: a revoked key must not hold until it does again.
     """
     now = clock()
     try:
         store_usage(admission, book, now)
     finally:
-        admission.refresh(book.all(), requests_used(book.usage(now.astimezone(UTC).date())), now)
+        _read(admission, book, now)
+
+
+def _read(admission: Admission, book: PartnerBook, now: datetime) -> None:
+    partners = book.all()
+    if not partners and admission.knows_anybody and not book.was_ever_used():
+        raise ServiceError(
+            "the store has lost its partners: `schedules-pipeline partners import` brings them back"
+        )
+    admission.refresh(partners, requests_used(book.usage(now.astimezone(UTC).date())), now)

@@ -57,9 +57,10 @@ def _repeat(action: Callable[[], None], stop: Event) -> None:
         try:
             action()
             is_away = False
-        except PipelineError as error:
+        except Exception as error:  # noqa: BLE001 - a thread that ends would let in whose key was revoked since
             if not is_away:
-                _log.warning("upkeep interrupted", error=str(error))
+                is_ours = not isinstance(error, PipelineError)
+                _log.warning("upkeep interrupted", error=str(error), exc_info=is_ours)
             is_away = True
         if is_last:
             return

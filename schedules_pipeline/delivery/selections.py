@@ -1,8 +1,8 @@
 """What is asked for of the schedules, and the representation of it: some services, some days, one format."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import orjson
@@ -42,7 +42,7 @@ def represent_document(delivery: Delivery, held: Held, packed: Packed, now: date
     """One schedule as it was published: packed already."""
     return Representation(
         validator_of_version(held),
-        JSON_OFFER.media_types[0],
+        JSON_OFFER.media_type,
         cache_control(seconds_fresh(delivery.calendar.window(held.key), now)),
         packed,
         held.published_at,
@@ -54,22 +54,36 @@ def represent(delivery: Delivery, selection: Selection, offer: Offer, now: datet
 
     What is held is taken now; it may be rendered later, in another thread.
     """
-    parts = [_part(delivery, selection, sid) for sid in selection.sids]
+    if offer.is_of_utc_days:
+        selection = replace(selection, cut=DayCut(NamedCut.UTC), straddling=Straddling.OVERLAPS)
+    parts = [
+        _part(delivery, selection, sid, first, last)
+        for sid in selection.sids
+        for first, last in _stretches(selection, offer)
+    ]
     published = [held for part in parts for held in part.held if not held.is_removed]
     if not published:
         return None
     as_stored = offer.name == JSON and selection.cut.begins is NamedCut.BROADCAST
     return Representation(
         _validator(selection, offer, parts),
-        offer.media_types[0],
+        offer.media_type,
         cache_control(min(seconds_fresh(part.stretch.window, now) for part in parts)),
         partial(_join, parts) if as_stored else partial(_render, delivery.mirror, selection, offer, parts),
         max(held.published_at for part in parts for held in part.held),
     )
 
 
-def _part(delivery: Delivery, selection: Selection, sid: Sid) -> _Part:
-    stretch = selection.cut.stretch(delivery.calendar, sid, selection.first, selection.last)
+def _stretches(selection: Selection, offer: Offer) -> list[tuple[date, date]]:
+    """Each day by itself where the format is one of days, else all of them in one."""
+    if not offer.is_of_utc_days:
+        return [(selection.first, selection.last)]
+    days = (selection.last - selection.first).days + 1
+    return [(day, day) for day in (selection.first + timedelta(days=number) for number in range(days))]
+
+
+def _part(delivery: Delivery, selection: Selection, sid: Sid, first: date, last: date) -> _Part:
+    stretch = selection.cut.stretch(delivery.calendar, sid, first, last)
     of_service = delivery.mirror.of_service(sid)
     held = tuple(of_service[key.date] for key in stretch.keys if key.date in of_service)
     return _Part(stretch, delivery.names.of(sid), held)

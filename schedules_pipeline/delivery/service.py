@@ -19,6 +19,8 @@ from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHoriz
 from schedules_pipeline.ports.feed import FeedEntry
 from schedules_pipeline.workflows.clock import Clock
 
+_HOUR = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRules:
@@ -49,13 +51,21 @@ class Delivery:
     def begin(self, extent: Extent, everything: Sequence[Held], past: Past, at: datetime) -> None:
         """All that there is; whoever waits for changes is woken, since its cursor may mean nothing any more."""
         self.mirror.replace(extent, everything, at)
+        self.mirror.forget_removals(at - self.rules.feed_kept_for)
         self.tail.restart(past.after)
         self.tail.extend(past.entries)
 
     def advance(self, entries: Sequence[FeedEntry], changed: Sequence[Held], at: datetime) -> None:
         """The documents before the rows, so that nobody hears of a version that cannot be fetched."""
+        before = self.mirror.confirmed_at
         self.mirror.advance(entries[-1].position if entries else "0", changed, at)
+        if before is None or at - _start_of_hour(before) >= _HOUR:
+            self.mirror.forget_removals(at - self.rules.feed_kept_for)
         self.tail.extend(entries)
+
+
+def _start_of_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 class Handover:

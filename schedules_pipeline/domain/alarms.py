@@ -38,6 +38,7 @@ class AlarmName(StrEnum):
     RECONCILIATION_FOUND_DIFFERENCES = "reconciliation-found-differences"
     COLDSTART_BY_ITSELF = "coldstart-by-itself"
     COLDSTART_STALLED = "coldstart-stalled"
+    PUSH_SET_ASIDE = "push-set-aside"
 
 
 class Severity(StrEnum):

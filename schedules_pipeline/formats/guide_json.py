@@ -8,12 +8,14 @@ from schedules_pipeline.formats.showing import render_json, showing_fields
 
 
 def render_guides(guides: Sequence[ServiceGuide]) -> bytes:
-    """An object with the list ``guides``; times in UTC, whole seconds but for the time of publication."""
+    """An object with the list ``guides``; times in UTC, whole seconds but for ``published_at``, which is
+    spelled as in the published documents.
+    """
     return render_json({"guides": [_guide(guide) for guide in guides]})
 
 
 def _guide(guide: ServiceGuide) -> dict[str, Any]:
-    published_at = guide.published_at.isoformat() if guide.published_at else None
+    published_at = f"{guide.published_at:%Y-%m-%dT%H:%M:%S.%fZ}" if guide.published_at else None
     return {
         "sid": guide.sid,
         "name": guide.name,

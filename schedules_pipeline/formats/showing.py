@@ -4,13 +4,16 @@
 before; here one showing is rendered that was read back from it.
 """
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import orjson
 
 from schedules_pipeline.domain.airing import Airing
 from schedules_pipeline.domain.published import Showing, ShownEpisode, Titled
+from schedules_pipeline.errors import InvalidRecord
 
+_OF_PROGRAMME = ("episode", "series", "brand", "title", "subtitle")
 _FORMAT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
 
@@ -21,7 +24,7 @@ def render_json(value: object) -> bytes:
 
 def showing_fields(showing: Showing) -> dict[str, Any]:
     """All fields of a broadcast, in their order."""
-    return slot_fields(showing) | programme_fields(showing)
+    return _slot(showing) | _programme(showing)
 
 
 def airing_fields(airing: Airing) -> dict[str, Any]:
@@ -33,8 +36,46 @@ def airing_fields(airing: Airing) -> dict[str, Any]:
     }
 
 
-def slot_fields(showing: Showing) -> dict[str, Any]:
-    """What the source says: pids, times and flags."""
+class Halves(NamedTuple):
+    """One broadcast of a document, taken apart without being read: ``slot`` is what the source says, ``programme``
+    what the catalogue says, both as members without their braces. ``episode_pid``: "" where there is no episode
+    with titles. Texts of ``start`` compare as instants do.
+    """
+
+    broadcast_pid: str
+    start: str
+    episode_pid: str
+    slot: bytes
+    programme: bytes
+
+
+def split_broadcasts(document: bytes) -> list[Halves]:
+    """The broadcasts of a published document, for those who only put them together in another way: in a fifth of
+    the time that it takes to read them. Raises :class:`InvalidRecord` where the document is none of ours.
+    """
+    try:
+        return [_halves(broadcast) for broadcast in orjson.loads(document)["broadcasts"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRecord(f"published document: {document[:60]!r} … is none of ours") from error
+
+
+def render_instant(instant: datetime) -> str:
+    """As the documents spell it."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _halves(broadcast: dict[str, Any]) -> Halves:
+    programme = {name: broadcast.pop(name) for name in _OF_PROGRAMME}
+    return Halves(
+        broadcast["broadcast_pid"],
+        broadcast["start"],
+        programme["episode"]["pid"] if programme["episode"] else "",
+        orjson.dumps(broadcast)[1:-1],
+        orjson.dumps(programme)[1:-1],
+    )
+
+
+def _slot(showing: Showing) -> dict[str, Any]:
     return {
         "broadcast_pid": showing.broadcast_pid,
         "version_pid": showing.version_pid or "",
@@ -49,8 +90,7 @@ def slot_fields(showing: Showing) -> dict[str, Any]:
     }
 
 
-def programme_fields(showing: Showing) -> dict[str, Any]:
-    """What the catalogue says: the episode with its series and brand, and the titles."""
+def _programme(showing: Showing) -> dict[str, Any]:
     return {
         "episode": _episode(showing.episode),
         "series": _titled(showing.series),

@@ -52,6 +52,8 @@ Document: TypeAlias = dict[str, Any]
 _PID_ALPHABET: Final = "0123456789bcdfghjklmnpqrstvwxyz"
 _PID_LENGTH: Final = 13
 """Enough for 64 bits: among a million items two have the same pid once in thirty million guides."""
+MAXIMUM_NAME: Final = 100
+"""Characters of what a service is called."""
 _LONGEST_SID: Final = 64
 _LONGEST_GUESS: Final = timedelta(hours=12)
 _SHORT, _MEDIUM = 90, 180
@@ -103,7 +105,10 @@ def import_xmltv(stream: Readable, rules: ImportRules, now: datetime) -> Importe
         for day, broadcasts in _days(sid, intake.shown[channel], rules.calendar, remarks):
             head = {"sid": sid, "date": day.isoformat(), "published_at": published_at}
             schedules[str(sid), day] = {**head, "broadcasts": broadcasts}
-    names = {str(sid): intake.names.get(channel, channel) for channel, sid in sids.items()}
+    names = {
+        str(sid): intake.cut(intake.names.get(channel, channel), MAXIMUM_NAME)
+        for channel, sid in sids.items()
+    }
     return ImportedGuide(intake.catalogue, schedules, names, +remarks)
 
 
@@ -168,24 +173,27 @@ class _Intake:
         """The pid of what is shown; it and what it belongs to are put into the catalogue."""
         if ours and "episode" not in ours:
             return ""
-        title = "" if ours and programme.title == UNKNOWN_TITLE else programme.title
+        stands_for_none = programme.title == UNKNOWN_TITLE and not programme.subtitle
+        title = "" if ours and stands_for_none else programme.title
         pid = ours.get("episode") or derive_pid("episode", *_identity(programme, with_description=True))
-        if ours and not (title or programme.subtitle or programme.description):
+        if ours and not any(
+            (title, programme.subtitle, programme.description, programme.icon, programme.advisory)
+        ):
             return pid
         kind, parent = _parent(programme, ours)
         if not kind:
             return self._put_episode(pid, title, "", programme)
-        parent_pid = self._put(parent or derive_pid("brand", title), kind, self._cut(title, MAXIMUM_TITLE))
+        parent_pid = self._put(parent or derive_pid("brand", title), kind, self.cut(title, MAXIMUM_TITLE))
         return self._put_episode(pid, programme.subtitle, parent_pid, programme)
 
     def _put_episode(self, pid: str, title: str, parent_pid: str, programme: Programme) -> str:
         more = {
             "parent_pid": parent_pid or None,
-            "synopses": _synopses(self._cut(programme.description, MAXIMUM_TEXT)),
+            "synopses": _synopses(self.cut(programme.description, MAXIMUM_TEXT)),
             "image_pid": parse_image_url(self.rules.image_url_template, programme.icon),
-            "warning_text": self._cut(programme.advisory, MAXIMUM_TEXT) or None,
+            "warning_text": self.cut(programme.advisory, MAXIMUM_TEXT) or None,
         }
-        return self._put(pid, "episode", self._cut(title, MAXIMUM_TITLE), more)
+        return self._put(pid, "episode", self.cut(title, MAXIMUM_TITLE), more)
 
     def _put(self, pid: str, kind: str, title: str, more: Document | None = None) -> str:
         """Under another pid where this one is of another title already: then both are shown as they are called."""
@@ -199,7 +207,7 @@ class _Intake:
         self.catalogue.setdefault(other, {**document, "pid": other})
         return other
 
-    def _cut(self, text: str, limit: int) -> str:
+    def cut(self, text: str, limit: int) -> str:
         if len(text) <= limit:
             return text
         self.remarks[Remark.SHORTENED] += 1

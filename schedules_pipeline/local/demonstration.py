@@ -2,68 +2,72 @@
 
 ``python -m schedules_pipeline.local`` starts everything on loopback, coldstarts through Dagster, then sends the
 changes of an invented broadcaster, or replays a recorded history, or shows an XMLTV guide, and narrates what is
-published. All that it starts ends with it.
+published, and what a partner is told of it. All that it starts ends with it.
 """
 
 import argparse
 import os
+import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import partial
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
-from random import Random
-from shlex import quote
 from shutil import rmtree
 from types import FrameType
 from typing import TypeVar
 
-import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.composition import Pipeline, Store
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.printable import printable
+from schedules_pipeline.domain.subscriptions import SubscriptionKind
 from schedules_pipeline.errors import ConfigurationError, PipelineError, ServiceError
+from schedules_pipeline.formats.webhook_signature import derive_secret
 from schedules_pipeline.local.dagster_services import (
     CodeServer,
     Daemon,
     Webserver,
 )
-from schedules_pipeline.local.guides import describe, import_rules, read_guide
-from schedules_pipeline.local.history import (
-    CatalogueUpdated,
-    HistoryEvent,
-    SchedulePut,
-    paced,
-    read_history,
-)
+from schedules_pipeline.local.delivery_service import DeliveryService, PushService
 from schedules_pipeline.local.monitoring_service import MonitoringService
 from schedules_pipeline.local.narrator import Narrator, clock_time
+from schedules_pipeline.local.old_system_service import OldSystemService
+from schedules_pipeline.local.opening import has_desktop, open_page
+from schedules_pipeline.local.partner_side import (
+    KEY_VARIABLE,
+    describe_received,
+    enter_partner,
+    first_steps,
+    one_of_today,
+    subscribe,
+)
+from schedules_pipeline.local.private_file import write_environment
 from schedules_pipeline.local.provision import (
     AwsEndpoints,
     announce_schedules,
     provision,
     provision_alarms,
+    provision_files,
     provision_references,
 )
-from schedules_pipeline.local.sample import Sample, make_sample
+from schedules_pipeline.local.scenarios import Scenario, imported, invented, recorded
 from schedules_pipeline.local.servers import (
     AwsEmulator,
     LoopbackServer,
     RedisServer,
     is_free,
 )
-from schedules_pipeline.local.traffic import Change, Traffic
 from schedules_pipeline.local.upstream import Upstream
+from schedules_pipeline.local.webhook_receiver import WebhookReceiver
 from schedules_pipeline.ports.coldstart import Stage
 from schedules_pipeline.settings import load_settings
 
@@ -71,103 +75,12 @@ REPOSITORY = Path(__file__).parents[2]
 _REGION = "eu-west-1"
 _WEB_PORT = 3000
 _COLDSTART_BEGINS_WITHIN_SECONDS = 120.0
-_OPENING = timedelta(hours=1)
-"""How much of a recorded history is there before the replay begins, so that there is something to coldstart."""
-_LONGEST_VARIABLE = 100_000
-"""Characters. The system takes some 131,000; the names of more services than that are guessed."""
+_DELIVERY_PORT = 8080
+_PARTNER_KNOWN_WITHIN_SECONDS = 30.0
+_FILES_BUCKET = "schedules-files"
+_FILES_PREFIX = "to/demonstration"
 
 _Server = TypeVar("_Server", bound=LoopbackServer)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What is upstream at the beginning, and what changes: each change with how long to wait before it.
-    ``settings``: what the pipeline's environment has to say besides, for this to be shown. ``at_the_end`` is said
-    after the last change.
-    """
-
-    opening: Sample
-    changes: Iterator[tuple[float, Change]]
-    first_date: date
-    settings: Mapping[str, str] = field(default_factory=dict)
-    at_the_end: str = "That was the last change; what is still published is shown until Ctrl-C."
-
-
-def invented(now: datetime, changes_per_minute: float) -> Scenario:
-    """Fourteen days of an invented broadcaster from the day before yesterday, and a change every few seconds."""
-    first = now.date() - timedelta(days=2)
-    sample = make_sample(first)
-    traffic = Traffic(sample, Random(now.date().toordinal())).changes(_utc_now)
-    pauses = Random(1)
-    changes = ((pauses.expovariate(changes_per_minute / 60), change) for change in traffic)
-    first_date = min(day for _, day in sample.schedules)
-    # The days on which the clocks change may be months ago.
-    keep_all = {"SCHEDULES_RETENTION_DAYS": str((now.date() - first_date).days)}
-    return Scenario(sample, changes, first_date, keep_all)
-
-
-def recorded(path: Path, speed: float, now: datetime) -> Scenario:
-    """A recorded history: its first hour is the opening, the rest is replayed so many times as fast."""
-    events = read_history(path)
-    first = next(events)
-    opening = Sample({}, {})
-    later: Iterator[HistoryEvent] = iter(())
-    for event in chain([first], events):
-        if event.at >= first.at + _OPENING:
-            later = chain([event], events)
-            break
-        _put(opening, event)
-    # What was recorded long ago is past every horizon.
-    keep_everything = {"SCHEDULES_RETENTION_DAYS": "0"}
-    first_date = first.at.date() - timedelta(days=1)
-    return Scenario(opening, _replay(later, speed, now), first_date, keep_everything)
-
-
-def imported(path: Path, now: datetime) -> Scenario:
-    """An XMLTV guide, of whatever dates: all of it is there at the beginning, and nothing changes."""
-    guide = read_guide(path, import_rules(load_settings()), now)
-    for line in describe(guide):
-        _say(line)
-    days = sorted(day for _, day in guide.schedules)
-    settings = {
-        "SCHEDULES_RETENTION_DAYS": "0",
-        "SCHEDULES_DAYS_AHEAD": str(min(max((days[-1] - now.date()).days + 1, 35), 400)),
-    }
-    names = orjson.dumps(guide.names).decode()
-    if len(names) < _LONGEST_VARIABLE:
-        settings["SCHEDULES_SERVICE_NAMES"] = names
-    return Scenario(
-        Sample(guide.catalogue, guide.schedules),
-        iter(()),
-        days[0] - timedelta(days=1),
-        settings,
-        "Nothing changes by itself in a guide that was imported; it is shown until Ctrl-C.",
-    )
-
-
-def _put(sample: Sample, event: HistoryEvent) -> None:
-    match event:
-        case CatalogueUpdated(pid=pid):
-            sample.catalogue[pid] = event.document
-        case SchedulePut(sid=sid, date=day):
-            sample.schedules[sid, day] = event.document
-
-
-def _replay(events: Iterator[HistoryEvent], speed: float, now: datetime) -> Iterator[tuple[float, Change]]:
-    previous = now
-    for due_at, event in paced(events, speed, now):
-        yield (due_at - previous).total_seconds(), _change(event)
-        previous = due_at
-
-
-def _change(event: HistoryEvent) -> Change:
-    match event:
-        case CatalogueUpdated(pid=pid, type=kind):
-            return Change(f"recorded {event.at:%d %b %H:%M}: {kind} {pid}", {pid: event.document}, {})
-        case SchedulePut(sid=sid, date=day):
-            text = f"recorded {event.at:%d %b %H:%M}: schedule {sid}/{day}"
-            return Change(text, {}, {(sid, day): event.document})
-    raise TypeError(f"no such event: {event!r}")
 
 
 class Demonstration:
@@ -179,33 +92,52 @@ class Demonstration:
         self._stack = stack
         self._directory = options.directory.resolve()
         self._environment: dict[str, str] = {}
+        self._secrets: dict[str, str] = {}
 
     def run(self) -> None:
         """Start, coldstart, then narrate until interrupted or until the changes end."""
         self._stack.enter_context(_sole_user_of(self._directory))
         rmtree(self._directory, ignore_errors=True)
-        upstream = self._start_upstreams()
+        for line in self._scenario.introduction:
+            _say(line)
+        endpoints = self._start_servers()
         pipeline = build_pipeline(load_settings())
+        # The first that is up: whoever looks sees schedules arrive while the coldstart builds them.
+        self._open_delivery(pipeline.store)
+        upstream = self._load(endpoints)
         webserver = self._start_dagster()
         narrator = Narrator(
             pipeline.store.feed, pipeline.store.comparisons, pipeline.store.alarms, _say, _utc_now
         )
         self._coldstart(webserver, pipeline)
         narrator.skip_to_now()
+        self._begin_to_push(pipeline.store)
         self._start_old_system()
         monitoring = self._start("monitoring", MonitoringService(self._directory, self._environment))
+        self._say_where_everything_is(pipeline, webserver, monitoring)
+        self._play(upstream, narrator)
+
+    def _say_where_everything_is(
+        self, pipeline: Pipeline, webserver: Webserver, monitoring: MonitoringService
+    ) -> None:
+        today = _utc_now().astimezone(pipeline.calendar.zone).date()
+        heads = pipeline.store.feed.heads()
+        example = one_of_today([key for key, change in heads.items() if not change.is_removal], today)
+        _say("")
+        for line in first_steps(self._delivery.url, self._guide, self._write_environment(), example):
+            _say(line)
         _say("")
         _say(f"Dagster      {webserver.url}  (lineage, runs, partitions, checks)")
         _say(f"Redis        {self._environment['SCHEDULES_REDIS_URL']}")
         _say(f"S3 and SQS   {self._environment['SCHEDULES_AWS_ENDPOINT_URL']}")
+        _say(f"files        s3://{_FILES_BUCKET}/{_FILES_PREFIX}/  (of collectors, on that S3)")
         _say(f"metrics      {monitoring.url}/metrics  (and /health/live, /health/ready)")
         _say(f"logs         {self._directory}")
         _say(f"look at it   . {self._write_environment()}; .venv/bin/schedules-pipeline status")
         _say("Ctrl-C stops everything.")
         _say("")
-        self._play(upstream, narrator)
 
-    def _start_upstreams(self) -> Upstream:
+    def _start_servers(self) -> AwsEndpoints:
         redis = self._start(
             "Redis",
             RedisServer(self._directory / "redis", port=self._options.redis_port, port_setting="REDIS_PORT"),
@@ -227,6 +159,7 @@ class Demonstration:
             # The emulator's purge is over when it answers.
             "SCHEDULES_PURGE_SETTLES_SECONDS": "0",
             "SCHEDULES_FIRST_DATE": self._scenario.first_date.isoformat(),
+            "SCHEDULES_FILES_BUCKET": _FILES_BUCKET,
             **self._scenario.settings,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -235,16 +168,50 @@ class Demonstration:
         }
         # This process's own clients read their credentials where boto3 always looks.
         os.environ.update(self._environment)
-        endpoints = AwsEndpoints(emulator.endpoint_url, _REGION, "local", "local")
+        return AwsEndpoints(emulator.endpoint_url, _REGION, "local", "local")
+
+    def _open_delivery(self, store: Store) -> None:
+        """Serve, let the partner in, and show its guide."""
+        key = enter_partner(store.partners, _utc_now()).text
+        self._secrets = {KEY_VARIABLE: key, "SCHEDULES_WEBHOOK_MASTER_SECRET": secrets.token_hex(32)}
+        port = _wanted_port(self._options.delivery_port, _DELIVERY_PORT)
+        self._delivery = self._start(
+            "delivery", DeliveryService(self._directory, self._environment, port, "DELIVERY_PORT")
+        )
+        until = time.monotonic() + _PARTNER_KNOWN_WITHIN_SECONDS
+        while not self._delivery.knows(key):
+            if time.monotonic() > until:
+                raise ServiceError(f"delivery does not let its partner in: see {self._delivery.log_path}")
+            time.sleep(0.05)
+        self._guide = f"{self._delivery.url}/sign-in#key={key}"
+        _say(f"the guide    {self._guide}")
+        if not self._options.no_open and has_desktop(
+            os.environ, sys.platform, is_terminal=sys.stdout.isatty()
+        ):
+            open_page(self._guide, self._directory)
+
+    def _begin_to_push(self, store: Store) -> None:
+        """Tell the partner of every change from now on, by webhooks that are shown here, and by files."""
+        self._receiver = self._stack.enter_context(WebhookReceiver(_utc_now))
+        webhook = subscribe(store, SubscriptionKind.WEBHOOK, self._receiver.url, _utc_now)
+        master = self._secrets["SCHEDULES_WEBHOOK_MASTER_SECRET"]
+        self._receiver.trust(derive_secret(master.encode(), webhook, webhook.generation))
+        subscribe(store, SubscriptionKind.FILES, _FILES_PREFIX, _utc_now)
+        environment = {**self._environment, "SCHEDULES_WEBHOOK_MASTER_SECRET": master}
+        self._start("pusher", PushService(self._directory, environment))
+
+    def _load(self, endpoints: AwsEndpoints) -> Upstream:
+        """Put the opening upstream; from then on each change is announced."""
         provisioned = provision(endpoints)
         provision_references(endpoints, load_settings().references_table)
+        provision_files(endpoints, _FILES_BUCKET)
         topic = {"SCHEDULES_ALARM_TOPIC_ARN": provision_alarms(endpoints).topic_arn}
         self._environment |= topic
         os.environ.update(topic)
         upstream = Upstream(
             s3=endpoints.s3(),
             sns=endpoints.sns(),
-            redis=Redis.from_url(redis.url),
+            redis=Redis.from_url(self._environment["SCHEDULES_REDIS_URL"]),
             topic_arn=provisioned.catalogue_events.topic_arn,
             clock=_utc_now,
         )
@@ -253,9 +220,9 @@ class Demonstration:
         return upstream
 
     def _write_environment(self) -> Path:
-        """The environment that the command line needs to find all this."""
+        """The environment that the command line needs to find all this, and a partner to be one."""
         path: Path = self._directory / "environment"
-        write_environment(path, self._environment)
+        write_environment(path, {**self._environment, **self._secrets})
         return path
 
     def _start_dagster(self) -> Webserver:
@@ -264,16 +231,11 @@ class Demonstration:
         (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
         code_server = self._start("code server", CodeServer(self._directory, self._environment))
         self._workspace = code_server.write_workspace()
+        port = _wanted_port(self._options.web_port, _WEB_PORT)
         return self._start(
             "Dagster webserver",
-            Webserver(self._directory, self._environment, self._workspace, self._web_port()),
+            Webserver(self._directory, self._environment, self._workspace, port),
         )
-
-    def _web_port(self) -> int | None:
-        """The usual port if it is free; one that was asked for must be."""
-        if self._options.web_port is not None:
-            return int(self._options.web_port)
-        return _WEB_PORT if is_free(_WEB_PORT) else None
 
     def _coldstart(self, webserver: Webserver, pipeline: Pipeline) -> None:
         """Start the daemon; its sensor ``coldstart_control`` finds the keyspace empty, and begins by itself."""
@@ -293,7 +255,7 @@ class Demonstration:
 
     def _start_old_system(self) -> None:
         self._start(
-            "old system", OldSystem(self._directory, self._environment, self._options.refresh_seconds)
+            "old system", OldSystemService(self._directory, self._environment, self._options.refresh_seconds)
         )
 
     def _play(self, upstream: Upstream, narrator: Narrator) -> None:
@@ -309,6 +271,8 @@ class Demonstration:
         until = time.monotonic() + seconds
         while True:
             insist(narrator.catch_up, _say, time.sleep)
+            if line := describe_received(self._receiver.take()):
+                _say(f"{clock_time(_utc_now())}  webhook    {line}")
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -319,6 +283,13 @@ class Demonstration:
         self._stack.enter_context(server)
         _say(f"{what} started in {time.monotonic() - began:.1f} s")
         return server
+
+
+def _wanted_port(asked_for: int | None, usual: int) -> int | None:
+    """The usual port if it is free, else None for any; one that was asked for must be free."""
+    if asked_for is not None:
+        return asked_for
+    return usual if is_free(usual) else None
 
 
 @contextmanager
@@ -332,40 +303,6 @@ def _sole_user_of(directory: Path) -> Iterator[None]:
                 f"another demonstration is using {directory}: stop it, or give another one by --directory"
             ) from error
         yield
-
-
-def write_environment(path: Path, environment: Mapping[str, str]) -> None:
-    """Write what a shell reads by ``. path``; nobody else may read it, since it holds credentials."""
-    lines = "".join(f"export {name}={quote(value)}\n" for name, value in environment.items())
-    path.unlink(missing_ok=True)
-    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(lines)
-
-
-class OldSystem(LoopbackServer):
-    """The old generator, as a process; it listens on nothing."""
-
-    def __init__(self, directory: Path, environment: Mapping[str, str], refresh_seconds: float) -> None:
-        super().__init__("old-system", directory, None, "", 30.0)
-        self._given_environment = environment
-        self._refresh_seconds = refresh_seconds
-
-    def _command(self, port: int) -> list[str]:
-        env = self._given_environment
-        options = [
-            "--redis-url",
-            env["SCHEDULES_REDIS_URL"],
-            "--s3-endpoint",
-            env["SCHEDULES_AWS_ENDPOINT_URL"],
-        ]
-        pause = ["--interval-seconds", str(self._refresh_seconds)]
-        return [sys.executable, "-m", "schedules_pipeline.local.old_system", *options, *pause]
-
-    def _environment(self, port: int) -> Mapping[str, str] | None:
-        return {**os.environ, **self._given_environment}
-
-    def _is_ours(self, port: int, pid: int) -> bool:
-        return True
 
 
 class _Progress:
@@ -424,8 +361,10 @@ def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
         "--refresh-seconds", type=float, default=20.0, help="pause between the old system's passes"
     )
     parser.add_argument("--web-port", type=int, help=f"of the Dagster UI; {_WEB_PORT} if free, else any")
+    parser.add_argument("--delivery-port", type=int, help=f"of delivery; {_DELIVERY_PORT} if free, else any")
     parser.add_argument("--redis-port", type=int, help="of Redis; any free one if left out")
     parser.add_argument("--aws-port", type=int, help="of the AWS emulator; any free one if left out")
+    parser.add_argument("--no-open", action="store_true", help="leave the browser alone")
     parser.add_argument(
         "--directory", type=Path, default=REPOSITORY / ".run", help="for logs and Dagster's records"
     )

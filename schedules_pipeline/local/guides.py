@@ -58,6 +58,14 @@ def guide_history(guide: ImportedGuide, at: datetime) -> Iterator[HistoryEvent]:
 def describe(guide: ImportedGuide) -> list[str]:
     """What was read, and what was not taken as it stands: a line each."""
     broadcasts = sum(len(document["broadcasts"]) for document in guide.schedules.values())
-    counts = f"{len(guide.names):,} services, {len(guide.schedules):,} schedules, {broadcasts:,} broadcasts"
-    remarks = [f"{number:,} × {remark}" for remark, number in guide.remarks.items()]
-    return [f"guide: {counts}, {len(guide.catalogue):,} catalogue items", *remarks]
+    numbers = {
+        "service": len(guide.names),
+        "schedule": len(guide.schedules),
+        "broadcast": broadcasts,
+        "catalogue item": len(guide.catalogue),
+    }
+    counts = [f"{number:,} {thing}{'' if number == 1 else 's'}" for thing, number in numbers.items()]
+    return [
+        f"guide: {', '.join(counts)}",
+        *(f"{number:,} × {remark}" for remark, number in guide.remarks.items()),
+    ]

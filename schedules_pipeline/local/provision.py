@@ -130,6 +130,11 @@ def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE)
     dynamodb.get_waiter("table_exists").wait(TableName=table)
 
 
+def provision_files(endpoints: AwsEndpoints, bucket: str) -> None:
+    """Make sure of the bucket that collectors read files from. Client errors pass through."""
+    _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
+
+
 def announce_schedules(endpoints: AwsEndpoints, provisioned: Provisioned) -> None:
     """Have the bucket tell the topic ``schedule-events`` of every put and every removal from now on.
 

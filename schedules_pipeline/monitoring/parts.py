@@ -17,6 +17,7 @@ from schedules_pipeline.ports.partners import UsageKind
 from schedules_pipeline.ports.passes import PassName, PassRecord
 from schedules_pipeline.ports.upstream import NotificationQueue
 from schedules_pipeline.ports.work import Origin
+from schedules_pipeline.workflows.push_lag import push_lag
 from schedules_pipeline.workflows.queue_age import oldest_message_age
 
 Part = Callable[[], list[Sample]]
@@ -42,6 +43,7 @@ def parts_of(pipeline: Pipeline) -> Mapping[str, Part]:
         "alarms": partial(_alarms, pipeline),
         "polls": partial(_polls, pipeline),
         "usage": partial(_usage, pipeline),
+        "push": partial(_push, pipeline),
     }
     for name, (queue, dead_letters) in queues.items():
         readers[name] = partial(_queue, pipeline, name, queue)
@@ -165,6 +167,17 @@ def _usage(pipeline: Pipeline) -> Iterator[Sample]:
                 yield Sample("schedules_delivery_bytes_total", (line.partner,), count)
             case UsageKind.PROBLEMS:
                 yield Sample("schedules_delivery_problems_total", (line.partner, line.detail), count)
+
+
+def _push(pipeline: Pipeline) -> Iterator[Sample]:
+    store, now = pipeline.store, pipeline.clock()
+    epoch, last = store.coldstarts.epoch(), store.feed.last_position()
+    for standing in store.subscriptions.all():
+        labels, progress = (standing.subscription.name,), standing.progress
+        lag = push_lag(standing, store.feed, last, epoch.id if epoch else "", now)
+        yield Sample("schedules_push_lag_seconds", labels, lag.total_seconds())
+        yield Sample("schedules_push_failures", labels, progress.failures)
+        yield Sample("schedules_push_set_aside", labels, progress.set_aside is not None)
 
 
 def _queue(pipeline: Pipeline, name: QueueName, queue: NotificationQueue) -> Iterator[Sample]:

@@ -109,6 +109,18 @@ _ALL = (
     _counter("delivery_requests", ("partner", "route", "status"), "Requests that were answered, or refused."),
     _counter("delivery_bytes", ("partner",), "Bytes of the bodies of answers."),
     _counter("delivery_problems", ("partner", "problem"), "Problem documents that were given as answers."),
+    # Who is told of changes by us.
+    _gauge(
+        "push_lag_seconds",
+        ("subscription",),
+        "How long the oldest change waits that it was not told of; 0 for none.",
+    ),
+    _gauge("push_failures", ("subscription",), "Attempts in a row that were not taken."),
+    _gauge(
+        "push_set_aside",
+        ("subscription",),
+        "1 where it is told nothing until an operator resumes it, else 0.",
+    ),
     # The scrape itself.
     _gauge("scrape_errors", ("part",), "1 for a part of this scrape that could not be read, else 0."),
 )

@@ -62,6 +62,9 @@ class PartnerBook(Protocol):
     def unreadable(self) -> list[str]:
         """Names of partners whose record does not read back, sorted."""
 
+    def was_ever_used(self) -> bool:
+        """Whether anybody has ever been entered here. Where nobody is known and this is False, the store was lost."""
+
     def one(self, name: str) -> Partner | None:
         """None where there is no such partner; :class:`InvalidRecord` where its record does not read back."""
 

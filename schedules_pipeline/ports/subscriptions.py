@@ -36,7 +36,7 @@ class SubscriptionBook(Protocol):
         """False where there is none. Whoever pushes it just now cannot say how far it came any more."""
 
     def all(self) -> list[Standing]:
-        """By name."""
+        """By name; those that do not read back are left out, and :meth:`one` says why."""
 
     def one(self, name: str) -> Standing | None: ...
 

@@ -76,7 +76,7 @@ class FailedRun:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What one look found. Queues and dead-letter queues by name, None where they did not answer.
-    ``unreachable``: what did not answer, with the error.
+    ``unreachable``: what did not answer, with the error. ``push_set_aside``: subscriptions, with the reason.
     """
 
     watched_since: datetime
@@ -93,6 +93,7 @@ class Facts:
     dead_letters: Mapping[str, QueueDepth | None] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
     failed_runs: Sequence[FailedRun] = ()
+    push_set_aside: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
@@ -112,6 +113,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         _reconciliation_differed(facts),
         _coldstart_by_itself(facts, now),
         _coldstart_stalled(facts, now),
+        _push_set_aside(facts),
     )
     return Findings(tuple(c for c in found if c is not None), _undecided(facts))
 
@@ -166,6 +168,13 @@ def _set_aside(facts: Facts) -> Condition | None:
     )
     examples = {str(key): reason for key, reason in facts.set_aside.items()}
     return Condition(AlarmName.SCHEDULES_SET_ASIDE, Severity.ERROR, summary, _examples(examples))
+
+
+def _push_set_aside(facts: Facts) -> Condition | None:
+    if not facts.push_set_aside:
+        return None
+    summary = f"{_count(len(facts.push_set_aside), 'subscription')} told nothing any more until resumed"
+    return Condition(AlarmName.PUSH_SET_ASIDE, Severity.ERROR, summary, _examples(facts.push_set_aside))
 
 
 def _queue_not_drained(facts: Facts, thresholds: Thresholds) -> Condition | None:

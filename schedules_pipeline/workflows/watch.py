@@ -33,6 +33,7 @@ from schedules_pipeline.ports.intake import IntakeNotes, QueueName
 from schedules_pipeline.ports.journal import Comparisons, Counters, FailingChecks, RefusedInput
 from schedules_pipeline.ports.passes import PassLog, PassName
 from schedules_pipeline.ports.presence import PublisherPresence
+from schedules_pipeline.ports.subscriptions import SubscriptionBook
 from schedules_pipeline.ports.upstream import LegacyKeyspace, NotificationQueue, QueueDepth
 from schedules_pipeline.ports.work import WorkQueue
 from schedules_pipeline.workflows.alarm_conditions import (
@@ -68,6 +69,7 @@ class Watched:
     queues: Mapping[QueueName, NotificationQueue]
     dead_letters: Mapping[str, NotificationQueue]
     legacy: LegacyKeyspace
+    subscriptions: SubscriptionBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,11 @@ class Watch:
             dead_letters={name: depths.get(name) for name in watched.dead_letters},
             unreachable=errors,
             failed_runs=failed_runs,
+            push_set_aside={
+                standing.subscription.name: standing.progress.set_aside.reason
+                for standing in watched.subscriptions.all()
+                if standing.progress.set_aside
+            },
         )
 
     def _turn(self, found: Findings, now: datetime) -> list[Notice]:

@@ -1,6 +1,11 @@
 """The bucket that collectors read from, on the emulator."""
 
+import gzip
+from dataclasses import replace
+
+import orjson
 import pytest
+from push_stage import FILES, KEY, OTHER, PushStage
 
 from schedules_pipeline.adapters.aws.files import S3FileShelf
 from schedules_pipeline.errors import ServiceError
@@ -54,3 +59,28 @@ def test_a_bucket_that_is_not_there_is_the_worlds_fault(aws_endpoints: AwsEndpoi
     ):
         with pytest.raises(ServiceError, match="no-such-bucket-at-all"):
             call()
+
+
+def test_a_partners_files_in_a_real_bucket(shelf: S3FileShelf) -> None:
+    """In full, then by an update with a removal: what the manifests lead to is what lies there."""
+    stage = PushStage()
+    stage.subscribe_files()
+    stage.pusher = replace(stage.pusher, files=replace(stage.pusher.files, shelf=shelf))
+    stage.publish(KEY)
+    stage.publish(OTHER)
+    full = stage.push(FILES)
+    stage.wait(minutes=1)
+    stage.publish(KEY)
+    stage.publish(OTHER, removed=True)
+
+    update = stage.push(FILES)
+
+    pointer = orjson.loads(shelf.read("to/harbour/latest.json") or b"")
+    manifest = orjson.loads(shelf.read(f"to/harbour/{pointer['updates'][0]['name']}") or b"")
+    (schedule,) = manifest["schedules"]
+    content = shelf.read(f"to/harbour/{schedule['files'][0]['name']}")
+    assert (full.problem, full.delivered, update.delivered) == ("", 1, 1)
+    assert content is not None
+    assert gzip.decompress(content) == stage.documents[KEY]
+    assert [removed["sid"] for removed in manifest["removed"]] == [OTHER.sid]
+    assert list(shelf.names("to/harbour/schedules/")) == [f"to/harbour/schedules/{KEY}.json.gz"]

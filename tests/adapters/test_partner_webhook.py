@@ -49,12 +49,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait()
             self.close_connection = True
             return
+        length = self.server.body_bytes
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(self.server.body_bytes))
+        self.send_header("Content-Length", str(length))
         self.end_headers()
-        self._talk(self.server.body_bytes)
+        self._talk(length)
 
     def _talk(self, length: int) -> None:
         try:

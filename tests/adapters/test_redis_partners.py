@@ -18,7 +18,7 @@ _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _ACME = Partner("acme", _NOW)
 _KEYS = Keys("partners")
 _WRONG = [
-    b"",
+    b" ",
     b"\xff",
     b"[]",
     b'{"name": "birch"}',

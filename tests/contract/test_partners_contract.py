@@ -22,6 +22,7 @@ def test_at_first_there_is_nobody(store: Store) -> None:
     """An empty book has no partners and no usage, of any day or altogether."""
     assert store.partners.all() == []
     assert store.partners.unreadable() == []
+    assert not store.partners.was_ever_used()
     assert store.partners.one("acme") is None
     assert store.partners.usage(_TODAY) == {}
     assert store.partners.usage_totals() == {}
@@ -109,6 +110,29 @@ def test_nobody_can_be_changed_who_is_not_there(store: Store) -> None:
     assert removed
     assert not changed
     assert store.partners.all() == []
+
+
+def test_an_emptied_book_is_told_from_a_lost_one(store: Store) -> None:
+    """Once somebody was entered, that is known even where nobody is left."""
+    store.partners.create(_ACME)
+
+    store.partners.remove("acme")
+
+    assert store.partners.all() == []
+    assert store.partners.unreadable() == []
+    assert store.partners.one("acme") is None
+    assert store.partners.was_ever_used()
+
+
+def test_a_removed_name_can_be_entered_anew(store: Store) -> None:
+    """It is another partner then, with keys of its own."""
+    store.partners.create(_ACME)
+    store.partners.remove("acme")
+    anew = replace(_ACME, keys=(), created_at=_NOW + timedelta(days=1))
+
+    assert store.partners.create(anew)
+    assert store.partners.one("acme") == anew
+    assert not store.partners.change(_ACME, replace(_ACME, is_preview=True))
 
 
 def test_nobody_can_be_removed_twice(store: Store) -> None:

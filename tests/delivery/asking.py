@@ -58,10 +58,16 @@ class Stage:
         self.delivery.mirror.replace(Extent("1", "1-0"), (), self.clock())
         self.client = self.ask_as("everyone")
 
-    def ask_as(self, name: str, services: tuple[str, ...] = ("*",)) -> TestClient:
+    def ask_as(
+        self, name: str, services: tuple[str, ...] = ("*",), *, is_operator: bool = False
+    ) -> TestClient:
         """A client with a key of its own."""
         issued = issue_key(name.encode().ljust(RANDOM_BYTES, b"."), _KEYS_ISSUED_AT)
-        self._partners.append(Partner(name, _KEYS_ISSUED_AT, services, is_preview=True, keys=(issued.key,)))
+        self._partners.append(
+            Partner(
+                name, _KEYS_ISSUED_AT, services, is_operator=is_operator, is_preview=True, keys=(issued.key,)
+            )
+        )
         self.delivery.admission.refresh(self._partners, {}, self.clock())
         return TestClient(self._application, headers={"Authorization": f"Bearer {issued.text}"})
 

@@ -1,6 +1,7 @@
 """Who is let in, how often, and what is counted of it; with no store anywhere."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -172,6 +173,22 @@ def test_all_keys_of_a_partner_share_its_limits() -> None:
         admission.admit(_KEY.text, _NOW)
 
     assert not _admitted(admission, _NOW, second.text)
+
+
+def test_threads_share_the_limits() -> None:
+    """However many ask at once, and whoever reads the partners meanwhile, a minute's worth is admitted."""
+    acme = replace(_ACME, requests_per_minute=500, requests_per_day=100_000)
+    admission = _knowing(acme)
+
+    def ask(number: int) -> bool:
+        if number % 100 == 0:
+            admission.refresh([acme], {}, _NOW)
+        return _admitted(admission, _NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        admitted = list(pool.map(ask, range(2_000)))
+
+    assert admitted.count(True) == 500
 
 
 def test_a_refresh_forgives_nothing() -> None:

@@ -1,10 +1,11 @@
 """The catalogue feeds: which episodes are available or coming, page by page, and a table that is remembered."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import orjson
 import pytest
+from delivery.asking import document_of, held
 from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,13 +23,11 @@ from schedules_pipeline.delivery.catalogue_feeds import (
     window_of,
 )
 from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
-from schedules_pipeline.delivery.packing import pack
-from schedules_pipeline.domain.airing import find_airings
+from schedules_pipeline.domain.airing import Airing, find_airings
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
-from schedules_pipeline.formats.partner_document import Publication, render_document
-from schedules_pipeline.formats.showing import render_json, showing_fields
+from schedules_pipeline.formats.showing import render_instant, render_json, showing_fields
 
 _ALWAYS = Interval(NOON - timedelta(days=100), NOON + timedelta(days=100))
 _HOUR = timedelta(hours=1)
@@ -37,7 +36,7 @@ _EPISODES = [Pid(f"p000000{number}") for number in range(1, 5)]
 
 def _table(*schedules: PublishedSchedule) -> Table:
     oldest_first = sorted(schedules, key=lambda listed: (listed.published_at, listed.key.date))
-    return tabulate(map(find_mentions, oldest_first))
+    return tabulate(find_mentions(listed.key, document_of(listed)) for listed in oldest_first)
 
 
 def _everything(sid: Sid) -> bool:
@@ -51,7 +50,12 @@ def _pages(table: Table, window: Interval, limit: int) -> list[Page]:
     return pages
 
 
-def _episodes(pages: Iterable[Page]) -> list[Pid]:
+def _text_of(airing: Airing) -> tuple[str, str, str]:
+    start, sid, pid = airing.place
+    return render_instant(start), sid, pid
+
+
+def _episodes(pages: Iterable[Page]) -> list[str]:
     return [entry.episode_pid for page in pages for entry in page.entries]
 
 
@@ -180,7 +184,7 @@ def test_pages_together_hold_every_broadcast_in_the_window(
         for mention in entry.mentions
     ]
     assert listed == sorted(
-        (airing.showing.episode_pid, airing.place)
+        (airing.showing.episode_pid, _text_of(airing))
         for airing in find_airings(schedules)
         if airing.showing.episode_pid is not None and window.contains(airing.showing.start)
     )
@@ -192,10 +196,7 @@ def test_pages_together_hold_every_broadcast_in_the_window(
 
 
 def _held(of: ScheduleKey, showings: list[Showing], seq: int = 1, *, removed: bool = False) -> Held:
-    at = datetime(2026, 3, 9, tzinfo=UTC) + timedelta(minutes=seq)
-    content = render_json([showing_fields(shown) for shown in showings])
-    document = render_document(of, Publication(seq, at, f"{seq:032}"), content)
-    return Held(of, seq, "" if removed else f"{seq:032}", at, None if removed else pack(document))
+    return held(schedule(of, showings, seq), removed=removed)
 
 
 def _mirror(*everything: Held) -> Mirror:
@@ -229,7 +230,7 @@ def test_table_is_remembered_until_something_is_published() -> None:
 
     assert same is first
     was, now = (table.entries[EPISODE].mentions for table in (first, changed))
-    assert [mention.place.start for mention in now] == [NOON, NOON + _HOUR]
+    assert [mention.halves.start for mention in now] == [render_instant(NOON), render_instant(NOON + _HOUR)]
     assert now[0] is next(mention for mention in was if mention.key.sid == BIRCH)
 
 
@@ -266,3 +267,29 @@ def test_two_who_ask_at_once_make_it_once() -> None:
     first, second = (make() for make in makers)
 
     assert first is second
+
+
+def test_nobody_waits_for_another_to_make_it() -> None:
+    """Who asks while the table is made again is given the one from before."""
+    mirror = _mirror(_held(key(), [showing(1, NOON)]))
+    remembered = RememberedTable(mirror, 7)
+    first = remembered.plan(NOON)()
+    later = NOON + timedelta(minutes=1)
+    meanwhile = []
+
+    class Slow(Held):
+        """Somebody asks while it is read."""
+
+        __slots__ = ()
+
+        def document(self) -> bytes | None:
+            meanwhile.append(remembered.plan(later)())
+            return super().document()
+
+    changed = _held(key(), [], seq=2)
+    slow = Slow(changed.key, changed.seq, changed.etag, changed.published_at, changed.packed)
+    mirror.advance("2-0", [slow], later)
+    made = remembered.plan(later)()
+
+    assert [table is first for table in meanwhile] == [True]
+    assert made.pids == ()

@@ -1,20 +1,31 @@
 """The law of delivery: who follows the feed from any point, through whatever happens, ends with what is published."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from delivery_stage import DeliveryStage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-from toy_world import FOCI, KEYS, RandomUpstream
+from toy_world import FOCI, KEYS, PIDS, ItemSaidAgain, RandomUpstream, ScheduleRemoved
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.partners import Partner
 
 _OK, _NOT_FOUND, _GONE = 200, 404, 410
+_NO_STATE = ("conditions", "_clock")
+
+
+Version = tuple[int, str, datetime]
+
+
+def _version(fields: dict[str, Any]) -> Version:
+    """Of a schedule's document, or of its line in the digest."""
+    return fields["seq"], fields["etag"], datetime.fromisoformat(fields["published_at"])
 
 
 @dataclass(slots=True)
@@ -24,7 +35,7 @@ class Follower:
     client: TestClient
     cursor: str = ""
     documents: dict[str, bytes] = field(default_factory=dict)
-    versions: dict[str, tuple[int, str]] = field(default_factory=dict)
+    versions: dict[str, Version] = field(default_factory=dict)
 
     def read_digest(self) -> None:
         """Fetch what is held in another version, drop what is not published, and go on from the digest's cursor."""
@@ -35,7 +46,7 @@ class Follower:
                 key = f"{sid}/{day['date']}"
                 if not day["removed"]:
                     listed.add(key)
-                    if self.versions.get(key) != (day["seq"], day["etag"]):
+                    if self.versions.get(key) != _version(day):
                         self._fetch(key, f"/v1/schedules/{key}?min_seq={day['seq']}")
         for key in self.documents.keys() - listed:
             self._drop(key)
@@ -64,7 +75,7 @@ class Follower:
             return
         assert answer.status_code == _OK, answer.text
         document = answer.json()
-        self.documents[key], self.versions[key] = answer.content, (document["seq"], document["etag"])
+        self.documents[key], self.versions[key] = answer.content, _version(document)
 
     def _drop(self, key: str) -> None:
         self.documents.pop(key, None)
@@ -82,10 +93,12 @@ class History:
         focus = random.choice(FOCI)
         self._upstream = RandomUpstream(random, focus, troubled=False)
         self.followers: list[Follower] = []
+        self.stage.store.coldstarts.begin_epoch("first")
+        self._save()
 
     def step(self) -> None:
         steps = [self._change] * 6 + [self._keep_up] * 4 + [self._read] * 8
-        steps += [self._begin, self._restart, self._trim, self._lose]
+        steps += [self._begin, self._restart, self._trim, self._save, self._save, self._lose]
         self.random.choice(steps)()
 
     def end(self) -> None:
@@ -122,10 +135,26 @@ class History:
         self.stage.store.feed.trim(self.stage.clock() - timedelta(minutes=self.random.choice([0, 30, 90])))
 
     def _lose(self) -> None:
-        """Our keyspace has gone back in time, or is another one: it gets another epoch, and what partners have seen
-        may be published again under a number that they know.
+        """Our keyspace goes back to an earlier state, gets another epoch, and is built anew from its sources: what
+        partners have seen may be numbered a second time, with other content.
         """
-        self.stage.store.coldstarts.renew_epoch(f"epoch {self.random.random()}")
+        store = self.stage.store
+        for part, state in zip((store.schedules, store.feed), self._saved, strict=True):
+            vars(part).update(deepcopy(state))
+        store.coldstarts.renew_epoch(f"epoch {self.random.random()}")
+        for key in KEYS:
+            ScheduleRemoved(key).announce(self.stage.upstreams)
+        for pid in PIDS:
+            ItemSaidAgain(pid).announce(self.stage.upstreams)
+        self.stage.settle()
+
+    def _save(self) -> None:
+        """What a replica or a snapshot of our keyspace holds, to come back after a loss."""
+        store = self.stage.store
+        self._saved = [
+            deepcopy({name: value for name, value in vars(part).items() if name not in _NO_STATE})
+            for part in (store.schedules, store.feed)
+        ]
 
 
 @pytest.mark.parametrize("services", [("*",), ("alder",)])

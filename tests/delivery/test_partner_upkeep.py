@@ -1,6 +1,7 @@
 """Partners from a store into memory, and usage from memory into a store, which may be gone for a while."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -134,6 +135,31 @@ def test_without_a_store_everything_goes_on_by_what_was_read(stage: _Stage, fail
 
     assert answered == [True] * 4 + [False]
     assert requests_used(stage.book.usage(stage.clock().date())) == {"acme": 5}
+
+
+def test_a_store_that_was_emptied_locks_nobody_out(stage: _Stage) -> None:
+    """Partners that were known are let in until the store knows them again; then it is obeyed."""
+    process = stage.process()
+    stage.book = FakePartnerBook(stage.conditions, stage.clock)
+
+    with pytest.raises(ServiceError, match="lost"):
+        process.keep_up()
+    answered = process.ask()
+    stage.book.create(replace(_ACME, keys=()))
+    process.keep_up()
+
+    assert answered
+    assert not process.admission.knows_anybody
+
+
+def test_the_last_partner_that_is_removed_is_refused(stage: _Stage) -> None:
+    """An empty book that was used is no lost one."""
+    process = stage.process()
+    stage.book.remove("acme")
+
+    process.keep_up()
+
+    assert not process.ask()
 
 
 def test_a_lost_reply_counts_once_more(stage: _Stage) -> None:

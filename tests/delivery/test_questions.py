@@ -1,5 +1,6 @@
 """The questions that partners ask over HTTP: now and next, where it is shown, the latest episodes, the catalogue."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,9 @@ from schedules_pipeline.delivery import latest_episodes
 from schedules_pipeline.delivery.routes import documented_queries as documented
 from schedules_pipeline.delivery.routes import programmes
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
+from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.settings import Settings
 
 _HOUR = timedelta(hours=1)
@@ -122,6 +125,26 @@ def test_parameter_out_of_bounds_is_a_problem(stage: Stage, path: str, params: d
 
     assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
     assert refused.json()["type"] == "/problems/bad-request"
+
+
+def test_only_what_needs_the_index_fails_without_the_store(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is away, what is held in memory is told; where the index is needed, that it cannot be."""
+
+    def away(pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
+        raise ServiceError("redis is away")
+
+    monkeypatch.setattr(stage.store.references, "references", away)
+
+    told = [stage.client.get(path) for path in _PATHS]
+    latest = stage.client.post(
+        "/v1/episodes/latest", json={"brands": [BRAND.pid], "since": "2026-03-08T00:00:00Z"}
+    )
+
+    assert [response.status_code for response in (*told, latest)] == [200, 503, 200, 200, 503]
+    assert latest.json()["type"] == "/problems/unavailable"
+    assert "redis" not in latest.text
 
 
 # Now and next.

@@ -188,6 +188,7 @@ def test_the_delivery_user_counts_what_partners_use(server: Server, source: Fake
     books["delivery"].add_usage(day, {line: 2})
 
     assert books["delivery"].all() == [partner]
+    assert books["delivery"].was_ever_used()
     assert books["delivery"].usage(day) == books["monitoring"].usage_totals() == {line: 2}
     for user in ("delivery", "pipeline", "monitoring"):
         with pytest.raises((exceptions.NoPermissionError, exceptions.ResponseError)):

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
+import pytest
 from delivery.guides import NOON, key, showing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.domain.schedule import Broadcast, in_order
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.partner_document import (
     NO_PROGRAMME,
     Publication,
@@ -22,7 +24,13 @@ from schedules_pipeline.formats.partner_document import (
     render_slot,
 )
 from schedules_pipeline.formats.published_schedule import parse_published
-from schedules_pipeline.formats.showing import airing_fields, render_json, showing_fields
+from schedules_pipeline.formats.showing import (
+    airing_fields,
+    render_instant,
+    render_json,
+    showing_fields,
+    split_broadcasts,
+)
 
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 10))
 _EPISODE, _SERIES, _BRAND = Pid("p0000001"), Pid("s0000001"), Pid("b0000001")
@@ -60,23 +68,51 @@ _broadcasts = st.builds(
 )
 
 
-@given(st.lists(_broadcasts, max_size=4, unique_by=lambda b: b.broadcast_pid), _episodes, _ancestors)
-def test_showing_is_spelt_as_in_its_document(
-    broadcasts: list[Broadcast], episode: CatalogueItem, ancestors: dict[Pid, CatalogueItem]
-) -> None:
-    """A showing that is read from a document and rendered has the very bytes that it has there."""
-    catalogue = {episode.pid: episode} | ancestors
+def _document(broadcasts: list[Broadcast], catalogue: dict[Pid, CatalogueItem]) -> bytes:
+    """As the pipeline publishes it."""
     listed = in_order(broadcasts)
     programmes = [
         render_programme(resolve_programme(b.episode_pid, catalogue.get)) if b.episode_pid else NO_PROGRAMME
         for b in listed
     ]
     content = fill([render_slot(b) for b in listed], programmes)
-    document = render_document(_KEY, Publication(1, NOON, hash_content(content)), content)
+    return render_document(_KEY, Publication(1, NOON, hash_content(content)), content)
+
+
+@given(st.lists(_broadcasts, max_size=4, unique_by=lambda b: b.broadcast_pid), _episodes, _ancestors)
+def test_showing_is_spelt_as_in_its_document(
+    broadcasts: list[Broadcast], episode: CatalogueItem, ancestors: dict[Pid, CatalogueItem]
+) -> None:
+    """A showing that is read from a document and rendered has the very bytes that it has there."""
+    document = _document(broadcasts, {episode.pid: episode} | ancestors)
 
     rendered = render_json([showing_fields(shown) for shown in parse_published(document).showings])
 
-    assert rendered == content
+    assert document.endswith(b'"broadcasts":' + rendered + b"}")
+
+
+@given(st.lists(_broadcasts, max_size=4, unique_by=lambda b: b.broadcast_pid), _episodes, _ancestors)
+def test_halves_are_what_the_document_was_put_together_from(
+    broadcasts: list[Broadcast], episode: CatalogueItem, ancestors: dict[Pid, CatalogueItem]
+) -> None:
+    """A document that is taken apart gives the very halves that were joined in it, and what they are found by."""
+    document = _document(broadcasts, {episode.pid: episode} | ancestors)
+
+    halves = split_broadcasts(document)
+
+    content = b",".join(b"{" + half.slot + b"," + half.programme + b"}" for half in halves)
+    assert document.endswith(b'"broadcasts":[' + content + b"]}")
+    shown = parse_published(document).showings
+    assert [half[:3] for half in halves] == [
+        (s.broadcast_pid, render_instant(s.start), s.episode.pid if s.episode else "") for s in shown
+    ]
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"broadcasts":[{}]}', b'{"broadcasts":[1]}'])
+def test_other_documents_are_not_taken_apart(document: bytes) -> None:
+    """What is no document of ours is refused, and not answered with something else."""
+    with pytest.raises(InvalidRecord, match="none of ours"):
+        split_broadcasts(document)
 
 
 def test_airing_names_its_service_and_day() -> None:

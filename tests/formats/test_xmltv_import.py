@@ -466,6 +466,16 @@ def test_texts_that_the_pipeline_would_refuse_are_cut() -> None:
     assert imported.remarks == {Remark.SHORTENED: 3}
 
 
+def test_a_name_that_is_too_long_for_the_setting_is_cut() -> None:
+    """What services are called can be handed on as it is."""
+    channel = f'<channel id="bbc1.uk"><display-name>{"x" * 101}</display-name></channel>'
+
+    imported = _import(_tv(_programme(), channel=channel))
+
+    assert imported.names == {"bbc1_uk": "x" * 99 + "…"}
+    assert imported.remarks == {Remark.SHORTENED: 1}
+
+
 def test_of_several_languages_the_first_counts() -> None:
     """The sub-title and the description are then in that of the title; or all in the language that is asked for."""
     inside = """<title lang="de">Salz</title><title lang="en_GB">Salt</title>

@@ -7,12 +7,17 @@ Does not belong here: what is done with them (``test_parsers``, ``coverage_guide
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from io import BytesIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
+from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.errors import ContentError
 from schedules_pipeline.formats import accepted_schedule, change_row
 from schedules_pipeline.formats import cause as causes
 from schedules_pipeline.formats.catalogue_document import parse_catalogue_document, parse_copy, render_copy
@@ -25,7 +30,9 @@ from schedules_pipeline.formats.notification import (
     parse_schedule_notification,
 )
 from schedules_pipeline.formats.partner_document import Publication, render_document, split_document
+from schedules_pipeline.formats.partner_record import parse_partner, render_partner
 from schedules_pipeline.formats.source_document import parse_source_document
+from schedules_pipeline.formats.xmltv_import import ImportedGuide, ImportRules, import_xmltv
 from schedules_pipeline.local import history
 from schedules_pipeline.ports.feed import Change
 from schedules_pipeline.ports.work import Cause, Origin
@@ -145,6 +152,43 @@ def _name_again(notification: ScheduleNotification) -> ScheduleNotification:
     return ScheduleNotification(keys, notification.removal)
 
 
+_GUIDE_RULES = ImportRules(BroadcastCalendar(ZoneInfo("Europe/London")), "alder.example")
+_GUIDE = b"""<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE tv SYSTEM "xmltv.dtd">
+<tv date="20260328"><channel id="a.b"><display-name lang="en">A</display-name></channel>
+<programme start="20260328120000 +0000" stop="202603281230 BST" channel="a.b"><title lang="en">Salt</title>
+<sub-title>Low Tide</sub-title><desc>A boat &amp; a &#8364;.</desc>
+<episode-num system="xmltv_ns">1 . 2/3 . </episode-num></programme><programme start="202603281245" channel="c"
+clumpidx="0/2"><title>News</title></programme></tv>"""
+_GUIDE_OF_OURS = b"""<tv>
+<programme start="20260328120000 +0000" stop="20260328123000 +0000" channel="a.alder.example"><title>Salt</title>
+<keyword>blanked</keyword><episode-num system="alder.example">broadcast/w0000001</episode-num>
+<episode-num system="alder.example">brand/b0000001</episode-num></programme></tv>"""
+
+
+def _read_guide(content: bytes) -> ImportedGuide:
+    return import_xmltv(BytesIO(content), _GUIDE_RULES, _NOON)
+
+
+def _take_in(guide: ImportedGuide) -> ImportedGuide:
+    """The guide, if the pipeline accepts every document that was made of it."""
+    try:
+        for pid, item in guide.catalogue.items():
+            parse_catalogue_document(Pid(pid), orjson.dumps(item))
+        for (sid, day), schedule in guide.schedules.items():
+            parse_source_document(ScheduleKey(Sid(sid), day), orjson.dumps(schedule))
+    except ContentError as refusal:
+        raise AssertionError(f"a document that was made of the guide is refused: {refusal}") from refusal
+    return guide
+
+
+_PARTNER = Partner(
+    "acme",
+    _NOON,
+    ("alder_*", "birch?"),
+    is_preview=True,
+    keys=(issue_key(bytes(range(RANDOM_BYTES)), _NOON, _NOON).key,),
+)
+
 PARSERS = (
     Parser(
         "source_document",
@@ -197,6 +241,12 @@ PARSERS = (
         ),
     ),
     Parser(
+        "partner_record",
+        parse_partner,
+        (render_partner(_PARTNER),),
+        lambda partner: parse_partner(render_partner(partner)),
+    ),
+    Parser(
         "change_row",
         change_row.parse_row,
         (change_row.render_row(_CHANGE),),
@@ -224,6 +274,7 @@ PARSERS = (
             orjson.dumps({**_EDIT, "document": orjson.loads(catalogue_document())}),
         ),
     ),
+    Parser("xmltv", _read_guide, (_GUIDE, _GUIDE_OF_OURS), _take_in),
     Parser("pid", lambda content: Pid(_text(content)), (b"p0000001", b"0" * 32), lambda pid: Pid(str(pid))),
     Parser("sid", lambda content: Sid(_text(content)), (b"alder_one", b"0"), lambda sid: Sid(str(sid))),
     Parser(

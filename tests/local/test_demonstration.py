@@ -2,15 +2,18 @@
 
 import gzip
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import orjson
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.local.demonstration import Scenario, insist, invented, recorded, write_environment
+from schedules_pipeline.local.demonstration import insist, main
+from schedules_pipeline.local.private_file import write_environment
+from schedules_pipeline.local.scenarios import Scenario, imported, invented, recorded
 
 
 def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
@@ -63,6 +66,32 @@ def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> No
 
     assert scenario.opening.schedules
     assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+
+
+@pytest.mark.parametrize("year", [2011, 2026, 2031])
+def test_nothing_of_an_imported_guide_is_past_the_horizon(tmp_path: Path, year: int) -> None:
+    """However long ago it was shown, or how far ahead; all of it is there at once, and nothing changes."""
+    times = f'start="{year}0328120000 +0000" stop="{year}0328123000 +0000"'
+    programme = f'<programme {times} channel="alder.one"><title>Salt</title></programme>'
+    (tmp_path / "guide.xml").write_text(f"<tv>{programme}</tv>")
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+
+    scenario = imported(tmp_path / "guide.xml", now)
+
+    assert list(scenario.opening.schedules) == [("alder_one", date(year, 3, 28))]
+    assert list(scenario.changes) == []
+    assert scenario.first_date == min(date(year, 3, 27), date(2026, 8, 31))
+    assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+    assert 35 <= int(scenario.settings["SCHEDULES_DAYS_AHEAD"]) <= 400
+    assert scenario.settings["SCHEDULES_SERVICE_NAMES"] == '{"alder_one":"alder.one"}'
+
+
+def test_a_guide_and_a_history_are_not_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """One of the two has to be chosen."""
+    with pytest.raises(SystemExit):
+        main(["--xmltv", "guide.xml", "--replay", "history.jsonl.gz"])
+
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def _horizon(scenario: Scenario) -> RetentionHorizon:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from schedules_pipeline.domain.alarms import AlarmName, Episode, Severity, State, Turn
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.subscriptions import Progress, Subscription, SubscriptionKind
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.monitoring.collector import PipelineCollector
 from schedules_pipeline.monitoring.parts import parts_of
@@ -302,6 +303,32 @@ def test_every_part_gives_what_the_register_says(stage: Stage) -> None:
     assert {s.metric for s in samples} | {"schedules_scrape_errors"} == set(METRICS)
 
 
+def test_subscriptions_are_shown_one_by_one() -> None:
+    """How far behind each is, how often it failed, and whether it is set aside."""
+    stage = Stage()
+    stage.publish()
+    for name, position in (("told", stage.store.feed.last_position()), ("behind", "0")):
+        made = Subscription(name, "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", stage.clock())
+        stage.store.subscriptions.create(made, Progress(position, "scraped", failures=len(name)))
+    stage.clock.advance(timedelta(seconds=30))
+
+    scrape = stage.scrape()
+
+    assert scrape.value("schedules_push_lag_seconds", subscription="told") == 0
+    assert scrape.value("schedules_push_lag_seconds", subscription="behind") == 30
+    assert scrape.value("schedules_push_failures", subscription="told") == 4
+    assert scrape.value("schedules_push_set_aside", subscription="told") == 0
+
+
+def test_a_subscription_that_is_set_aside_is_shown_as_such() -> None:
+    """Whatever it was set aside for."""
+    stage = Stage()
+    made = Subscription("gone", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", stage.clock())
+    stage.store.subscriptions.create(made, Progress("0", "scraped").given_up("status 410", stage.clock()))
+
+    assert stage.scrape().value("schedules_push_set_aside", subscription="gone") == 1
+
+
 def _fill(stage: Stage) -> None:
     """Whatever some metric is about exists."""
     now = stage.clock()
@@ -311,6 +338,8 @@ def _fill(stage: Stage) -> None:
     stage.store.comparisons.keep({KEY: Comparison(1, Verdict.MATCHES, "x")})
     stage.store.intake.polled(QueueName.SCHEDULE_EVENTS, now, now)
     stage.store.partners.add_usage(now.date(), _USAGE)
+    hook = Subscription("hook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
+    stage.store.subscriptions.create(hook, Progress("0", "scraped"))
     _raise_alarm(stage)
 
 

@@ -94,6 +94,11 @@ _RULES = [
         id="set aside",
     ),
     pytest.param(
+        {"push_set_aside": {"harbour-webhook": "answered with status 410", "harbour-files": "no bucket"}},
+        "push-set-aside: 2 subscriptions told nothing any more until resumed",
+        id="subscriptions",
+    ),
+    pytest.param(
         {"queues": _waiting(5 * _MINUTE + _SECOND)},
         "queue-not-drained: 3 messages in schedule_events, the oldest for 5 min",
         id="queue",

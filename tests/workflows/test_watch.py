@@ -10,6 +10,7 @@ from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, f
 from schedules_pipeline.composition import watched_of
 from schedules_pipeline.domain.alarms import AlarmName, Notice, Phase
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.subscriptions import Progress, Subscription, SubscriptionKind
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.alarms import Notifier
 from schedules_pipeline.ports.passes import PassName
@@ -120,6 +121,9 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
     stage.store.failing_checks.note({(_KEY, "index_complete"): "1 missing"})
     stage.upstreams.schedule_queue.post("never received")
     stage.upstreams.catalogue_dead_letters.post("dead")
+    aside = Progress("0", "life").given_up("answered with status 410", now)
+    hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
+    stage.store.subscriptions.create(hook, aside)
 
     stage.look()
     stage.look()
@@ -128,6 +132,7 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
         "raised checks-failed",
         "raised dead-letters",
         "raised publisher-missing",
+        "raised push-set-aside",
         "raised queue-not-drained",
         "raised schedules-late",
     ]

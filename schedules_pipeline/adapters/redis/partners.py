@@ -2,15 +2,14 @@
 
 from datetime import date, timedelta
 
-from pydantic import TypeAdapter, ValidationError
-
 from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import Command, RedisLink
 from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import InvalidRecord
+from schedules_pipeline.formats.partner_record import parse_partner, render_partner
 from schedules_pipeline.ports.partners import USAGE_KEPT_DAYS, UsageCounts, UsageKind, UsageLine
 
-_PARTNER = TypeAdapter(Partner)
+_REMOVED = b""
 _KINDS = frozenset(UsageKind)
 _KEPT_SECONDS = int(timedelta(days=USAGE_KEPT_DAYS).total_seconds())
 
@@ -36,7 +35,7 @@ class RedisPartnerBook:
         return None if record is None else _parse(name, record)
 
     def create(self, partner: Partner) -> bool:
-        return self._put(partner, b"")
+        return self._put(partner, _REMOVED)
 
     def change(self, before: Partner, after: Partner) -> bool:
         """Compared are partners, not their records: an earlier version of us may have written fewer fields."""
@@ -47,7 +46,10 @@ class RedisPartnerBook:
         return now == after or (now == before and self._put(after, record))
 
     def remove(self, name: str) -> bool:
-        removed = bool(self._link.call("HDEL", self._partners, name))
+        """An empty record stays, by which an emptied book is told from a lost one."""
+        removed = bool(self._record(name))
+        if removed:
+            self._link.call("HSET", self._partners, name, _REMOVED)
         totals = self._link.call("HGETALL", self._totals)
         if fields := [field for field in totals if field.startswith(f"{name} ".encode())]:
             self._link.call("HDEL", self._totals, *fields)
@@ -70,16 +72,18 @@ class RedisPartnerBook:
     def usage_totals(self) -> dict[UsageLine, int]:
         return self._read(self._totals)
 
+    def was_ever_used(self) -> bool:
+        return bool(self._link.call("EXISTS", self._partners))
+
     def _records(self) -> list[tuple[str, bytes]]:
         rows = self._link.call("HGETALL", self._partners)
-        return sorted((name.decode(), record) for name, record in rows.items())
+        return sorted((name.decode(), record) for name, record in rows.items() if record != _REMOVED)
 
     def _record(self, name: str) -> bytes | None:
-        record: bytes | None = self._link.call("HGET", self._partners, name)
-        return record
+        return self._link.call("HGET", self._partners, name) or None
 
     def _put(self, partner: Partner, instead_of: bytes) -> bool:
-        arguments: list[str | bytes | int | float] = [partner.name, instead_of, _PARTNER.dump_json(partner)]
+        arguments: list[str | bytes | int | float] = [partner.name, instead_of, render_partner(partner)]
         return bool(self._link.call(*self._replace.command([self._partners], arguments)))
 
     def _of_day(self, day: date) -> str:
@@ -97,13 +101,10 @@ def _line(partner: str, kind: str, route: str, detail: str) -> UsageLine:
 
 
 def _parse(name: str, record: bytes) -> Partner:
-    """Without the record in the error: it is long, and whoever reads a log has no business with it."""
     try:
-        partner = _PARTNER.validate_json(record)
-    except ValidationError:
-        raise InvalidRecord(
-            f"the record of partner {name!r} does not read back: remove it, and enter it anew"
-        ) from None
+        partner = parse_partner(record)
+    except InvalidRecord as error:
+        raise InvalidRecord(f"partner {name!r}: {error}; remove it, and enter it anew") from None
     if partner.name != name:
         raise InvalidRecord(f"the record of partner {name!r} is that of {partner.name!r}")
     return partner

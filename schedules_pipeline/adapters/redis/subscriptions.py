@@ -1,5 +1,6 @@
 """Subscriptions on Redis: what operators decided and how far each is, and who pushes it just now."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,11 +39,12 @@ class RedisSubscriptionBook:
         subscriptions, progress = self._link.run(
             [("HGETALL", self._subscriptions), ("HGETALL", self._progress)]
         )
-        return [
-            _standing(subscription, progress[name])
-            for name, subscription in sorted(subscriptions.items())
-            if name in progress
-        ]
+        found = []
+        for name, subscription in sorted(subscriptions.items()):
+            # One damaged record must not hold up all others.
+            with suppress(InvalidRecord, KeyError):
+                found.append(_standing(subscription, progress[name]))
+        return found
 
     def one(self, name: str) -> Standing | None:
         subscription, progress = self._link.run(

@@ -1,9 +1,13 @@
 """From a representation to a response: conditional, coded, and rendered outside of the event loop."""
 
+import asyncio
+from collections.abc import Callable
 from email.utils import format_datetime
+from typing import cast
 
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import State
 
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
@@ -29,7 +33,7 @@ async def answer(request: Request, representation: Representation) -> Response:
     asked = request.headers.get("if-none-match")
     if asked and (tag := matching_tag(asked, representation.validator)):
         return Response(status_code=_NOT_MODIFIED, headers={**headers, "ETag": tag})
-    packed = await _packed(request.app.state.shelf, representation)
+    packed = await _packed(request.app.state, representation)
     return coded(request, packed, representation, headers)
 
 
@@ -44,12 +48,21 @@ def coded(
     return Response(packed.coded(coding), headers=headers, media_type=representation.media_type)
 
 
-async def _packed(shelf: Shelf, representation: Representation) -> Packed:
-    source = representation.source
+async def _packed(state: State, representation: Representation) -> Packed:
+    source, validator = representation.source, representation.validator
     if isinstance(source, Packed):
         return source
-    found = shelf.find(representation.validator)
-    if found is None:
-        found = await run_in_threadpool(lambda: pack(source()))
-        shelf.put(representation.validator, found)
-    return found
+    if (found := state.shelf.find(validator)) is not None:
+        return cast("Packed", found)
+    if validator not in state.rendering:
+        rendering = asyncio.ensure_future(_rendered(state.shelf, validator, source))
+        rendering.add_done_callback(lambda _: state.rendering.pop(validator))
+        state.rendering[validator] = rendering
+    # Whoever goes away before it is done takes it from nobody else.
+    return cast("Packed", await asyncio.shield(state.rendering[validator]))
+
+
+async def _rendered(shelf: Shelf, validator: str, render: Callable[[], bytes]) -> Packed:
+    packed = await run_in_threadpool(lambda: pack(render()))
+    shelf.put(validator, packed)
+    return packed

@@ -1,5 +1,6 @@
 """Who asks: found by the gate before any route is."""
 
+from collections.abc import Callable
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -11,4 +12,10 @@ def _caller(request: Request) -> Partner:
     return cast("Partner", request.scope["partner"])
 
 
+def _caller_now(request: Request) -> Callable[[], Partner]:
+    return cast("Callable[[], Partner]", request.scope["partner_now"])
+
+
 Caller = Annotated[Partner, Depends(_caller)]
+CallerNow = Annotated[Callable[[], Partner], Depends(_caller_now)]
+"""For an answer that goes on: the partner as it is by now; raises Problem once its key does not hold any more."""

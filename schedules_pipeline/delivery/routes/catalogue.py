@@ -23,7 +23,7 @@ from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import CatalogueItems, PidText
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.partners import Partner
 
@@ -43,10 +43,9 @@ def router(delivery: Delivery) -> APIRouter:
         now = delivery.clock()
         services = frozenset(chosen_services(delivery, caller, sids))
         window = window_of(feed, now, delivery.rules.available_days)
-        following = None if after is None else Pid(after)
         make = remembered.plan(now)
         return await answer(
-            request, await run_in_threadpool(_represent, make, window, services, following, limit)
+            request, await run_in_threadpool(_represent, make, window, services, after, limit)
         )
 
     @routes.get("/available", responses={200: {"model": CatalogueItems}})
@@ -75,7 +74,7 @@ def router(delivery: Delivery) -> APIRouter:
 
 
 def _represent(
-    make: Callable[[], Table], window: Interval, services: frozenset[Sid], after: Pid | None, limit: int
+    make: Callable[[], Table], window: Interval, services: frozenset[Sid], after: str | None, limit: int
 ) -> Representation:
     body = render_page(find_page(make(), window, services.__contains__, after, limit))
     return Representation(

@@ -2,8 +2,8 @@
 
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import Annotated
 
@@ -28,12 +28,12 @@ from schedules_pipeline.delivery.changes import (
 from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.mirror import Extent
-from schedules_pipeline.delivery.problems import Problem
+from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
-from schedules_pipeline.delivery.routes.caller import Caller
-from schedules_pipeline.delivery.routes.documented import PROBLEMS, Changes, Digest
-from schedules_pipeline.delivery.routes.parameters import Sids, Since, read_day
+from schedules_pipeline.delivery.routes.caller import Caller, CallerNow
+from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
+from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Since, read_day
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.partners import Partner
@@ -68,7 +68,7 @@ def router(delivery: Delivery) -> APIRouter:
             Representation(validator_of("digest", body), "application/json", cache_control(0), lambda: body),
         )
 
-    @routes.get("/changes", responses={200: {"model": Changes}})
+    @routes.get("/changes", responses={200: {"model": Changes}, **CURSOR_PROBLEMS})
     async def get_changes(
         request: Request,
         caller: Caller,
@@ -94,35 +94,42 @@ def router(delivery: Delivery) -> APIRouter:
 
     @routes.get(
         "/changes/stream",
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={
+            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            **CURSOR_PROBLEMS,
+        },
         response_class=StreamingResponse,
     )
-    async def stream_changes(request: Request, caller: Caller, since: Since = "") -> Response:
+    async def stream_changes(
+        request: Request,
+        caller: Caller,
+        caller_now: CallerNow,
+        since: Since = "",
+        last_event_id: LastEventId = "",
+    ) -> Response:
         """The same as server-sent events of the type `change`: the data of each is a change, its id a cursor.
 
         Begins after the `Last-Event-ID` of a stream that was interrupted, else after `since`, else now.
         An event `reset` says that the cursor means nothing any more: fetch the digest.
         """
-        begin = request.headers.get("last-event-id", "") or since or render_cursor(delivery.mirror.extent)
+        begin = last_event_id or since or render_cursor(delivery.mirror.extent)
         first = await _page(delivery, caller, begin, _STREAM_PAGE)
         if request.scope.get("is_head"):
             return Response(media_type=_STREAM_TYPE, headers=_STREAM_HEADERS)
-        occupied = ExitStack()
-        occupied.enter_context(delivery.admission.waiting(caller))
-        return _Stream(occupied, _events(delivery, caller, first))
+        return _Stream(delivery.admission.waiting(caller), _events(delivery, caller_now, first))
 
     return routes
 
 
 class _Stream(StreamingResponse):
-    """Holds a place among those who wait for as long as it lasts, however it ends."""
+    """Holds a place among those who wait for as long as it lasts, however it ends; is refused where none is free."""
 
-    def __init__(self, occupied: ExitStack, events: AsyncIterator[bytes]) -> None:
+    def __init__(self, waiting: AbstractContextManager[None], events: AsyncIterator[bytes]) -> None:
         super().__init__(events, headers=_STREAM_HEADERS, media_type=_STREAM_TYPE)
-        self._occupied = occupied
+        self._waiting = waiting
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        with self._occupied:
+        with self._waiting:
             await super().__call__(scope, receive, send)
 
 
@@ -166,7 +173,8 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def _events(delivery: Delivery, caller: Partner, page: Page) -> AsyncIterator[bytes]:
+async def _events(delivery: Delivery, caller_now: Callable[[], Partner], page: Page) -> AsyncIterator[bytes]:
+    """Until the reader goes away, its key does not hold any more, or it cannot be told what comes next."""
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
     while True:
         yield b"".join(_event(page.after.epoch, entry) for entry in page.entries)
@@ -174,9 +182,10 @@ async def _events(delivery: Delivery, caller: Partner, page: Page) -> AsyncItera
         if _is_level(delivery, page):
             await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
         try:
-            page = await _page(delivery, caller, render_cursor(page.after), _STREAM_PAGE)
+            page = await _page(delivery, caller_now(), render_cursor(page.after), _STREAM_PAGE)
         except Problem as problem:
-            yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"
+            if problem.kind is CURSOR_TOO_OLD:
+                yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"
             return
         except ServiceError:
             # What is missing is in the store alone, which is away; the reader comes back, with its cursor.

@@ -5,7 +5,7 @@ their bytes were rendered when they were published. Tests compare the two.
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Service(BaseModel):
@@ -74,6 +74,22 @@ class Schedules(BaseModel):
     missing: list[str] = Field(description="What nothing is published of, as `sid/date`.")
 
 
+class Guide(BaseModel):
+    sid: str
+    name: str
+    start: datetime = Field(description="The day, or the days together, as you cut them.")
+    end: datetime
+    version: int = Field(description="Grows with every change of what it is cut from.")
+    published_at: datetime | None = Field(description="Null where nothing was ever published.")
+    broadcasts: list[Broadcast]
+
+
+class Guides(BaseModel):
+    """What is answered where days are not cut as the broadcaster cuts them."""
+
+    guides: list[Guide]
+
+
 class Change(BaseModel):
     sid: str
     date: date
@@ -105,13 +121,16 @@ class Digest(BaseModel):
 
 
 class ProblemDocument(BaseModel):
+    """RFC 9457; some types have further members, as `/problems/{name}` says."""
+
+    model_config = ConfigDict(extra="allow")
+
     type: str
     title: str
     status: int
     detail: str
 
 
-_PROBLEM = {"model": ProblemDocument, "content": {"application/problem+json": {}}}
 _MEANINGS = {
     400: "A parameter cannot be taken.",
     401: "No valid API key was given.",
@@ -119,6 +138,21 @@ _MEANINGS = {
     429: "More requests than agreed; `Retry-After` says when.",
     503: "It cannot be answered at the moment.",
 }
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {**_PROBLEM, "description": meaning} for status, meaning in _MEANINGS.items()
+Responses = dict[int | str, dict[str, Any]]
+PROBLEMS: Responses = {
+    status: {"model": ProblemDocument, "description": meaning} for status, meaning in _MEANINGS.items()
 }
+CURSOR_PROBLEMS: Responses = {
+    410: {
+        "model": ProblemDocument,
+        "description": "The cursor is too old: fetch `/v1/digest`, and go on from there.",
+    }
+}
+
+
+def in_formats(model: Any) -> Responses:
+    """Of a route that answers in JSON, which is this model, and in every other format that there is."""
+    return {
+        200: {"model": model, "content": {"application/xml": {"schema": {"type": "string"}}}},
+        406: {"model": ProblemDocument, "description": "Not in any format that you accept."},
+    }

@@ -5,16 +5,18 @@ Plain ASGI, since it is on the way of every request. It knows keys, limits and t
 
 import re
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_SWITCHED, UNAVAILABLE, Problem
-from schedules_pipeline.delivery.routes.problem_responses import problem_response
+from schedules_pipeline.delivery.routes.problem_responses import PROBLEM_TOLD, problem_response, told_problem
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.ports.partners import NOBODY
@@ -24,6 +26,7 @@ _OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|sign-in|sign-out|static
 _PAGES = "/guide"
 _NO_ROUTE = "none"
 _RETRY_SECONDS = 30
+_MAXIMUM_BODY_BYTES = 100_000
 
 
 class Gate:
@@ -37,28 +40,38 @@ class Gate:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
+        receive = _bounded(receive)
         if scope["method"] == "HEAD":
             # As GET would be answered, but for the body; so no route has to know of it.
             scope, send = {**scope, "method": "GET", "is_head": True}, _without_body(send)
         if _OPEN.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
             return
-        now = self._delivery.clock()
         counting = _Counting(scope, send)
         try:
-            scope["partner"] = partner = self._admit(Headers(scope=scope), now)
-            counting.partner = partner.name
-            self._require_service(partner, now)
-            counting.headers = self._marks(now) | self._delivery.admission.fields(partner, now)
-            await self._application(scope, receive, counting.send)
-        except Problem as problem:
-            counting.problem = problem.kind.name
-            await _refuse(problem, scope, receive, counting.send)
+            await self._pass(scope, receive, counting)
+        except Exception as error:  # whatever it is, it is told as a problem, and counted
+            if counting.has_begun:
+                raise
+            await _refuse(told_problem(scope, error), scope, receive, counting.send)
         finally:
             counting.finish(self._delivery)
 
-    def _admit(self, headers: Headers, now: datetime) -> Partner:
-        return self._delivery.admission.admit(_key_of(headers), now)
+    async def _pass(self, scope: Scope, receive: Receive, counting: "_Counting") -> None:
+        now, key = self._delivery.clock(), _key_of(Headers(scope=scope))
+        partner = self._delivery.admission.admit(key, now)
+        counting.partner = partner.name
+        self._require_service(partner, now)
+        counting.headers = self._marks(now) | self._delivery.admission.fields(partner, now)
+        scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, key)
+        await self._application(scope, receive, counting.send)
+
+    def _partner_now(self, key: str | None) -> Partner:
+        """Whose key it still is, while an answer goes on and on; raises :class:`Problem` where no longer anybody's."""
+        now = self._delivery.clock()
+        partner = self._delivery.admission.identify(key, now)
+        self._require_service(partner, now)
+        return partner
 
     def _require_service(self, partner: Partner, now: datetime) -> None:
         if not self._delivery.switched.serves(partner):
@@ -92,23 +105,46 @@ class _Counting:
         self._scope = scope
         self._send = send
         self.partner = NOBODY
-        self.problem = ""
         self.headers: dict[str, str] = {}
         self._status = 0
         self._bytes = 0
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self._status)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             MutableHeaders(scope=message).update(self.headers)
-        else:
+        elif not self._scope.get("is_head"):
             self._bytes += len(message.get("body", b""))
         await self._send(message)
 
     def finish(self, delivery: Delivery) -> None:
         """Also where the asker went away before the end."""
         route = getattr(self._scope.get("route"), "path", _NO_ROUTE)
-        delivery.admission.note(self.partner, route, self._status, self._bytes, self.problem)
+        delivery.admission.note(
+            self.partner, route, self._status, self._bytes, self._scope.get(PROBLEM_TOLD, "")
+        )
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Of a body no more is read than anybody has to send."""
+    left = _MAXIMUM_BODY_BYTES
+
+    async def receive_bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            # Of FastAPI's own kind, since it takes any other for a body that does not parse.
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {_MAXIMUM_BODY_BYTES} bytes are taken."
+            )
+        return message
+
+    return receive_bounded
 
 
 def _without_body(send: Send) -> Send:

@@ -22,6 +22,7 @@ from schedules_pipeline.domain.partners import Partner
 
 _LONGEST_SID = 64
 _LONGEST_GROUP = 130
+_ROWS_AT_ONCE = 30
 
 Day = Annotated[str, Query(max_length=10)]
 Begin = Annotated[str, Query(alias="from", max_length=5)]
@@ -49,11 +50,19 @@ def router(delivery: Delivery) -> APIRouter:
         asked = Asked(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
         return await answers.answer(request, guide.whole(caller, asked))
 
-    @routes.get("/guide/row")
-    async def show_row(
-        request: Request, caller: Caller, sid: SidQuery, like: SidQuery, date: Day, begin: Begin = ""
+    @routes.get("/guide/rows")
+    async def show_rows(
+        request: Request,
+        caller: Caller,
+        sids: Annotated[list[str], Query(alias="sid", max_length=_ROWS_AT_ONCE)],
+        like: SidQuery,
+        date: Day,
+        begin: Begin = "",
     ) -> Response:
-        return await answers.answer(request, guide.row(_key(caller, sid, date), Sid(like), begin))
+        keys = [_key(caller, sid, date) for sid in sids]
+        return await answers.answer(
+            request, guide.rows(keys, ScheduleKey(Sid(like), parse_date(date)), begin)
+        )
 
     @routes.get("/guide/changes")
     async def show_changes(request: Request, caller: Caller) -> Response:

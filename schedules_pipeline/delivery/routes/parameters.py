@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 
 from schedules_pipeline.delivery.cursors import MAXIMUM_LENGTH
 from schedules_pipeline.domain.day_cut import Straddling
@@ -45,6 +45,15 @@ Straddle = Annotated[
 ]
 Since = Annotated[
     str, Query(max_length=MAXIMUM_LENGTH, description="A cursor, from `/v1/digest` or an earlier page.")
+]
+
+
+LastEventId = Annotated[
+    str,
+    Header(
+        max_length=MAXIMUM_LENGTH,
+        description="Where an interrupted stream was; browsers send it by themselves.",
+    ),
 ]
 
 

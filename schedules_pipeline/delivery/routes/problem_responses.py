@@ -1,18 +1,22 @@
 """Whatever goes wrong becomes a problem document; here is which."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from schedules_pipeline.delivery.problems import (
     BAD_REQUEST,
     DEFECT,
     KINDS,
     MEDIA_TYPE,
+    NOT_ALLOWED,
+    NOT_FOUND,
     UNAVAILABLE,
     Problem,
     ProblemKind,
@@ -22,6 +26,9 @@ from schedules_pipeline.errors import InvalidIdentifier, ServiceError
 _KIND_BY_STATUS: Mapping[int, ProblemKind] = {kind.status: kind for kind in reversed(KINDS)}
 _RETRY_SECONDS = 5
 _ERRORS_TOLD = 20
+
+PROBLEM_TOLD: Final = "problem_told"
+"""Under which name the scope has the kind of the problem that was answered with."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -42,10 +49,16 @@ def install(application: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
+    return problem_response(told_problem(request.scope, error))
+
+
+def told_problem(scope: Scope, error: Exception) -> Problem:
+    """What the asker is told; noted in the scope, so that it can be counted. A defect is told to us alone."""
     problem = problem_of(error)
+    scope[PROBLEM_TOLD] = problem.kind.name
     if problem.kind is DEFECT:
-        _log.error("defect", path=request.url.path, exc_info=error)
-    return problem_response(problem)
+        _log.error("defect", path=scope["path"], exc_info=error)
+    return problem
 
 
 def problem_of(error: Exception) -> Problem:
@@ -63,10 +76,21 @@ def problem_of(error: Exception) -> Problem:
             detail = "What this needs from the store cannot be read at the moment. Try again."
             return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_SECONDS)})
         case HTTPException():
-            kind = _KIND_BY_STATUS.get(error.status_code, BAD_REQUEST)
-            return Problem(kind, str(error.detail), headers=error.headers or {})
+            return _of_framework(error)
         case _:
             return Problem(DEFECT, "It is in our log. Asking again may help, and telling us does.")
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    kind, headers = _KIND_BY_STATUS.get(error.status_code, BAD_REQUEST), dict(error.headers or {})
+    if kind is NOT_FOUND:
+        return Problem(kind, "There is nothing under this path; /openapi.json lists those that there are.")
+    if kind is NOT_ALLOWED:
+        methods = headers.get("Allow", "").split(", ")
+        # The gate answers HEAD wherever there is a GET.
+        headers["Allow"] = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
+        return Problem(kind, f"This path takes {headers['Allow']}.", headers=headers)
+    return Problem(kind, str(error.detail), headers=headers)
 
 
 def _wrong_parameters(error: RequestValidationError) -> list[dict[str, str]]:

@@ -15,7 +15,14 @@ from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.caller import Caller
-from schedules_pipeline.delivery.routes.documented import PROBLEMS, Schedule, Schedules, Services
+from schedules_pipeline.delivery.routes.documented import (
+    PROBLEMS,
+    Guides,
+    Schedule,
+    Schedules,
+    Services,
+    in_formats,
+)
 from schedules_pipeline.delivery.routes.parameters import (
     MOST_DAYS,
     MOST_SERVICES,
@@ -32,6 +39,7 @@ from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
 from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.formats.partner_document import split_document
 
 _SERVICES_FRESH_SECONDS = 60
@@ -45,7 +53,7 @@ def router(delivery: Delivery) -> APIRouter:
         """The services that you may see, and the days that are published of each."""
         return await answer(request, _services(delivery, caller))
 
-    @routes.get("/schedules/{sid}/{date}", responses={200: {"model": Schedule}})
+    @routes.get("/schedules/{sid}/{date}", responses=in_formats(Schedule | Guides))
     async def get_schedule(
         request: Request,
         caller: Caller,
@@ -54,7 +62,12 @@ def router(delivery: Delivery) -> APIRouter:
         day: Cut = "broadcast",
         straddling: Straddle = Straddling.STARTS,
         min_seq: Annotated[
-            int, Query(ge=0, le=2**53, description="A version that you have heard of: not older than this.")
+            int,
+            Query(
+                ge=0,
+                le=2**53,
+                description="A version that you have heard of: asked for where it is stored, if it is not here yet.",
+            ),
         ] = 0,
     ) -> Response:
         """One service on one day, in the format of the path or of `Accept`."""
@@ -66,7 +79,7 @@ def router(delivery: Delivery) -> APIRouter:
         selection = Selection((key.sid,), key.date, key.date, cut, straddling)
         return await answer(request, _found(delivery, selection, offer))
 
-    @routes.get("/schedules/{sid}", responses={200: {"model": Schedules}})
+    @routes.get("/schedules/{sid}", responses=in_formats(Schedules | Guides))
     async def get_days(
         request: Request,
         caller: Caller,
@@ -109,7 +122,7 @@ def router(delivery: Delivery) -> APIRouter:
         selection = Selection(_chosen(delivery, caller, sids), on, on, DayCut.parse(cut), straddling)
         return await answer(request, _found(delivery, selection, offer))
 
-    @routes.get("/schedules", responses={200: {"model": Schedules}})
+    @routes.get("/schedules", responses=in_formats(Schedules | Guides))
     async def get_services_of_a_day(
         request: Request,
         caller: Caller,
@@ -121,7 +134,7 @@ def router(delivery: Delivery) -> APIRouter:
         """Many services on one day. In JSON the documents as they were published, and which services have none."""
         return await _one_day(request, caller, "", date, sids, day, straddling)
 
-    @routes.get("/schedules.{format}")
+    @routes.get("/schedules.{format}", responses=in_formats(Schedules | Guides))
     async def get_services_of_a_day_in_a_format(
         request: Request,
         caller: Caller,
@@ -186,7 +199,11 @@ def _from_store(delivery: Delivery, key: ScheduleKey) -> Held | None:
     document = delivery.store.schedules.documents([key]).get(key)
     if document is None:
         return None
-    publication, _ = split_document(document)
+    try:
+        publication, _ = split_document(document)
+    except InvalidRecord:
+        # The follower has logged it; what was there before is served on.
+        return None
     return Held(key, publication.seq, publication.etag, publication.published_at, pack(document))
 
 

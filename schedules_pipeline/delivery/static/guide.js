@@ -3,6 +3,7 @@ import { announcer, clock, follow, parse, showState } from "./follow.js";
 
 const CHANGED_FOR = 90000;
 const COLLECT_FOR = 200;
+const ROWS_AT_ONCE = 30;
 const RETRY_AFTER = 4000;
 const LOOK_EVERY = 60000;
 
@@ -209,17 +210,25 @@ function rowOf(sid) {
 
 async function refresh() {
   try {
-    for (const sid of [...waiting]) {
-      const html = await fetchPart(`${grid.dataset.row}&sid=${encodeURIComponent(sid)}`);
-      waiting.delete(sid);
-      swapRow(rowOf(sid), parse(html).firstElementChild);
-    }
+    if (waiting.size) await refreshRows([...waiting].slice(0, ROWS_AT_ONCE));
     if (panelIsOld) await refreshPanel();
     timer = 0;
     if (waiting.size || panelIsOld) soon();
   } catch {
     timer = 0;
     soon(RETRY_AFTER);
+  }
+}
+
+async function refreshRows(sids) {
+  const query = new URLSearchParams(sids.map((sid) => ["sid", sid]));
+  for (const sid of sids) waiting.delete(sid);
+  try {
+    const rows = parse(await fetchPart(`${grid.dataset.rows}&${query}`));
+    for (const row of [...rows.querySelectorAll(".row")]) swapRow(rowOf(row.dataset.sid), row);
+  } catch (error) {
+    for (const sid of sids) waiting.add(sid);
+    throw error;
   }
 }
 

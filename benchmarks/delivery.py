@@ -1,0 +1,236 @@
+"""The service that partners read, on one core: what it answers in a second, what it holds, and how soon it tells.
+
+Load: a conditional hit, a whole document packed and plain, and a page of the change feed, over 1, 8 and 64
+connections, in turns with the same framework's bare "hello" and with nginx, which serves the same bytes as files.
+Server and load have a core each; Redis is on the load's. Memory: what the process holds without schedules, and with
+half and all of them. Telling: from the row in the feed until a stream has heard of it and has fetched it; until the
+last of a thousand who wait has heard; and what others are answered meanwhile. Redis gone: conditional hits before and
+after, these marked as stale.
+
+Belongs here: which situations there are, and how much of each. How they are measured is in ``delivery_load`` and
+``delivery_telling``.
+"""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.delivery_load import conditional_hit, measure_load
+from benchmarks.delivery_telling import measure_many, measure_one
+from benchmarks.delivery_world import Keyspace, Served, add_partners, fill
+from benchmarks.harness import Bench, Figure, Result, WrongResult
+from benchmarks.load import Wrk, wrk_executable
+from benchmarks.web_servers import DeliveryServer, nginx_executable, on_core, started
+from schedules_pipeline.connections import utc_now
+from schedules_pipeline.local.servers import RedisServer
+
+_NO_WRK = "left out: install wrk (Debian: apt install wrk)"
+_NO_NGINX = "left out: install nginx (Debian: apt install nginx-light)"
+_STALE_AFTER_SECONDS = 5
+_STALE_WITHIN_SECONDS = 15.0
+_SETTLES_SECONDS = 1.0
+_OPEN_FILES = 8_192
+_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """``days``: of the half and of the whole. ``pause_seconds``: between the changes that all hear of."""
+
+    services: int
+    days: tuple[int, int]
+    rows: int
+    connections: tuple[int, ...]
+    rounds: int
+    seconds: int
+    changes: int
+    waiting: int
+    changes_to_all: int
+    pause_seconds: float
+
+
+_FULL = _Size(
+    services=44,
+    days=(14, 30),
+    rows=100,
+    connections=(1, 8, 64),
+    rounds=5,
+    seconds=1,
+    changes=60,
+    waiting=1_000,
+    changes_to_all=40,
+    pause_seconds=0.2,
+)
+_QUICK = _Size(
+    services=6,
+    days=(2, 3),
+    rows=10,
+    connections=(8,),
+    rounds=1,
+    seconds=1,
+    changes=3,
+    waiting=20,
+    changes_to_all=3,
+    pause_seconds=0.1,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    bench: Bench
+    size: _Size
+    core: int
+    redis: RedisServer
+
+    @contextmanager
+    def served(self, keyspace: Keyspace, keys: Sequence[str]) -> Iterator[tuple[Served, DeliveryServer]]:
+        """The service has its core for itself, and has read everything."""
+        settings = {
+            "SCHEDULES_REDIS_URL": self.redis.url,
+            "SCHEDULES_KEYSPACE": keyspace.name,
+            "SCHEDULES_DELIVERY_MARKED_STALE_SECONDS": str(_STALE_AFTER_SECONDS),
+        }
+        directory = self.bench.directory / f"delivery-{keyspace.name}"
+        server = DeliveryServer(directory, settings, is_empty=not keyspace.sources)
+        with started(server, self.core):
+            # Partners are read beside the documents, by another thread.
+            time.sleep(_SETTLES_SECONDS)
+            yield Served(keyspace, server.port, keys), server
+
+
+def run(bench: Bench) -> Result:
+    size = _QUICK if bench.quick else _FULL
+    _allow_open_files()
+    server_core, other_core = _cores()
+    # This process, and all that it starts but for the servers that are measured.
+    with on_core(other_core), RedisServer(bench.directory / "redis") as redis:
+        bench.say("publishing")
+        keyspaces = _fill(redis.url, size)
+        keys_file = bench.directory / "keys"
+        keys = add_partners(keyspaces[-1], keys_file)
+        wrk = _wrk(keys_file, keys)
+        place = _Place(bench, size, server_core, redis)
+        figures = _memory(place, keyspaces)
+        with place.served(keyspaces[-1], keys) as (served, server):
+            figures += _load(place, served, wrk)
+            figures += _telling(place, served, server, wrk)
+            figures += _without_redis(place, served, wrk)
+        return Result(_facts(served, size, wrk), figures)
+
+
+def _facts(served: Served, size: _Size, wrk: Wrk | None) -> dict[str, object]:
+    return {
+        "schedules": len(served.keyspace.sources),
+        "bytes of the document": len(served.keyspace.document(served.todays()[0])),
+        "rows of the feed's page": size.rows,
+        "load": "every status and the bytes of all answers were right" if wrk else _NO_WRK,
+        "nginx": "one worker" if nginx_executable() else _NO_NGINX,
+        "waiting": "each heard of every change once",
+    }
+
+
+def _cores() -> tuple[int, int]:
+    """For the server, and for everything else."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise WrongResult("server and load need a core each, and there is one in all")
+    return cores[0], cores[1]
+
+
+def _allow_open_files() -> None:
+    """A thousand who wait have a connection each, at both ends."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def _fill(redis_url: str, size: _Size) -> list[Keyspace]:
+    """An empty one, half of the schedules, and all of them."""
+    first = utc_now().date() - timedelta(days=1)
+    return [fill(redis_url, f"bench-{days}", first, days, size.services) for days in (0, *size.days)]
+
+
+def _wrk(keys_file: Path, keys: Sequence[str]) -> Wrk | None:
+    executable = wrk_executable()
+    return Wrk(executable, keys_file, keys[0]) if executable else None
+
+
+def _memory(place: _Place, keyspaces: Sequence[Keyspace]) -> list[Figure]:
+    """Of a process that has just read everything, and that nobody has asked for anything."""
+    held: dict[int, int] = {}
+    for keyspace in keyspaces:
+        schedules = len(keyspace.sources)
+        place.bench.say(f"memory with {schedules:,} schedules")
+        with place.served(keyspace, ()) as (_, server):
+            held[schedules] = server.resident_bytes()
+    most = max(held)
+    return [
+        *(Figure(f"memory, {schedules:,} schedules", "MB", [size / 1e6]) for schedules, size in held.items()),
+        Figure("memory, a schedule", "kB", [(held[most] - held[0]) / most / 1e3]),
+    ]
+
+
+def _load(place: _Place, served: Served, wrk: Wrk | None) -> list[Figure]:
+    if wrk is None:
+        return []
+    place.bench.say("load")
+    size, directory = place.size, place.bench.directory
+    return measure_load(
+        served,
+        wrk,
+        directory,
+        place.core,
+        rows=size.rows,
+        connections=size.connections,
+        rounds=size.rounds,
+        seconds=size.seconds,
+    )
+
+
+def _telling(place: _Place, served: Served, server: DeliveryServer, wrk: Wrk | None) -> list[Figure]:
+    size = place.size
+    place.bench.say("one stream")
+    figures = uvloop.run(measure_one(served, size.changes))
+    place.bench.say(f"{size.waiting:,} waiting")
+    return figures + uvloop.run(
+        measure_many(
+            served,
+            server,
+            wrk,
+            waiting=size.waiting,
+            changes=size.changes_to_all,
+            pause_seconds=size.pause_seconds,
+        )
+    )
+
+
+def _without_redis(place: _Place, served: Served, wrk: Wrk | None) -> list[Figure]:
+    """Raises :class:`WrongResult` where the answers are not marked, or not the same."""
+    if wrk is None:
+        return []
+    place.bench.say("Redis gone")
+    question = conditional_hit(served)
+    before = [wrk.ask(question, _CONNECTIONS, place.size.seconds) for _ in range(place.size.rounds)]
+    os.kill(place.redis.pid, signal.SIGKILL)
+    _wait_for_the_mark(served, question.path)
+    after = [wrk.ask(question, _CONNECTIONS, place.size.seconds) for _ in range(place.size.rounds)]
+    return [
+        Figure(f"{when}: conditional hit, {_CONNECTIONS} connections", "1/s", [one.rate for one in answers])
+        for when, answers in (("Redis there", before), ("Redis gone, marked as stale", after))
+    ]
+
+
+def _wait_for_the_mark(served: Served, path: str) -> None:
+    until = time.monotonic() + _STALE_WITHIN_SECONDS
+    while served.get(path).headers.get("schedules-stale") != "?1":
+        if time.monotonic() > until:
+            raise WrongResult("Redis has gone, and the answers are not marked as stale")
+        time.sleep(0.1)

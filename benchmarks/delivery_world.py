@@ -1,0 +1,129 @@
+"""What the delivery service is measured on: keyspaces with published schedules, partners with keys, and changes.
+
+Belongs here: filling Redis and publishing into it. Does not belong here: asking the service, and waiting.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import orjson
+from redis import Redis
+
+from benchmarks.engine import DocumentsInMemory, make_engine, rebuild_everything
+from benchmarks.harness import WrongResult
+from benchmarks.subscribers import Version
+from benchmarks.web_servers import Answer, get
+from benchmarks.world import source_documents, whole_sample, write_catalogue
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import utc_now
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.partners import (
+    MOST_REQUESTS_PER_DAY,
+    MOST_REQUESTS_PER_MINUTE,
+    MOST_WAITING_AT_ONCE,
+    RANDOM_BYTES,
+    Partner,
+    issue_key,
+)
+from schedules_pipeline.ports.schedules import Outcome
+from schedules_pipeline.ports.work import Cause, Origin
+
+_PARTNERS = 50
+"""So many that all of them together are never refused: each may ask a thousand times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """Published schedules, and the means to publish more."""
+
+    name: str
+    pipeline: Pipeline
+    sources: dict[ScheduleKey, bytes]
+
+    def cursor_before(self, rows: int) -> str:
+        """After it, the feed has so many rows."""
+        entries = self.pipeline.store.feed.read_after("0", 100_000)
+        return render_cursor(Extent(self._epoch(), entries[-rows - 1].position))
+
+    def last_cursor(self) -> str:
+        return render_cursor(Extent(self._epoch(), self.pipeline.store.feed.last_position()))
+
+    def document(self, key: ScheduleKey) -> bytes:
+        return self.pipeline.store.schedules.documents([key])[key]
+
+    def next_version(self, key: ScheduleKey) -> Version:
+        """What :meth:`change` will publish of it next."""
+        return Version(str(key), self.pipeline.store.feed.heads_of([key])[key].seq + 1)
+
+    def change(self, key: ScheduleKey) -> float:
+        """One of its broadcasts is audio described from now on, or is no more. Gives the moment (seconds since 1970)
+        at which the row was appended to the feed, by the clock of Redis, which counts whole milliseconds.
+        """
+        schedule = orjson.loads(self.sources[key])
+        first = schedule["broadcasts"][0]
+        first["is_audio_described"] = not first["is_audio_described"]
+        self.sources[key] = orjson.dumps(schedule)
+        cause = Cause("benchmark", Origin.SCHEDULE, str(key), utc_now())
+        batch = self.pipeline.publisher.rebuild_from_sources([key], cause)
+        if batch.count(Outcome.PUBLISHED) != 1:
+            raise WrongResult(f"{key} was changed and not published")
+        return int(self.pipeline.store.feed.last_position().partition("-")[0]) / 1_000
+
+    def _epoch(self) -> str:
+        epoch = self.pipeline.store.coldstarts.epoch()
+        return epoch.id if epoch else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A keyspace, the port of the service that serves it, and the API keys of its partners."""
+
+    keyspace: Keyspace
+    port: int
+    keys: Sequence[str]
+
+    def todays(self) -> list[ScheduleKey]:
+        """Today's schedules, in order; the first of them is the one that is asked for."""
+        return sorted(key for key in self.keyspace.sources if key.date == utc_now().date())
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """As a partner. A header's name may have underscores for hyphens."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        return get(self.port, path, {"Authorization": f"Bearer {self.keys[0]}", **fields})
+
+
+def fill(redis_url: str, name: str, first: date, days: int, services: int) -> Keyspace:
+    """So many services on so many days, published by the engine; none where there are no days."""
+    sources = {}
+    if days:
+        sample = whole_sample(first, days, services)
+        sources = source_documents(sample)
+        write_catalogue(Redis.from_url(redis_url, protocol=2), sample.catalogue.values())
+    pipeline = make_engine(redis_url, DocumentsInMemory(sources), name)
+    rebuild_everything(pipeline, list(sources))
+    return Keyspace(name, pipeline, sources)
+
+
+def add_partners(keyspace: Keyspace, file: Path) -> Sequence[str]:
+    """Partners who may see everything and ask as often as anybody may, by their keys; the keys stand in ``file``."""
+    keys = []
+    for number in range(_PARTNERS):
+        issued = issue_key(secrets.token_bytes(RANDOM_BYTES), utc_now())
+        partner = Partner(
+            f"bench-{number}",
+            utc_now(),
+            is_preview=True,
+            requests_per_minute=MOST_REQUESTS_PER_MINUTE,
+            requests_per_day=MOST_REQUESTS_PER_DAY,
+            waiting_at_once=MOST_WAITING_AT_ONCE,
+            keys=(issued.key,),
+        )
+        keyspace.pipeline.store.partners.create(partner)
+        keys.append(issued.text)
+    file.write_text("\n".join(keys) + "\n")
+    return keys

@@ -1,0 +1,65 @@
+"""The OpenAPI document, where FastAPI cannot know: who may ask, and that errors are problem documents.
+
+What the answers look like is in :mod:`~schedules_pipeline.delivery.routes.documented` and its neighbour.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from schedules_pipeline.delivery.problems import MEDIA_TYPE
+
+_SCHEME = "apiKey"
+_OPEN_TAG = "health"
+_FRAMEWORK_STATUS = "422"
+_FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The function's name, which stays where a path moves; so no two routes' functions may be called the same."""
+    return route.name
+
+
+class DocumentedApplication(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            _complete(super().openapi())
+        return super().openapi()
+
+
+def _complete(document: dict[str, Any]) -> None:
+    document["security"] = [{_SCHEME: []}]
+    components = document["components"]
+    components["securitySchemes"] = {
+        _SCHEME: {"type": "http", "scheme": "bearer", "description": "Your API key, as it was given to you."}
+    }
+    for name in _FRAMEWORK_SCHEMAS:
+        components["schemas"].pop(name, None)
+    for operation in _operations(document):
+        if _OPEN_TAG in operation.get("tags", ()):
+            operation["security"] = []
+        operation["responses"] = dict(_responses(operation["responses"]))
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for operations in document["paths"].values():
+        yield from operations.values()
+
+
+def _responses(responses: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """In order of their status; what FastAPI says of wrong parameters is told by our 400."""
+    for status, response in sorted(responses.items()):
+        if status == _FRAMEWORK_STATUS:
+            continue
+        if "content" in response:
+            content = _PROBLEM if status >= "400" else _json_first(response["content"])
+            response = {**response, "content": content}  # noqa: PLW2901
+        yield status, response
+
+
+def _json_first(content: dict[str, Any]) -> dict[str, Any]:
+    """Generated clients read the first of them that they know."""
+    return dict(sorted(content.items(), key=lambda item: item[0] != "application/json"))

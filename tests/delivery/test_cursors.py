@@ -1,0 +1,82 @@
+"""Cursors: what a partner keeps, and what it may send instead of it."""
+
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.delivery.cursors import MAXIMUM_LENGTH, parse_cursor, render_cursor
+from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.ports.feed import place
+
+_NUMBERS = st.integers(0, 2**64 - 1)
+_POSITIONS = _NUMBERS.map(str) | st.tuples(_NUMBERS, _NUMBERS).map(lambda parts: f"{parts[0]}-{parts[1]}")
+_EPOCHS = st.text(st.characters(codec="ascii"), max_size=60)
+
+
+def _encoded(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@given(epoch=_EPOCHS, position=_POSITIONS)
+def test_cursor_reads_back(epoch: str, position: str) -> None:
+    """Whatever place of whatever keyspace a cursor was made for, it names that place, and fits into its parameter."""
+    extent = Extent(epoch, position)
+
+    cursor = render_cursor(extent)
+
+    assert parse_cursor(cursor) == extent
+    assert len(cursor) <= MAXIMUM_LENGTH
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_cursor_of_ours_or_refused(text: str) -> None:
+    """A text that is taken is exactly the one that is given for what was read from it; no other error comes of one."""
+    try:
+        extent = parse_cursor(text)
+    except InvalidIdentifier:
+        return
+
+    assert render_cursor(extent) == text
+    assert place(extent.position)
+
+
+@given(st.text(max_size=60))
+def test_any_text_in_our_coding_is_a_cursor_of_ours_or_refused(text: str) -> None:
+    """The same of what is coded as cursors are."""
+    cursor = urlsafe_b64encode(text.encode("utf-8", "replace")).decode().rstrip("=")
+
+    try:
+        extent = parse_cursor(cursor)
+    except InvalidIdentifier:
+        return
+
+    assert render_cursor(extent) == cursor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not a cursor",
+        "MXwx=",
+        "MXwxfA==",
+        _encoded("2|1|"),
+        _encoded("1|1"),
+        _encoded("1|-1|"),
+        _encoded("1|1-|"),
+        _encoded("1|1-2-3|"),
+        _encoded("1|\N{ARABIC-INDIC DIGIT ONE}|"),
+        _encoded(f"1|{2**64}|"),
+        _encoded(f"1|5-{2**64}|"),
+        "\ud800",
+        "é",
+    ],
+)
+def test_what_was_never_given_is_refused(text: str) -> None:
+    """What no store could be asked for is no cursor, though it be written like one."""
+    with pytest.raises(InvalidIdentifier, match="not a cursor of ours"):
+        parse_cursor(text)

@@ -1,0 +1,366 @@
+"""The guide over HTTP: what its pages hold, what they may never hold, and how one signs in."""
+
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+from delivery.asking import Stage
+from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
+from starlette.testclient import TestClient
+
+from schedules_pipeline.delivery.guide_view import MOST_BLOCKS
+from schedules_pipeline.delivery.mirror import Held
+from schedules_pipeline.delivery.pages import Pages
+from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.ports.journal import Comparison, Verdict
+from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.settings import Settings
+
+_HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \x00\x1b[31m\u202e\"'&"
+_LINKS = re.compile(r'(?:href|src|action)="([^"]*)"')
+
+
+class _Inventory(HTMLParser):
+    """Which elements and attributes there are, and whether scripts and styles stand in the page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.ids: list[str] = []
+        self.inline: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag == "style" or (tag == "script" and "src" not in dict(attrs)):
+            self.inline.append(tag)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Two services with a schedule each, today; a showing of the first is on air."""
+    stage = Stage(settings=Settings(image_url_template="https://images.example/{image_pid}.jpg"))
+    stage.publish(
+        schedule(key(), [showing(1, NOON - timedelta(minutes=10)), showing(2, NOON + timedelta(minutes=30))]),
+        schedule(key(BIRCH), [showing(3, NOON, title="The Weir")]),
+    )
+    return stage
+
+
+def _note_change(stage: Stage, sid: Sid = ALDER, minutes_ago: int = 1) -> None:
+    at = NOON - timedelta(minutes=minutes_ago)
+    cause = Cause("event-1", Origin.CATALOGUE, EPISODE, at - timedelta(seconds=1), ("title",))
+    change = Change(
+        ScheduleKey(sid, TODAY), 1, "etag", at, 2, 900, source_changed=False, build_milliseconds=1.0,
+        causes=(cause,), cause_count=1, recorded_by="",
+    )  # fmt: skip
+    stage.delivery.tail.extend([FeedEntry("9-0", change)])
+
+
+_PAGES = [
+    "/guide",
+    "/guide?q=lantern",
+    f"/guide/rows?sid={ALDER}&like={ALDER}&date={TODAY}",
+    "/guide/changes",
+    f"/guide/showing?sid={ALDER}&date={TODAY}&pid=w0000001",
+    f"/guide/{ALDER}/{TODAY}",
+    "/sign-in",
+]
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_no_text_of_an_upstream_becomes_markup(stage: Stage, path: str) -> None:
+    """Titles, synopses and warnings that hold markup are shown as text, and control characters as a sign."""
+    shown = showing(1, NOON, title=_HOSTILE)
+    assert shown.episode is not None
+    episode = shown.episode._replace(synopses=Synopses(_HOSTILE, _HOSTILE, _HOSTILE), warning_text=_HOSTILE)
+    stage.publish(schedule(key(), [shown._replace(title=f"Lantern {_HOSTILE}", episode=episode)], seq=2))
+
+    page = stage.ask_as("operator", is_operator=True).get(path).text
+
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", page)
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_every_page_keeps_to_the_policy_that_is_sent_with_it(stage: Stage, path: str) -> None:
+    """No style or script stands in a page, no handler in an attribute; so the policy can forbid all of them."""
+    response = stage.client.get(path)
+
+    inventory = _Inventory(response.text)
+    policy = response.headers["content-security-policy"]
+
+    assert inventory.inline == []
+    assert not [name for name in inventory.attributes if name == "style" or name.startswith("on")]
+    assert len(inventory.ids) == len(set(inventory.ids))
+    assert "unsafe" not in policy
+    assert policy.startswith(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https://images."
+    )
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_nothing_is_loaded_from_elsewhere(stage: Stage, path: str) -> None:
+    """Every address in a page is one of this service, but for images, whose place an operator has named."""
+    found = _LINKS.findall(stage.client.get(path).text)
+
+    strange = [address for address in found if not address.startswith(("/", "#", "https://images.example/"))]
+
+    assert strange == []
+
+
+def test_the_grid_shows_what_is_published(stage: Stage) -> None:
+    """Every service that the key may see, each showing, and which one is on air."""
+    page = stage.client.get("/guide").text
+
+    assert page.count('class="row lanes-1" role="row" data-sid') == 2
+    assert re.search(r'is-on-air is-near[^>]*data-at="350" data-end="380" data-pid="w0000001"', page)
+    assert "Tuesday 10 March 2026" in page
+
+
+def test_a_partner_sees_its_own_services_alone(stage: Stage) -> None:
+    """The others are not in the grid, not among the changes, and have no page."""
+    _note_change(stage, ALDER)
+    _note_change(stage, BIRCH)
+    partner = stage.ask_as("narrow", ("birch_*",))
+
+    pages = [partner.get(path).text for path in ("/guide", "/guide?q=lantern", "/guide/changes")]
+    refused = [
+        partner.get(f"/guide/{ALDER}/{TODAY}"),
+        partner.get(f"/guide/rows?sid={BIRCH}&sid={ALDER}&like={BIRCH}&date={TODAY}"),
+        partner.get(f"/guide/showing?sid={ALDER}&date={TODAY}&pid=w0000001"),
+    ]
+
+    assert all("alder" not in page.lower() for page in pages)
+    assert [response.status_code for response in refused] == [404, 404, 404]
+
+
+def test_a_search_lists_what_it_finds(stage: Stage) -> None:
+    """Without any script; and says so where there is nothing."""
+    found, nothing = (stage.client.get("/guide", params={"q": text}).text for text in ("weir", "trams"))
+
+    assert "1 found for" in found
+    assert f'href="/guide/{BIRCH}/{TODAY}#b-w0000003"' in found
+    assert "has all of these words" in nothing
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"date": "2026-02-30"},
+        {"from": "25:00"},
+        {"q": "x" * 101},
+        {"date": "0001-01-01"},
+        {"group": "g" * 131},
+    ],
+)
+def test_what_cannot_be_asked_is_said_on_a_page(stage: Stage, query: dict[str, str]) -> None:
+    """A status for machines, and a page for people."""
+    response = stage.client.get("/guide", params=query)
+
+    assert response.status_code == 400
+    assert "<h1>The request cannot be understood</h1>" in response.text
+
+
+def test_rows_are_limited(stage: Stage) -> None:
+    """A page asks for some rows at a time, and for no more."""
+    sids = [f"alder_{n}" for n in range(31)]
+
+    response = stage.client.get("/guide/rows", params={"sid": sids, "like": ALDER, "date": str(TODAY)})
+
+    assert response.status_code == 400
+
+
+def test_a_row_of_many_showings_leads_to_the_schedule(stage: Stage) -> None:
+    """What there is no room for is on the schedule's own page."""
+    many = [showing(n, NOON + timedelta(seconds=n), 1) for n in range(MOST_BLOCKS + 1)]
+    stage.publish(schedule(key(), many, seq=2))
+
+    page = stage.client.get("/guide/rows", params={"sid": ALDER, "like": ALDER, "date": str(TODAY)}).text
+
+    assert "and 1 more" in page
+
+
+def test_a_page_that_did_not_change_is_not_sent_again(stage: Stage) -> None:
+    """Within a minute, while nothing is published; anything that is makes it another page."""
+    first = stage.client.get("/guide")
+    again = stage.client.get("/guide", headers={"If-None-Match": first.headers["etag"]})
+    stage.publish(schedule(key(BIRCH), [showing(3, NOON, title="The Kiln")], seq=2))
+    changed = stage.client.get("/guide", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (again.status_code, changed.status_code) == (304, 200)
+    assert first.headers["cache-control"] == "private, no-cache"
+    assert "Cookie" in first.headers["vary"]
+
+
+def test_partners_see_when_and_operators_see_why(stage: Stage) -> None:
+    """Provenance, parity and causes are for operators."""
+    _note_change(stage)
+    stage.store.comparisons.keep({key(): Comparison(1, Verdict.MATCHES, "2026-03-10T11:00:00Z")})
+    operator = stage.ask_as("operator", is_operator=True)
+
+    told = operator.get("/guide/changes").text + operator.get(f"/guide/{ALDER}/{TODAY}").text
+    not_told = stage.client.get("/guide/changes").text + stage.client.get(f"/guide/{ALDER}/{TODAY}").text
+
+    assert "catalogue p0000001 (title)" in told
+    assert "Where its versions came from" in told
+    assert "matches" in told
+    assert "catalogue p0000001" not in not_told
+    assert "Where its versions came from" not in not_told
+    assert "Parity" not in not_told
+
+
+def test_changes_of_the_last_hour_are_listed(stage: Stage) -> None:
+    """Older ones are not."""
+    _note_change(stage, minutes_ago=61)
+    before = stage.client.get("/guide/changes").text
+    _note_change(stage, minutes_ago=59)
+
+    after = stage.client.get("/guide/changes").text
+
+    assert "Nothing has changed." in before
+    assert "11:01:00" in after
+
+
+def test_with_the_store_gone_pages_say_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held is shown and marked as stale; what only the store knows is said not to be there."""
+
+    def refuse(*_: object) -> None:
+        raise ServiceError("away")
+
+    monkeypatch.setattr(stage.store.history, "versions", refuse)
+    stage.clock.advance(timedelta(minutes=10))
+
+    grid = stage.client.get("/guide").text
+    detail = stage.ask_as("operator", is_operator=True).get(f"/guide/{ALDER}/{TODAY}").text
+
+    assert 'data-state="stale"' in grid
+    assert "Stale: the store last answered at 12:00:00" in grid
+    assert "The store does not answer at the moment." in detail
+
+
+def test_a_removed_schedule_says_so(stage: Stage) -> None:
+    """Its page is there, without broadcasts; one that never was is not found."""
+    stage.delivery.mirror.advance("9-0", [_removed()], NOON)
+
+    removed = stage.client.get(f"/guide/{ALDER}/{TODAY}")
+    never = stage.client.get(f"/guide/{ALDER}/2020-01-01")
+
+    assert "was removed with version 2" in removed.text
+    assert never.status_code == 404
+
+
+def test_a_key_is_taken_once_and_kept_in_a_cookie(stage: Stage) -> None:
+    """No script can read the cookie and no other site sends it; signed out it is gone."""
+    client, secret = _reader(stage)
+
+    signed_in = client.post("/sign-in", content=f"key={secret}", headers={"Origin": "http://testserver"})
+    seen = client.get("/guide")
+    signed_out = client.post("/sign-out")
+
+    cookie = signed_in.headers["set-cookie"]
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/guide")
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Secure" not in cookie
+    assert seen.status_code == 200
+    assert signed_out.status_code == 303
+    assert client.get("/guide").headers["location"] == "/sign-in"
+
+
+def test_over_https_the_cookie_is_for_https_alone(stage: Stage) -> None:
+    """A key never travels in the open after it was given in secret."""
+    client, secret = _reader(stage, "https://testserver")
+
+    response = client.post("/sign-in", content=f"key={secret}")
+
+    assert "Secure" in response.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("path", ["/guide", f"/guide/{ALDER}/{TODAY}", "/guide/changes"])
+def test_without_a_key_one_is_led_to_the_door(stage: Stage, path: str) -> None:
+    """Nothing is readable, and a page asks for a key."""
+    client, _ = _reader(stage)
+
+    response = client.get(path)
+
+    assert (response.status_code, response.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize("body", ["key=sk_wrong_key", "", "key=", "nothing", "key=%00%ff", "&" * 50])
+def test_a_wrong_key_is_refused_and_not_shown_again(stage: Stage, body: str) -> None:
+    """And no cookie is set."""
+    client, _ = _reader(stage)
+
+    response = client.post("/sign-in", content=body)
+
+    assert response.status_code == 403
+    assert "set-cookie" not in response.headers
+    assert "sk_wrong" not in response.text
+
+
+def test_a_form_of_another_site_signs_nobody_in(stage: Stage) -> None:
+    """Nor out."""
+    client, secret = _reader(stage)
+    elsewhere = {"Origin": "https://elsewhere.example"}
+
+    answers = [
+        client.post(path, content=f"key={secret}", headers=elsewhere) for path in ("/sign-in", "/sign-out")
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+
+
+def test_a_form_is_read_no_further_than_a_key_is_long(stage: Stage) -> None:
+    """What is longer is refused."""
+    client, _ = _reader(stage)
+
+    assert client.post("/sign-in", content="key=" + "x" * 5_000).status_code == 413
+
+
+def test_files_are_kept_by_their_version(stage: Stage) -> None:
+    """With the right version for ever, otherwise asked about; and there are no others."""
+    client, _ = _reader(stage)
+    version = Pages().assets["guide.css"].version
+
+    kept, checked = (
+        client.get(f"/static/guide.css?v={v}").headers["cache-control"] for v in (version, "old")
+    )
+    missing = [client.get(f"/static/{name}") for name in ("pages.py", "..%2fpages.py", "")]
+
+    assert "immutable" in kept
+    assert checked == "public, no-cache"
+    assert [response.status_code for response in missing] == [404, 404, 404]
+
+
+def test_every_place_in_a_long_day_has_its_rule() -> None:
+    """Hours of two days and minutes of an hour, for the start and for the length."""
+    rules = Pages().assets["places.css"].content.decode()
+
+    missing = [
+        name
+        for where in ("at", "for")
+        for name in [f".{where}-h{n} {{" for n in range(48)] + [f".{where}-m{n} {{" for n in range(60)]
+        if name not in rules
+    ]
+
+    assert missing == []
+
+
+def _removed() -> Held:
+    return Held(key(), 2, "", NOON, None)
+
+
+def _reader(stage: Stage, base_url: str = "http://testserver") -> tuple[TestClient, str]:
+    """A browser without a key, and the key that somebody has been given."""
+    secret = stage.ask_as("reader").headers["Authorization"].removeprefix("Bearer ")
+    return TestClient(stage.client.app, base_url, follow_redirects=False), secret

@@ -1,0 +1,251 @@
+"""The guide's grid as values: where blocks stand, what overlaps, what is missing, and how long a day is."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from delivery.guides import ALDER, NOON, TODAY, key, schedule, showing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.delivery.guide_view import (
+    MOST_BLOCKS,
+    MOST_LANES,
+    Frame,
+    Gap,
+    Kind,
+    Row,
+    assign_lanes,
+    day_of,
+    fingerprint,
+    frame_of,
+    parse_begin,
+    row_of,
+)
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.errors import InvalidIdentifier
+
+_CALENDAR = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
+_SHORT_DAY, _LONG_DAY = date(2026, 3, 28), date(2026, 10, 24)
+_SIX = datetime(2026, 3, 10, 6, tzinfo=UTC)
+_MINUTE = timedelta(minutes=1)
+
+
+def _frame(on: date = TODAY, now: datetime = NOON, begin: time | None = None) -> Frame:
+    return frame_of(_CALENDAR, ScheduleKey(ALDER, on), now, begin)
+
+
+def _row(frame: Frame, showings: Sequence[Showing]) -> Row:
+    published = schedule(ScheduleKey(ALDER, frame.date), showings)
+    return row_of(frame, published.key, "Alder One", {published.key: published})
+
+
+_SHOWN = st.builds(
+    lambda begin, seconds: (begin, begin + timedelta(seconds=seconds)),
+    st.integers(-36 * 3600, 60 * 3600).map(lambda seconds: _SIX + timedelta(seconds=seconds)),
+    st.integers(1, 12 * 3600),
+)
+
+
+@given(st.lists(_SHOWN, max_size=40), st.sampled_from([TODAY, _SHORT_DAY, _LONG_DAY]))
+def test_every_block_lies_within_the_window(spans: list[tuple[datetime, datetime]], on: date) -> None:
+    """Whatever is published, a block begins and ends in the window, is a minute long at least, and is in order."""
+    frame = _frame(on)
+    shift = frame.window.start - _SIX
+    showings = [
+        showing(number, start + shift)._replace(end=end + shift) for number, (start, end) in enumerate(spans)
+    ]
+
+    row = _row(frame, showings)
+
+    assert all(0 <= block.offset < block.end <= frame.minutes for block in row.blocks)
+    assert [block.offset for block in row.blocks] == sorted(block.offset for block in row.blocks)
+    assert all(0 <= block.lane < row.lanes <= MOST_LANES for block in row.blocks)
+    shown = {shown.broadcast_pid for shown in showings if shown.interval.overlaps(frame.window)}
+    assert {block.pid for block in row.blocks} == shown
+
+
+@given(st.lists(_SHOWN, min_size=1, max_size=40))
+def test_every_minute_is_shown_or_said_to_be_empty(spans: list[tuple[datetime, datetime]]) -> None:
+    """Blocks and gaps together leave no minute of the window out, and no gap lies under a whole minute of a block."""
+    frame = _frame()
+    showings = [showing(number, start)._replace(end=end) for number, (start, end) in enumerate(spans)]
+
+    row = _row(frame, showings)
+
+    covered = {minute for cell in row.cells for minute in range(cell.offset, cell.offset + cell.length)}
+    if row.blocks:
+        assert covered == set(range(frame.minutes))
+    for gap in row.gaps:
+        begin, end = (
+            frame.window.start + minute * _MINUTE for minute in (gap.offset + 1, gap.offset + gap.length)
+        )
+        assert not any(shown.interval.overlaps(Interval(begin, end)) for shown in showings if begin < end)
+
+
+@given(st.lists(_SHOWN, max_size=30))
+def test_lanes_keep_apart_what_overlaps(spans: list[tuple[datetime, datetime]]) -> None:
+    """Of what is in one lane nothing overlaps, but for the last lane, which takes what no other can."""
+    intervals = [Interval(start, end) for start, end in sorted(spans)]
+
+    lanes = assign_lanes(intervals)
+
+    for lane in range(MOST_LANES - 1):
+        held = [interval for interval, where in zip(intervals, lanes, strict=True) if where == lane]
+        assert all(before.end <= after.start for before, after in pairwise(held))
+
+
+@pytest.mark.parametrize(("on", "hours"), [(TODAY, 24), (_SHORT_DAY, 23), (_LONG_DAY, 25)])
+def test_a_day_is_as_long_as_it_lasts(on: date, hours: int) -> None:
+    """Across a clock change the grid is an hour shorter or longer, and has as many ticks as hours."""
+    frame = _frame(on)
+
+    ticks = frame.ticks()
+
+    assert frame.minutes == hours * 60
+    assert [tick.offset for tick in ticks] == [60 * n for n in range(hours)]
+    assert frame.changes_clocks == (hours != 24)
+
+
+def test_an_hour_that_comes_twice_is_told_apart() -> None:
+    """In the night when the clocks go back 01:00 is there twice, each with the name of its time."""
+    labels = [tick.label for tick in _frame(_LONG_DAY).ticks()]
+
+    assert labels[18:22] == ["00:00 BST", "01:00 BST", "01:00 GMT", "02:00 GMT"]
+
+
+def test_a_showing_after_the_clock_change_stands_where_it_is_shown() -> None:
+    """What begins at 02:00 local time in the night of 23 hours stands 19 elapsed hours after 06:00, not 20."""
+    frame = _frame(_SHORT_DAY)
+
+    row = _row(frame, [showing(1, datetime(2026, 3, 29, 1, tzinfo=UTC))])
+
+    assert (row.blocks[0].starts, row.blocks[0].offset) == ("02:00 BST", 19 * 60)
+
+
+def test_a_showing_across_the_edge_is_cut_and_says_so() -> None:
+    """It stands at the edge, and knows that it began before or goes on."""
+    frame = _frame()
+    row = _row(frame, [showing(1, _SIX - 10 * _MINUTE), showing(2, frame.window.end - 5 * _MINUTE)])
+
+    first, last = row.blocks
+
+    assert (first.offset, first.length, first.begins_before, first.goes_beyond) == (0, 20, True, False)
+    assert (last.end, last.length, last.begins_before, last.goes_beyond) == (frame.minutes, 5, False, True)
+
+
+def test_gaps_are_there_to_be_seen() -> None:
+    """Before, between and after what is shown."""
+    row = _row(_frame(), [showing(1, _SIX + 60 * _MINUTE), showing(2, _SIX + 120 * _MINUTE)])
+
+    assert [(gap.offset, gap.length) for gap in row.gaps] == [(0, 60), (90, 30), (150, 1290)]
+    assert [type(cell) is Gap for cell in row.cells] == [True, False, True, False, True]
+
+
+def test_an_overlap_goes_into_a_lane_of_its_own() -> None:
+    """The later of two that overlap is drawn below, and marked."""
+    row = _row(_frame(), [showing(1, _SIX, 45), showing(2, _SIX + 30 * _MINUTE)])
+
+    assert [(block.lane, block.overlaps) for block in row.blocks] == [(0, False), (1, True)]
+    assert row.lanes == 2
+
+
+def test_what_is_known_of_a_showing_is_told_apart() -> None:
+    """A blanked showing, one of an unknown episode, and one without any title."""
+    untitled = showing(3, _SIX + 60 * _MINUTE)._replace(title="")
+    unknown = showing(2, _SIX + 30 * _MINUTE, is_known=False)
+
+    row = _row(_frame(), [showing(1, _SIX, episode_pid=None), unknown, untitled])
+
+    assert [block.kind for block in row.blocks] == [Kind.BLANKED, Kind.UNKNOWN, Kind.PROGRAMME]
+    assert [block.title for block in row.blocks] == ["Blanked", "Unknown programme p0000001", "Untitled"]
+
+
+def test_a_service_without_a_schedule_is_known_as_such() -> None:
+    """None published, and one that lists nothing, are two things."""
+    without = row_of(_frame(), key(), "Alder One", {})
+    empty = _row(_frame(), [])
+
+    assert (without.has_schedule, without.cells) == (False, [])
+    assert (empty.has_schedule, empty.cells) == (True, [])
+
+
+def test_a_broadcast_that_two_days_list_is_shown_once() -> None:
+    """While it moves from one day to the next both have it, and the later version counts."""
+    moved = showing(1, _SIX - 30 * _MINUTE, 60)
+    yesterday = schedule(key(days=-1), [moved], seq=1)
+    today = schedule(key(), [moved._replace(start=_SIX, end=_SIX + 60 * _MINUTE)], seq=2)
+
+    row = row_of(_frame(), key(), "Alder One", {yesterday.key: yesterday, today.key: today})
+
+    assert [(block.key, block.offset, block.length) for block in row.blocks] == [(today.key, 0, 60)]
+
+
+def test_a_row_has_an_end() -> None:
+    """Of more showings than a row takes, the rest is counted."""
+    showings = [showing(n, _SIX + n * _MINUTE, 1) for n in range(MOST_BLOCKS + 7)]
+
+    row = _row(_frame(), showings)
+
+    assert (len(row.blocks), row.left_out) == (MOST_BLOCKS, 7)
+
+
+def test_what_is_on_air_and_follows_is_near() -> None:
+    """Now and the two after it; nothing else."""
+    showings = [showing(n, NOON + (n - 2) * 30 * _MINUTE) for n in range(6)]
+
+    row = _row(_frame(), showings)
+
+    assert [block.is_on_air for block in row.blocks] == [False, False, True, False, False, False]
+    assert [block.is_near for block in row.blocks] == [False, False, True, True, True, False]
+
+
+def test_another_day_is_about_its_evening() -> None:
+    """Where now is not in the window there is no such moment, and the evening is looked at."""
+    frame = _frame(TODAY + timedelta(days=1))
+
+    assert not frame.is_now
+    assert frame.clock(frame.focus) == "19:00"
+
+
+@pytest.mark.parametrize(
+    ("begin", "first", "minutes"), [(time(18, 30), "18:30", 690), (time(2), "02:00", 240)]
+)
+def test_a_page_may_begin_later(begin: time, first: str, minutes: int) -> None:
+    """The window is the rest of the broadcast day, and its ticks are at whole hours."""
+    frame = _frame(begin=begin)
+
+    assert (frame.clock(frame.window.start), frame.minutes) == (first, minutes)
+    assert all(tick.label.endswith(":00") for tick in frame.ticks())
+
+
+def test_a_showing_has_another_fingerprint_where_anything_of_it_differs() -> None:
+    """Titles, times and flags count; the same has the same."""
+    one = showing(1, _SIX)
+    others = [one._replace(title="x"), one._replace(end=NOON), one._replace(is_signed=True)]
+
+    assert fingerprint(one) == fingerprint(showing(1, _SIX))
+    assert fingerprint(one) not in {fingerprint(other) for other in others}
+
+
+def test_the_day_goes_on_until_six() -> None:
+    """Before 06:00 television is in yesterday's day, and radio in today's."""
+    night = datetime(2026, 3, 10, 3, tzinfo=UTC)
+
+    assert day_of(_CALENDAR, ALDER, night) == TODAY - timedelta(days=1)
+    assert day_of(_CALENDAR, Sid("alder_radio"), night) == TODAY
+
+
+@pytest.mark.parametrize("text", ["24:00", "6:00", "12:60", "noon", "१२:00"])
+def test_what_is_no_time_of_day_is_refused(text: str) -> None:
+    """And nothing at all is none."""
+    with pytest.raises(InvalidIdentifier, match="expected HH:MM"):
+        parse_begin(text)
+
+    assert parse_begin("") is None
+    assert parse_begin("18:30") == time(18, 30)

@@ -1,0 +1,145 @@
+"""What is published, in memory."""
+
+from datetime import timedelta
+
+from delivery.asking import document_of, held
+from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.domain.published import PublishedSchedule
+
+_HOUR = timedelta(hours=1)
+
+
+def _listed(seq: int = 1, days: int = 0, minutes: int = 0) -> PublishedSchedule:
+    start = NOON + timedelta(minutes=minutes)
+    return schedule(key(days=days), [showing(1, start)], seq, NOON + seq * _HOUR)
+
+
+def _removed(seq: int, days: int = 0) -> Held:
+    return held(_listed(seq, days), removed=True)
+
+
+def _mirror(*everything: Held) -> Mirror:
+    mirror = Mirror()
+    mirror.replace(Extent("a", "5-0"), everything, NOON)
+    return mirror
+
+
+def test_nothing_is_known_before_the_store_was_read() -> None:
+    """An empty mirror has no services and says that nobody has confirmed it."""
+    mirror = Mirror()
+
+    assert (mirror.services(), mirror.confirmed_at, mirror.held(key())) == ([], None, None)
+
+
+def test_document_comes_out_as_it_went_in() -> None:
+    """What is held of a schedule is the published document, byte by byte, and reads as the schedule that it is."""
+    listed = _listed()
+
+    mirror = _mirror(held(listed))
+
+    assert mirror.document(key()) == document_of(listed)
+    assert mirror.schedule(key()) == PublishedSchedule(
+        listed.key, listed.seq, listed.published_at, held(listed).etag, listed.showings
+    )
+
+
+def test_later_version_takes_the_place_of_the_earlier() -> None:
+    """After an advance the newer version is held, and the extent is the place of its row."""
+    mirror = _mirror(held(_listed(1)))
+
+    mirror.advance("6-0", [held(_listed(2, minutes=5))], NOON + _HOUR)
+
+    assert mirror.document(key()) == document_of(_listed(2, minutes=5))
+    assert mirror.extent == Extent("a", "6-0")
+    assert mirror.confirmed_at == NOON + _HOUR
+
+
+def test_older_version_is_passed_over() -> None:
+    """A row that is read again takes nothing back, neither the version nor the place."""
+    mirror = _mirror(held(_listed(3)))
+
+    mirror.advance("4-0", [_removed(2)], NOON)
+
+    assert mirror.document(key()) == document_of(_listed(3))
+    assert mirror.extent == Extent("a", "5-0")
+
+
+def test_schedule_whose_removal_was_forgotten_elsewhere_returns() -> None:
+    """Numbers begin again once the store has forgotten a removal; what is published then is held all the same."""
+    mirror = _mirror(_removed(5))
+
+    mirror.advance("6-0", [held(schedule(key(), [showing(1, NOON)], 1, NOON + 6 * _HOUR))], NOON)
+
+    assert [mirror.services(), mirror.held(key()) is not None] == [[ALDER], True]
+
+
+@given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)))
+def test_order_of_arrival_does_not_count(order: list[int], removals: set[int]) -> None:
+    """In whatever order the versions of a schedule come, the one with the greatest number is held."""
+    versions = {seq: _removed(seq) if seq in removals else held(_listed(seq)) for seq in order}
+    mirror = _mirror()
+
+    for seq in order:
+        mirror.advance(f"{seq}-0", [versions[seq]], NOON)
+
+    assert mirror.held(key()) is versions[6]
+
+
+def test_removed_schedule_has_no_document() -> None:
+    """A removal is known with its number, and there is nothing to read of it."""
+    mirror = _mirror(held(_listed(1)))
+
+    mirror.advance("6-0", [_removed(2)], NOON)
+
+    removal = mirror.held(key())
+    assert removal is not None
+    assert (removal.is_removed, removal.seq, removal.document()) == (True, 2, None)
+    assert (mirror.document(key()), mirror.schedule(key()), mirror.services()) == (None, None, [])
+    assert mirror.of_service(ALDER) == {key().date: removal}
+
+
+def test_removals_are_forgotten_after_a_time() -> None:
+    """A removal before the instant is forgotten, a later one and every published schedule stay; a service of which
+    nothing is left is gone.
+    """
+    gone = held(schedule(key(BIRCH), [], 1, NOON), removed=True)
+    mirror = _mirror(held(_listed(1)), _removed(2, days=1), _removed(3, days=2), gone)
+
+    mirror.forget_removals(NOON + 3 * _HOUR)
+
+    assert {each.key for each in mirror.everything()} == {key(), key(days=2)}
+    assert mirror.of_service(BIRCH) == {}
+
+
+def test_services_are_those_with_something_published() -> None:
+    """Services are told in order, without those of which everything was removed."""
+    removed = held(schedule(key(BIRCH), [], 2), removed=True)
+
+    assert _mirror(held(_listed()), removed).services() == [ALDER]
+    assert _mirror(held(schedule(key(BIRCH), [])), held(_listed())).services() == [ALDER, BIRCH]
+
+
+def test_beginning_anew_forgets_what_was() -> None:
+    """A keyspace that is another one takes the place of everything."""
+    mirror = _mirror(held(_listed(9)))
+
+    mirror.replace(Extent("b", "1-0"), [held(_listed(1, days=1))], NOON)
+
+    assert [each.key for each in mirror.everything()] == [key(days=1)]
+    assert mirror.extent == Extent("b", "1-0")
+
+
+def test_what_was_read_once_is_remembered() -> None:
+    """A schedule is parsed once; another version of it is another."""
+    mirror = _mirror(held(_listed(1)))
+    first = mirror.schedule(key())
+
+    again = mirror.schedule(key())
+    mirror.advance("6-0", [held(_listed(2))], NOON)
+
+    assert again is first
+    assert mirror.schedule(key()) != first

@@ -1,0 +1,125 @@
+"""Tags, and the shelf of what was rendered."""
+
+from datetime import timedelta
+
+import pytest
+from delivery.asking import held
+from delivery.guides import NOON, key, schedule, showing
+
+from schedules_pipeline.delivery.packing import Coding, Packed
+from schedules_pipeline.delivery.representations import (
+    Shelf,
+    coding_for,
+    entity_tag,
+    matching_tag,
+    validator_of,
+    validator_of_version,
+)
+
+
+def _packed(size: int) -> Packed:
+    return Packed(b"z" * (size // 2), b"g" * (size - size // 2), size)
+
+
+def test_every_coding_has_its_own_strong_tag() -> None:
+    """Other bytes have another tag, and none of them is weak."""
+    tags = {entity_tag("a", coding) for coding in Coding}
+
+    assert tags == {'"a"', '"a.gzip"', '"a.zstd"'}
+
+
+@pytest.mark.parametrize(
+    ("if_none_match", "tag"),
+    [
+        ('"a"', '"a"'),
+        ('"a.gzip"', '"a.gzip"'),
+        ('W/"a.zstd"', '"a.zstd"'),
+        ('"b", "a.gzip" ,"c"', '"a.gzip"'),
+        ("*", '"a"'),
+        (" * ", '"a"'),
+        ('"b"', None),
+        ('"A"', None),
+        ("a", None),
+        ('"a.br"', None),
+        ('w/"a"', None),
+        ('"', None),
+        (",,,", None),
+    ],
+)
+def test_tag_that_is_held_is_found_in_a_list(if_none_match: str, tag: str | None) -> None:
+    """Whoever names one of our tags, weak or not, in whatever coding, has these bytes; anybody has some by ``*``."""
+    assert matching_tag(if_none_match, "a") == tag
+
+
+def test_content_that_comes_back_is_another_version() -> None:
+    """What was published twice with the same content has two validators, since its envelope differs."""
+    first = held(schedule(key(), [showing(1, NOON)], seq=1))
+    third = held(schedule(key(), [showing(1, NOON)], seq=3))
+
+    assert first.etag == third.etag
+    assert validator_of_version(first) != validator_of_version(third)
+
+
+def test_number_that_comes_back_is_another_version() -> None:
+    """In another keyspace the same content may have the same number; its instant tells the two apart."""
+    listed = schedule(key(), [showing(1, NOON)], published_at=NOON)
+    again = schedule(key(), [showing(1, NOON)], published_at=NOON + timedelta(microseconds=1))
+
+    assert validator_of_version(held(listed)) != validator_of_version(held(again))
+
+
+def test_validator_tells_parts_apart() -> None:
+    """What is said in other parts is another thing, though it be the same letters."""
+    assert len({validator_of("ab", "c"), validator_of("a", "bc"), validator_of("abc")}) == 3
+
+
+@pytest.mark.parametrize(("size", "coding"), [(599, Coding.IDENTITY), (600, Coding.ZSTD)])
+def test_what_is_small_goes_plain(size: int, coding: Coding) -> None:
+    """What fits into a packet is not packed."""
+    assert coding_for(Coding.ZSTD, size) is coding
+
+
+def test_shelf_drops_what_was_unused_longest() -> None:
+    """Once the shelf is full, what nobody has asked for goes first."""
+    shelf = Shelf(capacity_bytes=400)
+    for name in "abcd":
+        shelf.put(name, _packed(100))
+    shelf.find("a")
+
+    shelf.put("e", _packed(100))
+
+    assert [name for name in "abcde" if shelf.find(name)] == ["a", "c", "d", "e"]
+
+
+def test_shelf_never_holds_more_than_it_may() -> None:
+    """However much is put there, what is held fits; and the latest is there."""
+    shelf = Shelf(capacity_bytes=1_000)
+    for number in range(200):
+        shelf.put(str(number), _packed(number))
+
+    held_sizes = [packed.size for number in range(200) if (packed := shelf.find(str(number)))]
+
+    assert 600 < sum(held_sizes) <= 1_000
+    assert shelf.find("199")
+
+
+def test_shelf_does_not_take_what_would_drive_out_the_rest() -> None:
+    """One answer larger than a quarter of the shelf is not put there."""
+    shelf = Shelf(capacity_bytes=400)
+    shelf.put("a", _packed(100))
+
+    shelf.put("large", _packed(101))
+
+    assert shelf.find("large") is None
+    assert shelf.find("a") is not None
+
+
+def test_what_is_put_twice_counts_once() -> None:
+    """To put the same again takes no room."""
+    shelf = Shelf(capacity_bytes=400)
+    for _ in range(10):
+        shelf.put("a", _packed(100))
+    for name in "bcd":
+        shelf.put(name, _packed(100))
+
+    assert all(shelf.find(name) for name in "abcd")

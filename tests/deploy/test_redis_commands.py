@@ -1,0 +1,226 @@
+"""Each process that serves partners sends exactly the commands that its Redis user has, to exactly those keys.
+
+The server is asked what it was sent while the process does all that it can do. What a user has and nobody sends is
+found as well as the opposite, which the server itself refuses.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from random import Random
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from fakes import FakeClock, fake_upstreams
+from push_stage import DiesAt, FakeReceiver, FakeShelf
+from redis import Redis
+from redis_users import commands_of, grant, rules_of, url_as
+from starlette.testclient import TestClient
+from workers import Server, build_everything, load_sample, pipeline_on
+
+from schedules_pipeline.composition import Store
+from schedules_pipeline.connections import utc_now
+from schedules_pipeline.delivery.application import build_application
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.follower import Follower
+from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.delivery.pusher import PushService, cursor_of
+from schedules_pipeline.delivery.running import upkeep_of
+from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.subscriptions import Progress, Subscription, SubscriptionKind
+from schedules_pipeline.formats.published_schedule import parse_published
+from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.ports.subscriptions import Answer
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.workflows.push import Pusher
+from schedules_pipeline.workflows.push_changes import WebhookPush
+from schedules_pipeline.workflows.push_files import FilesPush
+from schedules_pipeline.workflows.shared_rows import SharedRows
+
+_KEYSPACE = "schedules"
+_USERS = ("delivery", "pusher")
+_OF_CONNECTING = {"cluster|slots", "asking", "command", "script|load"}
+_ON_A_CLUSTER_ALONE = {"get"}
+"""Where one server is asked for many documents at once."""
+_MASTER = b"a master secret that is no secret at all"
+_PATIENCE_SECONDS = 30.0
+
+Sent = list[list[str]]
+
+
+@pytest.fixture
+def server(redis_server: RedisServer, redis_client: Redis) -> Iterator[Server]:
+    """The run's server with both users."""
+    grant(redis_client, _USERS)
+    yield Server(redis_server.url, is_cluster=False)
+    redis_client.execute_command("ACL DELUSER", *_USERS)  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def keys(server: Server) -> list[ScheduleKey]:
+    """What is published."""
+    source = fake_upstreams(FakeClock(), Random(0))
+    keys = load_sample(server, source)[1]
+    build_everything(pipeline := pipeline_on(server, _KEYSPACE, source), keys)
+    pipeline.store.coldstarts.begin_epoch("first")
+    return keys
+
+
+def _store_as(user: str, server: Server) -> Store:
+    source = fake_upstreams(FakeClock(), Random(0))
+    restricted = Server(url_as(user, server.url), is_cluster=False) if user else server
+    return pipeline_on(restricted, _KEYSPACE, source).store
+
+
+def test_the_delivery_service_sends_what_its_user_may(
+    server: Server, redis_client: Redis, keys: list[ScheduleKey]
+) -> None:
+    """Every route, the follower and the upkeep together send each of its commands to each of its keys, and no other."""
+    store, issued = _store_as("", server), issue_key(bytes(RANDOM_BYTES), utc_now())
+    store.partners.create(Partner("acme", utc_now(), is_operator=True, is_preview=True, keys=(issued.key,)))
+    delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)
+    of_store = delivery.store
+    follower = Follower(of_store.feed, of_store.schedules, of_store.coldstarts, delivery, utc_now)
+    headers = {"Authorization": f"Bearer {issued.text}"}
+    shown = _of_a_brand(store.schedules.documents(keys[:1])[keys[0]])
+
+    with _sent(redis_client) as sent:
+        upkeep_of(delivery)()
+        for _ in range(2):
+            follower.follow(wait_seconds=0)
+        # So that what is older is asked of the store.
+        delivery.tail.restart(delivery.mirror.extent.position)
+        application = build_application(delivery)
+        asked = _questions(keys[0], shown.episode_pid)
+        with TestClient(application, headers=headers) as client:
+            for path in asked.values():
+                assert client.get(path).status_code == 200, path
+            favourites = {"brands": [shown.brand.pid], "since": utc_now().isoformat()}
+            assert client.post("/v1/episodes/latest", json=favourites).status_code == 200
+        store.partners.remove("acme")
+        redis_client.delete(f"{_KEYSPACE}:{{delivery}}:partners")
+        with pytest.raises(Exception, match="has lost its partners"):
+            upkeep_of(delivery)()
+
+    assert {path for path, of in application.openapi()["paths"].items() if "get" in of} <= asked.keys()
+    _assert_sent_exactly("delivery", sent, redis_client)
+
+
+def _of_a_brand(document: bytes) -> Showing:
+    return next(showing for showing in parse_published(document).showings if showing.brand is not None)
+
+
+def _questions(key: ScheduleKey, pid: Pid | None) -> Mapping[str, str]:
+    """One request for every route, by the route's path."""
+    sid, day = key.sid, key.date
+    beginning = render_cursor(Extent("first", "0"))
+    return {
+        **{path: path for path in ("/health/live", "/health/ready", "/v1/services", "/v1/digest")},
+        "/health/serving": "/health/live",
+        "/problems/{name}": "/problems/not-found",
+        "/v1/schedules/{sid}/{date}": f"/v1/schedules/{key}",
+        "/v1/schedules/{sid}": f"/v1/schedules/{sid}?from={day}&to={day}",
+        "/v1/schedules": f"/v1/schedules?sid={sid}&date={day}",
+        "/v1/schedules.{format}": f"/v1/schedules.xml?sid={sid}&date={day}",
+        "/v1/changes": f"/v1/changes?since={beginning}",
+        "/v1/changes/stream": "/v1/services",
+        "/v1/now-next": f"/v1/now-next?sid={sid}",
+        "/v1/programmes/{pid}/broadcasts": f"/v1/programmes/{pid}/broadcasts?from={day}",
+        "/v1/catalogue/available": "/v1/catalogue/available?limit=5",
+        "/v1/catalogue/coming": "/v1/catalogue/coming?limit=5",
+        "/guide": f"/guide?date={day}",
+        "/guide/changes": "/guide/changes",
+        "/guide/{sid}/{date}": f"/guide/{key}",
+    }
+
+
+def test_the_pusher_sends_what_its_user_may(
+    server: Server, redis_client: Redis, keys: list[ScheduleKey]
+) -> None:
+    """A webhook and files, from the beginning of the feed, need each of its commands on each of its keys."""
+    store, now = _store_as("", server), utc_now()
+    store.partners.create(Partner("acme", now))
+    for kind, target in (
+        (SubscriptionKind.WEBHOOK, "https://push.example.org/in"),
+        (SubscriptionKind.FILES, "to/acme"),
+    ):
+        formats = ("json",) if kind is SubscriptionKind.FILES else ()
+        store.subscriptions.create(
+            Subscription(f"acme-{kind}", "acme", kind, target, now, formats), Progress("0", "first")
+        )
+    restricted = _store_as("pusher", server)
+    service = PushService(_pusher(restricted, done := Event(), len(keys)), restricted, 2)
+    running = Thread(target=service.run, daemon=True)
+
+    with _sent(redis_client) as sent:
+        running.start()
+        assert done.wait(_PATIENCE_SECONDS)
+        service.stop()
+        running.join(_PATIENCE_SECONDS)
+
+    _assert_sent_exactly("pusher", sent, redis_client)
+
+
+class _Receiver(FakeReceiver):
+    """Says when it has taken so many."""
+
+    def __init__(self, expected: int, done: Event) -> None:
+        super().__init__(DiesAt())
+        self._expected = expected
+        self._done = done
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer = super().post(url, headers, body)
+        if len(self.received) >= self._expected:
+            self._done.set()
+        return answer
+
+
+def _pusher(store: Store, done: Event, expected: int) -> Pusher:
+    rows = SharedRows(store.feed)
+    return Pusher(
+        store.subscriptions,
+        store.partners,
+        store.served,
+        store.coldstarts,
+        WebhookPush(store.feed, rows, _Receiver(expected, done), cursor_of, _MASTER),
+        FilesPush(store.feed, rows, store.schedules.documents, FakeShelf(DiesAt()), cursor_of),
+        utc_now,
+    )
+
+
+@contextmanager
+def _sent(client: Redis) -> Iterator[Sent]:
+    """What the server is sent in the block, by anybody, and what its scripts call; each command with its arguments."""
+    sent: Sent = []
+    with client.monitor() as monitor:  # type: ignore[no-untyped-call]
+        try:
+            yield sent
+        finally:
+            client.echo("that is all")
+            heard: Iterator[dict[str, Any]] = monitor.listen()
+            for one in heard:
+                if one["command"] == "ECHO that is all":
+                    break
+                sent.append(one["command"].split(" "))
+
+
+def _assert_sent_exactly(user: str, sent: Sent, client: Redis) -> None:
+    """The words of a document may be cut at its spaces; names of commands and keys have none."""
+    known = {name.decode() for name in client.execute_command("COMMAND LIST")}  # type: ignore[no-untyped-call]
+    names = {_name(words, known) for words in sent}
+    patterns = {re.sub(r"^(%R)?~", "", rule) for rule in rules_of(user) if "~" in rule}
+    used = {pattern for pattern in patterns for words in sent if any(fnmatchcase(w, pattern) for w in words)}
+
+    assert commands_of(user) - names <= _OF_CONNECTING | _ON_A_CLUSTER_ALONE
+    assert patterns == used
+
+
+def _name(words: list[str], known: set[str]) -> str:
+    lower = [word.lower() for word in words[:2]]
+    return both if (both := "|".join(lower)) in known else lower[0]

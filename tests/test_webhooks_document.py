@@ -1,0 +1,105 @@
+"""What the document for partners' developers says of webhooks is what they get."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from push_stage import EPOCH, HOOK, KEY, MASTER, PushStage
+
+from schedules_pipeline.formats.file_manifest import Manifest, render_manifest
+from schedules_pipeline.formats.webhook_event import PUBLISHED, REMOVED, RESET
+from schedules_pipeline.formats.webhook_signature import derive_secret, render_secret
+from schedules_pipeline.workflows.push_turn import LEASE_FOR
+
+_TEXT = (Path(__file__).parent.parent / "docs/webhooks.md").read_text()
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(language: str) -> list[str]:
+    return [text for named, text in _BLOCK.findall(_TEXT) if named == language]
+
+
+@pytest.fixture
+def is_ours() -> Any:
+    """The function that the document gives to developers."""
+    (source,) = _blocks("python")
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return names["is_ours"]
+
+
+@pytest.fixture
+def stage() -> PushStage:
+    made = PushStage()
+    made.subscribe_webhook()
+    made.publish(KEY)
+    return made
+
+
+def _secret(stage: PushStage, generation: int = 1) -> str:
+    return render_secret(derive_secret(MASTER, stage.standing().subscription, generation))
+
+
+def test_the_snippet_verifies_what_is_sent(stage: PushStage, is_ours: Any) -> None:
+    """With the right secret, and no other; not where body, id or time are another."""
+    stage.push()
+    ((_, headers, body),) = stage.receiver.received
+    now = stage.clock().timestamp()
+
+    assert is_ours(_secret(stage), headers, body, now)
+    assert not is_ours(_secret(stage, 2), headers, body, now)
+    assert not is_ours(_secret(stage), headers, body + b" ", now)
+    assert not is_ours(_secret(stage), {**headers, "webhook-id": "chg_other"}, body, now)
+    assert not is_ours(_secret(stage), headers, body, now + 301)
+
+
+def test_the_snippet_verifies_while_secrets_are_exchanged(stage: PushStage, is_ours: Any) -> None:
+    """Whoever has the old secret or the new one."""
+    lease = stage.store.subscriptions.seize(HOOK, stage.clock(), LEASE_FOR)
+    assert lease is not None
+    rotated = lease.standing.subscription.rotated(stage.clock())
+    stage.store.subscriptions.keep(lease, lease.standing.progress, stage.clock(), rotated)
+
+    stage.push()
+
+    ((_, headers, body),) = stage.receiver.received
+    now = stage.clock().timestamp()
+    assert is_ours(_secret(stage, 1), headers, body, now)
+    assert is_ours(_secret(stage, 2), headers, body, now)
+
+
+def test_the_example_of_a_request_has_the_fields_of_one(stage: PushStage) -> None:
+    """The same members in the same order."""
+    stage.push()
+    example = orjson.loads(_blocks("json")[0])
+
+    (event,) = stage.receiver.taken
+
+    assert list(example) == list(event)
+    assert list(example["data"]) == list(event["data"])
+    assert example["id"].startswith("chg_")
+
+
+def test_the_table_lists_every_type(stage: PushStage) -> None:
+    """Each kind of event has its row."""
+    listed = re.findall(r"^\| `((?:schedule|feed)\.[a-z]+)` \|", _TEXT, re.MULTILINE)
+
+    assert listed == [PUBLISHED, REMOVED, RESET]
+
+
+def test_the_example_of_a_manifest_has_the_fields_of_one(stage: PushStage) -> None:
+    """The same members in the same order, down to those of a file."""
+    stage.subscribe_files()
+    stage.push("harbour-files")
+    example = orjson.loads(_blocks("json")[1])
+    manifest = next(orjson.loads(c) for name, c in stage.shelf.objects.items() if "/full_" in name)
+
+    _, empty = render_manifest(Manifest(None, "1", EPOCH, stage.clock(), ()))
+
+    (schedule,) = manifest["schedules"]
+    assert list(example) == list(manifest) == list(orjson.loads(empty))
+    assert list(example["schedules"][0]) == list(schedule)
+    assert list(example["schedules"][0]["files"][0]) == list(schedule["files"][0])
+    assert list(example["removed"][0]) == ["sid", "date", "seq"]
