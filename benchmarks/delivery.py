@@ -120,10 +120,11 @@ def run(bench: Bench) -> Result:
         place = _Place(bench, size, server_core, redis)
         figures = _memory(place, keyspaces)
         with place.served(keyspaces[-1], keys) as (served, server):
+            facts = _facts(served, size, wrk)
             figures += _load(place, served, wrk)
             figures += _telling(place, served, server, wrk)
             figures += _without_redis(place, served, wrk)
-        return Result(_facts(served, size, wrk), figures)
+        return Result(facts, figures)
 
 
 def _facts(served: Served, size: _Size, wrk: Wrk | None) -> dict[str, object]:

@@ -56,7 +56,7 @@ class Wrk:
         size = self.verify(question)
         url = f"http://{LOOPBACK}:{question.port}{question.path}"
         command = [self._executable, "--threads", "1", "--connections", str(connections)]
-        command += ["--duration", f"{seconds}s", "--script", str(_SCRIPT)]
+        command += ["--timeout", "10s", "--duration", f"{seconds}s", "--script", str(_SCRIPT)]
         for name, value in question.headers.items():
             command += ["--header", f"{name}: {value}"]
         command += [url, "--", str(self._keys_file)]

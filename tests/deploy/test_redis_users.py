@@ -35,7 +35,7 @@ from schedules_pipeline.ports.work import Cause, Origin
 
 _REPOSITORY = Path(__file__).parents[2]
 _ADAPTERS = _REPOSITORY / "schedules_pipeline/adapters/redis"
-_USERS = ("pipeline", "operator", "monitoring", "delivery")
+_USERS = ("pipeline", "operator", "monitoring", "delivery", "pusher")
 _KEYSPACE = "schedules"
 _WORD = re.compile(r"^[A-Z]{3,}(?: [A-Z]+)?$")
 _CALL_IN_A_SCRIPT = re.compile(r"redis\.p?call\(\s*['\"](\w+)['\"]")
@@ -52,7 +52,7 @@ _OF_CONNECTING = {"cluster|slots", "asking", "command"}
 
 @pytest.fixture
 def server(redis_server: RedisServer, redis_client: Redis) -> Iterator[Server]:
-    """The run's server with all four users, as the one who may do anything."""
+    """The run's server with all five users, as the one who may do anything."""
     grant(redis_client, _USERS)
     yield Server(redis_server.url, is_cluster=False)
     redis_client.execute_command("ACL DELUSER", *_USERS)  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -20,13 +21,13 @@ CALENDAR = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
 BRAND, SERIES = Titled(Pid("b0000001"), "Quiet Viaduct"), Titled(Pid("s0000001"), "Series 2")
 
 
-def episode(number: int = 1, **fields: object) -> ShownEpisode:
+def episode(number: int = 1, **fields: Any) -> ShownEpisode:
     """An episode with a short synopsis and an image, and with whatever is said otherwise."""
     proper = ShownEpisode(Pid(f"p{number:07}"), "The Lantern", Synopses("A lamp."), "p0000009", None)
     return proper._replace(**fields)
 
 
-def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields: object) -> Showing:
+def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields: Any) -> Showing:
     """A broadcast of an episode of a series of a brand, with whatever is said otherwise."""
     proper = Showing(
         Pid(f"w{number:07}"),
@@ -47,7 +48,7 @@ def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields
     return proper._replace(**fields)
 
 
-_NAMELESS = {"episode": None, "series": None, "brand": None, "title": "", "subtitle": ""}
+_NAMELESS: dict[str, Any] = {"episode": None, "series": None, "brand": None, "title": "", "subtitle": ""}
 
 
 def blanked(start: datetime = NOON, number: int = 1) -> Showing:
@@ -102,7 +103,9 @@ def showings(draw: st.DrawFn, number: int, titles: Sequence[tuple[str, str]]) ->
     episodes as there are titles.
     """
     start = NOON + timedelta(minutes=draw(st.integers(0, 5_000)), seconds=draw(st.integers(0, 59)))
-    flags = {name: draw(st.booleans()) for name in ("is_repeat", "is_signed", "is_audio_described")}
+    flags: dict[str, Any] = {
+        name: draw(st.booleans()) for name in ("is_repeat", "is_signed", "is_audio_described")
+    }
     made = draw(
         st.sampled_from(
             (
