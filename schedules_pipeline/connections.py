@@ -1,5 +1,6 @@
 """Real services behind the ports: settings in, a whole pipeline out. Nothing is connected before it is used."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,7 @@ from schedules_pipeline.adapters.webhook import WebhookNotifier
 from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams, watched_of
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.formats.delivered_file import FileFormat
 from schedules_pipeline.ports.alarms import Notifier
 from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.parity import ReportShelf, Requirements
@@ -214,7 +216,9 @@ def _notifiers(settings: Settings) -> list[Notifier]:
     return notifiers
 
 
-def build_pusher(settings: Settings, store: Store, render_cursor: RenderCursor) -> Pusher:
+def build_pusher(
+    settings: Settings, store: Store, render_cursor: RenderCursor, formats: Mapping[str, FileFormat]
+) -> Pusher:
     """What tells subscribers, over one store. ``render_cursor``: from an epoch and a position."""
     secret, rows = settings.webhook_master_secret, SharedRows(store.feed)
     receiver = PartnerWebhooks(settings.push_threads)
@@ -228,7 +232,9 @@ def build_pusher(settings: Settings, store: Store, render_cursor: RenderCursor) 
         store.served,
         store.coldstarts,
         WebhookPush(store.feed, rows, receiver, render_cursor, master),
-        FilesPush(store.feed, rows, store.schedules.documents, _file_shelf(settings), render_cursor, rules),
+        FilesPush(
+            store.feed, rows, store.schedules.documents, _file_shelf(settings), render_cursor, rules, formats
+        ),
         utc_now,
         timedelta(hours=settings.push_set_aside_hours),
     )

@@ -4,6 +4,7 @@ Each is read from ``SCHEDULES_<NAME>``. The defaults fit the local demonstration
 """
 
 from datetime import date
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -21,6 +22,12 @@ def _known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"no such time zone: {name[:60]!r}") from error
     return name
+
+
+def _network(text: str) -> str:
+    """As it was written: one address, or a network without bits of a host."""
+    ip_network(text)
+    return text
 
 
 def _web_address(url: SecretStr) -> SecretStr:
@@ -321,6 +328,10 @@ class Settings(BaseSettings):
     delivery_port: int = Field(
         default=8080, ge=1, le=65535, description="The port that partners are served on."
     )
+    delivery_trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        default=(),
+        description="Addresses or networks of load balancers, whose word on the asker's scheme is taken (JSON list).",
+    )
     delivery_marked_stale_seconds: int = Field(
         default=15,
         ge=5,
@@ -355,6 +366,10 @@ class Settings(BaseSettings):
     )
     push_set_aside_hours: int = Field(
         default=24, ge=1, le=168, description="For how long a subscription may fail before it is set aside."
+    )
+    push_heartbeat_file: str | None = Field(
+        default=None,
+        description="A file that the pusher touches every few seconds, for checks of its health.",
     )
 
 

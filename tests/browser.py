@@ -127,7 +127,11 @@ class Tab:
 
     def resize(self, width: int, height: int) -> None:
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
 
     def prefer(self, **features: str) -> None:
@@ -180,7 +184,9 @@ class Browser:
             control._connection, control._numbers = browser, itertools.count(1)
             control._loaded, control.problems, control.requested = 0, [], []
             context = control.call("Target.createBrowserContext")["browserContextId"]
-            target = control.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+            target = control.call("Target.createTarget", url="about:blank", browserContextId=context)[
+                "targetId"
+            ]
             address = self._endpoint().rpartition("/devtools/")[0]
             with self._connect(f"{address}/devtools/page/{target}") as connection:
                 yield Tab(connection)

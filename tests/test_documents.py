@@ -19,6 +19,8 @@ _DOCUMENTS = sorted(
 _SCRIPTS = sorted((_REPOSITORY / "schedules_pipeline/adapters/redis/scripts").glob("*.lua"))
 
 _ROW_OF_A_SETTING = re.compile(r"^\| `SCHEDULES_(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
+_OBJECTS = {"service_names"}
+"""Settings that are written as a JSON object, and kept as pairs."""
 _NO_DEFAULT = "none"
 _CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _NAME_IN_A_DOCSTRING = re.compile(r"``(\w+)``")
@@ -50,7 +52,7 @@ def test_settings_are_documented_as_they_are() -> None:
     documented = [(name.lower(), default, meaning) for name, default, meaning in _rows(table)]
 
     assert documented == [
-        (name, _render_default(field.default), field.description)
+        (name, _render_default(name, field.default), field.description)
         for name, field in Settings.model_fields.items()
     ]
 
@@ -70,8 +72,10 @@ def _rows(table: str) -> list[tuple[str, str, str]]:
     return _ROW_OF_A_SETTING.findall(table)
 
 
-def _render_default(value: object) -> str:
+def _render_default(name: str, value: object) -> str:
     """As it would be written into the environment."""
+    if name in _OBJECTS:
+        return "`{}`"
     match value:
         case None | "":
             return _NO_DEFAULT

@@ -52,6 +52,17 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         pytest.param("CRID_AUTHORITY", "schedules.example/x", id="authority with a path"),
         pytest.param("TAG_DATE", "24", id="half a year"),
         pytest.param("TAG_DATE", "2024-1-1", id="date of another form"),
+        pytest.param("XMLTV_DOMAIN", "", id="no domain"),
+        pytest.param("XMLTV_DOMAIN", "alder_one.example", id="domain with an underscore"),
+        pytest.param("XMLTV_DOMAIN", ".example", id="domain that begins with a dot"),
+        pytest.param("XMLTV_DOMAIN", "example\n", id="domain with a line end"),
+        pytest.param("IMAGE_URL_TEMPLATE", "https://i.example/", id="template without a place"),
+        pytest.param(
+            "IMAGE_URL_TEMPLATE", "https://i.example/{image_pid}/{image_pid}", id="template with two"
+        ),
+        pytest.param("IMAGE_URL_TEMPLATE", "javascript:{image_pid}", id="template of another scheme"),
+        pytest.param("IMAGE_URL_TEMPLATE", "https://{image_pid} x", id="template with a space"),
+        pytest.param("IMAGE_URL_TEMPLATE", "https:///{image_pid}", id="template without a host"),
         pytest.param("CONTENT_LANGUAGE", "", id="no language"),
         pytest.param("CONTENT_LANGUAGE", "en_GB", id="language with an underscore"),
     ],

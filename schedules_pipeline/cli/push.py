@@ -16,7 +16,7 @@ from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.domain.subscriptions import Standing, Subscription, SubscriptionKind
 from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
-from schedules_pipeline.formats.delivered_file import FILE_FORMATS
+from schedules_pipeline.formats.delivered_file import FORMAT_NAMES
 from schedules_pipeline.formats.webhook_signature import derive_secret, render_secret
 from schedules_pipeline.formats.webhook_target import parse_prefix, parse_webhook_address
 
@@ -65,7 +65,7 @@ def register_webhook(session: Session, partner: str, url: str, name: str | None,
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(sorted(FILE_FORMATS)),
+    type=click.Choice(FORMAT_NAMES),
     help="Several times for several.",
 )
 @click.option("--name", type=SUBSCRIPTION, help="What to call it; <partner>-files if left out.")

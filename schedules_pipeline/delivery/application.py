@@ -20,6 +20,7 @@ from schedules_pipeline.delivery.routes import (
 )
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
+from schedules_pipeline.delivery.routes.shortcut import Shortcut
 from schedules_pipeline.delivery.running import kept_up
 from schedules_pipeline.delivery.service import Delivery, Handover
 
@@ -43,6 +44,8 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     for routes in _ROUTERS:
         application.include_router(routes.router(delivery))
     problem_responses.install(application)
+    # The last that is added is the first that is asked.
+    application.add_middleware(Shortcut, delivery=delivery)
     application.add_middleware(Gate, delivery=delivery)
     return application
 

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.connections import build_pusher, build_store
 from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.file_formats import file_formats_from
 from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.domain.subscriptions import SubscriptionKind
 from schedules_pipeline.errors import ConfigurationError, PipelineError
 from schedules_pipeline.logs import configure_logs
@@ -36,7 +39,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class PushService:
     """Gives turns to subscriptions, each to one thread at a time."""
 
-    def __init__(self, pusher: Pusher, store: Store, threads: int) -> None:
+    def __init__(self, pusher: Pusher, store: Store, threads: int, heartbeat: Path | None = None) -> None:
+        """``heartbeat``: a file that is touched before every look, whether the store answers or not."""
+        self._heartbeat = heartbeat
         self._pusher = pusher
         self._store = store
         self._pool = ThreadPoolExecutor(threads, "push")
@@ -52,6 +57,8 @@ class PushService:
         """Until it is stopped. Our store may be away meanwhile; then nothing is pushed."""
         try:
             while not self._stopping.is_set():
+                if self._heartbeat is not None:
+                    self._heartbeat.touch()
                 try:
                     extent = self.look()
                     self._wait(extent.last)
@@ -154,7 +161,10 @@ def main() -> None:
     configure_logs(settings.log_style, settings.log_level)
     store = build_store(settings)
     refuse_what_cannot_be_pushed(settings, store)
-    service = PushService(build_pusher(settings, store, cursor_of), store, settings.push_threads)
+    heartbeat = None if settings.push_heartbeat_file is None else Path(settings.push_heartbeat_file)
+    formats = file_formats_from(settings, ServiceNames(dict(settings.service_names)))
+    pusher = build_pusher(settings, store, cursor_of, formats)
+    service = PushService(pusher, store, settings.push_threads, heartbeat)
     with _stopped_by_signals(service.stop):
         _log.info("pushing", threads=settings.push_threads)
         service.run()

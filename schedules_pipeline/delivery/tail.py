@@ -16,6 +16,7 @@ class Tail:
     """Rows after a beginning that moves on as old ones are dropped. Who asks for older ones asks the store."""
 
     def __init__(self, rows_kept: int = _ROWS_KEPT) -> None:
+        self.is_closed = False
         self._rows_kept = rows_kept
         self._begin: tuple[int, ...] = (0,)
         self._places: list[tuple[int, ...]] = []
@@ -46,10 +47,19 @@ class Tail:
         return self._entries[first : first + limit]
 
     def next_change(self) -> asyncio.Future[None]:
-        """Is done when rows come, or everything begins anew. One for all who wait: not to be cancelled."""
+        """Is done when rows come, everything begins anew, or nothing comes any more. One for all who wait: not to be
+        cancelled.
+        """
         if self._next is None or self._next.done():
             self._next = asyncio.get_running_loop().create_future()
+            if self.is_closed:
+                self._wake()
         return self._next
+
+    def close(self) -> None:
+        """Nothing is to be waited for any more, since this process ends. Whoever waits is woken."""
+        self.is_closed = True
+        self._wake()
 
     def latest(self, limit: int) -> list[FeedEntry]:
         """The last rows that came, the newest first."""

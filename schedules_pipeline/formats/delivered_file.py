@@ -4,9 +4,8 @@ Files are compressed by gzip and named as such: a collector that copies a bucket
 """
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 MEDIA_TYPE: Final = "application/gzip"
@@ -25,8 +24,11 @@ def _as_it_is(document: bytes) -> bytes:
     return document
 
 
-FILE_FORMATS: Final[Mapping[str, FileFormat]] = MappingProxyType({"json": FileFormat("json", _as_it_is)})
-"""``json``: the published document itself."""
+PUBLISHED_DOCUMENT: Final = FileFormat("json", _as_it_is)
+"""The published document itself."""
+
+FORMAT_NAMES: Final = ("json", "xmltv", "tva")
+"""What can be asked for; the others than JSON depend on settings (``delivery/file_formats.py``)."""
 
 
 def render_file(file_format: FileFormat, document: bytes) -> bytes:

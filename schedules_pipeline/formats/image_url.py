@@ -7,7 +7,7 @@ _PLACE = "{image_pid}"
 
 def render_image_url(template: str, image_pid: str) -> str:
     """The template with the pid in its place; "" where there is no template or no image."""
-    return template.replace(_PLACE, quote(image_pid, safe="")) if image_pid else ""
+    return template.replace(_PLACE, quote(image_pid, safe="", errors="replace")) if image_pid else ""
 
 
 def parse_image_url(template: str, url: str) -> str:

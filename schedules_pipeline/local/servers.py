@@ -107,6 +107,11 @@ class LoopbackServer(ABC):
         """The server's process id, as long as it has not been stopped."""
         return self._running().pid
 
+    @property
+    def exit_status(self) -> int | None:
+        """How the server ended by itself, or by a signal (negative); None for as long as it runs."""
+        return self._running().poll()
+
     def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._given_port is None:
@@ -178,9 +183,8 @@ class LoopbackServer(ABC):
     def _wait_until_ours(self) -> None:
         deadline = time.monotonic() + self._start_within_seconds
         while not self._answers_as_ours():
-            status = self._running().poll()
-            if status is not None:
-                raise self._failure(f"ended with status {status}")
+            if self.exit_status is not None:
+                raise self._failure(f"ended with status {self.exit_status}")
             if time.monotonic() > deadline:
                 raise self._failure(f"did not answer within {self._start_within_seconds} seconds")
             time.sleep(_ASK_EVERY_SECONDS)

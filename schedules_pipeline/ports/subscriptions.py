@@ -69,8 +69,8 @@ class Receiver(Protocol):
     """Posts to the addresses of partners."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Ends within seconds, whatever the other side does. Redirections are not followed, and of the answer's body
-        next to nothing is read. The answer tells no secret, nor the address.
+        """Gives up where nothing comes for ten seconds. Redirections are not followed, and of the answer's body next
+        to nothing is read. What is answered tells no secret, nor the address.
         """
 
 

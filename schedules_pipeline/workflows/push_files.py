@@ -18,7 +18,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.domain.subscriptions import Progress
 from schedules_pipeline.errors import ConfigurationError, InvalidRecord
-from schedules_pipeline.formats.delivered_file import FILE_FORMATS, MEDIA_TYPE, FileFormat, render_file
+from schedules_pipeline.formats.delivered_file import MEDIA_TYPE, PUBLISHED_DOCUMENT, FileFormat, render_file
 from schedules_pipeline.formats.file_manifest import (
     POINTER,
     DeliveredFile,
@@ -82,7 +82,7 @@ class FilesPush:
     shelf: FileShelf | None
     render_cursor: RenderCursor
     rules: FileRules = FileRules()
-    formats: Mapping[str, FileFormat] = field(default_factory=lambda: FILE_FORMATS)
+    formats: Mapping[str, FileFormat] = field(default_factory=lambda: {"json": PUBLISHED_DOCUMENT})
 
     def push(self, turn: Turn, partner: Partner, epoch: str) -> None:
         """Write what changed, or everything where that is due. Raises :class:`ServiceError` where the bucket does not

@@ -70,6 +70,7 @@ def _ask_on(question: Question, published: _Published) -> list[Page]:
     """All pages."""
     pages = [_ask(question, published)]
     while (after := pages[-1].following) is not None:
+        assert len(pages) < 200, "the pages lead nowhere"
         pages.append(
             _ask(
                 Question(question.pid, question.window, question.limit, parse_place(render_place(after))),

@@ -200,6 +200,7 @@ def test_failing_store_loses_nothing(begins_anew: bool) -> None:
         _break(stage, conditions)
 
         _follow_through(stage)
+        _break(stage, Conditions())
 
         assert _documents(stage.delivery.mirror) == _published(stage), f"failed at step {number}"
         assert stage.delivery.mirror.extent.position == stage.store.feed.last_position()

@@ -12,8 +12,8 @@ from schedules_pipeline.delivery.now_next import (
     days_around,
     find_now_next,
     first_boundary,
-    now_next_fields,
     fresh_seconds,
+    now_next_fields,
 )
 from schedules_pipeline.domain.published import Showing
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
 from typing import Any
@@ -241,7 +242,7 @@ def receiver() -> Iterator[_Receiver]:
 
 
 def test_a_real_process_tells_what_is_published(
-    redis_server: RedisServer, redis_client: Redis, receiver: _Receiver
+    redis_server: RedisServer, redis_client: Redis, receiver: _Receiver, tmp_path: Path
 ) -> None:
     """Changes from before it began and while it waits reach a real receiver, and it ends when it is told to."""
     keyspace, now = "pushed", datetime.now(UTC)
@@ -256,6 +257,7 @@ def test_a_real_process_tells_what_is_published(
         "SCHEDULES_REDIS_URL": redis_server.url,
         "SCHEDULES_KEYSPACE": keyspace,
         "SCHEDULES_WEBHOOK_MASTER_SECRET": _MASTER,
+        "SCHEDULES_PUSH_HEARTBEAT_FILE": str(tmp_path / "beat"),
     }
     _append(store.feed, KEY, 1, now)
 
@@ -273,6 +275,7 @@ def test_a_real_process_tells_what_is_published(
 
     assert [event["data"]["sid"] for event in (first, second)] == [KEY.sid, OTHER.sid]
     assert process.returncode == 0
+    assert (tmp_path / "beat").exists()
     assert [orjson.loads(line)["event"] for line in log.splitlines()][-1] == "stopped"
     standing = store.subscriptions.one(HOOK)
     assert standing is not None

@@ -173,6 +173,18 @@ def test_now_is_kept_until_the_next_boundary(stage: Stage) -> None:
     assert kept == ["private, max-age=60", "private, max-age=40"]
 
 
+def test_next_becomes_now(stage: Stage) -> None:
+    """What is remembered of a service holds up to its boundary, and not at it."""
+    told = [stage.get("/v1/now-next", sid=ALDER)["services"][0]["now"]]
+    for hours in (0.25, 2.75):
+        stage.advance(hours * _HOUR)
+        told.append(stage.get("/v1/now-next", sid=ALDER)["services"][0]["now"])
+
+    pids = [shown and shown["broadcast_pid"] for shown in told]
+
+    assert pids == ["w0000001", None, "w0000002"]
+
+
 def test_another_instant_can_be_asked_about(stage: Stage) -> None:
     """With `at`, what is on at that instant is told; services that are not known are left out."""
     services = stage.get("/v1/now-next", at="2026-03-10T15:00:00Z", sid=[ALDER, "nobody"])["services"]
@@ -233,6 +245,7 @@ def test_broadcasts_are_told_page_by_page(stage: Stage) -> None:
     path = f"/v1/programmes/{BRAND.pid}/broadcasts"
     pages = [stage.get(path, limit=1)]
     while (after := pages[-1]["next"]) is not None:
+        assert len(pages) < 200, "the pages lead nowhere"
         pages.append(stage.get(path, limit=1, after=after))
 
     found = [pid for page in pages for pid in _broadcasts(page)]

@@ -28,6 +28,8 @@ _OURS = {
     "get_queue_url": {"sqs:GetQueueUrl"},
     "get_object": {"s3:GetObject"},
     "list_objects_v2": {"s3:ListBucket"},
+    "put_object": {"s3:PutObject"},
+    "delete_object": {"s3:DeleteObject"},
     "publish": {"sns:Publish"},
     "update_item": {"dynamodb:UpdateItem"},
     "delete_item": {"dynamodb:DeleteItem"},

@@ -31,7 +31,8 @@ from schedules_pipeline.domain.published import Showing
 from schedules_pipeline.domain.service_guide import ServiceGuide
 from schedules_pipeline.formats.xmltv import render_time, render_xmltv
 
-_DTD = etree.DTD(str(Path(__file__).parents[1] / "schemas/xmltv/xmltv.dtd"))
+_SCHEMAS = Path(__file__).parents[1] / "schemas/xmltv"
+_DTD = etree.DTD(str(_SCHEMAS / "xmltv.dtd"))
 
 
 def _render(*showings: Showing, template: str = "") -> etree._Element:
@@ -125,17 +126,13 @@ def test_the_field_s_own_validator_agrees(tmp_path: Path) -> None:
     path = tmp_path / "guide.xml"
     path.write_bytes(render_xmltv([guide(shown), *days], domain=DOMAIN))
     # It would fetch the DTD, and keep it at home.
-    env = {"XMLTV_SUPPLEMENT": str(Path(_dtd_directory())), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    env = {"XMLTV_SUPPLEMENT": str(_SCHEMAS), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
 
     result = subprocess.run(
         ["tv_validate_file", str(path)], env=env, capture_output=True, text=True, check=False
     )
 
     assert (result.returncode, result.stdout + result.stderr) == (0, "Validated ok.\n")
-
-
-def _dtd_directory() -> Path:
-    return Path(__file__).parents[1] / "schemas/xmltv"
 
 
 def test_a_blanked_broadcast_keeps_its_slot() -> None:

@@ -7,12 +7,14 @@ from fastapi import Depends, Request
 
 from schedules_pipeline.domain.partners import Partner
 
+# Coroutines, because FastAPI calls plain functions in a worker thread, at the cost of a switch each way.
 
-def _caller(request: Request) -> Partner:
+
+async def _caller(request: Request) -> Partner:
     return cast("Partner", request.scope["partner"])
 
 
-def _caller_now(request: Request) -> Callable[[], Partner]:
+async def _caller_now(request: Request) -> Callable[[], Partner]:
     return cast("Callable[[], Partner]", request.scope["partner_now"])
 
 

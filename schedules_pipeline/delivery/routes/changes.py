@@ -153,12 +153,17 @@ def _is_level(delivery: Delivery, page: Page) -> bool:
 async def _awaited(
     delivery: Delivery, request: Request, caller: Partner, page: Page, limit: int, wait: float
 ) -> Page:
-    """The first page with anything in it; an empty one when the time is over, or nobody listens any more."""
+    """The first page with anything in it; an empty one when the time is over, nobody listens any more, or this
+    process ends.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
     gone = asyncio.ensure_future(_gone(request))
     try:
-        while not page.entries and not gone.done() and (left := deadline - loop.time()) > 0:
+        while (
+            not (page.entries or gone.done() or delivery.tail.is_closed)
+            and (left := deadline - loop.time()) > 0
+        ):
             if _is_level(delivery, page):
                 upcoming = [gone, delivery.tail.next_change()]
                 await asyncio.wait(upcoming, timeout=left, return_when=FIRST_COMPLETED)
@@ -174,13 +179,17 @@ async def _gone(request: Request) -> None:
 
 
 async def _events(delivery: Delivery, caller_now: Callable[[], Partner], page: Page) -> AsyncIterator[bytes]:
-    """Until the reader goes away, its key does not hold any more, or it cannot be told what comes next."""
+    """Until the reader goes away, its key does not hold any more, it cannot be told what comes next, or this process
+    ends: then it comes back to another, with its cursor.
+    """
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
     while True:
         yield b"".join(_event(page.after.epoch, entry) for entry in page.entries)
         yield _place(page.after)
         if _is_level(delivery, page):
             await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
+        if delivery.tail.is_closed:
+            return
         try:
             page = await _page(delivery, caller_now(), render_cursor(page.after), _STREAM_PAGE)
         except Problem as problem:

@@ -287,18 +287,21 @@ function tell(row, count) {
   announce(row.dataset.sid, `${name}: ${count} ${count === 1 ? "programme" : "programmes"} changed.`);
 }
 
-function namesOf(list) {
-  return new Set([...list.querySelectorAll("li[data-at]")].map((item) => item.textContent));
+let seen = new Map();
+
+// An item is new for a while after it was first seen here; what the page came with never is.
+function markNew(list, firstSeen = Date.now()) {
+  const items = [...list.querySelectorAll("li[data-at]")];
+  seen = new Map(items.map((item) => [item.textContent, seen.get(item.textContent) ?? firstSeen]));
+  for (const item of items) item.classList.toggle("new", Date.now() - seen.get(item.textContent) < CHANGED_FOR);
 }
 
 async function refreshPanel() {
   panelIsOld = false;
   try {
     const list = parse(await fetchPart("/guide/changes")).firstElementChild;
-    const before = document.getElementById("changes");
-    const known = namesOf(before);
-    for (const item of list.querySelectorAll("li[data-at]")) item.classList.toggle("new", !known.has(item.textContent));
-    before.replaceWith(list);
+    markNew(list);
+    document.getElementById("changes").replaceWith(list);
   } catch (error) {
     panelIsOld = true;
     throw error;
@@ -307,6 +310,7 @@ async function refreshPanel() {
 
 // Begin
 
+markNew(document.getElementById("changes"), 0);
 document.addEventListener("keydown", onPageKey);
 document.getElementById("show-keys")?.addEventListener("click", showKeys);
 
