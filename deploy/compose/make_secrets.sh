@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the secrets of deploy/compose.yaml in deploy/secrets, which is in no image and in no repository:
-# a password for each user of Redis and for Postgres and Grafana, and a certificate for Redis.
+# a password for each user of Redis and for Postgres and Grafana, a certificate for Redis, and what signs webhooks.
 set -eu
 umask 077  # the folder, and what no container is given
 
@@ -8,7 +8,7 @@ directory="${1:-$(dirname "$0")/../secrets}"
 mkdir -p "$directory"
 cd "$directory"
 
-for name in redis_pipeline redis_operator redis_monitoring redis_delivery postgres grafana; do
+for name in redis_pipeline redis_operator redis_monitoring redis_delivery redis_pusher postgres grafana; do
     [ -s "${name}_password" ] || openssl rand -hex 24 >"${name}_password"
 done
 
@@ -23,7 +23,10 @@ if [ ! -s redis_certificate ]; then
 fi
 
 url() { printf 'SCHEDULES_REDIS_URL=rediss://%s:%s@redis:6379/0?ssl_ca_certs=/run/secrets/redis_authority\n' "$1" "$(cat "redis_$1_password")"; }
-for user in pipeline operator monitoring; do url "$user" >"$user.env"; done
+[ -s webhook_master_secret ] || openssl rand -hex 32 >webhook_master_secret
+signs() { printf 'SCHEDULES_WEBHOOK_MASTER_SECRET=%s\n' "$(cat webhook_master_secret)"; }
+for user in pipeline operator monitoring delivery pusher; do url "$user" >"$user.env"; done
+for user in operator pusher; do signs >>"$user.env"; done
 printf 'DAGSTER_PG_PASSWORD=%s\n' "$(cat postgres_password)" >dagster.env
 
 # The directory is the host's own; in a container, whose users are others, the files are mounted one by one.

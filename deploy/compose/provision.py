@@ -7,6 +7,7 @@ from schedules_pipeline.local.provision import (
     announce_schedules,
     provision,
     provision_alarms,
+    provision_files,
     provision_references,
 )
 
@@ -21,6 +22,7 @@ def main() -> None:
     announce_schedules(endpoints, provision(endpoints))
     provision_alarms(endpoints)
     provision_references(endpoints)
+    provision_files(endpoints, os.environ["SCHEDULES_FILES_BUCKET"])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import uvicorn
 
 from schedules_pipeline.connections import build_store, utc_now
 from schedules_pipeline.delivery.application import build_application
+from schedules_pipeline.delivery.routes.bounded_heads import BoundedHeads
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.delivery.setting_up import build_delivery
 from schedules_pipeline.logs import configure_logs
@@ -25,6 +26,8 @@ class DeliveryServer(uvicorn.Server):
                 build_application(delivery, keep_up=True),
                 host=settings.delivery_host,
                 port=settings.delivery_port,
+                http=BoundedHeads,
+                ws="none",
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=_ANSWERS_END_WITHIN_SECONDS,

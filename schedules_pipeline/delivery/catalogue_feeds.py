@@ -188,7 +188,7 @@ class RememberedTable:
             held
             for sid in self._mirror.services()
             for day in days_of_both(now, self._available_days)
-            if (held := self._mirror.held(ScheduleKey(sid, day))) is not None and not held.is_removed
+            if (held := self._mirror.held(ScheduleKey(sid, day))) is not None
         ]
         return lambda: self._make(everything, made_of, now)
 

@@ -1,8 +1,10 @@
 """Pages of the change feed as one partner sees it, and the digest that it begins from."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -54,8 +56,9 @@ def page_of(rows: Sequence[FeedEntry], position: str, extent: Extent, partner: P
 
     Nothing is told that the mirror does not have yet; so whoever hears of a version can fetch it.
     """
-    mirrored = [row for row in rows if place(row.position) <= place(extent.position)]
-    wanted = [row for row in mirrored if partner.may_see(row.change.key.sid)][: limit + 1]
+    mirrored = rows[: bisect_right(rows, place(extent.position), key=lambda row: place(row.position))]
+    visible = (row for row in mirrored if partner.may_see(row.change.key.sid))
+    wanted = list(islice(visible, limit + 1))
     if len(wanted) > limit:
         return Page(wanted[:limit], Extent(extent.epoch, wanted[limit - 1].position), has_more=True)
     if len(rows) >= SCANNED_AT_ONCE and mirrored:

@@ -115,9 +115,6 @@ class Follower:
 
     def _advance(self, extent: Extent, wait_seconds: float) -> None:
         entries = self._feed.wait_after(extent.position, _ROWS_AT_ONCE, wait_seconds)
-        if self._has_gaps_after(extent.position):
-            self._begin(extent.epoch)
-            return
         at = self._clock()
         if self._has_missed_rows(extent.position):
             self._begin(extent.epoch)
@@ -131,12 +128,6 @@ class Follower:
 
     def _has_missed_rows(self, position: str) -> bool:
         """Who was away for days may find that rows were trimmed meanwhile. To be asked after the rows are read."""
-        return place(position) < place(self._feed.complete_after()) and position != self._feed.last_position()
-
-    def _has_gaps_after(self, position: str) -> bool:
-        """Whether rows that follow may have been trimmed before they were read. Asked after reading, because that is
-        noted before anything goes.
-        """
         return place(position) < place(self._feed.complete_after()) and position != self._feed.last_position()
 
     def _past(self, extent: Extent, at: datetime) -> Past:

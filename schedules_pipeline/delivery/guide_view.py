@@ -86,12 +86,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Time in which a service shows nothing; minutes as in :class:`Block`."""
+    """Time in which a service shows nothing; minutes as in :class:`Block`. ``is_near``: it is what the service shows
+    at the moment that the page is about.
+    """
 
     offset: int
     length: int
     starts: str
     ends: str
+    is_near: bool
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +331,8 @@ def _gaps(frame: Frame, airings: Sequence[Airing]) -> Iterator[Gap]:
     ]:
         if start - covered >= _MINUTE:
             offset = frame.offset(covered)
-            yield Gap(offset, frame.offset(start) - offset, frame.clock(covered), frame.clock(start))
+            is_near = covered <= frame.focus < start
+            yield Gap(offset, frame.offset(start) - offset, frame.clock(covered), frame.clock(start), is_near)
         covered = max(covered, end)
 
 

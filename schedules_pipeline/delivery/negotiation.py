@@ -1,10 +1,12 @@
 """Which of several offers somebody takes, by the weights of an ``Accept`` or ``Accept-Encoding`` field (RFC 9110)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from schedules_pipeline.delivery.packing import Coding
 
 _LONGEST_FIELD = 1_000
+_FIELDS_REMEMBERED = 256
 
 
 def choose_media_type(accept: str, offers: Sequence[str]) -> str | None:
@@ -23,6 +25,11 @@ def choose_coding(accept_encoding: str) -> Coding:
     """The one with the greatest weight, the smallest of equals; plain where nothing is said. Plain also where even
     that is refused.
     """
+    return _choose_coding(accept_encoding[:_LONGEST_FIELD])
+
+
+@lru_cache(_FIELDS_REMEMBERED)
+def _choose_coding(accept_encoding: str) -> Coding:
     weights = _weights(accept_encoding)
     others = weights.get("*", 0.0)
     # Of the plain one nothing needs to be said, and then it is what is taken last.

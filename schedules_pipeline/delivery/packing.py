@@ -5,6 +5,7 @@ gzip is what everybody takes; zstd is smaller, and a tenth of the work to unpack
 
 import gzip
 from enum import StrEnum
+from threading import local
 from typing import NamedTuple
 
 import zstandard
@@ -21,6 +22,16 @@ class Coding(StrEnum):
     IDENTITY = "identity"
 
 
+class _Unpacking(local):
+    """One for each thread, which must not share them; to make one takes as long as to unpack a schedule."""
+
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdDecompressor()
+
+
+_unpacking = _Unpacking()
+
+
 class Packed(NamedTuple):
     """The same bytes in every coding but the plain one; ``size`` is that of the plain bytes."""
 
@@ -35,7 +46,7 @@ class Packed(NamedTuple):
             case Coding.GZIP:
                 return self.gzip
             case Coding.IDENTITY:
-                return zstandard.ZstdDecompressor().decompress(self.zstd, max_output_size=self.size)
+                return _unpacking.zstd.decompress(self.zstd, max_output_size=self.size)
 
 
 def pack(plain: bytes) -> Packed:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 
 import orjson
 
@@ -13,9 +13,13 @@ from schedules_pipeline.delivery.offers import JSON, JSON_OFFER, Offer
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling, Stretch, cut_guide
-from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.service_guide import ServiceGuide
+
+_WINDOWS_REMEMBERED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,15 @@ def represent_document(delivery: Delivery, held: Held, packed: Packed, now: date
     return Representation(
         validator_of_version(held),
         JSON_OFFER.media_type,
-        cache_control(seconds_fresh(delivery.calendar.window(held.key), now)),
+        cache_control(seconds_fresh(_window(delivery.calendar, held.key), now)),
         packed,
         held.published_at,
     )
+
+
+@lru_cache(_WINDOWS_REMEMBERED)
+def _window(calendar: BroadcastCalendar, key: ScheduleKey) -> Interval:
+    return calendar.window(key)
 
 
 def represent(delivery: Delivery, selection: Selection, offer: Offer, now: datetime) -> Representation | None:

@@ -86,7 +86,7 @@ class DayCut:
         """The schedules in which the showings of that window can be, by date.
 
         For ``broadcast`` the schedule of that name. For the others those whose broadcast day touches the window,
-        and one more on each side: 3 to 5. So what began up to a broadcast day before the window is found, and of a
+        two before them and one after: 4 to 6. So what began up to a broadcast day before the window is found, and of a
         broadcast that is in two adjacent schedules, as one that has just been moved, both are seen.
         """
         if self.begins is NamedCut.BROADCAST:
@@ -94,7 +94,7 @@ class DayCut:
         window = self.window(calendar, sid, day)
         around = [ScheduleKey(sid, day + offset * _DAY) for offset in (-1, 0, 1)]
         touching = [key.date for key in around if calendar.window(key).overlaps(window)] or [day]
-        return _between(sid, touching[0] - _DAY, touching[-1] + _DAY)
+        return _between(sid, touching[0] - 2 * _DAY, touching[-1] + _DAY)
 
     def stretch(
         self, calendar: BroadcastCalendar, sid: Sid, first: date, last: date | None = None

@@ -11,6 +11,7 @@ from base64 import b32encode
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -26,6 +27,7 @@ MOST_REQUESTS_PER_MINUTE: Final = 60_000
 MOST_REQUESTS_PER_DAY: Final = 100_000_000
 MOST_WAITING_AT_ONCE: Final = 1_000
 
+_RIGHTS_REMEMBERED = 16_384
 _ID_BYTES = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _KEY_ID = re.compile(r"[a-z0-9]{8,16}")
@@ -132,7 +134,7 @@ class Partner:
         self._check_keys()
 
     def may_see(self, sid: Sid) -> bool:
-        return any(fnmatchcase(sid, pattern) for pattern in self.services)
+        return _may_see(self.services, sid)
 
     def with_key(self, key: ApiKey, now: datetime) -> "Partner":
         """With one more key, and without those that have expired."""
@@ -178,6 +180,11 @@ class Partner:
             raise InvalidPartner(f"{self.name} would have more than {MOST_KEYS} keys: revoke one first")
         if len({key.id for key in self.keys}) != len(self.keys):
             raise InvalidPartner(f"{self.name} would have two keys of one id")
+
+
+@lru_cache(_RIGHTS_REMEMBERED)
+def _may_see(patterns: tuple[str, ...], sid: Sid) -> bool:
+    return any(fnmatchcase(sid, pattern) for pattern in patterns)
 
 
 def _require_zone(what: str, *instants: datetime | None) -> None:

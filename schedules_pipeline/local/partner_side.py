@@ -16,7 +16,6 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.partners import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.domain.subscriptions import Subscription, SubscriptionKind
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.formats.delivered_file import FILE_FORMATS
 from schedules_pipeline.local.webhook_receiver import Received
 from schedules_pipeline.ports.partners import PartnerBook
 from schedules_pipeline.workflows.clock import Clock
@@ -40,7 +39,7 @@ def enter_partner(book: PartnerBook, now: datetime) -> IssuedKey:
 
 def subscribe(store: Store, kind: SubscriptionKind, target: str, clock: Clock) -> Subscription:
     """Have it told of everything that changes from now on."""
-    formats = tuple(FILE_FORMATS) if kind is SubscriptionKind.FILES else ()
+    formats = ("json",) if kind is SubscriptionKind.FILES else ()
     made = Subscription(f"{NAME}-{kind}", NAME, kind, target, clock(), formats)
     SubscriptionDesk(store.subscriptions, store.feed, store.coldstarts, clock).register(made)
     return made

@@ -294,3 +294,26 @@ def test_nobody_waits_for_another_to_make_it() -> None:
 
     assert [table is first for table in meanwhile] == [True]
     assert made.pids == ()
+
+
+def test_schedule_that_was_published_last_counts() -> None:
+    """Of a broadcast that two days list, the table has what was published last, whichever day that is."""
+    early, late = showing(1, NOON, title="Early"), showing(1, NOON, title="Late")
+    orders = [(1, 2), (2, 1)]
+
+    tables = [
+        RememberedTable(
+            _mirror(
+                _held(key(), [late if first > second else early], seq=first),
+                _held(key(days=1), [late if second > first else early], seq=second),
+            ),
+            7,
+        ).plan(NOON)()
+        for first, second in orders
+    ]
+
+    assert all(b'"Late"' in table.entries[EPISODE].programme for table in tables)
+    assert [table.entries[EPISODE].mentions[0].key.date for table in tables] == [
+        key(days=1).date,
+        key().date,
+    ]

@@ -205,6 +205,13 @@ def test_what_is_on_air_and_follows_is_near() -> None:
     assert [block.is_near for block in row.blocks] == [False, False, True, True, True, False]
 
 
+def test_a_gap_that_is_now_is_near() -> None:
+    """So that a list of what is on says that nothing is."""
+    row = _row(_frame(), [showing(1, NOON - 60 * _MINUTE), showing(2, NOON + 60 * _MINUTE)])
+
+    assert [gap.is_near for gap in row.gaps] == [False, True, False]
+
+
 def test_another_day_is_about_its_evening() -> None:
     """Where now is not in the window there is no such moment, and the evening is looked at."""
     frame = _frame(TODAY + timedelta(days=1))

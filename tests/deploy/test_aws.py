@@ -60,11 +60,15 @@ _NEEDED = {
     "code-server": _LOOKING | _TAKING_IN | _SOURCE | _REFERENCES | {"sns:Publish"},
     "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
     "monitoring": _LOOKING,
+    "delivery": {"dynamodb:Query"},
+    "pusher": {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
     "cli": _LOOKING | _TAKING_IN | {"sqs:SendMessage", "sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
     "daemon": set(),
     "webserver": set(),
 }
-"""What our own code does in each process: sensors in the code server, workflows in runs and the command line."""
+"""What our own code does in each process: sensors in the code server, workflows in runs and the command line. Delivery
+reads back-references, where they are in DynamoDB; the pusher writes files for collectors.
+"""
 
 
 def _stem(path: Path) -> str:
@@ -85,7 +89,9 @@ def test_a_task_definition_is_one_by_the_apis_model(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _TASKS, ids=_stem)
 def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(path: Path) -> None:
-    """Fargate, an own network and role; whatever goes on for ever is asked for its health."""
+    """Fargate, an own network and role; whatever goes on for ever is asked for its health, but for the pusher, which
+    listens on nothing: how late it is, is a metric.
+    """
     task = json.loads(path.read_text())
     [container] = task["containerDefinitions"]
 
@@ -93,7 +99,7 @@ def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(path: Path)
     assert task["requiresCompatibilities"] == ["FARGATE"]
     assert task["taskRoleArn"].endswith(f"role/schedules-{path.stem}")
     assert container["user"] == "10001:10001"
-    assert ("healthCheck" in container) == (path.stem not in {"run", "cli"})
+    assert ("healthCheck" in container) == (path.stem not in {"run", "cli", "pusher"})
 
 
 @pytest.mark.parametrize("path", _TASKS, ids=_stem)
@@ -102,7 +108,10 @@ def test_secrets_come_from_secrets_manager_and_keys_from_the_role(path: Path) ->
     container = json.loads(path.read_text())["containerDefinitions"][0]
     plain = {entry["name"] for entry in container["environment"]}
     secret = {entry["name"]: entry["valueFrom"] for entry in container["secrets"]}
-    secret_settings = {"SCHEDULES_REDIS_URL", "SCHEDULES_ALARM_WEBHOOK_URL", "DAGSTER_PG_PASSWORD"}
+    secret_settings = {
+        *("SCHEDULES_REDIS_URL", "SCHEDULES_ALARM_WEBHOOK_URL", "SCHEDULES_WEBHOOK_MASTER_SECRET"),
+        "DAGSTER_PG_PASSWORD",
+    }
 
     assert not plain & (secret_settings | {"SCHEDULES_CATALOGUE_REDIS_URL", "SCHEDULES_LEGACY_REDIS_URL"})
     assert not any(re.search(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY", name) for name in plain)
@@ -125,7 +134,7 @@ def test_a_task_may_read_the_secrets_that_it_names_and_no_others(path: Path) -> 
 
 
 def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
-    """Monitoring and the command line have users of their own; daemon and webserver have none at all."""
+    """Monitoring, the command line, delivery and pusher have users of their own; daemon and webserver none at all."""
     users = {}
     for path in _TASKS:
         secrets = json.loads(path.read_text())["containerDefinitions"][0]["secrets"]
@@ -136,7 +145,9 @@ def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
         "cli": ["operator"],
         "code-server": ["pipeline"],
         "daemon": [],
+        "delivery": ["delivery"],
         "monitoring": ["monitoring"],
+        "pusher": ["pusher"],
         "run": ["pipeline"],
         "webserver": [],
     }
@@ -170,10 +181,11 @@ def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
         for statement in _statements(_FOLDER / f"policies/task-{process}.json")
         for action in _listed(statement["Action"])
     }
-    besides = {"run": _DAGSTERS | _THE_REPORTS_VOLUMES, "monitoring": set[str](), "cli": set[str]()}
+    besides = {"run": _DAGSTERS | _THE_REPORTS_VOLUMES, "code-server": _DAGSTERS}
+    besides |= dict.fromkeys(("daemon", "webserver"), _DAGSTERS)
 
     assert allowed >= _NEEDED[process]
-    assert allowed - _NEEDED[process] <= besides.get(process, _DAGSTERS)
+    assert allowed - _NEEDED[process] <= besides.get(process, set())
 
 
 def test_nobody_may_write_what_is_not_ours() -> None:

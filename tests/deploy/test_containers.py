@@ -21,6 +21,8 @@ _DEPLOY = _REPOSITORY / "deploy"
 _NOT_OURS_ALONE = ("redis", "postgres", "prometheus", "grafana", "emulator")
 _ENDING = {"cli", "provision"}
 """Services that do something and end."""
+_LISTENS_ON_NOTHING = {"pusher"}
+"""Cannot be asked for its health: it ends where it cannot work, and how late it is, is a metric."""
 _SETTING = re.compile(r"\bSCHEDULES_([A-Z0-9_]+)\b")
 _NOT_SETTINGS = {"IMAGE_TAG", "REDIS_SERVER"}
 """Read by compose itself, and by the tests."""
@@ -28,6 +30,8 @@ _MUST_BE_SET = {
     *("redis_url", "keyspace", "aws_region", "schedule_bucket", "schedule_queue", "catalogue_queue"),
     *("schedule_dead_letter_queue", "catalogue_dead_letter_queue", "alarm_topic_arn", "runbook_url"),
     *("io_manager_bucket", "reports_directory", "log_style", "monitoring_host"),
+    *("delivery_host", "delivery_trusted_proxies", "xmltv_domain", "crid_authority", "tag_date"),
+    *("image_url_template", "files_bucket", "webhook_master_secret"),
 }
 """Settings whose default is the demonstration's, or right only there."""
 
@@ -56,7 +60,7 @@ def test_every_service_that_goes_on_is_looked_after(service: tuple[str, dict[str
     name, described = service
 
     assert described["restart"] == ("no" if name in _ENDING else "unless-stopped")
-    assert ("healthcheck" in described) == (name not in _ENDING)
+    assert ("healthcheck" in described) == (name not in _ENDING | _LISTENS_ON_NOTHING)
     assert described["logging"]["options"]["max-size"]
 
 

@@ -262,7 +262,7 @@ def test_an_edit_appears_by_itself(reader: Tab, broadcaster: Broadcaster) -> Non
     )
     reader.wait_until("document.getElementById('announcer').textContent.includes('changed')")
     reader.wait_until(
-        "document.querySelector('#changes li.new')?.textContent.includes('catalogue p0000003 (title)')"
+        "document.querySelector('#changes li.new')?.textContent.includes('catalogue p0000003 (title,')"
     )
     assert reader.evaluate("document.querySelector('[data-sid=alder_one] .stamp').textContent").startswith(
         "changed"

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import cast
 
 from fastapi import Request, Response
@@ -20,6 +22,7 @@ from schedules_pipeline.delivery.representations import (
 )
 
 _NOT_MODIFIED = 304
+_DATES_REMEMBERED = 4_096
 
 
 async def answer(request: Request, representation: Representation) -> Response:
@@ -29,12 +32,17 @@ async def answer(request: Request, representation: Representation) -> Response:
         "Vary": "Accept, Accept-Encoding, Authorization",
     }
     if representation.last_modified is not None:
-        headers["Last-Modified"] = format_datetime(representation.last_modified, usegmt=True)
+        headers["Last-Modified"] = _http_date(representation.last_modified)
     asked = request.headers.get("if-none-match")
     if asked and (tag := matching_tag(asked, representation.validator)):
         return Response(status_code=_NOT_MODIFIED, headers={**headers, "ETag": tag})
     packed = await _packed(request.app.state, representation)
     return coded(request, packed, representation, headers)
+
+
+@lru_cache(_DATES_REMEMBERED)
+def _http_date(instant: datetime) -> str:
+    return format_datetime(instant, usegmt=True)
 
 
 def coded(

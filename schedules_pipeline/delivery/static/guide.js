@@ -32,12 +32,17 @@ function moveNow() {
   for (const row of grid.querySelectorAll(".row[data-sid]")) markNow(row, now);
 }
 
+// On another day what the service has marked stays: what the page is about is not now.
 function markNow(row, now) {
+  if (now < 0 || now >= length) return;
   let near = 3;
   for (const block of row.querySelectorAll(".block")) {
     const ends = Number(block.dataset.end);
     block.classList.toggle("is-on-air", Number(block.dataset.at) <= now && now < ends);
     block.classList.toggle("is-near", ends > now && near-- > 0);
+  }
+  for (const gap of row.querySelectorAll(".gap")) {
+    gap.classList.toggle("is-near", Number(gap.dataset.at) <= now && now < Number(gap.dataset.end));
   }
 }
 
@@ -129,6 +134,12 @@ function onGridKey(event) {
   rove(next, { preventScroll: true });
   next.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (event.key !== "ArrowUp" && event.key !== "ArrowDown") keepColumn(next);
+}
+
+// However it came to have the focus.
+function onGridFocus(event) {
+  const link = event.target.closest(".row[data-sid] a");
+  if (link && link !== place) settle(link);
 }
 
 function onPageKey(event) {
@@ -323,6 +334,7 @@ if (grid) {
   if (first) keepColumn(first);
   if (!location.hash) scrollTo(Number(grid.dataset.focus));
   grid.addEventListener("keydown", onGridKey);
+  grid.addEventListener("focusin", onGridFocus);
   grid.addEventListener("click", onGridClick);
   document.getElementById("filter").addEventListener("input", filterRows);
   document.getElementById("to-now").addEventListener("click", (event) => {

@@ -36,10 +36,10 @@ class Asked:
         }
         self._sent: asyncio.Queue[Message] = asyncio.Queue()
         self._gone = asyncio.Event()
-        self._begun = False
+        self._begun = self._ended = False
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._application(self._scope, self._receive, self._sent.put))
+        self._task = asyncio.create_task(self._ask())
         return self
 
     async def __aexit__(
@@ -63,10 +63,12 @@ class Asked:
 
     async def piece(self) -> bytes:
         """The next piece of the body that is not empty; b"" at its end."""
-        while True:
+        while not self._ended:
             message = await self._next()
-            if message.get("body") or not message.get("more_body"):
-                return bytes(message.get("body", b""))
+            self._ended = message["type"] == "http.response.body" and not message.get("more_body")
+            if message.get("body"):
+                return bytes(message["body"])
+        return b""
 
     async def body(self) -> bytes:
         """All that is left of it."""
@@ -74,6 +76,9 @@ class Asked:
         while piece := await self.piece():
             pieces.append(piece)
         return b"".join(pieces)
+
+    async def _ask(self) -> None:
+        await self._application(self._scope, self._receive, self._sent.put)
 
     async def _receive(self) -> Message:
         if not self._begun:

@@ -115,7 +115,8 @@ def test_digest_that_is_held_is_not_sent_again(stage: DeliveryStage) -> None:
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 1_000])
 def test_pages_of_any_size_give_every_row_once(stage: DeliveryStage, limit: int) -> None:
     """Whatever the size of a page, whoever goes on from each gets every row, in order, once; and hears when it ends."""
-    since, rows, has_more = _at(0), [], True
+    since, has_more = _at(0), True
+    rows: list[tuple[str, int, bool]] = []
     while has_more:
         page = _get(stage, _FEED, since=since, limit=limit)
         assert len(page["changes"]) <= limit
@@ -131,7 +132,8 @@ def test_rows_that_are_too_old_for_memory_come_from_the_store(stage: DeliverySta
     stage.clock.advance(timedelta(hours=5))
     stage.begin_delivery()
 
-    since, rows, has_more = _at(0), [], True
+    since, has_more = _at(0), True
+    rows: list[tuple[str, int, bool]] = []
     while has_more:
         page = _get(stage, _FEED, since=since, limit=limit)
         rows, since, has_more = rows + _rows(page), page["cursor"], page["more"]
@@ -189,7 +191,7 @@ def test_version_can_be_read_where_the_row_says(stage: DeliveryStage) -> None:
 
 
 def test_cursor_too_old_is_told_where_to_begin(stage: DeliveryStage) -> None:
-    """Where rows after a cursor are gone, the answer is 410 with the digest's address, and the digest's cursor holds."""
+    """Where rows after a cursor are gone, the answer is 410 with the digest's address, and its cursor holds."""
     stage.clock.advance(timedelta(hours=5))
     stage.store.feed.trim(stage.clock())
     stage.begin_delivery()

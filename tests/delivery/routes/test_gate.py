@@ -117,6 +117,18 @@ def test_key_may_be_in_the_cookie_of_the_page(stage: DeliveryStage) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "other", ["", "theme=dark; ", "a=b c; ", 'a="\\a\\a; ', "=; ;; ", "schedules_keys=sk_no; "]
+)
+def test_other_cookies_do_not_hide_the_key(stage: DeliveryStage, other: str) -> None:
+    """Whatever other cookies hold, also what no cookie may, the key is found among them."""
+    key = stage.client().headers["authorization"].removeprefix("Bearer ")
+
+    answer = stage.client(None).get(_SCHEDULE, headers={"Cookie": f"{other}schedules_key={key}; z=1"})
+
+    assert answer.status_code == 200
+
+
 def test_head_is_get_without_the_body(stage: DeliveryStage) -> None:
     """Of every route that is read, HEAD gives the status and the headers that GET gives, and no body."""
     acme = stage.client()

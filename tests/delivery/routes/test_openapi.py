@@ -1,0 +1,99 @@
+"""The OpenAPI document, as a generator of clients reads it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from delivery_stage import DeliveryStage
+
+from schedules_pipeline.delivery.problems import MEDIA_TYPE
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """As it is served."""
+    return DeliveryStage().client().get("/openapi.json").json()
+
+
+def _operations(document: Any) -> Iterator[tuple[str, Any]]:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            yield path, operation
+
+
+def test_document_needs_a_key() -> None:
+    """What there is to ask is told to partners."""
+    assert DeliveryStage().client(None).get("/openapi.json").status_code == 401
+
+
+def test_every_operation_has_a_name_of_its_own(document: Any) -> None:
+    """Names are those of functions in a client: short, different, and without the path in them."""
+    names = [operation["operationId"] for _, operation in _operations(document)]
+
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and len(name) < 40 for name in names)
+
+
+def test_every_operation_says_what_it_is_for(document: Any) -> None:
+    """Each has a summary, and a description for the reader."""
+    assert all(operation["summary"] and operation["description"] for _, operation in _operations(document))
+
+
+def test_operations_need_a_key_but_those_of_health(document: Any) -> None:
+    """The key is a bearer token for every operation, and none is needed for health."""
+    schemes = document["components"]["securitySchemes"]
+    open_paths = [path for path, operation in _operations(document) if operation.get("security") == []]
+
+    assert [scheme["scheme"] for scheme in schemes.values()] == ["bearer"]
+    assert document["security"] == [{name: []} for name in schemes]
+    assert open_paths == ["/health/live", "/health/ready", "/health/serving", "/problems/{name}"]
+
+
+def test_errors_are_problem_documents(document: Any) -> None:
+    """Every error that is documented is a problem document, and what FastAPI would answer with is not mentioned."""
+    errors = {
+        (path, status, *response["content"])
+        for path, operation in _operations(document)
+        for status, response in operation["responses"].items()
+        if status >= "400"
+    }
+
+    assert {media_type for _, _, media_type in errors} == {MEDIA_TYPE}
+    assert "422" not in {status for _, status, _ in errors}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert {"400", "401", "404", "429", "503"} <= {
+        status for path, status, _ in errors if path == "/v1/services"
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/v1/changes", "410"), ("/v1/changes/stream", "410"), ("/v1/schedules", "406")]
+)
+def test_errors_of_some_are_documented_with_them(document: Any, path: str, status: str) -> None:
+    """What only some operations answer stands with these."""
+    assert status in document["paths"][path]["get"]["responses"]
+
+
+def test_json_is_the_first_of_the_formats(document: Any) -> None:
+    """A generated client, which takes the first format that it knows, takes JSON."""
+    content = document["paths"]["/v1/schedules/{sid}/{date}"]["get"]["responses"]["200"]["content"]
+
+    assert list(content) == ["application/json", "application/xml"]
+
+
+def test_every_parameter_has_a_limit(document: Any) -> None:
+    """No text, list or number can be given without one."""
+    unlimited = [
+        (path, parameter["name"])
+        for path, operation in _operations(document)
+        for parameter in operation.get("parameters", ())
+        if not _is_limited(parameter["schema"]) and path != "/problems/{name}"
+    ]
+
+    assert unlimited == []
+
+
+def _is_limited(schema: Any) -> bool:
+    kinds = schema.get("anyOf", [schema])
+    limits = {"maxLength", "maximum", "maxItems", "pattern", "enum", "format", "$ref", "const"}
+    return all(kind.get("type") in {"null", "boolean"} or limits & kind.keys() for kind in kinds)
