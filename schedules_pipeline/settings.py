@@ -24,10 +24,11 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _network(text: str) -> str:
-    """As it was written: one address, or a network without bits of a host."""
-    ip_network(text)
-    return text
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """As they were written: addresses, or networks without bits of a host."""
+    for text in texts:
+        ip_network(text)
+    return texts
 
 
 def _web_address(url: SecretStr) -> SecretStr:
@@ -328,7 +329,7 @@ class Settings(BaseSettings):
     delivery_port: int = Field(
         default=8080, ge=1, le=65535, description="The port that partners are served on."
     )
-    delivery_trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+    delivery_trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
         default=(),
         description="Addresses or networks of load balancers, whose word on the asker's scheme is taken (JSON list).",
     )

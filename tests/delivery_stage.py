@@ -24,7 +24,7 @@ from schedules_pipeline.workflows.intake import take_in
 
 
 class DeliveryStage:
-    """Partners are served from our keyspace; one of them, ``acme``, may see everything and asks as often as it likes."""
+    """Partners are served from our keyspace; one of them, ``acme``, may see everything, at any rate."""
 
     def __init__(self, seed: int = 1, **settings: object) -> None:
         self.clock = FakeClock()
@@ -33,7 +33,9 @@ class DeliveryStage:
         self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
         self.settings = Settings(**settings)  # type: ignore[arg-type]
         self._keys: dict[str, str] = {}
-        self.store.served.change(Served(1, ServedSource.OURS, self.clock(), "test", "test", None, forced=False))
+        self.store.served.change(
+            Served(1, ServedSource.OURS, self.clock(), "test", "test", None, forced=False)
+        )
         self.add_partner(Partner("acme", self.clock(), requests_per_minute=60_000))
         self.begin_delivery()
 

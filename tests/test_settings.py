@@ -47,6 +47,8 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         pytest.param("DIFFERENCE_SEVERITY", "WARNING", id="severity with more behind it"),
         pytest.param("DIFFERENCE_SEVERITY", "error", id="severity in lower case"),
         pytest.param("COLDSTART_SHARDS", "0", id="no shard"),
+        pytest.param("DELIVERY_TRUSTED_PROXIES", '["balancer"]', id="proxy by its name"),
+        pytest.param("DELIVERY_TRUSTED_PROXIES", '["10.0.0.1/8"]', id="network with bits of a host"),
         pytest.param("CRID_AUTHORITY", "schedules", id="authority that is no domain name"),
         pytest.param("CRID_AUTHORITY", "Schedules.example", id="authority in upper case"),
         pytest.param("CRID_AUTHORITY", "schedules.example/x", id="authority with a path"),

@@ -1,7 +1,9 @@
 """Requests to partners against a real server on loopback: one that takes, refuses, redirects, talks, or hangs."""
 
 import logging
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
@@ -136,6 +138,40 @@ def test_a_partner_that_hangs_is_given_up(partner: Partner) -> None:
 
     assert answer == Answer(0, problem="ReadTimeoutError")
     assert len(partner.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("beginning", "drop", "expected"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", Answer(0, problem="not within 0.3 s")),
+        (b"HTTP/1.1 200 ", b"x", Answer(0, problem="not within 0.3 s")),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x", Answer(200)),
+    ],
+    ids=["says to go on", "status", "body"],
+)
+def test_a_partner_that_goes_on_answering_is_given_up(
+    beginning: bytes, drop: bytes, expected: Answer
+) -> None:
+    """However steadily something comes, the connection ends when the time for all of it is over."""
+    with socket.create_server((LOOPBACK, 0)) as listening:
+        dripping = Thread(target=_drip, args=(listening, beginning, drop))
+        dripping.start()
+        webhooks = PartnerWebhooks(2, longest_seconds=0.3)
+
+        answer = webhooks.post(f"http://{LOOPBACK}:{listening.getsockname()[1]}/", _HEADERS, b"{}")
+
+        dripping.join()
+    assert answer == expected
+
+
+def _drip(listening: socket.socket, beginning: bytes, drop: bytes) -> None:
+    """Answers one request in drops, until nobody takes them any more."""
+    connection, _ = listening.accept()
+    with connection, suppress(OSError):
+        connection.recv(65_536)
+        connection.sendall(beginning)
+        while not Event().wait(0.01):
+            connection.sendall(drop)
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,22 @@ def test_a_service_that_is_told_to_stop_ends_its_streams_and_stores_what_was_use
     assert used_of("/v1/changes/stream") == 1
 
 
+@pytest.mark.parametrize(("trusted", "is_secure"), [("[]", False), ('["127.0.0.0/8"]', True)])
+def test_the_scheme_is_taken_from_a_proxy_that_is_trusted(
+    broadcaster: Broadcaster, tmp_path: Path, trusted: str, is_secure: bool
+) -> None:
+    """The cookie of the guide is for TLS alone where a load balancer says so that was named, and nobody else."""
+    settings = {"SCHEDULES_DELIVERY_TRUSTED_PROXIES": trusted}
+
+    with _service(broadcaster.redis, tmp_path, **settings) as service:
+        _wait_until(lambda: service.knows(broadcaster.key))
+        form, headers = {"key": broadcaster.key}, {"X-Forwarded-Proto": "https"}
+        signed_in = httpx2.post(f"{service.url}/sign-in", data=form, headers=headers, trust_env=False)
+
+    assert signed_in.status_code == 303
+    assert ("Secure" in signed_in.headers["Set-Cookie"]) == is_secure
+
+
 def test_many_who_wait_all_hear_of_one_change(broadcaster: Broadcaster, service: DeliveryService) -> None:
     """Two hundred streams of one partner, none of which had to ask for it."""
     changed = broadcaster.schedules[0]

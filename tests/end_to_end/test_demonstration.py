@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar
@@ -28,7 +28,7 @@ from schedules_pipeline.local.servers import find_free_port
 
 pytestmark = pytest.mark.end_to_end
 
-_PATIENCE_SECONDS = 240.0
+_PATIENCE_SECONDS = 120.0
 _CHANGES = 3_000
 _SID = "alder_one_north"
 
@@ -104,16 +104,19 @@ def _terminal(command: list[str], directory: Path) -> Iterator[Terminal]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell's commands are ended with it.
+        process_group=0,
     )
     terminal = Terminal(process, queue.Queue(), [])
-    reader = Thread(target=_read, args=(process, terminal.lines))
+    reader = Thread(target=_read, args=(process, terminal.lines), daemon=True)
     reader.start()
     try:
         yield terminal
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
-        reader.join()
+        reader.join(60)
         if process.stdout is not None:
             process.stdout.close()
 

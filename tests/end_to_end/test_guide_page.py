@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_store
-from schedules_pipeline.delivery.guide_view import day_of
+from schedules_pipeline.delivery.guide.grid import day_of
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.partners import RANDOM_BYTES, IssuedKey, Partner, issue_key

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from schedules_pipeline.delivery.catalogue_feeds import (
+from schedules_pipeline.delivery.freshness import cache_control
+from schedules_pipeline.delivery.questions.catalogue_feeds import (
     MOST_ENTRIES,
     Feed,
     RememberedTable,
@@ -15,7 +16,6 @@ from schedules_pipeline.delivery.catalogue_feeds import (
     render_page,
     window_of,
 )
-from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.caller import Caller

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Query
 
-from schedules_pipeline.delivery.now_next import MOST_SERVICES
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
+from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.delivery.routes.documented_queries import SidText
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from schedules_pipeline.delivery.latest_episodes import (
+from schedules_pipeline.delivery.questions.latest_episodes import (
     ETAG_PATTERN,
     MOST_BRANDS,
     MOST_GIVEN,
     MOST_OF_A_BRAND,
 )
-from schedules_pipeline.delivery.now_next import MOST_SERVICES
+from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.delivery.routes.documented import Broadcast, Episode, Titled
 
 PID_PATTERN = "^[0-9b-df-hj-np-tv-z]{8,32}$"

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from schedules_pipeline.delivery.guide import Guide
-from schedules_pipeline.delivery.guide_pages import Asked
-from schedules_pipeline.delivery.guide_search import MOST_CHARACTERS
-from schedules_pipeline.delivery.guide_view import parse_begin
-from schedules_pipeline.delivery.pages import Pages
+from schedules_pipeline.delivery.guide.gathering import Guide
+from schedules_pipeline.delivery.guide.grid import parse_begin
+from schedules_pipeline.delivery.guide.pages import Pages
+from schedules_pipeline.delivery.guide.search import MOST_CHARACTERS
+from schedules_pipeline.delivery.guide.views import Asked
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.routes import sign_in, static_files
 from schedules_pipeline.delivery.routes.caller import Caller

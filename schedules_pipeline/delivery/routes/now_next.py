@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
-from schedules_pipeline.delivery.now_next import (
+from schedules_pipeline.delivery.questions.now_next import (
     MOST_COMING,
     NowNextBoard,
     first_boundary,

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from schedules_pipeline.delivery.freshness import NEVER_KEPT
-from schedules_pipeline.delivery.pages import MEDIA_TYPE, Pages, security_headers
+from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, security_headers
 from schedules_pipeline.delivery.problems import Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
-from schedules_pipeline.delivery.broadcasts_of import (
+from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
+from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
+from schedules_pipeline.delivery.questions.broadcasts_of import (
     DEFAULT_DAYS,
     MOST_BROADCASTS,
     MOST_DAYS,
@@ -17,8 +19,7 @@ from schedules_pipeline.delivery.broadcasts_of import (
     parse_place,
     plan_look,
 )
-from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
-from schedules_pipeline.delivery.latest_episodes import (
+from schedules_pipeline.delivery.questions.latest_episodes import (
     MOST_SCHEDULES,
     Given,
     earliest_since,
@@ -27,8 +28,7 @@ from schedules_pipeline.delivery.latest_episodes import (
     news_fields,
     plan_schedules,
 )
-from schedules_pipeline.delivery.lineage import Lineage
-from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
+from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.caller import Caller

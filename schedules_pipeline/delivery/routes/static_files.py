@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from schedules_pipeline.delivery.pages import Pages
+from schedules_pipeline.delivery.guide.pages import Pages
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer

@@ -76,4 +76,4 @@ def test_large_head_and_body_are_taken() -> None:
         _exchange(iter([head, fields, b"\r\n", *repeat(b"z" * 1_000, size // 1_000), b"z" * (size % 1_000)]))
     )
 
-    assert answer.endswith(b"%d bytes" % size)
+    assert b"%d bytes" % size in answer

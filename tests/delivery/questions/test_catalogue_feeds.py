@@ -10,8 +10,9 @@ from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, s
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery import catalogue_feeds
-from schedules_pipeline.delivery.catalogue_feeds import (
+from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.questions import catalogue_feeds
+from schedules_pipeline.delivery.questions.catalogue_feeds import (
     Feed,
     Page,
     RememberedTable,
@@ -22,7 +23,6 @@ from schedules_pipeline.delivery.catalogue_feeds import (
     tabulate,
     window_of,
 )
-from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
 from schedules_pipeline.domain.airing import Airing, find_airings
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval

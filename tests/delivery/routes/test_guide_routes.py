@@ -9,9 +9,9 @@ from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
 from starlette.testclient import TestClient
 
-from schedules_pipeline.delivery.guide_view import MOST_BLOCKS
+from schedules_pipeline.delivery.guide.grid import MOST_BLOCKS
+from schedules_pipeline.delivery.guide.pages import Pages
 from schedules_pipeline.delivery.mirror import Held
-from schedules_pipeline.delivery.pages import Pages
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError

@@ -10,7 +10,7 @@ from delivery.asking import Stage, document_of
 from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, SERIES, key, schedule, showing
 from pydantic import BaseModel
 
-from schedules_pipeline.delivery import latest_episodes
+from schedules_pipeline.delivery.questions import latest_episodes
 from schedules_pipeline.delivery.routes import documented_queries as documented
 from schedules_pipeline.delivery.routes import programmes
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind

@@ -19,7 +19,7 @@ from schedules_pipeline.domain.printable import shorten
 
 MEDIA_TYPE: Final = "text/html; charset=utf-8"
 
-_PACKAGE = "schedules_pipeline.delivery"
+_PACKAGE = "schedules_pipeline.delivery.guide"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SHORT_CHARACTERS = 120
 _MEDIA_TYPES: Final[Mapping[str, str]] = {

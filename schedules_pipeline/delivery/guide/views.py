@@ -1,7 +1,7 @@
 """Whole pages of the guide: what each shows, made from the mirror and what else is known. Pure, but for reading it.
 
 Belongs here: which services and days are shown, and what surrounds them. Does not belong here: the rows themselves
-(``guide_view``), and markup (``pages``).
+(``grid``), and markup (``pages``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from schedules_pipeline.delivery.guide_detail import Broadcast, Latest, Parity, Version
-from schedules_pipeline.delivery.guide_search import parse_query, search
-from schedules_pipeline.delivery.guide_view import (
+from schedules_pipeline.delivery.guide.detail import Broadcast, Latest, Parity, Version
+from schedules_pipeline.delivery.guide.grid import (
     Block,
     Frame,
     Row,
@@ -23,6 +22,7 @@ from schedules_pipeline.delivery.guide_view import (
     frame_of,
     row_of,
 )
+from schedules_pipeline.delivery.guide.search import parse_query, search
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule

@@ -9,8 +9,8 @@ from fakes import Conditions, FakeClock, FakeCopyStore, FakeReferenceIndex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery import broadcasts_of
-from schedules_pipeline.delivery.broadcasts_of import (
+from schedules_pipeline.delivery.questions import broadcasts_of
+from schedules_pipeline.delivery.questions.broadcasts_of import (
     Page,
     Question,
     find_broadcasts,
@@ -18,7 +18,7 @@ from schedules_pipeline.delivery.broadcasts_of import (
     plan_look,
     render_place,
 )
-from schedules_pipeline.delivery.lineage import Lineage
+from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.domain.airing import Airing, Place, find_airings
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
 from schedules_pipeline.domain.dependencies import Reference

@@ -8,7 +8,7 @@ from fakes import Conditions, FakeClock, FakeCopyStore, FakeReferenceIndex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.lineage import Lineage
+from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.formats.catalogue_document import render_copy

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from schedules_pipeline.delivery.guide_view import Kind, fingerprint, kind_of, title_of
+from schedules_pipeline.delivery.guide.grid import Kind, fingerprint, kind_of, title_of
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.published import Showing, Titled
 from schedules_pipeline.formats.image_url import render_image_url

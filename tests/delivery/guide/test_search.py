@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from delivery.guides import NOON, key, showing
 
-from schedules_pipeline.delivery.guide_search import MOST_HITS, MOST_WORDS, parse_query, search
+from schedules_pipeline.delivery.guide.search import MOST_HITS, MOST_WORDS, parse_query, search
 from schedules_pipeline.domain.airing import Airing
 
 _FERRY = Airing(key(), showing(1, NOON, title="Café on the Night Ferry"))

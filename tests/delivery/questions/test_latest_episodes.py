@@ -9,7 +9,7 @@ from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, TODAY, key, sche
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.latest_episodes import (
+from schedules_pipeline.delivery.questions.latest_episodes import (
     Given,
     LatestEpisode,
     News,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
-from schedules_pipeline.delivery.lineage import Lineage
+from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid

@@ -1,7 +1,7 @@
 """The guide as a grid: services as rows, time across, showings as blocks. Pure.
 
 Belongs here: where each block stands, which of them overlap, where nothing is scheduled, and in what words times are
-shown. Does not belong here: markup (``pages`` and the templates), and a schedule's detail (``guide_detail``).
+shown. Does not belong here: markup (``pages`` and the templates), and a schedule's detail (``detail``).
 
 Places and lengths are whole minutes from the window's start, elapsed, never of the clock on the wall: so a day of 23
 or 25 hours is as long as it lasts. A stylesheet turns them into distances.

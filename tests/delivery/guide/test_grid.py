@@ -10,7 +10,7 @@ from delivery.guides import ALDER, NOON, TODAY, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.guide_view import (
+from schedules_pipeline.delivery.guide.grid import (
     MOST_BLOCKS,
     MOST_LANES,
     Frame,

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from delivery.guides import NOON, key, showing
 
-from schedules_pipeline.delivery.guide_detail import (
+from schedules_pipeline.delivery.guide.detail import (
     broadcasts_of,
     changed_lately,
     latest_of,

@@ -7,7 +7,7 @@ from delivery.guides import ALDER, NOON, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.now_next import (
+from schedules_pipeline.delivery.questions.now_next import (
     NowNext,
     days_around,
     find_now_next,

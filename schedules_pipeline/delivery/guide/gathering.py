@@ -1,7 +1,7 @@
 """The guide over a delivery: gathers what each page is made from, and says when it is another page.
 
 Belongs here: what is read for which page, and who is told what. Does not belong here: what a page holds
-(``guide_pages``, ``guide_detail``), how it is written (``pages``), and HTTP (``routes.guide``).
+(``views``, ``detail``), how it is written (``pages``), and HTTP (``routes.guide``).
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from schedules_pipeline.delivery.cursors import render_cursor
-from schedules_pipeline.delivery.guide_detail import (
+from schedules_pipeline.delivery.guide.detail import (
     MOST_CHANGES,
     MOST_VERSIONS,
     Parity,
@@ -23,7 +23,9 @@ from schedules_pipeline.delivery.guide_detail import (
     seconds_from_notification,
     version_of,
 )
-from schedules_pipeline.delivery.guide_pages import (
+from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
+from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages
+from schedules_pipeline.delivery.guide.views import (
     Asked,
     DetailPage,
     Link,
@@ -34,8 +36,6 @@ from schedules_pipeline.delivery.guide_pages import (
     long_name,
     row_for,
 )
-from schedules_pipeline.delivery.guide_view import day_of, frame_of, parse_begin
-from schedules_pipeline.delivery.pages import MEDIA_TYPE, Pages
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
