@@ -21,8 +21,15 @@ from schedules_pipeline.delivery.routes import (
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
 from schedules_pipeline.delivery.routes.shortcut import Shortcut
+from schedules_pipeline.delivery.routes.working import Workers
 from schedules_pipeline.delivery.running import kept_up
 from schedules_pipeline.delivery.service import Delivery, Handover
+
+_RENDER_AT_ONCE = 4
+"""More would leave the thread that answers too little time."""
+
+_READ_AT_ONCE = 16
+"""From the store, which may hang. Both together leave threads for what is answered from memory."""
 
 _ROUTERS = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
@@ -41,6 +48,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         lifespan=_keeping_up(delivery) if keep_up else None,
     )
     application.state.shelf, application.state.rendering = Shelf(), {}
+    application.state.renderers, application.state.readers = Workers(_RENDER_AT_ONCE), Workers(_READ_AT_ONCE)
     for routes in _ROUTERS:
         application.include_router(routes.router(delivery))
     problem_responses.install(application)

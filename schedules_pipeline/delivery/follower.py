@@ -128,7 +128,7 @@ class Follower:
 
     def _has_missed_rows(self, position: str) -> bool:
         """Who was away for days may find that rows were trimmed meanwhile. To be asked after the rows are read."""
-        return place(position) < place(self._feed.complete_after()) and position != self._feed.last_position()
+        return place(position) < place(self._feed.complete_after())
 
     def _past(self, extent: Extent, at: datetime) -> Past:
         begin = max(self._feed.position_before(at - _REMEMBERED), self._feed.complete_after(), key=place)

@@ -100,7 +100,8 @@ def _part(delivery: Delivery, selection: Selection, sid: Sid, first: date, last:
 
 def _validator(selection: Selection, offer: Offer, parts: Sequence[_Part]) -> str:
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
-    names = (f"{part.stretch.sid}={part.name}" for part in parts)
+    # The window too, which follows from settings: another zone is another day under the same name.
+    names = (f"{part.stretch.sid}={part.name}={part.stretch.window}" for part in parts)
     asked = (selection.first, selection.last, selection.cut, selection.straddling)
     return validator_of(offer.name, offer.revision, *asked, *names, *versions)
 

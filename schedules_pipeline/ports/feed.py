@@ -79,7 +79,10 @@ class ChangeFeed(Protocol):
         """The position of the row that was appended last, trimmed or not; "0" where there never was one."""
 
     def complete_after(self) -> str:
-        """Every row after this position is still there; "0" where none was ever trimmed."""
+        """The position of the last row that was trimmed, or is about to be; "0" where none ever was.
+
+        Every row after it is still there. To be asked after rows are read, since it is noted before they go.
+        """
 
     def position_before(self, at: datetime) -> str:
         """A position before every row that was appended at this instant or later, by the feed's own clock."""

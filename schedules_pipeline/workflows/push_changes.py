@@ -50,19 +50,10 @@ class WebhookPush:
             elif rows:
                 failure = self._tell(turn, partner, epoch, rows)
             else:
-                self._settle(turn)
                 return None
             if failure is not None:
                 return failure
         return None
-
-    def _settle(self, turn: Turn) -> None:
-        """Who has been told everything keeps up with what is trimmed, lest it look as if it had missed something when
-        the next change comes after a long silence.
-        """
-        trimmed = self.feed.complete_after()
-        if place(turn.progress.position) < place(trimmed):
-            turn.write(turn.progress.passed(trimmed))
 
     def _rows(self, turn: Turn, epoch: str) -> list[FeedEntry] | None:
         """None where the feed does not lead on from where the subscription is."""

@@ -38,6 +38,5 @@ class SharedRows:
             return rows
 
     def _is_gap(self, position: str) -> bool:
-        """Asked after reading, since it is noted before rows go. After the last row of all nothing can be gone."""
-        at = place(position)
-        return at < place(self._feed.complete_after()) and at < place(self._feed.last_position())
+        """Asked after reading, since it is noted before rows go."""
+        return place(position) < place(self._feed.complete_after())

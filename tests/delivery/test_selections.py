@@ -1,8 +1,10 @@
 """What is asked for of several schedules, as one representation."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -12,6 +14,7 @@ from delivery.guides import ALDER, BIRCH, NOON, TODAY, key, schedule, showing
 from schedules_pipeline.delivery.offers import JSON_OFFER, Offer
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.selections import Selection, represent
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.day_cut import DayCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
 
@@ -126,6 +129,16 @@ def test_validator_is_another_for_another_content(stage: Stage, change: str) -> 
     stage.delivery.mirror.advance("9-0", [news[change]], NOON)
 
     assert _selected(stage, (ALDER, BIRCH), TODAY, TODAY + _DAY).validator != before
+
+
+def test_validator_is_another_where_days_begin_elsewhere(stage: Stage) -> None:
+    """A process with another zone in its settings gives other bytes under the same name, and another validator."""
+    before = _selected(stage, offer=replace(JSON_OFFER, name="other")).validator
+    stage.delivery = replace(stage.delivery, calendar=BroadcastCalendar(ZoneInfo("Asia/Tokyo")))
+
+    after = _selected(stage, offer=replace(JSON_OFFER, name="other")).validator
+
+    assert before != after
 
 
 def test_nearest_part_decides_how_long_all_is_fresh(stage: Stage) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from browser import Browser, find_chromium
 from fakes import FakeClock, FakeUpstreams, fake_upstreams
 from redis import Redis
 from workers import Server, build_everything, load_sample, pipeline_on
@@ -329,3 +330,30 @@ async def _hear(service: DeliveryService, key: str, publish: Callable[[], None])
         await asyncio.wait_for(streaming.wait(), _PATIENCE_SECONDS)
         await asyncio.to_thread(publish)
         return await asyncio.gather(*listening)
+
+
+def test_a_page_that_was_opened_too_early_fills_by_itself(
+    own_redis: tuple[RedisServer, ExitStack], tmp_path: Path
+) -> None:
+    """Who looks before anything is published sees all of it come, without doing anything."""
+    broadcaster = _broadcaster(own_redis[0])
+    key = _enter_partner(broadcaster.pipeline)
+    listed, day = "document.querySelectorAll('#grid .row[data-sid]').length", broadcaster.schedules[0].date
+    services = len({schedule.sid for schedule in broadcaster.schedules})
+
+    with (
+        _service(broadcaster.redis, tmp_path) as service,
+        Browser(find_chromium(), tmp_path / "browser") as browser,
+        browser.tab() as tab,
+    ):
+        _wait_until(lambda: service.knows(key))
+        tab.go(f"{service.url}/sign-in#key={key}")
+        tab.wait_until("location.pathname == '/guide'")
+        tab.go(f"{service.url}/guide?date={day}")
+        tab.wait_until("document.getElementById('state')?.dataset.state == 'live'")
+        before = tab.evaluate(listed)
+        _publish_all(broadcaster)
+        tab.wait_until(f"document.readyState == 'complete' && {listed} == {services}")
+
+    assert before == 0
+    assert services > 10

@@ -10,7 +10,7 @@ from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.adapters.redis.link import RedisLink
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.formats.change_row import parse_row
-from schedules_pipeline.ports.feed import Change, FeedEntry, place
+from schedules_pipeline.ports.feed import Change, FeedEntry
 
 _GROUP = "dagster"
 _TAKEN_OVER_AFTER_MILLISECONDS = 60_000
@@ -52,12 +52,12 @@ class RedisChangeFeed:
 
     def trim(self, before: datetime) -> int:
         """What is about to be gone is noted first: who dies in between has said too much, and never too little."""
-        milliseconds = max(0, int(before.timestamp() * 1000))
-        position = f"{milliseconds}-0"
-        if place(position) <= place(self.complete_after()):
+        first_kept = f"{max(0, int(before.timestamp() * 1000))}-0"
+        last_gone = self._link.call("XREVRANGE", self._changes, f"({first_kept}", "-", "COUNT", 1)
+        if not last_gone:
             return 0
-        self._link.call("SET", self._trimmed, position)
-        return int(self._link.call("XTRIM", self._changes, "MINID", position))
+        self._link.call("SET", self._trimmed, last_gone[0][0])
+        return int(self._link.call("XTRIM", self._changes, "MINID", first_kept))
 
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         start = "-" if position == "0" else f"({position}"

@@ -28,7 +28,7 @@ MOST_BROADCASTS = 500
 MOST_SCHEDULES = 1_000
 """How many schedules one page looks into, unless it takes more to get on at all."""
 
-_EARLIEST_BEFORE_ITS_DAY = timedelta(days=1)
+_DAY = _EARLIEST_BEFORE_ITS_DAY = timedelta(days=1)
 _DAYS_BEFORE = 2
 _DAYS_AFTER = 1
 
@@ -102,12 +102,13 @@ def find_broadcasts(
 
 
 def _complete_before(day: date) -> Place:
-    """Once all days before this one were looked into, every showing that stands before this place was found.
+    """Once all days before this one were looked into, every showing that stands before this place was found, and is
+    final: the schedule of the day after, which may list the same broadcast otherwise, was looked into as well.
 
     A broadcast starts within its day, and that may begin hours before it does in UTC. One that a schedule lists
     more than a day too early, which the checks report, may be passed over at the edge of a page.
     """
-    return Place(datetime.combine(day, time(), UTC) - _EARLIEST_BEFORE_ITS_DAY)
+    return Place(datetime.combine(day - _DAY, time(), UTC) - _EARLIEST_BEFORE_ITS_DAY)
 
 
 def _page(answers: Sequence[Airing], limit: int, frontier: Place | None) -> Page:

@@ -8,14 +8,12 @@ from functools import lru_cache
 from typing import cast
 
 from fastapi import Request, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
 from schedules_pipeline.delivery.representations import (
     Representation,
-    Shelf,
     coding_for,
     entity_tag,
     matching_tag,
@@ -29,7 +27,7 @@ async def answer(request: Request, representation: Representation) -> Response:
     """304 where the asker has it already; else the whole, rendered now unless somebody has asked before."""
     headers = {
         "Cache-Control": representation.cache_control,
-        "Vary": "Accept, Accept-Encoding, Authorization",
+        "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
     }
     if representation.last_modified is not None:
         headers["Last-Modified"] = _http_date(representation.last_modified)
@@ -63,14 +61,14 @@ async def _packed(state: State, representation: Representation) -> Packed:
     if (found := state.shelf.find(validator)) is not None:
         return cast("Packed", found)
     if validator not in state.rendering:
-        rendering = asyncio.ensure_future(_rendered(state.shelf, validator, source))
+        rendering = asyncio.ensure_future(_rendered(state, validator, source))
         rendering.add_done_callback(lambda _: state.rendering.pop(validator))
         state.rendering[validator] = rendering
     # Whoever goes away before it is done takes it from nobody else.
     return cast("Packed", await asyncio.shield(state.rendering[validator]))
 
 
-async def _rendered(shelf: Shelf, validator: str, render: Callable[[], bytes]) -> Packed:
-    packed = await run_in_threadpool(lambda: pack(render()))
-    shelf.put(validator, packed)
+async def _rendered(state: State, validator: str, render: Callable[[], bytes]) -> Packed:
+    packed: Packed = await state.renderers.run(lambda: pack(render()))
+    state.shelf.put(validator, packed)
     return packed

@@ -5,11 +5,10 @@ from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Send
 from starlette.types import Scope as ASGIScope
 
@@ -34,6 +33,7 @@ from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.caller import Caller, CallerNow
 from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
 from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Since, read_day
+from schedules_pipeline.delivery.routes.working import Workers
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.partners import Partner
@@ -82,7 +82,7 @@ def router(delivery: Delivery) -> APIRouter:
         ] = 0,
     ) -> Response:
         """What has changed since a cursor, in order, removals included; and the cursor to go on from."""
-        page = await _page(delivery, caller, since, limit)
+        page = await _page(delivery, _readers(request), caller, since, limit)
         if wait and not page.entries and not page.has_more:
             with delivery.admission.waiting(caller):
                 page = await _awaited(delivery, request, caller, page, limit, wait)
@@ -113,10 +113,11 @@ def router(delivery: Delivery) -> APIRouter:
         An event `reset` says that the cursor means nothing any more: fetch the digest.
         """
         begin = last_event_id or since or render_cursor(delivery.mirror.extent)
-        first = await _page(delivery, caller, begin, _STREAM_PAGE)
+        readers = _readers(request)
+        first = await _page(delivery, readers, caller, begin, _STREAM_PAGE)
         if request.scope.get("is_head"):
             return Response(media_type=_STREAM_TYPE, headers=_STREAM_HEADERS)
-        return _Stream(delivery.admission.waiting(caller), _events(delivery, caller_now, first))
+        return _Stream(delivery.admission.waiting(caller), _events(delivery, readers, caller_now, first))
 
     return routes
 
@@ -133,14 +134,18 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _page(delivery: Delivery, caller: Partner, since: str, limit: int) -> Page:
+def _readers(request: Request) -> Workers:
+    return cast("Workers", request.app.state.readers)
+
+
+async def _page(delivery: Delivery, readers: Workers, caller: Partner, since: str, limit: int) -> Page:
     """From memory where it goes back so far, else from the store."""
     extent = delivery.mirror.extent
     position = position_of(since, extent)
     rows = delivery.tail.after(position, SCANNED_AT_ONCE)
     if rows is None:
         # The extent from before: what comes while the store is read is for the next page.
-        rows = await run_in_threadpool(read_old_rows, delivery.store.feed, position)
+        rows = await readers.run(read_old_rows, delivery.store.feed, position)
     return page_of(rows, position, extent, caller, limit)
 
 
@@ -167,7 +172,7 @@ async def _awaited(
             if _is_level(delivery, page):
                 upcoming = [gone, delivery.tail.next_change()]
                 await asyncio.wait(upcoming, timeout=left, return_when=FIRST_COMPLETED)
-            page = await _page(delivery, caller, render_cursor(page.after), limit)
+            page = await _page(delivery, _readers(request), caller, render_cursor(page.after), limit)
     finally:
         gone.cancel()
     return page
@@ -178,7 +183,9 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def _events(delivery: Delivery, caller_now: Callable[[], Partner], page: Page) -> AsyncIterator[bytes]:
+async def _events(
+    delivery: Delivery, readers: Workers, caller_now: Callable[[], Partner], page: Page
+) -> AsyncIterator[bytes]:
     """Until the reader goes away, its key does not hold any more, it cannot be told what comes next, or this process
     ends: then it comes back to another, with its cursor.
     """
@@ -191,7 +198,7 @@ async def _events(delivery: Delivery, caller_now: Callable[[], Partner], page: P
         if delivery.tail.is_closed:
             return
         try:
-            page = await _page(delivery, caller_now(), render_cursor(page.after), _STREAM_PAGE)
+            page = await _page(delivery, readers, caller_now(), render_cursor(page.after), _STREAM_PAGE)
         except Problem as problem:
             if problem.kind is CURSOR_TOO_OLD:
                 yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"

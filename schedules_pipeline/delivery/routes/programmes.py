@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime
-from starlette.concurrency import run_in_threadpool
 
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
@@ -77,16 +76,18 @@ def router(delivery: Delivery) -> APIRouter:
         """The broadcasts of an episode, or of anything below a series or brand, on the services that you may see."""
         window = _window(start, end, delivery.clock())
         question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
-        return await answer(request, await run_in_threadpool(_broadcasts, delivery, caller, question))
+        return await answer(
+            request, await request.app.state.readers.run(_broadcasts, delivery, caller, question)
+        )
 
     @routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
-    async def post_latest_episodes(caller: Caller, followed: FollowedBrands) -> Response:
+    async def post_latest_episodes(request: Request, caller: Caller, followed: FollowedBrands) -> Response:
         """The latest episodes of brands that were shown since then: what is new to you, has changed, or is withdrawn.
 
         Nothing is remembered of you: give back what you hold, each with its etag.
         """
         services = frozenset(chosen_services(delivery, caller, followed.sids))
-        body = await run_in_threadpool(_news, delivery, followed, services)
+        body = await request.app.state.readers.run(_news, delivery, followed, services)
         return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
 
     return routes

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.mirror import Held
@@ -75,7 +74,7 @@ def router(delivery: Delivery) -> APIRouter:
         key = ScheduleKey(_visible(caller, sid), parse_date(text))
         offer, cut = delivery.offers.choose(name, request.headers.get("accept", "")), DayCut.parse(day)
         if offer.name == JSON and cut.begins is NamedCut.BROADCAST:
-            return await answer(request, await _document(delivery, key, min_seq))
+            return await answer(request, await _document(request, delivery, key, min_seq))
         selection = Selection((key.sid,), key.date, key.date, cut, straddling)
         return await answer(request, _found(delivery, selection, offer))
 
@@ -181,10 +180,12 @@ def _found(delivery: Delivery, selection: Selection, offer: Offer) -> Representa
     return representation
 
 
-async def _document(delivery: Delivery, key: ScheduleKey, min_seq: int) -> Representation:
+async def _document(request: Request, delivery: Delivery, key: ScheduleKey, min_seq: int) -> Representation:
     held = delivery.mirror.held(key)
     if min_seq > (held.seq if held else 0):
-        held = await run_in_threadpool(_from_store, delivery, key) or held
+        found = await request.app.state.readers.run(_from_store, delivery, key)
+        # A store that has lost its latest writes may know less than the mirror.
+        held = found if held is None or (found is not None and found.seq > held.seq) else held
     if held is None or held.packed is None:
         raise Problem(
             NOT_FOUND,

@@ -125,6 +125,26 @@ def test_version_that_cannot_be_read_leaves_what_is_held(
     assert (answer.status_code, answer.content) == (200, before)
 
 
+def test_store_that_lost_its_latest_writes_takes_nothing_away(stage: DeliveryStage) -> None:
+    """Where the store knows an older version than is held, as after a failover, the newer one is told."""
+    before = _stored(stage)
+    stage.publish([SchedulePut(_ALDER, _SLOTS, 7)])
+    stage.keep_up()
+    newer = _stored(stage)
+    stage.store.schedules.kept[_ALDER].document = before
+
+    answer = stage.client().get(f"{_PATH}?min_seq=3")
+
+    assert answer.content == newer
+
+
+def test_what_is_kept_goes_by_the_key_wherever_it_stands(stage: DeliveryStage) -> None:
+    """A browser's cache gives one who signs in after another nothing that was the other's."""
+    answer = stage.client().get(_PATH)
+
+    assert {"Authorization", "Cookie"} <= set(answer.headers["vary"].split(", "))
+
+
 def test_what_is_held_needs_no_store(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Schedules, ranges, services and the digest are told while the store is away."""
 

@@ -4,6 +4,7 @@ import { announcer, clock, follow, parse, showState } from "./follow.js";
 const CHANGED_FOR = 90000;
 const COLLECT_FOR = 200;
 const ROWS_AT_ONCE = 30;
+const RELOAD_AFTER = 2000;
 const RETRY_AFTER = 4000;
 const LOOK_EVERY = 60000;
 
@@ -197,6 +198,7 @@ function filterRows() {
 
 const waiting = new Set();
 let timer = 0;
+let reloading = 0;
 let panelIsOld = false;
 
 function soon(milliseconds = COLLECT_FOR) {
@@ -205,14 +207,19 @@ function soon(milliseconds = COLLECT_FOR) {
 
 function onChange(row) {
   panelIsOld = true;
+  if (grid && !row.removed && !grid.querySelector(".row[data-sid]")) reload();
   if (grid?.dataset.dates.split(" ").includes(row.date) && rowOf(row.sid)) waiting.add(row.sid);
   soon();
 }
 
+// Services may have come or gone, so rows alone would not do.
 function onMissed() {
-  panelIsOld = true;
-  for (const row of grid?.querySelectorAll(".row[data-sid]") ?? []) waiting.add(row.dataset.sid);
-  soon();
+  reload();
+}
+
+// Once for all that comes in the meantime: where nothing was published, much is when something is.
+function reload() {
+  reloading ||= setTimeout(() => location.reload(), RELOAD_AFTER);
 }
 
 function rowOf(sid) {
