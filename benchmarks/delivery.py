@@ -66,8 +66,8 @@ _FULL = _Size(
     seconds=1,
     changes=60,
     waiting=1_000,
-    changes_to_all=40,
-    pause_seconds=0.2,
+    changes_to_all=20,
+    pause_seconds=1.0,
 )
 _QUICK = _Size(
     services=6,

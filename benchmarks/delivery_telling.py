@@ -75,7 +75,7 @@ async def measure_many(
         Figure(f"{who}, published to heard, each", "ms", milliseconds(each)),
         Figure(f"{who}, published to heard, the last", "ms", milliseconds(last)),
         *_answered(f"{who} quietly", quiet),
-        *_answered(f"{who}, one change after another", under_load),
+        *_answered(f"{who}, a change every second", under_load),
     ]
 
 

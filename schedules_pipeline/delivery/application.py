@@ -28,8 +28,11 @@ from schedules_pipeline.delivery.service import Delivery, Handover
 _RENDER_AT_ONCE = 4
 """More would leave the thread that answers too little time."""
 
+_ASK_AT_ONCE = 4
+"""Questions that look into many schedules, and into the store."""
+
 _READ_AT_ONCE = 16
-"""From the store, which may hang. Both together leave threads for what is answered from memory."""
+"""From the store, which may hang. All together leave threads for what is answered from memory."""
 
 _ROUTERS = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
@@ -48,7 +51,8 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         lifespan=_keeping_up(delivery) if keep_up else None,
     )
     application.state.shelf, application.state.rendering = Shelf(), {}
-    application.state.renderers, application.state.readers = Workers(_RENDER_AT_ONCE), Workers(_READ_AT_ONCE)
+    application.state.renderers, application.state.askers = Workers(_RENDER_AT_ONCE), Workers(_ASK_AT_ONCE)
+    application.state.readers = Workers(_READ_AT_ONCE)
     for routes in _ROUTERS:
         application.include_router(routes.router(delivery))
     problem_responses.install(application)

@@ -15,7 +15,7 @@ from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.formats.retry_after import parse_retry_after
 from schedules_pipeline.formats.webhook_event import Event, render_change, render_reset
 from schedules_pipeline.formats.webhook_signature import signed_headers
-from schedules_pipeline.ports.feed import ChangeFeed, FeedEntry, place
+from schedules_pipeline.ports.feed import ChangeFeed, FeedEntry
 from schedules_pipeline.ports.subscriptions import Answer, Receiver
 from schedules_pipeline.workflows.push_turn import Turn
 from schedules_pipeline.workflows.shared_rows import SharedRows

@@ -77,7 +77,7 @@ def router(delivery: Delivery) -> APIRouter:
         window = _window(start, end, delivery.clock())
         question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
         return await answer(
-            request, await request.app.state.readers.run(_broadcasts, delivery, caller, question)
+            request, await request.app.state.askers.run(_broadcasts, delivery, caller, question)
         )
 
     @routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
@@ -87,7 +87,7 @@ def router(delivery: Delivery) -> APIRouter:
         Nothing is remembered of you: give back what you hold, each with its etag.
         """
         services = frozenset(chosen_services(delivery, caller, followed.sids))
-        body = await request.app.state.readers.run(_news, delivery, followed, services)
+        body = await request.app.state.askers.run(_news, delivery, followed, services)
         return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
 
     return routes

@@ -1,10 +1,16 @@
 """Work in worker threads, so much of each kind at once."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from threading import Barrier, Event, Lock
 
 import pytest
+from delivery.routes.asgi import Asked
+from delivery_stage import DeliveryStage
+from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.problems import UNAVAILABLE, Problem
 from schedules_pipeline.delivery.routes.working import Workers
 
@@ -51,3 +57,31 @@ def test_who_would_wait_behind_too_many_is_refused() -> None:
     assert refused.kind is UNAVAILABLE
     assert "Retry-After" in refused.headers
     assert answer
+
+
+def test_store_that_hangs_holds_up_nobody_who_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While more requests wait for the store than there are worker threads, what is in memory is rendered and told."""
+    stage, let_go = DeliveryStage(), Event()
+    stage.publish([SchedulePut(KEYS[0], (Slot(BROADCASTS[0], EPISODES[0]),))])
+    stage.keep_up()
+    extent = stage.delivery.mirror.extent
+    stage.delivery.tail.restart(extent.position)
+    monkeypatch.setattr(stage.store.feed, "read_after", lambda *_: let_go.wait(30) and [])
+    paths = ("/v1/schedules/alder/2026-03-28.xmltv", "/v1/now-next", "/v1/catalogue/coming")
+    old = {"since": render_cursor(Extent(extent.epoch, "0"))}
+    key = {"Authorization": stage.client().headers["authorization"]}
+
+    async def ask() -> list[int]:
+        async with AsyncExitStack() as asked:
+            for _ in range(60):
+                await asked.enter_async_context(Asked(stage.application, "/v1/changes", old, key))
+            asked.callback(let_go.set)
+            return [await _status(path) for path in paths]
+
+    async def _status(path: str) -> int:
+        async with Asked(stage.application, path, None, key) as one, asyncio.timeout(20):
+            return await one.status()
+
+    statuses = asyncio.run(ask())
+
+    assert statuses == [200] * 3
