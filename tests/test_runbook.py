@@ -18,11 +18,11 @@ _GENERAL = {
     "how-alarms-come",
     "metrics-incomplete",
     "coldstart",
+    "partners-who-complain",
     "switching-partners",
     "materialising-partitions",
     "sensors-off",
     "dagsters-own-records",
-    "what-is-not-there-yet",
 }
 _PAGE = re.compile(r"^## (.+)$", re.MULTILINE)
 _COMMAND = re.compile(rf"{PROGRAM} ([a-z][a-z-]*)")
