@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,8 @@ from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.ports.feed import Change, ChangeFeed, FeedEntry, place
+
+_DIGESTS_REMEMBERED = 50
 
 SCANNED_AT_ONCE = 5_000
 """How many rows one request looks at; one who may see few services gets fewer of them, and goes on from there."""
@@ -111,6 +114,25 @@ class Scope:
 
     def takes(self, held: Held) -> bool:
         return self.first <= held.key.date <= self.last and (self.sids is None or held.key.sid in self.sids)
+
+
+class Digests:
+    """Rendered digests by who may see what and what was asked for, for as long as the mirror stays as it is."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._generation = -1
+        self._rendered: dict[tuple[tuple[str, ...], Scope], tuple[str, bytes]] = {}
+
+    def of(self, partner: Partner, scope: Scope) -> tuple[str, bytes]:
+        """The validator and the bytes."""
+        if self._generation != self._mirror.generation or len(self._rendered) >= _DIGESTS_REMEMBERED:
+            self._generation, self._rendered = self._mirror.generation, {}
+        asked = partner.services, scope
+        if asked not in self._rendered:
+            body = render_json(digest_fields(self._mirror, partner, scope))
+            self._rendered[asked] = blake2b(body, digest_size=16).hexdigest(), body
+        return self._rendered[asked]
 
 
 def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, Any]:

@@ -49,12 +49,13 @@ class Extent:
 
 class Mirror:
     """Empty until the first :meth:`replace`. ``confirmed_at``: when the store last confirmed that this is all there
-    is; None before.
+    is; None before. ``generation`` is another number whenever what is held may be something else.
     """
 
     def __init__(self) -> None:
         self.extent = Extent("", "0")
         self.confirmed_at: datetime | None = None
+        self.generation = 0
         self._by_sid: dict[Sid, dict[date, Held]] = {}
         self._parsed = lru_cache(_PARSED_AT_ONCE)(_parse)
 
@@ -64,6 +65,7 @@ class Mirror:
         for held in everything:
             by_sid[held.key.sid][held.key.date] = held
         self._by_sid, self.extent, self.confirmed_at = dict(by_sid), extent, confirmed_at
+        self.generation += 1
 
     def advance(self, position: str, changed: Iterable[Held], confirmed_at: datetime) -> None:
         """Take in what changed up to a position. What is older than what is held is passed over."""
@@ -72,12 +74,15 @@ class Mirror:
             known = of_service.get(held.key.date)
             if known is None or _follows(held, known):
                 of_service[held.key.date] = held
+                self.generation += 1
         if place(position) > place(self.extent.position):
             self.extent = Extent(self.extent.epoch, position)
+            self.generation += 1
         self.confirmed_at = confirmed_at
 
     def forget_removals(self, published_before: datetime) -> None:
         """Forget which schedules were removed long ago, so that the memory does not grow for ever."""
+        self.generation += 1
         for sid, of_service in list(self._by_sid.items()):
             kept = {
                 day: held

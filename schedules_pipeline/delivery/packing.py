@@ -4,6 +4,7 @@ gzip is what everybody takes; zstd is smaller, and a tenth of the work to unpack
 """
 
 import gzip
+from collections.abc import Iterator
 from enum import StrEnum
 from threading import local
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import zstandard
 
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 9
+_PIECE_BYTES = 131_072
 
 
 class Coding(StrEnum):
@@ -47,6 +49,10 @@ class Packed(NamedTuple):
                 return self.gzip
             case Coding.IDENTITY:
                 return _unpacking.zstd.decompress(self.zstd, max_output_size=self.size)
+
+    def plain_pieces(self) -> Iterator[bytes]:
+        """The plain bytes piece by piece, for what is large: so much of it is in memory at once and no more."""
+        return zstandard.ZstdDecompressor().read_to_iter(self.zstd, write_size=_PIECE_BYTES)
 
 
 def pack(plain: bytes) -> Packed:

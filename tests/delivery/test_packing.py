@@ -1,6 +1,7 @@
 """Documents, packed."""
 
 import gzip
+from random import Random
 
 import pytest
 import zstandard
@@ -41,3 +42,14 @@ def test_packed_is_smaller(coding: Coding) -> None:
     plain = b'{"broadcasts":[]}' * 100
 
     assert len(pack(plain).coded(coding)) < len(plain) / 10
+
+
+@pytest.mark.parametrize("size", [0, 1, 131_072, 131_073, 1_000_000])
+def test_pieces_together_are_the_plain_bytes(size: int) -> None:
+    """What is read piece by piece is what was packed, and no piece is large."""
+    plain = Random(size).randbytes(size)
+
+    pieces = list(pack(plain).plain_pieces())
+
+    assert b"".join(pieces) == plain
+    assert all(len(piece) <= 131_072 for piece in pieces)

@@ -1,13 +1,14 @@
 """From a representation to a response: conditional, coded, and rendered outside of the event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import cast
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 from starlette.datastructures import State
 
 from schedules_pipeline.delivery.negotiation import choose_coding
@@ -21,6 +22,7 @@ from schedules_pipeline.delivery.representations import (
 
 _NOT_MODIFIED = 304
 _DATES_REMEMBERED = 4_096
+_LARGE_BYTES = 262_144
 
 
 async def answer(request: Request, representation: Representation) -> Response:
@@ -51,7 +53,16 @@ def coded(
     headers["ETag"] = entity_tag(representation.validator, coding)
     if coding is not Coding.IDENTITY:
         headers["Content-Encoding"] = coding
+    elif packed.size > _LARGE_BYTES:
+        headers["Content-Length"] = str(packed.size)
+        return StreamingResponse(_pieces(packed), headers=headers, media_type=representation.media_type)
     return Response(packed.coded(coding), headers=headers, media_type=representation.media_type)
+
+
+async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
+    """Each when the one before it is on its way, so that who asks for much and reads nothing holds no memory."""
+    for piece in packed.plain_pieces():
+        yield piece
 
 
 async def _packed(state: State, representation: Representation) -> Packed:

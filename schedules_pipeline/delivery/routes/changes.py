@@ -14,10 +14,10 @@ from starlette.types import Scope as ASGIScope
 
 from schedules_pipeline.delivery.changes import (
     SCANNED_AT_ONCE,
+    Digests,
     Page,
     Scope,
     change_fields,
-    digest_fields,
     page_fields,
     page_of,
     position_of,
@@ -28,7 +28,7 @@ from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
-from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.caller import Caller, CallerNow
 from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
@@ -50,6 +50,7 @@ _STREAM_HEADERS = {"Cache-Control": NEVER_KEPT, "X-Accel-Buffering": "no"}
 
 def router(delivery: Delivery) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["changes"], responses=PROBLEMS)
+    digests = Digests(delivery.mirror)
 
     @routes.get("/digest", responses={200: {"model": Digest}})
     async def get_digest(
@@ -62,10 +63,9 @@ def router(delivery: Delivery) -> APIRouter:
         """The version of every service and day, removals included: what you have in another one, fetch."""
         chosen = frozenset(Sid(text) for text in sids) or None
         scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
-        body = render_json(digest_fields(delivery.mirror, caller, scope))
+        validator, body = digests.of(caller, scope)
         return await answer(
-            request,
-            Representation(validator_of("digest", body), "application/json", cache_control(0), lambda: body),
+            request, Representation(validator, "application/json", cache_control(0), lambda: body)
         )
 
     @routes.get("/changes", responses={200: {"model": Changes}, **CURSOR_PROBLEMS})
@@ -190,11 +190,17 @@ async def _events(
     ends: then it comes back to another, with its cursor.
     """
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
+    # At the beginning and when it has been quiet: when others' services change is nobody's business.
+    is_place_due = True
     while True:
-        yield b"".join(_event(page.after.epoch, entry) for entry in page.entries)
-        yield _place(page.after)
+        if page.entries:
+            yield b"".join(_event(page.after.epoch, entry) for entry in page.entries)
+        if is_place_due:
+            yield _place(page.after)
+        is_place_due = False
         if _is_level(delivery, page):
-            await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
+            came, _ = await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
+            is_place_due = not came
         if delivery.tail.is_closed:
             return
         try:

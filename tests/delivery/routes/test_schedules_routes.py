@@ -15,7 +15,7 @@ from delivery_stage import DeliveryStage
 from pydantic import BaseModel
 from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, ScheduleRemoved, Slot
 
-from schedules_pipeline.delivery.routes import documented
+from schedules_pipeline.delivery.routes import answering, documented
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
 
@@ -364,3 +364,17 @@ def test_what_many_ask_for_at_once_is_rendered_once(
     contents = asyncio.run(ask_all())
 
     assert (len(contents), len(rendered)) == (1, 1)
+
+
+def test_large_plain_answers_come_in_pieces(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is large and asked for plain is the same, with its length said before; only it is not made at once."""
+    whole = stage.client().get("/v1/schedules/alder?from=2026-03-28", headers={"Accept-Encoding": "identity"})
+    monkeypatch.setattr(answering, "_LARGE_BYTES", 100)
+
+    in_pieces = stage.client().get(
+        "/v1/schedules/alder?from=2026-03-28", headers={"Accept-Encoding": "identity"}
+    )
+
+    assert in_pieces.content == whole.content
+    assert in_pieces.headers["content-length"] == str(len(whole.content))
+    assert in_pieces.headers["etag"] == whole.headers["etag"]
