@@ -130,14 +130,8 @@ class _Connection(HTTPConnection):
         super().request(*args, **options)
 
 
-class _SecureConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _under_way.deadline.watch(self)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        _under_way.deadline.watch(self)
-        super().request(*args, **options)
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS: the plain one's methods stand before those of HTTPS."""
 
 
 class _Pool(HTTPConnectionPool):

@@ -66,7 +66,6 @@ class _Meter:
 class _Entry:
     partner: Partner
     key: ApiKey
-    meter: _Meter
 
 
 class Admission:
@@ -102,11 +101,7 @@ class Admission:
             for name, meter in meters.items():
                 meter.day, meter.used = day, used_today.get(name, 0) + not_stored.get(name, 0)
             self._meters = meters
-            self._entries = {
-                key.id: _Entry(partner, key, meters[partner.name])
-                for partner in partners
-                for key in partner.keys
-            }
+            self._entries = {key.id: _Entry(partner, key) for partner in partners for key in partner.keys}
 
     def admit(self, key_text: str | None, now: datetime) -> Partner:
         """The partner whose key it is, and one request of its limits.
@@ -115,16 +110,12 @@ class Admission:
         look alike; ``TOO_MANY_REQUESTS`` beyond a limit, which then costs nothing of it; ``UNAVAILABLE`` where
         partners have never been read.
         """
-        entry = self._find(key_text, now)
-        with self._lock:
-            self._take_one(entry, now)
-        return entry.partner
+        partner = self.identify(key_text, now)
+        self.take_one(partner, now)
+        return partner
 
     def identify(self, key_text: str | None, now: datetime) -> Partner:
-        """The same, but it costs nothing: for a stream that goes on, to see whether its key still holds."""
-        return self._find(key_text, now).partner
-
-    def _find(self, key_text: str | None, now: datetime) -> _Entry:
+        """Whose key it is, at no cost: to count what is refused to it, and whether it still holds for a stream."""
         if self._entries is None:
             raise _try_again(UNAVAILABLE, "Who may read is not known yet: try again in a few seconds.")
         if not key_text:
@@ -137,12 +128,17 @@ class Admission:
             raise _unknown(
                 "This API key is not known, has been revoked, or has expired: ask whoever gave it to you."
             )
-        return entry
+        return entry.partner
 
     # How much.
 
-    def _take_one(self, entry: _Entry, now: datetime) -> None:
-        partner, meter = entry.partner, entry.meter
+    def take_one(self, partner: Partner, now: datetime) -> None:
+        """One request of its limits; raises ``TOO_MANY_REQUESTS`` as :meth:`admit` does."""
+        with self._lock:
+            self._take(partner, self._meters.get(partner.name) or _Meter(), now)
+
+    @staticmethod
+    def _take(partner: Partner, meter: _Meter, now: datetime) -> None:
         minute, day, at = partner.requests_per_minute, partner.requests_per_day, now.timestamp()
         meter.bring_up_to(at, minute)
         if meter.left < _ONE:

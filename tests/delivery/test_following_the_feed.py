@@ -159,7 +159,7 @@ class History:
 
 @pytest.mark.parametrize("services", [("*",), ("alder",)])
 @given(seed=st.integers(0, 1_000_000), length=st.integers(5, 60))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_who_follows_ends_with_what_is_published(services: tuple[str, ...], seed: int, length: int) -> None:
     """Whatever happens meanwhile, whoever follows holds in the end exactly the published bytes of its services."""
     history = History(seed, services)

@@ -58,8 +58,9 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, counting: "_Counting") -> None:
         now, key = self._delivery.clock(), _key_of(Headers(scope=scope))
-        partner = self._delivery.admission.admit(key, now)
+        partner = self._delivery.admission.identify(key, now)
         counting.partner = partner.name
+        self._delivery.admission.take_one(partner, now)
         self._require_service(partner, now)
         counting.headers = self._marks(now) | self._delivery.admission.fields(partner, now)
         scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, key)

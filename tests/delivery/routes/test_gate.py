@@ -302,6 +302,22 @@ def test_more_requests_than_agreed_are_refused(stage: DeliveryStage) -> None:
     assert small.get(_SCHEDULE).status_code == 200
 
 
+def test_what_is_refused_beyond_a_limit_is_counted_as_the_partner_s(stage: DeliveryStage) -> None:
+    """Who asks too often is seen in its own usage, and not among requests that nobody knows."""
+    stage.add_partner(Partner("small", stage.clock(), requests_per_minute=2))
+    stage.keep_up()
+    small = stage.client("small")
+    _used(stage)
+
+    for _ in range(5):
+        small.get(_SCHEDULE)
+
+    used = _used(stage)
+    assert used["small", UsageKind.REQUESTS, "none", "429"] == 3
+    assert used["small", UsageKind.PROBLEMS, "", "too-many-requests"] == 3
+    assert not any(name == NOBODY for name, *_ in used)
+
+
 def test_revoked_key_is_refused_from_the_next_round_on(stage: DeliveryStage) -> None:
     """Once partners were read again, a key that is no longer there opens nothing."""
     acme = stage.client()
