@@ -59,8 +59,11 @@ def import_(session: Session, path: Path, as_json: bool) -> None:
     book = session.pipeline.store.partners
     entered: list[str] = []
     kept: list[str] = []
+    known = {partner.name for partner in book.all()}
     for partner in _read(path):
-        (entered if book.create(partner) else kept).append(partner.name)
+        # An equal one would be created again as if the answer had been lost; it is there all the same.
+        is_new = partner.name not in known and book.create(partner)
+        (entered if is_new else kept).append(partner.name)
     if as_json:
         print_json({"entered": entered, "kept": kept})
     else:

@@ -19,6 +19,7 @@ from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
 from schedules_pipeline.formats.delivered_file import FORMAT_NAMES
 from schedules_pipeline.formats.webhook_signature import derive_secret, render_secret
 from schedules_pipeline.formats.webhook_target import parse_prefix, parse_webhook_address
+from schedules_pipeline.ports.served import ServedSource
 
 if TYPE_CHECKING:
     from schedules_pipeline.workflows.manage_subscriptions import SubscriptionDesk
@@ -291,12 +292,23 @@ def _typed(read: Callable[[], _T]) -> _T:
         raise click.UsageError(str(error)) from error
 
 
-def _state(standing: Standing) -> str:
+def _state(session: Session, standing: Standing) -> str:
     if standing.progress.set_aside is not None:
         return "set aside"
     if standing.subscription.is_paused:
         return "paused"
+    if _waits_for_the_switch(session, standing.subscription.partner):
+        return "before the switch"
     return "failing" if standing.progress.failures else "well"
+
+
+def _waits_for_the_switch(session: Session, name: str) -> bool:
+    """Its partner is served by the old system, so it is told nothing, and nothing is wrong."""
+    store = session.pipeline.store
+    partner = store.partners.one(name)
+    if partner is None or partner.is_preview or partner.is_operator:
+        return False
+    return store.served.current().source is not ServedSource.OURS
 
 
 def _row(session: Session, standing: Standing) -> list[object]:
@@ -307,7 +319,7 @@ def _row(session: Session, standing: Standing) -> list[object]:
         subscription.name,
         subscription.partner,
         subscription.kind,
-        _state(standing),
+        _state(session, standing),
         behind,
         told,
         progress.problem,
@@ -333,7 +345,7 @@ def _fields(session: Session, standing: Standing) -> dict[str, object]:
         "target": subscription.target,
         "formats": list(subscription.formats),
         "created_at": subscription.created_at,
-        "state": _state(standing),
+        "state": _state(session, standing),
         "behind_seconds": round(_behind_seconds(session, standing), 3),
         "cursor": render_cursor(Extent(progress.epoch, progress.position)),
         "delivered_at": progress.delivered_at,

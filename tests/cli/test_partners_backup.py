@@ -56,6 +56,16 @@ def test_who_is_there_stays_as_it_is(stage: Stage, key: str, tmp_path: Path) -> 
     assert birch.services == ("birch_*",)
 
 
+def test_who_is_there_unchanged_is_not_said_to_be_entered(stage: Stage, key: str, tmp_path: Path) -> None:
+    """A file that is read back at once enters nobody."""
+    file = tmp_path / "partners"
+    stage.run("partners", "export", "-o", file)
+
+    document = stage.run_for_json("partners", "import", file)
+
+    assert document == {"entered": [], "kept": ["acme", "birch"]}
+
+
 def test_a_file_that_is_there_is_not_overwritten(stage: Stage, key: str, tmp_path: Path) -> None:
     """Unless the operator says so."""
     file = tmp_path / "partners"

@@ -20,7 +20,7 @@ def ready(published: Stage) -> Stage:
     """One partner, and all settings that are needed."""
     settings = Settings(webhook_master_secret=SecretStr(_MASTER), files_bucket="files")
     published.session.__dict__["settings"] = settings
-    published.store.partners.create(Partner("harbour", published.clock()))
+    published.store.partners.create(Partner("harbour", published.clock(), is_preview=True))
     published.store.coldstarts.begin_epoch("life-1")
     return published
 
@@ -198,6 +198,15 @@ def test_who_was_not_told_is_behind(registered: Stage) -> None:
 
     assert replayed["behind_seconds"] < shown["behind_seconds"]
     assert shown["behind_seconds"] >= 300
+
+
+def test_who_is_served_by_the_old_system_is_said_to_be(registered: Stage) -> None:
+    """Until the switch such a partner is told nothing, and nothing is wrong with that."""
+    for preview in ("no", "yes"):
+        registered.run("partners", "change", "harbour", "--preview", preview)
+        states = {each["state"] for each in registered.run_for_json("push", "list")["subscriptions"]}
+
+        assert states == {"before the switch" if preview == "no" else "well"}
 
 
 def test_an_empty_list_says_how_to_fill_it(stage: Stage) -> None:

@@ -167,15 +167,23 @@ def version_of(change: Change, zone: ZoneInfo) -> Version:
     )
 
 
-def parity_of(comparison: Comparison, seq: int) -> Parity:
+def parity_of(comparison: Comparison, seq: int, zone: ZoneInfo) -> Parity:
     return Parity(
         comparison.verdict.value,
         comparison.reason,
-        comparison.generated_at,
+        _generated(comparison.generated_at, zone),
         comparison.seq == seq,
         comparison.difference_count,
         comparison.differences[:_MOST_DIFFERENCES],
     )
+
+
+def _generated(at: str, zone: ZoneInfo) -> str:
+    """As other moments are written; what is none as it stands, for where nothing was compared it is empty."""
+    try:
+        return moment(datetime.fromisoformat(at), zone)
+    except ValueError:
+        return at
 
 
 def latest_of(change: Change, name: str, zone: ZoneInfo, *, tells_why: bool) -> Latest:

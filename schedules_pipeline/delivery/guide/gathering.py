@@ -175,7 +175,7 @@ class Guide:
             return None, None, None
         seconds = next((seconds_from_notification(change) for change in changes if change.seq == seq), None)
         versions = [version_of(change, zone) for change in changes[:MOST_VERSIONS]]
-        return versions, seconds, parity_of(compared, seq) if compared else None
+        return versions, seconds, parity_of(compared, seq, zone) if compared else None
 
 
 def _minute(now: datetime) -> str:

@@ -43,7 +43,12 @@ def router(delivery: Delivery) -> APIRouter:
         """What a type of problem means."""
         for kind in KINDS:
             if kind.name == name:
-                return {"type": f"/problems/{name}", "status": kind.status, "title": kind.title}
+                return {
+                    "type": f"/problems/{name}",
+                    "status": kind.status,
+                    "title": kind.title,
+                    "explanation": kind.explanation,
+                }
         raise Problem(NOT_FOUND, f"There is no type of problem called {name[:40]!r}.")
 
     return routes

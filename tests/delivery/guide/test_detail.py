@@ -3,6 +3,7 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from delivery.guides import NOON, key, showing
 
 from schedules_pipeline.delivery.guide.detail import (
@@ -73,8 +74,16 @@ def test_a_comparison_of_an_earlier_version_is_known_as_such() -> None:
     """Only the latest version's says something of what is shown."""
     comparison = Comparison(6, Verdict.DIFFERS, "2026-03-10T11:00:00Z", "", 1, (("w1", "title", "A", "B"),))
 
-    assert not parity_of(comparison, 7).is_of_this
-    assert parity_of(comparison, 6).differences == (("w1", "title", "A", "B"),)
+    assert not parity_of(comparison, 7, _ZONE).is_of_this
+    assert parity_of(comparison, 6, _ZONE).differences == (("w1", "title", "A", "B"),)
+
+
+@pytest.mark.parametrize(
+    ("at", "written"), [("2026-03-10T11:00:00.25+00:00", "10 Mar 2026, 11:00:00 GMT"), ("", "")]
+)
+def test_the_old_system_s_time_is_written_as_all_others(at: str, written: str) -> None:
+    """In the zone of the page and to the second; where nothing was compared there is none."""
+    assert parity_of(Comparison(6, Verdict.DIFFERS, at), 6, _ZONE).generated_at == written
 
 
 def test_partners_are_not_told_why() -> None:

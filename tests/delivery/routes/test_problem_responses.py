@@ -135,3 +135,4 @@ def test_every_type_explains_itself(stage: DeliveryStage, kind: ProblemKind) -> 
     answer = stage.client(None).get(f"/problems/{kind.name}")
 
     assert answer.json()["title"] == kind.title
+    assert answer.json()["explanation"] == kind.explanation != ""
