@@ -16,6 +16,9 @@ from schedules_pipeline.settings import Settings, load_settings
 
 _ANSWERS_END_WITHIN_SECONDS = 3
 _NOT_STARTED = 3
+_STORE_ANSWERS_WITHIN_SECONDS = 3.0
+"""Longer than a read of the feed blocks; who asks a store that hangs is to be told soon."""
+
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Not the usual 700: a thousand who wait and are answered at once make so many more objects that all that is held
 would be searched for cycles several times over, which takes a third of the time.
@@ -51,7 +54,7 @@ class DeliveryServer(uvicorn.Server):
 def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
-    delivery = build_delivery(build_store(settings), settings, utc_now)
+    delivery = build_delivery(build_store(settings, _STORE_ANSWERS_WITHIN_SECONDS), settings, utc_now)
     server = DeliveryServer(delivery, settings)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     server.run()

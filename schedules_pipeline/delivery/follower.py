@@ -73,6 +73,8 @@ class Follower:
         while not stop.is_set():
             try:
                 self.follow()
+                if is_away:
+                    _log.info("following goes on")
                 is_away = False
             except Exception as error:  # noqa: BLE001 - a thread that ends would leave everybody with what is old
                 if not is_away:

@@ -56,6 +56,8 @@ def _repeat(action: Callable[[], None], stop: Event) -> None:
         is_last = stop.is_set()
         try:
             action()
+            if is_away:
+                _log.info("upkeep goes on")
             is_away = False
         except Exception as error:  # noqa: BLE001 - a thread that ends would let in whose key was revoked since
             if not is_away:

@@ -121,7 +121,7 @@ class Partner:
     services: tuple[str, ...] = ("*",)
     is_operator: bool = False
     is_preview: bool = False
-    requests_per_minute: int = 600
+    requests_per_minute: int = 1_200
     requests_per_day: int = 200_000
     waiting_at_once: int = 20
     keys: tuple[ApiKey, ...] = ()

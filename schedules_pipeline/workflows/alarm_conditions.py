@@ -102,7 +102,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         _upstream_unreachable(facts),
         *_publishing(facts, thresholds, now),
         _set_aside(facts),
-        _queue_not_drained(facts, thresholds),
+        _queue_not_drained(facts, thresholds, now),
         _dead_letters(facts),
         _input_refused(facts),
         _checks_failed(facts),
@@ -177,8 +177,12 @@ def _push_set_aside(facts: Facts) -> Condition | None:
     return Condition(AlarmName.PUSH_SET_ASIDE, Severity.ERROR, summary, _examples(facts.push_set_aside))
 
 
-def _queue_not_drained(facts: Facts, thresholds: Thresholds) -> Condition | None:
+def _queue_not_drained(facts: Facts, thresholds: Thresholds, now: datetime) -> Condition | None:
+    """Not while a coldstart holds up the intake, nor for as long afterwards as a message may wait in any case."""
     if facts.coldstart and not facts.coldstart.stage.is_final:
+        return None
+    ended_at = facts.coldstart.ended_at if facts.coldstart else None
+    if ended_at is not None and now - ended_at <= thresholds.queue_after:
         return None
     slow = {name: q for name, q in facts.queues.items() if q and q.oldest > thresholds.queue_after}
     if not slow:

@@ -260,6 +260,15 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
             },
             id="messages wait while a coldstart holds the intake",
         ),
+        pytest.param(
+            {
+                "coldstart": _coldstart(
+                    Stage.FINISHED, ended_at=_NOW - 5 * _MINUTE, request=replace(_REQUEST, by_itself=False)
+                ),
+                "queues": _waiting(14 * 24 * _HOUR),
+            },
+            id="messages wait that a coldstart held up, or nobody has polled yet",
+        ),
     ],
 )
 def test_what_is_within_bounds_is_no_condition(facts: Mapping[str, Any]) -> None:

@@ -92,7 +92,7 @@ class Gate:
         confirmed_at = self._delivery.mirror.confirmed_at
         if confirmed_at is None:
             return {}
-        marks = {"Schedules-As-Of": confirmed_at.isoformat(timespec="seconds")}
+        marks = {"Schedules-As-Of": f"{confirmed_at:%Y-%m-%dT%H:%M:%SZ}"}
         if self._delivery.rules.staleness.is_stale(confirmed_at, now):
             marks["Schedules-Stale"] = "?1"
         return marks
