@@ -20,6 +20,7 @@ from schedules_pipeline.ports.parity import ParityTrend, Requirements
 from schedules_pipeline.ports.partners import PartnerBook
 from schedules_pipeline.ports.passes import PassLog
 from schedules_pipeline.ports.presence import PublisherPresence
+from schedules_pipeline.ports.pulses import DeliveryPulses
 from schedules_pipeline.ports.references import ReferenceIndex
 from schedules_pipeline.ports.schedules import ScheduleStore
 from schedules_pipeline.ports.served import ServedBook
@@ -78,6 +79,7 @@ class Store:
     alarms: AlarmBook
     partners: PartnerBook
     subscriptions: SubscriptionBook
+    pulses: DeliveryPulses
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,4 +281,5 @@ def watched_of(store: Store, upstreams: Upstreams) -> Watched:
         },
         upstreams.legacy,
         store.subscriptions,
+        store.pulses,
     )

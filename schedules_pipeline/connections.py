@@ -49,6 +49,7 @@ from schedules_pipeline.adapters.redis.parity import RedisParityTrend
 from schedules_pipeline.adapters.redis.partners import RedisPartnerBook
 from schedules_pipeline.adapters.redis.passes import RedisPassLog
 from schedules_pipeline.adapters.redis.presence import RedisPublisherPresence
+from schedules_pipeline.adapters.redis.pulses import RedisDeliveryPulses
 from schedules_pipeline.adapters.redis.references import RedisReferenceIndex
 from schedules_pipeline.adapters.redis.schedules import RedisScheduleStore
 from schedules_pipeline.adapters.redis.served import RedisServedBook
@@ -100,6 +101,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         RedisAlarmBook(link, keys),
         RedisPartnerBook(link, keys),
         RedisSubscriptionBook(link, keys),
+        RedisDeliveryPulses(link, keys),
     )
 
 

@@ -47,6 +47,7 @@ from schedules_pipeline.ports.parity import ParityPoint
 from schedules_pipeline.ports.partners import USAGE_KEPT_DAYS, UsageCounts, UsageLine
 from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.ports.schedules import DISTRUSTED, Commit, Committed, Outcome, ScheduleState
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.served import NEVER_SWITCHED, Served
 from schedules_pipeline.ports.subscriptions import Lease
 from schedules_pipeline.ports.upstream import Message, QueueDepth, SourceObject
@@ -1413,6 +1414,24 @@ class FakeServedBook(Fake):
         return True
 
 
+class FakeDeliveryPulses(Fake):
+    """Implements :class:`~schedules_pipeline.ports.pulses.DeliveryPulses`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._pulses: dict[DeliveryProcess, datetime] = {}
+
+    @answered
+    @step
+    def beat(self, process: DeliveryProcess, now: datetime) -> None:
+        self._pulses[process] = now
+
+    @answered
+    @step
+    def all(self) -> dict[DeliveryProcess, datetime]:
+        return dict(self._pulses)
+
+
 class FakeSubscriptionBook(Fake):
     """Implements :class:`~schedules_pipeline.ports.subscriptions.SubscriptionBook`; also for several threads."""
 
@@ -1765,6 +1784,7 @@ class FakeStore:
     alarms: FakeAlarmBook
     partners: FakePartnerBook
     subscriptions: FakeSubscriptionBook
+    pulses: FakeDeliveryPulses
 
     def as_store(self) -> Store:
         return Store(
@@ -1787,6 +1807,7 @@ class FakeStore:
             self.alarms,
             self.partners,
             self.subscriptions,
+            self.pulses,
         )
 
 
@@ -1839,6 +1860,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         FakeAlarmBook(conditions),
         FakePartnerBook(conditions, clock),
         FakeSubscriptionBook(conditions),
+        FakeDeliveryPulses(conditions),
     )
 
 

@@ -24,6 +24,7 @@ from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.domain.subscriptions import SubscriptionKind
 from schedules_pipeline.errors import ConfigurationError, PipelineError
 from schedules_pipeline.logs import configure_logs
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.settings import Settings, load_settings
 from schedules_pipeline.workflows.push import FeedExtent, Pusher, PushOutcome, PushReport
 
@@ -70,7 +71,9 @@ class PushService:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def look(self) -> FeedExtent:
-        """Begin a turn of every subscription that there is something for, and note those that have ended."""
+        """Begin a turn of every subscription that there is something for, note those that have ended, and leave a
+        pulse.
+        """
         self._collect()
         feed, epoch = self._store.feed, self._store.coldstarts.epoch()
         extent = FeedExtent(feed.last_position(), feed.complete_after(), epoch.id if epoch else "")
@@ -78,6 +81,7 @@ class PushService:
             name = standing.subscription.name
             if self._is_free(name) and self._pusher.has_something_for(standing, extent):
                 self._under_way[name] = self._pool.submit(self._pusher.push, name, self._stopping.is_set)
+        self._store.pulses.beat(DeliveryProcess.PUSHER, self._pusher.clock())
         return extent
 
     def _is_free(self, name: str) -> bool:

@@ -39,6 +39,7 @@ class AlarmName(StrEnum):
     COLDSTART_BY_ITSELF = "coldstart-by-itself"
     COLDSTART_STALLED = "coldstart-stalled"
     PUSH_SET_ASIDE = "push-set-aside"
+    DELIVERY_SILENT = "delivery-silent"
 
 
 class Severity(StrEnum):

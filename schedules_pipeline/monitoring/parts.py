@@ -44,6 +44,7 @@ def parts_of(pipeline: Pipeline) -> Mapping[str, Part]:
         "polls": partial(_polls, pipeline),
         "usage": partial(_usage, pipeline),
         "push": partial(_push, pipeline),
+        "pulses": partial(_pulses, pipeline),
     }
     for name, (queue, dead_letters) in queues.items():
         readers[name] = partial(_queue, pipeline, name, queue)
@@ -178,6 +179,11 @@ def _push(pipeline: Pipeline) -> Iterator[Sample]:
         yield Sample("schedules_push_lag_seconds", labels, lag.total_seconds())
         yield Sample("schedules_push_failures", labels, progress.failures)
         yield Sample("schedules_push_set_aside", labels, progress.set_aside is not None)
+
+
+def _pulses(pipeline: Pipeline) -> Iterator[Sample]:
+    for process, at in pipeline.store.pulses.all().items():
+        yield Sample("schedules_delivery_pulse_timestamp_seconds", (process.value,), at.timestamp())
 
 
 def _queue(pipeline: Pipeline, name: QueueName, queue: NotificationQueue) -> Iterator[Sample]:

@@ -121,6 +121,12 @@ _ALL = (
         ("subscription",),
         "1 where it is told nothing until an operator resumes it, else 0.",
     ),
+    # Who is at work.
+    _gauge(
+        "delivery_pulse_timestamp_seconds",
+        ("process",),
+        "When a round of such a process last went well, for those that ever ran.",
+    ),
     # The scrape itself.
     _gauge("scrape_errors", ("part",), "1 for a part of this scrape that could not be read, else 0."),
 )

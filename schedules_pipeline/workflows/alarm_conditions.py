@@ -18,6 +18,7 @@ from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
 from schedules_pipeline.ports.passes import PassName, PassRecord
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.upstream import QueueDepth
 from schedules_pipeline.ports.work import Backlog, Origin
 from schedules_pipeline.workflows.check_schedules import CheckName
@@ -34,6 +35,9 @@ _TWO_LOOKS = timedelta(seconds=20)
 _COLDSTART_SILENT_AFTER = timedelta(minutes=5)
 _COLDSTART_SHOWN_FOR = timedelta(minutes=10)
 """A coldstart that began by itself and was short must still be seen."""
+_PULSE_MISSED_AFTER = timedelta(minutes=2)
+_PULSE_FORGOTTEN_AFTER = timedelta(days=7)
+"""A process that was switched off for good is not missed for ever."""
 
 _CHANGES = {Origin.SCHEDULE, Origin.CATALOGUE, Origin.OPERATOR}
 """What somebody waits for; the others are passes over everything, and have alarms of their own."""
@@ -94,6 +98,7 @@ class Facts:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     failed_runs: Sequence[FailedRun] = ()
     push_set_aside: Mapping[str, str] = field(default_factory=dict)
+    pulses: Mapping[DeliveryProcess, datetime] = field(default_factory=dict)
 
 
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
@@ -114,6 +119,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         _coldstart_by_itself(facts, now),
         _coldstart_stalled(facts, now),
         _push_set_aside(facts),
+        _delivery_silent(facts, now),
     )
     return Findings(tuple(c for c in found if c is not None), _undecided(facts))
 
@@ -175,6 +181,20 @@ def _push_set_aside(facts: Facts) -> Condition | None:
         return None
     summary = f"{_count(len(facts.push_set_aside), 'subscription')} told nothing any more until resumed"
     return Condition(AlarmName.PUSH_SET_ASIDE, Severity.ERROR, summary, _examples(facts.push_set_aside))
+
+
+def _delivery_silent(facts: Facts, now: datetime) -> Condition | None:
+    """A kind that never left a pulse is not run here. After our store was away the processes are given two looks to
+    come back.
+    """
+    ages = {process: now - facts.pulses[process] for process in sorted(facts.pulses)}
+    silent = {p: age for p, age in ages.items() if _PULSE_MISSED_AFTER < age <= _PULSE_FORGOTTEN_AFTER}
+    if not silent:
+        return None
+    texts = [f"{process} for {_duration(age)}" for process, age in silent.items()]
+    details = {process.value: f"{facts.pulses[process]:%Y-%m-%dT%H:%M:%SZ}" for process in silent}
+    summary = f"no sign of life: {', '.join(texts)}"
+    return Condition(AlarmName.DELIVERY_SILENT, Severity.ERROR, summary, details, patience=_TWO_LOOKS)
 
 
 def _queue_not_drained(facts: Facts, thresholds: Thresholds, now: datetime) -> Condition | None:

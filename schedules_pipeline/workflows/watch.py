@@ -33,6 +33,7 @@ from schedules_pipeline.ports.intake import IntakeNotes, QueueName
 from schedules_pipeline.ports.journal import Comparisons, Counters, FailingChecks, RefusedInput
 from schedules_pipeline.ports.passes import PassLog, PassName
 from schedules_pipeline.ports.presence import PublisherPresence
+from schedules_pipeline.ports.pulses import DeliveryPulses
 from schedules_pipeline.ports.subscriptions import SubscriptionBook
 from schedules_pipeline.ports.upstream import LegacyKeyspace, NotificationQueue, QueueDepth
 from schedules_pipeline.ports.work import WorkQueue
@@ -70,6 +71,7 @@ class Watched:
     dead_letters: Mapping[str, NotificationQueue]
     legacy: LegacyKeyspace
     subscriptions: SubscriptionBook
+    pulses: DeliveryPulses
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ class Watch:
                 for standing in watched.subscriptions.all()
                 if standing.progress.set_aside
             },
+            pulses=watched.pulses.all(),
         )
 
     def _turn(self, found: Findings, now: datetime) -> list[Notice]:

@@ -38,7 +38,7 @@ def test_there_is_a_rule_for_every_condition() -> None:
         *("publisher-missing", "backlog-growing", "schedules-late", "schedules-set-aside"),
         *("dead-letters", "queue-not-drained", "input-refused", "differs-from-the-old-system"),
         *("collection-missed", "reconciliation-missed", "reconciliation-found-differences", "pass-failed"),
-        *("coldstart-stalled", "push-set-aside", "metrics-incomplete"),
+        *("coldstart-stalled", "push-set-aside", "delivery-silent", "metrics-incomplete"),
     }
     assert pages <= _PAGES
 

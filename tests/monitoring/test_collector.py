@@ -19,6 +19,7 @@ from schedules_pipeline.ports.intake import QueueName
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
 from schedules_pipeline.ports.partners import NOBODY, UsageKind, UsageLine
 from schedules_pipeline.ports.passes import PassName, PassReport
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.upstream import QueueDepth
 from schedules_pipeline.ports.work import Failure
 
@@ -329,6 +330,18 @@ def test_a_subscription_that_is_set_aside_is_shown_as_such() -> None:
     assert stage.scrape().value("schedules_push_set_aside", subscription="gone") == 1
 
 
+def test_pulses_are_shown_of_the_processes_that_ever_ran() -> None:
+    """When each was last at work, and nothing of one that nobody runs."""
+    stage = Stage()
+    stage.store.pulses.beat(DeliveryProcess.DELIVERY, stage.clock())
+
+    scrape = stage.scrape()
+
+    name = "schedules_delivery_pulse_timestamp_seconds"
+    assert scrape.value(name, process="delivery") == stage.clock().timestamp()
+    assert scrape.value(name, process="pusher") is None
+
+
 def _fill(stage: Stage) -> None:
     """Whatever some metric is about exists."""
     now = stage.clock()
@@ -340,6 +353,7 @@ def _fill(stage: Stage) -> None:
     stage.store.partners.add_usage(now.date(), _USAGE)
     hook = Subscription("hook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
     stage.store.subscriptions.create(hook, Progress("0", "scraped"))
+    stage.store.pulses.beat(DeliveryProcess.DELIVERY, now)
     _raise_alarm(stage)
 
 

@@ -24,6 +24,7 @@ _NOT_ON_THE_PAGE = {
     "schedules_notifications_received_total",
     # For the rules: instants that say something only against others.
     *("schedules_coldstart_alive_timestamp_seconds", "schedules_pass_last_timestamp_seconds"),
+    "schedules_delivery_pulse_timestamp_seconds",
 }
 
 

@@ -12,6 +12,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.ports.coldstart import Coldstart, Request, Stage
 from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
 from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.upstream import QueueDepth
 from schedules_pipeline.ports.work import Backlog, Origin
 from schedules_pipeline.workflows.alarm_conditions import (
@@ -97,6 +98,16 @@ _RULES = [
         {"push_set_aside": {"harbour-webhook": "answered with status 410", "harbour-files": "no bucket"}},
         "push-set-aside: 2 subscriptions told nothing any more until resumed",
         id="subscriptions",
+    ),
+    pytest.param(
+        {
+            "pulses": {
+                DeliveryProcess.PUSHER: _NOW - 168 * _HOUR,
+                DeliveryProcess.DELIVERY: _NOW - 2 * _MINUTE - _SECOND,
+            }
+        },
+        "delivery-silent: no sign of life: delivery for 2 min, pusher for 168 h",
+        id="silent",
     ),
     pytest.param(
         {"queues": _waiting(5 * _MINUTE + _SECOND)},
@@ -219,6 +230,11 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
     [
         pytest.param({"backlog": _dirty(30 * _SECOND)}, id="a publisher has half a minute to come"),
         pytest.param({"backlog": _dirty(-_HOUR)}, id="not due yet"),
+        pytest.param({"pulses": {DeliveryProcess.DELIVERY: _NOW - 2 * _MINUTE}}, id="a pulse may be late"),
+        pytest.param(
+            {"pulses": {DeliveryProcess.PUSHER: _NOW - 168 * _HOUR - _SECOND}}, id="a pulse that is forgotten"
+        ),
+        pytest.param({"pulses": {DeliveryProcess.PUSHER: _NOW + _HOUR}}, id="a clock that is ahead"),
         pytest.param({"backlog": _dirty(5 * _MINUTE), "publisher": "run"}, id="backlog"),
         pytest.param({"pending_since": {Origin.SCHEDULE: _NOW - 15 * _MINUTE}}, id="late"),
         pytest.param({"pending_since": {Origin.COLDSTART: _NOW - 9 * _HOUR}}, id="a coldstart is no change"),

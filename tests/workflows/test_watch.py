@@ -14,6 +14,7 @@ from schedules_pipeline.domain.subscriptions import Progress, Subscription, Subs
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.ports.alarms import Notifier
 from schedules_pipeline.ports.passes import PassName
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.work import Cause, Mark, Origin
 from schedules_pipeline.workflows.alarm_conditions import FailedRun, Thresholds
 from schedules_pipeline.workflows.watch import Watch
@@ -124,6 +125,7 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
     aside = Progress("0", "life").given_up("answered with status 410", now)
     hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
     stage.store.subscriptions.create(hook, aside)
+    stage.store.pulses.beat(DeliveryProcess.PUSHER, now - timedelta(hours=1))
 
     stage.look()
     stage.look()
@@ -131,6 +133,7 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
     assert sorted(stage.first.told()) == [
         "raised checks-failed",
         "raised dead-letters",
+        "raised delivery-silent",
         "raised publisher-missing",
         "raised push-set-aside",
         "raised queue-not-drained",

@@ -15,6 +15,35 @@ _SCHEME = "apiKey"
 _OPEN_TAG = "health"
 _FRAMEWORK_STATUS = "422"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
+_CONDITIONAL = frozenset(
+    {
+        "list_services",
+        "get_schedule",
+        "get_days",
+        "get_services_of_a_day",
+        "get_services_of_a_day_in_a_format",
+        "get_digest",
+        "get_now_next",
+        "get_broadcasts",
+        "get_available",
+        "get_coming",
+    }
+)
+"""The operations whose answers have a validator."""
+
+_ETAG = {
+    "ETag": {
+        "description": "A strong validator, another for every version, format and coding.",
+        "schema": {"type": "string"},
+    }
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what you have; the answer is 304 where that is the latest.",
+    "schema": {"type": "string", "maxLength": 4_096},
+}
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 
 
@@ -41,6 +70,10 @@ def _complete(document: dict[str, Any]) -> None:
     for operation in _operations(document):
         if _OPEN_TAG in operation.get("tags", ()):
             operation["security"] = []
+        if operation["operationId"] in _CONDITIONAL:
+            operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+            operation["responses"]["304"] = {"description": "You have it.", "headers": _ETAG}
+            operation["responses"]["200"]["headers"] = _ETAG
         operation["responses"] = dict(_responses(operation["responses"]))
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 from delivery_stage import DeliveryStage
+from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
 
 
@@ -97,3 +100,34 @@ def _is_limited(schema: Any) -> bool:
     kinds = schema.get("anyOf", [schema])
     limits = {"maxLength", "maximum", "maxItems", "pattern", "enum", "format", "$ref", "const"}
     return all(kind.get("type") in {"null", "boolean"} or limits & kind.keys() for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("operation", "address"),
+    [
+        ("list_services", "/v1/services"),
+        ("get_schedule", "/v1/schedules/alder/2026-03-28"),
+        ("get_days", "/v1/schedules/alder?from=2026-03-28"),
+        ("get_services_of_a_day", "/v1/schedules?date=2026-03-28"),
+        ("get_services_of_a_day_in_a_format", "/v1/schedules.xmltv?date=2026-03-28"),
+        ("get_digest", "/v1/digest"),
+        ("get_changes", f"/v1/changes?since={render_cursor(Extent('', '0'))}"),
+        ("get_now_next", "/v1/now-next"),
+        ("get_broadcasts", "/v1/programmes/p0000001/broadcasts"),
+        ("get_available", "/v1/catalogue/available"),
+        ("get_coming", "/v1/catalogue/coming"),
+    ],
+)
+def test_what_has_a_validator_is_documented_so(document: Any, operation: str, address: str) -> None:
+    """Who is given an `ETag` reads in the document that it may be sent again, and nobody else does."""
+    stage = DeliveryStage()
+    stage.publish([SchedulePut(KEYS[0], (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], None)))])
+    stage.follow()
+
+    answer = stage.client().get(address)
+
+    documented = next(found for _, found in _operations(document) if found["operationId"] == operation)
+    names = [parameter["name"] for parameter in documented.get("parameters", [])]
+    assert answer.status_code == 200
+    assert ("etag" in answer.headers, "304" in documented["responses"]) in [(True, True), (False, False)]
+    assert ("If-None-Match" in names) == ("etag" in answer.headers)
