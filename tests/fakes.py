@@ -46,8 +46,8 @@ from schedules_pipeline.ports.journal import (
 from schedules_pipeline.ports.parity import ParityPoint
 from schedules_pipeline.ports.partners import USAGE_KEPT_DAYS, UsageCounts, UsageLine
 from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
-from schedules_pipeline.ports.schedules import DISTRUSTED, Commit, Committed, Outcome, ScheduleState
 from schedules_pipeline.ports.pulses import DeliveryProcess
+from schedules_pipeline.ports.schedules import DISTRUSTED, Commit, Committed, Outcome, ScheduleState
 from schedules_pipeline.ports.served import NEVER_SWITCHED, Served
 from schedules_pipeline.ports.subscriptions import Lease
 from schedules_pipeline.ports.upstream import Message, QueueDepth, SourceObject

@@ -30,6 +30,7 @@ from schedules_pipeline.errors import ConfigurationError, ServiceError
 from schedules_pipeline.formats.change_row import render_row
 from schedules_pipeline.local.servers import LOOPBACK, RedisServer
 from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.subscriptions import Answer
 from schedules_pipeline.settings import Settings
 
@@ -71,6 +72,13 @@ def test_what_is_behind_has_a_turn(stage: PushStage, service: PushService) -> No
     assert stage.receiver.data() == [(str(KEY), 1)]
     assert [(line["event"], line["delivered"]) for line in lines] == [("delivered", 1)]
     assert not service._under_way
+
+
+def test_a_look_leaves_a_pulse(stage: PushStage, service: PushService) -> None:
+    """Also where nobody is to be told of anything."""
+    service.look()
+
+    assert stage.store.pulses.all() == {DeliveryProcess.PUSHER: stage.clock()}
 
 
 def test_one_that_hangs_holds_up_no_other(stage: PushStage, service: PushService) -> None:

@@ -30,6 +30,7 @@ from schedules_pipeline.monitoring.collector import PipelineCollector
 from schedules_pipeline.monitoring.parts import parts_of
 from schedules_pipeline.ports.coldstart import Stage
 from schedules_pipeline.ports.partners import UsageKind, UsageLine
+from schedules_pipeline.ports.pulses import DeliveryProcess
 from schedules_pipeline.ports.served import Served, ServedSource
 from schedules_pipeline.ports.work import Cause, Origin
 
@@ -197,6 +198,22 @@ def test_the_delivery_user_counts_what_partners_use(server: Server, source: Fake
         books["monitoring"].all()
     with pytest.raises(exceptions.NoPermissionError):
         books["pipeline"].add_usage(day, {line: 1})
+
+
+def test_pulses_are_left_by_who_serves_partners_and_read_by_who_watches(
+    server: Server, source: FakeUpstreams
+) -> None:
+    """The delivery service and the pusher each leave one, which the watch and monitoring see and cannot make up."""
+    now = FakeClock()()
+    books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.pulses for user in _USERS}
+
+    for process in DeliveryProcess:
+        books[process.value].beat(process, now)
+
+    assert books["pipeline"].all() == books["monitoring"].all() == dict.fromkeys(DeliveryProcess, now)
+    for user in ("pipeline", "monitoring"):
+        with pytest.raises(exceptions.NoPermissionError):
+            books[user].beat(DeliveryProcess.PUSHER, now)
 
 
 def test_the_users_have_the_commands_that_the_code_sends_and_no_others(redis_client: Redis) -> None:
