@@ -5,6 +5,7 @@ that names the expected form, and for an unknown service the closest ones that t
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -96,3 +97,9 @@ def unknown_service(sid: Sid, known: Iterable[Sid]) -> str:
 def is_within(day: date, first: date | None, last: date | None) -> bool:
     """Whether a day is in a range that includes both of its ends; None is no end."""
     return (first is None or first <= day) and (last is None or day <= last)
+
+
+def require_new(path: Path, *, overwrite: bool) -> None:
+    """Raise :class:`Ended` where the file to be written is there, and nobody has said that it may go."""
+    if path.exists() and not overwrite:
+        raise Ended(f"{path} is there already: choose another name, or say --overwrite")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from schedules_pipeline.cli.arguments import not_found, take_only_key
+from schedules_pipeline.cli.arguments import not_found, require_new, take_only_key
 from schedules_pipeline.cli.endings import Ended
 from schedules_pipeline.cli.printing import json_option, print_json, say
 from schedules_pipeline.cli.session import Session, pass_session
@@ -40,8 +40,7 @@ def command(
     Imported into another pipeline, it gives the same published content: for a test, or with the report of a fault.
     """
     first = take_only_key(words)
-    if path.exists() and not overwrite:
-        raise Ended(f"{path} is there already: choose another name, or say --overwrite")
+    require_new(path, overwrite=overwrite)
     keys = [ScheduleKey(first.sid, first.date + timedelta(days=n)) for n in range(days)]
     events = list(export_history(session.pipeline.store, keys, session.now()))
     schedules = sum(isinstance(event, SchedulePut) for event in events)

@@ -7,8 +7,6 @@ from schedules_pipeline.cli.printing import json_option, print_json, print_table
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.versions import (
     change_fields,
-    describe_causes,
-    seconds_from_notification,
 )
 from schedules_pipeline.cli.wording import duration, local
 from schedules_pipeline.ports.feed import Change
@@ -37,7 +35,7 @@ def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
                 _after(version),
                 "removed" if version.is_removal else version.broadcasts,
                 f"{version.content_bytes:,}",
-                describe_causes(version),
+                version.why or "unknown",
             ]
             for version in versions
         ],
@@ -46,5 +44,5 @@ def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
 
 
 def _after(version: Change) -> str:
-    seconds = seconds_from_notification(version)
+    seconds = version.seconds_from_notification
     return "" if seconds is None else duration(seconds)

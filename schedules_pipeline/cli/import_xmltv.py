@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from schedules_pipeline.cli.arguments import require_new
 from schedules_pipeline.cli.endings import Ended
 from schedules_pipeline.cli.printing import json_option, print_json, remark, say
 from schedules_pipeline.cli.session import Session, pass_session
@@ -48,8 +49,7 @@ def command(
 
     Nothing is connected to. Broadcast days are cut by SCHEDULES_TIME_ZONE and SCHEDULES_RADIO_SERVICES.
     """
-    if output.exists() and not overwrite:
-        raise Ended(f"{output} is there already: choose another name, or say --overwrite")
+    require_new(output, overwrite=overwrite)
     now = session.now()
     guide = read_guide(path, import_rules(session.settings, zone, language.lower()), now)
     try:

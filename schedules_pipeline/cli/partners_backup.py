@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from schedules_pipeline.cli.arguments import require_new
 from schedules_pipeline.cli.endings import Ended
 from schedules_pipeline.cli.printing import json_option, print_json, say
 from schedules_pipeline.cli.session import Session, pass_session
@@ -32,8 +33,7 @@ _FOR_THE_OWNER = 0o600
 @pass_session
 def export(session: Session, path: Path, overwrite: bool, as_json: bool) -> None:
     """Write all partners to a file, a line each. It holds digests of keys, and no keys."""
-    if path.exists() and not overwrite:
-        raise Ended(f"{path} is there already: choose another name, or say --overwrite")
+    require_new(path, overwrite=overwrite)
     book = session.pipeline.store.partners
     partners, unreadable = book.all(), book.unreadable()
     try:

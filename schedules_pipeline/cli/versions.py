@@ -11,24 +11,6 @@ from schedules_pipeline.ports.work import Cause
 _SHOWN_CHARACTERS = 120
 
 
-def seconds_from_notification(change: Change) -> float | None:
-    """From the oldest notification that is known to the publication; None where none is."""
-    if not change.causes:
-        return None
-    oldest = min(cause.notified_at for cause in change.causes)
-    return (change.published_at - oldest).total_seconds()
-
-
-def describe_causes(change: Change) -> str:
-    """``catalogue b0000001 (title) and 2 more``."""
-    if not change.causes:
-        return "unknown"
-    first = change.causes[0]
-    fields = f" ({', '.join(first.changed)})" if first.changed else ""
-    more = f" and {change.cause_count - 1} more" if change.cause_count > 1 else ""
-    return f"{first.origin} {first.subject}{fields}{more}"
-
-
 def change_fields(change: Change) -> dict[str, Any]:
     return {
         "schedule": str(change.key),
@@ -39,7 +21,7 @@ def change_fields(change: Change) -> dict[str, Any]:
         "broadcasts": change.broadcasts,
         "content_bytes": change.content_bytes,
         "source_changed": change.source_changed,
-        "seconds_from_notification": seconds_from_notification(change),
+        "seconds_from_notification": change.seconds_from_notification,
         "causes": [cause_fields(cause) for cause in change.causes],
         "cause_count": change.cause_count,
     }

@@ -11,7 +11,6 @@ from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.versions import (
     cause_fields,
     change_fields,
-    seconds_from_notification,
 )
 from schedules_pipeline.cli.wording import counted, duration, local
 from schedules_pipeline.ports.work import Cause, Origin
@@ -53,7 +52,7 @@ def _as_fields(explanation: Explanation, settings: Settings) -> dict[str, object
 
 def _print(explanation: Explanation, session: Session) -> None:
     change, zone = explanation.change, session.pipeline.calendar.zone
-    seconds = seconds_from_notification(change)
+    seconds = change.seconds_from_notification
     after = "" if seconds is None else f", {duration(seconds)} after its first notification"
     what = "removed" if change.is_removal else "published"
     say(f"{change.key} version {change.seq}: {what} {local(change.published_at, zone)}{after}")

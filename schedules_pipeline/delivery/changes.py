@@ -15,6 +15,7 @@ from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.formats.addresses import DIGEST, version_address
 from schedules_pipeline.ports.feed import Change, ChangeFeed, FeedEntry, place
 
 _DIGESTS_REMEMBERED = 50
@@ -73,7 +74,7 @@ def _too_old(reason: str) -> Problem:
     return Problem(
         CURSOR_TOO_OLD,
         f"{reason} Fetch /v1/digest, then the schedules that you have in another version, and go on from its cursor.",
-        {"digest": "/v1/digest"},
+        {"digest": DIGEST},
     )
 
 
@@ -92,7 +93,7 @@ def change_fields(change: Change) -> dict[str, Any]:
         "published_at": change.published_at,
         "removed": change.is_removal,
         "broadcasts": change.broadcasts,
-        "href": f"/v1/schedules/{change.key}?min_seq={change.seq}",
+        "href": version_address(change),
     }
 
 

@@ -5,7 +5,6 @@ Sequence numbers and places begin again in a keyspace that was lost; so a cursor
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.errors import InvalidIdentifier
@@ -20,15 +19,14 @@ _LARGEST_PART = 2**64 - 1
 def render_cursor(extent: Extent) -> str:
     """URL-safe, at most :data:`MAXIMUM_LENGTH` characters."""
     text = f"{_VERSION}|{extent.position}|{extent.epoch}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return seal(text)
 
 
 def parse_cursor(text: str) -> Extent:
     """Raise :class:`InvalidIdentifier` for anything that :func:`render_cursor` never gave."""
     try:
-        decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        version, position, epoch = decoded.split("|", 2)
-    except (NotBase64, ValueError) as error:
+        version, position, epoch = unseal(text).split("|", 2)
+    except ValueError as error:
         raise InvalidIdentifier(f"not a cursor of ours: {text[:60]!r}") from error
     extent = Extent(epoch, position)
     if version != _VERSION or not _is_position(position) or render_cursor(extent) != text:
@@ -39,3 +37,13 @@ def parse_cursor(text: str) -> Extent:
 def _is_position(text: str) -> bool:
     """Whether a store can be asked for what follows it: its numbers have 64 bits."""
     return _POSITION.fullmatch(text) is not None and max(place(text)) <= _LARGEST_PART
+
+
+def seal(text: str) -> str:
+    """A word that can stand in an address, and says nothing to whoever reads it."""
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def unseal(word: str) -> str:
+    """What was sealed; ValueError for a word that is none."""
+    return urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode()

@@ -15,6 +15,8 @@ from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.delivery.switched import Switched
 from schedules_pipeline.delivery.tail import Tail
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.ports.feed import FeedEntry
 from schedules_pipeline.workflows.clock import Clock
@@ -47,6 +49,10 @@ class Delivery:
     names: ServiceNames
     offers: Offers
     rules: DeliveryRules
+
+    def services_of(self, partner: Partner) -> list[Sid]:
+        """Those of which anything is published and that the partner may see, in order."""
+        return [sid for sid in self.mirror.services() if partner.may_see(sid)]
 
     def begin(self, extent: Extent, everything: Sequence[Held], past: Past, at: datetime) -> None:
         """All that there is; whoever waits for changes is woken, since its cursor may mean nothing any more."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import orjson
 
+from schedules_pipeline.formats.addresses import DIGEST, version_address
 from schedules_pipeline.ports.feed import FeedEntry
 
 PUBLISHED, REMOVED, RESET = "schedule.published", "schedule.removed", "feed.reset"
@@ -32,7 +33,7 @@ def render_change(entry: FeedEntry, epoch: str, cursor: str) -> Event:
         "seq": change.seq,
         "etag": change.etag or None,
         "published_at": change.published_at,
-        "href": f"/v1/schedules/{change.key}?min_seq={change.seq}",
+        "href": version_address(change),
         "cursor": cursor,
     }
     return _event(event_id, REMOVED if change.is_removal else PUBLISHED, change.published_at, data)
@@ -40,7 +41,7 @@ def render_change(entry: FeedEntry, epoch: str, cursor: str) -> Event:
 
 def render_reset(position: str, epoch: str, cursor: str, reason: str, now: datetime) -> Event:
     """Everything before this place must be fetched anew; afterwards changes come again one by one."""
-    data = {"reason": reason, "href": "/v1/digest", "cursor": cursor}
+    data = {"reason": reason, "href": DIGEST, "cursor": cursor}
     return _event(_event_id("reset", epoch, position), RESET, now, data)
 
 

@@ -33,6 +33,23 @@ class Change:
     def is_removal(self) -> bool:
         return not self.etag
 
+    @property
+    def seconds_from_notification(self) -> float | None:
+        """From the oldest notification that is known to the publication; None where none is."""
+        if not self.causes:
+            return None
+        return (self.published_at - min(cause.notified_at for cause in self.causes)).total_seconds()
+
+    @property
+    def why(self) -> str:
+        """For people: ``catalogue b0000001 (title) and 2 more``; "" where no cause is known."""
+        if not self.causes:
+            return ""
+        first = self.causes[0]
+        fields = f" ({', '.join(first.changed)})" if first.changed else ""
+        more = f" and {self.cause_count - 1} more" if self.cause_count > 1 else ""
+        return f"{first.origin.value} {first.subject}{fields}{more}"
+
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:

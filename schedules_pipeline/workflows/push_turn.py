@@ -1,7 +1,6 @@
 """One turn at pushing one subscription: the lease, how far it is, and the clock that both go by."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.subscriptions import Failure, Progress, Subscription, after_failure
@@ -72,10 +71,6 @@ class Turn:
     def end(self, progress: Progress) -> None:
         """Write it and give the lease back. Raises :class:`Overtaken`."""
         self._keep(progress, self.now)
-
-    def end_until(self, next_at: datetime) -> None:
-        """It is not looked at before then."""
-        self.end(replace(self.progress, next_at=next_at))
 
     def _keep(self, progress: Progress, until: datetime) -> None:
         if not self._book.keep(self._lease, progress, until):

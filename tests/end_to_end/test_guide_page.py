@@ -317,7 +317,8 @@ def test_keys_lead_to_search_and_help(reader: Tab) -> None:
     reader.press("?")
     reader.wait_until("document.getElementById('keys').open")
     reader.press("Escape")
-    reader.wait_until("!document.getElementById('keys').open")
+    # The focus leaves the dialog a moment after it is closed.
+    reader.wait_until("!document.getElementById('keys').open && !document.activeElement.closest('dialog')")
     reader.press("/")
 
     reader.press("n")

@@ -161,7 +161,7 @@ def version_of(change: Change, zone: ZoneInfo) -> Version:
         change.is_removal,
         change.broadcasts,
         change.source_changed,
-        seconds_from_notification(change),
+        change.seconds_from_notification,
         causes,
         max(0, change.cause_count - len(causes)),
     )
@@ -195,8 +195,8 @@ def latest_of(change: Change, name: str, zone: ZoneInfo, *, tells_why: bool) -> 
         change.published_at,
         change.seq,
         change.is_removal,
-        _why(change) if tells_why else "",
-        seconds_from_notification(change) if tells_why else None,
+        (change.why or "cause unknown") if tells_why else "",
+        change.seconds_from_notification if tells_why else None,
     )
 
 
@@ -208,13 +208,6 @@ def changed_lately(newest_first: Iterable[Change], now: datetime) -> Iterator[Ch
         yield change
 
 
-def seconds_from_notification(change: Change) -> float | None:
-    """From the oldest notification that is known to the publication; None where none is."""
-    if not change.causes:
-        return None
-    return (change.published_at - min(cause.notified_at for cause in change.causes)).total_seconds()
-
-
 def clock(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%H:%M}"
 
@@ -222,16 +215,6 @@ def clock(at: datetime, zone: ZoneInfo) -> str:
 def moment(at: datetime, zone: ZoneInfo) -> str:
     """``28 Mar 2026, 19:30:05 GMT``."""
     return f"{at.astimezone(zone):%-d %b %Y, %H:%M:%S %Z}"
-
-
-def _why(change: Change) -> str:
-    """``catalogue b0000001 (title) and 2 more``."""
-    if not change.causes:
-        return "cause unknown"
-    first = change.causes[0]
-    fields = f" ({', '.join(first.changed)})" if first.changed else ""
-    more = f" and {change.cause_count - 1} more" if change.cause_count > 1 else ""
-    return f"{first.origin.value} {first.subject}{fields}{more}"
 
 
 def _whole_minutes(length: timedelta) -> int:

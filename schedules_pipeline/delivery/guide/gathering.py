@@ -20,7 +20,6 @@ from schedules_pipeline.delivery.guide.detail import (
     latest_of,
     moment,
     parity_of,
-    seconds_from_notification,
     version_of,
 )
 from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
@@ -58,7 +57,7 @@ class Guide:
     def whole(self, caller: Partner, asked: Asked) -> Representation:
         """The grid, or what a search has found."""
         delivery, now = self._delivery, self._delivery.clock()
-        sids = [sid for sid in delivery.mirror.services() if caller.may_see(sid)]
+        sids = delivery.services_of(caller)
         panel, standing = self._panel(caller, now), self._standing(now)
 
         def render() -> bytes:
@@ -173,7 +172,7 @@ class Guide:
             changes, compared = store.history.versions(key), store.comparisons.find([key]).get(key)
         except ServiceError:
             return None, None, None
-        seconds = next((seconds_from_notification(change) for change in changes if change.seq == seq), None)
+        seconds = next((change.seconds_from_notification for change in changes if change.seq == seq), None)
         versions = [version_of(change, zone) for change in changes[:MOST_VERSIONS]]
         return versions, seconds, parity_of(compared, seq, zone) if compared else None
 

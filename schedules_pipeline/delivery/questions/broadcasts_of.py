@@ -5,14 +5,13 @@ hold a schedule too many. A soap is in hundreds of schedules, so they are looked
 a page needs.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
+from schedules_pipeline.delivery.cursors import seal, unseal
 from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
@@ -176,18 +175,17 @@ def page_fields(question: Question, page: Page) -> dict[str, Any]:
 def render_place(place: Place) -> str:
     """A cursor: for partners a word without meaning. URL-safe."""
     text = f"{int(place.start.timestamp())}|{place.sid}|{place.broadcast_pid}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return seal(text)
 
 
 def parse_place(cursor: str) -> Place:
     """Raise :class:`InvalidIdentifier` for anything that :func:`render_place` never gave."""
     try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        start, sid, pid = text.split("|")
+        start, sid, pid = unseal(cursor).split("|")
         place = Place(
             datetime.fromtimestamp(int(start), UTC), Sid(sid) if sid else "", Pid(pid) if pid else ""
         )
-    except (NotBase64, ValueError, OverflowError, OSError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise InvalidIdentifier(f"not a cursor of ours: {cursor[:60]!r}") from error
     if render_place(place) != cursor:
         raise InvalidIdentifier(f"not a cursor of ours: {cursor[:60]!r}")

@@ -27,7 +27,7 @@ AnySids = Annotated[
 def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
     """Of those named, or of all, what the partner may see and anything is published of; in order."""
     named = frozenset(texts)
-    sids = [sid for sid in delivery.mirror.services() if (not named or sid in named) and caller.may_see(sid)]
+    sids = [sid for sid in delivery.services_of(caller) if not named or sid in named]
     if len(sids) > MOST_SERVICES:
         detail = f"You may see {len(sids)} services: name at most {MOST_SERVICES} as `sid`."
         raise Problem(BAD_REQUEST, detail)

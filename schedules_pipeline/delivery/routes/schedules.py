@@ -165,7 +165,7 @@ def _visible(caller: Partner, text: str) -> Sid:
 def _chosen(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
     if texts:
         return [_visible(caller, text) for text in dict.fromkeys(texts)]
-    sids = _visible_services(delivery, caller)
+    sids = delivery.services_of(caller)
     if len(sids) > MOST_SERVICES:
         raise Problem(
             BAD_REQUEST, f"You may see {len(sids)} services: name at most {MOST_SERVICES} as `sid`."
@@ -209,19 +209,13 @@ def _from_store(delivery: Delivery, key: ScheduleKey) -> Held | None:
 
 
 def _services(delivery: Delivery, caller: Partner) -> Representation:
-    body = orjson.dumps(
-        {"services": [_service(delivery, sid) for sid in _visible_services(delivery, caller)]}
-    )
+    body = orjson.dumps({"services": [_service(delivery, sid) for sid in delivery.services_of(caller)]})
     return Representation(
         validator_of("services", body),
         "application/json",
         cache_control(_SERVICES_FRESH_SECONDS),
         lambda: body,
     )
-
-
-def _visible_services(delivery: Delivery, caller: Partner) -> list[Sid]:
-    return [sid for sid in delivery.mirror.services() if caller.may_see(sid)]
 
 
 def _service(delivery: Delivery, sid: Sid) -> dict[str, Any]:
