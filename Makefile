@@ -32,7 +32,7 @@ $(UV):
 	@touch $@
 
 run: setup ## Run the main job on this machine: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml DELIVERY_PORT=8080 WEB_PORT=3000 NO_OPEN=1
-	@$(BIN)/python -m schedules_pipeline.local $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED)) \
+	@$(BIN)/python -m demo $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED)) \
 		$(if $(XMLTV),--xmltv "$(XMLTV)") \
 		$(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) \
 		$(if $(AWS_PORT),--aws-port $(AWS_PORT)) $(if $(DELIVERY_PORT),--delivery-port $(DELIVERY_PORT)) \

@@ -45,12 +45,12 @@ from benchmarks.world import (
     used_pids,
     write_catalogue,
 )
+from demo.old_system import generate
+from demo.sample import Document, Sample
+from demo.servers import RedisServer
+from demo.upstream import CATALOGUE_PREFIX
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.local.old_system import generate
-from schedules_pipeline.local.sample import Document, Sample
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.local.upstream import CATALOGUE_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

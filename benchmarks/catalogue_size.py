@@ -35,8 +35,8 @@ from benchmarks.world import (
     unused_items,
     write_catalogue,
 )
-from schedules_pipeline.local.sample import Sample
-from schedules_pipeline.local.servers import LOOPBACK, RedisServer
+from demo.sample import Sample
+from demo.servers import LOOPBACK, RedisServer
 
 _SHOWN_ON = 5
 _CHANGES_IN_A_SAMPLE = 10

@@ -36,12 +36,12 @@ from benchmarks.world import (
     whole_sample,
     write_catalogue,
 )
+from demo.dagster_services import launch_coldstart, run_statuses
+from demo.sample import Sample
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.local.dagster_services import launch_coldstart, run_statuses
-from schedules_pipeline.local.sample import Sample
 from schedules_pipeline.partitions import coldstart_shards
-from schedules_pipeline.ports.upstream import ScheduleSource
+from schedules_pipeline.publishing.ports.upstream import ScheduleSource
 from schedules_pipeline.settings import Settings
 
 _ASK_EVERY_SECONDS = 0.25

@@ -21,14 +21,15 @@ from sqlalchemy.engine import Engine
 from benchmarks.engine import DocumentsInMemory, make_engine, rebuild_everything
 from benchmarks.harness import Bench, Figure, Result, WrongResult, timed
 from benchmarks.world import FIRST_DATE, source_documents, whole_sample, write_catalogue
+from demo.servers import RedisServer
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import utc_now
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.local.servers import RedisServer
 from schedules_pipeline.partitions import partition_key
-from schedules_pipeline.ports.feed import Change, ChangeFeed
 from schedules_pipeline.pruning import RecordPruner
+from schedules_pipeline.publishing.ports.feed import ChangeFeed
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 

@@ -25,12 +25,12 @@ import uvloop
 
 from benchmarks.delivery_load import conditional_hit, measure_load
 from benchmarks.delivery_telling import measure_many, measure_one
-from benchmarks.delivery_world import Keyspace, Served, add_partners, fill
+from benchmarks.delivery_world import Keyspace, ServedState, add_partners, fill
 from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.load import Wrk, wrk_executable
 from benchmarks.web_servers import DeliveryServer, nginx_executable, on_core, started
+from demo.servers import RedisServer
 from schedules_pipeline.connections import utc_now
-from schedules_pipeline.local.servers import RedisServer
 
 _NO_WRK = "left out: install wrk (Debian: apt install wrk)"
 _NO_NGINX = "left out: install nginx (Debian: apt install nginx-light)"
@@ -91,7 +91,7 @@ class _Place:
     redis: RedisServer
 
     @contextmanager
-    def served(self, keyspace: Keyspace, keys: Sequence[str]) -> Iterator[tuple[Served, DeliveryServer]]:
+    def served(self, keyspace: Keyspace, keys: Sequence[str]) -> Iterator[tuple[ServedState, DeliveryServer]]:
         """The service has its core for itself, and has read everything."""
         settings = {
             "SCHEDULES_REDIS_URL": self.redis.url,
@@ -103,7 +103,7 @@ class _Place:
         with started(server, self.core):
             # Partners are read beside the documents, by another thread.
             time.sleep(_SETTLES_SECONDS)
-            yield Served(keyspace, server.port, keys), server
+            yield ServedState(keyspace, server.port, keys), server
 
 
 def run(bench: Bench) -> Result:
@@ -127,7 +127,7 @@ def run(bench: Bench) -> Result:
         return Result(facts, figures)
 
 
-def _facts(served: Served, size: _Size, wrk: Wrk | None) -> dict[str, object]:
+def _facts(served: ServedState, size: _Size, wrk: Wrk | None) -> dict[str, object]:
     return {
         "schedules": len(served.keyspace.sources),
         "bytes of the document": len(served.keyspace.document(served.todays()[0])),
@@ -179,7 +179,7 @@ def _memory(place: _Place, keyspaces: Sequence[Keyspace]) -> list[Figure]:
     ]
 
 
-def _load(place: _Place, served: Served, wrk: Wrk | None) -> list[Figure]:
+def _load(place: _Place, served: ServedState, wrk: Wrk | None) -> list[Figure]:
     if wrk is None:
         return []
     place.bench.say("load")
@@ -196,7 +196,7 @@ def _load(place: _Place, served: Served, wrk: Wrk | None) -> list[Figure]:
     )
 
 
-def _telling(place: _Place, served: Served, server: DeliveryServer, wrk: Wrk | None) -> list[Figure]:
+def _telling(place: _Place, served: ServedState, server: DeliveryServer, wrk: Wrk | None) -> list[Figure]:
     size = place.size
     place.bench.say("one stream")
     figures = uvloop.run(measure_one(served, size.changes))
@@ -213,7 +213,7 @@ def _telling(place: _Place, served: Served, server: DeliveryServer, wrk: Wrk | N
     )
 
 
-def _without_redis(place: _Place, served: Served, wrk: Wrk | None) -> list[Figure]:
+def _without_redis(place: _Place, served: ServedState, wrk: Wrk | None) -> list[Figure]:
     """Raises :class:`WrongResult` where the answers are not marked, or not the same."""
     if wrk is None:
         return []
@@ -229,7 +229,7 @@ def _without_redis(place: _Place, served: Served, wrk: Wrk | None) -> list[Figur
     ]
 
 
-def _wait_for_the_mark(served: Served, path: str) -> None:
+def _wait_for_the_mark(served: ServedState, path: str) -> None:
     until = time.monotonic() + _STALE_WITHIN_SECONDS
     while served.get(path).headers.get("schedules-stale") != "?1":
         if time.monotonic() > until:

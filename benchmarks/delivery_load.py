@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.bare_hello import TEXT
-from benchmarks.delivery_world import Served
+from benchmarks.delivery_world import ServedState
 from benchmarks.harness import Figure, WrongResult, ratios, take_turns
 from benchmarks.load import Answers, Question, Wrk
 from benchmarks.web_servers import BareHello, Nginx, get, nginx_executable, started
@@ -28,7 +28,7 @@ _Told = Mapping[tuple[str, int], Sequence[Answers]]
 _TAKES_GZIP = {"Accept-Encoding": "gzip"}
 
 
-def conditional_hit(served: Served) -> Question:
+def conditional_hit(served: ServedState) -> Question:
     """For somebody who has the document already."""
     plain = _plain(served)
     tag = served.get(plain.path).headers["etag"]
@@ -36,7 +36,7 @@ def conditional_hit(served: Served) -> Question:
 
 
 def measure_load(
-    served: Served,
+    served: ServedState,
     wrk: Wrk,
     directory: Path,
     core: int,
@@ -68,12 +68,12 @@ def measure_load(
         return _figures(take_turns(sides, rounds, warm_up=0))
 
 
-def _plain(served: Served) -> Question:
+def _plain(served: ServedState) -> Question:
     key = served.todays()[0]
     return Question(served.port, f"/v1/schedules/{key}", body=served.keyspace.document(key))
 
 
-def _packed(served: Served, plain: Question) -> Question:
+def _packed(served: ServedState, plain: Question) -> Question:
     """Raises :class:`WrongResult` where what is unpacked is not the document."""
     body = served.get(plain.path, **_TAKES_GZIP).body
     if gzip.decompress(body) != plain.body:
@@ -81,7 +81,7 @@ def _packed(served: Served, plain: Question) -> Question:
     return replace(plain, headers=_TAKES_GZIP, body=body)
 
 
-def _feed(served: Served, rows: int) -> Question:
+def _feed(served: ServedState, rows: int) -> Question:
     path = f"/v1/changes?limit={rows}&since={served.keyspace.cursor_before(rows)}"
     body = served.get(path).body
     if body.count(b'"seq":') != rows:

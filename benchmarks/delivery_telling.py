@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from benchmarks.delivery_load import conditional_hit
-from benchmarks.delivery_world import Served
+from benchmarks.delivery_world import ServedState
 from benchmarks.harness import Figure, WrongResult, milliseconds
 from benchmarks.load import Answers, Wrk
 from benchmarks.subscribers import Crowd, Waiting
@@ -22,7 +22,7 @@ _SETTLES_SECONDS = 1.0
 _CONNECTIONS = 8
 
 
-async def measure_one(served: Served, changes: int) -> list[Figure]:
+async def measure_one(served: ServedState, changes: int) -> list[Figure]:
     """One stream; when it has heard of a version it fetches that, so it was served before it was heard of."""
     heard, fetched = [], []
     cursor = served.keyspace.last_cursor()
@@ -41,7 +41,7 @@ async def measure_one(served: Served, changes: int) -> list[Figure]:
 
 
 async def measure_many(
-    served: Served,
+    served: ServedState,
     server: DeliveryServer,
     wrk: Wrk | None,
     *,
@@ -79,13 +79,13 @@ async def measure_many(
     ]
 
 
-def _changing(served: Served, number: int) -> ScheduleKey:
+def _changing(served: ServedState, number: int) -> ScheduleKey:
     """Each of today's schedules in turn, but for the one that others ask for meanwhile."""
     others = served.todays()[1:]
     return others[number % len(others)]
 
 
-async def _publish(served: Served, crowd: Crowd, key: ScheduleKey) -> float:
+async def _publish(served: ServedState, crowd: Crowd, key: ScheduleKey) -> float:
     """Answers with the moment when it was published, as soon as all have heard of it."""
     crowd.await_version(served.keyspace.next_version(key))
     published_at = await asyncio.to_thread(served.keyspace.change, key)
@@ -98,14 +98,14 @@ async def _publish(served: Served, crowd: Crowd, key: ScheduleKey) -> float:
     return published_at
 
 
-def _fetch(served: Served, key: ScheduleKey, seq: int) -> None:
+def _fetch(served: ServedState, key: ScheduleKey, seq: int) -> None:
     answer = served.get(f"/v1/schedules/{key}", Accept_Encoding="gzip")
     tag = answer.headers.get("etag", "")
     if answer.status != 200 or f".{seq}." not in tag:
         raise WrongResult(f"{key} was fetched as {tag}, which is not version {seq}")
 
 
-async def _hits(served: Served, wrk: Wrk | None, seconds: int) -> Answers | None:
+async def _hits(served: ServedState, wrk: Wrk | None, seconds: int) -> Answers | None:
     if wrk is None:
         return None
     question = conditional_hit(served)

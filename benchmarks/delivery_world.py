@@ -21,8 +21,9 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.partners import (
+from schedules_pipeline.partners.partner import (
     MOST_REQUESTS_PER_DAY,
     MOST_REQUESTS_PER_MINUTE,
     MOST_WAITING_AT_ONCE,
@@ -30,8 +31,7 @@ from schedules_pipeline.domain.partners import (
     Partner,
     issue_key,
 )
-from schedules_pipeline.ports.schedules import Outcome
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.ports.schedules import Outcome
 
 _PARTNERS = 50
 """So many that all of them together are never refused: each may ask a thousand times a second."""
@@ -80,7 +80,7 @@ class Keyspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedState:
     """A keyspace, the port of the service that serves it, and the API keys of its partners."""
 
     keyspace: Keyspace

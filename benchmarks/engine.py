@@ -8,19 +8,19 @@ from pydantic import SecretStr
 from benchmarks.harness import WrongResult
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline, rules_from, utc_now
+from schedules_pipeline.documents.catalogue_document import parse_copy
+from schedules_pipeline.documents.partner_document import render_programme
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.formats.catalogue_document import parse_copy
-from schedules_pipeline.formats.partner_document import render_programme
-from schedules_pipeline.ports.schedules import Outcome
-from schedules_pipeline.ports.upstream import ScheduleSource, SourceObject
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.follow_catalogue import FollowResult
+from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.ports.upstream import ScheduleSource, SourceObject
+from schedules_pipeline.publishing.publish import BATCH_SIZE
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.follow_catalogue import Followed
-from schedules_pipeline.workflows.publish import BATCH_SIZE
 
 
 class DocumentsInMemory:
-    """A schedule source that costs nothing; implements :class:`~schedules_pipeline.ports.upstream.ScheduleSource`."""
+    """A schedule source that costs nothing; implements :class:`~schedules_pipeline.publishing.ports.upstream.ScheduleSource`."""
 
     def __init__(self, documents: Mapping[ScheduleKey, bytes]) -> None:
         self._documents = documents
@@ -67,7 +67,7 @@ def rebuild_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
         raise WrongResult(f"{published} of {len(keys)} schedules were published")
 
 
-def follow_item(pipeline: Pipeline, pid: str) -> Followed:
+def follow_item(pipeline: Pipeline, pid: str) -> FollowResult:
     """What the intake does for a notification of this catalogue item."""
     cause = Cause("benchmark", Origin.CATALOGUE, pid, utc_now())
     return pipeline.follower.follow({Pid(pid): cause})

@@ -22,12 +22,12 @@ from benchmarks.harness import (
     timed,
 )
 from benchmarks.world import FIRST_DATE, source_documents, unused_items, whole_sample, write_catalogue
+from demo.sample import derive_pid
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.local.sample import derive_pid
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.passes import PassReport
+from schedules_pipeline.maintenance.ports.passes import PassReport
 
 _AT_ONCE = 1_000
 
@@ -110,5 +110,7 @@ def _litter(pipeline: Pipeline, keys: list[ScheduleKey], amount: int, name: str)
     for start in range(0, amount, _AT_ONCE):
         batch = pids[start : start + _AT_ONCE]
         tokens = copies.take_tokens(batch)
-        copies.plant({pid: (tokens[pid], b'["brand","Unused",null,"","","","",null]') for pid in batch})
+        copies.insert_if_absent(
+            {pid: (tokens[pid], b'["brand","Unused",null,"","","","",null]') for pid in batch}
+        )
         references.register({keys[start // _AT_ONCE % len(keys)]: [Entry(pid) for pid in batch]}, 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.feed import ChangeFeed, FeedEntry
+from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry
 
 _AT_ONCE = 1_000
 

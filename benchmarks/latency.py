@@ -25,10 +25,10 @@ from benchmarks.landing import FeedReader, Landed, Sent
 from benchmarks.senders import Sender
 from benchmarks.stack import DagsterStack, Services, running_services
 from benchmarks.world import plant_brand, whole_sample
+from demo.dagster_services import Webserver
+from demo.sample import Sample
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import utc_now
-from schedules_pipeline.local.dagster_services import Webserver
-from schedules_pipeline.local.sample import Sample
 
 _LOOK_EVERY_SECONDS = 0.01
 _GIVE_UP_AFTER_SECONDS = 180.0

@@ -16,7 +16,7 @@ import orjson
 
 from benchmarks.harness import WrongResult
 from benchmarks.web_servers import get
-from schedules_pipeline.local.servers import LOOPBACK
+from demo.servers import LOOPBACK
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 _SIZES_DIFFER_BY = 0.03

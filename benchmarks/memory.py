@@ -19,10 +19,10 @@ from benchmarks.world import (
     whole_sample,
     write_catalogue,
 )
-from schedules_pipeline.adapters.redis.keys import Keys
+from demo.sample import Sample
+from demo.servers import RedisServer
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.local.sample import Sample
-from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.store.keys import Keys
 
 _KEYSPACE = "schedules"
 
@@ -68,7 +68,7 @@ class _Inventory:
         entries = self._sizes("ZCARD", [keys.dependants(pid) for pid in self._pids])
         heads, changes = self._usage([keys.feed("heads"), keys.feed("changes")])
         copies = self._usage([keys.copy(pid) for pid in self._pids])
-        fences = self._usage([keys.fence(pid) for pid in self._pids])
+        fences = self._usage([keys.version_token(pid) for pid in self._pids])
         count = len(schedules)
         figures = [
             Figure("state of a schedule", "bytes", state),

@@ -36,17 +36,17 @@ from benchmarks.harness import (
 )
 from benchmarks.stack import Services, running_services
 from benchmarks.world import FIRST_DATE, plant_brand, regional_sample, source_documents, write_catalogue
-from schedules_pipeline.adapters.aws.clients import dynamodb_client
-from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
-from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from demo.provision import REFERENCES_TABLE, provision_references
+from demo.sample import Document, derive_pid
+from demo.upstream import CATALOGUE_PREFIX
 from schedules_pipeline.composition import Pipeline, Store
 from schedules_pipeline.connections import redis_store, with_index_elsewhere
+from schedules_pipeline.documents.accepted_schedule import parse_accepted
 from schedules_pipeline.domain.dependencies import Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.formats.accepted_schedule import parse_accepted
-from schedules_pipeline.local.provision import REFERENCES_TABLE, provision_references
-from schedules_pipeline.local.sample import Document, derive_pid
-from schedules_pipeline.local.upstream import CATALOGUE_PREFIX
+from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
+from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.upstream.clients import dynamodb_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,10 @@ from random import Random
 
 from benchmarks.landing import Sent
 from benchmarks.world import schedule_key, used_pids
+from demo.sample import Sample, SourceKey
+from demo.upstream import Upstream
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.local.sample import Sample, SourceKey
-from schedules_pipeline.local.upstream import Upstream
 
 
 class Sender:

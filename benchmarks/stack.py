@@ -15,17 +15,12 @@ from typing import Self
 from redis import Redis
 
 from benchmarks.harness import Bench
-from schedules_pipeline.adapters.aws.clients import s3_client
+from demo.dagster_services import CodeServer, Daemon, Webserver
+from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedules, provision
+from demo.servers import AwsEmulator, RedisServer
+from demo.upstream import Upstream
 from schedules_pipeline.connections import utc_now
-from schedules_pipeline.local.dagster_services import CodeServer, Daemon, Webserver
-from schedules_pipeline.local.provision import (
-    AwsEndpoints,
-    Provisioned,
-    announce_schedules,
-    provision,
-)
-from schedules_pipeline.local.servers import AwsEmulator, RedisServer
-from schedules_pipeline.local.upstream import Upstream
+from schedules_pipeline.upstream.clients import s3_client
 
 _DAGSTER_SETTINGS = Path(__file__).parents[1] / "dagster.yaml"
 _REGION = "eu-west-1"
@@ -38,7 +33,7 @@ class Services:
     redis: Redis
     redis_url: str
     endpoints: AwsEndpoints
-    provisioned: Provisioned
+    provisioned: ProvisionedResources
     upstream: Upstream
     environment: Mapping[str, str]
 

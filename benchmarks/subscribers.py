@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from benchmarks.harness import WrongResult
-from schedules_pipeline.local.servers import LOOPBACK
+from demo.servers import LOOPBACK
 
 _EVENT = re.compile(rb"data: (\{.*?\})\n\n")
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from schedules_pipeline.local.servers import LOOPBACK, LoopbackServer
+from demo.servers import LOOPBACK, LoopbackServer
 
 _Server = TypeVar("_Server", bound=LoopbackServer)
 

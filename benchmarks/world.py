@@ -10,15 +10,9 @@ from itertools import cycle, islice
 import orjson
 from redis import Redis
 
+from demo.sample import Document, Sample, SourceKey, derive_pid, make_sample
+from demo.upstream import CATALOGUE_PREFIX
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.local.sample import (
-    Document,
-    Sample,
-    SourceKey,
-    derive_pid,
-    make_sample,
-)
-from schedules_pipeline.local.upstream import CATALOGUE_PREFIX
 
 FIRST_DATE = date(2026, 6, 1)
 """Of samples that Dagster does not see, so that they are always the same."""

@@ -1,1 +1,1 @@
-"""Keeps partners' programme schedules up to date by rebuilding only what a change touches."""
+"""Publishes a broadcaster's schedules to partners and rebuilds only the schedules that a change affects."""

@@ -7,92 +7,45 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
-from schedules_pipeline.heartbeat import beating as beating_at
-from schedules_pipeline.ports.alarms import AlarmBook
-from schedules_pipeline.ports.catalogue import CatalogueSource, CopyStore
-from schedules_pipeline.ports.coldstart import ColdstartBook
-from schedules_pipeline.ports.feed import ChangeFeed
-from schedules_pipeline.ports.history import VersionHistory
-from schedules_pipeline.ports.intake import IntakeNotes, QueueName
-from schedules_pipeline.ports.journal import Comparisons, Counters, FailingChecks, RefusedInput
-from schedules_pipeline.ports.parity import ParityTrend, Requirements
-from schedules_pipeline.ports.partners import PartnerBook
-from schedules_pipeline.ports.passes import PassLog
-from schedules_pipeline.ports.presence import PublisherPresence
-from schedules_pipeline.ports.pulses import DeliveryPulses
-from schedules_pipeline.ports.references import ReferenceIndex
-from schedules_pipeline.ports.schedules import ScheduleStore
-from schedules_pipeline.ports.served import ServedBook
-from schedules_pipeline.ports.subscriptions import SubscriptionBook
-from schedules_pipeline.ports.upstream import (
-    LegacyKeyspace,
-    NotificationQueue,
-    ScheduleSource,
-)
-from schedules_pipeline.ports.work import WorkQueue
-from schedules_pipeline.workflows.accept_refused import RefusedDocuments
-from schedules_pipeline.workflows.alarm_conditions import Thresholds
-from schedules_pipeline.workflows.check_schedules import ScheduleChecker
-from schedules_pipeline.workflows.clock import Clock
-from schedules_pipeline.workflows.cold_start import Coldstarter
-from schedules_pipeline.workflows.collect_garbage import GarbageCollector, KeptFor
-from schedules_pipeline.workflows.compare_legacy import LegacyComparer
-from schedules_pipeline.workflows.dead_letters import DeadLetters
-from schedules_pipeline.workflows.explain_version import VersionExplainer
-from schedules_pipeline.workflows.find_differences import DifferenceFinder
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
-from schedules_pipeline.workflows.intake import CatalogueIntake, ScheduleIntake
-from schedules_pipeline.workflows.legacy_horizon import LegacyWithinHorizon
-from schedules_pipeline.workflows.protect import Protector
-from schedules_pipeline.workflows.publish import LEASE_FOR, Beating, Publisher
-from schedules_pipeline.workflows.rebuild import Rebuilder
-from schedules_pipeline.workflows.reconcile import Reconciler
-from schedules_pipeline.workflows.report_parity import ParityReporter
-from schedules_pipeline.workflows.switch import Switcher
-from schedules_pipeline.workflows.watch import Watch, Watched
+from schedules_pipeline.health.conditions import Thresholds
+from schedules_pipeline.health.ports import HealthStore
+from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.watch import HealthSources, Watch
+from schedules_pipeline.maintenance.coldstart import Coldstarter
+from schedules_pipeline.maintenance.collect_garbage import GarbageCollector, RetentionPeriods
+from schedules_pipeline.maintenance.dead_letters import DeadLetters
+from schedules_pipeline.maintenance.find_differences import DifferenceFinder
+from schedules_pipeline.maintenance.protect import Protector
+from schedules_pipeline.maintenance.reconcile import Reconciler
+from schedules_pipeline.migration.compare_legacy import LegacyComparer
+from schedules_pipeline.migration.legacy_horizon import LegacyWithinHorizon
+from schedules_pipeline.migration.ports import MigrationSources
+from schedules_pipeline.migration.ports.parity import Requirements
+from schedules_pipeline.migration.report_parity import ParityReporter
+from schedules_pipeline.migration.switch import Switcher
+from schedules_pipeline.publishing.accept_rejected import RejectedDocuments
+from schedules_pipeline.publishing.check_schedules import ScheduleChecker
+from schedules_pipeline.publishing.explain_version import VersionExplainer
+from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
+from schedules_pipeline.publishing.intake import CatalogueIntake, ScheduleIntake
+from schedules_pipeline.publishing.lease_renewal import beating as beating_at
+from schedules_pipeline.publishing.publish import LEASE_FOR, Beating, Publisher
+from schedules_pipeline.publishing.rebuild import Rebuilder
 
 _LONGEST_BUILD_SECONDS = 600.0
 """A batch that takes longer hangs, and somebody else may have its schedules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Everything that is ours, in one keyspace."""
-
-    schedules: ScheduleStore
-    copies: CopyStore
-    references: ReferenceIndex
-    work: WorkQueue
-    feed: ChangeFeed
-    refused: RefusedInput
-    comparisons: Comparisons
-    counters: Counters
-    presence: PublisherPresence
-    passes: PassLog
-    history: VersionHistory
-    coldstarts: ColdstartBook
-    parity_trend: ParityTrend
-    served: ServedBook
-    intake: IntakeNotes
-    failing_checks: FailingChecks
-    alarms: AlarmBook
-    partners: PartnerBook
-    subscriptions: SubscriptionBook
-    pulses: DeliveryPulses
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store(HealthStore):
+    """Everything that this system keeps, in one keyspace."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstreams:
-    """Everything that is not ours, and only ever read."""
-
-    schedule_source: ScheduleSource
-    catalogue_source: CatalogueSource
-    schedule_queue: NotificationQueue
-    catalogue_queue: NotificationQueue
-    legacy: LegacyKeyspace
-    schedule_dead_letters: NotificationQueue
-    catalogue_dead_letters: NotificationQueue
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstreams(MigrationSources):
+    """Everything that other systems own. The pipeline reads it and never writes it."""
 
 
 def kept_alive(beat: Callable[[], None]) -> AbstractContextManager[None]:
@@ -108,7 +61,7 @@ class Rules:
     intended_differences: Sequence[str] = ()
     maximum_catalogue_bytes: int = 1_000_000
     horizon: RetentionHorizon = KEEPS_EVERYTHING
-    kept_for: KeptFor = field(default_factory=KeptFor)
+    kept_for: RetentionPeriods = field(default_factory=RetentionPeriods)
     coldstart_shards: int = 2
     storm_threshold: int = 10_000
     purge_settles_for: timedelta = timedelta(0)
@@ -143,7 +96,7 @@ class Pipeline:
             upstreams.catalogue_source,
             store.references,
             store.work,
-            store.refused,
+            store.rejections,
             calendar,
             clock,
             rules.maximum_catalogue_bytes,
@@ -154,7 +107,7 @@ class Pipeline:
             store.references,
             store.feed,
             upstreams.schedule_source,
-            store.refused,
+            store.rejections,
             store.counters,
             self.follower,
             clock,
@@ -183,11 +136,11 @@ class Pipeline:
             store.coldstarts, upstreams.catalogue_queue, self.coldstarter, rules.storm_threshold
         )
         self.schedule_intake = ScheduleIntake(
-            store.schedules, store.work, store.refused, store.counters, calendar, clock
+            store.schedules, store.work, store.rejections, store.counters, calendar, clock
         )
-        self.catalogue_intake = CatalogueIntake(self.follower, store.refused, store.counters, clock)
+        self.catalogue_intake = CatalogueIntake(self.follower, store.rejections, store.counters, clock)
         self.checker = ScheduleChecker(
-            store.schedules, store.copies, store.references, store.refused, store.work, calendar
+            store.schedules, store.copies, store.references, store.rejections, store.work, calendar
         )
         legacy = LegacyWithinHorizon(upstreams.legacy, rules.horizon, clock)
         self.comparer = LegacyComparer(
@@ -204,13 +157,13 @@ class Pipeline:
         )
         self.switcher = Switcher(store.served, self.parity_reporter, store.coldstarts, clock)
         self.watch = watch or Watch(
-            watched_of(store, upstreams), store.alarms, store.counters, (), Thresholds(), clock=clock
+            health_sources(store, upstreams), store.incidents, store.counters, (), Thresholds(), clock=clock
         )
-        self.explainer = VersionExplainer(store.history, store.feed)
-        self.refused_documents = RefusedDocuments(
+        self.explainer = VersionExplainer(store.versions, store.feed)
+        self.rejected_documents = RejectedDocuments(
             store.schedules,
             upstreams.schedule_source,
-            store.refused,
+            store.rejections,
             self.publisher,
             clock,
             rules.smallest_share,
@@ -221,7 +174,7 @@ class Pipeline:
             store.references,
             store.work,
             store.feed,
-            store.refused,
+            store.rejections,
             store.comparisons,
             store.passes,
             upstreams.schedule_source,
@@ -237,7 +190,7 @@ class Pipeline:
             store.references,
             store.work,
             store.feed,
-            store.refused,
+            store.rejections,
             upstreams.schedule_source,
             self.follower,
             clock,
@@ -260,17 +213,17 @@ class Pipeline:
         self.catalogue_dead_letters = DeadLetters(upstreams.catalogue_dead_letters, upstreams.catalogue_queue)
 
 
-def watched_of(store: Store, upstreams: Upstreams) -> Watched:
+def health_sources(store: Store, upstreams: Upstreams) -> HealthSources:
     """What the watch looks at."""
-    return Watched(
+    return HealthSources(
         store.work,
         store.presence,
-        store.refused,
+        store.rejections,
         store.comparisons,
         store.failing_checks,
         store.passes,
         store.coldstarts,
-        store.intake,
+        store.queue_polls,
         {
             QueueName.SCHEDULE_EVENTS: upstreams.schedule_queue,
             QueueName.CATALOGUE_EVENTS: upstreams.catalogue_queue,
@@ -281,5 +234,5 @@ def watched_of(store: Store, upstreams: Upstreams) -> Watched:
         },
         upstreams.legacy,
         store.subscriptions,
-        store.pulses,
+        store.heartbeats,
     )

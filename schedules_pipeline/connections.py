@@ -8,8 +8,59 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from schedules_pipeline.adapters.aws.bucket import S3ScheduleSource
-from schedules_pipeline.adapters.aws.clients import (
+from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams, health_sources
+from schedules_pipeline.documents.delivered_file import FileFormat
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.health.conditions import Thresholds
+from schedules_pipeline.health.ports.incidents import Notifier
+from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.queue_age import NotedQueue
+from schedules_pipeline.health.watch import Watch
+from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
+from schedules_pipeline.migration.ports.parity import ReportStore, Requirements
+from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
+from schedules_pipeline.outbound.files import S3FileStore
+from schedules_pipeline.outbound.partner_webhook import PartnerWebhooks
+from schedules_pipeline.outbound.report_files import ReportFiles
+from schedules_pipeline.outbound.sns import SnsNotifier
+from schedules_pipeline.push.ports import FileStore
+from schedules_pipeline.push.push import Pusher
+from schedules_pipeline.push.push_changes import RenderCursor, WebhookPush
+from schedules_pipeline.push.push_files import FileRules, FilesPush
+from schedules_pipeline.push.shared_rows import SharedRows
+from schedules_pipeline.settings import Settings
+from schedules_pipeline.store.beside_index import (
+    CopyStoreBesideIndex,
+    IndexElsewhere,
+    TokenCheckedReferenceIndex,
+)
+from schedules_pipeline.store.coldstart import RedisColdstartStore
+from schedules_pipeline.store.comparisons import RedisComparisonStore
+from schedules_pipeline.store.copies import RedisCopyStore
+from schedules_pipeline.store.counters import RedisCounterStore
+from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
+from schedules_pipeline.store.failing_checks import RedisFailingCheckStore
+from schedules_pipeline.store.feed import RedisChangeFeed
+from schedules_pipeline.store.heartbeats import RedisDeliveryHeartbeats
+from schedules_pipeline.store.incidents import RedisIncidentStore
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.store.parity import RedisParityTrendStore
+from schedules_pipeline.store.partners import RedisPartnerStore
+from schedules_pipeline.store.passes import RedisPassStore
+from schedules_pipeline.store.presence import RedisPublisherPresence
+from schedules_pipeline.store.queue_polls import RedisQueuePollStore
+from schedules_pipeline.store.references import RedisReferenceIndex
+from schedules_pipeline.store.rejections import RedisRejectionStore
+from schedules_pipeline.store.schedules import RedisScheduleStore
+from schedules_pipeline.store.served import RedisServedSourceStore
+from schedules_pipeline.store.subscriptions import RedisSubscriptionStore
+from schedules_pipeline.store.versions import RedisVersionStore
+from schedules_pipeline.store.work import RedisWorkQueue
+from schedules_pipeline.upstream.bucket import S3ScheduleSource
+from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
+from schedules_pipeline.upstream.clients import (
     dynamodb_client,
     files_client,
     s3_client,
@@ -17,63 +68,8 @@ from schedules_pipeline.adapters.aws.clients import (
     sqs_client,
     watching_sqs_client,
 )
-from schedules_pipeline.adapters.aws.files import S3FileShelf
-from schedules_pipeline.adapters.aws.queue import SqsQueue
-from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
-from schedules_pipeline.adapters.aws.sns import SnsNotifier
-from schedules_pipeline.adapters.partner_webhook import PartnerWebhooks
-from schedules_pipeline.adapters.redis.alarms import RedisAlarmBook
-from schedules_pipeline.adapters.redis.beside_index import (
-    CopyStoreBesideIndex,
-    FencedReferenceIndex,
-    IndexElsewhere,
-)
-from schedules_pipeline.adapters.redis.coldstart import RedisColdstartBook
-from schedules_pipeline.adapters.redis.copies import (
-    RedisCatalogueSource,
-    RedisCopyStore,
-)
-from schedules_pipeline.adapters.redis.feed import RedisChangeFeed
-from schedules_pipeline.adapters.redis.history import RedisVersionHistory
-from schedules_pipeline.adapters.redis.intake import RedisIntakeNotes
-from schedules_pipeline.adapters.redis.journal import (
-    RedisComparisons,
-    RedisCounters,
-    RedisFailingChecks,
-    RedisRefusedInput,
-)
-from schedules_pipeline.adapters.redis.keys import Keys
-from schedules_pipeline.adapters.redis.legacy import RedisLegacyKeyspace
-from schedules_pipeline.adapters.redis.link import RedisLink, connect
-from schedules_pipeline.adapters.redis.parity import RedisParityTrend
-from schedules_pipeline.adapters.redis.partners import RedisPartnerBook
-from schedules_pipeline.adapters.redis.passes import RedisPassLog
-from schedules_pipeline.adapters.redis.presence import RedisPublisherPresence
-from schedules_pipeline.adapters.redis.pulses import RedisDeliveryPulses
-from schedules_pipeline.adapters.redis.references import RedisReferenceIndex
-from schedules_pipeline.adapters.redis.schedules import RedisScheduleStore
-from schedules_pipeline.adapters.redis.served import RedisServedBook
-from schedules_pipeline.adapters.redis.subscriptions import RedisSubscriptionBook
-from schedules_pipeline.adapters.redis.work import RedisWorkQueue
-from schedules_pipeline.adapters.report_files import ReportFiles
-from schedules_pipeline.adapters.webhook import WebhookNotifier
-from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams, watched_of
-from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.formats.delivered_file import FileFormat
-from schedules_pipeline.ports.alarms import Notifier
-from schedules_pipeline.ports.intake import QueueName
-from schedules_pipeline.ports.parity import ReportShelf, Requirements
-from schedules_pipeline.ports.subscriptions import FileShelf
-from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.alarm_conditions import Thresholds
-from schedules_pipeline.workflows.collect_garbage import KeptFor
-from schedules_pipeline.workflows.push import Pusher
-from schedules_pipeline.workflows.push_changes import RenderCursor, WebhookPush
-from schedules_pipeline.workflows.push_files import FileRules, FilesPush
-from schedules_pipeline.workflows.queue_age import NotedQueue
-from schedules_pipeline.workflows.shared_rows import SharedRows
-from schedules_pipeline.workflows.watch import Watch
+from schedules_pipeline.upstream.legacy import RedisLegacyKeyspace
+from schedules_pipeline.upstream.queue import SqsQueue
 
 _WATCH_TIMEOUT_SECONDS = 3.0
 
@@ -82,30 +78,30 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
     """Our store on Redis."""
     keys = Keys(keyspace)
     return Store(
-        RedisScheduleStore(link, keys, versions_kept_for),
-        RedisCopyStore(link, keys),
-        RedisReferenceIndex(link, keys),
-        RedisWorkQueue(link, keys),
-        RedisChangeFeed(link, keys),
-        RedisRefusedInput(link, keys),
-        RedisComparisons(link, keys),
-        RedisCounters(link, keys),
-        RedisPublisherPresence(link, keys),
-        RedisPassLog(link, keys),
-        RedisVersionHistory(link, keys),
-        RedisColdstartBook(link, keys),
-        RedisParityTrend(link, keys),
-        RedisServedBook(link, keys),
-        RedisIntakeNotes(link, keys),
-        RedisFailingChecks(link, keys),
-        RedisAlarmBook(link, keys),
-        RedisPartnerBook(link, keys),
-        RedisSubscriptionBook(link, keys),
-        RedisDeliveryPulses(link, keys),
+        schedules=RedisScheduleStore(link, keys, versions_kept_for),
+        copies=RedisCopyStore(link, keys),
+        references=RedisReferenceIndex(link, keys),
+        work=RedisWorkQueue(link, keys),
+        feed=RedisChangeFeed(link, keys),
+        rejections=RedisRejectionStore(link, keys),
+        comparisons=RedisComparisonStore(link, keys),
+        counters=RedisCounterStore(link, keys),
+        presence=RedisPublisherPresence(link, keys),
+        passes=RedisPassStore(link, keys),
+        versions=RedisVersionStore(link, keys),
+        coldstarts=RedisColdstartStore(link, keys),
+        parity_trend=RedisParityTrendStore(link, keys),
+        served=RedisServedSourceStore(link, keys),
+        queue_polls=RedisQueuePollStore(link, keys),
+        failing_checks=RedisFailingCheckStore(link, keys),
+        incidents=RedisIncidentStore(link, keys),
+        partners=RedisPartnerStore(link, keys),
+        subscriptions=RedisSubscriptionStore(link, keys),
+        heartbeats=RedisDeliveryHeartbeats(link, keys),
     )
 
 
-def report_shelf(settings: Settings, dagster_storage: str) -> ReportShelf:
+def report_shelf(settings: Settings, dagster_storage: str) -> ReportStore:
     """Where the files of parity reports are put."""
     directory = settings.reports_directory or f"{dagster_storage}/reports"
     return ReportFiles(Path(directory), "parity", settings.reports_kept)
@@ -114,7 +110,7 @@ def report_shelf(settings: Settings, dagster_storage: str) -> ReportShelf:
 def with_index_elsewhere(store: Store, link: RedisLink, keyspace: str, index: IndexElsewhere) -> Store:
     """The same store with its back-references in another home, and the steps apart that need both."""
     copies = CopyStoreBesideIndex(link, Keys(keyspace), index)
-    return replace(store, copies=copies, references=FencedReferenceIndex(index, copies))
+    return replace(store, copies=copies, references=TokenCheckedReferenceIndex(index, copies))
 
 
 def build_store(settings: Settings, timeout_seconds: float = 10.0) -> Store:
@@ -143,10 +139,10 @@ def rules_from(settings: Settings) -> Rules:
         intended_differences=settings.intended_differences,
         maximum_catalogue_bytes=settings.maximum_catalogue_bytes,
         horizon=RetentionHorizon(settings.retention_days),
-        kept_for=KeptFor(
+        kept_for=RetentionPeriods(
             feed=timedelta(days=settings.feed_kept_days),
             removals=timedelta(days=settings.feed_kept_days),
-            refusals=timedelta(days=settings.refused_kept_days),
+            rejections=timedelta(days=settings.refused_kept_days),
         ),
         coldstart_shards=settings.coldstart_shards,
         storm_threshold=settings.storm_threshold,
@@ -197,8 +193,8 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
     )
     store = redis_store(ours, settings.keyspace)
     return Watch(
-        watched_of(store, looked_at),
-        store.alarms,
+        health_sources(store, looked_at),
+        store.incidents,
         store.counters,
         _notifiers(settings),
         thresholds_from(settings),
@@ -242,11 +238,11 @@ def build_pusher(
     )
 
 
-def _file_shelf(settings: Settings) -> FileShelf | None:
+def _file_shelf(settings: Settings) -> FileStore | None:
     if settings.files_bucket is None:
         return None
     client = files_client(settings.aws_region, settings.aws_endpoint_url, settings.push_threads)
-    return S3FileShelf(client, settings.files_bucket)
+    return S3FileStore(client, settings.files_bucket)
 
 
 def build_pipeline(settings: Settings) -> Pipeline:
@@ -260,15 +256,17 @@ def build_pipeline(settings: Settings) -> Pipeline:
     )
     store = _store(settings, link)
     upstreams = Upstreams(
-        S3ScheduleSource(s3, settings.schedule_bucket, settings.maximum_schedule_bytes),
-        RedisCatalogueSource(catalogue, settings.catalogue_prefix),
-        NotedQueue(SqsQueue(sqs, settings.schedule_queue), QueueName.SCHEDULE_EVENTS, store.intake, utc_now),
-        NotedQueue(
-            SqsQueue(sqs, settings.catalogue_queue), QueueName.CATALOGUE_EVENTS, store.intake, utc_now
+        schedule_source=S3ScheduleSource(s3, settings.schedule_bucket, settings.maximum_schedule_bytes),
+        catalogue_source=RedisCatalogueSource(catalogue, settings.catalogue_prefix),
+        schedule_queue=NotedQueue(
+            SqsQueue(sqs, settings.schedule_queue), QueueName.SCHEDULE_EVENTS, store.queue_polls, utc_now
         ),
-        RedisLegacyKeyspace(legacy, settings.legacy_prefix),
-        SqsQueue(sqs, settings.schedule_dead_letter_queue),
-        SqsQueue(sqs, settings.catalogue_dead_letter_queue),
+        catalogue_queue=NotedQueue(
+            SqsQueue(sqs, settings.catalogue_queue), QueueName.CATALOGUE_EVENTS, store.queue_polls, utc_now
+        ),
+        legacy=RedisLegacyKeyspace(legacy, settings.legacy_prefix),
+        schedule_dead_letters=SqsQueue(sqs, settings.schedule_dead_letter_queue),
+        catalogue_dead_letters=SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
     watch = _watch(settings, upstreams)
     return Pipeline(store, upstreams, calendar_from(settings), utc_now, rules_from(settings), watch=watch)

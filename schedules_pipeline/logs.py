@@ -20,9 +20,9 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.printable import printable
-from schedules_pipeline.ports.passes import PassReport
-from schedules_pipeline.ports.work import Cause
+from schedules_pipeline.maintenance.ports.passes import PassReport
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 

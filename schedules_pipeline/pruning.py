@@ -23,8 +23,8 @@ from schedules_pipeline.dagster_storage import (
     latest_materialisations,
 )
 from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
 from schedules_pipeline.partitions import is_partitioned, partition_key, schedule_key
-from schedules_pipeline.ports.passes import PassName, PassReport
 from schedules_pipeline.settings import Settings
 
 CARRIED_ASSETS = (
@@ -41,7 +41,7 @@ _SYSTEM_TAGS = "dagster/"
 
 
 @dataclass(slots=True)
-class Pruned:
+class PruneCounts:
     """What one pass did."""
 
     runs_deleted: int = 0
@@ -95,9 +95,9 @@ class RecordPruner:
         self._instance = instance
         self._log_event = log_event
 
-    def prune(self) -> Pruned:
+    def prune(self) -> PruneCounts:
         """One pass, noted as such, also where it fails. Stopped at any point it has lost nothing."""
-        pruned, began_at = Pruned(), self._pipeline.clock()
+        pruned, began_at = PruneCounts(), self._pipeline.clock()
         problem = ""
         try:
             self._prune(pruned, began_at - timedelta(days=self._settings.dagster_runs_kept_days))
@@ -112,7 +112,7 @@ class RecordPruner:
             )
         return pruned
 
-    def _prune(self, pruned: Pruned, before: datetime) -> None:
+    def _prune(self, pruned: PruneCounts, before: datetime) -> None:
         doomed = plan_pruning(self._finished_runs(), before)
         heads = self._pipeline.store.feed.heads()
         shown = {
@@ -131,7 +131,7 @@ class RecordPruner:
         delete_orphaned_tags(self._instance)
         pruned.tick_logs_deleted = delete_old_tick_logs(self._instance, before)
 
-    def _carry_forward(self, pruned: Pruned, doomed: frozenset[str], shown: set[str]) -> None:
+    def _carry_forward(self, pruned: PruneCounts, doomed: frozenset[str], shown: set[str]) -> None:
         """Record once more what a doomed run said last of something that is still there."""
         for asset in CARRIED_ASSETS:
             for record in latest_materialisations(self._instance, asset):

@@ -13,20 +13,16 @@ import structlog
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
-from schedules_pipeline.formats.markdown import escape_markdown
 from schedules_pipeline.logs import causes_fields
+from schedules_pipeline.migration.check_legacy import legacy_result
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
+from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult, is_built, source_accepted
+from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.check_schedules import (
-    CheckName,
-    CheckResult,
-    is_built,
-    legacy_result,
-    source_accepted,
-)
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _K = TypeVar("_K")
@@ -67,7 +63,7 @@ class Recorder:
         self._instance = instance
         self._log_event = log_event
         self._run_id = run_id
-        self._refused: dict[str, Refusal] = {}
+        self._rejected: dict[str, Rejection] = {}
         self._set_aside: dict[ScheduleKey, str] = {}
         self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
 
@@ -84,7 +80,7 @@ class Recorder:
         settled = [entry for entry in entries if duties[entry.change.recorded_by] is not _Duty.WAIT]
         feed.confirm_recorded([entry.position for entry in settled])
         # Here and not at the commit: compressing takes longer than publishing, and nobody waits for it.
-        self._pipeline.store.history.compact([(e.change.key, e.change.seq - 1) for e in settled])
+        self._pipeline.store.versions.compact([(e.change.key, e.change.seq - 1) for e in settled])
         return len(entries)
 
     def _current(self, changes: Sequence[Change]) -> list[Change]:
@@ -124,22 +120,22 @@ class Recorder:
 
         Compares with what this recorder recorded before; a new one records all that there is.
         """
-        refused, set_aside = self._pipeline.store.refused.all(), self._pipeline.store.work.set_aside()
-        changed = _changed(self._refused, refused)
-        self._tell(event for subject in changed for event in self._refusal(subject, refused.get(subject)))
+        rejected, set_aside = self._pipeline.store.rejections.all(), self._pipeline.store.work.set_aside()
+        changed = _changed(self._rejected, rejected)
+        self._tell(event for subject in changed for event in self._rejection(subject, rejected.get(subject)))
         aside = [key for key in _changed(self._set_aside, set_aside) if self._is_partitioned(key)]
         self._tell(self._evaluation(key, is_built(set_aside.get(key))) for key in aside)
-        self._refused, self._set_aside = refused, set_aside
+        self._rejected, self._set_aside = rejected, set_aside
 
-    def _refusal(self, subject: str, refusal: Refusal | None) -> Iterable[Event]:
+    def _rejection(self, subject: str, rejection: Rejection | None) -> Iterable[Event]:
         """Of a schedule as its check, of a catalogue item as an observation; of messages the sensors tell."""
         if "/" in subject:
             key = ScheduleKey.parse(subject)
             if self._is_partitioned(key):
                 ensure_services(self._instance, [key.sid])
-                yield self._evaluation(key, source_accepted(refusal))
-        elif refusal is not None and is_pid(subject):
-            metadata = {"refused": subject, "reason": refusal.reason}
+                yield self._evaluation(key, source_accepted(rejection))
+        elif rejection is not None and is_pid(subject):
+            metadata = {"refused": subject, "reason": rejection.reason}
             yield dg.AssetObservation(names.CATALOGUE_ITEMS, description="refused", metadata=metadata)
 
     def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:

@@ -15,8 +15,8 @@ from schedules_pipeline.cli.main import main
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.intake import take_in
 
 
 class FakeSession(Session):
@@ -58,18 +58,18 @@ class Stage:
             change.write(self.upstreams)
             change.announce(self.upstreams)
         self.clock.advance(timedelta(seconds=1))
-        self.take_in()
+        self.ingest()
         self.clock.advance(timedelta(seconds=1))
         self.pipeline.publisher.publish_all()
 
-    def take_in(self) -> None:
+    def ingest(self) -> None:
         """Handle everything that waits in either queue."""
         intakes = (
             (self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle),
             (self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle),
         )
         for queue, handle in intakes:
-            while take_in(queue, handle, 0).received:
+            while ingest(queue, handle, 0).received:
                 pass
 
 

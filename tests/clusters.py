@@ -14,7 +14,7 @@ from typing import Any
 from redis import Redis
 from redis.crc import key_slot
 
-from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
+from demo.servers import LOOPBACK, RedisServer, find_free_port
 
 MASTERS = 3
 SLOTS = 16_384

@@ -15,16 +15,16 @@ import pytest
 from clusters import Cluster, running_cluster
 from redis import Redis
 
-from schedules_pipeline.adapters.aws.clients import dynamodb_client
-from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.local.provision import (
+from demo.provision import (
     REFERENCES_TABLE,
     AwsEndpoints,
-    Provisioned,
+    ProvisionedResources,
     provision,
     provision_references,
 )
-from schedules_pipeline.local.servers import AwsEmulator, RedisServer, bundled_redis
+from demo.servers import AwsEmulator, RedisServer, bundled_redis
+from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.upstream.clients import dynamodb_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -127,7 +127,7 @@ def references_table(emulator: AwsEmulator, account_numbers: Iterator[int]) -> t
 
 
 @pytest.fixture
-def provisioned(aws_endpoints: AwsEndpoints) -> Provisioned:
+def provisioned(aws_endpoints: AwsEndpoints) -> ProvisionedResources:
     """Bucket, topics and queues of the test's own; the bucket announces nothing yet."""
     # Names of buckets are shared by all accounts.
     return provision(aws_endpoints, bucket=f"source-{aws_endpoints.access_key_id}")

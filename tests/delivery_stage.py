@@ -17,10 +17,10 @@ from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.delivery.setting_up import build_delivery
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.ports.served import Served, ServedSource
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.intake import take_in
 
 
 class DeliveryStage:
@@ -34,7 +34,7 @@ class DeliveryStage:
         self.settings = Settings(**settings)  # type: ignore[arg-type]
         self._keys: dict[str, str] = {}
         self.store.served.change(
-            Served(1, ServedSource.OURS, self.clock(), "test", "test", None, forced=False)
+            ServedState(1, ServedSource.OURS, self.clock(), "test", "test", None, forced=False)
         )
         self.add_partner(Partner("acme", self.clock(), requests_per_minute=60_000))
         self.begin_delivery()
@@ -72,8 +72,8 @@ class DeliveryStage:
 
     def settle(self) -> None:
         for _ in range(1_000):
-            taken = take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
-            taken += take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
+            taken = ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
+            taken += ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
             self.pipeline.publisher.publish_all()
             if not taken.received and self.store.work.backlog().is_empty:
                 return

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from schedules_pipeline.monitoring.series import METRICS, MetricKind
+from schedules_pipeline.health.metrics.series import METRICS, MetricKind
 
 _OF_PROMETHEUS = {"up": {"job", "instance"}}
 _OF_A_HISTOGRAM = {"_bucket": {"le"}, "_sum": set[str](), "_count": set[str]()}

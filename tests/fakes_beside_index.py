@@ -18,11 +18,11 @@ from fakes import (
     step,
 )
 
-from schedules_pipeline.adapters.redis.beside_index import BesideIndex, FencedReferenceIndex, Started
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.ports.catalogue import Collected
+from schedules_pipeline.publishing.ports.catalogue import CollectionCounts
+from schedules_pipeline.store.beside_index import BesideIndex, Started, TokenCheckedReferenceIndex
 
 EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
@@ -48,7 +48,7 @@ class FakeIndexElsewhere(FakeReferenceIndex):
 
 
 class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
-    """Implements :class:`~schedules_pipeline.ports.catalogue.CopyStore`, with the dependants elsewhere."""
+    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CopyStore`, with the dependants elsewhere."""
 
     def __init__(self, conditions: Conditions, index: FakeIndexElsewhere, clock: FakeClock) -> None:
         super().__init__(conditions, index, clock)
@@ -68,39 +68,39 @@ class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
         return {pid: self._latest_token(pid) for pid in self.in_any_order(pids)}
 
     @answered
-    def _delete(self, tokens: Mapping[Pid, int]) -> Collected:
+    def _delete(self, tokens: Mapping[Pid, int]) -> CollectionCounts:
         gone = [self._delete_one(pid, tokens[pid]) for pid in self.in_any_order(tokens)]
-        return Collected(sum(copies for copies, _ in gone), sum(notes for _, notes in gone))
+        return CollectionCounts(sum(copies for copies, _ in gone), sum(notes for _, notes in gone))
 
     @step
     def _start_one(self, pid: Pid) -> Started:
-        fence = self.fence(pid)
-        fence.token += 1
-        self._touch(fence)
-        return Started(fence.token, pid in self.copies, fence.owed is not None)
+        version_token = self.version_token(pid)
+        version_token.token += 1
+        self._touch(version_token)
+        return Started(version_token.token, pid in self.copies, version_token.owed is not None)
 
     @step
     def _ignore_one(self, pid: Pid, token: int) -> bool:
-        fence = self.fence(pid)
+        version_token = self.version_token(pid)
         if not self.is_latest(pid, token) or self.has_come(pid):
             return False
-        fence.newest, fence.is_missed = self.fence_of_ignored(fence), False
-        self._touch(fence)
+        version_token.newest, version_token.is_missed = self.fence_of_ignored(version_token), False
+        self._touch(version_token)
         return True
 
     @step
     def _latest_token(self, pid: Pid) -> int:
-        return self.fence(pid).token
+        return self.version_token(pid).token
 
     @step
     def _delete_one(self, pid: Pid, token: int) -> tuple[int, int]:
-        if not self.is_latest(pid, token) or self.fence(pid).owed is not None:
+        if not self.is_latest(pid, token) or self.version_token(pid).owed is not None:
             return 0, 0
         return self.remove(pid)
 
     def is_latest(self, pid: Pid, token: int) -> bool:
         """Whether nobody has registered, begun or planted since the token was taken."""
-        return self.fence(pid).token == token
+        return self.version_token(pid).token == token
 
     def has_come(self, pid: Pid) -> bool:
         """Whether there is a copy by now."""
@@ -112,7 +112,7 @@ class FakeStoreBesideIndex(FakeStore):
 
     def as_store(self) -> Store:
         return replace(
-            FakeStore.as_store(self), references=FencedReferenceIndex(self.references, self.copies)
+            FakeStore.as_store(self), references=TokenCheckedReferenceIndex(self.references, self.copies)
         )
 
 

@@ -11,16 +11,16 @@ import orjson
 from fakes import FakeClock, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 
 from schedules_pipeline.composition import Store
+from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
+from schedules_pipeline.documents.catalogue_document import parse_copy
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
-from schedules_pipeline.formats.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
-from schedules_pipeline.formats.catalogue_document import parse_copy
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.schedules import ScheduleState
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.ports.schedules import ScheduleState
 
 Contents = dict[ScheduleKey, bytes]
 
@@ -39,7 +39,7 @@ def coldstart(
     publisher = pipeline_over(store, upstreams, clock, horizon).publisher
     cause = Cause("from scratch", Origin.COLDSTART, "", clock())
     publisher.rebuild_from_sources(keys, cause)
-    _confirm(upstreams, unconfirmed := sorted(store.refused.all()))
+    _confirm(upstreams, unconfirmed := sorted(store.rejections.all()))
     publisher.rebuild_from_sources([key for key in keys if str(key) in unconfirmed], cause)
     return contents(store, keys)
 

@@ -8,19 +8,19 @@ from typing import Any
 import orjson
 from fakes import Conditions, Fake, FakeClock, FakeStore, fake_store, step
 
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.documents.partner_document import Publication, render_document
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.domain.subscriptions import Progress, Standing, Subscription, SubscriptionKind
-from schedules_pipeline.formats.change_row import render_row
-from schedules_pipeline.formats.partner_document import Publication, render_document
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.served import Served, ServedSource
-from schedules_pipeline.ports.subscriptions import Answer
-from schedules_pipeline.workflows.push import Pusher, PushReport
-from schedules_pipeline.workflows.push_changes import WebhookPush
-from schedules_pipeline.workflows.push_files import FileRules, FilesPush
-from schedules_pipeline.workflows.push_turn import LEASE_FOR
-from schedules_pipeline.workflows.shared_rows import SharedRows
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.push.ports import Answer
+from schedules_pipeline.push.push import Pusher, PushReport
+from schedules_pipeline.push.push_changes import WebhookPush
+from schedules_pipeline.push.push_files import FileRules, FilesPush
+from schedules_pipeline.push.shared_rows import SharedRows
+from schedules_pipeline.push.subscription import Progress, Standing, Subscription, SubscriptionKind
+from schedules_pipeline.push.turn import LEASE_FOR
 
 EPOCH = "life-1"
 MASTER = b"a master secret that is no secret at all"
@@ -93,7 +93,7 @@ class FakeReceiver(Fake):
 
 
 class FakeShelf(Fake):
-    """Implements :class:`~schedules_pipeline.ports.subscriptions.FileShelf`."""
+    """Implements :class:`~schedules_pipeline.push.ports.FileStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -139,7 +139,7 @@ class PushStage:
         self.seqs: dict[ScheduleKey, int] = {}
         self.pusher = self.new_pusher()
         self.store.coldstarts.begin_epoch(EPOCH)
-        self.store.served.change(Served(1, ServedSource.OURS, CREATED_AT, "me", "", None, forced=False))
+        self.store.served.change(ServedState(1, ServedSource.OURS, CREATED_AT, "me", "", None, forced=False))
         self.store.partners.create(Partner("harbour", CREATED_AT, ("alder*", "birch*")))
 
     def new_pusher(self, master: bytes | None = MASTER) -> Pusher:

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.monitoring.collector import PipelineCollector
-from schedules_pipeline.monitoring.parts import parts_of
-from schedules_pipeline.workflows.intake import take_in
+from schedules_pipeline.health.metrics.collector import PipelineCollector
+from schedules_pipeline.health.metrics.parts import parts_of
+from schedules_pipeline.publishing.intake import ingest
 
 KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 
@@ -35,13 +35,13 @@ class Stage:
     def announce(self) -> None:
         self.upstreams.schedule_queue.post(json.dumps({"sid": KEY.sid, "date": KEY.date.isoformat()}))
 
-    def take_in(self) -> None:
-        take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
-        take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
+    def ingest(self) -> None:
+        ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
+        ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
 
     def publish(self) -> None:
         self.announce()
-        self.take_in()
+        self.ingest()
         self.pipeline.publisher.publish_all()
 
     def scrape(self) -> "Scrape":

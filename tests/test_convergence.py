@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from toy_world import Change, Focus, RandomUpstream
 
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.ports.schedules import Outcome
-from schedules_pipeline.ports.work import Cause, Origin
-from schedules_pipeline.workflows.intake import take_in
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.publishing.intake import ingest
+from schedules_pipeline.publishing.ports.schedules import Outcome
 
 _WHOLE = Focus()
 
@@ -28,8 +28,8 @@ class World:
     def settle(self) -> None:
         """Take in and publish until nothing is pending."""
         for _ in range(1_000):
-            taken = take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
-            taken += take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
+            taken = ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
+            taken += ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
             self.pipeline.publisher.publish_all()
             if not taken.received and self.store.work.backlog().is_empty:
                 return

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from schedules_pipeline.adapters.redis.keys import Keys
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.store.keys import Keys
 
 _REPOSITORY = Path(__file__).parent.parent
 _DOCUMENTS = sorted(
     [*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md"), *_REPOSITORY.glob("deploy/*.md")]
 )
-_SCRIPTS = sorted((_REPOSITORY / "schedules_pipeline/adapters/redis/scripts").glob("*.lua"))
+_SCRIPTS = sorted((_REPOSITORY / "schedules_pipeline/store/scripts").glob("*.lua"))
 
 _ROW_OF_A_SETTING = re.compile(r"^\| `SCHEDULES_(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 _OBJECTS = {"service_names"}

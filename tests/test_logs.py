@@ -8,8 +8,8 @@ from io import StringIO
 import pytest
 import structlog
 
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.logs import LogStyle, causes_fields, configure_logs
-from schedules_pipeline.ports.work import Cause, Origin
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 

@@ -23,10 +23,10 @@ from workers import (
     write_item,
 )
 
+from demo.sample import Sample
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.local.sample import Sample
-from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.workflows import publish
+from schedules_pipeline.publishing import publish
+from schedules_pipeline.publishing.ports.upstream import Message
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 

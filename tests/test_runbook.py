@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schedules_pipeline.cli.main import COMMANDS, PROGRAM
-from schedules_pipeline.domain.alarms import AlarmName
+from schedules_pipeline.health.incidents import AlarmName
 
 _REPOSITORY = Path(__file__).parent.parent
 _RUNBOOK = _REPOSITORY / "docs/runbook.md"

@@ -69,7 +69,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         pytest.param("CONTENT_LANGUAGE", "en_GB", id="language with an underscore"),
     ],
 )
-def test_settings_refuse(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_settings_reject(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """A wrong value is an error that names the variable."""
     monkeypatch.setenv(f"SCHEDULES_{name}", value)
 
@@ -78,7 +78,7 @@ def test_settings_refuse(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
 
 
 @pytest.mark.parametrize("address", ["ftp://example.test/token", "token", "http://", "https://[token", ""])
-def test_settings_refuse_a_webhook_that_is_no_web_address(
+def test_settings_reject_a_webhook_that_is_no_web_address(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     """Only http and https are posted to; the error names the setting and not the address, which is a secret."""
@@ -101,7 +101,7 @@ def test_the_address_of_the_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch
     assert settings.alarm_webhook_url.get_secret_value() == "https://example.test/token"
 
 
-def test_settings_refuse_a_list_that_is_not_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_reject_a_list_that_is_not_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list in another form than JSON is an error that names the setting."""
     monkeypatch.setenv("SCHEDULES_RADIO_SERVICES", "*radio*")
 

@@ -15,8 +15,8 @@ from workers import (
     write_item,
 )
 
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.ports.work import Cause, Origin
 
 _CHANGES = 60
 

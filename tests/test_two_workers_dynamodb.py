@@ -23,12 +23,12 @@ from workers import (
     write_item,
 )
 
-from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import with_index_elsewhere
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from demo.provision import AwsEndpoints, Channel, ProvisionedResources, provision_alarms
+from demo.servers import RedisServer
 from schedules_pipeline.connections import build_pipeline, thresholds_from
-from schedules_pipeline.domain.alarms import AlarmName
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.local.provision import AwsEndpoints, Channel, Provisioned, provision_alarms
-from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.health.conditions import Thresholds
+from schedules_pipeline.health.incidents import AlarmName
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.alarm_conditions import Thresholds
 
 
 class Site:
@@ -26,7 +26,7 @@ class Site:
         redis_url: str,
         stop_redis: Callable[[], None],
         endpoints: AwsEndpoints,
-        provisioned: Provisioned,
+        provisioned: ProvisionedResources,
     ) -> None:
         self.stop_redis = stop_redis
         self.endpoints = endpoints
@@ -56,7 +56,7 @@ class Site:
 @pytest.fixture
 def site(
     aws_endpoints: AwsEndpoints,
-    provisioned: Provisioned,
+    provisioned: ProvisionedResources,
     redis_executable: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -8,10 +8,10 @@ import orjson
 import pytest
 from push_stage import EPOCH, HOOK, KEY, MASTER, PushStage
 
-from schedules_pipeline.formats.file_manifest import Manifest, render_manifest
-from schedules_pipeline.formats.webhook_event import PUBLISHED, REMOVED, RESET
-from schedules_pipeline.formats.webhook_signature import derive_secret, render_secret
-from schedules_pipeline.workflows.push_turn import LEASE_FOR
+from schedules_pipeline.push.file_manifest import Manifest, render_manifest
+from schedules_pipeline.push.turn import LEASE_FOR
+from schedules_pipeline.push.webhook_event import PUBLISHED, REMOVED, RESET
+from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 
 _TEXT = (Path(__file__).parent.parent / "docs/webhooks.md").read_text()
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import orjson
 from fakes import FakeUpstreams
 
+from schedules_pipeline.documents.notification import object_key
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.formats.notification import object_key
 
 KEYS = tuple(map(ScheduleKey.parse, ("alder/2026-03-28", "alder/2026-03-29", "birch_radio/2026-03-28")))
 EPISODES = tuple(map(Pid, ("p0000001", "p0000002", "p0000003")))

@@ -15,17 +15,17 @@ from zoneinfo import ZoneInfo
 import orjson
 from fakes import FakeUpstreams
 
-from schedules_pipeline.adapters.redis.copies import RedisCatalogueSource
-from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from demo.sample import Sample, make_sample
 from schedules_pipeline.composition import Pipeline, Upstreams
 from schedules_pipeline.connections import redis_store, utc_now
+from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.local.sample import Sample, make_sample
-from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.ports.upstream import Message
+from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
 
 T = TypeVar("T")
 
@@ -51,13 +51,13 @@ def pipeline_on(
     """A pipeline as one process has it, whose catalogue is on the same server."""
     link = server.link()
     upstreams = Upstreams(
-        source.schedule_source,
-        RedisCatalogueSource(link, CATALOGUE_PREFIX),
-        source.schedule_queue,
-        source.catalogue_queue,
-        source.legacy,
-        source.schedule_dead_letters,
-        source.catalogue_dead_letters,
+        schedule_source=source.schedule_source,
+        catalogue_source=RedisCatalogueSource(link, CATALOGUE_PREFIX),
+        schedule_queue=source.schedule_queue,
+        catalogue_queue=source.catalogue_queue,
+        legacy=source.legacy,
+        schedule_dead_letters=source.schedule_dead_letters,
+        catalogue_dead_letters=source.catalogue_dead_letters,
     )
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
     return Pipeline(redis_store(link, keyspace), upstreams, calendar, clock)

@@ -2,7 +2,7 @@
 
 import os
 
-from schedules_pipeline.local.provision import (
+from demo.provision import (
     AwsEndpoints,
     announce_schedules,
     provision,

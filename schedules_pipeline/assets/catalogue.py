@@ -8,7 +8,7 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.catalogue import Kind
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.domain.causes import Cause, Origin
 
 ASSET_OF_KIND = {
     Kind.EPISODE: names.CATALOGUE_EPISODES,

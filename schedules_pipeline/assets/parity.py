@@ -11,8 +11,9 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import report_shelf
-from schedules_pipeline.formats.markdown import escape_markdown
-from schedules_pipeline.formats.parity_report import (
+from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.migration.ports.parity import ParityReport, percent
+from schedules_pipeline.migration.render_report import (
     Table,
     brief_worst_table,
     counts_line,
@@ -26,7 +27,6 @@ from schedules_pipeline.formats.parity_report import (
     render_small_chart,
     tally_table,
 )
-from schedules_pipeline.ports.parity import ParityReport, percent
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 

@@ -10,13 +10,13 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import schedule_key
-from schedules_pipeline.ports.schedules import Outcome
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.publish import BATCH_SIZE
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.publish import BATCH_SIZE
 
 
 def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.ports.journal import Verdict
+from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.check_schedules import CheckName
 
 _DESCRIPTIONS = {
     CheckName.IS_BUILT: "The latest build succeeded; the schedule was not set aside after too many failures.",

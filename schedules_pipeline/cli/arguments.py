@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.partners import partner_name, service_pattern
-from schedules_pipeline.domain.subscriptions import subscription_name
 from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.partners.partner import partner_name, service_pattern
+from schedules_pipeline.push.subscription import subscription_name
 
 _T = TypeVar("_T")
 
@@ -76,13 +76,13 @@ def take_seqs(words: Sequence[str], most: int) -> list[int]:
     return [int(word) for word in words]
 
 
-def not_found(key: ScheduleKey, known: Collection[ScheduleKey]) -> Ended:
+def not_found(key: ScheduleKey, known: Collection[ScheduleKey]) -> CommandExit:
     """Nothing was ever published under this key: say what there is instead."""
     days = sorted(k.date for k in known if k.sid == key.sid)
     if days:
         there_is = f"of {key.sid} there are {days[0]} to {days[-1]}"
-        return Ended(f"no schedule {key}: nothing was published for that day; {there_is}")
-    return Ended(f"no schedule {key}: {unknown_service(key.sid, {k.sid for k in known})}")
+        return CommandExit(f"no schedule {key}: nothing was published for that day; {there_is}")
+    return CommandExit(f"no schedule {key}: {unknown_service(key.sid, {k.sid for k in known})}")
 
 
 def unknown_service(sid: Sid, known: Iterable[Sid]) -> str:
@@ -100,6 +100,6 @@ def is_within(day: date, first: date | None, last: date | None) -> bool:
 
 
 def require_new(path: Path, *, overwrite: bool) -> None:
-    """Raise :class:`Ended` where the file to be written is there, and nobody has said that it may go."""
+    """Raise :class:`CommandExit` where the file to be written is there, and nobody has said that it may go."""
     if path.exists() and not overwrite:
-        raise Ended(f"{path} is there already: choose another name, or say --overwrite")
+        raise CommandExit(f"{path} is there already: choose another name, or say --overwrite")

@@ -6,7 +6,7 @@ from typing import Any, Self
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from schedules_pipeline.cli.endings import Ended, Ending, end_as
+from schedules_pipeline.cli.endings import CommandExit, Ending, end_as
 from schedules_pipeline.cli.printing import (
     confirm,
     json_option,
@@ -18,7 +18,7 @@ from schedules_pipeline.cli.printing import (
 )
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted, duration, printable
-from schedules_pipeline.ports.coldstart import Coldstart, Stage
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
 
 _LOOK_EVERY_SECONDS = 1.0
 _FIRST_SHARD = 0
@@ -82,7 +82,7 @@ def status(session: Session, wait: bool, as_json: bool) -> None:
     """Say how far the coldstart is: percent, rate, time left."""
     latest = session.pipeline.store.coldstarts.latest()
     if latest is None:
-        raise Ended("there was no coldstart in this keyspace")
+        raise CommandExit("there was no coldstart in this keyspace")
     _end(session, _wait_for(session, latest) if wait else latest, as_json=as_json)
 
 
@@ -97,10 +97,10 @@ def abandon(session: Session, reason: str, yes: bool, as_json: bool) -> None:
     """End the open coldstart where it is. What was not built keeps what it has, and the intake goes on."""
     latest = session.pipeline.store.coldstarts.latest()
     if latest is None or latest.stage.is_final:
-        raise Ended("no coldstart is open")
+        raise CommandExit("no coldstart is open")
     confirm(f"Abandon it, with {counted(latest.left, 'schedule')} left?", yes=yes)
     if not session.pipeline.coldstarter.abandon(reason):
-        raise Ended("it has ended by itself meanwhile")
+        raise CommandExit("it has ended by itself meanwhile")
     if as_json:
         print_json({"abandoned": latest.id})
     else:
@@ -163,7 +163,9 @@ def _wait_for(session: Session, coldstart: Coldstart) -> Coldstart:
             session.sleep(_LOOK_EVERY_SECONDS)
             latest = session.pipeline.store.coldstarts.latest()
             if latest is None or latest.id != coldstart.id:
-                raise Ended("another coldstart has taken its place; `schedules-pipeline coldstart status`")
+                raise CommandExit(
+                    "another coldstart has taken its place; `schedules-pipeline coldstart status`"
+                )
             coldstart = latest
     return coldstart
 
@@ -174,7 +176,7 @@ def _end(session: Session, coldstart: Coldstart, *, as_json: bool) -> None:
         print_json(coldstart_fields(coldstart, now))
     else:
         say(describe_coldstart(coldstart, now))
-    if coldstart.stage in (Stage.REFUSED, Stage.ABANDONED):
+    if coldstart.stage in (Stage.REJECTED, Stage.ABANDONED):
         end_as(Ending.WRONG)
 
 

@@ -5,24 +5,17 @@ from typing import Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.endings import Ended, Ending, end_as
-from schedules_pipeline.cli.printing import (
-    confirm,
-    json_option,
-    print_json,
-    print_table,
-    say,
-    yes_option,
-)
+from schedules_pipeline.cli.endings import CommandExit, Ending, end_as
+from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted, local
-from schedules_pipeline.errors import InvalidMessage
-from schedules_pipeline.formats.notification import (
+from schedules_pipeline.documents.notification import (
     parse_catalogue_notification,
     parse_schedule_notification,
 )
-from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.workflows.dead_letters import MOST_AT_ONCE, DeadLetters, Handled
+from schedules_pipeline.errors import InvalidMessage
+from schedules_pipeline.maintenance.dead_letters import MOST_AT_ONCE, DeadLetters, ReplayResult
+from schedules_pipeline.publishing.ports.upstream import Message
 
 _LOOKED_AT = 100
 
@@ -91,7 +84,9 @@ def show(session: Session, message_id: str, which: str, as_json: bool) -> None:
             if message.message_id == message_id:
                 _show(session, name, message, as_json=as_json)
                 return
-    raise Ended(f"no dead letter {message_id}; `schedules-pipeline dead-letters list` says which there are")
+    raise CommandExit(
+        f"no dead letter {message_id}; `schedules-pipeline dead-letters list` says which there are"
+    )
 
 
 @command.command("replay")
@@ -159,7 +154,7 @@ def _chosen(ids: tuple[str, ...], *, everything: bool) -> Collection[str] | None
 
 
 def _report(
-    done: str, handled: Mapping[str, Handled], chosen: Collection[str] | None, *, as_json: bool
+    done: str, handled: Mapping[str, ReplayResult], chosen: Collection[str] | None, *, as_json: bool
 ) -> None:
     ids = {name: list(h.done) for name, h in handled.items()}
     missing = sorted(set(chosen or ()) - {id_ for found in ids.values() for id_ in found})

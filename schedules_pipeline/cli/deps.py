@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import click
 
 from schedules_pipeline.cli.arguments import not_found, take_only_key
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import json_option, print_json, print_table, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.documents.accepted_schedule import parse_accepted
+from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, is_pid
-from schedules_pipeline.formats.accepted_schedule import parse_accepted
-from schedules_pipeline.formats.catalogue_document import parse_copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _show_dependants(pipeline: Pipeline, pid: Pid, *, as_json: bool) -> None:
     copy = pipeline.store.copies.read([pid]).get(pid)
     item = None if copy is None else parse_copy(pid, copy)
     if item is None and not references:
-        raise Ended(f"{pid}: nothing depends on it, and there is no copy of it")
+        raise CommandExit(f"{pid}: nothing depends on it, and there is no copy of it")
     references = sorted(references, key=lambda reference: (*reference.key, reference.broadcast_pid or ""))
     schedules = len({reference.key for reference in references})
     if as_json:

@@ -8,7 +8,7 @@ from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.versions import difference_fields, difference_rows
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.workflows.explain_version import Comparison
+from schedules_pipeline.publishing.explain_version import Comparison
 
 
 @click.command("diff", short_help="Show the differences between two versions of a schedule.")
@@ -23,7 +23,7 @@ def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
     """
     key, rest = take_key(words)
     seqs = take_seqs(rest, most=2)
-    if not session.pipeline.store.history.versions(key):
+    if not session.pipeline.store.versions.versions(key):
         raise not_found(key, session.pipeline.store.feed.heads())
     before, after = (None, *seqs) if len(seqs) == 1 else seqs or (None, None)
     comparison = session.pipeline.explainer.compare(key, after, before)

@@ -21,7 +21,7 @@ class Ending(IntEnum):
     MISCONFIGURED = 4
 
 
-class Ended(click.ClickException):
+class CommandExit(click.ClickException):
     """Ends the command by one line on standard error."""
 
     def __init__(self, message: str, ending: Ending = Ending.WRONG) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from schedules_pipeline.cli.arguments import not_found, require_new, take_only_key
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import json_option, print_json, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.local.exporting import export_history
-from schedules_pipeline.local.history import SchedulePut, write_history
+from schedules_pipeline.history.exporting import export_history
+from schedules_pipeline.history.recorded import SchedulePut, write_history
 
 
 @click.command("export", short_help="Write schedules and what they need to a recorded history.")
@@ -49,7 +49,7 @@ def command(
     try:
         write_history(path, events)
     except OSError as error:
-        raise Ended(f"{path} cannot be written: {error.strerror}") from error
+        raise CommandExit(f"{path} cannot be written: {error.strerror}") from error
     items = len(events) - schedules
     if as_json:
         print_json({"path": str(path), "schedules": schedules, "items": items})

@@ -5,11 +5,9 @@ import click
 from schedules_pipeline.cli.arguments import not_found, take_only_key
 from schedules_pipeline.cli.printing import json_option, print_json, print_table
 from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.versions import (
-    change_fields,
-)
+from schedules_pipeline.cli.versions import change_fields
 from schedules_pipeline.cli.wording import duration, local
-from schedules_pipeline.ports.feed import Change
+from schedules_pipeline.domain.changes import Change
 
 
 @click.command("history", short_help="List the published versions of a schedule, newest first.")
@@ -19,7 +17,7 @@ from schedules_pipeline.ports.feed import Change
 def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
     """List the published versions of a schedule, newest first, with what caused each."""
     key = take_only_key(words)
-    versions = session.pipeline.store.history.versions(key)
+    versions = session.pipeline.store.versions.versions(key)
     if not versions:
         raise not_found(key, session.pipeline.store.feed.heads())
     if as_json:

@@ -5,21 +5,12 @@ from pathlib import Path
 
 import click
 
-from schedules_pipeline.cli.endings import Ended, Ending
+from schedules_pipeline.cli.endings import CommandExit, Ending
 from schedules_pipeline.cli.printing import json_option, print_json, progress, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted
-from schedules_pipeline.local.history import (
-    CatalogueUpdated,
-    HistoryEvent,
-    SchedulePut,
-    read_history,
-)
-from schedules_pipeline.local.importing import (
-    connect_destination,
-    find_addresses_elsewhere,
-    import_history,
-)
+from schedules_pipeline.history.importing import connect_destination, find_addresses_elsewhere, import_history
+from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, read_history
 
 _ALLOWED_ELSEWHERE = "--into-sources-elsewhere"
 
@@ -50,7 +41,7 @@ def command(session: Session, path: Path, speed: float | None, elsewhere: bool, 
     """
     addresses = find_addresses_elsewhere(session.settings)
     if addresses and not elsewhere:
-        raise Ended(
+        raise CommandExit(
             f"the sources are not on this machine: {', '.join(addresses)}; nothing was written. "
             f"{_ALLOWED_ELSEWHERE} overwrites them all the same",
             Ending.USAGE,

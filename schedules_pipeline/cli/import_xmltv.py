@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from schedules_pipeline.cli.arguments import require_new
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import json_option, print_json, remark, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted
-from schedules_pipeline.local.guides import describe, guide_history, import_rules, read_guide
-from schedules_pipeline.local.history import write_history
+from schedules_pipeline.history.guides import describe, guide_history, import_rules, read_guide
+from schedules_pipeline.history.recorded import write_history
 
 
 class _Zone(click.ParamType[ZoneInfo]):
@@ -55,7 +55,7 @@ def command(
     try:
         write_history(output, guide_history(guide, now))
     except OSError as error:
-        raise Ended(f"{output} cannot be written: {error.strerror}") from error
+        raise CommandExit(f"{output} cannot be written: {error.strerror}") from error
     if as_json:
         counts = {
             "services": len(guide.names),

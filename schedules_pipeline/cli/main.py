@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from schedules_pipeline.cli.endings import Ended, Ending, ending_of
+from schedules_pipeline.cli.endings import CommandExit, Ending, ending_of
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.errors import PipelineError, ServiceError
 
@@ -95,11 +95,11 @@ def _ended_in_a_line() -> Iterator[None]:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else PROGRAM
         message = " ".join(error.format_message().split())
-        raise Ended(f"{message} (see `{path} --help`)", Ending.USAGE) from error
+        raise CommandExit(f"{message} (see `{path} --help`)", Ending.USAGE) from error
     except ServiceError as error:
-        raise Ended(f"{error} ({_NO_ANSWER_HINT})", Ending.NO_ANSWER) from error
+        raise CommandExit(f"{error} ({_NO_ANSWER_HINT})", Ending.NO_ANSWER) from error
     except PipelineError as error:
-        raise Ended(str(error), ending_of(error)) from error
+        raise CommandExit(str(error), ending_of(error)) from error
 
 
 @click.group(

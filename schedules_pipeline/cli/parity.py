@@ -9,8 +9,8 @@ from schedules_pipeline.cli.printing import json_option, print_json, print_table
 from schedules_pipeline.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from schedules_pipeline.formats.parity_report import Table
-    from schedules_pipeline.ports.parity import ParityReport
+    from schedules_pipeline.migration.ports.parity import ParityReport
+    from schedules_pipeline.migration.render_report import Table
 
 
 @click.command("parity", short_help="How all schedules stand against the old system, and whether to switch.")
@@ -23,7 +23,7 @@ def command(session: Session, worst: int, as_json: bool) -> None:
     It goes by the latest comparison with the old system, and says where that is stale; to compare first,
     materialise the asset `parity_report`. Ends with 1 where partners should not be switched.
     """
-    from schedules_pipeline.formats.parity_report import as_json as plain  # noqa: PLC0415 - only where asked
+    from schedules_pipeline.migration.render_report import as_json as plain  # noqa: PLC0415 - only where asked
 
     report = session.pipeline.parity_reporter.look()
     if as_json:
@@ -34,7 +34,7 @@ def command(session: Session, worst: int, as_json: bool) -> None:
 
 
 def _print(report: "ParityReport", worst: int) -> None:
-    from schedules_pipeline.formats import parity_report as tables  # noqa: PLC0415 - as above
+    from schedules_pipeline.migration import render_report as tables  # noqa: PLC0415 - as above
 
     say(report.headline, "bold green" if report.is_ready else "bold red")
     say(tables.counts_line(report))

@@ -13,12 +13,12 @@ from typing import Any, Final, TypeVar, cast
 import click
 
 from schedules_pipeline.cli.arguments import PARTNER, PATTERN
-from schedules_pipeline.cli.endings import Ended, Ending, end_as
+from schedules_pipeline.cli.endings import CommandExit, Ending, end_as
 from schedules_pipeline.cli.partners_backup import export, import_
 from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import ago, counted, duration, yes_no
-from schedules_pipeline.domain.partners import (
+from schedules_pipeline.partners.partner import (
     MOST_REQUESTS_PER_DAY,
     MOST_REQUESTS_PER_MINUTE,
     MOST_WAITING_AT_ONCE,
@@ -28,7 +28,7 @@ from schedules_pipeline.domain.partners import (
     Partner,
     issue_key,
 )
-from schedules_pipeline.ports.partners import TOO_MANY, UsageCounts, UsageKind, UsageLine
+from schedules_pipeline.partners.ports import TOO_MANY, UsageCounts, UsageKind, UsageLine
 
 _SHOWN_DAYS: Final = 8
 _MOST_TRIES = 5
@@ -92,7 +92,7 @@ def create(session: Session, /, name: str, as_json: bool, **chosen: Any) -> None
     issued = _issue(session.now())
     partner = Partner(name, session.now(), keys=(issued.key,), **_given(chosen))
     if not session.pipeline.store.partners.create(partner):
-        raise Ended(f"there is a partner {name} already: `schedules-pipeline partners show {name}`")
+        raise CommandExit(f"there is a partner {name} already: `schedules-pipeline partners show {name}`")
     _print_key(session, partner, issued, as_json=as_json)
 
 
@@ -220,7 +220,7 @@ def remove(session: Session, name: str, yes: bool, as_json: bool) -> None:
         _one(session, name)
     confirm(f"Remove {name}, so that its keys are refused within seconds?", yes=yes)
     if not book.remove(name):
-        raise Ended(f"{name} has been removed meanwhile")
+        raise CommandExit(f"{name} has been removed meanwhile")
     if as_json:
         print_json({"removed": name})
     else:
@@ -246,7 +246,7 @@ def _one(session: Session, name: str) -> Partner:
             if close
             else "`schedules-pipeline partners list` says who is"
         )
-        raise Ended(f"there is no partner {name}: {meant}")
+        raise CommandExit(f"there is no partner {name}: {meant}")
     return partner
 
 
@@ -257,7 +257,7 @@ def _change(session: Session, name: str, change: Callable[[Partner], Partner]) -
         after = change(before)
         if session.pipeline.store.partners.change(before, after):
             return after
-    raise Ended(f"others are changing {name} all the time: try again", Ending.NO_ANSWER)
+    raise CommandExit(f"others are changing {name} all the time: try again", Ending.NO_ANSWER)
 
 
 def _print_key(session: Session, partner: Partner, issued: IssuedKey, *, as_json: bool) -> None:

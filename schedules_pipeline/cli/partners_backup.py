@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from schedules_pipeline.cli.arguments import require_new
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import json_option, print_json, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted
-from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.formats.partner_record import parse_partner, render_partner
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.partners.record import parse_partner, render_partner
 
 _FOR_THE_OWNER = 0o600
 
@@ -41,13 +41,13 @@ def export(session: Session, path: Path, overwrite: bool, as_json: bool) -> None
         path.chmod(_FOR_THE_OWNER)
         path.write_bytes(b"".join(render_partner(partner) + b"\n" for partner in partners))
     except OSError as error:
-        raise Ended(f"{path} cannot be written: {error.strerror}") from error
+        raise CommandExit(f"{path} cannot be written: {error.strerror}") from error
     if as_json:
         print_json({"path": str(path), "partners": [partner.name for partner in partners]})
     else:
         say(f"wrote {counted(len(partners), 'partner')} to {path}")
     if unreadable:
-        raise Ended(f"left out, since their records do not read back: {', '.join(unreadable)}")
+        raise CommandExit(f"left out, since their records do not read back: {', '.join(unreadable)}")
 
 
 @click.command("import")
@@ -75,7 +75,7 @@ def _read(path: Path) -> list[Partner]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise Ended(f"{path} cannot be read: {error.strerror}") from error
+        raise CommandExit(f"{path} cannot be read: {error.strerror}") from error
     return [_parse(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
@@ -83,4 +83,4 @@ def _parse(path: Path, number: int, line: bytes) -> Partner:
     try:
         return parse_partner(line)
     except InvalidRecord as error:
-        raise Ended(f"{path}, line {number}: {error}; nothing was entered") from error
+        raise CommandExit(f"{path}, line {number}: {error}; nothing was entered") from error

@@ -3,7 +3,7 @@
 from schedules_pipeline.cli.endings import Ending, end_as
 from schedules_pipeline.cli.printing import print_json, remark, say
 from schedules_pipeline.cli.wording import duration
-from schedules_pipeline.ports.passes import PassReport
+from schedules_pipeline.maintenance.ports.passes import PassReport
 
 
 def end_with(report: PassReport, *, as_json: bool, is_wrong: bool = False) -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.wording import printable
 
 _WIDTH_OF_A_FILE = 200
@@ -95,9 +95,9 @@ def confirm(question: str, *, yes: bool) -> None:
         agrees = click.confirm(printable(question), err=True)
     except click.Abort:
         click.echo(err=True)
-        raise Ended("nothing was done: say --yes where nobody is there to be asked") from None
+        raise CommandExit("nothing was done: say --yes where nobody is there to be asked") from None
     if not agrees:
-        raise Ended("nothing was done")
+        raise CommandExit("nothing was done")
 
 
 def _console(file: Any) -> Console:

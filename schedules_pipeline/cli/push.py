@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import ago, duration
 from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent
-from schedules_pipeline.domain.subscriptions import Standing, Subscription, SubscriptionKind
+from schedules_pipeline.documents.delivered_file import FORMAT_NAMES
 from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
-from schedules_pipeline.formats.delivered_file import FORMAT_NAMES
-from schedules_pipeline.formats.webhook_signature import derive_secret, render_secret
-from schedules_pipeline.formats.webhook_target import parse_prefix, parse_webhook_address
-from schedules_pipeline.ports.served import ServedSource
+from schedules_pipeline.migration.ports.served import ServedSource
+from schedules_pipeline.push.subscription import Standing, Subscription, SubscriptionKind
+from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
+from schedules_pipeline.push.webhook_target import parse_prefix, parse_webhook_address
 
 if TYPE_CHECKING:
-    from schedules_pipeline.workflows.manage_subscriptions import SubscriptionDesk
+    from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 
 _T = TypeVar("_T")
 
@@ -33,7 +33,7 @@ _NAME = click.argument("name", type=SUBSCRIPTION)
 def command() -> None:
     """Enter who is told of changes, by signed webhooks or by files in a bucket; see how that goes, and mend it.
 
-    The process `python -m schedules_pipeline.delivery.pusher` does the telling.
+    The process `python -m schedules_pipeline.push` does the telling.
     """
 
 
@@ -162,7 +162,7 @@ def replay(session: Session, name: str, since: str, as_json: bool) -> None:
 def full(session: Session, name: str, as_json: bool) -> None:
     """Write all files anew, with a full manifest."""
     if _one(session, name).subscription.kind is not SubscriptionKind.FILES:
-        raise Ended(f"{name} is a webhook; only files are written in full")
+        raise CommandExit(f"{name} is a webhook; only files are written in full")
     _done(session, name, lambda desk: desk.write_full(name), "is written in full next", as_json=as_json)
 
 
@@ -187,7 +187,7 @@ def rotate_secret(session: Session, name: str, yes: bool, as_json: bool) -> None
     confirm(f"Sign with another secret from now on, and from tomorrow with that alone: {name}?", yes=yes)
     after = _desk(session).rotate(name)
     if after is None:
-        raise Ended(f"{name} has been removed meanwhile")
+        raise CommandExit(f"{name} has been removed meanwhile")
     _print_secret(session, after.subscription, as_json=as_json)
 
 
@@ -201,7 +201,7 @@ def remove(session: Session, name: str, yes: bool, as_json: bool) -> None:
     _one(session, name)
     confirm(f"Remove {name}? What it was not told yet it never will be", yes=yes)
     if not session.pipeline.store.subscriptions.remove(name):
-        raise Ended(f"{name} has been removed meanwhile")
+        raise CommandExit(f"{name} has been removed meanwhile")
     if as_json:
         print_json({"removed": name})
     else:
@@ -210,15 +210,17 @@ def remove(session: Session, name: str, yes: bool, as_json: bool) -> None:
 
 def _register(session: Session, made: Subscription) -> None:
     if session.pipeline.store.partners.one(made.partner) is None:
-        raise Ended(f"there is no partner {made.partner}: `schedules-pipeline partners list` says who is")
+        raise CommandExit(
+            f"there is no partner {made.partner}: `schedules-pipeline partners list` says who is"
+        )
     if not _typed(lambda: _desk(session).register(made)):
-        raise Ended(f"there is a subscription {made.name} already: remove it, or say another --name")
+        raise CommandExit(f"there is a subscription {made.name} already: remove it, or say another --name")
 
 
 def _done(
     session: Session,
     name: str,
-    change: "Callable[[SubscriptionDesk], Standing | None]",
+    change: "Callable[[SubscriptionAdmin], Standing | None]",
     what: str,
     *,
     as_json: bool,
@@ -226,18 +228,18 @@ def _done(
     _one(session, name)
     after = change(_desk(session))
     if after is None:
-        raise Ended(f"{name} has been removed meanwhile")
+        raise CommandExit(f"{name} has been removed meanwhile")
     if as_json:
         print_json(_fields(session, after))
     else:
         say(f"{name} {what}")
 
 
-def _desk(session: Session) -> "SubscriptionDesk":
-    from schedules_pipeline.workflows.manage_subscriptions import SubscriptionDesk  # noqa: PLC0415 - as the pipeline
+def _desk(session: Session) -> "SubscriptionAdmin":
+    from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin  # noqa: PLC0415 - as the pipeline
 
     store = session.pipeline.store
-    return SubscriptionDesk(store.subscriptions, store.feed, store.coldstarts, session.pipeline.clock)
+    return SubscriptionAdmin(store.subscriptions, store.feed, store.coldstarts, session.pipeline.clock)
 
 
 def _one(session: Session, name: str) -> Standing:
@@ -247,13 +249,13 @@ def _one(session: Session, name: str) -> Standing:
         return found
     close = get_close_matches(name, [standing.subscription.name for standing in book.all()], n=3)
     known = f"did you mean {' or '.join(close)}?" if close else "`schedules-pipeline push list` says what is"
-    raise Ended(f"there is no subscription {name}: {known}")
+    raise CommandExit(f"there is no subscription {name}: {known}")
 
 
 def _webhook(session: Session, name: str) -> Subscription:
     found = _one(session, name).subscription
     if found.kind is not SubscriptionKind.WEBHOOK:
-        raise Ended(f"{name} is written as files, which are not signed")
+        raise CommandExit(f"{name} is written as files, which are not signed")
     return found
 
 
@@ -327,7 +329,7 @@ def _row(session: Session, standing: Standing) -> list[object]:
 
 
 def _behind_seconds(session: Session, standing: Standing) -> float:
-    from schedules_pipeline.workflows.push_lag import push_lag  # noqa: PLC0415 - as the pipeline
+    from schedules_pipeline.push.lag import push_lag  # noqa: PLC0415 - as the pipeline
 
     store = session.pipeline.store
     epoch = store.coldstarts.epoch()

@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from schedules_pipeline.cli.arguments import DATE, KEY, SERVICE, is_within, not_found, unknown_service
-from schedules_pipeline.cli.endings import Ended, Ending, end_as
+from schedules_pipeline.cli.endings import CommandExit, Ending, end_as
 from schedules_pipeline.cli.printing import (
     confirm,
     json_option,
@@ -24,18 +24,18 @@ from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.workflows.publish import BATCH_SIZE
-from schedules_pipeline.workflows.rebuild import Batch, Built
+from schedules_pipeline.publishing.publish import BATCH_SIZE
+from schedules_pipeline.publishing.rebuild import BatchResult, BuildResult
 
 
 @dataclass(slots=True)
 class _Outcomes:
     """What became of all batches. ``failed``: could not be fetched; they are tried again by any publisher."""
 
-    built: list[Built] = field(default_factory=list)
+    built: list[BuildResult] = field(default_factory=list)
     failed: dict[ScheduleKey, str] = field(default_factory=dict)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: BatchResult) -> None:
         self.built += batch.built
         self.failed |= {key: str(error) for key, error in batch.failed.items()}
 
@@ -106,12 +106,12 @@ def _choose(
     known = {key.sid for key in listed}
     for sid in services:
         if sid not in known:
-            raise Ended(unknown_service(sid, known))
+            raise CommandExit(unknown_service(sid, known))
     chosen = [
         key for key in listed if (not services or key.sid in services) and is_within(key.date, first, last)
     ]
     if not chosen:
-        raise Ended("there is no such schedule, neither in the source nor published")
+        raise CommandExit("there is no such schedule, neither in the source nor published")
     return sorted(chosen, key=lambda key: (key.date, key.sid))
 
 

@@ -7,7 +7,7 @@ import click
 from schedules_pipeline.cli.passes import end_with
 from schedules_pipeline.cli.printing import json_option, remark
 from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.workflows.reconcile import EVERYTHING, Share
+from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
 
 _SHARE = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 

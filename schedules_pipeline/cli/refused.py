@@ -5,21 +5,14 @@ from datetime import datetime
 import click
 
 from schedules_pipeline.cli.arguments import KEY
-from schedules_pipeline.cli.endings import Ended, Ending
-from schedules_pipeline.cli.printing import (
-    confirm,
-    json_option,
-    print_json,
-    print_table,
-    say,
-    yes_option,
-)
+from schedules_pipeline.cli.endings import CommandExit, Ending
+from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted, local, yes_no
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
-from schedules_pipeline.ports.journal import Refusal
-from schedules_pipeline.workflows.accept_refused import Proposal
-from schedules_pipeline.workflows.judge_source import can_be_confirmed
+from schedules_pipeline.publishing.accept_rejected import Proposal
+from schedules_pipeline.publishing.judge_source import can_be_confirmed
+from schedules_pipeline.publishing.ports.rejections import Rejection
 
 
 @click.group("refused", short_help="Input that was kept aside because it cannot be accepted.")
@@ -35,10 +28,10 @@ def command() -> None:
 @pass_session
 def list_(session: Session, as_json: bool) -> None:
     """List what is refused, the latest first."""
-    refused = session.pipeline.store.refused.all()
-    latest = sorted(refused.items(), key=lambda item: item[1].refused_at, reverse=True)
+    rejected = session.pipeline.store.rejections.all()
+    latest = sorted(rejected.items(), key=lambda item: item[1].refused_at, reverse=True)
     if as_json:
-        print_json({"refused": [_fields(subject, refusal) for subject, refusal in latest]})
+        print_json({"refused": [_fields(subject, rejection) for subject, rejection in latest]})
         return
     if not latest:
         say("nothing is refused")
@@ -56,16 +49,16 @@ def list_(session: Session, as_json: bool) -> None:
 @pass_session
 def show(session: Session, subject: str, as_json: bool) -> None:
     """Show one refusal, with the beginning of what was refused."""
-    refusal = _refusals(session, (subject,))[subject]
+    rejection = _rejections(session, (subject,))[subject]
     if as_json:
-        print_json({**_fields(subject, refusal), "digest": refusal.digest, "excerpt": refusal.excerpt})
+        print_json({**_fields(subject, rejection), "digest": rejection.digest, "excerpt": rejection.excerpt})
         return
-    say(f"{_kind(subject)} {subject}, refused {local(refusal.refused_at, session.pipeline.calendar.zone)}")
-    say(refusal.reason)
-    if can_be_confirmed(refusal):
+    say(f"{_kind(subject)} {subject}, refused {local(rejection.refused_at, session.pipeline.calendar.zone)}")
+    say(rejection.reason)
+    if can_be_confirmed(rejection):
         say(f"`schedules-pipeline refused accept {subject}` shows what would be lost, and asks")
     say("it begins:")
-    say(refusal.excerpt)
+    say(rejection.excerpt)
 
 
 @command.command("accept")
@@ -78,7 +71,7 @@ def accept(session: Session, key: ScheduleKey, yes: bool, as_json: bool) -> None
 
     Fetches it again, shows what partners would lose, and asks. An invalid document cannot be accepted.
     """
-    documents = session.pipeline.refused_documents
+    documents = session.pipeline.rejected_documents
     proposal = documents.propose(key)
     if not as_json:
         _print_proposal(session, proposal)
@@ -93,7 +86,7 @@ def accept(session: Session, key: ScheduleKey, yes: bool, as_json: bool) -> None
     elif built:
         say(f"{key}: {built.outcome}, version {built.seq}")
     if built is None:
-        raise Ended(
+        raise CommandExit(
             f"{key}: confirmed, but not fetched; it is tried again by any publisher", Ending.NO_ANSWER
         )
 
@@ -104,18 +97,20 @@ def accept(session: Session, key: ScheduleKey, yes: bool, as_json: bool) -> None
 @pass_session
 def forget(session: Session, subjects: tuple[str, ...], as_json: bool) -> None:
     """Strike refusals off the list. What was refused stays refused."""
-    forgotten = list(_refusals(session, subjects))
-    session.pipeline.store.refused.forget(forgotten)
+    forgotten = list(_rejections(session, subjects))
+    session.pipeline.store.rejections.forget(forgotten)
     if as_json:
         print_json({"forgotten": forgotten})
     else:
-        say(f"forgot {counted(len(forgotten), 'refusal')}")
+        say(f"forgot {counted(len(forgotten), 'rejection')}")
 
 
-def _refusals(session: Session, subjects: tuple[str, ...]) -> dict[str, Refusal]:
-    found = session.pipeline.store.refused.find(list(dict.fromkeys(subjects)))
+def _rejections(session: Session, subjects: tuple[str, ...]) -> dict[str, Rejection]:
+    found = session.pipeline.store.rejections.find(list(dict.fromkeys(subjects)))
     if strangers := [subject for subject in subjects if subject not in found]:
-        raise Ended(f"not refused: {', '.join(strangers)}; `schedules-pipeline refused list` says what is")
+        raise CommandExit(
+            f"not refused: {', '.join(strangers)}; `schedules-pipeline refused list` says what is"
+        )
     return found
 
 
@@ -145,13 +140,13 @@ def _proposal_fields(proposal: Proposal) -> dict[str, object]:
     }
 
 
-def _fields(subject: str, refusal: Refusal) -> dict[str, object]:
+def _fields(subject: str, rejection: Rejection) -> dict[str, object]:
     return {
         "subject": subject,
         "kind": _kind(subject),
-        "reason": refusal.reason,
-        "refused_at": refusal.refused_at,
-        "can_be_accepted": can_be_confirmed(refusal),
+        "reason": rejection.reason,
+        "refused_at": rejection.refused_at,
+        "can_be_accepted": can_be_confirmed(rejection),
     }
 
 

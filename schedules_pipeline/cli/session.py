@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.domain.causes import Cause, Origin
 
 if TYPE_CHECKING:
     from schedules_pipeline.composition import Pipeline

@@ -6,13 +6,13 @@ from dataclasses import replace
 import click
 
 from schedules_pipeline.cli.arguments import KEY
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import json_option, print_json, print_table, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.urgency import due_at
-from schedules_pipeline.ports.work import Mark
+from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.publishing.urgency import due_at
 
 
 @click.group("set-aside", short_help="Schedules whose builds failed too often.")
@@ -84,7 +84,7 @@ def _marks(session: Session, keys: Sequence[ScheduleKey]) -> list[Mark]:
 def _chosen(aside: Mapping[ScheduleKey, str], keys: tuple[ScheduleKey, ...]) -> dict[ScheduleKey, str]:
     strangers = [str(key) for key in keys if key not in aside]
     if strangers:
-        raise Ended(
+        raise CommandExit(
             f"not set aside: {', '.join(strangers)}; `schedules-pipeline set-aside list` says what is"
         )
     return {key: aside[key] for key in keys}

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from schedules_pipeline.cli.arguments import not_found, take_only_key
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import json_option, print_json, print_table, say
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import clock, counted, local
@@ -53,22 +53,22 @@ def _document(pipeline: Pipeline, key: ScheduleKey, seq: int | None) -> bytes:
     if key not in heads:
         raise not_found(key, heads)
     head = heads[key]
-    raise Ended(
+    raise CommandExit(
         f"{key} was removed at {head.published_at:%FT%TZ}; version {head.seq - 1} was the last to be seen"
     )
 
 
 def _version(pipeline: Pipeline, key: ScheduleKey, seq: int) -> bytes:
-    document = pipeline.store.history.document(key, seq)
+    document = pipeline.store.versions.document(key, seq)
     if document is not None:
         return document
-    versions = pipeline.store.history.versions(key)
+    versions = pipeline.store.versions.versions(key)
     if not versions:
         raise not_found(key, pipeline.store.feed.heads())
     version = next((version for version in versions if version.seq == seq), None)
     if version is not None and version.is_removal:
-        raise Ended(f"{key}: version {seq} is a removal; nothing was shown")
-    raise Ended(
+        raise CommandExit(f"{key}: version {seq} is a removal; nothing was shown")
+    raise CommandExit(
         f"{key}: no document of version {seq} is kept; `schedules-pipeline history {key}` lists what there was"
     )
 

@@ -24,13 +24,13 @@ from schedules_pipeline.cli.wording import ago, counted, duration, local, printa
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
-from schedules_pipeline.ports.coldstart import Stage
-from schedules_pipeline.ports.intake import QueueName
-from schedules_pipeline.ports.journal import Verdict
-from schedules_pipeline.ports.passes import PassName, PassRecord
-from schedules_pipeline.ports.upstream import NotificationQueue
-from schedules_pipeline.workflows.alarm_conditions import BOOKED
-from schedules_pipeline.workflows.queue_age import oldest_message_age
+from schedules_pipeline.health.conditions import BOOKED
+from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.queue_age import oldest_message_age
+from schedules_pipeline.maintenance.ports.coldstart import Stage
+from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord
+from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _LATE = timedelta(minutes=5)
 """What has been due for longer than this is late, however much there is to do."""
@@ -153,7 +153,7 @@ def _queue(name: QueueName) -> _Look:
             QueueName.SCHEDULE_EVENTS: pipeline.upstreams.schedule_queue,
             QueueName.CATALOGUE_EVENTS: pipeline.upstreams.catalogue_queue,
         }
-        depth, notes = queues[name].depth(), pipeline.store.intake.all()[name]
+        depth, notes = queues[name].depth(), pipeline.store.queue_polls.all()[name]
         age = oldest_message_age(notes, depth, now)
         polled = "never polled" if notes.polled_at is None else f"last polled {ago(notes.polled_at, now)}"
         waits = f", for {duration(age)} at the most" if depth.waiting else ""
@@ -201,10 +201,10 @@ def _feed(pipeline: Pipeline, now: datetime) -> Section:
     return Section({"unrecorded": unrecorded}, (f"{counted(unrecorded, 'row')} not recorded in Dagster yet",))
 
 
-def _refused(pipeline: Pipeline, now: datetime) -> Section:
+def _rejected(pipeline: Pipeline, now: datetime) -> Section:
     kinds = Counter(
         "schedules" if "/" in subject else "items" if is_pid(subject) else "messages"
-        for subject in pipeline.store.refused.all()
+        for subject in pipeline.store.rejections.all()
     )
     fields = {kind: kinds[kind] for kind in ("schedules", "items", "messages")}
     return Section(fields, (", ".join(f"{count:,} {kind}" for kind, count in fields.items()),))
@@ -266,7 +266,7 @@ def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
     latest = pipeline.store.coldstarts.latest()
     if latest is None:
         return Section({"stage": None}, ("there was none",))
-    is_wrong = latest.stage in (Stage.REFUSED, Stage.ABANDONED) or bool(latest.problem)
+    is_wrong = latest.stage in (Stage.REJECTED, Stage.ABANDONED) or bool(latest.problem)
     wrong = (f"the coldstart is {latest.stage}: {latest.problem}",)
     return Section(
         coldstart_fields(latest, now), (describe_coldstart(latest, now),), wrong if is_wrong else ()
@@ -275,8 +275,8 @@ def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
 
 def _alarms(pipeline: Pipeline, now: datetime) -> Section:
     """What the watch has told of and has not seen end. It looks by itself, every minute or so."""
-    raised = [episode for episode in pipeline.store.alarms.episodes() if episode.is_open]
-    undelivered = pipeline.store.alarms.undelivered()
+    raised = [episode for episode in pipeline.store.incidents.episodes() if episode.is_open]
+    undelivered = pipeline.store.incidents.undelivered()
     fields = {
         "undelivered": undelivered,
         "open": [
@@ -299,7 +299,7 @@ _LOOKS: Mapping[str, _Look] = {
     "catalogue_dead_letters": _dead_letters("catalogue_dead_letters"),
     "published": _published,
     "feed": _feed,
-    "refused": _refused,
+    "refused": _rejected,
     "parity": _parity,
     "served": _served,
     "passes": _passes,

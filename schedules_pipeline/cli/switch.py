@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from schedules_pipeline.cli.endings import Ended
+from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
 from schedules_pipeline.cli.session import Session, pass_session
 from schedules_pipeline.cli.wording import local, yes_no
-from schedules_pipeline.ports.parity import render_share
-from schedules_pipeline.ports.served import Served, ServedSource
+from schedules_pipeline.migration.ports.parity import render_share
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 
 if TYPE_CHECKING:
-    from schedules_pipeline.workflows.switch import SwitchPlan
+    from schedules_pipeline.migration.switch import SwitchPlan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -105,9 +105,11 @@ def _switch(
     if not as_json:
         _print_plan(plan)
     if plan.is_needless:
-        raise Ended(f"partners are served from {to} already: nothing to do")
-    if plan.is_refused:
-        raise Ended("refused: " + "; ".join(plan.objections) + ". --force overrides this, and is recorded")
+        raise CommandExit(f"partners are served from {to} already: nothing to do")
+    if plan.is_rejected:
+        raise CommandExit(
+            "refused: " + "; ".join(plan.objections) + ". --force overrides this, and is recorded"
+        )
     if dry_run:
         if as_json:
             print_json({"switched": False, **_plan_fields(plan)})
@@ -115,7 +117,7 @@ def _switch(
     confirm(f"Serve partners from {to}?", yes=yes)
     result = switcher.switch(plan, by or _login(), reason)
     if result.served is None:
-        raise Ended(result.problem)
+        raise CommandExit(result.problem)
     if as_json:
         print_json({"switched": True, **_plan_fields(plan), "record": _fields(result.served)})
     else:
@@ -140,7 +142,7 @@ def _plan_fields(plan: "SwitchPlan") -> dict[str, object]:
     }
 
 
-def _fields(served: Served) -> dict[str, object]:
+def _fields(served: ServedState) -> dict[str, object]:
     return {
         "number": served.number,
         "source": str(served.source),

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import Difference
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.work import Cause
 
 _SHOWN_CHARACTERS = 120
 

@@ -8,14 +8,11 @@ from schedules_pipeline.cli.arguments import not_found, take_key, take_seqs
 from schedules_pipeline.cli.diff import comparison_fields, print_comparison
 from schedules_pipeline.cli.printing import json_option, print_json, print_table, say
 from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.versions import (
-    cause_fields,
-    change_fields,
-)
+from schedules_pipeline.cli.versions import cause_fields, change_fields
 from schedules_pipeline.cli.wording import counted, duration, local
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.publishing.explain_version import Explanation
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.explain_version import Explanation
 
 
 @click.command("why", short_help="Say what caused a version, and what else the same change touched.")
@@ -28,7 +25,7 @@ def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
     """
     key, rest = take_key(words)
     seqs = take_seqs(rest, most=1)
-    if not session.pipeline.store.history.versions(key):
+    if not session.pipeline.store.versions.versions(key):
         raise not_found(key, session.pipeline.store.feed.heads())
     explanation = session.pipeline.explainer.explain(key, seqs[0] if seqs else None)
     if as_json:

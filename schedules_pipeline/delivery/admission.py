@@ -19,14 +19,8 @@ from threading import Lock
 from typing import Final
 
 from schedules_pipeline.delivery.problems import NO_KEY, TOO_MANY_REQUESTS, UNAVAILABLE, Problem, ProblemKind
-from schedules_pipeline.domain.partners import ApiKey, Partner, key_digest, key_id
-from schedules_pipeline.ports.partners import (
-    NOBODY,
-    UsageCounts,
-    UsageKind,
-    UsageLine,
-    requests_used,
-)
+from schedules_pipeline.partners.partner import ApiKey, Partner, key_digest, key_id
+from schedules_pipeline.partners.ports import NOBODY, UsageCounts, UsageKind, UsageLine, requests_used
 
 CHALLENGE: Final = "Bearer"
 OTHER_ROUTE: Final = "(other)"
@@ -90,7 +84,7 @@ class Admission:
 
     def refresh(self, partners: Sequence[Partner], used_today: Mapping[str, int], now: datetime) -> None:
         """Replace the directory as a whole. ``used_today``: requests of this day in UTC by partner's name, as the
-        store has them (:func:`~schedules_pipeline.ports.partners.requests_used`).
+        store has them (:func:`~schedules_pipeline.partners.ports.requests_used`).
 
         A key that is no longer there is refused from here on.
         """

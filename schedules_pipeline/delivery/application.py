@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from schedules_pipeline.delivery.representations import Shelf
+from schedules_pipeline.delivery.representations import RepresentationCache
 from schedules_pipeline.delivery.routes import (
     catalogue,
     changes,
@@ -50,7 +50,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         generate_unique_id_function=operation_id,
         lifespan=_keeping_up(delivery) if keep_up else None,
     )
-    application.state.shelf, application.state.rendering = Shelf(), {}
+    application.state.shelf, application.state.rendering = RepresentationCache(), {}
     application.state.renderers, application.state.askers = Workers(_RENDER_AT_ONCE), Workers(_ASK_AT_ONCE)
     application.state.readers = Workers(_READ_AT_ONCE)
     for routes in _ROUTERS:

@@ -11,12 +11,13 @@ from typing import Any
 import orjson
 
 from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
-from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
+from schedules_pipeline.documents.addresses import DIGEST, version_address
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.formats.addresses import DIGEST, version_address
-from schedules_pipeline.ports.feed import Change, ChangeFeed, FeedEntry, place
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
 
 _DIGESTS_REMEMBERED = 50
 
@@ -113,7 +114,7 @@ class Scope:
     first: date
     last: date
 
-    def takes(self, held: Held) -> bool:
+    def takes(self, held: MirroredSchedule) -> bool:
         return self.first <= held.key.date <= self.last and (self.sids is None or held.key.sid in self.sids)
 
 
@@ -155,7 +156,7 @@ def _visible(mirror: Mirror, partner: Partner) -> Iterable[Sid]:
     return sorted(sid for sid in sids if partner.may_see(sid))
 
 
-def _digest_entry(held: Held) -> dict[str, Any]:
+def _digest_entry(held: MirroredSchedule) -> dict[str, Any]:
     return {
         "date": held.key.date,
         "seq": held.seq,

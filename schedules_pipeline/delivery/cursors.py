@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.ports.feed import place
+from schedules_pipeline.publishing.ports.feed import place
 
 MAXIMUM_LENGTH = 200
 _POSITION = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?", re.ASCII)

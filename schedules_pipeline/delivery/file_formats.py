@@ -10,10 +10,10 @@ from functools import partial
 from schedules_pipeline.connections import calendar_from
 from schedules_pipeline.delivery.offers import offers_from
 from schedules_pipeline.delivery.service_names import ServiceNames
+from schedules_pipeline.documents.delivered_file import FORMAT_NAMES, PUBLISHED_DOCUMENT, FileFormat
+from schedules_pipeline.documents.published_schedule import parse_published
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.service_guide import ServiceGuide
-from schedules_pipeline.formats.delivered_file import FORMAT_NAMES, PUBLISHED_DOCUMENT, FileFormat
-from schedules_pipeline.formats.published_schedule import parse_published
 from schedules_pipeline.settings import Settings
 
 RenderGuides = Callable[[Sequence[ServiceGuide]], bytes]

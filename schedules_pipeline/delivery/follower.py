@@ -11,15 +11,16 @@ from typing import Protocol
 
 import structlog
 
-from schedules_pipeline.delivery.mirror import Extent, Held
+from schedules_pipeline.delivery.mirror import Extent, MirroredSchedule
 from schedules_pipeline.delivery.packing import pack
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidRecord, PipelineError, ServiceError
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.ports.coldstart import ColdstartBook
-from schedules_pipeline.ports.feed import Change, ChangeFeed, FeedEntry, place
-from schedules_pipeline.ports.schedules import ScheduleStore
-from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.maintenance.ports.coldstart import ColdstartStore
+from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
+from schedules_pipeline.publishing.ports.schedules import ScheduleStore
 
 _ROWS_AT_ONCE = 500
 _DOCUMENTS_AT_ONCE = 200
@@ -42,10 +43,12 @@ class Past:
 class Audience(Protocol):
     """Who holds the mirror. Each call is one step for everybody who asks it."""
 
-    def begin(self, extent: Extent, everything: Sequence[Held], past: Past, at: datetime) -> None:
+    def begin(self, extent: Extent, everything: Sequence[MirroredSchedule], past: Past, at: datetime) -> None:
         """Begin with what is all there is. ``past``: rows of the feed up to the extent's position."""
 
-    def advance(self, entries: Sequence[FeedEntry], changed: Sequence[Held], at: datetime) -> None:
+    def advance(
+        self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
+    ) -> None:
         """Take in rows that followed, and what is published of the schedules that they name. Without rows:
         the store has confirmed that there are none.
         """
@@ -56,7 +59,7 @@ class Follower:
         self,
         feed: ChangeFeed,
         schedules: ScheduleStore,
-        coldstarts: ColdstartBook,
+        coldstarts: ColdstartStore,
         audience: Audience,
         clock: Clock,
     ) -> None:
@@ -141,7 +144,7 @@ class Follower:
             rows += more
         return Past(begin, [row for row in rows if place(row.position) <= place(extent.position)])
 
-    def _read(self, keys: Sequence[ScheduleKey]) -> list[Held]:
+    def _read(self, keys: Sequence[ScheduleKey]) -> list[MirroredSchedule]:
         """What is published of these. Of what cannot be read, or is gone already, nothing is said."""
         return [
             held
@@ -150,15 +153,17 @@ class Follower:
         ]
 
 
-def _packed(documents: Iterable[tuple[ScheduleKey, bytes]]) -> Iterable[Held]:
+def _packed(documents: Iterable[tuple[ScheduleKey, bytes]]) -> Iterable[MirroredSchedule]:
     for key, document in documents:
         try:
             publication, _ = split_document(document)
         except InvalidRecord as error:
             _log.error("document passed over", schedule=str(key), error=str(error))
             continue
-        yield Held(key, publication.seq, publication.etag, publication.published_at, pack(document))
+        yield MirroredSchedule(
+            key, publication.seq, publication.etag, publication.published_at, pack(document)
+        )
 
 
-def _removal(change: Change) -> Held:
-    return Held(change.key, change.seq, "", change.published_at, None)
+def _removal(change: Change) -> MirroredSchedule:
+    return MirroredSchedule(change.key, change.seq, "", change.published_at, None)

@@ -11,17 +11,17 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from schedules_pipeline.delivery.packing import Coding, Packed
+from schedules_pipeline.documents.published_schedule import parse_published
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
-from schedules_pipeline.formats.published_schedule import parse_published
-from schedules_pipeline.ports.feed import place
+from schedules_pipeline.publishing.ports.feed import place
 
 _PARSED_AT_ONCE = 1_024
 """How many schedules are remembered in their parsed form; some fifty kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class MirroredSchedule:
     """The latest version of one schedule; ``packed`` is None where it was removed."""
 
     key: ScheduleKey
@@ -56,18 +56,18 @@ class Mirror:
         self.extent = Extent("", "0")
         self.confirmed_at: datetime | None = None
         self.generation = 0
-        self._by_sid: dict[Sid, dict[date, Held]] = {}
+        self._by_sid: dict[Sid, dict[date, MirroredSchedule]] = {}
         self._parsed = lru_cache(_PARSED_AT_ONCE)(_parse)
 
-    def replace(self, extent: Extent, everything: Iterable[Held], confirmed_at: datetime) -> None:
+    def replace(self, extent: Extent, everything: Iterable[MirroredSchedule], confirmed_at: datetime) -> None:
         """Begin anew: the store has been read whole."""
-        by_sid: dict[Sid, dict[date, Held]] = defaultdict(dict)
+        by_sid: dict[Sid, dict[date, MirroredSchedule]] = defaultdict(dict)
         for held in everything:
             by_sid[held.key.sid][held.key.date] = held
         self._by_sid, self.extent, self.confirmed_at = dict(by_sid), extent, confirmed_at
         self.generation += 1
 
-    def advance(self, position: str, changed: Iterable[Held], confirmed_at: datetime) -> None:
+    def advance(self, position: str, changed: Iterable[MirroredSchedule], confirmed_at: datetime) -> None:
         """Take in what changed up to a position. What is older than what is held is passed over."""
         for held in changed:
             of_service = self._by_sid.setdefault(held.key.sid, {})
@@ -99,15 +99,15 @@ class Mirror:
             sid for sid, held in self._by_sid.items() if any(not h.is_removed for h in held.values())
         )
 
-    def of_service(self, sid: Sid) -> dict[date, Held]:
+    def of_service(self, sid: Sid) -> dict[date, MirroredSchedule]:
         """Everything that is known of a service, removals included, by its broadcast day. Not to be changed."""
         return self._by_sid.get(sid, {})
 
-    def held(self, key: ScheduleKey) -> Held | None:
+    def held(self, key: ScheduleKey) -> MirroredSchedule | None:
         """The latest version, or the removal; None where nothing was ever published, or long ago."""
         return self._by_sid.get(key.sid, {}).get(key.date)
 
-    def everything(self) -> Iterable[Held]:
+    def everything(self) -> Iterable[MirroredSchedule]:
         """All that is held, removals included."""
         return (held for of_service in self._by_sid.values() for held in of_service.values())
 
@@ -121,18 +121,18 @@ class Mirror:
         held = self.held(key)
         return self.parsed(held) if held else None
 
-    def parsed(self, held: Held) -> PublishedSchedule | None:
+    def parsed(self, held: MirroredSchedule) -> PublishedSchedule | None:
         """The same of what was held at some moment; may be asked from any thread."""
         return None if held.is_removed else self._parsed(held)
 
 
-def _follows(held: Held, known: Held) -> bool:
+def _follows(held: MirroredSchedule, known: MirroredSchedule) -> bool:
     """Whether it is not older than what is known. A schedule whose removal the store has forgotten begins with number
     1 again; so of what follows a removal, the later instant counts too.
     """
     return held.seq >= known.seq or (known.is_removed and held.published_at > known.published_at)
 
 
-def _parse(held: Held) -> PublishedSchedule | None:
+def _parse(held: MirroredSchedule) -> PublishedSchedule | None:
     document = held.document()
     return parse_published(document) if document is not None else None

@@ -7,11 +7,11 @@ from functools import partial
 from schedules_pipeline.delivery.negotiation import choose_media_type
 from schedules_pipeline.delivery.problems import NOT_ACCEPTABLE, NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import validator_of
+from schedules_pipeline.documents.catalogue_schedule import render_catalogue_schedules
+from schedules_pipeline.documents.guide_json import render_guides
+from schedules_pipeline.documents.tv_anytime import GuideNaming, render_tv_anytime
+from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.domain.service_guide import ServiceGuide
-from schedules_pipeline.formats.catalogue_schedule import render_catalogue_schedules
-from schedules_pipeline.formats.guide_json import render_guides
-from schedules_pipeline.formats.tv_anytime import GuideNaming, render_tv_anytime
-from schedules_pipeline.formats.xmltv import render_xmltv
 from schedules_pipeline.settings import Settings
 
 JSON = "json"

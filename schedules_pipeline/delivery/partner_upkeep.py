@@ -6,12 +6,12 @@ Belongs here: one round of it. Does not belong here: the thread that goes round,
 from datetime import UTC, datetime
 
 from schedules_pipeline.delivery.admission import Admission
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.partners import PartnerBook, requests_used
-from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.partners.ports import PartnerStore, requests_used
 
 
-def store_usage(admission: Admission, book: PartnerBook, now: datetime) -> None:
+def store_usage(admission: Admission, book: PartnerStore, now: datetime) -> None:
     """Store what was counted. What cannot be stored stays counted, and the :class:`ServiceError` passes.
 
     A death loses what was counted since the last round. What was counted in the seconds before midnight may be
@@ -27,7 +27,7 @@ def store_usage(admission: Admission, book: PartnerBook, now: datetime) -> None:
             admission.give_back(day, counts)
 
 
-def keep_up(admission: Admission, book: PartnerBook, clock: Clock) -> None:
+def keep_up(admission: Admission, book: PartnerStore, clock: Clock) -> None:
     """One round: store the usage, then read partners and what they have used today.
 
     Raises :class:`ServiceError` where the store does not answer, or has lost its partners, as one that was emptied
@@ -41,7 +41,7 @@ def keep_up(admission: Admission, book: PartnerBook, clock: Clock) -> None:
         _read(admission, book, now)
 
 
-def _read(admission: Admission, book: PartnerBook, now: datetime) -> None:
+def _read(admission: Admission, book: PartnerStore, now: datetime) -> None:
     partners = book.all()
     if not partners and admission.knows_anybody and not book.was_ever_used():
         raise ServiceError(

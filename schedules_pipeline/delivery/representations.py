@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from schedules_pipeline.delivery.mirror import Held
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import Coding, Packed
 
 _REMEMBERED_BYTES = 64_000_000
@@ -35,7 +35,7 @@ def validator_of(*parts: object) -> str:
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
-def validator_of_version(held: Held) -> str:
+def validator_of_version(held: MirroredSchedule) -> str:
     """The hash of the content as it was stored, and what publishing added: a content that comes back is another
     version, with other bytes around it.
     """
@@ -56,7 +56,7 @@ def matching_tag(if_none_match: str, validator: str) -> str | None:
     return next((tag for tag in ours if tag in tags), None)
 
 
-class Shelf:
+class RepresentationCache:
     """The latest answers, packed, up to so many bytes; the longest unused goes first."""
 
     def __init__(self, capacity_bytes: int = _REMEMBERED_BYTES) -> None:

@@ -13,7 +13,7 @@ from schedules_pipeline.delivery.follower import Audience, Follower
 from schedules_pipeline.delivery.partner_upkeep import keep_up
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.errors import PipelineError
-from schedules_pipeline.ports.pulses import DeliveryProcess
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 
 _UPKEEP_EVERY_SECONDS = 2.0
 _STOPPED_WITHIN_SECONDS = 10.0
@@ -46,7 +46,7 @@ def upkeep_of(delivery: Delivery) -> Callable[[], None]:
     def keep_everything_up() -> None:
         delivery.switched.refresh()
         keep_up(delivery.admission, delivery.store.partners, delivery.clock)
-        delivery.store.pulses.beat(DeliveryProcess.DELIVERY, delivery.clock())
+        delivery.store.heartbeats.beat(DeliveryProcess.DELIVERY, delivery.clock())
 
     return keep_everything_up
 

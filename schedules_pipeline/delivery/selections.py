@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 import orjson
 
 from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
-from schedules_pipeline.delivery.mirror import Held, Mirror
+from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
 from schedules_pipeline.delivery.offers import JSON, JSON_OFFER, Offer
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
@@ -39,10 +39,12 @@ class _Part:
 
     stretch: Stretch
     name: str
-    held: tuple[Held, ...]
+    held: tuple[MirroredSchedule, ...]
 
 
-def represent_document(delivery: Delivery, held: Held, packed: Packed, now: datetime) -> Representation:
+def represent_document(
+    delivery: Delivery, held: MirroredSchedule, packed: Packed, now: datetime
+) -> Representation:
     """One schedule as it was published: packed already."""
     return Representation(
         validator_of_version(held),

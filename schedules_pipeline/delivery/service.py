@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schedules_pipeline.composition import Store
 from schedules_pipeline.delivery.admission import Admission
 from schedules_pipeline.delivery.follower import Past
 from schedules_pipeline.delivery.freshness import Staleness
-from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
 from schedules_pipeline.delivery.offers import Offers
 from schedules_pipeline.delivery.service_names import ServiceNames
-from schedules_pipeline.delivery.switched import Switched
+from schedules_pipeline.delivery.switched import SwitchState
 from schedules_pipeline.delivery.tail import Tail
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
-from schedules_pipeline.ports.feed import FeedEntry
-from schedules_pipeline.workflows.clock import Clock
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.publishing.ports.feed import FeedEntry
+from schedules_pipeline.push.ports import PushStore
 
 _HOUR = timedelta(hours=1)
 
@@ -41,11 +41,11 @@ class Delivery:
 
     mirror: Mirror
     tail: Tail
-    store: Store
+    store: PushStore
     calendar: BroadcastCalendar
     clock: Clock
     admission: Admission
-    switched: Switched
+    switched: SwitchState
     names: ServiceNames
     offers: Offers
     rules: DeliveryRules
@@ -54,14 +54,16 @@ class Delivery:
         """Those of which anything is published and that the partner may see, in order."""
         return [sid for sid in self.mirror.services() if partner.may_see(sid)]
 
-    def begin(self, extent: Extent, everything: Sequence[Held], past: Past, at: datetime) -> None:
+    def begin(self, extent: Extent, everything: Sequence[MirroredSchedule], past: Past, at: datetime) -> None:
         """All that there is; whoever waits for changes is woken, since its cursor may mean nothing any more."""
         self.mirror.replace(extent, everything, at)
         self.mirror.forget_removals(at - self.rules.feed_kept_for)
         self.tail.restart(past.after)
         self.tail.extend(past.entries)
 
-    def advance(self, entries: Sequence[FeedEntry], changed: Sequence[Held], at: datetime) -> None:
+    def advance(
+        self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
+    ) -> None:
         """The documents before the rows, so that nobody hears of a version that cannot be fetched."""
         before = self.mirror.confirmed_at
         self.mirror.advance(entries[-1].position if entries else "0", changed, at)
@@ -83,8 +85,10 @@ class Handover:
         self._delivery = delivery
         self._loop = loop
 
-    def begin(self, extent: Extent, everything: Sequence[Held], past: Past, at: datetime) -> None:
+    def begin(self, extent: Extent, everything: Sequence[MirroredSchedule], past: Past, at: datetime) -> None:
         self._loop.call_soon_threadsafe(self._delivery.begin, extent, everything, past, at)
 
-    def advance(self, entries: Sequence[FeedEntry], changed: Sequence[Held], at: datetime) -> None:
+    def advance(
+        self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
+    ) -> None:
         self._loop.call_soon_threadsafe(self._delivery.advance, entries, changed, at)

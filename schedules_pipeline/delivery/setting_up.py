@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from schedules_pipeline.composition import Store
 from schedules_pipeline.connections import calendar_from
 from schedules_pipeline.delivery.admission import Admission
 from schedules_pipeline.delivery.freshness import Staleness
@@ -10,14 +9,15 @@ from schedules_pipeline.delivery.mirror import Mirror
 from schedules_pipeline.delivery.offers import offers_from
 from schedules_pipeline.delivery.service import Delivery, DeliveryRules
 from schedules_pipeline.delivery.service_names import ServiceNames
-from schedules_pipeline.delivery.switched import Switched
+from schedules_pipeline.delivery.switched import SwitchState
 from schedules_pipeline.delivery.tail import Tail
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.clock import Clock
 
 
-def build_delivery(store: Store, settings: Settings, clock: Clock) -> Delivery:
+def build_delivery(store: PushStore, settings: Settings, clock: Clock) -> Delivery:
     """With an empty mirror, and nobody who may ask: both are read by those who keep it up."""
     return Delivery(
         Mirror(),
@@ -26,7 +26,7 @@ def build_delivery(store: Store, settings: Settings, clock: Clock) -> Delivery:
         calendar_from(settings),
         clock,
         Admission(),
-        Switched(store.served),
+        SwitchState(store.served),
         ServiceNames(dict(settings.service_names)),
         offers_from(settings),
         _rules(settings),

@@ -1,13 +1,13 @@
 """Whether partners are served by us or by the old system, as the operators' record says it."""
 
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.ports.served import NEVER_SWITCHED, ServedBook, ServedSource
+from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource, ServedSourceStore
+from schedules_pipeline.partners.partner import Partner
 
 
-class Switched:
+class SwitchState:
     """Remembers the record, so that it is known while the store is away. Before it is read, nobody is served."""
 
-    def __init__(self, book: ServedBook) -> None:
+    def __init__(self, book: ServedSourceStore) -> None:
         self._book = book
         self.current = NEVER_SWITCHED
 

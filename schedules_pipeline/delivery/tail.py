@@ -7,7 +7,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from schedules_pipeline.ports.feed import FeedEntry, place
+from schedules_pipeline.publishing.ports.feed import FeedEntry, place
 
 _ROWS_KEPT = 5_000
 

@@ -1,1 +1,5 @@
-"""The rules of broadcast schedules, as pure values and functions: no bytes, no clock, no I/O."""
+"""Pure rules of broadcasting: identifiers, broadcast days, ancestry, titles, findings.
+
+Belongs here: values and functions that need neither input nor output. They import no library and read no clock.
+Does not belong here: bytes (``documents``) and anything that stores, fetches or sends.
+"""

@@ -26,7 +26,7 @@ class Reference(NamedTuple):
     broadcast_pid: Pid | None = None
 
 
-class Shown(NamedTuple):
+class EpisodeMention(NamedTuple):
     """One broadcast's mention of an episode."""
 
     episode_pid: Pid
@@ -44,6 +44,6 @@ def find_ancestors(episodes: Iterable[Pid], reads: Callable[[Pid], tuple[Pid, ..
     return frozenset().union(*[reads(episode)[1:] for episode in episodes])
 
 
-def dependencies(shown: Iterable[Shown], ancestors: Iterable[Pid]) -> Dependencies:
+def dependencies(shown: Iterable[EpisodeMention], ancestors: Iterable[Pid]) -> Dependencies:
     """All entries that a schedule needs: one a mention, one an ancestor."""
     return frozenset({Entry(*mention) for mention in shown} | {Entry(pid) for pid in ancestors})

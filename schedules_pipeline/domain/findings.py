@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from schedules_pipeline.domain.dependencies import Shown
+from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.schedule import Broadcast
@@ -35,7 +35,7 @@ def find_timing_concerns(broadcasts: Sequence[Broadcast], day: Interval) -> list
 
 
 def find_unresolved(
-    shown: Iterable[Shown], ancestors: Iterable[Pid], unknown: AbstractSet[Pid]
+    shown: Iterable[EpisodeMention], ancestors: Iterable[Pid], unknown: AbstractSet[Pid]
 ) -> list[Finding]:
     """Episodes and ancestors that the catalogue does not hold, out of those that a schedule depends on."""
     episodes = [

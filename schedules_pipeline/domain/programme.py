@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schedules_pipeline.domain.catalogue import (
-    CatalogueItem,
-    Kind,
-    Lookup,
-    walk_ancestry,
-)
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Lookup, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
 
 

@@ -11,7 +11,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.interval import Interval
 
 
-class Titled(NamedTuple):
+class TitledItem(NamedTuple):
     """A series or a brand, as far as partners see it."""
 
     pid: Pid
@@ -45,8 +45,8 @@ class Showing(NamedTuple):
     is_audio_described: bool
     episode_pid: Pid | None
     episode: ShownEpisode | None
-    series: Titled | None
-    brand: Titled | None
+    series: TitledItem | None
+    brand: TitledItem | None
     title: str
     subtitle: str
 

@@ -13,8 +13,8 @@ import structlog
 from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.partitions import coldstart_shards, shard_number
-from schedules_pipeline.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
@@ -33,7 +33,7 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
         tell = _Teller(pipeline, context.log.info)
         ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, tell)
         _record_published(context, pipeline, settings)
-        if ended.stage is Stage.REFUSED:
+        if ended.stage is Stage.REJECTED:
             raise dg.Failure(f"the coldstart was refused: {ended.problem}")
         _record_catalogue(context)
         context.add_output_metadata(

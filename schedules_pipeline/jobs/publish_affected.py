@@ -17,10 +17,10 @@ import structlog
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.logs import causes_fields
-from schedules_pipeline.ports.schedules import Outcome
+from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.rebuild import BatchResult
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.rebuild import Batch
 
 JOB_NAME = "publish_affected"
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -45,7 +45,7 @@ class PublishingThread:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publishing", daemon=True)
         self._lock = threading.Lock()
-        self._news: list[Batch | Exception] = []
+        self._news: list[BatchResult | Exception] = []
         self._is_present = True
         self.last_active = time.monotonic()
         self.last_well = time.monotonic()
@@ -58,7 +58,7 @@ class PublishingThread:
         self._stop.set()
         self._thread.join()
 
-    def take_news(self) -> list[Batch | Exception]:
+    def take_news(self) -> list[BatchResult | Exception]:
         """What happened since the last call."""
         with self._lock:
             news, self._news = self._news, []
@@ -93,7 +93,7 @@ class PublishingThread:
             _log_batch(batch, self._pipeline.clock())
             self._tell(batch)
 
-    def _tell(self, news: Batch | Exception) -> None:
+    def _tell(self, news: BatchResult | Exception) -> None:
         with self._lock:
             self._news.append(news)
 
@@ -103,7 +103,7 @@ def _in_full(error: Exception) -> str:
     return "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
 
 
-def _log_batch(batch: Batch, now: datetime) -> None:
+def _log_batch(batch: BatchResult, now: datetime) -> None:
     """A line for each version that partners can see now, with the event that it came of."""
     for built in batch.built:
         if built.outcome is Outcome.PUBLISHED:
@@ -192,7 +192,7 @@ def _hand_over(pipeline: Pipeline, name: str) -> None:
         time.sleep(0.5)
 
 
-def _log_news(context: dg.OpExecutionContext, news: Batch | Exception) -> None:
+def _log_news(context: dg.OpExecutionContext, news: BatchResult | Exception) -> None:
     if isinstance(news, Exception):
         context.log.warning(f"a batch failed and was put back: {_in_full(news)}")
         return

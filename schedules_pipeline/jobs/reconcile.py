@@ -6,8 +6,8 @@ import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.logs import log_pass
+from schedules_pipeline.maintenance.reconcile import Share
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.reconcile import Share
 
 JOB_NAME = "reconcile"
 

@@ -1,1 +1,1 @@
-"""What the pipeline shows of itself: metrics for Prometheus, and whether it is alive and ready."""
+"""The former name of :mod:`schedules_pipeline.health`; removed in version 0.3."""

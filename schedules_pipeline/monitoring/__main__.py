@@ -1,23 +1,9 @@
-"""``python -m schedules_pipeline.monitoring``: serves metrics and health until it is stopped."""
+"""``python -m schedules_pipeline.monitoring``: the former name of ``python -m schedules_pipeline.health``."""
 
-import uvicorn
+import warnings
 
-from schedules_pipeline.connections import build_pipeline
-from schedules_pipeline.logs import configure_logs
-from schedules_pipeline.monitoring.service import build_service
-from schedules_pipeline.settings import load_settings
-
-
-def main() -> None:
-    settings = load_settings()
-    configure_logs(settings.log_style, settings.log_level)
-    uvicorn.run(
-        build_service(build_pipeline(settings)),
-        host=settings.monitoring_host,
-        port=settings.monitoring_port,
-        log_level="warning",
-    )
-
+from schedules_pipeline.health.__main__ import main
 
 if __name__ == "__main__":
+    warnings.warn("use python -m schedules_pipeline.health instead", FutureWarning, stacklevel=1)
     main()

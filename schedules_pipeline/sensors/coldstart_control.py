@@ -9,14 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME, describe
+from schedules_pipeline.maintenance.coldstart import LEASE_FOR
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart
+from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.partitions import coldstart_shards
-from schedules_pipeline.ports.coldstart import Coldstart
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.cold_start import LEASE_FOR
-from schedules_pipeline.workflows.protect import Remembered
 
 _LOOK_EVERY_SECONDS = 5
-_REMEMBERED = TypeAdapter(Remembered)
+_REMEMBERED = TypeAdapter(ProtectionMemory)
 
 
 def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -52,14 +52,14 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
     return coldstart_control
 
 
-def remembered(cursor: str | None) -> Remembered:
+def remembered(cursor: str | None) -> ProtectionMemory:
     """What the last look left; a cursor that says nothing is one of nothing seen yet."""
     if not cursor:
-        return Remembered()
+        return ProtectionMemory()
     try:
         return _REMEMBERED.validate_json(cursor)
     except ValidationError:
-        return Remembered()
+        return ProtectionMemory()
 
 
 def _is_cared_for(coldstart: Coldstart, instance: dg.DagsterInstance, now: datetime) -> bool:

@@ -14,20 +14,20 @@ import structlog
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
-from schedules_pipeline.ports.upstream import Message, NotificationQueue
-from schedules_pipeline.workflows.intake import Taken, take_in
+from schedules_pipeline.publishing.intake import IngestResult, ingest
+from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
 
 EVENT_TAG = "schedules/event_id"
 _LONGEST_POLL_SECONDS = 10
 _SHORTEST_POLL_SECONDS = 1
 _BOOKED_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
-_SHOWN_REFUSALS = 20
+_SHOWN_REJECTIONS = 20
 """Of a flood of messages that say nothing the first do; Dagster keeps what it is told."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-Handle = Callable[[Sequence[Message]], Taken]
+Handle = Callable[[Sequence[Message]], IngestResult]
 
 
 def receive_for(
@@ -35,12 +35,12 @@ def receive_for(
     pipeline: Pipeline,
     queue: NotificationQueue,
     handle: Handle,
-    describe: Callable[[Taken], Iterator[dg.AssetObservation]],
+    describe: Callable[[IngestResult], Iterator[dg.AssetObservation]],
     log: Callable[[str], None],
 ) -> dg.SensorResult:
     """Receive until the time is over or a publisher is wanted; say in the result what was received."""
     deadline = time.monotonic() + seconds
-    total = Taken()
+    total = IngestResult()
     while (left := deadline - time.monotonic()) > _SHORTEST_POLL_SECONDS / 2:
         try:
             # The store first, and by a write, which a full one refuses: each delivery that cannot be handled
@@ -49,7 +49,7 @@ def receive_for(
             is_paused = pipeline.store.coldstarts.intake_is_paused()
             if not is_paused:
                 wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
-                taken = take_in(queue, handle, wait_seconds)
+                taken = ingest(queue, handle, wait_seconds)
                 _log_taken(taken)
                 total += taken
             if _publisher_is_wanted(pipeline):
@@ -65,7 +65,7 @@ def receive_for(
     return _result(total, describe, [])
 
 
-def _log_taken(taken: Taken) -> None:
+def _log_taken(taken: IngestResult) -> None:
     """A line for each notification, which begins the story of its event."""
     for cause in taken.causes:
         _log.info(
@@ -75,8 +75,8 @@ def _log_taken(taken: Taken) -> None:
             subject=cause.subject,
             notified_at=cause.notified_at.isoformat(),
         )
-    for message_id, refusal in taken.refused.items():
-        _log.warning("notification refused", event_id=message_id, reason=refusal.reason)
+    for message_id, rejection in taken.rejected.items():
+        _log.warning("notification refused", event_id=message_id, reason=rejection.reason)
 
 
 def _publisher_is_wanted(pipeline: Pipeline) -> bool:
@@ -88,15 +88,15 @@ def _publisher_is_wanted(pipeline: Pipeline) -> bool:
     return has_work and store.presence.book("starting", _BOOKED_SECONDS)
 
 
-def _run_request(total: Taken) -> dg.RunRequest:
+def _run_request(total: IngestResult) -> dg.RunRequest:
     """The run is tagged with the event that it was started for; it will serve many others."""
     tags = {EVENT_TAG: total.causes[0].event_id} if total.causes else {}
     return dg.RunRequest(job_name=JOB_NAME, tags=tags)
 
 
 def _result(
-    total: Taken,
-    describe: Callable[[Taken], Iterator[dg.AssetObservation]],
+    total: IngestResult,
+    describe: Callable[[IngestResult], Iterator[dg.AssetObservation]],
     run_requests: list[dg.RunRequest],
 ) -> dg.SensorResult:
     events = list(describe(total))
@@ -107,15 +107,15 @@ def _result(
     return dg.SensorResult(skip_reason=summary, asset_events=events)
 
 
-def refusal_metadata(taken: Taken) -> dict[str, dg.MetadataValue]:
+def rejection_metadata(taken: IngestResult) -> dict[str, dg.MetadataValue]:
     """Counts, and the reason of the first refused messages, by their ids; all are in the store."""
     metadata: dict[str, dg.MetadataValue] = {
         name.replace(" ", "_").replace(",", ""): dg.MetadataValue.int(amount)
         for name, amount in taken.counts.items()
     }
     metadata["messages_received"] = dg.MetadataValue.int(taken.received)
-    if taken.refused:
-        shown = list(taken.refused.items())[:_SHOWN_REFUSALS]
-        metadata["messages_refused"] = dg.MetadataValue.int(len(taken.refused))
-        metadata["refused"] = dg.MetadataValue.json({name: refusal.reason for name, refusal in shown})
+    if taken.rejected:
+        shown = list(taken.rejected.items())[:_SHOWN_REJECTIONS]
+        metadata["messages_refused"] = dg.MetadataValue.int(len(taken.rejected))
+        metadata["refused"] = dg.MetadataValue.json({name: rejection.reason for name, rejection in shown})
     return metadata

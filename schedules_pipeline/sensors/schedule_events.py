@@ -7,9 +7,9 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
-from schedules_pipeline.sensors.receiving import receive_for, refusal_metadata
+from schedules_pipeline.publishing.intake import IngestResult
+from schedules_pipeline.sensors.receiving import receive_for, rejection_metadata
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.intake import Taken
 
 
 def schedule_events_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -35,6 +35,6 @@ def schedule_events_sensor(settings: Settings) -> dg.SensorDefinition:
     return schedule_events
 
 
-def _describe(taken: Taken) -> Iterator[dg.AssetObservation]:
+def _describe(taken: IngestResult) -> Iterator[dg.AssetObservation]:
     if taken.received:
-        yield dg.AssetObservation(names.SCHEDULE_EVENTS, metadata=refusal_metadata(taken))
+        yield dg.AssetObservation(names.SCHEDULE_EVENTS, metadata=rejection_metadata(taken))

@@ -12,8 +12,8 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.workflows.alarm_conditions import FailedRun
-from schedules_pipeline.workflows.watch import WatchReport
+from schedules_pipeline.health.conditions import FailedRun
+from schedules_pipeline.health.watch import WatchReport
 
 LOOK_EVERY_SECONDS = 30
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from cli_stage import Stage
 
-from schedules_pipeline.local.history import SchedulePut, read_history
+from schedules_pipeline.history.recorded import SchedulePut, read_history
 
 _PROGRAMME = """<programme start="20260328120000" stop="20260328123000" channel="alder"><title lang="de">Salz</title>
 <title lang="en">Salt</title></programme>"""
@@ -81,11 +81,11 @@ def test_a_file_that_is_there_is_kept_unless_said_otherwise(
     path = tmp_path / "out.jsonl.gz"
     path.write_bytes(b"precious")
 
-    refused = stage.run("import-xmltv", guide, path)
+    rejected = stage.run("import-xmltv", guide, path)
     kept = path.read_bytes()
     accepted = stage.run("import-xmltv", guide, path, "--overwrite")
 
-    assert (refused.exit_code, kept, accepted.exit_code) == (1, b"precious", 0)
+    assert (rejected.exit_code, kept, accepted.exit_code) == (1, b"precious", 0)
     assert _starts(path)
 
 

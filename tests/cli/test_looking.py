@@ -333,7 +333,7 @@ def test_diff_over_a_removal(published: Stage) -> None:
         (["1", "2", "3"], 2, "at most 2 numbers of versions"),
     ],
 )
-def test_diff_refuses(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
+def test_diff_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
     """What is no version is refused, and what there is not is not found."""
     result = published.run("diff", KEY, *words)
 
@@ -386,7 +386,7 @@ def test_why_of_what_an_operator_rebuilt(published: Stage) -> None:
 
 def test_why_where_a_document_is_no_longer_kept(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The causes are told all the same, and that the differences are not known."""
-    monkeypatch.setattr(published.store.history, "document", lambda key, seq: None)
+    monkeypatch.setattr(published.store.versions, "document", lambda key, seq: None)
 
     result = published.run("why", KEY)
 

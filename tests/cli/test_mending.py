@@ -6,10 +6,11 @@ import pytest
 from cli_stage import BRAND, EPISODE, KEY, RADIO, TOMORROW, Stage, schedule_put
 from toy_world import InvalidItemPut, InvalidSchedulePut, ItemPut, ShrunkenSchedulePut, Slot
 
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.coldstart import Stage as ColdstartStage
-from schedules_pipeline.ports.work import Cause, Failure, Mark, Origin
+from schedules_pipeline.maintenance.ports.coldstart import Stage as ColdstartStage
+from schedules_pipeline.publishing.ports.work import Failure, Mark
 
 _SHRUNKEN = ShrunkenSchedulePut(KEY, (Slot(schedule_put(KEY).slots[0].broadcast_pid, EPISODE),))
 
@@ -107,7 +108,7 @@ def test_rebuild_of_what_was_never_published(published: Stage) -> None:
         (["--from", "2030-01-01"], 1, "there is no such schedule"),
     ],
 )
-def test_rebuild_refuses(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
+def test_rebuild_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
     """A choice that cannot be meant is refused; one of nothing is not found."""
     result = published.run("rebuild", *words)
 
@@ -193,7 +194,7 @@ def test_all_are_released(published: Stage) -> None:
         (["show", "alder"], 2, "expected sid/YYYY-MM-DD"),
     ],
 )
-def test_set_aside_refuses(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
+def test_set_aside_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
     """What is not set aside is not found, and none or both of keys and --all is refused."""
     _set_aside(published, KEY)
 
@@ -206,11 +207,11 @@ def test_set_aside_refuses(published: Stage, words: list[str], exit_code: int, c
 # refused
 
 
-def test_what_is_refused_is_listed(published: Stage) -> None:
+def test_what_is_rejected_is_listed(published: Stage) -> None:
     """Schedules, items and messages that were refused are listed, and which can be accepted."""
     published.happen(_SHRUNKEN, InvalidItemPut(EPISODE))
     published.upstreams.schedule_queue.post("{")
-    published.take_in()
+    published.ingest()
 
     document = published.run_for_json("refused", "list")
     words = published.run("refused", "list").stdout
@@ -222,7 +223,7 @@ def test_what_is_refused_is_listed(published: Stage) -> None:
     assert "1 broadcasts would replace 4" in words
 
 
-def test_one_refusal_is_shown(published: Stage) -> None:
+def test_one_rejection_is_shown(published: Stage) -> None:
     """A refusal is shown with the beginning of what was refused, and with the command that accepts it."""
     published.happen(_SHRUNKEN)
 
@@ -243,7 +244,7 @@ def test_a_shrunken_document_is_accepted(published: Stage) -> None:
     assert result.stdout.count("Salt and Slate") == 3
     assert result.stdout.endswith("alder/2026-03-28: published, version 3\n")
     assert _broadcasts(published) == 1
-    assert published.store.refused.all() == {}
+    assert published.store.rejections.all() == {}
 
 
 def test_nothing_is_accepted_where_the_operator_declines(published: Stage) -> None:
@@ -254,7 +255,7 @@ def test_nothing_is_accepted_where_the_operator_declines(published: Stage) -> No
 
     assert result.exit_code == 1
     assert _broadcasts(published) == 4
-    assert str(KEY) in published.store.refused.all()
+    assert str(KEY) in published.store.rejections.all()
 
 
 def test_accepting_as_json(published: Stage) -> None:
@@ -278,7 +279,7 @@ def test_an_invalid_document_cannot_be_accepted(published: Stage) -> None:
     assert _broadcasts(published) == 4
 
 
-def test_refusals_are_forgotten(published: Stage) -> None:
+def test_rejections_are_forgotten(published: Stage) -> None:
     """A forgotten refusal leaves the list, and nothing else changes."""
     published.happen(_SHRUNKEN)
 
@@ -290,7 +291,7 @@ def test_refusals_are_forgotten(published: Stage) -> None:
 
 
 @pytest.mark.parametrize("words", [["show", "nothing"], ["forget", "nothing"]])
-def test_refused_finds_nothing(published: Stage, words: list[str]) -> None:
+def test_rejected_finds_nothing(published: Stage, words: list[str]) -> None:
     """A subject that nothing was refused of is not found."""
     result = published.run("refused", *words)
 
@@ -298,7 +299,7 @@ def test_refused_finds_nothing(published: Stage, words: list[str]) -> None:
     assert "not refused: nothing; `schedules-pipeline refused list` says what is" in result.stderr
 
 
-def test_accepting_what_is_not_refused(published: Stage) -> None:
+def test_accepting_what_is_not_rejected(published: Stage) -> None:
     """There is nothing to accept of a schedule that is well."""
     result = published.run("refused", "accept", KEY, "--yes")
 
@@ -379,7 +380,7 @@ def test_dropping_dead_letters_asks(published: Stage) -> None:
         (["list", "--queue", "other"], 2, "'other' is not one of"),
     ],
 )
-def test_dead_letters_refuses(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
+def test_dead_letters_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
     """None or both of ids and --all is refused, and a letter that there is not is not found."""
     _kill(published)
 
@@ -448,7 +449,7 @@ def test_the_dangers_of_a_coldstart_are_asked_about(published: Stage) -> None:
     assert published.store.coldstarts.latest() is None
 
 
-def test_a_coldstart_that_would_take_too_much_is_refused(published: Stage) -> None:
+def test_a_coldstart_that_would_take_too_much_is_rejected(published: Stage) -> None:
     """Where the source lists far less than partners have it ends as wrong, and nothing is taken."""
     published.upstreams.schedule_source.objects.clear()
 
@@ -471,7 +472,7 @@ def test_the_status_of_a_coldstart(published: Stage) -> None:
     assert (document["done"], document["left"], document["seconds_left"]) == (2, 0, None)
 
 
-def test_options_before_a_command_of_coldstarts_are_refused(published: Stage) -> None:
+def test_options_before_a_command_of_coldstarts_are_rejected(published: Stage) -> None:
     """An option of the request is not silently passed over where something else is asked for."""
     result = published.run("coldstart", "--purge", "status")
 
@@ -533,7 +534,7 @@ def test_reconcile_of_a_share(published: Stage) -> None:
         (["--share", "half"], "'half' is no share"),
     ],
 )
-def test_reconcile_refuses(published: Stage, words: list[str], complaint: str) -> None:
+def test_reconcile_rejects(published: Stage, words: list[str], complaint: str) -> None:
     """Both all and a share are refused, and what is no share."""
     result = published.run("reconcile", *words)
 

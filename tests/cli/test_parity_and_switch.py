@@ -6,8 +6,8 @@ import orjson
 import pytest
 from cli_stage import KEY, TOMORROW, Stage
 
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.ports.served import ServedSource
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.migration.ports.served import ServedSource
 
 
 def _refresh_legacy(stage: Stage, **changes: object) -> None:
@@ -104,7 +104,7 @@ def test_a_dry_run_switches_nothing(matching: Stage) -> None:
     assert matching.store.served.switches() == []
 
 
-def test_a_switch_below_the_threshold_is_refused(differing: Stage) -> None:
+def test_a_switch_below_the_threshold_is_rejected(differing: Stage) -> None:
     """The one line of the refusal says why, and how to override it."""
     result = differing.run("switch", "ours", "--yes")
 

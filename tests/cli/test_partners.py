@@ -8,8 +8,8 @@ import pytest
 from cli_stage import Stage
 from structlog.testing import capture_logs
 
-from schedules_pipeline.domain.partners import MOST_KEYS, Partner, key_digest, key_id
-from schedules_pipeline.ports.partners import UsageKind, UsageLine
+from schedules_pipeline.partners.partner import MOST_KEYS, Partner, key_digest, key_id
+from schedules_pipeline.partners.ports import UsageKind, UsageLine
 
 _REQUESTS = UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "200")
 _BYTES = UsageLine("acme", UsageKind.BYTES)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cli_stage import Stage
 
-from schedules_pipeline.domain.partners import key_digest
+from schedules_pipeline.partners.partner import key_digest
 
 
 @pytest.fixture
@@ -71,11 +71,11 @@ def test_a_file_that_is_there_is_not_overwritten(stage: Stage, key: str, tmp_pat
     file = tmp_path / "partners"
     file.write_text("precious")
 
-    refused = stage.run("partners", "export", "-o", file)
+    rejected = stage.run("partners", "export", "-o", file)
     document = stage.run_for_json("partners", "export", "-o", file, "--overwrite")
 
-    assert refused.exit_code == 1
-    assert "--overwrite" in refused.stderr
+    assert rejected.exit_code == 1
+    assert "--overwrite" in rejected.stderr
     assert document["partners"] == ["acme", "birch"]
     assert file.stat().st_mode & 0o777 == 0o600
 

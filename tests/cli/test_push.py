@@ -6,8 +6,8 @@ import pytest
 from cli_stage import KEY, Stage
 from pydantic import SecretStr
 
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.domain.subscriptions import Failure, Progress, SubscriptionKind, after_failure
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.push.subscription import Failure, Progress, SubscriptionKind, after_failure
 from schedules_pipeline.settings import Settings
 
 _MASTER = "a master secret that is no secret at all"
@@ -93,7 +93,7 @@ def test_a_rotated_secret_is_another(registered: Stage) -> None:
         "https://push.example.org/" + "x" * 500,
     ],
 )
-def test_an_address_that_will_not_do_is_refused(ready: Stage, url: str) -> None:
+def test_an_address_that_will_not_do_is_rejected(ready: Stage, url: str) -> None:
     """It is asked wrongly, and the address is not repeated."""
     result = ready.run("push", "register-webhook", "harbour", url)
 
@@ -269,12 +269,12 @@ def test_a_replay_goes_back_to_a_cursor(registered: Stage) -> None:
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-03-28T12:00:00", "MXw", ""])
-def test_a_replay_from_nowhere_is_refused(registered: Stage, since: str) -> None:
+def test_a_replay_from_nowhere_is_rejected(registered: Stage, since: str) -> None:
     """Neither a cursor nor an instant with its zone."""
     assert registered.run("push", "replay", _HOOK, "--since", since).exit_code == 2
 
 
-def test_a_replay_from_before_the_feed_is_refused(registered: Stage) -> None:
+def test_a_replay_from_before_the_feed_is_rejected(registered: Stage) -> None:
     """What cannot be told is not promised."""
     registered.clock.advance(timedelta(days=9))
     registered.store.feed.trim(registered.clock())

@@ -16,10 +16,10 @@ from cli_stage import BRAND, EPISODE, KEY, TOMORROW, Stage, schedule_put
 from redis import Redis
 from toy_world import ScheduleRemoved
 
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.local.history import read_history
-from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
-from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
+from demo.provision import AwsEndpoints, ProvisionedResources
+from demo.servers import LOOPBACK, RedisServer, find_free_port
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.history.recorded import read_history
 
 _COLOUR = re.compile("\x1b\\[[0-9;]*3[0-9]")
 _SECRET = "correct-horse-battery"
@@ -63,7 +63,10 @@ def _read_all(terminal: int) -> Iterator[bytes]:
 
 @pytest.fixture
 def terminal(
-    redis_server: RedisServer, redis_client: Redis, aws_endpoints: AwsEndpoints, provisioned: Provisioned
+    redis_server: RedisServer,
+    redis_client: Redis,
+    aws_endpoints: AwsEndpoints,
+    provisioned: ProvisionedResources,
 ) -> Terminal:
     """Empty sources, queues and keyspace."""
     assert aws_endpoints.endpoint_url is not None
@@ -181,7 +184,7 @@ def test_versions_are_explained_from_the_real_feed(exported: Path, terminal: Ter
         ),
     ],
 )
-def test_an_import_refuses_sources_that_are_elsewhere(
+def test_an_import_rejects_sources_that_are_elsewhere(
     exported: Path, terminal: Terminal, setting: str, value: str, shown: str
 ) -> None:
     """Where the sources are not on this machine nothing is written, and the setting and the option are named."""
@@ -193,7 +196,7 @@ def test_an_import_refuses_sources_that_are_elsewhere(
     assert _SECRET not in result.stderr
 
 
-def test_an_import_refuses_aws_itself(exported: Path, terminal: Terminal) -> None:
+def test_an_import_rejects_aws_itself(exported: Path, terminal: Terminal) -> None:
     """Without an endpoint the bucket is AWS's, and never on this machine."""
     environment = {k: v for k, v in terminal.environment.items() if k != "SCHEDULES_AWS_ENDPOINT_URL"}
 
@@ -220,10 +223,10 @@ def test_an_import_overwrites_elsewhere_only_where_told(exported: Path, terminal
     # Not loopback by its name, and nobody answers there.
     elsewhere = terminal.but(SCHEDULES_REDIS_URL=f"redis://0.0.0.0:{find_free_port()}/0")
 
-    refused = elsewhere.run("import", exported)
+    rejected = elsewhere.run("import", exported)
     told = elsewhere.run("import", exported, "--into-sources-elsewhere")
 
-    assert (refused.returncode, told.returncode) == (2, 3)
+    assert (rejected.returncode, told.returncode) == (2, 3)
     assert "event 1 could not be written" in told.stderr
 
 
@@ -261,12 +264,12 @@ def test_an_export_overwrites_nothing_unasked(published: Stage, tmp_path: Path) 
     path = tmp_path / "there.jsonl.gz"
     path.write_text("precious")
 
-    refused = published.run("export", KEY, "-o", path)
+    rejected = published.run("export", KEY, "-o", path)
     kept = path.read_text()
     told = published.run("export", KEY, "-o", path, "--overwrite")
 
-    assert (refused.exit_code, kept, told.exit_code) == (1, "precious", 0)
-    assert "is there already" in refused.stderr
+    assert (rejected.exit_code, kept, told.exit_code) == (1, "precious", 0)
+    assert "is there already" in rejected.stderr
     assert len(list(read_history(path))) == 3
 
 

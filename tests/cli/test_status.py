@@ -6,13 +6,14 @@ from itertools import pairwise
 import pytest
 from cli_stage import KEY, TOMORROW, Stage
 
-from schedules_pipeline.domain.alarms import AlarmName, Episode, Severity, State, Turn
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import InvalidRecord, ServiceError
-from schedules_pipeline.ports.intake import QueueName
-from schedules_pipeline.ports.journal import Comparison, Verdict
-from schedules_pipeline.ports.passes import PassName, PassReport
-from schedules_pipeline.ports.upstream import QueueDepth
-from schedules_pipeline.ports.work import Cause, Failure, Mark, Origin
+from schedules_pipeline.health.incidents import AlarmName, Episode, Severity, State, Turn
+from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.upstream import QueueDepth
+from schedules_pipeline.publishing.ports.work import Failure, Mark
 
 
 def _mark(stage: Stage) -> None:
@@ -108,7 +109,7 @@ def test_dead_letters_are_wrong(published: Stage) -> None:
 def test_how_long_a_message_waits_is_told(published: Stage) -> None:
     """Of a queue in which something waits it is told for how long at the most, and when it was polled."""
     polled_at = published.clock()
-    published.store.intake.polled(QueueName.SCHEDULE_EVENTS, polled_at, None)
+    published.store.queue_polls.polled(QueueName.SCHEDULE_EVENTS, polled_at, None)
     published.upstreams.schedule_queue.post("{}")
     published.clock.advance(timedelta(seconds=90))
 
@@ -154,7 +155,7 @@ def test_an_open_alarm_is_wrong(published: Stage) -> None:
         Episode(AlarmName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
     ]
     for episode in (raised, *others):
-        published.store.alarms.turn(Turn(episode), ())
+        published.store.incidents.turn(Turn(episode), ())
 
     document = published.run_for_json("status", exit_code=1)
     words = published.run("status").stdout
@@ -190,7 +191,7 @@ def test_a_record_that_cannot_be_read_hides_no_other(
     def damaged() -> None:
         raise InvalidRecord("refusal of alder: not JSON")
 
-    monkeypatch.setattr(published.store.refused, "all", damaged)
+    monkeypatch.setattr(published.store.rejections, "all", damaged)
 
     result = published.run("status")
 

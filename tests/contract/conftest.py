@@ -16,11 +16,11 @@ from fakes_beside_index import fake_store_beside_index
 from redis import Redis
 from redis_users import grant, url_as
 
-from schedules_pipeline.adapters.aws.references import DynamoReferenceIndex
-from schedules_pipeline.adapters.redis.link import Client, RedisLink, connect
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Store
 from schedules_pipeline.connections import redis_store, utc_now, with_index_elsewhere
-from schedules_pipeline.local.servers import RedisServer
+from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
+from schedules_pipeline.store.link import Client, RedisLink, connect
 
 PassTime = Callable[[timedelta], None]
 

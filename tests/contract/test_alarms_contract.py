@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.domain.alarms import (
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.health.incidents import (
     AlarmName,
     Condition,
     Findings,
@@ -16,8 +17,7 @@ from schedules_pipeline.domain.alarms import (
     begin_episode,
     plan_turns,
 )
-from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.ports.alarms import AlarmBook
+from schedules_pipeline.health.ports.incidents import IncidentStore
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE = timedelta(seconds=25)
@@ -26,55 +26,55 @@ _LATE = Condition(AlarmName.SCHEDULES_LATE, Severity.ERROR, "late")
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 
 
-def _raise(book: AlarmBook, condition: Condition, *channels: str) -> Notice:
+def _raise(book: IncidentStore, condition: Condition, *channels: str) -> Notice:
     turn = begin_episode(condition, _NOW)
     assert book.turn(turn, channels)
     assert turn.notice
     return turn.notice
 
 
-def _clear(book: AlarmBook, at: datetime, *channels: str) -> None:
+def _clear(book: IncidentStore, at: datetime, *channels: str) -> None:
     (turn,) = plan_turns(book.episodes(), Findings(), at, timedelta(0))
     assert book.turn(turn, channels)
 
 
 def test_an_empty_book_has_nothing(store: Store) -> None:
     """Before anything was wrong there are no episodes and nothing is to be delivered."""
-    assert store.alarms.episodes() == []
-    assert store.alarms.undelivered() == 0
-    assert store.alarms.take_notice("sns", _NOW, _LEASE) is None
+    assert store.incidents.episodes() == []
+    assert store.incidents.undelivered() == 0
+    assert store.incidents.take_notice("sns", _NOW, _LEASE) is None
 
 
 def test_an_episode_comes_back_as_it_was_put(store: Store) -> None:
     """Everything of an episode is kept, whatever its texts hold."""
     turn = begin_episode(_DEAD, _NOW)
 
-    store.alarms.turn(turn, ())
+    store.incidents.turn(turn, ())
 
-    assert store.alarms.episodes() == [turn.episode]
+    assert store.incidents.episodes() == [turn.episode]
 
 
 def test_of_two_turns_from_the_same_state_the_first_counts(store: Store) -> None:
     """A second watcher that saw the same does nothing, and its notice is not booked."""
-    _raise(store.alarms, _DEAD, "sns")
+    _raise(store.incidents, _DEAD, "sns")
 
-    second = store.alarms.turn(begin_episode(_DEAD, _NOW + timedelta(seconds=1)), ("sns",))
+    second = store.incidents.turn(begin_episode(_DEAD, _NOW + timedelta(seconds=1)), ("sns",))
 
     assert not second
-    assert [episode.since for episode in store.alarms.episodes()] == [_NOW]
-    assert store.alarms.undelivered() == 1
+    assert [episode.since for episode in store.incidents.episodes()] == [_NOW]
+    assert store.incidents.undelivered() == 1
 
 
 def test_a_turn_from_before_an_episode_ended_does_nothing(store: Store) -> None:
     """A watcher that slept through a whole episode does not begin another from what it saw before."""
     slept = begin_episode(_DEAD, _NOW)
-    _raise(store.alarms, _DEAD)
-    _clear(store.alarms, _NOW + timedelta(minutes=2))
+    _raise(store.incidents, _DEAD)
+    _clear(store.incidents, _NOW + timedelta(minutes=2))
 
-    late = store.alarms.turn(slept, ("sns",))
+    late = store.incidents.turn(slept, ("sns",))
 
     assert not late
-    assert [episode.state for episode in store.alarms.episodes()] == [State.OVER]
+    assert [episode.state for episode in store.incidents.episodes()] == [State.OVER]
 
 
 def test_many_watchers_at_once_book_one_notice(store: Store) -> None:
@@ -82,18 +82,18 @@ def test_many_watchers_at_once_book_one_notice(store: Store) -> None:
     turns = [begin_episode(_DEAD, _NOW + timedelta(milliseconds=i)) for i in range(16)]
 
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda turn: store.alarms.turn(turn, ("sns",)), turns))
+        won = list(pool.map(lambda turn: store.incidents.turn(turn, ("sns",)), turns))
 
     assert won.count(True) == 1
-    assert store.alarms.undelivered() == 1
+    assert store.incidents.undelivered() == 1
 
 
 def test_many_watchers_at_once_take_each_notice_once(store: Store) -> None:
     """A notice that somebody delivers is handed to nobody else meanwhile."""
-    booked = {_raise(store.alarms, replace(_DEAD, name=name), "sns").id for name in AlarmName}
+    booked = {_raise(store.incidents, replace(_DEAD, name=name), "sns").id for name in AlarmName}
 
     with ThreadPoolExecutor(8) as pool:
-        takes = [pool.submit(store.alarms.take_notice, "sns", _NOW, _LEASE) for _ in range(40)]
+        takes = [pool.submit(store.incidents.take_notice, "sns", _NOW, _LEASE) for _ in range(40)]
     taken = [notice.id for take in takes if (notice := take.result())]
 
     assert sorted(taken) == sorted(booked)
@@ -101,34 +101,34 @@ def test_many_watchers_at_once_take_each_notice_once(store: Store) -> None:
 
 def test_a_notice_is_booked_for_every_channel(store: Store) -> None:
     """Each channel has its own delivery of the same notice; one that was made is not made again."""
-    notice = _raise(store.alarms, _DEAD, "sns", "webhook")
+    notice = _raise(store.incidents, _DEAD, "sns", "webhook")
 
-    over_sns = store.alarms.take_notice("sns", _NOW, _LEASE)
-    store.alarms.delivered("sns", notice)
-    over_webhook = store.alarms.take_notice("webhook", _NOW, _LEASE)
+    over_sns = store.incidents.take_notice("sns", _NOW, _LEASE)
+    store.incidents.delivered("sns", notice)
+    over_webhook = store.incidents.take_notice("webhook", _NOW, _LEASE)
 
     assert over_sns == over_webhook == notice
-    assert store.alarms.take_notice("sns", _NOW + _LEASE, _LEASE) is None
-    assert store.alarms.undelivered() == 1
+    assert store.incidents.take_notice("sns", _NOW + _LEASE, _LEASE) is None
+    assert store.incidents.undelivered() == 1
 
 
 def test_a_turn_without_a_notice_books_none(store: Store) -> None:
     """A suspicion is kept, and nobody is told."""
     patient = replace(_DEAD, patience=timedelta(seconds=20))
 
-    store.alarms.turn(begin_episode(patient, _NOW), ("sns",))
+    store.incidents.turn(begin_episode(patient, _NOW), ("sns",))
 
-    assert [episode.state for episode in store.alarms.episodes()] == [State.SUSPECTED]
-    assert store.alarms.undelivered() == 0
+    assert [episode.state for episode in store.incidents.episodes()] == [State.SUSPECTED]
+    assert store.incidents.undelivered() == 0
 
 
 def test_a_notice_that_was_not_delivered_comes_again_after_its_lease(store: Store) -> None:
     """Whoever took it may have died; nobody gets it before the lease is over, anybody afterwards."""
-    notice = _raise(store.alarms, _DEAD, "sns")
-    store.alarms.take_notice("sns", _NOW, _LEASE)
+    notice = _raise(store.incidents, _DEAD, "sns")
+    store.incidents.take_notice("sns", _NOW, _LEASE)
 
-    before = store.alarms.take_notice("sns", _NOW + _LEASE - timedelta(seconds=1), _LEASE)
-    after = store.alarms.take_notice("sns", _NOW + _LEASE, _LEASE)
+    before = store.incidents.take_notice("sns", _NOW + _LEASE - timedelta(seconds=1), _LEASE)
+    after = store.incidents.take_notice("sns", _NOW + _LEASE, _LEASE)
 
     assert before is None
     assert after == notice
@@ -136,14 +136,14 @@ def test_a_notice_that_was_not_delivered_comes_again_after_its_lease(store: Stor
 
 def test_an_all_clear_waits_for_its_alarm(store: Store) -> None:
     """While the alarm is still to be delivered its all-clear is not handed out, also not during its lease."""
-    raised = _raise(store.alarms, _DEAD, "sns")
+    raised = _raise(store.incidents, _DEAD, "sns")
     cleared_at = _NOW + timedelta(minutes=2)
-    _clear(store.alarms, cleared_at, "sns")
+    _clear(store.incidents, cleared_at, "sns")
 
-    first = store.alarms.take_notice("sns", cleared_at, _LEASE)
-    meanwhile = store.alarms.take_notice("sns", cleared_at, _LEASE)
-    store.alarms.delivered("sns", raised)
-    second = store.alarms.take_notice("sns", cleared_at, _LEASE)
+    first = store.incidents.take_notice("sns", cleared_at, _LEASE)
+    meanwhile = store.incidents.take_notice("sns", cleared_at, _LEASE)
+    store.incidents.delivered("sns", raised)
+    second = store.incidents.take_notice("sns", cleared_at, _LEASE)
 
     assert first == raised
     assert meanwhile is None
@@ -153,31 +153,31 @@ def test_an_all_clear_waits_for_its_alarm(store: Store) -> None:
 
 def test_a_notice_that_cannot_be_delivered_holds_up_no_other(store: Store) -> None:
     """What was tried already comes after what was not, and then what was tried longest ago."""
-    dead, late = _raise(store.alarms, _DEAD, "sns"), _raise(store.alarms, _LATE, "sns")
-    store.alarms.take_notice("sns", _NOW, _LEASE)
+    dead, late = _raise(store.incidents, _DEAD, "sns"), _raise(store.incidents, _LATE, "sns")
+    store.incidents.take_notice("sns", _NOW, _LEASE)
 
-    untried = store.alarms.take_notice("sns", _NOW + _LEASE, _LEASE)
-    tried = store.alarms.take_notice("sns", _NOW + _LEASE + timedelta(seconds=1), _LEASE)
-    longest_ago = store.alarms.take_notice("sns", _NOW + 3 * _LEASE, _LEASE)
+    untried = store.incidents.take_notice("sns", _NOW + _LEASE, _LEASE)
+    tried = store.incidents.take_notice("sns", _NOW + _LEASE + timedelta(seconds=1), _LEASE)
+    longest_ago = store.incidents.take_notice("sns", _NOW + 3 * _LEASE, _LEASE)
 
     assert [untried, tried, longest_ago] == [late, dead, late]
 
 
 def test_the_first_look_is_remembered(store: Store) -> None:
     """When somebody first looked stays what it was."""
-    first = store.alarms.watched_since(_NOW)
+    first = store.incidents.watched_since(_NOW)
 
-    again = store.alarms.watched_since(_NOW + timedelta(days=1))
+    again = store.incidents.watched_since(_NOW + timedelta(days=1))
 
     assert first == again == _NOW
 
 
 def test_a_turn_carries_no_notice_for_no_channel(store: Store) -> None:
     """Where nobody is to be told, episodes are kept all the same."""
-    store.alarms.turn(begin_episode(_DEAD, _NOW), ())
+    store.incidents.turn(begin_episode(_DEAD, _NOW), ())
 
-    assert [episode.is_open for episode in store.alarms.episodes()] == [True]
-    assert store.alarms.undelivered() == 0
+    assert [episode.is_open for episode in store.incidents.episodes()] == [True]
+    assert store.incidents.undelivered() == 0
 
 
 def test_failing_checks_are_those_that_failed_last(store: Store) -> None:

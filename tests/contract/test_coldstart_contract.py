@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.coldstart import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Request, Stage
 
 PassTime = Callable[[timedelta], None]
 
@@ -175,15 +175,15 @@ def test_many_are_listed(store: Store) -> None:
     assert store.coldstarts.take("one", 0, 300, _NOW) == many[:300]
 
 
-def test_what_is_settled_is_not_refused(store: Store) -> None:
+def test_what_is_settled_is_not_rejected(store: Store) -> None:
     """Once it is settled it may be abandoned and finished, and no more refused; another one is not settled by it."""
     store.coldstarts.open("one", _REQUEST)
     store.coldstarts.settle("one")
     store.coldstarts.settle("two")
 
-    refused = store.coldstarts.end("one", Stage.REFUSED, _NOW, "too few")
+    rejected = store.coldstarts.end("one", Stage.REJECTED, _NOW, "too few")
 
-    assert not refused
+    assert not rejected
     assert (_latest(store).stage, _latest(store).is_settled) == (Stage.REQUESTED, True)
     assert store.coldstarts.end("one", Stage.ABANDONED, _NOW)
     assert not store.coldstarts.open("two", _REQUEST).is_settled

@@ -6,7 +6,7 @@ from datetime import timedelta
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.ports.catalogue import Begun, Collected, Stored
+from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, Stored, UpdateTicket
 
 PassTime = Callable[[timedelta], None]
 
@@ -19,7 +19,7 @@ def _depend_on(store: Store, *pids: Pid) -> None:
     store.references.register({_A: [Entry(pid) for pid in pids]}, 1)
 
 
-def _begin(store: Store, pid: Pid = _P) -> Begun:
+def _begin(store: Store, pid: Pid = _P) -> UpdateTicket:
     return store.copies.begin([pid])[pid]
 
 
@@ -28,7 +28,7 @@ def _store(store: Store, token: int, value: bytes, pid: Pid = _P) -> Stored:
 
 
 def _plant(store: Store, token: int, value: bytes, pid: Pid = _P) -> bytes | None:
-    return store.copies.plant({pid: (token, value)})[pid]
+    return store.copies.insert_if_absent({pid: (token, value)})[pid]
 
 
 def _token(store: Store, pid: Pid = _P) -> int:
@@ -42,13 +42,13 @@ def _copy(store: Store, pid: Pid = _P) -> bytes | None:
 def test_nothing_asked_is_nothing_answered(store: Store) -> None:
     """Every method takes an empty batch."""
     store.copies.settle({})
-    store.copies.note_missing([])
+    store.copies.record_absence([])
 
     assert store.copies.begin([]) == {}
     assert store.copies.store({}) == {}
     assert store.copies.read([]) == {}
     assert store.copies.take_tokens([]) == {}
-    assert store.copies.plant({}) == {}
+    assert store.copies.insert_if_absent({}) == {}
     assert list(store.copies.held()) in ([], [[]])
 
 
@@ -80,7 +80,7 @@ def test_unneeded_item_fences_what_was_read_before(store: Store) -> None:
     in_time = _plant(store, _token(store), b"new")
 
     assert too_late is None
-    assert not_stored == Stored(changed=False, is_owed=False)
+    assert not_stored == Stored(changed=False, propagation_pending=False)
     assert in_time == b"new"
     assert _copy(store) == b"new"
 
@@ -91,9 +91,9 @@ def test_needed_item_fences_nothing_yet(store: Store) -> None:
     slow = _token(store)
     _begin(store)
 
-    planted = _plant(store, slow, b"old")
+    inserted = _plant(store, slow, b"old")
 
-    assert planted == b"old"
+    assert inserted == b"old"
 
 
 def test_new_value_is_stored_and_owed(store: Store) -> None:
@@ -105,11 +105,11 @@ def test_new_value_is_stored_and_owed(store: Store) -> None:
 
     store.copies.settle({_P: begun.token})
 
-    assert stored == Stored(changed=True, is_owed=True)
+    assert stored == Stored(changed=True, propagation_pending=True)
     assert _copy(store) == b"1"
-    assert not begun.is_owed
-    assert while_owed.is_owed
-    assert not _begin(store).is_owed
+    assert not begun.propagation_pending
+    assert while_owed.propagation_pending
+    assert not _begin(store).propagation_pending
 
 
 def test_equal_value_is_no_change_but_fences(store: Store) -> None:
@@ -123,8 +123,8 @@ def test_equal_value_is_no_change_but_fences(store: Store) -> None:
     same = _store(store, quick, b"1")
     late = _store(store, slow, b"0")
 
-    assert same == Stored(changed=False, is_owed=False)
-    assert late == Stored(changed=False, is_owed=False)
+    assert same == Stored(changed=False, propagation_pending=False)
+    assert late == Stored(changed=False, propagation_pending=False)
     assert _copy(store) == b"1"
 
 
@@ -135,7 +135,7 @@ def test_older_token_does_not_overwrite(store: Store) -> None:
 
     late = _store(store, slow, b"old")
 
-    assert late == Stored(changed=False, is_owed=True)
+    assert late == Stored(changed=False, propagation_pending=True)
     assert _copy(store) == b"new"
 
 
@@ -146,18 +146,18 @@ def test_debt_is_settled_only_up_to_its_token(store: Store) -> None:
     _store(store, second, b"2")
 
     store.copies.settle({_P: first})
-    after_first = _begin(store).is_owed
+    after_first = _begin(store).propagation_pending
     store.copies.settle({_P: second})
 
     assert after_first
-    assert not _begin(store).is_owed
+    assert not _begin(store).propagation_pending
 
 
 def test_settling_what_is_not_owed_does_nothing(store: Store) -> None:
     """Settling twice, or too early, is allowed."""
     store.copies.settle({_P: 5})
 
-    assert _begin(store) == Begun(1, is_needed=False, is_owed=False)
+    assert _begin(store) == UpdateTicket(1, is_needed=False, propagation_pending=False)
 
 
 def test_planting_gives_the_copy_that_is_there(store: Store) -> None:
@@ -179,58 +179,58 @@ def test_planted_copy_fences_and_owes_nothing(store: Store) -> None:
 
     late = _store(store, slow, b"old")
 
-    assert late == Stored(changed=False, is_owed=False)
+    assert late == Stored(changed=False, propagation_pending=False)
     assert _copy(store) == b"new"
 
 
 def test_copy_that_was_missed_is_owed_when_planted(store: Store) -> None:
     """A schedule was built without the item, so its notification has something to propagate after all."""
     _depend_on(store, _P)
-    store.copies.note_missing([_P])
-    planted = _plant(store, _token(store), b"1")
+    store.copies.record_absence([_P])
+    inserted = _plant(store, _token(store), b"1")
 
     begun = _begin(store)
     stored = _store(store, begun.token, b"1")
     store.copies.settle({_P: begun.token})
 
-    assert planted == b"1"
-    assert begun.is_owed
-    assert stored == Stored(changed=False, is_owed=True)
-    assert not _begin(store).is_owed
+    assert inserted == b"1"
+    assert begun.propagation_pending
+    assert stored == Stored(changed=False, propagation_pending=True)
+    assert not _begin(store).propagation_pending
 
 
 def test_debt_of_a_missed_copy_is_incurred_once(store: Store) -> None:
     """After it was planted or stored, the absence is history."""
     _depend_on(store, _P, _Q)
-    store.copies.note_missing([_P, _Q])
+    store.copies.record_absence([_P, _Q])
     _plant(store, _token(store), b"1")
     _store(store, _token(store, _Q), b"1", _Q)
 
     store.copies.settle({_P: 99, _Q: 99})
     begun = store.copies.begin([_P, _Q])
 
-    assert not begun[_P].is_owed
-    assert not begun[_Q].is_owed
+    assert not begun[_P].propagation_pending
+    assert not begun[_Q].propagation_pending
 
 
 def test_absence_is_noted_only_where_it_is_one(store: Store) -> None:
     """Where a copy has come meanwhile the build reads it, so nothing was missed."""
     _plant(store, _token(store), b"1")
-    store.copies.note_missing([_P])
+    store.copies.record_absence([_P])
 
     begun = _begin(store)
 
-    assert begun == Begun(2, is_needed=True, is_owed=False)
+    assert begun == UpdateTicket(2, is_needed=True, propagation_pending=False)
 
 
 def test_absence_is_forgotten_where_nobody_needs_the_item(store: Store) -> None:
     """Once no schedule depends on it, an event clears the note."""
-    store.copies.note_missing([_P])
+    store.copies.record_absence([_P])
     _begin(store)
 
     _plant(store, _token(store), b"1")
 
-    assert not _begin(store).is_owed
+    assert not _begin(store).propagation_pending
 
 
 def test_read_gives_what_is_held(store: Store) -> None:
@@ -284,14 +284,14 @@ def test_debt_and_absence_do_not_expire(store: Store, pass_time: PassTime) -> No
     """What is owed stays owed however long nobody comes, and so does an absence that a build relies on."""
     _depend_on(store, _P, _Q)
     _store(store, _begin(store).token, b"1")
-    store.copies.note_missing([_Q])
+    store.copies.record_absence([_Q])
     _begin(store, _Q)
     pass_time(3 * _A_DAY)
 
     _plant(store, _token(store, _Q), b"1", _Q)
 
-    assert _begin(store, _P).is_owed
-    assert _begin(store, _Q).is_owed
+    assert _begin(store, _P).propagation_pending
+    assert _begin(store, _Q).propagation_pending
 
 
 def test_fence_expires_after_its_debt_is_settled(store: Store, pass_time: PassTime) -> None:
@@ -309,11 +309,11 @@ def test_collecting_deletes_what_nothing_depends_on(store: Store) -> None:
     _plant(store, _token(store), b"1")
     _plant(store, _token(store, _Q), b"2", _Q)
     _depend_on(store, _Q)
-    store.copies.note_missing([_R])
+    store.copies.record_absence([_R])
 
     collected = store.copies.collect([_P, _Q, _R])
 
-    assert collected == Collected(copies=1, notes=1)
+    assert collected == CollectionCounts(copies=1, notes=1)
     assert store.copies.read([_P, _Q]) == {_Q: b"2"}
 
 
@@ -322,8 +322,8 @@ def test_collecting_again_finds_nothing(store: Store) -> None:
     _plant(store, _token(store), b"1")
     store.copies.collect([_P])
 
-    assert store.copies.collect([_P, _Q]) == Collected(0, 0)
-    assert store.copies.collect([]) == Collected(0, 0)
+    assert store.copies.collect([_P, _Q]) == CollectionCounts(0, 0)
+    assert store.copies.collect([]) == CollectionCounts(0, 0)
 
 
 def test_what_is_owed_is_not_collected(store: Store) -> None:
@@ -335,8 +335,8 @@ def test_what_is_owed_is_not_collected(store: Store) -> None:
 
     settled = store.copies.collect([_P])
 
-    assert while_owed == Collected(0, 0)
-    assert settled == Collected(1, 0)
+    assert while_owed == CollectionCounts(0, 0)
+    assert settled == CollectionCounts(1, 0)
 
 
 def test_collected_item_is_not_brought_back_by_a_slow_reader(store: Store) -> None:
@@ -346,17 +346,17 @@ def test_collected_item_is_not_brought_back_by_a_slow_reader(store: Store) -> No
     store.copies.settle({_P: quick})
     store.copies.collect([_P])
 
-    late, planted = _store(store, slow, b"old"), _plant(store, slow, b"old")
+    late, inserted = _store(store, slow, b"old"), _plant(store, slow, b"old")
 
     assert not late.changed
-    assert planted is None
+    assert inserted is None
     assert _copy(store) is None
 
 
 def test_collected_item_keeps_its_tokens_for_a_day(store: Store, pass_time: PassTime) -> None:
     """Also where its absence was noted, which does not expire by itself."""
     _token(store)
-    store.copies.note_missing([_P])
+    store.copies.record_absence([_P])
     store.copies.collect([_P])
     pass_time(_A_DAY / 2)
     within = _token(store)
@@ -369,21 +369,21 @@ def test_collected_item_keeps_its_tokens_for_a_day(store: Store, pass_time: Pass
 
 def test_collected_absence_owes_nothing(store: Store) -> None:
     """Nobody relied on it any more, so a copy that is planted later is no news to anybody."""
-    store.copies.note_missing([_P])
+    store.copies.record_absence([_P])
     store.copies.collect([_P])
 
     _plant(store, _token(store), b"1")
 
-    assert not _begin(store).is_owed
+    assert not _begin(store).propagation_pending
 
 
 def test_fenced_lists_every_item_with_tokens(store: Store) -> None:
     """Items are listed whether or not there is a copy."""
     _plant(store, _token(store), b"1")
     _begin(store, _Q)
-    store.copies.note_missing([_R])
+    store.copies.record_absence([_R])
 
-    listed = {pid for pids in store.copies.fenced() for pid in pids}
+    listed = {pid for pids in store.copies.tracked() for pid in pids}
 
     assert listed == {_P, _Q, _R}
 
@@ -393,12 +393,12 @@ def test_what_was_read_before_is_outdated(store: Store) -> None:
     begun = store.copies.begin([_P])[_P]
     taken = store.copies.take_tokens([_P, _Q])
 
-    store.copies.outdate([_P, _Q, _R])
+    store.copies.invalidate_tokens([_P, _Q, _R])
 
-    assert store.copies.plant({_P: (taken[_P], b"old")}) == {_P: None}
+    assert store.copies.insert_if_absent({_P: (taken[_P], b"old")}) == {_P: None}
     assert store.copies.store({_P: (begun.token, b"old"), _Q: (taken[_Q], b"old")}) == {
-        _P: Stored(changed=False, is_owed=False),
-        _Q: Stored(changed=False, is_owed=False),
+        _P: Stored(changed=False, propagation_pending=False),
+        _Q: Stored(changed=False, propagation_pending=False),
     }
     fresh = store.copies.take_tokens([_P])
-    assert store.copies.plant({_P: (fresh[_P], b"new")}) == {_P: b"new"}
+    assert store.copies.insert_if_absent({_P: (fresh[_P], b"new")}) == {_P: b"new"}

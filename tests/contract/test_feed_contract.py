@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.formats.change_row import render_row
-from schedules_pipeline.ports.feed import Change, FeedEntry
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.ports.feed import FeedEntry
 
 PassTime = Callable[[timedelta], None]
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.history import VERSIONS_LISTED
-from schedules_pipeline.ports.schedules import Commit
+from schedules_pipeline.publishing.ports.schedules import Commit
+from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
@@ -27,28 +27,33 @@ def test_versions_are_listed_newest_first(store: Store) -> None:
     """Every version that was published is listed with its row, a removal included; another schedule has none."""
     _publish(store, "e1", "e2", "", "e3")
 
-    assert [(v.seq, v.etag) for v in store.history.versions(_A)] == [(4, "e3"), (3, ""), (2, "e2"), (1, "e1")]
-    assert store.history.versions(_B) == []
+    assert [(v.seq, v.etag) for v in store.versions.versions(_A)] == [
+        (4, "e3"),
+        (3, ""),
+        (2, "e2"),
+        (1, "e1"),
+    ]
+    assert store.versions.versions(_B) == []
 
 
 def test_documents_of_earlier_versions_are_kept(store: Store) -> None:
     """Each version's document is there, the current one and those that were replaced; a removal has none."""
     _publish(store, "e1", "e2", "", "e3")
 
-    documents = [store.history.document(_A, seq) for seq in (1, 2, 3, 4, 5)]
+    documents = [store.versions.document(_A, seq) for seq in (1, 2, 3, 4, 5)]
 
     assert documents == [b"document e1", b"document e2", None, b"document e3", None]
-    assert store.history.document(_B, 1) is None
+    assert store.versions.document(_B, 1) is None
 
 
 def test_compacting_changes_nothing_that_is_read(store: Store) -> None:
     """A compacted version reads as before, once and again; what is not there is passed over."""
     _publish(store, "e1", "e2", "e3")
 
-    store.history.compact([(_A, 1), (_A, 0), (_B, 1)])
-    store.history.compact([(_A, 1), (_A, 2)])
+    store.versions.compact([(_A, 1), (_A, 0), (_B, 1)])
+    store.versions.compact([(_A, 1), (_A, 2)])
 
-    assert [store.history.document(_A, seq) for seq in (1, 2, 3)] == [
+    assert [store.versions.document(_A, seq) for seq in (1, 2, 3)] == [
         b"document e1",
         b"document e2",
         b"document e3",
@@ -59,7 +64,7 @@ def test_only_the_latest_versions_are_listed(store: Store) -> None:
     """However often a schedule changes, its list does not grow without bound."""
     _publish(store, *(f"e{number}" for number in range(VERSIONS_LISTED + 5)))
 
-    versions = store.history.versions(_A)
+    versions = store.versions.versions(_A)
 
     assert len(versions) == VERSIONS_LISTED
     assert versions[0].etag == f"e{VERSIONS_LISTED + 4}"
@@ -69,4 +74,4 @@ def test_an_unchanged_build_is_no_version(store: Store) -> None:
     """A commit of the same bytes leaves the history as it is."""
     _publish(store, "e1", "e1")
 
-    assert [v.seq for v in store.history.versions(_A)] == [1]
+    assert [v.seq for v in store.versions.versions(_A)] == [1]

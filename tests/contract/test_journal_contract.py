@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
-from schedules_pipeline.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.rejections import Rejection
 
 PassTime = Callable[[timedelta], None]
 
@@ -15,38 +16,38 @@ _NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
 _A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
 
 
-def _refusal(reason: str) -> Refusal:
-    return Refusal(reason, _NOW, "abc", "put 1", '{"sid": "Häl\n')
+def _rejection(reason: str) -> Rejection:
+    return Rejection(reason, _NOW, "abc", "put 1", '{"sid": "Häl\n')
 
 
-def test_refusals_are_kept_by_subject(store: Store) -> None:
+def test_rejections_are_kept_by_subject(store: Store) -> None:
     """The latest refusal of each subject is found as it was kept."""
-    store.refused.keep({str(_A): _refusal("torn"), "p0000001": _refusal("odd")})
-    store.refused.keep({str(_A): _refusal("shrunken")})
+    store.rejections.keep({str(_A): _rejection("torn"), "p0000001": _rejection("odd")})
+    store.rejections.keep({str(_A): _rejection("shrunken")})
 
-    found = store.refused.find([str(_A), "p0000002", "p0000001"])
+    found = store.rejections.find([str(_A), "p0000002", "p0000001"])
 
-    assert found == {str(_A): _refusal("shrunken"), "p0000001": _refusal("odd")}
-    assert store.refused.all() == found
+    assert found == {str(_A): _rejection("shrunken"), "p0000001": _rejection("odd")}
+    assert store.rejections.all() == found
 
 
-def test_refusals_are_forgotten(store: Store) -> None:
+def test_rejections_are_forgotten(store: Store) -> None:
     """What has been accepted since is no longer refused; forgetting the unknown is allowed."""
-    store.refused.keep({str(_A): _refusal("torn"), str(_B): _refusal("torn")})
+    store.rejections.keep({str(_A): _rejection("torn"), str(_B): _rejection("torn")})
 
-    store.refused.forget([str(_A), "p0000001"])
-    store.refused.forget([])
+    store.rejections.forget([str(_A), "p0000001"])
+    store.rejections.forget([])
 
-    assert store.refused.all() == {str(_B): _refusal("torn")}
+    assert store.rejections.all() == {str(_B): _rejection("torn")}
 
 
-def test_no_refusals(store: Store) -> None:
+def test_no_rejections(store: Store) -> None:
     """Nothing is found where nothing was kept, nor where nothing is asked."""
-    store.refused.keep({})
+    store.rejections.keep({})
 
-    assert store.refused.find([]) == {}
-    assert store.refused.find([str(_A)]) == {}
-    assert store.refused.all() == {}
+    assert store.rejections.find([]) == {}
+    assert store.rejections.find([str(_A)]) == {}
+    assert store.rejections.all() == {}
 
 
 def test_comparisons_are_kept_by_schedule(store: Store) -> None:
@@ -177,11 +178,11 @@ def test_comparisons_are_forgotten(store: Store) -> None:
     assert store.comparisons.all() == {_B: comparison}
 
 
-def test_confirmation_is_kept_with_its_refusal(store: Store) -> None:
+def test_confirmation_is_kept_with_its_rejection(store: Store) -> None:
     """What an operator has confirmed of a refused document comes back with the refusal."""
-    confirmed = replace(_refusal("too few"), confirmed_digest="abc")
-    store.refused.keep({"alder/2026-03-28": confirmed})
+    confirmed = replace(_rejection("too few"), confirmed_digest="abc")
+    store.rejections.keep({"alder/2026-03-28": confirmed})
 
-    found = store.refused.find(["alder/2026-03-28"])
+    found = store.rejections.find(["alder/2026-03-28"])
 
     assert found == {"alder/2026-03-28": confirmed}

@@ -7,12 +7,15 @@ from threading import Thread
 import pytest
 
 from schedules_pipeline.composition import Store
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.formats.change_row import render_row
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.intake import QueueName, QueueNotes
-from schedules_pipeline.ports.journal import DURATION_BOUNDS, Comparison, Refusal, Verdict
-from schedules_pipeline.ports.work import Cause, Failure, Mark, Origin
+from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS
+from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.work import Failure, Mark
 
 _NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
 _LEASE = timedelta(seconds=120)
@@ -52,10 +55,10 @@ def test_durations_add_up_beside_counters(store: Store) -> None:
 def test_nothing_was_measured(store: Store) -> None:
     """In an empty store there is no duration, no refusal, no schedule, and nothing is pending."""
     assert store.counters.durations() == {}
-    assert store.refused.count() == 0
+    assert store.rejections.count() == 0
     assert store.feed.known() == 0
     assert store.work.pending_since() == {}
-    assert store.intake.all() == {queue: QueueNotes() for queue in QueueName}
+    assert store.queue_polls.all() == {queue: QueuePolls() for queue in QueueName}
 
 
 def test_two_writers_lose_no_count(store: Store) -> None:
@@ -76,23 +79,23 @@ def test_polls_are_noted_by_queue(store: Store) -> None:
     """A poll that brought nothing and one that brought something leave different notes, each the latest."""
     queue, sent_at = QueueName.SCHEDULE_EVENTS, _NOW - timedelta(seconds=3)
 
-    store.intake.polled(queue, _NOW, None)
-    store.intake.polled(queue, _NOW + timedelta(seconds=10), sent_at)
+    store.queue_polls.polled(queue, _NOW, None)
+    store.queue_polls.polled(queue, _NOW + timedelta(seconds=10), sent_at)
 
-    notes = store.intake.all()
-    assert notes[queue] == QueueNotes(_NOW + timedelta(seconds=10), _NOW, sent_at)
-    assert notes[QueueName.CATALOGUE_EVENTS] == QueueNotes()
+    notes = store.queue_polls.all()
+    assert notes[queue] == QueuePolls(_NOW + timedelta(seconds=10), _NOW, sent_at)
+    assert notes[QueueName.CATALOGUE_EVENTS] == QueuePolls()
 
 
 def test_an_empty_poll_replaces_the_one_before(store: Store) -> None:
     """What the latest poll that brought something brought stays noted."""
     queue, later = QueueName.CATALOGUE_EVENTS, _NOW + timedelta(minutes=1)
-    store.intake.polled(queue, _NOW, _NOW)
-    store.intake.polled(queue, _NOW, None)
+    store.queue_polls.polled(queue, _NOW, _NOW)
+    store.queue_polls.polled(queue, _NOW, None)
 
-    store.intake.polled(queue, later, None)
+    store.queue_polls.polled(queue, later, None)
 
-    assert store.intake.all()[queue] == QueueNotes(later, later, _NOW)
+    assert store.queue_polls.all()[queue] == QueuePolls(later, later, _NOW)
 
 
 def test_pending_is_as_old_as_its_oldest_notification(store: Store) -> None:
@@ -160,13 +163,13 @@ def test_verdicts_are_counted_by_service(store: Store) -> None:
     assert tally == {(_A.sid, Verdict.MATCHES): 2, (_B.sid, Verdict.DIFFERS): 1}
 
 
-def test_refusals_are_counted_by_subject(store: Store) -> None:
+def test_rejections_are_counted_by_subject(store: Store) -> None:
     """Two refusals of one subject are one."""
-    refusal = Refusal("torn", _NOW, "d", "", "")
-    store.refused.keep({str(_A): refusal, str(_B): refusal})
-    store.refused.keep({str(_A): refusal})
+    rejection = Rejection("torn", _NOW, "d", "", "")
+    store.rejections.keep({str(_A): rejection, str(_B): rejection})
+    store.rejections.keep({str(_A): rejection})
 
-    assert store.refused.count() == 2
+    assert store.rejections.count() == 2
 
 
 def test_known_schedules_are_counted_once(store: Store) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.ports.partners import NOBODY, USAGE_KEPT_DAYS, UsageKind, UsageLine
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.partners.ports import NOBODY, USAGE_KEPT_DAYS, UsageKind, UsageLine
 
 _NOW = datetime(2026, 3, 28, 12, 30, 15, 123456, tzinfo=UTC)
 _TODAY = _NOW.date()
@@ -15,7 +15,7 @@ _KEYS = tuple(issue_key(bytes([n]) * RANDOM_BYTES, _NOW, _NOW + n * timedelta(da
 _ACME = Partner("acme", _NOW, ("alder_*", "birch?"), keys=_KEYS)
 _SCHEDULES = UsageLine("acme", UsageKind.REQUESTS, "/v1/schedules/{sid}/{date}", "200")
 _BYTES = UsageLine("acme", UsageKind.BYTES)
-_REFUSED = UsageLine(NOBODY, UsageKind.PROBLEMS, "", "no-key")
+_REJECTED = UsageLine(NOBODY, UsageKind.PROBLEMS, "", "no-key")
 
 
 def test_at_first_there_is_nobody(store: Store) -> None:
@@ -77,7 +77,7 @@ def test_what_is_sent_again_is_answered_as_the_first_time(store: Store) -> None:
     assert store.partners.one("acme") == after
 
 
-def test_a_change_of_what_has_changed_is_refused(store: Store) -> None:
+def test_a_change_of_what_has_changed_is_rejected(store: Store) -> None:
     """Of two operators who start from the same record, the second overwrites nothing."""
     store.partners.create(_ACME)
     first, second = replace(_ACME, keys=()), replace(_ACME, is_preview=True)
@@ -142,12 +142,12 @@ def test_nobody_can_be_removed_twice(store: Store) -> None:
 
 def test_usage_adds_up(store: Store) -> None:
     """Counts of several calls are summed, by day and over all days, each line by itself."""
-    store.partners.add_usage(_TODAY, {_SCHEDULES: 2, _BYTES: 4_000_000_000, _REFUSED: 1})
+    store.partners.add_usage(_TODAY, {_SCHEDULES: 2, _BYTES: 4_000_000_000, _REJECTED: 1})
     store.partners.add_usage(_TODAY, {_SCHEDULES: 3})
     store.partners.add_usage(_TODAY + timedelta(days=1), {_SCHEDULES: 10})
 
-    assert store.partners.usage(_TODAY) == {_SCHEDULES: 5, _BYTES: 4_000_000_000, _REFUSED: 1}
-    assert store.partners.usage_totals() == {_SCHEDULES: 15, _BYTES: 4_000_000_000, _REFUSED: 1}
+    assert store.partners.usage(_TODAY) == {_SCHEDULES: 5, _BYTES: 4_000_000_000, _REJECTED: 1}
+    assert store.partners.usage_totals() == {_SCHEDULES: 15, _BYTES: 4_000_000_000, _REJECTED: 1}
 
 
 def test_no_usage_is_nothing(store: Store) -> None:

@@ -3,26 +3,26 @@
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.ports.pulses import DeliveryProcess
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 
 _NOW = datetime(2026, 3, 28, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 def test_a_process_that_never_ran_has_no_pulse(store: Store) -> None:
     """Nothing is said of a kind that never left a pulse, whatever others did."""
-    before = store.pulses.all()
+    before = store.heartbeats.all()
 
-    store.pulses.beat(DeliveryProcess.PUSHER, _NOW)
+    store.heartbeats.beat(DeliveryProcess.PUSHER, _NOW)
 
     assert before == {}
-    assert store.pulses.all() == {DeliveryProcess.PUSHER: _NOW}
+    assert store.heartbeats.all() == {DeliveryProcess.PUSHER: _NOW}
 
 
 def test_the_latest_pulse_of_each_kind_is_remembered(store: Store) -> None:
     """A pulse takes the place of the one before it, and of no other kind's."""
     for process in DeliveryProcess:
-        store.pulses.beat(process, _NOW)
+        store.heartbeats.beat(process, _NOW)
 
-    store.pulses.beat(DeliveryProcess.DELIVERY, later := _NOW + timedelta(seconds=2))
+    store.heartbeats.beat(DeliveryProcess.DELIVERY, later := _NOW + timedelta(seconds=2))
 
-    assert store.pulses.all() == {DeliveryProcess.DELIVERY: later, DeliveryProcess.PUSHER: _NOW}
+    assert store.heartbeats.all() == {DeliveryProcess.DELIVERY: later, DeliveryProcess.PUSHER: _NOW}

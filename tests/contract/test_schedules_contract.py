@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schedules_pipeline.composition import Store
+from schedules_pipeline.documents.change_row import parse_row
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.formats.change_row import parse_row
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.schedules import Commit, Committed, Outcome, ScheduleState
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
@@ -42,11 +42,11 @@ def _state(store: Store, key: ScheduleKey = _A) -> ScheduleState:
     return store.schedules.read([key])[key]
 
 
-def _publish(store: Store, token: int, etag: str = "e1", **others: Any) -> Committed:
+def _publish(store: Store, token: int, etag: str = "e1", **others: Any) -> CommitResult:
     return store.schedules.commit([_commit(token, _state(store), etag, **others)])[0]
 
 
-def _seqs(committed: Committed) -> list[int]:
+def _seqs(committed: CommitResult) -> list[int]:
     return [seq for seq, _ in committed.announcements]
 
 
@@ -113,7 +113,7 @@ def test_same_bytes_are_unchanged(store: Store) -> None:
 
     committed = _publish(store, 2, document=b"document e1 at a later time", ancestors=frozenset([_BRAND]))
 
-    assert committed == Committed(Outcome.UNCHANGED, 1)
+    assert committed == CommitResult(Outcome.UNCHANGED, 1)
     assert _state(store) == ScheduleState(_A, 2, 1, "e1", ancestors=frozenset([_BRAND]))
     assert store.schedules.documents([_A]) == {_A: b"document e1"}
 
@@ -122,7 +122,7 @@ def test_nothing_to_show_and_nothing_shown_is_unchanged(store: Store) -> None:
     """A schedule without a source that never had one tells nobody."""
     committed = _publish(store, 1, etag="")
 
-    assert committed == Committed(Outcome.UNCHANGED, 0)
+    assert committed == CommitResult(Outcome.UNCHANGED, 0)
     assert store.schedules.documents([_A]) == {}
 
 
@@ -133,7 +133,7 @@ def test_overtaken_commit_does_nothing(store: Store) -> None:
 
     committed = _publish(store, 4, "e2", accepted=b"other", accepted_is_new=True)
 
-    assert committed == Committed(Outcome.SUPERSEDED, 1)
+    assert committed == CommitResult(Outcome.SUPERSEDED, 1)
     assert _state(store) == before
     assert store.schedules.documents([_A]) == {_A: b"document e1"}
 
@@ -148,7 +148,7 @@ def test_commit_on_another_state_has_moved(store: Store) -> None:
     state_after = _state(store)
     again = _publish(store, 6, "e2")
 
-    assert moved == Committed(Outcome.MOVED, 1)
+    assert moved == CommitResult(Outcome.MOVED, 1)
     assert state_after == before
     assert (again.outcome, again.seq) == (Outcome.PUBLISHED, 2)
 
@@ -248,7 +248,7 @@ def test_an_unchanged_commit_that_is_sent_twice_is_unchanged_twice(store: Store)
 
     first, again = (store.schedules.commit([commit])[0] for _ in range(2))
 
-    assert first == again == Committed(Outcome.UNCHANGED, 1)
+    assert first == again == CommitResult(Outcome.UNCHANGED, 1)
 
 
 def _tokens(store: Store, *keys: ScheduleKey) -> dict[ScheduleKey, int]:
@@ -280,7 +280,7 @@ def test_removed_schedule_is_forgotten(store: Store) -> None:
 
     assert gone == {_A}
     assert _state(store) == ScheduleState(_A)
-    assert store.history.versions(_A) == []
+    assert store.versions.versions(_A) == []
     assert [keys for keys in store.schedules.held() if keys] == []
 
 
@@ -332,7 +332,7 @@ def test_schedule_that_was_built_since_is_not_forgotten(store: Store) -> None:
 def test_distrusted_schedule_publishes_the_same_again(store: Store) -> None:
     """The next commit is a version, though its bytes are those that were published, under the next number."""
     _publish(store, 1)
-    store.schedules.distrust({_A: 0}, 2)
+    store.schedules.invalidate({_A: 0}, 2)
 
     again = _publish(store, 3)
 
@@ -344,7 +344,7 @@ def test_distrusted_schedule_publishes_a_removal_again(store: Store) -> None:
     """Also where there is nothing to show."""
     _publish(store, 1)
     _publish(store, 2, "")
-    store.schedules.distrust({_A: 0}, 3)
+    store.schedules.invalidate({_A: 0}, 3)
 
     assert _publish(store, 4, "").outcome is Outcome.PUBLISHED
 
@@ -352,7 +352,7 @@ def test_distrusted_schedule_publishes_a_removal_again(store: Store) -> None:
 def test_distrusted_schedule_goes_on_above_the_given_number(store: Store) -> None:
     """Where the state was lost, and the feed has higher numbers than it remembers."""
     _publish(store, 1)
-    store.schedules.distrust({_A: 7, _B: 4}, 2)
+    store.schedules.invalidate({_A: 7, _B: 4}, 2)
 
     assert _publish(store, 3).seq == 8
     assert _state(store, _B).seq == 4
@@ -362,7 +362,7 @@ def test_distrusting_supersedes_earlier_builds(store: Store) -> None:
     """It is a step of a claim: who began earlier may not commit, who has read the state builds again."""
     _publish(store, 1)
     before = _state(store)
-    store.schedules.distrust({_A: 0}, 5)
+    store.schedules.invalidate({_A: 0}, 5)
 
     earlier, later = (
         store.schedules.commit([_commit(4, before)]),
@@ -378,8 +378,8 @@ def test_distrust_of_an_overtaken_claim_does_nothing(store: Store) -> None:
     _publish(store, 5)
     before = _state(store)
 
-    store.schedules.distrust({_A: 9}, 5)
-    store.schedules.distrust({}, 6)
+    store.schedules.invalidate({_A: 9}, 5)
+    store.schedules.invalidate({}, 6)
 
     assert _state(store) == before
 
@@ -389,7 +389,7 @@ def test_distrust_leaves_the_rest_as_it_is(store: Store) -> None:
     _publish(store, 1, accepted=b"source", accepted_is_new=True, ancestors=frozenset({_SERIES}))
     document = store.schedules.documents([_A])
 
-    store.schedules.distrust({_A: 0}, 2)
+    store.schedules.invalidate({_A: 0}, 2)
 
     state = _state(store)
     assert (state.accepted, state.ancestors) == (b"source", frozenset({_SERIES}))

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.ports.parity import ParityPoint
-from schedules_pipeline.ports.served import NEVER_SWITCHED, Served, ServedSource
+from schedules_pipeline.migration.ports.parity import ParityPoint
+from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource, ServedState
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
-_FIRST = Served(1, ServedSource.OURS, _NOW, "ada", "parity “reached”", 0.9981, forced=False)
+_FIRST = ServedState(1, ServedSource.OURS, _NOW, "ada", "parity “reached”", 0.9981, forced=False)
 
 
 def test_before_the_first_switch_the_old_system_serves(store: Store) -> None:
@@ -29,7 +29,7 @@ def test_a_switch_is_remembered_as_it_was_entered(store: Store) -> None:
 
 def test_switches_are_listed_the_newest_first(store: Store) -> None:
     """Going back is a switch as well, with no share where nothing could be compared."""
-    back = Served(2, ServedSource.LEGACY, _NOW, "grace", "", None, forced=False)
+    back = ServedState(2, ServedSource.LEGACY, _NOW, "grace", "", None, forced=False)
     store.served.change(_FIRST)
 
     store.served.change(back)

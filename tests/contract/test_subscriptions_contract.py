@@ -5,14 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.domain.subscriptions import (
-    Progress,
-    SetAside,
-    Standing,
-    Subscription,
-    SubscriptionKind,
-)
-from schedules_pipeline.ports.subscriptions import Lease, SubscriptionBook
+from schedules_pipeline.push.ports import Lease, SubscriptionStore
+from schedules_pipeline.push.subscription import Progress, SetAside, Standing, Subscription, SubscriptionKind
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE_FOR = timedelta(seconds=60)
@@ -35,7 +29,7 @@ _FAR = Progress(
 )
 
 
-def _take(book: SubscriptionBook, name: str = _HOOK.name, now: datetime = _NOW) -> Lease:
+def _take(book: SubscriptionStore, name: str = _HOOK.name, now: datetime = _NOW) -> Lease:
     lease = book.take(name, now, _LEASE_FOR)
     assert lease is not None
     return lease

@@ -7,10 +7,10 @@ from threading import Lock
 
 from fakes import FakeClock, fake_upstreams
 
-from schedules_pipeline.composition import Store, watched_of
-from schedules_pipeline.domain.alarms import AlarmName, Notice, Phase
-from schedules_pipeline.workflows.alarm_conditions import FailedRun, Thresholds
-from schedules_pipeline.workflows.watch import Watch
+from schedules_pipeline.composition import Store, health_sources
+from schedules_pipeline.health.conditions import FailedRun, Thresholds
+from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
+from schedules_pipeline.health.watch import Watch
 
 _WATCHERS = 4
 _RUN = FailedRun("reconcile", "r1", datetime(2026, 3, 28, 11, tzinfo=UTC))
@@ -31,9 +31,9 @@ class Listener:
 def test_watchers_at_once_tell_everything_once(store: Store) -> None:
     """Over several episodes each alarm and each all-clear is heard once, in turns, whoever tells it."""
     clock, listener = FakeClock(), Listener()
-    watched = watched_of(store, fake_upstreams(clock, Random(0)).as_upstreams())
+    watched = health_sources(store, fake_upstreams(clock, Random(0)).as_upstreams())
     watches = [
-        Watch(watched, store.alarms, store.counters, [listener], Thresholds(), clock=clock)
+        Watch(watched, store.incidents, store.counters, [listener], Thresholds(), clock=clock)
         for _ in range(_WATCHERS)
     ]
     with ThreadPoolExecutor(_WATCHERS) as pool:
@@ -46,4 +46,4 @@ def test_watchers_at_once_tell_everything_once(store: Store) -> None:
 
     assert [notice.phase for notice in heard] == [Phase.RAISED, Phase.CLEARED] * 3
     assert len({notice.id for notice in heard}) == len(heard)
-    assert store.alarms.undelivered() == 0
+    assert store.incidents.undelivered() == 0

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schedules_pipeline.composition import Store
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.work import LONGEST_PAUSE, Cause, Claim, Failure, Mark, Origin
+from schedules_pipeline.publishing.ports.work import LONGEST_PAUSE, Claim, Failure, Mark
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE = timedelta(seconds=120)

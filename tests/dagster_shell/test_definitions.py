@@ -16,8 +16,8 @@ from schedules_pipeline.partitions import (
     schedule_partitions,
     shard_number,
 )
+from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.check_schedules import CheckName
 
 _KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 11, 21))
 

@@ -11,15 +11,15 @@ from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
 from toy_world import BROADCASTS, SchedulePut, Slot
 
 from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.jobs import collect_garbage, reconcile
 from schedules_pipeline.jobs.reconcile import share_of_hour
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.reconcile import Share
 from schedules_pipeline.partitions import known_services
-from schedules_pipeline.ports.passes import PassName
-from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.reconcile import Share
 
 _SETTINGS = Settings(first_date=date(2026, 1, 1), reconcile_grace_seconds=0)
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -125,7 +125,7 @@ def test_a_reconcile_that_cannot_mend_fails(stage: Stage, monkeypatch: pytest.Mo
     assert not result.success
 
 
-def test_a_share_that_there_is_not_is_refused(stage: Stage) -> None:
+def test_a_share_that_there_is_not_is_rejected(stage: Stage) -> None:
     """Before anything is looked at."""
     assert not stage.run(reconcile.JOB_NAME, number=3, of=2).success
     assert PassName.RECONCILIATION not in stage.pipeline.store.passes.all()

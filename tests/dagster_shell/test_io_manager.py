@@ -5,8 +5,8 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from demo.provision import AwsEndpoints, ProvisionedResources
 from schedules_pipeline.definitions import build_defs
-from schedules_pipeline.local.provision import AwsEndpoints, Provisioned
 from schedules_pipeline.settings import Settings
 
 _DAY = date(2026, 11, 1)
@@ -28,7 +28,7 @@ def counting() -> None:
 
 
 def test_outputs_of_ops_go_to_the_bucket_that_is_named(
-    aws_endpoints: AwsEndpoints, provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch
+    aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An op reads what another has put out from the bucket, so the two may run on different machines."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws_endpoints.access_key_id or "")

@@ -13,10 +13,10 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.assets.parity import parity_assets, report_metadata
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.formats.change_row import render_row
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.journal import Comparison, Verdict
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.settings import Settings
 
 _KEYS = [ScheduleKey(Sid("alder_one"), date(2026, 3, day)) for day in (27, 28)]

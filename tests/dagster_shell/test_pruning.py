@@ -20,12 +20,12 @@ from sqlalchemy.engine import Engine
 from schedules_pipeline import pruning
 from schedules_pipeline.assets import names
 from schedules_pipeline.dagster_storage import latest_materialisations
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.formats.change_row import render_row
+from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.partitions import partition_key, schedule_partitions
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.passes import PassName
-from schedules_pipeline.pruning import Finished, Pruned, RecordPruner, plan_pruning
+from schedules_pipeline.pruning import Finished, PruneCounts, RecordPruner, plan_pruning
 from schedules_pipeline.settings import Settings
 
 _DAYS = [date(2026, 3, day) for day in (26, 27, 28)]
@@ -96,9 +96,9 @@ class Stage:
         """A run that records nothing: the latest of its job, which stays."""
         return self.run(lambda _: None, job)
 
-    def prune(self) -> Pruned:
+    def prune(self) -> PruneCounts:
         """A run of the pruning job."""
-        found: list[Pruned] = []
+        found: list[PruneCounts] = []
 
         def op(context: dg.OpExecutionContext) -> None:
             pruner = RecordPruner(self.pipeline, self.settings, self.instance, context.log_event)
@@ -403,7 +403,7 @@ def test_a_pass_is_noted_and_so_is_one_that_fails(stage: Stage, monkeypatch: pyt
         stage.prune()
 
     assert noted.latest.succeeded
-    assert set(noted.latest.counts) == set(Pruned().counts())
+    assert set(noted.latest.counts) == set(PruneCounts().counts())
     assert stage.store.passes.all()[PassName.RETENTION].latest.problem == "OSError: disk is full"
 
 

@@ -13,11 +13,13 @@ from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstream
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.partitions import partition_key
-from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
-from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.ports.work import Cause, Failure, Origin
+from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.upstream import Message
+from schedules_pipeline.publishing.ports.work import Failure
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
@@ -180,26 +182,26 @@ def test_a_day_beyond_the_partitions_is_published_and_not_recorded(stage: Stage)
     assert stage.events == []
 
 
-def test_a_refused_document_fails_its_check_until_a_good_one_comes(stage: Stage) -> None:
+def test_a_rejected_document_fails_its_check_until_a_good_one_comes(stage: Stage) -> None:
     """A refusal is shown with its reason, and cleared by the next accepted document."""
     stage.put(_KEY)
     stage.put(_KEY, broadcasts=0)
     stage.recorder.record_kept_aside()
-    refused = stage.evaluations()["source_accepted"]
+    rejected = stage.evaluations()["source_accepted"]
     stage.put(_KEY, broadcasts=3)
     stage.recorder.record_kept_aside()
 
     accepted = stage.evaluations()["source_accepted"]
 
-    assert not refused.passed
-    assert "0 broadcasts would replace 2" in (refused.description or "")
+    assert not rejected.passed
+    assert "0 broadcasts would replace 2" in (rejected.description or "")
     assert accepted.passed
 
 
-def test_a_refused_catalogue_document_is_an_observation(stage: Stage) -> None:
+def test_a_rejected_catalogue_document_is_an_observation(stage: Stage) -> None:
     """A catalogue document that was refused is shown at the catalogue, with its reason."""
-    refusal = Refusal("title: Input should be a string", stage.clock(), "", "", "")
-    stage.store.refused.keep({"b00000001": refusal})
+    rejection = Rejection("title: Input should be a string", stage.clock(), "", "", "")
+    stage.store.rejections.keep({"b00000001": rejection})
 
     stage.recorder.record_kept_aside()
     stage.recorder.record_kept_aside()

@@ -17,9 +17,9 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import coldstart, publish_affected
 from schedules_pipeline.partitions import coldstart_shards, partition_key
-from schedules_pipeline.ports.upstream import Message
+from schedules_pipeline.publishing.intake import ingest
+from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.intake import take_in
 
 _SETTINGS = Settings(
     first_date=date(2026, 1, 1), days_ahead=30, publisher_linger_seconds=0, publisher_session_seconds=5
@@ -266,7 +266,7 @@ def test_an_event_is_followed_by_its_id(stage: Stage) -> None:
     """From notification to record every line carries the id of the upstream's message, and so does the version."""
     message = {"sid": str(_KEYS[0].sid), "date": _KEYS[0].date.isoformat()}
     stage.upstreams.schedule_queue.post(orjson.dumps(message).decode())
-    take_in(stage.upstreams.schedule_queue, stage.pipeline.schedule_intake.handle, 0)
+    ingest(stage.upstreams.schedule_queue, stage.pipeline.schedule_intake.handle, 0)
 
     with structlog.testing.capture_logs() as logs:
         stage.run(publish_affected.JOB_NAME)

@@ -13,16 +13,16 @@ from fakes import FakeClock, FakeStore, fake_store
 from starlette.testclient import TestClient
 
 from schedules_pipeline.delivery.application import build_application
-from schedules_pipeline.delivery.mirror import Extent, Held
+from schedules_pipeline.delivery.mirror import Extent, MirroredSchedule
 from schedules_pipeline.delivery.packing import pack
 from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.documents.catalogue_document import render_copy
+from schedules_pipeline.documents.partner_document import Publication, hash_content, render_document
+from schedules_pipeline.documents.showing import render_json, showing_fields
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.dependencies import Entry
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.domain.published import PublishedSchedule
-from schedules_pipeline.formats.catalogue_document import render_copy
-from schedules_pipeline.formats.partner_document import Publication, hash_content, render_document
-from schedules_pipeline.formats.showing import render_json, showing_fields
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.settings import Settings
 
 _KEYS_ISSUED_AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -35,11 +35,11 @@ def document_of(listed: PublishedSchedule) -> bytes:
     return render_document(listed.key, publication, content)
 
 
-def held(listed: PublishedSchedule, *, removed: bool = False) -> Held:
+def held(listed: PublishedSchedule, *, removed: bool = False) -> MirroredSchedule:
     """As the mirror has it."""
     etag = "" if removed else hash_content(render_json([showing_fields(shown) for shown in listed.showings]))
     packed = None if removed else pack(document_of(listed))
-    return Held(listed.key, listed.seq, etag, listed.published_at, packed)
+    return MirroredSchedule(listed.key, listed.seq, etag, listed.published_at, packed)
 
 
 @dataclass

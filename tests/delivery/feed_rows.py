@@ -4,8 +4,9 @@ from datetime import datetime
 
 from delivery.guides import NOON, key
 
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.ports.feed import Change, FeedEntry
+from schedules_pipeline.publishing.ports.feed import FeedEntry
 
 
 def change(

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.published import PublishedSchedule, Showing, ShownEpisode, Titled
+from schedules_pipeline.domain.published import PublishedSchedule, Showing, ShownEpisode, TitledItem
 
 TODAY = date(2026, 3, 10)
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ALDER, BIRCH = Sid("alder_one"), Sid("birch_two")
-BRAND, SERIES = Titled(Pid("b0000001"), "Quiet Viaduct"), Titled(Pid("s0000001"), "Series 2")
+BRAND, SERIES = TitledItem(Pid("b0000001"), "Quiet Viaduct"), TitledItem(Pid("s0000001"), "Series 2")
 EPISODE = Pid("p0000001")
 
 
@@ -28,8 +28,8 @@ def showing(
     is_known: bool = True,
     is_repeat: bool = False,
     title: str = "The Lantern",
-    brand: Titled | None = BRAND,
-    series: Titled | None = SERIES,
+    brand: TitledItem | None = BRAND,
+    series: TitledItem | None = SERIES,
 ) -> Showing:
     """A broadcast by its number; of no episode it is blanked, of one that is not known it has no titles."""
     is_named = is_known and episode_pid is not None

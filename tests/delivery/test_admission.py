@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from schedules_pipeline.delivery.admission import OTHER_ROUTE, Admission
 from schedules_pipeline.delivery.problems import NO_KEY, TOO_MANY_REQUESTS, UNAVAILABLE, Problem
-from schedules_pipeline.domain.partners import RANDOM_BYTES, IssuedKey, Partner, issue_key
-from schedules_pipeline.ports.partners import NOBODY, UsageKind, UsageLine
+from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
+from schedules_pipeline.partners.ports import NOBODY, UsageKind, UsageLine
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -91,7 +91,7 @@ def test_what_is_no_key_of_ours_lets_nobody_in(text: str | None) -> None:
     assert not text or text not in str(problem.document())
 
 
-def test_a_key_is_refused_from_the_instant_at_which_it_expires() -> None:
+def test_a_key_is_rejected_from_the_instant_at_which_it_expires() -> None:
     """That needs no store: the directory knows when."""
     expiring = _issued(3, _NOW + _SECOND)
     admission = _knowing(replace(_ACME, keys=(expiring.key,)))
@@ -100,7 +100,7 @@ def test_a_key_is_refused_from_the_instant_at_which_it_expires() -> None:
     assert _problem_of(lambda: admission.admit(expiring.text, _NOW + _SECOND)).kind is NO_KEY
 
 
-def test_a_revoked_key_is_refused_from_the_next_refresh_on() -> None:
+def test_a_revoked_key_is_rejected_from_the_next_refresh_on() -> None:
     """The other keys of the partner go on."""
     second = _issued(2)
     admission = _knowing(replace(_ACME, keys=(_KEY.key, second.key)))
@@ -221,7 +221,7 @@ def test_never_more_than_a_minutes_worth_and_the_rate(per_minute: int, steps: li
 
 
 @given(st.integers(min_value=1, max_value=300), _STEPS)
-def test_who_keeps_to_the_rate_is_never_refused(per_minute: int, steps: list[int]) -> None:
+def test_who_keeps_to_the_rate_is_never_rejected(per_minute: int, steps: list[int]) -> None:
     """One request for each share of a minute is admitted, whatever comes in between."""
     admission = _knowing(replace(_ACME, requests_per_minute=per_minute, requests_per_day=100_000))
     every, at = timedelta(minutes=1) / per_minute + timedelta(microseconds=1), _NOW

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schedules_pipeline.delivery.cursors import MAXIMUM_LENGTH, parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.ports.feed import place
+from schedules_pipeline.publishing.ports.feed import place
 
 _NUMBERS = st.integers(0, 2**64 - 1)
 _POSITIONS = _NUMBERS.map(str) | st.tuples(_NUMBERS, _NUMBERS).map(lambda parts: f"{parts[0]}-{parts[1]}")
@@ -33,7 +33,7 @@ def test_cursor_reads_back(epoch: str, position: str) -> None:
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_a_cursor_of_ours_or_refused(text: str) -> None:
+def test_any_text_is_a_cursor_of_ours_or_rejected(text: str) -> None:
     """A text that is taken is exactly the one that is given for what was read from it; no other error comes of one."""
     try:
         extent = parse_cursor(text)
@@ -45,7 +45,7 @@ def test_any_text_is_a_cursor_of_ours_or_refused(text: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_text_in_our_coding_is_a_cursor_of_ours_or_refused(text: str) -> None:
+def test_any_text_in_our_coding_is_a_cursor_of_ours_or_rejected(text: str) -> None:
     """The same of what is coded as cursors are."""
     cursor = urlsafe_b64encode(text.encode("utf-8", "replace")).decode().rstrip("=")
 
@@ -76,7 +76,7 @@ def test_any_text_in_our_coding_is_a_cursor_of_ours_or_refused(text: str) -> Non
         "é",
     ],
 )
-def test_what_was_never_given_is_refused(text: str) -> None:
+def test_what_was_never_given_is_rejected(text: str) -> None:
     """What no store could be asked for is no cursor, though it be written like one."""
     with pytest.raises(InvalidIdentifier, match="not a cursor of ours"):
         parse_cursor(text)

@@ -8,9 +8,9 @@ from lxml import etree
 
 from schedules_pipeline.delivery.file_formats import file_formats_from
 from schedules_pipeline.delivery.service_names import ServiceNames
+from schedules_pipeline.documents.delivered_file import FORMAT_NAMES, render_file
+from schedules_pipeline.documents.partner_document import Publication, render_document
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.formats.delivered_file import FORMAT_NAMES, render_file
-from schedules_pipeline.formats.partner_document import Publication, render_document
 from schedules_pipeline.settings import Settings
 
 _KEY = ScheduleKey.parse("alder_one/2026-03-28")

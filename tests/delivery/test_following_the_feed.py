@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from toy_world import FOCI, KEYS, PIDS, ItemSaidAgain, RandomUpstream, ScheduleRemoved
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.partners.partner import Partner
 
 _OK, _NOT_FOUND, _GONE = 200, 404, 410
 _NO_STATE = ("conditions", "_clock")

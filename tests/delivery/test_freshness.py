@@ -57,7 +57,7 @@ def test_answers_are_for_the_partner_alone() -> None:
         (timedelta(hours=6, seconds=1), True, True),
     ],
 )
-def test_age_is_marked_then_refused(age: timedelta, is_stale: bool, is_too_old: bool) -> None:
+def test_age_is_marked_then_rejected(age: timedelta, is_stale: bool, is_too_old: bool) -> None:
     """What the store confirmed longer ago than is agreed is marked; much longer ago, it is not served."""
     now = _BEGIN + age
 

@@ -7,7 +7,7 @@ from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
 from schedules_pipeline.domain.published import PublishedSchedule
 
 _HOUR = timedelta(hours=1)
@@ -18,11 +18,11 @@ def _listed(seq: int = 1, days: int = 0, minutes: int = 0) -> PublishedSchedule:
     return schedule(key(days=days), [showing(1, start)], seq, NOON + seq * _HOUR)
 
 
-def _removed(seq: int, days: int = 0) -> Held:
+def _removed(seq: int, days: int = 0) -> MirroredSchedule:
     return held(_listed(seq, days), removed=True)
 
 
-def _mirror(*everything: Held) -> Mirror:
+def _mirror(*everything: MirroredSchedule) -> Mirror:
     mirror = Mirror()
     mirror.replace(Extent("a", "5-0"), everything, NOON)
     return mirror

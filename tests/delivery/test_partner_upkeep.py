@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes import Conditions, FakeClock, FakePartnerBook
+from fakes import Conditions, FakeClock, FakePartnerStore
 
 from schedules_pipeline.delivery.admission import Admission
 from schedules_pipeline.delivery.partner_upkeep import keep_up
 from schedules_pipeline.delivery.problems import NO_KEY, Problem
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.partners import UsageKind, UsageLine, requests_used
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.partners.ports import UsageKind, UsageLine, requests_used
 
 _ROUTE = "/v1/schedules"
 _REQUESTS = UsageLine("acme", UsageKind.REQUESTS, _ROUTE, "200")
@@ -38,7 +38,7 @@ class _Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.conditions = _Breakable()
-        self.book = FakePartnerBook(self.conditions, self.clock)
+        self.book = FakePartnerStore(self.conditions, self.clock)
         self.book.create(_ACME)
 
     def process(self) -> "_Process":
@@ -140,7 +140,7 @@ def test_without_a_store_everything_goes_on_by_what_was_read(stage: _Stage, fail
 def test_a_store_that_was_emptied_locks_nobody_out(stage: _Stage) -> None:
     """Partners that were known are let in until the store knows them again; then it is obeyed."""
     process = stage.process()
-    stage.book = FakePartnerBook(stage.conditions, stage.clock)
+    stage.book = FakePartnerStore(stage.conditions, stage.clock)
 
     with pytest.raises(ServiceError, match="lost"):
         process.keep_up()
@@ -152,7 +152,7 @@ def test_a_store_that_was_emptied_locks_nobody_out(stage: _Stage) -> None:
     assert not process.admission.knows_anybody
 
 
-def test_the_last_partner_that_is_removed_is_refused(stage: _Stage) -> None:
+def test_the_last_partner_that_is_removed_is_rejected(stage: _Stage) -> None:
     """An empty book that was used is no lost one."""
     process = stage.process()
     stage.book.remove("acme")

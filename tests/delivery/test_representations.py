@@ -8,7 +8,7 @@ from delivery.guides import NOON, key, schedule, showing
 
 from schedules_pipeline.delivery.packing import Coding, Packed
 from schedules_pipeline.delivery.representations import (
-    Shelf,
+    RepresentationCache,
     coding_for,
     entity_tag,
     matching_tag,
@@ -81,7 +81,7 @@ def test_what_is_small_goes_plain(size: int, coding: Coding) -> None:
 
 def test_shelf_drops_what_was_unused_longest() -> None:
     """Once the shelf is full, what nobody has asked for goes first."""
-    shelf = Shelf(capacity_bytes=400)
+    shelf = RepresentationCache(capacity_bytes=400)
     for name in "abcd":
         shelf.put(name, _packed(100))
     shelf.find("a")
@@ -93,7 +93,7 @@ def test_shelf_drops_what_was_unused_longest() -> None:
 
 def test_shelf_never_holds_more_than_it_may() -> None:
     """However much is put there, what is held fits; and the latest is there."""
-    shelf = Shelf(capacity_bytes=1_000)
+    shelf = RepresentationCache(capacity_bytes=1_000)
     for number in range(200):
         shelf.put(str(number), _packed(number))
 
@@ -105,7 +105,7 @@ def test_shelf_never_holds_more_than_it_may() -> None:
 
 def test_shelf_does_not_take_what_would_drive_out_the_rest() -> None:
     """One answer larger than a quarter of the shelf is not put there."""
-    shelf = Shelf(capacity_bytes=400)
+    shelf = RepresentationCache(capacity_bytes=400)
     shelf.put("a", _packed(100))
 
     shelf.put("large", _packed(101))
@@ -116,7 +116,7 @@ def test_shelf_does_not_take_what_would_drive_out_the_rest() -> None:
 
 def test_what_is_put_twice_counts_once() -> None:
     """To put the same again takes no room."""
-    shelf = Shelf(capacity_bytes=400)
+    shelf = RepresentationCache(capacity_bytes=400)
     for _ in range(10):
         shelf.put("a", _packed(100))
     for name in "bcd":

@@ -7,8 +7,8 @@ from delivery_stage import DeliveryStage
 
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.partners import PartnerBook
-from schedules_pipeline.ports.pulses import DeliveryProcess
+from schedules_pipeline.partners.ports import PartnerStore
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 
 
 def test_a_round_leaves_a_pulse() -> None:
@@ -18,16 +18,16 @@ def test_a_round_leaves_a_pulse() -> None:
 
     upkeep_of(stage.delivery)()
 
-    assert stage.store.pulses.all() == {DeliveryProcess.DELIVERY: stage.clock()}
+    assert stage.store.heartbeats.all() == {DeliveryProcess.DELIVERY: stage.clock()}
 
 
 def test_a_round_that_failed_leaves_no_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that cannot read who its partners are is missed, although it runs."""
     stage = DeliveryStage()
-    before = stage.store.pulses.all()
+    before = stage.store.heartbeats.all()
     stage.clock.advance(timedelta(minutes=1))
 
-    def fail(_: PartnerBook) -> None:
+    def fail(_: PartnerStore) -> None:
         raise ServiceError("Redis: away")
 
     monkeypatch.setattr(type(stage.store.partners), "all", fail)
@@ -36,4 +36,4 @@ def test_a_round_that_failed_leaves_no_pulse(monkeypatch: pytest.MonkeyPatch) ->
         upkeep_of(stage.delivery)()
 
     assert before
-    assert stage.store.pulses.all() == before
+    assert stage.store.heartbeats.all() == before

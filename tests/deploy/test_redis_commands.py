@@ -20,27 +20,27 @@ from redis_users import commands_of, grant, rules_of, url_as
 from starlette.testclient import TestClient
 from workers import Server, build_everything, load_sample, pipeline_on
 
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Store
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.mirror import Extent
-from schedules_pipeline.delivery.pusher import PushService, cursor_of
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.documents.published_schedule import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.domain.subscriptions import Progress, Subscription, SubscriptionKind
-from schedules_pipeline.formats.published_schedule import parse_published
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.served import Served, ServedSource
-from schedules_pipeline.ports.subscriptions import Answer
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.push.ports import Answer
+from schedules_pipeline.push.push import Pusher
+from schedules_pipeline.push.push_changes import WebhookPush
+from schedules_pipeline.push.push_files import FilesPush
+from schedules_pipeline.push.service import PushService, cursor_of
+from schedules_pipeline.push.shared_rows import SharedRows
+from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.push import Pusher
-from schedules_pipeline.workflows.push_changes import WebhookPush
-from schedules_pipeline.workflows.push_files import FilesPush
-from schedules_pipeline.workflows.shared_rows import SharedRows
 
 _KEYSPACE = "schedules"
 _USERS = ("delivery", "pusher")
@@ -153,7 +153,7 @@ def test_the_pusher_sends_what_its_user_may(
     """A webhook and files, from the beginning of the feed, need each of its commands on each of its keys."""
     store, now = _store_as("", server), utc_now()
     store.partners.create(Partner("acme", now))
-    store.served.change(Served(1, ServedSource.OURS, now, "somebody", "to see", None, forced=True))
+    store.served.change(ServedState(1, ServedSource.OURS, now, "somebody", "to see", None, forced=True))
     for kind, target in (
         (SubscriptionKind.WEBHOOK, "https://push.example.org/in"),
         (SubscriptionKind.FILES, "to/acme"),

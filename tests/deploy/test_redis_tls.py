@@ -19,9 +19,9 @@ from redis import Redis
 from redis_users import PASSWORD, RULES, grant, url_as
 from workers import Server, build_everything, contents, load_sample, pipeline_on
 
-from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from demo.servers import LOOPBACK, LoopbackServer, RedisServer, find_free_port, is_free
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.local.servers import LOOPBACK, LoopbackServer, RedisServer, find_free_port, is_free
+from schedules_pipeline.store.link import RedisLink, connect
 
 _USERS = ("pipeline", "operator", "monitoring", "delivery")
 _PIECE = 65_536
@@ -202,7 +202,7 @@ def test_a_server_of_an_authority_that_is_not_named_is_not_spoken_to(port: int) 
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_certificate_of_another_host_is_refused(
+def test_a_certificate_of_another_host_is_rejected(
     redis_server: RedisServer, redis_client: Redis, tmp_path: Path
 ) -> None:
     """Who has a valid certificate, but of another name, is not the server that was meant."""

@@ -19,20 +19,20 @@ from redis import Redis, exceptions
 from redis_users import PASSWORD, RULES, commands_of, grant, rules_of, url_as
 from workers import Server, build_everything, contents, load_sample, pipeline_on, write_item
 
-from schedules_pipeline.adapters.redis.keys import Keys
-from schedules_pipeline.adapters.redis.legacy import RedisLegacyKeyspace
-from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.monitoring.collector import PipelineCollector
-from schedules_pipeline.monitoring.parts import parts_of
-from schedules_pipeline.ports.coldstart import Stage
-from schedules_pipeline.ports.partners import UsageKind, UsageLine
-from schedules_pipeline.ports.pulses import DeliveryProcess
-from schedules_pipeline.ports.served import Served, ServedSource
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.health.metrics.collector import PipelineCollector
+from schedules_pipeline.health.metrics.parts import parts_of
+from schedules_pipeline.maintenance.ports.coldstart import Stage
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.partners.ports import UsageKind, UsageLine
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.upstream.legacy import RedisLegacyKeyspace
 
 _REPOSITORY = Path(__file__).parents[2]
 _ADAPTERS = _REPOSITORY / "schedules_pipeline/adapters/redis"
@@ -68,7 +68,7 @@ def _as(user: str, server: Server) -> Server:
     return Server(url_as(user, server.url), is_cluster=server.is_cluster)
 
 
-def _refused(client: Redis, *command: str) -> bool:
+def _rejected(client: Redis, *command: str) -> bool:
     try:
         client.execute_command(*command)  # type: ignore[no-untyped-call]
     except exceptions.NoPermissionError:
@@ -109,9 +109,9 @@ def test_the_pipelines_user_can_write_nothing_that_is_not_its_own(server: Server
     """The catalogue, the old system's keyspace and the record of the switch are read, and never written."""
     with connect(url_as("pipeline", server.url)) as client:
         for key in ("catalogue:brand:b0000001", "legacy:alder/2026-03-28", "schedules:{delivery}:served"):
-            assert not _refused(client, "EXISTS", key)
-            assert _refused(client, "SET", key, "ours now")
-            assert _refused(client, "DEL", key)
+            assert not _rejected(client, "EXISTS", key)
+            assert _rejected(client, "SET", key, "ours now")
+            assert _rejected(client, "DEL", key)
         legacy = RedisLegacyKeyspace(RedisLink(client), "legacy:")
         assert list(legacy.list_keys()) == []
 
@@ -126,12 +126,12 @@ def test_no_user_can_do_what_no_process_does(server: Server, user: str) -> None:
             ("SCRIPT", "FLUSH"), ("CLIENT", "LIST"), ("CLUSTER", "RESET"), ("SET", "somebody:else", "1"),
             ("GET", "somebody:else"), ("PUBLISH", "anything", "1"),
         ):  # fmt: skip
-            assert _refused(client, *command), command
+            assert _rejected(client, *command), command
 
 
 def test_a_script_can_do_no_more_than_who_calls_it(server: Server) -> None:
     """The record of the switch is out of reach of the pipeline's user by way of its script too."""
-    switched = Served(1, ServedSource.OURS, FakeClock()(), "somebody", "to see", None, forced=True)
+    switched = ServedState(1, ServedSource.OURS, FakeClock()(), "somebody", "to see", None, forced=True)
     source = fake_upstreams(FakeClock(), Random(0))
 
     with pytest.raises(exceptions.ResponseError, match=r"(?i)permission|can't|NOPERM|No permissions"):
@@ -174,9 +174,9 @@ def test_the_delivery_user_reads_what_partners_are_served(server: Server, source
         assert client.hget(names.feed("heads"), str(keys[0]))
         assert client.xread({names.feed("changes"): "0"}, count=1)
         assert client.hget(names.delivery("served"), "record") is None
-        assert _refused(client, "HGETALL", names.state(keys[0]))
-        assert _refused(client, "SET", names.document(keys[0]), "another")
-        assert _refused(client, "XTRIM", names.feed("changes"), "MAXLEN", "0")
+        assert _rejected(client, "HGETALL", names.state(keys[0]))
+        assert _rejected(client, "SET", names.document(keys[0]), "another")
+        assert _rejected(client, "XTRIM", names.feed("changes"), "MAXLEN", "0")
 
 
 def test_the_delivery_user_counts_what_partners_use(server: Server, source: FakeUpstreams) -> None:
@@ -205,7 +205,7 @@ def test_pulses_are_left_by_who_serves_partners_and_read_by_who_watches(
 ) -> None:
     """The delivery service and the pusher each leave one, which the watch and monitoring see and cannot make up."""
     now = FakeClock()()
-    books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.pulses for user in _USERS}
+    books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.heartbeats for user in _USERS}
 
     for process in DeliveryProcess:
         books[process.value].beat(process, now)
@@ -230,7 +230,7 @@ def test_every_key_of_ours_is_the_pipelines() -> None:
     spelled = [
         *(name(key) for name in (keys.state, keys.document, keys.outbox, keys.history)),
         keys.version(key, 1),
-        *(name(pid) for name in (keys.copy, keys.fence, keys.dependants)),
+        *(name(pid) for name in (keys.copy, keys.version_token, keys.dependants)),
         *(name("any") for name in (keys.work, keys.feed, keys.coldstart, keys.alarms, keys.journal)),
     ]
     writable = {rule.removeprefix("~") for rule in rules_of("pipeline") if rule.startswith("~")}
@@ -271,7 +271,7 @@ def test_the_start_script_puts_the_hashes_of_the_passwords_in_place(tmp_path: Pa
     assert PASSWORD not in loaded
 
 
-def test_the_start_script_refuses_an_empty_password(tmp_path: Path) -> None:
+def test_the_start_script_rejects_an_empty_password(tmp_path: Path) -> None:
     """A secret that holds nothing does not become a user whom everybody can be."""
     for user in _USERS:
         (tmp_path / f"redis_{user}_password").write_text("" if user == "delivery" else "x")

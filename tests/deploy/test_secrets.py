@@ -21,15 +21,15 @@ from redis import Redis
 from redis_users import grant
 from starlette.types import Message, Scope
 
+from demo.servers import LOOPBACK, RedisServer, find_free_port
 from schedules_pipeline.cli.main import main
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.local.servers import LOOPBACK, RedisServer, find_free_port
+from schedules_pipeline.health.service import build_service
 from schedules_pipeline.logs import configure_logs
-from schedules_pipeline.monitoring.service import build_service
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.settings import load_settings
 

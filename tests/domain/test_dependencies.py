@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
-from schedules_pipeline.domain.dependencies import Entry, Shown, dependencies, find_ancestors
+from schedules_pipeline.domain.dependencies import Entry, EpisodeMention, dependencies, find_ancestors
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import resolve_programme
 
@@ -31,7 +31,11 @@ def test_ancestors_of_no_episode_are_none() -> None:
 
 def test_dependencies_are_one_for_each_showing_and_each_ancestor() -> None:
     """An episode shown twice has two entries, and an ancestor one, whatever hangs below it."""
-    shown = [Shown(_LANTERNS, _SHOWING), Shown(_LANTERNS, _REPEAT), Shown(_BRIDGES, _OTHER)]
+    shown = [
+        EpisodeMention(_LANTERNS, _SHOWING),
+        EpisodeMention(_LANTERNS, _REPEAT),
+        EpisodeMention(_BRIDGES, _OTHER),
+    ]
 
     entries = dependencies(shown, [_SERIES, _BRAND])
 
@@ -46,18 +50,20 @@ def test_dependencies_are_one_for_each_showing_and_each_ancestor() -> None:
 
 def test_dependencies_keep_an_ancestor_that_is_shown_too() -> None:
     """A pid that is shown and is another episode's ancestor has an entry for each."""
-    entries = dependencies([Shown(_SERIES, _SHOWING)], [_SERIES])
+    entries = dependencies([EpisodeMention(_SERIES, _SHOWING)], [_SERIES])
 
     assert entries == {Entry(_SERIES, _SHOWING), Entry(_SERIES)}
 
 
 _parents = st.dictionaries(st.sampled_from(_PIDS), st.none() | st.sampled_from(_PIDS))
-_mentions = st.lists(st.builds(Shown, st.sampled_from(_PIDS), st.sampled_from([_SHOWING, _REPEAT, _OTHER])))
+_mentions = st.lists(
+    st.builds(EpisodeMention, st.sampled_from(_PIDS), st.sampled_from([_SHOWING, _REPEAT, _OTHER]))
+)
 
 
 @given(_parents, _mentions)
 def test_dependencies_cover_every_pid_that_was_read(
-    parents: dict[Pid, Pid | None], shown: list[Shown]
+    parents: dict[Pid, Pid | None], shown: list[EpisodeMention]
 ) -> None:
     """Whatever the catalogue lacks, each pid that was looked up has an entry, and no other pid has."""
     items = {pid: CatalogueItem(pid, Kind.SERIES, parent_pid=parent) for pid, parent in parents.items()}

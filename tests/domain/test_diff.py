@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.domain.diff import (
-    ABSENT,
-    ORDER,
-    PRESENCE,
-    Difference,
-    diff,
-    leave_out_intended,
-)
+from schedules_pipeline.domain.diff import ABSENT, ORDER, PRESENCE, Difference, diff, leave_out_intended
 
 _FIRST, _SECOND = "p0000001", "p0000002"
 _Broadcasts = list[dict[str, Any]]

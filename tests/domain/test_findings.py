@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.domain.dependencies import Shown
+from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.findings import (
     Concern,
     Finding,
@@ -121,7 +121,11 @@ def test_unresolved_names_each_showing_and_each_ancestor() -> None:
     """Each broadcast of an unknown episode is named, and each unknown ancestor once."""
     known, unknown = Pid("b0000001"), Pid("b0000002")
     series, brand = Pid("b0000003"), Pid("b0000004")
-    shown = [Shown(known, _pid(1)), Shown(unknown, _pid(2)), Shown(unknown, _pid(3))]
+    shown = [
+        EpisodeMention(known, _pid(1)),
+        EpisodeMention(unknown, _pid(2)),
+        EpisodeMention(unknown, _pid(3)),
+    ]
 
     findings = find_unresolved(shown, [brand, series], {unknown, brand, Pid("b0000009")})
 
@@ -134,7 +138,7 @@ def test_unresolved_names_each_showing_and_each_ancestor() -> None:
 
 def test_unresolved_is_empty_where_all_is_known() -> None:
     """Where nothing is unknown nothing is found."""
-    findings = find_unresolved([Shown(Pid("b0000001"), _pid(1))], [Pid("b0000003")], frozenset())
+    findings = find_unresolved([EpisodeMention(Pid("b0000001"), _pid(1))], [Pid("b0000003")], frozenset())
 
     assert findings == []
 

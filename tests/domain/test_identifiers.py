@@ -44,7 +44,7 @@ def test_pid_takes(text: str) -> None:
         pytest.param("{b0000001}", id="braces"),
     ],
 )
-def test_pid_refuses(text: str) -> None:
+def test_pid_rejects(text: str) -> None:
     """Any other text is not a pid."""
     with pytest.raises(InvalidIdentifier, match="not a pid"):
         Pid(text)
@@ -86,7 +86,7 @@ def test_sid_takes(text: str) -> None:
         pytest.param("{alder}", id="braces"),
     ],
 )
-def test_sid_refuses(text: str) -> None:
+def test_sid_rejects(text: str) -> None:
     """Any other text is not a service id."""
     with pytest.raises(InvalidIdentifier, match="not a service id"):
         Sid(text)
@@ -139,7 +139,7 @@ def test_date_is_read(text: str, day: date) -> None:
         pytest.param("9999-01-01", id="last year"),
     ],
 )
-def test_date_refuses(text: str) -> None:
+def test_date_rejects(text: str) -> None:
     """Other ISO forms, days that do not exist and the ends of the calendar are refused."""
     with pytest.raises(InvalidIdentifier, match="not a date"):
         parse_date(text)
@@ -169,7 +169,7 @@ def test_schedule_key_is_read_back(sid: Sid, day: date) -> None:
         ("alder_one/2026-02-30", "not a date"),
     ],
 )
-def test_schedule_key_refuses(text: str, complaint: str) -> None:
+def test_schedule_key_rejects(text: str, complaint: str) -> None:
     """A text that is not a service id, a slash and a date is refused, naming the part that is wrong."""
     with pytest.raises(InvalidIdentifier, match=complaint):
         ScheduleKey.parse(text)
@@ -178,9 +178,9 @@ def test_schedule_key_refuses(text: str, complaint: str) -> None:
 @pytest.mark.parametrize(
     "read", [Pid, Sid, parse_date, ScheduleKey.parse, lambda s: ScheduleKey.parse(s + "/")]
 )
-def test_refusal_does_not_repeat_a_long_text(read: type[str]) -> None:
+def test_rejection_does_not_repeat_a_long_text(read: type[str]) -> None:
     """The message of a refusal shows the beginning of the text only."""
-    with pytest.raises(InvalidIdentifier, match=re.escape("XXXXXXXXXX")) as refused:
+    with pytest.raises(InvalidIdentifier, match=re.escape("XXXXXXXXXX")) as rejected:
         read("X" * 10_000)
 
-    assert len(str(refused.value)) < 200
+    assert len(str(rejected.value)) < 200

@@ -9,19 +9,19 @@ import dagster as dg
 import pytest
 from redis import Redis
 
+from demo.dagster_services import CodeServer, Daemon
+from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedules
+from demo.sample import Sample, make_sample
+from demo.servers import RedisServer
+from demo.upstream import Upstream
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.local.dagster_services import CodeServer, Daemon
-from schedules_pipeline.local.provision import AwsEndpoints, Provisioned, announce_schedules
-from schedules_pipeline.local.sample import Sample, make_sample
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.local.upstream import Upstream
 from schedules_pipeline.partitions import partition_key
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.check_schedules import CheckName
 
 pytestmark = pytest.mark.end_to_end
 
@@ -40,7 +40,7 @@ def own_redis(redis_executable: Path, tmp_path: Path) -> Iterator[RedisServer]:
 def environment(
     own_redis: RedisServer,
     aws_endpoints: AwsEndpoints,
-    provisioned: Provisioned,
+    provisioned: ProvisionedResources,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
@@ -75,7 +75,7 @@ def sample() -> Sample:
 
 @pytest.fixture
 def upstream(
-    own_redis: RedisServer, aws_endpoints: AwsEndpoints, provisioned: Provisioned, sample: Sample
+    own_redis: RedisServer, aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, sample: Sample
 ) -> Upstream:
     """Both upstreams, loaded, with a bucket that announces from now on."""
     upstream = Upstream(

@@ -22,12 +22,12 @@ from fakes import FakeClock, FakeUpstreams, fake_upstreams
 from redis import Redis
 from workers import Server, build_everything, load_sample, pipeline_on
 
+from demo.delivery_service import DeliveryService
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.local.delivery_service import DeliveryService
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.partners import UsageKind, UsageLine
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.partners.ports import UsageKind, UsageLine
 
 pytestmark = pytest.mark.end_to_end
 
@@ -215,7 +215,7 @@ def test_a_process_that_starts_without_redis_is_ready_when_redis_is(
     with _service(redis, tmp_path) as service, _partner(service, "sk_aaaaaaaa_" + "a" * 40) as client:
         assert client.get("/health/live").status_code == 200
         assert client.get("/health/ready").status_code == 503
-        refused = client.get("/v1/services")
+        rejected = client.get("/v1/services")
         with RedisServer(tmp_path / "again", port=redis.port, executable=redis_executable) as again:
             broadcaster = _broadcaster(again)
             _publish_all(broadcaster)
@@ -223,8 +223,8 @@ def test_a_process_that_starts_without_redis_is_ready_when_redis_is(
             _wait_until(lambda: client.get("/health/ready").status_code == 200)
             _wait_until(lambda: service.knows(broadcaster.key))
 
-    assert refused.status_code == 503
-    assert int(refused.headers["Retry-After"]) > 0
+    assert rejected.status_code == 503
+    assert int(rejected.headers["Retry-After"]) > 0
 
 
 def test_partners_keep_what_they_had_when_redis_is_emptied(

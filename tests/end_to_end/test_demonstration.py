@@ -21,10 +21,10 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
 import pytest
 
+from demo.sample import Sample, make_sample
+from demo.servers import find_free_port
 from schedules_pipeline.domain.identifiers import Pid, Sid
-from schedules_pipeline.local.history import CatalogueUpdated, HistoryEvent, SchedulePut, write_history
-from schedules_pipeline.local.sample import Sample, make_sample
-from schedules_pipeline.local.servers import find_free_port
+from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, write_history
 
 pytestmark = pytest.mark.end_to_end
 
@@ -136,7 +136,7 @@ def test_what_the_demonstration_prints_can_be_done(
     """
     run = tmp_path / "run"
     ports = [f"--{name}-port={find_free_port()}" for name in ("web", "delivery")]
-    demonstration = [sys.executable, "-m", "schedules_pipeline.local", "--no-open", *ports]
+    demonstration = [sys.executable, "-m", "demo", "--no-open", *ports]
     replay = [f"--replay={history}", "--speed=600", f"--directory={run}", f"--emulator={emulator_executable}"]
 
     with _terminal([*demonstration, *replay], tmp_path) as terminal:

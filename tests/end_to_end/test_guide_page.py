@@ -20,15 +20,15 @@ from browser import Browser, Tab, find_chromium
 from fakes import FakeClock, FakeUpstreams, fake_upstreams, pipeline_over
 from pydantic import SecretStr
 
+from demo.delivery_service import DeliveryService
+from demo.servers import RedisServer, find_free_port
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_store
 from schedules_pipeline.delivery.guide.grid import day_of
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.partners import RANDOM_BYTES, IssuedKey, Partner, issue_key
-from schedules_pipeline.local.delivery_service import DeliveryService
-from schedules_pipeline.local.servers import RedisServer, find_free_port
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.settings import Settings
 
 pytestmark = pytest.mark.end_to_end

@@ -6,18 +6,18 @@ import orjson
 import pytest
 from redis import Redis
 
-from schedules_pipeline.adapters.redis.keys import Keys
+from demo.provision import AwsEndpoints, ProvisionedResources, provision_references
+from demo.sample import Sample, make_sample
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
+from schedules_pipeline.documents.notification import object_key
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.formats.notification import object_key
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.local.provision import AwsEndpoints, Provisioned, provision_references
-from schedules_pipeline.local.sample import Sample, make_sample
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.work import Cause, Origin
 from schedules_pipeline.settings import load_settings
+from schedules_pipeline.store.keys import Keys
 
 _SCHEDULES = 4
 
@@ -27,7 +27,7 @@ def pipeline(
     redis_server: RedisServer,
     redis_client: Redis,
     aws_endpoints: AwsEndpoints,
-    provisioned: Provisioned,
+    provisioned: ProvisionedResources,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Pipeline:
     """What a process has whose environment says so."""
@@ -59,7 +59,7 @@ def _load(
 
 
 def test_a_brand_change_reaches_its_schedules_and_no_others(
-    pipeline: Pipeline, redis_client: Redis, aws_endpoints: AwsEndpoints, provisioned: Provisioned
+    pipeline: Pipeline, redis_client: Redis, aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources
 ) -> None:
     """After a coldstart the index is in the table and not in Redis, and leads from a brand to what shows it."""
     sample = make_sample(datetime.now(UTC).date(), days=1, clock_change_days=False)

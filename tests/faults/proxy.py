@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-from schedules_pipeline.local.servers import LOOPBACK
+from demo.servers import LOOPBACK
 
 _ANSWER_WITHIN_SECONDS = 60.0
 _SLOW_SECONDS = 1.0

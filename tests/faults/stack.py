@@ -27,15 +27,15 @@ from faults.proxy import Behaviour, Proxy
 from from_scratch import Contents, contents, find_missing_entries, replay_feed
 from redis import Redis
 
+from demo.dagster_services import CodeServer, Daemon, DagsterProcess
+from demo.provision import AwsEndpoints, announce_schedules, provision
+from demo.sample import Document, make_sample
+from demo.servers import AwsEmulator, LoopbackServer, RedisServer, find_free_port
+from demo.upstream import Upstream
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.local.dagster_services import CodeServer, Daemon, DagsterProcess
-from schedules_pipeline.local.provision import AwsEndpoints, announce_schedules, provision
-from schedules_pipeline.local.sample import Document, make_sample
-from schedules_pipeline.local.servers import AwsEmulator, LoopbackServer, RedisServer, find_free_port
-from schedules_pipeline.local.upstream import Upstream
 from schedules_pipeline.settings import Settings
 
 _REPOSITORY = Path(__file__).parents[2]

@@ -20,13 +20,14 @@ from workers import (
     write_item,
 )
 
+from demo.sample import Sample
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import utc_now
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.local.sample import Sample
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.work import Cause, Claim, Failure, Mark, Origin
-from schedules_pipeline.workflows import publish
+from schedules_pipeline.publishing import publish
+from schedules_pipeline.publishing.ports.work import Claim, Failure, Mark
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
 

@@ -21,13 +21,14 @@ from workers import (
     schedule_message,
 )
 
-from schedules_pipeline.adapters.redis.keys import Keys
+from demo.sample import Document, Sample
+from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.local.sample import Document, Sample
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.ports.work import Cause, Mark, Origin
+from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.store.keys import Keys
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
@@ -131,7 +132,7 @@ def test_a_poison_document_is_set_aside_alone_and_comes_back_when_mended(
     assert poisoned.now() == expected
 
 
-def test_a_poison_document_whose_source_is_refused_keeps_what_partners_have(poisoned: Poisoned) -> None:
+def test_a_poison_document_whose_source_is_rejected_keeps_what_partners_have(poisoned: Poisoned) -> None:
     """Where neither what is kept nor what the source has can be read, nothing is removed."""
     poison = poisoned.keys[0]
     poisoned.damage(lambda client: client.hset(_KEYS.state(poison), "accepted", _DAMAGED))
@@ -141,7 +142,7 @@ def test_a_poison_document_whose_source_is_refused_keeps_what_partners_have(pois
     poisoned.work_off()
 
     assert set(poisoned.pipeline.store.work.set_aside()) == {poison}
-    assert set(poisoned.pipeline.store.refused.all()) == {str(poison)}
+    assert set(poisoned.pipeline.store.rejections.all()) == {str(poison)}
     assert poisoned.now() == poisoned.before
 
 
@@ -179,10 +180,10 @@ def test_a_catalogue_document_that_cannot_be_read_changes_nothing_until_a_valid_
     poisoned.retitle_all_but(pid)
     poisoned.work_off()
 
-    assert set(poisoned.pipeline.store.refused.all()) == {pid}
+    assert set(poisoned.pipeline.store.rejections.all()) == {pid}
     poisoned.put_item(poisoned.sample.catalogue[pid], pid)
     poisoned.work_off()
-    assert poisoned.pipeline.store.refused.all() == {}
+    assert poisoned.pipeline.store.rejections.all() == {}
     assert poisoned.now() == poisoned.from_scratch()
     assert poisoned.failures == 0
 

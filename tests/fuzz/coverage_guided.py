@@ -113,9 +113,9 @@ def _entry(parser: Parser) -> Callable[[bytes], None]:
 def _try(parser: Parser, content: bytes) -> None:
     try:
         value = parser.read(content)
-    except ContentError as refusal:
-        if not str(refusal).isprintable():
-            raise PropertyBroken(f"the refusal cannot be shown: {str(refusal)!r}") from refusal
+    except ContentError as rejection:
+        if not str(rejection).isprintable():
+            raise PropertyBroken(f"the refusal cannot be shown: {str(rejection)!r}") from rejection
         return
     if parser.read_again is not None and parser.read_again(value) != value:
         raise PropertyBroken(f"{value!r} is read back as {parser.read_again(value)!r}")

@@ -13,29 +13,29 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.partners import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.errors import ContentError
-from schedules_pipeline.formats import accepted_schedule, change_row
-from schedules_pipeline.formats import cause as causes
-from schedules_pipeline.formats.catalogue_document import parse_catalogue_document, parse_copy, render_copy
-from schedules_pipeline.formats.legacy_document import parse_legacy_document
-from schedules_pipeline.formats.notification import (
+from schedules_pipeline.documents import accepted_schedule, change_row
+from schedules_pipeline.documents import cause as causes
+from schedules_pipeline.documents.catalogue_document import parse_catalogue_document, parse_copy, render_copy
+from schedules_pipeline.documents.notification import (
     ScheduleNotification,
     object_key,
     parse_catalogue_notification,
     parse_object_key,
     parse_schedule_notification,
 )
-from schedules_pipeline.formats.partner_document import Publication, render_document, split_document
-from schedules_pipeline.formats.partner_record import parse_partner, render_partner
-from schedules_pipeline.formats.source_document import parse_source_document
-from schedules_pipeline.formats.xmltv_import import ImportedGuide, ImportRules, import_xmltv
-from schedules_pipeline.local import history
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.documents.partner_document import Publication, render_document, split_document
+from schedules_pipeline.documents.source_document import parse_source_document
+from schedules_pipeline.documents.xmltv_import import ImportedGuide, ImportRules, import_xmltv
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
+from schedules_pipeline.errors import ContentError
+from schedules_pipeline.history import recorded as history
+from schedules_pipeline.migration.legacy_document import parse_legacy_document
+from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.partners.record import parse_partner, render_partner
 
 KEY = ScheduleKey(Sid("alder"), date(2026, 3, 28))
 PID = Pid("p0000001")
@@ -176,8 +176,8 @@ def _take_in(guide: ImportedGuide) -> ImportedGuide:
             parse_catalogue_document(Pid(pid), orjson.dumps(item))
         for (sid, day), schedule in guide.schedules.items():
             parse_source_document(ScheduleKey(Sid(sid), day), orjson.dumps(schedule))
-    except ContentError as refusal:
-        raise AssertionError(f"a document that was made of the guide is refused: {refusal}") from refusal
+    except ContentError as rejection:
+        raise AssertionError(f"a document that was made of the guide is refused: {rejection}") from rejection
     return guide
 
 

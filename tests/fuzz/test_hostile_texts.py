@@ -18,20 +18,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from schedules_pipeline.adapters.redis.keys import Keys
+from demo.narrator import describe_verdict
+from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import Difference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.formats.markdown import escape_markdown
-from schedules_pipeline.local.narrator import describe_verdict
+from schedules_pipeline.migration.check_legacy import legacy_result
+from schedules_pipeline.migration.compare_legacy import judge_differences
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.partitions import partition_key
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.journal import Comparison, Refusal, Verdict
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.publishing.check_schedules import is_built, source_accepted
+from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.recording import change_metadata, evaluation
-from schedules_pipeline.workflows.check_schedules import is_built, legacy_result, source_accepted
-from schedules_pipeline.workflows.compare_legacy import judge_differences
+from schedules_pipeline.store.keys import Keys
 
 _NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _PLAIN_KEY = re.compile(r"schedules:[a-z]+:\{([0-9a-z_]+/[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9a-z]+)\}")
@@ -81,7 +83,7 @@ def test_only_plain_pids_reach_a_key(text: str) -> None:
         return
 
     keys = Keys("schedules")
-    for key in (keys.copy(pid), keys.fence(pid), keys.dependants(pid)):
+    for key in (keys.copy(pid), keys.version_token(pid), keys.dependants(pid)):
         assert _PLAIN_KEY.fullmatch(key)
         assert key.isascii()
 
@@ -126,12 +128,12 @@ def test_markdown_shows_a_text_as_it_is(text: str) -> None:
 
 
 def _check_results(text: str) -> list[dg.AssetCheckEvaluation]:
-    refusal = Refusal(text, _NOON, "digest", "put", text)
+    rejection = Rejection(text, _NOON, "digest", "put", text)
     differences = [Difference(text, text, text, {"title": text})]
     suspected = judge_differences(1, "2026-03-28T12:00:00+00:00", differences, None)
     differs = judge_differences(1, "2026-03-28T13:00:00+00:00", differences, suspected)
     incomparable = Comparison(1, Verdict.NOT_COMPARABLE, "", text)
-    results = [source_accepted(refusal), is_built(text)]
+    results = [source_accepted(rejection), is_built(text)]
     results += [legacy_result(c, difference_is_error=True) for c in (suspected, differs, incomparable)]
     return [evaluation(KEY, result) for result in results]
 

@@ -11,30 +11,30 @@ from fuzz.parsers import KEY, PARSERS, PID, Parser, catalogue_document, source_d
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.errors import ContentError, InvalidDocument, InvalidMessage, InvalidRecord
-from schedules_pipeline.formats.catalogue_document import (
+from schedules_pipeline.documents.catalogue_document import (
     MAXIMUM_TEXT,
     MAXIMUM_TITLE,
     parse_catalogue_document,
 )
-from schedules_pipeline.formats.notification import (
+from schedules_pipeline.documents.notification import (
     MAXIMUM_CHARACTERS,
     parse_catalogue_notification,
     parse_schedule_notification,
 )
-from schedules_pipeline.formats.source_document import MAXIMUM_BROADCASTS, parse_source_document
-from schedules_pipeline.local.history import read_history
+from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS, parse_source_document
+from schedules_pipeline.errors import ContentError, InvalidDocument, InvalidMessage, InvalidRecord
+from schedules_pipeline.history.recorded import read_history
 
 _LONGEST_REASON = 1_000
 _parsers = pytest.mark.parametrize("parser", PARSERS, ids=str)
 
 
-def read_or_refuse(parser: Parser, content: bytes) -> bool:
+def read_or_reject(parser: Parser, content: bytes) -> bool:
     """Whether the input was accepted; AssertionError where what it says is not kept, or the refusal is of no use."""
     try:
         value = parser.read(content)
-    except ContentError as refusal:
-        reason = str(refusal)
+    except ContentError as rejection:
+        reason = str(rejection)
         assert 0 < len(reason) <= _LONGEST_REASON
         assert reason.isprintable()
         return False
@@ -46,36 +46,36 @@ def read_or_refuse(parser: Parser, content: bytes) -> bool:
 @_parsers
 def test_samples_are_read(parser: Parser) -> None:
     """What the mutations start from is accepted, so that they are only just wrong."""
-    assert all(read_or_refuse(parser, sample) for sample in parser.samples)
+    assert all(read_or_reject(parser, sample) for sample in parser.samples)
 
 
 @_parsers
-def test_any_input_is_read_or_refused(parser: Parser) -> None:
+def test_any_input_is_read_or_rejected(parser: Parser) -> None:
     """Whatever comes is a value that survives being written and read, or a ContentError in a printable line."""
 
     @thoroughly
     @given(contents(parser.samples))
     def property_of(content: bytes) -> None:
-        read_or_refuse(parser, content)
+        read_or_reject(parser, content)
 
     property_of()
 
 
 @_parsers
-def test_extreme_input_is_read_or_refused(parser: Parser) -> None:
+def test_extreme_input_is_read_or_rejected(parser: Parser) -> None:
     """Megabytes, a hundred thousand levels or members, and numbers of a million digits are input like any other."""
     for content in extremes(parser.samples[0]).values():
-        read_or_refuse(parser, content)
+        read_or_reject(parser, content)
 
 
 @pytest.mark.parametrize("levels", [190, 1_000])
 @_parsers
-def test_deep_value_of_any_field_is_read_or_refused(parser: Parser, levels: int) -> None:
+def test_deep_value_of_any_field_is_read_or_rejected(parser: Parser, levels: int) -> None:
     """A field that is nested nearly as deep as JSON may be is refused by a reader of it, and shown by none."""
     deep = b"[" * levels + b"]" * levels
     for sample in parser.samples:
         for nested in _with_each_value_as(deep, sample):
-            read_or_refuse(parser, nested)
+            read_or_reject(parser, nested)
 
 
 def _with_each_value_as(deep: bytes, sample: bytes) -> Iterator[bytes]:
@@ -111,7 +111,7 @@ def _with_each_value_as(deep: bytes, sample: bytes) -> Iterator[bytes]:
         pytest.param("partner_document", b'{"seq":1,"broadcasts":[]}', id="an envelope without its hash"),
     ],
 )
-def test_record_that_is_none_of_ours_is_refused(name: str, content: bytes) -> None:
+def test_record_that_is_none_of_ours_is_rejected(name: str, content: bytes) -> None:
     """What stands in our own keyspace and was not written by us ends in an error that says so."""
     (parser,) = [parser for parser in PARSERS if parser.name == name]
 
@@ -127,7 +127,7 @@ def test_history_is_read_up_to_the_first_line_that_is_none(
     """A recorded history gives its events, or names the first line that is not one."""
     path = tmp_path_factory.getbasetemp() / "history.jsonl.gz"
     path.write_bytes(gzip.compress(b"\n".join(lines), compresslevel=1))
-    proper = [bool(line.strip()) and read_or_refuse(PARSERS[10], line) for line in lines]
+    proper = [bool(line.strip()) and read_or_reject(PARSERS[10], line) for line in lines]
     wrong = [number for number, line in enumerate(lines) if line.strip() and not proper[number]]
 
     if wrong:
@@ -139,7 +139,7 @@ def test_history_is_read_up_to_the_first_line_that_is_none(
 
 @thoroughly
 @given(content=st.binary(max_size=200), cut=st.integers(0, 60))
-def test_history_in_another_wrapping_is_refused(
+def test_history_in_another_wrapping_is_rejected(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, cut: int
 ) -> None:
     """Bytes that are no gzip file, and one that was cut off, end in a ContentError."""
@@ -161,12 +161,12 @@ def _of_broadcasts(number: int) -> bytes:
     return orjson.dumps(document)
 
 
-def test_source_document_of_too_many_broadcasts_is_refused() -> None:
+def test_source_document_of_too_many_broadcasts_is_rejected() -> None:
     """A hundred thousand broadcasts are refused in one complaint, which tells how many there may be."""
-    with pytest.raises(InvalidDocument, match=f"at most {MAXIMUM_BROADCASTS} items") as refused:
+    with pytest.raises(InvalidDocument, match=f"at most {MAXIMUM_BROADCASTS} items") as rejected:
         parse_source_document(KEY, _of_broadcasts(100_000))
 
-    assert len(str(refused.value)) < _LONGEST_REASON
+    assert len(str(rejected.value)) < _LONGEST_REASON
 
 
 @pytest.mark.parametrize("seconds", [1, 365 * 86_400])
@@ -213,14 +213,14 @@ def test_texts_of_the_catalogue_are_limited(path: tuple[str, ...], limit: int) -
     holder[path[-1]] = "\U0001f600" * limit
     parse_catalogue_document(PID, orjson.dumps(document))
     holder[path[-1]] += "x"
-    with pytest.raises(InvalidDocument) as refused:
+    with pytest.raises(InvalidDocument) as rejected:
         parse_catalogue_document(PID, orjson.dumps(document))
 
-    assert str(refused.value).endswith(f"{'.'.join(path)}: String should have at most {limit} characters")
+    assert str(rejected.value).endswith(f"{'.'.join(path)}: String should have at most {limit} characters")
 
 
 @pytest.mark.parametrize("parse", [parse_schedule_notification, parse_catalogue_notification])
-def test_longer_message_than_any_queue_takes_is_refused(parse: Callable[[str], object]) -> None:
+def test_longer_message_than_any_queue_takes_is_rejected(parse: Callable[[str], object]) -> None:
     """A body above the limit is not even read as JSON."""
     with pytest.raises(InvalidMessage, match="1,048,577 characters are more than a message may have"):
         parse("{}" + " " * (MAXIMUM_CHARACTERS - 1))

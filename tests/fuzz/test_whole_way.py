@@ -24,22 +24,25 @@ from fuzz.parsers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schedules_pipeline.documents.catalogue_document import (
+    MAXIMUM_TEXT,
+    MAXIMUM_TITLE,
+    parse_catalogue_document,
+)
+from schedules_pipeline.documents.notification import (
+    parse_catalogue_notification,
+    parse_schedule_notification,
+)
+from schedules_pipeline.documents.partner_document import render_programme, render_slot
+from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS, parse_source_document
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.findings import has_shrunk
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.errors import InvalidDocument, InvalidMessage
-from schedules_pipeline.formats.catalogue_document import (
-    MAXIMUM_TEXT,
-    MAXIMUM_TITLE,
-    parse_catalogue_document,
-)
-from schedules_pipeline.formats.notification import parse_catalogue_notification, parse_schedule_notification
-from schedules_pipeline.formats.partner_document import render_programme, render_slot
-from schedules_pipeline.formats.source_document import MAXIMUM_BROADCASTS, parse_source_document
-from schedules_pipeline.ports.upstream import SourceObject
-from schedules_pipeline.workflows import intake
-from schedules_pipeline.workflows.intake import Taken, take_in
+from schedules_pipeline.publishing import intake
+from schedules_pipeline.publishing.intake import IngestResult, ingest
+from schedules_pipeline.publishing.ports.upstream import SourceObject
 
 _PIDS = (PID, Pid("s0000001"), Pid("b0000001"))
 _SHARE = 0.5
@@ -62,13 +65,13 @@ class _World:
         self.upstreams = fake_upstreams(self.clock, Random(0))
         self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
 
-    def take_in_all(self) -> Taken:
+    def take_in_all(self) -> IngestResult:
         """Until both queues are empty: that a message is deleted shows in that this ends."""
-        taken = Taken()
+        taken = IngestResult()
         while not self.upstreams.schedule_queue.is_empty():
-            taken += take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
+            taken += ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
         while not self.upstreams.catalogue_queue.is_empty():
-            taken += take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
+            taken += ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
         return taken
 
     def settle(self) -> None:
@@ -101,7 +104,7 @@ def _counted(world: _World, name: str) -> int:
     return sum(amount for counter, amount in world.store.counters.all().items() if counter.endswith(name))
 
 
-def _is_refused(parse: Any, body: str) -> bool:
+def _is_rejected(parse: Any, body: str) -> bool:
     try:
         parse(body)
     except InvalidMessage:
@@ -111,7 +114,7 @@ def _is_refused(parse: Any, body: str) -> bool:
 
 @thoroughly
 @given(bodies=_bodies(SCHEDULE_MESSAGES))
-def test_schedule_messages_of_any_kind_are_handled_or_refused(bodies: list[str]) -> None:
+def test_schedule_messages_of_any_kind_are_handled_or_rejected(bodies: list[str]) -> None:
     """Every message is counted and deleted; exactly those that say nothing are kept as refused."""
     world = _World()
     for body in bodies:
@@ -119,16 +122,16 @@ def test_schedule_messages_of_any_kind_are_handled_or_refused(bodies: list[str])
 
     taken = world.take_in_all()
 
-    refused = sum(_is_refused(parse_schedule_notification, body) for body in bodies)
+    rejected = sum(_is_rejected(parse_schedule_notification, body) for body in bodies)
     assert taken.received == len(bodies)
-    assert len(taken.refused) == len(world.store.refused.all()) == refused
-    assert _counted(world, "messages refused") == refused
-    assert sum(taken.counts.values()) == len(bodies) - refused
+    assert len(taken.rejected) == len(world.store.rejections.all()) == rejected
+    assert _counted(world, "messages refused") == rejected
+    assert sum(taken.counts.values()) == len(bodies) - rejected
 
 
 @thoroughly
 @given(bodies=_bodies(CATALOGUE_MESSAGES))
-def test_catalogue_messages_of_any_kind_are_handled_or_refused(bodies: list[str]) -> None:
+def test_catalogue_messages_of_any_kind_are_handled_or_rejected(bodies: list[str]) -> None:
     """Every message is counted and deleted; exactly those that say nothing are kept as refused."""
     world = _World()
     for body in bodies:
@@ -136,15 +139,15 @@ def test_catalogue_messages_of_any_kind_are_handled_or_refused(bodies: list[str]
 
     taken = world.take_in_all()
 
-    refused = sum(_is_refused(parse_catalogue_notification, body) for body in bodies)
+    rejected = sum(_is_rejected(parse_catalogue_notification, body) for body in bodies)
     assert taken.received == len(bodies)
-    assert len(taken.refused) == len(world.store.refused.all()) == refused
-    assert _counted(world, "messages refused") == refused
+    assert len(taken.rejected) == len(world.store.rejections.all()) == rejected
+    assert _counted(world, "messages refused") == rejected
 
 
 @thoroughly
 @given(schedule_bodies=_bodies(SCHEDULE_MESSAGES), catalogue_bodies=_bodies(CATALOGUE_MESSAGES))
-def test_refused_messages_leave_no_other_trace(
+def test_rejected_messages_leave_no_other_trace(
     schedule_bodies: list[str], catalogue_bodies: list[str]
 ) -> None:
     """What is refused changes nothing in the store but the record of refusals and the counters."""
@@ -155,10 +158,10 @@ def test_refused_messages_leave_no_other_trace(
     before = world.apart_from_the_journal()
 
     for body in schedule_bodies:
-        if _is_refused(parse_schedule_notification, body):
+        if _is_rejected(parse_schedule_notification, body):
             world.upstreams.schedule_queue.post(body)
     for body in catalogue_bodies:
-        if _is_refused(parse_catalogue_notification, body):
+        if _is_rejected(parse_catalogue_notification, body):
             world.upstreams.catalogue_queue.post(body)
     world.take_in_all()
 
@@ -167,7 +170,7 @@ def test_refused_messages_leave_no_other_trace(
 
 @thoroughly
 @given(documents=st.lists(mutants(_SOURCES) | hostile_contents(_SOURCES), min_size=1, max_size=4))
-def test_source_documents_of_any_kind_are_shown_or_refused(documents: list[bytes]) -> None:
+def test_source_documents_of_any_kind_are_shown_or_rejected(documents: list[bytes]) -> None:
     """Each document replaces what partners see, or leaves it byte for byte and is kept as refused."""
     world = _World()
     world.upstreams.schedule_source.put(KEY, source_document())
@@ -180,18 +183,18 @@ def test_source_documents_of_any_kind_are_shown_or_refused(documents: list[bytes
         world.announce_schedule()
         world.settle()
 
-        refusal = world.store.refused.all().get(str(KEY))
+        rejection = world.store.rejections.all().get(str(KEY))
         assert world.store.work.backlog().is_empty
         assert not world.store.work.set_aside()
-        assert (refusal is not None) or not _must_be_refused(content)
-        assert (refusal is None) or _may_be_refused(content, held)
-        if refusal is not None:
+        assert (rejection is not None) or not _must_be_rejected(content)
+        assert (rejection is None) or _may_be_rejected(content, held)
+        if rejection is not None:
             assert world.published() == before
-            assert len(refusal.excerpt) <= 2_000
+            assert len(rejection.excerpt) <= 2_000
     _assert_sound(world)
 
 
-def _must_be_refused(content: bytes) -> bool:
+def _must_be_rejected(content: bytes) -> bool:
     try:
         parse_source_document(KEY, content)
     except InvalidDocument:
@@ -199,9 +202,9 @@ def _must_be_refused(content: bytes) -> bool:
     return False
 
 
-def _may_be_refused(content: bytes, held: int) -> bool:
+def _may_be_rejected(content: bytes, held: int) -> bool:
     """One that has shrunk is refused, unless it confirms the one before."""
-    if _must_be_refused(content):
+    if _must_be_rejected(content):
         return True
     return has_shrunk(len(parse_source_document(KEY, content).broadcasts), held, _SHARE)
 
@@ -212,7 +215,7 @@ def _may_be_refused(content: bytes, held: int) -> bool:
         st.tuples(st.sampled_from(_PIDS), mutants(_ITEMS) | hostile_contents(_ITEMS)), min_size=1, max_size=4
     )
 )
-def test_catalogue_documents_of_any_kind_are_shown_or_refused(documents: list[tuple[Pid, bytes]]) -> None:
+def test_catalogue_documents_of_any_kind_are_shown_or_rejected(documents: list[tuple[Pid, bytes]]) -> None:
     """Each document is what partners see next, or leaves what they see byte for byte and is kept as refused."""
     world = _World()
     for pid in _PIDS:
@@ -250,7 +253,7 @@ def _assert_sound(world: _World) -> None:
     assert replay_feed(store)[KEY].seq == orjson.loads(store.schedules.documents([KEY])[KEY])["seq"]
 
 
-def test_flood_of_refused_messages_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flood_of_rejected_messages_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once enough is kept to look into, refused messages are deleted and counted, and fill nothing."""
     monkeypatch.setattr(intake, "MOST_REFUSALS_KEPT", 5)
     world = _World()
@@ -261,7 +264,7 @@ def test_flood_of_refused_messages_is_counted_and_not_kept(monkeypatch: pytest.M
     world.take_in_all()
 
     assert _counted(world, "messages refused") == 200
-    assert 5 <= len(world.store.refused.all()) < 5 + MOST_MESSAGES
+    assert 5 <= len(world.store.rejections.all()) < 5 + MOST_MESSAGES
 
 
 def test_largest_document_there_can_be_fits_into_redis() -> None:
@@ -282,7 +285,7 @@ def test_largest_document_there_can_be_fits_into_redis() -> None:
     assert (len(render_slot(broadcast)) + 200 + len(programme)) * MAXIMUM_BROADCASTS < 512 * 1024 * 1024
 
 
-def test_too_large_source_document_is_refused_unread() -> None:
+def test_too_large_source_document_is_rejected_unread() -> None:
     """A document of which the source read only the beginning is refused by its size, and what is shown stays."""
     world = _World()
     world.upstreams.schedule_source.put(KEY, source_document())
@@ -294,13 +297,13 @@ def test_too_large_source_document_is_refused_unread() -> None:
     world.announce_schedule()
     world.settle()
 
-    refusal = world.store.refused.all()[str(KEY)]
-    assert "7,000,050 bytes are more than a document may have" in refusal.reason
+    rejection = world.store.rejections.all()[str(KEY)]
+    assert "7,000,050 bytes are more than a document may have" in rejection.reason
     assert world.published() == before
     assert world.store.work.backlog().is_empty
 
 
-def test_too_large_catalogue_document_is_refused() -> None:
+def test_too_large_catalogue_document_is_rejected() -> None:
     """A catalogue document above the limit leaves our copy, and what partners see, as they are."""
     world = _World()
     world.upstreams.catalogue_source.documents[PID] = catalogue_document(parent=None)
@@ -314,5 +317,5 @@ def test_too_large_catalogue_document_is_refused() -> None:
     world.announce_item(PID)
     world.settle()
 
-    assert "bytes are more than a document may have" in world.store.refused.all()[PID].reason
+    assert "bytes are more than a document may have" in world.store.rejections.all()[PID].reason
     assert world.published() == before

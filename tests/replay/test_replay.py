@@ -18,19 +18,19 @@ import pytest
 from fakes import FakeClock, FakeUpstreams, fake_upstreams
 from redis import Redis
 
-from schedules_pipeline.adapters.redis.copies import RedisCatalogueSource
-from schedules_pipeline.adapters.redis.link import RedisLink, connect
+from demo.sample import make_sample
+from demo.servers import RedisServer
+from demo.traffic import Traffic
 from schedules_pipeline.composition import Pipeline, Rules
 from schedules_pipeline.connections import redis_store
+from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.formats.partner_document import split_document
-from schedules_pipeline.local.history import CatalogueUpdated, HistoryEvent, SchedulePut, read_history
-from schedules_pipeline.local.sample import make_sample
-from schedules_pipeline.local.servers import RedisServer
-from schedules_pipeline.local.traffic import Traffic
-from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, read_history
+from schedules_pipeline.publishing.ports.upstream import Message
+from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
 
 _POINTS = 4
 _BATCH = 50
@@ -89,7 +89,7 @@ def _replay(world: World, events: Sequence[HistoryEvent]) -> None:
             _take_in(world, list(group))
         _assert_equal_to_a_build_from_nothing(world, point)
     assert world.following.store.work.backlog().is_empty
-    assert not world.following.store.refused.all()
+    assert not world.following.store.rejections.all()
 
 
 def _take_in(world: World, events: Sequence[HistoryEvent]) -> None:

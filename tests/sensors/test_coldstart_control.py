@@ -11,11 +11,11 @@ from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstream
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME
-from schedules_pipeline.ports.coldstart import Epoch, Stage
+from schedules_pipeline.maintenance.coldstart import LEASE_FOR
+from schedules_pipeline.maintenance.ports.coldstart import Epoch, Stage
+from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, remembered
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.cold_start import LEASE_FOR
-from schedules_pipeline.workflows.protect import Remembered
 
 _SETTINGS = Settings(first_date=date(2026, 1, 1), coldstart_shards=2)
 
@@ -110,7 +110,7 @@ def test_a_lost_store_is_coldstarted_again(world: World) -> None:
 @pytest.mark.parametrize("cursor", [None, "", "not json", '{"epoch": 5}'])
 def test_a_cursor_that_says_nothing_is_one_of_nothing_seen(cursor: str | None) -> None:
     """Before the first look, and where the cursor was changed by hand, nothing is remembered."""
-    assert remembered(cursor) == Remembered()
+    assert remembered(cursor) == ProtectionMemory()
 
 
 def test_a_cursor_is_read_back(world: World) -> None:
@@ -118,4 +118,4 @@ def test_a_cursor_is_read_back(world: World) -> None:
     world.store.coldstarts.begin_epoch("one")
     world.tick()
 
-    assert remembered(world.cursor) == Remembered(Epoch("one", 0))
+    assert remembered(world.cursor) == ProtectionMemory(Epoch("one", 0))

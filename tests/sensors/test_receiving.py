@@ -16,13 +16,13 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
-from schedules_pipeline.ports.journal import Refusal
-from schedules_pipeline.ports.upstream import Message, QueueDepth
+from schedules_pipeline.publishing.intake import IngestResult
+from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
 from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
-from schedules_pipeline.sensors.receiving import EVENT_TAG, refusal_metadata
+from schedules_pipeline.sensors.receiving import EVENT_TAG, rejection_metadata
 from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.workflows.intake import Taken
 
 _SETTINGS = Settings(sensor_tick_seconds=1.0, first_date=date(2026, 1, 1))
 
@@ -101,17 +101,19 @@ def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
     assert [request.job_name for request in result.run_requests or ()] == [JOB_NAME]
 
 
-def test_a_flood_of_refused_messages_is_shown_in_part() -> None:
+def test_a_flood_of_rejected_messages_is_shown_in_part() -> None:
     """Of many refused messages the count is shown, and the reasons of the first."""
-    refusal = Refusal("not JSON", datetime(2026, 3, 28, tzinfo=UTC), "digest", "", "{")
+    rejection = Rejection("not JSON", datetime(2026, 3, 28, tzinfo=UTC), "digest", "", "{")
 
-    metadata = refusal_metadata(Taken(received=500, refused={f"id-{n}": refusal for n in range(500)}))
+    metadata = rejection_metadata(
+        IngestResult(received=500, rejected={f"id-{n}": rejection for n in range(500)})
+    )
 
     assert metadata["messages_refused"].value == 500
     assert len(cast("dict[str, str]", metadata["refused"].value)) == 20
 
 
-def test_a_refused_message_is_kept_aside_and_shown(stage: Stage) -> None:
+def test_a_rejected_message_is_kept_aside_and_shown(stage: Stage) -> None:
     """A message that says nothing is deleted, kept with its reason, and shown at the queue's asset."""
     stage.upstreams.schedule_queue.post("not json")
 
@@ -120,7 +122,7 @@ def test_a_refused_message_is_kept_aside_and_shown(stage: Stage) -> None:
     (observation,) = result.asset_events
     assert observation.asset_key == names.SCHEDULE_EVENTS
     assert "not JSON" in str(observation.metadata["refused"].value)
-    assert [refusal.excerpt for refusal in stage.store.refused.all().values()] == ["not json"]
+    assert [rejection.excerpt for rejection in stage.store.rejections.all().values()] == ["not json"]
     assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 0)
 
 
@@ -129,7 +131,7 @@ def test_changed_copies_are_observed(stage: Stage) -> None:
     document = {"pid": "b00000001", "type": "brand", "title": "One"}
     pid = Pid("b00000001")
     stage.upstreams.catalogue_source.documents[pid] = orjson.dumps(document)
-    stage.pipeline.follower.plant([pid])
+    stage.pipeline.follower.insert_if_absent([pid])
     stage.upstreams.catalogue_source.documents[pid] = orjson.dumps({**document, "title": "Two"})
     stage.upstreams.catalogue_queue.post('{"action": "UPDATE", "type": "brand", "pid": "b00000001"}')
 
@@ -179,7 +181,7 @@ def test_a_notification_begins_the_story_of_its_event(stage: Stage) -> None:
         result = stage.tick(schedule_events_sensor(_SETTINGS))
 
     taken_in = [log for log in logs if log["event"] == "notification taken in"]
-    refused = [log for log in logs if log["event"] == "notification refused"]
+    rejected = [log for log in logs if log["event"] == "notification refused"]
     assert [(log["event_id"], log["subject"]) for log in taken_in] == [("schedule-1", "alder_one/2026-03-28")]
-    assert [log["event_id"] for log in refused] == ["schedule-2"]
+    assert [log["event_id"] for log in rejected] == ["schedule-2"]
     assert [request.tags[EVENT_TAG] for request in result.run_requests or ()] == ["schedule-1"]

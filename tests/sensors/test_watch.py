@@ -10,7 +10,7 @@ from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_ov
 
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.passes import PassName
+from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.sensors.watch import LOOK_EVERY_SECONDS, find_failed_runs, watch_sensor
 from schedules_pipeline.settings import Settings
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from simulation.simulator import Simulation, Worker
 from toy_world import CollectionDue
 
-from schedules_pipeline.workflows.publish import LEASE_FOR
+from schedules_pipeline.publishing.publish import LEASE_FOR
 
 _ROUNDS = 6
 

@@ -31,9 +31,9 @@ from toy_world import (
     Unannounced,
 )
 
-from schedules_pipeline.adapters.redis.beside_index import BesideIndex, FencedReferenceIndex
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.store.beside_index import BesideIndex, TokenCheckedReferenceIndex
 
 _EPISODE, _KEY, _NEIGHBOUR = EPISODES[0], KEYS[0], KEYS[1]
 
@@ -150,7 +150,9 @@ MUTANTS = (
     Mutant(
         "ignores without a fence",
         "item changes while it is planted for nobody",
-        _replaced(FakeCopyStoreBesideIndex, "fence_of_ignored", lambda _, fence: fence.newest),
+        _replaced(
+            FakeCopyStoreBesideIndex, "fence_of_ignored", lambda _, version_token: version_token.newest
+        ),
     ),
     Mutant(
         "ignores what nobody refers to, though it is held",
@@ -185,13 +187,15 @@ MUTANTS = (
     Mutant(
         "registers without taking a token",
         "copy is taken up while it is collected",
-        _rewritten(FencedReferenceIndex, "register", ("self._copies.take_tokens(", "(lambda pids: None)(")),
+        _rewritten(
+            TokenCheckedReferenceIndex, "register", ("self._copies.take_tokens(", "(lambda pids: None)(")
+        ),
     ),
     Mutant(
         "takes the token before the entries are there",
         "item is collected while it is taken up",
         _swapped(
-            FencedReferenceIndex,
+            TokenCheckedReferenceIndex,
             "register",
             "self._index.register(entries, token)",
             "self._copies.take_tokens(sorted({entry.pid for wanted in entries.values() for entry in wanted}))",

@@ -13,8 +13,8 @@ from typing import TypeVar
 from simulation.simulator import Simulation, Worker
 from toy_world import Change, Focus
 
-from schedules_pipeline.workflows.collect_garbage import KeptFor
-from schedules_pipeline.workflows.publish import LEASE_FOR
+from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
+from schedules_pipeline.publishing.publish import LEASE_FOR
 
 T = TypeVar("T")
 CATALOGUE, SECOND_CATALOGUE = "catalogue intake", "second catalogue intake"
@@ -98,7 +98,7 @@ class Interruption(Simulation):
     forgotten at once, for nobody here is asleep with a row that the feed may lack.
     """
 
-    kept_for = KeptFor(removals=timedelta(0))
+    kept_for = RetentionPeriods(removals=timedelta(0))
 
     def __init__(self, scenario: Scenario, stop: Stop, accomplice_stop: Stop | None = None) -> None:
         super().__init__(0, focus=Focus())

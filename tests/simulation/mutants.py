@@ -12,18 +12,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from fakes import FakeCopyStore, FakeReferenceIndex, FakeScheduleStore, FakeWorkQueue, Fence
+from fakes import FakeCopyStore, FakeReferenceIndex, FakeScheduleStore, FakeVersionToken, FakeWorkQueue
 
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.ports.catalogue import Collected
-from schedules_pipeline.workflows import intake
-from schedules_pipeline.workflows.cold_start import Coldstarter
-from schedules_pipeline.workflows.collect_garbage import GarbageCollector
-from schedules_pipeline.workflows.follow_catalogue import CatalogueFollower
-from schedules_pipeline.workflows.intake import ScheduleIntake
-from schedules_pipeline.workflows.publish import Publisher
-from schedules_pipeline.workflows.rebuild import Rebuilder
-from schedules_pipeline.workflows.resolve_programmes import ProgrammeResolver
+from schedules_pipeline.maintenance.coldstart import Coldstarter
+from schedules_pipeline.maintenance.collect_garbage import GarbageCollector
+from schedules_pipeline.publishing import intake
+from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
+from schedules_pipeline.publishing.intake import ScheduleIntake
+from schedules_pipeline.publishing.ports.catalogue import CollectionCounts
+from schedules_pipeline.publishing.publish import Publisher
+from schedules_pipeline.publishing.rebuild import Rebuilder
+from schedules_pipeline.publishing.resolve_programmes import ProgrammeResolver
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
 
@@ -66,17 +66,17 @@ def _swapped(owner: type | ModuleType, name: str, first: str, second: str) -> Mu
 _UNREGISTER_ALL = "self._references.unregister({key: entries}, 10**9)"
 
 
-def _collect_in_two_steps(copies: FakeCopyStore, pids: Sequence[Pid]) -> Collected:
+def _collect_in_two_steps(copies: FakeCopyStore, pids: Sequence[Pid]) -> CollectionCounts:
     """What pipelined commands would do instead of a script."""
     superfluous = [pid for pid in pids if copies.is_superfluous(pid)]
     copies.conditions.checkpoint("looked at the dependants")
     gone = [copies.remove(pid) for pid in superfluous]
-    return Collected(sum(copy for copy, _ in gone), sum(note for _, note in gone))
+    return CollectionCounts(sum(copy for copy, _ in gone), sum(note for _, note in gone))
 
 
 def _remove_with_fence(copies: FakeCopyStore, pid: Pid) -> tuple[int, int]:
-    fence = copies.fences.pop(pid, Fence())
-    return int(copies.copies.pop(pid, None) is not None), int(fence.is_missed)
+    version_token = copies.fences.pop(pid, FakeVersionToken())
+    return int(copies.copies.pop(pid, None) is not None), int(version_token.is_missed)
 
 
 MUTANTS = (
@@ -210,12 +210,12 @@ MUTANTS = (
     Mutant(
         "ignores without a fence",
         "item changes while it is planted for nobody",
-        _replaced(FakeCopyStore, "fence_of_ignored", lambda _, fence: fence.newest),
+        _replaced(FakeCopyStore, "fence_of_ignored", lambda _, version_token: version_token.newest),
     ),
     Mutant(
         "records no token of an equal value",
         "item changes back",
-        _replaced(FakeCopyStore, "fence_of_equal", lambda _, fence, __: fence.newest),
+        _replaced(FakeCopyStore, "fence_of_equal", lambda _, version_token, __: version_token.newest),
     ),
     Mutant("keeps no debts", "item changes", _replaced(FakeCopyStore, "owe", lambda *_: None)),
     Mutant(

@@ -39,19 +39,20 @@ from toy_world import (
     StateLost,
 )
 
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.schedules import Outcome
-from schedules_pipeline.ports.upstream import Message
-from schedules_pipeline.ports.work import Cause, Mark, Origin
-from schedules_pipeline.workflows import intake
-from schedules_pipeline.workflows.collect_garbage import KeptFor
+from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
+from schedules_pipeline.publishing import intake
+from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.ports.upstream import Message
+from schedules_pipeline.publishing.ports.work import Mark
 
 MOST_STEPS = 40_000
 _TRACE_LENGTH = 300
 
 T = TypeVar("T")
-_Handle = Callable[[Sequence[Message]], intake.Taken]
+_Handle = Callable[[Sequence[Message]], intake.IngestResult]
 
 
 class Wrong(AssertionError):
@@ -104,7 +105,7 @@ class MovingHorizon(RetentionHorizon):
 class Simulation(Conditions, ABC):
     """One seed. ``troubled``: the upstream also says what is invalid, shrunken or deleted."""
 
-    kept_for = KeptFor()
+    kept_for = RetentionPeriods()
 
     def __init__(self, seed: int, *, focus: Focus | None = None, troubled: bool = False) -> None:
         self.random = Random(seed)
@@ -286,7 +287,7 @@ class Simulation(Conditions, ABC):
     def _take_in(self, worker: Worker, queue: FakeQueue, handle: _Handle) -> None:
         while True:
             with suppress(ServiceError):
-                intake.take_in(queue, handle, 0)
+                intake.ingest(queue, handle, 0)
             self.rest(worker)
 
     def _publish(self, worker: Worker) -> None:
@@ -350,7 +351,7 @@ class Simulation(Conditions, ABC):
         _require_equal("superfluous index entries", find_superfluous_entries(self.store), [])
         copies, references = self.fakes.copies, self.fakes.references
         unused = [pid for pid in copies.copies if not references.has_dependants(pid)]
-        _require_equal("unused copies", [p for p in unused if copies.fence(p).owed is None], [])
+        _require_equal("unused copies", [p for p in unused if copies.version_token(p).owed is None], [])
 
     def _judge_feed(self) -> None:
         states = self.store.schedules.read(self.focus.keys)

@@ -9,7 +9,7 @@ from simulation.simulator import Simulation, Worker
 from toy_world import ColdstartDue, CollectionDue, HorizonMoves, ReconcileDue
 
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.workflows.publish import LEASE_FOR
+from schedules_pipeline.publishing.publish import LEASE_FOR
 
 _REDRAW_EVERY = 25
 

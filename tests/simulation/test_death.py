@@ -24,8 +24,8 @@ from toy_world import (
 )
 
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.workflows.collect_garbage import KeptFor
-from schedules_pipeline.workflows.intake import take_in
+from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
+from schedules_pipeline.publishing.intake import ingest
 
 _LEASES_AND_VISIBILITY_RUN_OUT = timedelta(seconds=200)
 _MORE_STEPS_THAN_ANY_SCENARIO = 500
@@ -77,9 +77,9 @@ class _World:
     def work(self) -> None:
         if self.reconciles:
             self.pipeline.reconciler.reconcile()
-        while take_in(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0).received:
+        while ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0).received:
             pass
-        while take_in(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0).received:
+        while ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0).received:
             pass
         self.pipeline.publisher.publish_all()
         if self.collects:
@@ -202,7 +202,11 @@ def test_death_while_an_expired_schedule_is_forgotten() -> None:
         world.happen(*_HIERARCHY, _FULL)
         world.work()
         world.pipeline = pipeline_over(
-            world.store, world.upstreams, world.clock, RetentionHorizon(1), KeptFor(removals=timedelta(0))
+            world.store,
+            world.upstreams,
+            world.clock,
+            RetentionHorizon(1),
+            RetentionPeriods(removals=timedelta(0)),
         )
         world.clock.advance(timedelta(days=3))
         world.collects = True
@@ -227,6 +231,6 @@ def test_death_does_not_confirm_by_itself() -> None:
 
     def judge(world: _World) -> None:
         assert (world.content() or b"").count(b'"broadcast_pid"') == len(_FULL.slots)
-        assert str(_KEY) in world.store.refused.all()
+        assert str(_KEY) in world.store.rejections.all()
 
     _for_each_death(prepare, judge)

@@ -9,11 +9,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from schedules_pipeline.delivery.guide.grid import Kind, fingerprint, kind_of, title_of
+from schedules_pipeline.documents.image_url import render_image_url
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.published import Showing, Titled
-from schedules_pipeline.formats.image_url import render_image_url
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.journal import Comparison
+from schedules_pipeline.domain.published import Showing, TitledItem
+from schedules_pipeline.migration.ports.comparisons import Comparison
 
 MOST_VERSIONS: Final = 20
 MOST_CHANGES: Final = 40
@@ -41,8 +41,8 @@ class Broadcast:
     image_url: str
     episode_pid: str
     version_pid: str
-    series: Titled | None
-    brand: Titled | None
+    series: TitledItem | None
+    brand: TitledItem | None
     is_repeat: bool
     is_signed: bool
     is_audio_described: bool

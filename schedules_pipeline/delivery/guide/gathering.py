@@ -25,8 +25,8 @@ from schedules_pipeline.delivery.guide.detail import (
 from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages
 from schedules_pipeline.delivery.guide.views import (
-    Asked,
     DetailPage,
+    GuideQuery,
     Link,
     Panel,
     Standing,
@@ -39,8 +39,8 @@ from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.partners.partner import Partner
 
 CHECKED_EACH_TIME: Final = "private, no-cache"
 
@@ -54,7 +54,7 @@ class Guide:
         self._delivery = delivery
         self._pages = pages
 
-    def whole(self, caller: Partner, asked: Asked) -> Representation:
+    def whole(self, caller: Partner, asked: GuideQuery) -> Representation:
         """The grid, or what a search has found."""
         delivery, now = self._delivery, self._delivery.clock()
         sids = delivery.services_of(caller)
@@ -169,7 +169,7 @@ class Guide:
         """
         store, zone = self._delivery.store, self._delivery.calendar.zone
         try:
-            changes, compared = store.history.versions(key), store.comparisons.find([key]).get(key)
+            changes, compared = store.versions.versions(key), store.comparisons.find([key]).get(key)
         except ServiceError:
             return None, None, None
         seconds = next((change.seconds_from_notification for change in changes if change.seq == seq), None)

@@ -50,7 +50,7 @@ class Names(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GuideQuery:
     """What the reader wants to see. ``on``: None for today. ``begin``: None for the start of the day. ``group``: ""
     for all services.
     """
@@ -124,7 +124,7 @@ class Days:
 class GuidePage:
     """``found``: None where nothing is searched for; then there are rows. ``hours``: those a page may begin at."""
 
-    asked: Asked
+    asked: GuideQuery
     days: Days
     frame: Frame
     groups: Sequence[Group]
@@ -232,7 +232,7 @@ def leading_service(sids: Sequence[Sid], calendar: BroadcastCalendar) -> Sid:
 
 
 def guide_page(
-    asked: Asked,
+    asked: GuideQuery,
     now: datetime,
     sids: Sequence[Sid],
     calendar: BroadcastCalendar,

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 from schedules_pipeline.delivery.cursors import seal, unseal
 from schedules_pipeline.delivery.questions.lineage import Lineage
+from schedules_pipeline.documents.showing import airing_fields
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.formats.showing import airing_fields
 
 MOST_DAYS = 31
 DEFAULT_DAYS = 8

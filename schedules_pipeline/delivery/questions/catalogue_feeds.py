@@ -18,10 +18,10 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
-from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
+from schedules_pipeline.documents.showing import Halves, render_instant, render_json, split_broadcasts
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.formats.showing import Halves, render_instant, render_json, split_broadcasts
 
 COMING_DAYS = 8
 MOST_ENTRIES = 200
@@ -173,7 +173,7 @@ class RememberedTable:
         self._mirror = mirror
         self._available_days = available_days
         self._lock = Lock()
-        self._mentions: dict[ScheduleKey, tuple[Held, tuple[Mention, ...]]] = {}
+        self._mentions: dict[ScheduleKey, tuple[MirroredSchedule, tuple[Mention, ...]]] = {}
         self._table = Table((), {})
         self._made_of: tuple[Extent, date] | None = None
         self._made_at: datetime | None = None
@@ -195,7 +195,9 @@ class RememberedTable:
     def _is_recent(self, now: datetime) -> bool:
         return self._made_at is not None and now - self._made_at < _REBUILT_AFTER
 
-    def _make(self, everything: Sequence[Held], made_of: tuple[Extent, date], now: datetime) -> Table:
+    def _make(
+        self, everything: Sequence[MirroredSchedule], made_of: tuple[Extent, date], now: datetime
+    ) -> Table:
         # Who comes while another makes it takes the one from before, and occupies no thread; but for the first.
         if self._lock.acquire(blocking=self._made_at is None):
             try:
@@ -206,12 +208,12 @@ class RememberedTable:
                 self._lock.release()
         return self._table
 
-    def _tabulate(self, everything: Sequence[Held]) -> Table:
+    def _tabulate(self, everything: Sequence[MirroredSchedule]) -> Table:
         in_order = sorted(everything, key=lambda held: (held.published_at, held.key.date))
         self._mentions = {held.key: (held, self._read(held)) for held in in_order}
         return tabulate(mentions for _, mentions in self._mentions.values())
 
-    def _read(self, held: Held) -> tuple[Mention, ...]:
+    def _read(self, held: MirroredSchedule) -> tuple[Mention, ...]:
         known = self._mentions.get(held.key)
         if known is not None and known[0] is held:
             return known[1]

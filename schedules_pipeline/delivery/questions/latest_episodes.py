@@ -17,13 +17,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
 from typing import Any
 
+from schedules_pipeline.documents.showing import airing_fields, render_json
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.formats.showing import airing_fields, render_json
 
 MOST_BRANDS = 50
 MOST_OF_A_BRAND = 50

@@ -5,11 +5,11 @@ A document names the nearest series and the topmost brand. What stands between t
 
 from collections.abc import Iterable, Sequence
 
+from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem, Kind, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.formats.catalogue_document import parse_copy
-from schedules_pipeline.ports.catalogue import CopyStore
+from schedules_pipeline.publishing.ports.catalogue import CopyStore
 
 _READ_AT_ONCE = 500
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from schedules_pipeline.delivery.mirror import Held, Mirror
+from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
+from schedules_pipeline.documents.showing import showing_fields
 from schedules_pipeline.domain.airing import find_airings
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
-from schedules_pipeline.formats.showing import showing_fields
 
 MOST_SERVICES = 500
 MOST_COMING = 10
@@ -82,7 +82,7 @@ class NowNextBoard:
 class _Found:
     """``result`` holds from ``since`` until its boundary, as long as these are the versions."""
 
-    versions: tuple[Held | None, ...]
+    versions: tuple[MirroredSchedule | None, ...]
     since: datetime
     result: NowNext
 

@@ -13,12 +13,7 @@ from starlette.datastructures import State
 
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
-from schedules_pipeline.delivery.representations import (
-    Representation,
-    coding_for,
-    entity_tag,
-    matching_tag,
-)
+from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, matching_tag
 
 _NOT_MODIFIED = 304
 _DATES_REMEMBERED = 4_096

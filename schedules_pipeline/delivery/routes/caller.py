@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.partners.partner import Partner
 
 # Coroutines, because FastAPI calls plain functions in a worker thread, at the cost of a switch each way.
 

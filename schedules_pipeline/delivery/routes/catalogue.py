@@ -25,7 +25,7 @@ from schedules_pipeline.delivery.routes.documented_queries import CatalogueItems
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.partners.partner import Partner
 
 _FRESH_SECONDS = 60
 

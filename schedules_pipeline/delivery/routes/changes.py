@@ -36,9 +36,9 @@ from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Sin
 from schedules_pipeline.delivery.routes.working import Workers
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.feed import FeedEntry, place
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.publishing.ports.feed import FeedEntry, place
 
 LONGEST_WAIT_SECONDS = 55
 _HEARTBEAT_SECONDS = 15

@@ -10,7 +10,7 @@ from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.delivery.routes.documented_queries import SidText
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.partners.partner import Partner
 
 _FARTHEST = timedelta(days=400)
 

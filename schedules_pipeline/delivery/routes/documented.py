@@ -35,7 +35,7 @@ class Episode(BaseModel):
     warning_text: str | None
 
 
-class Titled(BaseModel):
+class TitledItem(BaseModel):
     pid: str
     title: str
 
@@ -54,8 +54,8 @@ class Broadcast(BaseModel):
     episode: Episode | None = Field(
         description="Null where the catalogue does not know it, or it is blanked."
     )
-    series: Titled | None
-    brand: Titled | None
+    series: TitledItem | None
+    brand: TitledItem | None
     title: str
     subtitle: str
 

@@ -14,7 +14,7 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
     MOST_OF_A_BRAND,
 )
 from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
-from schedules_pipeline.delivery.routes.documented import Broadcast, Episode, Titled
+from schedules_pipeline.delivery.routes.documented import Broadcast, Episode, TitledItem
 
 PID_PATTERN = "^[0-9b-df-hj-np-tv-z]{8,32}$"
 SID_PATTERN = "^[0-9a-z_]{1,64}$"
@@ -126,8 +126,8 @@ class CatalogueItem(BaseModel):
     episode_pid: str
     etag: str = Field(description="Another where anything of this item is.")
     episode: Episode
-    series: Titled | None
-    brand: Titled | None
+    series: TitledItem | None
+    brand: TitledItem | None
     title: str
     subtitle: str
     broadcasts: list[CatalogueBroadcast] = Field(description="Those that make it available, or are coming.")

@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_SWITCHED, UNAVAILABLE, Problem
 from schedules_pipeline.delivery.routes.problem_responses import PROBLEM_TOLD, problem_response, told_problem
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.ports.partners import NOBODY
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.partners.ports import NOBODY
 
 KEY_COOKIE: Final = "schedules_key"
 _OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|sign-in|sign-out|static/.*)?")
@@ -52,7 +52,7 @@ class Gate:
         except Exception as error:  # whatever it is, it is told as a problem, and counted
             if counting.has_begun:
                 raise
-            await _refuse(told_problem(scope, error), scope, receive, counting.send)
+            await _reject(told_problem(scope, error), scope, receive, counting.send)
         finally:
             counting.finish(self._delivery)
 
@@ -175,7 +175,7 @@ def _of_cookies(field: str) -> str | None:
     return None
 
 
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+async def _reject(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
     """A page's reader is led to where keys are taken."""
     if problem.kind is NO_KEY and scope["path"].startswith(_PAGES):
         response: Response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)

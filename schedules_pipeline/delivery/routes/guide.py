@@ -11,14 +11,14 @@ from schedules_pipeline.delivery.guide.gathering import Guide
 from schedules_pipeline.delivery.guide.grid import parse_begin
 from schedules_pipeline.delivery.guide.pages import Pages
 from schedules_pipeline.delivery.guide.search import MOST_CHARACTERS
-from schedules_pipeline.delivery.guide.views import Asked
+from schedules_pipeline.delivery.guide.views import GuideQuery
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.routes import sign_in, static_files
 from schedules_pipeline.delivery.routes.caller import Caller
 from schedules_pipeline.delivery.routes.page_answers import PageAnswers
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.partners.partner import Partner
 
 _LONGEST_SID = 64
 _LONGEST_GROUP = 130
@@ -47,7 +47,7 @@ def router(delivery: Delivery) -> APIRouter:
         group: Annotated[str, Query(max_length=_LONGEST_GROUP)] = "",
         question: Annotated[str, Query(alias="q", max_length=MOST_CHARACTERS)] = "",
     ) -> Response:
-        asked = Asked(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
+        asked = GuideQuery(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
         return await answers.answer(request, guide.whole(caller, asked))
 
     @routes.get("/guide/rows")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from schedules_pipeline.delivery.problems import KINDS, NOT_FOUND, Problem
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.ports.served import ServedSource
+from schedules_pipeline.migration.ports.served import ServedSource
 
 _OK, _UNAVAILABLE = 200, 503
 

@@ -21,8 +21,8 @@ from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import NowNextOfServices
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.showing import render_json
 from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.formats.showing import render_json
 
 
 def router(delivery: Delivery) -> APIRouter:

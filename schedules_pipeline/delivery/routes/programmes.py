@@ -40,10 +40,10 @@ from schedules_pipeline.delivery.routes.documented_queries import (
     PidText,
 )
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.showing import render_json
 from schedules_pipeline.domain.identifiers import Pid, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.formats.showing import render_json
+from schedules_pipeline.partners.partner import Partner
 
 _FRESH_SECONDS = 60
 _CURSOR_LENGTH = 200

@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from schedules_pipeline.delivery.freshness import cache_control
-from schedules_pipeline.delivery.mirror import Held
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.offers import JSON, Offer
 from schedules_pipeline.delivery.packing import pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
@@ -35,11 +35,11 @@ from schedules_pipeline.delivery.routes.parameters import (
 )
 from schedules_pipeline.delivery.selections import Selection, represent, represent_document
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.formats.partner_document import split_document
+from schedules_pipeline.partners.partner import Partner
 
 _SERVICES_FRESH_SECONDS = 60
 
@@ -195,7 +195,7 @@ async def _document(request: Request, delivery: Delivery, key: ScheduleKey, min_
     return represent_document(delivery, held, held.packed, delivery.clock())
 
 
-def _from_store(delivery: Delivery, key: ScheduleKey) -> Held | None:
+def _from_store(delivery: Delivery, key: ScheduleKey) -> MirroredSchedule | None:
     """A version that another process has told of already, and the mirror has not heard of."""
     document = delivery.store.schedules.documents([key]).get(key)
     if document is None:
@@ -205,7 +205,7 @@ def _from_store(delivery: Delivery, key: ScheduleKey) -> Held | None:
     except InvalidRecord:
         # The follower has logged it; what was there before is served on.
         return None
-    return Held(key, publication.seq, publication.etag, publication.published_at, pack(document))
+    return MirroredSchedule(key, publication.seq, publication.etag, publication.published_at, pack(document))
 
 
 def _services(delivery: Delivery, caller: Partner) -> Representation:

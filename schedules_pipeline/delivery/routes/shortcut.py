@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from schedules_pipeline.delivery.mirror import Held
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.selections import represent_document
 from schedules_pipeline.delivery.service import Delivery
@@ -51,7 +51,7 @@ class Shortcut:
         response = await answer(request, representation)
         await response(scope, receive, send)
 
-    def _asked_for(self, scope: Scope) -> Held | None:
+    def _asked_for(self, scope: Scope) -> MirroredSchedule | None:
         """None for every other question, and where the answer would be another than the document that is held."""
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(_PREFIX):
             return None

@@ -13,7 +13,7 @@ from schedules_pipeline.delivery.service import Delivery
 
 _MOST_FORM_BYTES = 4_096
 _SIGNED_IN_SECONDS = 7 * 86_400
-_REFUSED = "That is no valid key. It may have been revoked, or have expired."
+_REJECTED = "That is no valid key. It may have been revoked, or have expired."
 
 
 def router(delivery: Delivery, answers: PageAnswers) -> APIRouter:
@@ -28,7 +28,7 @@ def router(delivery: Delivery, answers: PageAnswers) -> APIRouter:
         _require_own_page(request)
         key = await _key_of_form(request)
         if not _is_valid(delivery, key):
-            return answers.plain("sign_in.html", HTTPStatus.FORBIDDEN, problem=_REFUSED)
+            return answers.plain("sign_in.html", HTTPStatus.FORBIDDEN, problem=_REJECTED)
         response = RedirectResponse("/guide", HTTPStatus.SEE_OTHER)
         response.set_cookie(
             KEY_COOKIE,

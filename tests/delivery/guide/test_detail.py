@@ -14,9 +14,9 @@ from schedules_pipeline.delivery.guide.detail import (
     version_of,
 )
 from schedules_pipeline.domain.catalogue import Synopses
-from schedules_pipeline.ports.feed import Change
-from schedules_pipeline.ports.journal import Comparison, Verdict
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 
 _ZONE = ZoneInfo("Europe/London")
 _IMAGES = "https://images.example/{image_pid}.jpg"

@@ -249,7 +249,7 @@ def test_the_day_goes_on_until_six() -> None:
 
 
 @pytest.mark.parametrize("text", ["24:00", "6:00", "12:60", "noon", "१२:00"])
-def test_what_is_no_time_of_day_is_refused(text: str) -> None:
+def test_what_is_no_time_of_day_is_rejected(text: str) -> None:
     """And nothing at all is none."""
     with pytest.raises(InvalidIdentifier, match="expected HH:MM"):
         parse_begin(text)

@@ -19,18 +19,18 @@ from schedules_pipeline.delivery.questions.broadcasts_of import (
     render_place,
 )
 from schedules_pipeline.delivery.questions.lineage import Lineage
+from schedules_pipeline.documents.catalogue_document import render_copy
 from schedules_pipeline.domain.airing import Airing, Place, find_airings
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Titled
+from schedules_pipeline.domain.published import PublishedSchedule, TitledItem
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.formats.catalogue_document import render_copy
 
 _WEEK = Interval(NOON, NOON + timedelta(days=8))
 _OTHER = Pid("p0000002")
-_NOBODYS = Titled(Pid("b0000002"), "Salt and Slate")
+_NOBODYS = TitledItem(Pid("b0000002"), "Salt and Slate")
 
 
 class _Published:

@@ -10,7 +10,7 @@ from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, s
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.mirror import Extent, Held, Mirror
+from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
 from schedules_pipeline.delivery.questions import catalogue_feeds
 from schedules_pipeline.delivery.questions.catalogue_feeds import (
     Feed,
@@ -23,11 +23,11 @@ from schedules_pipeline.delivery.questions.catalogue_feeds import (
     tabulate,
     window_of,
 )
+from schedules_pipeline.documents.showing import render_instant, render_json, showing_fields
 from schedules_pipeline.domain.airing import Airing, find_airings
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import PublishedSchedule, Showing
-from schedules_pipeline.formats.showing import render_instant, render_json, showing_fields
 
 _ALWAYS = Interval(NOON - timedelta(days=100), NOON + timedelta(days=100))
 _HOUR = timedelta(hours=1)
@@ -196,11 +196,13 @@ def test_pages_together_hold_every_broadcast_in_the_window(
 # The remembered table.
 
 
-def _held(of: ScheduleKey, showings: list[Showing], seq: int = 1, *, removed: bool = False) -> Held:
+def _held(
+    of: ScheduleKey, showings: list[Showing], seq: int = 1, *, removed: bool = False
+) -> MirroredSchedule:
     return held(schedule(of, showings, seq), removed=removed)
 
 
-def _mirror(*everything: Held) -> Mirror:
+def _mirror(*everything: MirroredSchedule) -> Mirror:
     mirror = Mirror()
     mirror.replace(Extent("1", "1-0"), everything, NOON)
     return mirror
@@ -278,7 +280,7 @@ def test_nobody_waits_for_another_to_make_it() -> None:
     later = NOON + timedelta(minutes=1)
     meanwhile = []
 
-    class Slow(Held):
+    class Slow(MirroredSchedule):
         """Somebody asks while it is read."""
 
         __slots__ = ()

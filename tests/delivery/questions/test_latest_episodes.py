@@ -19,15 +19,15 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
     news_fields,
     plan_schedules,
 )
+from schedules_pipeline.documents.showing import render_json
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.published import PublishedSchedule, Showing, Titled
+from schedules_pipeline.domain.published import PublishedSchedule, Showing, TitledItem
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.formats.showing import render_json
 
 _SINCE = NOON - timedelta(days=3)
-_SECOND = Titled(Pid("b0000002"), "Salt and Slate")
+_SECOND = TitledItem(Pid("b0000002"), "Salt and Slate")
 _EPISODES = [Pid(f"p000000{number}") for number in range(1, 6)]
 _HOUR = timedelta(hours=1)
 
@@ -217,7 +217,7 @@ _showings = st.builds(
     st.integers(1, 6),
     st.integers(-90, 30),
     st.sampled_from([*_EPISODES, None]),
-    st.sampled_from([BRAND, _SECOND, Titled(Pid("b0000003"), "Harbour Lights"), None]),
+    st.sampled_from([BRAND, _SECOND, TitledItem(Pid("b0000003"), "Harbour Lights"), None]),
     st.sampled_from(["The Lantern", "The Other Lantern"]),
     st.booleans(),
 )

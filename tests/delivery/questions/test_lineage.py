@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.delivery.questions.lineage import Lineage
+from schedules_pipeline.documents.catalogue_document import render_copy
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.formats.catalogue_document import render_copy
 
 _BRAND, _OUTER, _INNER = Pid("b0000001"), Pid("s0000001"), Pid("s0000002")
 _EPISODE, _OTHER = Pid("p0000001"), Pid("p0000002")

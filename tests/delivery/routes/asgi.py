@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.types import ASGIApp, Message
 
 
-class Asked:
+class GuideQuery:
     """Asks while it is entered; who leaves before the end has gone away."""
 
     def __init__(

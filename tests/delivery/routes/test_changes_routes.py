@@ -7,15 +7,15 @@ from typing import Any
 
 import orjson
 import pytest
-from delivery.routes.asgi import Asked
+from delivery.routes.asgi import GuideQuery
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, ScheduleRemoved, Slot
 
 from schedules_pipeline.delivery import changes
 from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent
-from schedules_pipeline.domain.partners import Partner
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.partners.partner import Partner
 
 _ALDER, _NEXT, _BIRCH = KEYS
 _SLOTS = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], None))
@@ -238,7 +238,7 @@ def test_cursor_of_another_keyspace_is_gone(stage: DeliveryStage, path: str) -> 
 
 
 @pytest.mark.parametrize("since", ["", "x", "MXwyfA==", "é", "0", "A" * 201])
-def test_what_is_no_cursor_is_refused(stage: DeliveryStage, since: str) -> None:
+def test_what_is_no_cursor_is_rejected(stage: DeliveryStage, since: str) -> None:
     """A text that was never given as a cursor is a bad request, and no defect."""
     answers = [stage.client().get(_FEED, params={"since": since})]
     if since.isascii() and since:
@@ -286,11 +286,11 @@ class Waiting:
         self._original = stage.delivery.tail.next_change
         stage.delivery.tail.next_change = self._next_change  # type: ignore[method-assign]
 
-    def ask(self, path: str, partner: str = "acme", last_event_id: str = "", **query: object) -> Asked:
+    def ask(self, path: str, partner: str = "acme", last_event_id: str = "", **query: object) -> GuideQuery:
         headers = {"Authorization": self.stage.client(partner).headers["authorization"]}
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
-        return Asked(self.stage.application, path, query, headers)
+        return GuideQuery(self.stage.application, path, query, headers)
 
     async def begun(self) -> None:
         async with asyncio.timeout(30):
@@ -409,9 +409,9 @@ def test_no_more_wait_than_agreed(stage: DeliveryStage, path: str) -> None:
     async def play(waiting: Waiting) -> None:
         async with waiting.ask(_FEED, "single", since=_at(5), wait=55):
             await waiting.begun()
-            async with waiting.ask(path, "single", since=_at(5), wait=55) as refused:
-                assert await refused.status() == 429
-                assert b"too-many-requests" in await refused.body()
+            async with waiting.ask(path, "single", since=_at(5), wait=55) as rejected:
+                assert await rejected.status() == 429
+                assert b"too-many-requests" in await rejected.body()
         async with waiting.ask(path, "single", since=_at(5), wait=55) as asked:
             await waiting.begun()
             waiting.publish(SchedulePut(_ALDER, _SLOTS, 9))
@@ -431,7 +431,7 @@ def _events(pieces: bytes) -> list[dict[str, str]]:
     ]
 
 
-async def _event(asked: Asked, kind: str = "change") -> list[dict[str, str]]:
+async def _event(asked: GuideQuery, kind: str = "change") -> list[dict[str, str]]:
     """The events of the first piece that has any of this kind."""
     while piece := await asked.piece():
         if found := [event for event in _events(piece) if event.get("event") == kind]:

@@ -10,9 +10,9 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, Slot
 
-from schedules_pipeline.domain.partners import Partner
-from schedules_pipeline.ports.partners import NOBODY, UsageKind
-from schedules_pipeline.ports.served import Served, ServedSource
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.partners.ports import NOBODY, UsageKind
 
 _OPEN = {
     "/",
@@ -51,7 +51,7 @@ def _filled(template: str) -> str:
 
 
 def _switch(stage: DeliveryStage, source: ServedSource) -> None:
-    stage.store.served.change(Served(2, source, stage.clock(), "test", "test", None, forced=False))
+    stage.store.served.change(ServedState(2, source, stage.clock(), "test", "test", None, forced=False))
     stage.keep_up()
 
 
@@ -173,7 +173,7 @@ def test_before_the_switch_partners_are_sent_away(stage: DeliveryStage) -> None:
     assert answers["acme"].headers["retry-after"] == "30"
 
 
-def test_old_answers_are_marked_then_refused(stage: DeliveryStage) -> None:
+def test_old_answers_are_marked_then_rejected(stage: DeliveryStage) -> None:
     """While the store does not answer, what was last good is served and says since when; after the agreed time it is
     not served any more.
     """
@@ -286,23 +286,23 @@ def test_answers_about_all_services_leave_out_those_of_others(stage: DeliverySta
     assert "alder" not in answer.text.lower()
 
 
-def test_more_requests_than_agreed_are_refused(stage: DeliveryStage) -> None:
+def test_more_requests_than_agreed_are_rejected(stage: DeliveryStage) -> None:
     """Beyond its limit a partner is told when to ask again; then it is answered again."""
     stage.add_partner(Partner("small", stage.clock(), requests_per_minute=2))
     stage.keep_up()
     small = stage.client("small")
 
     statuses = [small.get(_SCHEDULE).status_code for _ in range(3)]
-    refused = small.get(_SCHEDULE)
-    stage.clock.advance(timedelta(seconds=int(refused.headers["retry-after"])))
+    rejected = small.get(_SCHEDULE)
+    stage.clock.advance(timedelta(seconds=int(rejected.headers["retry-after"])))
 
     assert statuses == [200, 200, 429]
-    assert refused.json()["type"] == "/problems/too-many-requests"
-    assert "r=0" in refused.headers["ratelimit"]
+    assert rejected.json()["type"] == "/problems/too-many-requests"
+    assert "r=0" in rejected.headers["ratelimit"]
     assert small.get(_SCHEDULE).status_code == 200
 
 
-def test_what_is_refused_beyond_a_limit_is_counted_as_the_partner_s(stage: DeliveryStage) -> None:
+def test_what_is_rejected_beyond_a_limit_is_counted_as_the_partner_s(stage: DeliveryStage) -> None:
     """Who asks too often is seen in its own usage, and not among requests that nobody knows."""
     stage.add_partner(Partner("small", stage.clock(), requests_per_minute=2))
     stage.keep_up()
@@ -318,7 +318,7 @@ def test_what_is_refused_beyond_a_limit_is_counted_as_the_partner_s(stage: Deliv
     assert not any(name == NOBODY for name, *_ in used)
 
 
-def test_revoked_key_is_refused_from_the_next_round_on(stage: DeliveryStage) -> None:
+def test_revoked_key_is_rejected_from_the_next_round_on(stage: DeliveryStage) -> None:
     """Once partners were read again, a key that is no longer there opens nothing."""
     acme = stage.client()
     before = acme.get(_SCHEDULE).status_code

@@ -11,13 +11,14 @@ from starlette.testclient import TestClient
 
 from schedules_pipeline.delivery.guide.grid import MOST_BLOCKS
 from schedules_pipeline.delivery.guide.pages import Pages
-from schedules_pipeline.delivery.mirror import Held
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.feed import Change, FeedEntry
-from schedules_pipeline.ports.journal import Comparison, Verdict
-from schedules_pipeline.ports.work import Cause, Origin
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.feed import FeedEntry
 from schedules_pipeline.settings import Settings
 
 _HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \x00\x1b[31m\u202e\"'&"
@@ -134,14 +135,14 @@ def test_a_partner_sees_its_own_services_alone(stage: Stage) -> None:
     partner = stage.ask_as("narrow", ("birch_*",))
 
     pages = [partner.get(path).text for path in ("/guide", "/guide?q=lantern", "/guide/changes")]
-    refused = [
+    rejected = [
         partner.get(f"/guide/{ALDER}/{TODAY}"),
         partner.get(f"/guide/rows?sid={BIRCH}&sid={ALDER}&like={BIRCH}&date={TODAY}"),
         partner.get(f"/guide/showing?sid={ALDER}&date={TODAY}&pid=w0000001"),
     ]
 
     assert all("alder" not in page.lower() for page in pages)
-    assert [response.status_code for response in refused] == [404, 404, 404]
+    assert [response.status_code for response in rejected] == [404, 404, 404]
 
 
 def test_a_search_lists_what_it_finds(stage: Stage) -> None:
@@ -234,10 +235,10 @@ def test_changes_of_the_last_hour_are_listed(stage: Stage) -> None:
 def test_with_the_store_gone_pages_say_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held is shown and marked as stale; what only the store knows is said not to be there."""
 
-    def refuse(*_: object) -> None:
+    def reject(*_: object) -> None:
         raise ServiceError("away")
 
-    monkeypatch.setattr(stage.store.history, "versions", refuse)
+    monkeypatch.setattr(stage.store.versions, "versions", reject)
     stage.clock.advance(timedelta(minutes=10))
 
     grid = stage.client.get("/guide").text
@@ -297,7 +298,7 @@ def test_without_a_key_one_is_led_to_the_door(stage: Stage, path: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["key=sk_wrong_key", "", "key=", "nothing", "key=%00%ff", "&" * 50])
-def test_a_wrong_key_is_refused_and_not_shown_again(stage: Stage, body: str) -> None:
+def test_a_wrong_key_is_rejected_and_not_shown_again(stage: Stage, body: str) -> None:
     """And no cookie is set."""
     client, _ = _reader(stage)
 
@@ -356,8 +357,8 @@ def test_every_place_in_a_long_day_has_its_rule() -> None:
     assert missing == []
 
 
-def _removed() -> Held:
-    return Held(key(), 2, "", NOON, None)
+def _removed() -> MirroredSchedule:
+    return MirroredSchedule(key(), 2, "", NOON, None)
 
 
 def _reader(stage: Stage, base_url: str = "http://testserver") -> tuple[TestClient, str]:

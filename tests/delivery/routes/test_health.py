@@ -6,7 +6,7 @@ import pytest
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
-from schedules_pipeline.ports.served import Served, ServedSource
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_service_is_not_ready_with_nothing() -> None:
 @pytest.mark.parametrize(("source", "status"), [(ServedSource.OURS, 200), (ServedSource.LEGACY, 503)])
 def test_who_directs_partners_hears_where_to(stage: DeliveryStage, source: ServedSource, status: int) -> None:
     """The operators' switch is what is told, to whoever asks."""
-    stage.store.served.change(Served(2, source, stage.clock(), "test", "test", None, forced=False))
+    stage.store.served.change(ServedState(2, source, stage.clock(), "test", "test", None, forced=False))
     stage.keep_up()
 
     answer = stage.client(None).get("/health/serving")

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from schedules_pipeline.delivery.problems import KINDS, MEDIA_TYPE, ProblemKind
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.ports.partners import UsageKind
+from schedules_pipeline.partners.ports import UsageKind
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_wrong_parameters_are_named(stage: DeliveryStage) -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_large_body_is_refused(stage: DeliveryStage, declared: bool) -> None:
+def test_large_body_is_rejected(stage: DeliveryStage, declared: bool) -> None:
     """More than is ever needed is not read, whether its length is declared or not."""
     body = b"[" * 200_000
     pieces = (body[start : start + 1_000] for start in range(0, len(body), 1_000))

@@ -121,10 +121,10 @@ def test_answer_is_as_it_is_documented(stage: Stage, path: str, model: type[Base
 )
 def test_parameter_out_of_bounds_is_a_problem(stage: Stage, path: str, params: dict[str, Any]) -> None:
     """What is beyond a limit, or is none of what it should be, is refused with a problem document."""
-    refused = stage.client.get(path, params=params)
+    rejected = stage.client.get(path, params=params)
 
-    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
-    assert refused.json()["type"] == "/problems/bad-request"
+    assert (rejected.status_code, rejected.headers["content-type"]) == (400, "application/problem+json")
+    assert rejected.json()["type"] == "/problems/bad-request"
 
 
 def test_only_what_needs_the_index_fails_without_the_store(
@@ -356,21 +356,21 @@ def test_body_out_of_bounds_is_a_problem(stage: Stage, body: dict[str, Any]) -> 
     """A body with anything beyond its limit, or that means nothing, is refused with a problem document."""
     asked = {"brands": [BRAND.pid], "since": "2026-03-08T00:00:00Z", **body}
 
-    refused = stage.client.post("/v1/episodes/latest", json=asked)
+    rejected = stage.client.post("/v1/episodes/latest", json=asked)
 
-    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
+    assert (rejected.status_code, rejected.headers["content-type"]) == (400, "application/problem+json")
 
 
-def test_too_many_schedules_are_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_schedules_are_rejected(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brands that are in more schedules than one request may look into are refused, and it is said what to do."""
     monkeypatch.setattr(programmes, "MOST_SCHEDULES", 2)
 
-    refused = stage.client.post(
+    rejected = stage.client.post(
         "/v1/episodes/latest", json={"brands": [BRAND.pid], "since": "2026-03-08T00:00:00Z"}
     )
 
-    assert refused.status_code == 400
-    assert "fewer brands" in refused.json()["detail"]
+    assert rejected.status_code == 400
+    assert "fewer brands" in rejected.json()["detail"]
     assert latest_episodes.MOST_SCHEDULES > 2
 
 

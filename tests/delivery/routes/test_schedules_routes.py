@@ -217,7 +217,7 @@ def test_range_has_limits(stage: DeliveryStage, query: str, status: int) -> None
         "/v1/schedules?date=today",
     ],
 )
-def test_what_no_schedule_can_be_called_is_refused(stage: DeliveryStage, path: str) -> None:
+def test_what_no_schedule_can_be_called_is_rejected(stage: DeliveryStage, path: str) -> None:
     """Ids, dates, numbers and cuts are checked before anything is looked for."""
     answer = stage.client().get(path)
 
@@ -253,7 +253,7 @@ def test_format_of_the_path_is_that_of_accept(
 
 
 @pytest.mark.parametrize("path", [_PATH, "/v1/schedules/alder", "/v1/schedules"])
-def test_format_that_there_is_not_is_refused(stage: DeliveryStage, path: str) -> None:
+def test_format_that_there_is_not_is_rejected(stage: DeliveryStage, path: str) -> None:
     """No other format is made up: neither for a media type, nor for a name."""
     by_accept = stage.client().get(path, headers={"Accept": "audio/mpeg"})
     by_path = stage.client().get(f"{path}.mp3")

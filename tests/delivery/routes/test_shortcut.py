@@ -13,7 +13,7 @@ from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, Schedule
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.routes import schedules
 from schedules_pipeline.delivery.routes.shortcut import Shortcut
-from schedules_pipeline.domain.partners import Partner
+from schedules_pipeline.partners.partner import Partner
 
 _SLOTS = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], None))
 _PATH = "/v1/schedules/alder/2026-03-28"

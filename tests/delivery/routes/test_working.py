@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from threading import Barrier, Event, Lock
 
 import pytest
-from delivery.routes.asgi import Asked
+from delivery.routes.asgi import GuideQuery
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
@@ -39,23 +39,23 @@ def test_no_more_is_done_at_once_than_was_said() -> None:
     assert len(answers) == 6
 
 
-def test_who_would_wait_behind_too_many_is_refused() -> None:
+def test_who_would_wait_behind_too_many_is_rejected() -> None:
     """At once, and told to try again; when the others are done there is room again."""
     let_go, workers = Event(), Workers(1, most_waiting=1)
 
     async def ask() -> tuple[Problem, bool]:
         asked = [asyncio.ensure_future(workers.run(let_go.wait, 30)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(Problem) as rejected:
             await workers.run(let_go.wait, 30)
         let_go.set()
         await asyncio.gather(*asked)
-        return refused.value, await workers.run(let_go.wait, 30)
+        return rejected.value, await workers.run(let_go.wait, 30)
 
-    refused, answer = asyncio.run(ask())
+    rejected, answer = asyncio.run(ask())
 
-    assert refused.kind is UNAVAILABLE
-    assert "Retry-After" in refused.headers
+    assert rejected.kind is UNAVAILABLE
+    assert "Retry-After" in rejected.headers
     assert answer
 
 
@@ -74,12 +74,12 @@ def test_store_that_hangs_holds_up_nobody_who_needs_none(monkeypatch: pytest.Mon
     async def ask() -> list[int]:
         async with AsyncExitStack() as asked:
             for _ in range(60):
-                await asked.enter_async_context(Asked(stage.application, "/v1/changes", old, key))
+                await asked.enter_async_context(GuideQuery(stage.application, "/v1/changes", old, key))
             asked.callback(let_go.set)
             return [await _status(path) for path in paths]
 
     async def _status(path: str) -> int:
-        async with Asked(stage.application, path, None, key) as one, asyncio.timeout(20):
+        async with GuideQuery(stage.application, path, None, key) as one, asyncio.timeout(20):
             return await one.status()
 
     statuses = asyncio.run(ask())

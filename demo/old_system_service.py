@@ -1,0 +1,34 @@
+"""The old generator as the demonstration runs it: a process of its own, which listens on nothing."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from demo.servers import LoopbackServer
+
+
+class OldSystemService(LoopbackServer):
+    """Generates whatever has changed, pauses for ``refresh_seconds``, and begins again."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str], refresh_seconds: float) -> None:
+        super().__init__("old-system", directory, None, "", 30.0)
+        self._given_environment = environment
+        self._refresh_seconds = refresh_seconds
+
+    def _command(self, port: int) -> list[str]:
+        env = self._given_environment
+        options = [
+            "--redis-url",
+            env["SCHEDULES_REDIS_URL"],
+            "--s3-endpoint",
+            env["SCHEDULES_AWS_ENDPOINT_URL"],
+        ]
+        pause = ["--interval-seconds", str(self._refresh_seconds)]
+        return [sys.executable, "-m", "demo.old_system", *options, *pause]
+
+    def _environment(self, port: int) -> Mapping[str, str] | None:
+        return {**os.environ, **self._given_environment}
+
+    def _is_ours(self, port: int, pid: int) -> bool:
+        return True

@@ -1,0 +1,216 @@
+"""The AWS side of the demonstration: bucket, topics, queues with dead-letter queues, what connects them, a table.
+
+Belongs here: creating all of it, again and again without harm, through any ``endpoint_url``.
+Does not belong here: what is put into the bucket, and who reads the queues.
+
+A put or a removal in the bucket goes to the topic ``schedule-events`` and from there, in an SNS envelope, to
+the queue of the same name. Changes of the catalogue go to the topic ``catalogue-events``, with its own queue.
+A message that was received five times and not deleted moves to the queue's dead-letter queue.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+SCHEDULE_EVENTS = "schedule-events"
+CATALOGUE_EVENTS = "catalogue-events"
+ALARMS = "schedules-alarms"
+SOURCE_BUCKET = "schedule-source"
+SOURCE_PREFIX = "schedules/"
+REFERENCES_TABLE = "schedules-references"
+DEAD_SUFFIX = "-dead"
+
+_MAX_RECEIVES = 5
+_VISIBILITY_SECONDS = 60
+_LONG_POLL_SECONDS = 20
+# Two weeks, the longest that SQS allows: a dead letter waits for a person.
+_DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class AwsEndpoints:
+    """Where S3, SNS, SQS and DynamoDB answer, and as whom; an ``endpoint_url`` of None means AWS itself."""
+
+    endpoint_url: str | None
+    region: str = "eu-west-2"
+    access_key_id: str | None = "local"
+    secret_access_key: str | None = "local"
+
+    def s3(self) -> "S3Client":
+        """Make an S3 client."""
+        # As many connections as the sample is loaded by threads.
+        config = Config(max_pool_connections=16)
+        return self._session().client("s3", endpoint_url=self.endpoint_url, config=config)
+
+    def sns(self) -> "SNSClient":
+        """Make an SNS client."""
+        return self._session().client("sns", endpoint_url=self.endpoint_url)
+
+    def sqs(self) -> "SQSClient":
+        """Make an SQS client."""
+        return self._session().client("sqs", endpoint_url=self.endpoint_url)
+
+    def dynamodb(self) -> "DynamoDBClient":
+        """Make a DynamoDB client."""
+        return self._session().client("dynamodb", endpoint_url=self.endpoint_url)
+
+    def _session(self) -> boto3.Session:
+        return boto3.Session(self.access_key_id, self.secret_access_key, region_name=self.region)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A topic, the queue that subscribes to it, and the queue for what could not be handled."""
+
+    topic_arn: str
+    queue_url: str
+    dead_letter_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedResources:
+    """The addresses of everything that ``provision`` made sure of."""
+
+    bucket: str
+    schedule_events: Channel
+    catalogue_events: Channel
+
+
+def provision(endpoints: AwsEndpoints, bucket: str = SOURCE_BUCKET) -> ProvisionedResources:
+    """Make sure that the bucket, both topics and all four queues exist and are connected.
+
+    The bucket announces nothing yet, so that a sample can be loaded without an event for each document; see
+    ``announce_schedules``. Client errors pass through.
+    """
+    _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
+    sns, sqs = endpoints.sns(), endpoints.sqs()
+    schedule_events = _ensure_channel(sns, sqs, SCHEDULE_EVENTS)
+    catalogue_events = _ensure_channel(sns, sqs, CATALOGUE_EVENTS)
+    return ProvisionedResources(bucket, schedule_events, catalogue_events)
+
+
+def provision_alarms(endpoints: AwsEndpoints) -> Channel:
+    """Make sure of the topic that is told of alarms, with a queue that subscribes, so that they can be looked at.
+
+    Client errors pass through.
+    """
+    return _ensure_channel(endpoints.sns(), endpoints.sqs(), ALARMS)
+
+
+def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE) -> None:
+    """Make sure that the table of the back-references exists and is ready; paid by the request.
+
+    An existing table is left as it is. Client errors pass through.
+    """
+    dynamodb = endpoints.dynamodb()
+    with suppress(dynamodb.exceptions.ResourceInUseException):
+        dynamodb.create_table(
+            TableName=table,
+            AttributeDefinitions=[
+                {"AttributeName": "item", "AttributeType": "S"},
+                {"AttributeName": "member", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "item", "KeyType": "HASH"},
+                {"AttributeName": "member", "KeyType": "RANGE"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    dynamodb.get_waiter("table_exists").wait(TableName=table)
+
+
+def provision_files(endpoints: AwsEndpoints, bucket: str) -> None:
+    """Make sure of the bucket that collectors read files from. Client errors pass through."""
+    _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
+
+
+def announce_schedules(endpoints: AwsEndpoints, provisioned: ProvisionedResources) -> None:
+    """Have the bucket tell the topic ``schedule-events`` of every put and every removal from now on.
+
+    S3 sends a test event of its own at once.
+    """
+    topic_arn = provisioned.schedule_events.topic_arn
+    policy = _permission("s3.amazonaws.com", "sns:Publish", topic_arn, f"arn:aws:s3:::{provisioned.bucket}")
+    endpoints.sns().set_topic_attributes(TopicArn=topic_arn, AttributeName="Policy", AttributeValue=policy)
+    endpoints.s3().put_bucket_notification_configuration(
+        Bucket=provisioned.bucket,
+        NotificationConfiguration={
+            "TopicConfigurations": [
+                {
+                    "TopicArn": topic_arn,
+                    "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": SOURCE_PREFIX}]}},
+                }
+            ]
+        },
+    )
+
+
+def _ensure_bucket(s3: "S3Client", bucket: str, region: str) -> None:
+    try:
+        if region == "us-east-1":
+            # The one region that S3 does not accept by name here.
+            s3.create_bucket(Bucket=bucket)
+        else:
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        return
+
+
+def _ensure_channel(sns: "SNSClient", sqs: "SQSClient", name: str) -> Channel:
+    topic_arn = sns.create_topic(Name=name)["TopicArn"]
+    dead_letter_url = _ensure_queue(
+        sqs, name + DEAD_SUFFIX, {"MessageRetentionPeriod": str(_DEAD_LETTER_RETENTION_SECONDS)}
+    )
+    queue_url = _ensure_queue(sqs, name, _waiting_and_redrive(_queue_arn(sqs, dead_letter_url)))
+    _subscribe(sns, sqs, topic_arn, queue_url)
+    return Channel(topic_arn, queue_url, dead_letter_url)
+
+
+def _ensure_queue(sqs: "SQSClient", name: str, attributes: Mapping[str, str]) -> str:
+    # Attributes apart: creating an existing queue with other attributes than it has is refused.
+    queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=attributes)  # type: ignore[arg-type]
+    return queue_url
+
+
+def _waiting_and_redrive(dead_letter_arn: str) -> Mapping[str, str]:
+    redrive = {"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": _MAX_RECEIVES}
+    return {
+        "ReceiveMessageWaitTimeSeconds": str(_LONG_POLL_SECONDS),
+        "VisibilityTimeout": str(_VISIBILITY_SECONDS),
+        "RedrivePolicy": json.dumps(redrive),
+    }
+
+
+def _subscribe(sns: "SNSClient", sqs: "SQSClient", topic_arn: str, queue_url: str) -> None:
+    queue_arn = _queue_arn(sqs, queue_url)
+    policy = _permission("sns.amazonaws.com", "sqs:SendMessage", queue_arn, topic_arn)
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+
+
+def _queue_arn(sqs: "SQSClient", queue_url: str) -> str:
+    return sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def _permission(service: str, action: str, resource_arn: str, source_arn: str) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+        "Resource": resource_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

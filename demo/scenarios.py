@@ -1,0 +1,122 @@
+"""What the demonstration shows: what is upstream at the beginning, and what changes afterwards.
+
+Belongs here: the invented broadcaster, a recorded history, an imported guide. Does not belong here: what runs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from random import Random
+
+import orjson
+
+from demo.sample import Sample, make_sample
+from demo.traffic import Change, Traffic
+from schedules_pipeline.connections import utc_now
+from schedules_pipeline.history.guides import describe, import_rules, read_guide
+from schedules_pipeline.history.recorded import (
+    CatalogueUpdated,
+    HistoryEvent,
+    SchedulePut,
+    paced,
+    read_history,
+)
+from schedules_pipeline.settings import load_settings
+
+_OPENING = timedelta(hours=1)
+"""How much of a recorded history is there before the replay begins, so that there is something to coldstart."""
+_LONGEST_VARIABLE = 100_000
+"""Characters. The system takes some 131,000; the names of more services than that are guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is upstream at the beginning, and what changes: each change with how long to wait before it.
+    ``settings``: what the pipeline's environment has to say besides, for this to be shown. ``introduction`` is said
+    before anything starts, ``at_the_end`` after the last change.
+    """
+
+    opening: Sample
+    changes: Iterator[tuple[float, Change]]
+    first_date: date
+    settings: Mapping[str, str] = field(default_factory=dict)
+    introduction: Sequence[str] = ()
+    at_the_end: str = "That was the last change; what is still published is shown until Ctrl-C."
+
+
+def invented(now: datetime, changes_per_minute: float) -> Scenario:
+    """Fourteen days of an invented broadcaster from the day before yesterday, and a change every few seconds."""
+    first = now.date() - timedelta(days=2)
+    sample = make_sample(first)
+    traffic = Traffic(sample, Random(now.date().toordinal())).changes(utc_now)
+    pauses = Random(1)
+    changes = ((pauses.expovariate(changes_per_minute / 60), change) for change in traffic)
+    first_date = min(day for _, day in sample.schedules)
+    # The days on which the clocks change may be months ago.
+    keep_all = {"SCHEDULES_RETENTION_DAYS": str((now.date() - first_date).days)}
+    return Scenario(sample, changes, first_date, keep_all)
+
+
+def recorded(path: Path, speed: float, now: datetime) -> Scenario:
+    """A recorded history: its first hour is the opening, the rest is replayed so many times as fast."""
+    events = read_history(path)
+    first = next(events)
+    opening = Sample({}, {})
+    later: Iterator[HistoryEvent] = iter(())
+    for event in chain([first], events):
+        if event.at >= first.at + _OPENING:
+            later = chain([event], events)
+            break
+        _put(opening, event)
+    # What was recorded long ago is past every horizon.
+    keep_everything = {"SCHEDULES_RETENTION_DAYS": "0"}
+    first_date = first.at.date() - timedelta(days=1)
+    return Scenario(opening, _replay(later, speed, now), first_date, keep_everything)
+
+
+def imported(path: Path, now: datetime) -> Scenario:
+    """An XMLTV guide, of whatever dates: all of it is there at the beginning, and nothing changes."""
+    guide = read_guide(path, import_rules(load_settings()), now)
+    days = sorted(day for _, day in guide.schedules)
+    settings = {
+        "SCHEDULES_RETENTION_DAYS": "0",
+        "SCHEDULES_DAYS_AHEAD": str(min(max((days[-1] - now.date()).days + 1, 35), 400)),
+    }
+    names = orjson.dumps(guide.names).decode()
+    if len(names) < _LONGEST_VARIABLE:
+        settings["SCHEDULES_SERVICE_NAMES"] = names
+    return Scenario(
+        Sample(guide.catalogue, guide.schedules),
+        iter(()),
+        min(days[0], now.date()) - timedelta(days=1),
+        settings,
+        describe(guide),
+        "Nothing changes by itself in a guide that was imported; it is shown until Ctrl-C.",
+    )
+
+
+def _put(sample: Sample, event: HistoryEvent) -> None:
+    match event:
+        case CatalogueUpdated(pid=pid):
+            sample.catalogue[pid] = event.document
+        case SchedulePut(sid=sid, date=day):
+            sample.schedules[sid, day] = event.document
+
+
+def _replay(events: Iterator[HistoryEvent], speed: float, now: datetime) -> Iterator[tuple[float, Change]]:
+    previous = now
+    for due_at, event in paced(events, speed, now):
+        yield (due_at - previous).total_seconds(), _change(event)
+        previous = due_at
+
+
+def _change(event: HistoryEvent) -> Change:
+    match event:
+        case CatalogueUpdated(pid=pid, type=kind):
+            return Change(f"recorded {event.at:%d %b %H:%M}: {kind} {pid}", {pid: event.document}, {})
+        case SchedulePut(sid=sid, date=day):
+            text = f"recorded {event.at:%d %b %H:%M}: schedule {sid}/{day}"
+            return Change(text, {}, {(sid, day): event.document})
+    raise TypeError(f"no such event: {event!r}")

@@ -1,0 +1,145 @@
+"""A partner's end of a webhook: takes what is posted on loopback, verifies who signed it, and remembers it.
+
+It is what a partner has to write, and uses nothing of ours but the calculation of a signature. Belongs here: that
+end. Does not belong here: who subscribes to it, and what is told of what it received.
+"""
+
+import hmac
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from types import TracebackType
+from typing import Any, Self
+
+from demo.servers import LOOPBACK
+from schedules_pipeline.push.webhook_signature import sign
+
+_PATH = "/changes"
+_TOLERANCE = timedelta(minutes=5)
+"""How old a signature may be, so that what somebody has recorded cannot be sent again later."""
+_MOST_BYTES = 100_000
+_IDS_REMEMBERED = 10_000
+_KEPT_UNTIL_TAKEN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event. ``key``: the schedule as ``sid/date``, "" where it concerns the feed as a whole."""
+
+    kind: str
+    key: str
+    seq: int
+    after: timedelta
+
+
+class Rejected(Exception):
+    """What was posted is not from who it should be."""
+
+
+class WebhookReceiver:
+    """Listens for the length of a ``with`` block, in threads of this process. Nothing is taken before
+    :meth:`trust` has said by which secret it has to be signed.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._secret: bytes | None = None
+        self._lock = Lock()
+        self._received: list[Received] = []
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler_for(self), bind_and_activate=True)
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self._server.server_port}{_PATH}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, name="webhook receiver", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def trust(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def take(self) -> list[Received]:
+        """What has come since this was asked last, in order. If nobody asks, the oldest are forgotten."""
+        with self._lock:
+            received, self._received = self._received, []
+        return received
+
+    def receive(self, headers: dict[str, str], body: bytes) -> None:
+        """Take one in; one that came before is known by its id. Raises :class:`Refused`."""
+        now = self._clock()
+        self._verify(headers, body, now)
+        event = _read(body, now)
+        with self._lock:
+            if (event_id := headers["webhook-id"]) in self._ids:
+                return
+            self._ids[event_id] = None
+            self._received.append(event)
+            del self._received[:-_KEPT_UNTIL_TAKEN]
+            if len(self._ids) > _IDS_REMEMBERED:
+                self._ids.popitem(last=False)
+
+    def _verify(self, headers: dict[str, str], body: bytes, now: datetime) -> None:
+        try:
+            event_id, seconds = headers["webhook-id"], int(headers["webhook-timestamp"])
+            signatures = headers["webhook-signature"].split(" ")
+        except (KeyError, ValueError):
+            raise Rejected("not signed") from None
+        if abs(now.timestamp() - seconds) > _TOLERANCE.total_seconds():
+            raise Rejected("signed too long ago, or in the future")
+        if self._secret is None:
+            raise Rejected("nobody is trusted yet")
+        expected = sign(self._secret, event_id, seconds, body).encode()
+        if not any(hmac.compare_digest(expected, signature.encode()) for signature in signatures):
+            raise Rejected("signed by somebody else")
+
+
+def _read(body: bytes, now: datetime) -> Received:
+    event: dict[str, Any] = json.loads(body)
+    data, at = event["data"], datetime.fromisoformat(event["timestamp"])
+    key = f"{data['sid']}/{data['date']}" if "sid" in data else ""
+    return Received(event["type"], key, data.get("seq", 0), now - at)
+
+
+def _handler_for(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 60
+
+        def do_POST(self) -> None:
+            size = self.headers.get("Content-Length", "")
+            if self.path != _PATH or not size.isdecimal() or int(size) > _MOST_BYTES:
+                self._answer(HTTPStatus.BAD_REQUEST)
+                self.close_connection = True
+                return
+            body = self.rfile.read(int(size))
+            try:
+                receiver.receive({name.lower(): value for name, value in self.headers.items()}, body)
+            except Rejected:
+                self._answer(HTTPStatus.UNAUTHORIZED)
+            else:
+                self._answer(HTTPStatus.NO_CONTENT)
+
+        def _answer(self, status: HTTPStatus) -> None:
+            self.send_response(status)
+            if status is not HTTPStatus.NO_CONTENT:
+                self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the library's name
+            """Said by whoever takes what came."""
+
+    return Handler

@@ -1,1 +1,0 @@
-"""Implementations of the ports on real services; the only rooms that import their clients."""

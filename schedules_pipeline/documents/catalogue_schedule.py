@@ -1,0 +1,236 @@
+"""A service's UTC day for partners who ingest catalogues, after the public description of Amazon's EMBER.
+
+Belongs here: the documents of a day and of its removal, and the manifests that tell which of them to take. Does not
+belong here: how gaps and overlaps are mended (:mod:`~schedules_pipeline.domain.continuous_day`), or who uploads.
+
+The names are those of the description, with one exception: what an ``Airing`` says is ours, since that part could
+not be read. So these are not called EMBER, and nothing here was ever checked against its schema. See
+``docs/formats.md`` for what comes from where.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import orjson
+from lxml import etree
+
+from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
+from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.continuous_day import make_continuous
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.service_guide import ServiceGuide
+
+MEDIA_TYPE = "application/xml"
+SCHEMA = "schedules-catalogue-1"
+"""What a manifest says that its files are; Amazon's own have ``EMBER`` there."""
+
+_LANGUAGE = "en"
+"""No source of ours says in which language its texts are, and here one has to be named."""
+
+
+class _Programme(NamedTuple):
+    programme_id: str
+    tag: str
+    title: str
+    synopses: Synopses = Synopses()
+
+
+# Pids are in lower case, so none of them can be one of these ids.
+_OFF_AIR = _Programme("OFF_AIR", "OffAir", "Off air")
+_NOT_AVAILABLE = _Programme("NOT_AVAILABLE", "Other", BLANKED_TITLE)
+_TO_BE_ANNOUNCED = _Programme("TO_BE_ANNOUNCED", "ToBeAnnounced", UNKNOWN_TITLE)
+
+
+class _Delivery(StrEnum):
+    FULL = "CATALOG_FULL"
+    UPDATE = "CATALOG_UPDATE"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueFile:
+    """A document that a manifest names. ``path``: its key in the bucket. ``is_removal``: the day is to be deleted.
+
+    ``overlapped``: how many showings a later one took time from, so that the day could be continuous.
+    """
+
+    sid: Sid
+    day: date
+    version: int
+    path: str
+    size: int
+    digest: str
+    overlapped: int = 0
+    is_removal: bool = False
+
+
+def render_catalogue_schedules(guides: Sequence[ServiceGuide]) -> bytes:
+    """Each guide is a UTC day of a service, with everything that touches it: the cut ``utc``, by overlap.
+
+    Each day is exactly covered; what runs over midnight is cut there. Equal guides give equal bytes, in whatever
+    order they come. Raises ValueError where a window is no UTC day, or where a day is given twice.
+    """
+    ordered = sorted(guides, key=lambda guide: (guide.sid, guide.window.start))
+    days = [(guide.sid, _utc_day(guide.window)) for guide in ordered]
+    _reject_repeats(days)
+    root = etree.Element("DataCollections")
+    for guide, (_, day) in zip(ordered, days, strict=True):
+        _add_day(root, guide, catalogue_id(guide.sid, day), day)
+    return _write(root)
+
+
+def render_catalogue_removal(sid: Sid, day: date, version: int) -> bytes:
+    """That a day is gone. ``version``: at least that of the latest document of the day, else it is not followed."""
+    root = etree.Element("DataCollections")
+    identity = {"id": catalogue_id(sid, day), "version": str(version)}
+    etree.SubElement(etree.SubElement(root, "ScheduleCatalog", identity), "Delete", identity)
+    return _write(root)
+
+
+def catalogue_id(sid: Sid, day: date) -> str:
+    """As the description suggests it: ``alder_one_north_20260115``."""
+    return f"{sid}_{day.isoformat().replace('-', '')}"
+
+
+def describe_day(guide: ServiceGuide, path: str, document: bytes) -> CatalogueFile:
+    """``document``: what :func:`render_catalogue_schedules` made of this guide alone."""
+    overlapped = make_continuous(guide.window, guide.showings).overlapped
+    return CatalogueFile(
+        guide.sid, _utc_day(guide.window), guide.version, path, len(document), _digest(document), overlapped
+    )
+
+
+def describe_removal(sid: Sid, day: date, version: int, path: str, document: bytes) -> CatalogueFile:
+    """``document``: what :func:`render_catalogue_removal` made."""
+    return CatalogueFile(sid, day, version, path, len(document), _digest(document), is_removal=True)
+
+
+def render_full_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
+    """All there is: what was delivered before and is not named here is to be deleted.
+
+    Raises ValueError where a day is named twice, and where a file is a removal: leaving the day out says it.
+    """
+    if removal := next((file for file in files if file.is_removal), None):
+        raise ValueError(f"{removal.path} removes a day: a full delivery just leaves it out")
+    return _render_manifest(_Delivery.FULL, bucket, files)
+
+
+def render_update_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
+    """What is new, has changed or is removed; everything else stays. Raises ValueError where a day is named twice."""
+    return _render_manifest(_Delivery.UPDATE, bucket, files)
+
+
+def _render_manifest(delivery: _Delivery, bucket: str, files: Sequence[CatalogueFile]) -> bytes:
+    ordered = sorted(files, key=lambda file: (file.sid, file.day))
+    _reject_repeats([(file.sid, file.day) for file in ordered])
+    manifest = {
+        "s3Bucket": bucket,
+        "s3Keys": [file.path for file in ordered],
+        "type": delivery,
+        "schema": SCHEMA,
+        "files": [_file_fields(file) for file in ordered],
+    }
+    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _file_fields(file: CatalogueFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "id": catalogue_id(file.sid, file.day),
+        "sid": file.sid,
+        "date": file.day,
+        "version": file.version,
+        "bytes": file.size,
+        "sha256": file.digest,
+        "overlapped": file.overlapped,
+        "removed": file.is_removal,
+    }
+
+
+def _digest(document: bytes) -> str:
+    return sha256(document).hexdigest()
+
+
+def _utc_day(window: Interval) -> date:
+    day = window.start.astimezone(UTC).date()
+    midnight = datetime.combine(day, time(0), tzinfo=UTC)
+    if window != Interval(midnight, midnight + timedelta(days=1)):
+        raise ValueError(
+            f"{window.start} to {window.end} is no UTC day: cut the guide by it, each day for itself"
+        )
+    return day
+
+
+def _reject_repeats(ordered: Sequence[tuple[Sid, date]]) -> None:
+    for one, other in pairwise(ordered):
+        if one == other:
+            raise ValueError(f"{catalogue_id(*one)} is given twice")
+
+
+def _add_day(root: etree._Element, guide: ServiceGuide, name: str, day: date) -> None:
+    """The programmes of the day are a catalogue of their own: no other day's version is in their way."""
+    slots = make_continuous(guide.window, guide.showings).slots
+    airings = [(slot.interval, _programme(slot.showing)) for slot in slots]
+    identity = {"id": name, "version": str(guide.version)}
+    programmes = etree.SubElement(root, "ProgramCatalog", identity | {"action": "replace"})
+    for _, programme in sorted({programme.programme_id: programme for _, programme in airings}.items()):
+        _add_programme(programmes, programme, guide.version)
+    schedules = etree.SubElement(root, "ScheduleCatalog", identity | {"action": "replace"})
+    references = {"date": day.isoformat(), "stationRef": guide.sid, "programCatalogRef": name}
+    schedule = etree.SubElement(schedules, "Schedule", identity | references)
+    for interval, programme in airings:
+        _add_airing(schedule, interval, programme)
+
+
+def _programme(showing: Showing | None) -> _Programme:
+    if showing is None:
+        return _OFF_AIR
+    if showing.is_blanked:
+        return _NOT_AVAILABLE
+    title = ": ".join(filter(None, map(written, (showing.title, showing.subtitle))))
+    if showing.episode is None or not title:
+        return _TO_BE_ANNOUNCED
+    return _Programme(showing.episode.pid, "Other", title, showing.episode.synopses)
+
+
+def _add_programme(programmes: etree._Element, programme: _Programme, version: int) -> None:
+    identity = {"id": programme.programme_id, "version": str(version)}
+    element = etree.SubElement(programmes, programme.tag, identity)
+    _add_text(element, "Titles", "Title", programme.title)
+    for plural, tag, text in _texts(programme.synopses):
+        _add_text(element, plural, tag, text)
+
+
+def _add_airing(schedule: etree._Element, interval: Interval, programme: _Programme) -> None:
+    """Ours: called as references are elsewhere in the description, and as times are in the one that came before."""
+    times = {"startTime": _instant(interval.start), "endTime": _instant(interval.end)}
+    etree.SubElement(schedule, "Airing", {"programRef": programme.programme_id} | times)
+
+
+def _texts(synopses: Synopses) -> Iterator[tuple[str, str, str]]:
+    """A description, and a synopsis where there is something longer."""
+    short, medium, long = map(written, synopses)
+    description, synopsis = short or medium or long, long or medium
+    if description:
+        yield "Descriptions", "Description", description
+    if synopsis not in ("", description):
+        yield "Synopses", "Synopsis", synopsis
+
+
+def _add_text(parent: etree._Element, plural: str, tag: str, text: str) -> None:
+    attributes = {"language": _LANGUAGE, "default": "true"}
+    etree.SubElement(etree.SubElement(parent, plural), tag, attributes).text = text
+
+
+def _instant(at: datetime) -> str:
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _write(root: etree._Element) -> bytes:
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)

@@ -1,0 +1,137 @@
+"""The schedule documents that the external system writes to S3: parsing and refusing, never writing.
+
+Format: ``{"sid", "date", "published_at", "broadcasts": [...]}`` in JSON; fields we do not know are ignored.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
+from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule, in_order
+from schedules_pipeline.errors import InvalidDocument
+
+MAXIMUM_BROADCASTS = 2_000
+"""More than one a minute for a radio day: nothing real comes near, and it bounds the work of one build."""
+
+_PidField = Annotated[str, AfterValidator(Pid)]
+_OptionalPid = Annotated[str | None, AfterValidator(lambda text: Pid(text) if text else None)]
+
+
+def _written_out(instant: object) -> object:
+    """Refuse a number, and a text that is one: it would be guessed to be seconds or milliseconds."""
+    if not isinstance(instant, str) or instant[4:5] != "-":
+        raise PydanticCustomError("instant", "Input should be a valid datetime, written as a text")
+    return instant
+
+
+def _utc(instant: datetime) -> datetime:
+    """Whole seconds: no output shows more, so a fraction would be a change that nobody can see."""
+    try:
+        return instant.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise ValueError("beyond the years 1 to 9999 in UTC") from error
+
+
+# Not strict, for what is strict refuses every text that a validator has looked at before.
+_Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_utc)]
+
+
+class _BroadcastModel(BaseModel):
+    # Strict, or "no" would be guessed to be a boolean.
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    broadcast_pid: _PidField
+    episode_pid: _OptionalPid = None
+    version_pid: _OptionalPid = None
+    start: _Instant
+    end: _Instant
+    is_repeat: bool = False
+    is_blanked: bool = False
+    is_signed: bool = False
+    is_audio_described: bool = False
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "_BroadcastModel":
+        if self.end <= self.start:
+            raise ValueError(f"broadcast {self.broadcast_pid} ends at or before its start")
+        return self
+
+
+class _ScheduleModel(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    sid: str
+    date: str
+    published_at: _Instant
+    broadcasts: list[_BroadcastModel] = Field(max_length=MAXIMUM_BROADCASTS)
+
+
+def parse_source_document(key: ScheduleKey, content: bytes) -> SourceSchedule:
+    """Read the document that was found under ``key``.
+
+    Raises :class:`InvalidDocument` where it does not parse or validate, repeats a broadcast pid (a
+    partner would show that programme twice), or is of another service or day than its key.
+    """
+    try:
+        model = _ScheduleModel.model_validate_json(content)
+    except ValidationError as error:
+        raise InvalidDocument(f"schedule {key}: {summarise(error)}") from error
+    named = _named_key(model.sid, model.date)
+    if named != key:
+        claimed = f"{model.sid}/{model.date}"[:100]
+        raise InvalidDocument(f"schedule {key}: the document says that it is {claimed!r}")
+    _reject_repeats(key, model.broadcasts)
+    return SourceSchedule(key, model.published_at, in_order([_broadcast(b) for b in model.broadcasts]))
+
+
+def summarise(error: ValidationError) -> str:
+    """The first three complaints on one line, each with its place and at most the start of a wrong value."""
+    complaints = error.errors(include_url=False, include_input=False, include_context=False)
+    shown = [f"{'.'.join(map(str, c['loc'])) or 'document'}: {c['msg']}" for c in complaints[:3]]
+    more = len(complaints) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def _named_key(sid: str, day: str) -> ScheduleKey | None:
+    try:
+        return ScheduleKey(Sid(sid), parse_date(day))
+    except ValueError:
+        return None
+
+
+def _reject_repeats(key: ScheduleKey, broadcasts: list[_BroadcastModel]) -> None:
+    seen: set[str] = set()
+    for broadcast in broadcasts:
+        if broadcast.broadcast_pid in seen:
+            raise InvalidDocument(f"schedule {key}: broadcast {broadcast.broadcast_pid} is listed twice")
+        seen.add(broadcast.broadcast_pid)
+
+
+def _broadcast(model: _BroadcastModel) -> Broadcast:
+    return Broadcast(
+        broadcast_pid=Pid(model.broadcast_pid),
+        version_pid=None if model.is_blanked else _optional_pid(model.version_pid),
+        episode_pid=None if model.is_blanked else _optional_pid(model.episode_pid),
+        start=model.start,
+        end=model.end,
+        is_repeat=model.is_repeat,
+        is_blanked=model.is_blanked,
+        is_signed=model.is_signed,
+        is_audio_described=model.is_audio_described,
+    )
+
+
+def _optional_pid(text: str | None) -> Pid | None:
+    return Pid(text) if text else None

@@ -1,0 +1,202 @@
+"""The schedule of a DVB-I content guide, a TV-Anytime document: ETSI TS 103 770 V1.2.1, clauses 6.5.4 and 6.10.
+
+Belongs here: which field of ours goes into which element of ``urn:tva:metadata:2024``. Does not belong here: how a
+guide is cut (:mod:`~schedules_pipeline.domain.day_cut`), and DVB-I's service list, which we do not make.
+
+DVB-I allows less than TV-Anytime does: what it has no element for is left out, as ``docs/formats.md`` tells.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from schedules_pipeline.documents.image_url import render_image_url
+from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
+from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.service_guide import ServiceGuide
+
+MEDIA_TYPE = "application/xml"
+NAMESPACE = "urn:tva:metadata:2024"
+
+MAXIMUM_TITLE = 80
+MAXIMUM_SYNOPSES = {"short": 90, "medium": 250}
+"""Characters, by table 42 of the standard. A schedule has these two lengths of synopsis and no long one."""
+
+BROADCAST_PID = "broadcast-pid"
+"""The type of the identifier that tells which of our broadcasts an event is."""
+
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_PLACEHOLDERS_LANGUAGE = "en"
+_STILL_IMAGE = "urn:tva:metadata:cs:HowRelatedCS:2012:19"
+_IMAGE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+"""Table 59 takes an image of these two types alone, and wants to be told which."""
+_UNPUBLISHED = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class GuideNaming:
+    """Whose names are given. ``authority``: a domain name that the broadcaster holds, in lower case; ``tag_date``:
+    a day on which it did, ``YYYY[-MM[-DD]]``, the same for ever (RFC 4151). ``language``: that of the texts, BCP 47.
+    """
+
+    authority: str
+    tag_date: str
+    language: str
+
+    def service_id(self, sid: Sid) -> str:
+        """A tag URI, as the ``UniqueIdentifier`` of the service in a DVB-I service list has to be."""
+        return f"tag:{self.authority},{self.tag_date}:{sid}"
+
+    def crid(self, pid: Pid) -> str:
+        return f"crid://{self.authority}/{pid}"
+
+    def programme_crid(self, showing: Showing) -> str:
+        """Of a broadcast that names no episode, a CRID of its own, in a place where no other pid comes to be."""
+        if showing.episode_pid is None:
+            return f"crid://{self.authority}/broadcast/{showing.broadcast_pid}"
+        return self.crid(showing.episode_pid)
+
+
+def render_tv_anytime(
+    guides: Sequence[ServiceGuide], naming: GuideNaming, *, image_url_template: str = ""
+) -> bytes:
+    """The programmes, each once, and a schedule of every service that shows something.
+
+    Equal guides give equal bytes, in whatever order they come. Raises ValueError where a service is given twice.
+    """
+    ordered = sorted(guides, key=lambda guide: guide.sid)
+    _reject_repeats(ordered)
+    document = etree.fromstring(f'<TVAMain xmlns="{NAMESPACE}"/>')
+    document.set(_LANGUAGE, naming.language)
+    description = _add(document, "ProgramDescription")
+    programmes = _add(description, "ProgramInformationTable")
+    for crid, showing in _programmes(ordered, naming).items():
+        _add_programme(programmes, crid, showing, naming, image_url_template)
+    locations = _add(description, "ProgramLocationTable")
+    for guide in ordered:
+        if guide.showings:
+            _add_schedule(locations, guide, naming)
+    return etree.tostring(document, encoding="UTF-8", xml_declaration=True)
+
+
+def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
+    for one, other in pairwise(ordered):
+        if one.sid == other.sid:
+            raise ValueError(f"service {one.sid} is given twice: cut its guide once, over the whole time")
+
+
+def _programmes(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[str, Showing]:
+    """By CRID, a showing of each programme: where they differ, that of the guide which was published last."""
+    oldest_first = sorted(guides, key=lambda guide: guide.published_at or _UNPUBLISHED)
+    return {naming.programme_crid(showing): showing for guide in oldest_first for showing in guide.showings}
+
+
+def _add_programme(
+    table: etree._Element, crid: str, showing: Showing, naming: GuideNaming, image_url_template: str
+) -> None:
+    programme = _add(table, "ProgramInformation", programId=crid)
+    description = _add(programme, "BasicDescription")
+    _add_titles(description, showing)
+    for length, text in _synopses(showing.episode.synopses if showing.episode else Synopses()):
+        _add(description, "Synopsis", text, length=length)
+    if showing.episode:
+        _add_image(description, render_image_url(image_url_template, showing.episode.image_pid))
+    if parent := showing.series or showing.brand:
+        _add(programme, "EpisodeOf", crid=naming.crid(parent.pid))
+
+
+def _add_titles(description: etree._Element, showing: Showing) -> None:
+    """DVB-I takes no programme without a title: one that stands for it is in English, and says so."""
+    title, subtitle = written(showing.title), written(showing.subtitle)
+    if not title:
+        placeholder = BLANKED_TITLE if showing.is_blanked else UNKNOWN_TITLE
+        _add(description, "Title", placeholder, type="main").set(_LANGUAGE, _PLACEHOLDERS_LANGUAGE)
+        return
+    _add(description, "Title", fit(title, MAXIMUM_TITLE), type="main")
+    if subtitle:
+        _add(description, "Title", fit(subtitle, MAXIMUM_TITLE), type="secondary")
+
+
+def _synopses(texts: Synopses) -> Iterator[tuple[str, str]]:
+    """The medium one must be there, even empty; a shorter text stands in for it sooner than one that must be cut."""
+    short, medium, long = map(written, texts)
+    if short:
+        yield "short", fit(short, MAXIMUM_SYNOPSES["short"])
+    yield "medium", fit(medium or short or long, MAXIMUM_SYNOPSES["medium"])
+
+
+def fit(text: str, maximum: int) -> str:
+    """The text if it is no longer than that; else its first words, and an ellipsis that counts too."""
+    if len(text) <= maximum:
+        return text
+    words, _, _ = text[:maximum].rpartition(" ")
+    return f"{words or text[: maximum - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _add_image(description: etree._Element, url: str) -> None:
+    if (kind := _IMAGE_TYPES.get(PurePosixPath(urlsplit(url).path).suffix.lower())) is None:
+        return
+    material = _add(description, "RelatedMaterial")
+    _add(material, "HowRelated", href=_STILL_IMAGE)
+    _add(_add(material, "MediaLocator"), "MediaUri", url, contentType=kind)
+
+
+def _add_schedule(table: etree._Element, guide: ServiceGuide, naming: GuideNaming) -> None:
+    """DVB-I wants every event whole within the schedule: where one straddles the window's edge, it is wider."""
+    start = min(guide.window.start, *(showing.start for showing in guide.showings))
+    end = max(guide.window.end, *(showing.end for showing in guide.showings))
+    identity = {"serviceIDRef": naming.service_id(guide.sid)}
+    schedule = _add(table, "Schedule", **identity, start=render_time(start), end=render_time(end))
+    for showing in guide.showings:
+        _add_event(schedule, showing, naming)
+
+
+def _add_event(schedule: etree._Element, showing: Showing, naming: GuideNaming) -> None:
+    event = _add(schedule, "ScheduleEvent")
+    _add(event, "Program", crid=naming.programme_crid(showing))
+    instance = _add(event, "InstanceDescription")
+    if showing.is_audio_described:
+        _add_audio_description(instance)
+    whose = {"type": BROADCAST_PID, "organization": naming.authority}
+    _add(instance, "OtherIdentifier", showing.broadcast_pid, **whose)
+    _add(event, "PublishedStartTime", render_time(showing.start))
+    _add(event, "PublishedDuration", render_duration(showing.end - showing.start))
+    if showing.is_repeat:
+        _add(event, "FirstShowing", value="false")
+
+
+def _add_audio_description(instance: etree._Element) -> None:
+    """That there is one, and no more: neither its coding nor its language is known to us."""
+    accessibility = _add(_add(instance, "AVAttributes"), "AccessibilityAttributes")
+    _add(_add(accessibility, "AudioDescriptionAttributes"), "AudioAttributes")
+
+
+def render_time(at: datetime) -> str:
+    """In UTC, to the second."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def render_duration(length: timedelta) -> str:
+    """In hours, minutes and seconds, without those that are none: a day of 25 hours is ``PT25H``."""
+    minutes, seconds = divmod(length // timedelta(seconds=1), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "H"), (minutes, "M"), (seconds, "S"))
+    return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
+
+
+def _tag(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"
+
+
+def _add(parent: etree._Element, name: str, text: str = "", /, **attributes: str) -> etree._Element:
+    element = etree.SubElement(parent, _tag(name), attributes)
+    if text:
+        element.text = text
+    return element

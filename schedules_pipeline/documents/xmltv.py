@@ -1,0 +1,172 @@
+"""XMLTV, as partners and their programs take it: written here, valid by ``xmltv.dtd`` and by ``tv_validate_file``.
+
+Belongs here: which field of ours goes into which element, and the ids by which ``xmltv_import`` knows our own
+guides again. Does not belong here: how a guide is cut (:mod:`~schedules_pipeline.domain.day_cut`).
+
+What the format has no place for is left out, but for two things that a viewer cannot do without: they are
+keywords, since the DTD has nothing nearer (:data:`AUDIO_DESCRIBED`, :data:`BLANKED`). No element has a ``lang``,
+for no source of ours says in which language its texts are. Nothing is mended: an overlap or a gap in the
+schedule is one in the guide.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import pairwise
+
+from lxml import etree
+
+from schedules_pipeline.documents.image_url import render_image_url
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.service_guide import ServiceGuide
+
+MEDIA_TYPE = "application/xml"
+GENERATOR = "schedules-pipeline"
+DOCTYPE = '<!DOCTYPE tv SYSTEM "xmltv.dtd">'
+
+BLANKED_TITLE = "Not available"
+UNKNOWN_TITLE = "To be announced"
+"""A slot must have a title: of a blanked broadcast, and of one whose programme is unknown or has no title."""
+
+AUDIO_DESCRIBED = "audio-described"
+BLANKED = "blanked"
+ADVISORY = "advisory"
+"""The system of a rating that is no certificate but a text, as other producers name it."""
+
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, and the control characters that it can but readers take for a wrong encoding."""
+
+
+def render_xmltv(guides: Sequence[ServiceGuide], *, domain: str, image_url_template: str = "") -> bytes:
+    """A guide of these services, each of which is given once: first the channels, then what each of them shows.
+
+    Equal guides give equal bytes: channels are in the order of their ids, and nothing tells when it was rendered.
+    A service that shows nothing is a channel all the same. Raises ValueError where a service is given twice.
+    """
+    ordered = sorted(guides, key=lambda guide: channel_id(guide.sid, domain))
+    _reject_repeats(ordered)
+    out = BytesIO()
+    with etree.xmlfile(out, encoding="UTF-8") as file:
+        file.write_declaration()
+        file.write_doctype(DOCTYPE)
+        with file.element("tv", _attributes(ordered)):
+            file.write("\n")
+            for element in _elements(ordered, domain, image_url_template):
+                file.write(element, pretty_print=True)
+    return out.getvalue() + b"\n"
+
+
+def channel_id(sid: Sid, domain: str) -> str:
+    """As RFC 2838 has it: a name below a domain. It has no underscores, and sids no hyphens, so none is lost."""
+    return f"{sid.replace('_', '-')}.{domain}"
+
+
+def render_time(at: datetime) -> str:
+    """In UTC, with its offset: no reader has to know where the clocks change."""
+    at = at.astimezone(UTC)
+    return f"{at.year:04}{at:%m%d%H%M%S} +0000"
+
+
+def written(text: str) -> str:
+    """The text on one line, without what XML cannot hold; in its place is a space."""
+    return " ".join(_UNWRITABLE.sub(" ", text).split())
+
+
+def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
+    for one, other in pairwise(ordered):
+        if one.sid == other.sid:
+            raise ValueError(f"service {one.sid} is given twice: cut its guide once, over the whole time")
+
+
+def _attributes(guides: Sequence[ServiceGuide]) -> dict[str, str]:
+    """``date`` is when the listings were made, which is when the latest of them was published."""
+    published = [guide.published_at for guide in guides if guide.published_at is not None]
+    date = {"date": render_time(max(published))} if published else {}
+    return date | {"generator-info-name": GENERATOR}
+
+
+def _elements(
+    guides: Sequence[ServiceGuide], domain: str, image_url_template: str
+) -> Iterator[etree._Element]:
+    for guide in guides:
+        channel = etree.Element("channel", id=channel_id(guide.sid, domain))
+        _add(channel, "display-name", written(guide.name) or guide.sid)
+        yield channel
+    for guide in guides:
+        id_of_channel = channel_id(guide.sid, domain)
+        for showing in guide.showings:
+            yield _programme(showing, id_of_channel, domain, image_url_template)
+
+
+def _programme(showing: Showing, channel: str, domain: str, image_url_template: str) -> etree._Element:
+    """The DTD wants the elements in exactly this order."""
+    times = {"start": render_time(showing.start), "stop": render_time(showing.end)}
+    programme = etree.Element("programme", times | {"channel": channel})
+    for tag, text in zip(("title", "sub-title"), _titles(showing), strict=False):
+        _add(programme, tag, text)
+    _add(programme, "desc", _description(showing))
+    for keyword in _keywords(showing):
+        _add(programme, "keyword", keyword)
+    if icon := _icon(showing, image_url_template):
+        etree.SubElement(programme, "icon", src=icon)
+    for number in _numbers(showing):
+        _add(programme, "episode-num", number, system=domain)
+    if showing.is_repeat:
+        etree.SubElement(programme, "previously-shown")
+    if showing.is_signed:
+        etree.SubElement(programme, "subtitles", type="deaf-signed")
+    _add_warning(programme, showing)
+    return programme
+
+
+def _add(parent: etree._Element, tag: str, text: str, **attributes: str) -> None:
+    """Nothing where the text is empty: an element that has no text must not be written."""
+    if text:
+        etree.SubElement(parent, tag, attributes).text = text
+
+
+def _titles(showing: Showing) -> list[str]:
+    """One or two; where the title says nothing that can be written, the sub-title takes its place."""
+    if showing.is_blanked:
+        return [BLANKED_TITLE]
+    return [text for text in map(written, (showing.title, showing.subtitle)) if text] or [UNKNOWN_TITLE]
+
+
+def _description(showing: Showing) -> str:
+    """The longest synopsis there is; the one text that may have more lines than one."""
+    if showing.episode is None:
+        return ""
+    short, medium, long = showing.episode.synopses
+    lines = [(written(line) for line in text.splitlines()) for text in (long, medium, short)]
+    return next((text for text in ("\n".join(filter(None, found)) for found in lines) if text), "")
+
+
+def _keywords(showing: Showing) -> Iterator[str]:
+    if showing.is_audio_described:
+        yield AUDIO_DESCRIBED
+    if showing.is_blanked:
+        yield BLANKED
+
+
+def _icon(showing: Showing, template: str) -> str:
+    image_pid = showing.episode.image_pid if showing.episode else ""
+    return render_image_url(template, image_pid)
+
+
+def _numbers(showing: Showing) -> Iterator[str]:
+    """Our pids, each behind its kind as the DTD proposes for a database of one's own: ``episode/b0000001``."""
+    parent_pids = {
+        "series": showing.series and showing.series.pid,
+        "brand": showing.brand and showing.brand.pid,
+    }
+    pids = {"episode": showing.episode_pid, **parent_pids, "version": showing.version_pid}
+    yield from (f"{kind}/{pid}" for kind, pid in pids.items() if pid)
+    yield f"broadcast/{showing.broadcast_pid}"
+
+
+def _add_warning(programme: etree._Element, showing: Showing) -> None:
+    warning = written(showing.episode.warning_text or "") if showing.episode else ""
+    if warning:
+        _add(etree.SubElement(programme, "rating", system=ADVISORY), "value", warning)

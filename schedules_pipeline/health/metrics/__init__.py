@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, read from the store at each scrape."""

@@ -1,0 +1,103 @@
+"""The collector that Prometheus' client asks at every scrape: all parts side by side, each once.
+
+Everything shown lies in the store, where every process writes it; so it does not matter which process is
+scraped, nor whether one has been restarted.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+
+import structlog
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.core import (
+    Metric as Family,
+)
+from prometheus_client.registry import Collector
+
+from schedules_pipeline.errors import PipelineError
+from schedules_pipeline.health.metrics.asking import Asking
+from schedules_pipeline.health.metrics.parts import Part
+from schedules_pipeline.health.metrics.series import METRICS, Metric, MetricKind, Sample
+from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, Durations
+
+PATIENCE_SECONDS = 8.0
+"""Shorter than the ten seconds that Prometheus waits for a scrape unless told otherwise."""
+
+_BOUNDS = (*map(str, DURATION_BOUNDS), "+Inf")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class PipelineCollector(Collector):
+    """Gives all families of the register at every scrape, those of a part that failed without its samples."""
+
+    def __init__(self, parts: Mapping[str, Part], patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """``patience_seconds``: for how long a scrape waits for all of its parts together."""
+        self._parts = {name: Asking(part, f"scrape-{name}") for name, part in parts.items()}
+        self._patience_seconds = patience_seconds
+
+    def describe(self) -> Iterable[Family]:
+        """What there is, without reading anything: registering a collector asks nobody."""
+        return _families(())
+
+    def collect(self) -> Iterable[Family]:
+        return _families(self._read())
+
+    def _read(self) -> list[Sample]:
+        deadline = time.monotonic() + self._patience_seconds
+        pending = {name: part.ask() for name, part in self._parts.items()}
+        samples: list[Sample] = []
+        for name, answer in pending.items():
+            try:
+                samples += answer.result(max(0.0, deadline - time.monotonic()))
+                failed = False
+            except Exception as error:  # noqa: BLE001 - one part that fails must not take the others along
+                _report(name, error)
+                failed = True
+            samples.append(Sample("schedules_scrape_errors", (name,), failed))
+        return samples
+
+
+def _report(part: str, error: Exception) -> None:
+    """What nobody foresaw is told with its traceback."""
+    foreseen = isinstance(error, PipelineError | TimeoutError)
+    reason = str(error) or "no answer in time"
+    _log.warning("scrape incomplete", part=part, error=reason, exc_info=None if foreseen else error)
+
+
+def _families(samples: Sequence[Sample]) -> list[Family]:
+    by_metric: dict[str, list[Sample]] = {name: [] for name in METRICS}
+    for sample in samples:
+        by_metric[sample.metric].append(sample)
+    return [_family(METRICS[name], found) for name, found in by_metric.items()]
+
+
+def _family(metric: Metric, samples: Sequence[Sample]) -> Family:
+    match metric.kind:
+        case MetricKind.HISTOGRAM:
+            return _histogram(metric, samples)
+        case MetricKind.COUNTER:
+            family: CounterMetricFamily | GaugeMetricFamily = CounterMetricFamily(
+                metric.name, metric.help, labels=metric.labels
+            )
+        case MetricKind.GAUGE:
+            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for sample in samples:
+        if isinstance(sample.value, Durations):
+            raise TypeError(f"{metric.name} is no histogram")
+        family.add_metric(sample.labels, sample.value)
+    return family
+
+
+def _histogram(metric: Metric, samples: Sequence[Sample]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for sample in samples:
+        if not isinstance(sample.value, Durations):
+            raise TypeError(f"{metric.name} is a histogram")
+        buckets = list(zip(_BOUNDS, map(float, accumulate(sample.value.counts)), strict=True))
+        family.add_metric(sample.labels, buckets, sample.value.seconds)
+    return family

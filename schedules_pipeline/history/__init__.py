@@ -1,0 +1,1 @@
+"""Recorded histories of an upstream: reading and writing them, importing and exporting, and XMLTV guides as histories."""

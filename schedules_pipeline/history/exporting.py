@@ -1,0 +1,62 @@
+"""Schedules as a recorded history: what was accepted of their sources, and the catalogue items that they need.
+
+Belongs here: making events of what our store holds, so that a history of them gives the same published content.
+Does not belong here: reading a history (``history``), and putting one into the sources (``importing``).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from demo.sample import render_instant
+from schedules_pipeline.composition import Store
+from schedules_pipeline.documents.accepted_schedule import parse_accepted, read_source
+from schedules_pipeline.documents.catalogue_document import parse_copy
+from schedules_pipeline.domain.catalogue import CatalogueItem
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule
+from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut
+
+
+def export_history(store: Store, keys: Sequence[ScheduleKey], now: datetime) -> Iterator[HistoryEvent]:
+    """The events that would bring about what is published of these schedules, catalogue first, all ``now``.
+
+    Schedules without an accepted source, and items that the catalogue lacks, are passed over.
+    """
+    states = store.schedules.read(keys)
+    held = {key: parse_accepted(s.accepted) for key, s in states.items() if s.accepted is not None}
+    needed: set[Pid] = set().union(*[held[key].episodes() | states[key].ancestors for key in held])
+    for pid, copy in sorted(store.copies.read(sorted(needed)).items()):
+        item = parse_copy(pid, copy)
+        yield CatalogueUpdated(now, _catalogue_document(item), item.kind.value, str(pid))
+    for key, accepted in held.items():
+        yield SchedulePut(now, _schedule_document(read_source(key, accepted)), str(key.sid), key.date)
+
+
+def _catalogue_document(item: CatalogueItem) -> dict[str, Any]:
+    return {
+        "pid": str(item.pid),
+        "type": item.kind.value,
+        "title": item.title,
+        "parent_pid": item.parent_pid,
+        "synopses": item.synopses._asdict(),
+        "image_pid": item.image_pid,
+        "warning_text": item.warning_text,
+    }
+
+
+def _schedule_document(schedule: SourceSchedule) -> dict[str, Any]:
+    return {
+        "sid": str(schedule.key.sid),
+        "date": schedule.key.date.isoformat(),
+        "published_at": render_instant(schedule.published_at),
+        "broadcasts": [_broadcast(broadcast) for broadcast in schedule.broadcasts],
+    }
+
+
+def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
+    return {
+        **broadcast._asdict(),
+        "start": render_instant(broadcast.start),
+        "end": render_instant(broadcast.end),
+    }

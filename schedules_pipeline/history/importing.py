@@ -1,0 +1,137 @@
+"""Puts a recorded history into a bucket and a catalogue keyspace, and announces it on the two queues.
+
+Belongs here: the writing, by the settings of the pipeline, and telling whether those lead off this machine.
+Does not belong here: reading a history (``history``). Unlike ``upstream`` it needs no topic: it speaks to the
+queues themselves, so that any pipeline can be given a history, also one whose bucket announces nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from itertools import count
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import orjson
+
+from demo.sample import render_instant
+from schedules_pipeline.documents.notification import object_key
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, paced
+from schedules_pipeline.publishing.ports.upstream import NotificationQueue
+from schedules_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from redis import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a history goes to, and who is told."""
+
+    s3: "S3Client"
+    bucket: str
+    redis: "Redis"
+    catalogue_prefix: str
+    schedule_queue: NotificationQueue
+    catalogue_queue: NotificationQueue
+
+
+def connect_destination(
+    settings: Settings, schedule_queue: NotificationQueue, catalogue_queue: NotificationQueue
+) -> Destination:
+    """By the settings of the pipeline; connects at the first command."""
+    from redis import Redis
+
+    from schedules_pipeline.upstream.clients import s3_client
+
+    return Destination(
+        s3_client(settings.aws_region, settings.aws_endpoint_url),
+        settings.schedule_bucket,
+        Redis.from_url(_catalogue_url(settings)),
+        settings.catalogue_prefix,
+        schedule_queue,
+        catalogue_queue,
+    )
+
+
+def find_addresses_elsewhere(settings: Settings) -> list[str]:
+    """The settings by which the sources are not on this machine, each with its host; none where all are."""
+    found = []
+    if not _is_loopback(settings.aws_endpoint_url or ""):
+        where = urlsplit(settings.aws_endpoint_url or "").hostname or "AWS itself"
+        found.append(f"SCHEDULES_AWS_ENDPOINT_URL ({where})")
+    if not _is_loopback(_catalogue_url(settings)):
+        name = "CATALOGUE_REDIS_URL" if settings.catalogue_redis_url else "REDIS_URL"
+        found.append(f"SCHEDULES_{name} ({urlsplit(_catalogue_url(settings)).hostname})")
+    return found
+
+
+def import_history(
+    events: Iterable[HistoryEvent],
+    destination: Destination,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+    speed: float | None = None,
+    on_written: Callable[[HistoryEvent], None] = lambda _: None,
+) -> None:
+    """Write every event, then announce it: at once, or at ``speed`` times the recorded pace."""
+    numbered = count(1)
+    for due_at, event in _timed(events, speed, clock()):
+        if due_at is not None:
+            sleep(max(0.0, (due_at - clock()).total_seconds()))
+        _write(event, destination, next(numbered), clock())
+        on_written(event)
+
+
+def _timed(
+    events: Iterable[HistoryEvent], speed: float | None, now: datetime
+) -> Iterable[tuple[datetime | None, HistoryEvent]]:
+    """Each event with the instant at which it is due, None for at once."""
+    return ((None, event) for event in events) if speed is None else paced(events, speed, now)
+
+
+def _write(event: HistoryEvent, to: Destination, number: int, now: datetime) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+    from redis.exceptions import RedisError
+
+    try:
+        _put(event, to, number, now)
+    except (BotoCoreError, ClientError, RedisError) as error:
+        raise ServiceError(f"event {number} could not be written: {error}") from error
+
+
+def _put(event: HistoryEvent, to: Destination, number: int, now: datetime) -> None:
+    content = orjson.dumps(event.document)
+    match event:
+        case CatalogueUpdated(type=kind, pid=pid):
+            to.redis.set(to.catalogue_prefix + pid, content)
+            at = render_instant(now)
+            to.catalogue_queue.send(
+                [_text({"action": "UPDATE", "type": kind, "pid": pid, "seq": number, "at": at})]
+            )
+        case SchedulePut(sid=sid, date=day):
+            name = object_key(ScheduleKey(Sid(sid), day))
+            to.s3.put_object(Bucket=to.bucket, Key=name, Body=content, ContentType="application/json")
+            to.schedule_queue.send([_text({"sid": sid, "date": day.isoformat()})])
+
+
+def _text(fields: dict[str, object]) -> str:
+    return orjson.dumps(fields).decode()
+
+
+def _catalogue_url(settings: Settings) -> str:
+    return (settings.catalogue_redis_url or settings.redis_url).get_secret_value()
+
+
+def _is_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "unix" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,121 @@
+"""Judges how the schedules stand against the old system, and whether partners may be switched. Pure.
+
+A report never looks better than it is: a comparison of another version than the one that is there counts as
+none, a schedule that was never compared as not comparable, and where little or nothing could be compared,
+or where the comparison or the old system is stale, that is an objection of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports.parity import ParityPoint, Requirements, Standing, Tally, render_share
+
+_COMPARED_WITHIN = timedelta(minutes=5)
+_CLOCKS_DIFFER_BY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a report is decided on. ``heads`` are the latest changes, removals included."""
+
+    heads: Mapping[ScheduleKey, Change]
+    legacy: frozenset[ScheduleKey]
+    comparisons: Mapping[ScheduleKey, Comparison]
+    refreshed_at: str
+    compared_refresh: str
+    trend: tuple[ParityPoint, ...]
+
+    @property
+    def published(self) -> set[ScheduleKey]:
+        return {key for key, change in self.heads.items() if not change.is_removal}
+
+
+def find_standing(key: ScheduleKey, evidence: Evidence) -> Standing:
+    """What the latest comparison says of the version that is there now. Pure."""
+    comparison = evidence.comparisons.get(key)
+    if comparison is None:
+        return Standing(key, Verdict.NOT_COMPARABLE, "not compared yet")
+    head = evidence.heads.get(key)
+    if comparison.seq != (0 if head is None else head.seq):
+        return Standing(key, Verdict.NOT_COMPARABLE, "ours is another version than the one compared")
+    return Standing(
+        key, comparison.verdict, comparison.reason, comparison.difference_count, comparison.differences
+    )
+
+
+def find_objections(
+    overall: Tally, evidence: Evidence, requirements: Requirements, now: datetime
+) -> list[str]:
+    """Why partners should not be switched now, a sentence each. Pure."""
+    found = [*_of_refreshes(evidence, requirements, now)]
+    if overall.share is None:
+        return [*found, "no schedule could be compared with the old system"]
+    if overall.coverage < requirements.compared_share:
+        found.append(
+            f"only {render_share(overall.coverage)} of {overall.schedules:,} schedules could be compared; "
+            f"{render_share(requirements.compared_share)} are required"
+        )
+    if overall.share < requirements.matching_share:
+        found.append(
+            f"{overall.comparable - overall.matching:,} of {overall.comparable:,} comparable schedules "
+            f"differ; {render_share(requirements.matching_share)} must match"
+        )
+    return found
+
+
+def _of_refreshes(evidence: Evidence, requirements: Requirements, now: datetime) -> list[str]:
+    """Whether the old system is alive, and whether its latest refresh is the one that was compared."""
+    refreshed, compared = _instant(evidence.refreshed_at), _instant(evidence.compared_refresh)
+    longest = timedelta(minutes=requirements.refresh_minutes)
+    if refreshed is None:
+        return ["the old system does not say when it has refreshed"]
+    if refreshed > now + _CLOCKS_DIFFER_BY:
+        return [f"the old system says that it will refresh in the future, at {refreshed.isoformat()}"]
+    found = []
+    if now - refreshed > longest:
+        found.append(f"the old system has not refreshed for {_render_age(now - refreshed)}")
+    if compared is None:
+        found.append("no refresh of the old system was ever compared")
+    elif compared != refreshed and (now - refreshed > _COMPARED_WITHIN or now - compared > longest):
+        found.append(
+            f"stale: the refresh of {refreshed.isoformat(timespec='seconds')} was not compared; the latest "
+            f"that was is {_render_age(now - compared)} old"
+        )
+    return found
+
+
+def find_remarks(overall: Tally, evidence: Evidence, now: datetime) -> list[str]:
+    """What is no objection, and worth knowing."""
+    found = []
+    refreshed = _instant(evidence.refreshed_at)
+    if refreshed is not None:
+        found.append(f"the old system last refreshed {_render_age(now - refreshed)} ago")
+    if evidence.refreshed_at != evidence.compared_refresh and evidence.compared_refresh:
+        found.append("it has refreshed since the comparison that this report is based on")
+    if left := overall.schedules - overall.comparable:
+        found.append(
+            f"{left:,} of {overall.schedules:,} schedules could not be compared and count for neither"
+        )
+    return found
+
+
+def _instant(text: str) -> datetime | None:
+    """The old system's own words as an instant; None where they are none."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
+
+
+def _render_age(age: timedelta) -> str:
+    """In the unit that a reader would choose."""
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} seconds"

@@ -1,0 +1,99 @@
+"""The tables of the parity report, by pandas: by service, by date, by field, by reason. Pure.
+
+A module of its own, imported only where a report is made: pandas takes longer to import than all the rest of
+the pipeline, and a publisher that is started should not wait for it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from schedules_pipeline.migration.judge_parity import Evidence, find_objections, find_remarks, find_standing
+from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.migration.ports.parity import FieldTally, ParityReport, Requirements, Standing, Tally
+
+_MOST_WORST = 100
+_MOST_REASON_CHARACTERS = 200
+_COLUMNS = ["sid", "date", "verdict", "comparable", "matching"]
+
+
+def tabulate(evidence: Evidence, requirements: Requirements, now: datetime) -> ParityReport:
+    """The whole report, from what was gathered. Pure."""
+    everything = sorted(evidence.published | evidence.legacy)
+    standings = tuple(find_standing(key, evidence) for key in everything)
+    frame = _frame(standings)
+    overall = _tally("all", frame)
+    not_comparable = [s for s in standings if not s.is_comparable]
+    return ParityReport(
+        at=now,
+        requirements=requirements,
+        overall=overall,
+        verdicts={v: int((frame["verdict"] == v.value).sum()) for v in Verdict},
+        objections=tuple(find_objections(overall, evidence, requirements, now)),
+        remarks=tuple(find_remarks(overall, evidence, now)),
+        refreshed_at=evidence.refreshed_at,
+        compared_refresh=evidence.compared_refresh,
+        by_service=_tallies(frame, "sid"),
+        by_date=_tallies(frame, "date"),
+        by_field=_tally_fields(standings),
+        reasons=_count_reasons(not_comparable),
+        worst=_worst(standings),
+        only_ours=tuple(sorted(evidence.published - evidence.legacy)),
+        only_theirs=tuple(sorted(evidence.legacy - evidence.published)),
+        standings=standings,
+        trend=evidence.trend,
+    )
+
+
+def _frame(standings: Sequence[Standing]) -> pd.DataFrame:
+    """A row for each schedule."""
+    rows = [
+        (
+            str(s.key.sid),
+            s.key.date.isoformat(),
+            s.verdict.value,
+            s.is_comparable,
+            s.verdict is Verdict.MATCHES,
+        )
+        for s in standings
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _tally(name: str, frame: pd.DataFrame) -> Tally:
+    return Tally(name, len(frame), int(frame["comparable"].sum()), int(frame["matching"].sum()))
+
+
+def _tallies(frame: pd.DataFrame, by: str) -> tuple[Tally, ...]:
+    """A tally for each value of a column, in the values' order."""
+    return tuple(_tally(str(name), group) for name, group in frame.groupby(by, sort=True))
+
+
+def _tally_fields(standings: Sequence[Standing]) -> tuple[FieldTally, ...]:
+    """By field and service, the most frequent first; of the differences that the comparisons keep."""
+    rows = [(d[1], str(s.key.sid), str(s.key)) for s in standings for d in s.differences]
+    if not rows:
+        return ()
+    frame = pd.DataFrame(rows, columns=["field", "sid", "key"])
+    counted: Any = frame.groupby(["field", "sid"])["key"].agg(["nunique", "size"]).reset_index()
+    counted = counted.sort_values(["nunique", "size", "field", "sid"], ascending=[False, False, True, True])
+    return tuple(
+        FieldTally(field, sid, int(schedules), int(differences))
+        for field, sid, schedules, differences in counted.itertuples(index=False)
+    )
+
+
+def _count_reasons(standings: Sequence[Standing]) -> tuple[tuple[str, int], ...]:
+    """Why schedules could not be compared, the most frequent reason first."""
+    reasons = pd.Series([s.reason[:_MOST_REASON_CHARACTERS] for s in standings], dtype="object")
+    counted = reasons.value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
+    return tuple((str(reason), int(count)) for reason, count in counted.items())
+
+
+def _worst(standings: Sequence[Standing]) -> tuple[Standing, ...]:
+    """Those that differ, standing differences before suspected ones, the most differences first."""
+    differing = [s for s in standings if s.verdict in (Verdict.DIFFERS, Verdict.SUSPECTED)]
+    differing.sort(key=lambda s: (s.verdict is not Verdict.DIFFERS, -s.difference_count, s.key))
+    return tuple(differing[:_MOST_WORST])

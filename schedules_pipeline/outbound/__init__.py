@@ -1,0 +1,1 @@
+"""What is sent outside: webhooks, SNS notices, delivered files, report files."""

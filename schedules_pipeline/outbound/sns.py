@@ -1,0 +1,43 @@
+"""Tells of alarms through an SNS topic."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.incidents import Notice
+from schedules_pipeline.health.notice import render_notice, render_subject
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+class SnsNotifier:
+    """Implements :class:`~schedules_pipeline.health.ports.incidents.Notifier`. Name, phase and severity are attributes of
+    the message as well, so that a subscription can filter by them.
+    """
+
+    channel = "sns"
+
+    def __init__(self, client: "SNSClient", topic_arn: str, runbook: str) -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+        self._runbook = runbook
+
+    def send(self, notice: Notice) -> None:
+        attributes = {
+            "name": notice.name.value,
+            "phase": notice.phase.value,
+            "severity": notice.severity.value,
+        }
+        try:
+            self._client.publish(
+                TopicArn=self._topic_arn,
+                Subject=render_subject(notice),
+                Message=render_notice(notice, self._runbook).decode(),
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                },
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceError(f"topic {self._topic_arn}: {error}") from error

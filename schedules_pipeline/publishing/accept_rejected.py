@@ -1,0 +1,117 @@
+"""Lets an operator accept a schedule document that was refused for having lost too many broadcasts.
+
+The confirmation is noted in the refusal, by the digest of the broadcasts that the operator was shown; the build
+itself then accepts them, as it would after a second put. So nothing but those very broadcasts can pass.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from schedules_pipeline.documents.accepted_schedule import accept, parse_accepted
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.documents.source_document import parse_source_document
+from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ContentError
+from schedules_pipeline.publishing.judge_source import Rejected, can_be_confirmed, judge_source
+from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
+from schedules_pipeline.publishing.ports.schedules import ScheduleStore
+from schedules_pipeline.publishing.ports.upstream import ScheduleSource, SourceObject
+from schedules_pipeline.publishing.publish import Publisher
+from schedules_pipeline.publishing.rebuild import BatchResult
+
+
+class CannotBeAccepted(ContentError):
+    """There is nothing to confirm; the message says what there is instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A document as it is now in the source, that would replace what is held. ``lost`` are the published
+    broadcasts that it lacks, as partners see them.
+    """
+
+    key: ScheduleKey
+    rejection: Rejection
+    held_count: int
+    new_count: int
+    lost: tuple[Mapping[str, Any], ...]
+
+
+class RejectedDocuments:
+    def __init__(
+        self,
+        schedules: ScheduleStore,
+        source: ScheduleSource,
+        rejected: RejectionStore,
+        publisher: Publisher,
+        clock: Clock,
+        smallest_share: float,
+    ) -> None:
+        self._schedules = schedules
+        self._source = source
+        self._rejected = rejected
+        self._publisher = publisher
+        self._clock = clock
+        self._smallest_share = smallest_share
+
+    def propose(self, key: ScheduleKey) -> Proposal:
+        """Fetch the document again, and say what accepting it would cost. Changes nothing.
+
+        Raises :class:`CannotBeAccepted` where it is not refused, or not for being shrunken.
+        """
+        if not self._rejected.find([str(key)]):
+            raise CannotBeAccepted(f"{key}: no document of it is refused")
+        found, held = self._fetch(key), self._held(key)
+        rejection = self._judge(key, found, len(held))
+        new = accept(parse_source_document(key, found.content)).broadcast_pids
+        return Proposal(key, rejection, len(held), len(new), self._lost(key, frozenset(new)))
+
+    def accept(self, proposal: Proposal, cause: Cause) -> BatchResult:
+        """Confirm what was proposed, and build it now.
+
+        Raises :class:`CannotBeAccepted` where the source has other broadcasts by now, or where they were
+        refused once more because another build had begun before.
+        """
+        key, digest = proposal.key, proposal.rejection.digest
+        if self.propose(key).rejection.digest != digest:
+            raise CannotBeAccepted(f"{key}: the source has another document by now; look at it again")
+        self._rejected.keep({str(key): replace(proposal.rejection, confirmed_digest=digest)})
+        batch = self._publisher.rebuild_from_sources([key], cause)
+        if not batch.failed and self._rejected.find([str(key)]):
+            raise CannotBeAccepted(f"{key}: another build was at it at the same moment; accept it again")
+        return batch
+
+    def _fetch(self, key: ScheduleKey) -> SourceObject:
+        found = self._source.fetch([key])[key]
+        if found is None:
+            raise CannotBeAccepted(f"{key}: the source has no document any more, which removes the schedule")
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _held(self, key: ScheduleKey) -> list[str]:
+        accepted = self._schedules.read([key])[key].accepted
+        return [] if accepted is None else list(parse_accepted(accepted).broadcast_pids)
+
+    def _judge(self, key: ScheduleKey, found: SourceObject, held_count: int) -> Rejection:
+        match judge_source(key, found, held_count, None, self._smallest_share, self._clock()):
+            case Rejected(rejection) if can_be_confirmed(rejection):
+                return rejection
+            case Rejected(rejection):
+                raise CannotBeAccepted(
+                    f"it is not valid, so its owner has to put another one: {rejection.reason}"
+                )
+            case _:
+                raise CannotBeAccepted(f"{key}: its document is acceptable by now; rebuild it")
+
+    def _lost(self, key: ScheduleKey, kept: frozenset[str]) -> tuple[Mapping[str, Any], ...]:
+        document = self._schedules.documents([key]).get(key)
+        if document is None:
+            return ()
+        shown = orjson.loads(split_document(document)[1])
+        return tuple(broadcast for broadcast in shown if broadcast["broadcast_pid"] not in kept)

@@ -1,0 +1,159 @@
+"""Checks what is published, by looking at what is stored rather than at what the build believed.
+
+Each check answers for one schedule. None passes silently: one that has nothing to look at says so.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.dependencies import dependencies
+from schedules_pipeline.domain.findings import Finding, find_timing_concerns, find_unresolved
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.errors import InvalidRecord
+from schedules_pipeline.publishing.ports.catalogue import CopyStore
+from schedules_pipeline.publishing.ports.references import ReferenceIndex
+from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
+from schedules_pipeline.publishing.ports.schedules import ScheduleState, ScheduleStore
+from schedules_pipeline.publishing.ports.work import WorkQueue
+
+_SHOWN_FINDINGS = 20
+
+
+class CheckName(StrEnum):
+    IS_BUILT = "is_built"
+    SOURCE_ACCEPTED = "source_accepted"
+    REFERENCES_RESOLVED = "references_resolved"
+    NO_GAPS_OR_OVERLAPS = "no_gaps_or_overlaps"
+    INDEX_COMPLETE = "index_complete"
+    MATCHES_LEGACY = "matches_legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """``is_error`` tells a failure that is ours to mend from one that is worth a look."""
+
+    name: CheckName
+    passed: bool
+    summary: str
+    is_error: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What was accepted of one schedule, and the broadcasts that it was rendered from."""
+
+    accepted: AcceptedSchedule
+    broadcasts: Sequence[Broadcast]
+
+
+class ScheduleChecker:
+    def __init__(
+        self,
+        schedules: ScheduleStore,
+        copies: CopyStore,
+        references: ReferenceIndex,
+        rejected: RejectionStore,
+        work: WorkQueue,
+        calendar: BroadcastCalendar,
+    ) -> None:
+        self._schedules = schedules
+        self._copies = copies
+        self._references = references
+        self._rejected = rejected
+        self._work = work
+        self._calendar = calendar
+
+    def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
+        """All checks but the comparison with the old system, of those that have an accepted source."""
+        states = {key: s for key, s in self._schedules.read(keys).items() if s.accepted is not None}
+        sources, unreadable = _read_sources(states)
+        entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
+        pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
+        unknown = set(pids) - self._copies.read(pids).keys()
+        lacking = self._references.missing(entries)
+        rejections = self._rejected.find([str(key) for key in sources])
+        set_aside = self._work.set_aside()
+        return unreadable | {
+            key: [
+                is_built(set_aside.get(key)),
+                source_accepted(rejections.get(str(key))),
+                _references_resolved(source.accepted, states[key], unknown),
+                self._no_gaps_or_overlaps(key, source.broadcasts),
+                _index_complete(len(entries[key]), len(lacking.get(key, ()))),
+            ]
+            for key, source in sources.items()
+        }
+
+    def _no_gaps_or_overlaps(self, key: ScheduleKey, broadcasts: Sequence[Broadcast]) -> CheckResult:
+        findings = find_timing_concerns(broadcasts, self._calendar.window(key))
+        return _from_findings(
+            CheckName.NO_GAPS_OR_OVERLAPS, findings, f"{len(broadcasts)} broadcasts, one after the other"
+        )
+
+
+def _read_sources(
+    states: Mapping[ScheduleKey, ScheduleState],
+) -> tuple[dict[ScheduleKey, _Source], dict[ScheduleKey, list[CheckResult]]]:
+    """What was accepted of each; where that does not read back, the failed check that says so."""
+    sources, unreadable = {}, {}
+    for key, state in states.items():
+        try:
+            accepted = parse_accepted(state.accepted or b"")
+            sources[key] = _Source(accepted, read_source(key, accepted).broadcasts)
+        except InvalidRecord as error:
+            summary = f"what was accepted does not read back, rebuild it from its source: {error}"
+            unreadable[key] = [CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)]
+    return sources, unreadable
+
+
+def is_built(reason: str | None) -> CheckResult:
+    """The check of that name; ``reason`` is why the schedule was set aside, None where it was not."""
+    if reason is None:
+        return CheckResult(CheckName.IS_BUILT, True, "its latest build succeeded")
+    summary = f"set aside after too many failures: {reason[:500]}"
+    return CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)
+
+
+def source_accepted(rejection: Rejection | None) -> CheckResult:
+    """The check of that name; the refusal of the latest source document, None where it was accepted."""
+    if rejection is None:
+        return CheckResult(CheckName.SOURCE_ACCEPTED, True, "the latest source document is the one shown")
+    facts = {"refused_at": rejection.refused_at.isoformat(), "excerpt": rejection.excerpt[:500]}
+    return CheckResult(
+        CheckName.SOURCE_ACCEPTED, False, f"the last good one stays: {rejection.reason}", facts=facts
+    )
+
+
+def _references_resolved(
+    accepted: AcceptedSchedule, state: ScheduleState, unknown: Iterable[Pid]
+) -> CheckResult:
+    findings = find_unresolved(accepted.shown(), state.ancestors, set(unknown))
+    known = len(accepted.episodes()) + len(state.ancestors)
+    return _from_findings(CheckName.REFERENCES_RESOLVED, findings, f"all {known} references are known")
+
+
+def _index_complete(wanted: int, lacking: int) -> CheckResult:
+    if lacking:
+        summary = f"{lacking} of {wanted} entries are missing: rebuild this schedule from its sources"
+        return CheckResult(CheckName.INDEX_COMPLETE, False, summary, is_error=True)
+    return CheckResult(CheckName.INDEX_COMPLETE, True, f"all {wanted} entries are there")
+
+
+def _from_findings(name: CheckName, findings: Sequence[Finding], well: str) -> CheckResult:
+    if not findings:
+        return CheckResult(name, True, well)
+    shown = [
+        {"concern": f.concern.value, "broadcast": f.broadcast_pid or "", "detail": f.detail}
+        for f in findings[:_SHOWN_FINDINGS]
+    ]
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.concern.value] = counts.get(finding.concern.value, 0) + 1
+    summary = ", ".join(f"{count} × {concern}" for concern, count in counts.items())
+    return CheckResult(name, False, summary, facts={"findings": shown})

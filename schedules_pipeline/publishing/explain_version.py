@@ -1,0 +1,146 @@
+"""Says why a version of a schedule was published, how it differs from the one before, and what else was touched.
+
+Belongs here: finding that out, from the history of the schedule and the change feed. Does not belong here: how
+it is shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+from typing import Any
+
+import orjson
+
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.diff import Difference, diff
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ContentError
+from schedules_pipeline.publishing.ports.feed import ChangeFeed
+from schedules_pipeline.publishing.ports.versions import VersionStore
+
+LOOKED_ON_FOR = timedelta(minutes=10)
+"""How long after a version the feed is searched for others of the same event."""
+
+CLOCKS_DIFFER_BY = timedelta(seconds=30)
+"""How far the clocks of a queue, of Redis and of a publisher may be apart."""
+
+MOST_ROWS = 20_000
+"""After so many rows of the feed the search ends, found or not."""
+
+_ROWS_AT_ONCE = 1_000
+
+
+class NoSuchVersion(ContentError):
+    """The version was never published, or is no longer listed, or its document is no longer kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Version ``before`` against version ``after``: in the differences ``ours`` is what came after. ``before``
+    is 0 where there was nothing before.
+    """
+
+    before: int
+    after: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedVersions:
+    """The other versions of the same events, in the order of the feed. ``stopped_at`` is where the search ended
+    early, None where it reached its end. ``goes_back`` says whether the feed still has the version itself.
+    """
+
+    versions: tuple[Change, ...] = ()
+    stopped_at: datetime | None = None
+    goes_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``change`` holds the causes, with the fields that changed. ``comparison`` is None where a document is no
+    longer kept.
+    """
+
+    change: Change
+    comparison: Comparison | None
+    touched: AffectedVersions
+
+
+class VersionExplainer:
+    def __init__(self, history: VersionStore, feed: ChangeFeed) -> None:
+        self._history = history
+        self._feed = feed
+
+    def compare(self, key: ScheduleKey, after: int | None = None, before: int | None = None) -> Comparison:
+        """Compare two versions: by default the latest, and the one before the other.
+
+        Raises :class:`NoSuchVersion`.
+        """
+        versions = self._versions(key)
+        later = self._version(versions, key, after)
+        earlier = later.seq - 1 if before is None else self._version(versions, key, before).seq
+        by_seq = {version.seq: version for version in versions}
+        old, new = (self._broadcasts(key, seq, by_seq.get(seq)) for seq in (earlier, later.seq))
+        return Comparison(earlier, later.seq, tuple(diff(new, old)))
+
+    def explain(self, key: ScheduleKey, seq: int | None = None) -> Explanation:
+        """Explain one version, by default the latest. Raises :class:`NoSuchVersion`."""
+        change = self._version(self._versions(key), key, seq)
+        try:
+            comparison = self.compare(key, change.seq)
+        except NoSuchVersion:
+            comparison = None
+        return Explanation(change, comparison, self._find_touched(change))
+
+    def _versions(self, key: ScheduleKey) -> Sequence[Change]:
+        if versions := self._history.versions(key):
+            return versions
+        raise NoSuchVersion(f"{key}: nothing was ever published, or its history is over")
+
+    def _version(self, versions: Sequence[Change], key: ScheduleKey, seq: int | None) -> Change:
+        if seq is None:
+            return versions[0]
+        found = next((version for version in versions if version.seq == seq), None)
+        if found is None:
+            listed = f"{versions[-1].seq} to {versions[0].seq}"
+            raise NoSuchVersion(f"{key} has no version {seq}: listed are {listed}")
+        return found
+
+    def _broadcasts(self, key: ScheduleKey, seq: int, version: Change | None) -> list[dict[str, Any]]:
+        """What partners saw as that version: nothing before the first, and nothing after a removal."""
+        if seq == 0 or (version is not None and version.is_removal):
+            return []
+        document = self._history.document(key, seq)
+        if document is None:
+            raise NoSuchVersion(f"{key}: the document of version {seq} is no longer kept")
+        broadcasts: list[dict[str, Any]] = orjson.loads(split_document(document)[1])
+        return broadcasts
+
+    def _find_touched(self, change: Change) -> AffectedVersions:
+        """The other versions that some event of this one is a cause of."""
+        events = {cause.event_id for cause in change.causes}
+        if not events:
+            return AffectedVersions()
+        begin = min(cause.notified_at for cause in change.causes) - CLOCKS_DIFFER_BY
+        end = change.published_at + LOOKED_ON_FOR
+        until_the_end = takewhile(lambda row: row.published_at <= end, self._rows_since(begin))
+        rows = list(islice(until_the_end, MOST_ROWS + 1))
+        stopped_at = rows[-1].published_at if len(rows) > MOST_ROWS else None
+        found = [row for row in rows[:MOST_ROWS] if _shares(row, events)]
+        others = [row for row in found if (row.key, row.seq) != (change.key, change.seq)]
+        return AffectedVersions(
+            tuple(others), stopped_at, goes_back=stopped_at is not None or len(others) < len(found)
+        )
+
+    def _rows_since(self, begin: datetime) -> Iterator[Change]:
+        position = self._feed.position_before(begin)
+        while entries := self._feed.read_after(position, _ROWS_AT_ONCE):
+            yield from (entry.change for entry in entries)
+            position = entries[-1].position
+
+
+def _shares(row: Change, events: set[str]) -> bool:
+    return any(cause.event_id in events for cause in row.causes)

@@ -1,0 +1,119 @@
+"""The coldstart on Redis: a hash of how it stands, and a sorted set of what is left to build."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink, Script
+
+_REQUEST = TypeAdapter(Request)
+_LISTED_AT_ONCE = 1_000
+_PLACES = 10_000_000
+"""More than a shard ever has: places in the order are shard × this + position."""
+
+
+class RedisColdstartStore:
+    """Implements :class:`~schedules_pipeline.maintenance.ports.coldstart.ColdstartStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.coldstart
+        self._open, self._lead = link.script("open_coldstart"), link.script("lead_coldstart")
+        self._list, self._begin = link.script("list_coldstart"), link.script("begin_coldstart")
+        self._take, self._built = link.script("take_coldstart"), link.script("built_coldstart")
+        self._settle = link.script("settle_coldstart")
+        self._end, self._beat = link.script("end_coldstart"), link.script("beat_epoch")
+        self._renew = link.script("renew_epoch")
+
+    def open(self, coldstart_id: str, request: Request) -> Coldstart:
+        self._run(self._open, ("book", "left", "leader"), coldstart_id, _REQUEST.dump_json(request))
+        return self._read()
+
+    def latest(self) -> Coldstart | None:
+        return self._read() if self._link.call("EXISTS", self._key("book")) else None
+
+    def lead(self, coldstart_id: str, worker: str, now: datetime, lease_for: timedelta) -> bool:
+        seconds = int(lease_for.total_seconds())
+        return bool(self._run(self._lead, ("book", "leader"), coldstart_id, worker, now.isoformat(), seconds))
+
+    def settle(self, coldstart_id: str) -> None:
+        self._run(self._settle, ("book",), coldstart_id)
+
+    def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
+        placed = [
+            (_PLACES * shard + position, str(key))
+            for shard, keys in enumerate(shards)
+            for position, key in enumerate(keys)
+        ]
+        for start in range(0, len(placed), _LISTED_AT_ONCE):
+            pairs = [part for pair in placed[start : start + _LISTED_AT_ONCE] for part in pair]
+            self._run(self._list, ("book", "left"), coldstart_id, *pairs)
+        self._run(self._begin, ("book", "left"), coldstart_id, now.isoformat())
+
+    def take(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
+        places = (_PLACES * shard, _PLACES * (shard + 1))
+        found = self._run(self._take, ("book", "left"), coldstart_id, *places, limit, now.isoformat())
+        return [ScheduleKey.parse(key.decode()) for key in found]
+
+    def built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
+        if keys:
+            numbers = (counts.get("published", 0), counts.get("failed", 0))
+            self._run(self._built, ("book", "left"), coldstart_id, *numbers, *map(str, keys))
+
+    def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
+        names = ("book", "left", "leader", "pause", "epoch")
+        return bool(self._run(self._end, names, coldstart_id, stage, now.isoformat(), problem))
+
+    def pause_intake(self, for_: timedelta) -> None:
+        self._link.call("SET", self._key("pause"), "1", "EX", int(for_.total_seconds()))
+
+    def intake_is_paused(self) -> bool:
+        return bool(self._link.call("EXISTS", self._key("pause")))
+
+    def epoch(self) -> Epoch | None:
+        found, pulse = self._link.call("HMGET", self._key("epoch"), "id", "pulse")
+        return None if found is None else Epoch(found.decode(), int(pulse or 0))
+
+    def begin_epoch(self, epoch_id: str) -> None:
+        self._link.call("HSETNX", self._key("epoch"), "id", epoch_id)
+
+    def renew_epoch(self, epoch_id: str) -> None:
+        self._run(self._renew, ("epoch",), epoch_id)
+
+    def beat(self) -> Epoch | None:
+        found = self._run(self._beat, ("epoch",))
+        return Epoch(found[0].decode(), found[1]) if found else None
+
+    def _read(self) -> Coldstart:
+        rows, left = self._link.run([("HGETALL", self._key("book")), ("ZCARD", self._key("left"))])
+        return _coldstart({name.decode(): value.decode() for name, value in rows.items()}, left)
+
+    def _run(self, script: Script, names: Sequence[str], *arguments: str | bytes | float) -> Any:
+        return self._link.call(*script.command([self._key(name) for name in names], arguments))
+
+
+def _coldstart(book: Mapping[str, str], left: int) -> Coldstart:
+    stage = Stage(book["stage"])
+    return Coldstart(
+        id=book["id"],
+        request=_REQUEST.validate_json(book["request"]),
+        stage=stage,
+        is_settled="settled" in book,
+        total=int(book.get("total", 0)),
+        left=int(book.get("left", 0)) if stage.is_final else left,
+        published=int(book.get("published", 0)),
+        failed=int(book.get("failed", 0)),
+        alive_at=_instant(book, "alive_at"),
+        building_since=_instant(book, "building_since"),
+        ended_at=_instant(book, "ended_at"),
+        problem=book.get("problem", ""),
+    )
+
+
+def _instant(book: Mapping[str, str], name: str) -> datetime | None:
+    return datetime.fromisoformat(book[name]) if name in book else None

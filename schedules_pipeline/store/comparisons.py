@@ -1,0 +1,60 @@
+"""Comparisons with the old system on Redis."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import orjson
+from pydantic import TypeAdapter
+
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+_COMPARISON = TypeAdapter(Comparison)
+
+
+class RedisComparisonStore:
+    """Implements :class:`~schedules_pipeline.migration.ports.comparisons.ComparisonStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("comparisons")
+        self._refresh = keys.journal("compared_refresh")
+
+    def keep(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+        self._link.run(
+            [("HSET", self._key, str(key), _COMPARISON.dump_json(c)) for key, c in comparisons.items()]
+        )
+
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        if keys:
+            self._link.call("HDEL", self._key, *map(str, keys))
+
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
+        values = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
+        return {
+            key: _COMPARISON.validate_json(value)
+            for key, value in zip(keys, values, strict=True)
+            if value is not None
+        }
+
+    def all(self) -> dict[ScheduleKey, Comparison]:
+        rows = self._link.call("HGETALL", self._key)
+        return {
+            ScheduleKey.parse(key.decode()): _COMPARISON.validate_json(value) for key, value in rows.items()
+        }
+
+    def tally(self) -> dict[tuple[Sid, Verdict], int]:
+        """Of each comparison only the verdict is read: a scrape asks this every few seconds."""
+        rows = self._link.call("HGETALL", self._key)
+        found = Counter(
+            (key.partition(b"/")[0], orjson.loads(value)["verdict"]) for key, value in rows.items()
+        )
+        return {(Sid(sid.decode()), Verdict(verdict)): amount for (sid, verdict), amount in found.items()}
+
+    def compared_refresh(self) -> str:
+        return (self._link.call("GET", self._refresh) or b"").decode()
+
+    def note_compared_refresh(self, refreshed_at: str) -> None:
+        self._link.call("SET", self._refresh, refreshed_at)

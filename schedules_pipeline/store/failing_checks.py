@@ -1,0 +1,32 @@
+"""Failing asset checks on Redis."""
+
+from collections.abc import Mapping
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+
+class RedisFailingCheckStore:
+    """Implements :class:`~schedules_pipeline.health.ports.failing_checks.FailingCheckStore`: fields are ``<schedule> <check>``."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("failing_checks")
+
+    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+        failing = {f"{key} {check}": text for (key, check), text in outcomes.items() if text is not None}
+        well = [f"{key} {check}" for (key, check), text in outcomes.items() if text is None]
+        commands: list[tuple[str, ...]] = [("HSET", self._key, *field) for field in failing.items()]
+        if well:
+            commands.append(("HDEL", self._key, *well))
+        self._link.run(commands)
+
+    def all(self) -> dict[tuple[ScheduleKey, str], str]:
+        rows = self._link.call("HGETALL", self._key)
+        return {_failing_check(field.decode()): text.decode() for field, text in rows.items()}
+
+
+def _failing_check(field: str) -> tuple[ScheduleKey, str]:
+    key, _, check = field.rpartition(" ")
+    return ScheduleKey.parse(key), check

@@ -1,0 +1,130 @@
+"""The change feed on Redis: a stream, and a hash of the latest row of each schedule."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from schedules_pipeline.documents.change_row import parse_row
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.ports.feed import FeedEntry
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+_GROUP = "dagster"
+_TAKEN_OVER_AFTER_MILLISECONDS = 60_000
+_LAST_IN_A_MILLISECOND = 2**64 - 1
+
+
+class RedisChangeFeed:
+    """Implements :class:`~schedules_pipeline.publishing.ports.feed.ChangeFeed`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._changes, self._heads = keys.feed("changes"), keys.feed("heads")
+        self._trimmed = keys.feed("trimmed")
+        self._append, self._forget_heads = link.script("append_feed"), link.script("forget_heads")
+
+    def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
+        if rows:
+            arguments = [part for key, seq, row in rows for part in (str(key), seq, row)]
+            self._link.call(*self._append.command([self._changes, self._heads], arguments))
+
+    def known(self) -> int:
+        return int(self._link.call("HLEN", self._heads))
+
+    def heads(self) -> dict[ScheduleKey, Change]:
+        rows = self._link.call("HGETALL", self._heads)
+        changes = [parse_row(row) for row in rows.values()]
+        return {change.key: change for change in changes}
+
+    def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
+        if not keys:
+            return {}
+        rows = self._link.call("HMGET", self._heads, *map(str, keys))
+        return {key: parse_row(row) for key, row in zip(keys, rows, strict=True) if row is not None}
+
+    def forget_removals(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        if seqs:
+            arguments = [part for key, seq in seqs.items() for part in (str(key), seq)]
+            self._link.call(*self._forget_heads.command([self._heads], arguments))
+
+    def trim(self, before: datetime) -> int:
+        """What is about to be gone is noted first: who dies in between has said too much, and never too little."""
+        first_kept = f"{max(0, int(before.timestamp() * 1000))}-0"
+        last_gone = self._link.call("XREVRANGE", self._changes, f"({first_kept}", "-", "COUNT", 1)
+        if not last_gone:
+            return 0
+        self._link.call("SET", self._trimmed, last_gone[0][0])
+        return int(self._link.call("XTRIM", self._changes, "MINID", first_kept))
+
+    def read_after(self, position: str, limit: int) -> list[FeedEntry]:
+        start = "-" if position == "0" else f"({position}"
+        return _entries(self._link.call("XRANGE", self._changes, start, "+", "COUNT", limit))
+
+    def wait_after(self, position: str, limit: int, seconds: float) -> list[FeedEntry]:
+        """A wait of 0 would be one without an end."""
+        milliseconds = max(1, int(seconds * 1000))
+        found = self._link.call(
+            "XREAD", "COUNT", limit, "BLOCK", milliseconds, "STREAMS", self._changes, position
+        )
+        return _entries(found[0][1]) if found else []
+
+    def last_position(self) -> str:
+        try:
+            found = self._link.call("XINFO STREAM", self._changes)
+        except ResponseError as error:
+            if not str(error).startswith("no such key"):
+                raise
+            return "0"
+        position: bytes = found["last-generated-id"]
+        return position.decode()
+
+    def complete_after(self) -> str:
+        noted: bytes | None = self._link.call("GET", self._trimmed)
+        return (noted or b"0").decode()
+
+    def position_before(self, at: datetime) -> str:
+        """The last that the millisecond before could have; ids of the stream begin with the server's time."""
+        return f"{max(int(at.timestamp() * 1000) - 1, 0)}-{_LAST_IN_A_MILLISECOND}"
+
+    def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
+        self._ensure_group()
+        claimed = self._link.call(
+            "XAUTOCLAIM", self._changes, _GROUP, consumer, _TAKEN_OVER_AFTER_MILLISECONDS, "0", "COUNT", limit
+        )
+        left_behind = _entries(claimed[1])
+        if left_behind:
+            return left_behind
+        fresh = self._link.call(
+            "XREADGROUP", "GROUP", _GROUP, consumer, "COUNT", limit, "STREAMS", self._changes, ">"
+        )
+        return _entries(fresh[0][1]) if fresh else []
+
+    def confirm_recorded(self, positions: Sequence[str]) -> None:
+        if positions:
+            self._link.call("XACK", self._changes, _GROUP, *positions)
+
+    def unrecorded(self) -> int:
+        self._ensure_group()
+        groups = self._link.call("XINFO GROUPS", self._changes)
+        group = next(g for g in groups if g["name"] == _GROUP.encode())
+        return int(group["pending"]) + int(group["lag"] or 0)
+
+    def _ensure_group(self) -> None:
+        try:
+            self._link.call("XGROUP CREATE", self._changes, _GROUP, "0", "MKSTREAM")
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+def _entries(rows: Sequence[Any]) -> list[FeedEntry]:
+    return [FeedEntry(position.decode(), parse_row(_row(fields))) for position, fields in rows if fields]
+
+
+def _row(fields: Any) -> bytes:
+    row: bytes = fields[b"row"]
+    return row

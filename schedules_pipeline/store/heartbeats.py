@@ -1,0 +1,27 @@
+"""When the processes that serve partners were last at work, on Redis: one hash, one command a pulse."""
+
+from datetime import datetime
+
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+
+class RedisDeliveryHeartbeats:
+    """Implements :class:`~schedules_pipeline.publishing.ports.heartbeats.DeliveryHeartbeats`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.delivery("pulses")
+
+    def beat(self, process: DeliveryProcess, now: datetime) -> None:
+        self._link.call("HSET", self._key, process.value, now.isoformat())
+
+    def all(self) -> dict[DeliveryProcess, datetime]:
+        """Of kinds that this version knows; a newer one may have others."""
+        instants = self._link.call("HMGET", self._key, *(process.value for process in DeliveryProcess))
+        return {
+            process: datetime.fromisoformat(instant.decode())
+            for process, instant in zip(DeliveryProcess, instants, strict=True)
+            if instant is not None
+        }

@@ -1,0 +1,65 @@
+"""The episodes of alarms and the notices that are still to be delivered, on Redis."""
+
+from datetime import datetime, timedelta
+
+from pydantic import TypeAdapter
+
+from schedules_pipeline.health.incidents import Episode, Notice, Turn
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+_EPISODE = TypeAdapter(Episode)
+_NOTICE = TypeAdapter(Notice)
+
+
+class RedisIncidentStore:
+    """Implements :class:`~schedules_pipeline.health.ports.incidents.IncidentStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._episodes, self._since = keys.alarms("episodes"), keys.alarms("watched_since")
+        self._outbox, self._notices = keys.alarms("outbox"), keys.alarms("notices")
+        self._attempts, self._booked = keys.alarms("attempts"), keys.alarms("booked")
+        self._turn, self._take = link.script("turn_episode"), link.script("take_notice")
+
+    def episodes(self) -> list[Episode]:
+        rows = self._link.call("HGETALL", self._episodes)
+        return [_EPISODE.validate_json(value.partition(b"\n")[2]) for _, value in sorted(rows.items())]
+
+    def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
+        episode, notice = turn.episode, turn.notice
+        deliveries = [] if notice is None else [_delivery(channel, notice) for channel in channels]
+        rendered = b"" if notice is None else _NOTICE.dump_json(notice)
+        keys = [self._episodes, self._outbox, self._notices, self._booked]
+        arguments: list[str | bytes | int | float] = [episode.name.value, episode.revision]
+        arguments += [_EPISODE.dump_json(episode), rendered, *deliveries]
+        return bool(self._link.call(*self._turn.command(keys, arguments)))
+
+    def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
+        keys = [self._outbox, self._notices, self._attempts]
+        times = (now.timestamp(), (now + lease_for).timestamp())
+        notice = self._link.call(*self._take.command(keys, [channel, *times]))
+        return None if notice is None else _NOTICE.validate_json(notice)
+
+    def delivered(self, channel: str, notice: Notice) -> None:
+        """The outbox first: what is left of a delivery without a place there is never handed out."""
+        delivery = _delivery(channel, notice)
+        self._link.run(
+            [
+                ("ZREM", self._outbox, delivery),
+                ("ZREM", self._attempts, delivery),
+                ("HDEL", self._notices, delivery),
+            ]
+        )
+
+    def undelivered(self) -> int:
+        return int(self._link.call("ZCARD", self._outbox))
+
+    def watched_since(self, now: datetime) -> datetime:
+        written = now.isoformat()
+        self._link.call("SET", self._since, written, "NX")
+        return datetime.fromisoformat(self._link.call("GET", self._since).decode())
+
+
+def _delivery(channel: str, notice: Notice) -> str:
+    return f"{channel}\n{notice.name}\n{notice.id}"

@@ -1,0 +1,26 @@
+"""Past parity reports, on Redis: a list of small records, the newest first."""
+
+from pydantic import TypeAdapter
+
+from schedules_pipeline.migration.ports.parity import ParityPoint
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+_REMEMBERED = 400
+_POINT = TypeAdapter(ParityPoint)
+
+
+class RedisParityTrendStore:
+    """Implements :class:`~schedules_pipeline.migration.ports.parity.ParityTrendStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("parity_trend")
+
+    def note(self, point: ParityPoint) -> None:
+        self._link.run(
+            [("LPUSH", self._key, _POINT.dump_json(point)), ("LTRIM", self._key, 0, _REMEMBERED - 1)]
+        )
+
+    def all(self) -> list[ParityPoint]:
+        return [_POINT.validate_json(row) for row in reversed(self._link.call("LRANGE", self._key, 0, -1))]

@@ -1,0 +1,44 @@
+"""What the full passes did last, on Redis: a hash by the pass's name, each field written in one command."""
+
+from pydantic import TypeAdapter
+
+from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+_REPORT = TypeAdapter(PassReport)
+
+
+class RedisPassStore:
+    """Implements :class:`~schedules_pipeline.maintenance.ports.passes.PassStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("passes")
+
+    def note(self, report: PassReport) -> None:
+        name, written = report.name.value, _REPORT.dump_json(report)
+        commands: list[tuple[str | bytes | float, ...]] = [
+            ("HSET", self._key, f"{name} latest", written),
+            ("HINCRBY", self._key, f"{name} runs", 1),
+            ("HINCRBY", self._key, f"{name} failures", int(not report.succeeded)),
+            ("HINCRBYFLOAT", self._key, f"{name} seconds", report.seconds),
+        ]
+        if report.succeeded:
+            commands.append(("HSET", self._key, f"{name} success", written))
+        self._link.run(commands)
+
+    def all(self) -> dict[PassName, PassRecord]:
+        rows = {field.decode(): value for field, value in self._link.call("HGETALL", self._key).items()}
+        return {name: _record(name, rows) for name in PassName if f"{name} latest" in rows}
+
+
+def _record(name: PassName, rows: dict[str, bytes]) -> PassRecord:
+    success = rows.get(f"{name} success")
+    return PassRecord(
+        latest=_REPORT.validate_json(rows[f"{name} latest"]),
+        latest_success=None if success is None else _REPORT.validate_json(success),
+        runs=int(rows.get(f"{name} runs", 0)),
+        failures=int(rows.get(f"{name} failures", 0)),
+        seconds=float(rows.get(f"{name} seconds", 0)),
+    )

@@ -1,0 +1,24 @@
+"""Who publishes just now: a key that expires, so that a run that died is soon replaced."""
+
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+
+class RedisPublisherPresence:
+    """Implements :class:`~schedules_pipeline.publishing.ports.presence.PublisherPresence`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("publisher")
+
+    def book(self, name: str, seconds: int) -> bool:
+        return self._link.call("SET", self._key, name, "NX", "EX", seconds) is not None
+
+    def renew(self, name: str, seconds: int) -> None:
+        self._link.call("SET", self._key, name, "EX", seconds)
+
+    def leave(self) -> None:
+        self._link.call("DEL", self._key)
+
+    def name(self) -> str:
+        return (self._link.call("GET", self._key) or b"").decode()

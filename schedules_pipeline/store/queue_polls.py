@@ -1,0 +1,32 @@
+"""What the intake last saw of its queues, on Redis: one hash, one command a poll."""
+
+from datetime import datetime
+
+from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+
+class RedisQueuePollStore:
+    """Implements :class:`~schedules_pipeline.health.ports.queue_polls.QueuePollStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("intake")
+
+    def polled(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
+        began = began_at.isoformat()
+        kind, instant = (
+            ("empty_at", began) if oldest_sent_at is None else ("sent_at", oldest_sent_at.isoformat())
+        )
+        self._link.call("HSET", self._key, f"{queue} polled_at", began, f"{queue} {kind}", instant)
+
+    def all(self) -> dict[QueueName, QueuePolls]:
+        rows = self._link.call("HGETALL", self._key)
+        noted = {field.decode(): datetime.fromisoformat(value.decode()) for field, value in rows.items()}
+        return {
+            queue: QueuePolls(
+                *(noted.get(f"{queue} {kind}") for kind in ("polled_at", "empty_at", "sent_at"))
+            )
+            for queue in QueueName
+        }

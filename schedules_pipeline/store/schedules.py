@@ -1,0 +1,111 @@
+"""The store of schedules on Redis: for each a hash of what is committed, and the document."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
+from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
+from schedules_pipeline.store.keys import Keys, tag
+from schedules_pipeline.store.link import Command, RedisLink
+
+_FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors")
+
+
+class RedisScheduleStore:
+    """Implements :class:`~schedules_pipeline.publishing.ports.schedules.ScheduleStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys, versions_kept_for: timedelta) -> None:
+        self._link = link
+        self._keys = keys
+        self._versions_kept_seconds = int(versions_kept_for.total_seconds())
+        self._commit = link.script("commit")
+        self._distrust, self._forget = link.script("distrust"), link.script("forget_schedule")
+
+    def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
+        self._link.run([("HINCRBY", self._keys.state(key), "mark", 1) for key in keys])
+
+    def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, ScheduleState]:
+        replies = self._link.run([("HMGET", self._keys.state(key), *_FIELDS) for key in keys])
+        return {key: _state(key, reply) for key, reply in zip(keys, replies, strict=True)}
+
+    def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
+        return [_committed(reply) for reply in self._link.run([self._commit_command(c) for c in commits])]
+
+    def announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
+        self._link.run(
+            [("ZREMRANGEBYSCORE", self._keys.outbox(key), "-inf", seq) for key, seq in seqs.items()]
+        )
+
+    def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        found = self._link.get_many([self._keys.document(key) for key in keys])
+        return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
+
+    def held(self) -> Iterator[list[ScheduleKey]]:
+        for batch in self._link.scan(f"{self._keys.keyspace}:state:*"):
+            yield [ScheduleKey.parse(tag(name)) for name in batch]
+
+    def invalidate(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
+        self._link.run(
+            [self._distrust.command([self._keys.state(key)], [token, seq]) for key, seq in seqs.items()]
+        )
+
+    def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
+        keys = self._keys
+        replies = self._link.run(
+            [
+                self._forget.command(
+                    [keys.state(key), keys.document(key), keys.outbox(key), keys.history(key)], [token]
+                )
+                for key, token in tokens.items()
+            ]
+        )
+        return {key for key, gone in zip(tokens, replies, strict=True) if gone}
+
+    def _commit_command(self, commit: Commit) -> Command:
+        key = commit.key
+        return self._commit.command(
+            [
+                self._keys.state(key),
+                self._keys.document(key),
+                self._keys.outbox(key),
+                self._keys.history(key),
+                self._keys.version(key, commit.change.seq - 1),
+            ],
+            [
+                commit.token,
+                commit.read_token,
+                commit.seen_mark,
+                commit.accepted,
+                int(commit.accepted_is_new),
+                " ".join(sorted(commit.ancestors)),
+                commit.etag,
+                commit.change.seq,
+                commit.document,
+                render_row(commit.change),
+                VERSIONS_LISTED,
+                self._versions_kept_seconds,
+            ],
+        )
+
+
+def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
+    token, seq, etag, mark, seen, accepted, ancestors = reply
+    return ScheduleState(
+        key=key,
+        committed_token=int(token or 0),
+        seq=int(seq or 0),
+        etag=(etag or b"").decode(),
+        source_mark=int(mark or 0),
+        seen_mark=int(seen or 0),
+        accepted=accepted,
+        ancestors=frozenset(cast("list[Pid]", (ancestors or b"").decode().split())),
+    )
+
+
+def _committed(reply: Sequence[Any]) -> CommitResult:
+    outcome, seq, *rows = reply
+    announcements = tuple((int(rows[i + 1]), rows[i]) for i in range(0, len(rows), 2))
+    return CommitResult(Outcome(outcome.decode()), int(seq), announcements)

@@ -1,0 +1,166 @@
+"""The work queue on Redis."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from schedules_pipeline.documents.cause import parse_cause, render_cause
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.ports.work import (
+    LONGEST_PAUSE,
+    RISKY_ATTEMPTS,
+    Backlog,
+    Claim,
+    Failure,
+    Mark,
+    Work,
+)
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+CAUSES_KEPT = 5
+"""How many causes of one rebuild are kept in full; the rest are counted."""
+
+
+_PROBE_KEPT_SECONDS = 60
+
+
+class RedisWorkQueue:
+    """Implements :class:`~schedules_pipeline.publishing.ports.work.WorkQueue`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.work
+        self._mark, self._claim = link.script("mark"), link.script("claim")
+        self._release, self._postpone = link.script("release"), link.script("postpone")
+        self._renew = link.script("renew")
+
+    def mark(self, marks: Sequence[Mark]) -> None:
+        if not marks:
+            return
+        arguments: list[str | bytes | int | float] = [CAUSES_KEPT]
+        for mark in marks:
+            arguments += (str(mark.key), mark.due_at.timestamp(), render_cause(mark.cause))
+        self._link.call(*self._mark.command(self._keys("dirty", "causes", "waiting", "wake"), arguments))
+
+    def require_writable(self) -> None:
+        """By a write, since a Redis that is full, or cannot save, still answers what only reads."""
+        self._link.call("SET", self._key("probe"), "1", "EX", _PROBE_KEPT_SECONDS)
+
+    def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
+        return self._take(limit, (), b"", now, lease_for)
+
+    def claim_exactly(
+        self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
+    ) -> Claim:
+        return self._take(0, keys, b"1\n" + render_cause(cause), now, lease_for) or Claim(0, ())
+
+    def _take(
+        self,
+        limit: int,
+        exactly: Sequence[ScheduleKey],
+        cause: bytes,
+        now: datetime,
+        lease_for: timedelta,
+    ) -> Claim | None:
+        names = ("dirty", "causes", "waiting", "leases", "tokens", "claimed_causes", "attempts", "token")
+        times = (now.timestamp(), (now + lease_for).timestamp())
+        arguments: list[str | bytes | int | float] = [
+            *times,
+            limit,
+            CAUSES_KEPT,
+            RISKY_ATTEMPTS,
+            cause,
+            int(LONGEST_PAUSE.total_seconds()),
+            *map(str, exactly),
+        ]
+        token, *rows = self._link.call(*self._claim.command(self._keys(*names), arguments))
+        work = tuple(_work(rows[i], rows[i + 1], rows[i + 2]) for i in range(0, len(rows), 3))
+        return Claim(int(token), work) if work else None
+
+    def renew(self, claim: Claim, until: datetime) -> None:
+        if claim.work:
+            keys = [str(work.key) for work in claim.work]
+            names = ("leases", "tokens")
+            self._link.call(*self._renew.command(self._keys(*names), [claim.token, until.timestamp(), *keys]))
+
+    def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
+        if not keys:
+            return
+        names = ("leases", "tokens", "claimed_causes", "attempts", "set_aside")
+        self._link.call(*self._release.command(self._keys(*names), [claim.token, *map(str, keys)]))
+
+    def postpone(self, claim: Claim, failures: Mapping[ScheduleKey, Failure], *, counts: bool) -> None:
+        if not failures:
+            return
+        arguments: list[str | bytes | int | float] = [claim.token, int(counts), CAUSES_KEPT]
+        for key, failure in failures.items():
+            retry_at = "" if failure.retry_at is None else failure.retry_at.timestamp()
+            arguments += (str(key), retry_at, failure.reason)
+        names = ("leases", "tokens", "claimed_causes", "attempts", "set_aside", "waiting", "causes", "dirty")
+        self._link.call(*self._postpone.command(self._keys(*names), arguments))
+
+    def wait(self, seconds: float) -> None:
+        self._link.wait_for_element(self._key("wake"), seconds)
+
+    def backlog(self) -> Backlog:
+        dirty, leased, waiting, aside, oldest = self._link.run(
+            [
+                ("ZCARD", self._key("dirty")),
+                ("ZCARD", self._key("leases")),
+                ("ZCARD", self._key("waiting")),
+                ("HLEN", self._key("set_aside")),
+                ("ZRANGEBYSCORE", self._key("dirty"), "-inf", "+inf", "WITHSCORES", "LIMIT", 0, 1),
+            ]
+        )
+        return Backlog(dirty, leased, waiting, aside, _instant(float(oldest[1]) if oldest else None))
+
+    def pending_since(self) -> dict[Origin, datetime]:
+        kept = self._link.run([("HVALS", self._key("causes")), ("HVALS", self._key("claimed_causes"))])
+        since: dict[Origin, datetime] = {}
+        for cause in _causes(value for values in kept for value in values):
+            since[cause.origin] = min(cause.notified_at, since.get(cause.origin, cause.notified_at))
+        return since
+
+    def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+        if not keys:
+            return set()
+        names = [str(key) for key in keys]
+        replies = self._link.run(
+            [("ZMSCORE", self._key(where), *names) for where in ("dirty", "leases", "waiting")]
+        )
+        return {
+            key for key, *scores in zip(keys, *replies, strict=True) if any(s is not None for s in scores)
+        }
+
+    def set_aside(self) -> dict[ScheduleKey, str]:
+        rows = self._link.call("HGETALL", self._key("set_aside"))
+        return {ScheduleKey.parse(key.decode()): reason.decode() for key, reason in rows.items()}
+
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        if keys:
+            names = [str(key) for key in keys]
+            self._link.run([("HDEL", self._key(where), *names) for where in ("attempts", "set_aside")])
+
+    def _keys(self, *names: str) -> list[str]:
+        return [self._key(name) for name in names]
+
+
+def _causes(kept: Iterable[bytes]) -> Iterator[Cause]:
+    """Each cause once: one event is the cause of many schedules' rebuilds."""
+    lines = {line for value in kept for line in value.split(b"\n")[1:] if line}
+    return map(parse_cause, lines)
+
+
+def _work(key: bytes, causes: bytes, attempts: bytes) -> Work:
+    count, _, lines = causes.partition(b"\n")
+    return Work(
+        key=ScheduleKey.parse(key.decode()),
+        causes=tuple(parse_cause(line) for line in lines.split(b"\n") if line),
+        cause_count=int(count),
+        attempts=int(attempts),
+    )
+
+
+def _instant(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)

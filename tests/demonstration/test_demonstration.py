@@ -1,0 +1,114 @@
+"""What the demonstration shows, and what it leaves for a shell."""
+
+import gzip
+import subprocess
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from demo.demonstration import insist, main
+from demo.private_file import write_environment
+from demo.scenarios import Scenario, imported, invented, recorded
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.errors import ServiceError
+
+
+def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
+    """A shell that reads the file exports every variable, whatever its value holds."""
+    environment = {"FIRST": "redis://127.0.0.1:6379/0", "SECOND": 'it\'s $HOME; `true`\n"done"'}
+    write_environment(tmp_path / "environment", environment)
+
+    script = ". ./environment; printenv FIRST; printenv SECOND"
+    result = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert result.stdout == "".join(f"{value}\n" for value in environment.values())
+
+
+def test_the_environment_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """It holds credentials, so nobody else may read it, also where the file was there before."""
+    path = tmp_path / "environment"
+    path.write_text("old")
+    path.chmod(0o644)
+
+    write_environment(path, {"NAME": "value"})
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_of_the_invented_sample_is_past_the_horizon() -> None:
+    """It has days on which the clocks changed, however long ago."""
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+
+    scenario = invented(now, 10)
+
+    assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+
+
+def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> None:
+    """However long ago it was recorded."""
+    put = {"at": "2011-01-21T00:26:38Z", "kind": "schedule", "action": "PUT"}
+    key = {"sid": "alder_one", "date": "2011-01-28"}
+    line = orjson.dumps({**put, **key, "document": key})
+    (tmp_path / "history.jsonl.gz").write_bytes(gzip.compress(line + b"\n"))
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+
+    scenario = recorded(tmp_path / "history.jsonl.gz", 600, now)
+
+    assert scenario.opening.schedules
+    assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+
+
+@pytest.mark.parametrize("year", [2011, 2026, 2031])
+def test_nothing_of_an_imported_guide_is_past_the_horizon(tmp_path: Path, year: int) -> None:
+    """However long ago it was shown, or how far ahead; all of it is there at once, and nothing changes."""
+    times = f'start="{year}0328120000 +0000" stop="{year}0328123000 +0000"'
+    programme = f'<programme {times} channel="alder.one"><title>Salt</title></programme>'
+    (tmp_path / "guide.xml").write_text(f"<tv>{programme}</tv>")
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+
+    scenario = imported(tmp_path / "guide.xml", now)
+
+    assert list(scenario.opening.schedules) == [("alder_one", date(year, 3, 28))]
+    assert list(scenario.changes) == []
+    assert scenario.first_date == min(date(year, 3, 27), date(2026, 8, 31))
+    assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+    assert 35 <= int(scenario.settings["SCHEDULES_DAYS_AHEAD"]) <= 400
+    assert scenario.settings["SCHEDULES_SERVICE_NAMES"] == '{"alder_one":"alder.one"}'
+
+
+def test_a_guide_and_a_history_are_not_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """One of the two has to be chosen."""
+    with pytest.raises(SystemExit):
+        main(["--xmltv", "guide.xml", "--replay", "history.jsonl.gz"])
+
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def _horizon(scenario: Scenario) -> RetentionHorizon:
+    return RetentionHorizon(int(scenario.settings["SCHEDULES_RETENTION_DAYS"]))
+
+
+def test_a_redis_that_does_not_answer_does_not_end_the_demonstration() -> None:
+    """What was to be done is tried until there is an answer, and that is said once, however often it was tried."""
+    answers = iter([ServiceError("Redis: away"), RedisConnectionError("away"), None])
+    lines: list[str] = []
+    pauses: list[float] = []
+
+    def act() -> None:
+        if error := next(answers):
+            raise error
+
+    insist(act, lines.append, pauses.append)
+
+    assert [line[10:19] for line in lines] == ["no answer", "answers  "]
+    assert pauses == [1.0, 1.0]

@@ -1,0 +1,64 @@
+"""What the demonstration says of alarms."""
+
+from datetime import timedelta
+
+import pytest
+from fakes import FakeClock, FakeStore, fake_store
+
+from demo.narrator import Narrator, clock_time
+from schedules_pipeline.health.incidents import AlarmName, Condition, Findings, Severity, plan_turns
+
+_DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages\nin dead")
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.lines: list[str] = []
+        self.narrator = Narrator(
+            self.store.feed, self.store.comparisons, self.store.incidents, self.lines.append, self.clock
+        )
+
+    def find(self, *conditions: Condition) -> None:
+        book = self.store.incidents
+        for turn in plan_turns(book.episodes(), Findings(conditions), self.clock(), timedelta(0)):
+            book.turn(turn, ())
+        self.clock.advance(timedelta(seconds=30))
+        self.narrator.catch_up()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_an_alarm_and_its_all_clear_are_a_line_each(stage: Stage) -> None:
+    """However long an alarm stands it is told once, in one line, and so is that it is over."""
+    for found in [(_DEAD,), (_DEAD,), (), ()]:
+        stage.find(*found)
+
+    assert [line[10:] for line in stage.lines] == [
+        r"alarm      dead-letters: 2 messages\nin dead",
+        r"all clear  dead-letters: 2 messages\nin dead",
+    ]
+
+
+def test_an_all_clear_says_when_it_was_told(stage: Stage) -> None:
+    """The instant at the head of a line never lies before that of the line above it."""
+    times = []
+    for found in [(_DEAD,), ()]:
+        stage.find(*found)
+        times.append(clock_time(stage.clock()))
+
+    assert [line[:8] for line in stage.lines] == times
+
+
+def test_a_suspicion_is_not_told(stage: Stage) -> None:
+    """What is gone before it has lasted is no alarm."""
+    patient = Condition(AlarmName.PUBLISHER_MISSING, Severity.ERROR, "nobody", patience=timedelta(hours=1))
+
+    stage.find(patient)
+    stage.find()
+
+    assert stage.lines == []

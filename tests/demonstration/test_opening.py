@@ -1,0 +1,81 @@
+"""The browser is opened where somebody would see it, and the key stays out of the list of processes."""
+
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+from demo.opening import has_desktop, open_page
+
+_ADDRESS = "http://127.0.0.1:8080/sign-in#key=sk_aaaaaaaa_secret"
+
+
+class FakeBrowser(webbrowser.BaseBrowser):
+    """Remembers where it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("fake")
+        self.opened: list[str] = []
+
+    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:  # noqa: FBT002 - the library's
+        del new, autoraise
+        self.opened.append(url)
+        return True
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> FakeBrowser:
+    browser = FakeBrowser()
+    monkeypatch.setattr(webbrowser, "get", lambda: browser)
+    return browser
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "is_terminal", "expected"),
+    [
+        pytest.param({"DISPLAY": ":0"}, "linux", True, True, id="a desktop"),
+        pytest.param({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True, True, id="another desktop"),
+        pytest.param({}, "darwin", True, True, id="a Mac"),
+        pytest.param({}, "linux", True, False, id="no desktop"),
+        pytest.param({"DISPLAY": ":0"}, "linux", False, False, id="nobody reads what is printed"),
+        pytest.param({"DISPLAY": ":0", "CI": "true"}, "linux", True, False, id="CI"),
+        pytest.param(
+            {"DISPLAY": ":10", "SSH_CONNECTION": "a b"}, "linux", True, False, id="from another machine"
+        ),
+        pytest.param({"SSH_CONNECTION": "a b"}, "darwin", True, False, id="a Mac from another machine"),
+    ],
+)
+def test_a_desktop_is_one_that_somebody_sits_at(
+    environment: dict[str, str], platform: str, *, is_terminal: bool, expected: bool
+) -> None:
+    """A page is opened on a desktop and from a terminal, and neither in CI nor on another machine."""
+    assert has_desktop(environment, platform, is_terminal=is_terminal) == expected
+
+
+def test_the_browser_is_not_given_the_key(browser: FakeBrowser, tmp_path: Path) -> None:
+    """It is sent to a file for its owner alone, which leads to the address."""
+    opened = open_page(_ADDRESS, tmp_path)
+
+    path = tmp_path / "guide.html"
+    assert opened
+    assert browser.opened == [path.as_uri()]
+    assert _ADDRESS in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_browser_in_the_terminal_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It would take the terminal that the demonstration prints to."""
+    monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("w3m"))
+
+    assert not open_page(_ADDRESS, tmp_path)
+
+
+def test_no_browser_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where there is none, that is said, and nothing is raised."""
+
+    def find_none() -> webbrowser.BaseBrowser:
+        raise webbrowser.Error("could not locate runnable browser")
+
+    monkeypatch.setattr(webbrowser, "get", find_none)
+
+    assert not open_page(_ADDRESS, tmp_path)

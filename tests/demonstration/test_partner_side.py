@@ -1,0 +1,108 @@
+"""The partner of the demonstration, and the lines that let anybody take its place."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from fakes import FakeClock, fake_store
+
+from demo.partner_side import NAME, describe_received, enter_partner, first_steps, one_of_today, subscribe
+from demo.webhook_receiver import Received
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.partners.partner import key_digest
+from schedules_pipeline.push.subscription import SubscriptionKind
+
+_GUIDE = "http://127.0.0.1:8080/sign-in#key=sk_aaaaaaaa_secret"
+
+
+def test_the_partner_is_answered_before_the_switch() -> None:
+    """It may see everything, with provenance, and its key is the one that was issued."""
+    clock = FakeClock()
+    store = fake_store(clock).as_store()
+
+    issued = enter_partner(store.partners, clock())
+
+    [partner] = store.partners.all()
+    assert (partner.name, partner.is_preview, partner.is_operator) == (NAME, True, True)
+    assert [key.digest for key in partner.keys] == [key_digest(issued.text)]
+
+
+def test_a_keyspace_with_such_a_partner_is_somebody_elses() -> None:
+    """It is not given another key."""
+    clock = FakeClock()
+    store = fake_store(clock).as_store()
+    enter_partner(store.partners, clock())
+
+    with pytest.raises(ConfigurationError, match="already"):
+        enter_partner(store.partners, clock())
+
+
+def test_it_subscribes_from_now_on() -> None:
+    """Its place is the end of the feed, in this life of the keyspace."""
+    clock = FakeClock()
+    store = fake_store(clock).as_store()
+    store.coldstarts.begin_epoch("first")
+
+    made = subscribe(store, SubscriptionKind.FILES, "to/demonstration", clock)
+
+    [standing] = store.subscriptions.all()
+    assert (standing.subscription, made.formats) == (made, ("json",))
+    assert (standing.progress.position, standing.progress.epoch) == (store.feed.last_position(), "first")
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        pytest.param(["2026-03-27", "2026-03-28", "2026-03-29"], "2026-03-28", id="today"),
+        pytest.param(["2011-01-21", "2011-01-23"], "2011-01-23", id="the nearest"),
+        pytest.param([], None, id="none"),
+    ],
+)
+def test_the_example_is_of_today_where_there_is_one(days: list[str], expected: str | None) -> None:
+    """What is shown to whoever tries is as near to the day as there is."""
+    keys = [ScheduleKey.parse(f"alder_one/{day}") for day in days]
+
+    found = one_of_today(keys, date(2026, 3, 28))
+
+    assert (found and found.date.isoformat()) == expected
+
+
+def test_the_key_is_in_the_address_of_the_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is pasted into a shell takes it from the environment's file, by a path that works from here."""
+    monkeypatch.chdir(tmp_path)
+    example = ScheduleKey.parse("alder_one/2026-03-28")
+
+    guide, schedule, feed = first_steps(
+        "http://127.0.0.1:8080", _GUIDE, tmp_path / ".run/environment", example
+    )
+
+    taken_on, header = ". .run/environment;", '-H "Authorization: Bearer $SCHEDULES_API_KEY"'
+    assert guide == f"the guide    {_GUIDE}"
+    assert schedule == f"a schedule   {taken_on} curl {header} http://127.0.0.1:8080/v1/schedules/{example}"
+    assert feed == f"the feed     {taken_on} curl -N {header} http://127.0.0.1:8080/v1/changes/stream"
+
+
+def test_without_a_schedule_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other lines are there, and a file beside is named so that a shell finds it; one elsewhere as it is."""
+    monkeypatch.chdir(tmp_path)
+
+    beside = first_steps("http://127.0.0.1:8080", _GUIDE, tmp_path / "environment", None)
+    elsewhere = first_steps("http://127.0.0.1:8080", _GUIDE, Path("/elsewhere/my run/environment"), None)
+
+    assert [line[:10].strip() for line in beside] == ["the guide", "the feed"]
+    assert ". ./environment; curl" in beside[1]
+    assert ". '/elsewhere/my run/environment'; curl" in elsewhere[1]
+
+
+def test_what_was_received_is_told_in_one_line() -> None:
+    """The latest is named, with how long it took, and the others are counted; nothing is told of nothing."""
+    first = Received("schedule.published", "alder_one/2026-03-28", 3, timedelta(seconds=0.213))
+    reset = Received("feed.reset", "", 0, timedelta(0))
+
+    assert describe_received([]) is None
+    assert describe_received([first]) == (
+        "alder_one/2026-03-28 seq 3, signature verified, 0.21 s after it was published"
+    )
+    assert "seq 3 and 1 more, signature" in (describe_received([first, first]) or "")
+    assert describe_received([first, reset]) == "feed.reset, signature verified"

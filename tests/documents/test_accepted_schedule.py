@@ -1,0 +1,136 @@
+"""Accepted source documents as our store keeps them: what is written is read back."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schedules_pipeline.documents.accepted_schedule import (
+    accept,
+    parse_accepted,
+    read_source,
+    render_accepted,
+)
+from schedules_pipeline.domain.dependencies import EpisodeMention
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule, in_order
+
+_KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 1, 15))
+_SIX = datetime(2026, 1, 15, 6, tzinfo=UTC)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+
+_pids = st.text("0123456789bcdfghjklmnpqrstvwxyz", min_size=8, max_size=32).map(Pid)
+_seconds = st.integers(0, 300_000_000_000).map(lambda after: _FIRST + timedelta(seconds=after))
+
+
+@st.composite
+def _broadcasts(draw: st.DrawFn) -> Broadcast:
+    start = draw(_seconds)
+    is_blanked = draw(st.booleans())
+    return Broadcast(
+        draw(_pids),
+        None if is_blanked else draw(st.none() | _pids),
+        None if is_blanked else draw(st.none() | _pids),
+        start,
+        start + timedelta(seconds=draw(st.integers(1, 86_400))),
+        is_repeat=draw(st.booleans()),
+        is_blanked=is_blanked,
+        is_signed=draw(st.booleans()),
+        is_audio_described=draw(st.booleans()),
+    )
+
+
+_schedules = st.builds(
+    SourceSchedule,
+    st.just(_KEY),
+    _seconds,
+    st.lists(_broadcasts(), max_size=4, unique_by=lambda b: b.broadcast_pid).map(in_order),
+)
+_EMPTY = SourceSchedule(_KEY, _SIX, ())
+
+
+def _broadcast(broadcast_pid: str, episode_pid: str | None) -> Broadcast:
+    return Broadcast(
+        Pid(broadcast_pid),
+        None,
+        None if episode_pid is None else Pid(episode_pid),
+        _SIX,
+        _SIX + timedelta(minutes=30),
+        is_repeat=True,
+        is_blanked=False,
+        is_signed=False,
+        is_audio_described=False,
+    )
+
+
+_SCHEDULE = SourceSchedule(
+    _KEY,
+    _SIX,
+    (
+        _broadcast("p0000001", "b0000001"),
+        _broadcast("p0000002", None),
+        _broadcast("p0000003", "b0000001"),
+    ),
+)
+
+
+def test_accepted_schedule_is_kept_by_columns() -> None:
+    """The bytes are three lines of columns, a hyphen standing for no episode, and a line for each slot."""
+    lines = render_accepted(accept(_SCHEDULE)).split(b"\n")
+
+    assert lines[:3] == [
+        b"2026-01-15T06:00:00+00:00",
+        b"b0000001 - b0000001",
+        b"p0000001 p0000002 p0000003",
+    ]
+    assert lines[3] == (
+        b'"broadcast_pid":"p0000001","version_pid":"","start":"2026-01-15T06:00:00Z",'
+        b'"end":"2026-01-15T06:30:00Z","duration_seconds":1800,"is_repeat":true,"is_blanked":false,'
+        b'"is_signed":false,"is_audio_described":false,"episode_pid":"b0000001"'
+    )
+    assert len(lines) == 6
+
+
+@given(_schedules)
+@example(_EMPTY)
+def test_accepted_schedule_is_read_back(schedule: SourceSchedule) -> None:
+    """What is written of an accepted schedule is read back as the same columns."""
+    accepted = accept(schedule)
+
+    parsed = parse_accepted(render_accepted(accepted))
+
+    assert parsed == accepted
+
+
+@given(_schedules)
+@example(_EMPTY)
+def test_source_is_read_from_its_slots(schedule: SourceSchedule) -> None:
+    """The source schedule that was accepted comes back out of what is kept of it."""
+    kept = render_accepted(accept(schedule))
+
+    source = read_source(_KEY, parse_accepted(kept))
+
+    assert source == schedule
+
+
+@given(_schedules, _schedules)
+def test_accepted_schedules_have_equal_bytes_where_they_are_equal(
+    one: SourceSchedule, other: SourceSchedule
+) -> None:
+    """Two schedules are kept as the same bytes where they are equal, and nowhere else."""
+    are_equal = render_accepted(accept(one)) == render_accepted(accept(other))
+
+    assert are_equal == (one == other)
+
+
+def test_accepted_schedule_lists_every_mention_of_an_episode() -> None:
+    """Each broadcast that shows an episode is a mention of it, and one without an episode is none."""
+    accepted = accept(_SCHEDULE)
+
+    shown, episodes = accepted.shown(), accepted.episodes()
+
+    assert shown == [
+        EpisodeMention(Pid("b0000001"), Pid("p0000001")),
+        EpisodeMention(Pid("b0000001"), Pid("p0000003")),
+    ]
+    assert episodes == {"b0000001"}

@@ -1,0 +1,401 @@
+"""The catalogue schedule: a continuous UTC day, its exact bytes, and the manifests of full and update."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from schedules_pipeline.documents.catalogue_schedule import (
+    CatalogueFile,
+    describe_day,
+    describe_removal,
+    render_catalogue_removal,
+    render_catalogue_schedules,
+    render_full_manifest,
+    render_update_manifest,
+)
+from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import Showing, ShownEpisode
+from schedules_pipeline.domain.service_guide import ServiceGuide
+
+_SID = Sid("alder_one_north")
+_DAY = date(2026, 1, 15)
+_MIDNIGHT = datetime(2026, 1, 15, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
+_NO_TEXTS = Synopses("", "", "")
+
+
+def _showing(
+    number: int,
+    start: float,
+    end: float,
+    *,
+    title: str = "Quiet Viaduct",
+    subtitle: str = "",
+    synopses: Synopses = _NO_TEXTS,
+    episode_pid: str = "",
+    is_blanked: bool = False,
+    is_known: bool = True,
+) -> Showing:
+    """``start`` and ``end`` are hours after midnight. Each has an episode of its own where none is named."""
+    episode_pid = Pid(episode_pid or f"b{number:07}")
+    is_shown = is_known and not is_blanked
+    return Showing(
+        Pid(f"p{number:07}"),
+        None,
+        _MIDNIGHT + start * _HOUR,
+        _MIDNIGHT + end * _HOUR,
+        False,
+        is_blanked,
+        False,
+        False,
+        None if is_blanked else episode_pid,
+        ShownEpisode(episode_pid, "", synopses, "", None) if is_shown else None,
+        None,
+        None,
+        title if is_shown else "",
+        subtitle if is_shown else "",
+    )
+
+
+def _guide(
+    *showings: Showing, sid: Sid = _SID, days: int = 0, version: int = 7, length: timedelta = 24 * _HOUR
+) -> ServiceGuide:
+    start = _MIDNIGHT + days * timedelta(days=1)
+    ordered = tuple(sorted(showings, key=lambda showing: (showing.start, showing.broadcast_pid)))
+    return ServiceGuide(sid, "Alder One", Interval(start, start + length), ordered, version, _MIDNIGHT)
+
+
+def _read(document: bytes) -> etree._Element:
+    return etree.fromstring(document)
+
+
+def _attributes(element: etree._Element) -> dict[str, str]:
+    return {str(name): str(value) for name, value in element.attrib.items()}
+
+
+def _airings(document: bytes) -> list[tuple[str, datetime, datetime]]:
+    return [
+        (
+            airing.get("programRef", ""),
+            datetime.fromisoformat(airing.get("startTime", "")),
+            datetime.fromisoformat(airing.get("endTime", "")),
+        )
+        for airing in _read(document).iter("Airing")
+    ]
+
+
+def _programmes(document: bytes) -> dict[str, tuple[str, str]]:
+    """By id, the name of the element and the title."""
+    return {
+        programme.get("id", ""): (programme.tag, programme.findtext("Titles/Title", ""))
+        for programme in _read(document).iterfind("ProgramCatalog/*")
+    }
+
+
+@st.composite
+def _guides(draw: st.DrawFn) -> ServiceGuide:
+    """Days with gaps, overlaps, repeats, blanked and unknown broadcasts, and texts with anything in them."""
+    texts = st.text(max_size=8)
+    showings = []
+    for number in range(draw(st.integers(0, 10))):
+        start = draw(st.integers(-5, 24))
+        showing = _showing(
+            number,
+            start,
+            start + draw(st.integers(1, 30)),
+            title=draw(texts),
+            subtitle=draw(texts),
+            synopses=Synopses(draw(texts), draw(texts), draw(texts)),
+            episode_pid=draw(st.sampled_from(["", "b0000001", "b0000002"])),
+            is_blanked=draw(st.booleans()),
+            is_known=draw(st.booleans()),
+        )
+        showings.append(showing)
+    return _guide(*showings, version=draw(st.integers(0, 10**6)))
+
+
+def test_document_is_exactly_so() -> None:
+    """The golden document: a programme with all there is, an off-air filler, and what stands for unknown ones."""
+    synopses = Synopses("A lamp.", "A lamp is lit.", "A lamp & a viaduct.\nBoth are lit.")
+    guide = _guide(
+        _showing(1, 6, 7, subtitle="Series 2: The <Lantern>", synopses=synopses),
+        _showing(2, 7, 8, is_blanked=True),
+        _showing(3, 8, 24, is_known=False),
+    )
+
+    document = render_catalogue_schedules([guide])
+
+    assert (
+        document.decode()
+        == """<?xml version='1.0' encoding='UTF-8'?>
+<DataCollections>
+  <ProgramCatalog id="alder_one_north_20260115" version="7" action="replace">
+    <Other id="NOT_AVAILABLE" version="7">
+      <Titles>
+        <Title language="en" default="true">Not available</Title>
+      </Titles>
+    </Other>
+    <OffAir id="OFF_AIR" version="7">
+      <Titles>
+        <Title language="en" default="true">Off air</Title>
+      </Titles>
+    </OffAir>
+    <ToBeAnnounced id="TO_BE_ANNOUNCED" version="7">
+      <Titles>
+        <Title language="en" default="true">To be announced</Title>
+      </Titles>
+    </ToBeAnnounced>
+    <Other id="b0000001" version="7">
+      <Titles>
+        <Title language="en" default="true">Quiet Viaduct: Series 2: The &lt;Lantern&gt;</Title>
+      </Titles>
+      <Descriptions>
+        <Description language="en" default="true">A lamp.</Description>
+      </Descriptions>
+      <Synopses>
+        <Synopsis language="en" default="true">A lamp &amp; a viaduct. Both are lit.</Synopsis>
+      </Synopses>
+    </Other>
+  </ProgramCatalog>
+  <ScheduleCatalog id="alder_one_north_20260115" version="7" action="replace">
+    <Schedule id="alder_one_north_20260115" version="7" date="2026-01-15" stationRef="alder_one_north" \
+programCatalogRef="alder_one_north_20260115">
+      <Airing programRef="OFF_AIR" startTime="2026-01-15T00:00:00Z" endTime="2026-01-15T06:00:00Z"/>
+      <Airing programRef="b0000001" startTime="2026-01-15T06:00:00Z" endTime="2026-01-15T07:00:00Z"/>
+      <Airing programRef="NOT_AVAILABLE" startTime="2026-01-15T07:00:00Z" endTime="2026-01-15T08:00:00Z"/>
+      <Airing programRef="TO_BE_ANNOUNCED" startTime="2026-01-15T08:00:00Z" endTime="2026-01-16T00:00:00Z"/>
+    </Schedule>
+  </ScheduleCatalog>
+</DataCollections>
+"""
+    )
+
+
+@given(_guides())
+def test_day_is_exactly_covered(guide: ServiceGuide) -> None:
+    """Airings are in order, begin and end with the UTC day, and leave neither a gap nor an overlap."""
+    document = render_catalogue_schedules([guide])
+
+    airings = _airings(document)
+    assert (airings[0][1], airings[-1][2]) == guide.window
+    assert all(one[2] == other[1] for one, other in pairwise(airings))
+    assert all(start < end for _, start, end in airings)
+
+
+@given(_guides())
+def test_every_reference_has_its_programme(guide: ServiceGuide) -> None:
+    """Airings refer to exactly the programmes that the document has, each of which is there once with a title."""
+    document = render_catalogue_schedules([guide])
+
+    programmes = [element.attrib["id"] for element in _read(document).iterfind("ProgramCatalog/*")]
+    assert programmes == sorted({reference for reference, _, _ in _airings(document)})
+    assert all(title for _, title in _programmes(document).values())
+
+
+@given(_guides())
+def test_version_stands_on_everything(guide: ServiceGuide) -> None:
+    """Both catalogues, the schedule and each programme have the guide's version."""
+    document = render_catalogue_schedules([guide])
+
+    versions = {element.attrib["version"] for element in _read(document).iterfind(".//*[@id]")}
+    assert versions == {str(guide.version)}
+
+
+@given(st.lists(_guides(), min_size=2, max_size=4))
+def test_equal_guides_give_equal_bytes(guides: list[ServiceGuide]) -> None:
+    """The document depends on the days that are in it, and not on the order in which they are given."""
+    days = [_guide(*guide.showings, days=number) for number, guide in enumerate(guides)]
+
+    document = render_catalogue_schedules(days)
+
+    assert render_catalogue_schedules(days[::-1]) == document
+
+
+def test_day_of_nothing_is_one_filler() -> None:
+    """A day of which nothing is published is off air from midnight to midnight, and has version 0."""
+    document = render_catalogue_schedules([_guide(version=0)])
+
+    assert _airings(document) == [("OFF_AIR", _MIDNIGHT, _MIDNIGHT + 24 * _HOUR)]
+    assert _programmes(document) == {"OFF_AIR": ("OffAir", "Off air")}
+
+
+def test_straddling_showing_is_in_both_days() -> None:
+    """What runs over midnight UTC ends with the one day and begins with the next."""
+    film = _showing(1, 23, 26)
+
+    document = render_catalogue_schedules([_guide(film), _guide(film, days=1)])
+
+    shown = [airing[1:] for airing in _airings(document) if airing[0] == "b0000001"]
+    assert shown == [
+        (_MIDNIGHT + 23 * _HOUR, _MIDNIGHT + 24 * _HOUR),
+        (_MIDNIGHT + 24 * _HOUR, _MIDNIGHT + 26 * _HOUR),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "subtitle", "expected"),
+    [
+        ("Quiet Viaduct", "The Lantern", ("Other", "Quiet Viaduct: The Lantern")),
+        ("Quiet Viaduct", "", ("Other", "Quiet Viaduct")),
+        ("Quiet\n\tViaduct\x00", "\x1b", ("Other", "Quiet Viaduct")),
+    ],
+)
+def test_title_is_the_whole_chain(title: str, subtitle: str, expected: tuple[str, str]) -> None:
+    """A programme's title is title and subtitle, without what XML cannot hold."""
+    document = render_catalogue_schedules([_guide(_showing(1, 0, 24, title=title, subtitle=subtitle))])
+
+    assert _programmes(document) == {"b0000001": expected}
+
+
+def test_programme_without_a_title_is_to_be_announced() -> None:
+    """An episode of which nothing readable is known as a title stands as one to be announced."""
+    document = render_catalogue_schedules([_guide(_showing(1, 0, 24, title=" \x00"))])
+
+    assert _programmes(document) == {"TO_BE_ANNOUNCED": ("ToBeAnnounced", "To be announced")}
+
+
+@pytest.mark.parametrize(
+    ("synopses", "expected"),
+    [
+        (Synopses("s", "m", "l"), {"Description": "s", "Synopsis": "l"}),
+        (Synopses("s", "m", ""), {"Description": "s", "Synopsis": "m"}),
+        (Synopses("s", "", ""), {"Description": "s"}),
+        (Synopses("", "m", ""), {"Description": "m"}),
+        (Synopses("", "m", "l"), {"Description": "m", "Synopsis": "l"}),
+        (Synopses("", "", "l"), {"Description": "l"}),
+        (Synopses("", "", ""), {}),
+    ],
+)
+def test_description_is_the_shortest_and_synopsis_the_longest(
+    synopses: Synopses, expected: dict[str, str]
+) -> None:
+    """The shortest text describes, the longest is the synopsis, and none is given twice."""
+    document = render_catalogue_schedules([_guide(_showing(1, 0, 24, synopses=synopses))])
+
+    found = {text.tag: text.text for text in _read(document).iter("Description", "Synopsis")}
+    assert found == expected
+
+
+@pytest.mark.parametrize("length", [23 * _HOUR, 25 * _HOUR, 48 * _HOUR])
+def test_other_window_is_rejected(length: timedelta) -> None:
+    """A guide that was not cut into UTC days is refused."""
+    with pytest.raises(ValueError, match="no UTC day"):
+        render_catalogue_schedules([_guide(length=length)])
+
+
+def test_repeated_day_is_rejected() -> None:
+    """A day of a service can be in a document only once."""
+    with pytest.raises(ValueError, match="alder_one_north_20260115 is given twice"):
+        render_catalogue_schedules([_guide(), _guide(version=8)])
+
+
+def test_removal_deletes_the_schedule() -> None:
+    """A removal deletes the day's schedule by the id and a version that the document of the day has as well."""
+    document = render_catalogue_removal(_SID, _DAY, 8)
+
+    catalogue = _read(document).find("ScheduleCatalog")
+    assert catalogue is not None
+    assert _attributes(catalogue) == {"id": "alder_one_north_20260115", "version": "8"}
+    assert [(item.tag, _attributes(item)) for item in catalogue] == [("Delete", _attributes(catalogue))]
+
+
+# Manifests.
+
+
+def _files() -> list[CatalogueFile]:
+    """Two days of one service and one of another, not in order."""
+    guides = [
+        _guide(_showing(1, 24, 37), _showing(2, 36, 48), days=1, version=3),
+        _guide(),
+        _guide(sid=Sid("alder_two")),
+    ]
+    return [
+        describe_day(
+            guide, f"{guide.sid}/{guide.window.start:%Y%m%d}.xml", render_catalogue_schedules([guide])
+        )
+        for guide in guides
+    ]
+
+
+def _manifest(document: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(document)
+    return found
+
+
+def test_full_manifest_names_every_file() -> None:
+    """A full manifest has every file with its day, version, size, digest and what was altered, in order."""
+    document = render_full_manifest("partners", _files())
+
+    manifest = _manifest(document)
+    keys = ["alder_one_north/20260115.xml", "alder_one_north/20260116.xml", "alder_two/20260115.xml"]
+    assert {name: value for name, value in manifest.items() if name != "files"} == {
+        "s3Bucket": "partners",
+        "s3Keys": keys,
+        "type": "CATALOG_FULL",
+        "schema": "schedules-catalogue-1",
+    }
+    second = render_catalogue_schedules([_guide(_showing(1, 24, 37), _showing(2, 36, 48), days=1, version=3)])
+    assert manifest["files"][1] == {
+        "path": "alder_one_north/20260116.xml",
+        "id": "alder_one_north_20260116",
+        "sid": "alder_one_north",
+        "date": "2026-01-16",
+        "version": 3,
+        "bytes": len(second),
+        "sha256": sha256(second).hexdigest(),
+        "overlapped": 1,
+        "removed": False,
+    }
+    assert [file["path"] for file in manifest["files"]] == keys
+
+
+def test_update_manifest_tells_removals() -> None:
+    """An update manifest names what changed and what was removed, and says which is which."""
+    removal = render_catalogue_removal(_SID, _DAY, 8)
+    files = [_files()[2], describe_removal(_SID, _DAY, 8, "gone.xml", removal)]
+
+    manifest = _manifest(render_update_manifest("partners", files))
+
+    assert manifest["type"] == "CATALOG_UPDATE"
+    assert manifest["s3Keys"] == ["gone.xml", "alder_two/20260115.xml"]
+    assert [(file["sid"], file["version"], file["removed"]) for file in manifest["files"]] == [
+        ("alder_one_north", 8, True),
+        ("alder_two", 7, False),
+    ]
+
+
+def test_removal_in_a_full_manifest_is_rejected() -> None:
+    """A full manifest removes by leaving out, and refuses a file that says so."""
+    removal = describe_removal(_SID, _DAY, 8, "gone.xml", b"")
+
+    with pytest.raises(ValueError, match=r"gone\.xml removes a day"):
+        render_full_manifest("partners", [removal])
+
+
+@pytest.mark.parametrize("render", [render_full_manifest, render_update_manifest])
+def test_repeated_day_in_a_manifest_is_rejected(render: Any) -> None:
+    """A manifest that named two files for one day would not say which of them counts."""
+    files = _files()
+
+    with pytest.raises(ValueError, match="is given twice"):
+        render("partners", [files[0], *files])
+
+
+@given(st.permutations(range(3)))
+def test_order_of_the_files_does_not_matter(order: Sequence[int]) -> None:
+    """Equal files give equal manifests, in whatever order they come."""
+    files = _files()
+
+    manifest = render_full_manifest("partners", [files[number] for number in order])
+
+    assert manifest == render_full_manifest("partners", files)

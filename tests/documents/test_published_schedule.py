@@ -1,0 +1,94 @@
+"""A published document, read back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from delivery.asking import document_of, held
+from delivery.guides import BIRCH, NOON, key, schedule, showing
+from delivery_stage import DeliveryStage
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, Slot
+
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.documents.published_schedule import parse_published
+from schedules_pipeline.documents.showing import render_json, showing_fields
+from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.errors import InvalidRecord
+
+_SHOWINGS = st.builds(
+    showing,
+    st.integers(0, 9_999_999),
+    st.integers(0, 100_000).map(lambda minutes: datetime.fromtimestamp(1_773_000_000 + 60 * minutes, UTC)),
+    st.integers(1, 300),
+    episode_pid=st.sampled_from([None, Pid("p0000001"), Pid("p0000002")]),
+    is_known=st.booleans(),
+    is_repeat=st.booleans(),
+    title=st.text(st.characters(codec="utf-8"), max_size=20),
+)
+
+
+@given(showings=st.lists(_SHOWINGS, max_size=5), seq=st.integers(1, 2**53))
+def test_document_reads_back(showings: list[object], seq: int) -> None:
+    """Every field of what was published comes out of the document as it went in."""
+    listed = schedule(key(), showings, seq, published_at=NOON)  # type: ignore[arg-type]
+
+    read = parse_published(document_of(listed))
+
+    assert (read.key, read.seq, read.published_at) == (listed.key, seq, NOON)
+    assert (read.etag, read.showings) == (held(listed).etag, listed.showings)
+
+
+def test_document_of_the_pipeline_reads_back() -> None:
+    """What the pipeline itself has published renders again, byte by byte, from what was read."""
+    stage = DeliveryStage()
+    slots = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], EPISODES[1]), Slot(BROADCASTS[2], None))
+    stage.publish([ItemPut(EPISODES[0], "Harbour Lights", image_pid="p0image1"), SchedulePut(KEYS[0], slots)])
+    document = stage.store.schedules.documents(KEYS)[KEYS[0]]
+
+    read = parse_published(document)
+
+    _, content = split_document(document)
+    assert render_json([showing_fields(shown) for shown in read.showings]) == content
+    assert len(read.showings) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"sid"', b'["sid"'),
+        (b'"sid":"alder_one"', b'"sid":"Alder"'),
+        (b'"date":"2026-03-10"', b'"date":"today"'),
+        (b'"seq":1,', b""),
+        (b'"published_at":"2026', b'"published_at":"x2026'),
+        (b'"broadcasts":[', b'"broadcasts":[7,'),
+        (b'"broadcast_pid":"w0000001"', b'"broadcast_pid":"W"'),
+        (b'"start":"2026', b'"start":"then 2026'),
+        (b'"synopses":{', b'"synopses":{"none":1,'),
+        (b'"episode":{', b'"episode":"p",'),
+        (b"}", b""),
+    ],
+)
+def test_what_is_none_of_ours_is_rejected(before: bytes, after: bytes) -> None:
+    """A document that is damaged anywhere is refused, with its beginning in the error."""
+    document = document_of(schedule(key(), [showing(1, NOON)]))
+    assert before in document
+
+    with pytest.raises(InvalidRecord, match="is none of ours"):
+        parse_published(document.replace(before, after, 1))
+
+
+@given(st.binary(max_size=60))
+def test_any_other_bytes_are_rejected(document: bytes) -> None:
+    """Whatever stands in the store, no other error comes of it."""
+    with pytest.raises(InvalidRecord):
+        parse_published(document)
+
+
+def test_blanked_broadcast_names_nothing() -> None:
+    """A slot that shows no programme has neither episode nor version, and none is made up."""
+    read = parse_published(document_of(schedule(key(BIRCH), [showing(1, NOON, episode_pid=None)]))).showings[
+        0
+    ]
+
+    assert (read.is_blanked, read.episode_pid, read.version_pid, read.episode) == (True, None, None, None)

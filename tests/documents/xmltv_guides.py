@@ -1,0 +1,147 @@
+"""Guides made by hand and by Hypothesis, for the tests of XMLTV both ways."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import Showing, ShownEpisode, TitledItem
+from schedules_pipeline.domain.service_guide import ServiceGuide
+
+DOMAIN = "alder.example"
+ALDER, BIRCH = Sid("alder_one_north"), Sid("birch")
+NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
+CALENDAR = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
+BRAND, SERIES = TitledItem(Pid("b0000001"), "Quiet Viaduct"), TitledItem(Pid("s0000001"), "Series 2")
+
+
+def episode(number: int = 1, **fields: Any) -> ShownEpisode:
+    """An episode with a short synopsis and an image, and with whatever is said otherwise."""
+    proper = ShownEpisode(Pid(f"p{number:07}"), "The Lantern", Synopses("A lamp."), "p0000009", None)
+    return proper._replace(**fields)
+
+
+def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields: Any) -> Showing:
+    """A broadcast of an episode of a series of a brand, with whatever is said otherwise."""
+    proper = Showing(
+        Pid(f"w{number:07}"),
+        Pid("v0000001"),
+        start,
+        start + timedelta(minutes=minutes),
+        is_repeat=False,
+        is_blanked=False,
+        is_signed=False,
+        is_audio_described=False,
+        episode_pid=Pid("p0000001"),
+        episode=episode(),
+        series=SERIES,
+        brand=BRAND,
+        title="Quiet Viaduct",
+        subtitle="Series 2: The Lantern",
+    )
+    return proper._replace(**fields)
+
+
+_NAMELESS: dict[str, Any] = {"episode": None, "series": None, "brand": None, "title": "", "subtitle": ""}
+
+
+def blanked(start: datetime = NOON, number: int = 1) -> Showing:
+    """A slot that shows no programme."""
+    return showing(start, number=number, **_NAMELESS, is_blanked=True, episode_pid=None, version_pid=None)
+
+
+def unknown(start: datetime = NOON, number: int = 1) -> Showing:
+    """A broadcast of an episode that the catalogue lacks."""
+    return showing(start, number=number, **_NAMELESS, episode_pid=Pid("p0000099"))
+
+
+def guide(showings: Sequence[Showing], sid: Sid = ALDER, name: str = "Alder One North") -> ServiceGuide:
+    """All of these, published at noon."""
+    return ServiceGuide(sid, name, Interval(NOON, NOON + timedelta(days=1)), tuple(showings), 1, NOON)
+
+
+def day_guide(key: ScheduleKey, minutes: int = 30) -> ServiceGuide:
+    """A whole broadcast day, of slots of equal length; the last straddles its end where it does not fit."""
+    window = CALENDAR.window(key)
+    count = -(-window.length // timedelta(minutes=minutes))
+    starts = [window.start + n * timedelta(minutes=minutes) for n in range(count)]
+    showings = [showing(start, minutes, number) for number, start in enumerate(starts)]
+    return ServiceGuide(key.sid, "Alder", window, tuple(showings), 1, NOON)
+
+
+SHORT_DAY = ScheduleKey(ALDER, date(2026, 3, 28))
+"""The clocks go forward in the night: 23 hours."""
+LONG_DAY = ScheduleKey(ALDER, date(2026, 10, 24))
+"""The clocks go back in the night: 25 hours."""
+
+_TEXTS = st.text(max_size=40) | st.sampled_from(
+    (
+        "",
+        " ",
+        "Tom & <Jerry>",
+        "line\nline\r\n\tline",
+        "\x00\x0b\x1b",
+        "\x85\x92\ufffe",
+        "]]>",
+        "\U0001f600",
+        "\u202e",
+        "To be announced",
+        "Not available",
+    )
+)
+
+
+@st.composite
+def showings(draw: st.DrawFn, number: int, titles: Sequence[tuple[str, str]]) -> Showing:
+    """Any broadcast that a published document can hold: gaps and overlaps are not kept out. It shows one of as many
+    episodes as there are titles.
+    """
+    start = NOON + timedelta(minutes=draw(st.integers(0, 5_000)), seconds=draw(st.integers(0, 59)))
+    flags: dict[str, Any] = {
+        name: draw(st.booleans()) for name in ("is_repeat", "is_signed", "is_audio_described")
+    }
+    made = draw(
+        st.sampled_from(
+            (
+                showing(start, draw(st.integers(1, 300)), number),
+                blanked(start, number),
+                unknown(start, number),
+            )
+        )
+    )._replace(**flags)
+    if made.episode is None:
+        return made
+    episode_number = draw(st.integers(0, len(titles) - 1))
+    pid = Pid(f"p{episode_number:07}")
+    synopses = Synopses(draw(_TEXTS), draw(_TEXTS), draw(_TEXTS))
+    shown = ShownEpisode(pid, "", synopses, draw(_TEXTS), draw(st.none() | _TEXTS))
+    title, subtitle = titles[episode_number]
+    return made._replace(
+        episode_pid=pid,
+        episode=shown,
+        brand=draw(st.none() | st.just(BRAND)),
+        series=draw(st.none() | st.just(SERIES)),
+        title=title,
+        subtitle=subtitle if title else "",
+    )
+
+
+@st.composite
+def guides(draw: st.DrawFn) -> list[ServiceGuide]:
+    """Up to three services with up to six broadcasts each, all of different pids."""
+    sids = draw(
+        st.lists(st.sampled_from([ALDER, BIRCH, Sid("_"), Sid("birch_radio")]), unique=True, max_size=3)
+    )
+    titles = draw(st.lists(st.tuples(_TEXTS, _TEXTS), min_size=5, max_size=5))
+    made = []
+    for place, sid in enumerate(sids):
+        numbers = range(10 * place, 10 * place + draw(st.integers(0, 6)))
+        found = sorted((draw(showings(n, titles)) for n in numbers), key=lambda s: (s.start, s.broadcast_pid))
+        made.append(guide(found, sid, draw(_TEXTS)))
+    return made

@@ -1,0 +1,89 @@
+"""Every port in memory: plain dicts that do what the ports' docstrings and the server-side scripts say.
+
+Belongs here: the fakes, the clock that a test turns by hand, and the conditions under which they are used.
+Does not belong here: anything that decides when to switch or to kill (``simulation``), or sample data.
+
+Every method passes the *checkpoint* of its :class:`Conditions` before each of its effects, and once more
+before it answers. What is one atomic step on Redis is one step here; a method that is a pipeline there is a
+step for every command here, in any order, as the nodes of a cluster carry them out. Each guard of a script
+is a small method, so that a test can take it out and see what happens.
+"""
+
+from fakes.coldstart import FakeColdstartStore
+from fakes.conditions import Conditions, F, Fake, FakeClock, P, T, answered, step
+from fakes.copies import TOKEN_KEPT_FOR, FakeCatalogueSource, FakeCopyStore, FakeVersionToken
+from fakes.feed import TAKEN_OVER_AFTER, FakeChangeFeed
+from fakes.incidents import FakeIncidentStore
+from fakes.partners import FakePartnerStore, FakeSubscriptionStore
+from fakes.pipeline import FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from fakes.references import EntriesBySchedule, FakeReferenceIndex
+from fakes.reports import (
+    MOST_PARITY_POINTS,
+    FakeComparisonStore,
+    FakeCounterStore,
+    FakeFailingCheckStore,
+    FakeParityTrendStore,
+    FakePassStore,
+    FakeQueuePollStore,
+    FakeRejectionStore,
+    FakeServedSourceStore,
+)
+from fakes.schedules import FakeScheduleStore, FakeVersionStore
+from fakes.upstream import (
+    MOST_MESSAGES,
+    MOST_RECEIVES,
+    VISIBLE_AGAIN_AFTER,
+    FakeLegacyKeyspace,
+    FakeQueue,
+    FakeScheduleSource,
+)
+from fakes.work import CAUSES_KEPT, FakeDeliveryHeartbeats, FakePublisherPresence, FakeWorkQueue
+
+__all__ = [
+    "CAUSES_KEPT",
+    "Conditions",
+    "EntriesBySchedule",
+    "F",
+    "Fake",
+    "FakeIncidentStore",
+    "FakeCatalogueSource",
+    "FakeChangeFeed",
+    "FakeClock",
+    "FakeColdstartStore",
+    "FakeComparisonStore",
+    "FakeCopyStore",
+    "FakeCounterStore",
+    "FakeDeliveryHeartbeats",
+    "FakeFailingCheckStore",
+    "FakeQueuePollStore",
+    "FakeLegacyKeyspace",
+    "FakeParityTrendStore",
+    "FakePartnerStore",
+    "FakePassStore",
+    "FakePublisherPresence",
+    "FakeQueue",
+    "FakeReferenceIndex",
+    "FakeRejectionStore",
+    "FakeScheduleSource",
+    "FakeScheduleStore",
+    "FakeServedSourceStore",
+    "FakeStore",
+    "FakeSubscriptionStore",
+    "FakeUpstreams",
+    "FakeVersionStore",
+    "FakeWorkQueue",
+    "FakeVersionToken",
+    "MOST_MESSAGES",
+    "MOST_PARITY_POINTS",
+    "MOST_RECEIVES",
+    "P",
+    "T",
+    "TAKEN_OVER_AFTER",
+    "TOKEN_KEPT_FOR",
+    "VISIBLE_AGAIN_AFTER",
+    "answered",
+    "fake_store",
+    "fake_upstreams",
+    "pipeline_over",
+    "step",
+]

@@ -1,0 +1,75 @@
+"""The fake incident store."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from fakes.conditions import Conditions, Fake, answered, step
+from schedules_pipeline.health.incidents import AlarmName, Episode, Notice, Turn
+
+
+@dataclass(slots=True)
+class _Delivery:
+    channel: str
+    notice: Notice
+    leased_until: datetime | None = None
+
+
+class FakeIncidentStore(Fake):
+    """Implements :class:`~schedules_pipeline.health.ports.incidents.IncidentStore`; also for several threads at once."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._episodes: dict[AlarmName, Episode] = {}
+        self._outbox: list[_Delivery] = []
+        self._since: datetime | None = None
+        self._lock = Lock()
+
+    @answered
+    @step
+    def episodes(self) -> list[Episode]:
+        return [self._episodes[name] for name in sorted(self._episodes)]
+
+    @answered
+    @step
+    def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
+        with self._lock:
+            known = self._episodes.get(turn.episode.name)
+            if turn.episode.revision != (known.revision if known else 0) + 1:
+                return False
+            self._episodes[turn.episode.name] = turn.episode
+            if turn.notice:
+                self._outbox += [_Delivery(channel, turn.notice) for channel in channels]
+            return True
+
+    @answered
+    @step
+    def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
+        with self._lock:
+            first: dict[AlarmName, _Delivery] = {}
+            for delivery in self._outbox:
+                if delivery.channel == channel:
+                    first.setdefault(delivery.notice.name, delivery)
+            free = [d for d in first.values() if d.leased_until is None or d.leased_until <= now]
+            if not free:
+                return None
+            chosen = min(free, key=lambda d: d.leased_until.timestamp() if d.leased_until else 0.0)
+            chosen.leased_until = now + lease_for
+            return chosen.notice
+
+    @answered
+    @step
+    def delivered(self, channel: str, notice: Notice) -> None:
+        with self._lock:
+            self._outbox = [d for d in self._outbox if (d.channel, d.notice.id) != (channel, notice.id)]
+
+    @answered
+    @step
+    def undelivered(self) -> int:
+        return len(self._outbox)
+
+    @answered
+    @step
+    def watched_since(self, now: datetime) -> datetime:
+        self._since = self._since or now
+        return self._since

@@ -1,0 +1,258 @@
+"""Fakes of what operators look at: rejections, comparisons, counters, passes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from fakes.conditions import Conditions, Fake, answered, step
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
+from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports.parity import ParityPoint
+from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedState
+from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, NO_DURATIONS, Durations
+from schedules_pipeline.publishing.ports.rejections import Rejection
+
+MOST_PARITY_POINTS = 400
+
+
+class FakeRejectionStore(Fake):
+    """Implements :class:`~schedules_pipeline.publishing.ports.rejections.RejectionStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._kept: dict[str, Rejection] = {}
+
+    @answered
+    def keep(self, rejections: Mapping[str, Rejection]) -> None:
+        for subject in self.in_any_order(rejections):
+            self._keep_one(subject, rejections[subject])
+
+    @answered
+    @step
+    def find(self, subjects: Sequence[str]) -> dict[str, Rejection]:
+        return {subject: self._kept[subject] for subject in subjects if subject in self._kept}
+
+    @answered
+    @step
+    def forget(self, subjects: Sequence[str]) -> None:
+        for subject in subjects:
+            self._kept.pop(subject, None)
+
+    @answered
+    @step
+    def count(self) -> int:
+        return len(self._kept)
+
+    @answered
+    @step
+    def all(self) -> dict[str, Rejection]:
+        return dict(self._kept)
+
+    @step
+    def _keep_one(self, subject: str, rejected: Rejection) -> None:
+        self._kept[subject] = rejected
+
+
+class FakeComparisonStore(Fake):
+    """Implements :class:`~schedules_pipeline.migration.ports.comparisons.ComparisonStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._kept: dict[ScheduleKey, Comparison] = {}
+        self._refresh = ""
+
+    @answered
+    def keep(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+        for key in self.in_any_order(comparisons):
+            self._keep_one(key, comparisons[key])
+
+    @answered
+    @step
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        for key in keys:
+            self._kept.pop(key, None)
+
+    @answered
+    @step
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
+        return {key: self._kept[key] for key in keys if key in self._kept}
+
+    @answered
+    @step
+    def all(self) -> dict[ScheduleKey, Comparison]:
+        return dict(self._kept)
+
+    @answered
+    @step
+    def tally(self) -> dict[tuple[Sid, Verdict], int]:
+        return Counter((key.sid, comparison.verdict) for key, comparison in self._kept.items())
+
+    @answered
+    @step
+    def compared_refresh(self) -> str:
+        return self._refresh
+
+    @answered
+    @step
+    def note_compared_refresh(self, refreshed_at: str) -> None:
+        self._refresh = refreshed_at
+
+    @step
+    def _keep_one(self, key: ScheduleKey, comparison: Comparison) -> None:
+        self._kept[key] = comparison
+
+
+class FakeFailingCheckStore(Fake):
+    """Implements :class:`~schedules_pipeline.health.ports.failing_checks.FailingCheckStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._failing: dict[tuple[ScheduleKey, str], str] = {}
+
+    @answered
+    @step
+    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+        for check, text in outcomes.items():
+            self._failing.pop(check, None)
+            if text is not None:
+                self._failing[check] = text
+
+    @answered
+    @step
+    def all(self) -> dict[tuple[ScheduleKey, str], str]:
+        return dict(self._failing)
+
+
+class FakeCounterStore(Fake):
+    """Implements :class:`~schedules_pipeline.publishing.ports.counters.CounterStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._totals: dict[str, int] = {}
+        self._durations: dict[str, Durations] = {}
+
+    @answered
+    def add(
+        self, amounts: Mapping[str, int], durations: Mapping[str, Sequence[float]] = NO_DURATIONS
+    ) -> None:
+        for name, amount in amounts.items():
+            if amount:
+                self._add_one(name, amount)
+        for name, all_seconds in durations.items():
+            for seconds in all_seconds:
+                self._time_one(name, seconds)
+
+    @answered
+    @step
+    def all(self) -> dict[str, int]:
+        return dict(self._totals)
+
+    @answered
+    @step
+    def durations(self) -> dict[str, Durations]:
+        return dict(self._durations)
+
+    @step
+    def _add_one(self, name: str, amount: int) -> None:
+        self._totals[name] = self._totals.get(name, 0) + amount
+
+    @step
+    def _time_one(self, name: str, seconds: float) -> None:
+        known = self._durations.get(name, Durations())
+        counts = list(known.counts)
+        counts[sum(bound < seconds for bound in DURATION_BOUNDS)] += 1
+        self._durations[name] = Durations(tuple(counts), known.seconds + seconds)
+
+
+class FakeQueuePollStore(Fake):
+    """Implements :class:`~schedules_pipeline.health.ports.queue_polls.QueuePollStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._notes = {queue: QueuePolls() for queue in QueueName}
+
+    @answered
+    @step
+    def polled(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
+        known = self._notes[queue]
+        empty_at = began_at if oldest_sent_at is None else known.empty_at
+        self._notes[queue] = QueuePolls(began_at, empty_at, oldest_sent_at or known.received_sent_at)
+
+    @answered
+    @step
+    def all(self) -> dict[QueueName, QueuePolls]:
+        return dict(self._notes)
+
+
+class FakePassStore(Fake):
+    """Implements :class:`~schedules_pipeline.maintenance.ports.passes.PassStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._records: dict[PassName, PassRecord] = {}
+
+    @answered
+    @step
+    def note(self, report: PassReport) -> None:
+        known = self._records.get(report.name)
+        before = known.latest_success if known else None
+        self._records[report.name] = PassRecord(
+            latest=report,
+            latest_success=report if report.succeeded else before,
+            runs=(known.runs if known else 0) + 1,
+            failures=(known.failures if known else 0) + (not report.succeeded),
+            seconds=(known.seconds if known else 0.0) + report.seconds,
+        )
+
+    @answered
+    @step
+    def all(self) -> dict[PassName, PassRecord]:
+        return dict(self._records)
+
+
+class FakeParityTrendStore(Fake):
+    """Implements :class:`~schedules_pipeline.migration.ports.parity.ParityTrendStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._points: list[ParityPoint] = []
+
+    @answered
+    @step
+    def note(self, point: ParityPoint) -> None:
+        self._points = [*self._points, point][-MOST_PARITY_POINTS:]
+
+    @answered
+    @step
+    def all(self) -> list[ParityPoint]:
+        return list(self._points)
+
+
+class FakeServedSourceStore(Fake):
+    """Implements :class:`~schedules_pipeline.migration.ports.served.ServedSourceStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._switches: list[ServedState] = []
+
+    @answered
+    @step
+    def current(self) -> ServedState:
+        return self._switches[0] if self._switches else NEVER_SWITCHED
+
+    @answered
+    @step
+    def switches(self) -> list[ServedState]:
+        return list(self._switches)
+
+    @answered
+    @step
+    def change(self, to: ServedState) -> bool:
+        if self._switches[:1] == [to]:
+            return True
+        if len(self._switches) != to.number - 1:
+            return False
+        self._switches.insert(0, to)
+        return True

@@ -1,0 +1,166 @@
+"""The register of metrics against the code that counts and the documents that explain."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scraping import Stage
+
+from schedules_pipeline.domain.causes import Origin
+from schedules_pipeline.health.metrics.parts import parts_of
+from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, MetricKind
+from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.maintenance.ports.coldstart import Stage as ColdstartStage
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.migration.ports.comparisons import Verdict
+
+_REPOSITORY = Path(__file__).parents[2]
+_WORKFLOWS = sorted((_REPOSITORY / "schedules_pipeline/workflows").glob("*.py"))
+_ROW = re.compile(r"^\| `(schedules_\w+)` \| (\w+) \| (.+?) \| (.+) \|$", re.MULTILINE)
+_LABEL = re.compile(r"^\| `(\w+)`([^|]*)\| (.+) \|$", re.MULTILINE)
+_BASE_UNITS = ("_seconds", "_seconds_total")
+
+
+def test_every_name_that_is_counted_is_shown() -> None:
+    """Whatever a workflow counts or times under a name has its place in the register, and nothing else has."""
+    patterns = [pattern for path in _WORKFLOWS for pattern in _names_counted(path)]
+    register = {*COUNTERS, *DURATIONS}
+
+    unshown = [p for p in patterns if not any(re.fullmatch(p, name) for name in register)]
+    uncounted = [name for name in register if not any(re.fullmatch(p, name) for p in patterns)]
+
+    assert patterns
+    assert not unshown
+    assert not uncounted
+
+
+def test_only_workflows_count() -> None:
+    """The test above looks at every module that counts."""
+    elsewhere = [
+        path.name
+        for path in (_REPOSITORY / "schedules_pipeline").rglob("*.py")
+        if path not in _WORKFLOWS and re.search(r"counters\.add\(", path.read_text())
+    ]
+
+    assert not elsewhere
+
+
+def test_names_follow_prometheus() -> None:
+    """What only grows ends in total, nothing else does; what measures time says so by its unit at the end."""
+    for name, metric in METRICS.items():
+        assert re.fullmatch(r"schedules(_[a-z]+)+", name)
+        assert name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
+        assert ("seconds" in name) == name.endswith(_BASE_UNITS)
+        assert not name.endswith(("_count", "_sum", "_bucket"))
+        assert metric.help.endswith(".")
+
+
+def test_counters_and_durations_fit_their_metrics() -> None:
+    """Each names a metric of its kind and a value for each of its labels; no two are the same series."""
+    for table, kind in ((COUNTERS, MetricKind.COUNTER), (DURATIONS, MetricKind.HISTOGRAM)):
+        for metric, labels in table.values():
+            assert METRICS[metric].kind is kind
+            assert len(METRICS[metric].labels) == len(labels)
+        assert len(set(table.values())) == len(table)
+
+
+def test_every_metric_is_documented_as_it_is() -> None:
+    """The document lists the register: names, kinds, labels and meanings, in its order."""
+    documented = _ROW.findall(_document("metrics.md"))
+
+    assert documented == [
+        (m.name, m.kind.value, ", ".join(f"`{label}`" for label in m.labels) or "none", m.help)
+        for m in METRICS.values()
+    ]
+
+
+def test_every_label_is_documented() -> None:
+    """The document gives values for every label that some metric has."""
+    text = _document("metrics.md")
+    documented = {name for name, _, _ in _LABEL.findall(text[text.index("## Labels") :])}
+
+    assert documented == {label for metric in METRICS.values() for label in metric.labels}
+
+
+@pytest.mark.parametrize(
+    ("label", "values"),
+    [
+        ("queue", {queue.value for queue in QueueName}),
+        ("origin", {origin.value for origin in Origin}),
+        ("verdict", {verdict.value for verdict in Verdict}),
+        ("pass", {name.value for name in PassName}),
+        ("stage", {stage.value for stage in ColdstartStage if not stage.is_final}),
+        ("part", set(parts_of(Stage().pipeline))),
+        ("workflow", {labels[0] for name, labels in DURATIONS.values() if name.endswith("workflow_seconds")}),
+        ("outcome", {labels[0] for name, labels in COUNTERS.values() if name.endswith("outcomes_total")}),
+        ("reason", {labels[1] for name, labels in COUNTERS.values() if name.endswith("ignored_total")}),
+    ],
+)
+def test_values_of_labels_are_documented(label: str, values: set[str]) -> None:
+    """The document lists the values that the code knows."""
+    text = _document("metrics.md")
+    rows = [row for name, _, row in _LABEL.findall(text[text.index("## Labels") :]) if name == label]
+
+    assert len(rows) == 1
+    assert set(re.findall(r"`([^`]+)`", rows[0])) == values
+
+
+def test_every_counter_is_documented_with_the_keys() -> None:
+    """The document of keys names every counter and every duration that the store holds, and no other."""
+    text = _document("keys.md")
+    counters = text[text.index("Names of counters:") : text.index("A redelivered message")]
+    durations = text[text.index("Names of durations:") :].partition("\n\n")[0]
+
+    assert set(re.findall(r"`([^`]+)`", counters)) == set(COUNTERS)
+    assert set(re.findall(r"`([^`]+)`", durations)) == set(DURATIONS)
+
+
+def _document(name: str) -> str:
+    return (_REPOSITORY / "docs" / name).read_text()
+
+
+def _names_counted(path: Path) -> Iterator[str]:
+    """Names that a module counts, as patterns: in what it gives to the counters, in the dictionaries that go
+    into that, and of failures.
+    """
+    tree = ast.parse(path.read_text())
+    given = [node for call in ast.walk(tree) if _counts(call) for node in ast.walk(call)]
+    variables = {
+        n.id if isinstance(n, ast.Name) else n.attr for n in given if isinstance(n, ast.Name | ast.Attribute)
+    }
+    for node in (*given, *ast.walk(tree)):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict() as value) if name in variables:
+                yield from _keys(value)
+            case ast.Dict() | ast.DictComp() if node in given:
+                yield from _keys(node)
+            case ast.Call(func=ast.Name(id="counting_failures"), args=[_, name_counted]):
+                yield _pattern(name_counted)
+            case ast.Call(
+                func=ast.Attribute(attr="setdefault"), args=[ast.JoinedStr() as name_timed, *_]
+            ) if given:
+                yield _pattern(name_timed)
+
+
+def _counts(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=of) | ast.Attribute(attr=of), attr="add")):
+            return of in ("counters", "_counters")
+    return False
+
+
+def _keys(node: ast.Dict | ast.DictComp) -> list[str]:
+    keys = [node.key] if isinstance(node, ast.DictComp) else node.keys
+    return [_pattern(key) for key in keys if isinstance(key, ast.Constant | ast.JoinedStr)]
+
+
+def _pattern(name: ast.expr) -> str:
+    """A text as it is, with any words where a value is put in."""
+    match name:
+        case ast.Constant(value=str() as text):
+            return re.escape(text)
+        case ast.JoinedStr(values=values):
+            return "".join(_pattern(value) for value in values)
+    return r"[\w ]+"

@@ -1,0 +1,138 @@
+"""The alert rules: parsed in every run, and checked and tested by Prometheus' own tool where there is one."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from expressions import misnamed, read, series_labels
+
+from schedules_pipeline.health.conditions import DIFFERED
+from schedules_pipeline.health.incidents import AlarmName, Severity
+
+_REPOSITORY = Path(__file__).parents[2]
+_DIRECTORY = _REPOSITORY / "deploy/prometheus"
+_RUNBOOK = (_REPOSITORY / "docs/runbook.md").read_text()
+_LABEL_USED = re.compile(r"\$labels\.(\w+)")
+_LABEL_ROW = re.compile(r"^\| `(\w+)`[^|]*\| (.+) \|$", re.MULTILINE)
+
+# What only a metric tells: that the metrics themselves are not there.
+_PAGES = {name.value for name in AlarmName} | {"metrics-incomplete"}
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load((_DIRECTORY / name).read_text())
+
+
+_RULES: list[dict[str, Any]] = [rule for group in _read("alerts.yml")["groups"] for rule in group["rules"]]
+
+
+def test_there_is_a_rule_for_every_condition() -> None:
+    """Every page that metrics can tell something of is led to by some rule."""
+    pages = {rule["annotations"]["runbook"].partition("#")[2] for rule in _RULES}
+
+    assert pages == {
+        *("publisher-missing", "backlog-growing", "schedules-late", "schedules-set-aside"),
+        *("dead-letters", "queue-not-drained", "input-refused", "differs-from-the-old-system"),
+        *("collection-missed", "reconciliation-missed", "reconciliation-found-differences", "pass-failed"),
+        *("coldstart-stalled", "push-set-aside", "delivery-silent", "metrics-incomplete"),
+    }
+    assert pages <= _PAGES
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
+def test_rules_name_what_the_collector_shows(rule: dict[str, Any]) -> None:
+    """The expression is one of Prometheus' language, and every metric and label in it is ours."""
+    assert misnamed(rule["expr"]) == []
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
+def test_rules_select_values_that_there_are(rule: dict[str, Any]) -> None:
+    """A label is compared with values that the document of metrics gives for it."""
+    text = (_REPOSITORY / "docs/metrics.md").read_text()
+    known: dict[str, set[str]] = {"count": {DIFFERED}, "job": {"schedules"}}
+    for label, values in _LABEL_ROW.findall(text[text.index("## Labels") :]):
+        known.setdefault(label, set()).update(re.findall(r"`([^`]+)`", values))
+
+    unknown = [
+        (label, value)
+        for _, selected in read(rule["expr"]).series
+        for label, values in selected
+        for value in values
+        if value not in known[label]
+    ]
+
+    assert not unknown
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
+def test_rules_say_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    """Each has a severity, a sentence, and a page of the runbook that is there."""
+    page = rule["annotations"]["runbook"]
+
+    assert set(rule["labels"]) == {"severity"}
+    assert rule["labels"]["severity"] in {severity.value for severity in Severity}
+    assert rule["annotations"].keys() == {"summary", "runbook"}
+    assert rule["annotations"]["summary"].endswith(".")
+    assert page.startswith("docs/runbook.md#")
+    assert re.search(rf"^#+ {re.escape(page.partition('#')[2])}$", _RUNBOOK, re.MULTILINE)
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
+def test_sentences_use_labels_that_the_rule_selects(rule: dict[str, Any]) -> None:
+    """A label in the sentence is one of the series that the expression names."""
+    names = {name for name, _ in read(rule["expr"]).series}
+
+    used = set(_LABEL_USED.findall(rule["annotations"]["summary"]))
+
+    assert used <= {label for name in names for label in series_labels()[name]}
+
+
+def test_names_of_rules_are_their_own() -> None:
+    """No two rules have one name, and every name says whose it is."""
+    names = [rule["alert"] for rule in _RULES]
+
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"Schedules[A-Za-z]+", name) for name in names)
+
+
+def test_every_rule_is_tested() -> None:
+    """Each rule is seen to fire in the tests for Prometheus' own tool."""
+    text = (_DIRECTORY / "alerts_test.yml").read_text()
+
+    untested = [rule["alert"] for rule in _RULES if not re.search(rf"\b{rule['alert']}\b", text)]
+
+    assert not untested
+
+
+def test_the_example_of_a_scrape_reads_the_rules() -> None:
+    """It loads the file of rules, under the job that one of them looks for."""
+    configuration = _read("prometheus.yml")
+
+    assert configuration["rule_files"] == ["alerts.yml"]
+    assert [job["job_name"] for job in configuration["scrape_configs"]] == ["schedules"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "rules", "alerts.yml"),
+        ("test", "rules", "alerts_test.yml"),
+        ("check", "config", "prometheus.yml"),
+    ],
+    ids=" ".join,
+)
+def test_prometheus_own_tool_agrees(command: tuple[str, ...]) -> None:
+    """Promtool accepts the rules, the tests of the rules, and the example of a scrape."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip(
+            "promtool is not on the path: it comes with Prometheus, and is in no package index of Python"
+        )
+
+    done = subprocess.run([promtool, *command], cwd=_DIRECTORY, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,168 @@
+"""When somebody is told: once when a condition has lasted long enough, once when it has been gone long enough."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedules_pipeline.health.incidents import (
+    AlarmName,
+    Condition,
+    Episode,
+    Findings,
+    Notice,
+    Phase,
+    Severity,
+    State,
+    plan_turns,
+)
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+_LOOK = timedelta(seconds=30)
+_CLEAR_AFTER = timedelta(seconds=60)
+_DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages in dead")
+_PATIENT = Condition(AlarmName.PUBLISHER_MISSING, Severity.ERROR, "nobody", patience=timedelta(seconds=20))
+_UNDECIDED = Findings(undecided=frozenset({AlarmName.DEAD_LETTERS}))
+
+
+class Book:
+    """Carries plans out as the real book does, a look every half minute."""
+
+    def __init__(self) -> None:
+        self.episodes: dict[AlarmName, Episode] = {}
+        self.notices: list[Notice] = []
+        self.now = _NOW
+
+    def look(self, found: Findings) -> list[Phase]:
+        """What is told at this look."""
+        turns = plan_turns(self.episodes.values(), found, self.now, _CLEAR_AFTER)
+        for turn in turns:
+            known = self.episodes.get(turn.episode.name)
+            assert turn.episode.revision == (known.revision if known else 0) + 1
+            self.episodes[turn.episode.name] = turn.episode
+        told = [turn.notice for turn in turns if turn.notice]
+        self.notices += told
+        self.now += _LOOK
+        return [notice.phase for notice in told]
+
+
+def _found(*conditions: Condition) -> Findings:
+    return Findings(conditions)
+
+
+_GONE = _found()
+_THERE = _found(_DEAD)
+_SEEN = _found(_PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("looks", "told"),
+    [
+        pytest.param([_THERE], ["raised"], id="raised at once"),
+        pytest.param([_THERE, _THERE, _THERE], ["raised", "", ""], id="raised once however long it lasts"),
+        pytest.param(
+            [_THERE, _GONE, _GONE], ["raised", "", ""], id="not over before it is gone for long enough"
+        ),
+        pytest.param([_THERE, _GONE, _GONE, _GONE], ["raised", "", "", "cleared"], id="over after a minute"),
+        pytest.param([_THERE, _GONE, _GONE, _THERE, _GONE, _GONE], ["raised"] + [""] * 5, id="flaps"),
+        pytest.param(
+            [_THERE, *[_GONE] * 3, _THERE], ["raised", "", "", "cleared", "raised"], id="comes again"
+        ),
+        pytest.param([_THERE, *[_UNDECIDED] * 9], ["raised"] + [""] * 9, id="unknown is not over"),
+        pytest.param([_THERE, _GONE, *[_UNDECIDED] * 2], ["raised"] + [""] * 3, id="unknown is not gone"),
+        pytest.param([_SEEN], [""], id="suspected first"),
+        pytest.param([_SEEN, _SEEN], ["", "raised"], id="raised when it has lasted"),
+        pytest.param([_SEEN, _GONE, _SEEN, _GONE], [""] * 4, id="a suspicion ends untold"),
+        pytest.param([_GONE], [""], id="nothing to tell"),
+    ],
+)
+def test_each_look_tells_what_is_to_be_told(looks: Sequence[Findings], told: Sequence[str]) -> None:
+    """An episode is told of once when it begins in earnest, once when it is over, and never in between."""
+    book = Book()
+
+    answers = [book.look(found) for found in looks]
+
+    assert answers == [[phase] if phase else [] for phase in told]
+
+
+def test_what_stands_is_shown_with_its_latest_numbers() -> None:
+    """The summary of an open episode is the latest, though nobody is told again; its beginning stays."""
+    book = Book()
+    book.look(_THERE)
+
+    book.look(_found(replace(_DEAD, summary="3 messages in dead")))
+
+    (episode,) = book.episodes.values()
+    assert (episode.summary, episode.since, episode.state) == ("3 messages in dead", _NOW, State.RAISED)
+
+
+def test_a_look_that_changes_nothing_plans_nothing() -> None:
+    """What stands as it stood, and what is over and stays over, need no turn."""
+    book = Book()
+    book.look(_THERE)
+
+    again = plan_turns(book.episodes.values(), _THERE, book.now, _CLEAR_AFTER)
+    for _ in range(4):
+        book.look(_GONE)
+    over = plan_turns(book.episodes.values(), _GONE, book.now, _CLEAR_AFTER)
+
+    assert again == []
+    assert over == []
+
+
+def test_an_episode_and_the_next_have_notices_of_their_own() -> None:
+    """Every notice has another id, and the all-clear says since when the alarm stood."""
+    book = Book()
+    for found in [_THERE, *[_GONE] * 3] * 2:
+        book.look(found)
+
+    ids = [notice.id for notice in book.notices]
+
+    assert len(set(ids)) == len(ids) == 4
+    assert [notice.since for notice in book.notices[:2]] == [_NOW, _NOW]
+
+
+_CONDITIONS = [
+    Condition(name, Severity.ERROR, "it is wrong", patience=timedelta(seconds=20 * (i % 3)))
+    for i, name in enumerate(AlarmName)
+]
+
+
+@st.composite
+def _findings(draw: st.DrawFn) -> Findings:
+    conditions = draw(st.lists(st.sampled_from(_CONDITIONS[:6]), unique_by=lambda condition: condition.name))
+    undecided = draw(st.frozensets(st.sampled_from(list(AlarmName)[:6])))
+    return Findings(tuple(conditions), undecided)
+
+
+@given(st.lists(_findings(), max_size=40))
+def test_alarm_and_all_clear_take_turns(looks: list[Findings]) -> None:
+    """Whatever is found at whatever look, each alarm is raised, cleared, raised and so on, raised first."""
+    book = Book()
+
+    for found in looks:
+        book.look(found)
+
+    for name in AlarmName:
+        phases = [notice.phase for notice in book.notices if notice.name is name]
+        assert phases == [Phase.RAISED, Phase.CLEARED] * (len(phases) // 2) + [Phase.RAISED] * (
+            len(phases) % 2
+        )
+    ids = [notice.id for notice in book.notices]
+    assert len(set(ids)) == len(ids)
+
+
+@given(st.lists(_findings(), max_size=20))
+def test_everything_ends_when_nothing_is_wrong_any_more(looks: list[Findings]) -> None:
+    """Whatever went before, after some looks that find nothing no episode is left open or suspected."""
+    book = Book()
+    for found in looks:
+        book.look(found)
+
+    for _ in range(4):
+        book.look(_GONE)
+
+    assert {episode.state for episode in book.episodes.values()} <= {State.OVER}

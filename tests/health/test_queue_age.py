@@ -1,0 +1,115 @@
+"""How long the oldest message of a queue waits, and what a poll leaves noted."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+from fakes import Conditions, FakeClock, FakeQueue, FakeQueuePollStore
+
+from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
+from schedules_pipeline.health.queue_age import LONGEST_KEPT, NotedQueue, oldest_message_age
+from schedules_pipeline.publishing.ports.upstream import QueueDepth
+
+_NOW = FakeClock()()
+_SOME, _NONE = QueueDepth(3, 0), QueueDepth(0, 2)
+
+
+def _ago(seconds: float) -> datetime:
+    return _NOW - timedelta(seconds=seconds)
+
+
+def test_nothing_waits() -> None:
+    """Where no message waits there is no age, whatever was noted; what is in flight does not wait."""
+    assert oldest_message_age(QueuePolls(_ago(90), _ago(90), None), _NONE, _NOW) == timedelta(0)
+
+
+def test_what_waits_came_after_the_last_empty_poll() -> None:
+    """The time since then is the most that it can have waited."""
+    assert oldest_message_age(QueuePolls(_ago(90), _ago(90), None), _SOME, _NOW) == timedelta(seconds=90)
+
+
+def test_under_load_the_age_of_what_was_received_stands_for_it() -> None:
+    """Where polls have brought something ever since, an empty poll of long ago says nothing any more."""
+    notes = QueuePolls(_ago(1), _ago(5_000), _ago(4))
+
+    assert oldest_message_age(notes, _SOME, _NOW) == timedelta(seconds=4)
+
+
+def test_an_empty_poll_counts_more_than_an_old_message_before_it() -> None:
+    """A message that came very late does not make the queue look old after it has been empty."""
+    assert oldest_message_age(QueuePolls(_ago(2), _ago(2), _ago(900)), _SOME, _NOW) == timedelta(seconds=2)
+
+
+def test_where_nobody_polls_the_age_grows() -> None:
+    """Of an intake that has died the notes stay, so the age grows with the clock."""
+    notes = QueuePolls(_ago(0), _ago(0), None)
+
+    ages = [oldest_message_age(notes, _SOME, _NOW + timedelta(hours=hours)) for hours in (0, 1, 2)]
+
+    assert ages == [timedelta(0), timedelta(hours=1), timedelta(hours=2)]
+
+
+def test_where_nobody_ever_polled_it_is_as_long_as_messages_are_kept() -> None:
+    """The least that is known for certain."""
+    assert oldest_message_age(QueuePolls(), _SOME, _NOW) == LONGEST_KEPT
+
+
+def test_clocks_that_disagree_give_no_negative_age() -> None:
+    """A poll that was noted by a clock ahead of ours was just now."""
+    assert oldest_message_age(QueuePolls(_ago(-5), _ago(-5), None), _SOME, _NOW) == timedelta(0)
+
+
+class _Watched:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.queue = FakeQueue(Conditions(), self.clock, Random(0), "schedule")
+        self.notes = FakeQueuePollStore(Conditions())
+        self.noted = NotedQueue(self.queue, QueueName.SCHEDULE_EVENTS, self.notes, self.clock)
+
+    def found(self) -> QueuePolls:
+        return self.notes.all()[QueueName.SCHEDULE_EVENTS]
+
+
+def test_a_poll_notes_the_oldest_message_that_it_brought() -> None:
+    """Of several messages the one that was sent first counts."""
+    watched = _Watched()
+    first = watched.clock()
+    watched.queue.post("a")
+    watched.clock.advance(timedelta(seconds=5))
+    watched.queue.post("b")
+
+    messages = watched.noted.receive(1)
+
+    assert {m.body for m in messages} == {"a", "b"}
+    assert watched.found() == QueuePolls(watched.clock(), None, first)
+
+
+def test_a_poll_that_waited_in_vain_notes_when_it_began() -> None:
+    """What comes while a poll is under way is then counted as having come after it."""
+    watched = _Watched()
+
+    assert watched.noted.receive(1) == []
+
+    assert watched.found() == QueuePolls(watched.clock(), watched.clock(), None)
+
+
+def test_the_silence_of_a_short_poll_proves_nothing() -> None:
+    """A poll that does not wait asks only some of a queue's servers, so it notes nothing where it brings nothing."""
+    watched = _Watched()
+
+    watched.noted.receive(0)
+
+    assert watched.found() == QueuePolls()
+
+
+def test_everything_else_is_the_queue_s() -> None:
+    """Sending, deleting, purging and showing again reach the queue that is wrapped."""
+    watched = _Watched()
+    watched.noted.send(["a", "b"])
+    messages = watched.noted.receive(1)
+
+    watched.noted.delete(messages[:1])
+    watched.noted.show_again(messages[1:])
+
+    assert watched.noted.depth() == watched.queue.depth() == QueueDepth(1, 0)
+    watched.noted.purge()
+    assert watched.queue.is_empty()

@@ -1,0 +1,136 @@
+"""What the monitoring service answers, asked without a server."""
+
+import threading
+
+import orjson
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from scraping import Stage, get
+
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.metrics.series import METRICS
+from schedules_pipeline.health.service import build_service
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_metrics_are_in_prometheus_form(stage: Stage) -> None:
+    """Prometheus' own parser reads every family of the register, with its kind and its help."""
+    stage.publish()
+
+    status, content_type, body = get(build_service(stage.pipeline), "/metrics")
+
+    families = {family.name: family for family in text_string_to_metric_families(body.decode())}
+    assert status == 200
+    assert content_type.startswith("text/plain; version=")
+    assert families.keys() == {name.removesuffix("_total") for name in METRICS}
+    for name, metric in METRICS.items():
+        family = families[name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (metric.kind.value, metric.help)
+
+
+def test_metrics_are_given_as_openmetrics_where_asked_for(stage: Stage) -> None:
+    """A scraper that prefers the newer form gets it, whole."""
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+    _, content_type, body = get(build_service(stage.pipeline), "/metrics", accept)
+
+    assert content_type.startswith("application/openmetrics-text")
+    families = list(parse_openmetrics(body.decode()))  # type: ignore[no-untyped-call]
+    assert len(families) == len(METRICS)
+
+
+def test_making_the_service_asks_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is down when the process starts does not keep it from starting, nor from being alive."""
+    monkeypatch.setattr(stage.store.counters, "all", _down)
+    monkeypatch.setattr(stage.store.presence, "name", _down)
+
+    status, _, body = get(build_service(stage.pipeline), "/health/live")
+
+    assert (status, orjson.loads(body)) == (200, {"alive": True})
+
+
+def test_a_filled_keyspace_is_ready(stage: Stage) -> None:
+    """The store answers and something is published."""
+    stage.publish()
+
+    status, content_type, body = get(build_service(stage.pipeline), "/health/ready")
+
+    assert (status, content_type) == (200, "application/json")
+    assert orjson.loads(body) == {"ready": True, "checks": {"store": "ok", "keyspace": "ok"}}
+
+
+def test_an_empty_keyspace_is_not_ready(stage: Stage) -> None:
+    """There is nothing to serve, and the answer says what to do."""
+    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+
+    answer = orjson.loads(body)
+    assert (status, answer["ready"], answer["checks"]["store"]) == (503, False, "ok")
+    assert "coldstart" in answer["checks"]["keyspace"]
+
+
+def test_a_keyspace_that_is_not_whole_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is published, but no coldstart has ever finished: partners would find next to nothing."""
+    stage.publish()
+    monkeypatch.setattr(stage.store.coldstarts, "epoch", lambda: None)
+
+    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+
+    assert status == 503
+    assert "not whole" in orjson.loads(body)["checks"]["keyspace"]
+
+
+def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each check that failed says so in its own words."""
+    stage.publish()
+    monkeypatch.setattr(stage.store.presence, "name", _down)
+
+    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+
+    assert status == 503
+    assert orjson.loads(body)["checks"] == {"store": "Redis: down", "keyspace": "ok"}
+
+
+def test_a_defect_is_not_ready_and_says_no_more_than_its_kind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is an answer like any other, without whatever its text may hold."""
+    stage.publish()
+    monkeypatch.setattr(stage.store.feed, "known", _defect)
+
+    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+
+    assert status == 503
+    assert orjson.loads(body)["checks"] == {"store": "ok", "keyspace": "KeyError"}
+
+
+def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer comes without waiting for it."""
+    released = threading.Event()
+    stage.publish()
+    monkeypatch.setattr(stage.store.presence, "name", released.wait)
+
+    status, _, body = get(build_service(stage.pipeline, patience_seconds=0.2), "/health/ready")
+
+    released.set()
+    assert status == 503
+    assert orjson.loads(body)["checks"]["store"] == "no answer within 0.2 s"
+
+
+def test_another_path_is_not_there(stage: Stage) -> None:
+    """The service has three paths."""
+    status, _, _ = get(build_service(stage.pipeline), "/")
+
+    assert status == 404
+
+
+def _defect() -> int:
+    raise KeyError("hunter2")
+
+
+def _down() -> str:
+    raise ServiceError("Redis: down")

@@ -1,0 +1,320 @@
+"""The watch over fakes: what is told, by whom, when something dies, is away, or does not take a notice."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import pytest
+from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
+
+from schedules_pipeline.composition import health_sources
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.conditions import FailedRun, Thresholds
+from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
+from schedules_pipeline.health.ports.incidents import Notifier
+from schedules_pipeline.health.watch import Watch
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
+
+_LOOK = timedelta(seconds=30)
+_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_RUN = FailedRun("reconcile", "r1", datetime(2026, 3, 28, 11, tzinfo=UTC))
+
+
+class Listener:
+    """Takes every notice, unless ``error`` says otherwise."""
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        self.error: BaseException | None = None
+        self.heard: list[Notice] = []
+
+    def send(self, notice: Notice) -> None:
+        if self.error is not None:
+            raise self.error
+        self.heard.append(notice)
+
+    def told(self) -> list[str]:
+        return [f"{notice.phase} {notice.name}" for notice in self.heard]
+
+
+class Away(Conditions):
+    """Lets the steps of one kind fail, while it is switched on."""
+
+    def __init__(self) -> None:
+        self.fails: Callable[[str], bool] = lambda step: False
+
+    def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
+        if self.fails(step):
+            raise ServiceError("Redis: away")
+
+
+class Killed(BaseException):
+    """A process that ends here and now."""
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.away = Away()
+        self.outside = Away()
+        self.store: FakeStore = fake_store(self.clock, self.away)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0), self.outside)
+        self.first, self.second = Listener("first"), Listener("second")
+        self.watch = self.new_watch(self.first, self.second)
+
+    def new_watch(self, *notifiers: Notifier) -> Watch:
+        watched = health_sources(self.store.as_store(), self.upstreams.as_upstreams())
+        return Watch(
+            watched, self.store.incidents, self.store.counters, notifiers, Thresholds(), clock=self.clock
+        )
+
+    def look(self, *failed: FailedRun) -> None:
+        self.watch.look(failed)
+        self.clock.advance(_LOOK)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_an_alarm_is_told_once_and_so_is_its_end(stage: Stage) -> None:
+    """However many looks find it, every channel hears of an episode twice: when it begins and when it is over."""
+    for failed in [(_RUN,)] * 4 + [()] * 6:
+        stage.look(*failed)
+
+    assert stage.first.told() == stage.second.told() == ["raised runs-failed", "cleared runs-failed"]
+    assert stage.store.incidents.undelivered() == 0
+
+
+def test_a_look_says_what_stands(stage: Stage) -> None:
+    """The report names the open alarms and what was told, and the pass log and the counters have the figures."""
+    report = stage.watch.look([_RUN])
+
+    noted = stage.store.passes.all()[PassName.WATCH].latest
+    assert [episode.name for episode in report.open] == [AlarmName.RUNS_FAILED]
+    assert [notice.phase for notice in report.raised] == [Phase.RAISED]
+    assert (
+        dict(noted.counts)
+        == report.counts()
+        == {
+            "open": 1,
+            "raised": 1,
+            "cleared": 0,
+            "notices sent": 2,
+            "notices not taken": 0,
+            "notices undelivered": 0,
+        }
+    )
+    assert noted.succeeded
+    assert stage.store.counters.all()["alarm notices sent"] == 2
+
+
+def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
+    """Conditions come from the store and the queues themselves."""
+    now = stage.clock()
+    cause = Cause("e", Origin.SCHEDULE, str(_KEY), now - timedelta(hours=1))
+    stage.store.work.mark([Mark(_KEY, now - timedelta(hours=1), cause)])
+    stage.store.failing_checks.note({(_KEY, "index_complete"): "1 missing"})
+    stage.upstreams.schedule_queue.post("never received")
+    stage.upstreams.catalogue_dead_letters.post("dead")
+    aside = Progress("0", "life").given_up("answered with status 410", now)
+    hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
+    stage.store.subscriptions.create(hook, aside)
+    stage.store.heartbeats.beat(DeliveryProcess.PUSHER, now - timedelta(hours=1))
+
+    stage.look()
+    stage.look()
+
+    assert sorted(stage.first.told()) == [
+        "raised checks-failed",
+        "raised dead-letters",
+        "raised delivery-silent",
+        "raised publisher-missing",
+        "raised push-set-aside",
+        "raised queue-not-drained",
+        "raised schedules-late",
+    ]
+
+
+def test_two_watchers_tell_once(stage: Stage) -> None:
+    """A second watcher over the same store finds the same, and tells nothing again."""
+    other = stage.new_watch(stage.first, stage.second)
+    for failed in [[_RUN]] * 2 + [[]] * 4:
+        stage.watch.look(failed)
+        other.look(failed)
+        stage.clock.advance(_LOOK)
+
+    assert stage.first.told() == stage.second.told() == ["raised runs-failed", "cleared runs-failed"]
+
+
+@pytest.mark.parametrize("error", [ServiceError("down"), ValueError("a defect")])
+def test_a_channel_that_fails_holds_up_no_other_and_is_tried_again(stage: Stage, error: Exception) -> None:
+    """What one channel does not take the other gets at once, and the first when it takes something again."""
+    stage.first.error = error
+    report = stage.watch.look([_RUN])
+    stage.clock.advance(_LOOK)
+    in_between = (stage.first.told(), stage.second.told(), stage.store.incidents.undelivered())
+    stage.first.error = None
+    stage.look(_RUN)
+
+    assert in_between == ([], ["raised runs-failed"], 1)
+    assert (report.failed, report.undelivered) == (1, 1)
+    assert report.problem.startswith("first: ")
+    assert stage.first.told() == stage.second.told() == ["raised runs-failed"]
+
+
+def test_what_was_not_taken_can_be_seen(stage: Stage) -> None:
+    """The failure is the problem of the pass, and counted."""
+    stage.second.error = ServiceError("answered with status 500")
+
+    stage.look(_RUN)
+
+    noted = stage.store.passes.all()[PassName.WATCH].latest
+    assert noted.problem == "second: answered with status 500"
+    assert stage.store.counters.all()["alarm notices not taken"] == 1
+
+
+def test_the_text_of_a_foreign_error_is_not_passed_on(stage: Stage) -> None:
+    """Only our own errors are known to hold no secret; of any other its kind is told."""
+    stage.first.error = ValueError("https://example.test/token")
+
+    report = stage.watch.look([_RUN])
+
+    assert report.problem == "first: ValueError"
+
+
+def test_an_all_clear_never_comes_before_its_alarm(stage: Stage) -> None:
+    """Where the alarm could not be told before it was over, both are told, in order."""
+    stage.first.error = ServiceError("down")
+    for failed in [(_RUN,)] + [()] * 5:
+        stage.look(*failed)
+    stage.first.error = None
+
+    stage.look()
+
+    assert stage.first.told() == ["raised runs-failed", "cleared runs-failed"]
+
+
+@pytest.mark.parametrize("step", ["take_notice", "delivered", "note"])
+def test_a_watcher_that_dies_after_booking_loses_no_notice(stage: Stage, step: str) -> None:
+    """Whoever looks next delivers what was booked; what was sent and not noted comes again under its id."""
+
+    def die(at: str) -> bool:
+        if at == step:
+            raise Killed
+        return False
+
+    stage.away.fails = die
+    with pytest.raises(Killed):
+        stage.watch.look([_RUN])
+    stage.away.fails = lambda at: False
+    stage.clock.advance(_LOOK)
+
+    stage.new_watch(stage.first, stage.second).look([_RUN])
+
+    assert {notice.id for notice in stage.first.heard} == {notice.id for notice in stage.second.heard}
+    assert set(stage.first.told()) == {"raised runs-failed"}
+    assert stage.store.incidents.undelivered() == 0
+
+
+def test_a_watcher_that_dies_while_sending_loses_no_notice(stage: Stage) -> None:
+    """A notice that was taken from the outbox and not delivered is delivered when the lease is over."""
+    stage.first.error = Killed()
+    with pytest.raises(Killed):
+        stage.watch.look([_RUN])
+    stage.first.error = None
+    stage.clock.advance(_LOOK)
+
+    stage.new_watch(stage.first, stage.second).look([_RUN])
+
+    assert stage.first.told() == stage.second.told() == ["raised runs-failed"]
+
+
+def test_an_upstream_that_does_not_answer_is_an_alarm_of_its_own(stage: Stage) -> None:
+    """Everything else is looked at all the same, and what that upstream may hold stands as it stood."""
+    stage.upstreams.schedule_dead_letters.post("dead")
+    stage.look()
+    stage.outside.fails = lambda step: True
+
+    for _ in range(6):
+        stage.look(_RUN)
+
+    assert sorted(stage.first.told()) == [
+        "raised dead-letters",
+        "raised runs-failed",
+        "raised upstream-unreachable",
+    ]
+    found = next(n for n in stage.first.heard if n.name is AlarmName.UPSTREAM_UNREACHABLE)
+    assert set(found.details) == {
+        "schedule_events",
+        "catalogue_events",
+        "schedule_dead_letters",
+        "catalogue_dead_letters",
+        "the legacy keyspace",
+    }
+
+
+def test_a_store_that_is_away_is_told_directly_and_once(stage: Stage) -> None:
+    """Nothing can be booked, so this is sent at once; and when the store is back that is told once as well."""
+    stage.away.fails = lambda step: True
+    for _ in range(3):
+        with pytest.raises(ServiceError, match="Redis: away"):
+            stage.look()
+        stage.clock.advance(_LOOK)
+    stage.away.fails = lambda step: False
+
+    stage.look()
+    stage.look()
+
+    assert stage.first.told() == ["raised store-unreachable", "cleared store-unreachable"]
+    assert "Redis: away" in stage.first.heard[0].summary
+    assert stage.first.heard[0].since == stage.first.heard[1].since
+
+
+def test_a_channel_that_was_not_told_that_the_store_is_away_hears_it_later(stage: Stage) -> None:
+    """What a channel did not take is tried at the next look; one that never heard it gets no all-clear."""
+    stage.away.fails = lambda step: True
+    stage.first.error = stage.second.error = ServiceError("down")
+    with pytest.raises(ServiceError):
+        stage.look()
+    stage.first.error = None
+    with pytest.raises(ServiceError):
+        stage.look()
+    stage.away.fails = lambda step: False
+    stage.second.error = None
+
+    stage.look()
+
+    assert stage.first.told() == ["raised store-unreachable", "cleared store-unreachable"]
+    assert stage.second.told() == []
+
+
+def test_a_store_that_fails_in_the_middle_of_a_look_is_away(stage: Stage) -> None:
+    """What was booked before is delivered by a later look, and nothing is told twice."""
+    stage.away.fails = lambda step: step == "undelivered"
+    with pytest.raises(ServiceError):
+        stage.look(_RUN)
+    stage.away.fails = lambda step: False
+    stage.clock.advance(_LOOK)
+
+    stage.look(_RUN)
+
+    assert stage.first.told() == [
+        "raised runs-failed",
+        "raised store-unreachable",
+        "cleared store-unreachable",
+    ]
+
+
+def test_without_anybody_to_tell_alarms_are_kept_all_the_same(stage: Stage) -> None:
+    """Where no channel is set, what stands can be seen, and nothing piles up."""
+    report = stage.new_watch().look([_RUN])
+
+    assert [episode.name for episode in report.open] == [AlarmName.RUNS_FAILED]
+    assert stage.store.incidents.undelivered() == 0

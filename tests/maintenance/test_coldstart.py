@@ -1,0 +1,291 @@
+"""The coldstart: everything is rebuilt, whoever dies meanwhile, and partners never have less than before."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from random import Random
+
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from from_scratch import coldstart as from_scratch
+from from_scratch import contents
+from toy_world import Focus, RandomUpstream
+
+from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.maintenance.coldstart import LEASE_FOR, find_loss, plan_shards
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
+from schedules_pipeline.publishing.publish import Publisher
+from schedules_pipeline.publishing.rebuild import BatchResult
+
+_FOCUS = Focus()
+_KEYS = [ScheduleKey(Sid(sid), date(2026, 11, day)) for sid in ("alder", "birch") for day in range(1, 15)]
+
+
+class World:
+    """A pipeline over fakes whose sources hold something, of which nothing was ever announced."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(1))
+        self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.changes = RandomUpstream(Random(7), _FOCUS, troubled=False)
+        self.told: list[Coldstart] = []
+        for pid in _FOCUS.pids:
+            self.changes.item(pid).write(self.upstreams)
+        for key in _FOCUS.keys:
+            self.changes.schedule(key).write(self.upstreams)
+
+    def work(self, coldstart_id: str = "one", worker: str = "run 1", shard: int = 0) -> Coldstart:
+        return self.pipeline.coldstarter.work_at(coldstart_id, worker, shard, self.told.append)
+
+    def is_right(self) -> bool:
+        self.pipeline.publisher.publish_all()
+        return contents(self.store.as_store(), _FOCUS.keys) == from_scratch(self.upstreams, _FOCUS.keys)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_one_worker_builds_everything(world: World) -> None:
+    """A worker alone builds all shards, says how far it is, and notes the pass with its counts."""
+    ended = world.work()
+
+    assert (ended.stage, ended.total, ended.left) == (Stage.FINISHED, len(_FOCUS.keys), 0)
+    assert list(dict.fromkeys(t.stage for t in world.told)) == [
+        Stage.PREPARING,
+        Stage.BUILDING,
+        Stage.FINISHED,
+    ]
+    assert world.told[-1].done == len(_FOCUS.keys)
+    record = world.store.passes.all()[PassName.COLDSTART]
+    assert record.latest_success is not None
+    assert record.latest.counts["schedules"] == len(_FOCUS.keys)
+    assert world.is_right()
+
+
+def test_a_worker_that_comes_late_does_not_begin_again(world: World) -> None:
+    """A run of a coldstart that has ended does nothing, while another request begins a new one."""
+    first = world.work("one", "run 1")
+
+    late = world.work("one", "run 2", shard=1)
+    again = world.work("two", "run 3")
+
+    assert late == first
+    assert (again.id, again.stage) == ("two", Stage.FINISHED)
+    assert again.published == 0
+
+
+def test_the_intake_stands_still_until_it_ends(world: World) -> None:
+    """Nothing is received while it prepares and builds; the intake goes on when it has ended."""
+    book, paused = world.store.coldstarts, []
+    world.pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: paused.append(book.intake_is_paused()))
+
+    assert paused[0]
+    assert not paused[-1]
+    assert not book.intake_is_paused()
+
+
+@pytest.mark.parametrize("dies_at", range(1, len(_FOCUS.keys) + 1))
+def test_another_worker_goes_on_where_one_died(
+    world: World, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    """Whichever batch a worker dies in, before it or after it, the next one builds what is left, and no more."""
+    monkeypatch.setattr("schedules_pipeline.maintenance.coldstart.BATCH_SIZE", 1)
+    build = Publisher.rebuild_from_sources
+    built: list[list[ScheduleKey]] = []
+
+    def build_or_die(self: Publisher, keys: Sequence[ScheduleKey], cause: Cause) -> BatchResult:
+        built.append(list(keys))
+        if len(built) == dies_at:
+            raise ServiceError("killed")
+        return build(self, keys, cause)
+
+    monkeypatch.setattr(Publisher, "rebuild_from_sources", build_or_die)
+    with pytest.raises(ServiceError):
+        world.work(worker="run 1")
+    attempts_of_the_first = len(built)
+    ended = world.work(worker="run 2")
+
+    assert (ended.stage, ended.left) == (Stage.FINISHED, 0)
+    rebuilt = [key for keys in built[attempts_of_the_first:] for key in keys]
+    assert sorted(rebuilt) == sorted(set(_FOCUS.keys) - {k for keys in built[: dies_at - 1] for k in keys})
+    assert world.is_right()
+
+
+def test_a_purge_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a purged message announced is there afterwards, also of a copy that no schedule uses at the moment."""
+    world.work("one")
+    follow = CatalogueFollower.follow
+    followed: set[Pid] = set()
+
+    def watched(self: CatalogueFollower, causes: Mapping[Pid, Cause]) -> FollowResult:
+        followed.update(causes)
+        return follow(self, causes)
+
+    monkeypatch.setattr(CatalogueFollower, "follow", watched)
+    for pid in _FOCUS.pids:
+        change = world.changes.item(pid)
+        change.write(world.upstreams)
+        change.announce(world.upstreams)
+    held = set(world.store.copies.copies)
+
+    world.pipeline.coldstarter.request("two", "a storm", purge=True)
+    ended = world.work("two")
+
+    assert ended.stage is Stage.FINISHED
+    assert world.upstreams.catalogue_queue.is_empty()
+    assert held <= followed
+    assert world.is_right()
+
+
+def test_no_source_is_read_before_the_purge_has_settled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that vanishes a while after the purge was sent before the sources were listed for the last time."""
+    began = world.clock()
+    read_at: list[datetime] = []
+    source = world.upstreams.schedule_source
+    list_keys = source.list_keys
+
+    def watched() -> Iterator[ScheduleKey]:
+        read_at.append(world.clock())
+        return list_keys()
+
+    monkeypatch.setattr(source, "list_keys", watched)
+
+    world.pipeline.coldstarter.request("one", "a storm", purge=True)
+    world.work("one")
+
+    assert read_at[-1] - began >= timedelta(seconds=60)
+
+
+def test_an_empty_source_takes_nothing_from_partners(world: World) -> None:
+    """Where the source lists far less than partners have, the coldstart is refused, with a reason."""
+    world.work("one")
+    before = contents(world.store.as_store(), _FOCUS.keys)
+    for key in _FOCUS.keys:
+        world.upstreams.schedule_source.remove(key)
+
+    ended = world.work("two")
+
+    assert ended.stage is Stage.REJECTED
+    assert f"only 0 of the {len(_FOCUS.keys)} schedules" in ended.problem
+    assert contents(world.store.as_store(), _FOCUS.keys) == before
+    assert world.store.passes.all()[PassName.COLDSTART].latest.problem == ended.problem
+    assert not world.store.coldstarts.intake_is_paused()
+
+
+def test_fewer_may_be_meant(world: World) -> None:
+    """Asked for even if fewer, it removes what the source no longer has."""
+    world.work("one")
+    for key in _FOCUS.keys:
+        world.upstreams.schedule_source.remove(key)
+    world.pipeline.coldstarter.request("two", "the end of the service", even_if_fewer=True)
+
+    world.work("two")
+
+    assert world.store.schedules.documents(_FOCUS.keys) == {}
+
+
+def test_a_silent_preparer_is_replaced(world: World) -> None:
+    """Who finds another preparing waits, and prepares itself once that one has been silent for its lease."""
+    world.pipeline.coldstarter.request("one", "a try")
+    world.store.coldstarts.lead("one", "run that died", world.clock(), LEASE_FOR)
+    began = world.clock()
+
+    ended = world.work("one", "run 2")
+
+    assert ended.stage is Stage.FINISHED
+    assert world.clock() - began >= LEASE_FOR
+
+
+def test_an_abandoned_one_ends(world: World) -> None:
+    """What is abandoned is over for its workers, and the next request is a new one."""
+    world.pipeline.coldstarter.request("one", "a try")
+
+    assert world.pipeline.coldstarter.abandon("not now")
+    assert world.work("one").stage is Stage.ABANDONED
+    assert not world.pipeline.coldstarter.abandon("again")
+    assert world.work("two").stage is Stage.FINISHED
+
+
+def test_shards_are_divided_by_date() -> None:
+    """Each schedule is in one shard, with all the services of its day, and days are in order."""
+    shards = plan_shards(reversed(_KEYS), 3)
+
+    assert sorted(key for shard in shards for key in shard) == sorted(_KEYS)
+    assert all(
+        len({key.date for key in shard} & {k.date for k in other}) == 0 for shard, other in [shards[:2]]
+    )
+    assert all(shard == sorted(shard, key=lambda key: (key.date, key.sid)) for shard in shards)
+
+
+@pytest.mark.parametrize(("listed", "is_loss"), [(0, True), (13, True), (14, False), (28, False)])
+def test_a_loss_is_less_than_the_share(listed: int, is_loss: bool) -> None:
+    """Half of what partners have is enough where a half is asked for, one schedule fewer is a loss."""
+    assert bool(find_loss(_KEYS[:listed], _KEYS, 0.5)) is is_loss
+
+
+def test_where_partners_have_nothing_there_is_no_loss() -> None:
+    """The first coldstart of all may find as little as there is."""
+    assert find_loss([], [], 0.5) == ""
+
+
+def test_nothing_is_purged_for_what_is_rejected(world: World) -> None:
+    """A coldstart that is refused leaves the messages where they are."""
+    world.work("one")
+    for key in _FOCUS.keys:
+        world.upstreams.schedule_source.remove(key)
+    world.upstreams.catalogue_queue.post("a message")
+    world.pipeline.coldstarter.request("two", "a storm", purge=True)
+
+    ended = world.work("two")
+
+    assert ended.stage is Stage.REJECTED
+    assert not world.upstreams.catalogue_queue.is_empty()
+
+
+def test_one_that_cannot_be_built_holds_up_no_other(world: World) -> None:
+    """It counts as failed and waits in the work queue; the coldstart ends, and the intake goes on."""
+    world.work("one")
+    poison = _FOCUS.keys[0]
+    kept = world.store.schedules.kept[poison]
+    kept.state = replace(kept.state, accepted=b"?")
+    world.upstreams.schedule_source.put(poison, b"?")
+
+    ended = world.work("two")
+
+    assert (ended.stage, ended.left, ended.failed) == (Stage.FINISHED, 0, 1)
+    assert not world.store.coldstarts.intake_is_paused()
+    assert world.store.work.unsettled(_FOCUS.keys) == {poison}
+
+
+def test_a_slow_preparer_purges_nothing_that_came_after_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lost the leave to prepare while purging one queue leaves the other alone."""
+    world.work("one")
+    queue, later = world.upstreams.schedule_queue, world.upstreams.catalogue_queue
+    purge = queue.purge
+
+    def purge_slowly() -> None:
+        purge()
+        monkeypatch.undo()
+        world.clock.advance(2 * LEASE_FOR)
+        world.work("two", "run 2")
+        later.post("a change after the end")
+
+    monkeypatch.setattr(queue, "purge", purge_slowly)
+    world.pipeline.coldstarter.request("two", "a storm", purge=True)
+
+    ended = world.work("two", "run 1")
+
+    assert ended.stage is Stage.FINISHED
+    assert not later.is_empty()

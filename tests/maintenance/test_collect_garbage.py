@@ -1,0 +1,263 @@
+"""What a collection takes and what it leaves; what happens when it dies half way."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from random import Random
+
+import orjson
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from toy_world import BROADCASTS, EPISODES, SERIES, ItemPut, SchedulePut, Slot
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.rejections import Rejection
+
+_KEY, _OTHER = (ScheduleKey(Sid(sid), date(2026, 3, 28)) for sid in ("alder", "birch"))
+_EPISODE, _SECOND, _SERIES = EPISODES[0], EPISODES[1], SERIES[0]
+_A_DAY = timedelta(days=1)
+
+
+class Stage:
+    """Schedules of 28 March are kept for 10 days, and it is noon of that day."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(
+            self.store.as_store(), self.upstreams, self.clock, RetentionHorizon(10)
+        )
+
+    def put(self, key: ScheduleKey, *episodes: Pid) -> None:
+        slots = [Slot(BROADCASTS[i], episode) for i, episode in enumerate(episodes)]
+        SchedulePut(key, (*slots, Slot(BROADCASTS[4], None), Slot(BROADCASTS[5], None))).write(self.upstreams)
+        self.rebuild(key)
+
+    def put_item(self, pid: Pid, title: str, parent: Pid | None = None) -> None:
+        ItemPut(pid, title, parent).write(self.upstreams)
+
+    def rebuild(self, *keys: ScheduleKey) -> None:
+        cause = Cause("e", Origin.OPERATOR, "test", self.clock())
+        self.pipeline.publisher.rebuild_from_sources(keys, cause)
+
+    def collect(self) -> dict[str, int]:
+        """What was found, of everything that was."""
+        counts = self.pipeline.collector.collect().counts
+        return {name: count for name, count in counts.items() if count and name != "schedules held"}
+
+    def reject(self, subject: str) -> None:
+        self.store.rejections.keep({subject: Rejection("odd", self.clock(), "", "", "")})
+
+    def expire(self) -> None:
+        """Let the horizon pass, and have the removal published."""
+        self.clock.advance(11 * _A_DAY)
+        self.collect()
+        self.pipeline.publisher.publish_all()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_there_is_nothing_to_collect_of_what_is_needed(stage: Stage) -> None:
+    """Copies that a schedule shows, their ancestors, and notes of items that are missing all stay."""
+    stage.put_item(_EPISODE, "Harbour Lights", _SERIES)
+    stage.put(_KEY, _EPISODE, _SECOND)
+
+    assert stage.collect() == {}
+    assert stage.store.copies.copies.keys() == {_EPISODE}
+    assert stage.store.copies.fences[_SERIES].is_missed
+
+
+def test_copies_go_when_nothing_depends_on_them(stage: Stage) -> None:
+    """An episode that is shown no more, its series, and the note that another is missing."""
+    stage.put_item(_EPISODE, "Harbour Lights", _SERIES)
+    stage.put_item(_SERIES, "Salt and Slate")
+    stage.put(_KEY, _EPISODE, _SECOND)
+    stage.put(_KEY)
+
+    assert stage.collect() == {"catalogue copies": 2, "notes of missing items": 1}
+    assert stage.store.copies.copies == {}
+
+
+def test_entries_go_that_nothing_committed_has(stage: Stage) -> None:
+    """What a build registered that died afterwards; what another build may be about to commit stays."""
+    stage.put_item(_EPISODE, "Harbour Lights")
+    stage.put(_KEY, _EPISODE)
+    token = stage.store.schedules.kept[_KEY].state.committed_token
+    stage.store.references.register({_KEY: [Entry(_SERIES)], _OTHER: [Entry(_SERIES)]}, token)
+    stage.store.references.register({_KEY: [Entry(_SECOND)]}, token + 1)
+
+    assert stage.collect() == {"index entries": 1}
+    assert [r.key for r in stage.store.references.references([_SERIES])[_SERIES]] == [_OTHER]
+    assert stage.store.references.has_dependants(_SECOND)
+
+
+def test_a_schedule_past_the_horizon_is_removed_like_any_other(stage: Stage) -> None:
+    """Partners are told, its dependencies go, and its source brings it back by no way at all."""
+    stage.put_item(_EPISODE, "Harbour Lights")
+    stage.put(_KEY, _EPISODE)
+    stage.clock.advance(11 * _A_DAY)
+
+    assert stage.collect() == {"schedules expired": 1, "feed rows": 1}
+    stage.pipeline.publisher.publish_all()
+    stage.rebuild(_KEY)
+
+    assert stage.store.schedules.documents([_KEY]) == {}
+    head = stage.store.feed.heads()[_KEY]
+    assert head.is_removal
+    assert head.causes[0].origin is Origin.RETENTION
+    assert not stage.store.references.has_dependants(_EPISODE)
+
+
+def test_a_schedule_within_the_horizon_stays(stage: Stage) -> None:
+    """To the last day, and its removal is not forgotten before either."""
+    stage.put(_KEY)
+    stage.put(_OTHER)
+    stage.upstreams.schedule_source.remove(_OTHER)
+    stage.rebuild(_OTHER)
+    stage.clock.advance(10 * _A_DAY)
+
+    counts = stage.collect()
+
+    assert counts.keys() == {"feed rows"}
+    assert stage.store.schedules.kept.keys() == {_KEY, _OTHER}
+
+
+def test_a_removal_is_remembered_as_long_as_the_feed(stage: Stage) -> None:
+    """Somebody may be behind; afterwards nothing is left of the schedule but what operators have counted."""
+    stage.put(_KEY)
+    stage.reject(str(_KEY))
+    stage.expire()
+    stage.clock.advance(7 * _A_DAY)
+    too_early = stage.collect()
+    stage.clock.advance(_A_DAY)
+
+    assert "schedules forgotten" not in too_early
+    assert stage.collect()["schedules forgotten"] == 1
+    assert stage.store.schedules.kept == {}
+    assert stage.store.feed.heads() == {}
+    assert stage.store.rejections.all() == {}
+
+
+def test_a_death_in_the_middle_of_forgetting_leaves_nothing_behind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the state goes nothing else is left that only the state leads to."""
+    stage.put(_KEY)
+    stage.expire()
+    stage.reject(str(_KEY))
+    stage.clock.advance(8 * _A_DAY)
+    forget = stage.store.schedules.forget
+
+    def forget_and_die(tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
+        forget(tokens)
+        raise ServiceError("killed")
+
+    monkeypatch.setattr(stage.store.schedules, "forget", forget_and_die)
+    with pytest.raises(ServiceError):
+        stage.collect()
+    monkeypatch.undo()
+    stage.collect()
+
+    assert stage.store.schedules.kept == {}
+    assert stage.store.rejections.all() == {}
+
+
+def test_a_schedule_that_was_never_published_is_forgotten_at_once(stage: Stage) -> None:
+    """A notification of an old document leaves a state behind, and there is nobody to tell."""
+    stage.clock.advance(11 * _A_DAY)
+    stage.put(_KEY)
+
+    assert stage.collect() == {"schedules forgotten": 1}
+
+
+def test_a_schedule_that_is_about_to_be_built_is_left_alone(stage: Stage) -> None:
+    """Whatever the build makes of it, a later collection sees."""
+    stage.put(_KEY)
+    stage.clock.advance(11 * _A_DAY)
+    cause = Cause("e", Origin.OPERATOR, "test", stage.clock())
+    stage.store.work.claim_exactly([_KEY], cause, stage.clock(), _A_DAY)
+
+    assert "schedules expired" not in stage.collect()
+
+
+def test_a_forgotten_schedule_that_returns_begins_anew(stage: Stage) -> None:
+    """Its first version is number 1 again, and the feed takes it."""
+    stage.put(_KEY)
+    stage.expire()
+    stage.clock.advance(8 * _A_DAY)
+    stage.collect()
+    pipeline = pipeline_over(stage.store.as_store(), stage.upstreams, stage.clock)
+
+    pipeline.publisher.rebuild_from_sources([_KEY], Cause("e", Origin.OPERATOR, "test", stage.clock()))
+
+    assert stage.store.feed.heads()[_KEY].seq == 1
+
+
+def test_old_rejections_are_forgotten_but_for_those_of_schedules(stage: Stage) -> None:
+    """Of a schedule the refusal is what a second put of the same document confirms."""
+    for subject in (str(_KEY), "p0000001", "message-1"):
+        stage.reject(subject)
+    stage.clock.advance(15 * _A_DAY)
+    stage.reject("message-2")
+
+    assert stage.collect() == {"refusals": 2}
+    assert stage.store.rejections.all().keys() == {str(_KEY), "message-2"}
+
+
+def test_comparisons_of_what_neither_side_has_are_forgotten(stage: Stage) -> None:
+    """A schedule that only the old system has is still compared."""
+    unknown = ScheduleKey(Sid("cedar"), date(2026, 3, 28))
+    stage.put(_KEY)
+    stage.upstreams.legacy.documents[_OTHER] = b"{}"
+    comparison = Comparison(1, Verdict.MATCHES, "")
+    stage.store.comparisons.keep(dict.fromkeys([_KEY, _OTHER, unknown], comparison))
+
+    assert stage.collect() == {"comparisons": 1}
+    assert stage.store.comparisons.all().keys() == {_KEY, _OTHER}
+
+
+def test_services_in_use_are_those_of_states_and_of_sources_within_the_horizon(stage: Stage) -> None:
+    """A service of which the source has nothing but old documents has no partitions."""
+    stage.put(_KEY)
+    recent, old = ScheduleKey(Sid("cedar"), date(2026, 3, 27)), ScheduleKey(Sid("downy"), date(2025, 1, 1))
+    for key in (recent, old):
+        stage.upstreams.schedule_source.put(key, orjson.dumps({}))
+
+    assert stage.pipeline.collector.services_in_use() == {"alder", "cedar"}
+
+
+def test_a_collection_is_remembered(stage: Stage) -> None:
+    """With what it found, and told as it goes."""
+    stage.put(_KEY)
+    said: list[str] = []
+
+    report = stage.pipeline.collector.collect(said.append)
+
+    assert report.name is PassName.COLLECTION
+    assert report.counts["schedules held"] == 1
+    assert stage.store.passes.all()[PassName.COLLECTION].latest == report
+    assert said[0] == "1 schedules are held, 0 of them past the horizon"
+
+
+def test_a_collection_that_fails_is_remembered_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its problem in one line, and the error goes on."""
+
+    def fail(*_: object) -> None:
+        raise ServiceError("Redis: away")
+
+    monkeypatch.setattr(stage.store.feed, "trim", fail)
+
+    with pytest.raises(ServiceError):
+        stage.pipeline.collector.collect()
+
+    assert stage.store.passes.all()[PassName.COLLECTION].latest.problem == "ServiceError: Redis: away"

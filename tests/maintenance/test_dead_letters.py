@@ -1,0 +1,235 @@
+"""Dead letters: a look loses nothing, a replay sends before it deletes, and every loop ends."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from demo.provision import AwsEndpoints, ProvisionedResources
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.maintenance.dead_letters import DeadLetters, ReplayResult
+from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
+from schedules_pipeline.upstream.queue import SqsQueue
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+
+
+class ListQueue:
+    """A queue that hands out two messages a time, in order, and can be made to fail or to repeat itself."""
+
+    def __init__(self, *bodies: str) -> None:
+        self.there = {f"id-{n}": body for n, body in enumerate(bodies, start=1)}
+        self.hidden: set[str] = set()
+        self.log: list[str] = []
+        self.hides = True
+        self.fails_at = ""
+
+    def receive(self, wait_seconds: int) -> list[Message]:
+        self._do("receive")
+        visible = [id_ for id_ in self.there if id_ not in self.hidden][:2]
+        if self.hides:
+            self.hidden.update(visible)
+        return [Message(id_, self.there[id_], _NOW, f"receipt of {id_}", 1) for id_ in visible]
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        self._do("delete")
+        for message in messages:
+            del self.there[message.message_id]
+            self.hidden.discard(message.message_id)
+
+    def show_again(self, messages: Sequence[Message]) -> None:
+        self._do("show again")
+        self.hidden -= {message.message_id for message in messages}
+
+    def send(self, bodies: Sequence[str]) -> None:
+        self._do("send")
+        first = len(self.there) + 1
+        self.there |= {f"id-{n}": body for n, body in enumerate(bodies, start=first)}
+
+    def purge(self) -> None:
+        raise NotImplementedError
+
+    def depth(self) -> QueueDepth:
+        return QueueDepth(len(self.there) - len(self.hidden), len(self.hidden))
+
+    def _do(self, what: str) -> None:
+        self.log.append(what)
+        if what == self.fails_at:
+            raise ServiceError(f"{what} failed")
+
+
+def test_a_look_leaves_everything_as_it_was() -> None:
+    """What was looked at is shown again, and nothing is sent or deleted."""
+    dead, queue = ListQueue("a", "b", "c"), ListQueue()
+
+    found = DeadLetters(dead, queue).look()
+
+    assert [message.body for message in found] == ["a", "b", "c"]
+    assert (dead.depth(), queue.log) == (QueueDepth(3, 0), [])
+
+
+def test_a_look_that_fails_shows_again_what_it_had() -> None:
+    """Also where the queue stops answering in the middle nothing stays hidden."""
+    dead = ListQueue("a", "b", "c")
+    letters = DeadLetters(dead, ListQueue())
+    receive = dead.receive
+
+    def receive_once(wait_seconds: int) -> list[Message]:
+        if dead.hidden:
+            raise ServiceError("receive failed")
+        return receive(wait_seconds)
+
+    dead.receive = receive_once  # type: ignore[method-assign]
+
+    with pytest.raises(ServiceError):
+        letters.look()
+
+    assert dead.hidden == set()
+
+
+def test_a_look_ends_at_its_limit() -> None:
+    """No more is received than about the limit."""
+    dead = ListQueue("a", "b", "c", "d", "e")
+
+    found = DeadLetters(dead, ListQueue()).look(most=2)
+
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "call", [DeadLetters.look, DeadLetters.replay, DeadLetters.drop, lambda d: d.replay(["none"])]
+)
+def test_messages_that_come_again_and_again_end_a_call(call: Callable[[DeadLetters], object]) -> None:
+    """A queue that never hides what it hands out, nor lets go of it, does not hold a call for ever."""
+    dead = ListQueue("a", "b", "c")
+    dead.hides = False
+    dead.delete = lambda messages: None  # type: ignore[method-assign]
+
+    call(DeadLetters(dead, ListQueue()))
+
+    assert dead.log.count("receive") < 10
+
+
+def test_all_are_replayed() -> None:
+    """Every letter is in the queue that it came from, and gone from here."""
+    dead, queue = ListQueue("a", "b", "c"), ListQueue()
+
+    handled = DeadLetters(dead, queue).replay()
+
+    assert handled == ReplayResult(("id-1", "id-2", "id-3"), (), has_more=False)
+    assert (sorted(queue.there.values()), dead.there) == (["a", "b", "c"], {})
+
+
+def test_some_are_replayed() -> None:
+    """Those that were named are replayed, the others stay and are visible, and what was not found is told."""
+    dead, queue = ListQueue("a", "b", "c"), ListQueue()
+
+    handled = DeadLetters(dead, queue).replay(["id-2", "id-9"])
+
+    assert handled == ReplayResult(("id-2",), ("id-9",), has_more=False)
+    assert list(queue.there.values()) == ["b"]
+    assert (sorted(dead.there), dead.hidden) == (["id-1", "id-3"], set())
+
+
+def test_nothing_is_deleted_that_could_not_be_sent() -> None:
+    """Where sending fails every letter is still here, and visible."""
+    dead, queue = ListQueue("a", "b", "c"), ListQueue()
+    queue.fails_at = "send"
+
+    with pytest.raises(ServiceError, match="send failed"):
+        DeadLetters(dead, queue).replay()
+
+    assert (dead.depth(), "delete" in dead.log) == (QueueDepth(3, 0), False)
+
+
+def test_a_letter_that_could_not_be_deleted_is_in_both() -> None:
+    """Where deleting fails the letter was sent and is still here: twice is harmless, never would not be."""
+    dead, queue = ListQueue("a"), ListQueue()
+    dead.fails_at = "delete"
+
+    with pytest.raises(ServiceError, match="delete failed"):
+        DeadLetters(dead, queue).replay()
+
+    assert (list(queue.there.values()), dead.depth()) == (["a"], QueueDepth(1, 0))
+
+
+def test_a_letter_is_replayed_once_a_call() -> None:
+    """One that comes again, since deleting it had no effect, is not sent a second time."""
+    dead, queue = ListQueue("a"), ListQueue()
+    dead.hides = False
+    dead.delete = lambda messages: None  # type: ignore[method-assign]
+
+    DeadLetters(dead, queue).replay()
+
+    assert list(queue.there.values()) == ["a"]
+
+
+def test_a_replay_says_that_there_may_be_more() -> None:
+    """At its limit it stops, and says so."""
+    dead = ListQueue("a", "b", "c", "d")
+
+    handled = DeadLetters(dead, ListQueue()).replay(most=2)
+
+    assert (len(handled.done), handled.has_more, len(dead.there)) == (2, True, 2)
+
+
+def test_letters_are_dropped() -> None:
+    """What is dropped is gone and was sent to nobody."""
+    dead, queue = ListQueue("a", "b", "c"), ListQueue()
+
+    handled = DeadLetters(dead, queue).drop(["id-1", "id-3"])
+
+    assert handled.done == ("id-1", "id-3")
+    assert (list(dead.there.values()), queue.log) == (["b"], [])
+
+
+# On the emulator
+
+
+@pytest.fixture
+def queues(aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources) -> tuple[SqsQueue, SqsQueue]:
+    """A queue and its dead letters, as they are provisioned."""
+    sqs = aws_endpoints.sqs()
+    return SqsQueue(sqs, "catalogue-events"), SqsQueue(sqs, "catalogue-events-dead")
+
+
+def test_on_sqs_a_look_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None:
+    """More letters than one call receives are all found, and found again by the next look."""
+    queue, dead = queues
+    bodies = [f"body {number}" for number in range(25)]
+    dead.send(bodies)
+    letters = DeadLetters(dead, queue)
+
+    first, second = letters.look(), letters.look()
+
+    assert sorted(message.body for message in first) == sorted(bodies)
+    assert {m.message_id for m in first} == {m.message_id for m in second}
+
+
+def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueue]) -> None:
+    """One is replayed, another dropped, the rest replayed; then there are no dead letters."""
+    queue, dead = queues
+    dead.send(["a", "b", "c"])
+    letters = DeadLetters(dead, queue)
+    by_body = {message.body: message.message_id for message in letters.look()}
+
+    dropped = letters.drop([by_body["b"]])
+    one = letters.replay([by_body["a"]])
+    rest = letters.replay()
+
+    assert [h.done for h in (dropped, one, rest)] == [(by_body["b"],), (by_body["a"],), (by_body["c"],)]
+    assert letters.depth() == QueueDepth(0, 0)
+    assert sorted(message.body for message in DeadLetters(queue, dead).look()) == ["a", "c"]
+
+
+def test_on_sqs_a_stale_receipt_is_no_error(queues: tuple[SqsQueue, SqsQueue]) -> None:
+    """Showing a message again that is gone does nothing, for it needs nothing."""
+    _, dead = queues
+    dead.send(["a"])
+    [message] = dead.receive(1)
+    dead.delete([message])
+
+    dead.show_again([message, replace(message, receipt="no such receipt")])
+
+    assert dead.depth() == QueueDepth(0, 0)

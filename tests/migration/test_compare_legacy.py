@@ -1,0 +1,228 @@
+"""When a comparison with the old system counts, and what it then says."""
+
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
+
+from schedules_pipeline.composition import Pipeline, Rules
+from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.work import Mark
+
+_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+
+
+class Stage:
+    """A pipeline over fakes with one published schedule, and the old system as the test wants it."""
+
+    def __init__(self, intended: tuple[str, ...] = ()) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ())
+        self.pipeline = Pipeline(
+            self.store.as_store(),
+            self.upstreams.as_upstreams(),
+            calendar,
+            self.clock,
+            Rules(intended_differences=intended),
+        )
+        self.publish("2026-03-28T12:00:00Z")
+
+    def publish(self, start: str) -> None:
+        """Publish the schedule with one broadcast that starts then."""
+        self.upstreams.schedule_source.put(_KEY, orjson.dumps(_source(start)))
+        self.pipeline.publisher.rebuild_from_sources([_KEY], self.cause())
+
+    def cause(self) -> Cause:
+        return Cause("test", Origin.OPERATOR, "test", self.clock())
+
+    def refresh_legacy(self, **changes: object) -> None:
+        """The old system refreshes a second later: it says what we say, but for these fields."""
+        self.clock.advance(timedelta(seconds=1))
+        broadcasts = self.published()
+        broadcasts[0].update(changes)
+        self.write_legacy(broadcasts, self.clock())
+
+    def write_legacy(self, broadcasts: list[dict[str, object]], generated_at: datetime) -> None:
+        document = {"generated_at": generated_at.isoformat(), "schedule": {"broadcasts": broadcasts}}
+        self.upstreams.legacy.documents[_KEY] = orjson.dumps(document)
+        self.upstreams.legacy.refreshed = generated_at.isoformat()
+
+    def published(self) -> list[dict[str, object]]:
+        document = self.store.schedules.documents([_KEY])[_KEY]
+        broadcasts: list[dict[str, object]] = orjson.loads(split_document(document)[1])
+        return broadcasts
+
+    def compare(self) -> Comparison:
+        """Compare, and give what is known of the schedule then."""
+        self.pipeline.comparer.compare_all()
+        return self.store.comparisons.all()[_KEY]
+
+
+def _source(start: str) -> dict[str, object]:
+    return {
+        "sid": str(_KEY.sid),
+        "date": _KEY.date.isoformat(),
+        "published_at": "2026-03-27T00:00:00Z",
+        "broadcasts": [
+            {
+                "broadcast_pid": "p00000001",
+                "episode_pid": "b00000001",
+                "version_pid": "b00000002",
+                "start": start,
+                "end": "2026-03-28T13:00:00Z",
+            }
+        ],
+    }
+
+
+def test_the_same_fields_match() -> None:
+    """A legacy document that was generated after ours and says the same matches at once."""
+    stage = Stage()
+    stage.refresh_legacy()
+
+    assert stage.compare().verdict is Verdict.MATCHES
+
+
+def test_a_difference_stands_only_at_the_next_refresh() -> None:
+    """A difference is suspected at first, and stands when a later legacy document still shows it."""
+    stage = Stage()
+    stage.refresh_legacy(title="Another title")
+    first = stage.compare()
+    stage.refresh_legacy(title="Another title")
+
+    second = stage.compare()
+
+    assert first.verdict is Verdict.SUSPECTED
+    assert second.verdict is Verdict.DIFFERS
+    assert second.differences == (("p00000001", "title", "", "Another title"),)
+
+
+def test_looking_again_at_the_same_refresh_confirms_nothing() -> None:
+    """The same legacy document, compared twice, leaves a suspicion a suspicion."""
+    stage = Stage()
+    stage.refresh_legacy(title="Another title")
+    stage.compare()
+
+    assert stage.compare().verdict is Verdict.SUSPECTED
+
+
+def test_a_difference_that_our_next_version_explains_never_stands() -> None:
+    """Where ours moves after the suspicion, the suspicion is of another version and begins anew."""
+    stage = Stage()
+    stage.refresh_legacy(start="2026-03-28T12:30:00Z", duration_seconds=1800)
+    suspected = stage.compare()
+    stage.publish("2026-03-28T12:30:00Z")
+    stage.refresh_legacy()
+
+    settled = stage.compare()
+
+    assert suspected.verdict is Verdict.SUSPECTED
+    assert (settled.verdict, settled.seq) == (Verdict.MATCHES, 2)
+
+
+def test_a_legacy_document_older_than_ours_is_not_comparable() -> None:
+    """What the old system generated before we published proves nothing."""
+    stage = Stage()
+    stage.write_legacy(stage.published(), stage.clock() - timedelta(seconds=1))
+
+    comparison = stage.compare()
+
+    assert comparison.verdict is Verdict.NOT_COMPARABLE
+    assert "not refreshed since" in comparison.reason
+
+
+def test_a_schedule_about_to_be_rebuilt_is_not_comparable() -> None:
+    """While a schedule is dirty nothing is said of it."""
+    stage = Stage()
+    stage.refresh_legacy(title="Another title")
+    stage.store.work.mark([Mark(_KEY, stage.clock(), stage.cause())])
+
+    assert stage.compare().verdict is Verdict.NOT_COMPARABLE
+
+
+def test_without_a_legacy_document_there_is_nothing_to_compare_with() -> None:
+    """A schedule that the old system lacks does not pass silently."""
+    comparison = Stage().compare()
+
+    assert comparison.verdict is Verdict.NOT_COMPARABLE
+    assert "no such schedule" in comparison.reason
+
+
+def test_a_schedule_that_only_the_old_system_has_differs() -> None:
+    """What the old system shows and we do not is a difference, once it has stood for two refreshes."""
+    stage = Stage()
+    stage.upstreams.schedule_source.remove(_KEY)
+    legacy = stage.published()
+    stage.pipeline.publisher.rebuild_from_sources([_KEY], stage.cause())
+    verdicts = []
+    for seconds in (1, 2):
+        stage.write_legacy(legacy, stage.clock() + timedelta(seconds=seconds))
+        verdicts.append(stage.compare().verdict)
+
+    assert verdicts == [Verdict.SUSPECTED, Verdict.DIFFERS]
+
+
+@pytest.mark.parametrize(
+    "content", [b"not json", b"{}", b'{"generated_at": "now", "schedule": {"broadcasts": []}}']
+)
+def test_a_legacy_document_that_does_not_parse_is_not_comparable(content: bytes) -> None:
+    """The old system's rubbish is not our difference."""
+    stage = Stage()
+    stage.upstreams.legacy.documents[_KEY] = content
+    stage.upstreams.legacy.refreshed = datetime(2026, 3, 28, 13, tzinfo=UTC).isoformat()
+
+    assert stage.compare().verdict is Verdict.NOT_COMPARABLE
+
+
+def test_intended_differences_are_left_out() -> None:
+    """A field in which we mean to differ makes no difference."""
+    stage = Stage(intended=("title", "episode.*"))
+    stage.refresh_legacy(title="Another title", episode={"pid": "b00000001"})
+
+    comparison = stage.compare()
+
+    assert comparison.verdict is Verdict.SUSPECTED, "episode as a whole is not episode.*"
+    assert {field for _, field, _, _ in comparison.differences} == {"episode"}
+
+
+def test_comparing_is_due_once_after_each_refresh() -> None:
+    """A refresh is compared once, and then nothing is due until the next."""
+    stage = Stage()
+    before = stage.pipeline.comparer.is_due()
+    stage.refresh_legacy()
+    after_refresh = stage.pipeline.comparer.is_due()
+    stage.compare()
+
+    assert (before, after_refresh, stage.pipeline.comparer.is_due()) == (False, True, False)
+
+
+def test_only_news_is_answered() -> None:
+    """A verdict that was known already is not told again."""
+    stage = Stage()
+    stage.refresh_legacy()
+    first = stage.pipeline.comparer.compare_all()
+    stage.refresh_legacy()
+
+    assert set(first) == {_KEY}
+    assert stage.pipeline.comparer.compare_all() == {}
+
+
+def test_a_damaged_document_of_ours_stops_nothing() -> None:
+    """What we published and can no longer read is not comparable, and says what to do about it."""
+    stage = Stage()
+    stage.refresh_legacy()
+    stage.store.schedules.kept[_KEY].document = b"damaged"
+
+    comparison = stage.compare()
+
+    assert comparison.verdict is Verdict.NOT_COMPARABLE
+    assert "reconcile it" in comparison.reason

@@ -1,0 +1,233 @@
+"""Switching partners: what is refused, what is recorded, and that two operators cannot cross."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from fakes import (
+    Conditions,
+    FakeChangeFeed,
+    FakeClock,
+    FakeColdstartStore,
+    FakeComparisonStore,
+    FakeLegacyKeyspace,
+    FakeParityTrendStore,
+    FakePassStore,
+    FakeServedSourceStore,
+)
+
+from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.maintenance.ports.coldstart import Request
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports.parity import Requirements
+from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource
+from schedules_pipeline.migration.report_parity import ParityReporter
+from schedules_pipeline.migration.switch import Switcher
+
+_SCHEDULES = 100
+
+
+class Stage:
+    """A hundred published schedules that were compared with a refresh of a minute ago."""
+
+    def __init__(self, differing: int = 0) -> None:
+        self.clock, conditions = FakeClock(), Conditions()
+        self.feed, self.comparisons = FakeChangeFeed(conditions, self.clock), FakeComparisonStore(conditions)
+        self.legacy, self.book = FakeLegacyKeyspace(conditions), FakeServedSourceStore(conditions)
+        self.coldstarts = FakeColdstartStore(conditions, self.clock)
+        self.trend, self.passes = FakeParityTrendStore(conditions), FakePassStore(conditions)
+        requirements = Requirements(matching_share=0.995, compared_share=0.9, refresh_minutes=60)
+        self.reporter = ParityReporter(
+            self.feed, self.comparisons, self.legacy, self.trend, self.passes, requirements, self.clock
+        )
+        self.switcher = Switcher(self.book, self.reporter, self.coldstarts, self.clock)
+        refreshed = (self.clock() - timedelta(minutes=1)).isoformat()
+        keys = [ScheduleKey(Sid("alder_one"), date(2026, 1, 1) + timedelta(n)) for n in range(_SCHEDULES)]
+        self.feed.append([(key, 1, render_row(_change(key))) for key in keys])
+        self.legacy.documents = dict.fromkeys(keys, b"")
+        self.legacy.refreshed = refreshed
+        verdicts = [Verdict.DIFFERS] * differing + [Verdict.MATCHES] * (_SCHEDULES - differing)
+        compared = zip(keys, verdicts, strict=True)
+        self.comparisons.keep({key: Comparison(1, verdict, refreshed) for key, verdict in compared})
+        self.comparisons.note_compared_refresh(refreshed)
+
+
+def _change(key: ScheduleKey) -> Change:
+    return Change(key, 1, "e", datetime(2026, 3, 1, tzinfo=UTC), 10, 100, True, 1.0, (), 0, "")
+
+
+def test_partners_are_served_by_the_old_system_at_first() -> None:
+    """Before anybody has switched, the record says the old system."""
+    assert Stage().book.current() == NEVER_SWITCHED
+    assert NEVER_SWITCHED.source is ServedSource.LEGACY
+
+
+def test_a_switch_is_recorded_with_who_when_why_and_the_share() -> None:
+    """A switch that nothing speaks against is entered, with all that it was decided on."""
+    stage = Stage()
+
+    result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "parity reached")
+
+    served = stage.book.current()
+    assert result.served == served
+    assert (served.source, served.by, served.reason) == (ServedSource.OURS, "ada", "parity reached")
+    assert (served.since, served.parity_share, served.forced) == (stage.clock(), 1.0, False)
+
+
+def test_a_switch_below_the_threshold_is_rejected() -> None:
+    """Where too much differs nothing is switched, and the answer says how much."""
+    stage = Stage(differing=2)
+
+    result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "")
+
+    assert result.served is None
+    assert "2 of 100 comparable schedules differ" in result.problem
+    assert stage.book.switches() == []
+
+
+def test_a_forced_switch_goes_ahead_and_says_that_it_was_forced() -> None:
+    """Force overrides the objections, and the record keeps that."""
+    stage = Stage(differing=2)
+
+    result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "agreed")
+
+    assert result.served is not None
+    assert result.served.forced
+    assert result.served.parity_share == 0.98
+
+
+def test_force_that_was_not_needed_is_not_recorded_as_such() -> None:
+    """Where nothing spoke against it, the record does not say that somebody overrode anything."""
+    stage = Stage()
+
+    result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "")
+
+    assert result.served is not None
+    assert not result.served.forced
+
+
+def test_a_stale_comparison_rejects() -> None:
+    """A full match with a refresh of two hours ago is no ground for a switch."""
+    stage = Stage()
+    stage.clock.advance(timedelta(hours=2))
+
+    plan = stage.switcher.plan(ServedSource.OURS)
+
+    assert plan.is_rejected
+    assert any("has not refreshed for 2 hours" in objection for objection in plan.objections)
+
+
+def test_an_open_coldstart_rejects() -> None:
+    """While everything is being rebuilt partners stay where they are."""
+    stage = Stage()
+    stage.coldstarts.open("c1", Request("a lost Redis", stage.clock()))
+
+    plan = stage.switcher.plan(ServedSource.OURS)
+
+    assert plan.is_rejected
+    assert any("a coldstart is requested" in objection for objection in plan.objections)
+
+
+def test_switching_back_is_never_rejected() -> None:
+    """At whatever parity, partners go back to the old system without force."""
+    stage = Stage(differing=50)
+    stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "")
+    stage.clock.advance(timedelta(days=2))
+    stage.coldstarts.open("c1", Request("storm", stage.clock()))
+
+    result = stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "grace", "titles are wrong")
+
+    assert result.served is not None
+    assert not result.served.forced
+    assert [s.source for s in stage.book.switches()] == [ServedSource.LEGACY, ServedSource.OURS]
+
+
+def test_switching_to_where_partners_are_changes_nothing() -> None:
+    """A needless switch leaves no record."""
+    stage = Stage()
+
+    result = stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "ada", "")
+
+    assert result.served is None
+    assert "already" in result.problem
+    assert stage.book.switches() == []
+
+
+def test_two_operators_cannot_cross() -> None:
+    """A plan that was made before somebody else switched is not carried out."""
+    stage = Stage()
+    plan = stage.switcher.plan(ServedSource.OURS)
+    stage.switcher.switch(plan, "ada", "first")
+    stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "ada", "back again")
+
+    result = stage.switcher.switch(plan, "grace", "second")
+
+    assert result.served is None
+    assert "somebody else has switched meanwhile by ada" in result.problem
+    assert len(stage.book.switches()) == 2
+
+
+def test_what_turned_bad_since_the_plan_is_looked_up_again() -> None:
+    """A plan without objections is refused where there are some by the time that it is carried out."""
+    stage = Stage()
+    plan = stage.switcher.plan(ServedSource.OURS)
+    stage.clock.advance(timedelta(hours=2))
+
+    result = stage.switcher.switch(plan, "ada", "")
+
+    assert result.served is None
+    assert "has not refreshed" in result.problem
+
+
+def test_a_plan_says_what_changes_for_partners() -> None:
+    """What stays, what differs and what would be gone is told before anything happens."""
+    stage = Stage(differing=3)
+    stage.legacy.documents[ScheduleKey(Sid("beech"), date(2026, 3, 1))] = b""
+
+    effects = " / ".join(stage.switcher.plan(ServedSource.OURS).effects)
+
+    assert "97 of 100 comparable schedules stay as they are (97.00 %)" in effects
+    assert "3 schedules change; 1 could not be compared" in effects
+    assert "1 schedules that partners see now will be gone; 0 appear" in effects
+
+
+def test_a_report_is_remembered_and_noted_as_a_pass() -> None:
+    """Each report adds a point to the trend, and the pass log knows what it counted."""
+    stage = Stage(differing=1)
+
+    report = stage.reporter.report()
+
+    assert stage.trend.all() == [report.point]
+    latest = stage.passes.all()[PassName.PARITY].latest
+    assert latest.succeeded
+    assert latest.counts["matching"] == 99
+    assert stage.reporter.report().trend == (report.point,)
+
+
+def test_a_report_that_fails_is_noted_as_a_failed_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the old system's keyspace does not answer, the pass log says so and the error goes on."""
+    stage = Stage()
+
+    def fail() -> str:
+        raise ServiceError("Redis: gone")
+
+    monkeypatch.setattr(stage.legacy, "refreshed_at", fail)
+
+    with pytest.raises(ServiceError):
+        stage.reporter.report()
+
+    assert stage.passes.all()[PassName.PARITY].latest.problem == "ServiceError: Redis: gone"
+    assert stage.trend.all() == []
+
+
+def test_looking_leaves_no_trace() -> None:
+    """A plan or a look at the report is no report: the trend and the passes stay as they are."""
+    stage = Stage()
+
+    stage.switcher.plan(ServedSource.OURS)
+
+    assert stage.trend.all() == []
+    assert stage.passes.all() == {}

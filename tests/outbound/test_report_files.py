@@ -1,0 +1,32 @@
+"""Reports as files: whole ones, and no more of them than are kept."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from schedules_pipeline.outbound.report_files import ReportFiles
+
+_NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
+
+
+def test_a_report_is_written_under_its_instant(tmp_path: Path) -> None:
+    """All files of a report have one name, which tells when it was made, in a directory that is made if needed."""
+    shelf = ReportFiles(tmp_path / "new" / "reports", "parity", kept=3)
+
+    paths = shelf.put(_NOW, {"html": b"<p>", "json": b"{}"})
+
+    assert paths["html"].name == "parity-20260328T120000.000000Z.html"
+    assert {ending: path.read_bytes() for ending, path in paths.items()} == {"html": b"<p>", "json": b"{}"}
+    assert set(shelf.reports()) == set(paths.values())
+
+
+def test_only_the_latest_reports_stay(tmp_path: Path) -> None:
+    """With each new report the oldest goes, all its files, and nothing that is no report of ours."""
+    shelf = ReportFiles(tmp_path, "parity", kept=2)
+    (tmp_path / "notes.txt").write_text("not ours")
+
+    for day in range(4):
+        shelf.put(_NOW + timedelta(days=day), {"html": b"", "csv": b""})
+
+    assert [path.name[7:15] for path in shelf.reports()] == ["20260330", "20260330", "20260331", "20260331"]
+    assert (tmp_path / "notes.txt").exists()
+    assert len(list(tmp_path.iterdir())) == 5

@@ -1,0 +1,79 @@
+"""Alarms through a topic of the real emulator, to a queue that subscribes to it."""
+
+import json
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from fakes import FakeClock, fake_store, fake_upstreams
+
+from demo.provision import AwsEndpoints, Channel, provision_alarms
+from schedules_pipeline.composition import health_sources
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.conditions import FailedRun, Thresholds
+from schedules_pipeline.health.watch import Watch
+from schedules_pipeline.outbound.sns import SnsNotifier
+
+_RUNBOOK = "https://example.test/runbook.md"
+
+
+@pytest.fixture
+def alarms(aws_endpoints: AwsEndpoints) -> Channel:
+    return provision_alarms(aws_endpoints)
+
+
+def _received(endpoints: AwsEndpoints, queue_url: str) -> list[dict[str, Any]]:
+    """All envelopes that wait in the queue, in the order of their notices."""
+    sqs, envelopes = endpoints.sqs(), []
+    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
+        "Messages"
+    ):
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+            envelopes.append(json.loads(message["Body"]))
+    return sorted(envelopes, key=lambda envelope: json.loads(envelope["Message"])["at"])
+
+
+def test_an_alarm_and_its_all_clear_arrive_once_each(aws_endpoints: AwsEndpoints, alarms: Channel) -> None:
+    """Over many looks a subscriber gets one message when it begins and one when it is over."""
+    clock = FakeClock()
+    store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
+    notifier = SnsNotifier(aws_endpoints.sns(), alarms.topic_arn, _RUNBOOK)
+    watched = health_sources(store.as_store(), upstreams.as_upstreams())
+    watch = Watch(watched, store.incidents, store.counters, [notifier], Thresholds(), clock=clock)
+    for failed in [[FailedRun("reconcile", "r1", clock())]] * 3 + [[]] * 5:
+        watch.look(failed)
+        clock.advance(timedelta(seconds=30))
+
+    raised, cleared = _received(aws_endpoints, alarms.queue_url)
+
+    assert raised["Subject"] == "ALARM runs-failed: the latest run failed of: reconcile"
+    assert cleared["Subject"] == "ALL CLEAR runs-failed: the latest run failed of: reconcile"
+    document = json.loads(raised["Message"])
+    assert document["runbook"] == f"{_RUNBOOK}#runs-failed"
+    assert document["details"]["reconcile"].startswith("run r1, ")
+    assert document["since"] == json.loads(cleared["Message"])["since"]
+    assert {name: value["Value"] for name, value in raised["MessageAttributes"].items()} == {
+        "name": "runs-failed",
+        "phase": "raised",
+        "severity": "error",
+    }
+
+
+def test_a_topic_that_is_not_there_is_a_failure_of_the_world(
+    aws_endpoints: AwsEndpoints, alarms: Channel
+) -> None:
+    """The error names the topic, and the notice is tried again by whoever sent it."""
+    clock = FakeClock()
+    store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
+    notifier = SnsNotifier(aws_endpoints.sns(), f"{alarms.topic_arn}-gone", _RUNBOOK)
+    watched = health_sources(store.as_store(), upstreams.as_upstreams())
+    watch = Watch(watched, store.incidents, store.counters, [notifier], Thresholds(), clock=clock)
+
+    report = watch.look([FailedRun("reconcile", "r1", clock())])
+
+    assert f"topic {alarms.topic_arn}-gone" in report.problem
+    assert report.undelivered == 1
+    with pytest.raises(ServiceError):
+        notifier.send(report.raised[0])

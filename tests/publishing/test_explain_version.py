@@ -1,0 +1,144 @@
+"""What a version is explained by: its causes, its differences, and what the same events touched."""
+
+from datetime import timedelta
+
+import pytest
+from cli_stage import BRAND, EPISODE, KEY, RADIO, TOMORROW, Stage, schedule_put
+from toy_world import ItemPut, ScheduleRemoved
+
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.publishing import explain_version
+from schedules_pipeline.publishing.explain_version import LOOKED_ON_FOR, AffectedVersions, NoSuchVersion
+
+
+def _stage() -> Stage:
+    """A brand is retitled that two schedules show; a third shows something else."""
+    stage = Stage()
+    stage.happen(ItemPut(BRAND, "Harbour Lights"), ItemPut(EPISODE, "Low Tide", BRAND))
+    stage.happen(schedule_put(KEY), schedule_put(TOMORROW))
+    stage.happen(ItemPut(BRAND, "Salt and Slate"))
+    return stage
+
+
+def test_causes_and_changed_fields_are_told() -> None:
+    """The version is explained by the event that caused it, and by the fields that it changed."""
+    explanation = _stage().pipeline.explainer.explain(KEY)
+
+    [cause] = explanation.change.causes
+    assert (explanation.change.seq, cause.subject, cause.changed) == (2, BRAND, ("title",))
+    assert explanation.comparison is not None
+    assert {d.field for d in explanation.comparison.differences} == {"brand.title", "title"}
+
+
+def test_what_the_same_event_touched_is_found() -> None:
+    """Other versions of the same event are found, and none of another event."""
+    stage = _stage()
+    stage.happen(schedule_put(RADIO))
+
+    explanation = stage.pipeline.explainer.explain(KEY)
+
+    assert [(change.key, change.seq) for change in explanation.touched.versions] == [(TOMORROW, 2)]
+    assert explanation.touched.stopped_at is None
+
+
+def test_an_event_that_touched_nothing_else() -> None:
+    """A schedule's own document touches that schedule alone."""
+    explanation = _stage().pipeline.explainer.explain(KEY, 1)
+
+    assert explanation.touched.versions == ()
+
+
+def test_what_comes_much_later_is_not_looked_at() -> None:
+    """The search ends some minutes after the version, whatever else is in the feed."""
+    stage = _stage()
+    stage.clock.advance(LOOKED_ON_FOR)
+    stage.happen(schedule_put(RADIO))
+
+    explanation = stage.pipeline.explainer.explain(KEY)
+
+    assert [change.key for change in explanation.touched.versions] == [TOMORROW]
+    assert explanation.touched.stopped_at is None
+
+
+def test_the_search_says_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After too many rows the search stops, and says at which instant."""
+    monkeypatch.setattr(explain_version, "MOST_ROWS", 1)
+    stage = _stage()
+
+    explanation = stage.pipeline.explainer.explain(KEY)
+
+    assert explanation.touched.stopped_at is not None
+    assert explanation.touched.stopped_at <= explanation.change.published_at
+
+
+def test_a_long_feed_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found does not depend on how many rows are read at once."""
+    monkeypatch.setattr(explain_version, "_ROWS_AT_ONCE", 1)
+
+    explanation = _stage().pipeline.explainer.explain(KEY)
+
+    assert [change.key for change in explanation.touched.versions] == [TOMORROW]
+
+
+def test_a_removal_is_explained() -> None:
+    """A removal shows nothing, so every broadcast is gone."""
+    stage = _stage()
+    stage.happen(ScheduleRemoved(KEY))
+
+    explanation = stage.pipeline.explainer.explain(KEY)
+
+    assert explanation.change.is_removal
+    assert explanation.comparison is not None
+    assert {d.ours for d in explanation.comparison.differences} == {"(absent)"}
+
+
+def test_a_document_that_is_no_longer_kept() -> None:
+    """Where a document has gone the causes are told without differences, and comparing says which it was."""
+    stage = _stage()
+    documents = stage.store.versions
+    kept = documents.document
+    documents.document = lambda key, seq: None if seq == 1 else kept(key, seq)  # type: ignore[method-assign]
+
+    explanation = stage.pipeline.explainer.explain(KEY)
+
+    assert explanation.comparison is None
+    assert [change.key for change in explanation.touched.versions] == [TOMORROW]
+    with pytest.raises(NoSuchVersion, match="the document of version 1 is no longer kept"):
+        stage.pipeline.explainer.compare(KEY)
+
+
+@pytest.mark.parametrize(
+    ("key", "seq", "complaint"),
+    [(RADIO, None, "nothing was ever published"), (KEY, 9, "has no version 9: listed are 1 to 2")],
+)
+def test_a_version_that_there_is_not(key: object, seq: int | None, complaint: str) -> None:
+    """What was never published is said to be just that."""
+    stage = _stage()
+
+    with pytest.raises(NoSuchVersion, match=complaint):
+        stage.pipeline.explainer.explain(RADIO if key is RADIO else KEY, seq)
+
+
+def test_clocks_may_differ_a_little() -> None:
+    """A row that seems to be older than the notification that caused it, by seconds, is found all the same."""
+    stage = _stage()
+    ItemPut(BRAND, "Quiet Viaduct").write(stage.upstreams)
+    cause = Cause("event", Origin.CATALOGUE, BRAND, stage.clock() + timedelta(seconds=20))
+    stage.pipeline.publisher.rebuild_from_sources([KEY, TOMORROW], cause)
+
+    explanation = stage.pipeline.explainer.explain(KEY)
+
+    assert explanation.change.seq == 3
+    assert [(change.key, change.seq) for change in explanation.touched.versions] == [(TOMORROW, 3)]
+
+
+def test_a_feed_that_does_not_go_back_so_far() -> None:
+    """Where the version's own row has left the feed, nothing is known of what else was touched, and it says so."""
+    stage = _stage()
+    whole = stage.pipeline.explainer.explain(KEY).touched
+    stage.store.feed.read_after = lambda position, limit: []  # type: ignore[method-assign]
+
+    trimmed = stage.pipeline.explainer.explain(KEY).touched
+
+    assert whole.goes_back
+    assert trimmed == AffectedVersions((), None, goes_back=False)

@@ -1,0 +1,173 @@
+"""What becomes of a claim whose build fails, and of the schedules beside it."""
+
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import orjson
+import pytest
+from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.documents.partner_document import render_document
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.publishing import rebuild
+from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.publishing.publish import LEASE_FOR, MAXIMUM_ATTEMPTS
+
+_GOOD = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_BAD = ScheduleKey(Sid("alder_two"), date(2026, 3, 28))
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        for key in (_GOOD, _BAD):
+            self.upstreams.schedule_source.put(key, orjson.dumps(_source(key)))
+
+    def mark(self, *keys: ScheduleKey) -> None:
+        self.store.schedules.count_source_change(keys)
+        cause = Cause("e", Origin.SCHEDULE, "test", self.clock())
+        self.store.work.mark([Mark(key, self.clock(), cause) for key in keys])
+
+    def published(self) -> set[ScheduleKey]:
+        return set(self.store.schedules.documents([_GOOD, _BAD]))
+
+
+def _source(key: ScheduleKey) -> dict[str, object]:
+    start = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    return {
+        "sid": str(key.sid),
+        "date": key.date.isoformat(),
+        "published_at": start.isoformat(),
+        "broadcasts": [
+            {
+                "broadcast_pid": "p00000001",
+                "start": start.isoformat(),
+                "end": (start + timedelta(hours=1)).isoformat(),
+            }
+        ],
+    }
+
+
+def test_a_source_that_does_not_answer_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two schedules the one that can be fetched is published, and the other waits."""
+    stage = Stage()
+    _break_source_of(stage, _BAD, monkeypatch)
+    stage.mark(_GOOD, _BAD)
+
+    stage.pipeline.publisher.publish_all()
+
+    assert stage.published() == {_GOOD}
+    assert stage.store.work.backlog().waiting == 1
+
+
+def test_a_long_outage_of_the_source_sets_nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a fetch fails, the schedule stays in the queue, and is published once it succeeds."""
+    stage = Stage()
+    with monkeypatch.context() as outage:
+        _break_source_of(stage, _BAD, outage)
+        stage.mark(_BAD)
+        for _ in range(3 * MAXIMUM_ATTEMPTS):
+            stage.pipeline.publisher.publish_all()
+            stage.clock.advance(timedelta(minutes=1))
+
+    assert stage.store.work.set_aside() == {}
+    stage.pipeline.publisher.publish_all()
+    assert stage.published() == {_BAD}
+
+
+def _break_source_of(stage: Stage, key: ScheduleKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = stage.upstreams.schedule_source.fetch
+    error = ServiceError("no answer")
+    monkeypatch.setattr(
+        stage.upstreams.schedule_source,
+        "fetch",
+        lambda keys: {**fetch(keys), **({key: error} if key in keys else {})},
+    )
+
+
+def test_a_schedule_whose_build_breaks_is_set_aside_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A defect in one schedule costs its neighbours a little time; it is set aside with its reason."""
+    stage = Stage()
+    _break_build_of(_BAD, monkeypatch)
+    stage.mark(_GOOD, _BAD)
+
+    _publish_through_failures(stage)
+
+    assert stage.published() == {_GOOD}
+    assert list(stage.store.work.set_aside()) == [_BAD]
+    assert "broken on purpose" in stage.store.work.set_aside()[_BAD]
+    assert stage.store.work.backlog().is_empty
+
+
+def test_a_new_mark_gives_what_was_set_aside_a_new_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the defect is mended, the next change of a set-aside schedule publishes it."""
+    stage = Stage()
+    with monkeypatch.context() as defect:
+        _break_build_of(_BAD, defect)
+        stage.mark(_BAD)
+        _publish_through_failures(stage)
+    stage.mark(_BAD)
+
+    (batch,) = stage.pipeline.publisher.publish_all()
+
+    assert batch.count(Outcome.PUBLISHED) == 1
+    assert stage.store.work.set_aside() == {}
+
+
+def _break_build_of(key: ScheduleKey, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def render(built: ScheduleKey, *rest: object) -> bytes:
+        if built == key:
+            raise RuntimeError("broken on purpose")
+        return render_document(built, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rebuild, "render_document", render)
+
+
+def _publish_through_failures(stage: Stage) -> None:
+    for _ in range(4 * MAXIMUM_ATTEMPTS):
+        try:
+            stage.pipeline.publisher.publish_all()
+        except RuntimeError:
+            stage.clock.advance(timedelta(minutes=15))
+
+
+def test_a_schedule_that_kills_its_workers_is_set_aside() -> None:
+    """A build that nobody survives is not handed out for ever."""
+    stage = Stage()
+    stage.mark(_BAD)
+    for _ in range(MAXIMUM_ATTEMPTS):
+        assert stage.store.work.claim(10, stage.clock(), LEASE_FOR) is not None
+        stage.clock.advance(2 * LEASE_FOR)
+
+    stage.pipeline.publisher.publish_all()
+
+    assert list(stage.store.work.set_aside()) == [_BAD]
+    assert stage.store.work.backlog().is_empty
+
+
+def test_a_store_that_does_not_answer_loses_no_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure of the world puts the whole batch back, without counting against any schedule."""
+    stage = Stage()
+    stage.mark(_GOOD, _BAD)
+
+    def fail(*_: object) -> None:
+        raise ServiceError("away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(stage.store.schedules, "commit", fail)
+        with pytest.raises(ServiceError):
+            stage.pipeline.publisher.publish_all()
+    stage.clock.advance(timedelta(minutes=1))
+    stage.pipeline.publisher.publish_all()
+
+    assert stage.published() == {_GOOD, _BAD}

@@ -1,0 +1,331 @@
+"""Files for collectors over fakes: what is written when, and that whoever dies where leaves no hole."""
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from push_stage import CREATED_AT, EPOCH, FILES, HIDDEN, KEY, OTHER, PushStage
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.publishing.ports.feed import place
+from schedules_pipeline.push.push import FeedExtent, PushOutcome
+from schedules_pipeline.push.turn import LEASE_FOR
+
+_TO = "to/harbour"
+_HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def stage() -> PushStage:
+    """Two schedules are published and written in full."""
+    made = PushStage()
+    made.subscribe_files()
+    made.publish(KEY)
+    made.publish(OTHER)
+    made.publish(HIDDEN)
+    made.push(FILES)
+    made.wait(minutes=1)
+    return made
+
+
+def _json(stage: PushStage, name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = orjson.loads(stage.shelf.objects[f"{_TO}/{name}"])
+    return loaded
+
+
+def _pointer(stage: PushStage) -> dict[str, Any]:
+    return _json(stage, "latest.json")
+
+
+def _manifests(stage: PushStage) -> Iterator[dict[str, Any]]:
+    """What the pointer leads to, the full one first."""
+    pointer = _pointer(stage)
+    for link in (pointer["full"], *pointer["updates"]):
+        yield _json(stage, link["name"])
+
+
+def _file(stage: PushStage, key: ScheduleKey) -> bytes | None:
+    content = stage.shelf.objects.get(f"{_TO}/schedules/{key}.json.gz")
+    return None if content is None else gzip.decompress(content)
+
+
+def _collected(stage: PushStage) -> dict[str, int]:
+    """What a collector holds that follows the manifests from the full one: the latest number of each schedule."""
+    held: dict[str, int] = {}
+    for manifest in _manifests(stage):
+        for removed in manifest["removed"]:
+            held.pop(f"{removed['sid']}/{removed['date']}", None)
+        for schedule in manifest["schedules"]:
+            held[f"{schedule['sid']}/{schedule['date']}"] = schedule["seq"]
+    return held
+
+
+def test_the_first_time_everything_is_written(stage: PushStage) -> None:
+    """Each schedule that the partner may see is a file; a full manifest lists them, and the pointer leads to it."""
+    assert _file(stage, KEY) == stage.documents[KEY]
+    assert _file(stage, OTHER) == stage.documents[OTHER]
+    assert _file(stage, HIDDEN) is None
+    (full,) = _manifests(stage)
+    assert (full["kind"], full["from"], full["to"], full["cursor"]) == ("full", None, "3", "life-1@3")
+    assert [schedule["sid"] for schedule in full["schedules"]] == [KEY.sid, OTHER.sid]
+
+
+def test_a_manifest_says_what_lies_there(stage: PushStage) -> None:
+    """Name, length and hash are of the file's bytes, version and etag of the document in it."""
+    schedule = next(_manifests(stage))["schedules"][0]
+
+    (file,) = schedule["files"]
+    content = stage.shelf.objects[f"{_TO}/{file['name']}"]
+    assert (file["format"], file["bytes"]) == ("json", len(content))
+    assert file["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (schedule["seq"], schedule["etag"]) == (1, f"{1:032x}")
+
+
+def test_a_change_is_an_update(stage: PushStage) -> None:
+    """The file is the new version, and a manifest from where the last one ended names it alone."""
+    stage.publish(KEY)
+
+    report = stage.push(FILES)
+
+    _, update = _manifests(stage)
+    assert report.delivered == 1
+    assert (update["kind"], update["from"], update["to"]) == ("update", "3", "4")
+    assert [(s["sid"], s["seq"]) for s in update["schedules"]] == [(KEY.sid, 2)]
+    assert _file(stage, KEY) == stage.documents[KEY]
+    assert _pointer(stage)["end"] == stage.standing(FILES).progress.position == "4"
+
+
+def test_many_changes_of_one_schedule_are_one_file(stage: PushStage) -> None:
+    """The latest version is what counts."""
+    for _ in range(7):
+        stage.publish(KEY)
+
+    stage.push(FILES)
+
+    _, update = _manifests(stage)
+    assert [(s["sid"], s["seq"]) for s in update["schedules"]] == [(KEY.sid, 8)]
+    assert update["to"] == "10"
+
+
+def test_a_removal_takes_the_file_away(stage: PushStage) -> None:
+    """The manifest lists it as removed, with the number of the removal."""
+    stage.publish(OTHER, removed=True)
+
+    stage.push(FILES)
+
+    _, update = _manifests(stage)
+    assert update["removed"] == [{"sid": OTHER.sid, "date": "2026-03-28", "seq": 2}]
+    assert _file(stage, OTHER) is None
+
+
+def test_what_is_not_the_partners_moves_the_pointer_alone(stage: PushStage) -> None:
+    """There is no manifest of nothing."""
+    stage.publish(HIDDEN)
+
+    stage.push(FILES)
+
+    assert len(list(_manifests(stage))) == 1
+    assert (_pointer(stage)["end"], _pointer(stage)["cursor"]) == ("4", "life-1@4")
+
+
+def test_updates_wait_a_little_for_each_other(stage: PushStage) -> None:
+    """After one was written the next comes a minute later at the earliest."""
+    stage.publish(KEY)
+    stage.push(FILES)
+    stage.publish(KEY)
+
+    early = stage.push(FILES)
+    stage.wait(minutes=1)
+    later = stage.push(FILES)
+
+    assert (early.outcome, later.outcome) == (PushOutcome.BUSY, PushOutcome.TOLD)
+    assert len(_pointer(stage)["updates"]) == 2
+
+
+def test_after_a_day_everything_is_written_anew(stage: PushStage) -> None:
+    """There is something to do although nothing changed, and the updates before it are dropped from the pointer."""
+    stage.publish(KEY)
+    stage.push(FILES)
+    stage.wait(hours=24)
+    is_wanted = stage.pusher.has_something_for(stage.standing(FILES), FeedExtent("4", "0", EPOCH))
+
+    stage.push(FILES)
+
+    assert is_wanted
+    assert _pointer(stage)["updates"] == []
+    assert _collected(stage) == stage.published()
+
+
+def test_a_full_one_mends_what_was_spoilt(stage: PushStage) -> None:
+    """Files that are missing are there again, and those that do not belong are gone."""
+    del stage.shelf.objects[f"{_TO}/schedules/{KEY}.json.gz"]
+    stage.shelf.objects[f"{_TO}/schedules/stray/2026-03-28.json.gz"] = b"?"
+    stage.shelf.objects["to/others/schedules/x"] = b"theirs"
+    stage.wait(hours=24)
+
+    stage.push(FILES)
+
+    assert _file(stage, KEY) == stage.documents[KEY]
+    assert f"{_TO}/schedules/stray/2026-03-28.json.gz" not in stage.shelf.objects
+    assert stage.shelf.objects["to/others/schedules/x"] == b"theirs"
+
+
+def test_where_rows_were_missed_everything_is_written_anew(stage: PushStage) -> None:
+    """A gap in the feed makes no gap in the files."""
+    stage.publish(KEY)
+    stage.publish(OTHER, removed=True)
+    stage.wait(hours=2)
+    stage.store.feed.trim(stage.clock())
+    stage.publish(KEY)
+
+    stage.push(FILES)
+
+    assert [manifest["kind"] for manifest in _manifests(stage)] == ["full"]
+    assert _collected(stage) == stage.published()
+    assert _file(stage, OTHER) is None
+
+
+def test_a_partner_with_other_services_gets_everything_anew(stage: PushStage) -> None:
+    """What it may see no more is taken away, and what it may see now is there."""
+    before = stage.store.partners.one("harbour")
+    assert before is not None
+    stage.store.partners.change(before, Partner("harbour", CREATED_AT, ("alder*", "cedar*")))
+    stage.publish(KEY)
+
+    stage.push(FILES)
+
+    assert _file(stage, OTHER) is None
+    assert _file(stage, HIDDEN) == stage.documents[HIDDEN]
+
+
+def test_a_pointer_that_does_not_read_is_written_anew(stage: PushStage) -> None:
+    """Whatever somebody did to it."""
+    stage.shelf.objects[f"{_TO}/latest.json"] = b'{"pointer": 1, "end": []}'
+    stage.publish(KEY)
+
+    stage.push(FILES)
+
+    assert _collected(stage) == stage.published()
+
+
+def test_a_pointer_that_was_put_back_is_gone_on_from(stage: PushStage) -> None:
+    """A slow writer that put an older pointer over a newer one leaves no hole: the rows between are read again."""
+    old = stage.shelf.objects[f"{_TO}/latest.json"]
+    stage.publish(KEY)
+    stage.push(FILES)
+    stage.shelf.objects[f"{_TO}/latest.json"] = old
+    stage.wait(minutes=1)
+    stage.publish(OTHER)
+
+    stage.push(FILES)
+
+    _, update = _manifests(stage)
+    assert (update["from"], update["to"]) == ("3", "5")
+    assert _collected(stage) == stage.published()
+
+
+def test_without_a_bucket_nothing_is_written() -> None:
+    """What is wrong names the setting."""
+    stage = PushStage()
+    stage.subscribe_files()
+    stage.pusher = _without_shelf(stage)
+
+    report = stage.push(FILES)
+
+    assert report.outcome is PushOutcome.FAILED
+    assert "SCHEDULES_FILES_BUCKET" in report.problem
+
+
+def _without_shelf(stage: PushStage) -> Any:
+    return replace(stage.pusher, files=replace(stage.pusher.files, shelf=None))
+
+
+def test_the_same_document_is_the_same_file(stage: PushStage) -> None:
+    """Writing everything anew changes no bytes of what did not change."""
+    before = stage.shelf.objects[f"{_TO}/schedules/{KEY}.json.gz"]
+    stage.wait(hours=25)
+
+    stage.push(FILES)
+
+    assert stage.shelf.objects[f"{_TO}/schedules/{KEY}.json.gz"] == before
+
+
+@pytest.mark.parametrize("steps", range(45))
+def test_a_death_at_any_step_leaves_no_hole(stage: PushStage, steps: int) -> None:
+    """What the pointer leads to is whole after every death, and everything once another has written the rest."""
+    stage.publish(KEY)
+    stage.publish(OTHER, removed=True)
+    stage.publish(HIDDEN)
+
+    stage.die_while_pushing(steps, FILES)
+    _assert_unbroken(stage)
+    stage.publish(KEY)
+    stage.push_all(FILES)
+
+    _assert_unbroken(stage)
+    assert _collected(stage) == stage.published()
+    assert _file(stage, KEY) == stage.documents[KEY]
+    assert _file(stage, OTHER) is None
+
+
+def test_an_update_has_fewer_steps_than_are_tried(stage: PushStage) -> None:
+    """The test above dies at every step that there is."""
+    stage.publish(KEY)
+    stage.publish(OTHER, removed=True)
+    stage.publish(HIDDEN)
+
+    assert stage.die_while_pushing(44, FILES)
+
+
+_DEEDS = st.one_of(
+    st.tuples(st.just("publish"), st.sampled_from([KEY, OTHER, HIDDEN]), st.booleans()),
+    st.tuples(st.just("push"), st.none(), st.none()),
+    st.tuples(st.just("die"), st.integers(0, 40), st.none()),
+    st.tuples(st.just("wait"), st.integers(1, 40), st.none()),
+    st.tuples(st.just("trim"), st.none(), st.none()),
+)
+
+
+@given(deeds=st.lists(_DEEDS, max_size=40))
+def test_whatever_happens_the_files_end_as_what_is_published(deeds: list[tuple[str, Any, Any]]) -> None:
+    """Whoever dies, is late or misses rows: the manifests lead to the published state, and so do the files."""
+    stage = PushStage()
+    stage.subscribe_files()
+    for deed, what, more in deeds:
+        if deed == "publish":
+            stage.publish(what, removed=more and stage.seqs.get(what, 0) > 0)
+        elif deed == "push":
+            stage.push(FILES)
+        elif deed == "die":
+            stage.die_while_pushing(what, FILES)
+        elif deed == "wait":
+            stage.clock.advance(what * _HOUR)
+        else:
+            stage.store.feed.trim(stage.clock() - 24 * _HOUR)
+
+    stage.clock.advance(max(LEASE_FOR, timedelta(minutes=2)))
+    stage.push(FILES)
+    stage.push_all(FILES)
+
+    _assert_unbroken(stage)
+    assert _collected(stage) == stage.published()
+    there = {name.removeprefix(f"{_TO}/schedules/") for name in stage.shelf.objects if "/schedules/" in name}
+    assert there == {f"{key}.json.gz" for key in stage.published()}
+
+
+def _assert_unbroken(stage: PushStage) -> None:
+    """Every manifest that the pointer names is there, of the places that it says, none of them beyond its own end."""
+    pointer = _pointer(stage)
+    reached = place(pointer["full"]["end"])
+    for link, manifest in zip(pointer["updates"], list(_manifests(stage))[1:], strict=True):
+        assert (link["begin"], link["end"]) == (manifest["from"], manifest["to"])
+        reached = max(reached, place(link["end"]))
+    assert reached <= place(pointer["end"])
