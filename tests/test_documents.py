@@ -93,10 +93,12 @@ def _render_default(name: str, value: object) -> str:
 # Redis
 
 
-@pytest.mark.parametrize("key", ["state", "document", "outbox", "history", "copy", "fence", "dependants"])
+@pytest.mark.parametrize(
+    "key", ["state", "document", "outbox", "history", "copy", "version_token", "dependants"]
+)
 def test_every_key_of_a_thing_is_documented(key: str) -> None:
     """The document of keys has the key as the register spells it, with names for what varies."""
-    of = _PID if key in ("copy", "fence", "dependants") else _KEY
+    of = _PID if key in ("copy", "version_token", "dependants") else _KEY
 
     spelt = getattr(Keys("<ks>"), key)(of).replace(str(_KEY), "sid/date").replace(_PID, "pid")
 
@@ -132,7 +134,7 @@ def test_the_register_has_no_other_keys() -> None:
 
     assert methods == {
         *("state", "document", "outbox", "history", "version"),
-        *("copy", "fence", "dependants"),
+        *("copy", "version_token", "dependants"),
         *("work", "feed", "coldstart", "alarms", "journal", "delivery"),
     }
 

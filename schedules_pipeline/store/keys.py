@@ -113,6 +113,6 @@ class Keys:
 
         ``subscriptions``, ``push_progress``, ``push_tokens``: hashes by subscription, what operators decided, how far
         it is, the token of who pushes it. ``push_leases``: sorted set of subscriptions by the end of their lease.
-        ``push_token``: string, the counter of tokens. ``heartbeats``: hash, when each kind of process was last at work.
+        ``push_token``: string, the counter of tokens. ``pulses``: hash, when each kind of process was last at work.
         """
         return f"{self.keyspace}:{{delivery}}:{name}"

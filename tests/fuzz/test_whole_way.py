@@ -88,7 +88,7 @@ class _World:
 
     def apart_from_the_journal(self) -> dict[str, str]:
         """All that the store holds, but for what is refused and what is counted."""
-        parts = [field.name for field in fields(self.store) if field.name not in ("refused", "counters")]
+        parts = [field.name for field in fields(self.store) if field.name not in ("rejections", "counters")]
         return {part: repr(_held(getattr(self.store, part))) for part in parts}
 
     def published(self) -> bytes | None:
@@ -255,7 +255,7 @@ def _assert_sound(world: _World) -> None:
 
 def test_flood_of_rejected_messages_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once enough is kept to look into, refused messages are deleted and counted, and fill nothing."""
-    monkeypatch.setattr(intake, "MOST_REFUSALS_KEPT", 5)
+    monkeypatch.setattr(intake, "MOST_REJECTIONS_KEPT", 5)
     world = _World()
     for _ in range(100):
         world.upstreams.schedule_queue.post("{")

@@ -97,7 +97,7 @@ _RULES = [
     ),
     pytest.param(
         {
-            "pulses": {
+            "heartbeats": {
                 DeliveryProcess.PUSHER: _NOW - 168 * _HOUR,
                 DeliveryProcess.DELIVERY: _NOW - 2 * _MINUTE - _SECOND,
             }
@@ -122,7 +122,7 @@ _RULES = [
     ),
     pytest.param(
         {
-            "refused": {
+            "rejected": {
                 str(_KEY): _rejection(),
                 "b0000001": _rejection(),
                 "b0000002": _rejection(),
@@ -226,11 +226,14 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
     [
         pytest.param({"backlog": _dirty(30 * _SECOND)}, id="a publisher has half a minute to come"),
         pytest.param({"backlog": _dirty(-_HOUR)}, id="not due yet"),
-        pytest.param({"pulses": {DeliveryProcess.DELIVERY: _NOW - 2 * _MINUTE}}, id="a pulse may be late"),
         pytest.param(
-            {"pulses": {DeliveryProcess.PUSHER: _NOW - 168 * _HOUR - _SECOND}}, id="a pulse that is forgotten"
+            {"heartbeats": {DeliveryProcess.DELIVERY: _NOW - 2 * _MINUTE}}, id="a pulse may be late"
         ),
-        pytest.param({"pulses": {DeliveryProcess.PUSHER: _NOW + _HOUR}}, id="a clock that is ahead"),
+        pytest.param(
+            {"heartbeats": {DeliveryProcess.PUSHER: _NOW - 168 * _HOUR - _SECOND}},
+            id="a pulse that is forgotten",
+        ),
+        pytest.param({"heartbeats": {DeliveryProcess.PUSHER: _NOW + _HOUR}}, id="a clock that is ahead"),
         pytest.param({"backlog": _dirty(5 * _MINUTE), "publisher": "run"}, id="backlog"),
         pytest.param({"pending_since": {Origin.SCHEDULE: _NOW - 15 * _MINUTE}}, id="late"),
         pytest.param({"pending_since": {Origin.COLDSTART: _NOW - 9 * _HOUR}}, id="a coldstart is no change"),

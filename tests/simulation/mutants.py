@@ -83,7 +83,7 @@ MUTANTS = (
     Mutant(
         "deletes the message before handling it",
         "item changes",
-        _swapped(intake, "take_in", "taken = handle(messages)", "queue.delete(messages)"),
+        _swapped(intake, "ingest", "taken = handle(messages)", "queue.delete(messages)"),
     ),
     Mutant(
         "marks before counting the source change",

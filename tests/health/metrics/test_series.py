@@ -16,8 +16,12 @@ from schedules_pipeline.maintenance.ports.coldstart import Stage as ColdstartSta
 from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.migration.ports.comparisons import Verdict
 
-_REPOSITORY = Path(__file__).parents[2]
-_WORKFLOWS = sorted((_REPOSITORY / "schedules_pipeline/workflows").glob("*.py"))
+_REPOSITORY = Path(__file__).parents[3]
+_WORKFLOWS = [
+    path
+    for room in ("publishing", "maintenance", "migration", "health")
+    for path in (_REPOSITORY / "schedules_pipeline" / room).glob("*.py")
+]
 _ROW = re.compile(r"^\| `(schedules_\w+)` \| (\w+) \| (.+?) \| (.+) \|$", re.MULTILINE)
 _LABEL = re.compile(r"^\| `(\w+)`([^|]*)\| (.+) \|$", re.MULTILINE)
 _BASE_UNITS = ("_seconds", "_seconds_total")
