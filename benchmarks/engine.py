@@ -20,7 +20,7 @@ from schedules_pipeline.settings import Settings
 
 
 class DocumentsInMemory:
-    """A schedule source that costs nothing; implements :class:`~schedules_pipeline.publishing.ports.upstream.ScheduleSource`."""
+    """A schedule source that costs nothing; implements :class:`ScheduleSource`."""
 
     def __init__(self, documents: Mapping[ScheduleKey, bytes]) -> None:
         self._documents = documents

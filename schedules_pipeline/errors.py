@@ -9,7 +9,7 @@
     │   ├── InvalidMessage      a notification that says nothing that we understand
     │   ├── InvalidPartner      a partner with limits or keys that cannot be
     │   └── InvalidRecord       what we keep ourselves does not read back
-    ├── AttemptsExhausted                 ours or theirs: a build that failed so often that it is left until somebody looks
+    ├── AttemptsExhausted       ours or theirs: a build that failed so often that it is left until somebody looks
     ├── ServiceError            the world's: it may work in a moment, so it is retried with backoff
     └── ConfigurationError      ours: stop at start-up and name the setting
 """

@@ -48,7 +48,7 @@ class FakeIndexElsewhere(FakeReferenceIndex):
 
 
 class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
-    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CopyStore`, with the dependants elsewhere."""
+    """Implements :class:`CopyStore`, with the dependants elsewhere."""
 
     def __init__(self, conditions: Conditions, index: FakeIndexElsewhere, clock: FakeClock) -> None:
         super().__init__(conditions, index, clock)

@@ -93,7 +93,7 @@ class FakeReceiver(Fake):
 
 
 class FakeShelf(Fake):
-    """Implements :class:`~schedules_pipeline.push.ports.FileStore`."""
+    """Implements :class:`FileStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)

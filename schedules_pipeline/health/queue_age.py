@@ -36,7 +36,7 @@ def oldest_message_age(notes: QueuePolls, depth: QueueDepth, now: datetime) -> t
 class NotedQueue:
     """A queue whose polls are noted, whoever receives; otherwise the queue that it wraps.
 
-    Implements :class:`~schedules_pipeline.publishing.ports.upstream.NotificationQueue`.
+    Implements :class:`NotificationQueue`.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Recorded histories of an upstream: reading and writing them, importing and exporting, and XMLTV guides as histories."""
+"""Recorded histories of an upstream: reading, writing, importing and exporting them, and XMLTV guides as histories."""

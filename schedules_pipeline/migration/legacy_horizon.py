@@ -9,7 +9,7 @@ from schedules_pipeline.migration.ports.legacy import LegacyKeyspace
 
 
 class LegacyWithinHorizon:
-    """Implements :class:`~schedules_pipeline.migration.ports.legacy.LegacyKeyspace` by another, without what is past
+    """Implements :class:`LegacyKeyspace` by another, without what is past
     the horizon. Otherwise every schedule that has left us would differ for as long as the old system has it.
     """
 

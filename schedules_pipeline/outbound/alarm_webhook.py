@@ -21,7 +21,7 @@ _LOGGERS = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.poolmanager
 
 
 class WebhookNotifier:
-    """Implements :class:`~schedules_pipeline.health.ports.incidents.Notifier`.
+    """Implements :class:`Notifier`.
 
     A notice is taken where the answer is a 2xx. A connection that fails and a status that may pass are tried
     again, with a pause that doubles; another status, also a redirection, is a failure at once. The notice's id

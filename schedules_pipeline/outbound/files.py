@@ -15,7 +15,7 @@ _NOTHING_THERE = ("NoSuchKey", "404")
 
 
 class S3FileStore:
-    """Implements :class:`~schedules_pipeline.push.ports.FileStore`."""
+    """Implements :class:`FileStore`."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client

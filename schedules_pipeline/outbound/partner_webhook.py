@@ -23,7 +23,7 @@ _LOGGERS = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.poolmanager
 
 
 class PartnerWebhooks:
-    """Implements :class:`~schedules_pipeline.push.ports.Receiver`, for many threads.
+    """Implements :class:`Receiver`, for many threads.
 
     Connections are kept and used again. Of an answer's body a kilobyte is read, so that its connection can be kept;
     where there is more it is closed. Nothing is tried twice here: when to try again is not for this module to say.

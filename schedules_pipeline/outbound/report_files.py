@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ReportFiles:
-    """Implements :class:`~schedules_pipeline.migration.ports.parity.ReportStore`."""
+    """Implements :class:`ReportStore`."""
 
     def __init__(self, directory: Path, name: str, kept: int) -> None:
         """``name`` begins every file's name; ``kept``: how many reports stay."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SnsNotifier:
-    """Implements :class:`~schedules_pipeline.health.ports.incidents.Notifier`. Name, phase and severity are attributes of
+    """Implements :class:`Notifier`. Name, phase and severity are attributes of
     the message as well, so that a subscription can filter by them.
     """
 

@@ -97,7 +97,7 @@ class BesideIndex(ABC):
 
 
 class CopyStoreBesideIndex(BesideIndex, RedisCopyStore):
-    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CopyStore`, with the dependants elsewhere."""
+    """Implements :class:`CopyStore`, with the dependants elsewhere."""
 
     def __init__(self, link: RedisLink, keys: Keys, index: LooksForDependants) -> None:
         super().__init__(link, keys)
@@ -137,7 +137,7 @@ class CopyStoreBesideIndex(BesideIndex, RedisCopyStore):
 
 
 class TokenCheckedReferenceIndex:
-    """Implements :class:`~schedules_pipeline.publishing.ports.references.ReferenceIndex` over one that is elsewhere, so that
+    """Implements :class:`ReferenceIndex` over one that is elsewhere, so that
     the fences of the copies tell of every registration.
     """
 

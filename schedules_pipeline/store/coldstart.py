@@ -18,7 +18,7 @@ _PLACES = 10_000_000
 
 
 class RedisColdstartStore:
-    """Implements :class:`~schedules_pipeline.maintenance.ports.coldstart.ColdstartStore`."""
+    """Implements :class:`ColdstartStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

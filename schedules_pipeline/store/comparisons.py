@@ -15,7 +15,7 @@ _COMPARISON = TypeAdapter(Comparison)
 
 
 class RedisComparisonStore:
-    """Implements :class:`~schedules_pipeline.migration.ports.comparisons.ComparisonStore`."""
+    """Implements :class:`ComparisonStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

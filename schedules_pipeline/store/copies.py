@@ -13,7 +13,7 @@ TOKEN_KEPT_FOR = timedelta(days=1)
 
 
 class RedisCopyStore:
-    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CopyStore`."""
+    """Implements :class:`CopyStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

@@ -15,7 +15,7 @@ _MICROSECONDS = 1_000_000
 
 
 class RedisCounterStore:
-    """Implements :class:`~schedules_pipeline.publishing.ports.counters.CounterStore`."""
+    """Implements :class:`CounterStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

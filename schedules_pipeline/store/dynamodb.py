@@ -63,7 +63,7 @@ _R = TypeVar("_R")
 
 
 class DynamoReferenceIndex:
-    """Implements :class:`~schedules_pipeline.publishing.ports.references.ReferenceIndex`, and tells in addition which pids
+    """Implements :class:`ReferenceIndex`, and tells in addition which pids
     have dependants at all.
 
     The methods of one batch are many requests side by side. Each takes effect by itself, in no order.

@@ -8,7 +8,7 @@ from schedules_pipeline.store.link import RedisLink
 
 
 class RedisFailingCheckStore:
-    """Implements :class:`~schedules_pipeline.health.ports.failing_checks.FailingCheckStore`: fields are ``<schedule> <check>``."""
+    """Implements :class:`FailingCheckStore`: fields are ``<schedule> <check>``."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

@@ -19,7 +19,7 @@ _LAST_IN_A_MILLISECOND = 2**64 - 1
 
 
 class RedisChangeFeed:
-    """Implements :class:`~schedules_pipeline.publishing.ports.feed.ChangeFeed`."""
+    """Implements :class:`ChangeFeed`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

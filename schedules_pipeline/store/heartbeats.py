@@ -8,7 +8,7 @@ from schedules_pipeline.store.link import RedisLink
 
 
 class RedisDeliveryHeartbeats:
-    """Implements :class:`~schedules_pipeline.publishing.ports.heartbeats.DeliveryHeartbeats`."""
+    """Implements :class:`DeliveryHeartbeats`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

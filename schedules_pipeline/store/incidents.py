@@ -13,7 +13,7 @@ _NOTICE = TypeAdapter(Notice)
 
 
 class RedisIncidentStore:
-    """Implements :class:`~schedules_pipeline.health.ports.incidents.IncidentStore`."""
+    """Implements :class:`IncidentStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

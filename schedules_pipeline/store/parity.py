@@ -11,7 +11,7 @@ _POINT = TypeAdapter(ParityPoint)
 
 
 class RedisParityTrendStore:
-    """Implements :class:`~schedules_pipeline.migration.ports.parity.ParityTrendStore`."""
+    """Implements :class:`ParityTrendStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

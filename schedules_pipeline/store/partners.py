@@ -15,7 +15,7 @@ _KEPT_SECONDS = int(timedelta(days=USAGE_KEPT_DAYS).total_seconds())
 
 
 class RedisPartnerStore:
-    """Implements :class:`~schedules_pipeline.partners.ports.PartnerStore`."""
+    """Implements :class:`PartnerStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

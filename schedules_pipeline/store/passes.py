@@ -10,7 +10,7 @@ _REPORT = TypeAdapter(PassReport)
 
 
 class RedisPassStore:
-    """Implements :class:`~schedules_pipeline.maintenance.ports.passes.PassStore`."""
+    """Implements :class:`PassStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

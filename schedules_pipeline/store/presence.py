@@ -5,7 +5,7 @@ from schedules_pipeline.store.link import RedisLink
 
 
 class RedisPublisherPresence:
-    """Implements :class:`~schedules_pipeline.publishing.ports.presence.PublisherPresence`."""
+    """Implements :class:`PublisherPresence`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

@@ -8,7 +8,7 @@ from schedules_pipeline.store.link import RedisLink
 
 
 class RedisQueuePollStore:
-    """Implements :class:`~schedules_pipeline.health.ports.queue_polls.QueuePollStore`."""
+    """Implements :class:`QueuePollStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

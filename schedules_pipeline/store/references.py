@@ -13,7 +13,7 @@ EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
 
 class RedisReferenceIndex:
-    """Implements :class:`~schedules_pipeline.publishing.ports.references.ReferenceIndex`."""
+    """Implements :class:`ReferenceIndex`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

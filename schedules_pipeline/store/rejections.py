@@ -12,7 +12,7 @@ _REJECTION = TypeAdapter(Rejection)
 
 
 class RedisRejectionStore:
-    """Implements :class:`~schedules_pipeline.publishing.ports.rejections.RejectionStore`."""
+    """Implements :class:`RejectionStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

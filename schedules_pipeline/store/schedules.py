@@ -15,7 +15,7 @@ _FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors")
 
 
 class RedisScheduleStore:
-    """Implements :class:`~schedules_pipeline.publishing.ports.schedules.ScheduleStore`."""
+    """Implements :class:`ScheduleStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys, versions_kept_for: timedelta) -> None:
         self._link = link

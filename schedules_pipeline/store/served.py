@@ -11,7 +11,7 @@ _SERVED = TypeAdapter(ServedState)
 
 
 class RedisServedSourceStore:
-    """Implements :class:`~schedules_pipeline.migration.ports.served.ServedSourceStore`."""
+    """Implements :class:`ServedSourceStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

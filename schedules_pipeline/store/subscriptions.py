@@ -16,7 +16,7 @@ _PROGRESS = TypeAdapter(Progress)
 
 
 class RedisSubscriptionStore:
-    """Implements :class:`~schedules_pipeline.push.ports.SubscriptionStore`."""
+    """Implements :class:`SubscriptionStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

@@ -14,7 +14,7 @@ _FAST = 1
 
 
 class RedisVersionStore:
-    """Implements :class:`~schedules_pipeline.publishing.ports.versions.VersionStore`."""
+    """Implements :class:`VersionStore`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

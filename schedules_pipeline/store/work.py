@@ -26,7 +26,7 @@ _PROBE_KEPT_SECONDS = 60
 
 
 class RedisWorkQueue:
-    """Implements :class:`~schedules_pipeline.publishing.ports.work.WorkQueue`."""
+    """Implements :class:`WorkQueue`."""
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link

@@ -24,7 +24,7 @@ _READ_OF_TOO_LARGE_BYTES = 8_192
 
 
 class S3ScheduleSource:
-    """Implements :class:`~schedules_pipeline.publishing.ports.upstream.ScheduleSource`."""
+    """Implements :class:`ScheduleSource`."""
 
     def __init__(self, client: "S3Client", bucket: str, maximum_bytes: int) -> None:
         """``maximum_bytes``: of a larger document only the beginning is read into memory."""

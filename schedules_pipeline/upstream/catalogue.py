@@ -7,7 +7,7 @@ from schedules_pipeline.store.link import RedisLink
 
 
 class RedisCatalogueSource:
-    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CatalogueSource` by string keys with a prefix."""
+    """Implements :class:`CatalogueSource` by string keys with a prefix."""
 
     def __init__(self, link: RedisLink, prefix: str) -> None:
         self._link = link

@@ -8,7 +8,7 @@ from schedules_pipeline.store.link import RedisLink
 
 
 class RedisLegacyKeyspace:
-    """Implements :class:`~schedules_pipeline.migration.ports.legacy.LegacyKeyspace` by string keys with a prefix."""
+    """Implements :class:`LegacyKeyspace` by string keys with a prefix."""
 
     def __init__(self, link: RedisLink, prefix: str) -> None:
         self._link = link

@@ -18,7 +18,7 @@ _MOST_PER_CALL = 10
 
 
 class SqsQueue:
-    """Implements :class:`~schedules_pipeline.publishing.ports.upstream.NotificationQueue`.
+    """Implements :class:`NotificationQueue`.
 
     The queue is found by its name at the first call, so that nothing is asked of AWS before it is needed.
     """

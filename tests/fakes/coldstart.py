@@ -10,7 +10,7 @@ from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Req
 
 
 class FakeColdstartStore(Fake):
-    """Implements :class:`~schedules_pipeline.maintenance.ports.coldstart.ColdstartStore`."""
+    """Implements :class:`ColdstartStore`."""
 
     def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)

@@ -26,7 +26,7 @@ class FakeVersionToken:
 
 
 class FakeCopyStore(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CopyStore`."""
+    """Implements :class:`CopyStore`."""
 
     def __init__(self, conditions: Conditions, references: FakeReferenceIndex, clock: FakeClock) -> None:
         super().__init__(conditions)
@@ -219,7 +219,7 @@ class FakeCopyStore(Fake):
 
 
 class FakeCatalogueSource(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.catalogue.CatalogueSource`."""
+    """Implements :class:`CatalogueSource`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)

@@ -13,7 +13,7 @@ TAKEN_OVER_AFTER = timedelta(seconds=60)
 
 
 class FakeChangeFeed(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.feed.ChangeFeed`; positions are whole numbers from 1."""
+    """Implements :class:`ChangeFeed`; positions are whole numbers from 1."""
 
     def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)

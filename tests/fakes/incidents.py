@@ -16,7 +16,7 @@ class _Delivery:
 
 
 class FakeIncidentStore(Fake):
-    """Implements :class:`~schedules_pipeline.health.ports.incidents.IncidentStore`; also for several threads at once."""
+    """Implements :class:`IncidentStore`; also for several threads at once."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)

@@ -12,7 +12,7 @@ from schedules_pipeline.push.subscription import Progress, Standing, Subscriptio
 
 
 class FakeSubscriptionStore(Fake):
-    """Implements :class:`~schedules_pipeline.push.ports.SubscriptionStore`; also for several threads."""
+    """Implements :class:`SubscriptionStore`; also for several threads."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -84,7 +84,7 @@ class FakeSubscriptionStore(Fake):
 
 
 class FakePartnerStore(Fake):
-    """Implements :class:`~schedules_pipeline.partners.ports.PartnerStore`; every record reads back."""
+    """Implements :class:`PartnerStore`; every record reads back."""
 
     def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)

@@ -11,7 +11,7 @@ EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
 
 class FakeReferenceIndex(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.references.ReferenceIndex`."""
+    """Implements :class:`ReferenceIndex`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)

@@ -18,7 +18,7 @@ MOST_PARITY_POINTS = 400
 
 
 class FakeRejectionStore(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.rejections.RejectionStore`."""
+    """Implements :class:`RejectionStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -56,7 +56,7 @@ class FakeRejectionStore(Fake):
 
 
 class FakeComparisonStore(Fake):
-    """Implements :class:`~schedules_pipeline.migration.ports.comparisons.ComparisonStore`."""
+    """Implements :class:`ComparisonStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -105,7 +105,7 @@ class FakeComparisonStore(Fake):
 
 
 class FakeFailingCheckStore(Fake):
-    """Implements :class:`~schedules_pipeline.health.ports.failing_checks.FailingCheckStore`."""
+    """Implements :class:`FailingCheckStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -126,7 +126,7 @@ class FakeFailingCheckStore(Fake):
 
 
 class FakeCounterStore(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.counters.CounterStore`."""
+    """Implements :class:`CounterStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -167,7 +167,7 @@ class FakeCounterStore(Fake):
 
 
 class FakeQueuePollStore(Fake):
-    """Implements :class:`~schedules_pipeline.health.ports.queue_polls.QueuePollStore`."""
+    """Implements :class:`QueuePollStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -187,7 +187,7 @@ class FakeQueuePollStore(Fake):
 
 
 class FakePassStore(Fake):
-    """Implements :class:`~schedules_pipeline.maintenance.ports.passes.PassStore`."""
+    """Implements :class:`PassStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -213,7 +213,7 @@ class FakePassStore(Fake):
 
 
 class FakeParityTrendStore(Fake):
-    """Implements :class:`~schedules_pipeline.migration.ports.parity.ParityTrendStore`."""
+    """Implements :class:`ParityTrendStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -231,7 +231,7 @@ class FakeParityTrendStore(Fake):
 
 
 class FakeServedSourceStore(Fake):
-    """Implements :class:`~schedules_pipeline.migration.ports.served.ServedSourceStore`."""
+    """Implements :class:`ServedSourceStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)

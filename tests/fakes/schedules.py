@@ -27,7 +27,7 @@ class _Kept:
 
 
 class FakeScheduleStore(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.schedules.ScheduleStore`."""
+    """Implements :class:`ScheduleStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -172,7 +172,7 @@ class FakeScheduleStore(Fake):
 
 
 class FakeVersionStore(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.versions.VersionStore`; nothing expires."""
+    """Implements :class:`VersionStore`; nothing expires."""
 
     def __init__(self, conditions: Conditions, schedules: FakeScheduleStore) -> None:
         super().__init__(conditions)

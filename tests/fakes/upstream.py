@@ -20,7 +20,7 @@ MOST_MESSAGES = 10
 
 
 class FakeScheduleSource(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.upstream.ScheduleSource`; ``put_id`` counts the puts."""
+    """Implements :class:`ScheduleSource`; ``put_id`` counts the puts."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -55,7 +55,7 @@ class FakeScheduleSource(Fake):
 
 
 class FakeLegacyKeyspace(Fake):
-    """Implements :class:`~schedules_pipeline.migration.ports.legacy.LegacyKeyspace`."""
+    """Implements :class:`LegacyKeyspace`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -87,7 +87,7 @@ class _Sent:
 
 
 class FakeQueue(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.upstream.NotificationQueue`, with a dead-letter queue.
+    """Implements :class:`NotificationQueue`, with a dead-letter queue.
 
     A received message comes again after a minute by the clock, unless it is deleted; one that was received
     five times is dead. ``random`` shuffles, so nobody may rely on an order.

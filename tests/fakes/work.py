@@ -32,7 +32,7 @@ class _Causes:
 
 
 class FakeWorkQueue(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.work.WorkQueue`."""
+    """Implements :class:`WorkQueue`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
@@ -208,7 +208,7 @@ class FakeWorkQueue(Fake):
 
 
 class FakePublisherPresence(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.presence.PublisherPresence`."""
+    """Implements :class:`PublisherPresence`."""
 
     def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)
@@ -247,7 +247,7 @@ class FakePublisherPresence(Fake):
 
 
 class FakeDeliveryHeartbeats(Fake):
-    """Implements :class:`~schedules_pipeline.publishing.ports.heartbeats.DeliveryHeartbeats`."""
+    """Implements :class:`DeliveryHeartbeats`."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
