@@ -46,7 +46,7 @@ def _name(path: Path) -> str:
 
 def test_settings_are_documented_as_they_are() -> None:
     """The table of settings lists every setting in order, with its default and its description."""
-    text = (_REPOSITORY / "docs/settings.md").read_text()
+    text = (_REPOSITORY / "docs/reference/settings.md").read_text()
     table = text[: text.index("Bounds:")]
 
     documented = [(name.lower(), default, meaning) for name, default, meaning in _rows(table)]
@@ -59,7 +59,7 @@ def test_settings_are_documented_as_they_are() -> None:
 
 def test_bounds_are_of_settings_that_there_are() -> None:
     """Every row of the table of bounds is about a setting."""
-    text = (_REPOSITORY / "docs/settings.md").read_text()
+    text = (_REPOSITORY / "docs/reference/settings.md").read_text()
     bounds = text[text.index("Bounds:") : text.index("## Not settings")]
 
     names = set(re.findall(r"SCHEDULES_(\w+)", bounds))
@@ -162,7 +162,7 @@ def test_headers_of_scripts_list_keys_and_arguments(script: Path) -> None:
 
 
 def _keys_document() -> str:
-    return (_REPOSITORY / "docs/keys.md").read_text()
+    return (_REPOSITORY / "docs/reference/keys.md").read_text()
 
 
 def _split(source: str) -> tuple[str, str]:
@@ -202,7 +202,13 @@ def test_there_are_documents() -> None:
     """The documents that the README promises are among those that are looked at."""
     names = {_name(path) for path in _DOCUMENTS}
 
-    assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/keys.md", "docs/runbook.md"} <= names
+    assert {
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "docs/reference/keys.md",
+        "docs/runbook.md",
+    } <= names
 
 
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)

@@ -13,7 +13,7 @@ from schedules_pipeline.push.turn import LEASE_FOR
 from schedules_pipeline.push.webhook_event import PUBLISHED, REMOVED, RESET
 from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 
-_TEXT = (Path(__file__).parent.parent / "docs/webhooks.md").read_text()
+_TEXT = (Path(__file__).parent.parent / "docs/partners/webhooks.md").read_text()
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

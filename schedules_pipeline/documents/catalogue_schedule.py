@@ -5,7 +5,7 @@ belong here: how gaps and overlaps are mended (:mod:`~schedules_pipeline.domain.
 
 The names are those of the description, with one exception: what an ``Airing`` says is ours, since that part could
 not be read. So these are not called EMBER, and nothing here was ever checked against its schema. See
-``docs/formats.md`` for what comes from where.
+``docs/reference/formats.md`` for what comes from where.
 """
 
 from collections.abc import Iterator, Sequence

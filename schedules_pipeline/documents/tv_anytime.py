@@ -3,7 +3,7 @@
 Belongs here: which field of ours goes into which element of ``urn:tva:metadata:2024``. Does not belong here: how a
 guide is cut (:mod:`~schedules_pipeline.domain.day_cut`), and DVB-I's service list, which we do not make.
 
-DVB-I allows less than TV-Anytime does: what it has no element for is left out, as ``docs/formats.md`` tells.
+DVB-I allows less than TV-Anytime does: what it has no element for is left out, as ``docs/reference/formats.md`` tells.
 """
 
 from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ import pytest
 from cli_stage import all_commands
 
 _REPOSITORY = Path(__file__).parents[2]
-_DOCUMENT = _REPOSITORY / "docs/cli.md"
+_DOCUMENT = _REPOSITORY / "docs/reference/cli.md"
 _DOCUMENTS = sorted([*_REPOSITORY.glob("*.md"), *_REPOSITORY.glob("docs/**/*.md")])
 _HEADING = re.compile(r"^### ([a-z -]+)$", re.MULTILINE)
 _OPTION = re.compile(r"--[a-z][a-z-]*")

@@ -30,7 +30,7 @@ def _version(fields: dict[str, Any]) -> Version:
 
 @dataclass(slots=True)
 class Follower:
-    """A partner's machine, as docs/api.md tells its developer to write it."""
+    """A partner's machine, as docs/reference/api.md tells its developer to write it."""
 
     client: TestClient
     cursor: str = ""

@@ -52,7 +52,7 @@ def test_rules_name_what_the_collector_shows(rule: dict[str, Any]) -> None:
 @pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
 def test_rules_select_values_that_there_are(rule: dict[str, Any]) -> None:
     """A label is compared with values that the document of metrics gives for it."""
-    text = (_REPOSITORY / "docs/metrics.md").read_text()
+    text = (_REPOSITORY / "docs/reference/metrics.md").read_text()
     known: dict[str, set[str]] = {"count": {DIFFERED}, "job": {"schedules"}}
     for label, values in _LABEL_ROW.findall(text[text.index("## Labels") :]):
         known.setdefault(label, set()).update(re.findall(r"`([^`]+)`", values))

@@ -1,6 +1,6 @@
 """The register of metrics: every name, kind, label and meaning, and which counter of the store is shown as which.
 
-Pure. ``docs/metrics.md`` says the same for people; tests compare the two, and the counters with the code that
+Pure. ``docs/reference/metrics.md`` says the same for people; tests compare the two, and the counters with the code that
 counts. Names follow Prometheus: base units, ``_total`` for what only grows.
 """
 

@@ -122,7 +122,7 @@ def test_every_counter_is_documented_with_the_keys() -> None:
 
 
 def _document(name: str) -> str:
-    return (_REPOSITORY / "docs" / name).read_text()
+    return (_REPOSITORY / "docs/reference" / name).read_text()
 
 
 def _names_counted(path: Path) -> Iterator[str]:
