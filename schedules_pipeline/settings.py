@@ -1,6 +1,7 @@
 """The one reader of the environment: every setting, its default, and what it means.
 
-Each is read from ``SCHEDULES_<NAME>``. The defaults fit the local demonstration; ``docs/reference/settings.md`` lists them.
+Each is read from ``SCHEDULES_<NAME>``. The defaults fit the local demonstration;
+``docs/reference/settings.md`` lists them.
 """
 
 from datetime import date
