@@ -43,7 +43,7 @@ def subscribe(store: Store, kind: SubscriptionKind, target: str, clock: Clock) -
     """Have it told of everything that changes from now on."""
     formats = ("json",) if kind is SubscriptionKind.FILES else ()
     made = Subscription(f"{NAME}-{kind}", NAME, kind, target, clock(), formats)
-    SubscriptionAdmin(store.subscriptions, store.feed, store.coldstarts, clock).register(made)
+    SubscriptionAdmin(store, clock).register(made)
     return made
 
 

@@ -1,6 +1,5 @@
 """Real services behind the ports: settings in, a whole pipeline out. Nothing is connected before it is used."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,6 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams, health_sources
-from schedules_pipeline.documents.delivered_file import FileFormat
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.health.conditions import Thresholds
@@ -20,15 +18,8 @@ from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
 from schedules_pipeline.migration.ports.parity import ReportStore, Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
-from schedules_pipeline.outbound.files import S3FileStore
-from schedules_pipeline.outbound.partner_webhook import PartnerWebhooks
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
-from schedules_pipeline.push.ports import FileStore
-from schedules_pipeline.push.push import Pusher
-from schedules_pipeline.push.push_changes import RenderCursor, WebhookPush
-from schedules_pipeline.push.push_files import FileRules, FilesPush
-from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store.beside_index import (
     CopyStoreBesideIndex,
@@ -62,7 +53,6 @@ from schedules_pipeline.upstream.bucket import S3ScheduleSource
 from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
 from schedules_pipeline.upstream.clients import (
     dynamodb_client,
-    files_client,
     s3_client,
     sns_client,
     sqs_client,
@@ -212,37 +202,6 @@ def _notifiers(settings: Settings) -> list[Notifier]:
         url = settings.alarm_webhook_url.get_secret_value()
         notifiers.append(WebhookNotifier(url, settings.runbook_url))
     return notifiers
-
-
-def build_pusher(
-    settings: Settings, store: Store, render_cursor: RenderCursor, formats: Mapping[str, FileFormat]
-) -> Pusher:
-    """What tells subscribers, over one store. ``render_cursor``: from an epoch and a position."""
-    secret, rows = settings.webhook_master_secret, SharedRows(store.feed)
-    receiver = PartnerWebhooks(settings.push_threads)
-    master = None if secret is None else secret.get_secret_value().encode()
-    rules = FileRules(
-        timedelta(hours=settings.files_full_hours), timedelta(seconds=settings.files_update_seconds)
-    )
-    return Pusher(
-        store.subscriptions,
-        store.partners,
-        store.served,
-        store.coldstarts,
-        WebhookPush(store.feed, rows, receiver, render_cursor, master),
-        FilesPush(
-            store.feed, rows, store.schedules.documents, _file_shelf(settings), render_cursor, rules, formats
-        ),
-        utc_now,
-        timedelta(hours=settings.push_set_aside_hours),
-    )
-
-
-def _file_shelf(settings: Settings) -> FileStore | None:
-    if settings.files_bucket is None:
-        return None
-    client = files_client(settings.aws_region, settings.aws_endpoint_url, settings.push_threads)
-    return S3FileStore(client, settings.files_bucket)
 
 
 def build_pipeline(settings: Settings) -> Pipeline:

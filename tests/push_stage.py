@@ -17,7 +17,7 @@ from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher, PushReport
 from schedules_pipeline.push.push_changes import WebhookPush
-from schedules_pipeline.push.push_files import FileRules, FilesPush
+from schedules_pipeline.push.push_files import FilePolicy, FilesPush
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import Progress, Standing, Subscription, SubscriptionKind
 from schedules_pipeline.push.turn import LEASE_FOR
@@ -92,7 +92,7 @@ class FakeReceiver(Fake):
         return held
 
 
-class FakeShelf(Fake):
+class FakeFileStore(Fake):
     """Implements :class:`FileStore`."""
 
     def __init__(self, conditions: Conditions) -> None:
@@ -135,7 +135,7 @@ class PushStage:
     def __post_init__(self) -> None:
         self.store: FakeStore = fake_store(self.clock, self.conditions)
         self.receiver = FakeReceiver(self.conditions)
-        self.shelf = FakeShelf(self.conditions)
+        self.files = FakeFileStore(self.conditions)
         self.seqs: dict[ScheduleKey, int] = {}
         self.pusher = self.new_pusher()
         self.store.coldstarts.begin_epoch(EPOCH)
@@ -145,12 +145,9 @@ class PushStage:
     def new_pusher(self, master: bytes | None = MASTER) -> Pusher:
         feed, rows = self.store.feed, SharedRows(self.store.feed, limit=3)
         return Pusher(
-            self.store.subscriptions,
-            self.store.partners,
-            self.store.served,
-            self.store.coldstarts,
+            self.store.as_store(),
             WebhookPush(feed, rows, self.receiver, _cursor, master),
-            FilesPush(feed, rows, self._documents_of, self.shelf, _cursor, FileRules()),
+            FilesPush(feed, rows, self._documents_of, self.files, _cursor, FilePolicy()),
             self.clock,
             jitter=FixedJitter(),
         )

@@ -94,7 +94,7 @@ def test_the_example_of_a_manifest_has_the_fields_of_one(stage: PushStage) -> No
     stage.subscribe_files()
     stage.push("harbour-files")
     example = orjson.loads(_blocks("json")[1])
-    manifest = next(orjson.loads(c) for name, c in stage.shelf.objects.items() if "/full_" in name)
+    manifest = next(orjson.loads(c) for name, c in stage.files.objects.items() if "/full_" in name)
 
     _, empty = render_manifest(Manifest(None, "1", EPOCH, stage.clock(), ()))
 

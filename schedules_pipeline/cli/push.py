@@ -239,7 +239,7 @@ def _desk(session: Session) -> "SubscriptionAdmin":
     from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin  # noqa: PLC0415 - as the pipeline
 
     store = session.pipeline.store
-    return SubscriptionAdmin(store.subscriptions, store.feed, store.coldstarts, session.pipeline.clock)
+    return SubscriptionAdmin(store, session.pipeline.clock)
 
 
 def _one(session: Session, name: str) -> Standing:
@@ -295,7 +295,7 @@ def _typed(read: Callable[[], _T]) -> _T:
 
 
 def _state(session: Session, standing: Standing) -> str:
-    if standing.progress.set_aside is not None:
+    if standing.progress.quarantine is not None:
         return "set aside"
     if standing.subscription.is_paused:
         return "paused"
@@ -339,7 +339,7 @@ def _behind_seconds(session: Session, standing: Standing) -> float:
 
 def _fields(session: Session, standing: Standing) -> dict[str, object]:
     subscription, progress = standing.subscription, standing.progress
-    aside = progress.set_aside
+    aside = progress.quarantine
     return {
         "name": subscription.name,
         "partner": subscription.partner,

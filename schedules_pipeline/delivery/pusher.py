@@ -2,7 +2,7 @@
 
 import warnings
 
-from schedules_pipeline.push.service import main
+from schedules_pipeline.push.__main__ import main
 
 if __name__ == "__main__":
     warnings.warn("use python -m schedules_pipeline.push instead", FutureWarning, stacklevel=1)

@@ -181,9 +181,9 @@ class Watch:
             unreachable=errors,
             failed_runs=failed_runs,
             push_set_aside={
-                standing.subscription.name: standing.progress.set_aside.reason
+                standing.subscription.name: standing.progress.quarantine.reason
                 for standing in watched.subscriptions.all()
-                if standing.progress.set_aside
+                if standing.progress.quarantine
             },
             heartbeats=watched.heartbeats.all(),
         )

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class SnsNotifier:
-    """Implements :class:`Notifier`. Name, phase and severity are attributes of
-    the message as well, so that a subscription can filter by them.
+    """Implements :class:`Notifier`. Name, phase and severity are message attributes too, so that a subscription can
+    filter by them.
     """
 
     channel = "sns"

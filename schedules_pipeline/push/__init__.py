@@ -1,4 +1,4 @@
-"""Webhooks and files: telling subscribers what was published.
+"""Notifying subscribers of published changes, by webhooks and by files.
 
-Belongs here: subscriptions, deliveries, signatures. Does not belong here: answering requests (``delivery``).
+Belongs here: subscriptions, deliveries, signatures. Does not belong here: answering partners' requests (``delivery``).
 """

@@ -1,6 +1,102 @@
-"""``python -m schedules_pipeline.push``: pushes changes to every subscription until it is stopped."""
+"""``python -m schedules_pipeline.push``: composes the push process and runs it until a signal ends it."""
 
-from schedules_pipeline.push.service import main
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from schedules_pipeline.connections import build_store, utc_now
+from schedules_pipeline.delivery.cursors import render_cursor
+from schedules_pipeline.delivery.file_formats import file_formats_from
+from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.delivery.service_names import ServiceNames
+from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.logs import configure_logs
+from schedules_pipeline.outbound.files import S3FileStore
+from schedules_pipeline.outbound.partner_webhook import PartnerWebhooks
+from schedules_pipeline.push.ports import FileStore, PushStore
+from schedules_pipeline.push.push import Pusher
+from schedules_pipeline.push.push_changes import WebhookPush
+from schedules_pipeline.push.push_files import FilePolicy, FilesPush
+from schedules_pipeline.push.service import PushService
+from schedules_pipeline.push.shared_rows import SharedRows
+from schedules_pipeline.push.subscription import SubscriptionKind
+from schedules_pipeline.settings import Settings, load_settings
+from schedules_pipeline.upstream.clients import files_client
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def feed_cursor(epoch: str, position: str) -> str:
+    """The cursor that the delivery service gives for this position."""
+    return render_cursor(Extent(epoch, position))
+
+
+def build_pusher(settings: Settings, store: PushStore) -> Pusher:
+    rows, secret = SharedRows(store.feed), settings.webhook_master_secret
+    master = None if secret is None else secret.get_secret_value().encode()
+    receiver = PartnerWebhooks(settings.push_threads)
+    return Pusher(
+        store,
+        WebhookPush(store.feed, rows, receiver, feed_cursor, master),
+        _files_push(settings, store, rows),
+        utc_now,
+        timedelta(hours=settings.push_set_aside_hours),
+    )
+
+
+def _file_store(settings: Settings) -> FileStore | None:
+    if settings.files_bucket is None:
+        return None
+    client = files_client(settings.aws_region, settings.aws_endpoint_url, settings.push_threads)
+    return S3FileStore(client, settings.files_bucket)
+
+
+def _files_push(settings: Settings, store: PushStore, rows: SharedRows) -> FilesPush:
+    policy = FilePolicy(
+        timedelta(hours=settings.files_full_hours), timedelta(seconds=settings.files_update_seconds)
+    )
+    formats = file_formats_from(settings, ServiceNames(dict(settings.service_names)))
+    return FilesPush(
+        store.feed, rows, store.schedules.documents, _file_store(settings), feed_cursor, policy, formats
+    )
+
+
+def require_settings(settings: Settings, store: PushStore) -> None:
+    """Raises :class:`ConfigurationError` if there are subscriptions of a kind whose setting is missing."""
+    kinds = {standing.subscription.kind for standing in store.subscriptions.all()}
+    if SubscriptionKind.WEBHOOK in kinds and settings.webhook_master_secret is None:
+        raise ConfigurationError("webhooks cannot be signed: set SCHEDULES_WEBHOOK_MASTER_SECRET")
+    if SubscriptionKind.FILES in kinds and settings.files_bucket is None:
+        raise ConfigurationError("files cannot be written: set SCHEDULES_FILES_BUCKET")
+
+
+@contextmanager
+def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: stop()) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main() -> None:
+    settings = load_settings()
+    configure_logs(settings.log_style, settings.log_level)
+    store = build_store(settings)
+    require_settings(settings, store)
+    heartbeat = None if settings.push_heartbeat_file is None else Path(settings.push_heartbeat_file)
+    service = PushService(build_pusher(settings, store), settings.push_threads, heartbeat)
+    with _on_signals(service.stop):
+        _log.info("pushing", threads=settings.push_threads)
+        service.run()
+    _log.info("stopped")
+
 
 if __name__ == "__main__":
     main()

@@ -1,13 +1,13 @@
-"""Manifests of delivered files: what was written and removed between two places of the feed, or all there is; and the
-pointer to the latest ones. JSON.
+"""Manifests of delivered files, and the pointer to the latest ones. JSON.
 
-A manifest never changes: its name holds a part of its own hash. The pointer is the only file that does, besides the
-schedules themselves.
+An update lists the files that were written and removed between two positions of the feed; a full manifest lists all
+files. A manifest never changes: its name contains a part of its own hash. Only the pointer and the schedules' files are
+replaced.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 
 import orjson
@@ -18,12 +18,12 @@ from schedules_pipeline.publishing.ports.feed import place
 POINTER = "latest.json"
 _FORMAT = orjson.OPT_UTC_Z
 _HASH_DIGITS = 8
-_VERSIONS = {1: "that there is"}
+_POINTER_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveredFile:
-    """``name`` is below the prefix; ``sha256`` is of the bytes as they lie there."""
+    """``name`` is below the prefix; ``sha256`` is of the stored bytes."""
 
     format: str
     name: str
@@ -50,7 +50,7 @@ class RemovedSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``begin`` is None for a full one, which lists everything. ``cursor``: from which the feed goes on."""
+    """``begin`` is None in a full manifest. ``cursor``: where the change feed continues."""
 
     begin: str | None
     end: str
@@ -65,7 +65,7 @@ class Manifest:
 
 
 def render_manifest(manifest: Manifest) -> tuple[str, bytes]:
-    """Its name below the prefix, and its bytes."""
+    """The manifest's name below the prefix, and its bytes."""
     fields = {
         "manifest": 1,
         "kind": manifest.kind,
@@ -93,9 +93,9 @@ class ManifestLink:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """The newest full manifest and every update since, in order; together they lead to ``end``.
+    """The newest full manifest and every update since, in order. Together they describe the state at ``end``.
 
-    ``services`` and ``formats`` are those that it was all written for.
+    ``services`` and ``formats``: the partner's, when the files were written.
     """
 
     epoch: str
@@ -107,10 +107,10 @@ class Pointer:
     made_at: datetime
     updates: tuple[ManifestLink, ...] = field(default=())
 
-    def with_update(self, link: ManifestLink) -> tuple[ManifestLink, ...]:
-        """The updates with another behind them; one that it covers gives way: it is of an earlier attempt."""
+    def with_update(self, link: ManifestLink) -> "Pointer":
+        """Append an update. It replaces those that it covers, which an earlier attempt wrote."""
         kept = [known for known in self.updates if not _covers(link, known)]
-        return (*kept, link)
+        return replace(self, updates=(*kept, link))
 
 
 def _covers(link: ManifestLink, other: ManifestLink) -> bool:
@@ -118,14 +118,15 @@ def _covers(link: ManifestLink, other: ManifestLink) -> bool:
 
 
 def render_pointer(pointer: Pointer) -> bytes:
-    return orjson.dumps({"pointer": 1, **asdict(pointer)}, option=_FORMAT)
+    return orjson.dumps({"pointer": _POINTER_VERSION, **asdict(pointer)}, option=_FORMAT)
 
 
 def parse_pointer(content: bytes) -> Pointer:
-    """Raises :class:`InvalidRecord` where it is none of ours."""
+    """Raises :class:`InvalidRecord` if the pointer cannot be decoded."""
     try:
         fields = orjson.loads(content)
-        _VERSIONS[fields.pop("pointer")]
+        if fields.pop("pointer") != _POINTER_VERSION:
+            raise ValueError("unknown version")  # noqa: TRY301 - joins the other ways of being undecodable
         fields["services"], fields["formats"] = tuple(fields["services"]), tuple(fields["formats"])
         fields["full"] = _link(fields["full"])
         fields["updates"] = tuple(_link(link) for link in fields["updates"])
@@ -133,7 +134,7 @@ def parse_pointer(content: bytes) -> Pointer:
         place(fields["end"])
         return Pointer(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidRecord(f"pointer: {content[:60]!r} … is none of ours: {error!r:.200}") from error
+        raise InvalidRecord(f"pointer: {content[:60]!r} … cannot be decoded: {error!r:.200}") from error
 
 
 def _link(fields: dict[str, str]) -> ManifestLink:

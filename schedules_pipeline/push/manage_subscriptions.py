@@ -1,7 +1,7 @@
-"""What operators do to subscriptions: enter them, stop them and let them go on, move them back.
+"""Operators' changes to subscriptions: register, pause, resume, rotate, replay.
 
-Each change takes the subscription from whoever pushes it just now, whose place is then not written any more: what
-that one sent meanwhile is sent again, under the same ids.
+Each change seizes the lease from the process that pushes the subscription. That process cannot write its progress any
+more, so its last requests may be repeated, with the same ids.
 """
 
 from collections.abc import Callable
@@ -10,39 +10,39 @@ from datetime import timedelta
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.maintenance.ports.coldstart import ColdstartStore
-from schedules_pipeline.publishing.ports.feed import ChangeFeed, place
-from schedules_pipeline.push.ports import SubscriptionStore
+from schedules_pipeline.publishing.ports.feed import place
+from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.push.subscription import Progress, Standing, Subscription, SubscriptionKind
 from schedules_pipeline.push.webhook_target import overlaps
 
-_MOMENT = timedelta(seconds=10)
+_LEASE_FOR = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionAdmin:
-    book: SubscriptionStore
-    feed: ChangeFeed
-    coldstarts: ColdstartStore
+    """Every change of one subscription returns its new standing, or None if there is no such subscription."""
+
+    store: PushStore
     clock: Clock
 
     def register(self, subscription: Subscription) -> bool:
-        """It is told from now on; False where the name belongs to another. Raises :class:`InvalidIdentifier` where
-        its files would lie among those of another.
+        """Deliver changes from now on; False if another subscription has the name.
+
+        Raises :class:`InvalidIdentifier` if its files would lie among those of another.
         """
         if subscription.kind is SubscriptionKind.FILES:
             self._reject_overlap(subscription)
-        epoch = self.coldstarts.epoch()
-        start = Progress(self.feed.last_position(), epoch.id if epoch else "")
-        return self.book.create(subscription, start)
+        epoch = self.store.coldstarts.epoch()
+        start = Progress(self.store.feed.last_position(), epoch.id if epoch else "")
+        return self.store.subscriptions.create(subscription, start)
 
     def pause(self, name: str) -> Standing | None:
         return self._change(name, lambda s: replace(s, subscription=replace(s.subscription, is_paused=True)))
 
     def resume(self, name: str) -> Standing | None:
-        """Whether it was paused, set aside, or waits for its next attempt."""
+        """End a pause, a quarantine, or the wait for the next attempt."""
         return self._change(
-            name, lambda s: Standing(replace(s.subscription, is_paused=False), s.progress.healed())
+            name, lambda s: Standing(replace(s.subscription, is_paused=False), s.progress.recovered())
         )
 
     def rotate(self, name: str) -> Standing | None:
@@ -50,38 +50,38 @@ class SubscriptionAdmin:
         return self._change(name, lambda s: replace(s, subscription=s.subscription.rotated(now)))
 
     def write_full(self, name: str) -> Standing | None:
-        """All files are written at its next turn."""
+        """Write all files at the next turn."""
         return self._change(
             name, lambda s: replace(s, progress=replace(s.progress, full_at=None, next_at=None))
         )
 
     def replay(self, name: str, position: str, epoch: str) -> Standing | None:
-        """Told once more from there. Raises :class:`InvalidIdentifier` where the feed does not go back so far, or is
-        another.
+        """Deliver every change after a position again. Raises :class:`InvalidIdentifier` if the feed has been trimmed
+        beyond it, or is of another keyspace.
         """
-        now = self.coldstarts.epoch()
+        now = self.store.coldstarts.epoch()
         if now is None or now.id != epoch:
             raise InvalidIdentifier(
-                "that cursor is of a keyspace that was lost; nothing can be told from there"
+                "that cursor is of a keyspace that was lost; nothing can be replayed from it"
             )
-        if place(position) < place(self.feed.complete_after()):
+        if place(position) < place(self.store.feed.complete_after()):
             raise InvalidIdentifier(
-                "changes after that are not all kept any more; say a later time or cursor"
+                "the changes after that are not all kept any more; name a later time or cursor"
             )
-        return self._change(name, lambda s: replace(s, progress=s.progress.replayed(position, epoch)))
+        return self._change(name, lambda s: replace(s, progress=s.progress.rewound(position, epoch)))
 
     def _change(self, name: str, change: Callable[[Standing], Standing]) -> Standing | None:
-        """None where there is none, or it was removed meanwhile."""
         now = self.clock()
-        lease = self.book.seize(name, now, _MOMENT)
+        lease = self.store.subscriptions.seize(name, now, _LEASE_FOR)
         if lease is None:
             return None
         after = change(lease.standing)
-        return after if self.book.keep(lease, after.progress, now, after.subscription) else None
+        return (
+            after if self.store.subscriptions.keep(lease, after.progress, now, after.subscription) else None
+        )
 
     def _reject_overlap(self, subscription: Subscription) -> None:
-        others = [standing.subscription for standing in self.book.all()]
-        for other in others:
+        for other in (standing.subscription for standing in self.store.subscriptions.all()):
             is_another = other.kind is SubscriptionKind.FILES and other.name != subscription.name
             if is_another and overlaps(subscription.target, other.target):
                 raise InvalidIdentifier(

@@ -1,4 +1,4 @@
-"""Where subscriptions are kept, and how they are reached: the book, a request over the web, a shelf of files."""
+"""The ports of push: the store of subscriptions, requests to receivers, and the store of files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from schedules_pipeline.push.subscription import Progress, Standing, Subscriptio
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The leave to push one subscription, and how it stood when it was given. Whoever takes it next has another
-    token, and the earlier one is worth nothing from then on.
+    """The right to push one subscription, and its standing when the lease was taken.
+
+    The next lease has another token, and from then on this one cannot write.
     """
 
     token: int
@@ -25,41 +26,43 @@ class Lease:
 
 
 class SubscriptionStore(Protocol):
-    """All subscriptions, each with its place in the change feed.
+    """All subscriptions, each with its progress.
 
-    Any number of pushers may use it at once: one at a time has the lease of a subscription, and only who has the
-    latest can move its place. So a slow pusher never moves it back, whatever it has sent.
+    Any number of pushers may use the store at once. Only the holder of a subscription's latest lease can write its
+    progress, so a slow pusher never moves the position back.
     """
 
     def create(self, subscription: Subscription, progress: Progress) -> bool:
-        """False, and nothing is done, where the name belongs to another. The very same again is True."""
+        """False, without a change, if another subscription has the name. Creating an equal one again is True."""
 
     def remove(self, name: str) -> bool:
-        """False where there is none. Whoever pushes it just now cannot say how far it came any more."""
+        """False if there is no such subscription. A pusher that holds its lease cannot write its progress any more."""
 
     def all(self) -> list[Standing]:
-        """By name; those that do not read back are left out, and :meth:`one` says why."""
+        """By name. Records that cannot be decoded are left out; :meth:`one` raises their error."""
 
     def one(self, name: str) -> Standing | None: ...
 
     def take(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
-        """The lease of it; None where somebody else has it, or there is no such subscription."""
+        """A new lease; None if another process holds one, or there is no such subscription."""
 
     def seize(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
-        """As :meth:`take`, whoever has it: for operators."""
+        """A new lease even if another process holds one. For changes by operators."""
 
     def keep(
         self, lease: Lease, progress: Progress, until: datetime, subscription: Subscription | None = None
     ) -> bool:
-        """Write down how far it is, have the lease end at that instant, and change the subscription where one is
-        given. False, and nothing is done, where somebody else has taken the lease since, or it was removed.
+        """Write the progress, and the subscription if one is given; the lease then ends at ``until``.
+
+        False, without a change, if another process has taken the lease since, or the subscription was removed.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``retry_after``: the header of that name as it came, "" for none. ``problem``: why there was no answer at all;
-    then ``status`` is 0.
+    """A receiver's answer. ``retry_after``: the header of that name, "" if absent.
+
+    Without any answer ``status`` is 0 and ``problem`` says why.
     """
 
     status: int
@@ -68,37 +71,37 @@ class Answer:
 
 
 class Receiver(Protocol):
-    """Posts to the addresses of partners."""
+    """Posts to partners' addresses."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Gives up where nothing comes for ten seconds. Redirections are not followed, and of the answer's body next
-        to nothing is read. What is answered tells no secret, nor the address.
+        """Give up after ten seconds of silence. Redirections are not followed, and about a kilobyte of the answer's
+        body is read. The answer holds neither a secret nor the address.
         """
 
 
 class FileStore(Protocol):
-    """Objects in the bucket that collectors read. Every method raises :class:`ServiceError` where it does not answer,
-    and does so within :data:`SHELF_GIVES_UP_AFTER`.
+    """Objects in the bucket that partners read. Every method raises :class:`ServiceError` if the bucket does not
+    answer, at the latest after :data:`FILE_STORE_TIMEOUT`.
     """
 
     def put(self, name: str, content: bytes, media_type: str) -> None:
-        """Whole or not at all; what was there under that name is replaced."""
+        """Write the object or replace it, wholly or not at all."""
 
     def read(self, name: str) -> bytes | None: ...
 
     def delete(self, name: str) -> None:
-        """Also where there is none."""
+        """Does nothing if there is no such object."""
 
     def names(self, prefix: str) -> Iterator[str]: ...
 
 
-SHELF_GIVES_UP_AFTER = timedelta(seconds=40)
-"""A call that has begun is over by then, so whoever has a lease for longer writes nothing after it."""
+FILE_STORE_TIMEOUT = timedelta(seconds=40)
+"""The longest duration of a call. A lease that lasts longer when the call begins therefore covers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushStore(MigrationStore):
-    """What push and the delivery service keep, beside everything that they read."""
+    """The stores that push and the delivery service write, added to those that they read."""
 
     partners: PartnerStore
     subscriptions: SubscriptionStore

@@ -1,7 +1,7 @@
-"""Pushing: takes a subscription, looks whether it may be told anything now, has it told, and notes what came of it.
+"""One turn at one subscription: take its lease, deliver its pending changes, write its progress.
 
-Belongs here: what holds for every kind of subscription. Does not belong here: how each kind is told
-(``push_changes.py``, ``push_files.py``), and when which is looked at (``delivery/pusher.py``).
+Belongs here: the rules for every kind of subscription. Does not belong here: how each kind is delivered
+(``push_changes.py``, ``push_files.py``) and when a subscription gets a turn (``service.py``).
 """
 
 from collections.abc import Callable
@@ -13,36 +13,36 @@ from typing import Protocol
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import PipelineError
-from schedules_pipeline.maintenance.ports.coldstart import ColdstartStore
-from schedules_pipeline.migration.ports.served import ServedSource, ServedSourceStore
+from schedules_pipeline.migration.ports.served import ServedSource
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.partners.ports import PartnerStore
 from schedules_pipeline.publishing.ports.feed import place
-from schedules_pipeline.push.ports import SubscriptionStore
+from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.push.push_changes import WebhookPush
 from schedules_pipeline.push.push_files import FilesPush
-from schedules_pipeline.push.subscription import Failure, Standing, SubscriptionKind
-from schedules_pipeline.push.turn import LEASE_FOR, Interrupted, Overtaken, Turn
+from schedules_pipeline.push.subscription import Failure, Standing, SubscriptionKind, after_failure
+from schedules_pipeline.push.turn import LEASE_FOR, LeaseLost, ProcessStopping, Turn
 
 
 class PushOutcome(StrEnum):
-    """``TOLD``: everything, or as much as a turn has time for. ``HELD``: partners are not served from our keyspace, or
-    it is not whole. ``BUSY``: somebody else is at it, or it is not due. ``OVERTAKEN``: somebody else took it over.
-    ``INTERRUPTED``: this process ends.
+    """How a turn ended.
+
+    ``DELIVERED``: every pending change, or as many as fit into a turn. ``NOT_SERVED``: the old system still serves
+    the partner, or the keyspace is incomplete. ``SKIPPED``: another process holds the lease, or nothing is due.
+    ``STOPPED``: this process is about to end.
     """
 
-    TOLD = "told"
+    DELIVERED = "delivered"
     FAILED = "failed"
-    SET_ASIDE = "set aside"
-    HELD = "held"
-    BUSY = "busy"
-    OVERTAKEN = "overtaken"
-    INTERRUPTED = "interrupted"
+    QUARANTINED = "quarantined"
+    NOT_SERVED = "not served"
+    SKIPPED = "skipped"
+    LEASE_LOST = "lease lost"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class PushReport:
-    """``delivered``: how many requests were taken, or manifests written."""
+    """``delivered``: the number of accepted requests, or of written manifests."""
 
     name: str
     outcome: PushOutcome
@@ -52,14 +52,14 @@ class PushReport:
 
 @dataclass(frozen=True, slots=True)
 class FeedExtent:
-    """How far the feed goes, up to where it is trimmed, and of which keyspace it is."""
+    """The feed's last position, the position up to which it is trimmed, and its keyspace."""
 
     last: str
     trimmed: str
     epoch: str
 
     def is_ahead_of(self, standing: Standing) -> bool:
-        """Whether there is anything that a subscription has not been told, or may not have been."""
+        """Whether a subscription has pending changes, or may have missed some."""
         progress = standing.progress
         at = place(progress.position)
         return progress.epoch != self.epoch or at < place(self.last) or at < place(self.trimmed)
@@ -71,71 +71,66 @@ class Jitter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pusher:
-    """``patience``: for how long a subscription may fail before it is set aside."""
+    """``quarantine_after``: how long a subscription may fail before it is quarantined."""
 
-    book: SubscriptionStore
-    partners: PartnerStore
-    served: ServedSourceStore
-    coldstarts: ColdstartStore
+    store: PushStore
     webhooks: WebhookPush
     files: FilesPush
     clock: Clock
-    patience: timedelta = timedelta(hours=24)
+    quarantine_after: timedelta = timedelta(hours=24)
     jitter: Jitter = field(default_factory=SystemRandom)
 
-    def has_something_for(self, standing: Standing, extent: FeedExtent) -> bool:
-        """Whether a turn at it is worth while now."""
-        now, subscription = self.clock(), standing.subscription
+    def has_work(self, standing: Standing, extent: FeedExtent) -> bool:
+        """Whether a turn could deliver something now."""
+        now = self.clock()
         if not standing.is_due(now):
             return False
-        is_files = subscription.kind is SubscriptionKind.FILES
+        is_files = standing.subscription.kind is SubscriptionKind.FILES
         return extent.is_ahead_of(standing) or (
-            is_files and self.files.rules.is_full_due(standing.progress, now)
+            is_files and self.files.policy.is_full_due(standing.progress, now)
         )
 
     def push(self, name: str, is_stopping: Callable[[], bool] = lambda: False) -> PushReport:
-        """One turn at one subscription. Raises :class:`ServiceError` where our store does not answer."""
-        lease = self.book.take(name, self.clock(), LEASE_FOR)
+        """One turn at one subscription. Raises :class:`ServiceError` if the store does not answer."""
+        lease = self.store.subscriptions.take(name, self.clock(), LEASE_FOR)
         if lease is None:
-            return PushReport(name, PushOutcome.BUSY)
-        turn = Turn(self.book, lease, self.clock, is_stopping)
+            return PushReport(name, PushOutcome.SKIPPED)
+        turn = Turn(self.store.subscriptions, lease, self.clock, is_stopping)
         try:
-            outcome = self._take_turn(turn, lease.standing)
-        except Overtaken:
-            return PushReport(name, PushOutcome.OVERTAKEN, turn.delivered)
-        except Interrupted:
-            outcome = self._end(turn, PushOutcome.INTERRUPTED)
+            outcome = self._end(turn, self._deliver(turn, lease.standing))
+        except LeaseLost:
+            return PushReport(name, PushOutcome.LEASE_LOST, turn.delivered)
         return PushReport(name, outcome, turn.delivered, turn.progress.problem)
 
-    def _take_turn(self, turn: Turn, standing: Standing) -> PushOutcome:
+    def _deliver(self, turn: Turn, standing: Standing) -> PushOutcome | Failure:
         if not standing.is_due(turn.now):
-            return self._end(turn, PushOutcome.BUSY)
+            return PushOutcome.SKIPPED
         try:
-            came_of_it = self._tell(turn)
+            return self._deliver_to_partner(turn)
+        except ProcessStopping:
+            return PushOutcome.STOPPED
         except PipelineError as error:
-            came_of_it = Failure(str(error))
-        if isinstance(came_of_it, PushOutcome):
-            return self._end(turn, came_of_it)
-        turn.fail(came_of_it, self.jitter.random(), self.patience)
-        return PushOutcome.FAILED if turn.progress.set_aside is None else PushOutcome.SET_ASIDE
+            return Failure(str(error))
 
-    def _tell(self, turn: Turn) -> PushOutcome | Failure:
+    def _deliver_to_partner(self, turn: Turn) -> PushOutcome | Failure:
         name = turn.subscription.partner
-        partner = self.partners.one(name)
+        partner = self.store.partners.one(name)
         if partner is None:
             return Failure(f"there is no partner {name}", is_final=True)
-        epoch = self.coldstarts.epoch()
+        epoch = self.store.coldstarts.epoch()
         if epoch is None or not self._is_served(partner):
-            return PushOutcome.HELD
+            return PushOutcome.NOT_SERVED
         push = self.webhooks if turn.subscription.kind is SubscriptionKind.WEBHOOK else self.files
-        return push.push(turn, partner, epoch.id) or PushOutcome.TOLD
+        return push.push(turn, partner, epoch.id) or PushOutcome.DELIVERED
 
     def _is_served(self, partner: Partner) -> bool:
         if partner.is_preview or partner.is_operator:
             return True
-        return self.served.current().source is ServedSource.OURS
+        return self.store.served.current().source is ServedSource.OURS
 
-    @staticmethod
-    def _end(turn: Turn, outcome: PushOutcome) -> PushOutcome:
-        turn.end(turn.progress)
-        return outcome
+    def _end(self, turn: Turn, result: PushOutcome | Failure) -> PushOutcome:
+        if isinstance(result, PushOutcome):
+            turn.end(turn.progress)
+            return result
+        turn.end(after_failure(turn.progress, result, turn.now, self.jitter.random(), self.quarantine_after))
+        return PushOutcome.FAILED if turn.progress.quarantine is None else PushOutcome.QUARANTINED

@@ -1,7 +1,8 @@
-"""Webhooks: one signed request for every change that the partner may see, in the order of the feed.
+"""Webhooks: one signed request for each change that the partner may see, in feed order.
 
-A request is repeated until it is taken, and the place moves when it was: so each change comes at least once, and of one
-subscription never two at a time. Who dies between an answer and writing it down causes a repetition under the same id.
+A request is repeated until the receiver accepts it, and only then does the position move. Each change therefore arrives
+at least once, and a subscription has at most one request under way. If the process dies after an answer and before the
+position is written, the request is repeated with the same id.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from schedules_pipeline.push.webhook_event import Event, render_change, render_r
 from schedules_pipeline.push.webhook_signature import signed_headers
 
 RenderCursor = Callable[[str, str], str]
-"""From an epoch and a position to the cursor that partners know."""
+"""From an epoch and a position to the cursor in partners' documents."""
 
 _ASKS_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _OTHER_KEYSPACE = "the feed began anew; sequence numbers may begin again"
@@ -30,7 +31,7 @@ _TOO_OLD = "changes are kept for some days, and some were not delivered in time"
 
 @dataclass(frozen=True, slots=True)
 class WebhookPush:
-    """``master_secret``: from which those of all subscriptions are derived; None where there is none."""
+    """``master_secret``: the secret from which every subscription's secret is derived; None if it is not configured."""
 
     feed: ChangeFeed
     rows: SharedRows
@@ -39,52 +40,52 @@ class WebhookPush:
     master_secret: bytes | None
 
     def push(self, turn: Turn, partner: Partner, epoch: str) -> Failure | None:
-        """Tell what there is to tell, for as long as the turn lasts; answers with what was not taken, if something.
+        """Send pending changes until the turn is over; returns the first failure.
 
-        Raises :class:`ConfigurationError` where there is no secret to sign with.
+        Raises :class:`ConfigurationError` if there is no master secret.
         """
-        while turn.goes_on():
-            rows = self._rows(turn, epoch)
+        while turn.has_time():
+            rows = self._pending(turn, epoch)
             if rows is None:
-                failure = self._reset(turn, epoch)
+                failure = self._send_reset(turn, epoch)
             elif rows:
-                failure = self._tell(turn, partner, epoch, rows)
+                failure = self._send(turn, partner, epoch, rows)
             else:
                 return None
             if failure is not None:
                 return failure
         return None
 
-    def _rows(self, turn: Turn, epoch: str) -> list[FeedEntry] | None:
-        """None where the feed does not lead on from where the subscription is."""
+    def _pending(self, turn: Turn, epoch: str) -> list[FeedEntry] | None:
+        """None if the feed does not continue from the subscription's position."""
         if turn.progress.epoch != epoch:
             return None
         return self.rows.after(turn.progress.position, epoch)
 
-    def _tell(self, turn: Turn, partner: Partner, epoch: str, rows: list[FeedEntry]) -> Failure | None:
-        """What is not for this partner is passed over with the next that is, or at the end."""
+    def _send(self, turn: Turn, partner: Partner, epoch: str, rows: list[FeedEntry]) -> Failure | None:
+        """Rows of other services are skipped without a write of their own."""
         for entry in rows:
             if not partner.may_see(entry.change.key.sid):
                 continue
-            if not turn.goes_on():
+            if not turn.has_time():
                 return None
             event = render_change(entry, epoch, self.render_cursor(epoch, entry.position))
             failure = self._post(turn, event)
             if failure is not None:
                 return failure
-            turn.deliver(entry.position, epoch)
+            turn.write_delivered(turn.progress.delivered(entry.position, epoch, turn.now))
         if turn.progress.position != rows[-1].position:
-            turn.write(turn.progress.passed(rows[-1].position))
+            turn.write(turn.progress.moved_to(rows[-1].position))
         return None
 
-    def _reset(self, turn: Turn, epoch: str) -> Failure | None:
-        """What is published when the receiver hears of it is at least what was when its new place was taken."""
+    def _send_reset(self, turn: Turn, epoch: str) -> Failure | None:
+        """The position is read before the request, so the digest that the receiver then reads is at least as new."""
         position = self.feed.last_position()
         reason = _OTHER_KEYSPACE if turn.progress.epoch != epoch else _TOO_OLD
         cursor = self.render_cursor(epoch, position)
         failure = self._post(turn, render_reset(position, epoch, cursor, reason, turn.now))
         if failure is None:
-            turn.deliver(position, epoch)
+            turn.write_delivered(turn.progress.delivered(position, epoch, turn.now))
         return failure
 
     def _post(self, turn: Turn, event: Event) -> Failure | None:
@@ -99,14 +100,14 @@ class WebhookPush:
 
 
 def failure_of(answer: Answer, now: datetime) -> Failure | None:
-    """None where it was taken."""
+    """None if the receiver accepted the request."""
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     if answer.problem:
         return Failure(f"no answer: {answer.problem}")
     reason = f"answered with status {answer.status}"
     if answer.status == HTTPStatus.GONE:
-        return Failure(f"{reason}: it wants nothing any more", is_final=True)
+        return Failure(f"{reason}: the receiver wants no more changes", is_final=True)
     if answer.status in _ASKS_TO_WAIT:
         return Failure(reason, parse_retry_after(answer.retry_after, now))
     return Failure(reason)

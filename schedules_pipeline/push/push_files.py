@@ -1,63 +1,39 @@
-"""Files for collectors: each schedule as a file, manifests of what changed, at times a manifest of everything.
+"""Files for collectors: one file for each schedule and format, manifests of changes, and full manifests.
 
-The order of writing is: schedules, removals, the manifest, the pointer, and last our own place in the feed. Who dies in
-between leaves files that no manifest names yet, or a manifest that the pointer does not; the next turn begins at the
-same place, covers at least the same rows, and writes it all again. The pointer says up to where it leads: where it was
-put back by a turn that was too slow to notice that it had been overtaken, the next one begins there.
+A turn writes schedules, removals, the manifest, the pointer, and last the subscription's position. After a death in
+between, files exist that no manifest lists yet, or a manifest that the pointer does not name. The next turn begins at
+the same position, covers at least the same rows and writes all of it again. If a slow process has put an older pointer
+back, the next turn begins at that pointer's end.
 
-A full manifest writes every file anew and deletes what does not belong, so it mends whatever went wrong before it.
+A full manifest writes every file anew and deletes strays, which repairs any earlier damage.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
 
-from schedules_pipeline.documents.delivered_file import (
-    MEDIA_TYPE,
-    PUBLISHED_DOCUMENT,
-    FileFormat,
-    render_file,
-)
-from schedules_pipeline.documents.partner_document import split_document
+from schedules_pipeline.documents.delivered_file import PUBLISHED_DOCUMENT, FileFormat
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.errors import ConfigurationError, InvalidRecord
+from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, place
-from schedules_pipeline.push.file_manifest import (
-    POINTER,
-    DeliveredFile,
-    DeliveredSchedule,
-    Manifest,
-    ManifestLink,
-    Pointer,
-    RemovedSchedule,
-    parse_pointer,
-    render_manifest,
-    render_pointer,
-)
-from schedules_pipeline.push.ports import SHELF_GIVES_UP_AFTER, FileStore
+from schedules_pipeline.push.file_manifest import Manifest, ManifestLink, Pointer, RemovedSchedule
+from schedules_pipeline.push.file_writer import Documents, FileWriter
+from schedules_pipeline.push.ports import FileStore
+from schedules_pipeline.push.push_changes import RenderCursor
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import Progress
 from schedules_pipeline.push.turn import Turn
 
-RenderCursor = Callable[[str, str], str]
-Documents = Callable[[Sequence[ScheduleKey]], Mapping[ScheduleKey, bytes]]
-"""The published documents, of those that have one."""
-
-_JSON = "application/json"
-_FILES = "schedules/"
 _MOST_ROWS = 2_000
-_READ_AT_ONCE = 50
 _MOST_UPDATES = 1_500
-"""Of one full manifest; then the next is due, so that the pointer stays small."""
+"""After this many updates a full manifest is due, so that the pointer stays small."""
 
 
 @dataclass(frozen=True, slots=True)
-class FileRules:
-    """``full_every``: how often everything is written. ``update_every``: how soon after an update the next may be."""
+class FilePolicy:
+    """``full_every``: how often all files are written. ``update_every``: the shortest time between two updates."""
 
     full_every: timedelta = timedelta(hours=24)
     update_every: timedelta = timedelta(seconds=60)
@@ -67,195 +43,131 @@ class FileRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a subscription's files are, and for whom."""
+class _Delivery:
+    """One turn's partner and keyspace, and the writer of its files."""
 
     turn: Turn
     partner: Partner
     epoch: str
+    writer: FileWriter
 
-    def named(self, name: str) -> str:
-        return f"{self.turn.subscription.target}/{name}"
+    def may_see(self, key: ScheduleKey) -> bool:
+        return self.partner.may_see(key.sid)
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """The latest change of every schedule of the partner's between two positions, and the pointer to extend."""
+
+    pointer: Pointer
+    begin: str
+    end: str
+    changes: Mapping[ScheduleKey, Change]
 
 
 @dataclass(frozen=True, slots=True)
 class FilesPush:
-    """``shelf``: None where there is no bucket."""
+    """``files``: None if no bucket is configured."""
 
     feed: ChangeFeed
     rows: SharedRows
     documents: Documents
-    shelf: FileStore | None
+    files: FileStore | None
     render_cursor: RenderCursor
-    rules: FileRules = FileRules()
+    policy: FilePolicy = FilePolicy()
     formats: Mapping[str, FileFormat] = field(default_factory=lambda: {"json": PUBLISHED_DOCUMENT})
 
     def push(self, turn: Turn, partner: Partner, epoch: str) -> None:
-        """Write what changed, or everything where that is due. Raises :class:`ServiceError` where the bucket does not
-        answer, and :class:`ConfigurationError` where there is none, or a format is unknown.
+        """Write the changed schedules, or all of them if that is due.
+
+        Raises :class:`ServiceError` if the bucket does not answer, and :class:`ConfigurationError` if none is
+        configured or a format is unknown.
         """
-        if self.shelf is None:
+        delivery = _Delivery(turn, partner, epoch, self._writer(turn))
+        update = self._plan_update(delivery)
+        if update is None:
+            self._write_full(delivery)
+        elif update.begin != update.end:
+            self._write_update(delivery, update)
+
+    def _writer(self, turn: Turn) -> FileWriter:
+        if self.files is None:
             raise ConfigurationError(
-                "no files can be written: set SCHEDULES_FILES_BUCKET where files are pushed"
+                "no files can be written: set SCHEDULES_FILES_BUCKET for the process that pushes"
             )
-        _Round(self, self.shelf, _Place(turn, partner, epoch)).go()
+        names = turn.subscription.formats
+        if unknown := [name for name in names if name not in self.formats]:
+            raise ConfigurationError(f"no such format of files: {', '.join(unknown)}")
+        return FileWriter(self.files, turn, {name: self.formats[name] for name in names})
 
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    push: FilesPush
-    shelf: FileStore
-    at: _Place
-
-    def go(self) -> None:
-        pointer = self._pointer()
-        if pointer is None or self._is_full_due(pointer):
-            self._write_full()
-            return
-        begin = min(pointer.end, self.at.turn.progress.position, key=place)
-        found = self._changes(begin)
-        if found is None:
-            self._write_full()
-        elif place(found[1]) > place(begin):
-            self._write_update(pointer, begin, *found)
-
-    def _pointer(self) -> Pointer | None:
-        """None where there is none that can be gone on from."""
-        content = self.shelf.read(self.at.named(POINTER))
-        if content is None:
+    def _plan_update(self, delivery: _Delivery) -> _Update | None:
+        """None if all files have to be written."""
+        pointer = delivery.writer.read_pointer()
+        if pointer is None or self._is_full_due(delivery, pointer):
             return None
-        try:
-            return parse_pointer(content)
-        except InvalidRecord:
-            return None
-
-    def _is_full_due(self, pointer: Pointer) -> bool:
-        turn, rules = self.at.turn, self.push.rules
-        written_for = (pointer.epoch, pointer.services, pointer.formats)
-        if written_for != (self.at.epoch, self.at.partner.services, turn.subscription.formats):
-            return True
-        if rules.is_full_due(turn.progress, turn.now) or turn.progress.epoch != self.at.epoch:
-            return True
-        return len(pointer.updates) >= _MOST_UPDATES
-
-    def _changes(self, begin: str) -> tuple[dict[ScheduleKey, Change], str] | None:
-        """The latest row of every schedule that changed after a position and is the partner's, and the position up
-        to which that is so; None where rows are gone.
-        """
+        begin = min(pointer.end, delivery.turn.progress.position, key=place)
         changes: dict[ScheduleKey, Change] = {}
         end, read = begin, 0
         while read < _MOST_ROWS:
-            rows = self.push.rows.after(end, self.at.epoch)
+            rows = self.rows.after(end, delivery.epoch)
             if rows is None:
                 return None
             if not rows:
                 break
-            changes |= {row.change.key: row.change for row in rows if self._is_theirs(row.change.key)}
+            changes |= {row.change.key: row.change for row in rows if delivery.may_see(row.change.key)}
             end, read = rows[-1].position, read + len(rows)
-        return changes, end
+        return _Update(pointer, begin, end, changes)
 
-    def _is_theirs(self, key: ScheduleKey) -> bool:
-        return self.at.partner.may_see(key.sid)
+    def _is_full_due(self, delivery: _Delivery, pointer: Pointer) -> bool:
+        turn = delivery.turn
+        written_for = (pointer.epoch, pointer.services, pointer.formats)
+        if written_for != (delivery.epoch, delivery.partner.services, turn.subscription.formats):
+            return True
+        if self.policy.is_full_due(turn.progress, turn.now) or turn.progress.epoch != delivery.epoch:
+            return True
+        return len(pointer.updates) >= _MOST_UPDATES
 
-    def _write_update(
-        self, pointer: Pointer, begin: str, changes: Mapping[ScheduleKey, Change], end: str
-    ) -> None:
-        """Where nothing of theirs changed only the pointer moves on."""
-        updates = pointer.updates
-        if changes:
-            written = list(self._put_schedules(changes))
-            there = {(schedule.sid, schedule.date) for schedule in written}
-            gone = [change for key, change in changes.items() if key not in there]
-            for change in gone:
-                self._delete(change.key)
-            removed = [RemovedSchedule(c.key.sid, c.key.date, c.seq) for c in gone]
-            name = self._put_manifest(
-                Manifest(begin, end, self._cursor(end), self.at.turn.now, written, removed)
-            )
-            updates = pointer.with_update(ManifestLink(name, begin, end))
-        furthest = max(pointer.end, end, key=place)
-        self._point(replace(pointer, end=furthest, cursor=self._cursor(furthest), updates=updates))
-        self._done(end, is_told=bool(changes))
+    def _write_update(self, delivery: _Delivery, update: _Update) -> None:
+        """Without changes for the partner only the pointer moves."""
+        pointer = update.pointer
+        if update.changes:
+            name = delivery.writer.put_manifest(self._put_changes(delivery, update))
+            pointer = pointer.with_update(ManifestLink(name, update.begin, update.end))
+        end = max(pointer.end, update.end, key=place)
+        delivery.writer.put_pointer(replace(pointer, end=end, cursor=self.render_cursor(delivery.epoch, end)))
+        if update.changes:
+            delivery.turn.write_delivered(self._progress_at(delivery, update.end))
+        else:
+            delivery.turn.write(self._next_update(delivery, delivery.turn.progress.moved_to(update.end)))
 
-    def _write_full(self) -> None:
-        """Everything is read after the place is taken, so nothing in it is older than that."""
-        end = self.push.feed.last_position()
-        heads = self.push.feed.heads()
-        keys = sorted(k for k, change in heads.items() if not change.is_removal and self._is_theirs(k))
-        strays = set(self.shelf.names(self.at.named(_FILES)))
-        written = list(self._put_schedules(keys))
-        belonging = {self.at.named(file.name) for schedule in written for file in schedule.files}
-        for stray in sorted(strays - belonging):
-            self._secure()
-            self.shelf.delete(stray)
-        now, cursor = self.at.turn.now, self._cursor(end)
-        full = ManifestLink(self._put_manifest(Manifest(None, end, cursor, now, written)), "", end)
-        services, formats = self.at.partner.services, self.at.turn.subscription.formats
-        self._point(Pointer(self.at.epoch, end, cursor, services, formats, full, now))
-        self.at.turn.progress = replace(self.at.turn.progress, full_at=now)
-        self._done(end, is_told=True)
+    def _put_changes(self, delivery: _Delivery, update: _Update) -> Manifest:
+        written = list(delivery.writer.put_schedules(update.changes, self.documents))
+        published = {(schedule.sid, schedule.date) for schedule in written}
+        gone = [change for key, change in update.changes.items() if key not in published]
+        for change in gone:
+            delivery.writer.delete_schedule(change.key)
+        removed = [RemovedSchedule(c.key.sid, c.key.date, c.seq) for c in gone]
+        cursor = self.render_cursor(delivery.epoch, update.end)
+        return Manifest(update.begin, update.end, cursor, delivery.turn.now, written, removed)
 
-    def _put_schedules(self, keys: Iterable[ScheduleKey]) -> Iterator[DeliveredSchedule]:
-        """Those that are published now, as they are now."""
-        left = iter(keys)
-        while some := list(islice(left, _READ_AT_ONCE)):
-            documents = self.push.documents(some)
-            for key in some:
-                if key in documents:
-                    yield self._put_schedule(key, documents[key])
+    def _write_full(self, delivery: _Delivery) -> None:
+        """The documents are read after the feed's last position, so none is older than the manifest's end."""
+        end = self.feed.last_position()
+        heads = self.feed.heads()
+        keys = sorted(k for k, change in heads.items() if not change.is_removal and delivery.may_see(k))
+        written = list(delivery.writer.put_schedules(keys, self.documents))
+        delivery.writer.delete_all_but(written)
+        turn, cursor = delivery.turn, self.render_cursor(delivery.epoch, end)
+        now = turn.now
+        full = ManifestLink(delivery.writer.put_manifest(Manifest(None, end, cursor, now, written)), "", end)
+        services, formats = delivery.partner.services, turn.subscription.formats
+        delivery.writer.put_pointer(Pointer(delivery.epoch, end, cursor, services, formats, full, now))
+        turn.write_delivered(replace(self._progress_at(delivery, end), full_at=now))
 
-    def _put_schedule(self, key: ScheduleKey, document: bytes) -> DeliveredSchedule:
-        publication, _ = split_document(document)
-        files = tuple(
-            self._put_file(format_name, _file_name(key, file_format), render_file(file_format, document))
-            for format_name, file_format in self._formats()
-        )
-        published = (publication.seq, publication.etag, publication.published_at)
-        return DeliveredSchedule(key.sid, key.date, *published, files)
+    def _progress_at(self, delivery: _Delivery, end: str) -> Progress:
+        turn = delivery.turn
+        return self._next_update(delivery, turn.progress.delivered(end, delivery.epoch, turn.now))
 
-    def _put_file(self, format_name: str, name: str, content: bytes) -> DeliveredFile:
-        self._secure()
-        self.shelf.put(self.at.named(name), content, MEDIA_TYPE)
-        return DeliveredFile(format_name, name, len(content), hashlib.sha256(content).hexdigest())
-
-    def _delete(self, key: ScheduleKey) -> None:
-        for _, file_format in self._formats():
-            self._secure()
-            self.shelf.delete(self.at.named(_file_name(key, file_format)))
-
-    def _formats(self) -> Sequence[tuple[str, FileFormat]]:
-        names = self.at.turn.subscription.formats
-        unknown = [name for name in names if name not in self.push.formats]
-        if unknown:
-            raise ConfigurationError(f"no such format of files: {', '.join(unknown)}")
-        return [(name, self.push.formats[name]) for name in names]
-
-    def _put_manifest(self, manifest: Manifest) -> str:
-        name, content = render_manifest(manifest)
-        self._secure()
-        self.shelf.put(self.at.named(name), content, _JSON)
-        return name
-
-    def _point(self, pointer: Pointer) -> None:
-        self._secure()
-        self.shelf.put(self.at.named(POINTER), render_pointer(pointer), _JSON)
-
-    def _done(self, end: str, *, is_told: bool) -> None:
-        """What comes next waits a little, so that many changes make one manifest."""
-        turn = self.at.turn
-        if is_told:
-            turn.deliver(end, self.at.epoch)
-        next_at = turn.now + self.push.rules.update_every
-        turn.progress = replace(turn.progress.healed().passed(end), next_at=next_at)
-
-    def _secure(self) -> None:
-        """Nothing is written that could arrive after the lease is over, nor long after this process was to end."""
-        self.at.turn.go_on()
-        self.at.turn.secure(SHELF_GIVES_UP_AFTER)
-
-    def _cursor(self, position: str) -> str:
-        return self.push.render_cursor(self.at.epoch, position)
-
-
-def _file_name(key: ScheduleKey, file_format: FileFormat) -> str:
-    return f"{_FILES}{key}.{file_format.suffix}.gz"
+    def _next_update(self, delivery: _Delivery, progress: Progress) -> Progress:
+        """The next update waits a little, so that many changes share one manifest."""
+        return replace(progress.recovered(), next_at=delivery.turn.now + self.policy.update_every)

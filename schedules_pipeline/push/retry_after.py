@@ -1,4 +1,4 @@
-"""The header ``Retry-After``: seconds, or a date."""
+"""The header ``Retry-After``: a number of seconds, or a date."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -7,7 +7,7 @@ _MOST_DIGITS = 9
 
 
 def parse_retry_after(text: str, now: datetime) -> timedelta:
-    """For how long to wait; nothing for what is neither, and for what is over."""
+    """The wait that the header asks for; zero if it cannot be decoded, or its date is past."""
     if text.isascii() and text.isdigit():
         return timedelta(seconds=int(text[:_MOST_DIGITS]))
     try:

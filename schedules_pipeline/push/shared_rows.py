@@ -1,4 +1,4 @@
-"""Rows of the feed as many subscriptions read them: those that are equally far share one read."""
+"""Rows of the feed for many subscriptions. Subscriptions at the same position share one read."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -9,8 +9,8 @@ _REMEMBERED = 64
 
 
 class SharedRows:
-    """For many threads. Rows never change, so those that were read once after a position are a beginning of what
-    stands after it for as long as the keyspace lives; whoever has them all reads on after the last.
+    """For use by many threads. Rows never change within a keyspace, so remembered rows stay the first ones after their
+    position; a reader that has used them reads on after the last.
     """
 
     def __init__(self, feed: ChangeFeed, limit: int = 100) -> None:
@@ -20,9 +20,11 @@ class SharedRows:
         self._read: OrderedDict[tuple[str, str], list[FeedEntry]] = OrderedDict()
 
     def after(self, position: str, epoch: str) -> list[FeedEntry] | None:
-        """The next rows, [] where there is none yet; None where some of them may be gone."""
+        """The next rows, [] at the end of the feed; None if rows after the position were trimmed."""
         rows = self._rows(position, epoch)
-        return None if self._is_gap(position) else rows
+        # After the read, since the feed records a trim before it removes rows.
+        is_trimmed = place(position) < place(self._feed.complete_after())
+        return None if is_trimmed else rows
 
     def _rows(self, position: str, epoch: str) -> list[FeedEntry]:
         with self._lock:
@@ -36,7 +38,3 @@ class SharedRows:
             if len(self._read) > _REMEMBERED:
                 self._read.popitem(last=False)
             return rows
-
-    def _is_gap(self, position: str) -> bool:
-        """Asked after reading, since it is noted before rows go."""
-        return place(position) < place(self._feed.complete_after())

@@ -1,25 +1,28 @@
-"""Subscriptions: who is told of changes by us, how far each has been told, and what a failure leads to.
+"""Subscriptions: what operators decide, how far each one is delivered, and what a failure leads to.
 
-Belongs here: the values, the rule of backoff, and when a subscription is set aside. Does not belong here: how anybody
-is told (``workflows/push_changes.py``, ``workflows/push_files.py``), and where all this is kept.
+A subscription is a position in the change feed, and every change after that position is pending. Publishing therefore
+writes nothing for subscribers.
 
-A subscription is a place in the change feed that moves along it. Everything after that place is still to be told, so
-nothing has to be booked when something is published.
+Belongs here: the values, the backoff rule and the quarantine rule. Does not belong here: how changes are delivered
+(``push_changes.py``, ``push_files.py``) and where subscriptions are stored (``ports.py``).
 """
 
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.errors import InvalidIdentifier
 
 SECRET_OVERLAPS_FOR = timedelta(hours=24)
-"""How long the secret before the last rotation signs as well."""
+"""For this long after a rotation the previous secret signs as well."""
 
 LONGEST_WAIT = timedelta(hours=1)
-"""No receiver can ask to be left alone for longer."""
+"""The longest ``Retry-After`` that is obeyed."""
 
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=15)
@@ -29,14 +32,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 def subscription_name(text: str) -> str:
-    """Raise :class:`InvalidIdentifier` for anything but lower-case letters, digits and hyphens, at most 60."""
+    """Return the name. Raises :class:`InvalidIdentifier` unless it is lower-case letters, digits and hyphens, at
+    most 60.
+    """
     if not _NAME.fullmatch(text):
         raise InvalidIdentifier(f"not a subscription's name: {text[:80]!r} (pattern [a-z0-9-]+, at most 60)")
     return text
 
 
 class SubscriptionKind(StrEnum):
-    """``WEBHOOK``: one signed request a change. ``FILES``: files in a bucket, and manifests of them."""
+    """``WEBHOOK``: one signed request for each change. ``FILES``: files in a bucket, listed by manifests."""
 
     WEBHOOK = "webhook"
     FILES = "files"
@@ -44,9 +49,9 @@ class SubscriptionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What operators decide. ``target``: an address, or the prefix of the files. ``formats``: of files alone.
+    """What operators decide. ``target`` is an address, or the prefix of the files; only files have ``formats``.
 
-    ``generation`` counts the secrets, and ``rotated_at`` is when the latest took the place of the one before it.
+    ``generation`` counts the secrets. ``rotated_at``: when the latest one replaced the one before it.
     """
 
     name: str
@@ -63,15 +68,15 @@ class Subscription:
         return replace(self, generation=self.generation + 1, rotated_at=now)
 
     def signing_generations(self, now: datetime) -> tuple[int, ...]:
-        """Whose secrets sign now, the newest first."""
+        """The generations whose secrets sign now, the newest first."""
         if self.rotated_at is None or now - self.rotated_at >= SECRET_OVERLAPS_FOR:
             return (self.generation,)
         return (self.generation, self.generation - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
-    """Nothing is sent until an operator resumes it."""
+class Quarantine:
+    """Nothing is sent until an operator resumes the subscription."""
 
     since: datetime
     reason: str
@@ -79,10 +84,10 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a subscription has been told: everything up to ``position`` of the feed, in this life of the keyspace.
+    """Every change up to ``position`` of the feed, in the keyspace ``epoch``, was delivered or skipped.
 
-    ``failures`` counts those in a row since ``failing_since``; ``problem`` is the latest one's, "" where the latest
-    attempt succeeded. Before ``next_at`` nothing is tried. ``full_at``: when files were last written in full.
+    ``failures`` counts the failures in a row since ``failing_since``; ``problem`` is the latest one, "" after a
+    success. Nothing is sent before ``next_at``. ``full_at``: when all files were last written.
     """
 
     position: str
@@ -91,37 +96,37 @@ class Progress:
     failing_since: datetime | None = None
     next_at: datetime | None = None
     problem: str = ""
-    set_aside: SetAside | None = None
+    quarantine: Annotated[Quarantine | None, Field(alias="set_aside")] = None
     delivered_at: datetime | None = None
     full_at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
-        """Whether something may be tried now, if there is something to tell."""
-        return self.set_aside is None and (self.next_at is None or self.next_at <= now)
+        """Whether pending changes may be sent now."""
+        return self.quarantine is None and (self.next_at is None or self.next_at <= now)
 
-    def passed(self, position: str) -> "Progress":
-        """Everything up to there is none of its business, or has been told before."""
+    def moved_to(self, position: str) -> "Progress":
+        """The same progress at another position."""
         return replace(self, position=position)
 
     def delivered(self, position: str, epoch: str, now: datetime) -> "Progress":
-        """Everything up to there was taken; what had failed before is over."""
-        return replace(self.healed(), position=position, epoch=epoch, delivered_at=now)
+        """The progress after a successful delivery of everything up to a position."""
+        return replace(self.recovered(), position=position, epoch=epoch, delivered_at=now)
 
-    def healed(self) -> "Progress":
-        """As if nothing had ever failed; it goes on from where it is."""
-        return replace(self, failures=0, failing_since=None, next_at=None, problem="", set_aside=None)
+    def recovered(self) -> "Progress":
+        """The same position without any failure or quarantine."""
+        return replace(self, failures=0, failing_since=None, next_at=None, problem="", quarantine=None)
 
-    def replayed(self, position: str, epoch: str) -> "Progress":
-        """Told once more from there on."""
-        return replace(self.healed(), position=position, epoch=epoch)
+    def rewound(self, position: str, epoch: str) -> "Progress":
+        """The progress from which every change after a position is sent again."""
+        return replace(self.recovered(), position=position, epoch=epoch)
 
-    def given_up(self, reason: str, now: datetime) -> "Progress":
-        return replace(self, set_aside=SetAside(now, _short(reason)), problem=_short(reason), next_at=None)
+    def quarantined(self, reason: str, now: datetime) -> "Progress":
+        return replace(self, quarantine=Quarantine(now, _short(reason)), problem=_short(reason), next_at=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A subscription and how far it is."""
+    """A subscription and its progress."""
 
     subscription: Subscription
     progress: Progress
@@ -132,9 +137,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something was not taken. ``wait``: for how long the receiver asked to be left alone. ``is_final``: it has
-    said that it wants nothing any more.
-    """
+    """Why a delivery failed. ``wait``: the pause that the receiver asked for. ``is_final``: retrying is pointless."""
 
     reason: str
     wait: timedelta = timedelta(0)
@@ -142,19 +145,20 @@ class Failure:
 
 
 def after_failure(
-    progress: Progress, failure: Failure, now: datetime, jitter: float, patience: timedelta
+    progress: Progress, failure: Failure, now: datetime, jitter: float, quarantine_after: timedelta
 ) -> Progress:
-    """When it is tried again, or that it is set aside: at a final failure, and where it has failed for longer than
-    ``patience``, and often enough for that to be no accident of when we looked.
+    """The progress with the time of the next attempt, or quarantined.
 
-    ``jitter`` is from 0 to 1, so that those who failed together do not come again together.
+    A subscription is quarantined at a final failure, or once it has failed for ``quarantine_after`` and at least ten
+    times; ten failures take hours, so a pusher that runs once a day quarantines nothing. ``jitter`` is from 0 to 1 and
+    spreads the attempts of subscriptions that failed together.
     """
     failures, since = progress.failures + 1, progress.failing_since or now
     failed = replace(progress, failures=failures, failing_since=since, problem=_short(failure.reason))
     if failure.is_final:
-        return failed.given_up(failure.reason, now)
-    if now - since >= patience and failures >= _FEWEST_FAILURES:
-        return failed.given_up(
+        return failed.quarantined(failure.reason, now)
+    if now - since >= quarantine_after and failures >= _FEWEST_FAILURES:
+        return failed.quarantined(
             f"failed {failures} times since {since:%Y-%m-%d %H:%M}Z: {failure.reason}", now
         )
     wait = max(pause_after(failures, jitter), min(failure.wait, LONGEST_WAIT))
@@ -162,7 +166,7 @@ def after_failure(
 
 
 def pause_after(failures: int, jitter: float) -> timedelta:
-    """5 seconds after the first failure, doubled with each, at most 15 minutes; of that half to the whole."""
+    """From half of the full pause to all of it. The full pause starts at 5 seconds and doubles, up to 15 minutes."""
     doubled = _FIRST_PAUSE * 2.0 ** min(failures - 1, 20)
     return min(doubled, _LONGEST_PAUSE) * (0.5 + jitter / 2)
 

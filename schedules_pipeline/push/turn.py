@@ -1,37 +1,39 @@
-"""One turn at pushing one subscription: the lease, how far it is, and the clock that both go by."""
+"""One turn at pushing one subscription: its lease and its written progress."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.push.ports import Lease, SubscriptionStore
-from schedules_pipeline.push.subscription import Failure, Progress, Subscription, after_failure
+from schedules_pipeline.push.subscription import Progress, Subscription
 
 LEASE_FOR = timedelta(seconds=90)
-"""Longer than any one request takes, and so than what comes between two writings of the progress."""
+"""Longer than any one request, and therefore than the time between two writes of the progress."""
 
 TURN_FOR = timedelta(seconds=30)
-"""Then others have theirs, and this one goes on later; nobody who has much to tell keeps a thread for ever."""
+"""After this the thread is free for other subscriptions; the rest is sent in a later turn."""
 
 
-class Overtaken(Exception):
-    """Somebody else has the subscription by now, or it was removed: nothing that this turn knows counts any more."""
+class LeaseLost(Exception):
+    """Another process took the lease, or the subscription was removed: this turn can write nothing more."""
 
 
-class Interrupted(Exception):
-    """The process ends; the next turn begins with what this one has not written down."""
+class ProcessStopping(Exception):
+    """The process is about to end. The next turn starts from the progress that was last written."""
 
 
 class Turn:
-    """Every change of :attr:`progress` is written before anything else is done, and the lease goes on with it."""
+    """Holds the lease of one subscription. Every change of :attr:`progress` is written before the turn goes on, and
+    each write extends the lease.
+    """
 
     def __init__(
-        self, book: SubscriptionStore, lease: Lease, clock: Clock, is_stopping: Callable[[], bool]
+        self, store: SubscriptionStore, lease: Lease, clock: Clock, is_stopping: Callable[[], bool]
     ) -> None:
         self.progress: Progress = lease.standing.progress
         self.subscription: Subscription = lease.standing.subscription
         self.delivered = 0
-        self._book = book
+        self._store = store
         self._lease = lease
         self._clock = clock
         self._is_stopping = is_stopping
@@ -42,37 +44,33 @@ class Turn:
     def now(self) -> datetime:
         return self._clock()
 
-    def go_on(self) -> None:
-        """Raises :class:`Interrupted` where this process is about to end."""
-        if self._is_stopping():
-            raise Interrupted
-
-    def goes_on(self) -> bool:
-        """Whether there is time for another request."""
+    def has_time(self) -> bool:
+        """Whether the turn may send another request."""
         return not self._is_stopping() and self.now - self._began_at < TURN_FOR
 
-    def write(self, progress: Progress) -> None:
-        """Raises :class:`Overtaken`."""
-        self._keep(progress, self.now + LEASE_FOR)
-
-    def deliver(self, position: str, epoch: str) -> None:
-        """Everything up to there was taken. Raises :class:`Overtaken`."""
-        self.write(self.progress.delivered(position, epoch, self.now))
-        self.delivered += 1
-
     def secure(self, length: timedelta) -> None:
-        """Have the lease for at least so long from now. Raises :class:`Overtaken`."""
+        """Extend the lease unless it lasts for ``length`` from now. Raises :class:`LeaseLost`, or
+        :class:`ProcessStopping` if the process is about to end.
+        """
+        if self._is_stopping():
+            raise ProcessStopping
         if self.now + length > self._leased_until:
             self.write(self.progress)
 
-    def fail(self, failure: Failure, jitter: float, patience: timedelta) -> None:
-        self.end(after_failure(self.progress, failure, self.now, jitter, patience))
+    def write(self, progress: Progress) -> None:
+        """Raises :class:`LeaseLost`."""
+        self._keep(progress, self.now + LEASE_FOR)
+
+    def write_delivered(self, progress: Progress) -> None:
+        """Write the progress after a delivery, and count the delivery. Raises :class:`LeaseLost`."""
+        self.write(progress)
+        self.delivered += 1
 
     def end(self, progress: Progress) -> None:
-        """Write it and give the lease back. Raises :class:`Overtaken`."""
+        """Write the progress and release the lease. Raises :class:`LeaseLost`."""
         self._keep(progress, self.now)
 
     def _keep(self, progress: Progress, until: datetime) -> None:
-        if not self._book.keep(self._lease, progress, until):
-            raise Overtaken
+        if not self._store.keep(self._lease, progress, until):
+            raise LeaseLost
         self.progress, self._leased_until = progress, until

@@ -1,6 +1,6 @@
-"""What a webhook says: one change of one schedule, or that changes were lost. JSON.
+"""The body of a webhook: one change of one schedule, or a reset after missed changes. JSON.
 
-The id is the same however often an event is sent, and whoever sends it: it is made of the place in the feed.
+An event's id is made of its position in the feed, so every repetition has the same id.
 """
 
 import re
@@ -25,7 +25,7 @@ class Event:
 
 
 def render_change(entry: FeedEntry, epoch: str, cursor: str) -> Event:
-    """``cursor``: from which the feed goes on after this change."""
+    """``cursor``: where the change feed continues after this change."""
     change, event_id = entry.change, _event_id("chg", epoch, entry.position)
     data = {
         "sid": change.key.sid,
@@ -40,7 +40,7 @@ def render_change(entry: FeedEntry, epoch: str, cursor: str) -> Event:
 
 
 def render_reset(position: str, epoch: str, cursor: str, reason: str, now: datetime) -> Event:
-    """Everything before this place must be fetched anew; afterwards changes come again one by one."""
+    """Tell the receiver to fetch everything anew; changes after this position follow one by one."""
     data = {"reason": reason, "href": DIGEST, "cursor": cursor}
     return _event(_event_id("reset", epoch, position), RESET, now, data)
 

@@ -1,7 +1,7 @@
-"""The signature of a webhook as the Standard Webhooks specification has it, and the secrets that sign.
+"""Signatures of webhooks by the Standard Webhooks specification, and the secrets that sign.
 
-A secret is derived from one master secret, so none is stored anywhere. It depends on when the subscription was made:
-a name that is used again does not bring back the secret that somebody was given before.
+Every secret is derived from one master secret, so none is stored. It depends on the subscription's creation time, so a
+name that is used again gets a new secret.
 """
 
 import hashlib
@@ -13,18 +13,18 @@ from schedules_pipeline.push.subscription import Subscription
 
 
 def derive_secret(master: bytes, subscription: Subscription, generation: int) -> bytes:
-    """32 bytes; each subscription and each generation has its own."""
+    """32 bytes, different for each subscription and each generation."""
     made_from = f"webhook|{subscription.name}|{subscription.created_at.isoformat()}|{generation}"
     return hmac.digest(master, made_from.encode(), hashlib.sha256)
 
 
 def render_secret(secret: bytes) -> str:
-    """As it is handed to the partner: ``whsec_`` and base64."""
+    """The form that partners use: ``whsec_`` and base64."""
     return f"whsec_{b64encode(secret).decode()}"
 
 
 def sign(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """One signature, ``v1,`` and base64. The id holds no full stop, which would make it ambiguous."""
+    """``v1,`` and base64. The id must not contain a full stop, which separates the signed parts."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()}"
 
@@ -32,7 +32,7 @@ def sign(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 def signed_headers(
     master: bytes, subscription: Subscription, message_id: str, now: datetime, body: bytes
 ) -> dict[str, str]:
-    """The three headers; while a secret is being rotated there are two signatures, separated by a space."""
+    """The three headers. For a day after a rotation there are two signatures, separated by a space."""
     timestamp = int(now.timestamp())
     secrets = [derive_secret(master, subscription, g) for g in subscription.signing_generations(now)]
     return {

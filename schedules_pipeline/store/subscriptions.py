@@ -27,7 +27,7 @@ class RedisSubscriptionStore:
         self._take, self._keep = link.script("take_subscription"), link.script("keep_subscription")
 
     def create(self, subscription: Subscription, progress: Progress) -> bool:
-        rendered = (_SUBSCRIPTION.dump_json(subscription), _PROGRESS.dump_json(progress))
+        rendered = (_SUBSCRIPTION.dump_json(subscription), _PROGRESS.dump_json(progress, by_alias=True))
         keys = [self._subscriptions, self._progress]
         return bool(self._link.call(*self._subscribe.command(keys, [subscription.name, *rendered])))
 
@@ -63,7 +63,7 @@ class RedisSubscriptionStore:
     ) -> bool:
         changed = b"" if subscription is None else _SUBSCRIPTION.dump_json(subscription)
         arguments: list[str | bytes | int | float] = [lease.name, lease.token, until.timestamp()]
-        arguments += [_PROGRESS.dump_json(progress), changed]
+        arguments += [_PROGRESS.dump_json(progress, by_alias=True), changed]
         return bool(self._link.call(*self._keep.command(self._keys(), arguments)))
 
     def _taken(self, name: str, now: datetime, lease_for: timedelta, *, by_force: int) -> Lease | None:

@@ -25,7 +25,7 @@ def s3_client(region: str, endpoint_url: str | None) -> "S3Client":
 
 
 def files_client(region: str, endpoint_url: str | None, threads: int) -> "S3Client":
-    """Gives up within what :data:`~schedules_pipeline.push.ports.SHELF_GIVES_UP_AFTER` says."""
+    """Gives up within what :data:`~schedules_pipeline.push.ports.FILE_STORE_TIMEOUT` says."""
     config = Config(
         max_pool_connections=threads,
         connect_timeout=5,

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.push.ports import Lease, SubscriptionStore
-from schedules_pipeline.push.subscription import Progress, SetAside, Standing, Subscription, SubscriptionKind
+from schedules_pipeline.push.subscription import (
+    Progress,
+    Quarantine,
+    Standing,
+    Subscription,
+    SubscriptionKind,
+)
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE_FOR = timedelta(seconds=60)
@@ -23,7 +29,7 @@ _FILES = Subscription(
 _START = Progress("7-0", "life")
 _FAR = Progress(
     *("9-1", "life", 2, _NOW, _NOW + _LEASE_FOR, "answered with status 500"),
-    set_aside=SetAside(_NOW, "gone"),
+    quarantine=Quarantine(_NOW, "gone"),
     delivered_at=_NOW,
     full_at=_NOW,
 )

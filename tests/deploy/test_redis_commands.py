@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeClock, fake_upstreams
-from push_stage import DiesAt, FakeReceiver, FakeShelf
+from push_stage import DiesAt, FakeFileStore, FakeReceiver
 from redis import Redis
 from redis_users import commands_of, grant, rules_of, url_as
 from starlette.testclient import TestClient
@@ -33,11 +33,12 @@ from schedules_pipeline.documents.published_schedule import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.push.__main__ import feed_cursor
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher
 from schedules_pipeline.push.push_changes import WebhookPush
 from schedules_pipeline.push.push_files import FilesPush
-from schedules_pipeline.push.service import PushService, cursor_of
+from schedules_pipeline.push.service import PushService
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
 from schedules_pipeline.settings import Settings
@@ -163,7 +164,7 @@ def test_the_pusher_sends_what_its_user_may(
             Subscription(f"acme-{kind}", "acme", kind, target, now, formats), Progress("0", "first")
         )
     restricted = _store_as("pusher", server)
-    service = PushService(_pusher(restricted, done := Event(), len(keys)), restricted, 2)
+    service = PushService(_pusher(restricted, done := Event(), len(keys)), 2)
     running = Thread(target=service.run, daemon=True)
 
     with _sent(redis_client) as sent:
@@ -193,12 +194,9 @@ class _Receiver(FakeReceiver):
 def _pusher(store: Store, done: Event, expected: int) -> Pusher:
     rows = SharedRows(store.feed)
     return Pusher(
-        store.subscriptions,
-        store.partners,
-        store.served,
-        store.coldstarts,
-        WebhookPush(store.feed, rows, _Receiver(expected, done), cursor_of, _MASTER),
-        FilesPush(store.feed, rows, store.schedules.documents, FakeShelf(DiesAt()), cursor_of),
+        store,
+        WebhookPush(store.feed, rows, _Receiver(expected, done), feed_cursor, _MASTER),
+        FilesPush(store.feed, rows, store.schedules.documents, FakeFileStore(DiesAt()), feed_cursor),
         utc_now,
     )
 

@@ -123,7 +123,7 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
     stage.store.failing_checks.note({(_KEY, "index_complete"): "1 missing"})
     stage.upstreams.schedule_queue.post("never received")
     stage.upstreams.catalogue_dead_letters.post("dead")
-    aside = Progress("0", "life").given_up("answered with status 410", now)
+    aside = Progress("0", "life").quarantined("answered with status 410", now)
     hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
     stage.store.subscriptions.create(hook, aside)
     stage.store.heartbeats.beat(DeliveryProcess.PUSHER, now - timedelta(hours=1))

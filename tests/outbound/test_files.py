@@ -65,7 +65,7 @@ def test_a_partners_files_in_a_real_bucket(shelf: S3FileStore) -> None:
     """In full, then by an update with a removal: what the manifests lead to is what lies there."""
     stage = PushStage()
     stage.subscribe_files()
-    stage.pusher = replace(stage.pusher, files=replace(stage.pusher.files, shelf=shelf))
+    stage.pusher = replace(stage.pusher, files=replace(stage.pusher.files, files=shelf))
     stage.publish(KEY)
     stage.publish(OTHER)
     full = stage.push(FILES)

@@ -109,6 +109,6 @@ def test_a_pointer_with_a_field_that_is_none_is_rejected(field: str) -> None:
 )
 def test_an_update_takes_the_place_of_those_that_it_covers(begin: str, end: str, names: list[str]) -> None:
     """Those of earlier attempts at the same rows go, and no others: so what was covered stays covered."""
-    updates = _POINTER.with_update(ManifestLink("new", begin, end))
+    updates = _POINTER.with_update(ManifestLink("new", begin, end)).updates
 
     assert [link.name for link in updates] == names

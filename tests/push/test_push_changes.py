@@ -35,7 +35,7 @@ def test_every_change_is_told_in_the_order_of_the_feed(stage: PushStage) -> None
 
     report = stage.push()
 
-    assert report.outcome is PushOutcome.TOLD
+    assert report.outcome is PushOutcome.DELIVERED
     assert report.delivered == 4
     assert stage.receiver.data() == [(str(KEY), 1), (str(OTHER), 1), (str(KEY), 2), (str(OTHER), 2)]
     assert stage.standing().progress.position == "4"
@@ -99,8 +99,8 @@ def test_other_services_are_passed_over(stage: PushStage) -> None:
 
 def test_nothing_to_tell_is_no_request(stage: PushStage) -> None:
     """A turn without changes sends nothing and leaves the subscription free."""
-    assert stage.push().outcome is PushOutcome.TOLD
-    assert stage.push().outcome is PushOutcome.TOLD
+    assert stage.push().outcome is PushOutcome.DELIVERED
+    assert stage.push().outcome is PushOutcome.DELIVERED
     assert stage.receiver.received == []
 
 
@@ -127,7 +127,7 @@ def test_what_was_not_taken_is_sent_again_before_anything_else(
     later = stage.push()
 
     assert (failed.outcome, failed.problem) == (PushOutcome.FAILED, problem)
-    assert early.outcome is PushOutcome.BUSY
+    assert early.outcome is PushOutcome.SKIPPED
     assert later.delivered == 2
     assert [h["webhook-id"] for _, h, _ in stage.receiver.received] == [
         *("chg_life-1_1", "chg_life-1_1", "chg_life-1_2")
@@ -182,12 +182,12 @@ def test_who_says_gone_is_set_aside(stage: PushStage) -> None:
     stage.wait(days=2)
     again = stage.push()
 
-    assert report.outcome is PushOutcome.SET_ASIDE
-    assert again.outcome is PushOutcome.BUSY
+    assert report.outcome is PushOutcome.QUARANTINED
+    assert again.outcome is PushOutcome.SKIPPED
     assert len(stage.receiver.received) == 1
-    set_aside = stage.standing().progress.set_aside
-    assert set_aside is not None
-    assert "410" in set_aside.reason
+    quarantine = stage.standing().progress.quarantine
+    assert quarantine is not None
+    assert "410" in quarantine.reason
 
 
 def test_who_fails_for_a_day_is_set_aside(stage: PushStage) -> None:
@@ -195,14 +195,14 @@ def test_who_fails_for_a_day_is_set_aside(stage: PushStage) -> None:
     stage.publish(KEY)
     stage.receiver.answers = [Answer(500)] * 1_000
 
-    while stage.standing().progress.set_aside is None:
+    while stage.standing().progress.quarantine is None:
         stage.push()
         stage.wait(minutes=15)
 
     progress = stage.standing().progress
     assert progress.failing_since is not None
-    assert progress.set_aside is not None
-    assert progress.set_aside.since - progress.failing_since >= timedelta(hours=24)
+    assert progress.quarantine is not None
+    assert progress.quarantine.since - progress.failing_since >= timedelta(hours=24)
     assert progress.position == "0"
     assert stage.clock() - progress.failing_since < timedelta(hours=25)
 
@@ -215,7 +215,7 @@ def test_a_few_failures_far_apart_set_nothing_aside(stage: PushStage) -> None:
         stage.push()
         stage.wait(days=1)
 
-    assert stage.standing().progress.set_aside is None
+    assert stage.standing().progress.quarantine is None
 
 
 def test_a_removed_partner_is_told_nothing(stage: PushStage) -> None:
@@ -225,7 +225,7 @@ def test_a_removed_partner_is_told_nothing(stage: PushStage) -> None:
 
     report = stage.push()
 
-    assert report.outcome is PushOutcome.SET_ASIDE
+    assert report.outcome is PushOutcome.QUARANTINED
     assert report.problem == "there is no partner harbour"
     assert stage.receiver.received == []
 
@@ -239,7 +239,7 @@ def test_before_the_switch_partners_are_not_told(stage: PushStage) -> None:
     stage.store.served.change(ServedState(3, ServedSource.OURS, CREATED_AT, "me", "", None, forced=False))
     stage.push()
 
-    assert held.outcome is PushOutcome.HELD
+    assert held.outcome is PushOutcome.NOT_SERVED
     assert stage.receiver.data() == [(str(KEY), 1)]
 
 
@@ -265,7 +265,7 @@ def test_a_keyspace_that_is_not_whole_is_not_told_of() -> None:
     stage.store.coldstarts.begin_epoch(EPOCH)
     stage.push()
 
-    assert held.outcome is PushOutcome.HELD
+    assert held.outcome is PushOutcome.NOT_SERVED
     assert [event["type"] for event in stage.receiver.taken] == ["feed.reset"]
 
 
@@ -369,7 +369,7 @@ def test_one_at_a_time_pushes_a_subscription(stage: PushStage) -> None:
 
     stage.push()
 
-    assert [report.outcome for report in reports] == [PushOutcome.BUSY]
+    assert [report.outcome for report in reports] == [PushOutcome.SKIPPED]
     assert stage.receiver.data() == [(str(KEY), 1)]
 
 
@@ -386,7 +386,7 @@ def test_who_was_overtaken_moves_nothing(stage: PushStage) -> None:
 
     report = stage.push()
 
-    assert report.outcome is PushOutcome.OVERTAKEN
+    assert report.outcome is PushOutcome.LEASE_LOST
     assert stage.standing().progress.position == "3"
     assert stage.receiver.data() == [(str(KEY), number) for number in (1, 2, 3, 1)]
 
@@ -440,14 +440,14 @@ def test_a_paused_subscription_waits(stage: PushStage) -> None:
     paused = replace(lease.standing.subscription, is_paused=True)
     stage.store.subscriptions.keep(lease, lease.standing.progress, stage.clock(), paused)
 
-    assert stage.push().outcome is PushOutcome.BUSY
+    assert stage.push().outcome is PushOutcome.SKIPPED
     assert stage.receiver.received == []
 
 
 def test_there_is_something_for_who_is_behind(stage: PushStage) -> None:
     """A turn is worth while where the feed is ahead, was trimmed, or is another, and not before the next attempt."""
     standing = stage.standing()
-    wanted = partial(stage.pusher.has_something_for, standing)
+    wanted = partial(stage.pusher.has_work, standing)
 
     assert not wanted(FeedExtent("0", "0", EPOCH))
     assert wanted(FeedExtent("1", "0", EPOCH))

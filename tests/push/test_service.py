@@ -28,8 +28,9 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError, ServiceError
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.push.__main__ import feed_cursor, require_settings
 from schedules_pipeline.push.ports import Answer
-from schedules_pipeline.push.service import PushService, cursor_of, reject_what_cannot_be_pushed
+from schedules_pipeline.push.service import PushService
 from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store.link import RedisLink
@@ -48,7 +49,7 @@ def stage() -> PushStage:
 @pytest.fixture
 def service(stage: PushStage) -> Iterator[PushService]:
     """Two threads; stopped in the end, whatever happened."""
-    made = PushService(stage.pusher, stage.store.as_store(), threads=2)
+    made = PushService(stage.pusher, threads=2)
     yield made
     made.stop()
     made.run()
@@ -56,10 +57,10 @@ def service(stage: PushStage) -> Iterator[PushService]:
 
 def _settle(service: PushService) -> None:
     """Look until every turn that was begun has ended."""
-    service.look()
-    for future in [*service._under_way.values()]:
+    service.check()
+    for future in [*service._turns.values()]:
         future.exception(_PATIENCE_SECONDS)
-    service.look()
+    service.check()
 
 
 def test_what_is_behind_has_a_turn(stage: PushStage, service: PushService) -> None:
@@ -71,12 +72,12 @@ def test_what_is_behind_has_a_turn(stage: PushStage, service: PushService) -> No
 
     assert stage.receiver.data() == [(str(KEY), 1)]
     assert [(line["event"], line["delivered"]) for line in lines] == [("delivered", 1)]
-    assert not service._under_way
+    assert not service._turns
 
 
 def test_a_look_leaves_a_pulse(stage: PushStage, service: PushService) -> None:
     """Also where nobody is to be told of anything."""
-    service.look()
+    service.check()
 
     assert stage.store.heartbeats.all() == {DeliveryProcess.PUSHER: stage.clock()}
 
@@ -98,9 +99,9 @@ def test_one_that_hangs_holds_up_no_other(stage: PushStage, service: PushService
     stage.receiver._arrive = hang  # type: ignore[method-assign]
     stage.publish(KEY)
 
-    service.look()
+    service.check()
     is_told = arrived.wait(_PATIENCE_SECONDS)
-    is_hanging = not service._under_way["deaf"].done()
+    is_hanging = not service._turns["deaf"].done()
     let_go.set()
 
     assert is_told
@@ -118,12 +119,12 @@ def test_no_two_turns_at_one(stage: PushStage, service: PushService) -> None:
 
     stage.receiver._arrive = hang  # type: ignore[method-assign]
     stage.publish(KEY)
-    service.look()
-    under_way = service._under_way[HOOK]
+    service.check()
+    under_way = service._turns[HOOK]
 
-    service.look()
+    service.check()
 
-    assert service._under_way == {HOOK: under_way}
+    assert service._turns == {HOOK: under_way}
     let_go.set()
 
 
@@ -133,17 +134,17 @@ def test_one_that_is_held_is_left_alone_for_a_while(stage: PushStage, service: P
     stage.publish(KEY)
     _settle(service)
 
-    service.look()
-    is_left_alone = not service._under_way
+    service.check()
+    is_left_alone = not service._turns
     stage.wait(seconds=5)
-    service.look()
+    service.check()
 
     assert is_left_alone
-    assert HOOK in service._under_way
+    assert HOOK in service._turns
 
 
 @pytest.mark.parametrize(
-    ("answer", "event"), [(Answer(500), "not taken"), (Answer(410), "subscription set aside")]
+    ("answer", "event"), [(Answer(500), "delivery failed"), (Answer(410), "subscription quarantined")]
 )
 def test_a_failure_is_a_line_of_the_log(
     stage: PushStage, service: PushService, answer: Answer, event: str
@@ -181,23 +182,23 @@ def test_a_defect_in_one_turn_ends_nothing(stage: PushStage, service: PushServic
 
 def test_a_store_that_is_away_is_waited_for(stage: PushStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, and goes on when the store is back."""
-    service = PushService(stage.pusher, stage.store.as_store(), threads=1)
-    looks = []
+    service = PushService(stage.pusher, threads=1)
+    checks = []
 
-    def look() -> Any:
-        looks.append(1)
-        if len(looks) == 1:
+    def check() -> Any:
+        checks.append(1)
+        if len(checks) == 1:
             raise ServiceError("Redis: away")
         service.stop()
-        return PushService.look(service)
+        return PushService.check(service)
 
-    monkeypatch.setattr("schedules_pipeline.push.service._LOOK_EVERY_SECONDS", 0.01)
-    service.look = look  # type: ignore[method-assign]
+    monkeypatch.setattr("schedules_pipeline.push.service._CHECK_EVERY_SECONDS", 0.01)
+    service.check = check  # type: ignore[method-assign]
 
     with capture_logs() as lines:
         service.run()
 
-    assert len(looks) == 2
+    assert len(checks) == 2
     assert lines[0]["event"] == "nothing is pushed"
 
 
@@ -205,17 +206,17 @@ def test_a_kind_without_its_setting_is_rejected_at_once(stage: PushStage) -> Non
     """The process ends before it does anything, and names what is missing."""
     store = stage.store.as_store()
     with pytest.raises(ConfigurationError, match="SCHEDULES_WEBHOOK_MASTER_SECRET"):
-        reject_what_cannot_be_pushed(Settings(), store)
+        require_settings(Settings(), store)
 
     stage.subscribe_files()
 
     with pytest.raises(ConfigurationError, match="SCHEDULES_FILES_BUCKET"):
-        reject_what_cannot_be_pushed(Settings(webhook_master_secret=SecretStr(_MASTER)), store)
+        require_settings(Settings(webhook_master_secret=SecretStr(_MASTER)), store)
 
 
 def test_without_subscriptions_nothing_is_missing() -> None:
     """Where nobody is to be told, no setting is needed."""
-    reject_what_cannot_be_pushed(Settings(), PushStage().store.as_store())
+    require_settings(Settings(), PushStage().store.as_store())
 
 
 class _Receiver(ThreadingHTTPServer):
@@ -288,7 +289,7 @@ def test_a_real_process_tells_what_is_published(
     standing = store.subscriptions.one(HOOK)
     assert standing is not None
     assert standing.progress.position == store.feed.last_position()
-    assert first["data"]["cursor"] == cursor_of(EPOCH, store.feed.read_after("0", 1)[0].position)
+    assert first["data"]["cursor"] == feed_cursor(EPOCH, store.feed.read_after("0", 1)[0].position)
 
 
 def _append(feed: Any, key: ScheduleKey, seq: int, now: datetime) -> None:

@@ -61,7 +61,7 @@ def test_it_is_set_aside_after_long_and_often(failures: int, hours: int, is_asid
 
     failed = after_failure(failing, Failure("broken"), _NOW, 0.5, _DAY)
 
-    assert (failed.set_aside is not None) == is_aside
+    assert (failed.quarantine is not None) == is_aside
     assert failed.is_due(_NOW + timedelta(days=1)) != is_aside
 
 
@@ -69,9 +69,9 @@ def test_a_final_failure_sets_aside_at_once() -> None:
     """Nothing is tried any more until it is healed."""
     aside = after_failure(_START, Failure("gone", is_final=True), _NOW, 0.5, _DAY)
 
-    assert aside.set_aside is not None
+    assert aside.quarantine is not None
     assert not aside.is_due(_NOW + timedelta(days=100))
-    assert aside.healed() == _START
+    assert aside.recovered() == _START
 
 
 def test_a_problem_is_short_and_can_be_shown() -> None:

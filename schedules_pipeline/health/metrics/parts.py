@@ -179,7 +179,7 @@ def _push(pipeline: Pipeline) -> Iterator[Sample]:
         lag = push_lag(standing, store.feed, last, epoch.id if epoch else "", now)
         yield Sample("schedules_push_lag_seconds", labels, lag.total_seconds())
         yield Sample("schedules_push_failures", labels, progress.failures)
-        yield Sample("schedules_push_set_aside", labels, progress.set_aside is not None)
+        yield Sample("schedules_push_set_aside", labels, progress.quarantine is not None)
 
 
 def _pulses(pipeline: Pipeline) -> Iterator[Sample]:

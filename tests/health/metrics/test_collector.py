@@ -326,7 +326,7 @@ def test_a_subscription_that_is_set_aside_is_shown_as_such() -> None:
     """Whatever it was set aside for."""
     stage = Stage()
     made = Subscription("gone", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", stage.clock())
-    stage.store.subscriptions.create(made, Progress("0", "scraped").given_up("status 410", stage.clock()))
+    stage.store.subscriptions.create(made, Progress("0", "scraped").quarantined("status 410", stage.clock()))
 
     assert stage.scrape().value("schedules_push_set_aside", subscription="gone") == 1
 
