@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from benchmarks.harness import WrongResult
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.connections import build_pipeline, rules_from, utc_now
+from schedules_pipeline.connections import build_pipeline, policies_from, utc_now
 from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.documents.partner_document import render_programme
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -43,7 +43,7 @@ def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "
     if source is None:
         return built
     upstreams = replace(built.upstreams, schedule_source=source)
-    return Pipeline(built.store, upstreams, built.calendar, built.clock, rules_from(settings))
+    return Pipeline(built.store, upstreams, built.calendar, built.clock, policies_from(settings))
 
 
 def forget_what_is_remembered() -> None:

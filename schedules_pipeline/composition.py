@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.health.conditions import Thresholds
 from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.health.ports.queue_polls import QueueName
@@ -30,12 +29,9 @@ from schedules_pipeline.publishing.check_schedules import ScheduleChecker
 from schedules_pipeline.publishing.explain_version import VersionExplainer
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.intake import CatalogueIntake, ScheduleIntake
-from schedules_pipeline.publishing.lease_renewal import beating as beating_at
-from schedules_pipeline.publishing.publish import LEASE_FOR, Beating, Publisher
+from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.publish import KeepAlive, Publisher, renew_in_background
 from schedules_pipeline.publishing.rebuild import Rebuilder
-
-_LONGEST_BUILD_SECONDS = 600.0
-"""A batch that takes longer hangs, and somebody else may have its schedules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +44,12 @@ class Upstreams(MigrationSources):
     """Everything that other systems own. The pipeline reads it and never writes it."""
 
 
-def kept_alive(beat: Callable[[], None]) -> AbstractContextManager[None]:
-    """How a lease is renewed while its batch is built."""
-    return beating_at(beat, LEASE_FOR.total_seconds() / 3, _LONGEST_BUILD_SECONDS)
-
-
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What may be chosen of how the workflows behave. Where nothing is chosen, nothing is ever too old."""
+class Policies:
+    """What an installation may choose about the workflows. By default nothing is past the horizon."""
 
-    smallest_share: float = 0.5
+    publishing: PublishingPolicy = field(default_factory=PublishingPolicy)
     intended_differences: Sequence[str] = ()
-    maximum_catalogue_bytes: int = 1_000_000
-    horizon: RetentionHorizon = KEEPS_EVERYTHING
     kept_for: RetentionPeriods = field(default_factory=RetentionPeriods)
     coldstart_shards: int = 2
     storm_threshold: int = 10_000
@@ -69,11 +58,16 @@ class Rules:
     switch_requirements: Requirements = field(default_factory=lambda: Requirements(0.995, 0.75, 60))
 
 
-DEFAULT_RULES = Rules()
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How workflows wait, and how they keep leases alive; simulations replace both."""
+
+    wait: Callable[[float], None] = time.sleep
+    keep_alive: KeepAlive = renew_in_background
 
 
 class Pipeline:
-    """The workflows over one store and one set of upstreams."""
+    """The workflows over one store and one set of upstreams, each built when it is first used."""
 
     def __init__(
         self,
@@ -81,41 +75,64 @@ class Pipeline:
         upstreams: Upstreams,
         calendar: BroadcastCalendar,
         clock: Clock,
-        rules: Rules = DEFAULT_RULES,
-        *,
-        wait: Callable[[float], None] = time.sleep,
-        beating: Beating = kept_alive,
+        policies: Policies = Policies(),
+        timing: Timing = Timing(),
         watch: Watch | None = None,
     ) -> None:
+        """``watch``: None for one that uses this store and these upstreams and notifies nobody."""
         self.store = store
         self.upstreams = upstreams
         self.calendar = calendar
         self.clock = clock
-        self.follower = CatalogueFollower(
-            store.copies,
-            upstreams.catalogue_source,
-            store.references,
-            store.work,
-            store.rejections,
-            calendar,
-            clock,
-            rules.maximum_catalogue_bytes,
+        self._policies = policies
+        self._timing = timing
+        self.watch = watch or Watch(
+            health_sources(store, upstreams), store.incidents, store.counters, (), Thresholds(), clock=clock
         )
+
+    # Publishing
+
+    @cached_property
+    def follower(self) -> CatalogueFollower:
+        return CatalogueFollower(
+            self.store, self.upstreams, self.calendar, self.clock, self._policies.publishing
+        )
+
+    @cached_property
+    def publisher(self) -> Publisher:
         rebuilder = Rebuilder(
-            store.schedules,
-            store.copies,
-            store.references,
-            store.feed,
-            upstreams.schedule_source,
-            store.rejections,
-            store.counters,
-            self.follower,
-            clock,
-            rules.smallest_share,
-            rules.horizon,
+            self.store, self.upstreams, self.follower, self.clock, self._policies.publishing
         )
-        self.publisher = Publisher(store.work, store.schedules, rebuilder, clock, beating)
-        self.coldstarter = Coldstarter(
+        return Publisher(self.store, rebuilder, self.clock, self._timing.keep_alive)
+
+    @cached_property
+    def schedule_intake(self) -> ScheduleIntake:
+        return ScheduleIntake(self.store, self.calendar, self.clock)
+
+    @cached_property
+    def catalogue_intake(self) -> CatalogueIntake:
+        return CatalogueIntake(self.store, self.follower, self.clock)
+
+    @cached_property
+    def checker(self) -> ScheduleChecker:
+        return ScheduleChecker(self.store, self.calendar)
+
+    @cached_property
+    def explainer(self) -> VersionExplainer:
+        return VersionExplainer(self.store)
+
+    @cached_property
+    def rejected_documents(self) -> RejectedDocuments:
+        return RejectedDocuments(
+            self.store, self.upstreams, self.publisher, self.clock, self._policies.publishing
+        )
+
+    # Maintenance
+
+    @cached_property
+    def coldstarter(self) -> Coldstarter:
+        store, upstreams, policies = self.store, self.upstreams, self._policies
+        return Coldstarter(
             store.coldstarts,
             (upstreams.schedule_queue, upstreams.catalogue_queue),
             upstreams.schedule_source,
@@ -125,92 +142,118 @@ class Pipeline:
             self.follower,
             self.publisher,
             store.passes,
-            clock,
-            wait,
-            rules.coldstart_shards,
-            rules.horizon,
-            rules.smallest_share,
-            rules.purge_settles_for,
+            self.clock,
+            self._timing.wait,
+            policies.coldstart_shards,
+            policies.publishing.horizon,
+            policies.publishing.smallest_share,
+            policies.purge_settles_for,
         )
-        self.protector = Protector(
-            store.coldstarts, upstreams.catalogue_queue, self.coldstarter, rules.storm_threshold
+
+    @cached_property
+    def protector(self) -> Protector:
+        return Protector(
+            self.store.coldstarts,
+            self.upstreams.catalogue_queue,
+            self.coldstarter,
+            self._policies.storm_threshold,
         )
-        self.schedule_intake = ScheduleIntake(
-            store.schedules, store.work, store.rejections, store.counters, calendar, clock
+
+    @cached_property
+    def collector(self) -> GarbageCollector:
+        store = self.store
+        return GarbageCollector(
+            store.schedules,
+            store.copies,
+            store.references,
+            store.work,
+            store.feed,
+            store.rejections,
+            store.comparisons,
+            store.passes,
+            self.upstreams.schedule_source,
+            self._legacy,
+            self.calendar,
+            self.clock,
+            self._policies.publishing.horizon,
+            self._policies.kept_for,
         )
-        self.catalogue_intake = CatalogueIntake(self.follower, store.rejections, store.counters, clock)
-        self.checker = ScheduleChecker(
-            store.schedules, store.copies, store.references, store.rejections, store.work, calendar
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        store = self.store
+        return Reconciler(
+            self._difference_finder,
+            store.schedules,
+            store.work,
+            store.feed,
+            store.passes,
+            self.upstreams.schedule_source,
+            self.publisher,
+            self.clock,
+            self._policies.publishing.horizon,
+            self._timing.wait,
+            self._policies.reconcile_grace_seconds,
         )
-        legacy = LegacyWithinHorizon(upstreams.legacy, rules.horizon, clock)
-        self.comparer = LegacyComparer(
-            store.schedules, store.feed, store.work, store.comparisons, legacy, rules.intended_differences
+
+    @property
+    def _difference_finder(self) -> DifferenceFinder:
+        store = self.store
+        return DifferenceFinder(
+            store.schedules,
+            store.copies,
+            store.references,
+            store.work,
+            store.feed,
+            store.rejections,
+            self.upstreams.schedule_source,
+            self.follower,
+            self.clock,
+            self._policies.publishing.smallest_share,
         )
-        self.parity_reporter = ParityReporter(
+
+    @cached_property
+    def schedule_dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.upstreams.schedule_dead_letters, self.upstreams.schedule_queue)
+
+    @cached_property
+    def catalogue_dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.upstreams.catalogue_dead_letters, self.upstreams.catalogue_queue)
+
+    # Migration
+
+    @cached_property
+    def comparer(self) -> LegacyComparer:
+        store = self.store
+        return LegacyComparer(
+            store.schedules,
+            store.feed,
+            store.work,
+            store.comparisons,
+            self._legacy,
+            self._policies.intended_differences,
+        )
+
+    @cached_property
+    def parity_reporter(self) -> ParityReporter:
+        store = self.store
+        return ParityReporter(
             store.feed,
             store.comparisons,
-            legacy,
+            self._legacy,
             store.parity_trend,
             store.passes,
-            rules.switch_requirements,
-            clock,
+            self._policies.switch_requirements,
+            self.clock,
         )
-        self.switcher = Switcher(store.served, self.parity_reporter, store.coldstarts, clock)
-        self.watch = watch or Watch(
-            health_sources(store, upstreams), store.incidents, store.counters, (), Thresholds(), clock=clock
-        )
-        self.explainer = VersionExplainer(store.versions, store.feed)
-        self.rejected_documents = RejectedDocuments(
-            store.schedules,
-            upstreams.schedule_source,
-            store.rejections,
-            self.publisher,
-            clock,
-            rules.smallest_share,
-        )
-        self.collector = GarbageCollector(
-            store.schedules,
-            store.copies,
-            store.references,
-            store.work,
-            store.feed,
-            store.rejections,
-            store.comparisons,
-            store.passes,
-            upstreams.schedule_source,
-            legacy,
-            calendar,
-            clock,
-            rules.horizon,
-            rules.kept_for,
-        )
-        finder = DifferenceFinder(
-            store.schedules,
-            store.copies,
-            store.references,
-            store.work,
-            store.feed,
-            store.rejections,
-            upstreams.schedule_source,
-            self.follower,
-            clock,
-            rules.smallest_share,
-        )
-        self.reconciler = Reconciler(
-            finder,
-            store.schedules,
-            store.work,
-            store.feed,
-            store.passes,
-            upstreams.schedule_source,
-            self.publisher,
-            clock,
-            rules.horizon,
-            wait,
-            rules.reconcile_grace_seconds,
-        )
-        self.schedule_dead_letters = DeadLetters(upstreams.schedule_dead_letters, upstreams.schedule_queue)
-        self.catalogue_dead_letters = DeadLetters(upstreams.catalogue_dead_letters, upstreams.catalogue_queue)
+
+    @cached_property
+    def switcher(self) -> Switcher:
+        return Switcher(self.store.served, self.parity_reporter, self.store.coldstarts, self.clock)
+
+    @property
+    def _legacy(self) -> LegacyWithinHorizon:
+        return LegacyWithinHorizon(self.upstreams.legacy, self._policies.publishing.horizon, self.clock)
 
 
 def health_sources(store: Store, upstreams: Upstreams) -> HealthSources:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams, health_sources
+from schedules_pipeline.composition import Pipeline, Policies, Store, Upstreams, health_sources
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.health.conditions import Thresholds
@@ -20,6 +20,7 @@ from schedules_pipeline.migration.ports.parity import ReportStore, Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
+from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store.beside_index import (
     CopyStoreBesideIndex,
@@ -123,12 +124,14 @@ def calendar_from(settings: Settings) -> BroadcastCalendar:
     return BroadcastCalendar(ZoneInfo(settings.time_zone), settings.radio_services)
 
 
-def rules_from(settings: Settings) -> Rules:
-    return Rules(
-        smallest_share=settings.smallest_share,
+def policies_from(settings: Settings) -> Policies:
+    return Policies(
+        publishing=PublishingPolicy(
+            smallest_share=settings.smallest_share,
+            maximum_catalogue_bytes=settings.maximum_catalogue_bytes,
+            horizon=RetentionHorizon(settings.retention_days),
+        ),
         intended_differences=settings.intended_differences,
-        maximum_catalogue_bytes=settings.maximum_catalogue_bytes,
-        horizon=RetentionHorizon(settings.retention_days),
         kept_for=RetentionPeriods(
             feed=timedelta(days=settings.feed_kept_days),
             removals=timedelta(days=settings.feed_kept_days),
@@ -228,4 +231,4 @@ def build_pipeline(settings: Settings) -> Pipeline:
         catalogue_dead_letters=SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
     watch = _watch(settings, upstreams)
-    return Pipeline(store, upstreams, calendar_from(settings), utc_now, rules_from(settings), watch=watch)
+    return Pipeline(store, upstreams, calendar_from(settings), utc_now, policies_from(settings), watch=watch)

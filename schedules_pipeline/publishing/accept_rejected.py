@@ -18,9 +18,10 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ContentError
 from schedules_pipeline.publishing.judge_source import Rejected, can_be_confirmed, judge_source
-from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
-from schedules_pipeline.publishing.ports.schedules import ScheduleStore
-from schedules_pipeline.publishing.ports.upstream import ScheduleSource, SourceObject
+from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
+from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.upstream import SourceObject
 from schedules_pipeline.publishing.publish import Publisher
 from schedules_pipeline.publishing.rebuild import BatchResult
 
@@ -45,26 +46,24 @@ class Proposal:
 class RejectedDocuments:
     def __init__(
         self,
-        schedules: ScheduleStore,
-        source: ScheduleSource,
-        rejected: RejectionStore,
+        store: PublishingStore,
+        sources: PublishingSources,
         publisher: Publisher,
         clock: Clock,
-        smallest_share: float,
+        policy: PublishingPolicy,
     ) -> None:
-        self._schedules = schedules
-        self._source = source
-        self._rejected = rejected
+        self._store = store
+        self._sources = sources
         self._publisher = publisher
         self._clock = clock
-        self._smallest_share = smallest_share
+        self._policy = policy
 
     def propose(self, key: ScheduleKey) -> Proposal:
         """Fetch the document again, and say what accepting it would cost. Changes nothing.
 
         Raises :class:`CannotBeAccepted` where it is not refused, or not for being shrunken.
         """
-        if not self._rejected.find([str(key)]):
+        if not self._store.rejections.find([str(key)]):
             raise CannotBeAccepted(f"{key}: no document of it is refused")
         found, held = self._fetch(key), self._held(key)
         rejection = self._judge(key, found, len(held))
@@ -80,14 +79,14 @@ class RejectedDocuments:
         key, digest = proposal.key, proposal.rejection.digest
         if self.propose(key).rejection.digest != digest:
             raise CannotBeAccepted(f"{key}: the source has another document by now; look at it again")
-        self._rejected.keep({str(key): replace(proposal.rejection, confirmed_digest=digest)})
+        self._store.rejections.keep({str(key): replace(proposal.rejection, confirmed_digest=digest)})
         batch = self._publisher.rebuild_from_sources([key], cause)
-        if not batch.failed and self._rejected.find([str(key)]):
+        if not batch.failed and self._store.rejections.find([str(key)]):
             raise CannotBeAccepted(f"{key}: another build was at it at the same moment; accept it again")
         return batch
 
     def _fetch(self, key: ScheduleKey) -> SourceObject:
-        found = self._source.fetch([key])[key]
+        found = self._sources.schedule_source.fetch([key])[key]
         if found is None:
             raise CannotBeAccepted(f"{key}: the source has no document any more, which removes the schedule")
         if isinstance(found, Exception):
@@ -95,11 +94,11 @@ class RejectedDocuments:
         return found
 
     def _held(self, key: ScheduleKey) -> list[str]:
-        accepted = self._schedules.read([key])[key].accepted
+        accepted = self._store.schedules.read([key])[key].accepted
         return [] if accepted is None else list(parse_accepted(accepted).broadcast_pids)
 
     def _judge(self, key: ScheduleKey, found: SourceObject, held_count: int) -> Rejection:
-        match judge_source(key, found, held_count, None, self._smallest_share, self._clock()):
+        match judge_source(key, found, held_count, None, self._policy.smallest_share, self._clock()):
             case Rejected(rejection) if can_be_confirmed(rejection):
                 return rejection
             case Rejected(rejection):
@@ -110,7 +109,7 @@ class RejectedDocuments:
                 raise CannotBeAccepted(f"{key}: its document is acceptable by now; rebuild it")
 
     def _lost(self, key: ScheduleKey, kept: frozenset[str]) -> tuple[Mapping[str, Any], ...]:
-        document = self._schedules.documents([key]).get(key)
+        document = self._store.schedules.documents([key]).get(key)
         if document is None:
             return ()
         shown = orjson.loads(split_document(document)[1])

@@ -15,11 +15,9 @@ from schedules_pipeline.domain.findings import Finding, find_timing_concerns, fi
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.schedule import Broadcast
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
-from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
-from schedules_pipeline.publishing.ports.schedules import ScheduleState, ScheduleStore
-from schedules_pipeline.publishing.ports.work import WorkQueue
+from schedules_pipeline.publishing.ports import PublishingStore
+from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.schedules import ScheduleState
 
 _SHOWN_FINDINGS = 20
 
@@ -53,32 +51,20 @@ class _Source:
 
 
 class ScheduleChecker:
-    def __init__(
-        self,
-        schedules: ScheduleStore,
-        copies: CopyStore,
-        references: ReferenceIndex,
-        rejected: RejectionStore,
-        work: WorkQueue,
-        calendar: BroadcastCalendar,
-    ) -> None:
-        self._schedules = schedules
-        self._copies = copies
-        self._references = references
-        self._rejected = rejected
-        self._work = work
+    def __init__(self, store: PublishingStore, calendar: BroadcastCalendar) -> None:
+        self._store = store
         self._calendar = calendar
 
     def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
         """All checks but the comparison with the old system, of those that have an accepted source."""
-        states = {key: s for key, s in self._schedules.read(keys).items() if s.accepted is not None}
+        states = {key: s for key, s in self._store.schedules.read(keys).items() if s.accepted is not None}
         sources, unreadable = _read_sources(states)
         entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
         pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
-        unknown = set(pids) - self._copies.read(pids).keys()
-        lacking = self._references.missing(entries)
-        rejections = self._rejected.find([str(key) for key in sources])
-        set_aside = self._work.set_aside()
+        unknown = set(pids) - self._store.copies.read(pids).keys()
+        lacking = self._store.references.missing(entries)
+        rejections = self._store.rejections.find([str(key) for key in sources])
+        set_aside = self._store.work.set_aside()
         return unreadable | {
             key: [
                 is_built(set_aside.get(key)),

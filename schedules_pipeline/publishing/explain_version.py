@@ -17,8 +17,7 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import Difference, diff
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ContentError
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.versions import VersionStore
+from schedules_pipeline.publishing.ports import PublishingStore
 
 LOOKED_ON_FOR = timedelta(minutes=10)
 """How long after a version the feed is searched for others of the same event."""
@@ -70,9 +69,8 @@ class Explanation:
 
 
 class VersionExplainer:
-    def __init__(self, history: VersionStore, feed: ChangeFeed) -> None:
-        self._history = history
-        self._feed = feed
+    def __init__(self, store: PublishingStore) -> None:
+        self._store = store
 
     def compare(self, key: ScheduleKey, after: int | None = None, before: int | None = None) -> Comparison:
         """Compare two versions: by default the latest, and the one before the other.
@@ -96,7 +94,7 @@ class VersionExplainer:
         return Explanation(change, comparison, self._find_touched(change))
 
     def _versions(self, key: ScheduleKey) -> Sequence[Change]:
-        if versions := self._history.versions(key):
+        if versions := self._store.versions.versions(key):
             return versions
         raise NoSuchVersion(f"{key}: nothing was ever published, or its history is over")
 
@@ -113,7 +111,7 @@ class VersionExplainer:
         """What partners saw as that version: nothing before the first, and nothing after a removal."""
         if seq == 0 or (version is not None and version.is_removal):
             return []
-        document = self._history.document(key, seq)
+        document = self._store.versions.document(key, seq)
         if document is None:
             raise NoSuchVersion(f"{key}: the document of version {seq} is no longer kept")
         broadcasts: list[dict[str, Any]] = orjson.loads(split_document(document)[1])
@@ -136,8 +134,8 @@ class VersionExplainer:
         )
 
     def _rows_since(self, begin: datetime) -> Iterator[Change]:
-        position = self._feed.position_before(begin)
-        while entries := self._feed.read_after(position, _ROWS_AT_ONCE):
+        position = self._store.feed.position_before(begin)
+        while entries := self._store.feed.read_after(position, _ROWS_AT_ONCE):
             yield from (entry.change for entry in entries)
             position = entries[-1].position
 

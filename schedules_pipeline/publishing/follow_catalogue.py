@@ -16,10 +16,10 @@ from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
-from schedules_pipeline.publishing.ports.catalogue import CatalogueSource, CopyStore, Stored
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
-from schedules_pipeline.publishing.ports.rejections import RejectionStore
-from schedules_pipeline.publishing.ports.work import Mark, WorkQueue
+from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
+from schedules_pipeline.publishing.ports.catalogue import Stored
+from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
 
@@ -44,37 +44,30 @@ class FollowResult:
 class CatalogueFollower:
     def __init__(
         self,
-        copies: CopyStore,
-        source: CatalogueSource,
-        references: ReferenceIndex,
-        work: WorkQueue,
-        rejected: RejectionStore,
+        store: PublishingStore,
+        sources: PublishingSources,
         calendar: BroadcastCalendar,
         clock: Clock,
-        maximum_bytes: int,
+        policy: PublishingPolicy,
     ) -> None:
-        """``maximum_bytes``: a larger catalogue document is refused."""
-        self._maximum_bytes = maximum_bytes
-        self._copies = copies
-        self._source = source
-        self._references = references
-        self._work = work
-        self._rejected = rejected
+        self._store = store
+        self._sources = sources
         self._calendar = calendar
         self._clock = clock
+        self._policy = policy
 
     def follow(self, causes: Mapping[Pid, Cause]) -> FollowResult:
         """Bring our copies of these items up to date, each for its cause. Idempotent."""
-        begun = self._copies.begin(list(causes))
+        begun = self._store.copies.begin(list(causes))
         needed = [pid for pid, start in begun.items() if start.is_needed]
-        documents = self._source.read(needed) if needed else {}
+        documents = self._sources.catalogue_source.read(needed) if needed else {}
         values, kinds, rejected = self._project(documents)
-        stored = self._copies.store({pid: (begun[pid].token, value) for pid, value in values.items()})
+        stored = self._store.copies.store({pid: (begun[pid].token, value) for pid, value in values.items()})
         owed = [pid for pid, result in stored.items() if result.propagation_pending]
         owed += [pid for pid in needed if pid not in stored and begun[pid].propagation_pending]
         causes = _with_changed_fields(causes, stored, values)
         marked = self._propagate({pid: causes[pid] for pid in owed})
-        self._copies.settle({pid: begun[pid].token for pid in owed})
+        self._store.copies.settle({pid: begun[pid].token for pid in owed})
         changed = {pid: kinds[pid] for pid, result in stored.items() if result.changed}
         return FollowResult(
             unneeded=frozenset(causes) - frozenset(needed),
@@ -88,7 +81,7 @@ class CatalogueFollower:
     def read_source(self, pids: Sequence[Pid]) -> dict[Pid, CatalogueItem]:
         """The items as their source has them now, of those that are there and valid. Changes nothing."""
         items = {}
-        for pid, content in self._source.read(pids).items() if pids else ():
+        for pid, content in self._sources.catalogue_source.read(pids).items() if pids else ():
             with suppress(InvalidDocument):
                 items[pid] = self._parse(pid, content)
         return items
@@ -100,14 +93,14 @@ class CatalogueFollower:
         pending = list(pids)
         missing: list[Pid] = []
         while pending:
-            tokens = self._copies.take_tokens(pending)
-            values, _, _ = self._project(self._source.read(pending))
-            inserted = self._copies.insert_if_absent(
+            tokens = self._store.copies.take_tokens(pending)
+            values, _, _ = self._project(self._sources.catalogue_source.read(pending))
+            inserted = self._store.copies.insert_if_absent(
                 {pid: (tokens[pid], value) for pid, value in values.items()}
             )
             missing += [pid for pid in pending if pid not in values]
             pending = [pid for pid, copy in inserted.items() if copy is None]
-        self._copies.record_absence(missing)
+        self._store.copies.record_absence(missing)
 
     def _project(self, documents: Mapping[Pid, bytes]) -> tuple[dict[Pid, bytes], dict[Pid, Kind], list[Pid]]:
         values, kinds, complaints = {}, {}, {}
@@ -119,13 +112,13 @@ class CatalogueFollower:
             else:
                 values[pid], kinds[pid] = render_copy(item), item.kind
         if complaints:
-            self._rejected.keep(complaints)
+            self._store.rejections.keep(complaints)
         if values:
-            self._rejected.forget([str(pid) for pid in values])
+            self._store.rejections.forget([str(pid) for pid in values])
         return values, kinds, [Pid(text) for text in complaints]
 
     def _parse(self, pid: Pid, content: bytes) -> CatalogueItem:
-        if len(content) > self._maximum_bytes:
+        if len(content) > self._policy.maximum_catalogue_bytes:
             raise InvalidDocument(
                 f"catalogue item {pid}: {len(content):,} bytes are more than a document may have "
                 "(the setting SCHEDULES_MAXIMUM_CATALOGUE_BYTES)"
@@ -139,10 +132,10 @@ class CatalogueFollower:
         now = self._clock()
         marks = [
             Mark(key, due_at(key, now, self._calendar), causes[pid])
-            for pid, references in self._references.references(list(causes)).items()
+            for pid, references in self._store.references.references(list(causes)).items()
             for key in {reference.key for reference in references}
         ]
-        self._work.mark(marks)
+        self._store.work.mark(marks)
         return len({mark.key for mark in marks})
 
 

@@ -23,11 +23,10 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import InvalidMessage
 from schedules_pipeline.publishing.count_failures import counting_failures
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.ports.counters import CounterStore
-from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
-from schedules_pipeline.publishing.ports.schedules import ScheduleStore
+from schedules_pipeline.publishing.ports import PublishingStore
+from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
-from schedules_pipeline.publishing.ports.work import Mark, WorkQueue
+from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
 
@@ -78,28 +77,17 @@ def ingest(
 class ScheduleIntake:
     """Handles messages of the queue ``schedule-events``."""
 
-    def __init__(
-        self,
-        schedules: ScheduleStore,
-        work: WorkQueue,
-        rejected: RejectionStore,
-        counters: CounterStore,
-        calendar: BroadcastCalendar,
-        clock: Clock,
-    ) -> None:
-        self._schedules = schedules
-        self._work = work
-        self._rejected = rejected
-        self._counters = counters
+    def __init__(self, store: PublishingStore, calendar: BroadcastCalendar, clock: Clock) -> None:
+        self._store = store
         self._calendar = calendar
         self._clock = clock
 
     def handle(self, messages: Sequence[Message]) -> IngestResult:
         """Count up the source mark first, then mark dirty: a build in between fetches once too often."""
         began = time.perf_counter()
-        with counting_failures(self._counters, "schedule intakes failed"):
+        with counting_failures(self._store.counters, "schedule intakes failed"):
             taken = self._handle(messages)
-            return _finish(self._rejected, self._counters, "schedule", taken, began)
+            return _finish(self._store, "schedule", taken, began)
 
     def _handle(self, messages: Sequence[Message]) -> IngestResult:
         marks: list[Mark] = []
@@ -118,8 +106,8 @@ class ScheduleIntake:
                 for key in notification.keys
             ]
         keys = list(dict.fromkeys(mark.key for mark in marks))
-        self._schedules.count_source_change(keys)
-        self._work.mark(marks)
+        self._store.schedules.count_source_change(keys)
+        self._store.work.mark(marks)
         causes = tuple(dict.fromkeys(mark.cause for mark in marks))
         return IngestResult(len(messages), len(keys), counts, {}, rejected, causes)
 
@@ -127,20 +115,17 @@ class ScheduleIntake:
 class CatalogueIntake:
     """Handles messages of the queue ``catalogue-events``."""
 
-    def __init__(
-        self, follower: CatalogueFollower, rejected: RejectionStore, counters: CounterStore, clock: Clock
-    ) -> None:
+    def __init__(self, store: PublishingStore, follower: CatalogueFollower, clock: Clock) -> None:
+        self._store = store
         self._follower = follower
-        self._rejected = rejected
-        self._counters = counters
         self._clock = clock
 
     def handle(self, messages: Sequence[Message]) -> IngestResult:
         """Follow each item once, however many messages name it. A deletion is not propagated."""
         began = time.perf_counter()
-        with counting_failures(self._counters, "catalogue intakes failed"):
+        with counting_failures(self._store.counters, "catalogue intakes failed"):
             taken = self._handle(messages)
-            return _finish(self._rejected, self._counters, "catalogue", taken, began)
+            return _finish(self._store, "catalogue", taken, began)
 
     def _handle(self, messages: Sequence[Message]) -> IngestResult:
         updates: dict[Pid, Cause] = {}
@@ -199,16 +184,14 @@ def _kind_of(keys: Sequence[ScheduleKey], *, removal: bool) -> str:
     return "schedule removals" if removal else "schedule puts"
 
 
-def _finish(
-    rejected: RejectionStore, counters: CounterStore, queue: str, taken: IngestResult, began: float
-) -> IngestResult:
-    if taken.rejected and rejected.count() < MOST_REJECTIONS_KEPT:
-        rejected.keep(taken.rejected)
+def _finish(store: PublishingStore, queue: str, taken: IngestResult, began: float) -> IngestResult:
+    if taken.rejected and store.rejections.count() < MOST_REJECTIONS_KEPT:
+        store.rejections.keep(taken.rejected)
     messages = {
         f"{queue} messages received": taken.received,
         f"{queue} messages refused": len(taken.rejected),
     }
-    counters.add({**taken.counts, **messages}, {f"{queue} intake": [time.perf_counter() - began]})
+    store.counters.add({**taken.counts, **messages}, {f"{queue} intake": [time.perf_counter() - began]})
     return taken
 
 

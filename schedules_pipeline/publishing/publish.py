@@ -5,22 +5,22 @@ against nobody. A failure of one schedule puts it back for longer each time, and
 :data:`MAXIMUM_ATTEMPTS` aside, where the check ``is_built`` shows it until a build succeeds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import AttemptsExhausted, ServiceError
-from schedules_pipeline.publishing.ports.schedules import ScheduleStore
+from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.work import (
     LONGEST_PAUSE,
     RISKY_ATTEMPTS,
     Claim,
     Failure,
     Work,
-    WorkQueue,
 )
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult, Rebuilder
 
@@ -34,31 +34,53 @@ _NAMED = 3
 _FIRST_RETRY = timedelta(seconds=2)
 _PAUSE_FOR_THE_WORLD = timedelta(seconds=5)
 
-Beating = Callable[[Callable[[], None]], AbstractContextManager[None]]
+_RENEW_EVERY_SECONDS = LEASE_FOR.total_seconds() / 3
+_LONGEST_BUILD_SECONDS = 600.0
+"""A batch that takes longer hangs, so its leases are allowed to expire."""
+
+KeepAlive = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Calls a function now and then until its block ends."""
+
+
+@contextmanager
+def renew_in_background(renew: Callable[[], None]) -> Iterator[None]:
+    """Call ``renew`` on a thread until the block ends, or until it has run for too long.
+
+    If the store does not answer, the thread tries again at the next interval.
+    """
+    over = threading.Event()
+
+    def run() -> None:
+        for _ in range(int(_LONGEST_BUILD_SECONDS / _RENEW_EVERY_SECONDS)):
+            if over.wait(_RENEW_EVERY_SECONDS):
+                return
+            with suppress(ServiceError):
+                renew()
+
+    thread = threading.Thread(target=run, name="lease renewal", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class Publisher:
     def __init__(
-        self,
-        work: WorkQueue,
-        schedules: ScheduleStore,
-        rebuilder: Rebuilder,
-        clock: Clock,
-        beating: Beating,
+        self, store: PublishingStore, rebuilder: Rebuilder, clock: Clock, keep_alive: KeepAlive
     ) -> None:
-        """``beating``: calls what it is given now and then, while its block lasts."""
-        self._work = work
-        self._schedules = schedules
+        self._store = store
         self._rebuilder = rebuilder
         self._clock = clock
-        self._beating = beating
+        self._keep_alive = keep_alive
 
     def publish_next(self, limit: int = BATCH_SIZE) -> BatchResult | None:
         """Rebuild the most urgent dirty schedules; None where there are none.
 
         Raises :class:`ServiceError` where the world failed; the schedules are claimed again later.
         """
-        claim = self._work.claim(limit, self._clock(), LEASE_FOR)
+        claim = self._store.work.claim(limit, self._clock(), LEASE_FOR)
         return None if claim is None else self._build(self._set_hopeless_aside(claim))
 
     def publish_all(self, limit: int = BATCH_SIZE) -> list[BatchResult]:
@@ -77,8 +99,8 @@ class Publisher:
         One that breaks the build of all holds up no other: all are then built one by one, and so is any that
         failed or died repeatedly before. What failed waits in the work queue, and is in ``failed``.
         """
-        self._schedules.count_source_change(keys)
-        claim = self._work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
+        self._store.schedules.count_source_change(keys)
+        claim = self._store.work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
         hopeful = self._set_hopeless_aside(claim)
         given_up = {work.key for work in claim.work} - {work.key for work in hopeful.work}
         total = BatchResult(
@@ -100,14 +122,16 @@ class Publisher:
     def _set_hopeless_aside(self, claim: Claim) -> Claim:
         """Do not build again what has cost so many workers their lives; it was handed out alone since the second."""
         hopeless = [work for work in claim.work if work.attempts >= MAXIMUM_ATTEMPTS]
-        self._work.postpone(claim, {work.key: Failure(_GIVEN_UP, None) for work in hopeless}, counts=False)
+        self._store.work.postpone(
+            claim, {work.key: Failure(_GIVEN_UP, None) for work in hopeless}, counts=False
+        )
         return Claim(claim.token, tuple(work for work in claim.work if work not in hopeless))
 
     def _build(
         self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = ""
     ) -> BatchResult:
         try:
-            with self._beating(lambda: self._work.renew(claim, self._clock() + LEASE_FOR)):
+            with self._keep_alive(lambda: self._store.work.renew(claim, self._clock() + LEASE_FOR)):
                 batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
         except ServiceError as error:
             self._put_back(claim, error)
@@ -117,7 +141,7 @@ class Publisher:
             self._postpone(claim, dict.fromkeys([work.key for work in claim.work], error))
             raise
         self._postpone_unfetched(claim, batch.failed)
-        self._work.release(claim, [built.key for built in batch.built])
+        self._store.work.release(claim, [built.key for built in batch.built])
         return batch
 
     def _put_back(self, claim: Claim, error: ServiceError) -> None:
@@ -125,7 +149,7 @@ class Publisher:
         retry_at = self._clock() + _PAUSE_FOR_THE_WORLD
         failures = {work.key: Failure(str(error), retry_at) for work in claim.work}
         try:
-            self._work.postpone(claim, failures, counts=False)
+            self._store.work.postpone(claim, failures, counts=False)
         except ServiceError:
             return
 
@@ -133,11 +157,11 @@ class Publisher:
         """A source that does not answer is nobody's failure, however long it lasts."""
         retry_at = self._clock() + _PAUSE_FOR_THE_WORLD
         failures = {key: Failure(str(error), retry_at) for key, error in failed.items()}
-        self._work.postpone(claim, failures, counts=False)
+        self._store.work.postpone(claim, failures, counts=False)
 
     def _postpone(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
         now = self._clock()
-        self._work.postpone(
+        self._store.work.postpone(
             claim,
             {work.key: _failure(work, failed[work.key], now) for work in claim.work if work.key in failed},
             counts=True,

@@ -23,24 +23,19 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.count_failures import counting_failures
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.judge_source import Accepted, Rejected, Removed, judge_source
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
-from schedules_pipeline.publishing.ports.counters import CounterStore
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
-from schedules_pipeline.publishing.ports.rejections import RejectionStore
+from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
 from schedules_pipeline.publishing.ports.schedules import (
     Commit,
     CommitResult,
     Outcome,
     ScheduleState,
-    ScheduleStore,
 )
-from schedules_pipeline.publishing.ports.upstream import ScheduleSource, SourceObject
+from schedules_pipeline.publishing.ports.upstream import SourceObject
 from schedules_pipeline.publishing.ports.work import Claim, Work
 from schedules_pipeline.publishing.resolve_programmes import Needs, ProgrammeResolver, Programmes
 
@@ -108,32 +103,17 @@ class _Draft:
 class Rebuilder:
     def __init__(
         self,
-        schedules: ScheduleStore,
-        copies: CopyStore,
-        references: ReferenceIndex,
-        feed: ChangeFeed,
-        source: ScheduleSource,
-        rejected: RejectionStore,
-        counters: CounterStore,
+        store: PublishingStore,
+        sources: PublishingSources,
         follower: CatalogueFollower,
         clock: Clock,
-        smallest_share: float,
-        horizon: RetentionHorizon = KEEPS_EVERYTHING,
+        policy: PublishingPolicy,
     ) -> None:
-        """``smallest_share``: a document with a smaller share of what it replaces must be confirmed.
-        ``horizon``: a schedule past it has no source, whatever lies there.
-        """
-        self._schedules = schedules
-        self._copies = copies
-        self._references = references
-        self._feed = feed
-        self._source = source
-        self._rejected = rejected
-        self._counters = counters
+        self._store = store
+        self._sources = sources
         self._follower = follower
         self._clock = clock
-        self._smallest_share = smallest_share
-        self._horizon = horizon
+        self._policy = policy
 
     def build(
         self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = ""
@@ -143,7 +123,7 @@ class Rebuilder:
         ``refresh_cause``: also compare the catalogue copies that are used with their sources first.
         ``recorded_by``: the Dagster run that records the results itself.
         """
-        with counting_failures(self._counters, "batches failed"):
+        with counting_failures(self._store.counters, "batches failed"):
             batch = self._build(claim, refresh_cause, recorded_by)
             self._count(batch, {work.key: work for work in claim.work})
         return batch
@@ -156,9 +136,7 @@ class Rebuilder:
         while pending:
             drafts, unfetched = self._gather(pending, everything=refresh_cause is not None)
             failed |= unfetched
-            resolver = ProgrammeResolver(
-                self._copies, self._references, self._follower, claim.token, refresh_cause
-            )
+            resolver = ProgrammeResolver(self._store, self._follower, claim.token, refresh_cause)
             _join(drafts, resolver.resolve({key: draft.needs for key, draft in drafts.items()}))
             elapsed = time.perf_counter() - began
             committed = self._commit(drafts.values(), claim.token, elapsed, recorded_by)
@@ -172,7 +150,9 @@ class Rebuilder:
         final = (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.SUPERSEDED)
         published = [work[built.key] for built in batch.built if built.outcome is Outcome.PUBLISHED]
         durations = {**_seconds_since_notified(published, self._clock()), "batch": [batch.seconds]}
-        self._counters.add({f"schedules {outcome}": batch.count(outcome) for outcome in final}, durations)
+        self._store.counters.add(
+            {f"schedules {outcome}": batch.count(outcome) for outcome in final}, durations
+        )
 
     # Gather
 
@@ -183,7 +163,7 @@ class Rebuilder:
 
         ``everything``: trust nothing that is said to be registered, and register it again.
         """
-        states = self._schedules.read([work.key for work in pending])
+        states = self._store.schedules.read([work.key for work in pending])
         drafts = {work.key: _draft(work, states[work.key], everything=everything) for work in pending}
         stale = [draft for draft in drafts.values() if draft.state.must_fetch]
         failed = self._take_in(stale, everything=everything)
@@ -194,7 +174,7 @@ class Rebuilder:
         if not drafts:
             return {}
         found = self._fetch([draft.work.key for draft in drafts])
-        earlier = self._rejected.find([str(draft.work.key) for draft in drafts])
+        earlier = self._store.rejections.find([str(draft.work.key) for draft in drafts])
         rejections, failed = {}, {}
         for draft in drafts:
             key = draft.work.key
@@ -203,7 +183,7 @@ class Rebuilder:
                 failed[key] = source
                 continue
             held, now = len(draft.held.slots), self._clock()
-            match judge_source(key, source, held, earlier.get(str(key)), self._smallest_share, now):
+            match judge_source(key, source, held, earlier.get(str(key)), self._policy.smallest_share, now):
                 case Rejected(rejection):
                     rejections[str(key)] = rejection
                 case Removed():
@@ -212,16 +192,16 @@ class Rebuilder:
                     _take(draft, schedule, everything=everything)
             draft.ends_rejection = str(key) in earlier and str(key) not in rejections
         if rejections:
-            self._rejected.keep(rejections)
-            self._counters.add({"schedule documents refused": len(rejections)})
+            self._store.rejections.keep(rejections)
+            self._store.counters.add({"schedule documents refused": len(rejections)})
         _require_something([draft for draft in drafts if str(draft.work.key) in rejections])
         return failed
 
     def _fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         """What the source has of these, and nothing of those past the horizon: they are not to come back."""
         now = self._clock()
-        kept = [key for key in keys if self._horizon.keeps(key.date, now)]
-        return {**dict.fromkeys(keys), **(self._source.fetch(kept) if kept else {})}
+        kept = [key for key in keys if self._policy.horizon.keeps(key.date, now)]
+        return {**dict.fromkeys(keys), **(self._sources.schedule_source.fetch(kept) if kept else {})}
 
     # Apply
 
@@ -230,7 +210,7 @@ class Rebuilder:
     ) -> dict[ScheduleKey, CommitResult]:
         drafts = list(drafts)
         now = self._clock()
-        results = self._schedules.commit(
+        results = self._store.schedules.commit(
             [_commit(draft, token, now, elapsed, recorded_by) for draft in drafts]
         )
         by_key = {draft.work.key: result for draft, result in zip(drafts, results, strict=True)}
@@ -239,15 +219,15 @@ class Rebuilder:
             d for d in drafts if by_key[d.work.key].outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
         ]
         # Not before the commit: a refusal is also what lets a second identical document confirm the first.
-        self._rejected.forget([str(d.work.key) for d in committed if d.ends_rejection])
+        self._store.rejections.forget([str(d.work.key) for d in committed if d.ends_rejection])
         self._unregister(committed, token)
         return by_key
 
     def _announce(self, results: Mapping[ScheduleKey, CommitResult]) -> None:
         """Append to the feed what it may lack, also what a worker that died left in an outbox."""
         rows = [(key, seq, row) for key, result in results.items() for seq, row in result.announcements]
-        self._feed.append(rows)
-        self._schedules.announced({key: seq for key, seq, _ in rows})
+        self._store.feed.append(rows)
+        self._store.schedules.announced({key: seq for key, seq, _ in rows})
 
     def _unregister(self, drafts: Sequence[_Draft], token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""
@@ -255,7 +235,7 @@ class Rebuilder:
         for draft in drafts:
             if gone := _obsolete(draft):
                 obsolete[draft.work.key] = gone
-        self._references.unregister(obsolete, token)
+        self._store.references.unregister(obsolete, token)
 
 
 def _seconds_since_notified(published: Sequence[Work], now: datetime) -> dict[str, list[float]]:

@@ -16,8 +16,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import Programme, resolve_programme
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
+from schedules_pipeline.publishing.ports import PublishingStore
 
 Programmes = Mapping[Pid, Programme]
 
@@ -50,16 +49,10 @@ class ProgrammeResolver:
     """For one batch, and not for keeping: it remembers items as they were when the batch read them."""
 
     def __init__(
-        self,
-        copies: CopyStore,
-        references: ReferenceIndex,
-        follower: CatalogueFollower,
-        token: int,
-        refresh_cause: Cause | None,
+        self, store: PublishingStore, follower: CatalogueFollower, token: int, refresh_cause: Cause | None
     ) -> None:
         """``refresh_cause``: compare every copy that is used with its source first; None to trust them."""
-        self._copies = copies
-        self._references = references
+        self._store = store
         self._follower = follower
         self._token = token
         self._refresh_cause = refresh_cause
@@ -82,7 +75,7 @@ class ProgrammeResolver:
         fresh = {key: entries for key, n in batch.items() if (entries := n.unregistered(self._programmes))}
         if not fresh:
             return False
-        self._references.register(fresh, self._token)
+        self._store.references.register(fresh, self._token)
         for key in fresh:
             batch[key].all_registered()
         pids = {entry.pid for entries in fresh.values() for entry in entries}
@@ -125,7 +118,7 @@ class ProgrammeResolver:
         for _ in range(MAXIMUM_ANCESTORS + 1):
             if not pids:
                 return
-            found = self._copies.read(list(pids))
+            found = self._store.copies.read(list(pids))
             parents = set()
             for pid in pids:
                 item = self._items[pid] = self._parse(pid, found.get(pid))

@@ -26,10 +26,11 @@ from fakes.reports import (
 from fakes.schedules import FakeScheduleStore, FakeVersionStore
 from fakes.upstream import FakeLegacyKeyspace, FakeQueue, FakeScheduleSource
 from fakes.work import FakeDeliveryHeartbeats, FakePublisherPresence, FakeWorkQueue
-from schedules_pipeline.composition import Pipeline, Rules, Store, Upstreams
+from schedules_pipeline.composition import Pipeline, Policies, Store, Timing, Upstreams
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
+from schedules_pipeline.publishing.policy import PublishingPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,11 @@ def pipeline_over(
         upstreams.as_upstreams(),
         calendar,
         clock,
-        Rules(horizon=horizon, kept_for=kept_for, purge_settles_for=timedelta(seconds=60)),
-        wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),
-        beating=lambda beat: nullcontext(),
+        Policies(
+            PublishingPolicy(horizon=horizon), kept_for=kept_for, purge_settles_for=timedelta(seconds=60)
+        ),
+        Timing(
+            wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),
+            keep_alive=lambda _: nullcontext(),
+        ),
     )

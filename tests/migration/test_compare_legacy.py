@@ -8,7 +8,7 @@ import orjson
 import pytest
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
 
-from schedules_pipeline.composition import Pipeline, Rules
+from schedules_pipeline.composition import Pipeline, Policies
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -32,7 +32,7 @@ class Stage:
             self.upstreams.as_upstreams(),
             calendar,
             self.clock,
-            Rules(intended_differences=intended),
+            Policies(intended_differences=intended),
         )
         self.publish("2026-03-28T12:00:00Z")
 

@@ -46,7 +46,7 @@ def test_what_is_registered_later_is_asked_for_later(monkeypatch: pytest.MonkeyP
             self.follow({_BRAND: Cause("event 1", Origin.CATALOGUE, _BRAND, clock())})
 
     monkeypatch.setattr(CatalogueFollower, "insert_if_absent", plant_while_the_brand_arrives)
-    resolver = ProgrammeResolver(store.copies, store.references, follower, 1, None)
+    resolver = ProgrammeResolver(store.as_store(), follower, 1, None)
 
     programmes = resolver.resolve({_FIRST: _needs(_EPISODE), _SECOND: _needs(_OTHER)})
 

@@ -21,13 +21,14 @@ from redis import Redis
 from demo.sample import make_sample
 from demo.servers import RedisServer
 from demo.traffic import Traffic
-from schedules_pipeline.composition import Pipeline, Rules
+from schedules_pipeline.composition import Pipeline, Policies
 from schedules_pipeline.connections import redis_store
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, read_history
+from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
@@ -63,7 +64,11 @@ def _pipeline(url: str, keyspace: str, upstreams: FakeUpstreams) -> Pipeline:
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
     # Nothing is refused here: what a refusal leaves depends on history, as it should.
     return Pipeline(
-        redis_store(link, keyspace), mixed, calendar, lambda: datetime.now(UTC), Rules(smallest_share=0.0)
+        redis_store(link, keyspace),
+        mixed,
+        calendar,
+        lambda: datetime.now(UTC),
+        Policies(PublishingPolicy(smallest_share=0.0)),
     )
 
 

@@ -89,7 +89,10 @@ MUTANTS = (
         "marks before counting the source change",
         "first document",
         _swapped(
-            ScheduleIntake, "_handle", "self._schedules.count_source_change(keys)", "self._work.mark(marks)"
+            ScheduleIntake,
+            "_handle",
+            "self._store.schedules.count_source_change(keys)",
+            "self._store.work.mark(marks)",
         ),
     ),
     Mutant(
@@ -100,7 +103,9 @@ MUTANTS = (
     Mutant(
         "registers nothing",
         "item changes",
-        _rewritten(ProgrammeResolver, "_register", ("self._references.register(fresh, self._token)", "pass")),
+        _rewritten(
+            ProgrammeResolver, "_register", ("self._store.references.register(fresh, self._token)", "pass")
+        ),
     ),
     Mutant(
         "marks before storing",
@@ -119,7 +124,7 @@ MUTANTS = (
             CatalogueFollower,
             "follow",
             "marked = self._propagate({pid: causes[pid] for pid in owed})",
-            "self._copies.settle({pid: begun[pid].token for pid in owed})",
+            "self._store.copies.settle({pid: begun[pid].token for pid in owed})",
         ),
     ),
     Mutant(
@@ -139,7 +144,7 @@ MUTANTS = (
             "_build",
             (
                 "try:\n        with",
-                "self._work.release(claim, [work.key for work in claim.work])\n    try:\n        with",
+                "self._store.work.release(claim, [work.key for work in claim.work])\n    try:\n        with",
             ),
         ),
     ),
@@ -273,7 +278,7 @@ MUTANTS = (
     Mutant(
         "takes in what is past the horizon",
         "schedule passes the horizon",
-        _rewritten(Rebuilder, "_fetch", ("if self._horizon.keeps(key.date, now)", "")),
+        _rewritten(Rebuilder, "_fetch", ("if self._policy.horizon.keeps(key.date, now)", "")),
     ),
     Mutant(
         "expires without saying that the source has changed",
