@@ -40,7 +40,7 @@ from demo.provision import REFERENCES_TABLE, provision_references
 from demo.sample import Document, derive_pid
 from demo.upstream import CATALOGUE_PREFIX
 from schedules_pipeline.composition import Pipeline, Store
-from schedules_pipeline.connections import redis_store, with_index_elsewhere
+from schedules_pipeline.connections import redis_store, with_external_index
 from schedules_pipeline.documents.accepted_schedule import parse_accepted
 from schedules_pipeline.domain.dependencies import Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -126,7 +126,7 @@ class _Contest:
         if home == "Redis":
             return store
         index = DynamoReferenceIndex(self._client, REFERENCES_TABLE, keyspace)
-        return with_index_elsewhere(store, self._link, keyspace, index)
+        return with_external_index(store, self._link, keyspace, index)
 
     def _read_entries(self) -> dict[ScheduleKey, frozenset[Entry]]:
         """What the committed states depend on."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import printable, shorten
-from schedules_pipeline.health.incidents import AlarmName, Episode
+from schedules_pipeline.health.incidents import AlarmName, Incident
 from schedules_pipeline.health.ports.incidents import IncidentStore
 from schedules_pipeline.migration.ports.comparisons import Comparison, ComparisonStore, Verdict
 from schedules_pipeline.publishing.ports.feed import ChangeFeed
@@ -68,10 +68,10 @@ class Narrator:
         return len(entries)
 
     def _tell_alarms(self) -> None:
-        for episode in self._alarms.episodes():
-            if episode.is_open != (episode.name in self._open):
-                self._open ^= {episode.name}
-                self._print(printable(describe_alarm(episode, self._clock())))
+        for incident in self._alarms.latest():
+            if incident.is_open != (incident.name in self._open):
+                self._open ^= {incident.name}
+                self._print(printable(describe_alarm(incident, self._clock())))
 
     def _take(self, change: Change) -> None:
         overtaken = self._waiting.pop(change.key, None)
@@ -107,10 +107,10 @@ def describe(change: Change, outcome: str) -> str:
     return f"{clock_time(change.published_at)}  published  {name:<44}  {why:<62}  {outcome}"
 
 
-def describe_alarm(episode: Episode, now: datetime) -> str:
+def describe_alarm(incident: Incident, now: datetime) -> str:
     """One line for an alarm that was raised, or is over, as it is told now: its condition came, or went, before."""
-    word = "alarm" if episode.is_open else "all clear"
-    return f"{clock_time(now)}  {word:<9}  {episode.name}: {episode.summary}"
+    word = "alarm" if incident.is_open else "all clear"
+    return f"{clock_time(now)}  {word:<9}  {incident.name}: {incident.summary}"
 
 
 def describe_verdict(comparison: Comparison) -> str:

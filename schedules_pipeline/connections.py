@@ -22,16 +22,16 @@ from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.settings import Settings
-from schedules_pipeline.store.beside_index import (
-    CopyStoreBesideIndex,
-    IndexElsewhere,
-    TokenCheckedReferenceIndex,
-)
 from schedules_pipeline.store.coldstart import RedisColdstartStore
 from schedules_pipeline.store.comparisons import RedisComparisonStore
 from schedules_pipeline.store.copies import RedisCopyStore
 from schedules_pipeline.store.counters import RedisCounterStore
 from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
+from schedules_pipeline.store.external_index import (
+    CopyStoreWithExternalIndex,
+    ExternalReferenceIndex,
+    TokenCheckedReferenceIndex,
+)
 from schedules_pipeline.store.failing_checks import RedisFailingCheckStore
 from schedules_pipeline.store.feed import RedisChangeFeed
 from schedules_pipeline.store.heartbeats import RedisDeliveryHeartbeats
@@ -98,9 +98,9 @@ def report_shelf(settings: Settings, dagster_storage: str) -> ReportStore:
     return ReportFiles(Path(directory), "parity", settings.reports_kept)
 
 
-def with_index_elsewhere(store: Store, link: RedisLink, keyspace: str, index: IndexElsewhere) -> Store:
+def with_external_index(store: Store, link: RedisLink, keyspace: str, index: ExternalReferenceIndex) -> Store:
     """The same store with its back-references in another home, and the steps apart that need both."""
-    copies = CopyStoreBesideIndex(link, Keys(keyspace), index)
+    copies = CopyStoreWithExternalIndex(link, Keys(keyspace), index)
     return replace(store, copies=copies, references=TokenCheckedReferenceIndex(index, copies))
 
 
@@ -117,7 +117,7 @@ def _store(settings: Settings, link: RedisLink) -> Store:
         return store
     client = dynamodb_client(settings.aws_region, settings.aws_endpoint_url)
     index = DynamoReferenceIndex(client, settings.references_table, settings.keyspace)
-    return with_index_elsewhere(store, link, settings.keyspace, index)
+    return with_external_index(store, link, settings.keyspace, index)
 
 
 def calendar_from(settings: Settings) -> BroadcastCalendar:

@@ -105,7 +105,7 @@ class RecordPruner:
             problem = f"{type(error).__name__}: {error}"[:500]
             raise
         finally:
-            self._pipeline.store.passes.note(
+            self._pipeline.store.passes.record(
                 PassReport(
                     PassName.RETENTION, began_at, self._pipeline.clock(), pruned.counts(), problem=problem
                 )

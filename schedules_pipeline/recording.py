@@ -120,7 +120,7 @@ class Recorder:
 
         Compares with what this recorder recorded before; a new one records all that there is.
         """
-        rejected, set_aside = self._pipeline.store.rejections.all(), self._pipeline.store.work.set_aside()
+        rejected, set_aside = self._pipeline.store.rejections.all(), self._pipeline.store.work.quarantined()
         changed = _changed(self._rejected, rejected)
         self._tell(event for subject in changed for event in self._rejection(subject, rejected.get(subject)))
         aside = [key for key in _changed(self._set_aside, set_aside) if self._is_partitioned(key)]
@@ -192,7 +192,7 @@ class Recorder:
         for event in events:
             self._log_event(event)
         outcomes, self._outcomes = self._outcomes, {}
-        self._pipeline.store.failing_checks.note(outcomes)
+        self._pipeline.store.failing_checks.record(outcomes)
 
     def _partitioned(self, changes: Iterable[Change]) -> list[Change]:
         return [change for change in changes if self._is_partitioned(change.key)]

@@ -62,7 +62,7 @@ def test_slots_that_move_while_changes_arrive_lose_nothing(cluster: Cluster) -> 
     assert contents(observer, keys) == contents(scratch, keys)
     assert_announced_once(observer)
     assert find_missing_entries(observer.store, keys, [Pid(pid) for pid in sample.catalogue]) == []
-    assert observer.store.work.set_aside() == {}
+    assert observer.store.work.quarantined() == {}
 
 
 def _go_round(cluster: Cluster, slots: Sequence[int], workers: Workers) -> None:

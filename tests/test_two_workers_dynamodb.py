@@ -25,7 +25,7 @@ from workers import (
 
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.connections import with_index_elsewhere
+from schedules_pipeline.connections import with_external_index
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
@@ -47,7 +47,7 @@ def server(redis_server: RedisServer, redis_client: Redis) -> Server:
 def _pipeline(server: Server, table: Table, keyspace: str, source: FakeUpstreams) -> Pipeline:
     near = pipeline_on(server, keyspace, source)
     index = DynamoReferenceIndex(*table, keyspace)
-    store = with_index_elsewhere(near.store, server.link(), keyspace, index)
+    store = with_external_index(near.store, server.link(), keyspace, index)
     return Pipeline(store, near.upstreams, near.calendar, near.clock)
 
 

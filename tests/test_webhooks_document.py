@@ -60,7 +60,7 @@ def test_the_snippet_verifies_while_secrets_are_exchanged(stage: PushStage, is_o
     lease = stage.store.subscriptions.seize(HOOK, stage.clock(), LEASE_FOR)
     assert lease is not None
     rotated = lease.standing.subscription.rotated(stage.clock())
-    stage.store.subscriptions.keep(lease, lease.standing.progress, stage.clock(), rotated)
+    stage.store.subscriptions.save(lease, lease.standing.progress, stage.clock(), rotated)
 
     stage.push()
 

@@ -39,7 +39,7 @@ def catalogue_copies(
     cause = Cause(context.run_id, Origin.OPERATOR, "catalogue copies", pipeline.clock())
     held, marked = 0, 0
     changed: Counter[Kind] = Counter()
-    for pids in pipeline.store.copies.held():
+    for pids in pipeline.store.copies.stored_pids():
         followed = pipeline.follower.follow(dict.fromkeys(pids, cause))
         held += len(pids)
         marked += followed.schedules_marked

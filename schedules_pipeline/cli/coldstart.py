@@ -105,7 +105,7 @@ def abandon(session: Session, reason: str, yes: bool, as_json: bool) -> None:
         print_json({"abandoned": latest.id})
     else:
         say("abandoned; the intake goes on")
-        if latest.request.purge and latest.is_settled:
+        if latest.request.purge and latest.is_confirmed:
             say(
                 "The queues were purged for it: `schedules-pipeline reconcile --all` finds what they had to tell."
             )

@@ -28,7 +28,7 @@ def command() -> None:
 @pass_session
 def list_(session: Session, as_json: bool) -> None:
     """List what is set aside, with the last reason."""
-    aside = dict(sorted(session.pipeline.store.work.set_aside().items()))
+    aside = dict(sorted(session.pipeline.store.work.quarantined().items()))
     if as_json:
         print_json({"set_aside": [_fields(key, reason) for key, reason in aside.items()]})
     elif aside:
@@ -43,8 +43,8 @@ def list_(session: Session, as_json: bool) -> None:
 @pass_session
 def show(session: Session, key: ScheduleKey, as_json: bool) -> None:
     """Show the reason of one, and whether it is about to be built again."""
-    reason = _chosen(session.pipeline.store.work.set_aside(), (key,))[key]
-    is_released = key in session.pipeline.store.work.unsettled([key])
+    reason = _chosen(session.pipeline.store.work.quarantined(), (key,))[key]
+    is_released = key in session.pipeline.store.work.unfinished([key])
     if as_json:
         print_json({**_fields(key, reason), "is_released": is_released})
         return
@@ -65,7 +65,7 @@ def release(session: Session, keys: tuple[ScheduleKey, ...], everything: bool, a
     """Have some built again: they are marked anew, and leave the list when a build succeeds."""
     if bool(keys) == everything:
         raise click.UsageError("name schedules as SID/DATE, or say --all")
-    aside = session.pipeline.store.work.set_aside()
+    aside = session.pipeline.store.work.quarantined()
     chosen = list(aside if everything else _chosen(aside, keys))
     session.pipeline.store.work.mark(_marks(session, chosen))
     if as_json:

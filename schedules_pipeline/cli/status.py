@@ -126,22 +126,22 @@ def _backlog(pipeline: Pipeline, now: datetime) -> Section:
     backlog = pipeline.store.work.backlog()
     oldest = None if backlog.oldest_due_at is None else now - backlog.oldest_due_at
     wrong = []
-    if backlog.set_aside:
+    if backlog.quarantined:
         wrong.append(
-            f"{counted(backlog.set_aside, 'schedule')} set aside: `schedules-pipeline set-aside list`"
+            f"{counted(backlog.quarantined, 'schedule')} set aside: `schedules-pipeline set-aside list`"
         )
     if oldest is not None and oldest > _LATE:
         wrong.append(f"what is dirty longest was due {duration(oldest)} ago")
     late = f", the oldest due {duration(oldest)} ago" if oldest is not None and oldest > timedelta(0) else ""
     line = (
-        f"{backlog.dirty:,} dirty{late}; {backlog.in_progress:,} in progress, "
-        f"{backlog.waiting:,} waiting, {backlog.set_aside:,} set aside"
+        f"{backlog.pending:,} dirty{late}; {backlog.in_progress:,} in progress, "
+        f"{backlog.waiting:,} waiting, {backlog.quarantined:,} set aside"
     )
     fields = {
-        "dirty": backlog.dirty,
+        "dirty": backlog.pending,
         "in_progress": backlog.in_progress,
         "waiting": backlog.waiting,
-        "set_aside": backlog.set_aside,
+        "set_aside": backlog.quarantined,
         "oldest_due_at": backlog.oldest_due_at,
     }
     return Section(fields, (line,), tuple(wrong))
@@ -275,8 +275,8 @@ def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
 
 def _alarms(pipeline: Pipeline, now: datetime) -> Section:
     """What the watch has told of and has not seen end. It looks by itself, every minute or so."""
-    raised = [episode for episode in pipeline.store.incidents.episodes() if episode.is_open]
-    undelivered = pipeline.store.incidents.undelivered()
+    raised = [incident for incident in pipeline.store.incidents.latest() if incident.is_open]
+    undelivered = pipeline.store.incidents.count_undelivered()
     fields = {
         "undelivered": undelivered,
         "open": [

@@ -46,7 +46,7 @@ def upkeep_of(delivery: Delivery) -> Callable[[], None]:
     def keep_everything_up() -> None:
         delivery.switched.refresh()
         keep_up(delivery.admission, delivery.store.partners, delivery.clock)
-        delivery.store.heartbeats.beat(DeliveryProcess.DELIVERY, delivery.clock())
+        delivery.store.heartbeats.record(DeliveryProcess.DELIVERY, delivery.clock())
 
     return keep_everything_up
 

@@ -149,8 +149,8 @@ def _publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator
     """Work that is due and not done: nobody is there, or somebody is too slow; and whatever is late by now."""
     backlog = facts.backlog
     overdue = now - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
-    numbers = {"dirty": backlog.dirty, "in progress": backlog.in_progress, "waiting": backlog.waiting}
-    due = f"{_count(backlog.dirty, 'schedule')} to be built, the first due for {_duration(overdue)}"
+    numbers = {"dirty": backlog.pending, "in progress": backlog.in_progress, "waiting": backlog.waiting}
+    due = f"{_count(backlog.pending, 'schedule')} to be built, the first due for {_duration(overdue)}"
     if facts.publisher in ("", BOOKED):
         if overdue > _PUBLISHER_MISSED_AFTER:
             yield Condition(

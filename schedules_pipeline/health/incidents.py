@@ -1,11 +1,11 @@
 """Alarms: what there can be an alarm about, and when somebody is told that one began or is over.
 
-Belongs here: conditions, episodes, notices, and the rule that leads from one to the next. Does not belong here:
+Belongs here: conditions, incidents, notices, and the rule that leads from one to the next. Does not belong here:
 what makes a condition true (``workflows/alarm_conditions.py``), and how a notice reaches anybody.
 
-A *condition* is what one look finds. An *episode* is the time for which it lasts: first *suspected*, until it has
+A *condition* is what one look finds. An *incident* is the time for which it lasts: first *suspected*, until it has
 lasted as long as the condition's patience; then *raised*, which is told once; and *over* when the condition has
-been gone for long enough, which is told once, if the episode was ever raised.
+been gone for long enough, which is told once, if the incident was ever raised.
 """
 
 from collections.abc import Iterable, Mapping
@@ -77,7 +77,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class Incident:
     """The latest time for which a condition lasted, or lasts. ``revision`` grows with every change of what is
     kept under the alarm's name, so that of two watchers that saw the same only one changes it.
     ``absent_since``: when it was first not found any more.
@@ -117,34 +117,35 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """An episode takes the place of what was there at its revision before; with it goes a notice, or none."""
+class IncidentChange:
+    """An incident takes the place of what was there at its revision before; with it goes a notice, or none."""
 
-    episode: Episode
+    incident: Incident
     notice: Notice | None = None
 
 
-def plan_turns(
-    known: Iterable[Episode], found: Findings, now: datetime, clear_after: timedelta
-) -> list[Turn]:
-    """How the episodes go on after a look. What could not be decided stays as it is."""
-    episodes = {episode.name: episode for episode in known}
+def plan_changes(
+    known: Iterable[Incident], found: Findings, now: datetime, clear_after: timedelta
+) -> list[IncidentChange]:
+    """How the incidents go on after a look. What could not be decided stays as it is."""
+    incidents = {incident.name: incident for incident in known}
     conditions = {condition.name: condition for condition in found.conditions}
-    turns = [_go_on(episodes.get(name), condition, now) for name, condition in conditions.items()]
-    turns += [
-        _fade(episode, now, clear_after) for episode in _absent(episodes, conditions.keys() | found.undecided)
+    changes = [_go_on(incidents.get(name), condition, now) for name, condition in conditions.items()]
+    changes += [
+        _fade(incident, now, clear_after)
+        for incident in _absent(incidents, conditions.keys() | found.undecided)
     ]
-    return [turn for turn in turns if turn.episode != episodes.get(turn.episode.name)]
+    return [change for change in changes if change.incident != incidents.get(change.incident.name)]
 
 
-def _absent(episodes: Mapping[AlarmName, Episode], excused: AbstractSet[AlarmName]) -> list[Episode]:
-    return [e for name, e in episodes.items() if name not in excused and e.state is not State.OVER]
+def _absent(incidents: Mapping[AlarmName, Incident], excused: AbstractSet[AlarmName]) -> list[Incident]:
+    return [e for name, e in incidents.items() if name not in excused and e.state is not State.OVER]
 
 
-def begin_episode(condition: Condition, now: datetime, revision: int = 1) -> Turn:
+def begin_incident(condition: Condition, now: datetime, revision: int = 1) -> IncidentChange:
     """The condition has just been found."""
     is_raised = condition.patience <= timedelta(0)
-    episode = Episode(
+    incident = Incident(
         condition.name,
         State.RAISED if is_raised else State.SUSPECTED,
         condition.severity,
@@ -153,7 +154,7 @@ def begin_episode(condition: Condition, now: datetime, revision: int = 1) -> Tur
         revision,
         condition.details,
     )
-    return Turn(episode, _notice(episode, Phase.RAISED, now) if is_raised else None)
+    return IncidentChange(incident, _notice(incident, Phase.RAISED, now) if is_raised else None)
 
 
 def as_cleared(raised: Notice, now: datetime) -> Notice:
@@ -163,10 +164,10 @@ def as_cleared(raised: Notice, now: datetime) -> Notice:
     )
 
 
-def _go_on(known: Episode | None, condition: Condition, now: datetime) -> Turn:
-    """The condition is there: an episode begins, goes on, or has lasted long enough to be told of."""
+def _go_on(known: Incident | None, condition: Condition, now: datetime) -> IncidentChange:
+    """The condition is there: an incident begins, goes on, or has lasted long enough to be told of."""
     if known is None or known.state is State.OVER:
-        return begin_episode(condition, now, known.revision + 1 if known else 1)
+        return begin_incident(condition, now, known.revision + 1 if known else 1)
     told = replace(
         known,
         severity=condition.severity,
@@ -176,35 +177,35 @@ def _go_on(known: Episode | None, condition: Condition, now: datetime) -> Turn:
     )
     if known.state is State.SUSPECTED and now - known.since >= condition.patience:
         raised = _next(replace(told, state=State.RAISED))
-        return Turn(raised, _notice(raised, Phase.RAISED, now))
-    return Turn(known if told == known else _next(told))
+        return IncidentChange(raised, _notice(raised, Phase.RAISED, now))
+    return IncidentChange(known if told == known else _next(told))
 
 
-def _fade(episode: Episode, now: datetime, clear_after: timedelta) -> Turn:
+def _fade(incident: Incident, now: datetime, clear_after: timedelta) -> IncidentChange:
     """The condition is gone: a suspicion ends at once, an alarm when it has been gone for long enough."""
-    absent_since = episode.absent_since or now
-    gone = _next(replace(episode, absent_since=absent_since))
-    if episode.state is State.SUSPECTED:
-        return Turn(replace(gone, state=State.OVER))
+    absent_since = incident.absent_since or now
+    gone = _next(replace(incident, absent_since=absent_since))
+    if incident.state is State.SUSPECTED:
+        return IncidentChange(replace(gone, state=State.OVER))
     if now - absent_since >= clear_after:
-        return Turn(replace(gone, state=State.OVER), _notice(gone, Phase.CLEARED, now))
-    return Turn(episode if episode.absent_since else gone)
+        return IncidentChange(replace(gone, state=State.OVER), _notice(gone, Phase.CLEARED, now))
+    return IncidentChange(incident if incident.absent_since else gone)
 
 
-def _next(episode: Episode) -> Episode:
-    return replace(episode, revision=episode.revision + 1)
+def _next(incident: Incident) -> Incident:
+    return replace(incident, revision=incident.revision + 1)
 
 
-def _notice(episode: Episode, phase: Phase, now: datetime) -> Notice:
+def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
     return Notice(
-        _notice_id(episode.name, episode.since, phase),
-        episode.name,
+        _notice_id(incident.name, incident.since, phase),
+        incident.name,
         phase,
-        episode.severity,
-        episode.summary,
-        episode.since,
+        incident.severity,
+        incident.summary,
+        incident.since,
         now,
-        episode.details,
+        incident.details,
     )
 
 

@@ -53,7 +53,7 @@ class NotedQueue:
         messages = self._queue.receive(wait_seconds)
         # A poll that does not wait asks only some of the servers of a queue: its silence proves nothing.
         if messages or wait_seconds > 0:
-            self._notes.polled(self._name, began_at, min((m.sent_at for m in messages), default=None))
+            self._notes.record_poll(self._name, began_at, min((m.sent_at for m in messages), default=None))
         return messages
 
     def delete(self, messages: Sequence[Message]) -> None:

@@ -78,7 +78,7 @@ def _store_answers(pipeline: Pipeline) -> None:
 
 
 def _keyspace_is_filled(pipeline: Pipeline) -> None:
-    if pipeline.store.feed.known() == 0:
+    if pipeline.store.feed.count_schedules() == 0:
         raise ServiceError("our keyspace is empty: nothing has been published; a coldstart fills it")
     if pipeline.store.coldstarts.epoch() is None:
         raise ServiceError("our keyspace is not whole: no coldstart has finished in it yet")

@@ -1,7 +1,7 @@
 """The watch: looks at everything, finds what is wrong, and has somebody told of what began and what is over.
 
 Alarms are found by looking, never sent by what failed: what failed may be dead. One look gathers, decides by
-pure rules, and books every notice in the same step as the episode that it tells of; then it delivers what is
+pure rules, and books every notice in the same step as the incident that it tells of; then it delivers what is
 booked, by itself or from an earlier look. So a death at any point loses no notice, and two watchers send none
 twice, unless one dies between sending a notice and saying so; then it comes again under the same id.
 
@@ -20,14 +20,14 @@ from schedules_pipeline.health.conditions import Facts, FailedRun, QueueFacts, T
 from schedules_pipeline.health.incidents import (
     AlarmName,
     Condition,
-    Episode,
     Findings,
+    Incident,
     Notice,
     Phase,
     Severity,
     as_cleared,
-    begin_episode,
-    plan_turns,
+    begin_incident,
+    plan_changes,
 )
 from schedules_pipeline.health.ports.failing_checks import FailingCheckStore
 from schedules_pipeline.health.ports.incidents import IncidentStore, Notifier
@@ -78,7 +78,7 @@ class WatchReport:
     ``problem``: why those failed, "" if none did.
     """
 
-    open: tuple[Episode, ...] = ()
+    open: tuple[Incident, ...] = ()
     raised: tuple[Notice, ...] = ()
     cleared: tuple[Notice, ...] = ()
     sent: int = 0
@@ -146,12 +146,12 @@ class Watch:
         notices = self._turn(found, now)
         sent, failures = self._deliver()
         return WatchReport(
-            open=tuple(episode for episode in self._book.episodes() if episode.is_open),
+            open=tuple(incident for incident in self._book.latest() if incident.is_open),
             raised=tuple(notice for notice in notices if notice.phase is Phase.RAISED),
             cleared=tuple(notice for notice in notices if notice.phase is Phase.CLEARED),
             sent=sent,
             failed=len(failures),
-            undelivered=self._book.undelivered(),
+            undelivered=self._book.count_undelivered(),
             problem="; ".join(failures),
         )
 
@@ -165,7 +165,7 @@ class Watch:
             backlog=watched.work.backlog(),
             publisher=watched.presence.name(),
             pending_since=watched.work.pending_since(),
-            set_aside=watched.work.set_aside(),
+            set_aside=watched.work.quarantined(),
             rejected=watched.rejected.all(),
             comparisons=watched.comparisons.all(),
             failing_checks=watched.failing_checks.all(),
@@ -190,10 +190,10 @@ class Watch:
 
     def _turn(self, found: Findings, now: datetime) -> list[Notice]:
         """Carry the plan out; what another watcher has turned meanwhile is left to it."""
-        turns = plan_turns(self._book.episodes(), found, now, self._clear_after)
+        changes = plan_changes(self._book.latest(), found, now, self._clear_after)
         channels = tuple(notifier.channel for notifier in self._notifiers)
-        done = [turn for turn in turns if self._book.turn(turn, channels)]
-        return [turn.notice for turn in done if turn.notice is not None]
+        done = [change for change in changes if self._book.change(change, channels)]
+        return [change.notice for change in done if change.notice is not None]
 
     def _deliver(self) -> tuple[int, list[str]]:
         """Send what is booked, now or earlier; answers with how many were taken, and who failed and why."""
@@ -217,7 +217,7 @@ class Watch:
             except Exception as error:  # noqa: BLE001 - a defect in one channel must not silence the others
                 # Without its text: only errors of ours are known to hold no secret.
                 return sent, type(error).__name__
-            self._book.delivered(notifier.channel, notice)
+            self._book.confirm_delivered(notifier.channel, notice)
         return _MOST_DELIVERIES, ""
 
 
@@ -235,7 +235,7 @@ class _StoreLoss:
     def tell(self, error: ServiceError) -> None:
         now = self._clock()
         condition = Condition(AlarmName.STORE_UNREACHABLE, Severity.ERROR, f"nothing can be done: {error}")
-        self._notice = self._notice or begin_episode(condition, now).notice
+        self._notice = self._notice or begin_incident(condition, now).notice
         if self._notice:
             untold = [notifier for notifier in self._notifiers if notifier.channel not in self._told]
             self._told |= _send(untold, self._notice)

@@ -123,7 +123,7 @@ class Coldstarter:
         return leads
 
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
-        if not coldstart.is_settled:
+        if not coldstart.is_confirmed:
             self._settle_or_reject(coldstart)
             return
         if coldstart.request.purge:
@@ -131,7 +131,7 @@ class Coldstarter:
             self._outdate_readers(coldstart, worker)
             self._compare_copies(coldstart, worker)
         # Those of which nothing is shown too: somebody may be about to publish what the source has removed since.
-        held = self._within_horizon(key for keys in self._schedules.held() for key in keys)
+        held = self._within_horizon(key for keys in self._schedules.stored_keys() for key in keys)
         shards = plan_shards(self._listed() | self._shown() | held, self._shards)
         self._book.list_work(coldstart.id, shards, self._clock())
 
@@ -141,7 +141,7 @@ class Coldstarter:
         if loss and not coldstart.request.even_if_fewer:
             self._end(coldstart, Stage.REJECTED, loss)
         else:
-            self._book.settle(coldstart.id)
+            self._book.confirm(coldstart.id)
 
     def _listed(self) -> set[ScheduleKey]:
         return self._within_horizon(self._source.list_keys())
@@ -164,20 +164,20 @@ class Coldstarter:
             self._lead(coldstart, worker)
 
     def _outdate_readers(self, coldstart: Coldstart, worker: str) -> None:
-        for pids in self._copies.tracked():
+        for pids in self._copies.tracked_pids():
             self._copies.invalidate_tokens(pids)
             self._lead(coldstart, worker)
 
     def _compare_copies(self, coldstart: Coldstart, worker: str) -> None:
         cause = self._cause(coldstart, worker)
-        for pids in self._copies.held():
+        for pids in self._copies.stored_pids():
             self._follower.follow(dict.fromkeys(pids, cause))
             self._lead(coldstart, worker)
 
     # Build
 
     def _build_next(self, coldstart: Coldstart, worker: str, shard: int) -> None:
-        keys = self._book.take(coldstart.id, shard, BATCH_SIZE, self._clock())
+        keys = self._book.next_keys(coldstart.id, shard, BATCH_SIZE, self._clock())
         if not keys:
             self._end(coldstart, Stage.FINISHED)
             return
@@ -185,7 +185,7 @@ class Coldstarter:
         batch = self._publisher.rebuild_from_sources(keys, self._cause(coldstart, worker))
         # What failed waits in the work queue, where the publishers go on trying.
         counts = {"published": batch.count(Outcome.PUBLISHED), "failed": len(batch.failed)}
-        self._book.built(coldstart.id, keys, counts)
+        self._book.record_built(coldstart.id, keys, counts)
 
     def _end(self, coldstart: Coldstart, stage: Stage, problem: str = "") -> bool:
         now = self._clock()
@@ -196,7 +196,7 @@ class Coldstarter:
         ended = self._book.latest() or coldstart
         counts = {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
         began_at = coldstart.request.requested_at
-        self._passes.note(PassReport(PassName.COLDSTART, began_at, now, counts, problem))
+        self._passes.record(PassReport(PassName.COLDSTART, began_at, now, counts, problem))
         return True
 
     def _cause(self, coldstart: Coldstart, worker: str) -> Cause:

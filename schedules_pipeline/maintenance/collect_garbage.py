@@ -112,7 +112,7 @@ class GarbageCollector:
         """Every service of which there is anything: here, or in the source within the horizon."""
         now = self._clock()
         listed = {key.sid for key in self._source.list_keys() if self._horizon.keeps(key.date, now)}
-        return listed | {key.sid for keys in self._schedules.held() for key in keys}
+        return listed | {key.sid for keys in self._schedules.stored_keys() for key in keys}
 
     def _collect(self, counts: Counts, say: Say) -> str:
         now = self._clock()
@@ -135,8 +135,8 @@ class GarbageCollector:
 
     def _plan(self, now: datetime) -> _Plan:
         plan = _Plan()
-        for keys in self._schedules.held():
-            unsettled = self._work.unsettled(keys)
+        for keys in self._schedules.stored_keys():
+            unsettled = self._work.unfinished(keys)
             heads = self._feed.heads_of([key for key in keys if not self._horizon.keeps(key.date, now)])
             for key, state in self._schedules.read(keys).items():
                 plan.held[key] = _held(state)
@@ -200,12 +200,12 @@ class GarbageCollector:
         for pids in self._pids_known():
             collected = self._copies.collect(pids)
             copies += collected.copies
-            notes += collected.notes
+            notes += collected.absences
         return {"catalogue copies": copies, "notes of missing items": notes}
 
     def _pids_known(self) -> Iterable[Sequence[Pid]]:
-        yield from self._copies.held()
-        yield from self._copies.tracked()
+        yield from self._copies.stored_pids()
+        yield from self._copies.tracked_pids()
 
     # What operators look at
 

@@ -205,7 +205,7 @@ class DifferenceFinder:
         """Those of which something is about to change, or has changed while we looked."""
         states = self._schedules.read(keys)
         moved = {key for key, state in states.items() if state != stored[key].state}
-        return moved | self._work.unsettled(keys) | (self._work.set_aside().keys() & set(keys))
+        return moved | self._work.unfinished(keys) | (self._work.quarantined().keys() & set(keys))
 
 
 def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) -> frozenset[Part]:

@@ -52,7 +52,7 @@ class Protector:
 
     def look(self, remembered: ProtectionMemory, new_id: str) -> Verdict:
         """Look, and ask for a coldstart where one is wanted and none is open."""
-        found, waiting = self._book.beat(), self._queue.depth().waiting
+        found, waiting = self._book.record_heartbeat(), self._queue.depth().waiting
         verdict = judge(remembered, found, waiting, self._threshold)
         if found is not None and verdict.has_gone_back:
             # Before anything else: versions that partners have seen will be numbered again, with other content.

@@ -97,7 +97,7 @@ class Reconciler:
         """
         now = self._clock()
         everything = set(self._source.list_keys()) | self._feed.heads().keys()
-        everything.update(key for keys in self._schedules.held() for key in keys)
+        everything.update(key for keys in self._schedules.stored_keys() for key in keys)
         return sorted(
             (key for key in everything if share.has(key) and self._horizon.keeps(key.date, now)),
             key=lambda key: (key.date, key.sid),
@@ -140,10 +140,10 @@ class Reconciler:
         """Build them from their sources. Those that cannot be built are put back, and tried again by publishers."""
         for keys in _batches(list(differing)):
             cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self._clock())
-            self._distrust({key: differing[key] for key in keys if differing[key].is_hidden}, cause)
+            self._invalidate({key: differing[key] for key in keys if differing[key].is_hidden}, cause)
             self._publisher.rebuild_from_sources(keys, cause)
 
-    def _distrust(self, hidden: Differences, cause: Cause) -> None:
+    def _invalidate(self, hidden: Differences, cause: Cause) -> None:
         """Have the next commit of these publish, though the state says that all is well.
 
         First it is said that the source has changed, and they are claimed: if we die after a state has

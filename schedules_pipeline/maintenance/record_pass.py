@@ -26,8 +26,8 @@ def remember_pass(
     try:
         problem = work(counts)
     except Exception as error:
-        passes.note(PassReport(name, began_at, clock(), counts, f"{type(error).__name__}: {error}"))
+        passes.record(PassReport(name, began_at, clock(), counts, f"{type(error).__name__}: {error}"))
         raise
     report = PassReport(name, began_at, clock(), counts, problem)
-    passes.note(report)
+    passes.record(report)
     return report

@@ -62,7 +62,7 @@ class LegacyComparer:
             compared = self._compare(keys, heads, earlier)
             self._comparisons.keep(compared)
             news |= {key: c for key, c in compared.items() if _is_news(c, earlier.get(key))}
-        self._comparisons.note_compared_refresh(refreshed_at)
+        self._comparisons.record_compared_refresh(refreshed_at)
         return news
 
     def _compare(
@@ -74,7 +74,7 @@ class LegacyComparer:
         """Read the legacy documents first, and look last whether ours is about to move."""
         theirs = self._legacy.read(keys)
         ours = self._schedules.documents(keys)
-        unsettled = self._work.unsettled(keys)
+        unsettled = self._work.unfinished(keys)
         return {
             key: self._judge(
                 key,

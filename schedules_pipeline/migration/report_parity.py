@@ -44,12 +44,12 @@ class ParityReporter:
         began_at = self._clock()
         try:
             report = self.look()
-            self._trend.note(report.point)
+            self._trend.append(report.point)
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"[:500]
-            self._passes.note(PassReport(PassName.PARITY, began_at, self._clock(), problem=problem))
+            self._passes.record(PassReport(PassName.PARITY, began_at, self._clock(), problem=problem))
             raise
-        self._passes.note(PassReport(PassName.PARITY, began_at, self._clock(), _counts(report)))
+        self._passes.record(PassReport(PassName.PARITY, began_at, self._clock(), _counts(report)))
         return report
 
     def _gather(self) -> Evidence:

@@ -64,7 +64,7 @@ class ScheduleChecker:
         unknown = set(pids) - self._store.copies.read(pids).keys()
         lacking = self._store.references.missing(entries)
         rejections = self._store.rejections.find([str(key) for key in sources])
-        set_aside = self._store.work.set_aside()
+        set_aside = self._store.work.quarantined()
         return unreadable | {
             key: [
                 is_built(set_aside.get(key)),

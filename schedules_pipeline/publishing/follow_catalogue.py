@@ -18,7 +18,7 @@ from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
-from schedules_pipeline.publishing.ports.catalogue import Stored
+from schedules_pipeline.publishing.ports.catalogue import StoreResult
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
@@ -67,7 +67,7 @@ class CatalogueFollower:
         owed += [pid for pid in needed if pid not in stored and begun[pid].propagation_pending]
         causes = _with_changed_fields(causes, stored, values)
         marked = self._propagate({pid: causes[pid] for pid in owed})
-        self._store.copies.settle({pid: begun[pid].token for pid in owed})
+        self._store.copies.acknowledge({pid: begun[pid].token for pid in owed})
         changed = {pid: kinds[pid] for pid, result in stored.items() if result.changed}
         return FollowResult(
             unneeded=frozenset(causes) - frozenset(needed),
@@ -140,7 +140,7 @@ class CatalogueFollower:
 
 
 def _with_changed_fields(
-    causes: Mapping[Pid, Cause], stored: Mapping[Pid, Stored], values: Mapping[Pid, bytes]
+    causes: Mapping[Pid, Cause], stored: Mapping[Pid, StoreResult], values: Mapping[Pid, bytes]
 ) -> dict[Pid, Cause]:
     """Say in each cause what was different. Of a debt that somebody else left nothing is known."""
     told = dict(causes)

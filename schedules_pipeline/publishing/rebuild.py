@@ -227,7 +227,7 @@ class Rebuilder:
         """Append to the feed what it may lack, also what a worker that died left in an outbox."""
         rows = [(key, seq, row) for key, result in results.items() for seq, row in result.announcements]
         self._store.feed.append(rows)
-        self._store.schedules.announced({key: seq for key, seq, _ in rows})
+        self._store.schedules.confirm_announced({key: seq for key, seq, _ in rows})
 
     def _unregister(self, drafts: Sequence[_Draft], token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""

@@ -77,7 +77,7 @@ class SubscriptionAdmin:
             return None
         after = change(lease.standing)
         return (
-            after if self.store.subscriptions.keep(lease, after.progress, now, after.subscription) else None
+            after if self.store.subscriptions.save(lease, after.progress, now, after.subscription) else None
         )
 
     def _reject_overlap(self, subscription: Subscription) -> None:

@@ -43,13 +43,13 @@ class SubscriptionStore(Protocol):
 
     def one(self, name: str) -> Standing | None: ...
 
-    def take(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
+    def acquire(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
         """A new lease; None if another process holds one, or there is no such subscription."""
 
     def seize(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
         """A new lease even if another process holds one. For changes by operators."""
 
-    def keep(
+    def save(
         self, lease: Lease, progress: Progress, until: datetime, subscription: Subscription | None = None
     ) -> bool:
         """Write the progress, and the subscription if one is given; the lease then ends at ``until``.

@@ -92,7 +92,7 @@ class Pusher:
 
     def push(self, name: str, is_stopping: Callable[[], bool] = lambda: False) -> PushReport:
         """One turn at one subscription. Raises :class:`ServiceError` if the store does not answer."""
-        lease = self.store.subscriptions.take(name, self.clock(), LEASE_FOR)
+        lease = self.store.subscriptions.acquire(name, self.clock(), LEASE_FOR)
         if lease is None:
             return PushReport(name, PushOutcome.SKIPPED)
         turn = Turn(self.store.subscriptions, lease, self.clock, is_stopping)

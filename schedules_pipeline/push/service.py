@@ -65,7 +65,7 @@ class PushService:
             name = standing.subscription.name
             if self._is_free(name) and self._pusher.has_work(standing, extent):
                 self._turns[name] = self._pool.submit(self._pusher.push, name, self._stopping.is_set)
-        self._store.heartbeats.beat(DeliveryProcess.PUSHER, self._pusher.clock())
+        self._store.heartbeats.record(DeliveryProcess.PUSHER, self._pusher.clock())
         return extent
 
     def _is_free(self, name: str) -> bool:

@@ -71,6 +71,6 @@ class Turn:
         self._keep(progress, self.now)
 
     def _keep(self, progress: Progress, until: datetime) -> None:
-        if not self._store.keep(self._lease, progress, until):
+        if not self._store.save(self._lease, progress, until):
             raise LeaseLost
         self.progress, self._leased_until = progress, until

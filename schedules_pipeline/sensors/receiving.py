@@ -85,7 +85,7 @@ def _publisher_is_wanted(pipeline: Pipeline) -> bool:
     if store.presence.name():
         return False
     has_work = not store.work.backlog().is_empty or store.feed.unrecorded() > 0 or pipeline.comparer.is_due()
-    return has_work and store.presence.book("starting", _BOOKED_SECONDS)
+    return has_work and store.presence.reserve("starting", _BOOKED_SECONDS)
 
 
 def _run_request(total: IngestResult) -> dg.RunRequest:

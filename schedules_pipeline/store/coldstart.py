@@ -25,9 +25,9 @@ class RedisColdstartStore:
         self._key = keys.coldstart
         self._open, self._lead = link.script("open_coldstart"), link.script("lead_coldstart")
         self._list, self._begin = link.script("list_coldstart"), link.script("begin_coldstart")
-        self._take, self._built = link.script("take_coldstart"), link.script("built_coldstart")
-        self._settle = link.script("settle_coldstart")
-        self._end, self._beat = link.script("end_coldstart"), link.script("beat_epoch")
+        self._take, self._built = link.script("next_coldstart_keys"), link.script("record_built")
+        self._settle = link.script("confirm_coldstart")
+        self._end, self._beat = link.script("end_coldstart"), link.script("record_heartbeat")
         self._renew = link.script("renew_epoch")
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
@@ -41,7 +41,7 @@ class RedisColdstartStore:
         seconds = int(lease_for.total_seconds())
         return bool(self._run(self._lead, ("book", "leader"), coldstart_id, worker, now.isoformat(), seconds))
 
-    def settle(self, coldstart_id: str) -> None:
+    def confirm(self, coldstart_id: str) -> None:
         self._run(self._settle, ("book",), coldstart_id)
 
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
@@ -55,12 +55,12 @@ class RedisColdstartStore:
             self._run(self._list, ("book", "left"), coldstart_id, *pairs)
         self._run(self._begin, ("book", "left"), coldstart_id, now.isoformat())
 
-    def take(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
+    def next_keys(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
         places = (_PLACES * shard, _PLACES * (shard + 1))
         found = self._run(self._take, ("book", "left"), coldstart_id, *places, limit, now.isoformat())
         return [ScheduleKey.parse(key.decode()) for key in found]
 
-    def built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
+    def record_built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
         if keys:
             numbers = (counts.get("published", 0), counts.get("failed", 0))
             self._run(self._built, ("book", "left"), coldstart_id, *numbers, *map(str, keys))
@@ -85,7 +85,7 @@ class RedisColdstartStore:
     def renew_epoch(self, epoch_id: str) -> None:
         self._run(self._renew, ("epoch",), epoch_id)
 
-    def beat(self) -> Epoch | None:
+    def record_heartbeat(self) -> Epoch | None:
         found = self._run(self._beat, ("epoch",))
         return Epoch(found[0].decode(), found[1]) if found else None
 
@@ -103,7 +103,7 @@ def _coldstart(book: Mapping[str, str], left: int) -> Coldstart:
         id=book["id"],
         request=_REQUEST.validate_json(book["request"]),
         stage=stage,
-        is_settled="settled" in book,
+        is_confirmed="settled" in book,
         total=int(book.get("total", 0)),
         left=int(book.get("left", 0)) if stage.is_final else left,
         published=int(book.get("published", 0)),

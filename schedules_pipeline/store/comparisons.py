@@ -56,5 +56,5 @@ class RedisComparisonStore:
     def compared_refresh(self) -> str:
         return (self._link.call("GET", self._refresh) or b"").decode()
 
-    def note_compared_refresh(self, refreshed_at: str) -> None:
+    def record_compared_refresh(self, refreshed_at: str) -> None:
         self._link.call("SET", self._refresh, refreshed_at)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, Stored, UpdateTicket
+from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, StoreResult, UpdateTicket
 from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import RedisLink
 
@@ -19,10 +19,10 @@ class RedisCopyStore:
         self._link = link
         self._keys = keys
         self._begin, self._store = link.script("begin_copy"), link.script("store_copy")
-        self._settle, self._plant = link.script("settle_copy"), link.script("plant_copy")
-        self._take_token, self._miss = link.script("take_token"), link.script("miss_copy")
+        self._settle, self._plant = link.script("acknowledge_copy"), link.script("insert_copy_if_absent")
+        self._take_token, self._miss = link.script("take_token"), link.script("record_absence")
         self._collect = link.script("collect_copy")
-        self._outdate = link.script("outdate_copy")
+        self._outdate = link.script("invalidate_tokens")
         self._kept_seconds = int(TOKEN_KEPT_FOR.total_seconds())
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, UpdateTicket]:
@@ -40,7 +40,7 @@ class RedisCopyStore:
             for pid, (token, needed, owed) in zip(pids, replies, strict=True)
         }
 
-    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
+    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
         replies = self._link.run(
             [
                 self._store.command([self._keys.copy(pid), self._keys.version_token(pid)], [token, value])
@@ -48,11 +48,11 @@ class RedisCopyStore:
             ]
         )
         return {
-            pid: Stored(bool(changed), bool(owed), previous)
+            pid: StoreResult(bool(changed), bool(owed), previous)
             for pid, (changed, owed, previous) in zip(values, replies, strict=True)
         }
 
-    def settle(self, tokens: Mapping[Pid, int]) -> None:
+    def acknowledge(self, tokens: Mapping[Pid, int]) -> None:
         self._link.run(
             [
                 self._settle.command([self._keys.version_token(pid)], [token, self._kept_seconds])
@@ -89,11 +89,11 @@ class RedisCopyStore:
     def invalidate_tokens(self, pids: Sequence[Pid]) -> None:
         self._link.run([self._outdate.command([self._keys.version_token(pid)], []) for pid in pids])
 
-    def held(self) -> Iterator[list[Pid]]:
+    def stored_pids(self) -> Iterator[list[Pid]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:copy:*"):
             yield [Pid(tag(key)) for key in batch]
 
-    def tracked(self) -> Iterator[list[Pid]]:
+    def tracked_pids(self) -> Iterator[list[Pid]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:fence:*"):
             yield [Pid(tag(key)) for key in batch]
 

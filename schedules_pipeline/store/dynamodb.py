@@ -9,7 +9,7 @@ Every read is consistent: a build that has registered must be seen by whoever lo
 the item would never reach it.
 
 Belongs here: the table's shape, requests, and what their errors mean. Does not belong here: the steps that
-have to agree with our copies in Redis, which are in ``adapters/redis/beside_index.py``.
+have to agree with our copies in Redis, which are in ``adapters/redis/external_index.py``.
 """
 
 from collections import defaultdict

@@ -14,7 +14,7 @@ class RedisFailingCheckStore:
         self._link = link
         self._key = keys.journal("failing_checks")
 
-    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
         failing = {f"{key} {check}": text for (key, check), text in outcomes.items() if text is not None}
         well = [f"{key} {check}" for (key, check), text in outcomes.items() if text is None]
         commands: list[tuple[str, ...]] = [("HSET", self._key, *field) for field in failing.items()]

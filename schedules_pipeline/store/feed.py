@@ -32,7 +32,7 @@ class RedisChangeFeed:
             arguments = [part for key, seq, row in rows for part in (str(key), seq, row)]
             self._link.call(*self._append.command([self._changes, self._heads], arguments))
 
-    def known(self) -> int:
+    def count_schedules(self) -> int:
         return int(self._link.call("HLEN", self._heads))
 
     def heads(self) -> dict[ScheduleKey, Change]:

@@ -14,7 +14,7 @@ class RedisDeliveryHeartbeats:
         self._link = link
         self._key = keys.delivery("pulses")
 
-    def beat(self, process: DeliveryProcess, now: datetime) -> None:
+    def record(self, process: DeliveryProcess, now: datetime) -> None:
         self._link.call("HSET", self._key, process.value, now.isoformat())
 
     def all(self) -> dict[DeliveryProcess, datetime]:

@@ -1,14 +1,14 @@
-"""The episodes of alarms and the notices that are still to be delivered, on Redis."""
+"""The incidents of alarms and the notices that are still to be delivered, on Redis."""
 
 from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
-from schedules_pipeline.health.incidents import Episode, Notice, Turn
+from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_EPISODE = TypeAdapter(Episode)
+_INCIDENT = TypeAdapter(Incident)
 _NOTICE = TypeAdapter(Notice)
 
 
@@ -17,22 +17,22 @@ class RedisIncidentStore:
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
-        self._episodes, self._since = keys.alarms("episodes"), keys.alarms("watched_since")
+        self._incidents, self._since = keys.alarms("episodes"), keys.alarms("watched_since")
         self._outbox, self._notices = keys.alarms("outbox"), keys.alarms("notices")
         self._attempts, self._booked = keys.alarms("attempts"), keys.alarms("booked")
-        self._turn, self._take = link.script("turn_episode"), link.script("take_notice")
+        self._turn, self._take = link.script("change_incident"), link.script("take_notice")
 
-    def episodes(self) -> list[Episode]:
-        rows = self._link.call("HGETALL", self._episodes)
-        return [_EPISODE.validate_json(value.partition(b"\n")[2]) for _, value in sorted(rows.items())]
+    def latest(self) -> list[Incident]:
+        rows = self._link.call("HGETALL", self._incidents)
+        return [_INCIDENT.validate_json(value.partition(b"\n")[2]) for _, value in sorted(rows.items())]
 
-    def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
-        episode, notice = turn.episode, turn.notice
+    def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
+        incident, notice = change.incident, change.notice
         deliveries = [] if notice is None else [_delivery(channel, notice) for channel in channels]
         rendered = b"" if notice is None else _NOTICE.dump_json(notice)
-        keys = [self._episodes, self._outbox, self._notices, self._booked]
-        arguments: list[str | bytes | int | float] = [episode.name.value, episode.revision]
-        arguments += [_EPISODE.dump_json(episode), rendered, *deliveries]
+        keys = [self._incidents, self._outbox, self._notices, self._booked]
+        arguments: list[str | bytes | int | float] = [incident.name.value, incident.revision]
+        arguments += [_INCIDENT.dump_json(incident), rendered, *deliveries]
         return bool(self._link.call(*self._turn.command(keys, arguments)))
 
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
@@ -41,7 +41,7 @@ class RedisIncidentStore:
         notice = self._link.call(*self._take.command(keys, [channel, *times]))
         return None if notice is None else _NOTICE.validate_json(notice)
 
-    def delivered(self, channel: str, notice: Notice) -> None:
+    def confirm_delivered(self, channel: str, notice: Notice) -> None:
         """The outbox first: what is left of a delivery without a place there is never handed out."""
         delivery = _delivery(channel, notice)
         self._link.run(
@@ -52,7 +52,7 @@ class RedisIncidentStore:
             ]
         )
 
-    def undelivered(self) -> int:
+    def count_undelivered(self) -> int:
         return int(self._link.call("ZCARD", self._outbox))
 
     def watched_since(self, now: datetime) -> datetime:

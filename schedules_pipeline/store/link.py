@@ -1,30 +1,26 @@
-"""One way to talk to Redis: commands in a pipeline, scripts by their hash, on one server or a cluster.
+"""The connection to Redis: commands in pipelines, scripts by their hash, on one server or a cluster.
 
-Belongs here: what holds for every command: connections, redirections, what may pass by itself, repetition.
-Does not belong here: keys, and what any command means.
+Belongs here: connections, redirections, retries, and the translation of Redis errors. Does not belong here: keys,
+and the meaning of any command.
 
-**Every command may take effect twice.** A call whose reply was lost is sent again, by the client at once or by
-the workflow later, and whether it had its effect is not known. So each has to be harmless when repeated:
+**Every command may run twice.** Redis may have run a command whose reply was lost. The client then sends it again
+at once, or the workflow does later. So a repeated command must be harmless:
 
-- ``commit`` finds its own token and answers as the first time.
-- ``serve`` and ``replace_partner`` find their own record and answer as the first time.
-- ``mark``, ``release``, ``postpone``, ``renew``, ``store_copy``, ``settle_copy``, ``plant_copy``, ``miss_copy``,
-  ``ignore_copy``, ``unregister``, ``invalidate`` and ``append_feed`` find their effect there, by token or by number;
-  ``mark`` may cost a rebuild that changes nothing.
-- ``collect_copy``, ``delete_copy``, ``forget_heads`` and ``forget_schedule`` find nothing left to do; what they took
-  is then counted as not taken.
-- ``begin_copy``, ``start_copy``, ``take_token`` and ``outdate_copy`` take a further token, and the first is never
-  used.
-- ``claim`` takes further schedules. Those of the lost reply wait until their lease ends; so they would if it
-  were not repeated.
-- ``turn_episode`` answers that somebody else was first, and the notice is booked. ``take_notice`` hands out the next
-  notice; that of the lost reply comes when its lease ends.
-- ``subscribe``, ``keep_subscription`` and ``unsubscribe`` find their effect there; the last then answers that there
-  was none. ``take_subscription`` answers that somebody has it, and nobody pushes it until that lease ends.
-- Scripts of the coldstart find their stage, or list what is listed. ``end_coldstart`` answers that it had ended,
-  so the pass is not noted; ``built_coldstart`` counts twice, and ``beat_epoch`` beats twice.
-- Plain commands set what they say. What counts up may count twice: a source mark (one fetch too many),
-  the counters that operators look at, and the usage of partners.
+- ``commit``, ``serve`` and ``replace_partner`` recognise their own token or record and reply as before.
+- ``mark``, ``release``, ``postpone``, ``renew``, ``store_copy``, ``acknowledge_copy``, ``insert_copy_if_absent``,
+  ``record_absence``, ``ignore_copy``, ``unregister``, ``invalidate_schedule``, ``append_feed``, ``subscribe`` and
+  ``save_subscription`` recognise their effect by token or number. A repeated ``mark`` may cost one rebuild that
+  changes nothing.
+- ``collect_copy``, ``delete_copy``, ``forget_heads``, ``forget_schedule`` and ``unsubscribe`` find nothing left to
+  delete, and reply so; their first deletions are missing from the counts.
+- ``begin_copy``, ``start_copy``, ``take_token`` and ``invalidate_tokens`` take one more token; the first is unused.
+- ``claim``, ``take_notice`` and ``acquire_subscription`` lease something else or nothing. What the lost reply leased
+  is leased again when that lease ends.
+- ``change_incident`` replies that another watcher was first; its notice is in the outbox all the same.
+- Coldstart scripts check the stage. ``end_coldstart`` replies that the coldstart had ended, so its pass is not
+  recorded; ``record_built`` and ``record_heartbeat`` count twice.
+- Plain commands set values. Increments count twice: a source mark costs one fetch too many; operators' counters and
+  partners' usage are too high by one.
 """
 
 import re
@@ -50,32 +46,31 @@ Client = Redis | RedisCluster
 
 _SCANNED_AT_ONCE = 1_000
 
-_PASSING = (
+_TRANSIENT = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
     exceptions.OutOfMemoryError,
-    # A cluster that is being resharded or mended: the slot is on its way, half of the keys are there, or the
-    # client has been sent from one node to the other too often.
+    # A cluster that is being resharded or repaired.
     exceptions.ClusterError,
     exceptions.RedisClusterException,
     exceptions.AskError,
     exceptions.TryAgainError,
-    # Loaded a moment ago, and gone again: another node has taken over.
+    # A failover after the script was loaded.
     exceptions.NoScriptError,
 )
-_PASSING_BEGINNINGS = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED")
-"""Errors that the client has no class for: the disk is full, a replica is missing, a script goes on and on, a
-blocked call was ended because its key has moved.
+_TRANSIENT_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED")
+"""Errors without a class in redis-py: disk full, replica missing, script running too long, blocked call ended by a
+moved slot.
 """
 
 _REPEATED_AT_ONCE = 3
 
 
 def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -> Client:
-    """A client for ``redis://`` or ``rediss://``; connects at its first command, not now.
+    """A client for ``redis://`` or ``rediss://`` that connects at its first command.
 
-    Raises :class:`ConfigurationError` for an address that is none.
+    Raises :class:`ConfigurationError` if the address cannot be parsed.
     """
     options: dict[str, Any] = {
         "socket_timeout": timeout_seconds,
@@ -85,31 +80,31 @@ def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -
     try:
         if cluster:
             return RedisCluster.from_url(url, **options)
-        # Not after a timeout: who has not answered for so long would only be waited for again.
+        # Timeouts are not retried: the caller has waited long enough.
         retry = Retry(ExponentialBackoff(), _REPEATED_AT_ONCE, (exceptions.ConnectionError,))
         return Redis.from_url(url, retry=retry, **options)
     except ValueError:
-        # Without its text: it quotes what it could not read, such as half of a password with a stroke in it.
+        # The original error may quote part of a password.
         raise ConfigurationError(
             "not a Redis address: expected redis:// or rediss://, a host and port, and a percent-encoded password"
         ) from None
 
 
 class Script:
-    """A server-side script, by the name of its file in ``scripts/``; its header lists keys and arguments."""
+    """A server-side script from ``scripts/``, by file name; the file's header lists keys and arguments."""
 
     def __init__(self, name: str) -> None:
         self.source = _script_source(name)
         self._sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, keys: Sequence[str], arguments: Sequence[str | bytes | int | float]) -> Command:
-        """Call it, as one command of a pipeline. All keys have one hash tag."""
+        """The call, as a command of a pipeline. All keys must share one hash tag."""
         return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
 
 
 @cache
 def _script_source(name: str) -> str:
-    """The file, with what it includes by a line ``-- include <name>`` put in the place of that line."""
+    """The script's text; each line ``-- include <name>`` is replaced by that shared file."""
     scripts = files(__package__).joinpath("scripts")
     text = scripts.joinpath(f"{name}.lua").read_text()
     return _INCLUDE.sub(lambda line: scripts.joinpath("shared", f"{line[1]}.lua").read_text(), text)
@@ -118,8 +113,8 @@ def _script_source(name: str) -> str:
 class RedisLink:
     """Sends batches of commands and returns their replies, as bytes and integers.
 
-    What may pass by itself becomes :class:`ServiceError`; anything else is a defect of ours and is raised
-    as it is. A batch is not a transaction: what must be atomic is one script.
+    A batch is not a transaction; an atomic step is one script. Raises :class:`ServiceError` for transient errors;
+    other errors are defects and pass through.
     """
 
     def __init__(self, client: Client, scripts: Sequence[Script] = ()) -> None:
@@ -127,13 +122,13 @@ class RedisLink:
         self._scripts = list(scripts)
 
     def script(self, name: str) -> Script:
-        """The script of that name, known to this link so that it can be loaded where a server lacks it."""
+        """Register a script, so that :meth:`run` can load it onto a server that lacks it."""
         script = Script(name)
         self._scripts.append(script)
         return script
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
-        """All replies, in order. Scripts that the server has forgotten are loaded, and those calls repeated."""
+        """All replies, in order. Loads scripts that the server lacks and repeats those calls."""
         if not commands:
             return []
         with _service_errors():
@@ -151,12 +146,12 @@ class RedisLink:
         return self.run([command])[0]
 
     def wait_for_element(self, key: str, seconds: float) -> None:
-        """Block until the list has an element, which is taken, or for so long."""
+        """Block until an element can be popped from the list, or for ``seconds``."""
         with _service_errors():
             self._client.blpop([key], timeout=seconds)
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values of string keys. On one server a single MGET, which costs a fifth of as many GETs."""
+        """The values of string keys. One MGET on a single server, which costs a fifth of the GETs."""
         if not keys:
             return []
         if isinstance(self._client, RedisCluster):
@@ -164,8 +159,8 @@ class RedisLink:
         return cast("list[bytes | None]", self.call("MGET", *keys))
 
     def scan(self, pattern: str) -> Iterator[list[bytes]]:
-        """Keys that match, in batches, on every server; each at least once, but for one that is moved to another
-        node of a cluster meanwhile.
+        """Matching keys of all servers, in batches, each at least once. A key that a resharding cluster moves during
+        the scan may be missing.
         """
         keys = iter(self._client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE))
         while True:
@@ -195,12 +190,12 @@ def _raise_first_error(replies: Sequence[Any]) -> None:
 
 @contextmanager
 def _service_errors() -> Iterator[None]:
-    """Make what may pass by itself a :class:`ServiceError`."""
+    """Raise transient Redis errors as :class:`ServiceError`."""
     try:
         yield
-    except _PASSING as error:
+    except _TRANSIENT as error:
         raise ServiceError(f"Redis: {error}") from error
     except exceptions.ResponseError as error:
-        if str(error).startswith(_PASSING_BEGINNINGS):
+        if str(error).startswith(_TRANSIENT_PREFIXES):
             raise ServiceError(f"Redis: {error}") from error
         raise

@@ -17,7 +17,7 @@ class RedisParityTrendStore:
         self._link = link
         self._key = keys.journal("parity_trend")
 
-    def note(self, point: ParityPoint) -> None:
+    def append(self, point: ParityPoint) -> None:
         self._link.run(
             [("LPUSH", self._key, _POINT.dump_json(point)), ("LTRIM", self._key, 0, _REMEMBERED - 1)]
         )

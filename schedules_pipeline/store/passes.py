@@ -16,7 +16,7 @@ class RedisPassStore:
         self._link = link
         self._key = keys.journal("passes")
 
-    def note(self, report: PassReport) -> None:
+    def record(self, report: PassReport) -> None:
         name, written = report.name.value, _REPORT.dump_json(report)
         commands: list[tuple[str | bytes | float, ...]] = [
             ("HSET", self._key, f"{name} latest", written),

@@ -11,7 +11,7 @@ class RedisPublisherPresence:
         self._link = link
         self._key = keys.journal("publisher")
 
-    def book(self, name: str, seconds: int) -> bool:
+    def reserve(self, name: str, seconds: int) -> bool:
         return self._link.call("SET", self._key, name, "NX", "EX", seconds) is not None
 
     def renew(self, name: str, seconds: int) -> None:

@@ -14,7 +14,7 @@ class RedisQueuePollStore:
         self._link = link
         self._key = keys.journal("intake")
 
-    def polled(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
+    def record_poll(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
         began = began_at.isoformat()
         kind, instant = (
             ("empty_at", began) if oldest_sent_at is None else ("sent_at", oldest_sent_at.isoformat())

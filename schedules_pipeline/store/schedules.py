@@ -22,7 +22,7 @@ class RedisScheduleStore:
         self._keys = keys
         self._versions_kept_seconds = int(versions_kept_for.total_seconds())
         self._commit = link.script("commit")
-        self._distrust, self._forget = link.script("distrust"), link.script("forget_schedule")
+        self._invalidate, self._forget = link.script("invalidate_schedule"), link.script("forget_schedule")
 
     def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
         self._link.run([("HINCRBY", self._keys.state(key), "mark", 1) for key in keys])
@@ -34,7 +34,7 @@ class RedisScheduleStore:
     def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
         return [_committed(reply) for reply in self._link.run([self._commit_command(c) for c in commits])]
 
-    def announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
+    def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
         self._link.run(
             [("ZREMRANGEBYSCORE", self._keys.outbox(key), "-inf", seq) for key, seq in seqs.items()]
         )
@@ -43,13 +43,13 @@ class RedisScheduleStore:
         found = self._link.get_many([self._keys.document(key) for key in keys])
         return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
 
-    def held(self) -> Iterator[list[ScheduleKey]]:
+    def stored_keys(self) -> Iterator[list[ScheduleKey]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:state:*"):
             yield [ScheduleKey.parse(tag(name)) for name in batch]
 
     def invalidate(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
         self._link.run(
-            [self._distrust.command([self._keys.state(key)], [token, seq]) for key, seq in seqs.items()]
+            [self._invalidate.command([self._keys.state(key)], [token, seq]) for key, seq in seqs.items()]
         )
 
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:

@@ -24,7 +24,7 @@ class RedisSubscriptionStore:
         self._leases, self._tokens = keys.delivery("push_leases"), keys.delivery("push_tokens")
         self._token = keys.delivery("push_token")
         self._subscribe, self._unsubscribe = link.script("subscribe"), link.script("unsubscribe")
-        self._take, self._keep = link.script("take_subscription"), link.script("keep_subscription")
+        self._take, self._keep = link.script("acquire_subscription"), link.script("save_subscription")
 
     def create(self, subscription: Subscription, progress: Progress) -> bool:
         rendered = (_SUBSCRIPTION.dump_json(subscription), _PROGRESS.dump_json(progress, by_alias=True))
@@ -52,13 +52,13 @@ class RedisSubscriptionStore:
         )
         return None if subscription is None or progress is None else _standing(subscription, progress)
 
-    def take(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
+    def acquire(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
         return self._taken(name, now, lease_for, by_force=0)
 
     def seize(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
         return self._taken(name, now, lease_for, by_force=1)
 
-    def keep(
+    def save(
         self, lease: Lease, progress: Progress, until: datetime, subscription: Subscription | None = None
     ) -> bool:
         changed = b"" if subscription is None else _SUBSCRIPTION.dump_json(subscription)

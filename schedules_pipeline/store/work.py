@@ -122,7 +122,7 @@ class RedisWorkQueue:
             since[cause.origin] = min(cause.notified_at, since.get(cause.origin, cause.notified_at))
         return since
 
-    def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+    def unfinished(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         if not keys:
             return set()
         names = [str(key) for key in keys]
@@ -133,7 +133,7 @@ class RedisWorkQueue:
             key for key, *scores in zip(keys, *replies, strict=True) if any(s is not None for s in scores)
         }
 
-    def set_aside(self) -> dict[ScheduleKey, str]:
+    def quarantined(self) -> dict[ScheduleKey, str]:
         rows = self._link.call("HGETALL", self._key("set_aside"))
         return {ScheduleKey.parse(key.decode()): reason.decode() for key, reason in rows.items()}
 

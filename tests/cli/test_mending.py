@@ -170,7 +170,7 @@ def test_what_is_released_is_built_again(published: Stage) -> None:
     published.pipeline.publisher.publish_all()
 
     assert "released 1 schedule" in result.stdout
-    assert published.store.work.set_aside() == {}
+    assert published.store.work.quarantined() == {}
 
 
 def test_all_are_released(published: Stage) -> None:
@@ -181,7 +181,7 @@ def test_all_are_released(published: Stage) -> None:
     document = published.run_for_json("set-aside", "release", "--all")
 
     assert sorted(document["released"]) == [str(KEY), str(TOMORROW)]
-    assert published.store.work.unsettled([KEY, TOMORROW]) == {KEY, TOMORROW}
+    assert published.store.work.unfinished([KEY, TOMORROW]) == {KEY, TOMORROW}
 
 
 @pytest.mark.parametrize(
@@ -555,7 +555,7 @@ def test_collect_tells_what_it_collected(published: Stage) -> None:
 def test_abandoning_what_has_purged_says_what_to_do(published: Stage) -> None:
     """Where messages were thrown away for the coldstart, the operator hears how to find what they told."""
     published.pipeline.coldstarter.request("one", "a try", purge=True)
-    published.pipeline.store.coldstarts.settle("one")
+    published.pipeline.store.coldstarts.confirm("one")
 
     result = published.run("coldstart", "abandon", "--yes")
 

@@ -40,11 +40,11 @@ def _progress(stage: Stage, name: str = _HOOK) -> Progress:
 
 
 def _set_aside(stage: Stage, name: str = _HOOK) -> None:
-    lease = stage.store.subscriptions.take(name, stage.clock(), timedelta(seconds=1))
+    lease = stage.store.subscriptions.acquire(name, stage.clock(), timedelta(seconds=1))
     assert lease is not None
     failure = Failure("answered with status 410", is_final=True)
     aside = after_failure(lease.standing.progress, failure, stage.clock(), 0.0, timedelta(hours=1))
-    stage.store.subscriptions.keep(lease, aside, stage.clock())
+    stage.store.subscriptions.save(lease, aside, stage.clock())
 
 
 def test_a_webhook_is_told_from_now_on(ready: Stage) -> None:

@@ -8,7 +8,7 @@ from cli_stage import KEY, TOMORROW, Stage
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import InvalidRecord, ServiceError
-from schedules_pipeline.health.incidents import AlarmName, Episode, Severity, State, Turn
+from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
 from schedules_pipeline.health.ports.queue_polls import QueueName
 from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
@@ -59,7 +59,7 @@ def test_status_of_an_empty_keyspace(stage: Stage) -> None:
 
 def test_a_publisher_that_was_asked_for_is_not_at_work_yet(published: Stage) -> None:
     """Between its booking and its start nobody is said to work."""
-    published.store.presence.book("starting", 30)
+    published.store.presence.reserve("starting", 30)
 
     result = published.run("status")
 
@@ -109,7 +109,7 @@ def test_dead_letters_are_wrong(published: Stage) -> None:
 def test_how_long_a_message_waits_is_told(published: Stage) -> None:
     """Of a queue in which something waits it is told for how long at the most, and when it was polled."""
     polled_at = published.clock()
-    published.store.queue_polls.polled(QueueName.SCHEDULE_EVENTS, polled_at, None)
+    published.store.queue_polls.record_poll(QueueName.SCHEDULE_EVENTS, polled_at, None)
     published.upstreams.schedule_queue.post("{}")
     published.clock.advance(timedelta(seconds=90))
 
@@ -137,7 +137,7 @@ def test_a_failed_pass_is_wrong(published: Stage) -> None:
     good = PassReport(PassName.COLLECTION, now - timedelta(seconds=75), now, {"copies": 3, "entries": 0})
     bad = PassReport(PassName.RECONCILIATION, now, now, problem="the bucket is away")
     for report in (good, bad):
-        published.store.passes.note(report)
+        published.store.passes.record(report)
 
     result = published.run("status")
 
@@ -149,13 +149,13 @@ def test_a_failed_pass_is_wrong(published: Stage) -> None:
 def test_an_open_alarm_is_wrong(published: Stage) -> None:
     """An alarm that was raised is wrong until it is over; one that is only suspected is nothing yet."""
     since = published.clock() - timedelta(hours=2)
-    raised = Episode(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
+    raised = Incident(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
     others = [
-        Episode(AlarmName.RUNS_FAILED, State.SUSPECTED, Severity.ERROR, "a run failed", since, 1),
-        Episode(AlarmName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
+        Incident(AlarmName.RUNS_FAILED, State.SUSPECTED, Severity.ERROR, "a run failed", since, 1),
+        Incident(AlarmName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
     ]
     for episode in (raised, *others):
-        published.store.incidents.turn(Turn(episode), ())
+        published.store.incidents.change(IncidentChange(episode), ())
 
     document = published.run_for_json("status", exit_code=1)
     words = published.run("status").stdout

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from clusters import Cluster
 from fakes import FakeClock, fake_store
-from fakes_beside_index import fake_store_beside_index
+from fakes_external_index import fake_store_external_index
 from redis import Redis
 from redis_users import grant, url_as
 
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Store
-from schedules_pipeline.connections import redis_store, utc_now, with_index_elsewhere
+from schedules_pipeline.connections import redis_store, utc_now, with_external_index
 from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
 from schedules_pipeline.store.link import Client, RedisLink, connect
 
@@ -78,7 +78,7 @@ def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> Stor
         return StoreUnderTest(fake_store(clock).as_store(), clock.advance, clock)
     if request.param == "fakes beside an index":
         clock = FakeClock()
-        return StoreUnderTest(fake_store_beside_index(clock).as_store(), clock.advance, clock)
+        return StoreUnderTest(fake_store_external_index(clock).as_store(), clock.advance, clock)
     if request.param == "dynamodb":
         return _beside_dynamodb(request, next(keyspaces))
     if request.param == "redis as a user":
@@ -101,7 +101,7 @@ def _beside_dynamodb(request: pytest.FixtureRequest, keyspace: str) -> StoreUnde
     dynamodb, table = request.getfixturevalue("references_table")
     index = DynamoReferenceIndex(dynamodb, table, keyspace)
     link = RedisLink(client)
-    store = with_index_elsewhere(redis_store(link, keyspace), link, keyspace, index)
+    store = with_external_index(redis_store(link, keyspace), link, keyspace, index)
     return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))
 
 

@@ -14,8 +14,8 @@ from schedules_pipeline.health.incidents import (
     Phase,
     Severity,
     State,
-    begin_episode,
-    plan_turns,
+    begin_incident,
+    plan_changes,
 )
 from schedules_pipeline.health.ports.incidents import IncidentStore
 
@@ -27,65 +27,65 @@ _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 
 
 def _raise(book: IncidentStore, condition: Condition, *channels: str) -> Notice:
-    turn = begin_episode(condition, _NOW)
-    assert book.turn(turn, channels)
-    assert turn.notice
-    return turn.notice
+    change = begin_incident(condition, _NOW)
+    assert book.change(change, channels)
+    assert change.notice
+    return change.notice
 
 
 def _clear(book: IncidentStore, at: datetime, *channels: str) -> None:
-    (turn,) = plan_turns(book.episodes(), Findings(), at, timedelta(0))
-    assert book.turn(turn, channels)
+    (change,) = plan_changes(book.latest(), Findings(), at, timedelta(0))
+    assert book.change(change, channels)
 
 
 def test_an_empty_book_has_nothing(store: Store) -> None:
-    """Before anything was wrong there are no episodes and nothing is to be delivered."""
-    assert store.incidents.episodes() == []
-    assert store.incidents.undelivered() == 0
+    """Before anything was wrong there are no incidents and nothing is to be delivered."""
+    assert store.incidents.latest() == []
+    assert store.incidents.count_undelivered() == 0
     assert store.incidents.take_notice("sns", _NOW, _LEASE) is None
 
 
 def test_an_episode_comes_back_as_it_was_put(store: Store) -> None:
-    """Everything of an episode is kept, whatever its texts hold."""
-    turn = begin_episode(_DEAD, _NOW)
+    """Everything of an incident is kept, whatever its texts hold."""
+    change = begin_incident(_DEAD, _NOW)
 
-    store.incidents.turn(turn, ())
+    store.incidents.change(change, ())
 
-    assert store.incidents.episodes() == [turn.episode]
+    assert store.incidents.latest() == [change.incident]
 
 
 def test_of_two_turns_from_the_same_state_the_first_counts(store: Store) -> None:
     """A second watcher that saw the same does nothing, and its notice is not booked."""
     _raise(store.incidents, _DEAD, "sns")
 
-    second = store.incidents.turn(begin_episode(_DEAD, _NOW + timedelta(seconds=1)), ("sns",))
+    second = store.incidents.change(begin_incident(_DEAD, _NOW + timedelta(seconds=1)), ("sns",))
 
     assert not second
-    assert [episode.since for episode in store.incidents.episodes()] == [_NOW]
-    assert store.incidents.undelivered() == 1
+    assert [incident.since for incident in store.incidents.latest()] == [_NOW]
+    assert store.incidents.count_undelivered() == 1
 
 
 def test_a_turn_from_before_an_episode_ended_does_nothing(store: Store) -> None:
-    """A watcher that slept through a whole episode does not begin another from what it saw before."""
-    slept = begin_episode(_DEAD, _NOW)
+    """A watcher that slept through a whole incident does not begin another from what it saw before."""
+    slept = begin_incident(_DEAD, _NOW)
     _raise(store.incidents, _DEAD)
     _clear(store.incidents, _NOW + timedelta(minutes=2))
 
-    late = store.incidents.turn(slept, ("sns",))
+    late = store.incidents.change(slept, ("sns",))
 
     assert not late
-    assert [episode.state for episode in store.incidents.episodes()] == [State.OVER]
+    assert [incident.state for incident in store.incidents.latest()] == [State.OVER]
 
 
 def test_many_watchers_at_once_book_one_notice(store: Store) -> None:
-    """However many watchers begin the same episode at the same time, one of them does."""
-    turns = [begin_episode(_DEAD, _NOW + timedelta(milliseconds=i)) for i in range(16)]
+    """However many watchers begin the same incident at the same time, one of them does."""
+    changes = [begin_incident(_DEAD, _NOW + timedelta(milliseconds=i)) for i in range(16)]
 
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda turn: store.incidents.turn(turn, ("sns",)), turns))
+        won = list(pool.map(lambda change: store.incidents.change(change, ("sns",)), changes))
 
     assert won.count(True) == 1
-    assert store.incidents.undelivered() == 1
+    assert store.incidents.count_undelivered() == 1
 
 
 def test_many_watchers_at_once_take_each_notice_once(store: Store) -> None:
@@ -104,22 +104,22 @@ def test_a_notice_is_booked_for_every_channel(store: Store) -> None:
     notice = _raise(store.incidents, _DEAD, "sns", "webhook")
 
     over_sns = store.incidents.take_notice("sns", _NOW, _LEASE)
-    store.incidents.delivered("sns", notice)
+    store.incidents.confirm_delivered("sns", notice)
     over_webhook = store.incidents.take_notice("webhook", _NOW, _LEASE)
 
     assert over_sns == over_webhook == notice
     assert store.incidents.take_notice("sns", _NOW + _LEASE, _LEASE) is None
-    assert store.incidents.undelivered() == 1
+    assert store.incidents.count_undelivered() == 1
 
 
 def test_a_turn_without_a_notice_books_none(store: Store) -> None:
     """A suspicion is kept, and nobody is told."""
     patient = replace(_DEAD, patience=timedelta(seconds=20))
 
-    store.incidents.turn(begin_episode(patient, _NOW), ("sns",))
+    store.incidents.change(begin_incident(patient, _NOW), ("sns",))
 
-    assert [episode.state for episode in store.incidents.episodes()] == [State.SUSPECTED]
-    assert store.incidents.undelivered() == 0
+    assert [incident.state for incident in store.incidents.latest()] == [State.SUSPECTED]
+    assert store.incidents.count_undelivered() == 0
 
 
 def test_a_notice_that_was_not_delivered_comes_again_after_its_lease(store: Store) -> None:
@@ -142,7 +142,7 @@ def test_an_all_clear_waits_for_its_alarm(store: Store) -> None:
 
     first = store.incidents.take_notice("sns", cleared_at, _LEASE)
     meanwhile = store.incidents.take_notice("sns", cleared_at, _LEASE)
-    store.incidents.delivered("sns", raised)
+    store.incidents.confirm_delivered("sns", raised)
     second = store.incidents.take_notice("sns", cleared_at, _LEASE)
 
     assert first == raised
@@ -173,20 +173,20 @@ def test_the_first_look_is_remembered(store: Store) -> None:
 
 
 def test_a_turn_carries_no_notice_for_no_channel(store: Store) -> None:
-    """Where nobody is to be told, episodes are kept all the same."""
-    store.incidents.turn(begin_episode(_DEAD, _NOW), ())
+    """Where nobody is to be told, incidents are kept all the same."""
+    store.incidents.change(begin_incident(_DEAD, _NOW), ())
 
-    assert [episode.is_open for episode in store.incidents.episodes()] == [True]
-    assert store.incidents.undelivered() == 0
+    assert [incident.is_open for incident in store.incidents.latest()] == [True]
+    assert store.incidents.count_undelivered() == 0
 
 
 def test_failing_checks_are_those_that_failed_last(store: Store) -> None:
     """A check that fails is there with its latest words, and gone when it passes."""
     other = ScheduleKey(Sid("alder_two"), date(2026, 3, 28))
-    store.failing_checks.note(
+    store.failing_checks.record(
         {(_KEY, "index_complete"): "1 missing", (other, "is_built"): "broke", (_KEY, "x"): None}
     )
-    store.failing_checks.note({(_KEY, "index_complete"): "2 missing", (other, "is_built"): None})
+    store.failing_checks.record({(_KEY, "index_complete"): "2 missing", (other, "is_built"): None})
 
     failing = store.failing_checks.all()
 
@@ -195,6 +195,6 @@ def test_failing_checks_are_those_that_failed_last(store: Store) -> None:
 
 def test_noting_no_check_is_nothing(store: Store) -> None:
     """A batch without evaluations changes nothing."""
-    store.failing_checks.note({})
+    store.failing_checks.record({})
 
     assert store.failing_checks.all() == {}

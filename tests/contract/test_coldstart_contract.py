@@ -67,13 +67,13 @@ def test_another_worker_prepares_where_the_first_is_silent(store: Store, pass_ti
 def test_what_is_listed_is_left_until_it_is_built(store: Store) -> None:
     """Schedules are taken in the order of their shard, again and again until they are built; the counts follow."""
     _begin(store, [_B, _A, _D], [_C])
-    before = [store.coldstarts.take("one", 0, 2, _NOW) for _ in range(2)]
+    before = [store.coldstarts.next_keys("one", 0, 2, _NOW) for _ in range(2)]
 
-    store.coldstarts.built("one", [_B, _A], {"published": 2})
-    store.coldstarts.built("one", [], {"published": 9})
+    store.coldstarts.record_built("one", [_B, _A], {"published": 2})
+    store.coldstarts.record_built("one", [], {"published": 9})
 
     assert before == [[_B, _A], [_B, _A]]
-    assert store.coldstarts.take("one", 0, 2, _NOW) == [_D]
+    assert store.coldstarts.next_keys("one", 0, 2, _NOW) == [_D]
     latest = _latest(store)
     assert (latest.stage, latest.total, latest.left, latest.published) == (Stage.BUILDING, 4, 2, 2)
 
@@ -82,7 +82,7 @@ def test_a_worker_helps_where_its_shard_is_done(store: Store) -> None:
     """Where nothing is left of its own shard a worker takes from the end of what is left of others."""
     _begin(store, [], [_A, _B, _C])
 
-    assert store.coldstarts.take("one", 0, 2, _NOW) == [_C, _B]
+    assert store.coldstarts.next_keys("one", 0, 2, _NOW) == [_C, _B]
 
 
 def test_nothing_is_led_or_listed_once_it_is_prepared(store: Store) -> None:
@@ -91,7 +91,7 @@ def test_nothing_is_led_or_listed_once_it_is_prepared(store: Store) -> None:
 
     assert not store.coldstarts.lead("one", "run 1", _NOW, _LEASE)
     store.coldstarts.list_work("one", [[_B, _C]], _NOW)
-    assert store.coldstarts.take("one", 0, 9, _NOW) == [_A]
+    assert store.coldstarts.next_keys("one", 0, 9, _NOW) == [_A]
 
 
 def test_it_ends_once(store: Store) -> None:
@@ -103,7 +103,7 @@ def test_it_ends_once(store: Store) -> None:
 
     assert ends == [True, False]
     assert not store.coldstarts.intake_is_paused()
-    assert store.coldstarts.take("one", 0, 9, _NOW) == []
+    assert store.coldstarts.next_keys("one", 0, 9, _NOW) == []
     latest = _latest(store)
     assert (latest.stage, latest.left, latest.problem, latest.ended_at) == (
         Stage.ABANDONED,
@@ -122,7 +122,7 @@ def test_who_worked_at_an_earlier_one_harms_no_later_one(store: Store) -> None:
 
     store.coldstarts.lead("one", "run 1", _NOW, _LEASE)
     store.coldstarts.list_work("one", [[_A]], _NOW)
-    store.coldstarts.built("one", [_A], {"published": 1})
+    store.coldstarts.record_built("one", [_A], {"published": 1})
     store.coldstarts.end("one", Stage.FINISHED, _NOW)
 
     assert _latest(store) == opened == Coldstart("two", _REQUEST, Stage.REQUESTED)
@@ -141,11 +141,11 @@ def test_the_intake_goes_on_by_itself(store: Store, pass_time: PassTime) -> None
 
 def test_the_pulse_of_an_epoch_grows(store: Store) -> None:
     """An epoch is begun once, and each beat tells what it was before; without an epoch there is no beat."""
-    without = store.coldstarts.beat()
+    without = store.coldstarts.record_heartbeat()
     store.coldstarts.begin_epoch("one")
     store.coldstarts.begin_epoch("two")
 
-    beats = [store.coldstarts.beat(), store.coldstarts.beat()]
+    beats = [store.coldstarts.record_heartbeat(), store.coldstarts.record_heartbeat()]
 
     assert without is None
     assert beats == [Epoch("one", 0), Epoch("one", 1)]
@@ -157,7 +157,7 @@ def test_an_epoch_is_renewed_where_there_is_one(store: Store) -> None:
     store.coldstarts.renew_epoch("too early")
     without = store.coldstarts.epoch()
     store.coldstarts.begin_epoch("one")
-    store.coldstarts.beat()
+    store.coldstarts.record_heartbeat()
 
     store.coldstarts.renew_epoch("two")
 
@@ -172,18 +172,18 @@ def test_many_are_listed(store: Store) -> None:
     _begin(store, many)
 
     assert _latest(store).total == 2_500
-    assert store.coldstarts.take("one", 0, 300, _NOW) == many[:300]
+    assert store.coldstarts.next_keys("one", 0, 300, _NOW) == many[:300]
 
 
 def test_what_is_settled_is_not_rejected(store: Store) -> None:
     """Once it is settled it may be abandoned and finished, and no more refused; another one is not settled by it."""
     store.coldstarts.open("one", _REQUEST)
-    store.coldstarts.settle("one")
-    store.coldstarts.settle("two")
+    store.coldstarts.confirm("one")
+    store.coldstarts.confirm("two")
 
     rejected = store.coldstarts.end("one", Stage.REJECTED, _NOW, "too few")
 
     assert not rejected
-    assert (_latest(store).stage, _latest(store).is_settled) == (Stage.REQUESTED, True)
+    assert (_latest(store).stage, _latest(store).is_confirmed) == (Stage.REQUESTED, True)
     assert store.coldstarts.end("one", Stage.ABANDONED, _NOW)
-    assert not store.coldstarts.open("two", _REQUEST).is_settled
+    assert not store.coldstarts.open("two", _REQUEST).is_confirmed

@@ -6,7 +6,7 @@ from datetime import timedelta
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, Stored, UpdateTicket
+from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, StoreResult, UpdateTicket
 
 PassTime = Callable[[timedelta], None]
 
@@ -23,7 +23,7 @@ def _begin(store: Store, pid: Pid = _P) -> UpdateTicket:
     return store.copies.begin([pid])[pid]
 
 
-def _store(store: Store, token: int, value: bytes, pid: Pid = _P) -> Stored:
+def _store(store: Store, token: int, value: bytes, pid: Pid = _P) -> StoreResult:
     return store.copies.store({pid: (token, value)})[pid]
 
 
@@ -41,7 +41,7 @@ def _copy(store: Store, pid: Pid = _P) -> bytes | None:
 
 def test_nothing_asked_is_nothing_answered(store: Store) -> None:
     """Every method takes an empty batch."""
-    store.copies.settle({})
+    store.copies.acknowledge({})
     store.copies.record_absence([])
 
     assert store.copies.begin([]) == {}
@@ -49,7 +49,7 @@ def test_nothing_asked_is_nothing_answered(store: Store) -> None:
     assert store.copies.read([]) == {}
     assert store.copies.take_tokens([]) == {}
     assert store.copies.insert_if_absent({}) == {}
-    assert list(store.copies.held()) in ([], [[]])
+    assert list(store.copies.stored_pids()) in ([], [[]])
 
 
 def test_tokens_of_an_item_grow(store: Store) -> None:
@@ -80,7 +80,7 @@ def test_unneeded_item_fences_what_was_read_before(store: Store) -> None:
     in_time = _plant(store, _token(store), b"new")
 
     assert too_late is None
-    assert not_stored == Stored(changed=False, propagation_pending=False)
+    assert not_stored == StoreResult(changed=False, propagation_pending=False)
     assert in_time == b"new"
     assert _copy(store) == b"new"
 
@@ -103,9 +103,9 @@ def test_new_value_is_stored_and_owed(store: Store) -> None:
     stored = _store(store, begun.token, b"1")
     while_owed = _begin(store)
 
-    store.copies.settle({_P: begun.token})
+    store.copies.acknowledge({_P: begun.token})
 
-    assert stored == Stored(changed=True, propagation_pending=True)
+    assert stored == StoreResult(changed=True, propagation_pending=True)
     assert _copy(store) == b"1"
     assert not begun.propagation_pending
     assert while_owed.propagation_pending
@@ -117,14 +117,14 @@ def test_equal_value_is_no_change_but_fences(store: Store) -> None:
     _depend_on(store, _P)
     first = _begin(store).token
     _store(store, first, b"1")
-    store.copies.settle({_P: first})
+    store.copies.acknowledge({_P: first})
     slow, quick = _begin(store).token, _begin(store).token
 
     same = _store(store, quick, b"1")
     late = _store(store, slow, b"0")
 
-    assert same == Stored(changed=False, propagation_pending=False)
-    assert late == Stored(changed=False, propagation_pending=False)
+    assert same == StoreResult(changed=False, propagation_pending=False)
+    assert late == StoreResult(changed=False, propagation_pending=False)
     assert _copy(store) == b"1"
 
 
@@ -135,7 +135,7 @@ def test_older_token_does_not_overwrite(store: Store) -> None:
 
     late = _store(store, slow, b"old")
 
-    assert late == Stored(changed=False, propagation_pending=True)
+    assert late == StoreResult(changed=False, propagation_pending=True)
     assert _copy(store) == b"new"
 
 
@@ -145,9 +145,9 @@ def test_debt_is_settled_only_up_to_its_token(store: Store) -> None:
     _store(store, first, b"1")
     _store(store, second, b"2")
 
-    store.copies.settle({_P: first})
+    store.copies.acknowledge({_P: first})
     after_first = _begin(store).propagation_pending
-    store.copies.settle({_P: second})
+    store.copies.acknowledge({_P: second})
 
     assert after_first
     assert not _begin(store).propagation_pending
@@ -155,7 +155,7 @@ def test_debt_is_settled_only_up_to_its_token(store: Store) -> None:
 
 def test_settling_what_is_not_owed_does_nothing(store: Store) -> None:
     """Settling twice, or too early, is allowed."""
-    store.copies.settle({_P: 5})
+    store.copies.acknowledge({_P: 5})
 
     assert _begin(store) == UpdateTicket(1, is_needed=False, propagation_pending=False)
 
@@ -179,7 +179,7 @@ def test_planted_copy_fences_and_owes_nothing(store: Store) -> None:
 
     late = _store(store, slow, b"old")
 
-    assert late == Stored(changed=False, propagation_pending=False)
+    assert late == StoreResult(changed=False, propagation_pending=False)
     assert _copy(store) == b"new"
 
 
@@ -191,11 +191,11 @@ def test_copy_that_was_missed_is_owed_when_planted(store: Store) -> None:
 
     begun = _begin(store)
     stored = _store(store, begun.token, b"1")
-    store.copies.settle({_P: begun.token})
+    store.copies.acknowledge({_P: begun.token})
 
     assert inserted == b"1"
     assert begun.propagation_pending
-    assert stored == Stored(changed=False, propagation_pending=True)
+    assert stored == StoreResult(changed=False, propagation_pending=True)
     assert not _begin(store).propagation_pending
 
 
@@ -206,7 +206,7 @@ def test_debt_of_a_missed_copy_is_incurred_once(store: Store) -> None:
     _plant(store, _token(store), b"1")
     _store(store, _token(store, _Q), b"1", _Q)
 
-    store.copies.settle({_P: 99, _Q: 99})
+    store.copies.acknowledge({_P: 99, _Q: 99})
     begun = store.copies.begin([_P, _Q])
 
     assert not begun[_P].propagation_pending
@@ -249,7 +249,7 @@ def test_held_lists_every_copy(store: Store) -> None:
     _plant(store, _token(store, _R), b"1", _R)
     _begin(store, _Q)
 
-    held = {pid for batch in store.copies.held() for pid in batch}
+    held = {pid for batch in store.copies.stored_pids() for pid in batch}
 
     assert held == {_P, _R}
 
@@ -298,7 +298,7 @@ def test_fence_expires_after_its_debt_is_settled(store: Store, pass_time: PassTi
     """A settled fence is like any other."""
     begun = _begin(store)
     _store(store, begun.token, b"1")
-    store.copies.settle({_P: begun.token})
+    store.copies.acknowledge({_P: begun.token})
     pass_time(_A_DAY)
 
     assert _begin(store).token == 1
@@ -313,7 +313,7 @@ def test_collecting_deletes_what_nothing_depends_on(store: Store) -> None:
 
     collected = store.copies.collect([_P, _Q, _R])
 
-    assert collected == CollectionCounts(copies=1, notes=1)
+    assert collected == CollectionCounts(copies=1, absences=1)
     assert store.copies.read([_P, _Q]) == {_Q: b"2"}
 
 
@@ -331,7 +331,7 @@ def test_what_is_owed_is_not_collected(store: Store) -> None:
     token = _token(store)
     _store(store, token, b"1")
     while_owed = store.copies.collect([_P])
-    store.copies.settle({_P: token})
+    store.copies.acknowledge({_P: token})
 
     settled = store.copies.collect([_P])
 
@@ -343,7 +343,7 @@ def test_collected_item_is_not_brought_back_by_a_slow_reader(store: Store) -> No
     """Who read the item before the copy's last change can neither store nor plant it when the copy is gone."""
     slow, quick = _token(store), _token(store)
     _store(store, quick, b"new")
-    store.copies.settle({_P: quick})
+    store.copies.acknowledge({_P: quick})
     store.copies.collect([_P])
 
     late, inserted = _store(store, slow, b"old"), _plant(store, slow, b"old")
@@ -383,7 +383,7 @@ def test_fenced_lists_every_item_with_tokens(store: Store) -> None:
     _begin(store, _Q)
     store.copies.record_absence([_R])
 
-    listed = {pid for pids in store.copies.tracked() for pid in pids}
+    listed = {pid for pids in store.copies.tracked_pids() for pid in pids}
 
     assert listed == {_P, _Q, _R}
 
@@ -397,8 +397,8 @@ def test_what_was_read_before_is_outdated(store: Store) -> None:
 
     assert store.copies.insert_if_absent({_P: (taken[_P], b"old")}) == {_P: None}
     assert store.copies.store({_P: (begun.token, b"old"), _Q: (taken[_Q], b"old")}) == {
-        _P: Stored(changed=False, propagation_pending=False),
-        _Q: Stored(changed=False, propagation_pending=False),
+        _P: StoreResult(changed=False, propagation_pending=False),
+        _Q: StoreResult(changed=False, propagation_pending=False),
     }
     fresh = store.copies.take_tokens([_P])
     assert store.copies.insert_if_absent({_P: (fresh[_P], b"new")}) == {_P: b"new"}

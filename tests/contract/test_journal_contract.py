@@ -70,7 +70,7 @@ def test_compared_refresh_is_remembered(store: Store) -> None:
     """Before the first comparison it is empty."""
     before = store.comparisons.compared_refresh()
 
-    store.comparisons.note_compared_refresh("2026-03-28T11:00:00Z")
+    store.comparisons.record_compared_refresh("2026-03-28T11:00:00Z")
 
     assert before == ""
     assert store.comparisons.compared_refresh() == "2026-03-28T11:00:00Z"
@@ -87,7 +87,7 @@ def test_counters_add_up(store: Store) -> None:
 
 def test_one_publisher_books(store: Store) -> None:
     """While somebody publishes, nobody else is booked."""
-    first, second = store.presence.book("one", 60), store.presence.book("two", 60)
+    first, second = store.presence.reserve("one", 60), store.presence.reserve("two", 60)
 
     assert (first, second) == (True, False)
     assert store.presence.name() == "one"
@@ -95,11 +95,11 @@ def test_one_publisher_books(store: Store) -> None:
 
 def test_publisher_that_leaves_makes_room(store: Store) -> None:
     """After it left there is nobody, and the next is booked."""
-    store.presence.book("one", 60)
+    store.presence.reserve("one", 60)
     store.presence.leave()
     name = store.presence.name()
 
-    booked = store.presence.book("two", 60)
+    booked = store.presence.reserve("two", 60)
 
     assert name == ""
     assert booked
@@ -108,17 +108,17 @@ def test_publisher_that_leaves_makes_room(store: Store) -> None:
 
 def test_publisher_that_died_is_forgotten(store: Store, pass_time: PassTime) -> None:
     """A booking that is not renewed runs out."""
-    store.presence.book("one", 60)
+    store.presence.reserve("one", 60)
     pass_time(timedelta(seconds=61))
 
-    booked = store.presence.book("two", 60)
+    booked = store.presence.reserve("two", 60)
 
     assert booked
 
 
 def test_renewal_prolongs(store: Store, pass_time: PassTime) -> None:
     """A publisher at work is present for as long as it said last."""
-    store.presence.book("one", 60)
+    store.presence.reserve("one", 60)
     pass_time(timedelta(seconds=50))
     store.presence.renew("one", 60)
     pass_time(timedelta(seconds=50))
@@ -130,7 +130,7 @@ def test_renewal_needs_no_booking(store: Store) -> None:
     """A publisher that was started by hand announces itself."""
     store.presence.renew("by hand", 60)
 
-    assert not store.presence.book("two", 60)
+    assert not store.presence.reserve("two", 60)
     assert store.presence.name() == "by hand"
 
 
@@ -139,8 +139,8 @@ def test_passes_are_remembered_by_name(store: Store) -> None:
     well = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=2), {"copies": 3})
     ill = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=1), {}, "Redis: down")
 
-    store.passes.note(well)
-    store.passes.note(ill)
+    store.passes.record(well)
+    store.passes.record(ill)
 
     assert store.passes.all() == {PassName.COLLECTION: PassRecord(ill, well, runs=2, failures=1, seconds=3.0)}
 
@@ -150,7 +150,7 @@ def test_a_pass_that_never_succeeded_has_no_success(store: Store) -> None:
     assert store.passes.all() == {}
     ill = PassReport(PassName.RECONCILIATION, _NOW, _NOW, {}, "bucket: denied")
 
-    store.passes.note(ill)
+    store.passes.record(ill)
 
     assert store.passes.all()[PassName.RECONCILIATION].latest_success is None
 

@@ -56,7 +56,7 @@ def test_nothing_was_measured(store: Store) -> None:
     """In an empty store there is no duration, no refusal, no schedule, and nothing is pending."""
     assert store.counters.durations() == {}
     assert store.rejections.count() == 0
-    assert store.feed.known() == 0
+    assert store.feed.count_schedules() == 0
     assert store.work.pending_since() == {}
     assert store.queue_polls.all() == {queue: QueuePolls() for queue in QueueName}
 
@@ -79,8 +79,8 @@ def test_polls_are_noted_by_queue(store: Store) -> None:
     """A poll that brought nothing and one that brought something leave different notes, each the latest."""
     queue, sent_at = QueueName.SCHEDULE_EVENTS, _NOW - timedelta(seconds=3)
 
-    store.queue_polls.polled(queue, _NOW, None)
-    store.queue_polls.polled(queue, _NOW + timedelta(seconds=10), sent_at)
+    store.queue_polls.record_poll(queue, _NOW, None)
+    store.queue_polls.record_poll(queue, _NOW + timedelta(seconds=10), sent_at)
 
     notes = store.queue_polls.all()
     assert notes[queue] == QueuePolls(_NOW + timedelta(seconds=10), _NOW, sent_at)
@@ -90,10 +90,10 @@ def test_polls_are_noted_by_queue(store: Store) -> None:
 def test_an_empty_poll_replaces_the_one_before(store: Store) -> None:
     """What the latest poll that brought something brought stays noted."""
     queue, later = QueueName.CATALOGUE_EVENTS, _NOW + timedelta(minutes=1)
-    store.queue_polls.polled(queue, _NOW, _NOW)
-    store.queue_polls.polled(queue, _NOW, None)
+    store.queue_polls.record_poll(queue, _NOW, _NOW)
+    store.queue_polls.record_poll(queue, _NOW, None)
 
-    store.queue_polls.polled(queue, later, None)
+    store.queue_polls.record_poll(queue, later, None)
 
     assert store.queue_polls.all()[queue] == QueuePolls(later, later, _NOW)
 
@@ -177,7 +177,7 @@ def test_known_schedules_are_counted_once(store: Store) -> None:
     rows = [(key, seq, render_row(_change(key, seq))) for key, seq in ((_A, 1), (_A, 2), (_B, 1))]
     store.feed.append(rows)
 
-    assert store.feed.known() == 2
+    assert store.feed.count_schedules() == 2
 
 
 def _change(key: ScheduleKey, seq: int) -> Change:

@@ -12,7 +12,7 @@ def test_a_process_that_never_ran_has_no_pulse(store: Store) -> None:
     """Nothing is said of a kind that never left a pulse, whatever others did."""
     before = store.heartbeats.all()
 
-    store.heartbeats.beat(DeliveryProcess.PUSHER, _NOW)
+    store.heartbeats.record(DeliveryProcess.PUSHER, _NOW)
 
     assert before == {}
     assert store.heartbeats.all() == {DeliveryProcess.PUSHER: _NOW}
@@ -21,8 +21,8 @@ def test_a_process_that_never_ran_has_no_pulse(store: Store) -> None:
 def test_the_latest_pulse_of_each_kind_is_remembered(store: Store) -> None:
     """A pulse takes the place of the one before it, and of no other kind's."""
     for process in DeliveryProcess:
-        store.heartbeats.beat(process, _NOW)
+        store.heartbeats.record(process, _NOW)
 
-    store.heartbeats.beat(DeliveryProcess.DELIVERY, later := _NOW + timedelta(seconds=2))
+    store.heartbeats.record(DeliveryProcess.DELIVERY, later := _NOW + timedelta(seconds=2))
 
     assert store.heartbeats.all() == {DeliveryProcess.DELIVERY: later, DeliveryProcess.PUSHER: _NOW}

@@ -61,7 +61,7 @@ def test_unknown_schedule_has_an_empty_state(store: Store) -> None:
 def test_nothing_asked_is_nothing_answered(store: Store) -> None:
     """Every method takes an empty batch."""
     store.schedules.count_source_change([])
-    store.schedules.announced({})
+    store.schedules.confirm_announced({})
 
     assert store.schedules.read([]) == {}
     assert store.schedules.commit([]) == []
@@ -109,7 +109,7 @@ def test_row_of_the_feed_comes_back_as_it_was_committed(store: Store) -> None:
 def test_same_bytes_are_unchanged(store: Store) -> None:
     """A build that gives the same etag keeps sequence number and document, but not the old dependencies."""
     _publish(store, 1, ancestors=frozenset([_SERIES]))
-    store.schedules.announced({_A: 1})
+    store.schedules.confirm_announced({_A: 1})
 
     committed = _publish(store, 2, document=b"document e1 at a later time", ancestors=frozenset([_BRAND]))
 
@@ -166,7 +166,7 @@ def test_superseded_goes_before_moved(store: Store) -> None:
 def test_removal_is_published(store: Store) -> None:
     """Without anything to show the document goes, the accepted source too, and the feed gets a row."""
     _publish(store, 1, accepted=b"source", accepted_is_new=True)
-    store.schedules.announced({_A: 1})
+    store.schedules.confirm_announced({_A: 1})
 
     committed = _publish(store, 2, etag="", accepted_is_new=True)
 
@@ -202,9 +202,9 @@ def test_rows_stay_until_they_are_announced(store: Store) -> None:
     first = _publish(store, 1, "e1")
     second = _publish(store, 2, "e2")
     third = _publish(store, 3, "e2")
-    store.schedules.announced({_A: 1})
+    store.schedules.confirm_announced({_A: 1})
     fourth = _publish(store, 4, "e3")
-    store.schedules.announced({_A: 3})
+    store.schedules.confirm_announced({_A: 3})
     fifth = _publish(store, 5, "e3")
 
     assert [_seqs(c) for c in (first, second, third, fourth, fifth)] == [[1], [1, 2], [1, 2], [2, 3], []]
@@ -243,7 +243,7 @@ def test_a_commit_that_is_sent_twice_is_answered_twice_alike(store: Store) -> No
 def test_an_unchanged_commit_that_is_sent_twice_is_unchanged_twice(store: Store) -> None:
     """The same holds where the bytes were the same."""
     _publish(store, 1)
-    store.schedules.announced({_A: 1})
+    store.schedules.confirm_announced({_A: 1})
     commit = _commit(2, _state(store))
 
     first, again = (store.schedules.commit([commit])[0] for _ in range(2))
@@ -256,7 +256,7 @@ def _tokens(store: Store, *keys: ScheduleKey) -> dict[ScheduleKey, int]:
 
 
 def _announce(store: Store, key: ScheduleKey = _A) -> None:
-    store.schedules.announced({key: _state(store, key).seq})
+    store.schedules.confirm_announced({key: _state(store, key).seq})
 
 
 def test_held_lists_everything_of_which_there_is_a_state(store: Store) -> None:
@@ -265,7 +265,7 @@ def test_held_lists_everything_of_which_there_is_a_state(store: Store) -> None:
     _publish(store, 1)
     _publish(store, 2, "")
 
-    listed = {key for keys in store.schedules.held() for key in keys}
+    listed = {key for keys in store.schedules.stored_keys() for key in keys}
 
     assert listed == {_A, _B}
 
@@ -281,7 +281,7 @@ def test_removed_schedule_is_forgotten(store: Store) -> None:
     assert gone == {_A}
     assert _state(store) == ScheduleState(_A)
     assert store.versions.versions(_A) == []
-    assert [keys for keys in store.schedules.held() if keys] == []
+    assert [keys for keys in store.schedules.stored_keys() if keys] == []
 
 
 def test_forgetting_the_unknown_is_allowed(store: Store) -> None:

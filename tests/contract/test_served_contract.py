@@ -76,7 +76,7 @@ def test_past_reports_come_back_the_oldest_first(store: Store) -> None:
     points = [ParityPoint(_NOW + timedelta(days=n), 10, n, n, is_ready=n > 0) for n in range(3)]
 
     for point in points:
-        store.parity_trend.note(point)
+        store.parity_trend.append(point)
 
     assert store.parity_trend.all() == points
     assert store.parity_trend.all()[0].share is None
@@ -85,6 +85,6 @@ def test_past_reports_come_back_the_oldest_first(store: Store) -> None:
 def test_only_the_latest_four_hundred_reports_are_remembered(store: Store) -> None:
     """The trend does not grow without bound: the oldest reports go."""
     for number in range(403):
-        store.parity_trend.note(ParityPoint(_NOW, number, 0, 0, is_ready=False))
+        store.parity_trend.append(ParityPoint(_NOW, number, 0, 0, is_ready=False))
 
     assert [point.schedules for point in store.parity_trend.all()] == list(range(3, 403))

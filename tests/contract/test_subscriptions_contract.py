@@ -36,7 +36,7 @@ _FAR = Progress(
 
 
 def _take(book: SubscriptionStore, name: str = _HOOK.name, now: datetime = _NOW) -> Lease:
-    lease = book.take(name, now, _LEASE_FOR)
+    lease = book.acquire(name, now, _LEASE_FOR)
     assert lease is not None
     return lease
 
@@ -47,7 +47,7 @@ def test_an_empty_book_has_nothing(store: Store) -> None:
 
     assert book.all() == []
     assert book.one("harbour-webhook") is None
-    assert book.take("harbour-webhook", _NOW, _LEASE_FOR) is None
+    assert book.acquire("harbour-webhook", _NOW, _LEASE_FOR) is None
     assert book.seize("harbour-webhook", _NOW, _LEASE_FOR) is None
     assert not book.remove("harbour-webhook")
 
@@ -86,7 +86,7 @@ def test_what_is_leased_is_nobody_elses(store: Store) -> None:
     store.subscriptions.create(_HOOK, _START)
     first = _take(store.subscriptions)
 
-    during = store.subscriptions.take(_HOOK.name, _NOW + _LEASE_FOR - timedelta(seconds=1), _LEASE_FOR)
+    during = store.subscriptions.acquire(_HOOK.name, _NOW + _LEASE_FOR - timedelta(seconds=1), _LEASE_FOR)
     after = _take(store.subscriptions, now=_NOW + _LEASE_FOR)
 
     assert during is None
@@ -98,7 +98,7 @@ def test_of_many_at_once_one_gets_the_lease(store: Store) -> None:
     store.subscriptions.create(_HOOK, _START)
 
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: store.subscriptions.take(_HOOK.name, _NOW, _LEASE_FOR), range(8)))
+        taken = list(pool.map(lambda _: store.subscriptions.acquire(_HOOK.name, _NOW, _LEASE_FOR), range(8)))
 
     assert len([lease for lease in taken if lease is not None]) == 1
 
@@ -109,7 +109,7 @@ def test_leases_of_different_subscriptions_are_apart(store: Store) -> None:
     store.subscriptions.create(_FILES, _START)
     _take(store.subscriptions)
 
-    assert store.subscriptions.take(_FILES.name, _NOW, _LEASE_FOR) is not None
+    assert store.subscriptions.acquire(_FILES.name, _NOW, _LEASE_FOR) is not None
 
 
 def test_what_is_kept_is_there_for_the_next(store: Store) -> None:
@@ -117,10 +117,10 @@ def test_what_is_kept_is_there_for_the_next(store: Store) -> None:
     store.subscriptions.create(_HOOK, _START)
     lease = _take(store.subscriptions)
 
-    assert store.subscriptions.keep(lease, _FAR, _NOW + 2 * _LEASE_FOR)
+    assert store.subscriptions.save(lease, _FAR, _NOW + 2 * _LEASE_FOR)
 
     assert store.subscriptions.one(_HOOK.name) == Standing(_HOOK, _FAR)
-    assert store.subscriptions.take(_HOOK.name, _NOW + _LEASE_FOR, _LEASE_FOR) is None
+    assert store.subscriptions.acquire(_HOOK.name, _NOW + _LEASE_FOR, _LEASE_FOR) is None
 
 
 def test_keeping_until_now_gives_the_lease_back(store: Store) -> None:
@@ -128,7 +128,7 @@ def test_keeping_until_now_gives_the_lease_back(store: Store) -> None:
     store.subscriptions.create(_HOOK, _START)
     lease = _take(store.subscriptions)
 
-    store.subscriptions.keep(lease, _START, _NOW)
+    store.subscriptions.save(lease, _START, _NOW)
 
     assert _take(store.subscriptions).token > lease.token
 
@@ -138,9 +138,9 @@ def test_who_has_lost_the_lease_writes_nothing(store: Store) -> None:
     store.subscriptions.create(_HOOK, _START)
     slow = _take(store.subscriptions)
     other = _take(store.subscriptions, now=_NOW + _LEASE_FOR)
-    store.subscriptions.keep(other, _FAR, _NOW + 2 * _LEASE_FOR)
+    store.subscriptions.save(other, _FAR, _NOW + 2 * _LEASE_FOR)
 
-    kept = store.subscriptions.keep(slow, _START, _NOW + 3 * _LEASE_FOR, replace(_HOOK, is_paused=True))
+    kept = store.subscriptions.save(slow, _START, _NOW + 3 * _LEASE_FOR, replace(_HOOK, is_paused=True))
 
     assert not kept
     assert store.subscriptions.one(_HOOK.name) == Standing(_HOOK, _FAR)
@@ -154,8 +154,8 @@ def test_an_operator_takes_it_from_whoever_has_it(store: Store) -> None:
     seized = store.subscriptions.seize(_HOOK.name, _NOW, _LEASE_FOR)
     assert seized is not None
 
-    assert not store.subscriptions.keep(pusher, _FAR, _NOW)
-    assert store.subscriptions.keep(seized, _START, _NOW, replace(_HOOK, is_paused=True))
+    assert not store.subscriptions.save(pusher, _FAR, _NOW)
+    assert store.subscriptions.save(seized, _START, _NOW, replace(_HOOK, is_paused=True))
     assert store.subscriptions.one(_HOOK.name) == Standing(replace(_HOOK, is_paused=True), _START)
 
 
@@ -168,7 +168,7 @@ def test_a_removed_subscription_is_gone(store: Store) -> None:
 
     assert removed
     assert store.subscriptions.all() == []
-    assert not store.subscriptions.keep(pusher, _FAR, _NOW)
+    assert not store.subscriptions.save(pusher, _FAR, _NOW)
     store.subscriptions.create(_HOOK, _START)
-    assert not store.subscriptions.keep(pusher, _FAR, _NOW)
+    assert not store.subscriptions.save(pusher, _FAR, _NOW)
     assert _take(store.subscriptions).token > pusher.token

@@ -29,7 +29,7 @@ class Listener:
 
 
 def test_watchers_at_once_tell_everything_once(store: Store) -> None:
-    """Over several episodes each alarm and each all-clear is heard once, in turns, whoever tells it."""
+    """Over several incidents each alarm and each all-clear is heard once, in changes, whoever tells it."""
     clock, listener = FakeClock(), Listener()
     watched = health_sources(store, fake_upstreams(clock, Random(0)).as_upstreams())
     watches = [
@@ -46,4 +46,4 @@ def test_watchers_at_once_tell_everything_once(store: Store) -> None:
 
     assert [notice.phase for notice in heard] == [Phase.RAISED, Phase.CLEARED] * 3
     assert len({notice.id for notice in heard}) == len(heard)
-    assert store.incidents.undelivered() == 0
+    assert store.incidents.count_undelivered() == 0

@@ -165,8 +165,8 @@ def test_release_of_nothing_does_nothing(store: Store) -> None:
     store.work.postpone(claim, {}, counts=True)
     store.work.mark([])
 
-    assert store.work.unsettled([_A, _B]) == {_A}
-    assert store.work.unsettled([]) == set()
+    assert store.work.unfinished([_A, _B]) == {_A}
+    assert store.work.unfinished([]) == set()
 
 
 def test_expired_lease_returns_work(store: Store) -> None:
@@ -209,7 +209,7 @@ def test_release_of_an_overtaken_claim_does_nothing(store: Store) -> None:
     _fail(store, slow, [_A], retry_at=None)
 
     assert store.work.backlog().in_progress == 1
-    assert store.work.set_aside() == {}
+    assert store.work.quarantined() == {}
 
 
 def test_late_release_before_anybody_else_counts(store: Store) -> None:
@@ -239,7 +239,7 @@ def test_exact_claim_of_nothing_is_empty(store: Store) -> None:
     claim = store.work.claim_exactly([], _cause(3), _NOW, _LEASE)
 
     assert claim.work == ()
-    assert store.work.backlog().dirty == 1
+    assert store.work.backlog().pending == 1
 
 
 def test_exact_claim_overtakes_its_holder(store: Store) -> None:
@@ -253,8 +253,8 @@ def test_exact_claim_overtakes_its_holder(store: Store) -> None:
 
     assert claim.token > holder.token
     assert claim.work[0].causes == (_cause(1), _cause(2), _cause(3))
-    assert store.work.unsettled([_A]) == {_A}
-    assert store.work.backlog().dirty == 0
+    assert store.work.unfinished([_A]) == {_A}
+    assert store.work.backlog().pending == 0
 
 
 def test_exact_claim_takes_what_waits(store: Store) -> None:
@@ -278,7 +278,7 @@ def test_failed_work_waits_for_its_time(store: Store) -> None:
     early = store.work.claim(10, _after(9.9), _LEASE)
     late = _claim(store, now=_after(10))
 
-    assert (backlog.dirty, backlog.in_progress, backlog.waiting) == (0, 0, 1)
+    assert (backlog.pending, backlog.in_progress, backlog.waiting) == (0, 0, 1)
     assert not backlog.is_empty
     assert early is None
     assert late.work[0].causes == (_cause(1),)
@@ -328,10 +328,10 @@ def test_hopeless_work_is_set_aside(store: Store) -> None:
     _fail(store, _claim(store), [_A], retry_at=None)
 
     backlog = store.work.backlog()
-    assert store.work.set_aside() == {_A: "it broke"}
+    assert store.work.quarantined() == {_A: "it broke"}
     assert backlog.is_empty
-    assert backlog.set_aside == 1
-    assert store.work.unsettled([_A]) == set()
+    assert backlog.quarantined == 1
+    assert store.work.unfinished([_A]) == set()
 
 
 def test_mark_brings_back_what_was_set_aside(store: Store) -> None:
@@ -345,7 +345,7 @@ def test_mark_brings_back_what_was_set_aside(store: Store) -> None:
     _mark(store, _A)
 
     assert claim.work[0].attempts == 0
-    assert store.work.set_aside() == {}
+    assert store.work.quarantined() == {}
     assert _claim(store).work[0].attempts == 0
 
 
@@ -392,8 +392,8 @@ def test_parts_of_a_claim_are_settled_apart(store: Store) -> None:
     store.work.release(claim, [_A])
 
     backlog = store.work.backlog()
-    assert (backlog.dirty, backlog.in_progress, backlog.waiting) == (0, 1, 1)
-    assert store.work.unsettled([_A, _B, _C]) == {_B, _C}
+    assert (backlog.pending, backlog.in_progress, backlog.waiting) == (0, 1, 1)
+    assert store.work.unfinished([_A, _B, _C]) == {_B, _C}
 
 
 def test_backlog_tells_the_oldest_due_time(store: Store) -> None:
@@ -403,7 +403,7 @@ def test_backlog_tells_the_oldest_due_time(store: Store) -> None:
 
     backlog = store.work.backlog()
 
-    assert backlog.dirty == 2
+    assert backlog.pending == 2
     assert backlog.oldest_due_at == _after(2)
 
 
@@ -415,7 +415,7 @@ def test_wait_ends_at_a_mark(store: Store, marked: int) -> None:
 
     store.work.wait(60)
 
-    assert store.work.backlog().dirty == 1
+    assert store.work.backlog().pending == 1
 
 
 def test_a_renewed_lease_ends_later(store: Store) -> None:
@@ -472,7 +472,7 @@ def test_failures_are_forgotten(store: Store) -> None:
     store.work.forget([_A])
     store.work.forget([])
 
-    assert store.work.set_aside() == {_B: "broken"}
+    assert store.work.quarantined() == {_B: "broken"}
 
 
 def test_causes_of_a_failed_build_join_those_marked_meanwhile(store: Store) -> None:

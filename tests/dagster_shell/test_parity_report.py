@@ -44,7 +44,7 @@ class Stage:
             }
         )
         self.upstreams.legacy.refreshed = refreshed
-        self.store.comparisons.note_compared_refresh(refreshed)
+        self.store.comparisons.record_compared_refresh(refreshed)
 
     def materialise(self) -> dict[str, object]:
         """Materialise the asset; answers with its metadata as Dagster keeps them."""

@@ -243,7 +243,7 @@ def test_nothing_fails_of_a_schedule_that_was_removed(stage: Stage) -> None:
     """With its removal whatever failed of a schedule is forgotten."""
     stage.put(_KEY)
     stage.recorder.record_published()
-    stage.store.failing_checks.note({(_KEY, "index_complete"): "1 missing"})
+    stage.store.failing_checks.record({(_KEY, "index_complete"): "1 missing"})
     stage.upstreams.schedule_source.remove(_KEY)
     body = orjson.dumps({"sid": _KEY.sid, "date": _KEY.date.isoformat(), "action": "DELETE"}).decode()
     stage.pipeline.schedule_intake.handle([Message("m2", body, stage.clock(), "", 1)])

@@ -237,7 +237,7 @@ def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) ->
     )
 
     assert result.success
-    assert stage.store.work.backlog().dirty == len(_KEYS)
+    assert stage.store.work.backlog().pending == len(_KEYS)
 
 
 def test_the_checks_run_by_hand_say_how_many_pass(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeClock, FakeStore, fake_store
 
 from demo.narrator import Narrator, clock_time
-from schedules_pipeline.health.incidents import AlarmName, Condition, Findings, Severity, plan_turns
+from schedules_pipeline.health.incidents import AlarmName, Condition, Findings, Severity, plan_changes
 
 _DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages\nin dead")
 
@@ -22,8 +22,8 @@ class Stage:
 
     def find(self, *conditions: Condition) -> None:
         book = self.store.incidents
-        for turn in plan_turns(book.episodes(), Findings(conditions), self.clock(), timedelta(0)):
-            book.turn(turn, ())
+        for turn in plan_changes(book.latest(), Findings(conditions), self.clock(), timedelta(0)):
+            book.change(turn, ())
         self.clock.advance(timedelta(seconds=30))
         self.narrator.catch_up()
 

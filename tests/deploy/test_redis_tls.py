@@ -187,7 +187,7 @@ def test_schedules_are_published_over_tls_as_a_user(
         Server(_url("monitoring", port, certificates.authority), is_cluster=False), "schedules", source
     )
     assert all(contents(pipeline, keys).values())
-    assert watching.store.feed.known() == len(keys)
+    assert watching.store.feed.count_schedules() == len(keys)
     with Redis.from_url(_url("delivery", port, certificates.authority)) as client:
         assert client.get(f"schedules:document:{{{keys[0]}}}")
 

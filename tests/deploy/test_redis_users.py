@@ -208,12 +208,12 @@ def test_pulses_are_left_by_who_serves_partners_and_read_by_who_watches(
     books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.heartbeats for user in _USERS}
 
     for process in DeliveryProcess:
-        books[process.value].beat(process, now)
+        books[process.value].record(process, now)
 
     assert books["pipeline"].all() == books["monitoring"].all() == dict.fromkeys(DeliveryProcess, now)
     for user in ("pipeline", "monitoring"):
         with pytest.raises(exceptions.NoPermissionError):
-            books[user].beat(DeliveryProcess.PUSHER, now)
+            books[user].record(DeliveryProcess.PUSHER, now)
 
 
 def test_the_users_have_the_commands_that_the_code_sends_and_no_others(redis_client: Redis) -> None:

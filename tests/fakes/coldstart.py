@@ -47,10 +47,10 @@ class FakeColdstartStore(Fake):
 
     @answered
     @step
-    def settle(self, coldstart_id: str) -> None:
+    def confirm(self, coldstart_id: str) -> None:
         latest = self._find(coldstart_id)
         if latest is not None:
-            self._latest = replace(latest, is_settled=True)
+            self._latest = replace(latest, is_confirmed=True)
 
     @answered
     @step
@@ -63,7 +63,7 @@ class FakeColdstartStore(Fake):
 
     @answered
     @step
-    def take(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
+    def next_keys(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
         latest = self._find(coldstart_id)
         if latest is None or latest.stage is not Stage.BUILDING:
             return []
@@ -73,7 +73,7 @@ class FakeColdstartStore(Fake):
 
     @answered
     @step
-    def built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
+    def record_built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
         latest = self._find(coldstart_id)
         if latest is not None and keys:
             for key in keys:
@@ -89,7 +89,7 @@ class FakeColdstartStore(Fake):
     @step
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
         latest = self._find(coldstart_id)
-        if latest is None or latest.stage.is_final or (stage is Stage.REJECTED and latest.is_settled):
+        if latest is None or latest.stage.is_final or (stage is Stage.REJECTED and latest.is_confirmed):
             return False
         self._latest = replace(latest, stage=stage, ended_at=now, problem=problem)
         if stage is Stage.FINISHED:
@@ -125,7 +125,7 @@ class FakeColdstartStore(Fake):
 
     @answered
     @step
-    def beat(self) -> Epoch | None:
+    def record_heartbeat(self) -> Epoch | None:
         before = self._epoch
         if before is not None:
             self._epoch = Epoch(before.id, before.pulse + 1)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from fakes.references import FakeReferenceIndex
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, Stored, UpdateTicket
+from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, StoreResult, UpdateTicket
 
 TOKEN_KEPT_FOR = timedelta(days=1)
 
@@ -41,12 +41,12 @@ class FakeCopyStore(Fake):
         return {pid: begun[pid] for pid in pids}
 
     @answered
-    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
+    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
         stored = {pid: self._store_one(pid, *values[pid]) for pid in self.in_any_order(values)}
         return {pid: stored[pid] for pid in values}
 
     @answered
-    def settle(self, tokens: Mapping[Pid, int]) -> None:
+    def acknowledge(self, tokens: Mapping[Pid, int]) -> None:
         for pid in self.in_any_order(tokens):
             self._settle_one(pid, tokens[pid])
 
@@ -74,11 +74,11 @@ class FakeCopyStore(Fake):
         for pid in self.in_any_order(pids):
             self._outdate_one(pid)
 
-    def held(self) -> Iterator[list[Pid]]:
-        self.conditions.checkpoint("held")
+    def stored_pids(self) -> Iterator[list[Pid]]:
+        self.conditions.checkpoint("stored_pids")
         yield sorted(self.copies)
 
-    def tracked(self) -> Iterator[list[Pid]]:
+    def tracked_pids(self) -> Iterator[list[Pid]]:
         self.conditions.checkpoint("fenced")
         yield sorted(self.fences)
 
@@ -98,7 +98,7 @@ class FakeCopyStore(Fake):
         return UpdateTicket(version_token.token, needed, version_token.owed is not None)
 
     @step
-    def _store_one(self, pid: Pid, token: int, value: bytes) -> Stored:
+    def _store_one(self, pid: Pid, token: int, value: bytes) -> StoreResult:
         version_token = self.version_token(pid)
         changed, previous = False, None
         if self.is_fresh(version_token, token):
@@ -108,7 +108,7 @@ class FakeCopyStore(Fake):
             if changed:
                 self.copies[pid] = value
                 self.owe(version_token, token)
-        return Stored(changed, changed or version_token.owed is not None, previous)
+        return StoreResult(changed, changed or version_token.owed is not None, previous)
 
     @step
     def _settle_one(self, pid: Pid, token: int) -> None:

@@ -36,7 +36,7 @@ class FakeChangeFeed(Fake):
 
     @answered
     @step
-    def known(self) -> int:
+    def count_schedules(self) -> int:
         return len(self._heads)
 
     @answered

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from fakes.conditions import Conditions, Fake, answered, step
-from schedules_pipeline.health.incidents import AlarmName, Episode, Notice, Turn
+from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Notice
 
 
 @dataclass(slots=True)
@@ -20,26 +20,26 @@ class FakeIncidentStore(Fake):
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
-        self._episodes: dict[AlarmName, Episode] = {}
+        self._incidents: dict[AlarmName, Incident] = {}
         self._outbox: list[_Delivery] = []
         self._since: datetime | None = None
         self._lock = Lock()
 
     @answered
     @step
-    def episodes(self) -> list[Episode]:
-        return [self._episodes[name] for name in sorted(self._episodes)]
+    def latest(self) -> list[Incident]:
+        return [self._incidents[name] for name in sorted(self._incidents)]
 
     @answered
     @step
-    def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
+    def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
         with self._lock:
-            known = self._episodes.get(turn.episode.name)
-            if turn.episode.revision != (known.revision if known else 0) + 1:
+            known = self._incidents.get(change.incident.name)
+            if change.incident.revision != (known.revision if known else 0) + 1:
                 return False
-            self._episodes[turn.episode.name] = turn.episode
-            if turn.notice:
-                self._outbox += [_Delivery(channel, turn.notice) for channel in channels]
+            self._incidents[change.incident.name] = change.incident
+            if change.notice:
+                self._outbox += [_Delivery(channel, change.notice) for channel in channels]
             return True
 
     @answered
@@ -59,13 +59,13 @@ class FakeIncidentStore(Fake):
 
     @answered
     @step
-    def delivered(self, channel: str, notice: Notice) -> None:
+    def confirm_delivered(self, channel: str, notice: Notice) -> None:
         with self._lock:
             self._outbox = [d for d in self._outbox if (d.channel, d.notice.id) != (channel, notice.id)]
 
     @answered
     @step
-    def undelivered(self) -> int:
+    def count_undelivered(self) -> int:
         return len(self._outbox)
 
     @answered

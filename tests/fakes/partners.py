@@ -45,7 +45,7 @@ class FakeSubscriptionStore(Fake):
 
     @answered
     @step
-    def take(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
+    def acquire(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
         if self._is_held(name, now):
             return None
         return self._taken(name, now + lease_for)
@@ -57,7 +57,7 @@ class FakeSubscriptionStore(Fake):
 
     @answered
     @step
-    def keep(
+    def save(
         self, lease: Lease, progress: Progress, until: datetime, subscription: Subscription | None = None
     ) -> bool:
         with self._lock:

@@ -96,7 +96,7 @@ class FakeComparisonStore(Fake):
 
     @answered
     @step
-    def note_compared_refresh(self, refreshed_at: str) -> None:
+    def record_compared_refresh(self, refreshed_at: str) -> None:
         self._refresh = refreshed_at
 
     @step
@@ -113,7 +113,7 @@ class FakeFailingCheckStore(Fake):
 
     @answered
     @step
-    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
         for check, text in outcomes.items():
             self._failing.pop(check, None)
             if text is not None:
@@ -175,7 +175,7 @@ class FakeQueuePollStore(Fake):
 
     @answered
     @step
-    def polled(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
+    def record_poll(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
         known = self._notes[queue]
         empty_at = began_at if oldest_sent_at is None else known.empty_at
         self._notes[queue] = QueuePolls(began_at, empty_at, oldest_sent_at or known.received_sent_at)
@@ -195,7 +195,7 @@ class FakePassStore(Fake):
 
     @answered
     @step
-    def note(self, report: PassReport) -> None:
+    def record(self, report: PassReport) -> None:
         known = self._records.get(report.name)
         before = known.latest_success if known else None
         self._records[report.name] = PassRecord(
@@ -221,7 +221,7 @@ class FakeParityTrendStore(Fake):
 
     @answered
     @step
-    def note(self, point: ParityPoint) -> None:
+    def append(self, point: ParityPoint) -> None:
         self._points = [*self._points, point][-MOST_PARITY_POINTS:]
 
     @answered

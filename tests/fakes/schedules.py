@@ -50,7 +50,7 @@ class FakeScheduleStore(Fake):
         return [results[commit.key] for commit in commits]
 
     @answered
-    def announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
+    def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
         for key in self.in_any_order(seqs):
             self._announced_one(key, seqs[key])
 
@@ -59,14 +59,14 @@ class FakeScheduleStore(Fake):
         found = {key: self._document_one(key) for key in keys}
         return {key: document for key, document in found.items() if document is not None}
 
-    def held(self) -> Iterator[list[ScheduleKey]]:
-        self.conditions.checkpoint("held")
+    def stored_keys(self) -> Iterator[list[ScheduleKey]]:
+        self.conditions.checkpoint("stored_keys")
         yield sorted(self.kept)
 
     @answered
     def invalidate(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
         for key in self.in_any_order(seqs):
-            self._distrust_one(key, seqs[key], token)
+            self._invalidate_one(key, seqs[key], token)
 
     @answered
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
@@ -128,7 +128,7 @@ class FakeScheduleStore(Fake):
         return self.kept[key].document if key in self.kept else None
 
     @step
-    def _distrust_one(self, key: ScheduleKey, seq: int, token: int) -> None:
+    def _invalidate_one(self, key: ScheduleKey, seq: int, token: int) -> None:
         kept = self._keep(key)
         if token > kept.state.committed_token:
             kept.state = replace(

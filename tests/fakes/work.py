@@ -120,12 +120,12 @@ class FakeWorkQueue(Fake):
 
     @answered
     @step
-    def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+    def unfinished(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         return {key for key in keys if key in self.dirty or key in self.leases or key in self.waiting}
 
     @answered
     @step
-    def set_aside(self) -> dict[ScheduleKey, str]:
+    def quarantined(self) -> dict[ScheduleKey, str]:
         return dict(self.aside)
 
     @answered
@@ -218,7 +218,7 @@ class FakePublisherPresence(Fake):
 
     @answered
     @step
-    def book(self, name: str, seconds: int) -> bool:
+    def reserve(self, name: str, seconds: int) -> bool:
         if self._present():
             return False
         self._set(name, seconds)
@@ -255,7 +255,7 @@ class FakeDeliveryHeartbeats(Fake):
 
     @answered
     @step
-    def beat(self, process: DeliveryProcess, now: datetime) -> None:
+    def record(self, process: DeliveryProcess, now: datetime) -> None:
         self._pulses[process] = now
 
     @answered

@@ -222,7 +222,7 @@ class Stack:
     def assert_sound(self) -> None:
         """Nothing lost, nothing aside, nothing announced twice, and the index complete."""
         store, upstreams = self.pipeline.store, self.pipeline.upstreams
-        assert store.work.set_aside() == {}
+        assert store.work.quarantined() == {}
         assert upstreams.schedule_dead_letters.depth().waiting == 0
         assert upstreams.catalogue_dead_letters.depth().waiting == 0
         assert find_missing_entries(store, self.world.keys, self.world.pids) == []

@@ -110,7 +110,7 @@ def test_a_worker_whose_clock_is_wrong_only_costs_double_work(
 
     scratch = pipeline_on(server, "scratch of clocks", source)
     build_everything(scratch, keys)
-    assert follower.store.work.set_aside() == {}
+    assert follower.store.work.quarantined() == {}
     assert contents(follower, keys) == contents(scratch, keys)
     assert_announced_once(follower)
 

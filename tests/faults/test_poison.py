@@ -123,12 +123,12 @@ def test_a_poison_document_is_set_aside_alone_and_comes_back_when_mended(
     poisoned.work_off()
 
     expected = poisoned.from_scratch()
-    assert set(poisoned.pipeline.store.work.set_aside()) == {poison}
+    assert set(poisoned.pipeline.store.work.quarantined()) == {poison}
     assert poisoned.failures == 8
     assert poisoned.now() == {**expected, poison: poisoned.before[poison]}
     mend(poisoned, [poison])
     poisoned.work_off()
-    assert poisoned.pipeline.store.work.set_aside() == {}
+    assert poisoned.pipeline.store.work.quarantined() == {}
     assert poisoned.now() == expected
 
 
@@ -141,7 +141,7 @@ def test_a_poison_document_whose_source_is_rejected_keeps_what_partners_have(poi
     poisoned.pipeline.schedule_intake.handle([schedule_message(1, poison)])
     poisoned.work_off()
 
-    assert set(poisoned.pipeline.store.work.set_aside()) == {poison}
+    assert set(poisoned.pipeline.store.work.quarantined()) == {poison}
     assert set(poisoned.pipeline.store.rejections.all()) == {str(poison)}
     assert poisoned.now() == poisoned.before
 
@@ -162,11 +162,11 @@ def test_a_damaged_copy_sets_what_it_touches_aside_until_it_is_mended(poisoned: 
     poisoned.work_off()
 
     expected = poisoned.from_scratch()
-    assert set(poisoned.pipeline.store.work.set_aside()) == set(touched)
+    assert set(poisoned.pipeline.store.work.quarantined()) == set(touched)
     assert poisoned.now() == {**expected, **{key: poisoned.before[key] for key in touched}}
     mend(poisoned, touched)
     poisoned.work_off()
-    assert poisoned.pipeline.store.work.set_aside() == {}
+    assert poisoned.pipeline.store.work.quarantined() == {}
     assert poisoned.now() == expected
 
 

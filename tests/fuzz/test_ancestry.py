@@ -79,7 +79,7 @@ def test_index_holds_exactly_what_was_read(graph: _Graph) -> None:
     world = _World(graph)
 
     assert world.store.work.backlog().is_empty
-    assert not world.store.work.set_aside()
+    assert not world.store.work.quarantined()
     assert world.dependencies() == set(_walk(graph))
     assert len(world.dependencies()) <= MAXIMUM_ANCESTORS + 1
 

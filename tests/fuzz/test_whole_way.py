@@ -185,7 +185,7 @@ def test_source_documents_of_any_kind_are_shown_or_rejected(documents: list[byte
 
         rejection = world.store.rejections.all().get(str(KEY))
         assert world.store.work.backlog().is_empty
-        assert not world.store.work.set_aside()
+        assert not world.store.work.quarantined()
         assert (rejection is not None) or not _must_be_rejected(content)
         assert (rejection is None) or _may_be_rejected(content, held)
         if rejection is not None:
@@ -231,7 +231,7 @@ def test_catalogue_documents_of_any_kind_are_shown_or_rejected(documents: list[t
         world.settle()
 
         assert world.store.work.backlog().is_empty
-        assert not world.store.work.set_aside()
+        assert not world.store.work.quarantined()
         if not _is_item(pid, content):
             assert world.published() == before
     _assert_sound(world)

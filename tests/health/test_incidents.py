@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from schedules_pipeline.health.incidents import (
     AlarmName,
     Condition,
-    Episode,
     Findings,
+    Incident,
     Notice,
     Phase,
     Severity,
     State,
-    plan_turns,
+    plan_changes,
 )
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -32,18 +32,18 @@ class Book:
     """Carries plans out as the real book does, a look every half minute."""
 
     def __init__(self) -> None:
-        self.episodes: dict[AlarmName, Episode] = {}
+        self.incidents: dict[AlarmName, Incident] = {}
         self.notices: list[Notice] = []
         self.now = _NOW
 
     def look(self, found: Findings) -> list[Phase]:
         """What is told at this look."""
-        turns = plan_turns(self.episodes.values(), found, self.now, _CLEAR_AFTER)
-        for turn in turns:
-            known = self.episodes.get(turn.episode.name)
-            assert turn.episode.revision == (known.revision if known else 0) + 1
-            self.episodes[turn.episode.name] = turn.episode
-        told = [turn.notice for turn in turns if turn.notice]
+        changes = plan_changes(self.incidents.values(), found, self.now, _CLEAR_AFTER)
+        for change in changes:
+            known = self.incidents.get(change.incident.name)
+            assert change.incident.revision == (known.revision if known else 0) + 1
+            self.incidents[change.incident.name] = change.incident
+        told = [change.notice for change in changes if change.notice]
         self.notices += told
         self.now += _LOOK
         return [notice.phase for notice in told]
@@ -80,7 +80,7 @@ _SEEN = _found(_PATIENT)
     ],
 )
 def test_each_look_tells_what_is_to_be_told(looks: Sequence[Findings], told: Sequence[str]) -> None:
-    """An episode is told of once when it begins in earnest, once when it is over, and never in between."""
+    """An incident is told of once when it begins in earnest, once when it is over, and never in between."""
     book = Book()
 
     answers = [book.look(found) for found in looks]
@@ -89,25 +89,25 @@ def test_each_look_tells_what_is_to_be_told(looks: Sequence[Findings], told: Seq
 
 
 def test_what_stands_is_shown_with_its_latest_numbers() -> None:
-    """The summary of an open episode is the latest, though nobody is told again; its beginning stays."""
+    """The summary of an open incident is the latest, though nobody is told again; its beginning stays."""
     book = Book()
     book.look(_THERE)
 
     book.look(_found(replace(_DEAD, summary="3 messages in dead")))
 
-    (episode,) = book.episodes.values()
-    assert (episode.summary, episode.since, episode.state) == ("3 messages in dead", _NOW, State.RAISED)
+    (incident,) = book.incidents.values()
+    assert (incident.summary, incident.since, incident.state) == ("3 messages in dead", _NOW, State.RAISED)
 
 
 def test_a_look_that_changes_nothing_plans_nothing() -> None:
-    """What stands as it stood, and what is over and stays over, need no turn."""
+    """What stands as it stood, and what is over and stays over, need no change."""
     book = Book()
     book.look(_THERE)
 
-    again = plan_turns(book.episodes.values(), _THERE, book.now, _CLEAR_AFTER)
+    again = plan_changes(book.incidents.values(), _THERE, book.now, _CLEAR_AFTER)
     for _ in range(4):
         book.look(_GONE)
-    over = plan_turns(book.episodes.values(), _GONE, book.now, _CLEAR_AFTER)
+    over = plan_changes(book.incidents.values(), _GONE, book.now, _CLEAR_AFTER)
 
     assert again == []
     assert over == []
@@ -157,7 +157,7 @@ def test_alarm_and_all_clear_take_turns(looks: list[Findings]) -> None:
 
 @given(st.lists(_findings(), max_size=20))
 def test_everything_ends_when_nothing_is_wrong_any_more(looks: list[Findings]) -> None:
-    """Whatever went before, after some looks that find nothing no episode is left open or suspected."""
+    """Whatever went before, after some looks that find nothing no incident is left open or suspected."""
     book = Book()
     for found in looks:
         book.look(found)
@@ -165,4 +165,4 @@ def test_everything_ends_when_nothing_is_wrong_any_more(looks: list[Findings]) -
     for _ in range(4):
         book.look(_GONE)
 
-    assert {episode.state for episode in book.episodes.values()} <= {State.OVER}
+    assert {incident.state for incident in book.incidents.values()} <= {State.OVER}

@@ -75,7 +75,7 @@ def test_prometheus_own_tool_has_nothing_to_say_of_a_scrape(
         RedisLink(connect(environment["SCHEDULES_REDIS_URL"])), environment["SCHEDULES_KEYSPACE"]
     )
     now = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    store.passes.note(PassReport(PassName.COLLECTION, now, now, {"copies": 3}))
+    store.passes.record(PassReport(PassName.COLLECTION, now, now, {"copies": 3}))
     with urllib.request.urlopen(f"{service.url}/metrics") as answer:
         text = answer.read()
 

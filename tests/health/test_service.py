@@ -100,7 +100,7 @@ def test_a_defect_is_not_ready_and_says_no_more_than_its_kind(
 ) -> None:
     """What nobody foresaw is an answer like any other, without whatever its text may hold."""
     stage.publish()
-    monkeypatch.setattr(stage.store.feed, "known", _defect)
+    monkeypatch.setattr(stage.store.feed, "count_schedules", _defect)
 
     status, _, body = get(build_service(stage.pipeline), "/health/ready")
 

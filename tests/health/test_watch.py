@@ -84,12 +84,12 @@ def stage() -> Stage:
 
 
 def test_an_alarm_is_told_once_and_so_is_its_end(stage: Stage) -> None:
-    """However many looks find it, every channel hears of an episode twice: when it begins and when it is over."""
+    """However many looks find it, every channel hears of an incident twice: when it begins and when it is over."""
     for failed in [(_RUN,)] * 4 + [()] * 6:
         stage.look(*failed)
 
     assert stage.first.told() == stage.second.told() == ["raised runs-failed", "cleared runs-failed"]
-    assert stage.store.incidents.undelivered() == 0
+    assert stage.store.incidents.count_undelivered() == 0
 
 
 def test_a_look_says_what_stands(stage: Stage) -> None:
@@ -97,7 +97,7 @@ def test_a_look_says_what_stands(stage: Stage) -> None:
     report = stage.watch.look([_RUN])
 
     noted = stage.store.passes.all()[PassName.WATCH].latest
-    assert [episode.name for episode in report.open] == [AlarmName.RUNS_FAILED]
+    assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]
     assert [notice.phase for notice in report.raised] == [Phase.RAISED]
     assert (
         dict(noted.counts)
@@ -120,13 +120,13 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
     now = stage.clock()
     cause = Cause("e", Origin.SCHEDULE, str(_KEY), now - timedelta(hours=1))
     stage.store.work.mark([Mark(_KEY, now - timedelta(hours=1), cause)])
-    stage.store.failing_checks.note({(_KEY, "index_complete"): "1 missing"})
+    stage.store.failing_checks.record({(_KEY, "index_complete"): "1 missing"})
     stage.upstreams.schedule_queue.post("never received")
     stage.upstreams.catalogue_dead_letters.post("dead")
     aside = Progress("0", "life").quarantined("answered with status 410", now)
     hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
     stage.store.subscriptions.create(hook, aside)
-    stage.store.heartbeats.beat(DeliveryProcess.PUSHER, now - timedelta(hours=1))
+    stage.store.heartbeats.record(DeliveryProcess.PUSHER, now - timedelta(hours=1))
 
     stage.look()
     stage.look()
@@ -159,7 +159,7 @@ def test_a_channel_that_fails_holds_up_no_other_and_is_tried_again(stage: Stage,
     stage.first.error = error
     report = stage.watch.look([_RUN])
     stage.clock.advance(_LOOK)
-    in_between = (stage.first.told(), stage.second.told(), stage.store.incidents.undelivered())
+    in_between = (stage.first.told(), stage.second.told(), stage.store.incidents.count_undelivered())
     stage.first.error = None
     stage.look(_RUN)
 
@@ -201,7 +201,7 @@ def test_an_all_clear_never_comes_before_its_alarm(stage: Stage) -> None:
     assert stage.first.told() == ["raised runs-failed", "cleared runs-failed"]
 
 
-@pytest.mark.parametrize("step", ["take_notice", "delivered", "note"])
+@pytest.mark.parametrize("step", ["take_notice", "confirm_delivered", "record"])
 def test_a_watcher_that_dies_after_booking_loses_no_notice(stage: Stage, step: str) -> None:
     """Whoever looks next delivers what was booked; what was sent and not noted comes again under its id."""
 
@@ -220,7 +220,7 @@ def test_a_watcher_that_dies_after_booking_loses_no_notice(stage: Stage, step: s
 
     assert {notice.id for notice in stage.first.heard} == {notice.id for notice in stage.second.heard}
     assert set(stage.first.told()) == {"raised runs-failed"}
-    assert stage.store.incidents.undelivered() == 0
+    assert stage.store.incidents.count_undelivered() == 0
 
 
 def test_a_watcher_that_dies_while_sending_loses_no_notice(stage: Stage) -> None:
@@ -297,7 +297,7 @@ def test_a_channel_that_was_not_told_that_the_store_is_away_hears_it_later(stage
 
 def test_a_store_that_fails_in_the_middle_of_a_look_is_away(stage: Stage) -> None:
     """What was booked before is delivered by a later look, and nothing is told twice."""
-    stage.away.fails = lambda step: step == "undelivered"
+    stage.away.fails = lambda step: step == "count_undelivered"
     with pytest.raises(ServiceError):
         stage.look(_RUN)
     stage.away.fails = lambda step: False
@@ -316,5 +316,5 @@ def test_without_anybody_to_tell_alarms_are_kept_all_the_same(stage: Stage) -> N
     """Where no channel is set, what stands can be seen, and nothing piles up."""
     report = stage.new_watch().look([_RUN])
 
-    assert [episode.name for episode in report.open] == [AlarmName.RUNS_FAILED]
-    assert stage.store.incidents.undelivered() == 0
+    assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]
+    assert stage.store.incidents.count_undelivered() == 0

@@ -264,7 +264,7 @@ def test_one_that_cannot_be_built_holds_up_no_other(world: World) -> None:
 
     assert (ended.stage, ended.left, ended.failed) == (Stage.FINISHED, 0, 1)
     assert not world.store.coldstarts.intake_is_paused()
-    assert world.store.work.unsettled(_FOCUS.keys) == {poison}
+    assert world.store.work.unfinished(_FOCUS.keys) == {poison}
 
 
 def test_a_slow_preparer_purges_nothing_that_came_after_the_end(

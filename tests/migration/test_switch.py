@@ -52,7 +52,7 @@ class Stage:
         verdicts = [Verdict.DIFFERS] * differing + [Verdict.MATCHES] * (_SCHEDULES - differing)
         compared = zip(keys, verdicts, strict=True)
         self.comparisons.keep({key: Comparison(1, verdict, refreshed) for key, verdict in compared})
-        self.comparisons.note_compared_refresh(refreshed)
+        self.comparisons.record_compared_refresh(refreshed)
 
 
 def _change(key: ScheduleKey) -> Change:

@@ -77,7 +77,7 @@ def test_a_long_outage_of_the_source_sets_nothing_aside(monkeypatch: pytest.Monk
             stage.pipeline.publisher.publish_all()
             stage.clock.advance(timedelta(minutes=1))
 
-    assert stage.store.work.set_aside() == {}
+    assert stage.store.work.quarantined() == {}
     stage.pipeline.publisher.publish_all()
     assert stage.published() == {_BAD}
 
@@ -103,8 +103,8 @@ def test_a_schedule_whose_build_breaks_is_set_aside_and_the_rest_goes_on(
     _publish_through_failures(stage)
 
     assert stage.published() == {_GOOD}
-    assert list(stage.store.work.set_aside()) == [_BAD]
-    assert "broken on purpose" in stage.store.work.set_aside()[_BAD]
+    assert list(stage.store.work.quarantined()) == [_BAD]
+    assert "broken on purpose" in stage.store.work.quarantined()[_BAD]
     assert stage.store.work.backlog().is_empty
 
 
@@ -120,7 +120,7 @@ def test_a_new_mark_gives_what_was_set_aside_a_new_chance(monkeypatch: pytest.Mo
     (batch,) = stage.pipeline.publisher.publish_all()
 
     assert batch.count(Outcome.PUBLISHED) == 1
-    assert stage.store.work.set_aside() == {}
+    assert stage.store.work.quarantined() == {}
 
 
 def _break_build_of(key: ScheduleKey, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_schedule_that_kills_its_workers_is_set_aside() -> None:
 
     stage.pipeline.publisher.publish_all()
 
-    assert list(stage.store.work.set_aside()) == [_BAD]
+    assert list(stage.store.work.quarantined()) == [_BAD]
     assert stage.store.work.backlog().is_empty
 
 

@@ -345,7 +345,7 @@ def test_while_a_secret_is_rotated_both_sign(stage: PushStage) -> None:
     subscription = stage.standing().subscription.rotated(stage.clock())
     lease = stage.store.subscriptions.seize(HOOK, stage.clock(), LEASE_FOR)
     assert lease is not None
-    stage.store.subscriptions.keep(lease, lease.standing.progress, stage.clock(), subscription)
+    stage.store.subscriptions.save(lease, lease.standing.progress, stage.clock(), subscription)
     stage.publish(KEY)
     stage.push()
     stage.wait(hours=24)
@@ -438,7 +438,7 @@ def test_a_paused_subscription_waits(stage: PushStage) -> None:
     lease = stage.store.subscriptions.seize(HOOK, stage.clock(), LEASE_FOR)
     assert lease is not None
     paused = replace(lease.standing.subscription, is_paused=True)
-    stage.store.subscriptions.keep(lease, lease.standing.progress, stage.clock(), paused)
+    stage.store.subscriptions.save(lease, lease.standing.progress, stage.clock(), paused)
 
     assert stage.push().outcome is PushOutcome.SKIPPED
     assert stage.receiver.received == []

@@ -57,7 +57,7 @@ def test_a_message_starts_a_publisher_where_there_is_none(stage: Stage) -> None:
     result = stage.tick(schedule_events_sensor(_SETTINGS))
 
     assert [request.job_name for request in result.run_requests or ()] == [JOB_NAME]
-    assert stage.store.work.backlog().dirty == 1
+    assert stage.store.work.backlog().pending == 1
     assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 0)
 
 
@@ -69,7 +69,7 @@ def test_a_publisher_at_work_is_not_joined_by_another(stage: Stage) -> None:
     result = stage.tick(schedule_events_sensor(_SETTINGS))
 
     assert not result.run_requests
-    assert stage.store.work.backlog().dirty == 1
+    assert stage.store.work.backlog().pending == 1
 
 
 def test_of_two_sensors_only_one_starts_a_publisher(stage: Stage) -> None:

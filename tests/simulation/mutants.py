@@ -124,7 +124,7 @@ MUTANTS = (
             CatalogueFollower,
             "follow",
             "marked = self._propagate({pid: causes[pid] for pid in owed})",
-            "self._store.copies.settle({pid: begun[pid].token for pid in owed})",
+            "self._store.copies.acknowledge({pid: begun[pid].token for pid in owed})",
         ),
     ),
     Mutant(
@@ -174,7 +174,7 @@ MUTANTS = (
         _rewritten(
             Coldstarter,
             "_build_next",
-            ("self._book.pause_intake(LEASE_FOR)", "self._book.built(coldstart.id, keys, {})"),
+            ("self._book.pause_intake(LEASE_FOR)", "self._book.record_built(coldstart.id, keys, {})"),
         ),
     ),
     Mutant(

@@ -199,7 +199,7 @@ class Simulation(Conditions, ABC):
 
     def _bring_back(self) -> bool:
         """What an operator does with schedules that failed too often."""
-        aside = list(self.fakes.work.set_aside())
+        aside = list(self.fakes.work.quarantined())
         self.store.work.mark([Mark(key, self.clock(), self.cause()) for key in aside])
         return bool(aside)
 

@@ -116,7 +116,7 @@ def test_a_script_whose_keys_are_in_two_places_is_a_service_error(cluster: Clust
     """It is refused as a whole, and works again once the slot has moved."""
     link = RedisLink(connect(cluster.url, cluster=True))
     keys = [f"{{torn}}:{name}" for name in ("copy", "fence")]
-    call = link.script("miss_copy").command(keys, [])
+    call = link.script("record_absence").command(keys, [])
     link.call("SET", keys[0], "a copy")
     link.call("HSET", keys[1], "token", 1)
 

@@ -72,10 +72,10 @@ def _durations(pipeline: Pipeline) -> Iterator[Sample]:
 
 def _backlog(pipeline: Pipeline) -> Iterator[Sample]:
     backlog = pipeline.store.work.backlog()
-    yield Sample("schedules_backlog", ("dirty",), backlog.dirty)
+    yield Sample("schedules_backlog", ("dirty",), backlog.pending)
     yield Sample("schedules_backlog", ("in_progress",), backlog.in_progress)
     yield Sample("schedules_backlog", ("waiting",), backlog.waiting)
-    yield Sample("schedules_backlog", ("set_aside",), backlog.set_aside)
+    yield Sample("schedules_backlog", ("set_aside",), backlog.quarantined)
     overdue = pipeline.clock() - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
     yield Sample("schedules_overdue_seconds", (), max(0.0, overdue.total_seconds()))
     yield Sample("schedules_publisher_present", (), bool(pipeline.store.presence.name()))
@@ -89,7 +89,7 @@ def _lag(pipeline: Pipeline) -> Iterator[Sample]:
 
 
 def _feed(pipeline: Pipeline) -> Iterator[Sample]:
-    yield Sample("schedules_known", (), pipeline.store.feed.known())
+    yield Sample("schedules_known", (), pipeline.store.feed.count_schedules())
     yield Sample("schedules_unrecorded_changes", (), pipeline.store.feed.unrecorded())
 
 
@@ -147,8 +147,8 @@ def _coldstart(pipeline: Pipeline) -> Iterator[Sample]:
 
 
 def _alarms(pipeline: Pipeline) -> Iterator[Sample]:
-    for episode in pipeline.store.incidents.episodes():
-        yield Sample("schedules_alarm_raised", (episode.name.value,), episode.is_open)
+    for incident in pipeline.store.incidents.latest():
+        yield Sample("schedules_alarm_raised", (incident.name.value,), incident.is_open)
 
 
 def _polls(pipeline: Pipeline) -> Iterator[Sample]:

@@ -11,7 +11,7 @@ class FailingCheckStore(Protocol):
     ever was, but nobody can ask it for the latest of each partition at once.
     """
 
-    def note(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
+    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
         """What was evaluated: the summary of each that fails as an error, None for each that does not."""
 
     def all(self) -> dict[tuple[ScheduleKey, str], str]: ...

@@ -3,22 +3,22 @@
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from schedules_pipeline.health.incidents import Episode, Notice, Turn
+from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
 
 
 class IncidentStore(Protocol):
-    """The latest episode of every alarm, and the notices that are still to be delivered.
+    """The latest incident of every alarm, and the notices that are still to be delivered.
 
-    Any number of watchers may use it at once. A notice is booked in the same atomic step as the turn of the
-    episode that it tells of, once for each channel; so neither happens without the other.
+    Any number of watchers may use it at once. A notice is booked in the same atomic step as the change of the
+    incident that it tells of, once for each channel; so neither happens without the other.
     """
 
-    def episodes(self) -> list[Episode]:
+    def latest(self) -> list[Incident]:
         """The latest of every alarm that there ever was, those that are over included."""
 
-    def turn(self, turn: Turn, channels: tuple[str, ...]) -> bool:
-        """Put the episode in its place and book its notice for these channels; False, and nothing is done,
-        where another watcher has changed that episode since it was read.
+    def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
+        """Put the incident in its place and book its notice for these channels; False, and nothing is done,
+        where another watcher has changed that incident since it was read.
         """
 
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
@@ -27,10 +27,10 @@ class IncidentStore(Protocol):
         delivered; of several alarms those come first that were not tried yet.
         """
 
-    def delivered(self, channel: str, notice: Notice) -> None:
+    def confirm_delivered(self, channel: str, notice: Notice) -> None:
         """It need not be delivered over this channel again."""
 
-    def undelivered(self) -> int:
+    def count_undelivered(self) -> int:
         """How many deliveries are still to be made, over all channels."""
 
     def watched_since(self, now: datetime) -> datetime:

@@ -29,7 +29,7 @@ class QueuePolls:
 class QueuePollStore(Protocol):
     """Kept by every process that receives; of two polls at the same time either may be the latest."""
 
-    def polled(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
+    def record_poll(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
         """A poll was answered; ``oldest_sent_at`` is None where it brought nothing."""
 
     def all(self) -> dict[QueueName, QueuePolls]:

@@ -52,7 +52,7 @@ class Coldstart:
     id: str
     request: Request
     stage: Stage
-    is_settled: bool = False
+    is_confirmed: bool = False
     total: int = 0
     left: int = 0
     published: int = 0
@@ -105,18 +105,18 @@ class ColdstartStore(Protocol):
         another worker has the leave, or it is prepared already.
         """
 
-    def settle(self, coldstart_id: str) -> None:
+    def confirm(self, coldstart_id: str) -> None:
         """Say that it is not to be refused; from now on something may be thrown away for it."""
 
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
         """It is prepared: this is to be built, each shard in this order; building begins."""
 
-    def take(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
+    def next_keys(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
         """The next of a shard, counted from 0, that are left; the last of another where it is done; none
         where nothing is left at all. They stay on the list until they are built.
         """
 
-    def built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
+    def record_built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
         """Take these off the list; ``counts``: what to add to ``published`` and ``failed``."""
 
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
@@ -140,5 +140,5 @@ class ColdstartStore(Protocol):
     def renew_epoch(self, epoch_id: str) -> None:
         """Where there is one: it is another life from here on, since what was acknowledged in this one was lost."""
 
-    def beat(self) -> Epoch | None:
+    def record_heartbeat(self) -> Epoch | None:
         """Let the pulse grow by one; answers with the epoch as it was before, None where there is none."""

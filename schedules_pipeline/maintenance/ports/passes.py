@@ -51,7 +51,7 @@ class PassRecord:
 class PassStore(Protocol):
     """Remembers every kind of pass; the reports themselves are kept only as far as the latest."""
 
-    def note(self, report: PassReport) -> None: ...
+    def record(self, report: PassReport) -> None: ...
 
     def all(self) -> dict[PassName, PassRecord]:
         """What there has been of each kind; kinds that never ran are absent."""

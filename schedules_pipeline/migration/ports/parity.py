@@ -152,7 +152,7 @@ def _matching(counts: Tally) -> str:
 class ParityTrendStore(Protocol):
     """The last few hundred reports, a small record each."""
 
-    def note(self, point: ParityPoint) -> None: ...
+    def append(self, point: ParityPoint) -> None: ...
 
     def all(self) -> list[ParityPoint]:
         """The oldest first."""

@@ -19,7 +19,7 @@ class UpdateTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreResult:
     """The second step: whether our copy changed, and whether a change is still to be propagated.
     ``previous``: what a changed copy was before; None where there was none, or nothing changed.
     """
@@ -34,7 +34,7 @@ class CollectionCounts:
     """How many copies were deleted, and how many notes that a copy is missed."""
 
     copies: int
-    notes: int
+    absences: int
 
 
 class CatalogueSource(Protocol):
@@ -52,12 +52,12 @@ class CopyStore(Protocol):
         nobody can store what was read before now.
         """
 
-    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, Stored]:
+    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
         """Where no newer token was recorded: record ours, also where the value is equal; and if it
         differs, keep it together with a mark that it is to be propagated.
         """
 
-    def settle(self, tokens: Mapping[Pid, int]) -> None:
+    def acknowledge(self, tokens: Mapping[Pid, int]) -> None:
         """Say that changes up to these tokens were propagated: every dependant is marked dirty."""
 
     def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
@@ -85,10 +85,10 @@ class CopyStore(Protocol):
         Due where notifications are thrown away: each would have made useless what was read before it.
         """
 
-    def held(self) -> Iterator[list[Pid]]:
+    def stored_pids(self) -> Iterator[list[Pid]]:
         """All pids of which we hold a copy, in batches; each at least once."""
 
-    def tracked(self) -> Iterator[list[Pid]]:
+    def tracked_pids(self) -> Iterator[list[Pid]]:
         """All pids of which tokens, debts or absences are remembered, in batches; each at least once."""
 
     def collect(self, pids: Sequence[Pid]) -> CollectionCounts:

@@ -26,7 +26,7 @@ class ChangeFeed(Protocol):
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
         """Append rows (key, sequence number, row as the store rendered it), each at most once."""
 
-    def known(self) -> int:
+    def count_schedules(self) -> int:
         """How many schedules there is a latest change of: published ones, and removals not yet forgotten."""
 
     def heads(self) -> dict[ScheduleKey, Change]:

@@ -16,7 +16,7 @@ class DeliveryProcess(StrEnum):
 
 
 class DeliveryHeartbeats(Protocol):
-    def beat(self, process: DeliveryProcess, now: datetime) -> None:
+    def record(self, process: DeliveryProcess, now: datetime) -> None:
         """A round of one of these processes has gone well."""
 
     def all(self) -> dict[DeliveryProcess, datetime]:

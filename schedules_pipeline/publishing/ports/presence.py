@@ -6,7 +6,7 @@ from typing import Protocol
 class PublisherPresence(Protocol):
     """A hint, not a lock: two publishers do no harm, they only cost a process."""
 
-    def book(self, name: str, seconds: int) -> bool:
+    def reserve(self, name: str, seconds: int) -> bool:
         """Announce a publisher that is about to start; False where there is one already."""
 
     def renew(self, name: str, seconds: int) -> None:

@@ -89,13 +89,13 @@ class ScheduleStore(Protocol):
     def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
         """Make each true in an atomic step of its own; the answers in the order of the commits."""
 
-    def announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
+    def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
         """Say that the change feed has all rows up to these sequence numbers."""
 
     def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         """The published documents, of those that have one."""
 
-    def held(self) -> Iterator[list[ScheduleKey]]:
+    def stored_keys(self) -> Iterator[list[ScheduleKey]]:
         """All schedules of which anything is committed or marked, in batches; each at least once."""
 
     def invalidate(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:

@@ -52,16 +52,16 @@ class Failure:
 class Backlog:
     """How many schedules stand where. ``oldest_due_at`` is None where nothing is dirty."""
 
-    dirty: int
+    pending: int
     in_progress: int
     waiting: int
-    set_aside: int
+    quarantined: int
     oldest_due_at: datetime | None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return not (self.dirty or self.in_progress or self.waiting)
+        return not (self.pending or self.in_progress or self.waiting)
 
 
 RISKY_ATTEMPTS = 2
@@ -123,10 +123,10 @@ class WorkQueue(Protocol):
         nothing is pending of are absent.
         """
 
-    def unsettled(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+    def unfinished(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
         """Those that are dirty, in progress or waiting: their published state is about to change."""
 
-    def set_aside(self) -> dict[ScheduleKey, str]:
+    def quarantined(self) -> dict[ScheduleKey, str]:
         """The schedules that failed too often, with the last reason."""
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:

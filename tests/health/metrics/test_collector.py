@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.incidents import AlarmName, Episode, Severity, State, Turn
+from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
 from schedules_pipeline.health.metrics.collector import PipelineCollector
 from schedules_pipeline.health.metrics.parts import parts_of
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, Sample
@@ -123,7 +123,7 @@ def test_what_is_in_progress_waiting_or_aside_is_told_apart(stage: Stage) -> Non
 
 def test_queues_show_depth_and_age(stage: Stage) -> None:
     """The age is since the last poll that brought nothing, and 0 for a queue in which nothing waits."""
-    stage.store.queue_polls.polled(QueueName.SCHEDULE_EVENTS, stage.clock(), None)
+    stage.store.queue_polls.record_poll(QueueName.SCHEDULE_EVENTS, stage.clock(), None)
     stage.clock.advance(timedelta(seconds=90))
     stage.announce()
     stage.upstreams.catalogue_dead_letters.post("{}")
@@ -159,8 +159,8 @@ def test_passes_show_their_latest(stage: Stage) -> None:
     well = PassReport(PassName.COLLECTION, began, began + timedelta(seconds=2), {"copies": 3})
     later = began + timedelta(hours=1)
     ill = PassReport(PassName.COLLECTION, later, later + timedelta(seconds=1), {"copies": 1}, "Redis: down")
-    stage.store.passes.note(well)
-    stage.store.passes.note(ill)
+    stage.store.passes.record(well)
+    stage.store.passes.record(ill)
 
     scrape = stage.scrape()
 
@@ -185,7 +185,7 @@ def test_a_coldstart_shows_its_progress(stage: Stage) -> None:
     book.pause_intake(timedelta(minutes=1))
     keys = [ScheduleKey.parse(f"{sid}/2026-03-28") for sid in ("alder", "birch", "cedar")]
     book.list_work("one", [keys], stage.clock())
-    book.built("one", keys[:1], {"published": 1})
+    book.record_built("one", keys[:1], {"published": 1})
     stage.clock.advance(timedelta(seconds=4))
 
     scrape = stage.scrape()
@@ -334,7 +334,7 @@ def test_a_subscription_that_is_set_aside_is_shown_as_such() -> None:
 def test_pulses_are_shown_of_the_processes_that_ever_ran() -> None:
     """When each was last at work, and nothing of one that nobody runs."""
     stage = Stage()
-    stage.store.heartbeats.beat(DeliveryProcess.DELIVERY, stage.clock())
+    stage.store.heartbeats.record(DeliveryProcess.DELIVERY, stage.clock())
 
     scrape = stage.scrape()
 
@@ -348,19 +348,19 @@ def _fill(stage: Stage) -> None:
     now = stage.clock()
     stage.store.coldstarts.open("one", Request("lost", now))
     stage.store.coldstarts.lead("one", "worker", now, timedelta(minutes=1))
-    stage.store.passes.note(PassReport(PassName.PARITY, now, now, {"schedules": 1}))
+    stage.store.passes.record(PassReport(PassName.PARITY, now, now, {"schedules": 1}))
     stage.store.comparisons.keep({KEY: Comparison(1, Verdict.MATCHES, "x")})
-    stage.store.queue_polls.polled(QueueName.SCHEDULE_EVENTS, now, now)
+    stage.store.queue_polls.record_poll(QueueName.SCHEDULE_EVENTS, now, now)
     stage.store.partners.add_usage(now.date(), _USAGE)
     hook = Subscription("hook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
     stage.store.subscriptions.create(hook, Progress("0", "scraped"))
-    stage.store.heartbeats.beat(DeliveryProcess.DELIVERY, now)
+    stage.store.heartbeats.record(DeliveryProcess.DELIVERY, now)
     _raise_alarm(stage)
 
 
 def _raise_alarm(stage: Stage) -> None:
-    episode = Episode(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 messages", stage.clock(), 1)
-    assert stage.pipeline.store.incidents.turn(Turn(episode), ())
+    incident = Incident(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 messages", stage.clock(), 1)
+    assert stage.pipeline.store.incidents.change(IncidentChange(incident), ())
 
 
 def _unreachable() -> QueueDepth:

@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from fakes_beside_index import fake_store_beside_index
-from simulation import beside_index, scenarios, simulator
+from fakes_external_index import fake_store_external_index
+from simulation import external_index, scenarios, simulator
 from simulation.ambush import Ambush
-from simulation.beside_index import MUTANTS
+from simulation.external_index import MUTANTS
 from simulation.interruption import Scenario, explore
 from simulation.mutants import Mutant
 from simulation.simulator import Simulation
@@ -17,14 +17,14 @@ _SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "50"))
 _SCENARIOS = (
     # Two who are stopped together are about tokens that do not depend on where the index is.
     *(scenario for scenario in scenarios.SCENARIOS if not scenario.accomplice),
-    *beside_index.SCENARIOS,
+    *external_index.SCENARIOS,
 )
 
 
 @pytest.fixture(autouse=True)
 def _index_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every simulation is of such a store."""
-    monkeypatch.setattr(simulator, "fake_store", fake_store_beside_index)
+    monkeypatch.setattr(simulator, "fake_store", fake_store_external_index)
 
 
 def _name(thing: Scenario | Mutant) -> str:

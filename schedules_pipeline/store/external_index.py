@@ -7,7 +7,7 @@ dependants and the step that follows from it are two. They are held together by 
 - Whoever registers takes a token of every pid *after* the entries are in the index and *before* anything is
   read (:class:`TokenCheckedReferenceIndex`).
 - Whoever means to act on there being no dependants notes which token was taken last, *then* looks, and acts in
-  one atomic step that asks for no token having been taken since (:class:`BesideIndex`).
+  one atomic step that asks for no token having been taken since (:class:`ExternalIndexSteps`).
 
 So if the step is carried out, no registration was completed between note and step. What was completed before
 was there to be seen. What is completed later has read nothing yet, and finds the item as the step left it. So
@@ -33,19 +33,19 @@ from schedules_pipeline.store.link import RedisLink, Script
 EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
 
-class LooksForDependants(Protocol):
+class DependantLookup(Protocol):
     """What is asked of an index that is elsewhere: every registration that was completed is seen."""
 
     def depended_on(self, pids: Sequence[Pid]) -> set[Pid]:
         """Those of the pids that anything depends on."""
 
 
-class IndexElsewhere(ReferenceIndex, LooksForDependants, Protocol):
+class ExternalReferenceIndex(ReferenceIndex, DependantLookup, Protocol):
     """A back-reference index in another store than the copies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class UpdateStart:
     """A token of ours, whether we hold a copy, and whether a change is owed to the dependants."""
 
     token: int
@@ -53,10 +53,10 @@ class Started:
     propagation_pending: bool
 
 
-class BesideIndex(ABC):
+class ExternalIndexSteps(ABC):
     """The steps of a copy store that need the dependants, over steps of the fence alone."""
 
-    index: LooksForDependants
+    index: DependantLookup
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, UpdateTicket]:
         """Token, look, fence of what nobody needs."""
@@ -76,7 +76,7 @@ class BesideIndex(ABC):
         return self._delete({pid: token for pid, token in noted.items() if pid not in depended_on})
 
     @abstractmethod
-    def _start(self, pids: Sequence[Pid]) -> dict[Pid, Started]:
+    def _start(self, pids: Sequence[Pid]) -> dict[Pid, UpdateStart]:
         """Take a token for each, and see what we have of it."""
 
     @abstractmethod
@@ -96,19 +96,19 @@ class BesideIndex(ABC):
         """
 
 
-class CopyStoreBesideIndex(BesideIndex, RedisCopyStore):
+class CopyStoreWithExternalIndex(ExternalIndexSteps, RedisCopyStore):
     """Implements :class:`CopyStore`, with the dependants elsewhere."""
 
-    def __init__(self, link: RedisLink, keys: Keys, index: LooksForDependants) -> None:
+    def __init__(self, link: RedisLink, keys: Keys, index: DependantLookup) -> None:
         super().__init__(link, keys)
         self.index = index
         self._starting, self._ignoring = link.script("start_copy"), link.script("ignore_copy")
         self._deleting = link.script("delete_copy")
 
-    def _start(self, pids: Sequence[Pid]) -> dict[Pid, Started]:
+    def _start(self, pids: Sequence[Pid]) -> dict[Pid, UpdateStart]:
         replies = self._call(self._starting, dict.fromkeys(pids, ()))
         return {
-            pid: Started(token, bool(is_held), bool(propagation_pending))
+            pid: UpdateStart(token, bool(is_held), bool(propagation_pending))
             for pid, (token, is_held, propagation_pending) in zip(pids, replies, strict=True)
         }
 

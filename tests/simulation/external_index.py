@@ -1,7 +1,7 @@
 """The simulation of a store whose back-references are elsewhere: its own scenarios, and its mutants.
 
 Belongs here: what is different where the look at the dependants and the step that follows from it are two.
-Does not belong here: what these steps are (``fakes_beside_index``, and the real code).
+Does not belong here: what these steps are (``fakes_external_index``, and the real code).
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 from fakes import FakeReferenceIndex
-from fakes_beside_index import FakeCopyStoreBesideIndex
+from fakes_external_index import FakeCopyStoreWithExternalIndex
 from simulation.interruption import (
     CATALOGUE,
     COLLECTOR,
@@ -33,7 +33,7 @@ from toy_world import (
 
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.store.beside_index import BesideIndex, TokenCheckedReferenceIndex
+from schedules_pipeline.store.external_index import ExternalIndexSteps, TokenCheckedReferenceIndex
 
 _EPISODE, _KEY, _NEIGHBOUR = EPISODES[0], KEYS[0], KEYS[1]
 
@@ -128,7 +128,7 @@ MUTANTS = (
         "looks before it takes its token",
         "missing item is taken up while it is ignored",
         _rewritten(
-            BesideIndex,
+            ExternalIndexSteps,
             "begin",
             (
                 "started = self._start(pids)",
@@ -140,25 +140,25 @@ MUTANTS = (
     Mutant(
         "ignores though a token was taken since",
         "missing item is taken up while it is ignored",
-        _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
+        _replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
         "ignores though a copy has come",
         "item is stored while it is ignored",
-        _replaced(FakeCopyStoreBesideIndex, "has_come", lambda *_: False),
+        _replaced(FakeCopyStoreWithExternalIndex, "has_come", lambda *_: False),
     ),
     Mutant(
         "ignores without a fence",
         "item changes while it is planted for nobody",
         _replaced(
-            FakeCopyStoreBesideIndex, "fence_of_ignored", lambda _, version_token: version_token.newest
+            FakeCopyStoreWithExternalIndex, "fence_of_ignored", lambda _, version_token: version_token.newest
         ),
     ),
     Mutant(
         "ignores what nobody refers to, though it is held",
         "item is shown again",
         _rewritten(
-            BesideIndex,
+            ExternalIndexSteps,
             "begin",
             ("if not start.is_held", ""),
             ("ignored = ", "ignored = {pid for pid in unheld if pid not in depended_on} or "),
@@ -167,18 +167,18 @@ MUTANTS = (
     Mutant(
         "deletes though a token was taken since",
         "copy is taken up while it is collected",
-        _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
+        _replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
         "deletes a note though a token was taken since",
         "missing item is taken up while its note is collected",
-        _replaced(FakeCopyStoreBesideIndex, "is_latest", lambda *_: True),
+        _replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
         "looks before it notes the token",
         "copy is taken up while it is collected",
         _swapped(
-            BesideIndex,
+            ExternalIndexSteps,
             "collect",
             "noted = self._latest_tokens(pids)",
             "depended_on = self.index.depended_on(pids)",

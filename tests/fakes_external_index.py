@@ -1,6 +1,6 @@
 """The fakes of a store whose back-references are elsewhere: what is one step with the index in Redis is several.
 
-Belongs here: the steps of the fence alone, as the scripts of ``beside_index`` take them, and an index whose
+Belongs here: the steps of the fence alone, as the scripts of ``external_index`` take them, and an index whose
 entries are written one by one. What puts the steps in order is the real code.
 """
 
@@ -22,7 +22,11 @@ from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.ports.catalogue import CollectionCounts
-from schedules_pipeline.store.beside_index import BesideIndex, Started, TokenCheckedReferenceIndex
+from schedules_pipeline.store.external_index import (
+    ExternalIndexSteps,
+    TokenCheckedReferenceIndex,
+    UpdateStart,
+)
 
 EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
@@ -47,7 +51,7 @@ class FakeIndexElsewhere(FakeReferenceIndex):
         return self.has_dependants(pid)
 
 
-class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
+class FakeCopyStoreWithExternalIndex(ExternalIndexSteps, FakeCopyStore):
     """Implements :class:`CopyStore`, with the dependants elsewhere."""
 
     def __init__(self, conditions: Conditions, index: FakeIndexElsewhere, clock: FakeClock) -> None:
@@ -55,7 +59,7 @@ class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
         self.index = index
 
     @answered
-    def _start(self, pids: Sequence[Pid]) -> dict[Pid, Started]:
+    def _start(self, pids: Sequence[Pid]) -> dict[Pid, UpdateStart]:
         started = {pid: self._start_one(pid) for pid in self.in_any_order(pids)}
         return {pid: started[pid] for pid in pids}
 
@@ -73,11 +77,11 @@ class FakeCopyStoreBesideIndex(BesideIndex, FakeCopyStore):
         return CollectionCounts(sum(copies for copies, _ in gone), sum(notes for _, notes in gone))
 
     @step
-    def _start_one(self, pid: Pid) -> Started:
+    def _start_one(self, pid: Pid) -> UpdateStart:
         version_token = self.version_token(pid)
         version_token.token += 1
         self._touch(version_token)
-        return Started(version_token.token, pid in self.copies, version_token.owed is not None)
+        return UpdateStart(version_token.token, pid in self.copies, version_token.owed is not None)
 
     @step
     def _ignore_one(self, pid: Pid, token: int) -> bool:
@@ -116,11 +120,11 @@ class FakeStoreBesideIndex(FakeStore):
         )
 
 
-def fake_store_beside_index(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
+def fake_store_external_index(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
     """An empty store."""
     conditions = conditions or Conditions()
     index = FakeIndexElsewhere(conditions)
     near = fake_store(clock, conditions)
     fakes = {name: getattr(near, name) for name in FakeStore.__dataclass_fields__}
-    apart = {"copies": FakeCopyStoreBesideIndex(conditions, index, clock), "references": index}
+    apart = {"copies": FakeCopyStoreWithExternalIndex(conditions, index, clock), "references": index}
     return FakeStoreBesideIndex(**fakes | apart)
