@@ -211,9 +211,10 @@ class Demonstration:
         return upstream
 
     def _write_environment(self) -> Path:
-        """The environment that the command line needs to find all this, and a partner to be one."""
+        """The environment for the command line and for a partner's requests."""
         path: Path = self._directory / "environment"
-        write_environment(path, {**self._environment, **self._secrets})
+        address = {"SCHEDULES_DELIVERY_URL": self._delivery.url}
+        write_environment(path, {**self._environment, **address, **self._secrets})
         return path
 
     def _start_dagster(self) -> Webserver:

@@ -1,0 +1,174 @@
+"""What the site takes from code: whole pages (commands, requests of the API), and tables within pages.
+
+A table stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` and is kept in the repository, so that it can
+be read there. ``python -m docs.site --write`` brings all of them up to date; a test fails where one is not.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+from pydantic import SecretStr
+
+from schedules_pipeline.cli.main import PROGRAM, main
+from schedules_pipeline.health.metrics.series import METRICS
+from schedules_pipeline.settings import Settings
+
+_MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
+
+_OBJECTS: Final = {"service_names"}
+"""Settings that are written as a JSON object, and kept as pairs."""
+
+
+# Tables within pages
+
+
+def _settings_table() -> Iterator[str]:
+    yield "| variable | default | meaning |"
+    yield "|---|---|---|"
+    for name, field in Settings.model_fields.items():
+        default = "`{}`" if name in _OBJECTS else _default(field.default)
+        yield f"| `SCHEDULES_{name.upper()}` | {default} | {field.description} |"
+
+
+def _default(value: object) -> str:
+    """As it would be written into the environment."""
+    match value:
+        case None | "":
+            return "none"
+        case SecretStr():
+            return _default(value.get_secret_value())
+        case tuple() if not value or isinstance(value[0], str):
+            return f"`{json.dumps(value)}`"
+        case bool():
+            return f"`{str(value).lower()}`"
+    return f"`{value}`"
+
+
+def _metrics_table() -> Iterator[str]:
+    yield "| metric | kind | labels | meaning |"
+    yield "|---|---|---|---|"
+    for metric in METRICS.values():
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        yield f"| `{metric.name}` | {metric.kind.value} | {labels} | {metric.help} |"
+
+
+TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = MappingProxyType(
+    {"settings": _settings_table, "metrics": _metrics_table}
+)
+
+
+def fill_tables(text: str) -> str:
+    """The text with every marked table as the code has it now. Raises KeyError for a name that is unknown."""
+    return _MARKED.sub(lambda match: match[1] + "\n".join(TABLES[match[2]]()) + match[4], text)
+
+
+def write_tables(pages: Iterator[Path]) -> list[Path]:
+    """Bring the marked tables of these files up to date. Returns the files that changed."""
+    changed = [page for page in pages if fill_tables(page.read_text()) != page.read_text()]
+    for page in changed:
+        page.write_text(fill_tables(page.read_text()))
+    return changed
+
+
+# Whole pages
+
+
+def commands_page() -> str:
+    """Every command and its options, from click."""
+    return "\n".join(["# Commands and options", "", _COMMANDS_INTRODUCTION, *_commands_of(main, [PROGRAM])])
+
+
+_COMMANDS_INTRODUCTION: Final = (
+    "Generated from the commands. Examples and fields of `--json` are in [the command line](cli.md)."
+)
+
+
+def _commands_of(command: click.Command, path: list[str]) -> Iterator[str]:
+    context = click.Context(command, info_name=path[-1])
+    if len(path) > 1:
+        usage = " ".join([*path, *command.collect_usage_pieces(context)])
+        yield from (
+            "",
+            f"{'#' * len(path)} {' '.join(path[1:])}",
+            "",
+            command.help or "",
+            "",
+            f"    {usage}",
+            "",
+        )
+        options = [
+            o.get_help_record(context) for o in command.get_params(context) if isinstance(o, click.Option)
+        ]
+        yield from (
+            f"- `{record[0]}`: {record[1]}" for record in options if record and "--help" not in record[0]
+        )
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if (found := command.get_command(context, name)) is not None:
+                yield from _commands_of(found, [*path, name])
+
+
+def requests_page(document: Mapping[str, Any]) -> str:
+    """Every request of the delivery service, from its OpenAPI document."""
+    lines = ["# Requests and answers", "", _REQUESTS_INTRODUCTION]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            lines += [
+                "",
+                f"## {method.upper()} {path}",
+                "",
+                f"**{operation['summary']}.** {operation['description']}",
+            ]
+            lines += _parameters(operation)
+            lines += ["", "| status | answer |", "|---|---|"]
+            lines += [f"| {s} | {_one_line(r['description'])} |" for s, r in operation["responses"].items()]
+    return "\n".join([*lines, "", "## Documents", *_schemas(document)])
+
+
+_REQUESTS_INTRODUCTION: Final = (
+    "Generated from the service's OpenAPI document ([openapi.json](openapi.json)), which client generators read. "
+    "[What partners read](api.md) explains the requests in context."
+)
+
+
+def _parameters(operation: Mapping[str, Any]) -> Iterator[str]:
+    parameters = operation.get("parameters", [])
+    if parameters:
+        yield from ("", "| parameter | in | |", "|---|---|---|")
+    for one in parameters:
+        required = "required. " if one.get("required") else ""
+        yield f"| `{one['name']}` | {one['in']} | {required}{_one_line(one.get('description', ''))} |"
+
+
+def _schemas(document: Mapping[str, Any]) -> Iterator[str]:
+    for name, schema in sorted(document["components"]["schemas"].items()):
+        yield from (
+            "",
+            f"### {name}",
+            "",
+            _one_line(schema.get("description", "")),
+            "",
+            "| field | |",
+            "|---|---|",
+        )
+        for field, value in schema.get("properties", {}).items():
+            yield f"| `{field}` | {_one_line(value.get('description', '')) or _type(value)} |"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "items" in schema:
+        return f"list of {_type(schema['items'])}"
+    if "anyOf" in schema:
+        return " or ".join(_type(one) for one in schema["anyOf"])
+    return str(schema.get("type", ""))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
