@@ -1,44 +1,84 @@
-# Every target makes what it needs; nothing but Python 3.11 or later and make has to be there.
+# Every target makes what it needs. make and a Python from 3.11 on are all that has to be installed.
 
-PYTHON ?= python3
+# An environment that exists keeps its Python, unless another is named.
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+# As in 3.13; empty if the interpreter does not run.
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 UV_VERSION := 0.13.8
 BIN := .venv/bin
+READY := .venv/ready-$(PYTHON_VERSION)
+EMULATOR_READY := .venv-emulator/ready-$(PYTHON_VERSION)
+PURE := $(addprefix tests/,domain documents publishing maintenance migration health partners push history)
+FUZZ_READY := .venv-fuzz/ready-$(PYTHON_VERSION)
 UV := .venv-tools/bin/uv
 LOCKED := $(UV) pip sync --quiet --require-hashes --compile-bytecode
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fuzz bench lock clean
+.PHONY: help setup interpreter run quick static pure test check docs fuzz bench lock clean
 
-help: ## Show what there is to make
+help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/ready .venv-emulator/ready ## Make the environments from the locked requirements
+setup: $(READY) $(EMULATOR_READY) ## Make the environments from the locked requirements: PYTHON=python3.12
 
-# One shell each, so that a half-made environment is never taken for a whole one.
-$(UV):
+# pyenv has a python3.13 in PATH for every version that it has installed, and it fails unless that version is selected.
+interpreter:
+	@case "$(PYTHON_VERSION)" in \
+	3.1[1-9]) ;; \
+	"") printf '%s\n' "error: PYTHON=$(PYTHON) does not run: $$($(PYTHON) --version 2>&1 | grep . | head -1)" \
+	  "Name a Python from 3.11 on that does, by its path if need be: make run PYTHON=/usr/bin/python3.12" \
+	  "With pyenv, name an installed version (pyenv versions): PYENV_VERSION=3.12.1 make run PYTHON=python3.12" >&2; \
+	  exit 1 ;; \
+	*) printf '%s\n' "error: PYTHON=$(PYTHON) is Python $(PYTHON_VERSION), and 3.11 is the oldest that is supported" \
+	  "Name a newer one: make run PYTHON=python3.12" >&2; \
+	  exit 1 ;; \
+	esac
+
+# A stamp marks an environment as complete, so that an interrupted installation is repeated.
+$(UV): | interpreter
 	@echo "making the environment (a minute at the first time)"
 	$(PYTHON) -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/ready: requirements/dev.lock pyproject.toml | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+$(READY): requirements/dev.lock pyproject.toml | interpreter $(UV)
+	$(UV) venv --quiet $(if $(wildcard $@),--allow-existing,--clear) --python $(PYTHON) .venv
+	@rm -f $@
 	VIRTUAL_ENV=.venv $(LOCKED) requirements/dev.lock
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv-emulator/ready: requirements/emulator.lock | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-emulator
+$(EMULATOR_READY): requirements/emulator.lock | interpreter $(UV)
+	$(UV) venv --quiet $(if $(wildcard $@),--allow-existing,--clear) --python $(PYTHON) .venv-emulator
+	@rm -f $@
 	VIRTUAL_ENV=.venv-emulator $(LOCKED) requirements/emulator.lock
 	@touch $@
 
-run: setup ## Run the main job on this machine: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml DELIVERY_PORT=8080 WEB_PORT=3000 NO_OPEN=1
+$(FUZZ_READY): requirements/fuzz.lock | interpreter $(UV)
+	$(UV) venv --quiet $(if $(wildcard $@),--allow-existing,--clear) --python $(PYTHON) .venv-fuzz
+	@rm -f $@
+	VIRTUAL_ENV=.venv-fuzz $(LOCKED) requirements/fuzz.lock
+	@touch $@
+
+run: setup ## Run the demonstration: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml DELIVERY_PORT=8080 WEB_PORT=3000 NO_OPEN=1
 	@$(BIN)/python -m demo $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED)) \
 		$(if $(XMLTV),--xmltv "$(XMLTV)") \
 		$(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) \
 		$(if $(AWS_PORT),--aws-port $(AWS_PORT)) $(if $(DELIVERY_PORT),--delivery-port $(DELIVERY_PORT)) \
 		$(if $(NO_OPEN),--no-open)
 
-test: setup ## Run the whole suite, on a real Redis and the emulator that it starts itself
+quick: $(READY) ## Formatter, linter, types, and the tests of pure rules and workflows: under 30 seconds
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static pure
+
+static: $(READY)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+pure: $(READY)
+	@$(BIN)/python -m pytest -n 0 --hypothesis-profile quick -m "not server and not slow" $(PURE)
+
+test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself
 	$(BIN)/python -m pytest
 
 check: setup ## Formatter, linter, strict types, import contracts
@@ -47,26 +87,21 @@ check: setup ## Formatter, linter, strict types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.venv-fuzz/ready: requirements/fuzz.lock | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-fuzz
-	VIRTUAL_ENV=.venv-fuzz $(LOCKED) requirements/fuzz.lock
-	@touch $@
+docs: setup ## Build the documentation site into .site/; a broken link is an error
+	$(BIN)/python -m docs.site
 
-fuzz: .venv-fuzz/ready ## Search for input that breaks a parser, by the branches that it reaches: TIME=60 seconds each
+fuzz: $(FUZZ_READY) ## Search for input that breaks a parser, by the branches that it reaches: TIME=60 seconds each
 	PYTHONPATH=.:tests .venv-fuzz/bin/python -m fuzz.coverage_guided --seconds $(or $(TIME),60)
 
 bench: setup ## Measure, print a table, and write .bench/results.json
 	$(BIN)/python -m benchmarks
 
 lock: $(UV) ## Lock the newest versions that pyproject.toml allows
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group dev --output-file requirements/dev.lock pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra production --constraint requirements/dev.lock --output-file requirements/production.lock pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--output-file requirements/emulator.lock requirements/emulator.in
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--constraint requirements/dev.lock --output-file requirements/fuzz.lock requirements/fuzz.in
+	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml
+	$(COMPILE) --extra production --constraint requirements/dev.lock --output-file requirements/production.lock pyproject.toml
+	$(COMPILE) --output-file requirements/emulator.lock requirements/emulator.in
+	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/fuzz.lock requirements/fuzz.in
 
-clean: ## Remove environments, caches and what runs have left
-	rm -rf .venv .venv-tools .venv-emulator .venv-fuzz .fuzz .run .run.lock .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove environments, caches, and the files of earlier runs
+	rm -rf .venv .venv-tools .venv-emulator .venv-fuzz .fuzz .run .run.lock .bench .site .site-src .tmp_dagster_home_* \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

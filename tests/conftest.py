@@ -33,7 +33,19 @@ _REPOSITORY = Path(__file__).parent.parent
 
 # A deadline would time an example, and the machine that runs it may be busy.
 hypothesis.settings.register_profile("untimed", deadline=None)
+# For ``make quick``: ``--hypothesis-profile quick``.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=5)
 hypothesis.settings.load_profile("untimed")
+
+
+_SERVERS = {"redis_executable", "emulator_executable"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test whose fixtures start a server, so that ``-m "not server"`` leaves it out."""
+    for item in items:
+        if _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
 
 
 def _give_up(reason: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Makes bucket, topics, queues and table on the emulator of the profile ``local``. In production others own them."""  # noqa: INP001 - mounted alone
+"""Creates buckets, topics, queues and table on the emulator of the profile ``local``, which starts empty."""  # noqa: INP001 - mounted alone
 
 import os
 

@@ -1,0 +1,75 @@
+"""The wheel holds the package, its data and the licence, and nothing else."""
+
+import subprocess
+import sys
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+_REPOSITORY = Path(__file__).parents[2]
+_PACKAGE = _REPOSITORY / "schedules_pipeline"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(directory)]
+    subprocess.run(command, cwd=_REPOSITORY, check=True, capture_output=True)
+    [path] = directory.glob("*.whl")
+    return path
+
+
+def _names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def _metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
+    """The demonstration, the tests, the benchmarks and the documents stay in the repository."""
+    tops = {PurePosixPath(name).parts[0] for name in _names(wheel)}
+
+    assert sorted(top for top in tops if not top.endswith(".dist-info")) == ["schedules_pipeline"]
+    assert len(tops) == 2
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
+    """Scripts for Redis, templates and static files are data of the package, and Python modules need them."""
+    expected = {
+        path.relative_to(_REPOSITORY).as_posix()
+        for path in _PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+    packed = {name for name in _names(wheel) if name.startswith("schedules_pipeline/")}
+
+    assert packed == expected
+    assert {".lua", ".html", ".css", ".js"} <= {PurePosixPath(name).suffix for name in packed}
+
+
+def test_the_licence_is_in_the_wheel_and_in_its_metadata(wheel: Path) -> None:
+    """A reader of the metadata sees the licence's identifier, and finds its text beside it."""
+    metadata = _metadata(wheel)
+
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata.get_all("License-File") == ["LICENSE"]
+    [packed] = [name for name in _names(wheel) if name.endswith(".dist-info/licenses/LICENSE")]
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read(packed) == (_REPOSITORY / "LICENSE").read_bytes()
+
+
+def test_the_supported_pythons_are_stated(wheel: Path) -> None:
+    """3.11 is the oldest; the classifiers name those that the tests were run on."""
+    metadata = _metadata(wheel)
+    stated = [c for c in metadata.get_all("Classifier", []) if c.startswith("Programming Language")]
+
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert [c.rsplit(" ")[-1] for c in stated if "3." in c] == ["3.11", "3.12", "3.13"]
