@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from benchmarks.harness import WrongResult
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline, policies_from, utc_now
+from schedules_pipeline.documents.broadcasts import render_joined
 from schedules_pipeline.documents.catalogue_document import parse_copy
-from schedules_pipeline.documents.partner_document import render_programme
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.follow_catalogue import FollowResult
@@ -49,7 +49,7 @@ def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "
 def forget_what_is_remembered() -> None:
     """Be as a process that has just started: nothing is remembered from one batch to the next."""
     parse_copy.cache_clear()
-    render_programme.cache_clear()
+    render_joined.cache_clear()
 
 
 def rebuild_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:

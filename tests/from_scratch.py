@@ -5,6 +5,7 @@ Does not belong here: how the store came to be what it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from random import Random
 
 import orjson
@@ -119,12 +120,11 @@ def _reads(accepted: AcceptedSchedule, reads: Callable[[Pid], tuple[Pid, ...]]) 
 
 def _source_document(key: ScheduleKey, accepted: AcceptedSchedule) -> bytes:
     schedule = read_source(key, accepted)
-    broadcasts = [broadcast._asdict() for broadcast in schedule.broadcasts]
+    broadcasts = [vars(slot) for slot in schedule.slots]
     head = {"sid": key.sid, "date": key.date, "published_at": schedule.published_at}
     return orjson.dumps({**head, "broadcasts": broadcasts})
 
 
 def _catalogue_document(pid: Pid, copy: bytes) -> bytes:
     item = parse_copy(pid, copy)
-    fields = {**item._asdict(), "type": item.kind, "synopses": item.synopses._asdict()}
-    return orjson.dumps(fields)
+    return orjson.dumps({**asdict(item), "type": item.kind})

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from builders import a_change
 from fakes import Conditions, Fake, FakeClock, FakeStore, fake_store, step
 
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.documents.partner_document import Publication, render_document
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
@@ -168,7 +168,7 @@ class PushStage:
         """The next version of a schedule, or its removal; answers with its number."""
         seq = self.seqs[key] = self.seqs.get(key, 0) + 1
         etag = "" if removed else f"{seq:032x}"
-        row = Change(key, seq, etag, self.clock(), 0, 0, True, 1.0, (), 0, "")
+        row = a_change(key, seq, etag=etag, published_at=self.clock())
         if removed:
             self.documents.pop(key, None)
         else:

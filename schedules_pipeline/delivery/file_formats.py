@@ -11,7 +11,7 @@ from schedules_pipeline.connections import calendar_from
 from schedules_pipeline.delivery.offers import offers_from
 from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES, PUBLISHED_DOCUMENT, FileFormat
-from schedules_pipeline.documents.published_schedule import parse_published
+from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.service_guide import ServiceGuide
 from schedules_pipeline.settings import Settings
@@ -33,5 +33,5 @@ def _render(render: RenderGuides, calendar: BroadcastCalendar, names: ServiceNam
     sid = schedule.key.sid
     window = calendar.window(schedule.key)
     return render(
-        [ServiceGuide(sid, names.of(sid), window, schedule.showings, schedule.seq, schedule.published_at)]
+        [ServiceGuide(sid, names.of(sid), window, schedule.broadcasts, schedule.seq, schedule.published_at)]
     )

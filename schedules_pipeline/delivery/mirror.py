@@ -11,7 +11,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from schedules_pipeline.delivery.packing import Coding, Packed
-from schedules_pipeline.documents.published_schedule import parse_published
+from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.publishing.ports.feed import place

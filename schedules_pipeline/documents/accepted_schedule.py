@@ -1,23 +1,23 @@
-"""How an accepted source document is kept in our own store: its slots, as they will be published.
+"""How an accepted source document is kept in the store: a header, then its slots as they will be published.
 
-By columns, a line each: when the source published it, the episode pids, the broadcast pids; then a line of
-slot text for every broadcast. JSON text holds no raw line ends and pids no spaces, so reading a schedule
-for a rebuild is splitting it; only who wants to look inside a broadcast decodes it.
+The header is one line of JSON with the pids by column; each slot is one line. JSON text holds no raw line ends, so
+reading a schedule for a rebuild is splitting it. Release 0.1.0 wrote three lines of columns instead of the header.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
-import orjson
-
-from schedules_pipeline.documents.partner_document import render_slot
+from schedules_pipeline.documents.broadcasts import SLOT_FIELDS, parse_slot, render_slot
+from schedules_pipeline.documents.record import Record
+from schedules_pipeline.documents.validation import explain
 from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule
+from schedules_pipeline.domain.schedule import SourceSchedule
 from schedules_pipeline.errors import InvalidRecord
 
+_SLOT_FIELDS_OF_0_1_0 = 10
 _NO_EPISODE = "-"
 
 
@@ -29,6 +29,12 @@ class AcceptedSchedule:
     episode_pids: Sequence[Pid | None]
     broadcast_pids: Sequence[Pid]
     slots: Sequence[bytes]
+    slot_fields: int = SLOT_FIELDS
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether older code rendered the slots, with fewer fields than they have now."""
+        return self.slot_fields < SLOT_FIELDS
 
     def episodes(self) -> set[Pid]:
         return {pid for pid in self.episode_pids if pid is not None}
@@ -42,70 +48,78 @@ class AcceptedSchedule:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Pids are not validated a second time, so they are texts here."""
+
+    published_at: str
+    slot_fields: int
+    episode_pids: tuple[str | None, ...]
+    broadcast_pids: tuple[str, ...]
+
+
+_HEADER = Record(_Header, "accepted source")
+
+
 def accept(schedule: SourceSchedule) -> AcceptedSchedule:
     return AcceptedSchedule(
         schedule.published_at.isoformat(),
-        [broadcast.episode_pid for broadcast in schedule.broadcasts],
-        [broadcast.broadcast_pid for broadcast in schedule.broadcasts],
-        [render_slot(broadcast) for broadcast in schedule.broadcasts],
+        tuple([slot.episode_pid for slot in schedule.slots]),
+        tuple([slot.broadcast_pid for slot in schedule.slots]),
+        [render_slot(slot) for slot in schedule.slots],
     )
 
 
 def render_accepted(accepted: AcceptedSchedule) -> bytes:
     """The same schedule always gives the same bytes."""
-    episodes = " ".join(pid or _NO_EPISODE for pid in accepted.episode_pids)
-    broadcasts = " ".join(accepted.broadcast_pids)
-    head = [accepted.published_at.encode(), episodes.encode(), broadcasts.encode()]
-    return b"\n".join([*head, *accepted.slots])
+    header = _Header(
+        accepted.published_at,
+        accepted.slot_fields,
+        tuple(accepted.episode_pids),
+        tuple(accepted.broadcast_pids),
+    )
+    return b"\n".join([_HEADER.render(header), *accepted.slots])
 
 
 def parse_accepted(content: bytes) -> AcceptedSchedule:
-    """Read back what :func:`render_accepted` wrote; no pid is validated a second time.
+    """Read back what :func:`render_accepted` of this or an older release wrote.
 
-    Raises :class:`InvalidRecord` where the columns do not go together.
+    Raises :class:`InvalidRecord` if it cannot be decoded, or if the columns differ in length.
     """
-    try:
-        published_at, episodes, broadcasts, *slots = content.split(b"\n")
-        accepted = AcceptedSchedule(
-            published_at.decode(),
-            [None if pid == _NO_EPISODE else cast(Pid, pid) for pid in episodes.decode().split()],
-            cast("list[Pid]", broadcasts.decode().split()),
-            slots,
-        )
-    except ValueError as error:
-        raise _not_ours(content) from error
-    if not len(accepted.episode_pids) == len(accepted.broadcast_pids) == len(slots):
-        raise _not_ours(content)
-    return accepted
+    first, *rest = content.split(b"\n")
+    header, slots = (_HEADER.parse(first), rest) if first.startswith(b"{") else _of_0_1_0(content)
+    if not len(header.episode_pids) == len(header.broadcast_pids) == len(slots):
+        raise _undecodable(content)
+    return AcceptedSchedule(
+        header.published_at,
+        cast("tuple[Pid | None, ...]", header.episode_pids),
+        cast("tuple[Pid, ...]", header.broadcast_pids),
+        slots,
+        header.slot_fields,
+    )
 
 
 def read_source(key: ScheduleKey, accepted: AcceptedSchedule) -> SourceSchedule:
-    """Decode the slots into the broadcasts that they were rendered from.
-
-    Raises :class:`InvalidRecord` where a slot is none of ours.
-    """
+    """Decode the slots. Raises :class:`InvalidRecord` if one cannot be decoded."""
     try:
         return SourceSchedule(
             key,
             datetime.fromisoformat(accepted.published_at),
-            tuple(_broadcast(orjson.loads(b"{" + slot + b"}")) for slot in accepted.slots),
+            tuple([parse_slot(slot) for slot in accepted.slots]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidRecord(f"accepted source of {key}: a slot is none of ours: {error!r:.200}") from error
+    except ValueError as error:
+        raise InvalidRecord(f"accepted source of {key}: a slot cannot be decoded: {explain(error)}") from None
 
 
-def _not_ours(content: bytes) -> InvalidRecord:
-    return InvalidRecord(f"accepted source: {content[:60]!r} … is none of ours")
+def _of_0_1_0(content: bytes) -> tuple[_Header, list[bytes]]:
+    try:
+        published_at, episodes, broadcasts, *slots = content.split(b"\n")
+        episode_pids = tuple([None if pid == _NO_EPISODE else pid for pid in episodes.decode().split()])
+        broadcast_pids = tuple(broadcasts.decode().split())
+        return _Header(published_at.decode(), _SLOT_FIELDS_OF_0_1_0, episode_pids, broadcast_pids), slots
+    except ValueError:
+        raise _undecodable(content) from None
 
 
-def _broadcast(fields: dict[str, Any]) -> Broadcast:
-    del fields["duration_seconds"]
-    return Broadcast(
-        **{
-            **fields,
-            "start": datetime.fromisoformat(fields["start"]),
-            "end": datetime.fromisoformat(fields["end"]),
-            "version_pid": fields["version_pid"] or None,
-            "episode_pid": fields["episode_pid"] or None,
-        }
-    )
+def _undecodable(content: bytes) -> InvalidRecord:
+    return InvalidRecord(f"accepted source: {content[:60]!r} … cannot be decoded")

@@ -1,27 +1,29 @@
-"""Catalogue documents: the catalogue pipeline's own, and the projection of them that we keep as our copy.
+"""Catalogue documents: the catalogue pipeline's own, and the projection of them that is stored as a copy.
 
-A copy holds only the fields that some output uses, so a change in any other field leaves the copy's
-bytes as they are and is thereby ignored. Of a series or brand no synopsis or warning is ever shown.
+A copy holds only the fields that some output uses, so a change in any other field changes no copy and is thereby
+ignored. Of a series or brand no output shows a synopsis or warning.
 """
 
+import re
+from dataclasses import fields
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
-import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from schedules_pipeline.documents.source_document import summarise
+from schedules_pipeline.documents.record import Record
+from schedules_pipeline.documents.validation import summarise
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidIdentifier, InvalidRecord
 
 REMEMBERED = 20_000
-"""How many items, and programmes made of them, a process remembers by their content: some 30 MB."""
+"""How many items and joined programmes a process remembers: some 30 MB."""
 
 MAXIMUM_TITLE = 500
 MAXIMUM_TEXT = 5_000
-"""Characters of a title, and of a synopsis or warning. Nothing real comes near. One item may be shown by every
-broadcast of hundreds of schedules, so without a limit one text could make documents that no store takes.
+"""Characters of a title, and of a synopsis or warning: far above any real text. Every broadcast of hundreds of
+schedules may show one item, so without a limit one text could make documents too large to store.
 """
 
 _ABSENT_IS_EMPTY = BeforeValidator(lambda value: "" if value is None else value)
@@ -52,7 +54,7 @@ class _ItemModel(BaseModel):
 def parse_catalogue_document(pid: Pid, content: bytes) -> CatalogueItem:
     """Read the document that the catalogue keyspace holds for ``pid``.
 
-    Raises :class:`InvalidDocument` where it does not parse, validate, or is another item's.
+    Raises :class:`InvalidDocument` if it does not parse or validate, or is another item's.
     """
     try:
         model = _ItemModel.model_validate_json(content)
@@ -74,34 +76,52 @@ def _project(pid: Pid, parent: Pid | None, model: _ItemModel) -> CatalogueItem:
     return CatalogueItem(pid, model.type, model.title, parent, model.image_pid, synopses, model.warning_text)
 
 
+def _from_list(row: Any) -> dict[str, Any]:
+    """Release 0.1.0 wrote a list of the values; :func:`parse_copy` puts the pid before them."""
+    pid, kind, title, parent_pid, image_pid, short, medium, long, warning_text = row
+    return {
+        "pid": pid,
+        "kind": kind,
+        "title": title,
+        "parent_pid": parent_pid,
+        "image_pid": image_pid,
+        "synopses": {"short": short, "medium": medium, "long": long},
+        "warning_text": warning_text,
+    }
+
+
+PROJECTION = len(fields(CatalogueItem)) + len(fields(Synopses))
+"""The version of the projection. Fields are only ever added, so a greater number is a later one."""
+
+_COPY = Record(CatalogueItem, "copy", [_from_list], omits_defaults=True)
+_CURRENT = b'{"projection":%d,' % PROJECTION
+_PROJECTION = re.compile(rb'\{"projection":([0-9]+),')
+
+
 def render_copy(item: CatalogueItem) -> bytes:
-    """Our copy of an item; equal items have equal bytes."""
-    s = item.synopses
-    row = [
-        item.kind,
-        item.title,
-        item.parent_pid,
-        item.image_pid,
-        s.short,
-        s.medium,
-        s.long,
-        item.warning_text,
-    ]
-    return orjson.dumps([None if value is None else str(value) for value in row])
+    """The pipeline's copy of an item; equal items have equal bytes."""
+    return _CURRENT + _COPY.render(item)[1:]
+
+
+def is_outdated(copy: bytes) -> bool:
+    """Whether older code made the copy, with fewer fields than copies have now."""
+    return not copy.startswith(_CURRENT) and _projection(copy) < PROJECTION
+
+
+def _projection(copy: bytes) -> int:
+    """0 for copies of release 0.1.0."""
+    found = _PROJECTION.match(copy)
+    return int(found[1]) if found else 0
 
 
 @lru_cache(maxsize=REMEMBERED)
-def parse_copy(pid: Pid, content: bytes) -> CatalogueItem:
-    """Read back what :func:`render_copy` wrote. Remembered: from one batch to the next most copies are the same.
+def parse_copy(pid: Pid, copy: bytes) -> CatalogueItem:
+    """Read back what :func:`render_copy` of this or an older release wrote. Remembered: from one batch to the next
+    most copies are the same.
 
-    Raises :class:`InvalidRecord` for anything else.
+    Raises :class:`InvalidRecord` if the copy cannot be decoded.
     """
-    try:
-        kind, title, parent_pid, image_pid, short, medium, long, warning_text = orjson.loads(content)
-        # A TypeError, unless all are texts.
-        "".join((kind, title, image_pid, short, medium, long, "" if warning_text is None else warning_text))
-        kind = Kind(kind)
-        parent_pid = None if parent_pid is None else Pid(parent_pid)
-    except (ValueError, TypeError) as error:
-        raise InvalidRecord(f"copy of {pid}: {content[:60]!r} is none of ours") from error
-    return CatalogueItem(pid, kind, title, parent_pid, image_pid, Synopses(short, medium, long), warning_text)
+    item = _COPY.parse(copy if copy[:1] != b"[" else b'["%s",' % pid.encode() + copy[1:])
+    if item.pid != pid:
+        raise InvalidRecord(f"copy of {pid}: cannot be decoded: it is that of {item.pid}")
+    return item

@@ -20,11 +20,11 @@ import orjson
 from lxml import etree
 
 from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
-from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.continuous_day import make_continuous
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 MEDIA_TYPE = "application/xml"
@@ -39,7 +39,7 @@ class _Programme(NamedTuple):
     programme_id: str
     tag: str
     title: str
-    synopses: Synopses = Synopses()
+    synopses: Synopses = NO_SYNOPSES
 
 
 # Pids are in lower case, so none of them can be one of these ids.
@@ -57,7 +57,7 @@ class _Delivery(StrEnum):
 class CatalogueFile:
     """A document that a manifest names. ``path``: its key in the bucket. ``is_removal``: the day is to be deleted.
 
-    ``overlapped``: how many showings a later one took time from, so that the day could be continuous.
+    ``overlapped``: how many broadcasts a later one took time from, so that the day could be continuous.
     """
 
     sid: Sid
@@ -100,7 +100,7 @@ def catalogue_id(sid: Sid, day: date) -> str:
 
 def describe_day(guide: ServiceGuide, path: str, document: bytes) -> CatalogueFile:
     """``document``: what :func:`render_catalogue_schedules` made of this guide alone."""
-    overlapped = make_continuous(guide.window, guide.showings).overlapped
+    overlapped = make_continuous(guide.window, guide.broadcasts).overlapped
     return CatalogueFile(
         guide.sid, _utc_day(guide.window), guide.version, path, len(document), _digest(document), overlapped
     )
@@ -175,8 +175,8 @@ def _reject_repeats(ordered: Sequence[tuple[Sid, date]]) -> None:
 
 def _add_day(root: etree._Element, guide: ServiceGuide, name: str, day: date) -> None:
     """The programmes of the day are a catalogue of their own: no other day's version is in their way."""
-    slots = make_continuous(guide.window, guide.showings).slots
-    airings = [(slot.interval, _programme(slot.showing)) for slot in slots]
+    segments = make_continuous(guide.window, guide.broadcasts).segments
+    airings = [(segment.interval, _programme(segment.broadcast)) for segment in segments]
     identity = {"id": name, "version": str(guide.version)}
     programmes = etree.SubElement(root, "ProgramCatalog", identity | {"action": "replace"})
     for _, programme in sorted({programme.programme_id: programme for _, programme in airings}.items()):
@@ -188,15 +188,15 @@ def _add_day(root: etree._Element, guide: ServiceGuide, name: str, day: date) ->
         _add_airing(schedule, interval, programme)
 
 
-def _programme(showing: Showing | None) -> _Programme:
-    if showing is None:
+def _programme(broadcast: Broadcast | None) -> _Programme:
+    if broadcast is None:
         return _OFF_AIR
-    if showing.is_blanked:
+    if broadcast.is_blanked:
         return _NOT_AVAILABLE
-    title = ": ".join(filter(None, map(written, (showing.title, showing.subtitle))))
-    if showing.episode is None or not title:
+    title = ": ".join(filter(None, map(written, (broadcast.title, broadcast.subtitle))))
+    if broadcast.episode is None or not title:
         return _TO_BE_ANNOUNCED
-    return _Programme(showing.episode.pid, "Other", title, showing.episode.synopses)
+    return _Programme(broadcast.episode.pid, "Other", title, broadcast.episode.synopses)
 
 
 def _add_programme(programmes: etree._Element, programme: _Programme, version: int) -> None:
@@ -215,7 +215,7 @@ def _add_airing(schedule: etree._Element, interval: Interval, programme: _Progra
 
 def _texts(synopses: Synopses) -> Iterator[tuple[str, str, str]]:
     """A description, and a synopsis where there is something longer."""
-    short, medium, long = map(written, synopses)
+    short, medium, long = map(written, synopses.texts)
     description, synopsis = short or medium or long, long or medium
     if description:
         yield "Descriptions", "Description", description

@@ -1,42 +1,35 @@
 """Causes of a rebuild as one line of JSON, as the work queue and the change feed keep them."""
 
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import orjson
+from schedules_pipeline.documents.record import Record
+from schedules_pipeline.domain.causes import Cause
 
-from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.errors import InvalidRecord
+
+def cause_from_list(fields: Any) -> dict[str, Any]:
+    """Release 0.1.0 wrote a list: the four members that every cause has, then the names of the changed fields."""
+    event_id, origin, subject, notified_at, *changed = fields
+    return {
+        "event_id": event_id,
+        "origin": origin,
+        "subject": subject,
+        "notified_at": notified_at,
+        "changed": changed,
+    }
+
+
+_CAUSE = Record(Cause, "cause", [cause_from_list])
 
 
 def render_cause(cause: Cause) -> bytes:
-    return orjson.dumps(cause_fields(cause))
-
-
-def cause_fields(cause: Cause) -> list[str]:
-    """The four that every cause has, then the names of the fields that changed, if any."""
-    notified_at = cause.notified_at.isoformat()
-    return [cause.event_id, cause.origin.value, str(cause.subject), notified_at, *cause.changed]
+    return _CAUSE.render(cause)
 
 
 @lru_cache(maxsize=1_024)
 def parse_cause(line: bytes) -> Cause:
-    """One change is the cause of hundreds of rebuilds in the same words, so they are read once.
+    """Read a cause. Remembered: one event causes hundreds of rebuilds in the same words.
 
-    Raises :class:`InvalidRecord` where the line is no cause's.
+    Raises :class:`InvalidRecord` if the line cannot be decoded.
     """
-    try:
-        return read_cause(orjson.loads(line))
-    except orjson.JSONDecodeError as error:
-        raise InvalidRecord(f"cause: {line[:60]!r} is none of ours") from error
-
-
-def read_cause(fields: list[Any]) -> Cause:
-    """Raises :class:`InvalidRecord` where these are no cause's."""
-    try:
-        event_id, origin, subject, notified_at, *changed = fields
-        "".join(fields)  # a TypeError, unless all are texts
-        return Cause(event_id, Origin(origin), subject, datetime.fromisoformat(notified_at), tuple(changed))
-    except (ValueError, TypeError) as error:
-        raise InvalidRecord(f"cause: none of ours: {error!r:.200}") from error
+    return _CAUSE.parse(line)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from schedules_pipeline.documents.showing import render_json, showing_fields
+from schedules_pipeline.documents.broadcasts import broadcast_fields, render_json
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 
@@ -23,5 +23,5 @@ def _guide(guide: ServiceGuide) -> dict[str, Any]:
         "end": guide.window.end,
         "version": guide.version,
         "published_at": published_at,
-        "broadcasts": [showing_fields(showing) for showing in guide.showings],
+        "broadcasts": [broadcast_fields(broadcast) for broadcast in guide.broadcasts],
     }

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from schedules_pipeline.documents.source_document import summarise
+from schedules_pipeline.documents.validation import summarise
 from schedules_pipeline.domain.catalogue import Kind
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import InvalidIdentifier, InvalidMessage

@@ -18,8 +18,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from schedules_pipeline.documents.validation import summarise
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule, in_order
+from schedules_pipeline.domain.schedule import Slot, SourceSchedule, in_order
 from schedules_pipeline.errors import InvalidDocument
 
 MAXIMUM_BROADCASTS = 2_000
@@ -93,15 +94,7 @@ def parse_source_document(key: ScheduleKey, content: bytes) -> SourceSchedule:
         claimed = f"{model.sid}/{model.date}"[:100]
         raise InvalidDocument(f"schedule {key}: the document says that it is {claimed!r}")
     _reject_repeats(key, model.broadcasts)
-    return SourceSchedule(key, model.published_at, in_order([_broadcast(b) for b in model.broadcasts]))
-
-
-def summarise(error: ValidationError) -> str:
-    """The first three complaints on one line, each with its place and at most the start of a wrong value."""
-    complaints = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{'.'.join(map(str, c['loc'])) or 'document'}: {c['msg']}" for c in complaints[:3]]
-    more = len(complaints) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more else "")
+    return SourceSchedule(key, model.published_at, in_order(map(_slot, model.broadcasts)))
 
 
 def _named_key(sid: str, day: str) -> ScheduleKey | None:
@@ -119,17 +112,18 @@ def _reject_repeats(key: ScheduleKey, broadcasts: list[_BroadcastModel]) -> None
         seen.add(broadcast.broadcast_pid)
 
 
-def _broadcast(model: _BroadcastModel) -> Broadcast:
-    return Broadcast(
+def _slot(model: _BroadcastModel) -> Slot:
+    return Slot(
         broadcast_pid=Pid(model.broadcast_pid),
         version_pid=None if model.is_blanked else _optional_pid(model.version_pid),
-        episode_pid=None if model.is_blanked else _optional_pid(model.episode_pid),
         start=model.start,
         end=model.end,
+        duration_seconds=int((model.end - model.start).total_seconds()),
         is_repeat=model.is_repeat,
         is_blanked=model.is_blanked,
         is_signed=model.is_signed,
         is_audio_described=model.is_audio_described,
+        episode_pid=None if model.is_blanked else _optional_pid(model.episode_pid),
     )
 
 

@@ -17,9 +17,9 @@ from lxml import etree
 
 from schedules_pipeline.documents.image_url import render_image_url
 from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
-from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.identifiers import Pid, Sid
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 MEDIA_TYPE = "application/xml"
@@ -57,11 +57,11 @@ class GuideNaming:
     def crid(self, pid: Pid) -> str:
         return f"crid://{self.authority}/{pid}"
 
-    def programme_crid(self, showing: Showing) -> str:
+    def programme_crid(self, broadcast: Broadcast) -> str:
         """Of a broadcast that names no episode, a CRID of its own, in a place where no other pid comes to be."""
-        if showing.episode_pid is None:
-            return f"crid://{self.authority}/broadcast/{showing.broadcast_pid}"
-        return self.crid(showing.episode_pid)
+        if broadcast.episode_pid is None:
+            return f"crid://{self.authority}/broadcast/{broadcast.broadcast_pid}"
+        return self.crid(broadcast.episode_pid)
 
 
 def render_tv_anytime(
@@ -77,11 +77,11 @@ def render_tv_anytime(
     document.set(_LANGUAGE, naming.language)
     description = _add(document, "ProgramDescription")
     programmes = _add(description, "ProgramInformationTable")
-    for crid, showing in _programmes(ordered, naming).items():
-        _add_programme(programmes, crid, showing, naming, image_url_template)
+    for crid, broadcast in _programmes(ordered, naming).items():
+        _add_programme(programmes, crid, broadcast, naming, image_url_template)
     locations = _add(description, "ProgramLocationTable")
     for guide in ordered:
-        if guide.showings:
+        if guide.broadcasts:
             _add_schedule(locations, guide, naming)
     return etree.tostring(document, encoding="UTF-8", xml_declaration=True)
 
@@ -92,31 +92,35 @@ def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
             raise ValueError(f"service {one.sid} is given twice: cut its guide once, over the whole time")
 
 
-def _programmes(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[str, Showing]:
-    """By CRID, a showing of each programme: where they differ, that of the guide which was published last."""
+def _programmes(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[str, Broadcast]:
+    """By CRID, a broadcast of each programme: where they differ, that of the guide which was published last."""
     oldest_first = sorted(guides, key=lambda guide: guide.published_at or _UNPUBLISHED)
-    return {naming.programme_crid(showing): showing for guide in oldest_first for showing in guide.showings}
+    return {
+        naming.programme_crid(broadcast): broadcast
+        for guide in oldest_first
+        for broadcast in guide.broadcasts
+    }
 
 
 def _add_programme(
-    table: etree._Element, crid: str, showing: Showing, naming: GuideNaming, image_url_template: str
+    table: etree._Element, crid: str, broadcast: Broadcast, naming: GuideNaming, image_url_template: str
 ) -> None:
     programme = _add(table, "ProgramInformation", programId=crid)
     description = _add(programme, "BasicDescription")
-    _add_titles(description, showing)
-    for length, text in _synopses(showing.episode.synopses if showing.episode else Synopses()):
+    _add_titles(description, broadcast)
+    for length, text in _synopses(broadcast.episode.synopses if broadcast.episode else NO_SYNOPSES):
         _add(description, "Synopsis", text, length=length)
-    if showing.episode:
-        _add_image(description, render_image_url(image_url_template, showing.episode.image_pid))
-    if parent := showing.series or showing.brand:
+    if broadcast.episode:
+        _add_image(description, render_image_url(image_url_template, broadcast.episode.image_pid))
+    if parent := broadcast.series or broadcast.brand:
         _add(programme, "EpisodeOf", crid=naming.crid(parent.pid))
 
 
-def _add_titles(description: etree._Element, showing: Showing) -> None:
+def _add_titles(description: etree._Element, broadcast: Broadcast) -> None:
     """DVB-I takes no programme without a title: one that stands for it is in English, and says so."""
-    title, subtitle = written(showing.title), written(showing.subtitle)
+    title, subtitle = written(broadcast.title), written(broadcast.subtitle)
     if not title:
-        placeholder = BLANKED_TITLE if showing.is_blanked else UNKNOWN_TITLE
+        placeholder = BLANKED_TITLE if broadcast.is_blanked else UNKNOWN_TITLE
         _add(description, "Title", placeholder, type="main").set(_LANGUAGE, _PLACEHOLDERS_LANGUAGE)
         return
     _add(description, "Title", fit(title, MAXIMUM_TITLE), type="main")
@@ -124,9 +128,9 @@ def _add_titles(description: etree._Element, showing: Showing) -> None:
         _add(description, "Title", fit(subtitle, MAXIMUM_TITLE), type="secondary")
 
 
-def _synopses(texts: Synopses) -> Iterator[tuple[str, str]]:
+def _synopses(synopses: Synopses) -> Iterator[tuple[str, str]]:
     """The medium one must be there, even empty; a shorter text stands in for it sooner than one that must be cut."""
-    short, medium, long = map(written, texts)
+    short, medium, long = map(written, synopses.texts)
     if short:
         yield "short", fit(short, MAXIMUM_SYNOPSES["short"])
     yield "medium", fit(medium or short or long, MAXIMUM_SYNOPSES["medium"])
@@ -150,25 +154,25 @@ def _add_image(description: etree._Element, url: str) -> None:
 
 def _add_schedule(table: etree._Element, guide: ServiceGuide, naming: GuideNaming) -> None:
     """DVB-I wants every event whole within the schedule: where one straddles the window's edge, it is wider."""
-    start = min(guide.window.start, *(showing.start for showing in guide.showings))
-    end = max(guide.window.end, *(showing.end for showing in guide.showings))
+    start = min(guide.window.start, *(broadcast.start for broadcast in guide.broadcasts))
+    end = max(guide.window.end, *(broadcast.end for broadcast in guide.broadcasts))
     identity = {"serviceIDRef": naming.service_id(guide.sid)}
     schedule = _add(table, "Schedule", **identity, start=render_time(start), end=render_time(end))
-    for showing in guide.showings:
-        _add_event(schedule, showing, naming)
+    for broadcast in guide.broadcasts:
+        _add_event(schedule, broadcast, naming)
 
 
-def _add_event(schedule: etree._Element, showing: Showing, naming: GuideNaming) -> None:
+def _add_event(schedule: etree._Element, broadcast: Broadcast, naming: GuideNaming) -> None:
     event = _add(schedule, "ScheduleEvent")
-    _add(event, "Program", crid=naming.programme_crid(showing))
+    _add(event, "Program", crid=naming.programme_crid(broadcast))
     instance = _add(event, "InstanceDescription")
-    if showing.is_audio_described:
+    if broadcast.is_audio_described:
         _add_audio_description(instance)
     whose = {"type": BROADCAST_PID, "organization": naming.authority}
-    _add(instance, "OtherIdentifier", showing.broadcast_pid, **whose)
-    _add(event, "PublishedStartTime", render_time(showing.start))
-    _add(event, "PublishedDuration", render_duration(showing.end - showing.start))
-    if showing.is_repeat:
+    _add(instance, "OtherIdentifier", broadcast.broadcast_pid, **whose)
+    _add(event, "PublishedStartTime", render_time(broadcast.start))
+    _add(event, "PublishedDuration", render_duration(broadcast.end - broadcast.start))
+    if broadcast.is_repeat:
         _add(event, "FirstShowing", value="false")
 
 

@@ -19,7 +19,7 @@ from lxml import etree
 
 from schedules_pipeline.documents.image_url import render_image_url
 from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 MEDIA_TYPE = "application/xml"
@@ -96,28 +96,28 @@ def _elements(
         yield channel
     for guide in guides:
         id_of_channel = channel_id(guide.sid, domain)
-        for showing in guide.showings:
-            yield _programme(showing, id_of_channel, domain, image_url_template)
+        for broadcast in guide.broadcasts:
+            yield _programme(broadcast, id_of_channel, domain, image_url_template)
 
 
-def _programme(showing: Showing, channel: str, domain: str, image_url_template: str) -> etree._Element:
+def _programme(broadcast: Broadcast, channel: str, domain: str, image_url_template: str) -> etree._Element:
     """The DTD wants the elements in exactly this order."""
-    times = {"start": render_time(showing.start), "stop": render_time(showing.end)}
+    times = {"start": render_time(broadcast.start), "stop": render_time(broadcast.end)}
     programme = etree.Element("programme", times | {"channel": channel})
-    for tag, text in zip(("title", "sub-title"), _titles(showing), strict=False):
+    for tag, text in zip(("title", "sub-title"), _titles(broadcast), strict=False):
         _add(programme, tag, text)
-    _add(programme, "desc", _description(showing))
-    for keyword in _keywords(showing):
+    _add(programme, "desc", _description(broadcast))
+    for keyword in _keywords(broadcast):
         _add(programme, "keyword", keyword)
-    if icon := _icon(showing, image_url_template):
+    if icon := _icon(broadcast, image_url_template):
         etree.SubElement(programme, "icon", src=icon)
-    for number in _numbers(showing):
+    for number in _numbers(broadcast):
         _add(programme, "episode-num", number, system=domain)
-    if showing.is_repeat:
+    if broadcast.is_repeat:
         etree.SubElement(programme, "previously-shown")
-    if showing.is_signed:
+    if broadcast.is_signed:
         etree.SubElement(programme, "subtitles", type="deaf-signed")
-    _add_warning(programme, showing)
+    _add_warning(programme, broadcast)
     return programme
 
 
@@ -127,46 +127,46 @@ def _add(parent: etree._Element, tag: str, text: str, **attributes: str) -> None
         etree.SubElement(parent, tag, attributes).text = text
 
 
-def _titles(showing: Showing) -> list[str]:
+def _titles(broadcast: Broadcast) -> list[str]:
     """One or two; where the title says nothing that can be written, the sub-title takes its place."""
-    if showing.is_blanked:
+    if broadcast.is_blanked:
         return [BLANKED_TITLE]
-    return [text for text in map(written, (showing.title, showing.subtitle)) if text] or [UNKNOWN_TITLE]
+    return [text for text in map(written, (broadcast.title, broadcast.subtitle)) if text] or [UNKNOWN_TITLE]
 
 
-def _description(showing: Showing) -> str:
+def _description(broadcast: Broadcast) -> str:
     """The longest synopsis there is; the one text that may have more lines than one."""
-    if showing.episode is None:
+    if broadcast.episode is None:
         return ""
-    short, medium, long = showing.episode.synopses
+    short, medium, long = broadcast.episode.synopses.texts
     lines = [(written(line) for line in text.splitlines()) for text in (long, medium, short)]
     return next((text for text in ("\n".join(filter(None, found)) for found in lines) if text), "")
 
 
-def _keywords(showing: Showing) -> Iterator[str]:
-    if showing.is_audio_described:
+def _keywords(broadcast: Broadcast) -> Iterator[str]:
+    if broadcast.is_audio_described:
         yield AUDIO_DESCRIBED
-    if showing.is_blanked:
+    if broadcast.is_blanked:
         yield BLANKED
 
 
-def _icon(showing: Showing, template: str) -> str:
-    image_pid = showing.episode.image_pid if showing.episode else ""
+def _icon(broadcast: Broadcast, template: str) -> str:
+    image_pid = broadcast.episode.image_pid if broadcast.episode else ""
     return render_image_url(template, image_pid)
 
 
-def _numbers(showing: Showing) -> Iterator[str]:
+def _numbers(broadcast: Broadcast) -> Iterator[str]:
     """Our pids, each behind its kind as the DTD proposes for a database of one's own: ``episode/b0000001``."""
     parent_pids = {
-        "series": showing.series and showing.series.pid,
-        "brand": showing.brand and showing.brand.pid,
+        "series": broadcast.series and broadcast.series.pid,
+        "brand": broadcast.brand and broadcast.brand.pid,
     }
-    pids = {"episode": showing.episode_pid, **parent_pids, "version": showing.version_pid}
+    pids = {"episode": broadcast.episode_pid, **parent_pids, "version": broadcast.version_pid}
     yield from (f"{kind}/{pid}" for kind, pid in pids.items() if pid)
-    yield f"broadcast/{showing.broadcast_pid}"
+    yield f"broadcast/{broadcast.broadcast_pid}"
 
 
-def _add_warning(programme: etree._Element, showing: Showing) -> None:
-    warning = written(showing.episode.warning_text or "") if showing.episode else ""
+def _add_warning(programme: etree._Element, broadcast: Broadcast) -> None:
+    warning = written(broadcast.episode.warning_text or "") if broadcast.episode else ""
     if warning:
         _add(etree.SubElement(programme, "rating", system=ADVISORY), "value", warning)

@@ -1,4 +1,4 @@
-"""A showing on its service: what is asked for across services and days, each broadcast counted once."""
+"""A broadcast on its service: what is asked for across services and days, each broadcast counted once."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 
 
 class Place(NamedTuple):
@@ -21,11 +21,11 @@ class Airing(NamedTuple):
     """``key``: the schedule that lists it."""
 
     key: ScheduleKey
-    showing: Showing
+    broadcast: Broadcast
 
     @property
     def place(self) -> Place:
-        return Place(self.showing.start, self.key.sid, self.showing.broadcast_pid)
+        return Place(self.broadcast.start, self.key.sid, self.broadcast.broadcast_pid)
 
 
 def find_airings(schedules: Iterable[PublishedSchedule]) -> list[Airing]:
@@ -36,23 +36,28 @@ def find_airings(schedules: Iterable[PublishedSchedule]) -> list[Airing]:
     """
     latest: dict[tuple[Sid, Pid], Airing] = {}
     for schedule in sorted(schedules, key=_age):
-        for showing in schedule.showings:
-            latest[schedule.key.sid, showing.broadcast_pid] = Airing(schedule.key, showing)
+        for broadcast in schedule.broadcasts:
+            latest[schedule.key.sid, broadcast.broadcast_pid] = Airing(schedule.key, broadcast)
     return sorted(latest.values(), key=lambda airing: airing.place)
 
 
-def find_wanted(schedules: Sequence[PublishedSchedule], is_wanted: Callable[[Showing], bool]) -> list[Airing]:
+def find_wanted(
+    schedules: Sequence[PublishedSchedule], is_wanted: Callable[[Broadcast], bool]
+) -> list[Airing]:
     """Those airings that are wanted, in order of place. One that is wanted is none where the schedule that was
     published last lists the broadcast otherwise: so the schedules of the days beside are to be given as well.
     """
     pids = {
-        showing.broadcast_pid for listed in schedules for showing in listed.showings if is_wanted(showing)
+        broadcast.broadcast_pid
+        for listed in schedules
+        for broadcast in listed.broadcasts
+        if is_wanted(broadcast)
     }
     reduced = (
-        replace(listed, showings=tuple(s for s in listed.showings if s.broadcast_pid in pids))
+        replace(listed, broadcasts=tuple(s for s in listed.broadcasts if s.broadcast_pid in pids))
         for listed in schedules
     )
-    return [airing for airing in find_airings(reduced) if is_wanted(airing.showing)]
+    return [airing for airing in find_airings(reduced) if is_wanted(airing.broadcast)]
 
 
 def _age(schedule: PublishedSchedule) -> tuple[datetime, date]:

@@ -14,13 +14,19 @@ class Origin(StrEnum):
     COLDSTART = "coldstart"
     RETENTION = "retention"
     RECONCILIATION = "reconciliation"
+    OTHER = "other"
+    """Written by a newer release under a name that this one does not know."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Origin | None":
+        return cls.OTHER if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What asked for a rebuild. ``event_id`` is the message's id, or the run's; ``subject`` the pid or
-    schedule key it was about; ``notified_at`` when the upstream's notification was sent; ``changed`` the
-    catalogue item's fields that were different, as far as known.
+    """What requested a rebuild. ``event_id``: the id of the message, or of the run. ``subject``: the pid or schedule
+    key that it names. ``notified_at``: when the upstream sent the notification. ``changed``: the fields of the
+    catalogue item that differ, as far as known.
     """
 
     event_id: str

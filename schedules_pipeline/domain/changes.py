@@ -11,12 +11,12 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 class Change:
     """One row: a version of a schedule was published, or the schedule was removed (``etag`` "").
 
-    ``causes`` are the first few of ``cause_count``. ``source_changed`` says whether this version came
-    with a new source document. ``recorded_by`` names the run that records it itself, if one does.
+    ``causes`` are the first few of ``cause_count``. ``source_changed``: this version came with a new source
+    document. ``recorded_by``: the Dagster run that records this version itself, "" if none does.
     """
 
-    key: ScheduleKey
     seq: int
+    key: ScheduleKey
     etag: str
     published_at: datetime
     broadcasts: int
@@ -33,14 +33,14 @@ class Change:
 
     @property
     def seconds_from_notification(self) -> float | None:
-        """From the oldest notification that is known to the publication; None where none is."""
+        """From the oldest known notification to the publication; None if no cause is known."""
         if not self.causes:
             return None
         return (self.published_at - min(cause.notified_at for cause in self.causes)).total_seconds()
 
     @property
     def why(self) -> str:
-        """For people: ``catalogue b0000001 (title) and 2 more``; "" where no cause is known."""
+        """For people: ``catalogue b0000001 (title) and 2 more``; "" if no cause is known."""
         if not self.causes:
             return ""
         first = self.causes[0]

@@ -12,75 +12,77 @@ from typing import NamedTuple
 
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 
 
-class Slot(NamedTuple):
-    """``showing`` is None where the service is off air. Where it was cut, its own times are wider than the slot's."""
+class Segment(NamedTuple):
+    """``broadcast`` is None where the service is off air. A broadcast that was cut keeps its own, wider times."""
 
     interval: Interval
-    showing: Showing | None
+    broadcast: Broadcast | None
 
 
 @dataclass(frozen=True, slots=True)
 class ContinuousDay:
-    """``slots``: the first begins with the window, each begins where the one before it ends, the last ends with it.
+    """``segments``: the first begins with the window, each begins where the one before it ends, the last ends with it.
 
-    ``overlapped``: showings that later ones took time from, or all of it. ``straddling``: those that were cut at an
+    ``overlapped``: broadcasts that later ones took time from, or all of it. ``straddling``: those that were cut at an
     edge of the window.
     """
 
-    slots: tuple[Slot, ...]
+    segments: tuple[Segment, ...]
     overlapped: int
     straddling: int
 
     @property
     def off_air(self) -> int:
-        """How many slots stand where nothing runs."""
-        return sum(slot.showing is None for slot in self.slots)
+        """How many segments stand where nothing runs."""
+        return sum(segment.broadcast is None for segment in self.segments)
 
 
-def make_continuous(window: Interval, showings: Sequence[Showing]) -> ContinuousDay:
-    """At each instant the showing that began last of those that run then; of two that began at once, the one whose
+def make_continuous(window: Interval, broadcasts: Sequence[Broadcast]) -> ContinuousDay:
+    """At each instant the broadcast that began last of those that run then; of two that began at once, the one whose
     pid comes later; off air where none runs. So what is interrupted goes on when the interruption has ended.
     """
-    running = [showing for showing in showings if showing.interval.overlaps(window)]
-    running.sort(key=lambda showing: (showing.start, showing.broadcast_pid))
-    slots = tuple(_joined(_pieces(window, running)))
+    running = [broadcast for broadcast in broadcasts if broadcast.interval.overlaps(window)]
+    running.sort(key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid))
+    segments = tuple(_joined(_pieces(window, running)))
     return ContinuousDay(
-        slots,
-        _count_overlapped(window, running, slots),
-        sum(showing.start < window.start or showing.end > window.end for showing in running),
+        segments,
+        _count_overlapped(window, running, segments),
+        sum(broadcast.start < window.start or broadcast.end > window.end for broadcast in running),
     )
 
 
-def _pieces(window: Interval, showings: Sequence[Showing]) -> Iterator[Slot]:
+def _pieces(window: Interval, broadcasts: Sequence[Broadcast]) -> Iterator[Segment]:
     """What is shown between any two instants at which something begins or ends."""
-    edges = {instant for showing in showings for instant in showing.interval if window.contains(instant)}
-    running: list[tuple[int, Showing]] = []
+    edges = {
+        instant for broadcast in broadcasts for instant in broadcast.interval if window.contains(instant)
+    }
+    running: list[tuple[int, Broadcast]] = []
     begun = 0
     for start, end in pairwise(sorted(edges | {window.start, window.end})):
-        while begun < len(showings) and showings[begun].start <= start:
-            heappush(running, (-begun, showings[begun]))
+        while begun < len(broadcasts) and broadcasts[begun].start <= start:
+            heappush(running, (-begun, broadcasts[begun]))
             begun += 1
         while running and running[0][1].end <= start:
             heappop(running)
-        yield Slot(Interval(start, end), running[0][1] if running else None)
+        yield Segment(Interval(start, end), running[0][1] if running else None)
 
 
-def _joined(pieces: Iterator[Slot]) -> Iterator[Slot]:
-    for _, together in groupby(pieces, key=lambda piece: piece.showing and piece.showing.broadcast_pid):
+def _joined(pieces: Iterator[Segment]) -> Iterator[Segment]:
+    for _, together in groupby(pieces, key=lambda piece: piece.broadcast and piece.broadcast.broadcast_pid):
         first, *others = together
         last = others[-1] if others else first
-        yield Slot(Interval(first.interval.start, last.interval.end), first.showing)
+        yield Segment(Interval(first.interval.start, last.interval.end), first.broadcast)
 
 
-def _count_overlapped(window: Interval, showings: Sequence[Showing], slots: Sequence[Slot]) -> int:
+def _count_overlapped(window: Interval, broadcasts: Sequence[Broadcast], segments: Sequence[Segment]) -> int:
     shown: defaultdict[Pid, timedelta] = defaultdict(timedelta)
-    for slot in slots:
-        if slot.showing:
-            shown[slot.showing.broadcast_pid] += slot.interval.length
+    for segment in segments:
+        if segment.broadcast:
+            shown[segment.broadcast.broadcast_pid] += segment.interval.length
     return sum(
-        shown[showing.broadcast_pid] < min(showing.end, window.end) - max(showing.start, window.start)
-        for showing in showings
+        shown[broadcast.broadcast_pid] < min(broadcast.end, window.end) - max(broadcast.start, window.start)
+        for broadcast in broadcasts
     )

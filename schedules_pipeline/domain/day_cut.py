@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.domain.service_guide import ServiceGuide
 from schedules_pipeline.errors import InvalidIdentifier
 
@@ -29,7 +29,7 @@ class NamedCut(Enum):
 
 
 class Straddling(StrEnum):
-    """What becomes of a showing that runs across the edge of a window.
+    """What becomes of a broadcast that runs across the edge of a window.
 
     ``STARTS``: it belongs to the window that it starts in. ``OVERLAPS``: to every window that it runs in.
     """
@@ -83,7 +83,7 @@ class DayCut:
         return Interval(self._start(calendar, day), self._start(calendar, day + _DAY))
 
     def keys_touching(self, calendar: BroadcastCalendar, sid: Sid, day: date) -> tuple[ScheduleKey, ...]:
-        """The schedules in which the showings of that window can be, by date.
+        """The schedules in which the broadcasts of that window can be, by date.
 
         For ``broadcast`` the schedule of that name. For the others those whose broadcast day touches the window,
         two before them and one after: 4 to 6. So what began up to a broadcast day before the window is found, and of a
@@ -129,17 +129,17 @@ def cut_guide(
     last counts, then the one of the later date; only then is asked whether it is within the window.
     """
     schedules = list(schedules)
-    showings = [
-        showing
-        for showing in _each_once(schedules)
-        if stretch.is_as_listed or _belongs(showing.interval, stretch.window, straddling)
+    broadcasts = [
+        broadcast
+        for broadcast in _each_once(schedules)
+        if stretch.is_as_listed or _belongs(broadcast.interval, stretch.window, straddling)
     ]
     versions = [*((schedule.seq, schedule.published_at) for schedule in schedules), *removed]
     return ServiceGuide(
         stretch.sid,
         name,
         stretch.window,
-        tuple(sorted(showings, key=lambda showing: (showing.start, showing.broadcast_pid))),
+        tuple(sorted(broadcasts, key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid))),
         sum(seq for seq, _ in versions),
         max((published_at for _, published_at in versions), default=None),
     )
@@ -149,14 +149,14 @@ def _between(sid: Sid, first: date, last: date) -> tuple[ScheduleKey, ...]:
     return tuple(ScheduleKey(sid, first + number * _DAY) for number in range((last - first).days + 1))
 
 
-def _each_once(schedules: list[PublishedSchedule]) -> Iterable[Showing]:
-    latest: dict[Pid, Showing] = {}
+def _each_once(schedules: list[PublishedSchedule]) -> Iterable[Broadcast]:
+    latest: dict[Pid, Broadcast] = {}
     for schedule in sorted(schedules, key=lambda schedule: (schedule.published_at, schedule.key.date)):
-        latest |= {showing.broadcast_pid: showing for showing in schedule.showings}
+        latest |= {broadcast.broadcast_pid: broadcast for broadcast in schedule.broadcasts}
     return latest.values()
 
 
-def _belongs(showing: Interval, window: Interval, straddling: Straddling) -> bool:
+def _belongs(broadcast: Interval, window: Interval, straddling: Straddling) -> bool:
     if straddling is Straddling.STARTS:
-        return window.contains(showing.start)
-    return showing.overlaps(window)
+        return window.contains(broadcast.start)
+    return broadcast.overlaps(window)

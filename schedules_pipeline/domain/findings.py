@@ -9,7 +9,7 @@ from enum import StrEnum
 from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.domain.schedule import Slot
 
 
 class Concern(StrEnum):
@@ -29,7 +29,7 @@ class Finding:
     detail: str
 
 
-def find_timing_concerns(broadcasts: Sequence[Broadcast], day: Interval) -> list[Finding]:
+def find_timing_concerns(broadcasts: Sequence[Slot], day: Interval) -> list[Finding]:
     """Overlaps and gaps between neighbours, and broadcasts that do not start within the day."""
     return [*_find_outside(broadcasts, day), *_find_seams(broadcasts)]
 
@@ -53,22 +53,22 @@ def has_shrunk(new_count: int, old_count: int, smallest_share: float) -> bool:
     return new_count == 0 or new_count < old_count * smallest_share
 
 
-def _find_outside(broadcasts: Iterable[Broadcast], day: Interval) -> Iterable[Finding]:
-    for broadcast in broadcasts:
-        if not day.contains(broadcast.start):
-            yield Finding(Concern.OUTSIDE_DAY, broadcast.broadcast_pid, f"starts at {broadcast.start:%FT%TZ}")
+def _find_outside(slots: Iterable[Slot], day: Interval) -> Iterable[Finding]:
+    for slot in slots:
+        if not day.contains(slot.start):
+            yield Finding(Concern.OUTSIDE_DAY, slot.broadcast_pid, f"starts at {slot.start:%FT%TZ}")
 
 
-def _find_seams(broadcasts: Sequence[Broadcast]) -> Iterable[Finding]:
+def _find_seams(slots: Sequence[Slot]) -> Iterable[Finding]:
     """Compare each start with the latest end so far: a long programme may overlap several others."""
     latest_end = None
-    for broadcast in broadcasts:
-        if latest_end is not None and broadcast.start != latest_end:
-            yield _seam(broadcast, broadcast.start - latest_end)
-        latest_end = broadcast.end if latest_end is None else max(latest_end, broadcast.end)
+    for slot in slots:
+        if latest_end is not None and slot.start != latest_end:
+            yield _seam(slot, slot.start - latest_end)
+        latest_end = slot.end if latest_end is None else max(latest_end, slot.end)
 
 
-def _seam(broadcast: Broadcast, distance: timedelta) -> Finding:
+def _seam(slot: Slot, distance: timedelta) -> Finding:
     concern = Concern.GAP if distance > timedelta(0) else Concern.OVERLAP
     seconds = int(abs(distance.total_seconds()))
-    return Finding(concern, broadcast.broadcast_pid, f"{seconds} s before {broadcast.start:%FT%TZ}")
+    return Finding(concern, slot.broadcast_pid, f"{seconds} s before {slot.start:%FT%TZ}")

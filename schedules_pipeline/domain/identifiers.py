@@ -1,14 +1,25 @@
 """What things are called: pids, service ids and schedule keys, as values that refuse anything else."""
 
 import re
+from collections.abc import Callable
 from datetime import date
-from typing import NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from schedules_pipeline.errors import InvalidIdentifier
 
 _PID = re.compile(r"[0-9b-df-hj-np-tv-z]{8,32}")
 _SID = re.compile(r"[0-9a-z_]{1,64}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _as_text(read: Callable[[str], object], write: Callable[[Any], str] = str) -> dict[str, Any]:
+    """How pydantic reads and writes a value whose documents hold a text, as the answer of its hook."""
+    return {
+        "type": "function-after",
+        "schema": {"type": "str"},
+        "function": {"type": "no-info", "function": read},
+        "serialization": {"type": "function-plain", "function": write, "return_schema": {"type": "str"}},
+    }
 
 
 class Pid(str):
@@ -21,6 +32,19 @@ class Pid(str):
         if not _PID.fullmatch(text):
             raise InvalidIdentifier(f"not a pid: {text[:60]!r} (digits and consonants, 8 to 32 of them)")
         return super().__new__(cls, text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> dict[str, Any]:
+        return _as_text(cls)
+
+
+class _EmptyIfAbsent:
+    def __get_pydantic_core_schema__(self, *_: object) -> dict[str, Any]:
+        return _as_text(lambda text: Pid(text) if text else None, lambda pid: pid or "")
+
+
+OptionalPid = Annotated[Pid | None, _EmptyIfAbsent()]
+"""A pid, or None; documents write "" for None."""
 
 
 def is_pid(text: str) -> bool:
@@ -39,6 +63,10 @@ class Sid(str):
             raise InvalidIdentifier(f"not a service id: {text[:80]!r} (pattern [0-9a-z_]+)")
         return super().__new__(cls, text)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> dict[str, Any]:
+        return _as_text(cls)
+
 
 class ScheduleKey(NamedTuple):
     """One service on one broadcast day: the unit that is stored, delivered and partitioned."""
@@ -48,6 +76,10 @@ class ScheduleKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.sid}/{self.date.isoformat()}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> dict[str, Any]:
+        return _as_text(cls.parse)
 
     @classmethod
     def parse(cls, text: str) -> Self:

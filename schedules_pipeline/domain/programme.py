@@ -1,55 +1,107 @@
-"""What viewers are told of an episode once its ancestry is known: titles, image, series and brand."""
+"""What the catalogue says of an episode once its ancestry is known: titles, image, series and brand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Lookup, walk_ancestry
+from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Lookup, Synopses, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
 
 
-@dataclass(frozen=True, slots=True)
-class Programme:
-    """An episode joined to its ancestors.
+@dataclass(frozen=True, kw_only=True)
+class TitledItem:
+    """A series or a brand."""
 
-    ``reads`` holds every pid that was looked up, episode first, *including those that were missing*:
-    the programme depends on each of them. ``missing`` are those that were not found.
+    pid: Pid
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """What the catalogue says of the episode itself."""
+
+    pid: Pid
+    title: str
+    synopses: Synopses
+    image_pid: str = field(
+        metadata={"description": 'The nearest of its own and its ancestors\'; "" where none has one.'}
+    )
+    warning_text: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programme:
+    """What the catalogue says of a slot. Every object is None and every title "" if the episode is unknown.
+
+    Declaration order is the order of the fields in every document. A field that is added later has a default,
+    and documents omit it where it has that default: their bytes, and so their versions, stay as they were.
     """
 
-    episode_pid: Pid
-    episode: CatalogueItem | None
-    series: CatalogueItem | None
-    brand: CatalogueItem | None
+    episode: Episode | None = field(
+        metadata={"description": "Null where the catalogue does not know it, or it is blanked."}
+    )
+    series: TitledItem | None = field(metadata={"description": "The nearest series above the episode."})
+    brand: TitledItem | None = field(metadata={"description": "The topmost brand."})
     title: str
     subtitle: str
-    image_pid: str
+
+
+class Resolution(NamedTuple):
+    """An episode's ancestry as it was found: ``items``, nearest first, and ``reads``, every pid looked up.
+
+    A document that shows the episode depends on each of ``reads``, *also on the last one, which may be missing*.
+    """
+
+    items: tuple[CatalogueItem, ...]
     reads: tuple[Pid, ...]
-    missing: tuple[Pid, ...]
+
+    @property
+    def missing(self) -> tuple[Pid, ...]:
+        """The pid at which the ancestry ended since the catalogue lacks it, if it did."""
+        return self.reads[len(self.items) :]
+
+    @property
+    def programme(self) -> Programme:
+        return join_programme(self.items)
 
 
-def resolve_programme(episode_pid: Pid, lookup: Lookup) -> Programme:
-    """Join an episode to its ancestors. Pure: the same items give the same programme."""
+def resolve_programme(episode_pid: Pid, lookup: Lookup) -> Resolution:
+    """Look up an episode and its ancestors."""
     steps = list(walk_ancestry(episode_pid, lookup))
-    chain = [item for _, item in steps if item is not None]
-    ancestors = chain[1:]
-    title, subtitle = _titles(chain)
-    return Programme(
-        episode_pid=episode_pid,
-        episode=chain[0] if chain else None,
-        series=_first(ancestors, Kind.SERIES),
-        brand=_first(ancestors[::-1], Kind.BRAND),
-        title=title,
-        subtitle=subtitle,
-        image_pid=next((item.image_pid for item in chain if item.image_pid), ""),
-        reads=tuple(pid for pid, _ in steps),
-        missing=tuple(pid for pid, item in steps if item is None),
+    return Resolution(
+        tuple([item for _, item in steps if item is not None]), tuple([pid for pid, _ in steps])
     )
 
 
-def _titles(chain: Sequence[CatalogueItem]) -> tuple[str, str]:
+def join_programme(items: Sequence[CatalogueItem]) -> Programme:
+    """Join an episode to its ancestors, given nearest first. Without items the episode is unknown."""
+    title, subtitle = _titles(items)
+    return Programme(
+        episode=_episode(items) if items else None,
+        series=_first(items[1:], Kind.SERIES),
+        brand=_first(items[:0:-1], Kind.BRAND),
+        title=title,
+        subtitle=subtitle,
+    )
+
+
+def _episode(items: Sequence[CatalogueItem]) -> Episode:
+    own = items[0]
+    return Episode(
+        pid=own.pid,
+        title=own.title,
+        synopses=own.synopses,
+        image_pid=next((item.image_pid for item in items if item.image_pid), ""),
+        warning_text=own.warning_text,
+    )
+
+
+def _titles(items: Sequence[CatalogueItem]) -> tuple[str, str]:
     """The outermost title, and the rest of the chain joined; empty titles are passed over."""
-    titles = [item.title for item in reversed(chain) if item.title]
+    titles = [item.title for item in reversed(items) if item.title]
     return (titles[0], ": ".join(titles[1:])) if titles else ("", "")
 
 
-def _first(items: Sequence[CatalogueItem], kind: Kind) -> CatalogueItem | None:
-    return next((item for item in items if item.kind is kind), None)
+def _first(items: Sequence[CatalogueItem], kind: Kind) -> TitledItem | None:
+    found = next((item for item in items if item.kind is kind), None)
+    return None if found is None else TitledItem(pid=found.pid, title=found.title)

@@ -1,38 +1,49 @@
 """A schedule as its source gives it: which programme is shown when, by pid, with nothing joined to it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import TypeVar
 
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.identifiers import OptionalPid, Pid, ScheduleKey
+from schedules_pipeline.domain.interval import Interval
 
 
-class Broadcast(NamedTuple):
-    """One showing. Its pid stays the same when its time moves.
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """What the source says of one broadcast. A blanked broadcast names neither episode nor version.
 
-    A blanked broadcast keeps its slot and names neither episode nor version.
+    Declaration order is the order of the fields in every document.
     """
 
-    broadcast_pid: Pid
-    version_pid: Pid | None
-    episode_pid: Pid | None
+    broadcast_pid: Pid = field(metadata={"description": "Stays the same when the time moves."})
+    version_pid: OptionalPid
     start: datetime
     end: datetime
+    duration_seconds: int
     is_repeat: bool
-    is_blanked: bool
+    is_blanked: bool = field(metadata={"description": "It keeps its slot and shows no programme."})
     is_signed: bool
     is_audio_described: bool
+    episode_pid: OptionalPid = field(metadata={"description": '"" where there is none or it is blanked.'})
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSchedule:
-    """An accepted source document: its broadcasts in order of start, then of pid."""
+    """An accepted source document: its slots in order of start, then of pid."""
 
     key: ScheduleKey
     published_at: datetime
-    broadcasts: tuple[Broadcast, ...]
+    slots: tuple[Slot, ...]
 
 
-def in_order(broadcasts: list[Broadcast]) -> tuple[Broadcast, ...]:
-    """The one order in which a schedule lists its broadcasts."""
-    return tuple(sorted(broadcasts, key=lambda b: (b.start, b.broadcast_pid)))
+_AnySlot = TypeVar("_AnySlot", bound=Slot)
+
+
+def in_order(slots: Iterable[_AnySlot]) -> tuple[_AnySlot, ...]:
+    """Slots in the order of every document: by start, then by pid."""
+    return tuple(sorted(slots, key=lambda slot: (slot.start, slot.broadcast_pid)))

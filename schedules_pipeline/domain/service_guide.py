@@ -7,12 +7,12 @@ from datetime import datetime
 
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceGuide:
-    """``name``: what people call the service. ``showings``: each broadcast once, in order of start, then of pid;
+    """``name``: what people call the service. ``broadcasts``: each broadcast once, in order of start, then of pid;
     one that straddles the window's edge is whole, its times are never cut.
 
     ``version`` is the sum of the sequence numbers of the schedules that it is cut from, so it grows with every
@@ -22,6 +22,6 @@ class ServiceGuide:
     sid: Sid
     name: str
     window: Interval
-    showings: tuple[Showing, ...]
+    broadcasts: tuple[Broadcast, ...]
     version: int
     published_at: datetime | None

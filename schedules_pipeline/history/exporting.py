@@ -5,6 +5,7 @@ Does not belong here: reading a history (``history``), and putting one into the 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from schedules_pipeline.documents.accepted_schedule import parse_accepted, read_
 from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule
+from schedules_pipeline.domain.schedule import Slot, SourceSchedule
 from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut
 
 
@@ -34,15 +35,7 @@ def export_history(store: Store, keys: Sequence[ScheduleKey], now: datetime) -> 
 
 
 def _catalogue_document(item: CatalogueItem) -> dict[str, Any]:
-    return {
-        "pid": str(item.pid),
-        "type": item.kind.value,
-        "title": item.title,
-        "parent_pid": item.parent_pid,
-        "synopses": item.synopses._asdict(),
-        "image_pid": item.image_pid,
-        "warning_text": item.warning_text,
-    }
+    return {"type" if name == "kind" else name: value for name, value in asdict(item).items()}
 
 
 def _schedule_document(schedule: SourceSchedule) -> dict[str, Any]:
@@ -50,13 +43,11 @@ def _schedule_document(schedule: SourceSchedule) -> dict[str, Any]:
         "sid": str(schedule.key.sid),
         "date": schedule.key.date.isoformat(),
         "published_at": render_instant(schedule.published_at),
-        "broadcasts": [_broadcast(broadcast) for broadcast in schedule.broadcasts],
+        "broadcasts": [_broadcast(slot) for slot in schedule.slots],
     }
 
 
-def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
-    return {
-        **broadcast._asdict(),
-        "start": render_instant(broadcast.start),
-        "end": render_instant(broadcast.end),
-    }
+def _broadcast(slot: Slot) -> dict[str, Any]:
+    fields = {**vars(slot), "start": render_instant(slot.start), "end": render_instant(slot.end)}
+    del fields["duration_seconds"]
+    return fields

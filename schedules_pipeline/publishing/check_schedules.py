@@ -13,7 +13,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.dependencies import dependencies
 from schedules_pipeline.domain.findings import Finding, find_timing_concerns, find_unresolved
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.domain.schedule import Slot
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.rejections import Rejection
@@ -47,7 +47,7 @@ class _Source:
     """What was accepted of one schedule, and the broadcasts that it was rendered from."""
 
     accepted: AcceptedSchedule
-    broadcasts: Sequence[Broadcast]
+    broadcasts: Sequence[Slot]
 
 
 class ScheduleChecker:
@@ -76,7 +76,7 @@ class ScheduleChecker:
             for key, source in sources.items()
         }
 
-    def _no_gaps_or_overlaps(self, key: ScheduleKey, broadcasts: Sequence[Broadcast]) -> CheckResult:
+    def _no_gaps_or_overlaps(self, key: ScheduleKey, broadcasts: Sequence[Slot]) -> CheckResult:
         findings = find_timing_concerns(broadcasts, self._calendar.window(key))
         return _from_findings(
             CheckName.NO_GAPS_OR_OVERLAPS, findings, f"{len(broadcasts)} broadcasts, one after the other"
@@ -91,7 +91,7 @@ def _read_sources(
     for key, state in states.items():
         try:
             accepted = parse_accepted(state.accepted or b"")
-            sources[key] = _Source(accepted, read_source(key, accepted).broadcasts)
+            sources[key] = _Source(accepted, read_source(key, accepted).slots)
         except InvalidRecord as error:
             summary = f"what was accepted does not read back, rebuild it from its source: {error}"
             unreadable[key] = [CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)]

@@ -13,12 +13,12 @@ from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.dependencies import Entry, EpisodeMention, find_ancestors
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.programme import Programme, resolve_programme
+from schedules_pipeline.domain.programme import Resolution, resolve_programme
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.ports import PublishingStore
 
-Programmes = Mapping[Pid, Programme]
+Programmes = Mapping[Pid, Resolution]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class ProgrammeResolver:
         self._token = token
         self._refresh_cause = refresh_cause
         self._items: dict[Pid, CatalogueItem | None] = {}
-        self._programmes: dict[Pid, Programme] = {}
+        self._programmes: dict[Pid, Resolution] = {}
         self._sourced: set[Pid] = set()
         self._unreadable: set[Pid] = set()
 

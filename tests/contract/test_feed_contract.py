@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from builders import a_change
+
 from schedules_pipeline.composition import Store
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -20,7 +22,9 @@ _A_MINUTE = timedelta(seconds=60)
 
 def _change(key: ScheduleKey, seq: int, etag: str = "e1") -> Change:
     cause = Cause("event 1", Origin.SCHEDULE, str(key), _NOW)
-    return Change(key, seq, etag, _NOW, 3, 900, False, 12.5, (cause,), 4, "")
+    return a_change(
+        key, seq, etag=etag, published_at=_NOW, source_changed=False, causes=(cause,), cause_count=4
+    )
 
 
 def _append(store: Store, *changes: Change) -> None:

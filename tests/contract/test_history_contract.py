@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from builders import a_change
+
 from schedules_pipeline.composition import Store
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.schedules import Commit
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
@@ -16,7 +17,7 @@ def _publish(store: Store, *etags: str) -> None:
     """Commit these one after the other; "" is a removal."""
     for etag in etags:
         state = store.schedules.read([_A])[_A]
-        change = Change(_A, state.seq + 1, etag, _NOW, 3, 900, True, 1.5, (), 0, "")
+        change = a_change(_A, state.seq + 1, etag=etag, published_at=_NOW)
         token = state.committed_token + 1
         document = f"document {etag}".encode() if etag else b""
         commit = Commit(_A, token, token - 1, 0, b"", False, frozenset(), etag, document, change)

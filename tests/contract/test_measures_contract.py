@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
+from builders import a_change
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.documents.change_row import render_row
@@ -181,7 +182,7 @@ def test_known_schedules_are_counted_once(store: Store) -> None:
 
 
 def _change(key: ScheduleKey, seq: int) -> Change:
-    return Change(key, seq, "e", _NOW, 1, 10, True, 1.0, (), 0, "")
+    return a_change(key, seq, published_at=_NOW)
 
 
 def _at_once(*actions: Callable[[], None]) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from builders import a_change
+
 from schedules_pipeline.composition import Store
 from schedules_pipeline.documents.change_row import parse_row
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -18,7 +20,9 @@ _SERIES, _BRAND = Pid("s0000001"), Pid("b0000001")
 
 def _change(key: ScheduleKey, seq: int, etag: str) -> Change:
     cause = Cause("event 1", Origin.CATALOGUE, "s0000001", _NOW)
-    return Change(key, seq, etag, _NOW, 3, 900, True, 12.5, (cause,), 4, "run 1")
+    return a_change(
+        key, seq, etag=etag, published_at=_NOW, causes=(cause,), cause_count=4, recorded_by="run 1"
+    )
 
 
 def _commit(token: int, state: ScheduleState, etag: str = "e1", **others: Any) -> Commit:

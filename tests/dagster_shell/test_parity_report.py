@@ -7,6 +7,7 @@ from random import Random
 
 import dagster as dg
 import pytest
+from builders import a_change
 from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
 
 from schedules_pipeline.assets import names
@@ -14,7 +15,6 @@ from schedules_pipeline.assets.parity import parity_assets, report_metadata
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.documents.change_row import render_row
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.settings import Settings
@@ -33,7 +33,7 @@ class Stage:
         self.settings = Settings(reports_directory=str(directory), reports_kept=1)
         refreshed = (self.clock() - timedelta(minutes=1)).isoformat()
         for key in _KEYS:
-            change = Change(key, 1, "e", self.clock() - timedelta(hours=1), 1, 1, True, 1.0, (), 0, "")
+            change = a_change(key, 1, published_at=self.clock() - timedelta(hours=1))
             self.store.feed.append([(key, 1, render_row(change))])
             self.upstreams.legacy.documents[key] = b""
         difference = ("p00000001", "title", "<img src=x>|", "*theirs*")

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from builders import a_change
 from dagster._core.event_api import PartitionKeyFilter
 from fakes import FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
 from hypothesis import given
@@ -21,7 +22,6 @@ from schedules_pipeline import pruning
 from schedules_pipeline.assets import names
 from schedules_pipeline.dagster_storage import latest_materialisations
 from schedules_pipeline.documents.change_row import render_row
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.partitions import partition_key, schedule_partitions
@@ -54,7 +54,7 @@ class Stage:
 
     def publish(self, key: ScheduleKey, seq: int, etag: str = "e") -> None:
         """The feed's latest row of a schedule; an empty ``etag`` removes it."""
-        change = Change(key, seq, etag, self.clock(), 10, 100, True, 1.0, (), 0, "")
+        change = a_change(key, seq, etag=etag, published_at=self.clock())
         self.store.feed.append([(key, seq, render_row(change))])
 
     def run(self, op: Op, job: str = "publish_affected") -> str:

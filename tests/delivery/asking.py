@@ -16,9 +16,9 @@ from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.mirror import Extent, MirroredSchedule
 from schedules_pipeline.delivery.packing import pack
 from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.documents.broadcasts import broadcast_fields, render_json
 from schedules_pipeline.documents.catalogue_document import render_copy
 from schedules_pipeline.documents.partner_document import Publication, hash_content, render_document
-from schedules_pipeline.documents.showing import render_json, showing_fields
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.published import PublishedSchedule
@@ -30,14 +30,16 @@ _KEYS_ISSUED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 def document_of(listed: PublishedSchedule) -> bytes:
     """As the store has it."""
-    content = render_json([showing_fields(shown) for shown in listed.showings])
+    content = render_json([broadcast_fields(shown) for shown in listed.broadcasts])
     publication = Publication(listed.seq, listed.published_at, hash_content(content))
     return render_document(listed.key, publication, content)
 
 
 def held(listed: PublishedSchedule, *, removed: bool = False) -> MirroredSchedule:
     """As the mirror has it."""
-    etag = "" if removed else hash_content(render_json([showing_fields(shown) for shown in listed.showings]))
+    etag = (
+        "" if removed else hash_content(render_json([broadcast_fields(shown) for shown in listed.broadcasts]))
+    )
     packed = None if removed else pack(document_of(listed))
     return MirroredSchedule(listed.key, listed.seq, etag, listed.published_at, packed)
 
@@ -97,7 +99,7 @@ class Stage:
 
 
 def _entries(listed: PublishedSchedule) -> Iterable[Entry]:
-    for shown in listed.showings:
+    for shown in listed.broadcasts:
         if shown.episode_pid is not None:
             yield Entry(shown.episode_pid, shown.broadcast_pid)
         yield from (Entry(item.pid) for item in (shown.series, shown.brand) if item is not None)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from builders import a_change
 from delivery.guides import NOON, key
 
 from schedules_pipeline.domain.changes import Change
@@ -13,18 +14,13 @@ def change(
     of: ScheduleKey | None = None, seq: int = 1, *, removed: bool = False, published_at: datetime = NOON
 ) -> Change:
     """A version of a schedule, or its removal."""
-    return Change(
+    return a_change(
         of or key(),
         seq,
-        "" if removed else f"etag{seq}",
-        published_at,
-        0 if removed else 2,
-        0 if removed else 1_000,
-        source_changed=True,
-        build_milliseconds=1.0,
-        causes=(),
-        cause_count=0,
-        recorded_by="",
+        etag="" if removed else f"etag{seq}",
+        published_at=published_at,
+        broadcasts=0 if removed else 2,
+        content_bytes=0 if removed else 1_000,
     )
 
 

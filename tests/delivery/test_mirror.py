@@ -43,7 +43,7 @@ def test_document_comes_out_as_it_went_in() -> None:
 
     assert mirror.document(key()) == document_of(listed)
     assert mirror.schedule(key()) == PublishedSchedule(
-        listed.key, listed.seq, listed.published_at, held(listed).etag, listed.showings
+        listed.key, listed.seq, listed.published_at, held(listed).etag, listed.broadcasts
     )
 
 

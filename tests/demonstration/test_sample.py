@@ -109,7 +109,7 @@ def test_sample_schedules_are_accepted(sample: Sample) -> None:
         for key, document in zip(keys, sample.schedules.values(), strict=True)
     ]
 
-    assert sum(len(schedule.broadcasts) for schedule in parsed) == len(_broadcasts(sample))
+    assert sum(len(schedule.slots) for schedule in parsed) == len(_broadcasts(sample))
 
 
 def test_sample_catalogue_is_accepted(sample: Sample) -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from builders import a_change
 from fakes import FakeClock
 
 from demo.webhook_receiver import Received, WebhookReceiver
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.feed import FeedEntry
 from schedules_pipeline.push.subscription import Subscription, SubscriptionKind
@@ -41,7 +41,7 @@ def receiver(clock: FakeClock) -> Iterator[WebhookReceiver]:
 
 def _change(clock: FakeClock, seq: int = 3) -> Event:
     key = ScheduleKey.parse("alder_one/2026-03-28")
-    change = Change(key, seq, "e" * 32, clock() - timedelta(seconds=0.5), 0, 0, True, 1.0, (), 0, "")
+    change = a_change(key, seq, etag="e" * 32, published_at=clock() - timedelta(seconds=0.5))
     return render_change(FeedEntry(f"{seq}-0", change), "first", "cursor")
 
 

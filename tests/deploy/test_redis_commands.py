@@ -29,7 +29,7 @@ from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.delivery.setting_up import build_delivery
-from schedules_pipeline.documents.published_schedule import parse_published
+from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
@@ -119,7 +119,7 @@ def _of_a_brand(document: bytes) -> tuple[Pid, Pid]:
     """An episode that is shown, and the brand that it belongs to."""
     return next(
         (showing.episode_pid, showing.brand.pid)
-        for showing in parse_published(document).showings
+        for showing in parse_published(document).broadcasts
         if showing.episode_pid is not None and showing.brand is not None
     )
 

@@ -1,7 +1,9 @@
 """Accepted source documents as our store keeps them: what is written is read back."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from builders import a_slot
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ from schedules_pipeline.documents.accepted_schedule import (
 )
 from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.schedule import Broadcast, SourceSchedule, in_order
+from schedules_pipeline.domain.schedule import Slot, SourceSchedule, in_order
 
 _KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 1, 15))
 _SIX = datetime(2026, 1, 15, 6, tzinfo=UTC)
@@ -24,19 +26,13 @@ _seconds = st.integers(0, 300_000_000_000).map(lambda after: _FIRST + timedelta(
 
 
 @st.composite
-def _broadcasts(draw: st.DrawFn) -> Broadcast:
-    start = draw(_seconds)
+def _slots(draw: st.DrawFn) -> Slot:
     is_blanked = draw(st.booleans())
-    return Broadcast(
-        draw(_pids),
-        None if is_blanked else draw(st.none() | _pids),
-        None if is_blanked else draw(st.none() | _pids),
-        start,
-        start + timedelta(seconds=draw(st.integers(1, 86_400))),
-        is_repeat=draw(st.booleans()),
-        is_blanked=is_blanked,
-        is_signed=draw(st.booleans()),
-        is_audio_described=draw(st.booleans()),
+    pids = {name: None if is_blanked else draw(st.none() | _pids) for name in ("version_pid", "episode_pid")}
+    flags = {name: draw(st.booleans()) for name in ("is_repeat", "is_signed", "is_audio_described")}
+    minutes = draw(st.integers(1, 86_400)) / 60
+    return a_slot(
+        1, draw(_seconds), minutes, broadcast_pid=draw(_pids), is_blanked=is_blanked, **pids, **flags
     )
 
 
@@ -44,22 +40,19 @@ _schedules = st.builds(
     SourceSchedule,
     st.just(_KEY),
     _seconds,
-    st.lists(_broadcasts(), max_size=4, unique_by=lambda b: b.broadcast_pid).map(in_order),
+    st.lists(_slots(), max_size=4, unique_by=lambda b: b.broadcast_pid).map(in_order),
 )
 _EMPTY = SourceSchedule(_KEY, _SIX, ())
 
 
-def _broadcast(broadcast_pid: str, episode_pid: str | None) -> Broadcast:
-    return Broadcast(
-        Pid(broadcast_pid),
-        None,
-        None if episode_pid is None else Pid(episode_pid),
+def _slot(broadcast_pid: str, episode_pid: str | None) -> Slot:
+    return a_slot(
+        1,
         _SIX,
-        _SIX + timedelta(minutes=30),
+        broadcast_pid=Pid(broadcast_pid),
+        version_pid=None,
+        episode_pid=None if episode_pid is None else Pid(episode_pid),
         is_repeat=True,
-        is_blanked=False,
-        is_signed=False,
-        is_audio_described=False,
     )
 
 
@@ -67,28 +60,55 @@ _SCHEDULE = SourceSchedule(
     _KEY,
     _SIX,
     (
-        _broadcast("p0000001", "b0000001"),
-        _broadcast("p0000002", None),
-        _broadcast("p0000003", "b0000001"),
+        _slot("p0000001", "b0000001"),
+        _slot("p0000002", None),
+        _slot("p0000003", "b0000001"),
     ),
 )
 
 
-def test_accepted_schedule_is_kept_by_columns() -> None:
-    """The bytes are three lines of columns, a hyphen standing for no episode, and a line for each slot."""
+_SLOT = (
+    b'"broadcast_pid":"p0000001","version_pid":"","start":"2026-01-15T06:00:00Z",'
+    b'"end":"2026-01-15T06:30:00Z","duration_seconds":1800,"is_repeat":true,"is_blanked":false,'
+    b'"is_signed":false,"is_audio_described":false,"episode_pid":"b0000001"'
+)
+
+
+def test_accepted_schedule_is_a_header_and_slots() -> None:
+    """The bytes are a line of JSON with the pids by column, and a line for each slot."""
     lines = render_accepted(accept(_SCHEDULE)).split(b"\n")
 
-    assert lines[:3] == [
-        b"2026-01-15T06:00:00+00:00",
-        b"b0000001 - b0000001",
-        b"p0000001 p0000002 p0000003",
-    ]
-    assert lines[3] == (
-        b'"broadcast_pid":"p0000001","version_pid":"","start":"2026-01-15T06:00:00Z",'
-        b'"end":"2026-01-15T06:30:00Z","duration_seconds":1800,"is_repeat":true,"is_blanked":false,'
-        b'"is_signed":false,"is_audio_described":false,"episode_pid":"b0000001"'
+    assert lines[0] == (
+        b'{"published_at":"2026-01-15T06:00:00+00:00","slot_fields":10,'
+        b'"episode_pids":["b0000001",null,"b0000001"],'
+        b'"broadcast_pids":["p0000001","p0000002","p0000003"],"v":1}'
     )
-    assert len(lines) == 6
+    assert lines[1] == _SLOT
+    assert len(lines) == 4
+
+
+def test_accepted_schedule_of_release_0_1_0_is_read() -> None:
+    """Release 0.1.0 wrote three lines of columns, a hyphen standing for no episode."""
+    accepted = accept(_SCHEDULE)
+    head = [b"2026-01-15T06:00:00+00:00", b"b0000001 - b0000001", b"p0000001 p0000002 p0000003"]
+
+    parsed = parse_accepted(b"\n".join([*head, *accepted.slots]))
+
+    assert parsed == replace(accepted, slot_fields=10)
+
+
+def test_accepted_schedule_with_fewer_slot_fields_is_outdated() -> None:
+    """An accepted source whose slots older code rendered says so; one of this or newer code does not."""
+    accepted = accept(_SCHEDULE)
+
+    outdated = [
+        parse_accepted(
+            render_accepted(replace(accepted, slot_fields=accepted.slot_fields + more))
+        ).is_outdated
+        for more in (-1, 0, 1)
+    ]
+
+    assert outdated == [True, False, False]
 
 
 @given(_schedules)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from builders import BLANKED, UNKNOWN, a_broadcast, an_episode
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -24,7 +25,7 @@ from schedules_pipeline.documents.catalogue_schedule import (
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.identifiers import Pid, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing, ShownEpisode
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _SID = Sid("alder_one_north")
@@ -45,30 +46,30 @@ def _showing(
     episode_pid: str = "",
     is_blanked: bool = False,
     is_known: bool = True,
-) -> Showing:
+) -> Broadcast:
     """``start`` and ``end`` are hours after midnight. Each has an episode of its own where none is named."""
     episode_pid = Pid(episode_pid or f"b{number:07}")
-    is_shown = is_known and not is_blanked
-    return Showing(
-        Pid(f"p{number:07}"),
-        None,
+    named = {
+        "episode": an_episode(pid=episode_pid, title="", synopses=synopses, image_pid=""),
+        "series": None,
+        "brand": None,
+        "title": title,
+        "subtitle": subtitle,
+    }
+    return a_broadcast(
+        number,
         _MIDNIGHT + start * _HOUR,
-        _MIDNIGHT + end * _HOUR,
-        False,
-        is_blanked,
-        False,
-        False,
-        None if is_blanked else episode_pid,
-        ShownEpisode(episode_pid, "", synopses, "", None) if is_shown else None,
-        None,
-        None,
-        title if is_shown else "",
-        subtitle if is_shown else "",
+        (end - start) * 60,
+        broadcast_pid=Pid(f"p{number:07}"),
+        **{"episode_pid": episode_pid}
+        | named
+        | ({} if is_known else UNKNOWN)
+        | (BLANKED if is_blanked else {}),
     )
 
 
 def _guide(
-    *showings: Showing, sid: Sid = _SID, days: int = 0, version: int = 7, length: timedelta = 24 * _HOUR
+    *showings: Broadcast, sid: Sid = _SID, days: int = 0, version: int = 7, length: timedelta = 24 * _HOUR
 ) -> ServiceGuide:
     start = _MIDNIGHT + days * timedelta(days=1)
     ordered = tuple(sorted(showings, key=lambda showing: (showing.start, showing.broadcast_pid)))
@@ -214,7 +215,7 @@ def test_version_stands_on_everything(guide: ServiceGuide) -> None:
 @given(st.lists(_guides(), min_size=2, max_size=4))
 def test_equal_guides_give_equal_bytes(guides: list[ServiceGuide]) -> None:
     """The document depends on the days that are in it, and not on the order in which they are given."""
-    days = [_guide(*guide.showings, days=number) for number, guide in enumerate(guides)]
+    days = [_guide(*guide.broadcasts, days=number) for number, guide in enumerate(guides)]
 
     document = render_catalogue_schedules(days)
 

@@ -51,17 +51,35 @@ _changes = st.builds(
 )
 
 
+_MEMBERS = (
+    b'{"seq":7,"key":"alder_one_north/2026-01-15","etag":"0123456789abcdef",'
+    b'"published_at":"2026-01-10T09:30:00.000120Z","broadcasts":30,"content_bytes":20480,'
+    b'"source_changed":true,"build_milliseconds":12.5,"causes":[%s],"cause_count":3,"recorded_by":""'
+)
+
+
 def test_row_is_exactly() -> None:
     """A row is one JSON object, with these fields in this order."""
-    row = render_row(_CHANGE)
-
-    assert row == (
-        b'{"seq":7,"key":"alder_one_north/2026-01-15","etag":"0123456789abcdef",'
-        b'"published_at":"2026-01-10T09:30:00.000120+00:00","broadcasts":30,"content_bytes":20480,'
-        b'"source_changed":true,"build_milliseconds":12.5,'
-        b'"causes":[["message-1","catalogue","b0000001","2026-01-10T09:30:00.000120+00:00"]],'
-        b'"cause_count":3,"recorded_by":""}'
+    cause = (
+        b'{"event_id":"message-1","origin":"catalogue","subject":"b0000001",'
+        b'"notified_at":"2026-01-10T09:30:00.000120Z","changed":[]}'
     )
+
+    assert render_row(_CHANGE) == _MEMBERS % cause + b',"v":2}'
+
+
+def test_row_of_release_0_1_0_is_read() -> None:
+    """Release 0.1.0 wrote each cause as a list."""
+    cause = b'["message-1","catalogue","b0000001","2026-01-10T09:30:00.000120+00:00"]'
+
+    assert parse_row(_MEMBERS % cause + b"}") == _CHANGE
+
+
+def test_row_of_a_later_release_is_read() -> None:
+    """Members that this release does not know are ignored."""
+    row = render_row(_CHANGE)[:-6].replace(b'"changed":[]', b'"changed":[],"more":{}') + b'"more":[1],"v":9}'
+
+    assert parse_row(row) == _CHANGE
 
 
 @given(_changes)

@@ -8,8 +8,8 @@ from delivery.guides import ALDER, BIRCH, NOON, schedule, showing
 from delivery.guides import key as key_of
 
 from schedules_pipeline.delivery.routes.documented import Guides
+from schedules_pipeline.documents.broadcasts import broadcast_fields
 from schedules_pipeline.documents.guide_json import render_guides
-from schedules_pipeline.documents.showing import showing_fields
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
@@ -31,7 +31,8 @@ def test_guide_has_its_stretch_and_its_broadcasts() -> None:
             "version": 7,
             "published_at": "2026-03-10T12:00:00.000005Z",
             "broadcasts": [
-                orjson.loads(orjson.dumps(showing_fields(shown), option=orjson.OPT_UTC_Z)) for shown in _SHOWN
+                orjson.loads(orjson.dumps(broadcast_fields(shown), option=orjson.OPT_UTC_Z))
+                for shown in _SHOWN
             ],
         }
     ]

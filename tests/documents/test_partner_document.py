@@ -2,29 +2,30 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
 import pytest
+from builders import a_slot
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from schedules_pipeline.documents.broadcasts import render_joined, render_programme, render_slot
 from schedules_pipeline.documents.partner_document import (
     NO_PROGRAMME,
     Publication,
     fill,
     hash_content,
     render_document,
-    render_programme,
-    render_slot,
     split_document,
 )
 from schedules_pipeline.documents.source_document import parse_source_document
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.programme import Programme, resolve_programme
-from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.domain.programme import Episode, Programme, TitledItem, resolve_programme
+from schedules_pipeline.domain.schedule import Slot
 
 _KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 1, 15))
 _SIX = datetime(2026, 1, 15, 6, tzinfo=UTC)
@@ -56,25 +57,23 @@ _CATALOGUE = {
 }
 
 
-def _broadcast(number: int, *, episode_pid: Pid | None = None, is_blanked: bool = False) -> Broadcast:
-    start = _SIX + timedelta(minutes=30 * number)
-    return Broadcast(
-        Pid(f"p{number:07}"),
-        None if is_blanked else Pid("v0000001"),
-        episode_pid,
-        start,
-        start + timedelta(minutes=30),
+def _slot(number: int, *, episode_pid: Pid | None = None, is_blanked: bool = False) -> Slot:
+    return a_slot(
+        number,
+        _SIX + timedelta(minutes=30 * number),
+        broadcast_pid=Pid(f"p{number:07}"),
+        version_pid=None if is_blanked else Pid("v0000001"),
+        episode_pid=episode_pid,
         is_repeat=number == 1,
         is_blanked=is_blanked,
-        is_signed=False,
         is_audio_described=number == 1,
     )
 
 
-_BROADCASTS = [
-    _broadcast(1, episode_pid=_EPISODE),
-    _broadcast(2, is_blanked=True),
-    _broadcast(3, episode_pid=Pid("b0000007")),
+_SLOTS = [
+    _slot(1, episode_pid=_EPISODE),
+    _slot(2, is_blanked=True),
+    _slot(3, episode_pid=Pid("b0000007")),
 ]
 _GOLDEN_CONTENT = (
     b'[{"broadcast_pid":"p0000001","version_pid":"v0000001",'
@@ -99,19 +98,17 @@ _GOLDEN_CONTENT = (
 )
 
 
-def _content(broadcasts: Sequence[Broadcast]) -> bytes:
-    programmes = [
-        NO_PROGRAMME
-        if broadcast.episode_pid is None
-        else render_programme(resolve_programme(broadcast.episode_pid, _CATALOGUE.get))
-        for broadcast in broadcasts
+def _content(slots: Sequence[Slot]) -> bytes:
+    found = [
+        resolve_programme(slot.episode_pid, _CATALOGUE.get).items if slot.episode_pid else ()
+        for slot in slots
     ]
-    return fill([render_slot(broadcast) for broadcast in broadcasts], programmes)
+    return fill([render_slot(slot) for slot in slots], map(render_joined, found))
 
 
 def test_content_is_exactly() -> None:
     """The content of a small schedule is these bytes: key order, escapes, instants, nulls and all."""
-    content = _content(_BROADCASTS)
+    content = _content(_SLOTS)
 
     assert content == _GOLDEN_CONTENT
 
@@ -154,9 +151,11 @@ def test_etag_is_the_beginning_of_a_hash() -> None:
 )
 def test_slot_gives_its_length_in_seconds(minutes: int) -> None:
     """A slot's duration is the seconds from its start to its end, beyond a day too."""
-    broadcast = _broadcast(1)._replace(end=_SIX + timedelta(minutes=30 + minutes))
+    fields = {"broadcast_pid": "p0000001", "start": _SIX, "end": _SIX + timedelta(minutes=minutes)}
+    source = {"sid": _KEY.sid, "date": _KEY.date, "published_at": _SIX, "broadcasts": [fields]}
+    (read,) = parse_source_document(_KEY, orjson.dumps(source)).slots
 
-    slot = orjson.loads(b"{" + render_slot(broadcast) + b"}")
+    slot = orjson.loads(b"{" + render_slot(read) + b"}")
 
     assert slot["duration_seconds"] == minutes * 60
 
@@ -165,39 +164,26 @@ def test_slot_gives_its_length_in_seconds(minutes: int) -> None:
 
 _pids = st.text("0123456789bcdfghjklmnpqrstvwxyz", min_size=8, max_size=12).map(Pid)
 _texts = st.text(max_size=12) | st.text('"\\/\b\f\n\r\t\0\x1f\x7f\x80\u2028\ufeff\N{OWL}{},:[]', max_size=8)
-_items = st.builds(
-    CatalogueItem,
-    _pids,
-    st.sampled_from(Kind),
-    _texts,
-    st.none() | _pids,
-    _texts,
-    st.builds(Synopses, _texts, _texts, _texts),
-    st.none() | _texts,
+_synopses = st.builds(Synopses, _texts, _texts, _texts)
+_titled = st.none() | st.builds(TitledItem, pid=_pids, title=_texts)
+_episodes = st.builds(
+    Episode, pid=_pids, title=_texts, synopses=_synopses, image_pid=_texts, warning_text=st.none() | _texts
 )
 _programmes = st.builds(
-    Programme,
-    episode_pid=_pids,
-    episode=st.none() | _items,
-    series=st.none() | _items,
-    brand=st.none() | _items,
-    title=_texts,
-    subtitle=_texts,
-    image_pid=_texts,
-    reads=st.just(()),
-    missing=st.just(()),
+    Programme, episode=st.none() | _episodes, series=_titled, brand=_titled, title=_texts, subtitle=_texts
 )
-_broadcasts = st.builds(
-    Broadcast,
-    _pids,
-    st.none() | _pids,
-    st.none() | _pids,
+_slots = st.builds(
+    a_slot,
+    st.just(1),
     st.integers(0, 86_399).map(lambda seconds: _SIX + timedelta(seconds=seconds)),
-    st.integers(86_400, 200_000).map(lambda seconds: _SIX + timedelta(seconds=seconds)),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
+    st.integers(1, 200_000).map(lambda seconds: seconds / 60),
+    broadcast_pid=_pids,
+    version_pid=st.none() | _pids,
+    episode_pid=st.none() | _pids,
+    is_repeat=st.booleans(),
+    is_blanked=st.booleans(),
+    is_signed=st.booleans(),
+    is_audio_described=st.booleans(),
 )
 _publications = st.builds(
     Publication,
@@ -207,7 +193,7 @@ _publications = st.builds(
 )
 
 
-def _expected(broadcast: Broadcast, programme: Programme) -> dict[str, Any]:
+def _expected(broadcast: Slot, programme: Programme) -> dict[str, Any]:
     episode, series, brand = programme.episode, programme.series, programme.brand
     return {
         "broadcast_pid": broadcast.broadcast_pid,
@@ -230,7 +216,7 @@ def _expected(broadcast: Broadcast, programme: Programme) -> dict[str, Any]:
                 "medium": episode.synopses.medium,
                 "long": episode.synopses.long,
             },
-            "image_pid": programme.image_pid,
+            "image_pid": episode.image_pid,
             "warning_text": episode.warning_text,
         },
         "series": None if series is None else {"pid": series.pid, "title": series.title},
@@ -240,9 +226,9 @@ def _expected(broadcast: Broadcast, programme: Programme) -> dict[str, Any]:
     }
 
 
-@given(_publications, st.lists(st.tuples(_broadcasts, _programmes), max_size=3))
+@given(_publications, st.lists(st.tuples(_slots, _programmes), max_size=3))
 def test_document_is_what_another_renderer_gives(
-    publication: Publication, shown: list[tuple[Broadcast, Programme]]
+    publication: Publication, shown: list[tuple[Slot, Programme]]
 ) -> None:
     """Whatever its texts, a document has the bytes that the standard library gives the same fields."""
     expected = {
@@ -262,7 +248,7 @@ def test_document_is_what_another_renderer_gives(
 
 def test_slot_without_an_episode_is_followed_by_no_programme() -> None:
     """What follows a slot that names no episode is what follows one whose episode is unknown."""
-    unknown = render_programme(resolve_programme(Pid("b0000007"), _CATALOGUE.get))
+    unknown = render_joined(resolve_programme(Pid("b0000007"), _CATALOGUE.get).items)
 
     assert unknown == NO_PROGRAMME
 
@@ -280,11 +266,11 @@ def test_document_is_taken_apart_again(publication: Publication, content: bytes)
 # Equal schedules have equal bytes, however their source writes them.
 
 
-@given(st.permutations(_BROADCASTS), st.lists(st.integers(-840, 840), min_size=3, max_size=3))
-def test_equal_schedules_have_equal_hashes(broadcasts: list[Broadcast], offsets: list[int]) -> None:
+@given(st.permutations(_SLOTS), st.lists(st.integers(-840, 840), min_size=3, max_size=3))
+def test_equal_schedules_have_equal_hashes(broadcasts: list[Slot], offsets: list[int]) -> None:
     """The order, the offsets and the unknown fields of a source document are not to be seen in the hash."""
     written = [
-        broadcast._asdict()
+        vars(broadcast)
         | {
             "start": broadcast.start.astimezone(timezone(timedelta(minutes=offset))),
             "end": broadcast.end.astimezone(timezone(timedelta(minutes=-offset))),
@@ -294,7 +280,7 @@ def test_equal_schedules_have_equal_hashes(broadcasts: list[Broadcast], offsets:
     ]
     source = {"sid": _KEY.sid, "date": _KEY.date, "published_at": _SIX, "broadcasts": written}
 
-    read = parse_source_document(_KEY, orjson.dumps(source)).broadcasts
+    read = parse_source_document(_KEY, orjson.dumps(source)).slots
 
     assert hash_content(_content(read)) == hash_content(_GOLDEN_CONTENT)
 
@@ -316,7 +302,7 @@ def test_equal_schedules_have_equal_hashes(broadcasts: list[Broadcast], offsets:
 )
 def test_different_schedules_have_different_hashes(changes: dict[str, Any]) -> None:
     """A change in any field of a broadcast changes the hash."""
-    changed = [_BROADCASTS[0]._replace(**changes), *_BROADCASTS[1:]]
+    changed = [replace(_SLOTS[0], **changes), *_SLOTS[1:]]
 
     etag = hash_content(_content(changed))
 

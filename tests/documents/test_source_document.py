@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS, parse_source_document
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.domain.schedule import Slot
 from schedules_pipeline.errors import InvalidDocument
 
 _KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 1, 15))
@@ -46,8 +46,8 @@ def _without(document: _Document, name: str) -> _Document:
     return {field: value for field, value in document.items() if field != name}
 
 
-def _read(document: _Document) -> tuple[Broadcast, ...]:
-    return parse_source_document(_KEY, orjson.dumps(document)).broadcasts
+def _read(document: _Document) -> tuple[Slot, ...]:
+    return parse_source_document(_KEY, orjson.dumps(document)).slots
 
 
 def _complaint(content: bytes) -> str:
@@ -64,17 +64,18 @@ def test_source_document_is_read() -> None:
 
     assert schedule.key == _KEY
     assert schedule.published_at == datetime(2026, 1, 10, 9, 30, tzinfo=UTC)
-    assert schedule.broadcasts == (
-        Broadcast(
-            Pid("p0000001"),
-            Pid("v0000001"),
-            Pid("b0000001"),
-            datetime(2026, 1, 15, 6, tzinfo=UTC),
-            datetime(2026, 1, 15, 6, 30, tzinfo=UTC),
+    assert schedule.slots == (
+        Slot(
+            broadcast_pid=Pid("p0000001"),
+            version_pid=Pid("v0000001"),
+            start=datetime(2026, 1, 15, 6, tzinfo=UTC),
+            end=datetime(2026, 1, 15, 6, 30, tzinfo=UTC),
+            duration_seconds=1800,
             is_repeat=True,
             is_blanked=False,
             is_signed=True,
             is_audio_described=False,
+            episode_pid=Pid("b0000001"),
         ),
     )
 

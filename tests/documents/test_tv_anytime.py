@@ -6,12 +6,14 @@ names a directory that has them, every document of these tests is validated by t
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from builders import BRAND, SERIES, a_broadcast, an_episode
 from documents.dvb_i import events, find_faults
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -26,10 +28,11 @@ from schedules_pipeline.documents.tv_anytime import (
     render_tv_anytime,
 )
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing, ShownEpisode, TitledItem
+from schedules_pipeline.domain.programme import Episode, TitledItem
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _VARIABLE = "SCHEDULES_TVA_SCHEMAS"
@@ -39,36 +42,14 @@ _TEMPLATE = "https://images.example/{image_pid}.jpg"
 _ALDER, _BIRCH = Sid("alder_one"), Sid("birch_two")
 _SIX = datetime(2026, 3, 10, 6, tzinfo=UTC)
 _DAY = Interval(_SIX, _SIX + timedelta(days=1))
-_EPISODE = ShownEpisode(
-    Pid("p0000001"),
-    "The Lantern",
-    Synopses("A lamp.", "A lamp is lit.", "A lamp is lit at last."),
-    "p0000009",
-    None,
-)
-_SERIES, _BRAND = TitledItem(Pid("s0000001"), "Series 2"), TitledItem(Pid("b0000001"), "Quiet Viaduct")
-_SHOWING = Showing(
-    Pid("w0000001"),
-    Pid("v0000001"),
-    _SIX,
-    _SIX + timedelta(minutes=90),
-    is_repeat=False,
-    is_blanked=False,
-    is_signed=False,
-    is_audio_described=False,
-    episode_pid=_EPISODE.pid,
-    episode=_EPISODE,
-    series=_SERIES,
-    brand=_BRAND,
-    title="Quiet Viaduct",
-    subtitle="Series 2: The Lantern",
-)
-_UNKNOWN = _SHOWING._replace(episode=None, series=None, brand=None, title="", subtitle="")
-_BLANKED = _UNKNOWN._replace(episode_pid=None, version_pid=None, is_blanked=True)
+_EPISODE = an_episode(synopses=Synopses("A lamp.", "A lamp is lit.", "A lamp is lit at last."))
+_SHOWING = a_broadcast(1, _SIX, 90, episode=_EPISODE)
+_UNKNOWN = replace(_SHOWING, episode=None, series=None, brand=None, title="", subtitle="")
+_BLANKED = replace(_UNKNOWN, episode_pid=None, version_pid=None, is_blanked=True)
 
 
 def _guide(
-    *showings: Showing, sid: Sid = _ALDER, window: Interval = _DAY, published_at: datetime = _SIX
+    *showings: Broadcast, sid: Sid = _ALDER, window: Interval = _DAY, published_at: datetime = _SIX
 ) -> ServiceGuide:
     return ServiceGuide(sid, "Alder One", window, showings, 1, published_at)
 
@@ -172,10 +153,14 @@ end="2026-03-11T06:00:00Z">
 
 
 def _golden_guide() -> ServiceGuide:
-    described = _SHOWING._replace(is_repeat=True, is_audio_described=True, is_signed=True)
+    described = replace(_SHOWING, is_repeat=True, is_audio_described=True, is_signed=True)
     start = described.end
-    blanked = _BLANKED._replace(
-        broadcast_pid=Pid("w0000002"), start=start, end=start + timedelta(minutes=30), version_pid=None
+    blanked = replace(
+        _BLANKED,
+        broadcast_pid=Pid("w0000002"),
+        start=start,
+        end=start + timedelta(minutes=30),
+        version_pid=None,
     )
     return _guide(described, blanked)
 
@@ -208,7 +193,7 @@ def test_unknown_episode_keeps_its_name_and_says_that_it_has_no_title() -> None:
 
 def test_broadcast_of_no_episode_has_a_programme_of_its_own() -> None:
     """A slot that is not blanked but names no episode is as unknown as one whose episode is."""
-    root = _render(_guide(_UNKNOWN._replace(episode_pid=None)))
+    root = _render(_guide(replace(_UNKNOWN, episode_pid=None)))
 
     assert _values(root, "Program", "crid") == ["crid://schedules.example/broadcast/w0000001"]
     assert _titles(root) == [("main", "To be announced")]
@@ -217,11 +202,9 @@ def test_broadcast_of_no_episode_has_a_programme_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("series", "brand", "expected"),
     [
-        pytest.param(
-            _SERIES, _BRAND, ["crid://schedules.example/s0000001"], id="the series before the brand"
-        ),
-        pytest.param(None, _BRAND, ["crid://schedules.example/b0000001"], id="the brand alone"),
-        pytest.param(_SERIES, None, ["crid://schedules.example/s0000001"], id="the series alone"),
+        pytest.param(SERIES, BRAND, ["crid://schedules.example/s0000001"], id="the series before the brand"),
+        pytest.param(None, BRAND, ["crid://schedules.example/b0000001"], id="the brand alone"),
+        pytest.param(SERIES, None, ["crid://schedules.example/s0000001"], id="the series alone"),
         pytest.param(None, None, [], id="neither"),
     ],
 )
@@ -229,7 +212,7 @@ def test_episode_is_one_of_its_nearest_group(
     series: TitledItem | None, brand: TitledItem | None, expected: list[str]
 ) -> None:
     """There is room for one group: the series, or the brand of an episode that is in none."""
-    root = _render(_guide(_SHOWING._replace(series=series, brand=brand)))
+    root = _render(_guide(replace(_SHOWING, series=series, brand=brand)))
 
     assert _values(root, "EpisodeOf", "crid") == expected
 
@@ -247,7 +230,7 @@ def test_episode_is_one_of_its_nearest_group(
 )
 def test_titles_are(title: str, subtitle: str, expected: list[tuple[str, str]]) -> None:
     """A programme has a main title, and a secondary one only beside it; neither is longer than 80 characters."""
-    root = _render(_guide(_SHOWING._replace(title=title, subtitle=subtitle)))
+    root = _render(_guide(replace(_SHOWING, title=title, subtitle=subtitle)))
 
     assert _titles(root) == expected
 
@@ -255,7 +238,7 @@ def test_titles_are(title: str, subtitle: str, expected: list[tuple[str, str]]) 
 def test_title_that_stands_for_another_is_in_english() -> None:
     """In a guide of another language it is marked as English, and the programme's own titles are not."""
     naming = GuideNaming("schedules.example", "2024-05", "cy")
-    shown = _guide(_BLANKED, _SHOWING._replace(broadcast_pid=Pid("w0000002")))
+    shown = _guide(_BLANKED, replace(_SHOWING, broadcast_pid=Pid("w0000002")))
 
     root = etree.fromstring(render_tv_anytime([shown], naming))
 
@@ -274,7 +257,7 @@ def test_title_that_stands_for_another_is_in_english() -> None:
             Synopses("S.", "", "L."), {"short": "S.", "medium": "S."}, id="the short one for the medium"
         ),
         pytest.param(Synopses("", "", "L."), {"medium": "L."}, id="the long one for the medium"),
-        pytest.param(Synopses(), {"medium": ""}, id="none"),
+        pytest.param(NO_SYNOPSES, {"medium": ""}, id="none"),
         pytest.param(
             Synopses("so " * 40, "so " * 100, ""),
             {"short": "so " * 29 + "so…", "medium": "so " * 82 + "so…"},
@@ -284,7 +267,7 @@ def test_title_that_stands_for_another_is_in_english() -> None:
 )
 def test_synopses_are(synopses: Synopses, expected: dict[str, str]) -> None:
     """The medium one is always there, and neither is longer than the standard's table 42 allows."""
-    root = _render(_guide(_SHOWING._replace(episode=_EPISODE._replace(synopses=synopses))))
+    root = _render(_guide(replace(_SHOWING, episode=replace(_EPISODE, synopses=synopses))))
 
     assert _synopses(root) == expected
 
@@ -322,7 +305,7 @@ def test_text_is_cut_between_words(text: str, maximum: int, expected: str) -> No
 )
 def test_image_is(template: str, image_pid: str, expected: str | None) -> None:
     """The image is given where its address ends as a JPEG's or PNG's does, for its type has to be told."""
-    guide = _guide(_SHOWING._replace(episode=_EPISODE._replace(image_pid=image_pid)))
+    guide = _guide(replace(_SHOWING, episode=replace(_EPISODE, image_pid=image_pid)))
 
     root = _render(guide, template=template)
 
@@ -331,8 +314,8 @@ def test_image_is(template: str, image_pid: str, expected: str | None) -> None:
 
 def test_programme_is_described_once() -> None:
     """An episode that is shown twice has one description, and both events refer to it."""
-    again = _SHOWING._replace(
-        broadcast_pid=Pid("w0000002"), start=_SHOWING.end, end=_SHOWING.end + timedelta(hours=1)
+    again = replace(
+        _SHOWING, broadcast_pid=Pid("w0000002"), start=_SHOWING.end, end=_SHOWING.end + timedelta(hours=1)
     )
 
     root = _render(_guide(_SHOWING, again), _guide(_SHOWING, sid=_BIRCH))
@@ -346,7 +329,7 @@ def test_programme_is_described_as_it_was_published_last(*, alder_is_newer: bool
     """Where two services were published with different titles of one episode, the later publication counts."""
     newer, older = (_ALDER, _BIRCH) if alder_is_newer else (_BIRCH, _ALDER)
     renamed = _guide(
-        _SHOWING._replace(title="Loud Viaduct"), sid=newer, published_at=_SIX + timedelta(hours=1)
+        replace(_SHOWING, title="Loud Viaduct"), sid=newer, published_at=_SIX + timedelta(hours=1)
     )
 
     root = _render(renamed, _guide(_SHOWING, sid=older))
@@ -361,13 +344,13 @@ def test_programme_is_described_as_it_was_published_last(*, alder_is_newer: bool
     ("showing", "name", "count"),
     [
         (_SHOWING, "FirstShowing", 0),
-        (_SHOWING._replace(is_repeat=True), "FirstShowing", 1),
+        (replace(_SHOWING, is_repeat=True), "FirstShowing", 1),
         (_SHOWING, "AVAttributes", 0),
-        (_SHOWING._replace(is_audio_described=True), "AVAttributes", 1),
-        (_SHOWING._replace(is_signed=True), "AVAttributes", 0),
+        (replace(_SHOWING, is_audio_described=True), "AVAttributes", 1),
+        (replace(_SHOWING, is_signed=True), "AVAttributes", 0),
     ],
 )
-def test_event_says(showing: Showing, name: str, count: int) -> None:
+def test_event_says(showing: Broadcast, name: str, count: int) -> None:
     """A repeat is no first showing, audio description is told of, and of signing DVB-I wants more than we know."""
     root = _render(_guide(showing))
 
@@ -385,7 +368,7 @@ def test_blanked_broadcast_keeps_its_slot() -> None:
 
 def test_overlapping_broadcasts_stay_as_they_are() -> None:
     """Nothing is mended: two broadcasts at once are two events at once."""
-    other = _SHOWING._replace(broadcast_pid=Pid("w0000002"), end=_SIX + timedelta(minutes=10))
+    other = replace(_SHOWING, broadcast_pid=Pid("w0000002"), end=_SIX + timedelta(minutes=10))
 
     root = _render(_guide(_SHOWING, other))
 
@@ -427,7 +410,7 @@ def test_schedule_lasts_as_long_as_its_day(day: date, hours: int, duration: str)
     """A day on which the clocks change is an hour shorter or longer, and so is a programme that fills it."""
     window = BroadcastCalendar(ZoneInfo("Europe/London")).window(ScheduleKey(_ALDER, day))
 
-    root = _render(_guide(_SHOWING._replace(start=window.start, end=window.end), window=window))
+    root = _render(_guide(replace(_SHOWING, start=window.start, end=window.end), window=window))
 
     start, end = _values(root, "Schedule", "start"), _values(root, "Schedule", "end")
     assert datetime.fromisoformat(end[0]) - datetime.fromisoformat(start[0]) == timedelta(hours=hours)
@@ -436,8 +419,9 @@ def test_schedule_lasts_as_long_as_its_day(day: date, hours: int, duration: str)
 
 def test_schedule_is_wider_where_broadcasts_straddle_its_edges() -> None:
     """Broadcasts that straddle the window's edges are whole, and the schedule says that it reaches as far."""
-    early = _SHOWING._replace(start=_SIX - timedelta(minutes=20))
-    late = _SHOWING._replace(
+    early = replace(_SHOWING, start=_SIX - timedelta(minutes=20))
+    late = replace(
+        _SHOWING,
         broadcast_pid=Pid("w0000002"),
         start=_DAY.end - timedelta(minutes=5),
         end=_DAY.end + timedelta(minutes=45),
@@ -483,14 +467,19 @@ def test_nothing_to_show_is_two_empty_tables(guides: list[ServiceGuide]) -> None
 
 _pids = st.integers(0, 9).map(lambda number: Pid(f"p{number:07}"))
 _titles_of_any_kind = st.text(max_size=300)
-_parents = st.none() | st.builds(TitledItem, _pids, _titles_of_any_kind)
+_parents = st.none() | st.builds(TitledItem, pid=_pids, title=_titles_of_any_kind)
 _image_pids = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _synopses_of_any_kind = st.builds(Synopses, *[st.text(max_size=1_500)] * 3)
-_episodes = st.builds(ShownEpisode, _pids, _titles_of_any_kind, _synopses_of_any_kind, _image_pids, st.none())
+_episodes = st.builds(
+    Episode,
+    pid=_pids,
+    title=_titles_of_any_kind,
+    synopses=_synopses_of_any_kind,
+    image_pid=_image_pids,
+    warning_text=st.none(),
+)
 _showings = st.builds(
-    lambda start, length, **fields: Showing(
-        start=_SIX + timedelta(seconds=start), end=_SIX + timedelta(seconds=start + length), **fields
-    ),
+    lambda start, length, **fields: a_broadcast(1, _SIX + timedelta(seconds=start), length / 60, **fields),
     st.integers(-90_000, 180_000),
     st.integers(1, 180_000),
     broadcast_pid=_pids,
@@ -528,7 +517,7 @@ def test_every_document_is_valid(guides: Sequence[ServiceGuide]) -> None:
     root = _render(*guides)
 
     assert sorted(_texts(root, "OtherIdentifier")) == sorted(
-        showing.broadcast_pid for guide in guides for showing in guide.showings
+        showing.broadcast_pid for guide in guides for showing in guide.broadcasts
     )
 
 

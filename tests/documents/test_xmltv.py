@@ -26,20 +26,20 @@ from hypothesis import given
 from lxml import etree
 
 from schedules_pipeline.documents.xmltv import render_time, render_xmltv
-from schedules_pipeline.domain.catalogue import Synopses
+from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _SCHEMAS = Path(__file__).parents[1] / "schemas/xmltv"
 _DTD = etree.DTD(str(_SCHEMAS / "xmltv.dtd"))
 
 
-def _render(*showings: Showing, template: str = "") -> etree._Element:
+def _render(*showings: Broadcast, template: str = "") -> etree._Element:
     return etree.fromstring(render_xmltv([guide(showings)], domain=DOMAIN, image_url_template=template))
 
 
-def _programme(shown: Showing, template: str = "") -> etree._Element:
+def _programme(shown: Broadcast, template: str = "") -> etree._Element:
     found = _render(shown, template=template).find("programme")
     assert found is not None
     return found
@@ -114,7 +114,7 @@ def test_no_broadcast_is_lost_or_moved(made: list[ServiceGuide]) -> None:
     root = etree.fromstring(render_xmltv(made, domain=DOMAIN))
 
     times = sorted((e.get("start", ""), e.get("stop", "")) for e in root.iterfind("programme"))
-    assert times == sorted((render_time(s.start), render_time(s.end)) for g in made for s in g.showings)
+    assert times == sorted((render_time(s.start), render_time(s.end)) for g in made for s in g.broadcasts)
 
 
 @pytest.mark.skipif(which("tv_validate_file") is None, reason="XMLTV's own validator is not installed here")
@@ -171,7 +171,7 @@ def test_a_title_that_cannot_be_written_leaves_its_place_to_the_sub_title() -> N
         (Synopses("short", "medium", "long"), ["long"]),
         (Synopses("short", "medium", " \n"), ["medium"]),
         (Synopses("short", "", ""), ["short"]),
-        (Synopses(), []),
+        (NO_SYNOPSES, []),
     ],
 )
 def test_the_longest_synopsis_is_the_description(synopses: Synopses, expected: list[str]) -> None:
@@ -240,8 +240,8 @@ def test_a_broadcast_that_straddles_the_day_is_whole() -> None:
 
     programmes = etree.fromstring(render_xmltv([cut], domain=DOMAIN)).findall("programme")
 
-    assert cut.showings[-1].end > cut.window.end
-    assert programmes[-1].get("stop") == render_time(cut.showings[-1].end)
+    assert cut.broadcasts[-1].end > cut.window.end
+    assert programmes[-1].get("stop") == render_time(cut.broadcasts[-1].end)
 
 
 def test_times_are_in_utc_with_their_offset_in_every_year() -> None:

@@ -36,9 +36,9 @@ from schedules_pipeline.documents.xmltv_reader import Reading, Remark, parse_tim
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.domain.programme import resolve_programme
-from schedules_pipeline.domain.published import Showing, ShownEpisode, TitledItem
-from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.domain.programme import join_programme, resolve_programme
+from schedules_pipeline.domain.published import Broadcast
+from schedules_pipeline.domain.schedule import Slot
 from schedules_pipeline.domain.service_guide import ServiceGuide
 from schedules_pipeline.errors import InvalidDocument
 
@@ -112,7 +112,7 @@ def test_a_programme_becomes_a_broadcast_an_episode_and_a_brand() -> None:
 
 def _accepted(
     imported: ImportedGuide,
-) -> tuple[dict[Pid, CatalogueItem], dict[ScheduleKey, tuple[Broadcast, ...]]]:
+) -> tuple[dict[Pid, CatalogueItem], dict[ScheduleKey, tuple[Slot, ...]]]:
     """What the pipeline's own parsers make of the documents; an InvalidDocument where they refuse one."""
     items = {
         Pid(pid): parse_catalogue_document(Pid(pid), orjson.dumps(document))
@@ -120,7 +120,7 @@ def _accepted(
     }
     keys = {key: ScheduleKey(Sid(key[0]), key[1]) for key in imported.schedules}
     schedules = {
-        keys[key]: parse_source_document(keys[key], orjson.dumps(document)).broadcasts
+        keys[key]: parse_source_document(keys[key], orjson.dumps(document)).slots
         for key, document in imported.schedules.items()
     }
     return items, schedules
@@ -402,7 +402,7 @@ def test_a_programme_that_is_given_twice_is_shown_once() -> None:
     assert imported.remarks == {Remark.REPEATED: 1}
 
 
-# Broadcast days
+# Slot days
 
 
 def _days_of(
@@ -643,7 +643,7 @@ def test_no_more_than_a_few_elements_are_held() -> None:
 def _published(imported: ImportedGuide) -> list[ServiceGuide]:
     """What partners would see of an import: its documents, joined as the pipeline joins them."""
     items, schedules = _accepted(imported)
-    found: dict[Sid, list[Showing]] = {}
+    found: dict[Sid, list[Broadcast]] = {}
     for key, broadcasts in schedules.items():
         found.setdefault(key.sid, []).extend(_shown(b, items) for b in broadcasts)
     return [
@@ -652,34 +652,9 @@ def _published(imported: ImportedGuide) -> list[ServiceGuide]:
     ]
 
 
-def _shown(b: Broadcast, items: dict[Pid, CatalogueItem]) -> Showing:
-    bare = Showing(
-        b.broadcast_pid,
-        b.version_pid,
-        b.start,
-        b.end,
-        b.is_repeat,
-        b.is_blanked,
-        b.is_signed,
-        b.is_audio_described,
-        b.episode_pid,
-        None,
-        None,
-        None,
-        "",
-        "",
-    )
-    if b.episode_pid is None or b.episode_pid not in items:
-        return bare
-    found = resolve_programme(b.episode_pid, items.get)
-    item = items[b.episode_pid]
-    return bare._replace(
-        episode=ShownEpisode(item.pid, item.title, item.synopses, found.image_pid, item.warning_text),
-        series=found.series and TitledItem(found.series.pid, found.series.title),
-        brand=found.brand and TitledItem(found.brand.pid, found.brand.title),
-        title=found.title,
-        subtitle=found.subtitle,
-    )
+def _shown(slot: Slot, items: dict[Pid, CatalogueItem]) -> Broadcast:
+    found = resolve_programme(slot.episode_pid, items.get).items if slot.episode_pid else ()
+    return Broadcast(**vars(slot), **vars(join_programme(found)))
 
 
 def _render(made: list[ServiceGuide]) -> bytes:
@@ -702,7 +677,7 @@ def test_what_was_rendered_is_imported_as_it_was(made: list[ServiceGuide]) -> No
 
     assert sorted(_LINES.findall(_render(back))) == sorted(_LINES.findall(rendered))
     flags, flags_back = (
-        {s.broadcast_pid: [getattr(s, flag) for flag in _FLAGS] for g in each for s in g.showings}
+        {s.broadcast_pid: [getattr(s, flag) for flag in _FLAGS] for g in each for s in g.broadcasts}
         for each in (made, back)
     )
     assert flags_back == flags
@@ -744,7 +719,7 @@ def test_days_on_which_the_clocks_change_come_back_whole(key: ScheduleKey) -> No
 
     assert [(sid, day) for sid, day in imported.schedules] == [(key.sid, key.date)]
     (back,) = _published(imported)
-    assert [(s.start, s.end) for s in back.showings] == [(s.start, s.end) for s in made.showings]
+    assert [(s.start, s.end) for s in back.broadcasts] == [(s.start, s.end) for s in made.broadcasts]
 
 
 def test_slots_without_a_programme_come_back_as_they_were() -> None:
@@ -753,8 +728,8 @@ def test_slots_without_a_programme_come_back_as_they_were() -> None:
 
     (back,) = _published(_import(_render([made])))
 
-    assert [(s.is_blanked, s.episode_pid, s.title) for s in back.showings] == [
-        (s.is_blanked, s.episode_pid, s.title) for s in made.showings
+    assert [(s.is_blanked, s.episode_pid, s.title) for s in back.broadcasts] == [
+        (s.is_blanked, s.episode_pid, s.title) for s in made.broadcasts
     ]
     assert back.sid == ALDER
 

@@ -1,67 +1,49 @@
 """Guides made by hand and by Hypothesis, for the tests of XMLTV both ways."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from builders import BLANKED, BRAND, SERIES, UNKNOWN, a_broadcast, an_episode
 from hypothesis import strategies as st
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing, ShownEpisode, TitledItem
+from schedules_pipeline.domain.programme import Episode
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 DOMAIN = "alder.example"
 ALDER, BIRCH = Sid("alder_one_north"), Sid("birch")
 NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 CALENDAR = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
-BRAND, SERIES = TitledItem(Pid("b0000001"), "Quiet Viaduct"), TitledItem(Pid("s0000001"), "Series 2")
 
 
-def episode(number: int = 1, **fields: Any) -> ShownEpisode:
+def episode(number: int = 1, **fields: Any) -> Episode:
     """An episode with a short synopsis and an image, and with whatever is said otherwise."""
-    proper = ShownEpisode(Pid(f"p{number:07}"), "The Lantern", Synopses("A lamp."), "p0000009", None)
-    return proper._replace(**fields)
+    return an_episode(**{"pid": Pid(f"p{number:07}")} | fields)
 
 
-def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields: Any) -> Showing:
+def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields: Any) -> Broadcast:
     """A broadcast of an episode of a series of a brand, with whatever is said otherwise."""
-    proper = Showing(
-        Pid(f"w{number:07}"),
-        Pid("v0000001"),
-        start,
-        start + timedelta(minutes=minutes),
-        is_repeat=False,
-        is_blanked=False,
-        is_signed=False,
-        is_audio_described=False,
-        episode_pid=Pid("p0000001"),
-        episode=episode(),
-        series=SERIES,
-        brand=BRAND,
-        title="Quiet Viaduct",
-        subtitle="Series 2: The Lantern",
-    )
-    return proper._replace(**fields)
+    return a_broadcast(number, start, minutes, **fields)
 
 
-_NAMELESS: dict[str, Any] = {"episode": None, "series": None, "brand": None, "title": "", "subtitle": ""}
-
-
-def blanked(start: datetime = NOON, number: int = 1) -> Showing:
+def blanked(start: datetime = NOON, number: int = 1) -> Broadcast:
     """A slot that shows no programme."""
-    return showing(start, number=number, **_NAMELESS, is_blanked=True, episode_pid=None, version_pid=None)
+    return a_broadcast(number, start, **BLANKED)
 
 
-def unknown(start: datetime = NOON, number: int = 1) -> Showing:
+def unknown(start: datetime = NOON, number: int = 1) -> Broadcast:
     """A broadcast of an episode that the catalogue lacks."""
-    return showing(start, number=number, **_NAMELESS, episode_pid=Pid("p0000099"))
+    return a_broadcast(number, start, **UNKNOWN | {"episode_pid": Pid("p0000099")})
 
 
-def guide(showings: Sequence[Showing], sid: Sid = ALDER, name: str = "Alder One North") -> ServiceGuide:
+def guide(showings: Sequence[Broadcast], sid: Sid = ALDER, name: str = "Alder One North") -> ServiceGuide:
     """All of these, published at noon."""
     return ServiceGuide(sid, name, Interval(NOON, NOON + timedelta(days=1)), tuple(showings), 1, NOON)
 
@@ -98,7 +80,7 @@ _TEXTS = st.text(max_size=40) | st.sampled_from(
 
 
 @st.composite
-def showings(draw: st.DrawFn, number: int, titles: Sequence[tuple[str, str]]) -> Showing:
+def showings(draw: st.DrawFn, number: int, titles: Sequence[tuple[str, str]]) -> Broadcast:
     """Any broadcast that a published document can hold: gaps and overlaps are not kept out. It shows one of as many
     episodes as there are titles.
     """
@@ -106,23 +88,23 @@ def showings(draw: st.DrawFn, number: int, titles: Sequence[tuple[str, str]]) ->
     flags: dict[str, Any] = {
         name: draw(st.booleans()) for name in ("is_repeat", "is_signed", "is_audio_described")
     }
-    made = draw(
-        st.sampled_from(
-            (
-                showing(start, draw(st.integers(1, 300)), number),
-                blanked(start, number),
-                unknown(start, number),
-            )
-        )
-    )._replace(**flags)
+    kinds = (
+        showing(start, draw(st.integers(1, 300)), number),
+        blanked(start, number),
+        unknown(start, number),
+    )
+    made = replace(draw(st.sampled_from(kinds)), **flags)
     if made.episode is None:
         return made
     episode_number = draw(st.integers(0, len(titles) - 1))
     pid = Pid(f"p{episode_number:07}")
     synopses = Synopses(draw(_TEXTS), draw(_TEXTS), draw(_TEXTS))
-    shown = ShownEpisode(pid, "", synopses, draw(_TEXTS), draw(st.none() | _TEXTS))
+    shown = an_episode(
+        pid=pid, title="", synopses=synopses, image_pid=draw(_TEXTS), warning_text=draw(st.none() | _TEXTS)
+    )
     title, subtitle = titles[episode_number]
-    return made._replace(
+    return replace(
+        made,
         episode_pid=pid,
         episode=shown,
         brand=draw(st.none() | st.just(BRAND)),

@@ -15,7 +15,7 @@ def test_airings_are_in_order_of_start_then_service_then_pid() -> None:
 
     found = find_airings([birch, alder])
 
-    assert [(a.key.sid, a.showing.broadcast_pid) for a in found] == [
+    assert [(a.key.sid, a.broadcast.broadcast_pid) for a in found] == [
         (ALDER, "w0000002"),
         (BIRCH, "w0000002"),
         (BIRCH, "w0000003"),
@@ -32,7 +32,7 @@ def test_broadcast_in_two_days_of_a_service_is_found_once() -> None:
 
     found = find_airings([entered, left])
 
-    assert [(a.key, a.showing.start) for a in found] == [(entered.key, moved)]
+    assert [(a.key, a.broadcast.start) for a in found] == [(entered.key, moved)]
 
 
 def test_broadcast_of_two_services_is_found_on_each() -> None:
@@ -59,7 +59,7 @@ def test_wanted_broadcast_that_was_published_otherwise_is_not_found() -> None:
 
     found = find_wanted([before, after], lambda shown: shown.episode_pid == EPISODE)
 
-    assert [(a.key, a.showing.broadcast_pid) for a in found] == [
+    assert [(a.key, a.broadcast.broadcast_pid) for a in found] == [
         (before.key, "w0000002"),
         (after.key, "w0000003"),
     ]

@@ -5,27 +5,28 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from builders import a_broadcast
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.domain.continuous_day import ContinuousDay, make_continuous
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 
 _MIDNIGHT = datetime(2026, 1, 15, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _WINDOW = Interval(_MIDNIGHT, _MIDNIGHT + 24 * _HOUR)
 
 
-def _showing(number: int, start: float, end: float) -> Showing:
+def _showing(number: int, start: float, end: float) -> Broadcast:
     """``start`` and ``end`` are hours after midnight."""
-    pid, times = Pid(f"p{number:07}"), (_MIDNIGHT + start * _HOUR, _MIDNIGHT + end * _HOUR)
-    return Showing(pid, None, *times, False, False, False, False, None, None, None, None, "", "")
+    pid = Pid(f"p{number:07}")
+    return a_broadcast(number, _MIDNIGHT + start * _HOUR, (end - start) * 60, broadcast_pid=pid)
 
 
 @st.composite
-def _days(draw: st.DrawFn) -> list[Showing]:
+def _days(draw: st.DrawFn) -> list[Broadcast]:
     """Showings that begin from a day before the window to a day after it, and last up to 30 hours."""
     times = st.tuples(st.integers(-24, 48), st.integers(1, 30))
     found = [
@@ -38,11 +39,11 @@ def _days(draw: st.DrawFn) -> list[Showing]:
 def _lines(day: ContinuousDay) -> list[tuple[float, float, str]]:
     return [
         (
-            (slot.interval.start - _MIDNIGHT) / _HOUR,
-            (slot.interval.end - _MIDNIGHT) / _HOUR,
-            slot.showing.broadcast_pid[-1] if slot.showing else "-",
+            (segment.interval.start - _MIDNIGHT) / _HOUR,
+            (segment.interval.end - _MIDNIGHT) / _HOUR,
+            segment.broadcast.broadcast_pid[-1] if segment.broadcast else "-",
         )
-        for slot in day.slots
+        for segment in day.segments
     ]
 
 
@@ -94,51 +95,54 @@ def test_day_is_mended(
 
 
 @given(_days())
-def test_window_is_exactly_covered(showings: list[Showing]) -> None:
+def test_window_is_exactly_covered(showings: list[Broadcast]) -> None:
     """The slots begin and end with the window, touch each other, and none is empty."""
     day = make_continuous(_WINDOW, showings)
 
-    assert (day.slots[0].interval.start, day.slots[-1].interval.end) == _WINDOW
-    assert all(one.interval.end == other.interval.start for one, other in pairwise(day.slots))
-    assert all(slot.interval.length > timedelta(0) for slot in day.slots)
+    assert (day.segments[0].interval.start, day.segments[-1].interval.end) == _WINDOW
+    assert all(one.interval.end == other.interval.start for one, other in pairwise(day.segments))
+    assert all(segment.interval.length > timedelta(0) for segment in day.segments)
 
 
 @given(_days())
-def test_each_instant_has_what_began_last(showings: list[Showing]) -> None:
+def test_each_instant_has_what_began_last(showings: list[Broadcast]) -> None:
     """In every hour of the window is shown, of all that runs then, what began last; off air only if nothing runs."""
     day = make_continuous(_WINDOW, showings)
 
     for hour in range(24):
         instant = _MIDNIGHT + hour * _HOUR
         running = [showing for showing in showings if showing.interval.contains(instant)]
-        (slot,) = (slot for slot in day.slots if slot.interval.contains(instant))
-        assert slot.showing == max(running, key=lambda s: (s.start, s.broadcast_pid), default=None)
+        (segment,) = (segment for segment in day.segments if segment.interval.contains(instant))
+        assert segment.broadcast == max(running, key=lambda s: (s.start, s.broadcast_pid), default=None)
 
 
 @given(_days())
-def test_neighbours_differ(showings: list[Showing]) -> None:
+def test_neighbours_differ(showings: list[Broadcast]) -> None:
     """No slot goes on with what the slot before it shows: one stretch of a showing is one slot."""
     day = make_continuous(_WINDOW, showings)
 
-    assert all(one.showing != other.showing for one, other in pairwise(day.slots))
+    assert all(one.broadcast != other.broadcast for one, other in pairwise(day.segments))
 
 
 @given(_days())
-def test_order_of_the_showings_does_not_matter(showings: list[Showing]) -> None:
+def test_order_of_the_showings_does_not_matter(showings: list[Broadcast]) -> None:
     """The day depends on what is shown, and not on the order in which it is given."""
     day = make_continuous(_WINDOW, showings)
 
-    assert make_continuous(_WINDOW, sorted(showings)) == day
+    assert make_continuous(_WINDOW, sorted(showings, key=lambda s: s.broadcast_pid)) == day
 
 
 @given(_days())
-def test_what_is_not_whole_is_counted(showings: list[Showing]) -> None:
+def test_what_is_not_whole_is_counted(showings: list[Broadcast]) -> None:
     """Exactly those are counted as overlapped that are shown for less time than they run within the window."""
     day = make_continuous(_WINDOW, showings)
 
     short = 0
     for showing in showings:
         runs = min(showing.end, _WINDOW.end) - max(showing.start, _WINDOW.start)
-        shown = sum((slot.interval.length for slot in day.slots if slot.showing == showing), timedelta(0))
+        shown = sum(
+            (segment.interval.length for segment in day.segments if segment.broadcast == showing),
+            timedelta(0),
+        )
         short += runs > timedelta(0) and shown < runs
     assert day.overlapped == short

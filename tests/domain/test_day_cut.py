@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from builders import a_broadcast
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.day_cut import DayCut, Straddling, Stretch, cut_guide
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.errors import InvalidIdentifier
 
 _LONDON = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
@@ -57,14 +58,12 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _showing(number: int, start: datetime, length: timedelta = _HOUR) -> Showing:
-    pid = Pid(f"p{number:07}")
-    end = start + length
-    return Showing(pid, None, start, end, False, False, False, False, None, None, None, None, "", "")
+def _showing(number: int, start: datetime, length: timedelta = _HOUR) -> Broadcast:
+    return a_broadcast(number, start, length / timedelta(minutes=1), broadcast_pid=Pid(f"p{number:07}"))
 
 
 def _schedule(
-    day: date, showings: Iterable[Showing], *, sid: Sid = _TELEVISION, seq: int = 1, hours: int = 0
+    day: date, showings: Iterable[Broadcast], *, sid: Sid = _TELEVISION, seq: int = 1, hours: int = 0
 ) -> PublishedSchedule:
     ordered = tuple(sorted(showings, key=lambda showing: (showing.start, showing.broadcast_pid)))
     return PublishedSchedule(ScheduleKey(sid, day), seq, _PUBLISHED_AT + hours * _HOUR, "e", ordered)
@@ -245,7 +244,7 @@ def _weeks(draw: st.DrawFn) -> tuple[ZoneInfo, Sid, list[PublishedSchedule]]:
     """Five schedules in a row. Every showing begins in its broadcast day; some are in two adjacent schedules."""
     (zone, day), sid = draw(_zones_and_days()), draw(_services)
     calendar = BroadcastCalendar(zone, ("*radio*",))
-    listed: list[list[Showing]] = [[] for _ in range(5)]
+    listed: list[list[Broadcast]] = [[] for _ in range(5)]
     for number in range(draw(st.integers(1, 8))):
         places = draw(st.sampled_from([(0,), (2,), (4,), (1, 2), (2, 3), (3, 4)]))
         for place in places:
@@ -262,11 +261,11 @@ def _weeks(draw: st.DrawFn) -> tuple[ZoneInfo, Sid, list[PublishedSchedule]]:
     )
 
 
-def _expected(schedules: list[PublishedSchedule]) -> dict[Pid, Showing]:
+def _expected(schedules: list[PublishedSchedule]) -> dict[Pid, Broadcast]:
     """Another way to the same: for each pid the greatest of its listings."""
-    listings: dict[Pid, list[tuple[datetime, date, Showing]]] = {}
+    listings: dict[Pid, list[tuple[datetime, date, Broadcast]]] = {}
     for schedule in schedules:
-        for showing in schedule.showings:
+        for showing in schedule.broadcasts:
             listing = (schedule.published_at, schedule.key.date, showing)
             listings.setdefault(showing.broadcast_pid, []).append(listing)
     return {pid: max(found, key=lambda listing: listing[:2])[2] for pid, found in listings.items()}
@@ -274,7 +273,7 @@ def _expected(schedules: list[PublishedSchedule]) -> dict[Pid, Showing]:
 
 def _guides(
     zone: ZoneInfo, sid: Sid, schedules: list[PublishedSchedule], text: str, straddling: Straddling
-) -> list[tuple[Interval, tuple[Showing, ...]]]:
+) -> list[tuple[Interval, tuple[Broadcast, ...]]]:
     """Each of the days around these schedules, cut from those that the cut says are needed."""
     cut, calendar = DayCut.parse(text), BroadcastCalendar(zone, ("*radio*",))
     held = {schedule.key: schedule for schedule in schedules}
@@ -283,7 +282,7 @@ def _guides(
     for number in range(-4, 10):
         stretch = cut.stretch(calendar, sid, _day_after(first, number))
         needed = [held[key] for key in stretch.keys if key in held]
-        found.append((stretch.window, cut_guide(stretch, "", needed, straddling=straddling).showings))
+        found.append((stretch.window, cut_guide(stretch, "", needed, straddling=straddling).broadcasts))
     return found
 
 
@@ -337,7 +336,7 @@ def test_broadcast_day_is_the_schedule_as_it_is_published(
         stretch = DayCut.parse("broadcast").stretch(calendar, sid, schedule.key.date)
         guide = cut_guide(stretch, "Alder", [schedule], straddling=straddling)
 
-        assert guide.showings == schedule.showings
+        assert guide.broadcasts == schedule.broadcasts
         assert (guide.version, guide.published_at) == (schedule.seq, schedule.published_at)
 
 
@@ -348,7 +347,7 @@ def test_broadcast_day_keeps_what_lies_outside_of_it() -> None:
 
     guide = cut_guide(_stretch("broadcast", _JANUARY), "Alder", [schedule])
 
-    assert guide.showings == (stray,)
+    assert guide.broadcasts == (stray,)
 
 
 def test_straddling_broadcast_belongs_to_the_day_it_starts_in() -> None:
@@ -358,7 +357,7 @@ def test_straddling_broadcast_belongs_to_the_day_it_starts_in() -> None:
 
     shown = {
         straddling: [
-            cut_guide(_stretch("utc", day), "", schedules, straddling=straddling).showings for day in days
+            cut_guide(_stretch("utc", day), "", schedules, straddling=straddling).broadcasts for day in days
         ]
         for straddling in Straddling
     }
@@ -377,7 +376,7 @@ def test_broadcast_that_ends_with_the_day_does_not_touch_the_next() -> None:
         straddling=Straddling.OVERLAPS,
     )
 
-    assert guide.showings == ()
+    assert guide.broadcasts == ()
 
 
 @pytest.mark.parametrize(("old_hours", "new_hours"), [(1, 2), (1, 1)])
@@ -390,7 +389,8 @@ def test_moved_broadcast_is_shown_once(old_hours: int, new_hours: int) -> None:
     ]
 
     shown = [
-        cut_guide(_stretch("utc", _day_after(_JANUARY, number)), "", schedules).showings for number in (0, 1)
+        cut_guide(_stretch("utc", _day_after(_JANUARY, number)), "", schedules).broadcasts
+        for number in (0, 1)
     ]
 
     assert shown == [(), (after,)]
@@ -419,7 +419,7 @@ def test_radio_broadcast_of_two_days_is_shown_once() -> None:
 
     guide = cut_guide(_stretch("00:00", _day_after(_JANUARY), _RADIO), "", schedules)
 
-    assert guide.showings == (early,)
+    assert guide.broadcasts == (early,)
 
 
 def test_version_counts_every_schedule_and_removal() -> None:
@@ -437,4 +437,4 @@ def test_guide_of_nothing_has_no_instant() -> None:
     """Where no schedule is there, a guide is empty, of version 0, and was never published."""
     guide = cut_guide(_stretch("utc", _JANUARY), "Alder", [])
 
-    assert (guide.showings, guide.version, guide.published_at) == ((), 0, None)
+    assert (guide.broadcasts, guide.version, guide.published_at) == ((), 0, None)

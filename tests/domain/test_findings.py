@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
 import pytest
+from builders import a_slot
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from schedules_pipeline.domain.findings import (
 )
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.schedule import Broadcast
+from schedules_pipeline.domain.schedule import Slot
 
 _MIDNIGHT = datetime(2026, 1, 15, tzinfo=UTC)
 _DAY = Interval(_MIDNIGHT + timedelta(hours=6), _MIDNIGHT + timedelta(hours=30))
@@ -27,20 +28,10 @@ def _pid(number: int) -> Pid:
     return Pid(f"p{number:07}")
 
 
-def _broadcasts(*minutes: tuple[int, int]) -> list[Broadcast]:
+def _broadcasts(*minutes: tuple[int, int]) -> list[Slot]:
     """Broadcasts numbered from nought, each with the minutes of the day at which it starts and ends."""
     return [
-        Broadcast(
-            _pid(number),
-            None,
-            None,
-            _MIDNIGHT + timedelta(minutes=start),
-            _MIDNIGHT + timedelta(minutes=end),
-            is_repeat=False,
-            is_blanked=False,
-            is_signed=False,
-            is_audio_described=False,
-        )
+        a_slot(number, _MIDNIGHT + timedelta(minutes=start), end - start, broadcast_pid=_pid(number))
         for number, (start, end) in enumerate(minutes)
     ]
 

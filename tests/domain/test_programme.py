@@ -1,19 +1,22 @@
 """What viewers are told of an episode: titles, series, brand, image, and what was read for them."""
 
+from dataclasses import replace
+
 import pytest
+from builders import UNKNOWN, an_episode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
+from schedules_pipeline.domain.catalogue import NO_SYNOPSES, CatalogueItem, Kind
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.domain.programme import Programme, resolve_programme
+from schedules_pipeline.domain.programme import Programme, TitledItem, join_programme, resolve_programme
 
 _EPISODE, _FIRST, _SECOND, _THIRD = (Pid(f"b000000{number}") for number in range(4))
 _CHAIN = (_EPISODE, _FIRST, _SECOND, _THIRD)
 
 
 def _resolve(*items: CatalogueItem) -> Programme:
-    return resolve_programme(_EPISODE, {item.pid: item for item in items}.get)
+    return resolve_programme(_EPISODE, {item.pid: item for item in items}.get).programme
 
 
 def _titled(*titles: str) -> list[CatalogueItem]:
@@ -122,41 +125,56 @@ def test_series_is_the_nearest_and_brand_the_topmost(
 )
 def test_image_is_inherited_from_the_nearest(images: list[str], image: str) -> None:
     """The image is the first that is not empty, from the episode upwards."""
-    items = [item._replace(image_pid=pid) for item, pid in zip(_titled("", "", ""), images, strict=True)]
+    items = [replace(item, image_pid=pid) for item, pid in zip(_titled("", "", ""), images, strict=True)]
 
     programme = _resolve(*items)
 
-    assert programme.image_pid == image
+    assert programme.episode
+    assert programme.episode.image_pid == image
 
 
 def test_programme_of_a_missing_parent_ends_below_it() -> None:
     """A missing parent gives no title, image, series or brand, and is named among the pids that were read."""
     episode = CatalogueItem(_EPISODE, Kind.EPISODE, "Lanterns", _FIRST)
 
-    programme = _resolve(episode)
+    resolution = resolve_programme(_EPISODE, {_EPISODE: episode}.get)
 
-    assert programme == Programme(
-        _EPISODE, episode, None, None, "Lanterns", "", "", reads=(_EPISODE, _FIRST), missing=(_FIRST,)
+    assert (resolution.items, resolution.reads, resolution.missing) == (
+        (episode,),
+        (_EPISODE, _FIRST),
+        (_FIRST,),
+    )
+    assert resolution.programme == Programme(
+        episode=an_episode(pid=_EPISODE, title="Lanterns", synopses=NO_SYNOPSES, image_pid=""),
+        series=None,
+        brand=None,
+        title="Lanterns",
+        subtitle="",
     )
 
 
 def test_programme_of_an_unknown_episode_is_empty() -> None:
-    """An episode that the catalogue lacks gives its pid and nothing else."""
-    programme = _resolve()
+    """An episode that the catalogue lacks is read in vain, and its programme says nothing."""
+    resolution = resolve_programme(_EPISODE, lambda _: None)
 
-    assert programme == Programme(
-        _EPISODE, None, None, None, "", "", "", reads=(_EPISODE,), missing=(_EPISODE,)
-    )
+    assert (resolution.items, resolution.reads, resolution.missing) == ((), (_EPISODE,), (_EPISODE,))
+    assert resolution.programme == Programme(**UNKNOWN) == join_programme(())
 
 
 def test_programme_in_a_cycle_uses_each_item_once() -> None:
-    """Where the ancestry is a cycle each of its items counts once."""
+    """Each item of an ancestry that is a cycle counts once."""
+    episode = CatalogueItem(_EPISODE, Kind.EPISODE, "Lanterns", _FIRST)
     series = CatalogueItem(_FIRST, Kind.SERIES, "Series 2", _EPISODE)
 
-    programme = _resolve(CatalogueItem(_EPISODE, Kind.EPISODE, "Lanterns", _FIRST), series)
+    resolution = resolve_programme(_EPISODE, {_EPISODE: episode, _FIRST: series}.get)
 
-    assert (programme.title, programme.subtitle) == ("Series 2", "Lanterns")
-    assert (programme.series, programme.reads, programme.missing) == (series, (_EPISODE, _FIRST), ())
+    assert (resolution.items, resolution.reads, resolution.missing) == (
+        (episode, series),
+        (_EPISODE, _FIRST),
+        (),
+    )
+    assert (resolution.programme.title, resolution.programme.subtitle) == ("Series 2", "Lanterns")
+    assert resolution.programme.series == TitledItem(pid=_FIRST, title="Series 2")
 
 
 _items = st.builds(
@@ -166,11 +184,11 @@ _items = st.builds(
     st.sampled_from(["", "Lanterns", "Series 2"]),
     st.none() | st.sampled_from(_CHAIN),
     st.sampled_from(["", "p0000001"]),
-    st.just(Synopses()),
+    st.just(NO_SYNOPSES),
     st.none(),
 )
 _catalogues = st.dictionaries(st.sampled_from(_CHAIN), _items).map(
-    lambda items: {pid: item._replace(pid=pid) for pid, item in items.items()}
+    lambda items: {pid: replace(item, pid=pid) for pid, item in items.items()}
 )
 
 

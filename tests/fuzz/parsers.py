@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
+from builders import a_change
 
 from schedules_pipeline.documents import accepted_schedule, change_row
 from schedules_pipeline.documents import cause as causes
@@ -29,7 +30,6 @@ from schedules_pipeline.documents.xmltv_import import ImportedGuide, ImportRules
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import ContentError
 from schedules_pipeline.history import recorded as history
@@ -117,7 +117,7 @@ _ITEM = CatalogueItem(
     PID, Kind.EPISODE, "Salt", Pid("s0000001"), "p0image1", Synopses("short", "medium", "long"), "loud"
 )
 _CAUSE = Cause("event-1", Origin.CATALOGUE, PID, _NOON, ("title",))
-_CHANGE = Change(KEY, 3, "0123456789abcdef", _NOON, 2, 700, True, 1.5, (_CAUSE,), 1, "")
+_CHANGE = a_change(KEY, 3, published_at=_NOON, causes=(_CAUSE,), cause_count=1)
 _PUBLICATION = Publication(3, _NOON, "0123456789abcdef")
 _ACCEPTED = accepted_schedule.accept(parse_source_document(KEY, source_document()))
 _LINE = {

@@ -11,6 +11,7 @@ from random import Random
 
 import dagster as dg
 import orjson
+from builders import a_change
 from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
 from fuzz.hostile import TEXTS, contents, texts, thoroughly
 from fuzz.parsers import KEY, PARSERS, PID, SCHEDULE_MESSAGES, source_document
@@ -21,7 +22,6 @@ from markdown_it import MarkdownIt
 from demo.narrator import describe_verdict
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import Difference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.printable import printable, shorten
@@ -143,7 +143,7 @@ def _check_results(text: str) -> list[dg.AssetCheckEvaluation]:
 def test_upstream_text_never_becomes_markdown_metadata(text: str) -> None:
     """Reasons, excerpts and differences reach Dagster as texts and JSON, and descriptions are escaped."""
     cause = Cause(text, Origin.CATALOGUE, text, _NOON)
-    change = Change(KEY, 1, "etag", _NOON, 1, 10, True, 1.0, (cause,), 1, "")
+    change = a_change(KEY, published_at=_NOON, causes=(cause,), cause_count=1)
 
     evaluations = _check_results(text)
 

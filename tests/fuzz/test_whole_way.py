@@ -24,6 +24,7 @@ from fuzz.parsers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schedules_pipeline.documents.broadcasts import render_joined, render_slot
 from schedules_pipeline.documents.catalogue_document import (
     MAXIMUM_TEXT,
     MAXIMUM_TITLE,
@@ -33,7 +34,6 @@ from schedules_pipeline.documents.notification import (
     parse_catalogue_notification,
     parse_schedule_notification,
 )
-from schedules_pipeline.documents.partner_document import render_programme, render_slot
 from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS, parse_source_document
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.findings import has_shrunk
@@ -206,7 +206,7 @@ def _may_be_rejected(content: bytes, held: int) -> bool:
     """One that has shrunk is refused, unless it confirms the one before."""
     if _must_be_rejected(content):
         return True
-    return has_shrunk(len(parse_source_document(KEY, content).broadcasts), held, _SHARE)
+    return has_shrunk(len(parse_source_document(KEY, content).slots), held, _SHARE)
 
 
 @thoroughly
@@ -277,9 +277,9 @@ def test_largest_document_there_can_be_fits_into_redis() -> None:
     episode = Pid(f"p{0:031}")
     synopses = Synopses(text, text, text)
     items[episode] = CatalogueItem(episode, Kind.EPISODE, title, chain[0].pid, title, synopses, text)
-    (broadcast,) = parse_source_document(KEY, source_document(broadcasts=1)).broadcasts
+    (broadcast,) = parse_source_document(KEY, source_document(broadcasts=1)).slots
 
-    programme = render_programme(resolve_programme(episode, items.get))
+    programme = render_joined(resolve_programme(episode, items.get).items)
 
     assert len(programme) > 100_000
     assert (len(render_slot(broadcast)) + 200 + len(programme)) * MAXIMUM_BROADCASTS < 512 * 1024 * 1024

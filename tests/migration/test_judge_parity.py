@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from builders import a_change
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def _key(number: int, sid: str = "alder_one") -> ScheduleKey:
 
 
 def _change(key: ScheduleKey, seq: int = 1, etag: str = "e") -> Change:
-    return Change(key, seq, etag, _NOW - timedelta(hours=1), 10, 100, True, 1.0, (), 0, "")
+    return a_change(key, seq, etag=etag, published_at=_NOW - timedelta(hours=1))
 
 
 def _matching(seq: int = 1) -> Comparison:

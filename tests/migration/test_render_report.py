@@ -11,11 +11,11 @@ from xml.etree import ElementTree as ET
 
 import orjson
 import pytest
+from builders import a_change
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.documents.markdown import escape_markdown
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.judge_parity import Evidence
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
@@ -53,7 +53,7 @@ def _report(text: str = "a title", reason: str = "") -> ParityReport:
         keys[1]: Comparison(1, Verdict.DIFFERS, refreshed, "", 1, ((text, text, text, text),)),
         keys[2]: Comparison(1, Verdict.NOT_COMPARABLE, "", reason or text),
     }
-    heads = {key: Change(key, 1, "e", _NOW, 1, 1, True, 1.0, (), 0, "") for key in keys}
+    heads = {key: a_change(key, published_at=_NOW) for key in keys}
     evidence = Evidence(heads, frozenset(keys), comparisons, refreshed, refreshed, ())
     return tabulate(evidence, Requirements(0.995, 0.5, 60), _NOW)
 

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from builders import a_change
 from fakes import (
     Conditions,
     FakeChangeFeed,
@@ -56,7 +57,7 @@ class Stage:
 
 
 def _change(key: ScheduleKey) -> Change:
-    return Change(key, 1, "e", datetime(2026, 3, 1, tzinfo=UTC), 10, 100, True, 1.0, (), 0, "")
+    return a_change(key, published_at=datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def test_partners_are_served_by_the_old_system_at_first() -> None:

@@ -50,6 +50,6 @@ def test_what_is_registered_later_is_asked_for_later(monkeypatch: pytest.MonkeyP
 
     programmes = resolver.resolve({_FIRST: _needs(_EPISODE), _SECOND: _needs(_OTHER)})
 
-    brand = programmes[_OTHER].brand
+    brand = programmes[_OTHER].programme.brand
     assert brand is not None
     assert brand.title == "the brand"

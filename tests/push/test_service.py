@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
+from builders import a_change
 from push_stage import EPOCH, HOOK, KEY, OTHER, PushStage
 from pydantic import SecretStr
 from redis import Redis
@@ -23,7 +24,6 @@ from structlog.testing import capture_logs
 from demo.servers import LOOPBACK, RedisServer
 from schedules_pipeline.connections import redis_store
 from schedules_pipeline.documents.change_row import render_row
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError, ServiceError
 from schedules_pipeline.partners.partner import Partner
@@ -293,5 +293,5 @@ def test_a_real_process_tells_what_is_published(
 
 
 def _append(feed: Any, key: ScheduleKey, seq: int, now: datetime) -> None:
-    row = Change(key, seq, "e", now + timedelta(seconds=seq), 0, 0, True, 1.0, (), 0, "")
+    row = a_change(key, seq, published_at=now + timedelta(seconds=seq))
     feed.append([(key, seq, render_row(row))])

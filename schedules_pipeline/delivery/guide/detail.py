@@ -12,7 +12,8 @@ from schedules_pipeline.delivery.guide.grid import Kind, fingerprint, kind_of, t
 from schedules_pipeline.documents.image_url import render_image_url
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.published import Showing, TitledItem
+from schedules_pipeline.domain.programme import TitledItem
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.migration.ports.comparisons import Comparison
 
 MOST_VERSIONS: Final = 20
@@ -24,7 +25,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcast:
+class BroadcastDetail:
     """One showing in full. ``synopsis`` is the longest that there is. ``gap_minutes``: how long nothing was shown
     before it; negative where it overlaps the one before. ``image_url`` is "" where there is none to show.
     """
@@ -108,8 +109,8 @@ class Latest:
 
 
 def broadcasts_of(
-    showings: Sequence[Showing], zone: ZoneInfo, now: datetime, images: str
-) -> Iterator[Broadcast]:
+    showings: Sequence[Broadcast], zone: ZoneInfo, now: datetime, images: str
+) -> Iterator[BroadcastDetail]:
     """In their order. ``images``: where images are; "" where nobody has said."""
     covered = None
     for showing in showings:
@@ -118,9 +119,11 @@ def broadcasts_of(
         covered = showing.end if covered is None else max(covered, showing.end)
 
 
-def _broadcast(showing: Showing, zone: ZoneInfo, now: datetime, images: str, gap_minutes: int) -> Broadcast:
+def _broadcast(
+    showing: Broadcast, zone: ZoneInfo, now: datetime, images: str, gap_minutes: int
+) -> BroadcastDetail:
     episode = showing.episode
-    return Broadcast(
+    return BroadcastDetail(
         showing.broadcast_pid,
         kind_of(showing),
         clock(showing.start, zone),
@@ -128,7 +131,7 @@ def _broadcast(showing: Showing, zone: ZoneInfo, now: datetime, images: str, gap
         _whole_minutes(showing.end - showing.start),
         title_of(showing),
         showing.subtitle,
-        next((text for text in reversed(episode.synopses) if text), "") if episode else "",
+        next((text for text in reversed(episode.synopses.texts) if text), "") if episode else "",
         (episode.warning_text or "") if episode else "",
         render_image_url(images, episode.image_pid) if episode else "",
         showing.episode_pid or "",

@@ -88,7 +88,7 @@ class Guide:
         """One broadcast in full. Blocking. Raises :class:`Problem` where the schedule does not list it."""
         delivery, now = self._delivery, self._delivery.clock()
         schedule = delivery.mirror.schedule(key)
-        showings = [one for one in schedule.showings if one.broadcast_pid == pid] if schedule else []
+        showings = [one for one in schedule.broadcasts if one.broadcast_pid == pid] if schedule else []
         if not showings:
             raise Problem(NOT_FOUND, f"{key} lists no broadcast {pid}, or no longer.")
         zone, images = delivery.calendar.zone, delivery.rules.image_url_template
@@ -153,7 +153,7 @@ class Guide:
             held.etag,
             moment(held.published_at, zone),
             seconds,
-            tuple(broadcasts_of(schedule.showings if schedule else (), zone, now, images)),
+            tuple(broadcasts_of(schedule.broadcasts if schedule else (), zone, now, images)),
             [Link(offer.name, f"/v1/schedules/{key}.{offer.name}") for offer in delivery.offers.offers],
             standing,
             caller.is_operator,

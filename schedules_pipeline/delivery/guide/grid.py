@@ -21,7 +21,7 @@ from schedules_pipeline.domain.airing import Airing, find_airings
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.errors import InvalidIdentifier
 
 MOST_BLOCKS: Final = 400
@@ -223,7 +223,7 @@ def _first(calendar: BroadcastCalendar, on: date, window: Interval, at: time) ->
 
 def airings_in(window: Interval, schedules: Iterable[PublishedSchedule]) -> list[Airing]:
     """What is shown in the window, in order of start, then of service."""
-    return [airing for airing in find_airings(schedules) if airing.showing.interval.overlaps(window)]
+    return [airing for airing in find_airings(schedules) if airing.broadcast.interval.overlaps(window)]
 
 
 def row_of(
@@ -232,10 +232,10 @@ def row_of(
     """One service's row. ``schedules``: those of the days around, as far as there are any."""
     airings = airings_in(frame.window, schedules.values())
     kept = airings[:MOST_BLOCKS]
-    near = {airing.showing.broadcast_pid for airing in _near(kept, frame.focus)}
-    lanes = assign_lanes([airing.showing.interval for airing in kept])
+    near = {airing.broadcast.broadcast_pid for airing in _near(kept, frame.focus)}
+    lanes = assign_lanes([airing.broadcast.interval for airing in kept])
     blocks = tuple(
-        block_of(frame, airing, lane, is_near=airing.showing.broadcast_pid in near)
+        block_of(frame, airing, lane, is_near=airing.broadcast.broadcast_pid in near)
         for airing, lane in zip(kept, lanes, strict=True)
     )
     gaps = tuple(_gaps(frame, kept)) if kept else ()
@@ -267,13 +267,13 @@ def assign_lanes(intervals: Sequence[Interval]) -> list[int]:
     return lanes
 
 
-def kind_of(showing: Showing) -> Kind:
+def kind_of(showing: Broadcast) -> Kind:
     if showing.is_blanked:
         return Kind.BLANKED
     return Kind.PROGRAMME if showing.episode else Kind.UNKNOWN
 
 
-def title_of(showing: Showing) -> str:
+def title_of(showing: Broadcast) -> str:
     """What stands where the title stands, also where there is none."""
     match kind_of(showing):
         case Kind.BLANKED:
@@ -284,14 +284,14 @@ def title_of(showing: Showing) -> str:
             return showing.title or "Untitled"
 
 
-def fingerprint(showing: Showing) -> str:
+def fingerprint(showing: Broadcast) -> str:
     """The same for the same showing, whichever process asks."""
     return blake2b(repr(showing).encode("utf-8", "backslashreplace"), digest_size=6).hexdigest()
 
 
 def block_of(frame: Frame, airing: Airing, lane: int = 0, *, is_near: bool = False) -> Block:
     """Where it stands in the window, which it overlaps."""
-    showing, window = airing.showing, frame.window
+    showing, window = airing.broadcast, frame.window
     # The end is rounded up, so that what lasts less than a minute is still there.
     offset = min(frame.offset(showing.start), frame.minutes - 1)
     end = frame.offset(showing.end + _MINUTE - timedelta(microseconds=1))
@@ -319,14 +319,14 @@ def block_of(frame: Frame, airing: Airing, lane: int = 0, *, is_near: bool = Fal
 
 def _near(airings: Sequence[Airing], focus: datetime) -> Sequence[Airing]:
     """What is shown at the moment or, where nothing is, next; and what follows it."""
-    return [airing for airing in airings if airing.showing.end > focus][:_NEAR_BLOCKS]
+    return [airing for airing in airings if airing.broadcast.end > focus][:_NEAR_BLOCKS]
 
 
 def _gaps(frame: Frame, airings: Sequence[Airing]) -> Iterator[Gap]:
     """What no showing covers, as far as it lasts a minute."""
     covered = frame.window.start
     for start, end in [
-        *(airing.showing.interval for airing in airings),
+        *(airing.broadcast.interval for airing in airings),
         Interval(frame.window.end, frame.window.end),
     ]:
         if start - covered >= _MINUTE:

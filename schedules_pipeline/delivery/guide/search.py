@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from schedules_pipeline.domain.airing import Airing
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 
 MOST_CHARACTERS: Final = 100
 """Of what is searched for; what is longer is cut."""
@@ -35,20 +35,20 @@ def parse_query(text: str) -> tuple[str, ...]:
 def search(airings: Iterable[Airing], words: Sequence[str]) -> Found:
     """The showings in whose titles and synopses every word stands, or begins one; in the order given."""
     patterns = [re.compile(rf"\b{re.escape(word)}") for word in words]
-    hits = list(islice((airing for airing in airings if _matches(airing.showing, patterns)), MOST_HITS + 1))
+    hits = list(islice((airing for airing in airings if _matches(airing.broadcast, patterns)), MOST_HITS + 1))
     return Found(hits[:MOST_HITS], len(hits) > MOST_HITS)
 
 
-def _matches(showing: Showing, patterns: Sequence[re.Pattern[str]]) -> bool:
+def _matches(showing: Broadcast, patterns: Sequence[re.Pattern[str]]) -> bool:
     text = _fold(" ".join(_texts(showing)))
     return bool(patterns) and all(pattern.search(text) for pattern in patterns)
 
 
-def _texts(showing: Showing) -> Iterable[str]:
+def _texts(showing: Broadcast) -> Iterable[str]:
     yield showing.title
     yield showing.subtitle
     if showing.episode:
-        yield from showing.episode.synopses
+        yield from showing.episode.synopses.texts
         yield showing.episode.pid
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from schedules_pipeline.delivery.guide.detail import Broadcast, Latest, Parity, Version
+from schedules_pipeline.delivery.guide.detail import BroadcastDetail, Latest, Parity, Version
 from schedules_pipeline.delivery.guide.grid import (
     Block,
     Frame,
@@ -178,7 +178,7 @@ class DetailPage:
     etag: str
     published: str
     seconds: float | None
-    broadcasts: Sequence[Broadcast]
+    broadcasts: Sequence[BroadcastDetail]
     links: Sequence[Link]
     standing: Standing
     is_operator: bool
@@ -299,9 +299,9 @@ def _search(
     hits = [
         Hit(
             names.of(airing.key.sid),
-            airing.showing.start,
+            airing.broadcast.start,
             block_of(frame, airing),
-            airing.showing.episode.synopses.short if airing.showing.episode else "",
+            airing.broadcast.episode.synopses.short if airing.broadcast.episode else "",
         )
         for airing in found.hits
     ]

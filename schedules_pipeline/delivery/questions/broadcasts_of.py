@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from schedules_pipeline.delivery.cursors import seal, unseal
 from schedules_pipeline.delivery.questions.lineage import Lineage
-from schedules_pipeline.documents.showing import airing_fields
+from schedules_pipeline.documents.broadcasts import airing_fields
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.errors import InvalidIdentifier
 
 MOST_DAYS = 31
@@ -55,7 +55,7 @@ class Question:
         return self.window.start if self.after is None else max(self.window.start, self.after.start)
 
     def asks_for(self, airing: Airing) -> bool:
-        shown = airing.showing
+        shown = airing.broadcast
         is_inside = shown.end > self.window.start and shown.start < self.window.end
         return is_inside and (self.after is None or airing.place > self.after)
 
@@ -129,9 +129,9 @@ class _Matches:
         self._found: list[Airing] = []
 
     def look_into(self, schedules: Sequence[PublishedSchedule]) -> None:
-        airings = [Airing(schedule.key, shown) for schedule in schedules for shown in schedule.showings]
+        airings = [Airing(schedule.key, shown) for schedule in schedules for shown in schedule.broadcasts]
         self._find_below({shown.episode_pid for _, shown in airings if shown.episode is not None})
-        self._found += [airing for airing in airings if self._is_match(airing.showing)]
+        self._found += [airing for airing in airings if self._is_match(airing.broadcast)]
         self._looked_into += schedules
 
     def are_enough(self, frontier: Place) -> bool:
@@ -149,7 +149,7 @@ class _Matches:
             if self._question.asks_for(airing) and (frontier is None or airing.place < frontier)
         ]
 
-    def _is_match(self, showing: Showing) -> bool:
+    def _is_match(self, showing: Broadcast) -> bool:
         above = [item.pid for item in (showing.series, showing.brand) if item is not None]
         return self._pid in above or showing.episode_pid == self._pid or showing.episode_pid in self._below
 

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
-from schedules_pipeline.documents.showing import Halves, render_instant, render_json, split_broadcasts
+from schedules_pipeline.documents.broadcasts import Halves, render_instant, render_json, split_broadcasts
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from schedules_pipeline.documents.showing import airing_fields, render_json
+from schedules_pipeline.documents.broadcasts import airing_fields, render_json
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
@@ -112,8 +112,8 @@ def find_episodes(
     wanted = frozenset(brands)
     found: dict[Pid, LatestEpisode] = {}
     for airing in find_wanted(schedules, lambda shown: shown.brand is not None and shown.brand.pid in wanted):
-        pid, brand = airing.showing.episode_pid, airing.showing.brand
-        has_begun = since <= airing.showing.start <= now
+        pid, brand = airing.broadcast.episode_pid, airing.broadcast.brand
+        has_begun = since <= airing.broadcast.start <= now
         if has_begun and pid is not None and pid not in found and brand is not None:
             found[pid] = _at(airing, pid, brand.pid)
     return found
@@ -162,5 +162,5 @@ def news_fields(news: News, since: datetime) -> dict[str, Any]:
 def _at(airing: Airing, episode_pid: Pid, brand_pid: Pid) -> LatestEpisode:
     names, told = {"episode_pid": episode_pid, "brand_pid": brand_pid}, airing_fields(airing)
     digest = blake2b(render_json(names | told), digest_size=_ETAG_BYTES).hexdigest()
-    etag = f"{int(airing.showing.start.timestamp()):x}-{digest}"
+    etag = f"{int(airing.broadcast.start.timestamp()):x}-{digest}"
     return LatestEpisode(brand_pid, episode_pid, airing.place, etag, names | {"etag": etag} | told)

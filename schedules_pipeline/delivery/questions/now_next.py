@@ -6,10 +6,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
-from schedules_pipeline.documents.showing import showing_fields
+from schedules_pipeline.documents.broadcasts import broadcast_fields
 from schedules_pipeline.domain.airing import find_airings
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 
 MOST_SERVICES = 500
 MOST_COMING = 10
@@ -21,8 +21,8 @@ FRESH_FOR = timedelta(seconds=60)
 class NowNext:
     """``now``: None in a gap. ``until``: when the answer changes by time alone; None where nothing more is known."""
 
-    now: Showing | None
-    coming: tuple[Showing, ...]
+    now: Broadcast | None
+    coming: tuple[Broadcast, ...]
     until: datetime | None
 
 
@@ -37,7 +37,7 @@ def keys_around(sid: Sid, at: datetime) -> list[ScheduleKey]:
 
 def find_now_next(schedules: Iterable[PublishedSchedule], at: datetime, count: int) -> NowNext:
     """Of the schedules of one service around an instant. Where showings overlap, the one that began last is on."""
-    showings = [airing.showing for airing in find_airings(schedules)]
+    showings = [airing.broadcast for airing in find_airings(schedules)]
     on_air = [showing for showing in showings if showing.interval.contains(at)]
     coming = [showing for showing in showings if showing.start > at]
     boundaries = [showing.end for showing in on_air] + [showing.start for showing in coming[:1]]
@@ -95,7 +95,7 @@ def now_next_fields(sid: Sid, name: str, found: NowNext) -> dict[str, Any]:
     return {
         "sid": sid,
         "name": name,
-        "now": None if found.now is None else showing_fields(found.now),
-        "next": [showing_fields(showing) for showing in found.coming],
+        "now": None if found.now is None else broadcast_fields(found.now),
+        "next": [broadcast_fields(showing) for showing in found.coming],
         "until": found.until,
     }

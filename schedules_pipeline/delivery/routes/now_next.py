@@ -21,7 +21,7 @@ from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import NowNextOfServices
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.documents.showing import render_json
+from schedules_pipeline.documents.broadcasts import render_json
 from schedules_pipeline.domain.identifiers import Sid
 
 

@@ -40,7 +40,7 @@ from schedules_pipeline.delivery.routes.documented_queries import (
     PidText,
 )
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.documents.showing import render_json
+from schedules_pipeline.documents.broadcasts import render_json
 from schedules_pipeline.domain.identifiers import Pid, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.partners.partner import Partner

@@ -1,9 +1,11 @@
 """What the guide says of one schedule: its broadcasts, its versions, how it compares, and what changed lately."""
 
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from builders import a_change
 from delivery.guides import NOON, key, showing
 
 from schedules_pipeline.delivery.guide.detail import (
@@ -28,17 +30,23 @@ def _change(causes: int = 1, minutes_ago: int = 0) -> Change:
         Cause(f"event-{n}", Origin.CATALOGUE, "b0000001", at - timedelta(seconds=2 + n), ("title",))
         for n in range(min(causes, 5))
     )
-    return Change(
-        key(), 7, "etag", at, 20, 900, source_changed=False, build_milliseconds=1.5, causes=known,
-        cause_count=causes, recorded_by="",
-    )  # fmt: skip
+    return a_change(
+        key(),
+        7,
+        etag="etag",
+        published_at=at,
+        broadcasts=20,
+        source_changed=False,
+        causes=known,
+        cause_count=causes,
+    )
 
 
 def test_a_broadcast_shows_the_longest_synopsis_and_its_image() -> None:
     """The long one where there is one; the image by the template, and none without a template."""
     shown = showing(1, NOON)
     assert shown.episode is not None
-    longer = shown._replace(episode=shown.episode._replace(synopses=Synopses("short", "medium", "")))
+    longer = replace(shown, episode=replace(shown.episode, synopses=Synopses("short", "medium", "")))
 
     with_images = next(broadcasts_of([longer], _ZONE, NOON, _IMAGES))
     without = next(broadcasts_of([longer], _ZONE, NOON, ""))

@@ -1,6 +1,7 @@
 """The guide's grid as values: where blocks stand, what overlaps, what is missing, and how long a day is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from schedules_pipeline.delivery.guide.grid import (
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.errors import InvalidIdentifier
 
 _CALENDAR = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
@@ -40,7 +41,7 @@ def _frame(on: date = TODAY, now: datetime = NOON, begin: time | None = None) ->
     return frame_of(_CALENDAR, ScheduleKey(ALDER, on), now, begin)
 
 
-def _row(frame: Frame, showings: Sequence[Showing]) -> Row:
+def _row(frame: Frame, showings: Sequence[Broadcast]) -> Row:
     published = schedule(ScheduleKey(ALDER, frame.date), showings)
     return row_of(frame, published.key, "Alder One", {published.key: published})
 
@@ -58,7 +59,7 @@ def test_every_block_lies_within_the_window(spans: list[tuple[datetime, datetime
     frame = _frame(on)
     shift = frame.window.start - _SIX
     showings = [
-        showing(number, start + shift)._replace(end=end + shift) for number, (start, end) in enumerate(spans)
+        replace(showing(number, start + shift), end=end + shift) for number, (start, end) in enumerate(spans)
     ]
 
     row = _row(frame, showings)
@@ -74,7 +75,7 @@ def test_every_block_lies_within_the_window(spans: list[tuple[datetime, datetime
 def test_every_minute_is_shown_or_said_to_be_empty(spans: list[tuple[datetime, datetime]]) -> None:
     """Blocks and gaps together leave no minute of the window out, and no gap lies under a whole minute of a block."""
     frame = _frame()
-    showings = [showing(number, start)._replace(end=end) for number, (start, end) in enumerate(spans)]
+    showings = [replace(showing(number, start), end=end) for number, (start, end) in enumerate(spans)]
 
     row = _row(frame, showings)
 
@@ -157,7 +158,7 @@ def test_an_overlap_goes_into_a_lane_of_its_own() -> None:
 
 def test_what_is_known_of_a_showing_is_told_apart() -> None:
     """A blanked showing, one of an unknown episode, and one without any title."""
-    untitled = showing(3, _SIX + 60 * _MINUTE)._replace(title="")
+    untitled = replace(showing(3, _SIX + 60 * _MINUTE), title="")
     unknown = showing(2, _SIX + 30 * _MINUTE, is_known=False)
 
     row = _row(_frame(), [showing(1, _SIX, episode_pid=None), unknown, untitled])
@@ -179,7 +180,7 @@ def test_a_broadcast_that_two_days_list_is_shown_once() -> None:
     """While it moves from one day to the next both have it, and the later version counts."""
     moved = showing(1, _SIX - 30 * _MINUTE, 60)
     yesterday = schedule(key(days=-1), [moved], seq=1)
-    today = schedule(key(), [moved._replace(start=_SIX, end=_SIX + 60 * _MINUTE)], seq=2)
+    today = schedule(key(), [replace(moved, start=_SIX, end=_SIX + 60 * _MINUTE)], seq=2)
 
     row = row_of(_frame(), key(), "Alder One", {yesterday.key: yesterday, today.key: today})
 
@@ -234,7 +235,7 @@ def test_a_page_may_begin_later(begin: time, first: str, minutes: int) -> None:
 def test_a_showing_has_another_fingerprint_where_anything_of_it_differs() -> None:
     """Titles, times and flags count; the same has the same."""
     one = showing(1, _SIX)
-    others = [one._replace(title="x"), one._replace(end=NOON), one._replace(is_signed=True)]
+    others = [replace(one, title="x"), replace(one, end=NOON), replace(one, is_signed=True)]
 
     assert fingerprint(one) == fingerprint(showing(1, _SIX))
     assert fingerprint(one) not in {fingerprint(other) for other in others}

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, SERIES, TODAY, key, schedule, showing
+from builders import BRAND, SERIES
+from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
 from fakes import Conditions, FakeClock, FakeCopyStore, FakeReferenceIndex
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,12 +26,13 @@ from schedules_pipeline.domain.catalogue import CatalogueItem, Kind
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, TitledItem
+from schedules_pipeline.domain.programme import TitledItem
+from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.errors import InvalidIdentifier
 
 _WEEK = Interval(NOON, NOON + timedelta(days=8))
 _OTHER = Pid("p0000002")
-_NOBODYS = TitledItem(Pid("b0000002"), "Salt and Slate")
+_NOBODYS = TitledItem(pid=Pid("b0000002"), title="Salt and Slate")
 
 
 class _Published:
@@ -49,7 +51,7 @@ class _Published:
         return [
             Reference(of)
             for of, listed in self._by_key.items()
-            if any(not shown.is_blanked for shown in listed.showings)
+            if any(not shown.is_blanked for shown in listed.broadcasts)
         ]
 
 
@@ -81,7 +83,7 @@ def _ask_on(question: Question, published: _Published) -> list[Page]:
 
 
 def _pids(airings: Iterable[Airing]) -> list[tuple[Sid, Pid]]:
-    return [(airing.key.sid, airing.showing.broadcast_pid) for airing in airings]
+    return [(airing.key.sid, airing.broadcast.broadcast_pid) for airing in airings]
 
 
 @pytest.mark.parametrize("pid", [EPISODE, SERIES.pid, BRAND.pid])
@@ -111,7 +113,7 @@ def test_series_that_no_document_names_is_found() -> None:
 
     page = _ask(Question(outer, _WEEK, 10), published, lineage)
 
-    assert [airing.showing for airing in page.airings] == [shown]
+    assert [airing.broadcast for airing in page.airings] == [shown]
 
 
 def test_blanked_broadcast_is_not_found() -> None:
@@ -122,7 +124,7 @@ def test_blanked_broadcast_is_not_found() -> None:
 
     page = _ask(Question(EPISODE, _WEEK, 10), published)
 
-    assert [airing.showing for airing in page.airings] == [unknown]
+    assert [airing.broadcast for airing in page.airings] == [unknown]
 
 
 def test_later_version_of_the_day_beside_counts() -> None:
@@ -147,7 +149,7 @@ def test_what_is_on_air_at_the_start_is_included() -> None:
 
     page = _ask(Question(EPISODE, _WEEK, 10), published)
 
-    assert [airing.showing for airing in page.airings] == [on_air]
+    assert [airing.broadcast for airing in page.airings] == [on_air]
 
 
 def test_service_that_may_not_be_seen_is_not_looked_into() -> None:
@@ -255,9 +257,9 @@ def test_pages_together_are_everything_in_order(
     assert [airing for page in pages for airing in page.airings] == [
         airing
         for airing in find_airings(schedules)
-        if airing.showing.episode_pid == EPISODE
-        and airing.showing.end > _WEEK.start
-        and airing.showing.start < _WEEK.end
+        if airing.broadcast.episode_pid == EPISODE
+        and airing.broadcast.end > _WEEK.start
+        and airing.broadcast.start < _WEEK.end
     ]
     assert all(len(page.airings) <= limit for page in pages)
 

@@ -23,11 +23,11 @@ from schedules_pipeline.delivery.questions.catalogue_feeds import (
     tabulate,
     window_of,
 )
-from schedules_pipeline.documents.showing import render_instant, render_json, showing_fields
+from schedules_pipeline.documents.broadcasts import broadcast_fields, render_instant, render_json
 from schedules_pipeline.domain.airing import Airing, find_airings
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule, Showing
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 
 _ALWAYS = Interval(NOON - timedelta(days=100), NOON + timedelta(days=100))
 _HOUR = timedelta(hours=1)
@@ -68,7 +68,7 @@ def test_item_is_spelt_as_in_its_documents() -> None:
     page = orjson.loads(render_page(find_page(table, _ALWAYS, _everything, None, 10)))
 
     (item,) = page["items"]
-    broadcast = orjson.loads(render_json(showing_fields(shown)))
+    broadcast = orjson.loads(render_json(broadcast_fields(shown)))
     of_programme = ["episode", "series", "brand", "title", "subtitle"]
     assert list(item) == ["episode_pid", "etag", *of_programme, "broadcasts"]
     assert {name: item[name] for name in of_programme} == {name: broadcast[name] for name in of_programme}
@@ -169,7 +169,7 @@ _showings = st.lists(
 
 @given(st.lists(_showings, min_size=3, max_size=3), st.integers(1, 3), st.sampled_from(Feed))
 def test_pages_together_hold_every_broadcast_in_the_window(
-    days: list[list[Showing]], limit: int, feed: Feed
+    days: list[list[Broadcast]], limit: int, feed: Feed
 ) -> None:
     """Page by page each episode comes once, with all of its broadcasts that are in the window, and no others."""
     keys = [key(ALDER), key(ALDER, 1), key(BIRCH)]
@@ -185,9 +185,9 @@ def test_pages_together_hold_every_broadcast_in_the_window(
         for mention in entry.mentions
     ]
     assert listed == sorted(
-        (airing.showing.episode_pid, _text_of(airing))
+        (airing.broadcast.episode_pid, _text_of(airing))
         for airing in find_airings(schedules)
-        if airing.showing.episode_pid is not None and window.contains(airing.showing.start)
+        if airing.broadcast.episode_pid is not None and window.contains(airing.broadcast.start)
     )
     assert _episodes(pages) == sorted(set(_episodes(pages)))
     assert all(len(page.entries) == limit for page in pages[:-1])
@@ -197,7 +197,7 @@ def test_pages_together_hold_every_broadcast_in_the_window(
 
 
 def _held(
-    of: ScheduleKey, showings: list[Showing], seq: int = 1, *, removed: bool = False
+    of: ScheduleKey, showings: list[Broadcast], seq: int = 1, *, removed: bool = False
 ) -> MirroredSchedule:
     return held(schedule(of, showings, seq), removed=removed)
 

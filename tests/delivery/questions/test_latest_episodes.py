@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, TODAY, key, schedule, showing
+from builders import BRAND
+from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,21 +20,22 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
     news_fields,
     plan_schedules,
 )
-from schedules_pipeline.documents.showing import render_json
+from schedules_pipeline.documents.broadcasts import render_json
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.published import PublishedSchedule, Showing, TitledItem
+from schedules_pipeline.domain.programme import TitledItem
+from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.errors import InvalidIdentifier
 
 _SINCE = NOON - timedelta(days=3)
-_SECOND = TitledItem(Pid("b0000002"), "Salt and Slate")
+_SECOND = TitledItem(pid=Pid("b0000002"), title="Salt and Slate")
 _EPISODES = [Pid(f"p000000{number}") for number in range(1, 6)]
 _HOUR = timedelta(hours=1)
 
 
 def _news(
-    showings: Sequence[Showing],
+    showings: Sequence[Broadcast],
     held: Sequence[LatestEpisode] = (),
     *,
     now: datetime = NOON,
@@ -44,7 +46,7 @@ def _news(
     return find_news(episodes, [Given(one.episode_pid, one.etag) for one in held], since, count)
 
 
-def _aired(number: int, hours_ago: float, **changed: Any) -> Showing:
+def _aired(number: int, hours_ago: float, **changed: Any) -> Broadcast:
     """One of the episode of its number, unless said otherwise."""
     known = {"episode_pid": _EPISODES[(number - 1) % 5]} | changed
     return showing(number, NOON - hours_ago * _HOUR, **known)
@@ -102,7 +104,7 @@ def test_repeat_of_what_fell_behind_is_not_given_again() -> None:
     ],
     ids=["text", "moved", "longer", "another broadcast"],
 )
-def test_edit_of_what_was_given_is_told(edited: Showing) -> None:
+def test_edit_of_what_was_given_is_told(edited: Broadcast) -> None:
     """Where the text, the times or the place of what was given have changed, it is told as changed."""
     held = _news([_aired(1, 10)]).new
 
@@ -124,7 +126,7 @@ def test_edit_of_what_was_given_is_told(edited: Showing) -> None:
     ],
     ids=["removed", "blanked", "replaced", "of another brand", "moved into the future", "not known"],
 )
-def test_what_is_not_shown_any_more_is_withdrawn(edited: list[Showing]) -> None:
+def test_what_is_not_shown_any_more_is_withdrawn(edited: list[Broadcast]) -> None:
     """What was given, and has not been shown of the brand after all, is withdrawn."""
     held = _news([_aired(1, 10)]).new
 
@@ -207,7 +209,7 @@ def test_other_texts_are_no_etags(etag: str) -> None:
 
 # The law.
 
-_State = dict[ScheduleKey, list[Showing]]
+_State = dict[ScheduleKey, list[Broadcast]]
 _Edit = Callable[[_State], None]
 _KEYS = [key(ALDER, -1), key(ALDER), key(BIRCH)]
 _showings = st.builds(
@@ -217,7 +219,7 @@ _showings = st.builds(
     st.integers(1, 6),
     st.integers(-90, 30),
     st.sampled_from([*_EPISODES, None]),
-    st.sampled_from([BRAND, _SECOND, TitledItem(Pid("b0000003"), "Harbour Lights"), None]),
+    st.sampled_from([BRAND, _SECOND, TitledItem(pid=Pid("b0000003"), title="Harbour Lights"), None]),
     st.sampled_from(["The Lantern", "The Other Lantern"]),
     st.booleans(),
 )
@@ -263,7 +265,7 @@ def _published(state: _State, seq: int) -> list[PublishedSchedule]:
 
 @given(_steps, st.integers(1, 3), st.lists(st.booleans(), min_size=8, max_size=8))
 def test_asker_holds_what_one_who_never_asked_is_given(
-    steps: list[tuple[ScheduleKey, list[Showing], int]], count: int, asked: list[bool]
+    steps: list[tuple[ScheduleKey, list[Broadcast], int]], count: int, asked: list[bool]
 ) -> None:
     """Whatever is edited and however time passes, who applies the answers holds the same latest episodes as one
     who asks for the first time, in the same words; nothing it holds is out of date, and nothing is given twice.
@@ -286,7 +288,7 @@ def test_asker_holds_what_one_who_never_asked_is_given(
 
 @given(_steps, st.integers(1, 3))
 def test_asker_that_moves_on_keeps_what_is_settled(
-    steps: list[tuple[ScheduleKey, list[Showing], int]], count: int
+    steps: list[tuple[ScheduleKey, list[Broadcast], int]], count: int
 ) -> None:
     """Who moves ``since`` on with time is given no episode twice, keeps what is from before as it was, and holds
     every one of the latest.

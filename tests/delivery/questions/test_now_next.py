@@ -15,7 +15,7 @@ from schedules_pipeline.delivery.questions.now_next import (
     fresh_seconds,
     now_next_fields,
 )
-from schedules_pipeline.domain.published import Showing
+from schedules_pipeline.domain.published import Broadcast
 
 _slots = st.lists(
     st.tuples(st.integers(-2_000, 2_000), st.integers(1, 200)), max_size=12, unique_by=lambda slot: slot
@@ -31,7 +31,7 @@ def _minutes(minutes: int) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def _of(*showings: Showing, at: datetime = NOON, count: int = 2) -> NowNext:
+def _of(*showings: Broadcast, at: datetime = NOON, count: int = 2) -> NowNext:
     return find_now_next([schedule(key(), showings)], at, count)
 
 
@@ -83,7 +83,7 @@ def test_nothing_published_is_nothing_on() -> None:
 
 
 @given(_slots, st.integers(1, 5))
-def test_coming_showings_are_the_nearest(showings: list[Showing], count: int) -> None:
+def test_coming_showings_are_the_nearest(showings: list[Broadcast], count: int) -> None:
     """What comes next begins later than now, in order, and nothing that begins before it is left out."""
     found = _of(*showings, count=count)
 
@@ -92,7 +92,7 @@ def test_coming_showings_are_the_nearest(showings: list[Showing], count: int) ->
 
 
 @given(_slots, st.integers(0, 500))
-def test_answer_holds_until_its_boundary(showings: list[Showing], minutes: int) -> None:
+def test_answer_holds_until_its_boundary(showings: list[Broadcast], minutes: int) -> None:
     """Up to the instant that is given for it, and not at it, the answer stays the same."""
     found = _of(*showings)
     end = found.until or _minutes(minutes + 1)

@@ -1,10 +1,12 @@
 """The guide over HTTP: what its pages hold, what they may never hold, and how one signs in."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from builders import a_change
 from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
 from starlette.testclient import TestClient
@@ -14,7 +16,6 @@ from schedules_pipeline.delivery.guide.pages import Pages
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
@@ -58,10 +59,14 @@ def stage() -> Stage:
 def _note_change(stage: Stage, sid: Sid = ALDER, minutes_ago: int = 1) -> None:
     at = NOON - timedelta(minutes=minutes_ago)
     cause = Cause("event-1", Origin.CATALOGUE, EPISODE, at - timedelta(seconds=1), ("title",))
-    change = Change(
-        ScheduleKey(sid, TODAY), 1, "etag", at, 2, 900, source_changed=False, build_milliseconds=1.0,
-        causes=(cause,), cause_count=1, recorded_by="",
-    )  # fmt: skip
+    change = a_change(
+        ScheduleKey(sid, TODAY),
+        etag="etag",
+        published_at=at,
+        source_changed=False,
+        causes=(cause,),
+        cause_count=1,
+    )
     stage.delivery.tail.extend([FeedEntry("9-0", change)])
 
 
@@ -81,8 +86,8 @@ def test_no_text_of_an_upstream_becomes_markup(stage: Stage, path: str) -> None:
     """Titles, synopses and warnings that hold markup are shown as text, and control characters as a sign."""
     shown = showing(1, NOON, title=_HOSTILE)
     assert shown.episode is not None
-    episode = shown.episode._replace(synopses=Synopses(_HOSTILE, _HOSTILE, _HOSTILE), warning_text=_HOSTILE)
-    stage.publish(schedule(key(), [shown._replace(title=f"Lantern {_HOSTILE}", episode=episode)], seq=2))
+    episode = replace(shown.episode, synopses=Synopses(_HOSTILE, _HOSTILE, _HOSTILE), warning_text=_HOSTILE)
+    stage.publish(schedule(key(), [replace(shown, title=f"Lantern {_HOSTILE}", episode=episode)], seq=2))
 
     page = stage.ask_as("operator", is_operator=True).get(path).text
 

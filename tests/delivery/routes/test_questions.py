@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+from builders import BRAND, SERIES
 from delivery.asking import Stage, document_of
-from delivery.guides import ALDER, BIRCH, BRAND, EPISODE, NOON, SERIES, key, schedule, showing
+from delivery.guides import ALDER, BIRCH, EPISODE, NOON, key, schedule, showing
 from pydantic import BaseModel
 
 from schedules_pipeline.delivery.questions import latest_episodes

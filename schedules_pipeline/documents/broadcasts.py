@@ -1,0 +1,112 @@
+"""Broadcasts as JSON, in the one form of every document and answer.
+
+The dataclass :class:`~schedules_pipeline.domain.published.Broadcast` declares the fields and their order. A field
+with a default is omitted where it has that default. The two halves of a broadcast, slot and programme, are rendered
+apart as members without their braces, so that a build joins them as finished bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import TypeAdapter
+
+from schedules_pipeline.documents.catalogue_document import REMEMBERED
+from schedules_pipeline.domain.airing import Airing
+from schedules_pipeline.domain.catalogue import CatalogueItem
+from schedules_pipeline.domain.programme import Programme, join_programme
+from schedules_pipeline.domain.published import Broadcast
+from schedules_pipeline.domain.schedule import Slot
+from schedules_pipeline.errors import InvalidRecord
+
+SLOT_FIELDS = len(fields(Slot))
+"""The version of rendered slots. Fields are only ever added, so a greater number is a later one."""
+
+_SLOT, _PROGRAMME = TypeAdapter(Slot), TypeAdapter(Programme)
+_BROADCAST = TypeAdapter(Broadcast)
+_OF_PROGRAMME = [field.name for field in fields(Programme)]
+_FORMAT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
+
+
+def render_slot(slot: Slot) -> bytes:
+    """The half of a broadcast that depends on the source document alone."""
+    return _SLOT.dump_json(slot, exclude_defaults=True)[1:-1]
+
+
+def parse_slot(members: bytes) -> Slot:
+    """Read back what :func:`render_slot` wrote. Raises ``ValueError`` if it cannot be decoded."""
+    return _SLOT.validate_json(b"{" + members + b"}")
+
+
+def render_programme(programme: Programme) -> bytes:
+    """The half of a broadcast that depends on the catalogue alone, to be put behind a slot."""
+    return b"," + _PROGRAMME.dump_json(programme, exclude_defaults=True)[1:-1]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def render_joined(items: Sequence[CatalogueItem]) -> bytes:
+    """:func:`render_programme` of an episode and its ancestors. Remembered."""
+    return render_programme(join_programme(items))
+
+
+def broadcast_fields(broadcast: Broadcast) -> dict[str, Any]:
+    """The fields of a broadcast as JSON values."""
+    found: dict[str, Any] = _BROADCAST.dump_python(broadcast, mode="json", exclude_defaults=True)
+    return found
+
+
+def airing_fields(airing: Airing) -> dict[str, Any]:
+    """A broadcast with the service and the broadcast day whose schedule lists it."""
+    return {
+        "sid": airing.key.sid,
+        "date": airing.key.date,
+        "broadcast": broadcast_fields(airing.broadcast),
+    }
+
+
+def render_json(value: object) -> bytes:
+    """Compact JSON in the canonical form of the documents: fields as they come, instants in whole seconds."""
+    return orjson.dumps(value, option=_FORMAT)
+
+
+def render_instant(instant: datetime) -> str:
+    """An instant as the documents spell it."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+class Halves(NamedTuple):
+    """One broadcast of a document, split into the members of its two halves, undecoded.
+
+    ``episode_pid`` is "" where the catalogue does not know the episode. Texts of ``start`` sort as instants do.
+    """
+
+    broadcast_pid: str
+    start: str
+    episode_pid: str
+    slot: bytes
+    programme: bytes
+
+
+def split_broadcasts(document: bytes) -> list[Halves]:
+    """Split the broadcasts of a published document, in a fifth of the time that reading them takes.
+
+    Raises :class:`InvalidRecord` if the document cannot be decoded.
+    """
+    try:
+        return [_halves(broadcast) for broadcast in orjson.loads(document)["broadcasts"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRecord(f"published document: {document[:60]!r} … cannot be decoded") from error
+
+
+def _halves(broadcast: dict[str, Any]) -> Halves:
+    programme = {name: broadcast.pop(name) for name in _OF_PROGRAMME if name in broadcast}
+    return Halves(
+        broadcast["broadcast_pid"],
+        broadcast["start"],
+        programme["episode"]["pid"] if programme["episode"] else "",
+        orjson.dumps(broadcast)[1:-1],
+        orjson.dumps(programme)[1:-1],
+    )

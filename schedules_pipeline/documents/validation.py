@@ -1,0 +1,18 @@
+"""What is wrong with a document, in one line."""
+
+from pydantic import ValidationError
+
+_SHOWN = 3
+
+
+def summarise(error: ValidationError) -> str:
+    """The first three complaints, each with its place; none quotes the value."""
+    complaints = error.errors(include_url=False, include_input=False, include_context=False)
+    shown = [f"{'.'.join(map(str, c['loc'])) or 'document'}: {c['msg']}" for c in complaints[:_SHOWN]]
+    more = len(complaints) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def explain(error: Exception) -> str:
+    """Why stored bytes cannot be decoded, in one line of at most 200 characters."""
+    return f"{summarise(error) if isinstance(error, ValidationError) else repr(error):.200}"
