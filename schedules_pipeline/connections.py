@@ -135,11 +135,11 @@ def policies_from(settings: Settings) -> Policies:
         kept_for=RetentionPeriods(
             feed=timedelta(days=settings.feed_kept_days),
             removals=timedelta(days=settings.feed_kept_days),
-            rejections=timedelta(days=settings.refused_kept_days),
+            rejections=timedelta(days=settings.rejections_kept_days),
         ),
         coldstart_shards=settings.coldstart_shards,
         storm_threshold=settings.storm_threshold,
-        purge_settles_for=timedelta(seconds=settings.purge_settles_seconds),
+        purge_settles_for=timedelta(seconds=settings.purge_delay_seconds),
         reconcile_grace_seconds=settings.reconcile_grace_seconds,
         switch_requirements=Requirements(
             settings.switch_parity_threshold,

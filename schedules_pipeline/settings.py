@@ -1,12 +1,14 @@
-"""The one reader of the environment: every setting, its default, and what it means.
+"""Every setting of the pipeline, with its default, bounds and meaning. No other module reads the environment.
 
-Each is read from ``SCHEDULES_<NAME>``. The defaults fit the local demonstration;
-``docs/reference/settings.md`` lists them.
+Each setting is read from ``SCHEDULES_<NAME>``. The groups are the sections of ``docs/reference/settings.md``, which
+``tests/settings_reference.py`` generates from this declaration.
 """
 
+import os
+import warnings
 from datetime import date
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,8 +18,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import LogStyle
 
+RENAMED = {
+    "purge_settles_seconds": "purge_delay_seconds",
+    "push_set_aside_hours": "push_quarantine_hours",
+    "refused_kept_days": "rejections_kept_days",
+}
+"""Old names to new ones. 0.2 still reads the old variables, with a warning; the next release ignores them."""
 
-def _known_zone(name: str) -> str:
+
+def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -26,38 +35,39 @@ def _known_zone(name: str) -> str:
 
 
 def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """As they were written: addresses, or networks without bits of a host."""
     for text in texts:
         ip_network(text)
     return texts
 
 
 def _web_address(url: SecretStr) -> SecretStr:
-    """The message does not hold the address, which may hold a token."""
-    try:
-        parts = urlsplit(url.get_secret_value())
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
-    if not is_one:
+    """The error does not quote the address, which may hold a token."""
+    if not _is_web_address(url.get_secret_value()):
         raise ValueError("expected http:// or https:// and a host")
     return url
 
 
-def _image_template(template: str) -> str:
-    if not template:
-        return template
-    parts = urlsplit(template)
-    is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and template.count("{image_pid}") == 1
-    if not is_one or not template.isascii() or not template.isprintable() or " " in template:
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _image_template(text: str) -> str:
+    is_valid = (
+        _is_web_address(text) and text.count("{image_pid}") == 1 and text.isascii() and text.isprintable()
+    )
+    if text and (not is_valid or " " in text):
         raise ValueError(
             "expected http:// or https://, a host, and {image_pid} once, in ASCII without spaces"
         )
-    return template
+    return text
 
 
-def _members(names: object) -> object:
-    """Those of an object, as pairs: settings are compared and remembered, which an object cannot be."""
+def _pairs(names: object) -> object:
+    """The members of a mapping as pairs, because settings must be hashable."""
     return tuple(names.items()) if isinstance(names, dict) else names
 
 
@@ -67,318 +77,304 @@ _ServiceName = tuple[
 ]
 
 
-class Settings(BaseSettings):
+def _env(default: object, meaning: str, *, accepts: str = "", **bounds: Any) -> Any:
+    """Declare a setting. ``accepts`` describes the valid values where ``bounds`` alone would not say it."""
+    extra: dict[str, Any] | None = {"accepts": accepts} if accepts else None
+    return Field(default=default, description=meaning, json_schema_extra=extra, **bounds)
+
+
+class _Group(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SCHEDULES_", extra="ignore", frozen=True)
 
-    redis_url: SecretStr = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="Where our keyspace is; a secret, it may hold a password.",
+
+class RedisSettings(_Group):
+    """Redis"""
+
+    redis_url: SecretStr = _env(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        "Redis server of the pipeline's keyspace. Secret: it may hold a password.",
     )
-    redis_is_cluster: bool = Field(
-        default=False, description="Whether `redis_url` is a node of a Redis Cluster."
+    redis_is_cluster: bool = _env(default=False, meaning="Whether `redis_url` is a Redis Cluster.")
+    catalogue_redis_url: SecretStr | None = _env(
+        None, "Redis server of the catalogue keyspace, if not `redis_url`."
     )
-    catalogue_redis_url: SecretStr | None = Field(
-        default=None, description="Where the catalogue keyspace is, if not at `redis_url`."
+    legacy_redis_url: SecretStr | None = _env(
+        None, "Redis server of the old system's keyspace, if not `redis_url`."
     )
-    legacy_redis_url: SecretStr | None = Field(
-        default=None, description="Where the legacy keyspace is, if not at `redis_url`."
-    )
-    keyspace: str = Field(
-        default="schedules",
+    keyspace: str = _env(
+        "schedules",
+        "Prefix of every key that the pipeline writes. Pipelines with different keyspaces share no data.",
         pattern=r"^[a-z0-9_.-]+$",
-        description="Begins every key of ours; two keyspaces share nothing.",
+        accepts="lower-case letters, digits, `_`, `.` and `-`, at least one",
     )
-    catalogue_prefix: str = Field(
-        default="catalogue:", description="Begins every key of the catalogue keyspace."
-    )
-    legacy_prefix: str = Field(default="legacy:", description="Begins every key of the legacy keyspace.")
+    catalogue_prefix: str = _env("catalogue:", "Prefix of every key of the catalogue keyspace.")
+    legacy_prefix: str = _env("legacy:", "Prefix of every key of the old system's keyspace.")
 
-    aws_endpoint_url: str | None = Field(
-        default=None,
-        description="Another endpoint than AWS's own, for an emulator; credentials come from AWS's default chain.",
+
+class AwsSettings(_Group):
+    """AWS"""
+
+    aws_endpoint_url: str | None = _env(
+        None, "Endpoint of an AWS emulator. Credentials come from AWS's default chain."
     )
-    aws_region: str = Field(default="eu-west-1", description="The region of bucket, queues and table.")
-    schedule_bucket: str = Field(
-        default="schedule-source", description="The bucket of the schedule documents."
+    aws_region: str = _env("eu-west-1", "Region of the buckets, queues and table.")
+    schedule_bucket: str = _env("schedule-source", "S3 bucket of the schedule documents.")
+    schedule_queue: str = _env("schedule-events", "SQS queue that announces schedule documents.")
+    catalogue_queue: str = _env("catalogue-events", "SQS queue that announces catalogue items.")
+    schedule_dead_letter_queue: str = _env("schedule-events-dead", "Dead-letter queue of `schedule_queue`.")
+    catalogue_dead_letter_queue: str = _env(
+        "catalogue-events-dead", "Dead-letter queue of `catalogue_queue`."
     )
-    schedule_queue: str = Field(
-        default="schedule-events", description="The queue that announces schedule documents."
-    )
-    catalogue_queue: str = Field(
-        default="catalogue-events", description="The queue that announces catalogue items."
-    )
-    schedule_dead_letter_queue: str = Field(
-        default="schedule-events-dead",
-        description="Where messages of `schedule_queue` go that nobody handled.",
-    )
-    catalogue_dead_letter_queue: str = Field(
-        default="catalogue-events-dead",
-        description="Where messages of `catalogue_queue` go that nobody handled.",
-    )
-    references_home: str = Field(
-        default="redis",
+    references_home: str = _env(
+        "redis",
+        "Store of the back-reference index. Run a coldstart after a change.",
         pattern="^(redis|dynamodb)$",
-        description="Where the back-references are; a coldstart must follow a change.",
+        accepts="`redis` or `dynamodb`",
     )
-    references_table: str = Field(
-        default="schedules-references",
+    references_table: str = _env(
+        "schedules-references",
+        "DynamoDB table of the back-reference index, if it is in DynamoDB.",
         pattern=r"^[A-Za-z0-9_.-]{3,255}$",
-        description="The DynamoDB table of the back-references, where they are in one.",
+        accepts="3 to 255 letters, digits, `_`, `.` and `-`",
     )
 
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        default="Europe/London", description="Where broadcast days are cut."
+
+class BroadcastDaySettings(_Group):
+    """Broadcast days"""
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = _env(
+        "Europe/London", "Time zone of the broadcast day.", accepts="a zone of the IANA database"
     )
-    radio_services: tuple[str, ...] = Field(
-        default=("*radio*",),
-        description="Patterns of the services whose broadcast day is radio's (JSON list).",
-    )
-    first_date: date = Field(
-        default=date(2024, 1, 1),
-        description="The first broadcast day that is partitioned; before it nothing is recorded.",
-    )
-    days_ahead: int = Field(
-        default=35, ge=1, le=400, description="How many days after today are partitioned."
-    )
-    smallest_share: float = Field(
-        default=0.5,
+    radio_services: tuple[str, ...] = _env(("*radio*",), "Patterns of the radio services (JSON list).")
+    first_date: date = _env(date(2024, 1, 1), "First broadcast day with a Dagster partition.")
+    days_ahead: int = _env(35, "Days after today that have a Dagster partition.", ge=1, le=400)
+    retention_days: int = _env(30, "Days before today that are kept. 0 keeps all.", ge=0, le=3_650)
+
+
+class SafeguardSettings(_Group):
+    """Input and safeguards"""
+
+    smallest_share: float = _env(
+        0.5,
+        "An operator must confirm a document that has a smaller share of the broadcasts that it replaces.",
         ge=0,
         le=1,
-        description="A document with a smaller share of the broadcasts it replaces must be confirmed.",
+        accepts="0 to 1; an empty document must be confirmed even at 0",
     )
-    maximum_schedule_bytes: int = Field(
-        default=5_000_000,
-        ge=10_000,
-        le=100_000_000,
-        description="A larger schedule document is refused, and not read into memory.",
+    maximum_schedule_bytes: int = _env(
+        5_000_000, "Larger schedule documents are rejected.", ge=10_000, le=100_000_000
     )
-    maximum_catalogue_bytes: int = Field(
-        default=1_000_000, ge=10_000, le=100_000_000, description="A larger catalogue document is refused."
+    maximum_catalogue_bytes: int = _env(
+        1_000_000, "Larger catalogue documents are rejected.", ge=10_000, le=100_000_000
     )
-    intended_differences: tuple[str, ...] = Field(
-        default=(),
-        description="Fields in which we mean to differ from the old system, as patterns (JSON list).",
+    rejections_kept_days: int = _env(14, "Days for which rejected messages and items are listed.", ge=1)
+    storm_threshold: int = _env(
+        10_000, "A coldstart begins when more catalogue messages than this wait.", ge=1
     )
-    difference_severity: str = Field(
-        default="ERROR",
-        pattern="^(WARN|ERROR)$",
-        description="What a standing difference from the old system is in Dagster.",
-    )
-    versions_kept_hours: int = Field(
-        default=72, ge=1, description="How long the document of a version that was replaced can be shown."
-    )
-    coldstart_shards: int = Field(
-        default=2, ge=1, le=64, description="Into how many runs a coldstart is cut."
-    )
-    storm_threshold: int = Field(
-        default=10_000,
-        ge=1,
-        description="When more catalogue messages wait, a coldstart is begun instead of taking them one by one.",
-    )
-    purge_settles_seconds: int = Field(
-        default=60,
+
+
+class MaintenanceSettings(_Group):
+    """Coldstart, reconciliation and retention"""
+
+    coldstart_shards: int = _env(2, "Number of parallel runs of a coldstart.", ge=1, le=64)
+    purge_delay_seconds: int = _env(
+        60,
+        "Seconds after a purge during which SQS may still delete new messages. A coldstart waits that long before "
+        "it reads a source.",
         ge=0,
-        description="How long after its purge a queue may still lose messages; a coldstart reads no source before.",
     )
-    switch_parity_threshold: float = Field(
-        default=0.995,
-        ge=0,
-        le=1,
-        description="The share of the comparable schedules that must match before partners may be switched.",
+    reconcile_shares: int = _env(24, "Hourly shares of a full reconciliation.", ge=1, le=720)
+    reconcile_grace_seconds: int = _env(
+        30, "Seconds for which a reconciliation waits for changes in progress.", ge=0, le=900
     )
-    switch_coverage_threshold: float = Field(
-        default=0.75,
-        ge=0,
-        le=1,
-        description="The share of all schedules that must be comparable before partners may be switched.",
-    )
-    legacy_stale_minutes: int = Field(
-        default=60,
-        ge=1,
-        description="How long ago the old system may have refreshed for a comparison with it to count.",
-    )
-    xmltv_domain: str = Field(
-        default="schedules.example",
-        pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
-        max_length=200,
-        description="Ends the ids of channels in XMLTV, so that they are nobody else's: a domain of yours.",
-    )
-    image_url_template: Annotated[str, AfterValidator(_image_template)] = Field(
-        default="",
-        description="Where partners find an image, with `{image_pid}` in it; they are given no addresses if left out.",
-    )
-    crid_authority: str = Field(
-        default="schedules.example",
-        pattern=r"^[a-z0-9]+(-+[a-z0-9]+)*(\.[a-z0-9]+(-+[a-z0-9]+)*)+$",
-        max_length=200,
-        description="In whose name TV-Anytime calls programmes and services: a domain of yours.",
-    )
-    tag_date: str = Field(
-        default="2024",
-        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$",
-        description="A day, month or year in which `crid_authority` was yours; it is in every service's tag, for ever.",
-    )
-    content_language: str = Field(
-        default="en",
-        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
-        max_length=35,
-        description="The language that TV-Anytime calls our titles and synopses, as BCP 47 writes it.",
-    )
-    reports_directory: str | None = Field(
-        default=None,
-        description="Where reports are written, if not in `reports` below Dagster's local storage.",
-    )
-    reports_kept: int = Field(default=30, ge=1, description="How many reports stay there.")
-    dagster_runs_kept_days: int = Field(
-        default=7, ge=1, description="How many days Dagster keeps finished runs and their events."
-    )
-    io_manager_bucket: str | None = Field(
-        default=None, description="Where outputs of Dagster's ops go, if not to the local disk: a bucket."
-    )
-    retention_days: int = Field(
-        default=30,
-        ge=0,
-        le=3_650,
-        description="How many days before today schedules are kept; 0 keeps them for ever.",
-    )
-    feed_kept_days: int = Field(
-        default=8,
+    versions_kept_hours: int = _env(72, "Hours for which a replaced version can be shown.", ge=1)
+    feed_kept_days: int = _env(
+        8,
+        "Days for which the change feed keeps its rows, and records that a schedule was removed.",
         ge=2,
-        description="How long rows of the change feed are kept, and the news that a schedule was removed.",
+        accepts="2 or more: longer than any worker may be suspended",
     )
-    refused_kept_days: int = Field(
-        default=14, ge=1, description="How long refused messages and catalogue documents are listed."
+
+
+class MigrationSettings(_Group):
+    """The old system"""
+
+    intended_differences: tuple[str, ...] = _env(
+        (), "Patterns of fields that may differ from the old system (JSON list)."
     )
-    reconcile_shares: int = Field(
-        default=24, ge=1, le=720, description="Into how many hourly shares a reconcile of everything is cut."
+    difference_severity: str = _env(
+        "ERROR",
+        "Severity of the check `matches_legacy` in Dagster.",
+        pattern="^(WARN|ERROR)$",
+        accepts="`WARN` or `ERROR`",
     )
-    reconcile_grace_seconds: int = Field(
-        default=30,
-        ge=0,
-        le=900,
-        description="How long a reconcile waits for changes on their way, before a difference counts.",
+    legacy_stale_minutes: int = _env(
+        60, "Oldest refresh of the old system that a comparison may use, in minutes.", ge=1
     )
-    alarm_topic_arn: str | None = Field(
-        default=None, description="The SNS topic that is told of alarms; none is told if left out."
+    switch_parity_threshold: float = _env(
+        0.995, "Share of comparable schedules that a switch requires to match.", ge=0, le=1
     )
-    alarm_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
-        default=None, description="An address that alarms are posted to; a secret, it may hold a token."
+    switch_coverage_threshold: float = _env(
+        0.75, "Share of all schedules that must be comparable before a switch.", ge=0, le=1
     )
-    runbook_url: str = Field(
-        default="docs/runbook.md", description="Where the runbook can be read; each alarm links to its page."
+    reports_directory: str | None = _env(
+        None, "Directory of parity reports; else `reports` in Dagster's storage."
     )
-    alarm_backlog_minutes: int = Field(
-        default=5, ge=1, description="For how long a schedule may be due to be built before it is an alarm."
+    reports_kept: int = _env(30, "Number of parity reports that are kept.", ge=1)
+
+
+class DagsterSettings(_Group):
+    """Dagster and logs"""
+
+    dagster_runs_kept_days: int = _env(7, "Days for which Dagster keeps finished runs.", ge=1)
+    io_manager_bucket: str | None = _env(
+        None, "S3 bucket for the outputs of Dagster's ops; else the local disk."
     )
-    alarm_late_minutes: int = Field(
-        default=15, ge=1, description="For how long a change may wait to be published before it is an alarm."
-    )
-    alarm_queue_minutes: int = Field(
-        default=5, ge=1, description="For how long a message may wait in a queue before it is an alarm."
-    )
-    alarm_collection_hours: int = Field(
-        default=26, ge=1, description="Without a collection of garbage for so long there is an alarm."
-    )
-    alarm_reconciliation_hours: int = Field(
-        default=3, ge=1, description="Without a reconciliation for so long there is an alarm."
-    )
-    alarm_clear_seconds: int = Field(
-        default=60, ge=0, description="How long the cause of an alarm must be gone before the all-clear."
-    )
-    publisher_session_seconds: int = Field(
-        default=900,
-        ge=1,
-        description="How long one publisher run lasts at the most, before another takes over.",
-    )
-    publisher_linger_seconds: int = Field(
-        default=300, ge=0, description="How long a publisher run without work waits for more before it ends."
-    )
-    log_style: LogStyle = Field(
-        default=LogStyle.AUTO,
-        description="`json`, `console`, or `auto`: for people at a terminal, else JSON.",
-    )
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="Below which nothing is logged by our own code.",
-    )
-    sensor_tick_seconds: float = Field(
-        default=44.0,
+    publisher_session_seconds: int = _env(900, "Longest duration of one publisher run, in seconds.", ge=1)
+    publisher_linger_seconds: int = _env(300, "Seconds for which an idle publisher waits for work.", ge=0)
+    sensor_tick_seconds: float = _env(
+        44.0,
+        "Seconds for which one tick of a queue sensor receives.",
         ge=1,
         le=55,
-        description="How long one evaluation of a queue's sensor goes on receiving.",
+        accepts="1 to 55; Dagster ends a tick after 60",
+    )
+    log_style: LogStyle = _env(
+        LogStyle.AUTO, "Format of logs. `auto` is `console` at a terminal, else `json`."
+    )
+    log_level: str = _env(
+        "INFO",
+        "Lowest level that the pipeline logs.",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        accepts="`DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )
 
-    monitoring_host: str = Field(
-        default="127.0.0.1", description="The address that metrics and health are served on."
+
+class AlarmSettings(_Group):
+    """Alarms and monitoring"""
+
+    alarm_topic_arn: str | None = _env(None, "SNS topic that receives alarms.")
+    alarm_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = _env(
+        None,
+        "Address to which alarms are posted. Secret: it may hold a token.",
+        accepts="`http://` or `https://` and a host; redirections are not followed",
     )
-    monitoring_port: int = Field(
-        default=9464, ge=1, le=65535, description="The port that metrics and health are served on."
+    runbook_url: str = _env("docs/runbook.md", "Address of the runbook. Each alarm links to its page.")
+    alarm_backlog_minutes: int = _env(5, "Alarm when a schedule has been due for so many minutes.", ge=1)
+    alarm_late_minutes: int = _env(15, "Alarm when a change has been unpublished for so many minutes.", ge=1)
+    alarm_queue_minutes: int = _env(
+        5, "Alarm when a message has waited in a queue for so many minutes.", ge=1
+    )
+    alarm_collection_hours: int = _env(26, "Alarm after so many hours without garbage collection.", ge=1)
+    alarm_reconciliation_hours: int = _env(3, "Alarm after so many hours without reconciliation.", ge=1)
+    alarm_clear_seconds: int = _env(60, "Seconds without its cause after which an alarm is cleared.", ge=0)
+    monitoring_host: str = _env("127.0.0.1", "Address that serves metrics and health.")
+    monitoring_port: int = _env(9464, "Port that serves metrics and health.", ge=1, le=65535)
+
+
+class DeliverySettings(_Group):
+    """Delivery to partners"""
+
+    delivery_host: str = _env("127.0.0.1", "Address that serves partners.")
+    delivery_port: int = _env(8080, "Port that serves partners.", ge=1, le=65535)
+    delivery_trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = _env(
+        (),
+        "Load balancers whose `X-Forwarded-Proto` is trusted (JSON list).",
+        accepts="IP addresses, and networks such as `10.0.0.0/16`",
+    )
+    delivery_marked_stale_seconds: int = _env(
+        15, "Seconds of an outage of the store after which answers are marked as stale.", ge=5
+    )
+    delivery_served_stale_hours: float = _env(
+        24, "Hours for which stale documents are served during an outage of the store.", gt=0, le=720
+    )
+    service_names: Annotated[tuple[_ServiceName, ...], BeforeValidator(_pairs)] = _env(
+        (),
+        "Names of services by sid (JSON object). Other services get a name made from their sid.",
+        accepts="names of 1 to 100 characters",
+    )
+    available_days: int = _env(
+        7, "Days after a broadcast for which feeds list the episode as available.", ge=1, le=30
+    )
+    image_url_template: Annotated[str, AfterValidator(_image_template)] = _env(
+        "",
+        "Address of an image, with `{image_pid}` in it. Without it, partners get no image addresses.",
+        accepts="`http://` or `https://`, a host, and `{image_pid}` once, in ASCII without spaces",
+    )
+    xmltv_domain: str = _env(
+        "schedules.example",
+        "Your domain. It ends the channel ids in XMLTV, which makes them unique.",
+        pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
+        max_length=200,
+        accepts="letters, digits, `-` and `.`, at most 200",
+    )
+    crid_authority: str = _env(
+        "schedules.example",
+        "Your domain. It begins the identifiers of programmes and services in TV-Anytime.",
+        pattern=r"^[a-z0-9]+(-+[a-z0-9]+)*(\.[a-z0-9]+(-+[a-z0-9]+)*)+$",
+        max_length=200,
+        accepts="a domain name of two labels or more, in lower case, at most 200 characters",
+    )
+    tag_date: str = _env(
+        "2024",
+        "A day, month or year in which you owned `crid_authority`. It is part of every service's tag: never change it.",
+        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$",
+        accepts="`YYYY`, `YYYY-MM` or `YYYY-MM-DD`",
+    )
+    content_language: str = _env(
+        "en",
+        "Language of titles and synopses in TV-Anytime (BCP 47).",
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        max_length=35,
+        accepts="a language tag, at most 35 characters",
     )
 
-    service_names: Annotated[tuple[_ServiceName, ...], BeforeValidator(_members)] = Field(
-        default=(),
-        description="What people call each service, by its sid (JSON object); of the others a name is made.",
-    )
-    available_days: int = Field(
-        default=7,
-        ge=1,
-        le=30,
-        description="For how many days after its broadcast the catalogue feeds call an episode available.",
-    )
-    delivery_host: str = Field(default="127.0.0.1", description="The address that partners are served on.")
-    delivery_port: int = Field(
-        default=8080, ge=1, le=65535, description="The port that partners are served on."
-    )
-    delivery_trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
-        default=(),
-        description="Addresses or networks of load balancers, whose word on the asker's scheme is taken (JSON list).",
-    )
-    delivery_marked_stale_seconds: int = Field(
-        default=15,
-        ge=5,
-        description="How long the store may not have answered before what partners get is marked as stale.",
-    )
-    delivery_served_stale_hours: float = Field(
-        default=24,
-        gt=0,
-        le=720,
-        description="For how long the last good documents are served while the store does not answer.",
-    )
-    webhook_master_secret: SecretStr | None = Field(
-        default=None,
+
+class PushSettings(_Group):
+    """Push to subscribers"""
+
+    webhook_master_secret: SecretStr | None = _env(
+        None,
+        "Secret from which the secret of each webhook is derived. Without it, no webhook is sent.",
         min_length=32,
-        description="From which the secrets of all webhooks are derived; without it none is sent.",
+        accepts="32 characters or more; a change replaces the secret of every webhook at once",
     )
-    webhook_plain_hosts: tuple[str, ...] = Field(
-        default=(),
-        description="Hosts besides loopback whose webhooks may go without TLS (JSON list).",
+    webhook_plain_hosts: tuple[str, ...] = _env(
+        (), "Hosts that may get webhooks without TLS, besides loopback (JSON list)."
     )
-    files_bucket: str | None = Field(
-        default=None, description="The bucket that collectors read files from; without it none is written."
+    files_bucket: str | None = _env(
+        None, "S3 bucket from which partners collect files. Without it, no file is written."
     )
-    files_update_seconds: int = Field(
-        default=60, ge=1, le=86_400, description="How soon after one update of files the next may be written."
+    files_update_seconds: int = _env(60, "Shortest seconds between updates of the files.", ge=1, le=86_400)
+    files_full_hours: int = _env(
+        24, "Hours between full rewrites of the files and their manifest.", ge=1, le=168
     )
-    files_full_hours: int = Field(
-        default=24, ge=1, le=168, description="How often all files are written anew, with a full manifest."
+    push_threads: int = _env(16, "Subscriptions that one process pushes in parallel.", ge=1, le=256)
+    push_quarantine_hours: int = _env(
+        24, "Hours of failure before a subscription is quarantined.", ge=1, le=168
     )
-    push_threads: int = Field(
-        default=16, ge=1, le=256, description="How many subscriptions one process pushes at once."
-    )
-    push_set_aside_hours: int = Field(
-        default=24, ge=1, le=168, description="For how long a subscription may fail before it is set aside."
-    )
-    push_heartbeat_file: str | None = Field(
-        default=None,
-        description="A file that the pusher touches every few seconds, for checks of its health.",
-    )
+    push_heartbeat_file: str | None = _env(None, "File that the pusher touches regularly, for health checks.")
+
+
+class Settings(
+    PushSettings,
+    DeliverySettings,
+    AlarmSettings,
+    DagsterSettings,
+    MigrationSettings,
+    MaintenanceSettings,
+    SafeguardSettings,
+    BroadcastDaySettings,
+    AwsSettings,
+    RedisSettings,
+):
+    """All settings. pydantic collects the fields of base classes from right to left."""
 
 
 def load_settings() -> Settings:
-    """Read the environment; raise :class:`ConfigurationError`, naming each setting that is wrong."""
+    """Read the environment. Raises :class:`ConfigurationError`, which names each invalid setting."""
     try:
-        return Settings()
+        return Settings(**_values_under_old_names())
     except ValidationError as error:
         wrong = "; ".join(
             f"SCHEDULES_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
@@ -387,3 +383,15 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"settings: {wrong}") from None
     except SettingsError as error:
         raise ConfigurationError(f"settings: {error}; expected JSON") from None
+
+
+def _values_under_old_names() -> dict[str, Any]:
+    """The values of renamed variables that are set only under their old names; warns of each."""
+    values = {}
+    for old, new in RENAMED.items():
+        old_variable, new_variable = (f"SCHEDULES_{name.upper()}" for name in (old, new))
+        if old_variable in os.environ and new_variable not in os.environ:
+            message = f"{old_variable} is now {new_variable}; the next release ignores the old name"
+            warnings.warn(message, FutureWarning, stacklevel=3)
+            values[new] = os.environ[old_variable]
+    return values

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.settings import load_settings
+from schedules_pipeline.settings import RENAMED, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +126,34 @@ def test_settings_can_be_remembered_by(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert {settings: "found"}[load_settings()] == "found"
     assert settings.service_names == (("alder_one", "Alder One"),)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_of_a_setting_is_understood(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """A variable under its old name has its effect, with a warning that names the new one."""
+    monkeypatch.setenv(f"SCHEDULES_{old.upper()}", "7")
+
+    with pytest.warns(FutureWarning, match=f"SCHEDULES_{old.upper()} is now SCHEDULES_{new.upper()}"):
+        settings = load_settings()
+
+    assert getattr(settings, new) == 7
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_new_name_of_a_setting_wins(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """Where both names are set, the old one is ignored without a warning."""
+    monkeypatch.setenv(f"SCHEDULES_{old.upper()}", "7")
+    monkeypatch.setenv(f"SCHEDULES_{new.upper()}", "8")
+
+    assert getattr(load_settings(), new) == 8
+
+
+def test_a_wrong_value_under_an_old_name_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the new variable, after the warning has named both."""
+    monkeypatch.setenv("SCHEDULES_REFUSED_KEPT_DAYS", "0")
+
+    with (
+        pytest.warns(FutureWarning, match="SCHEDULES_REFUSED_KEPT_DAYS"),
+        pytest.raises(ConfigurationError, match="SCHEDULES_REJECTIONS_KEPT_DAYS: "),
+    ):
+        load_settings()

@@ -4,7 +4,6 @@ A table stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` and is 
 be read there. ``python -m docs.site --write`` brings all of them up to date; a test fails where one is not.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,41 +11,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import click
-from pydantic import SecretStr
 
+from docs.site.settings_reference import settings_tables
 from schedules_pipeline.cli.main import PROGRAM, main
 from schedules_pipeline.health.metrics.series import METRICS
-from schedules_pipeline.settings import Settings
 
 _MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
 
-_OBJECTS: Final = {"service_names"}
-"""Settings that are written as a JSON object, and kept as pairs."""
-
 
 # Tables within pages
-
-
-def _settings_table() -> Iterator[str]:
-    yield "| variable | default | meaning |"
-    yield "|---|---|---|"
-    for name, field in Settings.model_fields.items():
-        default = "`{}`" if name in _OBJECTS else _default(field.default)
-        yield f"| `SCHEDULES_{name.upper()}` | {default} | {field.description} |"
-
-
-def _default(value: object) -> str:
-    """As it would be written into the environment."""
-    match value:
-        case None | "":
-            return "none"
-        case SecretStr():
-            return _default(value.get_secret_value())
-        case tuple() if not value or isinstance(value[0], str):
-            return f"`{json.dumps(value)}`"
-        case bool():
-            return f"`{str(value).lower()}`"
-    return f"`{value}`"
 
 
 def _metrics_table() -> Iterator[str]:
@@ -58,7 +31,7 @@ def _metrics_table() -> Iterator[str]:
 
 
 TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = MappingProxyType(
-    {"settings": _settings_table, "metrics": _metrics_table}
+    {"settings": settings_tables, "metrics": _metrics_table}
 )
 
 

@@ -44,7 +44,7 @@ def build_pusher(settings: Settings, store: PushStore) -> Pusher:
         WebhookPush(store.feed, rows, receiver, feed_cursor, master),
         _files_push(settings, store, rows),
         utc_now,
-        timedelta(hours=settings.push_set_aside_hours),
+        timedelta(hours=settings.push_quarantine_hours),
     )
 
 
