@@ -19,8 +19,8 @@ _SETTINGS: Final = json.dumps(
     {
         "theme": "neutral",
         "htmlLabels": False,
-        "flowchart": {"htmlLabels": False, "useMaxWidth": False},
-        "sequence": {"useMaxWidth": False},
+        "flowchart": {"htmlLabels": False, "useMaxWidth": False, "wrappingWidth": 480},
+        "sequence": {"useMaxWidth": False, "width": 180, "noteMargin": 14},
         "themeVariables": {"fontFamily": "Arial, Helvetica, sans-serif", "fontSize": "15px"},
     }
 )
