@@ -1,5 +1,5 @@
-"""The command line ``schedules-pipeline``: one module a command or group of commands.
+"""The command line ``schedules-pipeline``: one module for each command or group of commands.
 
-Belongs here: what an operator types and reads. Does not belong here: what is done about it, which is in the
-workflows; a command gathers words, calls a workflow, and shows what it answered.
+Belongs here: parsing of arguments, calls to workflows, and their results as text or JSON. Does not belong here: the
+work itself, which is in the workflows.
 """

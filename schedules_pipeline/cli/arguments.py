@@ -1,8 +1,11 @@
-"""What operators type, made into values: schedules, dates, pids, versions. What cannot be meant is a usage error
-that names the expected form, and for an unknown service the closest ones that there are.
+"""Parsing of arguments: schedules, dates, pids, versions, files.
+
+A word that cannot be parsed is a usage error that names the expected form. Unknown names are answered with the closest
+known ones.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,10 +20,11 @@ from schedules_pipeline.partners.partner import partner_name, service_pattern
 from schedules_pipeline.push.subscription import subscription_name
 
 _T = TypeVar("_T")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _Identifier(click.ParamType[_T]):
-    """An argument that one of the domain's parsers reads."""
+    """An argument that a parser of the domain reads."""
 
     def __init__(self, name: str, parse: Callable[[str], _T]) -> None:
         self.name = name
@@ -42,24 +46,33 @@ KEY = _Identifier("sid/date", ScheduleKey.parse)
 PARTNER = _Identifier("name", partner_name)
 PATTERN = _Identifier("pattern", service_pattern)
 SUBSCRIPTION = _Identifier("name", subscription_name)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn :class:`InvalidIdentifier` into a usage error."""
+    try:
+        yield
+    except InvalidIdentifier as error:
+        raise click.UsageError(str(error)) from error
 
 
 def take_key(words: Sequence[str]) -> tuple[ScheduleKey, list[str]]:
-    """Read ``SID DATE`` or ``SID/DATE`` from the front; answers with the schedule and the words that are left."""
+    """Parse ``SID DATE`` or ``SID/DATE`` at the beginning; returns the schedule and the remaining words."""
     if not words:
         raise click.UsageError("name a schedule: SID DATE, or SID/DATE, with the date as YYYY-MM-DD")
     first, *rest = words
     if "/" not in first and not rest:
         raise click.UsageError(f"{first!r} is no schedule: give a date as well, SID YYYY-MM-DD")
     text, rest = (first, rest) if "/" in first else (f"{first}/{rest[0]}", rest[1:])
-    try:
+    with usage_errors():
         return ScheduleKey.parse(text), rest
-    except InvalidIdentifier as error:
-        raise click.UsageError(str(error)) from error
 
 
 def take_only_key(words: Sequence[str]) -> ScheduleKey:
-    """Read one schedule and nothing behind it."""
+    """Parse one schedule and nothing else."""
     key, rest = take_key(words)
     if rest:
         raise click.UsageError(f"one schedule, please: {' '.join(rest)!r} is too much")
@@ -67,7 +80,7 @@ def take_only_key(words: Sequence[str]) -> ScheduleKey:
 
 
 def take_seqs(words: Sequence[str], most: int) -> list[int]:
-    """Read up to so many sequence numbers."""
+    """Parse at most ``most`` sequence numbers."""
     wrong = next((word for word in words if not (word.isascii() and word.isdigit())), None)
     if wrong is not None:
         raise click.UsageError(f"{wrong!r} is not the number of a version: see `schedules-pipeline history`")
@@ -77,11 +90,11 @@ def take_seqs(words: Sequence[str], most: int) -> list[int]:
 
 
 def not_found(key: ScheduleKey, known: Collection[ScheduleKey]) -> CommandExit:
-    """Nothing was ever published under this key: say what there is instead."""
+    """The error for a schedule that was never published; it names the published days or services."""
     days = sorted(k.date for k in known if k.sid == key.sid)
     if days:
-        there_is = f"of {key.sid} there are {days[0]} to {days[-1]}"
-        return CommandExit(f"no schedule {key}: nothing was published for that day; {there_is}")
+        published = f"of {key.sid} there are {days[0]} to {days[-1]}"
+        return CommandExit(f"no schedule {key}: nothing was published for that day; {published}")
     return CommandExit(f"no schedule {key}: {unknown_service(key.sid, {k.sid for k in known})}")
 
 
@@ -89,17 +102,43 @@ def unknown_service(sid: Sid, known: Iterable[Sid]) -> str:
     services = sorted(known)
     if not services:
         return "nothing has been published yet"
-    if close := get_close_matches(sid, services, n=3):
-        return f"there is no service {sid}; did you mean {' or '.join(close)}?"
-    return f"there is no service {sid}; `schedules-pipeline status` lists them"
+    return f"there is no service {sid}; {did_you_mean(sid, services, 'schedules-pipeline status')}"
+
+
+def did_you_mean(name: str, known: Iterable[str], listing: str) -> str:
+    """The closest known names, or the command that lists all of them."""
+    close = get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"`{listing}` lists them"
 
 
 def is_within(day: date, first: date | None, last: date | None) -> bool:
-    """Whether a day is in a range that includes both of its ends; None is no end."""
+    """Whether a day is in a range; both ends are inclusive, and None is no limit."""
     return (first is None or first <= day) and (last is None or day <= last)
 
 
+def overwrite_option(command: _Command) -> _Command:
+    """Add ``--overwrite``, as the argument ``overwrite``."""
+    return click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")(command)
+
+
+def output_options(metavar: str) -> Callable[[_Command], _Command]:
+    """Add ``--output``, as the argument ``path``, and ``--overwrite``."""
+    output = click.option(
+        "-o", "--output", "path", type=NEW_FILE, required=True, metavar=metavar, help="The file to write."
+    )
+    return lambda command: output(overwrite_option(command))
+
+
 def require_new(path: Path, *, overwrite: bool) -> None:
-    """Raise :class:`CommandExit` where the file to be written is there, and nobody has said that it may go."""
+    """Raises :class:`CommandExit` if the file exists, unless it may be overwritten."""
     if path.exists() and not overwrite:
-        raise CommandExit(f"{path} is there already: choose another name, or say --overwrite")
+        raise CommandExit(f"{path} exists already: choose another name, or use --overwrite")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into :class:`CommandExit` with the file's name."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandExit(f"{path} cannot be written: {error.strerror}") from error

@@ -1,17 +1,17 @@
-"""``schedules-pipeline collect``: the collection of garbage, in this process."""
+"""``schedules-pipeline collect``: one garbage collection in this process."""
 
 import click
 
-from schedules_pipeline.cli.passes import end_with
-from schedules_pipeline.cli.printing import json_option, remark
-from schedules_pipeline.cli.session import Session, pass_session
+from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.passes import pass_answer
+from schedules_pipeline.cli.printing import remark
+from schedules_pipeline.cli.session import Session
 
 
-@click.command("collect", short_help="Collect garbage: what no schedule depends on, and what is long over.")
-@json_option
-@pass_session
-def command(session: Session, as_json: bool) -> None:
+@click.command("collect")
+@answering
+def command(session: Session) -> Answer:
     """Collect garbage: catalogue copies and index entries that no schedule depends on, and schedules past the
     retention horizon. Safe while changes arrive.
     """
-    end_with(session.pipeline.collector.collect(say=remark), as_json=as_json)
+    return pass_answer(session.pipeline.collector.collect(say=remark))

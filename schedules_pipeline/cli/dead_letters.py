@@ -1,14 +1,15 @@
-"""``schedules-pipeline dead-letters``: messages that nobody could handle; looking, sending again, dropping."""
+"""``schedules-pipeline dead-letters``: messages that could not be handled; listing, replaying, dropping."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.endings import CommandExit, Ending, end_as
-from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
-from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.wording import counted, local
+from schedules_pipeline.cli.answer import Answer, Shown, answering
+from schedules_pipeline.cli.endings import CommandExit, Ending
+from schedules_pipeline.cli.printing import all_option, confirm, table, yes_option
+from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.documents.notification import (
     parse_catalogue_notification,
     parse_schedule_notification,
@@ -17,125 +18,100 @@ from schedules_pipeline.errors import InvalidMessage
 from schedules_pipeline.maintenance.dead_letters import MOST_AT_ONCE, DeadLetters, ReplayResult
 from schedules_pipeline.publishing.ports.upstream import Message
 
-_LOOKED_AT = 100
+_LISTED = 100
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-
-def _queue_option(command: _Command) -> _Command:
-    choice = click.Choice(["schedule", "catalogue", "both"])
-    option = click.option(
-        "--queue", "which", type=choice, default="both", show_default=True, help="Whose dead letters."
-    )
-    return option(command)
+_queue_option = click.option(
+    "--queue",
+    "which",
+    type=click.Choice(["schedule", "catalogue", "both"]),
+    default="both",
+    show_default=True,
+    help="The queue whose dead letters to use.",
+)
 
 
 def _limit_option(default: int) -> Callable[[_Command], _Command]:
+    limit = click.IntRange(min=1)
     return click.option(
-        "--limit",
-        type=click.IntRange(min=1),
-        default=default,
-        show_default=True,
-        help="At most so many of a queue.",
+        "--limit", type=limit, default=default, show_default=True, help="At most this many of each queue."
     )
 
 
-@click.group("dead-letters", short_help="Messages that nobody could handle.")
-def command() -> None:
-    """Look at messages that nobody could handle, send them again, or drop them.
+def _choosing(command: _Command) -> _Command:
+    """Add the arguments ``ids``, ``everything``, ``which`` and ``limit``."""
+    for option in (
+        _limit_option(MOST_AT_ONCE),
+        _queue_option,
+        all_option("All of them."),
+        click.argument("ids", nargs=-1, metavar="[ID]..."),
+    ):
+        command = option(command)
+    return command
 
-    Looking hides a message from others for some seconds; it is shown again at the end. A message only says that
-    something changed, so sending one again is harmless.
+
+@click.group("dead-letters")
+def command() -> None:
+    """List messages that could not be handled, replay them, or drop them.
+
+    Reading hides a message from other readers for some seconds; at the end it is made visible again. A message only
+    says that something changed, so a replay is harmless.
     """
 
 
 @command.command("list")
 @_queue_option
-@_limit_option(_LOOKED_AT)
-@json_option
-@pass_session
-def list_(session: Session, which: str, limit: int, as_json: bool) -> None:
+@_limit_option(_LISTED)
+@answering
+def list_(session: Session, which: str, limit: int) -> Answer:
     """List dead letters, the oldest first."""
     found = {name: letters.look(limit) for name, letters in _queues(session, which).items()}
-    if as_json:
-        rows = [_fields(name, message) for name, messages in found.items() for message in messages]
-        print_json({"dead_letters": rows})
-        return
-    for name, messages in found.items():
-        more = " or more" if len(messages) >= limit else ""
-        say(f"{name}: {counted(len(messages), 'dead letter')}{more}")
-        if messages:
-            zone = session.pipeline.calendar.zone
-            print_table(
-                ["id", "sent", "received>", "says"],
-                [[m.message_id, local(m.sent_at, zone), m.deliveries, _says(name, m)] for m in messages],
-            )
+    rows = [_fields(name, message) for name, messages in found.items() for message in messages]
+    return Answer({"dead_letters": rows}, _list_shown(session, found, limit))
 
 
 @command.command("show")
 @click.argument("message_id", metavar="ID")
 @_queue_option
-@json_option
-@pass_session
-def show(session: Session, message_id: str, which: str, as_json: bool) -> None:
+@answering
+def show(session: Session, message_id: str, which: str) -> Answer:
     """Show one dead letter in full."""
     for name, letters in _queues(session, which).items():
         for message in letters.look():
             if message.message_id == message_id:
-                _show(session, name, message, as_json=as_json)
-                return
-    raise CommandExit(
-        f"no dead letter {message_id}; `schedules-pipeline dead-letters list` says which there are"
-    )
+                sent = session.local(message.sent_at)
+                title = f"{message_id} of the {name} queue, sent {sent}, received {message.deliveries} times"
+                return Answer(_fields(name, message), [title, _says(name, message), message.body])
+    raise CommandExit(f"no dead letter {message_id}; see `schedules-pipeline dead-letters list`")
 
 
 @command.command("replay")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "everything", is_flag=True, help="All of them.")
-@_queue_option
-@_limit_option(MOST_AT_ONCE)
-@json_option
-@pass_session
-def replay(
-    session: Session,
-    ids: tuple[str, ...],
-    everything: bool,
-    which: str,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """Send dead letters to the queue that they came from, and only then delete them here."""
+@_choosing
+@answering
+def replay(session: Session, ids: tuple[str, ...], everything: bool, which: str, limit: int) -> Answer:
+    """Send dead letters to their original queue, and only then delete them here."""
     chosen = _chosen(ids, everything=everything)
     queues = _queues(session, which)
     handled = {name: letters.replay(chosen, limit) for name, letters in queues.items()}
-    _report("replayed", handled, chosen, as_json=as_json)
+    return _report("replayed", handled, chosen)
 
 
 @command.command("drop")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "everything", is_flag=True, help="All of them.")
-@_queue_option
-@_limit_option(MOST_AT_ONCE)
+@_choosing
 @yes_option
-@json_option
-@pass_session
+@answering
 def drop(
-    session: Session,
-    ids: tuple[str, ...],
-    everything: bool,
-    which: str,
-    limit: int,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    """Delete dead letters for good. What they announced is found again only by a reconcile or a coldstart."""
+    session: Session, ids: tuple[str, ...], everything: bool, which: str, limit: int, yes: bool
+) -> Answer:
+    """Delete dead letters for good. Only a reconcile or a coldstart finds the changes that they announced."""
     chosen = _chosen(ids, everything=everything)
     queues = _queues(session, which)
-    there = sum(letters.depth().waiting for letters in queues.values())
-    what = f"all dead letters, about {there}" if chosen is None else counted(len(chosen), "dead letter")
+    count = sum(letters.depth().waiting for letters in queues.values())
+    what = f"all dead letters, about {count}" if chosen is None else counted(len(chosen), "dead letter")
     confirm(f"Drop {what}, for good?", yes=yes)
     handled = {name: letters.drop(chosen, limit) for name, letters in queues.items()}
-    _report("dropped", handled, chosen, as_json=as_json)
+    return _report("dropped", handled, chosen)
 
 
 def _queues(session: Session, which: str) -> dict[str, DeadLetters]:
@@ -149,36 +125,30 @@ def _queues(session: Session, which: str) -> dict[str, DeadLetters]:
 def _chosen(ids: tuple[str, ...], *, everything: bool) -> Collection[str] | None:
     """None for all."""
     if bool(ids) == everything:
-        raise click.UsageError("name dead letters by their ids, or say --all")
+        raise click.UsageError("name dead letters by their ids, or use --all")
     return None if everything else frozenset(ids)
 
 
-def _report(
-    done: str, handled: Mapping[str, ReplayResult], chosen: Collection[str] | None, *, as_json: bool
-) -> None:
+def _report(done: str, handled: Mapping[str, ReplayResult], chosen: Collection[str] | None) -> Answer:
     ids = {name: list(h.done) for name, h in handled.items()}
     missing = sorted(set(chosen or ()) - {id_ for found in ids.values() for id_ in found})
     has_more = any(h.has_more for h in handled.values())
-    if as_json:
-        print_json({done: ids, "missing": missing, "has_more": has_more})
-    else:
-        say(f"{done}: " + ", ".join(f"{len(found)} of the {name} queue" for name, found in ids.items()))
-        if has_more:
-            say("it stopped at its limit; there may be more")
-        if missing:
-            say(f"not found: {', '.join(missing)}")
+    shown = [f"{done}: " + ", ".join(f"{len(found)} of the {name} queue" for name, found in ids.items())]
+    if has_more:
+        shown.append("it stopped at its limit; there may be more")
     if missing:
-        end_as(Ending.WRONG)
+        shown.append(f"not found: {', '.join(missing)}")
+    ending = Ending.WRONG if missing else Ending.WELL
+    return Answer({done: ids, "missing": missing, "has_more": has_more}, shown, ending)
 
 
-def _show(session: Session, name: str, message: Message, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_fields(name, message))
-        return
-    sent = local(message.sent_at, session.pipeline.calendar.zone)
-    say(f"{message.message_id} of the {name} queue, sent {sent}, received {message.deliveries} times")
-    say(_says(name, message))
-    say(message.body)
+def _list_shown(session: Session, found: Mapping[str, list[Message]], limit: int) -> Iterator[Shown]:
+    for name, messages in found.items():
+        more = " or more" if len(messages) >= limit else ""
+        yield f"{name}: {counted(len(messages), 'dead letter')}{more}"
+        if messages:
+            rows = [[m.message_id, session.local(m.sent_at), m.deliveries, _says(name, m)] for m in messages]
+            yield table(["id", "sent", "received>", "says"], rows)
 
 
 def _fields(name: str, message: Message) -> dict[str, object]:
@@ -193,7 +163,7 @@ def _fields(name: str, message: Message) -> dict[str, object]:
 
 
 def _says(name: str, message: Message) -> str:
-    """What it would have told us, or why it tells nothing."""
+    """What the message announces, or why it cannot be decoded."""
     try:
         if name == "schedule":
             notification = parse_schedule_notification(message.body)

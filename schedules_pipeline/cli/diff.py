@@ -1,25 +1,21 @@
-"""``schedules-pipeline diff``: what changed from one version of a schedule to another, field by field."""
+"""``schedules-pipeline diff``: the differences between two versions of a schedule."""
 
 import click
 
+from schedules_pipeline.cli.answer import Answer, answering
 from schedules_pipeline.cli.arguments import not_found, take_key, take_seqs
-from schedules_pipeline.cli.printing import json_option, print_json, print_table, say
-from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.versions import difference_fields, difference_rows
-from schedules_pipeline.cli.wording import counted
-from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.publishing.explain_version import Comparison
+from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.versions import comparison_fields, comparison_shown
 
 
-@click.command("diff", short_help="Show the differences between two versions of a schedule.")
+@click.command("diff")
 @click.argument("words", nargs=-1, metavar="SID DATE [SEQ [SEQ]]")
-@json_option
-@pass_session
-def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
+@answering
+def command(session: Session, words: tuple[str, ...]) -> Answer:
     """Show the differences between two versions of a schedule, field by field.
 
-    Without a version: the latest and the one before it. With one: that and the one before it. With two: the
-    first and the second.
+    Without a version, compare the latest with the one before it. With one, compare it with the one before it. With two,
+    compare the first with the second.
     """
     key, rest = take_key(words)
     seqs = take_seqs(rest, most=2)
@@ -27,23 +23,4 @@ def command(session: Session, words: tuple[str, ...], as_json: bool) -> None:
         raise not_found(key, session.pipeline.store.feed.heads())
     before, after = (None, *seqs) if len(seqs) == 1 else seqs or (None, None)
     comparison = session.pipeline.explainer.compare(key, after, before)
-    if as_json:
-        print_json({"schedule": str(key), **comparison_fields(comparison)})
-    else:
-        print_comparison(key, comparison)
-
-
-def comparison_fields(comparison: Comparison) -> dict[str, object]:
-    return {
-        "before": comparison.before,
-        "after": comparison.after,
-        "differences": [difference_fields(difference) for difference in comparison.differences],
-    }
-
-
-def print_comparison(key: ScheduleKey, comparison: Comparison) -> None:
-    from_ = f"version {comparison.before}" if comparison.before else "nothing"
-    found = counted(len(comparison.differences), "difference")
-    say(f"{key}: from {from_} to version {comparison.after}: {found}")
-    if comparison.differences:
-        print_table(["broadcast", "field", "before", "after"], difference_rows(comparison.differences))
+    return Answer({"schedule": str(key), **comparison_fields(comparison)}, comparison_shown(key, comparison))

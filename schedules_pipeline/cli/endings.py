@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the one line that says what was wrong."""
+"""Exit codes, and errors that end a command with one line."""
 
 from enum import IntEnum
 from typing import IO, Any
@@ -10,9 +10,7 @@ from schedules_pipeline.errors import ConfigurationError, PipelineError, Service
 
 
 class Ending(IntEnum):
-    """Exit codes. ``WRONG``: something is wrong as it was found, or what was asked for is not there, or was
-    declined. ``USAGE`` is click's own.
-    """
+    """Exit codes. ``WRONG``: a fault was found, nothing was found, or the operator declined. ``USAGE`` is click's."""
 
     WELL = 0
     WRONG = 1
@@ -22,7 +20,7 @@ class Ending(IntEnum):
 
 
 class CommandExit(click.ClickException):
-    """Ends the command by one line on standard error."""
+    """Ends the command with one line on standard error."""
 
     def __init__(self, message: str, ending: Ending = Ending.WRONG) -> None:
         super().__init__(message)
@@ -37,14 +35,6 @@ class CommandExit(click.ClickException):
 
 
 def ending_of(error: PipelineError) -> Ending:
-    """By whose fault it is."""
     if isinstance(error, ServiceError):
         return Ending.NO_ANSWER
-    if isinstance(error, ConfigurationError):
-        return Ending.MISCONFIGURED
-    return Ending.WRONG
-
-
-def end_as(ending: Ending) -> None:
-    """End now, without a word; everything was said."""
-    click.get_current_context().exit(int(ending))
+    return Ending.MISCONFIGURED if isinstance(error, ConfigurationError) else Ending.WRONG

@@ -1,70 +1,59 @@
-"""``schedules-pipeline import``: a recorded history, put where the pipeline looks for its sources."""
+"""``schedules-pipeline import``: a recorded history, written into the pipeline's sources."""
 
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.arguments import EXISTING_FILE
 from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import json_option, print_json, progress, say
-from schedules_pipeline.cli.session import Session, pass_session
+from schedules_pipeline.cli.printing import progress
+from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.history.importing import connect_destination, find_addresses_elsewhere, import_history
-from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, read_history
+from schedules_pipeline.history.recorded import SchedulePut, read_history
 
 _ALLOWED_ELSEWHERE = "--into-sources-elsewhere"
 
 
-@click.command("import", short_help="Put a recorded history into the sources, and announce it.")
-@click.argument(
-    "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="HISTORY.jsonl.gz"
-)
+@click.command("import")
+@click.argument("path", type=EXISTING_FILE, metavar="HISTORY.jsonl.gz")
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
-    help="So many times as fast as it was recorded; without it, as fast as it can be written.",
+    help="N times as fast as it was recorded; without it, as fast as possible.",
 )
 @click.option(
     _ALLOWED_ELSEWHERE,
     "elsewhere",
     is_flag=True,
-    help="Also where the sources are not on this machine. It OVERWRITES their documents.",
+    help="Also write to sources on other machines. It OVERWRITES their documents.",
 )
-@json_option
-@pass_session
-def command(session: Session, path: Path, speed: float | None, elsewhere: bool, as_json: bool) -> None:
-    """Put a recorded history into the configured bucket and catalogue keyspace, and announce it.
+@answering
+def command(session: Session, path: Path, speed: float | None, elsewhere: bool) -> Answer:
+    """Write a recorded history into the configured bucket and catalogue keyspace, and announce it.
 
-    These are the upstreams' own, so it refuses where they are not on this machine. The history is read to its end
-    before anything is written.
+    Both belong to the upstream systems, so the command refuses unless they are on this machine. The history is read to
+    its end before anything is written.
     """
     addresses = find_addresses_elsewhere(session.settings)
     if addresses and not elsewhere:
         raise CommandExit(
             f"the sources are not on this machine: {', '.join(addresses)}; nothing was written. "
-            f"{_ALLOWED_ELSEWHERE} overwrites them all the same",
+            f"{_ALLOWED_ELSEWHERE} overwrites them",
             Ending.USAGE,
         )
-    counts = Counter(_kind(event) for event in read_history(path))
+    counts = Counter(isinstance(event, SchedulePut) for event in read_history(path))
+    schedules, items = counts[True], counts[False]
     upstreams = session.pipeline.upstreams
     destination = connect_destination(session.settings, upstreams.schedule_queue, upstreams.catalogue_queue)
     with progress("importing", counts.total()) as advance:
         import_history(
             read_history(path), destination, session.now, session.sleep, speed, lambda _: advance(1)
         )
-    if as_json:
-        print_json({"schedules": counts["schedule"], "items": counts["item"]})
-    else:
-        say(
-            f"imported {counted(counts['schedule'], 'schedule document')} and {counted(counts['item'], 'item')}"
-        )
-
-
-def _kind(event: HistoryEvent) -> str:
-    match event:
-        case CatalogueUpdated():
-            return "item"
-        case SchedulePut():
-            return "schedule"
-    raise TypeError(f"an event of no known kind: {event!r:.80}")
+    return Answer(
+        {"schedules": schedules, "items": items},
+        f"imported {counted(schedules, 'schedule document')} and {counted(items, 'item')}",
+    )

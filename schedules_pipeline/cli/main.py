@@ -1,8 +1,7 @@
-"""The command ``schedules-pipeline``: which commands there are, and how any of them ends.
+"""The command ``schedules-pipeline``: its subcommands, and how errors end it.
 
-A command's module is imported when the command is asked for, so that ``--help`` and completion answer at once.
-Its line of help stands here; a test compares it with the command's own. To add a command: a module with a
-click command or group named ``command``, and its line in :data:`COMMANDS`.
+A command's module is imported when the command runs, so that ``--help`` and completion answer at once. To add a
+command, write a module with a click command or group named ``command``, and add its line to :data:`COMMANDS`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,68 +25,77 @@ _NO_ANSWER_HINT: Final = (
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "status": ("status", "How everything stands, at a glance."),
+        "status": ("status", "Show the state of the whole pipeline."),
         "show": ("show", "Show a schedule as partners see it."),
         "deps": ("deps", "Show what a schedule depends on, or what depends on a pid."),
         "history": ("history", "List the published versions of a schedule, newest first."),
         "diff": ("diff", "Show the differences between two versions of a schedule."),
-        "why": ("why", "Say what caused a version, and what else the same change touched."),
+        "why": ("why", "Show what caused a version, and what else the same change touched."),
         "rebuild": ("rebuild", "Rebuild schedules from their sources, now."),
-        "set-aside": ("set_aside", "Schedules whose builds failed too often."),
-        "refused": ("refused", "Input that was kept aside because it cannot be accepted."),
-        "dead-letters": ("dead_letters", "Messages that nobody could handle."),
+        "quarantine": ("quarantine", "List and release schedules whose builds failed too often."),
+        "rejected": ("rejected", "List rejected input, and accept documents that lost too much."),
+        "dead-letters": ("dead_letters", "List, replay or drop messages that could not be handled."),
         "coldstart": ("coldstart", "Rebuild everything from the sources."),
-        "reconcile": ("reconcile", "Compare what is stored with the sources, and repair what differs."),
-        "collect": ("collect", "Collect garbage: what no schedule depends on, and what is long over."),
-        "parity": ("parity", "How all schedules stand against the old system, and whether to switch."),
-        "switch": ("switch", "From which keyspace partners are served, and changing it."),
-        "partners": ("partners", "Who may read, with which keys, and how much."),
-        "push": ("push", "Who is told of changes by webhook or files, and how that goes."),
-        "import": ("import_history", "Put a recorded history into the sources, and announce it."),
-        "import-xmltv": ("import_xmltv", "Make an XMLTV guide into a recorded history."),
-        "export": ("export_history", "Write schedules and what they need to a recorded history."),
+        "reconcile": ("reconcile", "Compare stored data with the sources, and repair differences."),
+        "collect": ("collect", "Collect garbage: unreferenced copies and past schedules."),
+        "parity": ("parity", "Show the parity with the old system, and whether to switch."),
+        "switch": ("switch", "Show or change the keyspace that partners are served from."),
+        "partners": ("partners", "Manage partners, their keys and limits."),
+        "push": ("push", "Manage webhook and file subscriptions."),
+        "import": ("import_history", "Write a recorded history into the sources, and announce it."),
+        "import-xmltv": ("import_xmltv", "Convert an XMLTV guide into a recorded history."),
+        "export": ("export_history", "Write schedules and their catalogue items to a recorded history."),
         "completion": ("completion", "Print the script that completes commands in a shell."),
     }
 )
 """By the command's name: its module in this package, and its line of help."""
 
+RENAMED: Final[Mapping[str, str]] = MappingProxyType({"set-aside": "quarantine", "refused": "rejected"})
+"""Old names, still understood with a warning. They go in version 0.3."""
+
 
 class Commands(click.Group):
-    """Finds commands by :data:`COMMANDS`, and ends every failure that is meant in one line and its code."""
+    """Finds commands in :data:`COMMANDS`, and ends every expected error with one line and its exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        name = RENAMED.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"{__package__}.{COMMANDS[cmd_name][0]}").command
+        found: click.Command = import_module(f"{__package__}.{COMMANDS[name][0]}").command
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = get_close_matches(args[0], COMMANDS, n=2)
+        name = args[0]
+        if name in RENAMED and not ctx.resilient_parsing:
+            click.echo(
+                f"warning: `{name}` is now `{RENAMED[name]}`; the old name goes in version 0.3", err=True
+            )
+        elif name not in COMMANDS and not name.startswith("-"):
+            close = get_close_matches(name, COMMANDS, n=2)
             meant = f"; did you mean {' or '.join(close)}?" if close else ""
-            raise click.UsageError(f"no such command: {args[0]!r}{meant}", ctx)
-        return super().resolve_command(ctx, args)
+            raise click.UsageError(f"no such command: {name!r}{meant}", ctx)
+        return super().resolve_command(ctx, [RENAMED.get(name, name), *args[1:]])
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _ended_in_a_line():
+        with _one_line_errors():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _ended_in_a_line():
+        with _one_line_errors():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _ended_in_a_line() -> Iterator[None]:
+def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except NoArgsIsHelpError:
@@ -106,16 +114,15 @@ def _ended_in_a_line() -> Iterator[None]:
     PROGRAM,
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every command has --help, and --json for programs. Ends with 0 where all is well, 1 where something "
-    "is wrong or was not found, 2 where it was asked wrongly, 3 where a service did not answer, 4 where a setting "
-    "is wrong.",
+    epilog="Every command has --help, and --json for programs. Exit codes: 0 success; 1 a fault was found, nothing "
+    "was found, or the operator declined; 2 wrong usage; 3 a service did not answer; 4 a setting is wrong.",
 )
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Look at the schedules pipeline, and mend it.
+    """Inspect and repair the schedules pipeline.
 
-    It is configured as the pipeline is, by SCHEDULES_… variables of the environment.
+    It reads the same SCHEDULES_… environment variables as the pipeline.
     """
     if context.obj is None:
         context.obj = Session()

@@ -1,22 +1,22 @@
-"""``schedules-pipeline partners``: who may read, with which keys, how much, and how much they do.
+"""``schedules-pipeline partners``: partners, their keys, limits and usage.
 
-A key is printed once, on standard output, by the command that makes it, and nowhere else.
+A key is printed once, on standard output, by the command that creates it.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import click
 
-from schedules_pipeline.cli.arguments import PARTNER, PATTERN
-from schedules_pipeline.cli.endings import CommandExit, Ending, end_as
+from schedules_pipeline.cli.answer import Answer, Shown, answering
+from schedules_pipeline.cli.arguments import PARTNER, PATTERN, did_you_mean
+from schedules_pipeline.cli.endings import CommandExit, Ending
 from schedules_pipeline.cli.partners_backup import export, import_
-from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
-from schedules_pipeline.cli.session import Session, pass_session
+from schedules_pipeline.cli.printing import confirm, line, table, yes_option
+from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import ago, counted, duration, yes_no
 from schedules_pipeline.partners.partner import (
     MOST_REQUESTS_PER_DAY,
@@ -28,24 +28,25 @@ from schedules_pipeline.partners.partner import (
     Partner,
     issue_key,
 )
-from schedules_pipeline.partners.ports import TOO_MANY, UsageCounts, UsageKind, UsageLine
+from schedules_pipeline.partners.ports import TOO_MANY, UsageCounts, UsageKind
 
 _SHOWN_DAYS: Final = 8
-_MOST_TRIES = 5
+_MOST_ATTEMPTS = 5
 _LONGEST_OVERLAP_HOURS = 24 * 90
 _LONGEST_EXPIRY_DAYS = 3_660
 _NOT_MODIFIED = "304"
+_PREVIEW, _OPERATOR = "Served by the pipeline before the switch.", "Also sees provenance and parity."
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_NAME = click.argument("name", type=PARTNER)
+_name_argument = click.argument("name", type=PARTNER)
 
 
-@click.group("partners", short_help="Who may read, with which keys, and how much.")
+@click.group("partners")
 def command() -> None:
-    """Enter partners and their keys, change and remove them, and see what they ask for.
+    """Create, change and remove partners and their keys, and see their usage.
 
-    The delivery service goes by a change within seconds. A key is shown once, when it is made.
+    The delivery service applies a change within seconds. A key is printed once, when it is created.
     """
 
 
@@ -53,10 +54,22 @@ command.add_command(export)
 command.add_command(import_)
 
 
-def _limits(function: _Command) -> _Command:
-    """What may be chosen of a partner, when it is entered and later."""
-    made: Any = function
+def _limit_options(command: _Command) -> _Command:
+    """Add the options for a partner's services and limits."""
     for option in (
+        click.option(
+            "--waiting-at-once",
+            type=click.IntRange(0, MOST_WAITING_AT_ONCE),
+            help="Long polls and streams at once.",
+        ),
+        click.option(
+            "--requests-per-day", type=click.IntRange(1, MOST_REQUESTS_PER_DAY), help="Per day in UTC."
+        ),
+        click.option(
+            "--requests-per-minute",
+            type=click.IntRange(1, MOST_REQUESTS_PER_MINUTE),
+            help="Also the largest burst.",
+        ),
         click.option(
             "--service",
             "services",
@@ -64,258 +77,207 @@ def _limits(function: _Command) -> _Command:
             multiple=True,
             help="A service id, or a pattern with * and ?.",
         ),
-        click.option(
-            "--requests-per-minute",
-            type=click.IntRange(1, MOST_REQUESTS_PER_MINUTE),
-            help="A minute's worth may come at once.",
-        ),
-        click.option(
-            "--requests-per-day", type=click.IntRange(1, MOST_REQUESTS_PER_DAY), help="A day in UTC."
-        ),
-        click.option(
-            "--waiting-at-once", type=click.IntRange(0, MOST_WAITING_AT_ONCE), help="Long polls and streams."
-        ),
     ):
-        made = option(made)
-    return cast("_Command", made)
+        command = option(command)
+    return command
 
 
 @command.command("create")
-@_NAME
-@_limits
-@click.option("--preview", "is_preview", is_flag=True, help="Served by us before partners are switched.")
-@click.option("--operator", "is_operator", is_flag=True, help="Sees provenance and parity as well.")
-@json_option
-@pass_session
-def create(session: Session, /, name: str, as_json: bool, **chosen: Any) -> None:
-    """Enter a partner, and print its first key: this once."""
-    issued = _issue(session.now())
-    partner = Partner(name, session.now(), keys=(issued.key,), **_given(chosen))
+@_name_argument
+@_limit_options
+@click.option("--preview", "is_preview", is_flag=True, help=_PREVIEW)
+@click.option("--operator", "is_operator", is_flag=True, help=_OPERATOR)
+@answering
+def create(session: Session, /, name: str, **options: Any) -> Answer:
+    """Create a partner, and print its first key, once."""
+    now = session.now()
+    issued = _issue(now)
+    partner = Partner(name, now, keys=(issued.key,), **_given(options))
     if not session.pipeline.store.partners.create(partner):
         raise CommandExit(f"there is a partner {name} already: `schedules-pipeline partners show {name}`")
-    _print_key(session, partner, issued, as_json=as_json)
+    return _key_answer(session, partner, issued)
 
 
 @command.command("list")
-@json_option
-@pass_session
-def list_(session: Session, as_json: bool) -> None:
-    """List all partners. Ends with 1 where a record does not read back."""
-    book, now = session.pipeline.store.partners, session.now()
-    partners, unreadable = book.all(), book.unreadable()
-    usage = book.usage(now.date())
-    if as_json:
-        print_json(
-            {
-                "partners": [{**_fields(p, now), "today": _sums(usage, p.name)} for p in partners],
-                "unreadable": unreadable,
-            }
-        )
-    elif partners:
-        _print_partners(partners, usage, now)
-    else:
-        say("there are no partners: `schedules-pipeline partners create NAME`")
+@answering
+def list_(session: Session) -> Answer:
+    """List all partners. Ends with 1 if a record cannot be decoded."""
+    store, now = session.pipeline.store.partners, session.now()
+    partners, unreadable = store.all(), store.unreadable()
+    sums = {partner.name: _sums(store.usage(now.date()), partner.name) for partner in partners}
+    documents = [{**_fields(partner, now), "today": sums[partner.name]} for partner in partners]
+    shown: list[Shown] = ["there are no partners: `schedules-pipeline partners create NAME`"]
+    if partners:
+        headings = [*_HEADINGS, "keys>", "requests today>"]
+        requests = {name: f"{found['requests']:,}" for name, found in sums.items()}
+        rows = [[*_cells(p), len(p.valid_keys(now)), requests[p.name]] for p in partners]
+        shown = [table(headings, rows)]
     if unreadable:
-        if not as_json:
-            say(f"these records do not read back, and let nobody in: {', '.join(unreadable)}", "red")
-        end_as(Ending.WRONG)
+        text = f"these records cannot be decoded, and their partners have no access: {', '.join(unreadable)}"
+        shown.append(line(text, "red"))
+    ending = Ending.WRONG if unreadable else Ending.WELL
+    return Answer({"partners": documents, "unreadable": unreadable}, shown, ending)
 
 
 @command.command("show")
-@_NAME
-@json_option
-@pass_session
-def show(session: Session, name: str, as_json: bool) -> None:
+@_name_argument
+@answering
+def show(session: Session, name: str) -> Answer:
     """Show a partner: services, limits, keys, and the usage of today and the seven days before."""
     partner, now = _one(session, name), session.now()
-    usage = _usage(session, now)
-    if as_json:
-        days = [
-            {**_sums(counts, name), "date": day, "lines": _lines(counts, name)}
-            for day, counts in usage.items()
-        ]
-        print_json({**_fields(partner, now), "usage": days})
-        return
-    _print_partner(partner)
-    _print_keys(partner, now)
-    _print_usage(name, usage)
+    days = [now.date() - timedelta(days=number) for number in range(_SHOWN_DAYS)]
+    usage = {day: session.pipeline.store.partners.usage(day) for day in days}
+    documents = [
+        {**_sums(counts, name), "date": str(day), "lines": _lines(counts, name)}
+        for day, counts in usage.items()
+    ]
+    return Answer({**_fields(partner, now), "usage": documents}, _show_shown(partner, documents, now))
 
 
 @command.command("change")
-@_NAME
-@_limits
-@click.option("--preview", "is_preview", type=bool, metavar="YES|NO", help="Served by us before the switch.")
-@click.option("--operator", "is_operator", type=bool, metavar="YES|NO", help="Sees provenance and parity.")
-@json_option
-@pass_session
-def change(session: Session, /, name: str, as_json: bool, **chosen: Any) -> None:
-    """Change what a partner may see and ask for. Services that are named replace those that it has."""
-    given = _given(chosen)
+@_name_argument
+@_limit_options
+@click.option("--preview", "is_preview", type=bool, metavar="YES|NO", help=_PREVIEW)
+@click.option("--operator", "is_operator", type=bool, metavar="YES|NO", help=_OPERATOR)
+@answering
+def change(session: Session, /, name: str, **options: Any) -> Answer:
+    """Change a partner's services, limits and rights. Named services replace its previous ones."""
+    given = _given(options)
     if not given:
         raise click.UsageError("say what to change: services, a limit, preview or operator")
     partner = _change(session, name, lambda partner: replace(partner, **given))
-    if as_json:
-        print_json(_fields(partner, session.now()))
-    else:
-        _print_partner(partner)
+    return Answer(_fields(partner, session.now()), _partner_shown(partner))
 
 
 @command.command("add-key")
-@_NAME
-@click.option("--expires-in-days", type=click.IntRange(1, _LONGEST_EXPIRY_DAYS), help="It lasts if left out.")
-@json_option
-@pass_session
-def add_key(session: Session, name: str, expires_in_days: int | None, as_json: bool) -> None:
-    """Give a partner one more key, and print it: this once. Those that have expired are forgotten."""
+@_name_argument
+@click.option("--expires-in-days", type=click.IntRange(1, _LONGEST_EXPIRY_DAYS), help="Without it, never.")
+@answering
+def add_key(session: Session, name: str, expires_in_days: int | None) -> Answer:
+    """Give a partner one more key, and print it, once. Expired keys are removed."""
     now = session.now()
     issued = _issue(now, None if expires_in_days is None else now + timedelta(days=expires_in_days))
-    partner = _change(session, name, lambda partner: partner.with_key(issued.key, now))
-    _print_key(session, partner, issued, as_json=as_json)
+    return _key_answer(session, _change(session, name, lambda p: p.with_key(issued.key, now)), issued)
 
 
 @command.command("rotate-key")
-@_NAME
+@_name_argument
 @click.option(
     "--overlap-hours",
     type=click.IntRange(0, _LONGEST_OVERLAP_HOURS),
     default=24,
     show_default=True,
-    help="For how long the old keys still hold.",
+    help="How long the old keys stay valid.",
 )
-@json_option
-@pass_session
-def rotate_key(session: Session, name: str, overlap_hours: int, as_json: bool) -> None:
-    """Give a partner a new key, print it this once, and let all others expire after a while."""
+@answering
+def rotate_key(session: Session, name: str, overlap_hours: int) -> Answer:
+    """Give a partner a new key, print it, once, and let all other keys expire after an overlap."""
     now, overlap = session.now(), timedelta(hours=overlap_hours)
     issued = _issue(now)
     partner = _change(session, name, lambda partner: partner.rotated_to(issued.key, now, overlap))
-    _print_key(session, partner, issued, as_json=as_json)
+    return _key_answer(session, partner, issued)
 
 
 @command.command("revoke-key")
-@_NAME
+@_name_argument
 @click.argument("key_id")
-@json_option
-@pass_session
-def revoke_key(session: Session, name: str, key_id: str, as_json: bool) -> None:
-    """Revoke a key, by its id. The delivery service refuses it within seconds."""
+@answering
+def revoke_key(session: Session, name: str, key_id: str) -> Answer:
+    """Revoke a key, by its id. The delivery service rejects it within seconds."""
     partner = _change(session, name, lambda partner: partner.without_key(key_id))
-    if as_json:
-        print_json(_fields(partner, session.now()))
-        return
-    say(f"revoked key {key_id} of {name}; the delivery service refuses it within seconds")
+    shown: list[Shown] = [f"revoked key {key_id} of {name}; the delivery service rejects it within seconds"]
     if not partner.valid_keys(session.now()):
-        say(f"{name} has no key left, and cannot read", "red")
+        shown.append(line(f"{name} has no key left, and cannot read", "red"))
+    return Answer(_fields(partner, session.now()), shown)
 
 
 @command.command("remove")
-@_NAME
+@_name_argument
 @yes_option
-@json_option
-@pass_session
-def remove(session: Session, name: str, yes: bool, as_json: bool) -> None:
-    """Remove a partner with its keys and totals, also one whose record does not read back. It asks."""
-    book = session.pipeline.store.partners
-    if name not in book.unreadable():
+@answering
+def remove(session: Session, name: str, yes: bool) -> Answer:
+    """Remove a partner with its keys and totals, even if its record cannot be decoded. It asks."""
+    store = session.pipeline.store.partners
+    if name not in store.unreadable():
         _one(session, name)
-    confirm(f"Remove {name}, so that its keys are refused within seconds?", yes=yes)
-    if not book.remove(name):
-        raise CommandExit(f"{name} has been removed meanwhile")
-    if as_json:
-        print_json({"removed": name})
-    else:
-        say(f"removed {name}")
+    confirm(f"Remove {name}? The delivery service rejects its keys within seconds.", yes=yes)
+    if not store.remove(name):
+        raise CommandExit(f"{name} was removed by another operator")
+    return Answer({"removed": name}, f"removed {name}")
 
 
 def _issue(now: datetime, expires_at: datetime | None = None) -> IssuedKey:
     return issue_key(secrets.token_bytes(RANDOM_BYTES), now, expires_at)
 
 
-def _given(chosen: dict[str, Any]) -> dict[str, Any]:
-    """What was chosen, as fields of a partner; what was left out stays as it is."""
-    return {name: value for name, value in chosen.items() if value is not None and value != ()}
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as fields of a partner."""
+    return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
 def _one(session: Session, name: str) -> Partner:
-    book = session.pipeline.store.partners
-    partner = book.one(name)
+    store = session.pipeline.store.partners
+    partner = store.one(name)
     if partner is None:
-        close = get_close_matches(name, [p.name for p in book.all()], n=3)
-        meant = (
-            f"did you mean {' or '.join(close)}?"
-            if close
-            else "`schedules-pipeline partners list` says who is"
-        )
-        raise CommandExit(f"there is no partner {name}: {meant}")
+        known = did_you_mean(name, [p.name for p in store.all()], "schedules-pipeline partners list")
+        raise CommandExit(f"there is no partner {name}: {known}")
     return partner
 
 
 def _change(session: Session, name: str, change: Callable[[Partner], Partner]) -> Partner:
-    """What another operator changes meanwhile is kept: the change is made again, of what is there then."""
-    for _ in range(_MOST_TRIES):
+    """Apply a change. If another operator changes the partner at the same time, it is applied to that state."""
+    for _ in range(_MOST_ATTEMPTS):
         before = _one(session, name)
         after = change(before)
         if session.pipeline.store.partners.change(before, after):
             return after
-    raise CommandExit(f"others are changing {name} all the time: try again", Ending.NO_ANSWER)
+    raise CommandExit(f"{name} was changed by others {_MOST_ATTEMPTS} times: try again", Ending.NO_ANSWER)
 
 
-def _print_key(session: Session, partner: Partner, issued: IssuedKey, *, as_json: bool) -> None:
-    if as_json:
-        print_json({**_fields(partner, session.now()), "key": issued.text})
-        return
+def _key_answer(session: Session, partner: Partner, issued: IssuedKey) -> Answer:
     expires_at = issued.key.expires_at
-    lasts = (
-        "it lasts until it is revoked"
-        if expires_at is None
-        else f"it expires at {expires_at:%Y-%m-%d %H:%M} UTC"
-    )
-    say(f"key {issued.key.id} of {partner.name}; {lasts}. It is shown this once:")
-    say(issued.text, "bold")
-
-
-def _print_partners(partners: list[Partner], usage: UsageCounts, now: datetime) -> None:
-    print_table(
-        ["partner", "services", "keys>", "a minute>", "a day>", "preview", "operator", "requests today>"],
+    lasts = "never expires" if expires_at is None else f"expires at {expires_at:%Y-%m-%d %H:%M} UTC"
+    return Answer(
+        {**_fields(partner, session.now()), "key": issued.text},
         [
-            [
-                p.name,
-                " ".join(p.services),
-                len(p.valid_keys(now)),
-                f"{p.requests_per_minute:,}",
-                f"{p.requests_per_day:,}",
-                yes_no(p.is_preview),
-                yes_no(p.is_operator),
-                f"{_sums(usage, p.name)['requests']:,}",
-            ]
-            for p in partners
+            f"key {issued.key.id} of {partner.name} {lasts}. It is shown only once:",
+            line(issued.text, "bold"),
         ],
     )
 
 
-def _print_partner(partner: Partner) -> None:
-    say(partner.name, "bold")
-    print_table(
-        ["services", "a minute>", "a day>", "waiting>", "preview", "operator"],
-        [
-            [
-                " ".join(partner.services),
-                f"{partner.requests_per_minute:,}",
-                f"{partner.requests_per_day:,}",
-                partner.waiting_at_once,
-                yes_no(partner.is_preview),
-                yes_no(partner.is_operator),
-            ]
-        ],
+_HEADINGS = ("partner", "services", "a minute>", "a day>", "waiting>", "preview", "operator")
+
+
+def _cells(partner: Partner) -> list[object]:
+    return [
+        partner.name,
+        " ".join(partner.services),
+        f"{partner.requests_per_minute:,}",
+        f"{partner.requests_per_day:,}",
+        partner.waiting_at_once,
+        yes_no(partner.is_preview),
+        yes_no(partner.is_operator),
+    ]
+
+
+def _partner_shown(partner: Partner) -> list[Shown]:
+    return [table(_HEADINGS, [_cells(partner)])]
+
+
+def _show_shown(partner: Partner, usage: list[dict[str, Any]], now: datetime) -> Iterator[Shown]:
+    yield from _partner_shown(partner)
+    if partner.keys:
+        rows = [[key.id, ago(key.created_at, now), _expiry(key, now)] for key in partner.keys]
+        yield table(["key", "created", "expires"], rows)
+    else:
+        yield line("it has no key, and cannot read", "red")
+    columns = ("requests", "not_modified", "over_limits", "problems", "bytes")
+    yield table(
+        ["day (UTC)", *(f"{column.replace('_', ' ')}>" for column in columns)],
+        [[day["date"], *(f"{day[column]:,}" for column in columns)] for day in usage],
+        title=f"{counted(len(usage), 'day')} of usage, today first",
     )
-
-
-def _print_keys(partner: Partner, now: datetime) -> None:
-    if not partner.keys:
-        say("it has no key, and cannot read", "red")
-        return
-    rows = [[key.id, ago(key.created_at, now), _expiry(key, now)] for key in partner.keys]
-    print_table(["key", "made", "expires"], rows)
 
 
 def _expiry(key: ApiKey, now: datetime) -> str:
@@ -326,23 +288,8 @@ def _expiry(key: ApiKey, now: datetime) -> str:
     )
 
 
-def _print_usage(name: str, usage: dict[str, UsageCounts]) -> None:
-    sums = {day: _sums(counts, name) for day, counts in usage.items()}
-    columns = ("requests", "not_modified", "over_limits", "problems", "bytes")
-    print_table(
-        ["day (UTC)", *(f"{column.replace('_', ' ')}>" for column in columns)],
-        [[day, *(f"{found[column]:,}" for column in columns)] for day, found in sums.items()],
-        title=f"{counted(len(sums), 'day')} of usage, today first",
-    )
-
-
-def _usage(session: Session, now: datetime) -> dict[str, UsageCounts]:
-    days = [now.date() - timedelta(days=number) for number in range(_SHOWN_DAYS)]
-    return {str(day): session.pipeline.store.partners.usage(day) for day in days}
-
-
 def _sums(counts: UsageCounts, name: str) -> dict[str, int]:
-    """``over_limits`` are among the requests, and each is a problem too."""
+    """Requests ``over_limits`` are counted as requests and as problems too."""
     of_partner = {line: count for line, count in counts.items() if line.partner == name}
 
     def total(kind: UsageKind, detail: str = "") -> int:
@@ -359,15 +306,14 @@ def _sums(counts: UsageCounts, name: str) -> dict[str, int]:
 
 def _lines(counts: UsageCounts, name: str) -> list[dict[str, object]]:
     found = sorted((line, count) for line, count in counts.items() if line.partner == name)
-    return [{**_line(line), "count": count} for line, count in found]
-
-
-def _line(line: UsageLine) -> dict[str, object]:
-    return {"kind": line.kind.value, "route": line.route, "detail": line.detail}
+    return [
+        {"kind": line.kind.value, "route": line.route, "detail": line.detail, "count": count}
+        for line, count in found
+    ]
 
 
 def _fields(partner: Partner, now: datetime) -> dict[str, object]:
-    """All but the digests of the keys, which are nobody's business."""
+    """Everything except the digests of the keys."""
     return {
         "name": partner.name,
         "created_at": partner.created_at,

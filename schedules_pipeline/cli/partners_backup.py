@@ -1,77 +1,65 @@
-"""``schedules-pipeline partners export`` and ``import``: partners in a file. Everything else in our keyspace is
-rebuilt from its sources; what operators decided of partners is not.
+"""``schedules-pipeline partners export`` and ``import``: partners in a file. The rest of the keyspace can be rebuilt
+from its sources; operators' decisions about partners cannot.
 """
 
 from pathlib import Path
 
 import click
 
-from schedules_pipeline.cli.arguments import require_new
+from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.arguments import EXISTING_FILE, output_options, require_new, writing
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import json_option, print_json, say
-from schedules_pipeline.cli.session import Session, pass_session
+from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.record import parse_partner, render_partner
 
-_FOR_THE_OWNER = 0o600
+_OWNER_ONLY = 0o600
 
 
 @click.command("export")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="Where to write it.",
-)
-@click.option("--overwrite", is_flag=True, help="Also where that file is there already.")
-@json_option
-@pass_session
-def export(session: Session, path: Path, overwrite: bool, as_json: bool) -> None:
-    """Write all partners to a file, a line each. It holds digests of keys, and no keys."""
+@output_options("FILE")
+@answering
+def export(session: Session, path: Path, overwrite: bool) -> Answer:
+    """Write all partners to a file, one on each line. It contains digests of keys, and no keys."""
     require_new(path, overwrite=overwrite)
-    book = session.pipeline.store.partners
-    partners, unreadable = book.all(), book.unreadable()
-    try:
-        path.touch(_FOR_THE_OWNER)
-        path.chmod(_FOR_THE_OWNER)
+    store = session.pipeline.store.partners
+    partners, unreadable = store.all(), store.unreadable()
+    with writing(path):
+        path.touch(_OWNER_ONLY)
+        path.chmod(_OWNER_ONLY)
         path.write_bytes(b"".join(render_partner(partner) + b"\n" for partner in partners))
-    except OSError as error:
-        raise CommandExit(f"{path} cannot be written: {error.strerror}") from error
-    if as_json:
-        print_json({"path": str(path), "partners": [partner.name for partner in partners]})
-    else:
-        say(f"wrote {counted(len(partners), 'partner')} to {path}")
-    if unreadable:
-        raise CommandExit(f"left out, since their records do not read back: {', '.join(unreadable)}")
+    return Answer(
+        {"path": str(path), "partners": [partner.name for partner in partners]},
+        f"wrote {counted(len(partners), 'partner')} to {path}",
+        problem=f"left out, since their records cannot be decoded: {', '.join(unreadable)}"
+        if unreadable
+        else "",
+    )
 
 
 @click.command("import")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
-@json_option
-@pass_session
-def import_(session: Session, path: Path, as_json: bool) -> None:
-    """Enter the partners of such a file, with the keys that they had. Those that are there stay as they are."""
-    book = session.pipeline.store.partners
+@click.argument("path", type=EXISTING_FILE, metavar="FILE")
+@answering
+def import_(session: Session, path: Path) -> Answer:
+    """Create the partners of an exported file, with their keys. Existing partners stay unchanged."""
+    store = session.pipeline.store.partners
     entered: list[str] = []
     kept: list[str] = []
-    known = {partner.name for partner in book.all()}
+    known = {partner.name for partner in store.all()}
     for partner in _read(path):
-        # An equal one would be created again as if the answer had been lost; it is there all the same.
-        is_new = partner.name not in known and book.create(partner)
+        # ``create`` is True for an equal partner, which exists all the same.
+        is_new = partner.name not in known and store.create(partner)
         (entered if is_new else kept).append(partner.name)
-    if as_json:
-        print_json({"entered": entered, "kept": kept})
-    else:
-        say(f"entered {counted(len(entered), 'partner')}; {counted(len(kept), 'name')} taken already")
+    return Answer(
+        {"entered": entered, "kept": kept},
+        f"created {counted(len(entered), 'partner')}; {counted(len(kept), 'partner')} existed already",
+    )
 
 
 def _read(path: Path) -> list[Partner]:
-    """To its end, before anything is entered."""
+    """The whole file, before any partner is created."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -83,4 +71,4 @@ def _parse(path: Path, number: int, line: bytes) -> Partner:
     try:
         return parse_partner(line)
     except InvalidRecord as error:
-        raise CommandExit(f"{path}, line {number}: {error}; nothing was entered") from error
+        raise CommandExit(f"{path}, line {number}: {error}; nothing was created") from error

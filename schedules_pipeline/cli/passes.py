@@ -1,27 +1,16 @@
-"""How a finished pass is told, for the commands that run one in this process."""
+"""The report of a finished pass, for the commands that run one in this process."""
 
-from schedules_pipeline.cli.endings import Ending, end_as
-from schedules_pipeline.cli.printing import print_json, remark, say
+from collections.abc import Iterator
+
+from schedules_pipeline.cli.answer import Answer
+from schedules_pipeline.cli.endings import Ending
 from schedules_pipeline.cli.wording import duration
 from schedules_pipeline.maintenance.ports.passes import PassReport
 
 
-def end_with(report: PassReport, *, as_json: bool, is_wrong: bool = False) -> None:
-    """Tell what a pass found and did; ends as wrong where it failed, or where the caller says so."""
-    if as_json:
-        print_json(report_fields(report))
-    else:
-        say(f"{report.name} in {duration(report.seconds)}")
-        for what, count in report.counts.items():
-            say(f"{count:>10,}  {what}")
-    if report.problem:
-        remark(f"error: {report.problem}")
-    if report.problem or is_wrong:
-        end_as(Ending.WRONG)
-
-
-def report_fields(report: PassReport) -> dict[str, object]:
-    return {
+def pass_answer(report: PassReport, *, is_wrong: bool = False) -> Answer:
+    """Ends as wrong if the pass failed, or if the caller says so."""
+    document = {
         "pass": report.name.value,
         "began_at": report.began_at,
         "ended_at": report.ended_at,
@@ -29,3 +18,10 @@ def report_fields(report: PassReport) -> dict[str, object]:
         "counts": dict(report.counts),
         "problem": report.problem,
     }
+    ending = Ending.WRONG if report.problem or is_wrong else Ending.WELL
+    return Answer(document, _shown(report), ending, report.problem)
+
+
+def _shown(report: PassReport) -> Iterator[str]:
+    yield f"{report.name} in {duration(report.seconds)}"
+    yield from (f"{count:>10,}  {what}" for what, count in report.counts.items())

@@ -1,6 +1,5 @@
-"""Printing: one JSON document for programs, or tables and lines for people. All that is printed passes here.
-
-Texts of others are made safe by :func:`~schedules_pipeline.cli.wording.printable` and are never markup.
+"""Printing to the terminal. Texts from upstream are made safe by :func:`~schedules_pipeline.cli.wording.printable` and
+are never interpreted as markup.
 """
 
 import json
@@ -20,67 +19,60 @@ from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.wording import printable
 
 _WIDTH_OF_A_FILE = 200
-"""Where there is no terminal nothing has to fit one."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def json_option(command: _Command) -> _Command:
-    """Give a command the option ``--json``, as the argument ``as_json``."""
-    option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
-    return option(command)
-
-
 def yes_option(command: _Command) -> _Command:
-    """Give a command the option ``--yes``, as the argument ``yes``."""
+    """Add ``--yes``, as the argument ``yes``."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
 
 
+def all_option(help_text: str) -> Callable[[_Command], _Command]:
+    """Add ``--all``, as the argument ``everything``."""
+    return click.option("--all", "everything", is_flag=True, help=help_text)
+
+
 def print_json(value: Any) -> None:
-    """One document, in ASCII: a control character in a title reaches no terminal. Instants as ISO 8601."""
+    """One document in ASCII, so that no control character in a title reaches the terminal. Instants are ISO 8601."""
     click.echo(json.dumps(value, indent=2, default=_jsonable))
 
 
 def screen() -> Console:
-    """The terminal as it is now; no colour where there is none, or where ``NO_COLOR`` is set."""
+    """The terminal as it is now; without colour if there is none, or if ``NO_COLOR`` is set."""
     return _console(sys.stdout)
 
 
-def screen_of_remarks() -> Console:
-    """The same for standard error, where bars are drawn."""
+def error_screen() -> Console:
+    """Standard error, for progress bars."""
     return _console(sys.stderr)
 
 
-def say(text: str, style: str = "") -> None:
-    """A line of ours; what it holds of others is made safe all the same."""
-    screen().print(Text(printable(text), style=style), soft_wrap=True)
+def line(text: object, style: str = "") -> Text:
+    return Text(printable(text), style=style)
 
 
 def remark(text: str) -> None:
-    """A line that is not the answer, and must not spoil it for a program: on standard error."""
+    """Print a line to standard error, beside the answer."""
     click.echo(printable(text), err=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> Table:
-    """A table of plain texts; a heading that ends in ``>`` is aligned to the right."""
-    made = Table(box=SIMPLE_HEAD, title=Text(printable(title)) if title else None, title_justify="left")
+    """A table of plain texts. A column whose heading ends in ``>`` is aligned to the right."""
+    made = Table(box=SIMPLE_HEAD, title=line(title) if title else None, title_justify="left")
     for heading in headings:
         made.add_column(
             heading.rstrip(">"), justify="right" if heading.endswith(">") else "left", overflow="fold"
         )
     for row in rows:
-        made.add_row(*[_cell(value) for value in row])
+        made.add_row(*[line("" if value is None else value) for value in row])
     return made
-
-
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    screen().print(table(headings, rows, title=title))
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; call with how many more are done."""
-    console = screen_of_remarks()
+    """A bar on standard error if that is a terminal. Call the result with the number of further items done."""
+    console = error_screen()
     columns = (TextColumn(printable(what)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=total)
@@ -88,14 +80,14 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only where the operator agrees; asked on standard error, so that an answer stays a document."""
+    """Ask on standard error. Raises :class:`CommandExit` unless the operator agrees."""
     if yes:
         return
     try:
         agrees = click.confirm(printable(question), err=True)
     except click.Abort:
         click.echo(err=True)
-        raise CommandExit("nothing was done: say --yes where nobody is there to be asked") from None
+        raise CommandExit("nothing was done: without a terminal to ask on, use --yes") from None
     if not agrees:
         raise CommandExit("nothing was done")
 
@@ -106,11 +98,5 @@ def _console(file: Any) -> Console:
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
-def _cell(value: object) -> Text:
-    return Text(printable("" if value is None else value))
-
-
 def _jsonable(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,16 +1,16 @@
-"""``schedules-pipeline push``: who is told of changes by us, how that goes, and mending it."""
+"""``schedules-pipeline push``: subscriptions to webhooks and files, their state, and changing them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION
+from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION, did_you_mean, usage_errors
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
-from schedules_pipeline.cli.session import Session, pass_session
+from schedules_pipeline.cli.printing import confirm, line, table, yes_option
+from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import ago, duration
 from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent
@@ -24,232 +24,205 @@ from schedules_pipeline.push.webhook_target import parse_prefix, parse_webhook_a
 if TYPE_CHECKING:
     from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 
-_T = TypeVar("_T")
+_name_argument = click.argument("name", type=SUBSCRIPTION)
+_partner_argument = click.argument("partner", type=PARTNER)
 
-_NAME = click.argument("name", type=SUBSCRIPTION)
+
+def _name_option(default: str) -> Callable[..., Any]:
+    return click.option("--name", type=SUBSCRIPTION, help=f"The subscription's name; {default} by default.")
 
 
-@click.group("push", short_help="Who is told of changes by webhook or files, and how that goes.")
+@click.group("push")
 def command() -> None:
-    """Enter who is told of changes, by signed webhooks or by files in a bucket; see how that goes, and mend it.
+    """Register webhooks and file deliveries, see their state, and change them.
 
-    The process `python -m schedules_pipeline.push` does the telling.
+    The process `python -m schedules_pipeline.push` delivers the changes.
     """
 
 
 @command.command("register-webhook")
-@click.argument("partner", type=PARTNER)
+@_partner_argument
 @click.argument("url")
-@click.option("--name", type=SUBSCRIPTION, help="What to call it; <partner>-webhook if left out.")
-@json_option
-@pass_session
-def register_webhook(session: Session, partner: str, url: str, name: str | None, as_json: bool) -> None:
-    """Have every change of a partner's services posted to an address, from now on; prints the secret."""
-    master = _master_secret(session)
-    address = _typed(lambda: parse_webhook_address(url, session.settings.webhook_plain_hosts))
+@_name_option("<partner>-webhook")
+@answering
+def register_webhook(session: Session, partner: str, url: str, name: str | None) -> Answer:
+    """Post every change of a partner's services to an address, from now on; prints the secret."""
+    _master_secret(session)
+    with usage_errors():
+        address = parse_webhook_address(url, session.settings.webhook_plain_hosts)
     made = Subscription(
         name or f"{partner}-webhook", partner, SubscriptionKind.WEBHOOK, address, session.now()
     )
     _register(session, made)
-    secret = render_secret(derive_secret(master, made, made.generation))
-    if as_json:
-        print_json({"name": made.name, "secret": secret})
-        return
-    say(f"{made.name} is told of every change from now on; its requests are signed with")
-    say(secret, "bold")
+    secret = _secret(session, made)
+    shown = f"{made.name} receives every change from now on; the requests are signed with"
+    return Answer({"name": made.name, "secret": secret}, [shown, line(secret, "bold")])
 
 
 @command.command("register-files")
-@click.argument("partner", type=PARTNER)
-@click.option("--prefix", required=True, help="Below which its files lie in the bucket.")
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(FORMAT_NAMES),
-    help="Several times for several.",
-)
-@click.option("--name", type=SUBSCRIPTION, help="What to call it; <partner>-files if left out.")
-@json_option
-@pass_session
+@_partner_argument
+@click.option("--prefix", required=True, help="The files' prefix in the bucket.")
+@click.option("--format", "formats", multiple=True, type=click.Choice(FORMAT_NAMES), help="May be repeated.")
+@_name_option("<partner>-files")
+@answering
 def register_files(
-    session: Session, partner: str, prefix: str, formats: tuple[str, ...], name: str | None, as_json: bool
-) -> None:
-    """Have every schedule of a partner's services written as a file, with manifests of what changed."""
+    session: Session, partner: str, prefix: str, formats: tuple[str, ...], name: str | None
+) -> Answer:
+    """Write every schedule of a partner's services as a file, with manifests of the changes."""
     if session.settings.files_bucket is None:
         raise ConfigurationError("files cannot be written: set SCHEDULES_FILES_BUCKET")
-    below, kinds = _typed(lambda: parse_prefix(prefix)), tuple(dict.fromkeys(formats)) or ("json",)
+    with usage_errors():
+        below = parse_prefix(prefix)
+    kinds = tuple(dict.fromkeys(formats)) or ("json",)
     made = Subscription(
         name or f"{partner}-files", partner, SubscriptionKind.FILES, below, session.now(), kinds
     )
     _register(session, made)
-    if as_json:
-        print_json({"name": made.name})
-    else:
-        say(f"{made.name} is written below {below}/; {below}/latest.json leads to everything")
+    shown = f"{made.name} is written below {below}/; {below}/latest.json names the latest manifests"
+    return Answer({"name": made.name}, shown)
 
 
 @command.command("list")
-@json_option
-@pass_session
-def list_(session: Session, as_json: bool) -> None:
-    """List all subscriptions, how far behind each is, and what is wrong with it."""
-    standings = session.pipeline.store.subscriptions.all()
-    if as_json:
-        print_json({"subscriptions": [_fields(session, standing) for standing in standings]})
-    elif standings:
-        rows = [_row(session, standing) for standing in standings]
-        print_table(["name", "partner", "kind", "state", "behind>", "last told", "problem"], rows)
-    else:
-        say("nobody is told of changes: `schedules-pipeline push register-webhook` enters somebody")
+@answering
+def list_(session: Session) -> Answer:
+    """List all subscriptions, how far behind each one is, and its latest problem."""
+    found = [_fields(session, standing) for standing in session.pipeline.store.subscriptions.all()]
+    if not found:
+        return Answer(
+            {"subscriptions": []},
+            "there are no subscriptions: `schedules-pipeline push register-webhook` adds one",
+        )
+    headings = ["name", "partner", "kind", "state", "behind>", "last delivery", "problem"]
+    return Answer({"subscriptions": found}, [table(headings, [_cells(session, each) for each in found])])
 
 
 @command.command("show")
-@_NAME
-@json_option
-@pass_session
-def show(session: Session, name: str, as_json: bool) -> None:
-    """Show everything of one, but its secret."""
+@_name_argument
+@answering
+def show(session: Session, name: str) -> Answer:
+    """Show everything about a subscription except its secret."""
     fields = _fields(session, _one(session, name))
-    if as_json:
-        print_json(fields)
-        return
-    for field, value in fields.items():
-        say(f"{field.replace('_', ' '):14} {'' if value is None else value}")
+    shown = [
+        f"{field.replace('_', ' '):17} {'' if value is None else value}" for field, value in fields.items()
+    ]
+    return Answer(fields, shown)
 
 
 @command.command("pause")
-@_NAME
-@json_option
-@pass_session
-def pause(session: Session, name: str, as_json: bool) -> None:
-    """Tell it nothing until it is resumed; what changes meanwhile is told then."""
-    _done(session, name, lambda desk: desk.pause(name), "is paused", as_json=as_json)
+@_name_argument
+@answering
+def pause(session: Session, name: str) -> Answer:
+    """Send nothing until the subscription is resumed; pending changes are sent then."""
+    return _change(session, name, lambda admin: admin.pause(name), "is paused")
 
 
 @command.command("resume")
-@_NAME
-@json_option
-@pass_session
-def resume(session: Session, name: str, as_json: bool) -> None:
-    """Go on with one that is paused, set aside, or waits for its next attempt."""
-    _done(session, name, lambda desk: desk.resume(name), "goes on where it was", as_json=as_json)
+@_name_argument
+@answering
+def resume(session: Session, name: str) -> Answer:
+    """End a pause, a quarantine, or the wait for the next attempt."""
+    return _change(session, name, lambda admin: admin.resume(name), "continues where it was")
 
 
 @command.command("replay")
-@_NAME
-@click.option(
-    "--since", required=True, metavar="CURSOR|TIME", help="A cursor of the feed, or an ISO 8601 instant."
-)
-@json_option
-@pass_session
-def replay(session: Session, name: str, since: str, as_json: bool) -> None:
-    """Tell everything since a place or a time once more; the receiver knows repetitions by their ids."""
-    extent = _typed(lambda: _extent(session, since))
-    _done(
-        session,
-        name,
-        lambda desk: _typed(lambda: desk.replay(name, extent.position, extent.epoch)),
-        f"is told everything since {since} once more",
-        as_json=as_json,
-    )
+@_name_argument
+@click.option("--since", required=True, metavar="CURSOR|TIME", help="A feed cursor, or an ISO 8601 instant.")
+@answering
+def replay(session: Session, name: str, since: str) -> Answer:
+    """Send every change after a cursor or time again; receivers recognise repetitions by their ids."""
+    with usage_errors():
+        extent = _extent(session, since)
+        return _change(
+            session,
+            name,
+            lambda admin: admin.replay(name, extent.position, extent.epoch),
+            f"receives everything since {since} again",
+        )
 
 
 @command.command("full")
-@_NAME
-@json_option
-@pass_session
-def full(session: Session, name: str, as_json: bool) -> None:
-    """Write all files anew, with a full manifest."""
+@_name_argument
+@answering
+def full(session: Session, name: str) -> Answer:
+    """Write all files again, with a full manifest."""
     if _one(session, name).subscription.kind is not SubscriptionKind.FILES:
         raise CommandExit(f"{name} is a webhook; only files are written in full")
-    _done(session, name, lambda desk: desk.write_full(name), "is written in full next", as_json=as_json)
+    return _change(session, name, lambda admin: admin.write_full(name), "is written in full next")
 
 
 @command.command("secret")
-@_NAME
-@json_option
-@pass_session
-def secret(session: Session, name: str, as_json: bool) -> None:
-    """Print the secret that signs its requests, to hand it over."""
-    _print_secret(session, _webhook(session, name), as_json=as_json)
+@_name_argument
+@answering
+def secret(session: Session, name: str) -> Answer:
+    """Print the secret that signs a webhook's requests."""
+    return _secret_answer(session, _webhook(session, name))
 
 
 @command.command("rotate-secret")
-@_NAME
+@_name_argument
 @yes_option
-@json_option
-@pass_session
-def rotate_secret(session: Session, name: str, yes: bool, as_json: bool) -> None:
-    """Give it another secret and print that; for 24 hours the one before signs as well."""
+@answering
+def rotate_secret(session: Session, name: str, yes: bool) -> Answer:
+    """Give a webhook a new secret and print it; for 24 hours the previous one signs as well."""
     _master_secret(session)
     _webhook(session, name)
-    confirm(f"Sign with another secret from now on, and from tomorrow with that alone: {name}?", yes=yes)
-    after = _desk(session).rotate(name)
+    confirm(f"Sign with a new secret from now on, and in 24 hours with that alone: {name}?", yes=yes)
+    after = _admin(session).rotate(name)
     if after is None:
-        raise CommandExit(f"{name} has been removed meanwhile")
-    _print_secret(session, after.subscription, as_json=as_json)
+        raise _removed(name)
+    return _secret_answer(session, after.subscription)
 
 
 @command.command("remove")
-@_NAME
+@_name_argument
 @yes_option
-@json_option
-@pass_session
-def remove(session: Session, name: str, yes: bool, as_json: bool) -> None:
-    """Remove it; files that were written stay. It asks."""
+@answering
+def remove(session: Session, name: str, yes: bool) -> Answer:
+    """Remove a subscription; its written files stay. It asks."""
     _one(session, name)
-    confirm(f"Remove {name}? What it was not told yet it never will be", yes=yes)
+    confirm(f"Remove {name}? Its pending changes are never sent.", yes=yes)
     if not session.pipeline.store.subscriptions.remove(name):
-        raise CommandExit(f"{name} has been removed meanwhile")
-    if as_json:
-        print_json({"removed": name})
-    else:
-        say(f"{name} is removed")
+        raise _removed(name)
+    return Answer({"removed": name}, f"{name} is removed")
 
 
 def _register(session: Session, made: Subscription) -> None:
     if session.pipeline.store.partners.one(made.partner) is None:
-        raise CommandExit(
-            f"there is no partner {made.partner}: `schedules-pipeline partners list` says who is"
-        )
-    if not _typed(lambda: _desk(session).register(made)):
-        raise CommandExit(f"there is a subscription {made.name} already: remove it, or say another --name")
+        raise CommandExit(f"there is no partner {made.partner}: see `schedules-pipeline partners list`")
+    with usage_errors():
+        is_new = _admin(session).register(made)
+    if not is_new:
+        raise CommandExit(f"there is a subscription {made.name} already: remove it, or use another --name")
 
 
-def _done(
-    session: Session,
-    name: str,
-    change: "Callable[[SubscriptionAdmin], Standing | None]",
-    what: str,
-    *,
-    as_json: bool,
-) -> None:
+def _change(
+    session: Session, name: str, change: "Callable[[SubscriptionAdmin], Standing | None]", done: str
+) -> Answer:
     _one(session, name)
-    after = change(_desk(session))
+    after = change(_admin(session))
     if after is None:
-        raise CommandExit(f"{name} has been removed meanwhile")
-    if as_json:
-        print_json(_fields(session, after))
-    else:
-        say(f"{name} {what}")
+        raise _removed(name)
+    return Answer(_fields(session, after), f"{name} {done}")
 
 
-def _desk(session: Session) -> "SubscriptionAdmin":
+def _removed(name: str) -> CommandExit:
+    return CommandExit(f"{name} was removed by another operator")
+
+
+def _admin(session: Session) -> "SubscriptionAdmin":
     from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin  # noqa: PLC0415 - as the pipeline
 
-    store = session.pipeline.store
-    return SubscriptionAdmin(store, session.pipeline.clock)
+    return SubscriptionAdmin(session.pipeline.store, session.pipeline.clock)
 
 
 def _one(session: Session, name: str) -> Standing:
-    book = session.pipeline.store.subscriptions
-    found = book.one(name)
-    if found is not None:
-        return found
-    close = get_close_matches(name, [standing.subscription.name for standing in book.all()], n=3)
-    known = f"did you mean {' or '.join(close)}?" if close else "`schedules-pipeline push list` says what is"
-    raise CommandExit(f"there is no subscription {name}: {known}")
+    store = session.pipeline.store.subscriptions
+    found = store.one(name)
+    if found is None:
+        names = [standing.subscription.name for standing in store.all()]
+        known = did_you_mean(name, names, "schedules-pipeline push list")
+        raise CommandExit(f"there is no subscription {name}: {known}")
+    return found
 
 
 def _webhook(session: Session, name: str) -> Subscription:
@@ -266,37 +239,31 @@ def _master_secret(session: Session) -> bytes:
     return master.get_secret_value().encode()
 
 
-def _print_secret(session: Session, subscription: Subscription, *, as_json: bool) -> None:
-    text = render_secret(derive_secret(_master_secret(session), subscription, subscription.generation))
-    if as_json:
-        print_json({"name": subscription.name, "generation": subscription.generation, "secret": text})
-    else:
-        say(text)
+def _secret(session: Session, subscription: Subscription) -> str:
+    return render_secret(derive_secret(_master_secret(session), subscription, subscription.generation))
+
+
+def _secret_answer(session: Session, subscription: Subscription) -> Answer:
+    text = _secret(session, subscription)
+    fields = {"name": subscription.name, "generation": subscription.generation, "secret": text}
+    return Answer(fields, text)
 
 
 def _extent(session: Session, since: str) -> Extent:
-    """Raises :class:`InvalidIdentifier` for what is neither."""
+    """Raises :class:`InvalidIdentifier` if the text is neither a cursor nor an instant."""
     try:
         at = datetime.fromisoformat(since)
     except ValueError:
         return parse_cursor(since)
     if at.tzinfo is None:
-        raise InvalidIdentifier(f"say which zone {since!r} is of, for example by a Z behind it")
+        raise InvalidIdentifier(f"{since!r} has no time zone: add one, for example Z for UTC")
     epoch = session.pipeline.store.coldstarts.epoch()
     return Extent(epoch.id if epoch else "", session.pipeline.store.feed.position_before(at.astimezone(UTC)))
 
 
-def _typed(read: Callable[[], _T]) -> _T:
-    """What an operator typed that cannot be meant is a usage error."""
-    try:
-        return read()
-    except InvalidIdentifier as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _state(session: Session, standing: Standing) -> str:
     if standing.progress.quarantine is not None:
-        return "set aside"
+        return "quarantined"
     if standing.subscription.is_paused:
         return "paused"
     if _waits_for_the_switch(session, standing.subscription.partner):
@@ -305,27 +272,12 @@ def _state(session: Session, standing: Standing) -> str:
 
 
 def _waits_for_the_switch(session: Session, name: str) -> bool:
-    """Its partner is served by the old system, so it is told nothing, and nothing is wrong."""
+    """Whether the old system serves the partner, so that nothing is sent and nothing is wrong."""
     store = session.pipeline.store
     partner = store.partners.one(name)
     if partner is None or partner.is_preview or partner.is_operator:
         return False
     return store.served.current().source is not ServedSource.OURS
-
-
-def _row(session: Session, standing: Standing) -> list[object]:
-    subscription, progress = standing.subscription, standing.progress
-    told = "" if progress.delivered_at is None else ago(progress.delivered_at, session.now())
-    behind = duration(_behind_seconds(session, standing))
-    return [
-        subscription.name,
-        subscription.partner,
-        subscription.kind,
-        _state(session, standing),
-        behind,
-        told,
-        progress.problem,
-    ]
 
 
 def _behind_seconds(session: Session, standing: Standing) -> float:
@@ -337,9 +289,18 @@ def _behind_seconds(session: Session, standing: Standing) -> float:
     return push_lag(standing, store.feed, last, epoch.id if epoch else "", session.now()).total_seconds()
 
 
-def _fields(session: Session, standing: Standing) -> dict[str, object]:
+def _cells(session: Session, fields: dict[str, Any]) -> list[object]:
+    delivered_at = fields["delivered_at"]
+    return [
+        *(fields[name] for name in ("name", "partner", "kind", "state")),
+        duration(fields["behind_seconds"]),
+        "" if delivered_at is None else ago(delivered_at, session.now()),
+        fields["problem"],
+    ]
+
+
+def _fields(session: Session, standing: Standing) -> dict[str, Any]:
     subscription, progress = standing.subscription, standing.progress
-    aside = progress.quarantine
     return {
         "name": subscription.name,
         "partner": subscription.partner,
@@ -355,7 +316,7 @@ def _fields(session: Session, standing: Standing) -> dict[str, object]:
         "failing_since": progress.failing_since,
         "next_at": progress.next_at,
         "problem": progress.problem,
-        "set_aside_at": None if aside is None else aside.since,
+        "quarantined_at": None if progress.quarantine is None else progress.quarantine.since,
         "full_at": progress.full_at,
         "secret_generation": subscription.generation,
         "secret_rotated_at": subscription.rotated_at,

@@ -1,33 +1,33 @@
-"""``schedules-pipeline reconcile``: what is stored against the sources, in this process."""
+"""``schedules-pipeline reconcile``: one reconciliation in this process."""
 
 import re
 
 import click
 
-from schedules_pipeline.cli.passes import end_with
-from schedules_pipeline.cli.printing import json_option, remark
-from schedules_pipeline.cli.session import Session, pass_session
+from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.passes import pass_answer
+from schedules_pipeline.cli.printing import all_option, remark
+from schedules_pipeline.cli.session import Session
 from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
 
 _SHARE = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
 
-@click.command("reconcile", short_help="Compare what is stored with the sources, and repair what differs.")
-@click.option("--all", "everything", is_flag=True, help="All schedules, as without --share.")
+@click.command("reconcile")
+@all_option("All schedules, as without --share.")
 @click.option("--share", metavar="N/M", help="The N-th of M shares of all schedules, from 1.")
-@json_option
-@pass_session
-def command(session: Session, everything: bool, share: str | None, as_json: bool) -> None:
-    """Compare what is stored with the sources, repair what differs, and count it.
+@answering
+def command(session: Session, everything: bool, share: str | None) -> Answer:
+    """Compare stored schedules and copies with the sources, repair differences, and count them.
 
-    All schedules, unless a share of them is asked for. What differs is looked at again after a while, for a change
-    may be on its way. Ends with 1 where anything differed, mended or not.
+    A difference is checked again after a while, since a change may be on its way. Ends with 1 if anything differed,
+    repaired or not.
     """
     if everything and share is not None:
         raise click.UsageError("--all and --share contradict each other")
     chosen = EVERYTHING if share is None else _share(share)
     report = session.pipeline.reconciler.reconcile(chosen, say=remark)
-    end_with(report, as_json=as_json, is_wrong=report.counts.get("differed", 0) > 0)
+    return pass_answer(report, is_wrong=report.counts.get("differed", 0) > 0)
 
 
 def _share(text: str) -> Share:

@@ -1,4 +1,4 @@
-"""What every command has at hand: the settings, the pipeline, who asks, and when."""
+"""The context of one call: settings, pipeline, operator, clock."""
 
 import getpass
 import time
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from schedules_pipeline.cli.wording import local
 from schedules_pipeline.domain.causes import Cause, Origin
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One call of the command line. Nothing is read or connected before a command asks for it."""
+    """One call of the command line. Settings are read and services connected when a command first uses them."""
 
     @cached_property
     def settings(self) -> "Settings":
@@ -32,22 +33,28 @@ class Session:
         return build_pipeline(self.settings)
 
     def sleep(self, seconds: float) -> None:
-        """Between two looks at something that goes on elsewhere."""
         time.sleep(seconds)
 
     def now(self) -> datetime:
         return self.pipeline.clock()
 
+    def local(self, instant: datetime) -> str:
+        """The instant in the pipeline's time zone."""
+        return local(instant, self.pipeline.calendar.zone)
+
     def cause(self, subject: str) -> Cause:
-        """The cause of what this call has built; its event id names who asked, and is shown by ``why``."""
-        return Cause(f"{_operator()}-{uuid.uuid4().hex[:12]}", Origin.OPERATOR, subject, self.now())
+        """The cause of what this call builds. Its event id contains the login, which ``why`` shows."""
+        name = login()
+        operator = f"operator-{name}" if name else "operator"
+        return Cause(f"{operator}-{uuid.uuid4().hex[:12]}", Origin.OPERATOR, subject, self.now())
 
 
-def _operator() -> str:
+def login() -> str:
+    """The login name; "" if it is unknown."""
     try:
-        return f"operator-{getpass.getuser()}"
+        return getpass.getuser()
     except (KeyError, OSError):
-        return "operator"
+        return ""
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -1,6 +1,7 @@
-"""``schedules-pipeline show``: one schedule, as its partners see it."""
+"""``schedules-pipeline show``: one schedule as partners see it."""
 
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,11 +9,12 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
+from schedules_pipeline.cli.answer import Answer, Shown, answering, is_for_programs
 from schedules_pipeline.cli.arguments import not_found, take_only_key
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import json_option, print_json, print_table, say
-from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.wording import clock, counted, local
+from schedules_pipeline.cli.printing import table
+from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.wording import clock, counted
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
@@ -24,23 +26,22 @@ _FLAGS = {
 }
 
 
-@click.command("show", short_help="Show a schedule as partners see it.")
+@click.command("show")
 @click.argument("words", nargs=-1, metavar="SID DATE")
 @click.option("--at", "seq", type=click.IntRange(min=1), metavar="SEQ", help="An older version.")
-@json_option
-@pass_session
-def command(session: Session, words: tuple[str, ...], seq: int | None, as_json: bool) -> None:
+@answering
+def command(session: Session, words: tuple[str, ...], seq: int | None) -> Answer | None:
     """Show a schedule as partners see it, in local time.
 
-    Name it as SID DATE or as SID/DATE. With --json: the document itself, byte for byte, unless it goes to a
-    terminal.
+    Name it as SID DATE or as SID/DATE. --json prints the document byte for byte, except on a terminal.
     """
     key = take_only_key(words)
     document = _document(session.pipeline, key, seq)
-    if as_json:
-        _print_raw(document)
-    else:
-        _print_schedule(key, orjson.loads(document), session.pipeline.calendar.zone)
+    if is_for_programs() and not sys.stdout.isatty():
+        click.echo(document)
+        return None
+    schedule = orjson.loads(document)
+    return Answer(schedule, _shown(session, key, schedule))
 
 
 def _document(pipeline: Pipeline, key: ScheduleKey, seq: int | None) -> bytes:
@@ -54,7 +55,7 @@ def _document(pipeline: Pipeline, key: ScheduleKey, seq: int | None) -> bytes:
         raise not_found(key, heads)
     head = heads[key]
     raise CommandExit(
-        f"{key} was removed at {head.published_at:%FT%TZ}; version {head.seq - 1} was the last to be seen"
+        f"{key} was removed at {head.published_at:%FT%TZ}; the last version with a document was {head.seq - 1}"
     )
 
 
@@ -65,29 +66,21 @@ def _version(pipeline: Pipeline, key: ScheduleKey, seq: int) -> bytes:
     versions = pipeline.store.versions.versions(key)
     if not versions:
         raise not_found(key, pipeline.store.feed.heads())
-    version = next((version for version in versions if version.seq == seq), None)
-    if version is not None and version.is_removal:
-        raise CommandExit(f"{key}: version {seq} is a removal; nothing was shown")
+    if any(version.seq == seq and version.is_removal for version in versions):
+        raise CommandExit(f"{key}: version {seq} is a removal, which has no document")
     raise CommandExit(
-        f"{key}: no document of version {seq} is kept; `schedules-pipeline history {key}` lists what there was"
+        f"{key}: no document of version {seq} is kept; `schedules-pipeline history {key}` lists the versions"
     )
 
 
-def _print_raw(document: bytes) -> None:
-    if sys.stdout.isatty():
-        print_json(orjson.loads(document))
-    else:
-        click.echo(document)
-
-
-def _print_schedule(key: ScheduleKey, schedule: dict[str, Any], zone: ZoneInfo) -> None:
-    broadcasts = schedule["broadcasts"]
-    published_at = datetime.fromisoformat(schedule["published_at"])
-    say(
-        f"{key}  version {schedule['seq']}, published {local(published_at, zone)}, "
+def _shown(session: Session, key: ScheduleKey, schedule: dict[str, Any]) -> Iterator[Shown]:
+    zone, broadcasts = session.pipeline.calendar.zone, schedule["broadcasts"]
+    published = session.local(datetime.fromisoformat(schedule["published_at"]))
+    yield (
+        f"{key}  version {schedule['seq']}, published {published}, "
         f"{counted(len(broadcasts), 'broadcast')}, times of {zone.key}"
     )
-    print_table(
+    yield table(
         ["start", "end", "title", "subtitle", "flags", "broadcast", "episode"],
         [_row(broadcast, key, zone) for broadcast in broadcasts],
     )

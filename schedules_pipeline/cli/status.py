@@ -1,7 +1,7 @@
-"""``schedules-pipeline status``: how everything stands, at a glance.
+"""``schedules-pipeline status``: the state of the whole pipeline.
 
-Every section looks at one thing, by itself: where a service does not answer, its section says so and the others
-are shown. A section also says what is wrong about what it found, which is what the exit code goes by.
+Each section is checked independently. If a service does not answer, its section says so and the others are shown. A
+section also lists its faults, which decide the exit code.
 """
 
 from collections import Counter
@@ -16,11 +16,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from schedules_pipeline.cli.answer import Answer, answering, is_for_programs
 from schedules_pipeline.cli.coldstart import coldstart_fields, describe_coldstart
-from schedules_pipeline.cli.endings import Ending, end_as
-from schedules_pipeline.cli.printing import json_option, print_json, screen
-from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.wording import ago, counted, duration, local, printable
+from schedules_pipeline.cli.endings import Ending
+from schedules_pipeline.cli.printing import screen
+from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
@@ -33,12 +34,12 @@ from schedules_pipeline.migration.ports.comparisons import Verdict
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _LATE = timedelta(minutes=5)
-"""What has been due for longer than this is late, however much there is to do."""
+"""A schedule that has been due for longer is late, whatever the load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one look found: for programs, in words, and what is wrong about it."""
+    """The result of one check: JSON members, lines for people, and faults."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
@@ -46,50 +47,47 @@ class Section:
     unreachable: str = ""
 
 
-_Look = Callable[[Pipeline, datetime], Section]
+_Check = Callable[[Pipeline, datetime], Section]
 
 
-@click.command("status", short_help="How everything stands, at a glance.")
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Check repeatedly, until Ctrl-C.")
 @click.option(
     "--every",
     type=click.FloatRange(min=0.5),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="With --watch: how often.",
+    help="The interval of --watch.",
 )
-@json_option
-@pass_session
-def command(session: Session, watch: bool, every: float, as_json: bool) -> None:
-    """How everything stands, at a glance.
+@answering
+def command(session: Session, watch: bool, every: float) -> Answer | None:
+    """Show the state of the whole pipeline.
 
-    Ends with 1 where something is wrong: schedules set aside or late, dead letters, a failed pass, differences
-    from the old system that stand, an open alarm. Ends with 3 where a service did not answer.
+    Ends with 1 if something is wrong: quarantined or late schedules, dead letters, a failed pass, lasting differences
+    from the old system, an open alarm. Ends with 3 if a service did not answer.
     """
-    if watch and as_json:
+    if watch and is_for_programs():
         raise click.UsageError("--watch is for people, and --json is one document: choose one of them")
     if watch:
         _watch(session, every)
-        return
+        return None
     now = session.now()
-    sections = look(session.pipeline, now)
-    if as_json:
-        print_json(_as_fields(sections, now))
-    else:
-        screen().print(_render(sections, session, now))
-    end_as(_ending(sections))
+    sections = check(session.pipeline, now)
+    return Answer(_as_fields(sections, now), [_render(sections, session, now)], _ending(sections))
 
 
-def look(pipeline: Pipeline, now: datetime) -> dict[str, Section]:
-    """All sections, looked at side by side: a service that does not answer costs its own time alone."""
-    with ThreadPoolExecutor(len(_LOOKS)) as pool:
-        return dict(zip(_LOOKS, pool.map(lambda at: _look(at, pipeline, now), _LOOKS.values()), strict=True))
+def check(pipeline: Pipeline, now: datetime) -> dict[str, Section]:
+    """All sections, side by side, so that a service that does not answer delays no other section."""
+    with ThreadPoolExecutor(len(_CHECKS)) as pool:
+        return dict(
+            zip(_CHECKS, pool.map(lambda one: _check(one, pipeline, now), _CHECKS.values()), strict=True)
+        )
 
 
-def _look(at: _Look, pipeline: Pipeline, now: datetime) -> Section:
+def _check(one: _Check, pipeline: Pipeline, now: datetime) -> Section:
     try:
-        return at(pipeline, now)
+        return one(pipeline, now)
     except ServiceError as error:
         return Section(unreachable=str(error))
     except PipelineError as error:
@@ -97,29 +95,27 @@ def _look(at: _Look, pipeline: Pipeline, now: datetime) -> Section:
 
 
 def _watch(session: Session, every: float) -> None:
-    console = screen()
     try:
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(console=screen(), auto_refresh=False) as live:
             while True:
                 now = session.now()
-                live.update(_render(look(session.pipeline, now), session, now), refresh=True)
+                live.update(_render(check(session.pipeline, now), session, now), refresh=True)
                 session.sleep(every)
     except KeyboardInterrupt:
         return
 
 
-# What is looked at
+# The checks
 
 
 def _publisher(pipeline: Pipeline, now: datetime) -> Section:
     name = pipeline.store.presence.name()
-    return Section({"publisher": name or None}, (_presence(name),))
-
-
-def _presence(name: str) -> str:
     if name == BOOKED:
-        return "one was asked for, and is about to start"
-    return f"{name} is at work" if name else "nobody publishes: right where there is nothing to do"
+        return Section({"publisher": name}, ("a publisher was requested, and is about to start",))
+    text = (
+        f"{name} is at work" if name else "no publisher is running, which is right while nothing is pending"
+    )
+    return Section({"publisher": name or None}, (text,))
 
 
 def _backlog(pipeline: Pipeline, now: datetime) -> Section:
@@ -128,27 +124,27 @@ def _backlog(pipeline: Pipeline, now: datetime) -> Section:
     wrong = []
     if backlog.quarantined:
         wrong.append(
-            f"{counted(backlog.quarantined, 'schedule')} set aside: `schedules-pipeline set-aside list`"
+            f"{counted(backlog.quarantined, 'schedule')} quarantined: `schedules-pipeline quarantine list`"
         )
     if oldest is not None and oldest > _LATE:
-        wrong.append(f"what is dirty longest was due {duration(oldest)} ago")
+        wrong.append(f"the oldest pending schedule was due {duration(oldest)} ago")
     late = f", the oldest due {duration(oldest)} ago" if oldest is not None and oldest > timedelta(0) else ""
     line = (
-        f"{backlog.pending:,} dirty{late}; {backlog.in_progress:,} in progress, "
-        f"{backlog.waiting:,} waiting, {backlog.quarantined:,} set aside"
+        f"{backlog.pending:,} pending{late}; {backlog.in_progress:,} in progress, "
+        f"{backlog.waiting:,} waiting, {backlog.quarantined:,} quarantined"
     )
     fields = {
-        "dirty": backlog.pending,
+        "pending": backlog.pending,
         "in_progress": backlog.in_progress,
         "waiting": backlog.waiting,
-        "set_aside": backlog.quarantined,
+        "quarantined": backlog.quarantined,
         "oldest_due_at": backlog.oldest_due_at,
     }
     return Section(fields, (line,), tuple(wrong))
 
 
-def _queue(name: QueueName) -> _Look:
-    def look_at(pipeline: Pipeline, now: datetime) -> Section:
+def _queue(name: QueueName) -> _Check:
+    def check_queue(pipeline: Pipeline, now: datetime) -> Section:
         queues = {
             QueueName.SCHEDULE_EVENTS: pipeline.upstreams.schedule_queue,
             QueueName.CATALOGUE_EVENTS: pipeline.upstreams.catalogue_queue,
@@ -166,22 +162,22 @@ def _queue(name: QueueName) -> _Look:
         }
         return Section(fields, (line,))
 
-    return look_at
+    return check_queue
 
 
-def _dead_letters(name: str) -> _Look:
-    def look_at(pipeline: Pipeline, now: datetime) -> Section:
+def _dead_letters(name: str) -> _Check:
+    def check_queue(pipeline: Pipeline, now: datetime) -> Section:
         queue: NotificationQueue = getattr(pipeline.upstreams, name)
         depth = queue.depth()
-        there = depth.waiting + depth.in_flight
-        wrong = (f"{counted(there, 'dead letter')}: `schedules-pipeline dead-letters list`",)
+        count = depth.waiting + depth.in_flight
+        wrong = (f"{counted(count, 'dead letter')}: `schedules-pipeline dead-letters list`",)
         return Section(
             {"waiting": depth.waiting, "in_flight": depth.in_flight},
             (f"{depth.waiting:,} waiting, {depth.in_flight:,} being handled",),
-            wrong if there else (),
+            wrong if count else (),
         )
 
-    return look_at
+    return check_queue
 
 
 def _published(pipeline: Pipeline, now: datetime) -> Section:
@@ -238,7 +234,7 @@ def _passes(pipeline: Pipeline, now: datetime) -> Section:
     ]
     lines = [_describe_pass(name, record, now) for name, record in records.items()]
     fields = {str(name): _pass_fields(record) for name, record in records.items()}
-    return Section(fields, tuple(lines) or ("none has run yet",), tuple(failed))
+    return Section(fields, tuple(lines) or ("no pass has run yet",), tuple(failed))
 
 
 def _describe_pass(name: PassName, record: PassRecord, now: datetime) -> str:
@@ -265,7 +261,7 @@ def _pass_fields(record: PassRecord) -> dict[str, Any]:
 def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
     latest = pipeline.store.coldstarts.latest()
     if latest is None:
-        return Section({"stage": None}, ("there was none",))
+        return Section({"stage": None}, ("there was no coldstart",))
     is_wrong = latest.stage in (Stage.REJECTED, Stage.ABANDONED) or bool(latest.problem)
     wrong = (f"the coldstart is {latest.stage}: {latest.problem}",)
     return Section(
@@ -274,7 +270,7 @@ def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
 
 
 def _alarms(pipeline: Pipeline, now: datetime) -> Section:
-    """What the watch has told of and has not seen end. It looks by itself, every minute or so."""
+    """The open incidents, which the watch records every minute or so."""
     raised = [incident for incident in pipeline.store.incidents.latest() if incident.is_open]
     undelivered = pipeline.store.incidents.count_undelivered()
     fields = {
@@ -289,7 +285,7 @@ def _alarms(pipeline: Pipeline, now: datetime) -> Section:
     return Section(fields, lines, wrong)
 
 
-_LOOKS: Mapping[str, _Look] = {
+_CHECKS: Mapping[str, _Check] = {
     "alarms": _alarms,
     "publisher": _publisher,
     "backlog": _backlog,
@@ -299,7 +295,7 @@ _LOOKS: Mapping[str, _Look] = {
     "catalogue_dead_letters": _dead_letters("catalogue_dead_letters"),
     "published": _published,
     "feed": _feed,
-    "refused": _rejected,
+    "rejected": _rejected,
     "parity": _parity,
     "served": _served,
     "passes": _passes,
@@ -307,7 +303,7 @@ _LOOKS: Mapping[str, _Look] = {
 }
 
 
-# How it is shown
+# The output
 
 
 def _ending(sections: Mapping[str, Section]) -> Ending:
@@ -318,7 +314,7 @@ def _ending(sections: Mapping[str, Section]) -> Ending:
 
 def _as_fields(sections: Mapping[str, Section], now: datetime) -> dict[str, Any]:
     return {
-        "looked_at": now,
+        "checked_at": now,
         "is_well": _ending(sections) is Ending.WELL,
         "wrong": [problem for section in sections.values() for problem in section.wrong],
         "unreachable": {name: s.unreachable for name, s in sections.items() if s.unreachable},
@@ -334,7 +330,7 @@ def _render(sections: Mapping[str, Section], session: Session, now: datetime) ->
         grid.add_row(Text(name.replace("_", " "), style="bold"), _paragraph(section))
     is_well = _ending(sections) is Ending.WELL
     verdict = Text("all is well", style="green") if is_well else Text("something is wrong", style="bold red")
-    grid.add_row(Text(local(now, session.pipeline.calendar.zone)), verdict)
+    grid.add_row(Text(session.local(now)), verdict)
     return grid
 
 

@@ -1,15 +1,15 @@
-"""``schedules-pipeline switch``: from which keyspace partners are served, and changing it."""
+"""``schedules-pipeline switch``: the keyspace that partners are served from, and changing it."""
 
-import getpass
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from schedules_pipeline.cli.answer import Answer, Shown, answering, is_for_programs, print_shown
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, json_option, print_json, print_table, say, yes_option
-from schedules_pipeline.cli.session import Session, pass_session
-from schedules_pipeline.cli.wording import local, yes_no
+from schedules_pipeline.cli.printing import confirm, line, table, yes_option
+from schedules_pipeline.cli.session import Session, login
+from schedules_pipeline.cli.wording import yes_no
 from schedules_pipeline.migration.ports.parity import render_share
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 
@@ -19,116 +19,85 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-@click.group("switch", short_help="From which keyspace partners are served, and changing it.")
+@click.group("switch")
 def command() -> None:
-    """Show or change from which keyspace partners are served: ours, or the old system's (legacy).
+    """Show or change the keyspace that partners are served from: the pipeline's (ours) or the old system's (legacy).
 
-    Switching says what it will do, and asks. It refuses while anything speaks against it; --force overrides
-    that, and is recorded. Switching back to legacy is never refused.
+    Switching shows its effects and asks. It is rejected if the parity report has objections; --force overrides them and
+    is recorded. Switching back to legacy is always possible.
     """
 
 
-def _options(function: _Command) -> _Command:
-    """What both directions take."""
-    made: Any = function
+def _options(command: _Command) -> _Command:
     for option in (
-        click.option("--by", default="", metavar="NAME", help="Who switches; your login if left out."),
-        click.option("--reason", default="", metavar="TEXT", help="Why; kept with the record."),
-        click.option("--dry-run", is_flag=True, help="Only say what it would do."),
         yes_option,
-        json_option,
-        pass_session,
+        click.option("--dry-run", is_flag=True, help="Only show the effects."),
+        click.option("--reason", default="", metavar="TEXT", help="The reason; stored with the switch."),
+        click.option("--by", default="", metavar="NAME", help="Who switches; the login by default."),
     ):
-        made = option(made)
-    return cast("_Command", made)
+        command = option(command)
+    return command
 
 
 @command.command("ours")
-@click.option("--force", is_flag=True, help="Go ahead whatever speaks against it.")
+@click.option("--force", is_flag=True, help="Switch in spite of objections.")
 @_options
-def ours(session: Session, *, force: bool, **options: Any) -> None:
-    """Serve partners from our keyspace."""
-    _switch(session, ServedSource.OURS, force=force, **options)
+@answering
+def ours(session: Session, *, force: bool, **options: Any) -> Answer:
+    """Serve partners from the pipeline's keyspace."""
+    return _switch(session, ServedSource.OURS, force=force, **options)
 
 
 @command.command("legacy")
 @_options
-def legacy(session: Session, **options: Any) -> None:
-    """Serve partners from the old system's keyspace again. Never refused."""
-    _switch(session, ServedSource.LEGACY, force=False, **options)
+@answering
+def legacy(session: Session, **options: Any) -> Answer:
+    """Serve partners from the old system's keyspace again. Always possible."""
+    return _switch(session, ServedSource.LEGACY, force=False, **options)
 
 
 @command.command("status")
-@json_option
-@pass_session
-def status(session: Session, as_json: bool) -> None:
-    """Show from where partners are served, and every switch so far."""
-    book = session.pipeline.store.served
-    current, switches = book.current(), book.switches()
-    if as_json:
-        print_json({"current": _fields(current), "switches": [_fields(switch) for switch in switches]})
-        return
-    say(f"partners are served from {current.source}", "bold")
-    if not switches:
-        say("nobody has ever switched")
-        return
-    zone = session.pipeline.calendar.zone
-    print_table(
-        ["when", "to", "by", "match", "forced", "reason"],
-        [
-            [
-                "" if s.since is None else local(s.since, zone),
-                s.source,
-                s.by,
-                "nothing compared" if s.parity_share is None else render_share(s.parity_share),
-                yes_no(s.forced),
-                s.reason,
-            ]
-            for s in switches
-        ],
-    )
+@answering
+def status(session: Session) -> Answer:
+    """Show the keyspace that partners are served from, and every switch so far."""
+    served = session.pipeline.store.served
+    current, switches = served.current(), served.switches()
+    document = {"current": _fields(current), "switches": [_fields(switch) for switch in switches]}
+    shown: list[Shown] = [line(f"partners are served from {current.source}", "bold")]
+    if switches:
+        headings = ["when", "to", "by", "match", "forced", "reason"]
+        shown.append(table(headings, [_row(session, switch) for switch in switches]))
+    else:
+        shown.append("there was no switch so far")
+    return Answer(document, shown)
 
 
 def _switch(
-    session: Session,
-    to: ServedSource,
-    *,
-    force: bool,
-    by: str,
-    reason: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
+    session: Session, to: ServedSource, *, force: bool, by: str, reason: str, dry_run: bool, yes: bool
+) -> Answer:
     switcher = session.pipeline.switcher
     plan = switcher.plan(to, force=force)
-    if not as_json:
-        _print_plan(plan)
+    if not is_for_programs():
+        print_shown(_plan_shown(plan))
     if plan.is_needless:
         raise CommandExit(f"partners are served from {to} already: nothing to do")
     if plan.is_rejected:
-        raise CommandExit(
-            "refused: " + "; ".join(plan.objections) + ". --force overrides this, and is recorded"
-        )
+        raise CommandExit(f"rejected: {'; '.join(plan.objections)}. --force overrides this, and is recorded")
     if dry_run:
-        if as_json:
-            print_json({"switched": False, **_plan_fields(plan)})
-        return
+        return Answer({"switched": False, **_plan_fields(plan)})
     confirm(f"Serve partners from {to}?", yes=yes)
-    result = switcher.switch(plan, by or _login(), reason)
+    result = switcher.switch(plan, by or login() or "unknown", reason)
     if result.served is None:
         raise CommandExit(result.problem)
-    if as_json:
-        print_json({"switched": True, **_plan_fields(plan), "record": _fields(result.served)})
-    else:
-        say(f"partners are served from {to}: switch {result.served.number}, by {result.served.by}", "bold")
+    done = f"partners are served from {to}: switch {result.served.number}, by {result.served.by}"
+    document = {"switched": True, **_plan_fields(plan), "record": _fields(result.served)}
+    return Answer(document, [line(done, "bold")])
 
 
-def _print_plan(plan: "SwitchPlan") -> None:
-    for effect in plan.effects:
-        say(effect)
+def _plan_shown(plan: "SwitchPlan") -> Iterator[Shown]:
+    yield from plan.effects
     for objection in plan.objections:
-        say(f"objection{', overridden by --force' if plan.forced else ''}: {objection}", "red")
+        yield line(f"objection{', overridden by --force' if plan.forced else ''}: {objection}", "red")
 
 
 def _plan_fields(plan: "SwitchPlan") -> dict[str, object]:
@@ -142,6 +111,17 @@ def _plan_fields(plan: "SwitchPlan") -> dict[str, object]:
     }
 
 
+def _row(session: Session, switch: ServedState) -> list[object]:
+    return [
+        "" if switch.since is None else session.local(switch.since),
+        switch.source,
+        switch.by,
+        "nothing compared" if switch.parity_share is None else render_share(switch.parity_share),
+        yes_no(switch.forced),
+        switch.reason,
+    ]
+
+
 def _fields(served: ServedState) -> dict[str, object]:
     return {
         "number": served.number,
@@ -152,10 +132,3 @@ def _fields(served: ServedState) -> dict[str, object]:
         "parity_share": served.parity_share,
         "forced": served.forced,
     }
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

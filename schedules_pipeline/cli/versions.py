@@ -1,12 +1,16 @@
-"""How versions, their causes and their differences are worded and given to programs; for several commands."""
+"""Versions, causes and comparisons as JSON and as text, for several commands."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
+from schedules_pipeline.cli.answer import Shown
+from schedules_pipeline.cli.printing import table
+from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.changes import Change
-from schedules_pipeline.domain.diff import Difference
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.explain_version import Comparison
 
 _SHOWN_CHARACTERS = 120
 
@@ -37,18 +41,26 @@ def cause_fields(cause: Cause) -> dict[str, Any]:
     }
 
 
-def difference_fields(difference: Difference) -> dict[str, Any]:
-    """Of two versions: in the difference ``ours`` is the later."""
+def comparison_fields(comparison: Comparison) -> dict[str, Any]:
     return {
-        "broadcast_pid": difference.broadcast_pid,
-        "field": difference.field,
-        "before": difference.theirs,
-        "after": difference.ours,
+        "before": comparison.before,
+        "after": comparison.after,
+        "differences": [
+            {"broadcast_pid": d.broadcast_pid, "field": d.field, "before": d.theirs, "after": d.ours}
+            for d in comparison.differences
+        ],
     }
 
 
-def difference_rows(differences: Iterable[Difference]) -> list[list[object]]:
-    return [[d.broadcast_pid, d.field, _shorten(d.theirs), _shorten(d.ours)] for d in differences]
+def comparison_shown(key: ScheduleKey, comparison: Comparison) -> Iterator[Shown]:
+    before = f"version {comparison.before}" if comparison.before else "nothing"
+    found = counted(len(comparison.differences), "difference")
+    yield f"{key}: from {before} to version {comparison.after}: {found}"
+    if comparison.differences:
+        rows = [
+            [d.broadcast_pid, d.field, _shorten(d.theirs), _shorten(d.ours)] for d in comparison.differences
+        ]
+        yield table(["broadcast", "field", "before", "after"], rows)
 
 
 def _shorten(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Words for people: texts of others made safe for a terminal, instants, durations, counts. Pure."""
+"""Texts for people: strings made safe for a terminal, instants, durations, counts. Pure."""
 
 from datetime import datetime, timedelta, tzinfo
 
@@ -6,12 +6,12 @@ from schedules_pipeline.domain.printable import printable as made_printable
 
 
 def printable(text: object) -> str:
-    """The text on one line, with whatever could steer a terminal or turn the line round written as an escape."""
+    """One line, with control characters, line ends and direction marks escaped."""
     return made_printable(str(text))
 
 
 def local(instant: datetime, zone: tzinfo) -> str:
-    """``28 Mar 2026 12:00:00 GMT``: local time, with the name that the zone has at that instant."""
+    """``28 Mar 2026 12:00:00 GMT``: local time and the zone's name at that instant."""
     return f"{instant.astimezone(zone):%d %b %Y %H:%M:%S %Z}"
 
 
@@ -21,9 +21,9 @@ def clock(instant: datetime, zone: tzinfo) -> str:
 
 
 def duration(length: timedelta | float) -> str:
-    """``0.42 s``, ``12 s``, ``3 min 20 s``, ``5 h 10 min``, ``3 days 4 h``: two units, and no more."""
+    """``0.42 s``, ``12 s``, ``3 min 20 s``, ``5 h 10 min``, ``3 days 4 h``: the two greatest units."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    if abs(seconds) < 10:  # noqa: PLR2004 - below it a fraction can be felt
+    if abs(seconds) < 10:  # noqa: PLR2004 - the fraction matters only below it
         return f"{seconds:.2f} s"
     sign, whole = "-" if seconds < 0 else "", int(abs(seconds))
     minutes, second = divmod(whole, 60)

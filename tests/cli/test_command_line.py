@@ -10,7 +10,7 @@ from cli_stage import KEY, Stage, all_commands
 from click.testing import CliRunner
 
 from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.main import COMMANDS, PROGRAM, main
+from schedules_pipeline.cli.main import COMMANDS, PROGRAM, RENAMED, main
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.errors import (
     ConfigurationError,
@@ -22,12 +22,28 @@ from schedules_pipeline.errors import (
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_says_what_the_commands_say(name: str) -> None:
-    """The line of help in the list is the command's own, and the command has the name that it is listed under."""
+def test_commands_have_the_names_that_they_are_listed_under(name: str) -> None:
+    """The module of each listed command defines a command of that name."""
     command = main.get_command(click.Context(main), name)
 
     assert command is not None
-    assert (command.name, command.short_help) == (name, COMMANDS[name][1])
+    assert command.name == name
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_understood_with_a_warning(published: Stage, old: str, new: str) -> None:
+    """The command does the same under both names; the warning names the new one and the version of the removal."""
+    before, after = published.run(old, "list", "--json"), published.run(new, "list", "--json")
+
+    assert (before.exit_code, before.stdout) == (0, after.stdout)
+    assert before.stderr == f"warning: `{old}` is now `{new}`; the old name goes in version 0.3\n"
+    assert after.stderr == ""
+
+
+def test_old_names_are_not_listed() -> None:
+    """Neither the help nor completion offers an old name."""
+    assert not RENAMED.keys() & COMMANDS.keys()
+    assert not [path for path, _ in all_commands() if path.split()[0] in RENAMED]
 
 
 @pytest.mark.parametrize(("path", "command"), all_commands(), ids=lambda value: str(value)[:40])

@@ -109,7 +109,7 @@ def test_a_switch_below_the_threshold_is_rejected(differing: Stage) -> None:
     result = differing.run("switch", "ours", "--yes")
 
     assert result.exit_code == 1
-    assert "error: refused: 2 of 2 comparable schedules differ" in result.stderr
+    assert "error: rejected: 2 of 2 comparable schedules differ" in result.stderr
     assert "--force" in result.stderr
     assert differing.store.served.switches() == []
 
@@ -149,4 +149,4 @@ def test_status_before_the_first_switch(stage: Stage) -> None:
 
     assert result.exit_code == 0
     assert "partners are served from legacy" in result.output
-    assert "nobody has ever switched" in result.output
+    assert "there was no switch so far" in result.output

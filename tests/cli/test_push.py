@@ -39,7 +39,7 @@ def _progress(stage: Stage, name: str = _HOOK) -> Progress:
     return found.progress
 
 
-def _set_aside(stage: Stage, name: str = _HOOK) -> None:
+def _quarantine(stage: Stage, name: str = _HOOK) -> None:
     lease = stage.store.subscriptions.acquire(name, stage.clock(), timedelta(seconds=1))
     assert lease is not None
     failure = Failure("answered with status 410", is_final=True)
@@ -178,14 +178,14 @@ def test_a_prefix_is_words(ready: Stage, prefix: str) -> None:
 
 def test_the_list_says_how_each_stands(registered: Stage) -> None:
     """State, how far behind, and the last problem."""
-    _set_aside(registered)
+    _quarantine(registered)
     text = registered.run("push", "list").stdout
     listed = registered.run_for_json("push", "list")["subscriptions"]
 
-    assert "set aside" in text
+    assert "quarantined" in text
     assert [(s["name"], s["state"], s["behind_seconds"]) for s in listed] == [
         (_FILES, "well", 0.0),
-        (_HOOK, "set aside", 0.0),
+        (_HOOK, "quarantined", 0.0),
     ]
 
 
@@ -241,7 +241,7 @@ def test_who_is_paused_waits_until_resumed(registered: Stage) -> None:
 def test_who_was_set_aside_goes_on_when_resumed(registered: Stage) -> None:
     """Where it was, and without what had failed."""
     before = _progress(registered)
-    _set_aside(registered)
+    _quarantine(registered)
 
     result = registered.run("push", "resume", _HOOK)
 

@@ -269,7 +269,7 @@ def test_an_export_overwrites_nothing_unasked(published: Stage, tmp_path: Path) 
     told = published.run("export", KEY, "-o", path, "--overwrite")
 
     assert (rejected.exit_code, kept, told.exit_code) == (1, "precious", 0)
-    assert "is there already" in rejected.stderr
+    assert "exists already" in rejected.stderr
     assert len(list(read_history(path))) == 3
 
 

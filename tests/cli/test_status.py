@@ -36,10 +36,10 @@ def test_status_as_json(published: Stage) -> None:
 
     assert document["is_well"] is True
     assert document["backlog"] == {
-        "dirty": 0,
+        "pending": 0,
         "in_progress": 0,
         "waiting": 0,
-        "set_aside": 0,
+        "quarantined": 0,
         "oldest_due_at": None,
     }
     assert document["published"]["services"] == {"alder": 2}
@@ -63,7 +63,7 @@ def test_a_publisher_that_was_asked_for_is_not_at_work_yet(published: Stage) -> 
 
     result = published.run("status")
 
-    assert "asked for" in result.stdout
+    assert "requested" in result.stdout
     assert "at work" not in result.stdout
 
 
@@ -77,7 +77,7 @@ def test_a_set_aside_schedule_is_wrong(published: Stage) -> None:
     result = published.run("status")
 
     assert result.exit_code == 1
-    assert "1 schedule set aside: `schedules-pipeline set-aside list`" in result.stdout
+    assert "1 schedule quarantined: `schedules-pipeline quarantine list`" in result.stdout
     assert "something is wrong" in result.stdout
 
 
@@ -90,7 +90,7 @@ def test_what_is_late_is_wrong(published: Stage) -> None:
     later = published.run("status")
 
     assert (soon, later.exit_code) == (0, 1)
-    assert "what is dirty longest was due 6 min 0 s ago" in later.stdout
+    assert "the oldest pending schedule was due 6 min 0 s ago" in later.stdout
 
 
 def test_dead_letters_are_wrong(published: Stage) -> None:

@@ -1,0 +1,96 @@
+"""``dead-letters``, over a pipeline of fakes."""
+
+import pytest
+from cli_stage import Stage
+
+
+def _kill(stage: Stage) -> None:
+    stage.upstreams.schedule_dead_letters.post('{"sid": "alder", "date": "2026-03-28"}')
+    stage.upstreams.catalogue_dead_letters.post("{")
+
+
+def test_dead_letters_are_listed(published: Stage) -> None:
+    """Each is listed with its queue and with what it says, also where it says nothing."""
+    _kill(published)
+
+    document = published.run_for_json("dead-letters", "list")
+    words = published.run("dead-letters", "list", "--queue", "catalogue").stdout
+
+    assert [(d["queue"], d["says"]) for d in document["dead_letters"]] == [
+        ("schedule", "alder/2026-03-28 put"),
+        ("catalogue", document["dead_letters"][1]["says"]),
+    ]
+    assert document["dead_letters"][1]["says"].startswith("invalid: ")
+    assert "catalogue: 1 dead letter" in words
+    assert "schedule: " not in words
+
+
+def test_one_dead_letter_is_shown(published: Stage) -> None:
+    """One is shown with its whole body, and is there afterwards."""
+    _kill(published)
+
+    result = published.run("dead-letters", "show", "dead schedule-1")
+    again = published.run_for_json("dead-letters", "show", "dead schedule-1")
+
+    assert '{"sid": "alder", "date": "2026-03-28"}' in result.stdout
+    assert again["body"] == '{"sid": "alder", "date": "2026-03-28"}'
+
+
+def test_dead_letters_are_replayed(published: Stage) -> None:
+    """A replayed letter is in the queue that it came from, and no longer among the dead."""
+    _kill(published)
+
+    document = published.run_for_json("dead-letters", "replay", "--all")
+
+    assert document == {
+        "replayed": {"schedule": ["dead schedule-1"], "catalogue": ["dead catalogue-1"]},
+        "missing": [],
+        "has_more": False,
+    }
+    assert published.upstreams.schedule_queue.has_visible()
+    assert published.upstreams.schedule_dead_letters.is_empty()
+
+
+def test_dropping_dead_letters_asks(published: Stage) -> None:
+    """Dropping is for good, so the operator is asked; no leaves them."""
+    _kill(published)
+
+    declined = published.run("dead-letters", "drop", "--all", answer="n\n")
+    left = not published.upstreams.schedule_dead_letters.is_empty()
+    agreed = published.run("dead-letters", "drop", "--all", answer="y\n")
+
+    assert (declined.exit_code, left, agreed.exit_code) == (1, True, 0)
+    assert "Drop all dead letters, about 2, for good?" in declined.stderr
+    assert agreed.stdout == "dropped: 1 of the schedule queue, 1 of the catalogue queue\n"
+    assert published.upstreams.schedule_dead_letters.is_empty()
+    assert not published.upstreams.schedule_queue.has_visible()
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "complaint"),
+    [
+        (["replay"], 2, "name dead letters by their ids, or use --all"),
+        (["drop", "x", "--all"], 2, "name dead letters by their ids, or use --all"),
+        (["show", "x"], 1, "no dead letter x"),
+        (["list", "--queue", "other"], 2, "'other' is not one of"),
+    ],
+)
+def test_dead_letters_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
+    """None or both of ids and --all is refused, and a letter that there is not is not found."""
+    _kill(published)
+
+    result = published.run("dead-letters", *words)
+
+    assert result.exit_code == exit_code
+    assert complaint in result.stderr
+
+
+def test_ids_that_are_not_found_are_told(published: Stage) -> None:
+    """Those that are there are replayed, and the others named; that ends as not found."""
+    _kill(published)
+
+    result = published.run("dead-letters", "replay", "dead schedule-1", "dead schedule-9")
+
+    assert result.exit_code == 1
+    assert "replayed: 1 of the schedule queue" in result.stdout
+    assert "not found: dead schedule-9" in result.stdout

@@ -1,0 +1,110 @@
+"""``rejected``, over a pipeline of fakes."""
+
+import pytest
+from cli_stage import EPISODE, KEY, Stage, schedule_put
+from toy_world import InvalidItemPut, InvalidSchedulePut, ShrunkenSchedulePut, Slot
+
+_SHRUNKEN = ShrunkenSchedulePut(KEY, (Slot(schedule_put(KEY).slots[0].broadcast_pid, EPISODE),))
+
+
+def _broadcasts(stage: Stage) -> int:
+    return len(stage.run_for_json("show", KEY)["broadcasts"])
+
+
+def test_what_is_rejected_is_listed(published: Stage) -> None:
+    """Schedules, items and messages that were refused are listed, and which can be accepted."""
+    published.happen(_SHRUNKEN, InvalidItemPut(EPISODE))
+    published.upstreams.schedule_queue.post("{")
+    published.ingest()
+
+    document = published.run_for_json("rejected", "list")
+    words = published.run("rejected", "list").stdout
+
+    kinds = {row["kind"]: (row["subject"], row["can_be_accepted"]) for row in document["rejected"]}
+    assert kinds["schedule"] == (str(KEY), True)
+    assert kinds["item"] == (EPISODE, False)
+    assert kinds["message"][1] is False
+    assert "1 broadcasts would replace 4" in words
+
+
+def test_one_rejection_is_shown(published: Stage) -> None:
+    """A refusal is shown with the beginning of what was refused, and with the command that accepts it."""
+    published.happen(_SHRUNKEN)
+
+    result = published.run("rejected", "show", KEY)
+
+    assert f"`schedules-pipeline rejected accept {KEY}`" in result.stdout
+    assert '{"sid":"alder"' in result.stdout
+
+
+def test_a_shrunken_document_is_accepted(published: Stage) -> None:
+    """What would be lost is shown, the operator agrees, and partners see the document; the refusal is over."""
+    published.happen(_SHRUNKEN)
+
+    result = published.run("rejected", "accept", KEY, answer="y\n")
+
+    assert result.exit_code == 0
+    assert "1 broadcasts would replace 4; lost would be" in result.stdout
+    assert result.stdout.count("Salt and Slate") == 3
+    assert result.stdout.endswith("alder/2026-03-28: published, version 3\n")
+    assert _broadcasts(published) == 1
+    assert published.store.rejections.all() == {}
+
+
+def test_nothing_is_accepted_where_the_operator_declines(published: Stage) -> None:
+    """A no leaves the refusal, and what partners see."""
+    published.happen(_SHRUNKEN)
+
+    result = published.run("rejected", "accept", KEY, answer="n\n")
+
+    assert result.exit_code == 1
+    assert _broadcasts(published) == 4
+    assert str(KEY) in published.store.rejections.all()
+
+
+def test_accepting_as_json(published: Stage) -> None:
+    """A program gets what was lost and what became of it."""
+    published.happen(_SHRUNKEN)
+
+    document = published.run_for_json("rejected", "accept", KEY, "--yes")
+
+    assert (document["held_broadcasts"], document["new_broadcasts"], len(document["lost"])) == (4, 1, 3)
+    assert (document["outcome"], document["seq"]) == ("published", 3)
+
+
+def test_an_invalid_document_cannot_be_accepted(published: Stage) -> None:
+    """What is not valid is never shown to partners, whoever agrees."""
+    published.happen(InvalidSchedulePut(KEY))
+
+    result = published.run("rejected", "accept", KEY, "--yes")
+
+    assert result.exit_code == 1
+    assert "it is not valid, so its owner has to put another one" in result.stderr
+    assert _broadcasts(published) == 4
+
+
+def test_rejections_are_forgotten(published: Stage) -> None:
+    """A forgotten refusal leaves the list, and nothing else changes."""
+    published.happen(_SHRUNKEN)
+
+    document = published.run_for_json("rejected", "forget", KEY)
+
+    assert document == {"forgotten": [str(KEY)]}
+    assert published.run("rejected", "list").stdout == "nothing is rejected\n"
+    assert _broadcasts(published) == 4
+
+
+@pytest.mark.parametrize("words", [["show", "nothing"], ["forget", "nothing"]])
+def test_rejected_finds_nothing(published: Stage, words: list[str]) -> None:
+    """A subject that nothing was refused of is not found."""
+    result = published.run("rejected", *words)
+
+    assert result.exit_code == 1
+    assert "not rejected: nothing; see `schedules-pipeline rejected list`" in result.stderr
+
+
+def test_accepting_what_is_not_rejected(published: Stage) -> None:
+    """There is nothing to accept of a schedule that is well."""
+    result = published.run("rejected", "accept", KEY, "--yes")
+
+    assert (result.exit_code, result.stderr) == (1, "error: alder/2026-03-28: no document of it is refused\n")

@@ -1,0 +1,153 @@
+"""``history``, ``diff`` and ``why``, over a pipeline of fakes."""
+
+import orjson
+import pytest
+from cli_stage import BRAND, KEY, TOMORROW, Stage
+from toy_world import BROADCASTS, ItemDeleted, ScheduleRemoved
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+
+
+def test_history_lists_versions_newest_first(published: Stage) -> None:
+    """Every version has its number, what caused it, and how long that took."""
+    document = published.run_for_json("history", KEY)
+
+    assert [(v["seq"], v["seconds_from_notification"]) for v in document["versions"]] == [(2, 2.0), (1, 2.0)]
+    [cause] = document["versions"][0]["causes"]
+    assert (cause["origin"], cause["subject"], cause["changed"]) == ("catalogue", BRAND, ["title"])
+
+
+def test_history_in_words(published: Stage) -> None:
+    """A removal is told as one, and a cause with the fields that changed."""
+    published.happen(ScheduleRemoved(KEY))
+
+    result = published.run("history", KEY)
+
+    rows = [line.split() for line in result.stdout.splitlines() if "Mar" in line]
+    assert [row[0] for row in rows] == ["3", "2", "1"]
+    assert "removed" in rows[0]
+    assert "catalogue b0000001 (title)" in result.stdout
+
+
+def test_diff_of_the_latest_with_the_one_before(published: Stage) -> None:
+    """By default the latest version is compared with the one before it, field by field."""
+    document = published.run_for_json("diff", KEY)
+
+    assert (document["before"], document["after"], len(document["differences"])) == (1, 2, 8)
+    assert document["differences"][0] == {
+        "broadcast_pid": BROADCASTS[0],
+        "field": "brand.title",
+        "before": "Harbour Lights",
+        "after": "Salt and Slate",
+    }
+
+
+def test_diff_of_the_first_version(published: Stage) -> None:
+    """Before the first version there was nothing, so every broadcast is new."""
+    document = published.run_for_json("diff", KEY, 1)
+
+    assert (document["before"], document["after"]) == (0, 1)
+    assert {d["before"] for d in document["differences"]} == {"(absent)"}
+
+
+def test_diff_of_two_versions_in_either_order(published: Stage) -> None:
+    """Two numbers are compared in the order in which they are given."""
+    forth = published.run_for_json("diff", KEY, 1, 2)["differences"][0]
+    back = published.run_for_json("diff", KEY, 2, 1)["differences"][0]
+
+    assert (forth["before"], forth["after"]) == (back["after"], back["before"])
+
+
+def test_diff_over_a_removal(published: Stage) -> None:
+    """A removal shows nothing, so against it every broadcast is gone."""
+    published.happen(ScheduleRemoved(KEY))
+
+    result = published.run("diff", KEY)
+
+    assert result.exit_code == 0
+    assert "from version 2 to version 3: 4 differences" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "complaint"),
+    [
+        (["7"], 1, "has no version 7: listed are 1 to 2"),
+        (["1", "7"], 1, "has no version 7"),
+        (["one"], 2, "'one' is not the number of a version"),
+        (["-1"], 2, "No such option"),
+        (["1", "2", "3"], 2, "at most 2 numbers of versions"),
+    ],
+)
+def test_diff_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
+    """What is no version is refused, and what there is not is not found."""
+    result = published.run("diff", KEY, *words)
+
+    assert result.exit_code == exit_code
+    assert complaint.lower() in result.stderr.lower()
+
+
+def test_why_names_the_notification_and_the_fields(published: Stage) -> None:
+    """A version's cause is named with event, queue, time, subject and changed fields, with all that it touched."""
+    document = published.run_for_json("why", KEY)
+
+    [cause] = document["causes"]
+    assert cause == {
+        "event_id": "catalogue-3",
+        "origin": "catalogue",
+        "subject": BRAND,
+        "notified_at": "2026-03-28T12:00:04+00:00",
+        "changed": ["title"],
+        "queue": "catalogue-events",
+    }
+    assert [(t["schedule"], t["seq"]) for t in document["touched"]] == [(str(TOMORROW), 2)]
+    assert len(document["comparison"]["differences"]) == 8
+    assert document["search_stopped_at"] is None
+
+
+def test_why_of_an_older_version(published: Stage) -> None:
+    """An older version is explained by its own cause."""
+    result = published.run("why", KEY, 1)
+
+    assert "schedule alder/2026-03-28" in result.stdout
+    assert "(its document)" in result.stdout
+    assert "the same event touched nothing else" in result.stdout
+
+
+def test_why_of_what_an_operator_rebuilt(published: Stage) -> None:
+    """A version that an operator caused names the operator's call, and no queue."""
+    published.upstreams.catalogue_source.documents[BRAND] = orjson.dumps(
+        {"pid": BRAND, "type": "brand", "title": "Quiet Viaduct"}
+    )
+    published.run("rebuild", KEY)
+
+    document = published.run_for_json("why", KEY)
+
+    assert (document["causes"][0]["origin"], document["causes"][0]["queue"]) == ("operator", None)
+    assert document["causes"][0]["event_id"].startswith("operator")
+
+
+def test_why_where_a_document_is_no_longer_kept(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The causes are told all the same, and that the differences are not known."""
+    monkeypatch.setattr(published.store.versions, "document", lambda key, seq: None)
+
+    result = published.run("why", KEY)
+
+    assert result.exit_code == 0
+    assert "catalogue b0000001" in result.stdout
+    assert "a document is no longer kept" in result.stdout
+
+
+def test_deleting_an_item_is_no_version(published: Stage) -> None:
+    """A catalogue delete leads to no version, so what is explained is still the one before."""
+    published.happen(ItemDeleted(BRAND))
+
+    document = published.run_for_json("why", KEY)
+
+    assert document["seq"] == 2
+
+
+def test_a_schedule_is_named_by_its_key_in_every_document(published: Stage) -> None:
+    """Programs find the schedule under one name, whatever the command."""
+    documents = [published.run_for_json(command, KEY) for command in ("deps", "history", "diff", "why")]
+
+    assert {ScheduleKey.parse(document["schedule"]) for document in documents} == {KEY}
