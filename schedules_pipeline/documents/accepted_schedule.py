@@ -49,6 +49,23 @@ class AcceptedSchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class NoSource:
+    """The schedule has no accepted source document, so partners do not see it."""
+
+    slots: tuple[()] = ()
+
+    def episodes(self) -> set[Pid]:
+        return set()
+
+    def shown(self) -> list[EpisodeMention]:
+        return []
+
+
+class UndecodableSource(NoSource):
+    """The stored source cannot be decoded, and only another document from the bucket can replace it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Header:
     """Pids are not validated a second time, so they are texts here."""
 

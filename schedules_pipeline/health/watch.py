@@ -38,7 +38,7 @@ from schedules_pipeline.maintenance.ports.passes import PassName, PassStore
 from schedules_pipeline.maintenance.record_pass import Counts, remember_pass
 from schedules_pipeline.migration.ports.comparisons import ComparisonStore
 from schedules_pipeline.migration.ports.legacy import LegacyKeyspace
-from schedules_pipeline.publishing.ports.counters import CounterStore
+from schedules_pipeline.publishing.ports.counters import Counter, CounterStore
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryHeartbeats
 from schedules_pipeline.publishing.ports.presence import PublisherPresence
 from schedules_pipeline.publishing.ports.rejections import RejectionStore
@@ -133,7 +133,10 @@ class Watch:
         try:
             remember_pass(PassName.WATCH, self._watched.passes, self._clock, work)
             self._counters.add(
-                {"alarm notices sent": reports[0].sent, "alarm notices not taken": reports[0].failed}
+                {
+                    Counter.ALARM_NOTICES_SENT: reports[0].sent,
+                    Counter.ALARM_NOTICES_FAILED: reports[0].failed,
+                }
             )
         except ServiceError as error:
             self._store_loss.tell(error)

@@ -8,7 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, render_accepted
+from schedules_pipeline.documents.accepted_schedule import (
+    AcceptedSchedule,
+    NoSource,
+    parse_accepted,
+    render_accepted,
+)
 from schedules_pipeline.documents.catalogue_document import parse_copy, render_copy
 from schedules_pipeline.documents.partner_document import (
     fill,
@@ -32,7 +37,6 @@ from schedules_pipeline.publishing.ports.rejections import RejectionStore
 from schedules_pipeline.publishing.ports.schedules import ScheduleState, ScheduleStore
 from schedules_pipeline.publishing.ports.upstream import ScheduleSource
 from schedules_pipeline.publishing.ports.work import WorkQueue
-from schedules_pipeline.publishing.rebuild import NOTHING
 
 
 class Part(StrEnum):
@@ -145,7 +149,7 @@ class DifferenceFinder:
         heads = self._feed.heads_of(keys)
         return {key: _Stored(states[key], documents.get(key), heads.get(key)) for key in keys}
 
-    def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, AcceptedSchedule]:
+    def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, AcceptedSchedule | NoSource]:
         """The source of each as it should be accepted: what is refused leaves what is held.
 
         Those of which the source could not be read are left out.
@@ -153,7 +157,7 @@ class DifferenceFinder:
         found = self._source.fetch(list(stored))
         earlier = self._rejected.find([str(key) for key in stored])
         now = self._clock()
-        judged = {}
+        judged: dict[ScheduleKey, AcceptedSchedule | NoSource] = {}
         for key, source in found.items():
             if isinstance(source, Exception):
                 continue
@@ -164,12 +168,12 @@ class DifferenceFinder:
                 case Accepted(schedule):
                     judged[key] = schedule
                 case Removed():
-                    judged[key] = NOTHING
+                    judged[key] = NoSource()
                 case _:
                     judged[key] = held
         return judged
 
-    def _expect(self, sources: Mapping[ScheduleKey, AcceptedSchedule]) -> dict[ScheduleKey, _Expected]:
+    def _expect(self, sources: Mapping[ScheduleKey, AcceptedSchedule | NoSource]) -> dict[ScheduleKey, _Expected]:
         items = self._read_items(set().union(*[source.episodes() for source in sources.values()]))
         episodes = [pid for source in sources.values() for pid in source.episodes()]
         programmes = {pid: resolve_programme(pid, items.by_pid.get) for pid in episodes}
@@ -177,10 +181,13 @@ class DifferenceFinder:
         expected = {}
         for key, source in sources.items():
             ancestors = find_ancestors(source.episodes(), lambda pid: programmes[pid].reads)
-            content = fill(source.slots, map(texts.__getitem__, source.episode_pids))
+            accepted, etag = b"", ""
+            if isinstance(source, AcceptedSchedule):
+                accepted = render_accepted(source)
+                etag = hash_content(fill(source.slots, map(texts.__getitem__, source.episode_pids)))
             expected[key] = _Expected(
-                accepted=b"" if source is NOTHING else render_accepted(source),
-                etag="" if source is NOTHING else hash_content(content),
+                accepted=accepted,
+                etag=etag,
                 dependencies=dependencies(source.shown(), ancestors),
                 uses_differing_copies=not items.differing.isdisjoint(source.episodes() | ancestors),
             )
@@ -251,12 +258,12 @@ def _entries(state: ScheduleState, expected: _Expected) -> Dependencies:
     return dependencies(_held(state).shown(), state.ancestors)
 
 
-def _held(state: ScheduleState) -> AcceptedSchedule:
+def _held(state: ScheduleState) -> AcceptedSchedule | NoSource:
     """What is held, or nothing where it cannot be read."""
     try:
-        return NOTHING if state.accepted is None else parse_accepted(state.accepted)
+        return NoSource() if state.accepted is None else parse_accepted(state.accepted)
     except InvalidRecord:
-        return NOTHING
+        return NoSource()
 
 
 def _parse_if_ours(pid: Pid, copy: bytes | None) -> CatalogueItem | None:

@@ -1,13 +1,13 @@
-"""Follows catalogue items: our copies are brought up to date, and whatever depends on them is marked.
+"""Follows catalogue items: brings the copies up to date, and marks the schedules that depend on them.
 
-The order of the steps is the protocol's (docs/adr/0003): token, read the source, store the copy together with
-a debt to its dependants, mark the dependants, settle the debt. Whoever dies in between leaves a debt
-that the redelivered notification pays.
+The order of the steps is the protocol's (docs/adr/0003): take a token, read the source, store the copy together with
+a pending propagation, mark the dependants, acknowledge the propagation. If a worker dies in between, the redelivered
+notification completes the propagation.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from schedules_pipeline.documents.catalogue_document import parse_catalogue_document, parse_copy, render_copy
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
@@ -18,7 +18,7 @@ from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
-from schedules_pipeline.publishing.ports.catalogue import StoreResult
+from schedules_pipeline.publishing.ports.catalogue import Stored
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
@@ -26,19 +26,28 @@ from schedules_pipeline.publishing.urgency import due_at
 
 @dataclass(frozen=True, slots=True)
 class FollowResult:
-    """What came of following some items; every pid is in exactly one of the first five.
+    """The outcome of following some items; every pid is in exactly one of the first five.
 
-    ``unneeded``: nobody depends on it and we hold no copy. ``absent``: the catalogue has no document, so
-    the copy stays. ``refused``: the document is not valid, so the copy stays. ``unchanged``: no field that
-    an output uses has changed. ``changed``: by kind, the copies that are new or different.
+    ``unneeded``: no schedule depends on it and there is no copy. ``absent``: the catalogue has no document, so the
+    copy stays. ``rejected``: the document is not valid, so the copy stays. ``unchanged``: no field that an output
+    uses has changed. ``changed``: by kind, the copies that are new or different.
     """
 
-    unneeded: frozenset[Pid]
-    absent: frozenset[Pid]
+    unneeded: frozenset[Pid] = frozenset()
+    absent: frozenset[Pid] = frozenset()
+    rejected: frozenset[Pid] = frozenset()
+    unchanged: frozenset[Pid] = frozenset()
+    changed: Mapping[Pid, Kind] = field(default_factory=dict)
+    schedules_marked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Projection:
+    """Catalogue documents as copies: ``values`` and ``kinds`` of the valid ones, and the rejected pids."""
+
+    values: Mapping[Pid, bytes]
+    kinds: Mapping[Pid, Kind]
     rejected: frozenset[Pid]
-    unchanged: frozenset[Pid]
-    changed: Mapping[Pid, Kind]
-    schedules_marked: int
 
 
 class CatalogueFollower:
@@ -57,29 +66,31 @@ class CatalogueFollower:
         self._policy = policy
 
     def follow(self, causes: Mapping[Pid, Cause]) -> FollowResult:
-        """Bring our copies of these items up to date, each for its cause. Idempotent."""
-        begun = self._store.copies.begin(list(causes))
-        needed = [pid for pid, start in begun.items() if start.is_needed]
+        """Bring the copies of these items up to date, each for its cause. Idempotent."""
+        tickets = self._store.copies.begin(list(causes))
+        needed = [pid for pid, ticket in tickets.items() if ticket.is_needed]
         documents = self._sources.catalogue_source.read(needed) if needed else {}
-        values, kinds, rejected = self._project(documents)
-        stored = self._store.copies.store({pid: (begun[pid].token, value) for pid, value in values.items()})
-        owed = [pid for pid, result in stored.items() if result.propagation_pending]
-        owed += [pid for pid in needed if pid not in stored and begun[pid].propagation_pending]
-        causes = _with_changed_fields(causes, stored, values)
-        marked = self._propagate({pid: causes[pid] for pid in owed})
-        self._store.copies.acknowledge({pid: begun[pid].token for pid in owed})
-        changed = {pid: kinds[pid] for pid, result in stored.items() if result.changed}
+        projected = self._project(documents)
+        stored = self._store.copies.store(
+            {pid: (tickets[pid].token, value) for pid, value in projected.values.items()}
+        )
+        pending = [pid for pid, result in stored.items() if result.propagation_pending]
+        pending += [pid for pid in needed if pid not in stored and tickets[pid].propagation_pending]
+        causes = _with_changed_fields(causes, stored, projected.values)
+        marked = self._propagate({pid: causes[pid] for pid in pending})
+        self._store.copies.acknowledge({pid: tickets[pid].token for pid in pending})
+        changed = {pid: projected.kinds[pid] for pid, result in stored.items() if result.changed}
         return FollowResult(
             unneeded=frozenset(causes) - frozenset(needed),
             absent=frozenset(needed) - frozenset(documents),
-            rejected=frozenset(rejected),
+            rejected=projected.rejected,
             unchanged=frozenset(stored) - frozenset(changed),
             changed=changed,
             schedules_marked=marked,
         )
 
     def read_source(self, pids: Sequence[Pid]) -> dict[Pid, CatalogueItem]:
-        """The items as their source has them now, of those that are there and valid. Changes nothing."""
+        """The current items of the catalogue, without those that are missing or invalid. Changes nothing."""
         items = {}
         for pid, content in self._sources.catalogue_source.read(pids).items() if pids else ():
             with suppress(InvalidDocument):
@@ -87,14 +98,14 @@ class CatalogueFollower:
         return items
 
     def insert_if_absent(self, pids: Sequence[Pid]) -> None:
-        """Give the store a copy of items that it has none of. Those that the source lacks stay missing, and
-        it is noted that a build relies on that: read the copies again afterwards.
+        """Store copies of items that have none. For items that the source lacks, record that a build relies on
+        their absence. The caller reads the copies again afterwards.
         """
         pending = list(pids)
         missing: list[Pid] = []
         while pending:
             tokens = self._store.copies.take_tokens(pending)
-            values, _, _ = self._project(self._sources.catalogue_source.read(pending))
+            values = self._project(self._sources.catalogue_source.read(pending)).values
             inserted = self._store.copies.insert_if_absent(
                 {pid: (tokens[pid], value) for pid, value in values.items()}
             )
@@ -102,20 +113,21 @@ class CatalogueFollower:
             pending = [pid for pid, copy in inserted.items() if copy is None]
         self._store.copies.record_absence(missing)
 
-    def _project(self, documents: Mapping[Pid, bytes]) -> tuple[dict[Pid, bytes], dict[Pid, Kind], list[Pid]]:
-        values, kinds, complaints = {}, {}, {}
+    def _project(self, documents: Mapping[Pid, bytes]) -> _Projection:
+        """Invalid documents are kept as rejections; a valid document ends the rejection of its item."""
+        values, kinds, rejections = {}, {}, {}
         for pid, content in documents.items():
             try:
                 item = self._parse(pid, content)
             except InvalidDocument as error:
-                complaints[str(pid)] = rejection(error, content, self._clock())
+                rejections[pid] = rejection(error, content, self._clock())
             else:
                 values[pid], kinds[pid] = render_copy(item), item.kind
-        if complaints:
-            self._store.rejections.keep(complaints)
+        if rejections:
+            self._store.rejections.keep({str(pid): kept for pid, kept in rejections.items()})
         if values:
             self._store.rejections.forget([str(pid) for pid in values])
-        return values, kinds, [Pid(text) for text in complaints]
+        return _Projection(values, kinds, frozenset(rejections))
 
     def _parse(self, pid: Pid, content: bytes) -> CatalogueItem:
         if len(content) > self._policy.maximum_catalogue_bytes:
@@ -126,7 +138,7 @@ class CatalogueFollower:
         return parse_catalogue_document(pid, content)
 
     def _propagate(self, causes: Mapping[Pid, Cause]) -> int:
-        """Read the dependants *now*, after the copies are stored, and mark them."""
+        """Read the dependants only now, after the copies are stored, and mark them. Returns how many."""
         if not causes:
             return 0
         now = self._clock()
@@ -140,9 +152,9 @@ class CatalogueFollower:
 
 
 def _with_changed_fields(
-    causes: Mapping[Pid, Cause], stored: Mapping[Pid, StoreResult], values: Mapping[Pid, bytes]
+    causes: Mapping[Pid, Cause], stored: Mapping[Pid, Stored], values: Mapping[Pid, bytes]
 ) -> dict[Pid, Cause]:
-    """Say in each cause what was different. Of a debt that somebody else left nothing is known."""
+    """Name the changed fields in each cause. They are unknown if an earlier worker left the propagation."""
     told = dict(causes)
     for pid, result in stored.items():
         if result.previous is not None:
@@ -151,7 +163,7 @@ def _with_changed_fields(
 
 
 def _changed(pid: Pid, previous: bytes, value: bytes) -> tuple[str, ...]:
-    """What is different; nothing that could be told where the copy that was replaced does not read back."""
+    """Empty if the replaced copy cannot be decoded."""
     try:
         return changed_fields(parse_copy(pid, previous), parse_copy(pid, value))
     except InvalidRecord:

@@ -1,17 +1,18 @@
-"""Takes notifications in: what they say is made durable as marks, and only then may they be deleted.
+"""Ingests notifications: it makes their content durable as marks, and only then deletes the messages.
 
-A notification carries a name, never data; so duplicates, delays and another order are harmless, and many for
-one schedule become one rebuild.
+A notification carries a key, never data. So duplicates, delays and reordering are harmless, and many notifications
+for one schedule become one rebuild.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter as Multiset
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from schedules_pipeline.documents.notification import (
     CatalogueAction,
+    ScheduleNotification,
     parse_catalogue_notification,
     parse_schedule_notification,
 )
@@ -19,34 +20,37 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import Kind
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidMessage
-from schedules_pipeline.publishing.count_failures import counting_failures
-from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
+from schedules_pipeline.publishing.counting import Tally, counted
+from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
 from schedules_pipeline.publishing.ports import PublishingStore
-from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.counters import Counter, Timer
+from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
 
 MOST_REJECTIONS_KEPT = 10_000
-"""Above it refused messages are counted and no longer kept: whoever floods a queue must not fill the store, and
-ten thousand are more than anybody looks at. What is refused of documents is bounded by what there is of them.
+"""Above this, rejected messages are counted but not stored, so that a flooded queue cannot fill the store. Rejected
+documents are bounded by the number of documents.
 """
 
-_K = TypeVar("_K")
+_KINDS = (Counter.SCHEDULE_PUTS, Counter.SCHEDULE_REMOVALS, Counter.SCHEDULE_MESSAGES_IGNORED)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What came of some messages. ``copies_changed``: by kind, how many of our copies are different now.
-    ``causes``: what was notified, one for each message that named something.
+    """``marked``: how many schedules. ``copies_changed``: by kind, how many catalogue copies have changed.
+    ``rejected``: by message id. ``causes``: one for each message that named a schedule or an item.
     """
 
     received: int = 0
     marked: int = 0
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[Counter, int] = field(default_factory=dict)
     copies_changed: Mapping[Kind, int] = field(default_factory=dict)
     rejected: Mapping[str, Rejection] = field(default_factory=dict)
     causes: Sequence[Cause] = ()
@@ -65,49 +69,48 @@ class IngestResult:
 def ingest(
     queue: NotificationQueue, handle: Callable[[Sequence[Message]], IngestResult], wait_seconds: int
 ) -> IngestResult:
-    """Receive once, handle, then delete. A message whose handling failed stays, and comes again."""
+    """Receive once, handle, then delete. If the handling fails, the queue delivers the messages again."""
     messages = queue.receive(wait_seconds)
     if not messages:
         return IngestResult()
-    taken = handle(messages)
+    result = handle(messages)
     queue.delete(messages)
-    return taken
+    return result
+
+
+def _tally_schedules(result: IngestResult, now: datetime) -> Tally:
+    received, rejected = Counter.SCHEDULE_MESSAGES_RECEIVED, Counter.SCHEDULE_MESSAGES_REJECTED
+    return Tally({**result.counts, received: result.received, rejected: len(result.rejected)})
+
+
+def _tally_catalogue(result: IngestResult, now: datetime) -> Tally:
+    received, rejected = Counter.CATALOGUE_MESSAGES_RECEIVED, Counter.CATALOGUE_MESSAGES_REJECTED
+    return Tally({**result.counts, received: result.received, rejected: len(result.rejected)})
 
 
 class ScheduleIntake:
     """Handles messages of the queue ``schedule-events``."""
 
     def __init__(self, store: PublishingStore, calendar: BroadcastCalendar, clock: Clock) -> None:
-        self._store = store
+        self.store = store
+        self.clock = clock
         self._calendar = calendar
-        self._clock = clock
 
+    @counted(Counter.SCHEDULE_INTAKES_FAILED, Timer.SCHEDULE_INTAKE, _tally_schedules)
     def handle(self, messages: Sequence[Message]) -> IngestResult:
-        """Count up the source mark first, then mark dirty: a build in between fetches once too often."""
-        began = time.perf_counter()
-        with counting_failures(self._store.counters, "schedule intakes failed"):
-            taken = self._handle(messages)
-            return _finish(self._store, "schedule", taken, began)
-
-    def _handle(self, messages: Sequence[Message]) -> IngestResult:
-        marks: list[Mark] = []
-        counts = {"schedule puts": 0, "schedule removals": 0, "schedule messages ignored": 0}
-        rejected = {}
-        now = self._clock()
-        for message in messages:
-            try:
-                notification = parse_schedule_notification(message.body)
-            except InvalidMessage as error:
-                rejected[message.message_id] = _rejection(error, message, now)
-                continue
-            counts[_kind_of(notification.keys, removal=notification.removal)] += 1
-            marks += [
-                Mark(key, due_at(key, now, self._calendar), _cause(message, Origin.SCHEDULE, str(key)))
-                for key in notification.keys
-            ]
+        """Count the source change first, then mark: a build between the two only fetches once too often."""
+        now = self.clock()
+        parsed, rejected = _parse(messages, parse_schedule_notification, now)
+        marks = [
+            Mark(key, due_at(key, now, self._calendar), _cause(message, Origin.SCHEDULE, str(key)))
+            for message, notification in parsed
+            for key in notification.keys
+        ]
         keys = list(dict.fromkeys(mark.key for mark in marks))
-        self._store.schedules.count_source_change(keys)
-        self._store.work.mark(marks)
+        self.store.schedules.count_source_change(keys)
+        self.store.work.mark(marks)
+        _keep(self.store.rejections, rejected)
+        counts = dict.fromkeys(_KINDS, 0) | Multiset(_kind_of(notification) for _, notification in parsed)
         causes = tuple(dict.fromkeys(mark.cause for mark in marks))
         return IngestResult(len(messages), len(keys), counts, {}, rejected, causes)
 
@@ -116,84 +119,71 @@ class CatalogueIntake:
     """Handles messages of the queue ``catalogue-events``."""
 
     def __init__(self, store: PublishingStore, follower: CatalogueFollower, clock: Clock) -> None:
-        self._store = store
+        self.store = store
+        self.clock = clock
         self._follower = follower
-        self._clock = clock
 
+    @counted(Counter.CATALOGUE_INTAKES_FAILED, Timer.CATALOGUE_INTAKE, _tally_catalogue)
     def handle(self, messages: Sequence[Message]) -> IngestResult:
-        """Follow each item once, however many messages name it. A deletion is not propagated."""
-        began = time.perf_counter()
-        with counting_failures(self._store.counters, "catalogue intakes failed"):
-            taken = self._handle(messages)
-            return _finish(self._store, "catalogue", taken, began)
-
-    def _handle(self, messages: Sequence[Message]) -> IngestResult:
-        updates: dict[Pid, Cause] = {}
-        causes: list[Cause] = []
-        deletes = 0
-        rejected = {}
-        for message in messages:
-            try:
-                notification = parse_catalogue_notification(message.body)
-            except InvalidMessage as error:
-                rejected[message.message_id] = _rejection(error, message, self._clock())
-                continue
-            if notification.action is CatalogueAction.DELETE:
-                deletes += 1
-            else:
-                causes.append(_cause(message, Origin.CATALOGUE, notification.pid))
-                _keep_oldest(updates, notification.pid, causes[-1])
-        taken = self._follow(updates)
-        counts = {**taken.counts, "catalogue deletes": deletes, "catalogue updates": len(updates)}
-        return IngestResult(len(messages), taken.marked, counts, taken.copies_changed, rejected, causes)
-
-    def _follow(self, updates: Mapping[Pid, Cause]) -> IngestResult:
-        if not updates:
-            return IngestResult()
-        followed = self._follower.follow(updates)
-        changed: dict[Kind, int] = {}
-        for kind in followed.changed.values():
-            changed[kind] = changed.get(kind, 0) + 1
+        """Follow each item once, for the oldest of its messages. Deletions are not propagated."""
+        parsed, rejected = _parse(messages, parse_catalogue_notification, self.clock())
+        causes = [
+            _cause(message, Origin.CATALOGUE, notification.pid)
+            for message, notification in parsed
+            if notification.action is not CatalogueAction.DELETE
+        ]
+        updates = _oldest_by_pid(causes)
+        followed = self._follower.follow(updates) if updates else FollowResult()
+        _keep(self.store.rejections, rejected)
         counts = {
-            "catalogue ignored, nobody refers to it": len(followed.unneeded),
-            "catalogue ignored, no used field changed": len(followed.unchanged),
-            "catalogue ignored, no document": len(followed.absent),
-            "catalogue documents refused": len(followed.rejected),
+            Counter.CATALOGUE_DELETES: len(parsed) - len(causes),
+            Counter.CATALOGUE_UPDATES: len(updates),
+            Counter.CATALOGUE_UNREFERENCED: len(followed.unneeded),
+            Counter.CATALOGUE_UNCHANGED: len(followed.unchanged),
+            Counter.CATALOGUE_ABSENT: len(followed.absent),
+            Counter.CATALOGUE_DOCUMENTS_REJECTED: len(followed.rejected),
         }
-        return IngestResult(0, followed.schedules_marked, counts, changed)
+        changed = Multiset(followed.changed.values())
+        return IngestResult(len(messages), followed.schedules_marked, counts, changed, rejected, causes)
 
 
-def _keep_oldest(updates: dict[Pid, Cause], pid: Pid, cause: Cause) -> None:
-    known = updates.get(pid)
-    if known is None or cause.notified_at < known.notified_at:
-        updates[pid] = cause
+def _parse(
+    messages: Iterable[Message], parse: Callable[[str], T], now: datetime
+) -> tuple[list[tuple[Message, T]], dict[str, Rejection]]:
+    parsed, rejected = [], {}
+    for message in messages:
+        try:
+            parsed.append((message, parse(message.body)))
+        except InvalidMessage as error:
+            # A body may hold half of a surrogate pair, which has no bytes. It is stored as a question mark.
+            rejected[message.message_id] = rejection(error, message.body.encode(errors="replace"), now)
+    return parsed, rejected
 
 
-def _rejection(error: InvalidMessage, message: Message, now: datetime) -> Rejection:
-    """A body may hold half of a surrogate pair, of which there are no bytes; it is shown as a question mark."""
-    return rejection(error, message.body.encode(errors="replace"), now)
+def _keep(rejections: RejectionStore, rejected: Mapping[str, Rejection]) -> None:
+    if rejected and rejections.count() < MOST_REJECTIONS_KEPT:
+        rejections.keep(rejected)
+
+
+def _oldest_by_pid(causes: Iterable[Cause]) -> dict[Pid, Cause]:
+    oldest: dict[Pid, Cause] = {}
+    for cause in causes:
+        pid = Pid(cause.subject)
+        known = oldest.get(pid)
+        if known is None or cause.notified_at < known.notified_at:
+            oldest[pid] = cause
+    return oldest
 
 
 def _cause(message: Message, origin: Origin, subject: str) -> Cause:
     return Cause(message.message_id, origin, subject, message.sent_at)
 
 
-def _kind_of(keys: Sequence[ScheduleKey], *, removal: bool) -> str:
-    if not keys:
-        return "schedule messages ignored"
-    return "schedule removals" if removal else "schedule puts"
+def _kind_of(notification: ScheduleNotification) -> Counter:
+    if not notification.keys:
+        return Counter.SCHEDULE_MESSAGES_IGNORED
+    return Counter.SCHEDULE_REMOVALS if notification.removal else Counter.SCHEDULE_PUTS
 
 
-def _finish(store: PublishingStore, queue: str, taken: IngestResult, began: float) -> IngestResult:
-    if taken.rejected and store.rejections.count() < MOST_REJECTIONS_KEPT:
-        store.rejections.keep(taken.rejected)
-    messages = {
-        f"{queue} messages received": taken.received,
-        f"{queue} messages refused": len(taken.rejected),
-    }
-    store.counters.add({**taken.counts, **messages}, {f"{queue} intake": [time.perf_counter() - began]})
-    return taken
-
-
-def _sum(a: Mapping[_K, int], b: Mapping[_K, int]) -> dict[_K, int]:
-    return {name: a.get(name, 0) + b.get(name, 0) for name in [*a, *(n for n in b if n not in a)]}
+def _sum(a: Mapping[T, int], b: Mapping[T, int]) -> dict[T, int]:
+    return {name: a.get(name, 0) + b.get(name, 0) for name in [*a, *b]}

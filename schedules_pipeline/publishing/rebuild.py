@@ -1,16 +1,24 @@
-"""Rebuilds a claimed batch of schedules and publishes what changed. The heart of the system.
+"""Rebuilds a claimed batch of schedules and publishes those that changed.
 
-The order of the steps is the protocol's (docs/adr/0003): read the state; fetch the source where it changed;
-register, then read; join; commit where nobody has overtaken us; announce; unregister; release. Dying
-between any two of them leaves a lease that expires, and building again is harmless.
+The order of the steps is the protocol's (docs/adr/0003): read the committed states; fetch the sources that changed;
+register, then read the catalogue copies; join; commit unless another build has committed; announce; unregister.
+The caller then releases the claim. If a worker dies between two steps, its lease expires and the next build repeats
+them without harm.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, render_accepted
+from schedules_pipeline.documents.accepted_schedule import (
+    AcceptedSchedule,
+    NoSource,
+    UndecodableSource,
+    parse_accepted,
+    render_accepted,
+)
 from schedules_pipeline.documents.partner_document import (
     Publication,
     fill,
@@ -22,33 +30,29 @@ from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies
-from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.publishing.count_failures import counting_failures
+from schedules_pipeline.publishing.counting import Tally, counted
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.judge_source import Accepted, Rejected, Removed, judge_source
+from schedules_pipeline.publishing.judge_source import Accepted, Judgement, Rejected, Removed, judge_source
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
-from schedules_pipeline.publishing.ports.schedules import (
-    Commit,
-    CommitResult,
-    Outcome,
-    ScheduleState,
-)
+from schedules_pipeline.publishing.ports.counters import Counter, Timer
+from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
 from schedules_pipeline.publishing.ports.upstream import SourceObject
 from schedules_pipeline.publishing.ports.work import Claim, Work
-from schedules_pipeline.publishing.resolve_programmes import Needs, ProgrammeResolver, Programmes
+from schedules_pipeline.publishing.resolve_programmes import Need, ProgrammeResolver
 
-NOTHING = AcceptedSchedule("", (), (), ())
-"""Stands for the source of a schedule that has none."""
-
-_UNREADABLE = AcceptedSchedule("", (), (), ())
-"""Stands for an accepted source that does not read back, until what the source has now replaces it."""
+_COUNTERS = {
+    Outcome.PUBLISHED: Counter.SCHEDULES_PUBLISHED,
+    Outcome.UNCHANGED: Counter.SCHEDULES_UNCHANGED,
+    Outcome.SUPERSEDED: Counter.SCHEDULES_SUPERSEDED,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What became of one schedule, and why it was built: ``etag`` is "" where partners see nothing."""
+    """The outcome of one build and its causes. ``etag`` is "" if partners see no schedule."""
 
     key: ScheduleKey
     outcome: Outcome
@@ -62,8 +66,8 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch. ``failed`` could not be fetched or built, with the error; all others are in
-    ``built``.
+    """The outcome of a batch. ``failed`` holds the schedules that could not be fetched or built, with the error;
+    all others are in ``built``.
     """
 
     built: Sequence[BuildResult]
@@ -82,22 +86,140 @@ class BatchResult:
 EMPTY_BATCH = BatchResult((), {}, 0.0)
 
 
-@dataclass(slots=True)
+def tally_batch(batch: BatchResult, now: datetime) -> Tally:
+    """Count the outcomes, and how long the published schedules waited since the oldest notification of each.
+
+    The wait is 0 if the queue's clock is ahead of the publisher's.
+    """
+    waits = defaultdict(list)
+    for built in batch.built:
+        if built.causes and built.outcome is Outcome.PUBLISHED:
+            oldest = min(built.causes, key=lambda cause: cause.notified_at)
+            waits[Timer.published_after(oldest.origin)].append(max(0.0, (now - oldest.notified_at).total_seconds()))
+    return Tally({counter: batch.count(outcome) for outcome, counter in _COUNTERS.items()}, waits)
+
+
+@dataclass(frozen=True, slots=True)
 class _Draft:
-    """One schedule while it is being built."""
+    """A schedule to build, with its committed state and the source to build it from.
+
+    ``ends_rejection``: the source had a rejected document, and this build replaces or removes it.
+    """
 
     work: Work
     state: ScheduleState
-    held: AcceptedSchedule
-    accepted: AcceptedSchedule
-    needs: Needs
+    committed: AcceptedSchedule | NoSource
+    source: AcceptedSchedule | NoSource
+    source_is_new: bool = False
     ends_rejection: bool = False
-    content: bytes = b""
-    etag: str = ""
 
     @property
-    def is_shown(self) -> bool:
-        return self.accepted is not NOTHING
+    def key(self) -> ScheduleKey:
+        return self.work.key
+
+    def judged(self, judgement: Judgement, *, was_rejected: bool) -> "_Draft":
+        """The draft after its source was fetched. Raises :class:`InvalidRecord` if the document is rejected and
+        the committed source cannot be decoded: the publisher must not replace a schedule by nothing.
+        """
+        match judgement:
+            case Accepted(schedule):
+                return replace(self, source=schedule, source_is_new=True, ends_rejection=was_rejected)
+            case Removed():
+                is_new = self.state.accepted is not None
+                return replace(self, source=NoSource(), source_is_new=is_new, ends_rejection=was_rejected)
+            case Rejected() if isinstance(self.committed, UndecodableSource):
+                raise InvalidRecord(
+                    f"schedule {self.key}: the accepted source cannot be decoded and the document in the bucket "
+                    "is rejected: put a valid document"
+                )
+            case Rejected():
+                return self
+
+    def need(self, *, trust_index: bool) -> Need:
+        """``trust_index``: the index has every entry of the committed state, so only new entries are registered."""
+        if not trust_index:
+            return Need(self.source.episodes(), self.source.shown(), frozenset())
+        if not self.source_is_new:
+            return Need(self.source.episodes(), (), self.state.ancestors)
+        registered = frozenset(self.committed.shown())
+        fresh = [mention for mention in self.source.shown() if mention not in registered]
+        return Need(self.source.episodes(), fresh, self.state.ancestors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """A draft joined to its programmes. ``content`` and ``etag`` are empty if partners see no schedule."""
+
+    draft: _Draft
+    ancestors: frozenset[Pid]
+    content: bytes
+    etag: str
+
+    def obsolete_entries(self) -> Dependencies:
+        """The index entries that the committed state needed and this build does not."""
+        draft = self.draft
+        if not draft.source_is_new and self.ancestors == draft.state.ancestors:
+            return frozenset()
+        needed = dependencies(draft.source.shown(), self.ancestors)
+        return dependencies(draft.committed.shown(), draft.state.ancestors) - needed
+
+    def result(self, committed: CommitResult) -> BuildResult:
+        work = self.draft.work
+        return BuildResult(
+            work.key,
+            committed.outcome,
+            committed.seq,
+            self.etag,
+            len(self.content),
+            len(self.draft.source.slots),
+            work.causes,
+            work.cause_count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """What the commits of one round share. ``seconds``: how long the batch has taken until now."""
+
+    token: int
+    at: datetime
+    seconds: float
+    recorded_by: str
+
+    def commit(self, build: _Build) -> Commit:
+        draft, seq = build.draft, build.draft.state.seq + 1
+        accepted, document = b"", b""
+        if isinstance(draft.source, AcceptedSchedule):
+            accepted = render_accepted(draft.source) if draft.source_is_new else b""
+            document = render_document(draft.key, Publication(seq, self.at, build.etag), build.content)
+        return Commit(
+            key=draft.key,
+            token=self.token,
+            read_token=draft.state.committed_token,
+            seen_mark=draft.state.source_mark,
+            accepted=accepted,
+            accepted_is_new=draft.source_is_new,
+            ancestors=build.ancestors,
+            etag=build.etag,
+            document=document,
+            change=self._change(build, seq),
+        )
+
+    def _change(self, build: _Build, seq: int) -> Change:
+        draft = build.draft
+        return Change(
+            key=draft.key,
+            seq=seq,
+            etag=build.etag,
+            published_at=self.at,
+            broadcasts=len(draft.source.slots),
+            content_bytes=len(build.content),
+            source_changed=draft.source_is_new,
+            build_milliseconds=round(self.seconds * 1000, 1),
+            causes=draft.work.causes,
+            cause_count=draft.work.cause_count,
+            recorded_by=self.recorded_by,
+        )
 
 
 class Rebuilder:
@@ -109,248 +231,136 @@ class Rebuilder:
         clock: Clock,
         policy: PublishingPolicy,
     ) -> None:
-        self._store = store
+        self.store = store
+        self.clock = clock
         self._sources = sources
         self._follower = follower
-        self._clock = clock
         self._policy = policy
 
+    @counted(Counter.BATCHES_FAILED, Timer.BATCH, tally_batch)
     def build(
         self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = ""
     ) -> BatchResult:
-        """Build and publish everything that was claimed; the caller releases or postpones it.
+        """Build and publish the claimed schedules; the caller releases or postpones the claim.
 
-        ``refresh_cause``: also compare the catalogue copies that are used with their sources first.
-        ``recorded_by``: the Dagster run that records the results itself.
+        ``refresh_cause``: trust neither the index nor the catalogue copies, but register everything again and
+        compare the copies with their sources first. ``recorded_by``: the Dagster run that records the results.
         """
-        with counting_failures(self._store.counters, "batches failed"):
-            batch = self._build(claim, refresh_cause, recorded_by)
-            self._count(batch, {work.key: work for work in claim.work})
-        return batch
-
-    def _build(self, claim: Claim, refresh_cause: Cause | None, recorded_by: str) -> BatchResult:
         began = time.perf_counter()
         built: list[BuildResult] = []
         failed: dict[ScheduleKey, Exception] = {}
         pending: Sequence[Work] = claim.work
         while pending:
-            drafts, unfetched = self._gather(pending, everything=refresh_cause is not None)
+            drafts, unfetched = self._gather(pending)
             failed |= unfetched
-            resolver = ProgrammeResolver(self._store, self._follower, claim.token, refresh_cause)
-            _join(drafts, resolver.resolve({key: draft.needs for key, draft in drafts.items()}))
+            builds = self._join(drafts, claim.token, refresh_cause)
             elapsed = time.perf_counter() - began
-            committed = self._commit(drafts.values(), claim.token, elapsed, recorded_by)
-            built += [_built(drafts[key], result) for key, result in committed.items()]
-            pending = [drafts[key].work for key, r in committed.items() if r.outcome is Outcome.MOVED]
-        built = [b for b in built if b.outcome is not Outcome.MOVED]
+            results = self._commit(builds, _Stamp(claim.token, self.clock(), elapsed, recorded_by))
+            built += [build.result(result) for build, result in results]
+            pending = [build.draft.work for build, result in results if result.outcome is Outcome.MOVED]
+        built = [result for result in built if result.outcome is not Outcome.MOVED]
         return BatchResult(built, failed, time.perf_counter() - began)
-
-    def _count(self, batch: BatchResult, work: Mapping[ScheduleKey, Work]) -> None:
-        """What came of the batch, how long it took, and for how long what was published had been waited for."""
-        final = (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.SUPERSEDED)
-        published = [work[built.key] for built in batch.built if built.outcome is Outcome.PUBLISHED]
-        durations = {**_seconds_since_notified(published, self._clock()), "batch": [batch.seconds]}
-        self._store.counters.add(
-            {f"schedules {outcome}": batch.count(outcome) for outcome in final}, durations
-        )
 
     # Gather
 
-    def _gather(
-        self, pending: Sequence[Work], *, everything: bool
+    def _gather(self, pending: Sequence[Work]) -> tuple[list[_Draft], dict[ScheduleKey, Exception]]:
+        """Read the committed states, and the sources that changed since; returns the fetches that failed too."""
+        states = self.store.schedules.read([work.key for work in pending])
+        drafts = [_draft(work, states[work.key]) for work in pending]
+        stale = [draft for draft in drafts if draft.state.must_fetch]
+        fetched, failed = self._fetch_and_judge(stale) if stale else ({}, {})
+        return [fetched.get(draft.key, draft) for draft in drafts if draft.key not in failed], failed
+
+    def _fetch_and_judge(
+        self, drafts: Sequence[_Draft]
     ) -> tuple[dict[ScheduleKey, _Draft], dict[ScheduleKey, Exception]]:
-        """Read the committed states, and the sources of those that have changed.
-
-        ``everything``: trust nothing that is said to be registered, and register it again.
-        """
-        states = self._store.schedules.read([work.key for work in pending])
-        drafts = {work.key: _draft(work, states[work.key], everything=everything) for work in pending}
-        stale = [draft for draft in drafts.values() if draft.state.must_fetch]
-        failed = self._take_in(stale, everything=everything)
-        return {key: draft for key, draft in drafts.items() if key not in failed}, failed
-
-    def _take_in(self, drafts: Sequence[_Draft], *, everything: bool) -> dict[ScheduleKey, Exception]:
-        """Fetch and judge; what is refused leaves its draft as it is, built from what was accepted last."""
-        if not drafts:
-            return {}
-        found = self._fetch([draft.work.key for draft in drafts])
-        earlier = self._store.rejections.find([str(draft.work.key) for draft in drafts])
-        rejections, failed = {}, {}
+        """Drafts of rejected documents keep the source that was accepted last."""
+        found = self._fetch([draft.key for draft in drafts])
+        earlier = self.store.rejections.find([str(draft.key) for draft in drafts])
+        failed = {}
+        judgements: dict[ScheduleKey, Judgement] = {}
         for draft in drafts:
-            key = draft.work.key
-            source = found[key]
+            key, source = draft.key, found[draft.key]
             if isinstance(source, Exception):
                 failed[key] = source
-                continue
-            held, now = len(draft.held.slots), self._clock()
-            match judge_source(key, source, held, earlier.get(str(key)), self._policy.smallest_share, now):
-                case Rejected(rejection):
-                    rejections[str(key)] = rejection
-                case Removed():
-                    _take(draft, NOTHING, everything=everything)
-                case Accepted(schedule):
-                    _take(draft, schedule, everything=everything)
-            draft.ends_rejection = str(key) in earlier and str(key) not in rejections
-        if rejections:
-            self._store.rejections.keep(rejections)
-            self._store.counters.add({"schedule documents refused": len(rejections)})
-        _require_something([draft for draft in drafts if str(draft.work.key) in rejections])
-        return failed
+            else:
+                judgements[key] = judge_source(
+                    key, source, len(draft.committed.slots), earlier.get(str(key)), self._policy.smallest_share, self.clock()
+                )
+        self._keep_rejections(judgements)
+        judged = {
+            draft.key: draft.judged(judgements[draft.key], was_rejected=str(draft.key) in earlier)
+            for draft in drafts
+            if draft.key in judgements
+        }
+        return judged, failed
 
     def _fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
-        """What the source has of these, and nothing of those past the horizon: they are not to come back."""
-        now = self._clock()
+        """Fetch the documents; a schedule past the horizon counts as removed."""
+        now = self.clock()
         kept = [key for key in keys if self._policy.horizon.keeps(key.date, now)]
         return {**dict.fromkeys(keys), **(self._sources.schedule_source.fetch(kept) if kept else {})}
 
+    def _keep_rejections(self, judgements: Mapping[ScheduleKey, Judgement]) -> None:
+        rejections = {str(key): j.rejection for key, j in judgements.items() if isinstance(j, Rejected)}
+        if rejections:
+            self.store.rejections.keep(rejections)
+            self.store.counters.add({Counter.SCHEDULE_DOCUMENTS_REJECTED: len(rejections)})
+
+    # Decide
+
+    def _join(self, drafts: Sequence[_Draft], token: int, refresh_cause: Cause | None) -> list[_Build]:
+        """Resolve the programmes and compute every document; the batch renders each programme once."""
+        resolver = ProgrammeResolver(self.store, self._follower, token, refresh_cause)
+        resolution = resolver.resolve(
+            {draft.key: draft.need(trust_index=refresh_cause is None) for draft in drafts}
+        )
+        texts = render_programmes(resolution.programmes)
+        builds = []
+        for draft in drafts:
+            content, source = b"", draft.source
+            if isinstance(source, AcceptedSchedule):
+                content = fill(source.slots, map(texts.__getitem__, source.episode_pids))
+            etag = hash_content(content) if content else ""
+            builds.append(_Build(draft, resolution.ancestors[draft.key], content, etag))
+        return builds
+
     # Apply
 
-    def _commit(
-        self, drafts: Iterable[_Draft], token: int, elapsed: float, recorded_by: str
-    ) -> dict[ScheduleKey, CommitResult]:
-        drafts = list(drafts)
-        now = self._clock()
-        results = self._store.schedules.commit(
-            [_commit(draft, token, now, elapsed, recorded_by) for draft in drafts]
-        )
-        by_key = {draft.work.key: result for draft, result in zip(drafts, results, strict=True)}
-        self._announce(by_key)
-        committed = [
-            d for d in drafts if by_key[d.work.key].outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
-        ]
-        # Not before the commit: a refusal is also what lets a second identical document confirm the first.
-        self._store.rejections.forget([str(d.work.key) for d in committed if d.ends_rejection])
-        self._unregister(committed, token)
-        return by_key
+    def _commit(self, builds: Sequence[_Build], stamp: _Stamp) -> list[tuple[_Build, CommitResult]]:
+        results = self.store.schedules.commit([stamp.commit(build) for build in builds])
+        outcomes = list(zip(builds, results, strict=True))
+        self._announce(outcomes)
+        committed = [b for b, r in outcomes if r.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)]
+        # Only after the commit: until then a second identical document must find the rejection that it confirms.
+        self.store.rejections.forget([str(b.draft.key) for b in committed if b.draft.ends_rejection])
+        self._unregister(committed, stamp.token)
+        return outcomes
 
-    def _announce(self, results: Mapping[ScheduleKey, CommitResult]) -> None:
-        """Append to the feed what it may lack, also what a worker that died left in an outbox."""
-        rows = [(key, seq, row) for key, result in results.items() for seq, row in result.announcements]
-        self._store.feed.append(rows)
-        self._store.schedules.confirm_announced({key: seq for key, seq, _ in rows})
+    def _announce(self, outcomes: Iterable[tuple[_Build, CommitResult]]) -> None:
+        """Append the rows that the feed may lack, including those that a dead worker left in an outbox."""
+        rows = [(b.draft.key, seq, row) for b, result in outcomes for seq, row in result.announcements]
+        self.store.feed.append(rows)
+        self.store.schedules.announced({key: seq for key, seq, _ in rows})
 
-    def _unregister(self, drafts: Sequence[_Draft], token: int) -> None:
+    def _unregister(self, builds: Iterable[_Build], token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""
-        obsolete = {}
-        for draft in drafts:
-            if gone := _obsolete(draft):
-                obsolete[draft.work.key] = gone
-        self._store.references.unregister(obsolete, token)
+        obsolete = {build.draft.key: entries for build in builds if (entries := build.obsolete_entries())}
+        self.store.references.unregister(obsolete, token)
 
 
-def _seconds_since_notified(published: Sequence[Work], now: datetime) -> dict[str, list[float]]:
-    """Of each schedule for its oldest cause; 0 where the queue's clock is ahead of ours."""
-    seconds: dict[str, list[float]] = {}
-    for work in published:
-        if work.causes:
-            oldest = min(work.causes, key=lambda cause: cause.notified_at)
-            waited = max(0.0, (now - oldest.notified_at).total_seconds())
-            seconds.setdefault(f"published after {oldest.origin}", []).append(waited)
-    return seconds
+def _draft(work: Work, state: ScheduleState) -> _Draft:
+    committed = _committed_source(state)
+    return _Draft(work, state, committed, committed)
 
 
-def _draft(work: Work, state: ScheduleState, *, everything: bool) -> _Draft:
-    held = _held(state)
-    needs = Needs(
-        episodes=held.episodes(),
-        unregistered_shown=held.shown() if everything else (),
-        registered_ancestors=frozenset() if everything else state.ancestors,
-    )
-    return _Draft(work, state, held, held, needs)
-
-
-def _held(state: ScheduleState) -> AcceptedSchedule:
-    """What was accepted last. Raises :class:`InvalidRecord` where that does not read back, unless the source is
-    asked anyway.
-    """
+def _committed_source(state: ScheduleState) -> AcceptedSchedule | NoSource:
+    """Raises :class:`InvalidRecord` if it cannot be decoded and the source is not going to be fetched."""
     if state.accepted is None:
-        return NOTHING
+        return NoSource()
     try:
         return parse_accepted(state.accepted)
     except InvalidRecord:
         if not state.must_fetch:
             raise
-        return _UNREADABLE
-
-
-def _require_something(rejected: Iterable[_Draft]) -> None:
-    """Where nothing is held there is no last good to stay with, and partners must not lose what they have."""
-    for draft in rejected:
-        if draft.held is _UNREADABLE:
-            raise InvalidRecord(
-                f"schedule {draft.work.key}: what was accepted does not read back, and what the source has is "
-                "refused: put a valid document"
-            )
-
-
-def _take(draft: _Draft, schedule: AcceptedSchedule, *, everything: bool) -> None:
-    """Build from this source document instead of the one that is held."""
-    registered = frozenset() if everything else frozenset(draft.held.shown())
-    draft.accepted = schedule
-    draft.needs.episodes = schedule.episodes()
-    draft.needs.unregistered_shown = [m for m in schedule.shown() if m not in registered]
-
-
-def _join(drafts: Mapping[ScheduleKey, _Draft], programmes: Programmes) -> None:
-    """Compute every document; each programme is rendered once for the whole batch."""
-    texts = render_programmes(programmes)
-    for draft in drafts.values():
-        if draft.is_shown:
-            accepted = draft.accepted
-            draft.content = fill(accepted.slots, map(texts.__getitem__, accepted.episode_pids))
-            draft.etag = hash_content(draft.content)
-
-
-def _commit(draft: _Draft, token: int, now: datetime, elapsed: float, recorded_by: str) -> Commit:
-    work, state = draft.work, draft.state
-    is_new = draft.accepted is not draft.held
-    seq = state.seq + 1
-    return Commit(
-        key=work.key,
-        token=token,
-        read_token=state.committed_token,
-        seen_mark=state.source_mark,
-        accepted=render_accepted(draft.accepted) if is_new and draft.is_shown else b"",
-        accepted_is_new=is_new,
-        ancestors=draft.needs.ancestors,
-        etag=draft.etag,
-        document=_document(draft, Publication(seq, now, draft.etag)),
-        change=Change(
-            key=work.key,
-            seq=seq,
-            etag=draft.etag,
-            published_at=now,
-            broadcasts=len(draft.accepted.slots),
-            content_bytes=len(draft.content),
-            source_changed=is_new,
-            build_milliseconds=round(elapsed * 1000, 1),
-            causes=work.causes,
-            cause_count=work.cause_count,
-            recorded_by=recorded_by,
-        ),
-    )
-
-
-def _document(draft: _Draft, publication: Publication) -> bytes:
-    return render_document(draft.work.key, publication, draft.content) if draft.is_shown else b""
-
-
-def _obsolete(draft: _Draft) -> Dependencies:
-    if draft.accepted is draft.held and draft.needs.ancestors == draft.state.ancestors:
-        return frozenset()
-    return dependencies(draft.held.shown(), draft.state.ancestors) - dependencies(
-        draft.accepted.shown(), draft.needs.ancestors
-    )
-
-
-def _built(draft: _Draft, result: CommitResult) -> BuildResult:
-    return BuildResult(
-        draft.work.key,
-        result.outcome,
-        result.seq,
-        draft.etag,
-        len(draft.content),
-        len(draft.accepted.slots),
-        draft.work.causes,
-        draft.work.cause_count,
-    )
+        return UndecodableSource()

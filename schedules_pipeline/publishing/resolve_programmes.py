@@ -1,11 +1,11 @@
-"""Finds the programmes of a batch of schedules, registering every dependency before it is relied upon.
+"""Finds the programmes of a batch of schedules, and registers every dependency before the batch relies on it.
 
-The rule (invariant 4): a schedule is registered as a dependant of a pid *before* our copy of that pid is
-read for it. A dependency that the committed state already has is registered already; only new ones are
-written, and what was read before they were is read again.
+The rule (invariant 4): a schedule is registered as a dependant of a pid *before* the copy of that pid is read for
+it. The dependencies of the committed state are registered already, so only new ones are written, and the copies
+that were read too early are read again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from schedules_pipeline.documents.catalogue_document import parse_copy
@@ -18,40 +18,41 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.ports import PublishingStore
 
-Programmes = Mapping[Pid, Resolution]
 
-
-@dataclass(slots=True)
-class Needs:
-    """One schedule's part in a batch: the episodes that it shows, and what is not registered of it yet.
-
-    ``ancestors`` is filled in by the resolver.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The episodes that one schedule shows, and what the index has of it: every mention but those in
+    ``unregistered``, and the entries of ``registered_ancestors``.
     """
 
-    episodes: set[Pid]
-    unregistered_shown: Sequence[EpisodeMention]
+    episodes: Set[Pid]
+    unregistered: Sequence[EpisodeMention]
     registered_ancestors: frozenset[Pid]
-    ancestors: frozenset[Pid] = frozenset()
 
-    def unregistered(self, programmes: Programmes) -> list[Entry]:
-        """The entries still to be registered, now that these programmes are known."""
-        self.ancestors = find_ancestors(self.episodes, lambda pid: programmes[pid].reads)
-        fresh = [Entry(*mention) for mention in self.unregistered_shown]
-        fresh += [Entry(pid) for pid in self.ancestors - self.registered_ancestors]
-        return fresh
+    def entries_to_register(self, ancestors: frozenset[Pid]) -> list[Entry]:
+        mentions = [Entry(*mention) for mention in self.unregistered]
+        return mentions + [Entry(pid) for pid in ancestors - self.registered_ancestors]
 
-    def all_registered(self) -> None:
-        self.unregistered_shown = ()
-        self.registered_ancestors |= self.ancestors
+    def registered(self, ancestors: frozenset[Pid]) -> "Need":
+        """The need after everything was registered."""
+        return Need(self.episodes, (), self.registered_ancestors | ancestors)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBatch:
+    """Every episode of a batch with its ancestry, and the ancestors of each schedule's episodes."""
+
+    programmes: Mapping[Pid, Resolution]
+    ancestors: Mapping[ScheduleKey, frozenset[Pid]]
 
 
 class ProgrammeResolver:
-    """For one batch, and not for keeping: it remembers items as they were when the batch read them."""
+    """Resolves one batch. It remembers the items that it has read, so it is not reused."""
 
     def __init__(
         self, store: PublishingStore, follower: CatalogueFollower, token: int, refresh_cause: Cause | None
     ) -> None:
-        """``refresh_cause``: compare every copy that is used with its source first; None to trust them."""
+        """``refresh_cause``: compare every copy that is used with its source first; None to trust the copies."""
         self._store = store
         self._follower = follower
         self._token = token
@@ -59,41 +60,44 @@ class ProgrammeResolver:
         self._items: dict[Pid, CatalogueItem | None] = {}
         self._programmes: dict[Pid, Resolution] = {}
         self._sourced: set[Pid] = set()
-        self._unreadable: set[Pid] = set()
+        self._undecodable: set[Pid] = set()
 
-    def resolve(self, batch: Mapping[ScheduleKey, Needs]) -> Programmes:
-        """The programme of every episode shown; on return all that was read was registered before."""
-        episodes: set[Pid] = set().union(*[needs.episodes for needs in batch.values()])
+    def resolve(self, needs: Mapping[ScheduleKey, Need]) -> ResolvedBatch:
+        """On return every item was registered for its schedules before it was read."""
+        needs = dict(needs)
+        episodes: set[Pid] = set().union(*[need.episodes for need in needs.values()])
+        ancestors: dict[ScheduleKey, frozenset[Pid]] = dict.fromkeys(needs, frozenset())
         while True:
             resolved = self._resolve_from_copies(episodes)
-            touched = {key: needs for key, needs in batch.items() if not needs.episodes.isdisjoint(resolved)}
-            if self._register(touched) or self._consult_source():
-                continue
-            return self._programmes
+            entries = {}
+            for key, need in needs.items():
+                if not need.episodes.isdisjoint(resolved):
+                    ancestors[key] = find_ancestors(need.episodes, lambda pid: self._programmes[pid].reads)
+                    if missing := need.entries_to_register(ancestors[key]):
+                        entries[key] = missing
+            if entries:
+                self._register(entries)
+                needs |= {key: needs[key].registered(ancestors[key]) for key in entries}
+            elif not self._consult_source():
+                return ResolvedBatch(self._programmes, ancestors)
 
-    def _register(self, batch: Mapping[ScheduleKey, Needs]) -> bool:
-        fresh = {key: entries for key, n in batch.items() if (entries := n.unregistered(self._programmes))}
-        if not fresh:
-            return False
-        self._store.references.register(fresh, self._token)
-        for key in fresh:
-            batch[key].all_registered()
-        pids = {entry.pid for entries in fresh.values() for entry in entries}
-        # What the source said of them before, it said while this schedule was not registered, and nobody would
-        # have been told of what came since.
+    def _register(self, entries: Mapping[ScheduleKey, Sequence[Entry]]) -> None:
+        self._store.references.register(entries, self._token)
+        pids = {entry.pid for wanted in entries.values() for entry in wanted}
+        # An item that the source lacked before this registration may have arrived since, without a mark for the
+        # schedule. So the source is asked again.
         self._sourced -= pids
         self._forget(pids)
-        return True
 
     def _consult_source(self) -> bool:
-        """Ask the source for items that we lack (or, in a refresh, for all), each once after it was registered."""
+        """Ask the source for missing items (in a refresh for all), each once after it was registered."""
         wanted = {pid for programme in self._programmes.values() for pid in programme.reads} - self._sourced
         if self._refresh_cause is None:
             wanted = {pid for pid in wanted if self._items[pid] is None}
         if not wanted:
             return False
         self._sourced |= wanted
-        held = {pid for pid in wanted if self._items[pid] is not None or pid in self._unreadable}
+        held = {pid for pid in wanted if self._items[pid] is not None or pid in self._undecodable}
         self._follower.insert_if_absent(sorted(wanted - held))
         if self._refresh_cause is not None:
             self._follower.follow(dict.fromkeys(sorted(held), self._refresh_cause))
@@ -101,9 +105,9 @@ class ProgrammeResolver:
         return True
 
     def _resolve_from_copies(self, episodes: set[Pid]) -> set[Pid]:
-        """Resolve the episodes that are not, or not any more; answers with these. Reads what that asks for."""
+        """Resolve the episodes that have no programme (any more), and return them."""
         pending = resolved = episodes - self._programmes.keys()
-        unread = {pid for pid in pending if pid not in self._items}
+        unread = pending - self._items.keys()
         while True:
             self._read_upwards(unread)
             lookup = _Lookup(self._items)
@@ -114,7 +118,7 @@ class ProgrammeResolver:
             pending = {pid for pid in pending if not unread.isdisjoint(self._programmes[pid].reads)}
 
     def _read_upwards(self, pids: set[Pid]) -> None:
-        """Read copies level by level: these, then their parents, as far as ancestry is followed."""
+        """Read the copies level by level: these pids, their parents, and so on."""
         for _ in range(MAXIMUM_ANCESTORS + 1):
             if not pids:
                 return
@@ -127,29 +131,31 @@ class ProgrammeResolver:
             pids = parents - self._items.keys()
 
     def _parse(self, pid: Pid, content: bytes | None) -> CatalogueItem | None:
-        """Raises :class:`InvalidRecord`, except of a copy that is going to be compared with its source."""
+        """Raises :class:`InvalidRecord` unless the copy is going to be compared with its source."""
         try:
             return None if content is None else parse_copy(pid, content)
         except InvalidRecord:
             if self._refresh_cause is None or pid in self._sourced:
                 raise
-            self._unreadable.add(pid)
+            self._undecodable.add(pid)
             return None
 
     def _forget(self, pids: Iterable[Pid]) -> None:
-        """Have these items read again, and the programmes resolved again that were made of them."""
+        """Have these items read again, and resolve again the programmes that were made from them."""
         forgotten = set(pids)
         for pid in forgotten:
             self._items.pop(pid, None)
-        made_of_them = [
-            e for e, programme in self._programmes.items() if not forgotten.isdisjoint(programme.reads)
+        stale = [
+            episode
+            for episode, programme in self._programmes.items()
+            if not forgotten.isdisjoint(programme.reads)
         ]
-        for episode in made_of_them:
+        for episode in stale:
             del self._programmes[episode]
 
 
 class _Lookup:
-    """Finds items in memory, and notes those that were never read, as where a part was forgotten."""
+    """Finds items in memory, and collects the pids that it does not find there."""
 
     __slots__ = ("_items", "unread")
 

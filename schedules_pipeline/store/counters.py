@@ -1,16 +1,14 @@
 """Counters and durations on Redis."""
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter as Multiset
 from collections.abc import Mapping, Sequence
 
-from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, NO_DURATIONS, Durations
+from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, NO_DURATIONS, Counter, Durations, Timer
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
 _BOUNDS = (*map(str, DURATION_BOUNDS), "+Inf")
-
-
 _MICROSECONDS = 1_000_000
 
 
@@ -23,7 +21,7 @@ class RedisCounterStore:
         self._durations = keys.journal("durations")
 
     def add(
-        self, amounts: Mapping[str, int], durations: Mapping[str, Sequence[float]] = NO_DURATIONS
+        self, amounts: Mapping[Counter, int], durations: Mapping[Timer, Sequence[float]] = NO_DURATIONS
     ) -> None:
         increments = ((self._key, amounts), (self._durations, _increments(durations)))
         self._link.run(
@@ -35,18 +33,19 @@ class RedisCounterStore:
             ]
         )
 
-    def all(self) -> dict[str, int]:
-        return self._read(self._key)
+    def all(self) -> dict[Counter, int]:
+        fields = self._read(self._key)
+        return {counter: fields[counter] for counter in Counter if counter in fields}
 
-    def durations(self) -> dict[str, Durations]:
+    def durations(self) -> dict[Timer, Durations]:
         fields = self._read(self._durations)
-        names = {field.rpartition(" ")[0] for field in fields}
         return {
-            name: Durations(
-                tuple(fields.get(f"{name} {bound}", 0) for bound in _BOUNDS),
-                fields.get(f"{name} microseconds", 0) / _MICROSECONDS,
+            timer: Durations(
+                tuple(fields.get(f"{timer} {bound}", 0) for bound in _BOUNDS),
+                fields[f"{timer} microseconds"] / _MICROSECONDS,
             )
-            for name in names
+            for timer in Timer
+            if f"{timer} microseconds" in fields
         }
 
     def _read(self, key: str) -> dict[str, int]:
@@ -54,10 +53,10 @@ class RedisCounterStore:
         return {name.decode(): int(value) for name, value in rows.items()}
 
 
-def _increments(durations: Mapping[str, Sequence[float]]) -> Counter[str]:
-    increments: Counter[str] = Counter()
-    for name, all_seconds in durations.items():
+def _increments(durations: Mapping[Timer, Sequence[float]]) -> Multiset[str]:
+    increments: Multiset[str] = Multiset()
+    for timer, all_seconds in durations.items():
         for seconds in all_seconds:
-            increments[f"{name} {_BOUNDS[bisect_left(DURATION_BOUNDS, seconds)]}"] += 1
-            increments[f"{name} microseconds"] += round(seconds * _MICROSECONDS)
+            increments[f"{timer} {_BOUNDS[bisect_left(DURATION_BOUNDS, seconds)]}"] += 1
+            increments[f"{timer} microseconds"] += round(seconds * _MICROSECONDS)
     return increments

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
@@ -77,12 +78,12 @@ def test_compared_refresh_is_remembered(store: Store) -> None:
 
 
 def test_counters_add_up(store: Store) -> None:
-    """Totals grow by what is added; a name that never got anything is not listed."""
-    store.counters.add({"messages received": 2, "messages refused": 0})
-    store.counters.add({"messages received": 3, "schedules published": 1})
+    """Totals grow by what is added; a counter that never grew is not listed."""
+    store.counters.add({Counter.SCHEDULE_PUTS: 2, Counter.SCHEDULE_REMOVALS: 0})
+    store.counters.add({Counter.SCHEDULE_PUTS: 3, Counter.SCHEDULES_PUBLISHED: 1})
     store.counters.add({})
 
-    assert store.counters.all() == {"messages received": 5, "schedules published": 1}
+    assert store.counters.all() == {Counter.SCHEDULE_PUTS: 5, Counter.SCHEDULES_PUBLISHED: 1}
 
 
 def test_one_publisher_books(store: Store) -> None:

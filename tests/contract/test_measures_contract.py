@@ -14,7 +14,7 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS
+from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, Counter, Timer
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.work import Failure, Mark
 
@@ -30,27 +30,27 @@ def _mark(store: Store, key: ScheduleKey, origin: Origin, seconds_ago: float) ->
 
 def test_durations_are_counted_by_bound(store: Store) -> None:
     """Each counts at the first bound that it does not exceed, and after the last bound where it exceeds all."""
-    store.counters.add({}, {"batch": [0.0, 0.05, 0.06], "published": [4000.5]})
+    store.counters.add({}, {Timer.BATCH: [0.0, 0.05, 0.06], Timer.SCHEDULE_INTAKE: [4000.5]})
 
     durations = store.counters.durations()
 
-    assert durations.keys() == {"batch", "published"}
-    assert durations["batch"].counts == (2, 1, *[0] * (len(DURATION_BOUNDS) - 1))
-    assert durations["published"].counts == (*[0] * len(DURATION_BOUNDS), 1)
-    assert durations["batch"].seconds == pytest.approx(0.11)
-    assert durations["published"].seconds == pytest.approx(4000.5)
+    assert durations.keys() == {Timer.BATCH, Timer.SCHEDULE_INTAKE}
+    assert durations[Timer.BATCH].counts == (2, 1, *[0] * (len(DURATION_BOUNDS) - 1))
+    assert durations[Timer.SCHEDULE_INTAKE].counts == (*[0] * len(DURATION_BOUNDS), 1)
+    assert durations[Timer.BATCH].seconds == pytest.approx(0.11)
+    assert durations[Timer.SCHEDULE_INTAKE].seconds == pytest.approx(4000.5)
 
 
 def test_durations_add_up_beside_counters(store: Store) -> None:
-    """A later call adds to what there is; counters and durations of one name do not meet."""
-    store.counters.add({"batch": 1}, {"batch": [1.0]})
-    store.counters.add({"batch": 2}, {"batch": [2.0], "never": []})
+    """A later call adds to the totals, and a timer without durations is not listed."""
+    store.counters.add({Counter.BATCHES_FAILED: 1}, {Timer.BATCH: [1.0]})
+    store.counters.add({Counter.BATCHES_FAILED: 2}, {Timer.BATCH: [2.0], Timer.CATALOGUE_INTAKE: []})
 
     durations = store.counters.durations()
 
-    assert store.counters.all() == {"batch": 3}
-    assert durations.keys() == {"batch"}
-    assert (sum(durations["batch"].counts), durations["batch"].seconds) == (2, 3.0)
+    assert store.counters.all() == {Counter.BATCHES_FAILED: 3}
+    assert durations.keys() == {Timer.BATCH}
+    assert (sum(durations[Timer.BATCH].counts), durations[Timer.BATCH].seconds) == (2, 3.0)
 
 
 def test_nothing_was_measured(store: Store) -> None:
@@ -67,12 +67,12 @@ def test_two_writers_lose_no_count(store: Store) -> None:
 
     def add_often() -> None:
         for _ in range(50):
-            store.counters.add({"schedules published": 2}, {"batch": [0.5, 1.5]})
+            store.counters.add({Counter.SCHEDULES_PUBLISHED: 2}, {Timer.BATCH: [0.5, 1.5]})
 
     _at_once(add_often, add_often)
 
-    assert store.counters.all() == {"schedules published": 200}
-    batch = store.counters.durations()["batch"]
+    assert store.counters.all() == {Counter.SCHEDULES_PUBLISHED: 200}
+    batch = store.counters.durations()[Timer.BATCH]
     assert (sum(batch.counts), batch.seconds) == (200, 200.0)
 
 

@@ -20,6 +20,7 @@ from redis_users import PASSWORD, RULES, commands_of, grant, rules_of, url_as
 from workers import Server, build_everything, contents, load_sample, pipeline_on, write_item
 
 from demo.servers import RedisServer
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -156,7 +157,7 @@ def test_the_monitoring_user_reads_every_part_and_writes_nothing(
     assert {part for part, count in errors if float(count)} == set()
     assert {"feed", "backlog", "passes"} <= {part for part, _ in errors}
     with pytest.raises(exceptions.NoPermissionError):
-        watching.store.counters.add({"schedules published": 1})
+        watching.store.counters.add({Counter.SCHEDULES_PUBLISHED: 1})
     with pytest.raises(exceptions.NoPermissionError):
         watching.store.presence.leave()
     with pytest.raises(exceptions.NoPermissionError):

@@ -11,7 +11,13 @@ from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, Pa
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.migration.ports.parity import ParityPoint
 from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedState
-from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, NO_DURATIONS, Durations
+from schedules_pipeline.publishing.ports.counters import (
+    DURATION_BOUNDS,
+    NO_DURATIONS,
+    Counter,
+    Durations,
+    Timer,
+)
 from schedules_pipeline.publishing.ports.rejections import Rejection
 
 MOST_PARITY_POINTS = 400
@@ -130,12 +136,12 @@ class FakeCounterStore(Fake):
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
-        self._totals: dict[str, int] = {}
-        self._durations: dict[str, Durations] = {}
+        self._totals: dict[Counter, int] = {}
+        self._durations: dict[Timer, Durations] = {}
 
     @answered
     def add(
-        self, amounts: Mapping[str, int], durations: Mapping[str, Sequence[float]] = NO_DURATIONS
+        self, amounts: Mapping[Counter, int], durations: Mapping[Timer, Sequence[float]] = NO_DURATIONS
     ) -> None:
         for name, amount in amounts.items():
             if amount:
@@ -146,20 +152,20 @@ class FakeCounterStore(Fake):
 
     @answered
     @step
-    def all(self) -> dict[str, int]:
+    def all(self) -> dict[Counter, int]:
         return dict(self._totals)
 
     @answered
     @step
-    def durations(self) -> dict[str, Durations]:
+    def durations(self) -> dict[Timer, Durations]:
         return dict(self._durations)
 
     @step
-    def _add_one(self, name: str, amount: int) -> None:
+    def _add_one(self, name: Counter, amount: int) -> None:
         self._totals[name] = self._totals.get(name, 0) + amount
 
     @step
-    def _time_one(self, name: str, seconds: float) -> None:
+    def _time_one(self, name: Timer, seconds: float) -> None:
         known = self._durations.get(name, Durations())
         counts = list(known.counts)
         counts[sum(bound < seconds for bound in DURATION_BOUNDS)] += 1

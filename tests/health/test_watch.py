@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
 
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.composition import health_sources
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -112,7 +113,7 @@ def test_a_look_says_what_stands(stage: Stage) -> None:
         }
     )
     assert noted.succeeded
-    assert stage.store.counters.all()["alarm notices sent"] == 2
+    assert stage.store.counters.all()[Counter.ALARM_NOTICES_SENT] == 2
 
 
 def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
@@ -177,7 +178,7 @@ def test_what_was_not_taken_can_be_seen(stage: Stage) -> None:
 
     noted = stage.store.passes.all()[PassName.WATCH].latest
     assert noted.problem == "second: answered with status 500"
-    assert stage.store.counters.all()["alarm notices not taken"] == 1
+    assert stage.store.counters.all()[Counter.ALARM_NOTICES_FAILED] == 1
 
 
 def test_the_text_of_a_foreign_error_is_not_passed_on(stage: Stage) -> None:

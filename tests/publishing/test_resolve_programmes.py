@@ -11,15 +11,15 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.dependencies import Entry, EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.resolve_programmes import Needs, ProgrammeResolver
+from schedules_pipeline.publishing.resolve_programmes import Need, ProgrammeResolver
 
 _FIRST, _SECOND = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
 _EPISODE, _OTHER, _BRAND = Pid("p0000001"), Pid("p0000002"), Pid("b0000001")
 _BROADCAST = Pid("w0000001")
 
 
-def _needs(episode: Pid) -> Needs:
-    return Needs({episode}, [EpisodeMention(episode, _BROADCAST)], frozenset())
+def _needs(episode: Pid) -> Need:
+    return Need({episode}, [EpisodeMention(episode, _BROADCAST)], frozenset())
 
 
 def _item(pid: Pid, kind: str, parent: Pid | None = None) -> bytes:
@@ -48,7 +48,7 @@ def test_what_is_registered_later_is_asked_for_later(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(CatalogueFollower, "insert_if_absent", plant_while_the_brand_arrives)
     resolver = ProgrammeResolver(store.as_store(), follower, 1, None)
 
-    programmes = resolver.resolve({_FIRST: _needs(_EPISODE), _SECOND: _needs(_OTHER)})
+    programmes = resolver.resolve({_FIRST: _needs(_EPISODE), _SECOND: _needs(_OTHER)}).programmes
 
     brand = programmes[_OTHER].programme.brand
     assert brand is not None

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.publishing.ports.counters import Durations
+from schedules_pipeline.publishing.ports.counters import Counter, Durations, Timer
 
 
 class MetricKind(StrEnum):
@@ -140,38 +140,38 @@ _REJECTED, _IGNORED = "schedules_notifications_refused_total", "schedules_ignore
 _OUTCOMES, _FAILURES = "schedules_outcomes_total", "schedules_workflow_failures_total"
 
 COUNTERS = {
-    "schedule messages received": (_RECEIVED, (_SCHEDULE,)),
-    "catalogue messages received": (_RECEIVED, (_CATALOGUE,)),
-    "schedule puts": (_HANDLED, (_SCHEDULE, "put")),
-    "schedule removals": (_HANDLED, (_SCHEDULE, "removal")),
-    "catalogue updates": (_HANDLED, (_CATALOGUE, "update")),
-    "catalogue deletes": (_HANDLED, (_CATALOGUE, "delete")),
-    "schedule messages refused": (_REJECTED, (_SCHEDULE,)),
-    "catalogue messages refused": (_REJECTED, (_CATALOGUE,)),
-    "schedule messages ignored": (_IGNORED, (_SCHEDULE, "names no schedule")),
-    "catalogue ignored, nobody refers to it": (_IGNORED, (_CATALOGUE, "nobody refers to it")),
-    "catalogue ignored, no used field changed": (_IGNORED, (_CATALOGUE, "no used field changed")),
-    "catalogue ignored, no document": (_IGNORED, (_CATALOGUE, "no document")),
-    "schedule documents refused": ("schedules_documents_refused_total", ("schedule",)),
-    "catalogue documents refused": ("schedules_documents_refused_total", ("catalogue",)),
-    "schedules published": (_OUTCOMES, ("published",)),
-    "schedules unchanged": (_OUTCOMES, ("unchanged",)),
-    "schedules superseded": (_OUTCOMES, ("superseded",)),
-    "alarm notices sent": ("schedules_alarm_notices_total", ("sent",)),
-    "alarm notices not taken": ("schedules_alarm_notices_total", ("not taken",)),
-    "schedule intakes failed": (_FAILURES, ("schedule_intake",)),
-    "catalogue intakes failed": (_FAILURES, ("catalogue_intake",)),
-    "batches failed": (_FAILURES, ("publish",)),
+    Counter.SCHEDULE_MESSAGES_RECEIVED: (_RECEIVED, (_SCHEDULE,)),
+    Counter.CATALOGUE_MESSAGES_RECEIVED: (_RECEIVED, (_CATALOGUE,)),
+    Counter.SCHEDULE_PUTS: (_HANDLED, (_SCHEDULE, "put")),
+    Counter.SCHEDULE_REMOVALS: (_HANDLED, (_SCHEDULE, "removal")),
+    Counter.CATALOGUE_UPDATES: (_HANDLED, (_CATALOGUE, "update")),
+    Counter.CATALOGUE_DELETES: (_HANDLED, (_CATALOGUE, "delete")),
+    Counter.SCHEDULE_MESSAGES_REJECTED: (_REJECTED, (_SCHEDULE,)),
+    Counter.CATALOGUE_MESSAGES_REJECTED: (_REJECTED, (_CATALOGUE,)),
+    Counter.SCHEDULE_MESSAGES_IGNORED: (_IGNORED, (_SCHEDULE, "names no schedule")),
+    Counter.CATALOGUE_UNREFERENCED: (_IGNORED, (_CATALOGUE, "nobody refers to it")),
+    Counter.CATALOGUE_UNCHANGED: (_IGNORED, (_CATALOGUE, "no used field changed")),
+    Counter.CATALOGUE_ABSENT: (_IGNORED, (_CATALOGUE, "no document")),
+    Counter.SCHEDULE_DOCUMENTS_REJECTED: ("schedules_documents_refused_total", ("schedule",)),
+    Counter.CATALOGUE_DOCUMENTS_REJECTED: ("schedules_documents_refused_total", ("catalogue",)),
+    Counter.SCHEDULES_PUBLISHED: (_OUTCOMES, ("published",)),
+    Counter.SCHEDULES_UNCHANGED: (_OUTCOMES, ("unchanged",)),
+    Counter.SCHEDULES_SUPERSEDED: (_OUTCOMES, ("superseded",)),
+    Counter.ALARM_NOTICES_SENT: ("schedules_alarm_notices_total", ("sent",)),
+    Counter.ALARM_NOTICES_FAILED: ("schedules_alarm_notices_total", ("not taken",)),
+    Counter.SCHEDULE_INTAKES_FAILED: (_FAILURES, ("schedule_intake",)),
+    Counter.CATALOGUE_INTAKES_FAILED: (_FAILURES, ("catalogue_intake",)),
+    Counter.BATCHES_FAILED: (_FAILURES, ("publish",)),
 }
-"""By the name of the store's counter: the metric and the values of its labels."""
+"""By counter: the metric and the values of its labels."""
 
 DURATIONS = {
-    "schedule intake": ("schedules_workflow_seconds", ("schedule_intake",)),
-    "catalogue intake": ("schedules_workflow_seconds", ("catalogue_intake",)),
-    "batch": ("schedules_workflow_seconds", ("publish",)),
+    Timer.SCHEDULE_INTAKE: ("schedules_workflow_seconds", ("schedule_intake",)),
+    Timer.CATALOGUE_INTAKE: ("schedules_workflow_seconds", ("catalogue_intake",)),
+    Timer.BATCH: ("schedules_workflow_seconds", ("publish",)),
     **{
-        f"published after {origin}": ("schedules_time_to_published_seconds", (origin.value,))
+        Timer.published_after(origin): ("schedules_time_to_published_seconds", (origin.value,))
         for origin in Origin
     },
 }
-"""The same of the store's durations."""
+"""By timer: the metric and the values of its labels."""

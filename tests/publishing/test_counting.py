@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from fakes import Conditions, FakeCounterStore
 from scraping import KEY, Stage
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.publishing.count_failures import counting_failures
+from schedules_pipeline.publishing.ports.counters import Counter, Timer
 from schedules_pipeline.publishing.rebuild import Rebuilder
 
 
@@ -17,7 +16,7 @@ def stage() -> Stage:
     return Stage()
 
 
-def _times(stage: Stage) -> dict[str, int]:
+def _times(stage: Stage) -> dict[Timer, int]:
     return {name: sum(d.counts) for name, d in stage.store.counters.durations().items()}
 
 
@@ -26,7 +25,7 @@ def test_every_round_is_timed(stage: Stage) -> None:
     stage.publish()
     stage.ingest()
 
-    assert _times(stage) == {"schedule intake": 1, "batch": 1, "published after schedule": 1}
+    assert _times(stage) == {Timer.SCHEDULE_INTAKE: 1, Timer.BATCH: 1, Timer.PUBLISHED_AFTER_SCHEDULE: 1}
 
 
 def test_a_version_counts_once_for_its_oldest_cause(stage: Stage) -> None:
@@ -39,8 +38,8 @@ def test_a_version_counts_once_for_its_oldest_cause(stage: Stage) -> None:
     stage.pipeline.publisher.rebuild_from_sources([KEY], cause)
 
     durations = stage.store.counters.durations()
-    assert "published after operator" not in durations
-    assert durations["published after schedule"].seconds == pytest.approx(3)
+    assert Timer.PUBLISHED_AFTER_OPERATOR not in durations
+    assert durations[Timer.PUBLISHED_AFTER_SCHEDULE].seconds == pytest.approx(3)
 
 
 def test_a_queue_s_clock_ahead_of_ours_makes_no_negative_time(stage: Stage) -> None:
@@ -49,7 +48,7 @@ def test_a_queue_s_clock_ahead_of_ours_makes_no_negative_time(stage: Stage) -> N
 
     stage.pipeline.publisher.rebuild_from_sources([KEY], cause)
 
-    assert stage.store.counters.durations()["published after operator"].seconds == 0
+    assert stage.store.counters.durations()[Timer.PUBLISHED_AFTER_OPERATOR].seconds == 0
 
 
 def test_a_batch_that_failed_is_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,8 +60,8 @@ def test_a_batch_that_failed_is_counted(stage: Stage, monkeypatch: pytest.Monkey
     with pytest.raises(ServiceError, match="down"):
         stage.pipeline.publisher.publish_next()
 
-    assert stage.store.counters.all()["batches failed"] == 1
-    assert "batch" not in _times(stage)
+    assert stage.store.counters.all()[Counter.BATCHES_FAILED] == 1
+    assert Timer.BATCH not in _times(stage)
 
 
 def test_an_intake_that_failed_is_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,18 +72,25 @@ def test_an_intake_that_failed_is_counted(stage: Stage, monkeypatch: pytest.Monk
     with pytest.raises(ServiceError, match="down"):
         stage.ingest()
 
-    assert stage.store.counters.all() == {"schedule intakes failed": 1}
+    assert stage.store.counters.all() == {Counter.SCHEDULE_INTAKES_FAILED: 1}
     assert not stage.upstreams.schedule_queue.is_empty()
 
 
-def test_a_failure_that_cannot_be_counted_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the store is what failed, its first error is the one that is raised."""
-    counters = FakeCounterStore(Conditions())
-    monkeypatch.setattr(counters, "add", _fail)
+def test_a_failure_that_cannot_be_counted_is_still_raised(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the store fails, its first error is raised rather than the error of counting it."""
+    stage.announce()
+    monkeypatch.setattr(stage.store.work, "mark", _fail)
+    monkeypatch.setattr(stage.store.counters, "add", _fail_to_count)
 
-    with pytest.raises(ServiceError, match="first"), counting_failures(counters, "batches failed"):
-        raise ServiceError("first")
+    with pytest.raises(ServiceError, match="down"):
+        stage.ingest()
 
 
 def _fail(*_: object, **__: object) -> None:
     raise ServiceError("down")
+
+
+def _fail_to_count(*_: object, **__: object) -> None:
+    raise ServiceError("counters are down")
