@@ -173,7 +173,9 @@ class DifferenceFinder:
                     judged[key] = held
         return judged
 
-    def _expect(self, sources: Mapping[ScheduleKey, AcceptedSchedule | NoSource]) -> dict[ScheduleKey, _Expected]:
+    def _expect(
+        self, sources: Mapping[ScheduleKey, AcceptedSchedule | NoSource]
+    ) -> dict[ScheduleKey, _Expected]:
         items = self._read_items(set().union(*[source.episodes() for source in sources.values()]))
         episodes = [pid for source in sources.values() for pid in source.episodes()]
         programmes = {pid: resolve_programme(pid, items.by_pid.get) for pid in episodes}

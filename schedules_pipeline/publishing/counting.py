@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing.ports import PublishingStore
-from schedules_pipeline.publishing.ports.counters import NO_DURATIONS, Counter, Timer
+from schedules_pipeline.publishing.ports.counters import Counter, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Tally:
     """What to add to the counters and timers of the store."""
 
     amounts: Mapping[Counter, int]
-    durations: Mapping[Timer, Sequence[float]] = NO_DURATIONS
+    durations: Mapping[Timer, Sequence[float]] = field(default_factory=dict)
 
 
 class Workflow(Protocol):
@@ -61,6 +61,6 @@ def counted(
                 raise
             return result
 
-        return counting
+        return cast("_Method[_W, _P, _R]", counting)
 
     return decorate

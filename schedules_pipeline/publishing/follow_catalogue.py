@@ -18,7 +18,7 @@ from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
-from schedules_pipeline.publishing.ports.catalogue import Stored
+from schedules_pipeline.publishing.ports.catalogue import StoreResult
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
@@ -152,7 +152,7 @@ class CatalogueFollower:
 
 
 def _with_changed_fields(
-    causes: Mapping[Pid, Cause], stored: Mapping[Pid, Stored], values: Mapping[Pid, bytes]
+    causes: Mapping[Pid, Cause], stored: Mapping[Pid, StoreResult], values: Mapping[Pid, bytes]
 ) -> dict[Pid, Cause]:
     """Name the changed fields in each cause. They are unknown if an earlier worker left the propagation."""
     told = dict(causes)

@@ -78,12 +78,12 @@ def ingest(
     return result
 
 
-def _tally_schedules(result: IngestResult, now: datetime) -> Tally:
+def _tally_schedules(result: IngestResult, _: datetime) -> Tally:
     received, rejected = Counter.SCHEDULE_MESSAGES_RECEIVED, Counter.SCHEDULE_MESSAGES_REJECTED
     return Tally({**result.counts, received: result.received, rejected: len(result.rejected)})
 
 
-def _tally_catalogue(result: IngestResult, now: datetime) -> Tally:
+def _tally_catalogue(result: IngestResult, _: datetime) -> Tally:
     received, rejected = Counter.CATALOGUE_MESSAGES_RECEIVED, Counter.CATALOGUE_MESSAGES_REJECTED
     return Tally({**result.counts, received: result.received, rejected: len(result.rejected)})
 

@@ -95,7 +95,9 @@ def tally_batch(batch: BatchResult, now: datetime) -> Tally:
     for built in batch.built:
         if built.causes and built.outcome is Outcome.PUBLISHED:
             oldest = min(built.causes, key=lambda cause: cause.notified_at)
-            waits[Timer.published_after(oldest.origin)].append(max(0.0, (now - oldest.notified_at).total_seconds()))
+            waits[Timer.published_after(oldest.origin)].append(
+                max(0.0, (now - oldest.notified_at).total_seconds())
+            )
     return Tally({counter: batch.count(outcome) for outcome, counter in _COUNTERS.items()}, waits)
 
 
@@ -285,7 +287,12 @@ class Rebuilder:
                 failed[key] = source
             else:
                 judgements[key] = judge_source(
-                    key, source, len(draft.committed.slots), earlier.get(str(key)), self._policy.smallest_share, self.clock()
+                    key,
+                    source,
+                    len(draft.committed.slots),
+                    earlier.get(str(key)),
+                    self._policy.smallest_share,
+                    self.clock(),
                 )
         self._keep_rejections(judgements)
         judged = {
@@ -341,7 +348,7 @@ class Rebuilder:
         """Append the rows that the feed may lack, including those that a dead worker left in an outbox."""
         rows = [(b.draft.key, seq, row) for b, result in outcomes for seq, row in result.announcements]
         self.store.feed.append(rows)
-        self.store.schedules.announced({key: seq for key, seq, _ in rows})
+        self.store.schedules.confirm_announced({key: seq for key, seq, _ in rows})
 
     def _unregister(self, builds: Iterable[_Build], token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""

@@ -5,7 +5,8 @@ it. The dependencies of the committed state are registered already, so only new 
 that were read too early are read again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from schedules_pipeline.documents.catalogue_document import parse_copy
@@ -25,7 +26,7 @@ class Need:
     ``unregistered``, and the entries of ``registered_ancestors``.
     """
 
-    episodes: Set[Pid]
+    episodes: AbstractSet[Pid]
     unregistered: Sequence[EpisodeMention]
     registered_ancestors: frozenset[Pid]
 

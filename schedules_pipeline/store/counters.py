@@ -4,7 +4,13 @@ from bisect import bisect_left
 from collections import Counter as Multiset
 from collections.abc import Mapping, Sequence
 
-from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, NO_DURATIONS, Counter, Durations, Timer
+from schedules_pipeline.publishing.ports.counters import (
+    DURATION_BOUNDS,
+    NO_DURATIONS,
+    Counter,
+    Durations,
+    Timer,
+)
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 

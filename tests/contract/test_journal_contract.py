@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.publishing.ports.rejections import Rejection
 
 PassTime = Callable[[timedelta], None]

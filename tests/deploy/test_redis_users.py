@@ -20,7 +20,6 @@ from redis_users import PASSWORD, RULES, commands_of, grant, rules_of, url_as
 from workers import Server, build_everything, contents, load_sample, pipeline_on, write_item
 
 from demo.servers import RedisServer
-from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -30,6 +29,7 @@ from schedules_pipeline.maintenance.ports.coldstart import Stage
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import UsageKind, UsageLine
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, connect

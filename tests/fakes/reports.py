@@ -1,6 +1,6 @@
 """Fakes of what operators look at: rejections, comparisons, counters, passes."""
 
-from collections import Counter
+from collections import Counter as Multiset
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -93,7 +93,7 @@ class FakeComparisonStore(Fake):
     @answered
     @step
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
-        return Counter((key.sid, comparison.verdict) for key, comparison in self._kept.items())
+        return Multiset((key.sid, comparison.verdict) for key, comparison in self._kept.items())
 
     @answered
     @step
@@ -146,9 +146,9 @@ class FakeCounterStore(Fake):
         for name, amount in amounts.items():
             if amount:
                 self._add_one(name, amount)
-        for name, all_seconds in durations.items():
+        for timer, all_seconds in durations.items():
             for seconds in all_seconds:
-                self._time_one(name, seconds)
+                self._time_one(timer, seconds)
 
     @answered
     @step

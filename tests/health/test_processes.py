@@ -28,9 +28,13 @@ _COUNTING = f"""
 import sys
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.connections import redis_store
+from schedules_pipeline.publishing.ports.counters import Counter, Timer
 counters = redis_store(RedisLink(connect(sys.argv[1])), sys.argv[2]).counters
 for _ in range({_TIMES}):
-    counters.add({{Counter.SCHEDULES_PUBLISHED: 2}}, {{Timer.BATCH: [0.5], Timer.PUBLISHED_AFTER_CATALOGUE: [1.5, 20.0]}})
+    counters.add(
+        {{Counter.SCHEDULES_PUBLISHED: 2}},
+        {{Timer.BATCH: [0.5], Timer.PUBLISHED_AFTER_CATALOGUE: [1.5, 20.0]}},
+    )
 """
 _OF_QUEUES = {
     *("schedule_events", "schedule_events_dead_letters"),

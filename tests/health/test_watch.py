@@ -7,7 +7,6 @@ from random import Random
 import pytest
 from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
 
-from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.composition import health_sources
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -17,6 +16,7 @@ from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
 from schedules_pipeline.health.ports.incidents import Notifier
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
