@@ -5,11 +5,12 @@ Does not belong here: what these steps are (``fakes_external_index``, and the re
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
-from fakes import FakeReferenceIndex
-from fakes_external_index import FakeCopyStoreWithExternalIndex
+from fakes import FakeCopyStore, FakeReferenceIndex
+from fakes_external_index import FakeCopyStoreWithExternalIndex, FakeIndexElsewhere
 from simulation.interruption import (
     CATALOGUE,
     COLLECTOR,
@@ -17,7 +18,7 @@ from simulation.interruption import (
     SECOND_CATALOGUE,
     Scenario,
 )
-from simulation.mutants import Mutant, _replaced, _rewritten, _swapped
+from simulation.seams import Mutant, all_of, delayed, moved_forward, replaced, within
 from toy_world import (
     BROADCASTS,
     EPISODES,
@@ -33,7 +34,11 @@ from toy_world import (
 
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.store.external_index import ExternalIndexSteps, TokenCheckedReferenceIndex
+from schedules_pipeline.store.external_index import (
+    ExternalIndexSteps,
+    TokenCheckedReferenceIndex,
+    UpdateStart,
+)
 
 _EPISODE, _KEY, _NEIGHBOUR = EPISODES[0], KEYS[0], KEYS[1]
 
@@ -123,82 +128,88 @@ def _read_as_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeReferenceIndex, "_references_one", read)
 
 
+def _start_as_if_not_held(
+    start: Callable[..., dict[Pid, UpdateStart]],
+    copies: FakeCopyStoreWithExternalIndex,
+    pids: Sequence[Pid],
+) -> dict[Pid, UpdateStart]:
+    return {pid: replace(started, is_held=False) for pid, started in start(copies, pids).items()}
+
+
 MUTANTS = (
     Mutant(
         "looks before it takes its token",
         "missing item is taken up while it is ignored",
-        _rewritten(
-            ExternalIndexSteps,
-            "begin",
-            (
-                "started = self._start(pids)",
-                "depended_on = self.index.depended_on(pids)\n    started = self._start(pids)",
-            ),
-            ("depended_on = self.index.depended_on(unheld)\n", "\n"),
+        moved_forward(
+            (ExternalIndexSteps, "begin"),
+            (FakeCopyStoreWithExternalIndex, "_start"),
+            (FakeIndexElsewhere, "depended_on"),
         ),
     ),
     Mutant(
         "ignores though a token was taken since",
         "missing item is taken up while it is ignored",
-        _replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
+        replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
         "ignores though a copy has come",
         "item is stored while it is ignored",
-        _replaced(FakeCopyStoreWithExternalIndex, "has_come", lambda *_: False),
+        replaced(FakeCopyStoreWithExternalIndex, "has_come", lambda *_: False),
     ),
     Mutant(
         "ignores without a fence",
         "item changes while it is planted for nobody",
-        _replaced(
+        replaced(
             FakeCopyStoreWithExternalIndex, "fence_of_ignored", lambda _, version_token: version_token.newest
         ),
     ),
     Mutant(
         "ignores what nobody refers to, though it is held",
         "item is shown again",
-        _rewritten(
-            ExternalIndexSteps,
-            "begin",
-            ("if not start.is_held", ""),
-            ("ignored = ", "ignored = {pid for pid in unheld if pid not in depended_on} or "),
+        all_of(
+            within(
+                (ExternalIndexSteps, "begin"),
+                (FakeCopyStoreWithExternalIndex, "_start"),
+                _start_as_if_not_held,
+            ),
+            within(
+                (ExternalIndexSteps, "begin"),
+                (FakeCopyStoreWithExternalIndex, "_ignore"),
+                lambda ignore, copies, tokens: set(tokens),
+            ),
         ),
     ),
     Mutant(
         "deletes though a token was taken since",
         "copy is taken up while it is collected",
-        _replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
+        replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
         "deletes a note though a token was taken since",
         "missing item is taken up while its note is collected",
-        _replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
+        replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
         "looks before it notes the token",
         "copy is taken up while it is collected",
-        _swapped(
-            ExternalIndexSteps,
-            "collect",
-            "noted = self._latest_tokens(pids)",
-            "depended_on = self.index.depended_on(pids)",
+        moved_forward(
+            (ExternalIndexSteps, "collect"),
+            (FakeCopyStoreWithExternalIndex, "_latest_tokens"),
+            (FakeIndexElsewhere, "depended_on"),
         ),
     ),
     Mutant(
         "registers without taking a token",
         "copy is taken up while it is collected",
-        _rewritten(
-            TokenCheckedReferenceIndex, "register", ("self._copies.take_tokens(", "(lambda pids: None)(")
-        ),
+        within((TokenCheckedReferenceIndex, "register"), (FakeCopyStore, "take_tokens"), lambda *_: {}),
     ),
     Mutant(
         "takes the token before the entries are there",
         "item is collected while it is taken up",
-        _swapped(
-            TokenCheckedReferenceIndex,
-            "register",
-            "self._index.register(entries, token)",
-            "self._copies.take_tokens(sorted({entry.pid for wanted in entries.values() for entry in wanted}))",
+        delayed(
+            (TokenCheckedReferenceIndex, "register"),
+            (FakeIndexElsewhere, "register"),
+            (FakeCopyStore, "take_tokens"),
         ),
     ),
     Mutant("reads what may be older", "known item changes while it is taken up", _read_as_was),

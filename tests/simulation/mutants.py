@@ -1,69 +1,85 @@
 """The real code with one ordering or one guard taken away each, to see that the simulation would notice.
 
-A mutant of a workflow is its source with one passage replaced; a mutant of the store takes one guard out of
-the fake that stands for a server-side script. Does not belong here: how it is noticed.
+Does not belong here: how the code is changed (``seams``), and how that is noticed (``test_mutants``).
 """
 
-import inspect
-import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from fakes import FakeCopyStore, FakeReferenceIndex, FakeScheduleStore, FakeVersionToken, FakeWorkQueue
+from fakes import (
+    FakeChangeFeed,
+    FakeColdstartStore,
+    FakeCopyStore,
+    FakeReferenceIndex,
+    FakeScheduleStore,
+    FakeVersionToken,
+    FakeWorkQueue,
+)
+from simulation.seams import Mutant, all_of, delayed, preceded, replaced, with_policy, within
 
-from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING
 from schedules_pipeline.maintenance.coldstart import Coldstarter
 from schedules_pipeline.maintenance.collect_garbage import GarbageCollector
 from schedules_pipeline.publishing import intake
-from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.intake import ScheduleIntake
+from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
+from schedules_pipeline.publishing.intake import IngestResult, ScheduleIntake
 from schedules_pipeline.publishing.ports.catalogue import CollectionCounts
+from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.publishing.publish import Publisher
 from schedules_pipeline.publishing.rebuild import Rebuilder
 from schedules_pipeline.publishing.resolve_programmes import ProgrammeResolver
 
-Mutation = Callable[[pytest.MonkeyPatch], None]
+
+def _delete_before_handling(
+    queue: NotificationQueue, handle: Callable[[Sequence[Message]], IngestResult], wait_seconds: int
+) -> IngestResult:
+    messages = queue.receive(wait_seconds)
+    if not messages:
+        return IngestResult()
+    queue.delete(messages)
+    return handle(messages)
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """``noticed_in``: the scenario in which one stopped worker, or two, are enough to bring it to light."""
+def _mark_before_storing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dependants are read and marked once the documents are read, and not again after the copies are stored."""
+    following: ContextVar[Mapping[Pid, Cause] | None] = ContextVar("following", default=None)
+    follow, project = CatalogueFollower.follow, CatalogueFollower._project
+    propagate = CatalogueFollower._propagate
 
-    name: str
-    noticed_in: str
-    mutate: Mutation
+    def remember(follower: CatalogueFollower, causes: Mapping[Pid, Cause]) -> FollowResult:
+        token = following.set(causes)
+        try:
+            return follow(follower, causes)
+        finally:
+            following.reset(token)
 
+    def project_and_mark(follower: CatalogueFollower, documents: Mapping[Pid, bytes]) -> Any:
+        projected = project(follower, documents)
+        causes = following.get() or {}
+        propagate(follower, {pid: causes[pid] for pid in projected.values if pid in causes})
+        return projected
 
-def _rewritten(owner: type | ModuleType, name: str, *passages: tuple[str, str]) -> Mutation:
-    """The function with passages of its source replaced; AssertionError where one is not there."""
-
-    def mutate(monkeypatch: pytest.MonkeyPatch) -> None:
-        function = getattr(owner, name)
-        source = textwrap.dedent(inspect.getsource(function))
-        for old, new in passages:
-            assert source.count(old) == 1, f"{name} has changed: adapt the mutant, {old!r} is not in it once"
-            source = source.replace(old, new)
-        namespace: dict[str, Any] = {}
-        exec(compile(source, f"mutant of {name}", "exec"), function.__globals__, namespace)
-        monkeypatch.setattr(owner, name, namespace[name])
-
-    return mutate
-
-
-def _replaced(owner: type, name: str, answer: Callable[..., Any]) -> Mutation:
-    return lambda monkeypatch: monkeypatch.setattr(owner, name, answer)
+    monkeypatch.setattr(CatalogueFollower, "follow", remember)
+    monkeypatch.setattr(CatalogueFollower, "_project", project_and_mark)
+    monkeypatch.setattr(CatalogueFollower, "_propagate", lambda *_: 0)
 
 
-def _swapped(owner: type | ModuleType, name: str, first: str, second: str) -> Mutation:
-    """The function with two statements, one after the other, in the other order."""
-    between = "\n    "
-    return _rewritten(owner, name, (first + between + second, second + between + first))
+def _register_and_keep(resolver: ProgrammeResolver, entries: Mapping[ScheduleKey, Sequence[Entry]]) -> None:
+    """The items that were read before stay in memory."""
+    resolver._store.references.register(entries, resolver._token)
+    resolver._sourced -= {entry.pid for wanted in entries.values() for entry in wanted}
 
 
-_UNREGISTER_ALL = "self._references.unregister({key: entries}, 10**9)"
+def _take_off_the_list(next_keys: Callable[..., Any], coldstarts: FakeColdstartStore, *args: Any) -> Any:
+    keys = next_keys(coldstarts, *args)
+    if keys:
+        coldstarts.record_built(args[0], keys, {})
+    return keys
 
 
 def _collect_in_two_steps(copies: FakeCopyStore, pids: Sequence[Pid]) -> CollectionCounts:
@@ -83,211 +99,181 @@ MUTANTS = (
     Mutant(
         "deletes the message before handling it",
         "item changes",
-        _swapped(intake, "ingest", "taken = handle(messages)", "queue.delete(messages)"),
+        replaced(intake, "ingest", _delete_before_handling),
     ),
     Mutant(
         "marks before counting the source change",
         "first document",
-        _swapped(
-            ScheduleIntake,
-            "_handle",
-            "self._store.schedules.count_source_change(keys)",
-            "self._store.work.mark(marks)",
+        delayed(
+            (ScheduleIntake, "handle"),
+            (FakeScheduleStore, "count_source_change"),
+            (FakeWorkQueue, "mark"),
         ),
     ),
     Mutant(
         "uses what was read before registering",
         "known item changes while it is taken up",
-        _rewritten(ProgrammeResolver, "_register", ("self._forget(", "(lambda pids: None)(")),
+        replaced(ProgrammeResolver, "_register", _register_and_keep),
     ),
     Mutant(
         "registers nothing",
         "item changes",
-        _rewritten(
-            ProgrammeResolver, "_register", ("self._store.references.register(fresh, self._token)", "pass")
-        ),
+        replaced(FakeReferenceIndex, "register", lambda *_: None),
     ),
     Mutant(
         "marks before storing",
         "item changes",
-        _rewritten(
-            CatalogueFollower,
-            "follow",
-            ("stored = ", "marked = self._propagate({pid: causes[pid] for pid in values})\n    stored = "),
-            ("marked = self._propagate({pid: causes[pid] for pid in owed})", ""),
-        ),
+        _mark_before_storing,
     ),
     Mutant(
         "settles before marking",
         "item changes",
-        _swapped(
-            CatalogueFollower,
-            "follow",
-            "marked = self._propagate({pid: causes[pid] for pid in owed})",
-            "self._store.copies.acknowledge({pid: begun[pid].token for pid in owed})",
-        ),
+        delayed((CatalogueFollower, "follow"), (FakeWorkQueue, "mark"), (FakeCopyStore, "acknowledge")),
     ),
     Mutant(
         "unregisters before committing",
         "document changes back while it is built",
-        _rewritten(
-            Rebuilder,
-            "_commit",
-            ("now = self._clock()", "now = self._clock()\n    self._unregister(drafts, token)"),
-        ),
+        preceded(Rebuilder, "_commit", lambda self, builds, stamp: self._unregister(builds, stamp.token)),
     ),
     Mutant(
         "releases before building",
         "document is built",
-        _rewritten(
+        preceded(
             Publisher,
             "_build",
-            (
-                "try:\n        with",
-                "self._store.work.release(claim, [work.key for work in claim.work])\n    try:\n        with",
-            ),
+            lambda self, claim, **_: self._store.work.release(claim, [work.key for work in claim.work]),
         ),
     ),
     Mutant(
         "commits over newer tokens",
         "two build one schedule that changes back",
-        _replaced(FakeScheduleStore, "is_overtaken", lambda *_: False),
+        replaced(FakeScheduleStore, "is_overtaken", lambda *_: False),
     ),
     Mutant(
         "calls its own commit superseded when it is sent again",
         "document is built",
-        _replaced(FakeScheduleStore, "is_repeated", lambda *_: False),
+        replaced(FakeScheduleStore, "is_repeated", lambda *_: False),
     ),
     Mutant(
         "purges without outdating whoever has read",
         "item changes unheard while it is planted, and everything is coldstarted",
-        _replaced(Coldstarter, "_outdate_readers", lambda *_: None),
+        replaced(Coldstarter, "_outdate_readers", lambda *_: None),
     ),
     Mutant(
         "purges without comparing the copies",
         "item changes unheard while nobody shows it, and everything is coldstarted",
-        _replaced(Coldstarter, "_compare_copies", lambda *_: None),
+        replaced(Coldstarter, "_compare_copies", lambda *_: None),
     ),
     Mutant(
         "takes schedules off the list before building them",
         "document changes unheard, and everything is coldstarted",
-        _rewritten(
-            Coldstarter,
-            "_build_next",
-            ("self._book.pause_intake(LEASE_FOR)", "self._book.record_built(coldstart.id, keys, {})"),
-        ),
+        within((Coldstarter, "_build_next"), (FakeColdstartStore, "next_keys"), _take_off_the_list),
     ),
     Mutant(
         "commits whatever has moved",
         "two build one schedule",
-        _replaced(FakeScheduleStore, "has_moved", lambda *_: False),
+        replaced(FakeScheduleStore, "has_moved", lambda *_: False),
     ),
     Mutant(
         "says that the latest source was seen",
         "document changes while it is built",
-        _replaced(FakeScheduleStore, "mark_seen", lambda _, state, __: state.source_mark),
+        replaced(FakeScheduleStore, "mark_seen", lambda _, state, __: state.source_mark),
     ),
     Mutant(
         "forgets the outbox",
         "document changes while it is built",
-        _replaced(FakeScheduleStore, "left_behind", lambda *_: {}),
+        replaced(FakeScheduleStore, "left_behind", lambda *_: {}),
     ),
     Mutant(
         "unregisters what was registered anew",
         "document changes back while it is built",
-        _replaced(FakeReferenceIndex, "may_remove", lambda _, score, __: score is not None),
+        replaced(FakeReferenceIndex, "may_remove", lambda _, score, __: score is not None),
     ),
     Mutant(
         "stores over newer tokens",
         "item changes again",
-        _replaced(FakeCopyStore, "is_fresh", lambda *_: True),
+        replaced(FakeCopyStore, "is_fresh", lambda *_: True),
     ),
     Mutant(
         "plants over newer tokens",
         "item changes while it is planted for nobody",
-        _replaced(FakeCopyStore, "may_plant", lambda *_: True),
+        replaced(FakeCopyStore, "may_plant", lambda *_: True),
     ),
     Mutant(
         "ignores what nobody refers to, though it is held",
         "item is shown again",
-        _replaced(FakeCopyStore, "is_needed", lambda self, pid: self._references.has_dependants(pid)),
+        replaced(FakeCopyStore, "is_needed", lambda self, pid: self._references.has_dependants(pid)),
     ),
     Mutant(
         "ignores without a fence",
         "item changes while it is planted for nobody",
-        _replaced(FakeCopyStore, "fence_of_ignored", lambda _, version_token: version_token.newest),
+        replaced(FakeCopyStore, "fence_of_ignored", lambda _, version_token: version_token.newest),
     ),
     Mutant(
         "records no token of an equal value",
         "item changes back",
-        _replaced(FakeCopyStore, "fence_of_equal", lambda _, version_token, __: version_token.newest),
+        replaced(FakeCopyStore, "fence_of_equal", lambda _, version_token, __: version_token.newest),
     ),
-    Mutant("keeps no debts", "item changes", _replaced(FakeCopyStore, "owe", lambda *_: None)),
+    Mutant("keeps no debts", "item changes", replaced(FakeCopyStore, "owe", lambda *_: None)),
     Mutant(
         "owes nothing to who missed it",
         "missing item arrives with another schedule",
-        _replaced(FakeCopyStore, "is_missed", lambda *_: False),
+        replaced(FakeCopyStore, "is_missed", lambda *_: False),
     ),
     Mutant(
         "settles newer debts",
         "two follow one item",
-        _replaced(FakeCopyStore, "may_settle", lambda *_: True),
+        replaced(FakeCopyStore, "may_settle", lambda *_: True),
     ),
     Mutant(
         "collects copies that were looked at a step before",
         "copy is taken up while it is collected",
-        _replaced(FakeCopyStore, "collect", _collect_in_two_steps),
+        replaced(FakeCopyStore, "collect", _collect_in_two_steps),
     ),
     Mutant(
         "collects the fence with the copy",
         "copy is collected while its item is followed",
-        _replaced(FakeCopyStore, "remove", _remove_with_fence),
+        replaced(FakeCopyStore, "remove", _remove_with_fence),
     ),
     Mutant(
         "collects entries whatever their score",
         "entry is registered while entries are collected",
-        _rewritten(
-            GarbageCollector,
-            "_collect_entries",
-            ("self._references.unregister({key: entries}, held[key].token)", _UNREGISTER_ALL),
+        within(
+            (GarbageCollector, "_collect_entries"),
+            (FakeReferenceIndex, "unregister"),
+            lambda unregister, index, entries, _: unregister(index, entries, 10**9),
         ),
     ),
     Mutant(
         "forgets the state before the head",
         "schedule comes back while it is forgotten",
-        _rewritten(
-            GarbageCollector,
-            "_forget",
-            ("self._feed.forget_removals({", "_seqs = ({"),
-            ("key not in still_there}", "True}"),
-            (
-                "return len(self._schedules.forget(tokens))",
-                (
-                    "gone = self._schedules.forget(tokens)\n"
-                    "    self._feed.forget_removals(_seqs)\n"
-                    "    return len(gone)"
-                ),
+        all_of(
+            delayed(
+                (GarbageCollector, "_forget"),
+                (FakeChangeFeed, "forget_removals"),
+                (FakeScheduleStore, "forget"),
             ),
+            within((GarbageCollector, "_forget"), (FakeChangeFeed, "heads_of"), lambda *_: {}),
         ),
     ),
     Mutant(
         "forgets what was announced since",
         "schedule is announced while it is forgotten",
-        _replaced(FakeScheduleStore, "may_forget", lambda _, state, token: not state.etag),
+        replaced(FakeScheduleStore, "may_forget", lambda _, state, token: not state.etag),
     ),
     Mutant(
         "takes in what is past the horizon",
         "schedule passes the horizon",
-        _rewritten(Rebuilder, "_fetch", ("if self._policy.horizon.keeps(key.date, now)", "")),
+        with_policy(Rebuilder, horizon=KEEPS_EVERYTHING),
     ),
     Mutant(
         "expires without saying that the source has changed",
         "schedule passes the horizon",
-        _rewritten(GarbageCollector, "_expire", ("self._schedules.count_source_change(batch)", "pass")),
+        within((GarbageCollector, "_expire"), (FakeScheduleStore, "count_source_change"), lambda *_: None),
     ),
     Mutant(
         "releases what others have claimed",
         "two build one schedule",
-        _replaced(FakeWorkQueue, "is_holder", lambda self, _, key: key in self.tokens),
+        replaced(FakeWorkQueue, "is_holder", lambda self, _, key: key in self.tokens),
     ),
 )

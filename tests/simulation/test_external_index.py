@@ -8,7 +8,7 @@ from simulation import external_index, scenarios, simulator
 from simulation.ambush import Ambush
 from simulation.external_index import MUTANTS
 from simulation.interruption import Scenario, explore
-from simulation.mutants import Mutant
+from simulation.seams import Mutant
 from simulation.simulator import Simulation
 from simulation.storm import Storm
 

@@ -7,8 +7,9 @@ commoner ones are noticed by random seeds too, without a scenario made for them.
 import pytest
 from simulation.ambush import Ambush
 from simulation.interruption import explore
-from simulation.mutants import MUTANTS, Mutant
+from simulation.mutants import MUTANTS
 from simulation.scenarios import SCENARIOS
+from simulation.seams import Mutant
 from simulation.simulator import Simulation
 from simulation.storm import Storm
 
