@@ -92,7 +92,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
     )
 
 
-def report_shelf(settings: Settings, dagster_storage: str) -> ReportStore:
+def report_store(settings: Settings, dagster_storage: str) -> ReportStore:
     """Where the files of parity reports are put."""
     directory = settings.reports_directory or f"{dagster_storage}/reports"
     return ReportFiles(Path(directory), "parity", settings.reports_kept)

@@ -1,8 +1,8 @@
-"""The few things about Dagster's storage that its public interface does not offer.
+"""Access to Dagster's storage that its public interface does not offer.
 
-Belongs here: what has to reach behind that interface, tables and files included; nowhere else does. Each is
-shown by ``tests/dagster_shell/test_pruning.py`` on the version that is pinned, and does nothing on a storage
-that is not Dagster's own SQL storage (SQLite, Postgres, MySQL). Does not belong here: what is to be kept.
+Belongs here: every use of Dagster's private tables and files. ``tests/dagster_shell/test_pruning.py`` tests each on the
+pinned version. On a storage other than Dagster's SQL storage (SQLite, Postgres, MySQL) they do nothing. Does not belong
+here: the decision what to keep.
 """
 
 from collections.abc import Callable, Collection
@@ -29,7 +29,7 @@ _AT_ONCE = 500
 
 
 def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:
-    """The latest of every partition, in no order; of an asset without partitions, its latest."""
+    """The latest materialisation of each partition, in no order, or of an asset without partitions."""
     ids = list(
         instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION).values()
     )
@@ -43,7 +43,7 @@ def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> l
 
 
 def is_latest(instance: dg.DagsterInstance, key: dg.AssetKey, record: dg.EventLogRecord) -> bool:
-    """Whether nothing was recorded of the same asset and partition since."""
+    """Whether no later materialisation of the same asset and partition exists."""
     partitions = None if record.partition_key is None else [record.partition_key]
     wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions)
     newest = instance.fetch_materializations(wanted, limit=1).records
@@ -51,10 +51,10 @@ def is_latest(instance: dg.DagsterInstance, key: dg.AssetKey, record: dg.EventLo
 
 
 def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """A run with its events, its captured output, and, on SQLite, its file of events.
+    """Delete a run, its events, its captured output and, on SQLite, its event file.
 
-    The events go first: a death in between leaves a run without events, which is deleted the next time. The
-    other way round, which is Dagster's own, would leave events of a run that nobody knows any more.
+    Events are deleted first, so that an interrupted deletion leaves a run that the next pass deletes. Dagster's own
+    order would leave events without a run.
     """
     storage = instance.event_log_storage
     if isinstance(storage, SqlEventLogStorage):
@@ -67,7 +67,7 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _delete_events(storage: SqlEventLogStorage, run_id: str) -> None:
-    """Dagster's own statement names every asset event by its id, and a database takes only so many."""
+    """Dagster's own statement lists every event id, which exceeds the database's limit for large runs."""
     of_run = _EVENTS.c.run_id == run_id
     for connected in (storage.run_connection(run_id), storage.index_connection()):
         with connected as connection:
@@ -82,10 +82,9 @@ def delete_old_evaluations(
     unfinished_runs: Collection[str],
     is_kept: Callable[[str], bool],
 ) -> int:
-    """Rows of check evaluations, which outlive their runs; answers with how many were deleted.
+    """Delete check evaluations, which outlive their runs. Returns the number of deleted rows.
 
-    The latest of each check and partition stays, but for partitions that are not to be kept. What belongs to
-    an unfinished run stays.
+    The latest of each check and kept partition stays, as do those of unfinished runs.
     """
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
@@ -100,7 +99,7 @@ def delete_old_evaluations(
     with storage.index_connection() as connection:
         named = connection.execute(db.select(_EVALUATIONS.partition).where(old).distinct()).scalars()
         gone = [partition for partition in named if partition is not None and not is_kept(partition)]
-        # The ids are named once more: MySQL cannot delete from the very table that it selects from.
+        # The inner select is wrapped, because MySQL cannot delete from a table that it selects from.
         superseded = db.delete(AssetCheckExecutionsTable).where(
             old, _EVALUATIONS.id.not_in(db.select(latest.subquery()))
         )
@@ -114,7 +113,7 @@ def delete_old_evaluations(
 
 
 def delete_orphaned_tags(instance: dg.DagsterInstance) -> None:
-    """Tags of runs that are gone: SQLite does not cascade, because nobody has told it to."""
+    """Delete the tags of deleted runs. Dagster does not enable cascading deletes on SQLite."""
     storage = instance.run_storage
     if isinstance(storage, SqlRunStorage):
         with storage.connect() as connection:
@@ -124,7 +123,7 @@ def delete_orphaned_tags(instance: dg.DagsterInstance) -> None:
 
 
 def delete_old_tick_logs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Captured output of ticks, a file each, which stays when its tick is purged; answers with how many."""
+    """Delete the captured output of ticks, which Dagster leaves behind. Returns the number of files."""
     if not isinstance(instance.compute_log_manager, LocalComputeLogManager):
         return 0
     old = [

@@ -1,4 +1,4 @@
-"""The code location: collects what there is and hands it to Dagster, nothing else."""
+"""The code location: all definitions, for Dagster."""
 
 import dagster as dg
 
@@ -16,15 +16,14 @@ from schedules_pipeline.jobs.reconcile import reconcile_job, reconcile_timer
 from schedules_pipeline.jobs.report_parity import parity_timer
 from schedules_pipeline.partitions import schedule_partitions
 from schedules_pipeline.resources import pipeline_resource
-from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor
-from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
+from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, schedule_events_sensor
 from schedules_pipeline.sensors.watch import watch_sensor
 from schedules_pipeline.settings import Settings, load_settings
 
 
 def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Definitions:
-    """All definitions, for these settings; over the pipeline that the environment names, or a given one."""
+    """All definitions for these settings. ``pipeline``: None for the one that the environment describes."""
     partitions = schedule_partitions(settings)
     return dg.Definitions(
         assets=[
@@ -53,12 +52,13 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
 
 
 def _io_manager(settings: Settings) -> dict[str, dg.ConfigurableIOManager]:
-    """What we publish goes to Redis, and through no I/O manager. Dagster keeps the outputs of ops all the same, and
-    by default on a disk that a task of ECS takes along when it ends.
+    """Where Dagster stores the outputs of ops. Its default, the local disk, is lost when an ECS task ends.
+
+    The pipeline's own output goes to Redis and through no I/O manager.
     """
     if settings.io_manager_bucket is None:
         return {}
-    from dagster_aws.s3 import S3PickleIOManager, S3Resource  # noqa: PLC0415 - not everybody waits for it
+    from dagster_aws.s3 import S3PickleIOManager, S3Resource  # noqa: PLC0415 - slow to import
 
     s3 = S3Resource(region_name=settings.aws_region, endpoint_url=settings.aws_endpoint_url)
     return {"io_manager": S3PickleIOManager(s3_resource=s3, s3_bucket=settings.io_manager_bucket)}
@@ -66,5 +66,5 @@ def _io_manager(settings: Settings) -> dict[str, dg.ConfigurableIOManager]:
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """Called when Dagster loads the code location; the environment is read here, not at import."""
+    """Dagster calls this when it loads the code location; importing reads no environment."""
     return build_defs(load_settings())

@@ -1,55 +1,55 @@
-"""Every error that this package raises on purpose, by whose fault it is and whether a retry helps.
+"""Every error that this package raises on purpose, by who must act and whether a retry helps.
 
 ::
 
     PipelineError
-    ├── ContentError            theirs: the same input fails again, so it is kept aside, never retried
-    │   ├── InvalidIdentifier   a text that should be a pid, a sid or a schedule key is not
-    │   ├── InvalidDocument     a schedule or catalogue document that does not parse or validate
-    │   ├── InvalidMessage      a notification that says nothing that we understand
-    │   ├── InvalidPartner      a partner with limits or keys that cannot be
-    │   └── InvalidRecord       what we keep ourselves does not read back
-    ├── AttemptsExhausted       ours or theirs: a build that failed so often that it is left until somebody looks
-    ├── ServiceError            the world's: it may work in a moment, so it is retried with backoff
-    └── ConfigurationError      ours: stop at start-up and name the setting
+    ├── ContentError            the sender: the same input fails again, so it is rejected and never retried
+    │   ├── InvalidIdentifier   a text is not a pid, sid or schedule key
+    │   ├── InvalidDocument     a schedule or catalogue document cannot be parsed or validated
+    │   ├── InvalidMessage      a notification cannot be decoded
+    │   ├── InvalidPartner      a partner's limits or keys are invalid
+    │   └── InvalidRecord       a stored record cannot be decoded
+    ├── AttemptsExhausted       the operator: a build failed so often that its schedule is quarantined
+    ├── ServiceError            no one: the service may recover, so the call is retried with backoff
+    └── ConfigurationError      the operator: the process stops and names the setting
 """
 
 
 class PipelineError(Exception):
-    """The root, for those who want to catch all of them."""
+    """The base of all errors of this package."""
 
 
 class ContentError(PipelineError):
-    """What was sent to us cannot be accepted; sending the same again changes nothing."""
+    """Input cannot be accepted; the same input fails again."""
 
 
 class InvalidIdentifier(ContentError, ValueError):
-    """A pid, sid or schedule key that does not have the form of one."""
+    """A text is not a valid pid, sid or schedule key."""
 
 
 class InvalidDocument(ContentError):
-    """A document that does not parse, does not validate, or is not the one its key promises."""
+    """A document cannot be parsed, does not validate, or does not match its key."""
 
 
 class InvalidMessage(ContentError):
-    """A notification in no envelope that we know, or with a key that names nothing of ours."""
+    """A notification has an unknown envelope, or names no schedule or catalogue item."""
 
 
 class InvalidPartner(ContentError, ValueError):
-    """A partner whose limits are out of range, who would have too many keys, or lacks the one that was named."""
+    """A partner's limits are out of range, it has too many keys, or it lacks the named key."""
 
 
 class InvalidRecord(ContentError):
-    """A value in our own keyspace that we did not write: by another version of us, by hand, or damaged."""
+    """A stored record cannot be decoded: it is damaged, or another program or version wrote it."""
 
 
 class AttemptsExhausted(PipelineError):
-    """A schedule was set aside without another try; asking again gives it a new chance."""
+    """A schedule is quarantined and was not built; an operator's request builds it again."""
 
 
 class ServiceError(PipelineError):
-    """A store, queue or source did not answer as it should; the same call may work later."""
+    """A store, queue or source failed; the same call may succeed later."""
 
 
 class ConfigurationError(PipelineError):
-    """A setting is missing or contradicts another; the message names it."""
+    """A setting is missing or invalid, or contradicts another; the message names it."""

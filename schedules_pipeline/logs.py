@@ -1,11 +1,9 @@
-"""Structured logs: one line an event, JSON where a machine reads them, aligned and coloured at a terminal.
+"""Structured logs on standard error: JSON for machines, aligned and coloured lines at a terminal.
 
-The shell logs (sensors, runs, the command line, the services); workflows and the domain return what happened and
-log nothing. Every line about a change carries its ``event_id``, which is the id of the upstream's
-message, or of the run that an operator started: from the notification, by the published version, to its record.
-
-Lines go to standard error, which Dagster keeps as the compute log of a run and ECS as the log of a task. What other
-libraries log is left alone.
+Only entrances log: sensors, runs, the command line, the services. Workflows return what happened. Every line about a
+change has its ``event_id``, the id of the upstream message or of the operator's run; it links the notification, the
+published version and its record. Dagster keeps standard error as the compute log of a run, ECS as the log of a task.
+Logs of other libraries are left alone.
 """
 
 import logging
@@ -28,7 +26,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 
 
 class LogStyle(StrEnum):
-    """``AUTO`` is for people at a terminal and JSON everywhere else."""
+    """``AUTO`` is ``CONSOLE`` at a terminal and ``JSON`` elsewhere."""
 
     AUTO = "auto"
     JSON = "json"
@@ -36,7 +34,7 @@ class LogStyle(StrEnum):
 
 
 def configure_logs(style: LogStyle, level: str, stream: TextIO | None = None) -> None:
-    """Say how this process logs; may be called again. ``level``: a name such as ``INFO``."""
+    """Configure the logs of this process. ``level``: a name such as ``INFO``. May be called again."""
     stream = stream or sys.stderr
     for_people = style is LogStyle.CONSOLE or (style is LogStyle.AUTO and stream.isatty())
     structlog.configure(
@@ -47,7 +45,7 @@ def configure_logs(style: LogStyle, level: str, stream: TextIO | None = None) ->
             *_rendering(for_people=for_people, colours=stream.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        # A line and its end in one write: several processes write to one file.
+        # Writes a line and its end at once, because several processes write to one file.
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
@@ -64,7 +62,7 @@ def _rendering(*, for_people: bool, colours: bool) -> list[Processor]:
 
 
 def causes_fields(causes: Iterable[Cause], cause_count: int, published_at: datetime) -> dict[str, object]:
-    """What a line about a version says of its causes: the oldest in full, and how many there were."""
+    """Log fields for the causes of a version: the oldest in full, and the number of all."""
     oldest = next(iter(causes), None)
     if oldest is None:
         return {"causes": cause_count}
@@ -78,14 +76,14 @@ def causes_fields(causes: Iterable[Cause], cause_count: int, published_at: datet
 
 
 def log_pass(report: PassReport) -> None:
-    """One line for a full pass that has ended, with what it found and did."""
+    """Log the end of a full pass, with its counts."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     fields = {"seconds": report.seconds, "problem": report.problem, **report.counts}
     log.info("pass ended", **{"pass": report.name.value, **fields})
 
 
 def _hide_credentials(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Errors of clients may quote an address; what stands before its host is nobody's business."""
+    """Errors of clients may quote addresses with passwords."""
     return {
         name: _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
         for name, value in event.items()
@@ -93,5 +91,5 @@ def _hide_credentials(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _show_control_characters(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Texts come from outside, and a terminal obeys what it is shown."""
+    """Texts from upstream could otherwise send commands to the terminal."""
     return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -1,6 +1,6 @@
-"""Partitions: service × date. Services are dynamic, for they come with their first schedule; dates are days.
+"""Partitions by service and date, and the conversion between schedule keys and partition keys.
 
-The one place that turns a schedule key into Dagster's partition key and back.
+Services are dynamic partitions, because a service is known from its first schedule on.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ SERVICES = dg.DynamicPartitionsDefinition(name="services")
 
 
 def schedule_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
-    """Every known service on every day from the first one to some weeks ahead.
+    """Every known service on every day from ``first_date`` to ``days_ahead`` days from now.
 
-    A broadcast day is named by its date, wherever it begins and ends; so the dates are plain UTC days.
+    A broadcast day is named by its date, so the dates are plain UTC days.
     """
     days = dg.DailyPartitionsDefinition(
         start_date=settings.first_date.isoformat(), end_offset=settings.days_ahead + 1
@@ -26,13 +26,13 @@ def schedule_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
 
 
 def coldstart_shards(settings: Settings) -> dg.StaticPartitionsDefinition:
-    """The few large runs of a coldstart."""
+    """The runs of a coldstart."""
     count = settings.coldstart_shards
     return dg.StaticPartitionsDefinition([f"{number}-of-{count}" for number in range(1, count + 1)])
 
 
 def shard_number(shard: str) -> int:
-    """Counted from 0, of a shard's partition key."""
+    """The number of a shard, from 0, by its partition key."""
     return int(shard.partition("-")[0]) - 1
 
 
@@ -41,28 +41,28 @@ def partition_key(key: ScheduleKey) -> dg.MultiPartitionKey:
 
 
 def schedule_key(partition: str) -> ScheduleKey:
-    """Read ``date|service``, as Dagster writes it."""
+    """Parse ``date|service``, as Dagster writes it."""
     day, _, sid = partition.partition("|")
     return ScheduleKey(Sid(sid), parse_date(day))
 
 
 def is_partitioned(day: date, now: datetime, settings: Settings) -> bool:
-    """Whether a day is among the partitions: Dagster takes any key silently, so we look first."""
+    """Whether a day has a partition. Dagster accepts records of unknown partitions silently."""
     return settings.first_date <= day <= now.date() + timedelta(days=settings.days_ahead)
 
 
 def ensure_services(instance: dg.DagsterInstance, sids: Iterable[Sid]) -> None:
-    """Make partitions of services that are new."""
+    """Add partitions for new services."""
     if new := sorted(set(map(str, sids)) - known_services(instance)):
         instance.add_dynamic_partitions(SERVICES.name or "", new)
 
 
 def known_services(instance: dg.DagsterInstance) -> set[str]:
-    """The services that there are partitions of."""
+    """The services that have partitions."""
     return set(instance.get_dynamic_partitions(SERVICES.name or ""))
 
 
 def remove_services(instance: dg.DagsterInstance, sids: Iterable[str]) -> None:
-    """Remove the partitions of these services; what was recorded of them stays."""
+    """Remove the partitions of these services. Their records stay."""
     for sid in sids:
         instance.delete_dynamic_partition(SERVICES.name or "", sid)

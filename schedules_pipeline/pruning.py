@@ -1,14 +1,15 @@
-"""Keeps Dagster's own records bounded: old runs go, and what they said last of a schedule stays.
+"""Keeps Dagster's own records bounded: deletes old runs, and keeps the latest record of each schedule.
 
-Deleting a run deletes its materialisations, so a partition that was last published by an old run would look
-as if it had never been there. So the latest materialisation of each such partition is recorded once more
-first, in the run that prunes, which is a run like any other: it grows old and is pruned in turn, its records
-carried forward again. Evaluations of checks outlive their run, and of those the latest stay.
+Deleting a run deletes its materialisations, so a partition that an old run published last would look as if it had
+never been published. Therefore the pruning run first records the latest materialisation of each such partition again.
+Its own records are carried forward in the same way when it is pruned. Check evaluations outlive their runs; the latest
+of each check and partition is kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import dagster as dg
 
@@ -40,29 +41,19 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 _SYSTEM_TAGS = "dagster/"
 
 
-@dataclass(slots=True)
-class PruneCounts:
-    """What one pass did."""
+class PruneCount(StrEnum):
+    """What a pass counts."""
 
-    runs_deleted: int = 0
-    records_carried: int = 0
-    records_let_go: int = 0
-    evaluations_deleted: int = 0
-    tick_logs_deleted: int = 0
-
-    def counts(self) -> dict[str, int]:
-        return {
-            "runs deleted": self.runs_deleted,
-            "records carried": self.records_carried,
-            "records let go": self.records_let_go,
-            "evaluations deleted": self.evaluations_deleted,
-            "tick logs deleted": self.tick_logs_deleted,
-        }
+    RUNS_DELETED = "runs deleted"
+    RECORDS_CARRIED = "records carried"
+    RECORDS_DROPPED = "records let go"
+    EVALUATIONS_DELETED = "evaluations deleted"
+    TICK_LOGS_DELETED = "tick logs deleted"
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A finished run, as far as pruning wants to know it."""
+class FinishedRun:
+    """A finished run. Times are seconds since 1970."""
 
     run_id: str
     job: str
@@ -70,18 +61,15 @@ class Finished:
     created_at: float
 
 
-def plan_pruning(runs: Iterable[Finished], before: datetime) -> list[str]:
-    """Which of all finished runs go: those that ended before then, but for the latest of each job. Pure.
-
-    The oldest first, so that a pass that is stopped has done the most urgent part.
-    """
+def plan_pruning(runs: Iterable[FinishedRun], before: datetime) -> list[str]:
+    """The ids of the runs to delete, oldest first: those that ended before ``before``, except each job's latest."""
     ordered = sorted(runs, key=lambda run: (run.created_at, run.run_id))
     latest = {run.job: run.run_id for run in ordered}
     return [r.run_id for r in ordered if r.ended_at < before.timestamp() and latest[r.job] != r.run_id]
 
 
 class RecordPruner:
-    """Prunes one instance, from within a run: ``log_event`` writes into that run."""
+    """Prunes one instance from within a run. ``log_event`` writes into that run."""
 
     def __init__(
         self,
@@ -95,79 +83,80 @@ class RecordPruner:
         self._instance = instance
         self._log_event = log_event
 
-    def prune(self) -> PruneCounts:
-        """One pass, noted as such, also where it fails. Stopped at any point it has lost nothing."""
-        pruned, began_at = PruneCounts(), self._pipeline.clock()
-        problem = ""
+    def prune(self) -> dict[str, int]:
+        """One pass; a failed one is recorded too. A pass that is stopped at any point loses no record."""
+        began_at, problem = self._pipeline.clock(), ""
+        counts = dict.fromkeys(map(str, PruneCount), 0)
         try:
-            self._prune(pruned, began_at - timedelta(days=self._settings.dagster_runs_kept_days))
+            for name, amount in self._steps(began_at - timedelta(days=self._settings.dagster_runs_kept_days)):
+                counts[name] += amount
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"[:500]
             raise
         finally:
-            self._pipeline.store.passes.record(
-                PassReport(
-                    PassName.RETENTION, began_at, self._pipeline.clock(), pruned.counts(), problem=problem
-                )
-            )
-        return pruned
+            report = PassReport(PassName.RETENTION, began_at, self._pipeline.clock(), counts, problem=problem)
+            self._pipeline.store.passes.record(report)
+        return counts
 
-    def _prune(self, pruned: PruneCounts, before: datetime) -> None:
-        doomed = plan_pruning(self._finished_runs(), before)
-        heads = self._pipeline.store.feed.heads()
-        shown = {
+    def _steps(self, before: datetime) -> Iterator[tuple[PruneCount, int]]:
+        """Prune, and yield the count of each step."""
+        old_runs = plan_pruning(self._finished_runs(), before)
+        published = self._published_partitions()
+        if old_runs:
+            yield from self._carry_forward(frozenset(old_runs), published)
+        for run_id in old_runs:
+            delete_run(self._instance, run_id)
+            yield PruneCount.RUNS_DELETED, 1
+        records = self._records(set(dg.DagsterRunStatus) - set(_FINISHED))
+        unfinished = [record.dagster_run.run_id for record in records]
+        deleted = delete_old_evaluations(self._instance, before, unfinished, published.__contains__)
+        yield PruneCount.EVALUATIONS_DELETED, deleted
+        delete_orphaned_tags(self._instance)
+        yield PruneCount.TICK_LOGS_DELETED, delete_old_tick_logs(self._instance, before)
+
+    def _published_partitions(self) -> set[str]:
+        heads, now = self._pipeline.store.feed.heads(), self._pipeline.clock()
+        return {
             str(partition_key(key))
             for key, change in heads.items()
-            if not change.is_removal and is_partitioned(key.date, self._pipeline.clock(), self._settings)
+            if not change.is_removal and is_partitioned(key.date, now, self._settings)
         }
-        if doomed:
-            self._carry_forward(pruned, frozenset(doomed), shown)
-        for run_id in doomed:
-            delete_run(self._instance, run_id)
-            pruned.runs_deleted += 1
-        pruned.evaluations_deleted = delete_old_evaluations(
-            self._instance, before, self._unfinished_runs(), shown.__contains__
-        )
-        delete_orphaned_tags(self._instance)
-        pruned.tick_logs_deleted = delete_old_tick_logs(self._instance, before)
 
-    def _carry_forward(self, pruned: PruneCounts, doomed: frozenset[str], shown: set[str]) -> None:
-        """Record once more what a doomed run said last of something that is still there."""
+    def _carry_forward(
+        self, old_runs: frozenset[str], published: set[str]
+    ) -> Iterator[tuple[PruneCount, int]]:
+        """Record the latest materialisations of old runs again, unless their schedule is no longer published."""
         for asset in CARRIED_ASSETS:
             for record in latest_materialisations(self._instance, asset):
-                if record.run_id not in doomed:
+                if record.run_id not in old_runs:
                     continue
-                if record.partition_key is not None and record.partition_key not in shown:
-                    pruned.records_let_go += 1
-                    continue
-                # A publisher goes on meanwhile, and an older record must not hide what it has just said.
-                if is_latest(self._instance, asset, record):
+                if record.partition_key is not None and record.partition_key not in published:
+                    yield PruneCount.RECORDS_DROPPED, 1
+                # Asked again, because a publisher may have recorded a newer version since.
+                elif is_latest(self._instance, asset, record):
                     self._log_event(carried(record))
-                    pruned.records_carried += 1
+                    yield PruneCount.RECORDS_CARRIED, 1
 
-    def _finished_runs(self) -> list[Finished]:
-        records = self._instance.get_run_records(dg.RunsFilter(statuses=_FINISHED))
+    def _finished_runs(self) -> list[FinishedRun]:
         return [
-            Finished(
+            FinishedRun(
                 record.dagster_run.run_id,
                 record.dagster_run.job_name,
                 record.end_time or record.update_timestamp.timestamp(),
                 record.create_timestamp.timestamp(),
             )
-            for record in records
+            for record in self._records(_FINISHED)
         ]
 
-    def _unfinished_runs(self) -> list[str]:
-        unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
-        records = self._instance.get_run_records(dg.RunsFilter(statuses=unfinished))
-        return [record.dagster_run.run_id for record in records]
+    def _records(self, statuses: Iterable[dg.DagsterRunStatus]) -> Iterable[dg.RunRecord]:
+        return self._instance.get_run_records(dg.RunsFilter(statuses=list(statuses)))
 
 
 def carried(record: dg.EventLogRecord) -> dg.AssetMaterialization:
-    """The same materialisation, with a word on when and by which run it was recorded first. Pure."""
+    """The same materialisation, with the time and the run of its first recording."""
     was = record.asset_materialization
     if was is None:
-        raise ValueError(f"event {record.storage_id} is no materialisation")
+        raise ValueError(f"event {record.storage_id} is not a materialisation")
     first: Mapping[str, dg.MetadataValue] = {
         "first_recorded_at": dg.MetadataValue.timestamp(record.timestamp),
         "first_recorded_by": dg.MetadataValue.text(record.run_id),
@@ -182,7 +171,7 @@ def carried(record: dg.EventLogRecord) -> dg.AssetMaterialization:
 
 
 def _partition(text: str | None) -> str | None:
-    """With its dimensions, where it is a schedule's: Dagster reads them from the key's class."""
+    """A schedule's key gets its class back, from which Dagster reads the dimensions."""
     if text is None:
         return None
     try:

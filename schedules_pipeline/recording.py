@@ -1,7 +1,7 @@
-"""Tells Dagster what was published: a materialisation and check evaluations for each partition.
+"""Records published versions in Dagster: a materialisation and check evaluations for each partition.
 
-Output first, records afterwards: what is to be recorded is read from the change feed, which remembers until
-it is confirmed; so a run that dies in between loses no record, and publishing never waits for one.
+Versions are recorded after they are published, from the change feed. The feed hands out a version until its record is
+confirmed, so a run that dies loses no record, and publishing never waits for Dagster.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,14 +41,16 @@ _CHECKS_OF_THE_SOURCE = {CheckName.IS_BUILT, CheckName.SOURCE_ACCEPTED, CheckNam
 _AT_ONCE = 50
 
 
-class _Duty(Enum):
+class _Action(Enum):
+    """What to do about a change that another run may record."""
+
     RECORD = auto()
     CONFIRM = auto()
     WAIT = auto()
 
 
 class Recorder:
-    """Writes events into one run, by the function that logs an event there."""
+    """Writes events into one run, with that run's ``log_event``."""
 
     def __init__(
         self,
@@ -64,92 +66,94 @@ class Recorder:
         self._log_event = log_event
         self._run_id = run_id
         self._rejected: dict[str, Rejection] = {}
-        self._set_aside: dict[ScheduleKey, str] = {}
+        self._quarantined: dict[ScheduleKey, str] = {}
         self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
 
     def record_published(self) -> int:
-        """Record the next few changes of the feed that no run has recorded; answers with how many it took.
+        """Record the next changes of the feed that no run has recorded. Returns their number.
 
-        A change that another run records itself is left to it while it runs, and recorded here if it failed.
+        A change that another run records itself is left to that run, and recorded here if that run failed.
         """
         feed = self._pipeline.store.feed
         entries = feed.take_unrecorded(self._run_id, _AT_ONCE)
-        duties = {name: self._duty_towards(name) for name in {entry.change.recorded_by for entry in entries}}
-        ours = [entry.change for entry in entries if duties[entry.change.recorded_by] is _Duty.RECORD]
-        self._record({change.key: change for change in self._partitioned(self._current(ours))})
-        settled = [entry for entry in entries if duties[entry.change.recorded_by] is not _Duty.WAIT]
-        feed.confirm_recorded([entry.position for entry in settled])
-        # Here and not at the commit: compressing takes longer than publishing, and nobody waits for it.
-        self._pipeline.store.versions.compact([(e.change.key, e.change.seq - 1) for e in settled])
+        actions = {
+            run_id: self._action_for(run_id) for run_id in {entry.change.recorded_by for entry in entries}
+        }
+        own = [entry.change for entry in entries if actions[entry.change.recorded_by] is _Action.RECORD]
+        self._record({change.key: change for change in self._partitioned(self._current(own))})
+        done = [entry for entry in entries if actions[entry.change.recorded_by] is not _Action.WAIT]
+        feed.confirm_recorded([entry.position for entry in done])
+        # Not at the commit, because compressing takes longer than publishing.
+        self._pipeline.store.versions.compact([(e.change.key, e.change.seq - 1) for e in done])
         return len(entries)
 
     def _current(self, changes: Sequence[Change]) -> list[Change]:
-        """Without those that have a successor, which is recorded in its turn, or was already: rows that a run left
-        behind come late.
-        """
+        """The changes that no later version has replaced; the later version is recorded on its own."""
         heads = self._pipeline.store.feed.heads_of([change.key for change in changes])
         return [change for change in changes if change.seq >= heads.get(change.key, change).seq]
 
     def record_all_published(self) -> None:
-        """Go on until no change is left to be taken."""
+        """Record until no change is left."""
         while self.record_published():
             pass
 
-    def _duty_towards(self, run_id: str) -> "_Duty":
-        """What is to be done about changes that are said to be recorded by that run, or by none."""
+    def _action_for(self, run_id: str) -> _Action:
+        """What to do about changes that name this run as their recorder; "" names none."""
         run = self._instance.get_run_by_id(run_id) if run_id else None
         if run is None:
-            return _Duty.RECORD
+            return _Action.RECORD
         if not run.is_finished:
-            return _Duty.WAIT
-        return _Duty.CONFIRM if run.is_success else _Duty.RECORD
+            return _Action.WAIT
+        return _Action.CONFIRM if run.is_success else _Action.RECORD
 
     def record_rebuilt(self, keys: Sequence[ScheduleKey]) -> None:
-        """Record schedules that this run has rebuilt itself, changed or not."""
+        """Record schedules that this run has rebuilt, changed or not."""
         heads = self._pipeline.store.feed.heads()
         self._record({c.key: c for c in self._partitioned([heads[key] for key in keys if key in heads])})
 
     def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
-        """Record what the comparison with the old system brought that is new."""
+        """Record new results of the comparison with the old system."""
         keys = [key for key in comparisons if self._is_partitioned(key)]
         ensure_services(self._instance, {key.sid for key in keys})
-        self._tell(self._legacy_evaluation(key, comparisons[key]) for key in keys)
+        self._log_all(self._legacy_evaluation(key, comparisons[key]) for key in keys)
 
-    def record_kept_aside(self) -> None:
-        """Record which input was refused, which builds were set aside, and which of either are well again.
+    def record_rejections(self) -> None:
+        """Record rejected input and quarantined schedules, and those that have recovered since the last call.
 
-        Compares with what this recorder recorded before; a new one records all that there is.
+        The first call of a recorder records all of them.
         """
-        rejected, set_aside = self._pipeline.store.rejections.all(), self._pipeline.store.work.quarantined()
+        rejected, quarantined = self._pipeline.store.rejections.all(), self._pipeline.store.work.quarantined()
         changed = _changed(self._rejected, rejected)
-        self._tell(event for subject in changed for event in self._rejection(subject, rejected.get(subject)))
-        aside = [key for key in _changed(self._set_aside, set_aside) if self._is_partitioned(key)]
-        self._tell(self._evaluation(key, is_built(set_aside.get(key))) for key in aside)
-        self._rejected, self._set_aside = rejected, set_aside
+        self._log_all(
+            event for subject in changed for event in self._rejection(subject, rejected.get(subject))
+        )
+        keys = [key for key in _changed(self._quarantined, quarantined) if self._is_partitioned(key)]
+        self._log_all(self._evaluation(key, is_built(quarantined.get(key))) for key in keys)
+        self._rejected, self._quarantined = rejected, quarantined
 
     def _rejection(self, subject: str, rejection: Rejection | None) -> Iterable[Event]:
-        """Of a schedule as its check, of a catalogue item as an observation; of messages the sensors tell."""
+        """A schedule's is a check result, a catalogue item's an observation; the sensors report messages."""
         if "/" in subject:
             key = ScheduleKey.parse(subject)
             if self._is_partitioned(key):
                 ensure_services(self._instance, [key.sid])
                 yield self._evaluation(key, source_accepted(rejection))
         elif rejection is not None and is_pid(subject):
-            metadata = {"refused": subject, "reason": rejection.reason}
-            yield dg.AssetObservation(names.CATALOGUE_ITEMS, description="refused", metadata=metadata)
+            metadata = {"rejected": subject, "reason": rejection.reason}
+            yield dg.AssetObservation(names.CATALOGUE_ITEMS, description="rejected", metadata=metadata)
 
     def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
-        """Evaluate and record the checks of schedules that have not changed; answers with all results."""
+        """Evaluate and record the checks of unchanged schedules. Returns all results."""
         results = self._pipeline.checker.check([key for key in keys if self._is_partitioned(key)])
-        self._tell(self._evaluation(key, result) for key, checks in results.items() for result in checks)
+        self._log_all(self._evaluation(key, result) for key, checks in results.items() for result in checks)
         return [result for checks in results.values() for result in checks]
 
     def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
-        """Of several versions of one schedule only the latest is recorded: it is the one that is there."""
+        """Record the latest version of each schedule and evaluate its checks."""
         ensure_services(self._instance, {key.sid for key in latest})
         shown = {key: change for key, change in latest.items() if not change.is_removal}
         checks = self._pipeline.checker.check(list(shown))
-        self._tell(
+        self._log_all(
             event
             for key, change in latest.items()
             for event in self._events(key, change, checks.get(key, ()))
@@ -165,7 +169,7 @@ class Recorder:
             yield dg.AssetObservation(
                 names.PARTNER_SCHEDULE, description="removed", partition=partition, metadata=metadata
             )
-            # Nothing is left of which a check could fail.
+            # A removed schedule has no failing checks.
             self._outcomes |= {(key, name.value): None for name in CheckName}
             return
         if change.source_changed:
@@ -183,12 +187,12 @@ class Recorder:
         return self._evaluation(key, legacy_result(comparison, difference_is_error=is_error))
 
     def _evaluation(self, key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
-        """The event; whether the check fails as an error is noted when the event has been logged."""
+        """The event, and the outcome that :meth:`_log_all` stores once the event is logged."""
         self._outcomes[key, result.name.value] = result.summary if result.is_error else None
         return evaluation(key, result)
 
-    def _tell(self, events: Iterable[Event]) -> None:
-        """Log them, and have the store know which checks fail: nobody can ask Dagster for that at once."""
+    def _log_all(self, events: Iterable[Event]) -> None:
+        """Log the events, then store which checks fail, because Dagster cannot list these at once."""
         for event in events:
             self._log_event(event)
         outcomes, self._outcomes = self._outcomes, {}
@@ -202,12 +206,12 @@ class Recorder:
 
 
 def _changed(before: Mapping[_K, _V], after: Mapping[_K, _V]) -> list[_K]:
-    """The keys under which something else stands than before, or nothing any more."""
+    """The keys whose value is new, different or gone."""
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
 def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:
-    """What an operator wants to know of one version, and the link back to what caused it."""
+    """A version's facts for operators, and the event that caused it."""
     metadata: dict[str, dg.MetadataValue] = {
         "seq": dg.MetadataValue.int(change.seq),
         "etag": dg.MetadataValue.text(change.etag),
@@ -236,7 +240,7 @@ def evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation
         check_name=result.name.value,
         passed=result.passed,
         severity=severity,
-        # The UI renders it as Markdown, and a reason may quote what upstream sent.
+        # The UI renders Markdown, and a reason may quote upstream text.
         description=escape_markdown(result.summary),
         metadata=dict(result.facts),
         partition=partition_key(key),

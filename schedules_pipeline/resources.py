@@ -1,4 +1,4 @@
-"""The one Dagster resource: it hands out the pipeline, a plain object, so that nothing else sees Dagster's class."""
+"""The one Dagster resource. It returns the pipeline, a plain object without Dagster's classes."""
 
 from functools import cache
 
@@ -10,9 +10,11 @@ from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.settings import Settings, load_settings
 
 
-@dg.resource(description="Workflows over the store and the upstreams that the environment names.")
+@dg.resource(
+    description="The pipeline's workflows, on the store and the upstreams that the environment describes."
+)
 def pipeline_resource() -> Pipeline:
-    """One a process, since ticks come every few seconds; read from the environment when first needed."""
+    """The pipeline of this process. It is built at the first tick or run and kept for the next ones."""
     return _shared_pipeline(load_settings())
 
 

@@ -1,1 +1,1 @@
-"""The assets: what there is upstream, our copies of it, and the schedules. Bodies call workflows, no more."""
+"""The assets: the upstream sources, the pipeline's catalogue copies, and the schedules. Their bodies call workflows."""

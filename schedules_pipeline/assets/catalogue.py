@@ -1,4 +1,4 @@
-"""Our copies of the catalogue items that schedules refer to. Materialising them compares all with the source."""
+"""The pipeline's copies of the catalogue items that schedules refer to."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ def _spec(kind: Kind, key: dg.AssetKey) -> dg.AssetSpec:
         key,
         deps=[names.CATALOGUE_ITEMS, names.CATALOGUE_EVENTS],
         description=(
-            f"Our copies of the {kind.value} items that some schedule refers to, projected to the fields that "
-            "outputs use. Kept up to date by catalogue_events; materialise to compare every copy with its source."
+            f"Copies of the {kind.value} items that schedules refer to, reduced to the fields that outputs use. "
+            "The sensor catalogue_events keeps them up to date. Materialise to compare every copy with its source."
         ),
         group_name="catalogue",
         kinds={"redis"},
@@ -35,18 +35,22 @@ def _spec(kind: Kind, key: dg.AssetKey) -> dg.AssetSpec:
 def catalogue_copies(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Follow every item of which we hold a copy; what differs is stored, and its dependants are marked."""
+    """Reread every copied item from its source; store changes, and mark the dependent schedules for rebuild."""
     cause = Cause(context.run_id, Origin.OPERATOR, "catalogue copies", pipeline.clock())
-    held, marked = 0, 0
+    compared, marked = 0, 0
     changed: Counter[Kind] = Counter()
     for pids in pipeline.store.copies.stored_pids():
         followed = pipeline.follower.follow(dict.fromkeys(pids, cause))
-        held += len(pids)
+        compared += len(pids)
         marked += followed.schedules_marked
         changed.update(followed.changed.values())
-        context.log.info(f"{held} copies compared, {changed.total()} of them differed")
+        context.log.info(f"{compared} copies compared, {changed.total()} differed")
     for kind, key in ASSET_OF_KIND.items():
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata={"copies_changed": changed[kind], "copies_compared": held, "schedules_marked": marked},
+            metadata={
+                "copies_changed": changed[kind],
+                "copies_compared": compared,
+                "schedules_marked": marked,
+            },
         )

@@ -1,4 +1,4 @@
-"""The names of all assets, and who looks after them; one place, for assets, checks and records alike."""
+"""The keys of all assets, and their owner."""
 
 from dagster import AssetKey
 

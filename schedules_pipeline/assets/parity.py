@@ -1,6 +1,6 @@
-"""The parity report: what an operator reads before switching partners from the old system's keyspace to ours.
+"""The parity report, which an operator reads before the switch from the old system to the pipeline.
 
-Every text that comes from upstreams is escaped: a table of Markdown is HTML in Dagster's UI.
+Texts from upstream are escaped, because Dagster's UI renders Markdown as HTML.
 """
 
 import base64
@@ -10,7 +10,7 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.connections import report_shelf
+from schedules_pipeline.connections import report_store
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.migration.ports.parity import ParityReport, percent
 from schedules_pipeline.migration.render_report import (
@@ -36,7 +36,7 @@ _DIFFERENCES_EACH = 3
 
 
 def parity_assets(settings: Settings) -> dg.AssetsDefinition:
-    """The one asset; materialise it for a report as of now."""
+    """The asset ``parity_report``."""
 
     @dg.asset(
         key=names.PARITY_REPORT,
@@ -45,8 +45,8 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
         kinds={"pandas", "html"},
         owners=names.OWNERS,
         description=(
-            "How all schedules stand against the old system: the share that matches, what differs and where, and "
-            "whether partners may be switched. Made daily; materialise it for a report as of now."
+            "Compares all schedules with the old system's: the share that matches, the differences by service, field "
+            "and date, and whether partners may be switched. Runs daily; materialise it for a report as of now."
         ),
     )
     def parity_report(
@@ -57,7 +57,7 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
             recorder.record_comparisons(pipeline.comparer.compare_all())
         report = pipeline.parity_reporter.report()
         context.log.info(report.headline)
-        paths = report_shelf(settings, context.instance.storage_directory()).put(
+        paths = report_store(settings, context.instance.storage_directory()).put(
             report.at,
             {"html": render_html(report), "csv": render_csv(report), "json": render_json(report)},
         )
@@ -71,11 +71,11 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
 
 
 def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
-    """The verdict first; then numbers, which Dagster plots over time; then the tables."""
+    """The verdict, the numbers that Dagster plots over time, and the tables, in this order."""
     counts = report.overall
     metadata: dict[str, dg.MetadataValue] = {"verdict": dg.MetadataValue.md(_verdict(report))}
     if counts.share is not None:
-        # As a percentage: Dagster's axis has no room for 0.9981.
+        # As a percentage, because Dagster's axis has no room for 0.9981.
         metadata["matching_percent"] = dg.MetadataValue.float(percent(counts.share))
     metadata |= {
         "comparable_percent": dg.MetadataValue.float(percent(counts.coverage)),
@@ -97,7 +97,7 @@ def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
 
 
 def _verdict(report: ParityReport) -> str:
-    """The headline, what speaks against switching, and what else should be known."""
+    """The headline, the counts, the objections to a switch, and remarks."""
     lines = [f"**{escape_markdown(report.headline)}**", "", escape_markdown(counts_line(report)), ""]
     lines += [f"- objection: {escape_markdown(objection)}" for objection in report.objections]
     lines += [f"- {escape_markdown(remark)}" for remark in report.remarks]
@@ -105,14 +105,14 @@ def _verdict(report: ParityReport) -> str:
 
 
 def _chart(report: ParityReport) -> str:
-    """Dagster's Markdown shows images whose data are in their address."""
+    """An image as a data URL, which Dagster's Markdown shows."""
     points, threshold = [*report.trend, report.point], report.requirements.matching_share
     image = base64.b64encode(render_small_chart(points, threshold).encode()).decode()
     return f"![share that matches, over past reports](data:image/svg+xml;base64,{image})"
 
 
 def _table(table: Table) -> str:
-    """The first rows, and how many more there are: the whole is in the files."""
+    """The first rows, and the number of those left out; the report's files have all."""
     head, rows = table
     left_out = len(rows) - _MOST_ROWS
     shown = render_markdown_table((head, rows[:_MOST_ROWS]))

@@ -1,7 +1,7 @@
 """The schedules: the accepted source, its entries in the index, and the document that partners get.
 
-One build writes the three together, so they are one multi-asset. Materialising a partition, or a range,
-rebuilds it from the sources, trusting nothing that we hold; the result is the same as by an event.
+One build writes all three, so they are one multi-asset. Materialising partitions rebuilds them from the sources, with
+the same result as an event has.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from schedules_pipeline.settings import Settings
 
 
 def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """The multi-asset of service × date. A partition without a source document is not materialised."""
+    """The multi-asset, partitioned by service and date. Partitions without a source document are skipped."""
 
     @dg.multi_asset(
         name="schedules",
@@ -40,7 +40,7 @@ def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
             context.log.info(f"{min(start + BATCH_SIZE, len(keys))} of {len(keys)} schedules rebuilt")
         if failed:
             raise dg.Failure(
-                f"{len(failed)} schedules could not be fetched; they are tried again by themselves",
+                f"{len(failed)} schedules could not be fetched; the publisher retries them",
                 metadata={str(key): str(error) for key, error in list(failed.items())[:20]},
             )
         yield from ()
@@ -56,7 +56,7 @@ def _rebuild(
 ) -> dict[ScheduleKey, Exception]:
     cause = Cause(context.run_id, Origin.OPERATOR, "materialise", pipeline.clock())
     batch = pipeline.publisher.rebuild_from_sources(keys, cause, recorded_by=context.run_id)
-    # What never was there is no news; what is gone now is.
+    # A schedule without a document is recorded only if this build removed it.
     recorder.record_rebuilt(
         [built.key for built in batch.built if built.etag or built.outcome is Outcome.PUBLISHED]
     )
@@ -66,34 +66,35 @@ def _rebuild(
 def _specs() -> list[dg.AssetSpec]:
     catalogue = [names.CATALOGUE_EPISODES, names.CATALOGUE_SERIES, names.CATALOGUE_BRANDS]
     return [
-        dg.AssetSpec(
+        _spec(
             names.SOURCE_SCHEDULE,
-            deps=[names.SCHEDULE_DOCUMENTS, names.SCHEDULE_EVENTS],
-            description="The source document that was accepted last. What is refused never replaces it.",
-            group_name="schedules",
-            kinds={"redis", "json"},
-            owners=names.OWNERS,
-            skippable=True,
+            [names.SCHEDULE_DOCUMENTS, names.SCHEDULE_EVENTS],
+            "The latest accepted source document. A rejected document never replaces it.",
+            {"redis", "json"},
         ),
-        dg.AssetSpec(
+        _spec(
             names.BACK_REFERENCE_INDEX,
-            deps=[names.SOURCE_SCHEDULE, *catalogue],
-            description=(
-                "This schedule's entries in the index from every catalogue pid to the schedules that depend on it, "
-                "pids that the catalogue lacks included."
-            ),
-            group_name="schedules",
-            kinds={"redis"},
-            owners=names.OWNERS,
-            skippable=True,
+            [names.SOURCE_SCHEDULE, *catalogue],
+            "This schedule's entries in the index from catalogue pids to the schedules that depend on them, "
+            "including pids that the catalogue lacks.",
+            {"redis"},
         ),
-        dg.AssetSpec(
+        _spec(
             names.PARTNER_SCHEDULE,
-            deps=[names.SOURCE_SCHEDULE, *catalogue],
-            description="The document that partners get: a pure function of the accepted source and our copies.",
-            group_name="schedules",
-            kinds={"redis", "json"},
-            owners=names.OWNERS,
-            skippable=True,
+            [names.SOURCE_SCHEDULE, *catalogue],
+            "The document that partners get, computed from the accepted source and the catalogue copies.",
+            {"redis", "json"},
         ),
     ]
+
+
+def _spec(key: dg.AssetKey, deps: Sequence[dg.AssetKey], description: str, kinds: set[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=deps,
+        description=description,
+        group_name="schedules",
+        kinds=kinds,
+        owners=names.OWNERS,
+        skippable=True,
+    )

@@ -1,4 +1,6 @@
-"""What is not ours: external assets, shown for their lineage. We read them and never write."""
+"""External assets: what other systems own. The pipeline reads it and never writes it."""
+
+from typing import Any
 
 import dagster as dg
 
@@ -7,49 +9,53 @@ from schedules_pipeline.settings import Settings
 
 
 def external_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
-    """The two sources, the two queues that announce them, and the old system's output."""
+    """The two sources, the two queues that announce their changes, and the old system's output."""
     return [
-        dg.AssetSpec(
+        _external(
             names.SCHEDULE_DOCUMENTS,
-            description="Schedule documents that an external system puts into S3, one a service and day.",
-            group_name="upstream",
+            "Schedule documents in S3, one for each service and day. An external system writes them.",
             kinds={"s3", "json"},
             partitions_def=partitions,
             metadata={"bucket": settings.schedule_bucket, "object": "schedules/{sid}/{date}.json"},
         ),
-        dg.AssetSpec(
+        _external(
             names.CATALOGUE_ITEMS,
-            description="Every episode, series and brand, in the catalogue pipeline's Redis keyspace.",
-            group_name="upstream",
+            "Every episode, series and brand, in the catalogue pipeline's Redis keyspace.",
             kinds={"redis", "json"},
             metadata={"key": f"{settings.catalogue_prefix}{{pid}}"},
         ),
-        dg.AssetSpec(
+        _external(
             names.SCHEDULE_EVENTS,
-            deps=[names.SCHEDULE_DOCUMENTS],
-            description="The queue that announces every put and removal of a schedule document.",
-            group_name="upstream",
+            "SQS queue that announces every put and removal of a schedule document.",
             kinds={"sqs"},
+            deps=[names.SCHEDULE_DOCUMENTS],
             metadata={"queue": settings.schedule_queue},
         ),
-        dg.AssetSpec(
+        _external(
             names.CATALOGUE_EVENTS,
-            deps=[names.CATALOGUE_ITEMS],
-            description="The queue that announces every change of a catalogue item.",
-            group_name="upstream",
+            "SQS queue that announces every change of a catalogue item.",
             kinds={"sqs"},
+            deps=[names.CATALOGUE_ITEMS],
             metadata={"queue": settings.catalogue_queue},
         ),
-        dg.AssetSpec(
-            names.LEGACY_SCHEDULE,
-            deps=[names.SCHEDULE_DOCUMENTS, names.CATALOGUE_ITEMS],
-            description=(
-                "What the old system wrote: every schedule, rebuilt on a timer. "
-                "Our output is proven against it by the check matches_legacy."
-            ),
-            group_name="legacy",
-            kinds={"redis", "json"},
-            partitions_def=partitions,
-            metadata={"key": f"{settings.legacy_prefix}{{sid}}/{{date}}"},
-        ),
+        _legacy_schedule(settings, partitions),
     ]
+
+
+def _legacy_schedule(settings: Settings, partitions: dg.PartitionsDefinition) -> dg.AssetSpec:
+    return _external(
+        names.LEGACY_SCHEDULE,
+        "Schedules of the old system, which rebuilds all of them on a timer. The check matches_legacy compares "
+        "partner_schedule with them.",
+        group_name="legacy",
+        deps=[names.SCHEDULE_DOCUMENTS, names.CATALOGUE_ITEMS],
+        kinds={"redis", "json"},
+        partitions_def=partitions,
+        metadata={"key": f"{settings.legacy_prefix}{{sid}}/{{date}}"},
+    )
+
+
+def _external(
+    key: dg.AssetKey, description: str, group_name: str = "upstream", **options: Any
+) -> dg.AssetSpec:
+    return dg.AssetSpec(key, description=description, group_name=group_name, **options)

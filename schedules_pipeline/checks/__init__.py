@@ -1,1 +1,1 @@
-"""The asset checks of every partition, as Dagster shows them; what they look at is a workflow's business."""
+"""The asset checks as Dagster shows them. The rules are in ``publishing`` and ``migration``."""

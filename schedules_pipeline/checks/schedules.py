@@ -1,5 +1,6 @@
-"""The checks. The publisher records their outcome for every version that it publishes; run by hand,
-they are evaluated anew for everything that is published, one record a partition, and a summary each.
+"""The asset checks. The publisher evaluates them for every version that it publishes.
+
+An operator who runs them evaluates all published schedules: one record for each partition, and one summary per check.
 """
 
 from collections import Counter
@@ -14,20 +15,22 @@ from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
 from schedules_pipeline.settings import Settings
 
 _DESCRIPTIONS = {
-    CheckName.IS_BUILT: "The latest build succeeded; the schedule was not set aside after too many failures.",
-    CheckName.SOURCE_ACCEPTED: "The latest source document is the one shown, not refused and kept aside.",
-    CheckName.NO_GAPS_OR_OVERLAPS: "Each broadcast begins where the one before it ends, within the broadcast day.",
-    CheckName.INDEX_COMPLETE: "Every pid that the schedule depends on leads back to it.",
-    CheckName.REFERENCES_RESOLVED: "Every episode, series and brand that the schedule refers to is known.",
+    CheckName.IS_BUILT: "The latest build succeeded; the schedule is not quarantined after repeated failures.",
+    CheckName.SOURCE_ACCEPTED: "The latest source document was accepted, not rejected.",
+    CheckName.NO_GAPS_OR_OVERLAPS: "Each broadcast begins where the previous one ends, within the broadcast day.",
+    CheckName.INDEX_COMPLETE: "The back-reference index has an entry for every pid that the schedule depends on.",
+    CheckName.REFERENCES_RESOLVED: "The catalogue has every episode, series and brand that the schedule refers to.",
     CheckName.MATCHES_LEGACY: (
-        "Field by field what the old system says, where the two can be compared: its document was generated "
-        "after ours was published, and a difference still stood at its next refresh."
+        "The document equals the old system's, field by field. They are compared once the old system has generated "
+        "its document after the pipeline's; a difference counts if the old system's next refresh does not remove it."
     ),
 }
 _AT_ONCE = 200
 
 
 def schedule_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    """All checks as one multi-asset check, so that a run reads each schedule once."""
+
     @dg.multi_asset_check(
         name="schedule_checks",
         specs=[
@@ -60,7 +63,7 @@ def schedule_checks(settings: Settings) -> dg.AssetChecksDefinition:
 
 
 def _summary(name: CheckName, passed: int, schedules: int) -> dg.AssetCheckResult:
-    """Without anything to look at a check does not pass."""
+    """The summary of one check. It fails if nothing is published."""
     return dg.AssetCheckResult(
         asset_key=ASSET_OF_CHECK[name],
         check_name=name.value,

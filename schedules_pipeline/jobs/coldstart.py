@@ -1,8 +1,8 @@
-"""The coldstart as a job: everything is rebuilt from the sources, in a few large runs.
+"""The coldstart: a few large runs rebuild everything from the sources.
 
-Launch a backfill over the shards of this job, or ask for a coldstart on the command line, whereupon the sensor
-``coldstart_control`` launches the runs. A run begins with its own shard, goes on wherever something is left, and
-ends with the coldstart; so those that live finish the work of one that died.
+To start one, launch a backfill over all shards of this job, or request a coldstart on the command line; the sensor
+``coldstart_control`` then launches the runs. A run builds its own shard first, then helps with the others, so that the
+surviving runs finish the work of one that died.
 """
 
 from collections.abc import Callable
@@ -13,53 +13,46 @@ import structlog
 from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "coldstart"
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 ID_TAG = "schedules/coldstart"
 _BACKFILL_TAG = "dagster/backfill"
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 def coldstart_job(settings: Settings) -> dg.JobDefinition:
-    """The job, partitioned by its shards."""
+    """The job, partitioned by shard."""
 
-    @dg.op(name="rebuild_all", description="Rebuild everything from its sources, beginning with one shard.")
+    @dg.op(name="rebuild_all", description="Rebuilds everything from its sources, beginning with one shard.")
     def rebuild_all(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         shard = shard_number(context.partition_key)
-        tell = _Teller(pipeline, context.log.info)
-        ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, tell)
+        log = _ProgressLog(pipeline, context.log.info)
+        ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, log)
         _record_published(context, pipeline, settings)
         if ended.stage is Stage.REJECTED:
-            raise dg.Failure(f"the coldstart was refused: {ended.problem}")
+            raise dg.Failure(f"the coldstart was rejected: {ended.problem}")
         _record_catalogue(context)
         context.add_output_metadata(
             {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
         )
 
-    @dg.job(
-        name=JOB_NAME,
-        description="Rebuilds everything from the sources; launch a backfill over all of its partitions.",
-        partitions_def=coldstart_shards(settings),
-        executor_def=dg.in_process_executor,
-    )
-    def coldstart() -> None:
-        rebuild_all()
-
-    return coldstart
+    description = "Rebuilds everything from the sources. Launch a backfill over all of its partitions."
+    return single_op_job(rebuild_all, JOB_NAME, description, partitions_def=coldstart_shards(settings))
 
 
 def _coldstart_id(context: dg.OpExecutionContext) -> str:
-    """Runs of one request, or of one backfill, are of one coldstart."""
+    """The same for all runs of one request, or of one backfill."""
     tags = context.run.tags
     return tags.get(ID_TAG) or tags.get(_BACKFILL_TAG) or context.run_id
 
 
 def _record_published(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> None:
-    """As far as the store answers: everything is published, and what is left a publisher records."""
+    """Record as long as Redis answers. A publisher records the rest."""
     recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
     try:
         recorder.record_all_published()
@@ -68,29 +61,29 @@ def _record_published(context: dg.OpExecutionContext, pipeline: Pipeline, settin
 
 
 def _record_catalogue(context: dg.OpExecutionContext) -> None:
-    """Every copy that a schedule uses was compared with its source on the way."""
+    """Record that the coldstart has compared every copy in use with its source."""
     for key in ASSET_OF_KIND.values():
         context.log_event(dg.AssetMaterialization(key, description="compared with the source by a coldstart"))
 
 
-class _Teller:
-    """Writes how it stands into the log, where that has changed."""
+class _ProgressLog:
+    """Logs the progress of a coldstart, each line once."""
 
     def __init__(self, pipeline: Pipeline, log: Callable[[str], None]) -> None:
         self._pipeline = pipeline
         self._log = log
-        self._told = ""
+        self._last = ""
 
     def __call__(self, coldstart: Coldstart) -> None:
         line = describe(coldstart, self._pipeline)
-        if line != self._told:
-            self._told = line
+        if line != self._last:
+            self._last = line
             self._log(line)
             _log.info("coldstart", coldstart=coldstart.id, stage=coldstart.stage, left=coldstart.left)
 
 
 def describe(coldstart: Coldstart, pipeline: Pipeline) -> str:
-    """One line for operators: how far it is, how fast, and how long it will take."""
+    """One line for operators: progress, rate and time left."""
     if not coldstart.total:
         return f"coldstart {coldstart.stage}: {coldstart.problem or coldstart.request.reason}"
     now = pipeline.clock()

@@ -1,10 +1,11 @@
-"""The reconcile as a job: what is stored is compared with the sources, a share every hour, or all on demand."""
+"""The reconciliation of what is stored with the sources: one share every hour, or everything on demand."""
 
 from datetime import datetime, timedelta
 
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.jobs.building import single_op_job, timer
 from schedules_pipeline.logs import log_pass
 from schedules_pipeline.maintenance.reconcile import Share
 from schedules_pipeline.settings import Settings
@@ -13,27 +14,30 @@ JOB_NAME = "reconcile"
 
 
 class ReconcileConfig(dg.Config):
-    """Which share to reconcile: ``number`` of ``of``, from 1. ``of: 1`` is everything; 0 leaves it to the hour."""
+    """The share to reconcile: ``number`` of ``of``, from 1. ``of: 1`` is everything; ``of: 0`` is this hour's share."""
 
     number: int = 1
     of: int = 0
 
 
 def share_of_hour(now: datetime, shares: int) -> Share:
-    """One after the other, hour by hour; all have had their turn after so many hours."""
+    """The share that is due in this hour; each is due once in ``shares`` hours."""
     hours = int(now.timestamp() // timedelta(hours=1).total_seconds())
     return Share(hours % shares + 1, shares)
 
 
 def reconcile_job(settings: Settings) -> dg.JobDefinition:
-    """Fails where something could not be mended."""
+    """The run fails if a difference could not be repaired."""
 
-    @dg.op(name="reconcile_share", description="Compare a share of all schedules with their sources; repair.")
+    @dg.op(
+        name="reconcile_share",
+        description="Compares a share of all schedules with their sources and repairs it.",
+    )
     def reconcile_share(
         context: dg.OpExecutionContext, config: ReconcileConfig, pipeline: dg.ResourceParam[Pipeline]
     ) -> None:
         if pipeline.store.coldstarts.intake_is_paused():
-            context.log.info("not now: a coldstart rebuilds everything from the sources")
+            context.log.info("skipped: a coldstart is rebuilding everything from the sources")
             return
         share = _share(config, pipeline.clock(), settings.reconcile_shares)
         context.log.info(f"share {share.number} of {share.of}")
@@ -43,26 +47,16 @@ def reconcile_job(settings: Settings) -> dg.JobDefinition:
         if report.problem:
             raise dg.Failure(report.problem)
 
-    @dg.job(
-        name=JOB_NAME,
-        description="Compares what is stored with the sources and repairs it; with of: 1, everything.",
-        executor_def=dg.in_process_executor,
+    description = (
+        "Compares a share of what is stored with the sources and repairs it. With of: 1, everything."
     )
-    def reconcile() -> None:
-        reconcile_share()
-
-    return reconcile
+    return single_op_job(reconcile_share, JOB_NAME, description)
 
 
 def reconcile_timer() -> dg.ScheduleDefinition:
-    """A share every hour, at a minute at which little else begins."""
-    return dg.ScheduleDefinition(
-        name="reconcile_timer",
-        job_name=JOB_NAME,
-        cron_schedule="37 * * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="A share of all schedules is reconciled, every hour.",
+    """At a minute at which no other timer starts."""
+    return timer(
+        "reconcile_timer", "37 * * * *", "Reconciles a share of all schedules every hour.", job_name=JOB_NAME
     )
 
 

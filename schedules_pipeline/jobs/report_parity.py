@@ -1,17 +1,11 @@
-"""The timer of the parity report. For one as of now, materialise the asset ``parity_report``."""
+"""The timer of the parity report. For a report as of now, materialise the asset ``parity_report``."""
 
 import dagster as dg
 
 from schedules_pipeline.assets import names
+from schedules_pipeline.jobs.building import timer
 
 
 def parity_timer() -> dg.ScheduleDefinition:
-    """A report every morning, before the working day."""
-    return dg.ScheduleDefinition(
-        name="parity_timer",
-        target=dg.AssetSelection.assets(names.PARITY_REPORT),
-        cron_schedule="30 5 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="The parity report, once a day.",
-    )
+    target = dg.AssetSelection.assets(names.PARITY_REPORT)
+    return timer("parity_timer", "30 5 * * *", "Makes the parity report every morning.", target=target)

@@ -1,1 +1,1 @@
-"""The sensors: one a queue. Each receives for as long as a tick lasts, and asks for a publisher where there is none."""
+"""The sensors. Two receive from the queues, one starts coldstarts, one watches for alarms."""

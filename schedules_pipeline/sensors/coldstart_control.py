@@ -1,4 +1,4 @@
-"""The sensor that protects, and that sees a coldstart through: it launches runs where nobody works at it."""
+"""The sensor that starts coldstarts when they are needed, and launches runs for a coldstart that has no worker."""
 
 import uuid
 from datetime import datetime
@@ -15,8 +15,8 @@ from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.partitions import coldstart_shards
 from schedules_pipeline.settings import Settings
 
-_LOOK_EVERY_SECONDS = 5
-_REMEMBERED = TypeAdapter(ProtectionMemory)
+_INTERVAL_SECONDS = 5
+_CURSOR = TypeAdapter(ProtectionMemory)
 
 
 def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -25,25 +25,25 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="coldstart_control",
         job_name=JOB_NAME,
-        minimum_interval_seconds=_LOOK_EVERY_SECONDS,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Begins a coldstart where our keyspace is empty or not what it was, or where too many catalogue events "
-            "wait; launches the runs of one that was asked for, and launches them again where they died."
+            "Starts a coldstart when the pipeline's keyspace is empty or has lost data, or when too many catalogue "
+            "events wait. Launches the runs of every coldstart, and replaces runs that died."
         ),
     )
     def coldstart_control(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
         try:
-            verdict = pipeline.protector.look(remembered(context.cursor), str(uuid.uuid4()))
+            verdict = pipeline.protector.look(parse_cursor(context.cursor), str(uuid.uuid4()))
             latest = pipeline.store.coldstarts.latest()
         except ServiceError as error:
-            return dg.SensorResult(skip_reason=f"looking again in a moment: {error}")
-        cursor = _REMEMBERED.dump_json(verdict.remembered).decode()
+            return dg.SensorResult(skip_reason=f"trying again in a moment: {error}")
+        cursor = _CURSOR.dump_json(verdict.remembered).decode()
         if latest is None or latest.stage.is_final:
             return dg.SensorResult(skip_reason="no coldstart is open", cursor=cursor)
-        if _is_cared_for(latest, context.instance, pipeline.clock()):
+        if _has_worker(latest, context.instance, pipeline.clock()):
             return dg.SensorResult(skip_reason=describe(latest, pipeline), cursor=cursor)
         tags = {ID_TAG: latest.id}
         requests = [dg.RunRequest(job_name=JOB_NAME, partition_key=shard, tags=tags) for shard in shards]
@@ -52,22 +52,22 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
     return coldstart_control
 
 
-def remembered(cursor: str | None) -> ProtectionMemory:
-    """What the last look left; a cursor that says nothing is one of nothing seen yet."""
+def parse_cursor(cursor: str | None) -> ProtectionMemory:
+    """The memory of the last tick; an empty memory if there is none, or none that can be decoded."""
     if not cursor:
         return ProtectionMemory()
     try:
-        return _REMEMBERED.validate_json(cursor)
+        return _CURSOR.validate_json(cursor)
     except ValidationError:
         return ProtectionMemory()
 
 
-def _is_cared_for(coldstart: Coldstart, instance: dg.DagsterInstance, now: datetime) -> bool:
-    """Whether somebody works at it, or was launched so lately that it may not have come to it yet.
+def _has_worker(coldstart: Coldstart, instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether a run works at the coldstart, or was launched within the last lease.
 
-    Not by the status of runs: one whose process was killed goes on being called started.
+    The status of runs does not tell: Dagster goes on calling a killed run started.
     """
     if coldstart.alive_at is not None and now < coldstart.alive_at + LEASE_FOR:
         return True
-    lately = dg.RunsFilter(job_name=JOB_NAME, created_after=now - LEASE_FOR)
-    return bool(instance.get_run_records(lately, limit=1))
+    recent = dg.RunsFilter(job_name=JOB_NAME, created_after=now - LEASE_FOR)
+    return bool(instance.get_run_records(recent, limit=1))

@@ -1,12 +1,13 @@
-"""What both queues' sensors do in one tick. Thin: the workflow takes messages in, Dagster starts runs.
+"""One tick of a queue sensor: receive until the time is over, and start a publisher if one is needed.
 
-A tick holds long polls, one after the other, so that an isolated message does not wait for the next tick.
-It ends shortly before Dagster's five-second grid would start the next one, and at once when a publisher has
-to be started, for Dagster launches runs only after a tick.
+A tick holds long polls, so that an isolated message does not wait for the next tick. It ends shortly before Dagster's
+five-second grid would start the next tick, and at once when a publisher is needed, because Dagster launches runs only
+after a tick.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 import structlog
@@ -20,102 +21,96 @@ from schedules_pipeline.publishing.ports.upstream import Message, NotificationQu
 EVENT_TAG = "schedules/event_id"
 _LONGEST_POLL_SECONDS = 10
 _SHORTEST_POLL_SECONDS = 1
-_BOOKED_SECONDS = 30
+_RESERVED_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
 _SHOWN_REJECTIONS = 20
-"""Of a flood of messages that say nothing the first do; Dagster keeps what it is told."""
+"""Dagster stores the metadata of every tick, so a flood of invalid messages is cut."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-Handle = Callable[[Sequence[Message]], IngestResult]
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A queue, the workflow that handles its messages, and the observations that Dagster shows of the result."""
+
+    queue: NotificationQueue
+    handle: Callable[[Sequence[Message]], IngestResult]
+    describe: Callable[[IngestResult], Iterator[dg.AssetObservation]]
 
 
 def receive_for(
-    seconds: float,
-    pipeline: Pipeline,
-    queue: NotificationQueue,
-    handle: Handle,
-    describe: Callable[[IngestResult], Iterator[dg.AssetObservation]],
-    log: Callable[[str], None],
+    seconds: float, pipeline: Pipeline, intake: Intake, warn: Callable[[str], None]
 ) -> dg.SensorResult:
-    """Receive until the time is over or a publisher is wanted; say in the result what was received."""
+    """Receive for ``seconds``, or until a publisher is needed. The result says what was received."""
     deadline = time.monotonic() + seconds
     total = IngestResult()
     while (left := deadline - time.monotonic()) > _SHORTEST_POLL_SECONDS / 2:
         try:
-            # The store first, and by a write, which a full one refuses: each delivery that cannot be handled
-            # brings a message nearer to the dead letters.
+            # Checked before a message is received: every failed delivery brings it nearer to the dead letters.
             pipeline.store.work.require_writable()
             is_paused = pipeline.store.coldstarts.intake_is_paused()
             if not is_paused:
                 wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
-                taken = ingest(queue, handle, wait_seconds)
-                _log_taken(taken)
-                total += taken
-            if _publisher_is_wanted(pipeline):
-                return _result(total, describe, [_run_request(total)])
+                ingested = ingest(intake.queue, intake.handle, wait_seconds)
+                _log_ingested(ingested)
+                total += ingested
+            if _needs_publisher(pipeline):
+                return dg.SensorResult(
+                    run_requests=[_run_request(total)], asset_events=[*intake.describe(total)]
+                )
             if is_paused:
                 return dg.SensorResult(
-                    skip_reason="a coldstart has stopped the intake; what comes meanwhile waits"
+                    skip_reason="a coldstart has paused the intake; messages stay in the queue"
                 )
         except ServiceError as error:
             _log.warning("trying again in a moment", error=str(error))
-            log(f"trying again in a moment: {error}")
+            warn(f"trying again in a moment: {error}")
             time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
-    return _result(total, describe, [])
+    return dg.SensorResult(skip_reason=_summary(total), asset_events=[*intake.describe(total)])
 
 
-def _log_taken(taken: IngestResult) -> None:
-    """A line for each notification, which begins the story of its event."""
-    for cause in taken.causes:
+def _log_ingested(ingested: IngestResult) -> None:
+    for cause in ingested.causes:
         _log.info(
-            "notification taken in",
+            "notification ingested",
             event_id=cause.event_id,
             origin=cause.origin.value,
             subject=cause.subject,
             notified_at=cause.notified_at.isoformat(),
         )
-    for message_id, rejection in taken.rejected.items():
-        _log.warning("notification refused", event_id=message_id, reason=rejection.reason)
+    for message_id, rejection in ingested.rejected.items():
+        _log.warning("notification rejected", event_id=message_id, reason=rejection.reason)
 
 
-def _publisher_is_wanted(pipeline: Pipeline) -> bool:
-    """Whether there is something to do and nobody to do it; books the publisher, so that only one is started."""
+def _needs_publisher(pipeline: Pipeline) -> bool:
+    """Whether work waits and no publisher runs. Reserves the publisher's place, so that one sensor starts it."""
     store = pipeline.store
     if store.presence.name():
         return False
     has_work = not store.work.backlog().is_empty or store.feed.unrecorded() > 0 or pipeline.comparer.is_due()
-    return has_work and store.presence.reserve("starting", _BOOKED_SECONDS)
+    return has_work and store.presence.reserve("starting", _RESERVED_SECONDS)
 
 
 def _run_request(total: IngestResult) -> dg.RunRequest:
-    """The run is tagged with the event that it was started for; it will serve many others."""
+    """The run is tagged with its first event, although it will publish for many."""
     tags = {EVENT_TAG: total.causes[0].event_id} if total.causes else {}
     return dg.RunRequest(job_name=JOB_NAME, tags=tags)
 
 
-def _result(
-    total: IngestResult,
-    describe: Callable[[IngestResult], Iterator[dg.AssetObservation]],
-    run_requests: list[dg.RunRequest],
-) -> dg.SensorResult:
-    events = list(describe(total))
-    if run_requests:
-        return dg.SensorResult(run_requests=run_requests, asset_events=events)
+def _summary(total: IngestResult) -> str:
     counts = ", ".join(f"{amount} {name}" for name, amount in total.counts.items() if amount)
-    summary = f"received {total.received} messages: {counts or 'nothing'}; marked {total.marked} schedules"
-    return dg.SensorResult(skip_reason=summary, asset_events=events)
+    return f"received {total.received} messages: {counts or 'nothing'}; marked {total.marked} schedules"
 
 
-def rejection_metadata(taken: IngestResult) -> dict[str, dg.MetadataValue]:
-    """Counts, and the reason of the first refused messages, by their ids; all are in the store."""
+def rejection_metadata(ingested: IngestResult) -> dict[str, dg.MetadataValue]:
+    """The counts, and the reasons of the first rejected messages by message id."""
     metadata: dict[str, dg.MetadataValue] = {
         name.replace(" ", "_").replace(",", ""): dg.MetadataValue.int(amount)
-        for name, amount in taken.counts.items()
+        for name, amount in ingested.counts.items()
     }
-    metadata["messages_received"] = dg.MetadataValue.int(taken.received)
-    if taken.rejected:
-        shown = list(taken.rejected.items())[:_SHOWN_REJECTIONS]
-        metadata["messages_refused"] = dg.MetadataValue.int(len(taken.rejected))
-        metadata["refused"] = dg.MetadataValue.json({name: rejection.reason for name, rejection in shown})
+    metadata["messages_received"] = dg.MetadataValue.int(ingested.received)
+    if ingested.rejected:
+        shown = list(ingested.rejected.items())[:_SHOWN_REJECTIONS]
+        metadata["messages_rejected"] = dg.MetadataValue.int(len(ingested.rejected))
+        metadata["rejected"] = dg.MetadataValue.json({name: rejection.reason for name, rejection in shown})
     return metadata

@@ -1,7 +1,6 @@
-"""The sensor that has the watch look, with what only Dagster knows: whose latest run failed.
+"""The sensor of the watch. It adds the one fact that only Dagster knows: which jobs' latest run failed.
 
-What it finds and tells is the watch's business (``workflows/watch.py``). Every look asks Dagster anew for the
-latest finished runs of each job, so a look that died or was late loses nothing.
+The watch itself is in ``health/watch.py``.
 """
 
 from collections.abc import Iterable
@@ -15,28 +14,28 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.conditions import FailedRun
 from schedules_pipeline.health.watch import WatchReport
 
-LOOK_EVERY_SECONDS = 30
+INTERVAL_SECONDS = 30
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _LATEST = 10
-"""Runs of one job that overlap may end in another order than they began; so many are looked at."""
+"""Overlapping runs of one job may end in another order than they began, so several are compared."""
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-"""A run that somebody cancelled says nothing of how the job is."""
+"""A cancelled run does not say whether its job works."""
 
 
 def watch_sensor() -> dg.SensorDefinition:
-    """Looks at every job of the code location, also at Dagster's own for what is materialised by hand."""
+    """Watches every job of the code location, including Dagster's own job for materialisations by hand."""
 
     @dg.sensor(
         name="watch",
-        minimum_interval_seconds=LOOK_EVERY_SECONDS,
+        minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Looks at everything, and tells of what is wrong: once when it begins, once when it is over.",
+        description="Checks the health of the pipeline. Sends an alarm when a problem begins and when it ends.",
     )
     def watch(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SkipReason:
         jobs = context.repository_def.job_names if context.repository_def else ()
-        failed = find_failed_runs(context.instance, jobs, _publisher_at_work(pipeline))
+        failed = find_failed_runs(context.instance, jobs, _active_publisher(pipeline))
         report = pipeline.watch.look(failed)
         for notice in (*report.raised, *report.cleared):
             context.log.warning(f"{notice.phase} {notice.name}: {notice.summary}")
@@ -46,16 +45,16 @@ def watch_sensor() -> dg.SensorDefinition:
     return watch
 
 
-def find_failed_runs(instance: dg.DagsterInstance, jobs: Iterable[str], at_work: str = "") -> list[FailedRun]:
-    """Of each job whose latest finished run failed, that run; but where another run of it is the publisher that is
-    at work now, which may go on for a quarter of an hour, all is well again.
+def find_failed_runs(
+    instance: dg.DagsterInstance, jobs: Iterable[str], active_run: str = ""
+) -> list[FailedRun]:
+    """The latest finished run of each job, if it failed.
+
+    A job whose run ``active_run`` is still publishing has recovered, so its failed runs are left out.
     """
-    successor = instance.get_run_by_id(at_work) if at_work else None
-    latest = (
-        _latest_finished(instance, job)
-        for job in jobs
-        if successor is None or successor.job_name != job or successor.is_finished
-    )
+    active = instance.get_run_by_id(active_run) if active_run else None
+    recovered = {active.job_name} if active is not None and not active.is_finished else set()
+    latest = [_latest_finished(instance, job) for job in jobs if job not in recovered]
     return [
         FailedRun(record.dagster_run.job_name, record.dagster_run.run_id, _ended_at(record))
         for record in latest
@@ -63,7 +62,7 @@ def find_failed_runs(instance: dg.DagsterInstance, jobs: Iterable[str], at_work:
     ]
 
 
-def _publisher_at_work(pipeline: Pipeline) -> str:
+def _active_publisher(pipeline: Pipeline) -> str:
     try:
         return pipeline.store.presence.name()
     except ServiceError:
@@ -72,10 +71,10 @@ def _publisher_at_work(pipeline: Pipeline) -> str:
 
 def describe(report: WatchReport) -> str:
     """One line for the list of ticks."""
-    standing = ", ".join(episode.name for episode in report.open) or "nothing"
-    told = f"; told {len(report.raised)} alarms and {len(report.cleared)} all-clears"
+    problems = ", ".join(incident.name for incident in report.open) or "none"
+    sent = f"; sent {len(report.raised)} alarms and {len(report.cleared)} all-clears"
     waiting = f"; {report.undelivered} notices wait, {report.problem}" if report.problem else ""
-    return f"wrong: {standing}{told}{waiting}"
+    return f"problems: {problems}{sent}{waiting}"
 
 
 def _latest_finished(instance: dg.DagsterInstance, job: str) -> dg.RunRecord | None:

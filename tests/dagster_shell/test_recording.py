@@ -186,10 +186,10 @@ def test_a_rejected_document_fails_its_check_until_a_good_one_comes(stage: Stage
     """A refusal is shown with its reason, and cleared by the next accepted document."""
     stage.put(_KEY)
     stage.put(_KEY, broadcasts=0)
-    stage.recorder.record_kept_aside()
+    stage.recorder.record_rejections()
     rejected = stage.evaluations()["source_accepted"]
     stage.put(_KEY, broadcasts=3)
-    stage.recorder.record_kept_aside()
+    stage.recorder.record_rejections()
 
     accepted = stage.evaluations()["source_accepted"]
 
@@ -203,12 +203,12 @@ def test_a_rejected_catalogue_document_is_an_observation(stage: Stage) -> None:
     rejection = Rejection("title: Input should be a string", stage.clock(), "", "", "")
     stage.store.rejections.keep({"b00000001": rejection})
 
-    stage.recorder.record_kept_aside()
-    stage.recorder.record_kept_aside()
+    stage.recorder.record_rejections()
+    stage.recorder.record_rejections()
 
     (observation,) = stage.events
     assert observation.asset_key == names.CATALOGUE_ITEMS
-    assert observation.metadata["refused"].value == "b00000001"
+    assert observation.metadata["rejected"].value == "b00000001"
 
 
 def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
@@ -217,7 +217,7 @@ def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
     claim = stage.store.work.claim_exactly([_KEY], cause, stage.clock(), timedelta(minutes=1))
     stage.store.work.postpone(claim, {_KEY: Failure("it broke", None)}, counts=True)
 
-    stage.recorder.record_kept_aside()
+    stage.recorder.record_rejections()
 
     evaluation = stage.evaluations()["is_built"]
     assert not evaluation.passed

@@ -14,7 +14,7 @@ from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME
 from schedules_pipeline.maintenance.coldstart import LEASE_FOR
 from schedules_pipeline.maintenance.ports.coldstart import Epoch, Stage
 from schedules_pipeline.maintenance.protect import ProtectionMemory
-from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, remembered
+from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, parse_cursor
 from schedules_pipeline.settings import Settings
 
 _SETTINGS = Settings(first_date=date(2026, 1, 1), coldstart_shards=2)
@@ -110,7 +110,7 @@ def test_a_lost_store_is_coldstarted_again(world: World) -> None:
 @pytest.mark.parametrize("cursor", [None, "", "not json", '{"epoch": 5}'])
 def test_a_cursor_that_says_nothing_is_one_of_nothing_seen(cursor: str | None) -> None:
     """Before the first look, and where the cursor was changed by hand, nothing is remembered."""
-    assert remembered(cursor) == ProtectionMemory()
+    assert parse_cursor(cursor) == ProtectionMemory()
 
 
 def test_a_cursor_is_read_back(world: World) -> None:
@@ -118,4 +118,4 @@ def test_a_cursor_is_read_back(world: World) -> None:
     world.store.coldstarts.begin_epoch("one")
     world.tick()
 
-    assert remembered(world.cursor) == ProtectionMemory(Epoch("one", 0))
+    assert parse_cursor(world.cursor) == ProtectionMemory(Epoch("one", 0))

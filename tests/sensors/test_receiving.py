@@ -19,9 +19,8 @@ from schedules_pipeline.jobs.publish_affected import JOB_NAME
 from schedules_pipeline.publishing.intake import IngestResult
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
-from schedules_pipeline.sensors.catalogue_events import catalogue_events_sensor
+from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, schedule_events_sensor
 from schedules_pipeline.sensors.receiving import EVENT_TAG, rejection_metadata
-from schedules_pipeline.sensors.schedule_events import schedule_events_sensor
 from schedules_pipeline.settings import Settings
 
 _SETTINGS = Settings(sensor_tick_seconds=1.0, first_date=date(2026, 1, 1))
@@ -109,8 +108,8 @@ def test_a_flood_of_rejected_messages_is_shown_in_part() -> None:
         IngestResult(received=500, rejected={f"id-{n}": rejection for n in range(500)})
     )
 
-    assert metadata["messages_refused"].value == 500
-    assert len(cast("dict[str, str]", metadata["refused"].value)) == 20
+    assert metadata["messages_rejected"].value == 500
+    assert len(cast("dict[str, str]", metadata["rejected"].value)) == 20
 
 
 def test_a_rejected_message_is_kept_aside_and_shown(stage: Stage) -> None:
@@ -121,7 +120,7 @@ def test_a_rejected_message_is_kept_aside_and_shown(stage: Stage) -> None:
 
     (observation,) = result.asset_events
     assert observation.asset_key == names.SCHEDULE_EVENTS
-    assert "not JSON" in str(observation.metadata["refused"].value)
+    assert "not JSON" in str(observation.metadata["rejected"].value)
     assert [rejection.excerpt for rejection in stage.store.rejections.all().values()] == ["not json"]
     assert stage.upstreams.schedule_queue.depth() == QueueDepth(0, 0)
 
@@ -180,8 +179,8 @@ def test_a_notification_begins_the_story_of_its_event(stage: Stage) -> None:
     with structlog.testing.capture_logs() as logs:
         result = stage.tick(schedule_events_sensor(_SETTINGS))
 
-    taken_in = [log for log in logs if log["event"] == "notification taken in"]
-    rejected = [log for log in logs if log["event"] == "notification refused"]
+    taken_in = [log for log in logs if log["event"] == "notification ingested"]
+    rejected = [log for log in logs if log["event"] == "notification rejected"]
     assert [(log["event_id"], log["subject"]) for log in taken_in] == [("schedule-1", "alder_one/2026-03-28")]
     assert [log["event_id"] for log in rejected] == ["schedule-2"]
     assert [request.tags[EVENT_TAG] for request in result.run_requests or ()] == ["schedule-1"]

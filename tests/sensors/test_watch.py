@@ -11,7 +11,7 @@ from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_ov
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.ports.passes import PassName
-from schedules_pipeline.sensors.watch import LOOK_EVERY_SECONDS, find_failed_runs, watch_sensor
+from schedules_pipeline.sensors.watch import INTERVAL_SECONDS, find_failed_runs, watch_sensor
 from schedules_pipeline.settings import Settings
 
 _JOB = "tried"
@@ -40,7 +40,7 @@ class Stage:
             instance=self.instance, definitions=self.definitions, resources={"pipeline": self.pipeline}
         )
         reason = watch_sensor()(context)
-        self.clock.advance(timedelta(seconds=LOOK_EVERY_SECONDS))
+        self.clock.advance(timedelta(seconds=INTERVAL_SECONDS))
         assert isinstance(reason, dg.SkipReason)
         return str(reason.skip_message)
 
@@ -68,12 +68,12 @@ def test_a_failed_run_is_an_alarm_until_the_job_succeeds(stage: Stage) -> None:
     later = [stage.tick() for _ in range(4)]
 
     assert failed == [
-        "wrong: runs-failed; told 1 alarms and 0 all-clears",
-        "wrong: runs-failed; told 0 alarms and 0 all-clears",
+        "problems: runs-failed; sent 1 alarms and 0 all-clears",
+        "problems: runs-failed; sent 0 alarms and 0 all-clears",
     ]
     assert later[-2:] == [
-        "wrong: nothing; told 0 alarms and 1 all-clears",
-        "wrong: nothing; told 0 alarms and 0 all-clears",
+        "problems: none; sent 0 alarms and 1 all-clears",
+        "problems: none; sent 0 alarms and 0 all-clears",
     ]
 
 
@@ -97,7 +97,7 @@ def test_the_sensor_runs_by_itself_every_half_minute(stage: Stage) -> None:
     sensor = stage.definitions.resolve_sensor_def("watch")
 
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert sensor.minimum_interval_seconds == LOOK_EVERY_SECONDS
+    assert sensor.minimum_interval_seconds == INTERVAL_SECONDS
 
 
 def _add_run(instance: dg.DagsterInstance, number: int, status: dg.DagsterRunStatus, job: str = _JOB) -> str:
