@@ -1,1 +1,1 @@
-"""What is sent outside: webhooks, SNS notices, delivered files, report files."""
+"""Adapters that send: webhooks, SNS notices, files in a bucket, report files."""

@@ -1,4 +1,4 @@
-"""The bucket that collectors read files from."""
+"""The S3 bucket that partners read files from."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from schedules_pipeline.errors import ServiceError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_NOTHING_THERE = ("NoSuchKey", "404")
+_ABSENT = ("NoSuchKey", "404")
 
 
 class S3FileStore:
@@ -30,7 +30,7 @@ class S3FileStore:
             try:
                 return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _NOTHING_THERE:
+                if error.response.get("Error", {}).get("Code") in _ABSENT:
                     return None
                 raise
 

@@ -1,6 +1,10 @@
-"""Posts to the addresses of partners. Their paths may hold tokens, so they are in no error and no line of a log."""
+"""Requests to partners' webhooks, with a bound on the duration of a whole request.
 
-import logging
+urllib3's timeouts bound each wait for bytes, so a receiver that answers byte by byte could hold a thread for ever. A
+timer therefore closes the connection. An asynchronous client with a total timeout would need less code here, but an
+event loop and another dependency.
+"""
+
 from collections.abc import Mapping
 from contextlib import suppress
 from socket import SHUT_RDWR
@@ -9,46 +13,41 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError
+from urllib3.exceptions import HTTPError, LocationParseError
 
+from schedules_pipeline.outbound.secret_addresses import error_kind, keep_addresses_out_of_logs
 from schedules_pipeline.push.ports import Answer
 
 _TIMEOUT = Timeout(connect=5.0, read=10.0)
 _LONGEST_SECONDS = 20.0
-"""Of one request altogether; a limit on each reading alone would let a receiver answer in single bytes for ever."""
-
 _READ_OF_AN_ANSWER_BYTES = 1_024
 _HOSTS_REMEMBERED = 100
-_LOGGERS = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.poolmanager")
 
 
 class PartnerWebhooks:
     """Implements :class:`Receiver`, for many threads.
 
-    Connections are kept and used again. Of an answer's body a kilobyte is read, so that its connection can be kept;
-    where there is more it is closed. Nothing is tried twice here: when to try again is not for this module to say.
+    Connections are reused. At most a kilobyte of an answer's body is read; the connection of a longer one is closed.
+    Requests are not retried here.
     """
 
     def __init__(
         self, threads: int, timeout: Timeout = _TIMEOUT, longest_seconds: float = _LONGEST_SECONDS
     ) -> None:
-        """``threads``: how many may post to one host at once without a connection being thrown away.
-        ``longest_seconds``: after which a connection is ended, whatever comes on it.
-        """
+        """``threads``: the number of connections kept for each host. ``longest_seconds``: of a whole request."""
         self._longest_seconds = longest_seconds
         self._pool = PoolManager(
             num_pools=_HOSTS_REMEMBERED, maxsize=threads, retries=False, timeout=timeout, block=False
         )
         self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(_is_harmless)
+        keep_addresses_out_of_logs()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        deadline = _under_way.deadline = _Deadline(self._longest_seconds)
+        deadline = _current.deadline = _Deadline(self._longest_seconds)
         try:
             return self._post(url, headers, body, deadline)
         except (HTTPError, LocationParseError) as error:
-            return self._too_late() if deadline.is_over else Answer(0, problem=_kind(error))
+            return self._too_late() if deadline.is_over else Answer(0, problem=error_kind(error))
         finally:
             deadline.end()
 
@@ -63,7 +62,7 @@ class PartnerWebhooks:
             decode_content=False,
         )
         if deadline.is_over:
-            # What was taken for the answer's beginning may have been cut off.
+            # The status line or the headers may have been cut off.
             answer.close()
             return self._too_late()
         try:
@@ -79,7 +78,7 @@ class PartnerWebhooks:
 
 
 class _Deadline:
-    """Ends the connection that a request is on when its time is over, so that whoever reads from it finds its end."""
+    """Closes the connection of a request after some seconds. The reading thread then sees the end of the stream."""
 
     def __init__(self, seconds: float) -> None:
         self.is_over = False
@@ -90,14 +89,14 @@ class _Deadline:
         self._timer.start()
 
     def watch(self, connection: HTTPConnection) -> None:
-        """Raises ``TimeoutError`` where the time was over before there was a connection."""
+        """Raises ``TimeoutError`` if the time was over before the connection existed."""
         with self._lock:
             if self.is_over:
                 raise TimeoutError
             self._connection = connection
 
     def end(self) -> None:
-        """The request is over; its connection may be another's from here on."""
+        """From here on another request may use the connection."""
         self._timer.cancel()
         with self._lock:
             self._connection = None
@@ -111,27 +110,27 @@ class _Deadline:
                     sock.shutdown(SHUT_RDWR)
 
 
-class _UnderWay(local):
-    """The request that this thread is at."""
+class _CurrentRequest(local):
+    """The deadline of the request that this thread is sending."""
 
     deadline: _Deadline
 
 
-_under_way = _UnderWay()
+_current = _CurrentRequest()
 
 
 class _Connection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
-        _under_way.deadline.watch(self)
+        _current.deadline.watch(self)
 
     def request(self, *args: Any, **options: Any) -> None:
-        _under_way.deadline.watch(self)
+        _current.deadline.watch(self)
         super().request(*args, **options)
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
-    """The same over TLS: the plain one's methods stand before those of HTTPS."""
+    """The same over TLS: ``_Connection`` comes first in the order of methods."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -140,14 +139,3 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-
-
-def _kind(error: HTTPError) -> str:
-    """Without its text, which names the address."""
-    reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    return type(reason).__name__
-
-
-def _is_harmless(record: logging.LogRecord) -> bool:
-    """The library writes the path of every request at the level of debugging, and of some that fail above it."""
-    return "/" not in record.getMessage()

@@ -1,4 +1,4 @@
-"""Reports as files in a directory, each under the instant that it was made at; old ones are removed."""
+"""Reports as files in a directory, named by their time. Old reports are removed."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ class ReportFiles:
     """Implements :class:`ReportStore`."""
 
     def __init__(self, directory: Path, name: str, kept: int) -> None:
-        """``name`` begins every file's name; ``kept``: how many reports stay."""
+        """``name``: the beginning of every file's name. ``kept``: the number of reports that are kept."""
         self._directory = directory
         self._name = name
         self._kept = kept
@@ -25,7 +25,7 @@ class ReportFiles:
         return paths
 
     def reports(self) -> Sequence[Path]:
-        """By their names, which sort as the reports were made; what is not one of ours is left out."""
+        """All files of reports, oldest first. Other files in the directory are left out."""
         return sorted(self._directory.glob(f"{self._name}-*Z.*"))
 
     def _remove_old(self) -> None:
@@ -36,7 +36,7 @@ class ReportFiles:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """A reader sees the whole file or none."""
+    """Readers see the whole file or none."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)
     whole = Path(file.name)

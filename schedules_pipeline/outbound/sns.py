@@ -1,4 +1,4 @@
-"""Tells of alarms through an SNS topic."""
+"""Notices of alarms through an SNS topic."""
 
 from typing import TYPE_CHECKING
 

@@ -1,1 +1,1 @@
-"""What is read from outside: queues and the bucket on AWS, the catalogue and legacy keyspaces on Redis."""
+"""Adapters that read upstream: queues and the bucket on AWS, the catalogue and legacy keyspaces on Redis."""

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FETCHED_SIDE_BY_SIDE = 16
-"""Fetches under way at once; the client's connection pool must be as large."""
+"""Simultaneous fetches; the client's connection pool must be as large."""
 
 _READ_OF_TOO_LARGE_BYTES = 8_192
-"""Enough of a document that is refused unread for whoever looks into it."""
+"""The part of a too large document that is kept for operators."""
 
 
 class S3ScheduleSource:
     """Implements :class:`ScheduleSource`."""
 
     def __init__(self, client: "S3Client", bucket: str, maximum_bytes: int) -> None:
-        """``maximum_bytes``: of a larger document only the beginning is read into memory."""
+        """``maximum_bytes``: only the beginning of a larger document is read."""
         self._client = client
         self._bucket = bucket
         self._maximum_bytes = maximum_bytes
@@ -66,7 +66,7 @@ class S3ScheduleSource:
             return ServiceError(f"schedule {key}: {error}")
 
     def _read(self, body: "StreamingBody", size: int) -> tuple[bytes, int]:
-        """The content, and how much of it was left unread."""
+        """The content, and the number of unread bytes."""
         if size <= self._maximum_bytes:
             return body.read(), 0
         with closing(body):

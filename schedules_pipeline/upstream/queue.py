@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 _MOST_PER_CALL = 10
 
+_T = TypeVar("_T")
+
 
 class SqsQueue:
     """Implements :class:`NotificationQueue`.
 
-    The queue is found by its name at the first call, so that nothing is asked of AWS before it is needed.
+    The queue is looked up by name at the first call.
     """
 
     def __init__(self, client: "SQSClient", name: str) -> None:
@@ -29,7 +31,7 @@ class SqsQueue:
         self._known_url: str | None = None
 
     def receive(self, wait_seconds: int) -> list[Message]:
-        with _as_service_error(self._name):
+        with self._service_errors():
             reply = self._client.receive_message(
                 QueueUrl=self._url(),
                 MaxNumberOfMessages=_MOST_PER_CALL,
@@ -39,43 +41,43 @@ class SqsQueue:
         return [_message(row) for row in reply.get("Messages", [])]
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """One that could not be deleted comes again, which does no harm."""
-        for start in range(0, len(messages), _MOST_PER_CALL):
-            entries = enumerate(messages[start : start + _MOST_PER_CALL])
-            with _as_service_error(self._name):
+        """A message that could not be deleted is delivered again, which is harmless."""
+        for batch in _batches(messages):
+            with self._service_errors():
                 self._client.delete_message_batch(
                     QueueUrl=self._url(),
-                    Entries=[{"Id": str(i), "ReceiptHandle": message.receipt} for i, message in entries],
+                    Entries=[{"Id": str(i), "ReceiptHandle": m.receipt} for i, m in enumerate(batch)],
                 )
 
     def show_again(self, messages: Sequence[Message]) -> None:
-        for start in range(0, len(messages), _MOST_PER_CALL):
-            entries = enumerate(messages[start : start + _MOST_PER_CALL])
-            with _as_service_error(self._name):
+        for batch in _batches(messages):
+            with self._service_errors():
                 self._client.change_message_visibility_batch(
                     QueueUrl=self._url(),
                     Entries=[
-                        {"Id": str(i), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
-                        for i, message in entries
+                        {"Id": str(i), "ReceiptHandle": m.receipt, "VisibilityTimeout": 0}
+                        for i, m in enumerate(batch)
                     ],
                 )
 
     def send(self, bodies: Sequence[str]) -> None:
-        for start in range(0, len(bodies), _MOST_PER_CALL):
-            entries = enumerate(bodies[start : start + _MOST_PER_CALL])
-            with _as_service_error(self._name):
+        for batch in _batches(bodies):
+            with self._service_errors():
                 reply = self._client.send_message_batch(
-                    QueueUrl=self._url(), Entries=[{"Id": str(i), "MessageBody": body} for i, body in entries]
+                    QueueUrl=self._url(),
+                    Entries=[{"Id": str(i), "MessageBody": body} for i, body in enumerate(batch)],
                 )
             if failed := reply.get("Failed"):
-                raise ServiceError(f"queue {self._name}: {len(failed)} messages were not taken: {failed[0]}")
+                raise ServiceError(
+                    f"queue {self._name}: {len(failed)} messages were not accepted: {failed[0]}"
+                )
 
     def purge(self) -> None:
-        with _as_service_error(self._name), suppress(self._client.exceptions.PurgeQueueInProgress):
+        with self._service_errors(), suppress(self._client.exceptions.PurgeQueueInProgress):
             self._client.purge_queue(QueueUrl=self._url())
 
     def depth(self) -> QueueDepth:
-        with _as_service_error(self._name):
+        with self._service_errors():
             attributes = self._client.get_queue_attributes(
                 QueueUrl=self._url(),
                 AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -90,13 +92,16 @@ class SqsQueue:
             self._known_url = self._client.get_queue_url(QueueName=self._name)["QueueUrl"]
         return self._known_url
 
+    @contextmanager
+    def _service_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise ServiceError(f"queue {self._name}: {error}") from error
 
-@contextmanager
-def _as_service_error(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise ServiceError(f"queue {name}: {error}") from error
+
+def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (items[start : start + _MOST_PER_CALL] for start in range(0, len(items), _MOST_PER_CALL))
 
 
 def _message(row: "MessageTypeDef") -> Message:

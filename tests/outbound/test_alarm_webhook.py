@@ -65,13 +65,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Not to the terminal."""
 
 
-@pytest.fixture(autouse=True)
-def _no_filters_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other modules keep lines of the same library out of logs, and would hide here what this one lets through."""
-    for name in webhook._LOGGERS:
-        monkeypatch.setattr(logging.getLogger(name), "filters", [])
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     server = Receiver([])
