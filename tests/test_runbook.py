@@ -1,4 +1,4 @@
-"""Whoever is woken by an alarm finds its page, and on it what it means, what to look at, and what to do."""
+"""The runbook has a page for every alarm: its meaning, what to check, what to do, and when it clears."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,9 @@ _REPOSITORY = Path(__file__).parent.parent
 _RUNBOOK = _REPOSITORY / "docs/runbook.md"
 _ALERT_RULES = _REPOSITORY / "deploy/prometheus/alerts.yml"
 
-_PARTS = ["What it means.", "What to look at.", "What to do.", "How it clears."]
+_PARTS = ["Meaning.", "Check.", "Action.", "Clears."]
 _GENERAL = {
-    "first-look",
+    "first-checks",
     "how-alarms-come",
     "metrics-incomplete",
     "coldstart",
