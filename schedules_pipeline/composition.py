@@ -10,16 +10,14 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.health.conditions import Thresholds
 from schedules_pipeline.health.ports import HealthStore
-from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.health.watch import HealthSources, Watch
-from schedules_pipeline.maintenance.coldstart import Coldstarter
+from schedules_pipeline.health.watch import Watch
+from schedules_pipeline.maintenance.coldstart import Coldstarter, ColdstartPolicy
 from schedules_pipeline.maintenance.collect_garbage import GarbageCollector, RetentionPeriods
 from schedules_pipeline.maintenance.dead_letters import DeadLetters
 from schedules_pipeline.maintenance.find_differences import DifferenceFinder
 from schedules_pipeline.maintenance.protect import Protector
-from schedules_pipeline.maintenance.reconcile import Reconciler
+from schedules_pipeline.maintenance.reconcile import ReconcilePolicy, Reconciler
 from schedules_pipeline.migration.compare_legacy import LegacyComparer
-from schedules_pipeline.migration.legacy_horizon import LegacyWithinHorizon
 from schedules_pipeline.migration.ports import MigrationSources
 from schedules_pipeline.migration.ports.parity import Requirements
 from schedules_pipeline.migration.report_parity import ParityReporter
@@ -86,9 +84,7 @@ class Pipeline:
         self.clock = clock
         self._policies = policies
         self._timing = timing
-        self.watch = watch or Watch(
-            health_sources(store, upstreams), store.incidents, store.counters, (), Thresholds(), clock=clock
-        )
+        self.watch = watch or Watch(store, upstreams, (), clock, Thresholds())
 
     # Publishing
 
@@ -131,85 +127,50 @@ class Pipeline:
 
     @cached_property
     def coldstarter(self) -> Coldstarter:
-        store, upstreams, policies = self.store, self.upstreams, self._policies
+        policies = self._policies
         return Coldstarter(
-            store.coldstarts,
-            (upstreams.schedule_queue, upstreams.catalogue_queue),
-            upstreams.schedule_source,
-            store.schedules,
-            store.feed,
-            store.copies,
+            self.store,
+            self.upstreams,
             self.follower,
             self.publisher,
-            store.passes,
             self.clock,
             self._timing.wait,
-            policies.coldstart_shards,
-            policies.publishing.horizon,
-            policies.publishing.smallest_share,
-            policies.purge_settles_for,
+            ColdstartPolicy(
+                policies.coldstart_shards,
+                policies.publishing.smallest_share,
+                policies.purge_settles_for,
+                policies.publishing.horizon,
+            ),
         )
 
     @cached_property
     def protector(self) -> Protector:
-        return Protector(
-            self.store.coldstarts,
-            self.upstreams.catalogue_queue,
-            self.coldstarter,
-            self._policies.storm_threshold,
-        )
+        return Protector(self.store, self.upstreams, self.coldstarter, self._policies.storm_threshold)
 
     @cached_property
     def collector(self) -> GarbageCollector:
-        store = self.store
         return GarbageCollector(
-            store.schedules,
-            store.copies,
-            store.references,
-            store.work,
-            store.feed,
-            store.rejections,
-            store.comparisons,
-            store.passes,
-            self.upstreams.schedule_source,
-            self._legacy,
+            self.store,
+            self.upstreams,
             self.calendar,
             self.clock,
             self._policies.publishing.horizon,
             self._policies.kept_for,
+            {"comparisons": self.comparer.forget_unknown},
         )
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        store = self.store
         return Reconciler(
-            self._difference_finder,
-            store.schedules,
-            store.work,
-            store.feed,
-            store.passes,
-            self.upstreams.schedule_source,
+            self.store,
+            self.upstreams,
+            DifferenceFinder(
+                self.store, self.upstreams, self.follower, self.clock, self._policies.publishing
+            ),
             self.publisher,
             self.clock,
-            self._policies.publishing.horizon,
             self._timing.wait,
-            self._policies.reconcile_grace_seconds,
-        )
-
-    @property
-    def _difference_finder(self) -> DifferenceFinder:
-        store = self.store
-        return DifferenceFinder(
-            store.schedules,
-            store.copies,
-            store.references,
-            store.work,
-            store.feed,
-            store.rejections,
-            self.upstreams.schedule_source,
-            self.follower,
-            self.clock,
-            self._policies.publishing.smallest_share,
+            ReconcilePolicy(self._policies.reconcile_grace_seconds, self._policies.publishing.horizon),
         )
 
     @cached_property
@@ -224,58 +185,24 @@ class Pipeline:
 
     @cached_property
     def comparer(self) -> LegacyComparer:
-        store = self.store
         return LegacyComparer(
-            store.schedules,
-            store.feed,
-            store.work,
-            store.comparisons,
-            self._legacy,
+            self.store,
+            self.upstreams,
+            self.clock,
+            self._policies.publishing.horizon,
             self._policies.intended_differences,
         )
 
     @cached_property
     def parity_reporter(self) -> ParityReporter:
-        store = self.store
         return ParityReporter(
-            store.feed,
-            store.comparisons,
-            self._legacy,
-            store.parity_trend,
-            store.passes,
-            self._policies.switch_requirements,
+            self.store,
+            self.upstreams,
             self.clock,
+            self._policies.publishing.horizon,
+            self._policies.switch_requirements,
         )
 
     @cached_property
     def switcher(self) -> Switcher:
-        return Switcher(self.store.served, self.parity_reporter, self.store.coldstarts, self.clock)
-
-    @property
-    def _legacy(self) -> LegacyWithinHorizon:
-        return LegacyWithinHorizon(self.upstreams.legacy, self._policies.publishing.horizon, self.clock)
-
-
-def health_sources(store: Store, upstreams: Upstreams) -> HealthSources:
-    """What the watch looks at."""
-    return HealthSources(
-        store.work,
-        store.presence,
-        store.rejections,
-        store.comparisons,
-        store.failing_checks,
-        store.passes,
-        store.coldstarts,
-        store.queue_polls,
-        {
-            QueueName.SCHEDULE_EVENTS: upstreams.schedule_queue,
-            QueueName.CATALOGUE_EVENTS: upstreams.catalogue_queue,
-        },
-        {
-            "schedule_dead_letters": upstreams.schedule_dead_letters,
-            "catalogue_dead_letters": upstreams.catalogue_dead_letters,
-        },
-        upstreams.legacy,
-        store.subscriptions,
-        store.heartbeats,
-    )
+        return Switcher(self.store, self.parity_reporter, self.clock)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from schedules_pipeline.composition import Pipeline, Policies, Store, Upstreams, health_sources
+from schedules_pipeline.composition import Pipeline, Policies, Store, Upstreams
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.health.conditions import Thresholds
@@ -157,6 +157,7 @@ def thresholds_from(settings: Settings) -> Thresholds:
         collection_after=timedelta(hours=settings.alarm_collection_hours),
         reconciliation_after=timedelta(hours=settings.alarm_reconciliation_hours),
         difference_is_error=settings.difference_severity == "ERROR",
+        clear_after=timedelta(seconds=settings.alarm_clear_seconds),
     )
 
 
@@ -176,7 +177,7 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
     ours = link(settings.redis_url, cluster=settings.redis_is_cluster)
     legacy = link(settings.legacy_redis_url) if settings.legacy_redis_url else ours
     sqs = watching_sqs_client(settings.aws_region, settings.aws_endpoint_url)
-    looked_at = replace(
+    checked = replace(
         upstreams,
         schedule_queue=SqsQueue(sqs, settings.schedule_queue),
         catalogue_queue=SqsQueue(sqs, settings.catalogue_queue),
@@ -185,15 +186,7 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
         catalogue_dead_letters=SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
     store = redis_store(ours, settings.keyspace)
-    return Watch(
-        health_sources(store, looked_at),
-        store.incidents,
-        store.counters,
-        _notifiers(settings),
-        thresholds_from(settings),
-        timedelta(seconds=settings.alarm_clear_seconds),
-        clock=utc_now,
-    )
+    return Watch(store, checked, _notifiers(settings), utc_now, thresholds_from(settings))
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

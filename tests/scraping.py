@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.metrics.collector import PipelineCollector
-from schedules_pipeline.health.metrics.parts import parts_of
+from schedules_pipeline.health.metrics.parts import Part, parts_of
 from schedules_pipeline.publishing.intake import ingest
 
 KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -45,7 +45,10 @@ class Stage:
         self.pipeline.publisher.publish_all()
 
     def scrape(self) -> "Scrape":
-        return Scrape(PipelineCollector(parts_of(self.pipeline)))
+        return Scrape(PipelineCollector(self.parts()))
+
+    def parts(self) -> Mapping[str, Part]:
+        return parts_of(self.pipeline.store, self.pipeline.upstreams, self.clock)
 
 
 class Scrape:

@@ -95,7 +95,7 @@ def test_a_dead_letter_is_heard_of(site: Site) -> None:
     dead = site.provisioned.catalogue_events.dead_letter_url
     site.endpoints.sqs().send_message(QueueUrl=dead, MessageBody="{}")
 
-    reports = [site.watch.look(), site.watch.look()]
+    reports = [site.watch.check(), site.watch.check()]
 
     assert [episode.name for episode in reports[-1].open] == [AlarmName.DEAD_LETTERS]
     assert site.heard() == ["ALARM dead-letters: 1 message in catalogue_dead_letters"]
@@ -103,12 +103,12 @@ def test_a_dead_letter_is_heard_of(site: Site) -> None:
 
 def test_a_store_that_died_is_heard_of(site: Site) -> None:
     """With its Redis gone the watch says so at every look, and tells it directly, once."""
-    site.watch.look()
+    site.watch.check()
     site.stop_redis()
 
     for _ in range(2):
         with pytest.raises(ServiceError, match="Redis"):
-            site.watch.look()
+            site.watch.check()
 
     (subject,) = site.heard()
     assert subject.startswith("ALARM store-unreachable: nothing can be done: Redis: ")

@@ -12,6 +12,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import report_store
 from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.migration.parity_chart import render_small_chart
 from schedules_pipeline.migration.ports.parity import ParityReport, percent
 from schedules_pipeline.migration.render_report import (
     Table,
@@ -24,7 +25,6 @@ from schedules_pipeline.migration.render_report import (
     render_html,
     render_json,
     render_markdown_table,
-    render_small_chart,
     tally_table,
 )
 from schedules_pipeline.recording import Recorder

@@ -66,7 +66,7 @@ def command() -> None:
 @answering
 def list_(session: Session, which: str, limit: int) -> Answer:
     """List dead letters, the oldest first."""
-    found = {name: letters.look(limit) for name, letters in _queues(session, which).items()}
+    found = {name: letters.peek(limit) for name, letters in _queues(session, which).items()}
     rows = [_fields(name, message) for name, messages in found.items() for message in messages]
     return Answer({"dead_letters": rows}, _list_shown(session, found, limit))
 
@@ -78,7 +78,7 @@ def list_(session: Session, which: str, limit: int) -> Answer:
 def show(session: Session, message_id: str, which: str) -> Answer:
     """Show one dead letter in full."""
     for name, letters in _queues(session, which).items():
-        for message in letters.look():
+        for message in letters.peek():
             if message.message_id == message_id:
                 sent = session.local(message.sent_at)
                 title = f"{message_id} of the {name} queue, sent {sent}, received {message.deliveries} times"

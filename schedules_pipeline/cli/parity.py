@@ -30,7 +30,7 @@ def command(session: Session, worst: int) -> Answer:
     """
     from schedules_pipeline.migration.render_report import as_json  # noqa: PLC0415 - only this command needs it
 
-    report = session.pipeline.parity_reporter.look()
+    report = session.pipeline.parity_reporter.preview()
     ending = Ending.WELL if report.is_ready else Ending.WRONG
     return Answer(as_json(report, worst), _shown(report, worst), ending)
 

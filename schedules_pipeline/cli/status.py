@@ -25,7 +25,7 @@ from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
-from schedules_pipeline.health.conditions import BOOKED
+from schedules_pipeline.health.conditions import STARTING
 from schedules_pipeline.health.ports.queue_polls import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
 from schedules_pipeline.maintenance.ports.coldstart import Stage
@@ -110,7 +110,7 @@ def _watch(session: Session, every: float) -> None:
 
 def _publisher(pipeline: Pipeline, now: datetime) -> Section:
     name = pipeline.store.presence.name()
-    if name == BOOKED:
+    if name == STARTING:
         return Section({"publisher": name}, ("a publisher was requested, and is about to start",))
     text = (
         f"{name} is at work" if name else "no publisher is running, which is right while nothing is pending"

@@ -1,4 +1,4 @@
-"""``python -m schedules_pipeline.health``: serves metrics and health until it is stopped."""
+"""``python -m schedules_pipeline.health``: serves metrics and health checks until it is stopped."""
 
 import uvicorn
 
@@ -11,8 +11,9 @@ from schedules_pipeline.settings import load_settings
 def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
+    pipeline = build_pipeline(settings)
     uvicorn.run(
-        build_service(build_pipeline(settings)),
+        build_service(pipeline.store, pipeline.upstreams, pipeline.clock),
         host=settings.monitoring_host,
         port=settings.monitoring_port,
         log_level="warning",

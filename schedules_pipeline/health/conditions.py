@@ -1,10 +1,7 @@
-"""What makes an alarm: pure rules from what one look found to the conditions that hold.
+"""The rules of the alarms: facts in, conditions out. Pure.
 
-Belongs here: one rule an alarm, and the thresholds that they go by. Does not belong here: reading anything
-(``workflows/watch.py``), or when somebody is told (``domain/alarms.py``).
-
-One cause is one alarm where that can be told: a check that only repeats what has an alarm of its own is left to
-that one, and messages that wait while a coldstart holds the intake are as they should be.
+``watch`` gathers the facts, and ``incidents`` decides when to notify. One cause raises one alarm where possible: a
+check that repeats another alarm is left to that one, and messages that wait during a coldstart are normal.
 """
 
 from collections import Counter
@@ -25,34 +22,37 @@ from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Backlog
 
-BOOKED = "starting"
-"""What the presence of a publisher says that was asked for and has not come yet."""
+STARTING = "starting"
+"""The presence of a publisher that was requested and has not started yet."""
 
 DIFFERED = "differed"
-"""The count of a reconciliation's report that says how many schedules were not what the sources make of them."""
+"""The count of a reconciliation report that holds the number of differing schedules."""
 
 _PUBLISHER_MISSED_AFTER = timedelta(seconds=30)
-_TWO_LOOKS = timedelta(seconds=20)
-"""Less than the time between two looks: whatever is found twice in a row has lasted so long."""
+_TWO_CHECKS = timedelta(seconds=20)
+"""Less than the time between two checks, so a condition found by two in a row has lasted this long."""
 _COLDSTART_SILENT_AFTER = timedelta(minutes=5)
 _COLDSTART_SHOWN_FOR = timedelta(minutes=10)
-"""A coldstart that began by itself and was short must still be seen."""
-_PULSE_MISSED_AFTER = timedelta(minutes=2)
-_PULSE_FORGOTTEN_AFTER = timedelta(days=7)
-"""A process that was switched off for good is not missed for ever."""
+"""A short automatic coldstart must still be seen."""
+_HEARTBEAT_MISSED_AFTER = timedelta(minutes=2)
+_HEARTBEAT_FORGOTTEN_AFTER = timedelta(days=7)
+"""A process that was switched off for good must not be reported for ever."""
 
 _CHANGES = {Origin.SCHEDULE, Origin.CATALOGUE, Origin.OPERATOR}
-"""What somebody waits for; the others are passes over everything, and have alarms of their own."""
+"""Origins of changes that someone waits for. Full passes have alarms of their own."""
 _CHECKS_WITH_AN_ALARM = {CheckName.IS_BUILT, CheckName.MATCHES_LEGACY}
 _EXAMPLES = 5
 _EXAMPLE_CHARACTERS = 200
 
-FailingCheckStore = Mapping[tuple[ScheduleKey, str], str]
+FailingChecks = Mapping[tuple[ScheduleKey, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Beyond which something is wrong. Durations are since the last good one, or since somebody first looked."""
+    """When a condition holds, and for how long it must be gone to be cleared.
+
+    Durations count from the last success, or from the first check ever.
+    """
 
     backlog_after: timedelta = timedelta(minutes=5)
     late_after: timedelta = timedelta(minutes=15)
@@ -60,11 +60,12 @@ class Thresholds:
     collection_after: timedelta = timedelta(hours=26)
     reconciliation_after: timedelta = timedelta(hours=3)
     difference_is_error: bool = True
+    clear_after: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """``oldest``: how long its oldest message waits."""
+    """``oldest``: how long the oldest message has waited."""
 
     depth: QueueDepth
     oldest: timedelta = timedelta(0)
@@ -72,7 +73,7 @@ class QueueFacts:
 
 @dataclass(frozen=True, slots=True)
 class FailedRun:
-    """The latest finished run of a job, which failed."""
+    """A job whose latest finished run failed."""
 
     job: str
     run_id: str
@@ -81,34 +82,36 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one look found. Queues and dead-letter queues by name, None where they did not answer.
-    ``unreachable``: what did not answer, with the error. ``push_set_aside``: subscriptions, with the reason.
+    """The facts of one check. Queues and dead-letter queues are None if they did not answer.
+
+    ``unreachable``: the sources that did not answer, with their errors. ``push_quarantined``: subscriptions, with the
+    reason.
     """
 
     watched_since: datetime
     backlog: Backlog
     publisher: str = ""
     pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
-    set_aside: Mapping[ScheduleKey, str] = field(default_factory=dict)
+    quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
     rejected: Mapping[str, Rejection] = field(default_factory=dict)
     comparisons: Mapping[ScheduleKey, Comparison] = field(default_factory=dict)
-    failing_checks: FailingCheckStore = field(default_factory=dict)
+    failing_checks: FailingChecks = field(default_factory=dict)
     passes: Mapping[PassName, PassRecord] = field(default_factory=dict)
     coldstart: Coldstart | None = None
     queues: Mapping[str, QueueFacts | None] = field(default_factory=dict)
     dead_letters: Mapping[str, QueueDepth | None] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
     failed_runs: Sequence[FailedRun] = ()
-    push_set_aside: Mapping[str, str] = field(default_factory=dict)
+    push_quarantined: Mapping[str, str] = field(default_factory=dict)
     heartbeats: Mapping[DeliveryProcess, datetime] = field(default_factory=dict)
 
 
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
-    """Everything that is wrong, at most one condition an alarm."""
+    """Every condition that holds, at most one for each alarm."""
     found = (
         _upstream_unreachable(facts),
         *_publishing(facts, thresholds, now),
-        _set_aside(facts),
+        _quarantined(facts),
         _queue_not_drained(facts, thresholds, now),
         _dead_letters(facts),
         _input_rejected(facts),
@@ -118,16 +121,16 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         _pass_failed(facts),
         *_passes_missed(facts, thresholds, now),
         _reconciliation_differed(facts),
-        _coldstart_by_itself(facts, now),
+        _automatic_coldstart(facts, now),
         _coldstart_stalled(facts, now),
-        _push_set_aside(facts),
+        _push_quarantined(facts),
         _delivery_silent(facts, now),
     )
     return Findings(tuple(c for c in found if c is not None), _undecided(facts))
 
 
 def _undecided(facts: Facts) -> frozenset[AlarmName]:
-    """What a queue that does not answer might hold is not known to be gone."""
+    """A condition on a queue cannot be cleared while the queue does not answer."""
     queues = {AlarmName.QUEUE_NOT_DRAINED: facts.queues, AlarmName.DEAD_LETTERS: facts.dead_letters}
     return frozenset(name for name, answers in queues.items() if None in answers.values())
 
@@ -141,24 +144,24 @@ def _upstream_unreachable(facts: Facts) -> Condition | None:
         Severity.ERROR,
         f"{names} did not answer",
         {name: _example(error) for name, error in facts.unreachable.items()},
-        patience=_TWO_LOOKS,
+        patience=_TWO_CHECKS,
     )
 
 
 def _publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator[Condition]:
-    """Work that is due and not done: nobody is there, or somebody is too slow; and whatever is late by now."""
+    """Work that is due and not done: no publisher is at work, or it is too slow; and changes that are late."""
     backlog = facts.backlog
     overdue = now - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
     numbers = {"dirty": backlog.pending, "in progress": backlog.in_progress, "waiting": backlog.waiting}
     due = f"{_count(backlog.pending, 'schedule')} to be built, the first due for {_duration(overdue)}"
-    if facts.publisher in ("", BOOKED):
+    if facts.publisher in ("", STARTING):
         if overdue > _PUBLISHER_MISSED_AFTER:
             yield Condition(
                 AlarmName.PUBLISHER_MISSING,
                 Severity.ERROR,
-                f"nobody publishes: {due}",
+                f"no publisher is at work: {due}",
                 numbers,
-                patience=_TWO_LOOKS,
+                patience=_TWO_CHECKS,
             )
     elif overdue > thresholds.backlog_after:
         yield Condition(AlarmName.BACKLOG_GROWING, Severity.WARNING, due, numbers)
@@ -168,39 +171,42 @@ def _publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator
         yield Condition(AlarmName.SCHEDULES_LATE, Severity.ERROR, summary, numbers)
 
 
-def _set_aside(facts: Facts) -> Condition | None:
-    if not facts.set_aside:
+def _quarantined(facts: Facts) -> Condition | None:
+    if not facts.quarantined:
         return None
     summary = (
-        f"{_count(len(facts.set_aside), 'schedule')} failed too often; partners see the last good version"
+        f"{_count(len(facts.quarantined), 'schedule')} failed too often; partners see the last good version"
     )
-    examples = {str(key): reason for key, reason in facts.set_aside.items()}
-    return Condition(AlarmName.SCHEDULES_SET_ASIDE, Severity.ERROR, summary, _examples(examples))
+    examples = {str(key): reason for key, reason in facts.quarantined.items()}
+    return Condition(AlarmName.SCHEDULES_QUARANTINED, Severity.ERROR, summary, _examples(examples))
 
 
-def _push_set_aside(facts: Facts) -> Condition | None:
-    if not facts.push_set_aside:
+def _push_quarantined(facts: Facts) -> Condition | None:
+    if not facts.push_quarantined:
         return None
-    summary = f"{_count(len(facts.push_set_aside), 'subscription')} told nothing any more until resumed"
-    return Condition(AlarmName.PUSH_SET_ASIDE, Severity.ERROR, summary, _examples(facts.push_set_aside))
+    summary = f"{_count(len(facts.push_quarantined), 'subscription')} quarantined until an operator resumes delivery"
+    return Condition(AlarmName.PUSH_QUARANTINED, Severity.ERROR, summary, _examples(facts.push_quarantined))
 
 
 def _delivery_silent(facts: Facts, now: datetime) -> Condition | None:
-    """A kind that never left a pulse is not run here. After our store was away the processes are given two looks to
-    come back.
+    """A kind of process without any heartbeat is not used in this installation.
+
+    After an outage of the store the processes get two checks to report again.
     """
     ages = {process: now - facts.heartbeats[process] for process in sorted(facts.heartbeats)}
-    silent = {p: age for p, age in ages.items() if _PULSE_MISSED_AFTER < age <= _PULSE_FORGOTTEN_AFTER}
+    silent = {
+        p: age for p, age in ages.items() if _HEARTBEAT_MISSED_AFTER < age <= _HEARTBEAT_FORGOTTEN_AFTER
+    }
     if not silent:
         return None
     texts = [f"{process} for {_duration(age)}" for process, age in silent.items()]
     details = {process.value: f"{facts.heartbeats[process]:%Y-%m-%dT%H:%M:%SZ}" for process in silent}
-    summary = f"no sign of life: {', '.join(texts)}"
-    return Condition(AlarmName.DELIVERY_SILENT, Severity.ERROR, summary, details, patience=_TWO_LOOKS)
+    summary = f"no heartbeat: {', '.join(texts)}"
+    return Condition(AlarmName.DELIVERY_SILENT, Severity.ERROR, summary, details, patience=_TWO_CHECKS)
 
 
 def _queue_not_drained(facts: Facts, thresholds: Thresholds, now: datetime) -> Condition | None:
-    """Not while a coldstart holds up the intake, nor for as long afterwards as a message may wait in any case."""
+    """Not while a coldstart stops the intake, nor in the time afterwards for which a message may wait."""
     if facts.coldstart and not facts.coldstart.stage.is_final:
         return None
     ended_at = facts.coldstart.ended_at if facts.coldstart else None
@@ -230,7 +236,7 @@ def _input_rejected(facts: Facts) -> Condition | None:
     if not facts.rejected:
         return None
     kinds = Counter(_kind_of(subject) for subject in facts.rejected)
-    summary = ", ".join(_count(amount, kind) for kind, amount in sorted(kinds.items())) + " refused"
+    summary = ", ".join(_count(amount, kind) for kind, amount in sorted(kinds.items())) + " rejected"
     examples = {subject: rejection.reason for subject, rejection in facts.rejected.items()}
     return Condition(AlarmName.INPUT_REJECTED, Severity.WARNING, summary, _examples(examples))
 
@@ -275,7 +281,7 @@ def _runs_failed(facts: Facts) -> Condition | None:
 
 
 def _pass_failed(facts: Facts) -> Condition | None:
-    """The watch itself is left out: what it could not tell anybody it cannot tell."""
+    """Without the watch itself, whose failures are failed deliveries."""
     failed = {
         name.value: record.latest.problem
         for name, record in facts.passes.items()
@@ -296,7 +302,7 @@ def _passes_missed(facts: Facts, thresholds: Thresholds, now: datetime) -> Itera
         record = facts.passes.get(name)
         last = record.latest_success.ended_at if record and record.latest_success else None
         if now - (last or facts.watched_since) > after:
-            text = f"the last one ended {_duration(now - last)} ago" if last else "there never was one"
+            text = f"the last one ended {_duration(now - last)} ago" if last else "none has ever succeeded"
             yield Condition(alarm, Severity.WARNING, f"no {name} within {_duration(after)}: {text}")
 
 
@@ -311,30 +317,32 @@ def _reconciliation_differed(facts: Facts) -> Condition | None:
     )
 
 
-def _coldstart_by_itself(facts: Facts, now: datetime) -> Condition | None:
+def _automatic_coldstart(facts: Facts, now: datetime) -> Condition | None:
     coldstart = facts.coldstart
     if coldstart is None or not coldstart.request.by_itself:
         return None
     if coldstart.ended_at and now - coldstart.ended_at > _COLDSTART_SHOWN_FOR:
         return None
-    summary = f"a coldstart began by itself: {_example(coldstart.request.reason)}"
-    return Condition(AlarmName.COLDSTART_BY_ITSELF, Severity.ERROR, summary, _progress(coldstart))
+    summary = f"a coldstart began automatically: {_example(coldstart.request.reason)}"
+    return Condition(AlarmName.AUTOMATIC_COLDSTART, Severity.ERROR, summary, _progress(coldstart))
 
 
 def _coldstart_stalled(facts: Facts, now: datetime) -> Condition | None:
-    """Nobody works at it; or it refused to go on, and there was nobody who asked and would see that."""
+    """No worker makes progress, or an automatic coldstart was rejected, which no operator would otherwise see."""
     coldstart = facts.coldstart
     if coldstart is None:
         return None
     if coldstart.stage is Stage.REJECTED and coldstart.request.by_itself:
-        summary = f"a coldstart that began by itself was refused: {_example(coldstart.problem)}"
+        summary = f"an automatic coldstart was rejected: {_example(coldstart.problem)}"
     elif coldstart.stage.is_final:
         return None
     else:
         silent = now - (coldstart.alive_at or coldstart.request.requested_at)
         if silent <= _COLDSTART_SILENT_AFTER:
             return None
-        summary = f"nobody has worked at the coldstart for {_duration(silent)}, {coldstart.left} left"
+        summary = (
+            f"no worker has made progress with the coldstart for {_duration(silent)}, {coldstart.left} left"
+        )
     return Condition(AlarmName.COLDSTART_STALLED, Severity.ERROR, summary, _progress(coldstart))
 
 
@@ -350,7 +358,7 @@ def _progress(coldstart: Coldstart) -> Details:
 
 
 def _examples(reasons: Mapping[str, str]) -> Details:
-    """The first few, by name, so that two looks at the same give the same."""
+    """The first few by name, so that two checks of the same facts agree."""
     return {_example(name): _example(reasons[name]) for name in sorted(reasons)[:_EXAMPLES]}
 
 

@@ -1,15 +1,11 @@
-"""Alarms: what there can be an alarm about, and when somebody is told that one began or is over.
+"""Alarms: their names, and the rule for when to notify that one is raised or cleared. Pure.
 
-Belongs here: conditions, incidents, notices, and the rule that leads from one to the next. Does not belong here:
-what makes a condition true (``workflows/alarm_conditions.py``), and how a notice reaches anybody.
-
-A *condition* is what one look finds. An *incident* is the time for which it lasts: first *suspected*, until it has
-lasted as long as the condition's patience; then *raised*, which is told once; and *over* when the condition has
-been gone for long enough, which is told once, if the incident was ever raised.
+A *condition* is a problem found by one check. An *incident* is the time for which a condition lasts. It is
+*suspected* until the condition has lasted for its patience, then *raised*, with a notice. It is *over* when the
+condition has been gone for long enough, with a notice if it was ever raised.
 """
 
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,32 +14,32 @@ Details = Mapping[str, str | int | float]
 
 
 class AlarmName(StrEnum):
-    """Each is the name of its page in the runbook as well."""
+    """Each name is also the heading of a page in the runbook."""
 
     STORE_UNREACHABLE = "store-unreachable"
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
     PUBLISHER_MISSING = "publisher-missing"
     BACKLOG_GROWING = "backlog-growing"
     SCHEDULES_LATE = "schedules-late"
-    SCHEDULES_SET_ASIDE = "schedules-set-aside"
+    SCHEDULES_QUARANTINED = "schedules-set-aside"
     QUEUE_NOT_DRAINED = "queue-not-drained"
     DEAD_LETTERS = "dead-letters"
     INPUT_REJECTED = "input-refused"
     CHECKS_FAILED = "checks-failed"
     DIFFERS_FROM_THE_OLD_SYSTEM = "differs-from-the-old-system"
     RUNS_FAILED = "runs-failed"
-    PASS_FAILED = "pass-failed"  # noqa: S105 - no password, a pass over everything
+    PASS_FAILED = "pass-failed"  # noqa: S105 - not a password
     COLLECTION_MISSED = "collection-missed"
     RECONCILIATION_MISSED = "reconciliation-missed"
     RECONCILIATION_FOUND_DIFFERENCES = "reconciliation-found-differences"
-    COLDSTART_BY_ITSELF = "coldstart-by-itself"
+    AUTOMATIC_COLDSTART = "coldstart-by-itself"
     COLDSTART_STALLED = "coldstart-stalled"
-    PUSH_SET_ASIDE = "push-set-aside"
+    PUSH_QUARANTINED = "push-set-aside"
     DELIVERY_SILENT = "delivery-silent"
 
 
 class Severity(StrEnum):
-    """``ERROR``: partners see, or may soon see, something old or wrong. ``WARNING``: worth a look by day."""
+    """``ERROR``: partners see, or may soon see, old or wrong schedules. ``WARNING``: to be checked in office hours."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -51,9 +47,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What one look found to be wrong: one line with the numbers, and what else an operator wants to know.
-    It is worth an alarm only when it has lasted for ``patience``.
-    """
+    """A problem found by one check. It becomes an alarm when it has lasted for ``patience``."""
 
     name: AlarmName
     severity: Severity
@@ -64,7 +58,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one look found. ``undecided``: what it could not tell, since something did not answer."""
+    """The result of one check. ``undecided``: alarms that it could not judge, because a source did not answer."""
 
     conditions: tuple[Condition, ...] = ()
     undecided: frozenset[AlarmName] = frozenset()
@@ -78,9 +72,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """The latest time for which a condition lasted, or lasts. ``revision`` grows with every change of what is
-    kept under the alarm's name, so that of two watchers that saw the same only one changes it.
-    ``absent_since``: when it was first not found any more.
+    """The latest incident of one alarm.
+
+    ``revision`` grows with every stored change of the alarm, so that of two watchers with the same findings only one
+    makes the change. ``absent_since``: when a check first did not find the condition any more.
     """
 
     name: AlarmName
@@ -104,7 +99,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What somebody is told. ``id`` is the same however often the notice is delivered."""
+    """A message to operators. Every delivery of it has the same ``id``."""
 
     id: str
     name: AlarmName
@@ -118,7 +113,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class IncidentChange:
-    """An incident takes the place of what was there at its revision before; with it goes a notice, or none."""
+    """Replaces an incident by its next revision, with the notice to send, if any."""
 
     incident: Incident
     notice: Notice | None = None
@@ -127,23 +122,20 @@ class IncidentChange:
 def plan_changes(
     known: Iterable[Incident], found: Findings, now: datetime, clear_after: timedelta
 ) -> list[IncidentChange]:
-    """How the incidents go on after a look. What could not be decided stays as it is."""
+    """The changes that the findings of one check cause. Undecided alarms stay as they are."""
     incidents = {incident.name: incident for incident in known}
     conditions = {condition.name: condition for condition in found.conditions}
-    changes = [_go_on(incidents.get(name), condition, now) for name, condition in conditions.items()]
+    changes = [_continue(incidents.get(name), condition, now) for name, condition in conditions.items()]
     changes += [
         _fade(incident, now, clear_after)
-        for incident in _absent(incidents, conditions.keys() | found.undecided)
+        for name, incident in incidents.items()
+        if name not in conditions.keys() | found.undecided and incident.state is not State.OVER
     ]
-    return [change for change in changes if change.incident != incidents.get(change.incident.name)]
-
-
-def _absent(incidents: Mapping[AlarmName, Incident], excused: AbstractSet[AlarmName]) -> list[Incident]:
-    return [e for name, e in incidents.items() if name not in excused and e.state is not State.OVER]
+    return [t for t in changes if t.incident != incidents.get(t.incident.name)]
 
 
 def begin_incident(condition: Condition, now: datetime, revision: int = 1) -> IncidentChange:
-    """The condition has just been found."""
+    """The first check that finds the condition."""
     is_raised = condition.patience <= timedelta(0)
     incident = Incident(
         condition.name,
@@ -158,17 +150,16 @@ def begin_incident(condition: Condition, now: datetime, revision: int = 1) -> In
 
 
 def as_cleared(raised: Notice, now: datetime) -> Notice:
-    """The all-clear of an alarm that was told."""
-    return replace(
-        raised, id=_notice_id(raised.name, raised.since, Phase.CLEARED), phase=Phase.CLEARED, at=now
-    )
+    """The all-clear for an alarm that was sent."""
+    notice_id = _notice_id(raised.name, raised.since, Phase.CLEARED)
+    return replace(raised, id=notice_id, phase=Phase.CLEARED, at=now)
 
 
-def _go_on(known: Incident | None, condition: Condition, now: datetime) -> IncidentChange:
-    """The condition is there: an incident begins, goes on, or has lasted long enough to be told of."""
+def _continue(known: Incident | None, condition: Condition, now: datetime) -> IncidentChange:
+    """The condition holds: begin an incident, continue it, or raise it if the condition has lasted long enough."""
     if known is None or known.state is State.OVER:
         return begin_incident(condition, now, known.revision + 1 if known else 1)
-    told = replace(
+    current = replace(
         known,
         severity=condition.severity,
         summary=condition.summary,
@@ -176,13 +167,13 @@ def _go_on(known: Incident | None, condition: Condition, now: datetime) -> Incid
         absent_since=None,
     )
     if known.state is State.SUSPECTED and now - known.since >= condition.patience:
-        raised = _next(replace(told, state=State.RAISED))
+        raised = _next(replace(current, state=State.RAISED))
         return IncidentChange(raised, _notice(raised, Phase.RAISED, now))
-    return IncidentChange(known if told == known else _next(told))
+    return IncidentChange(known if current == known else _next(current))
 
 
 def _fade(incident: Incident, now: datetime, clear_after: timedelta) -> IncidentChange:
-    """The condition is gone: a suspicion ends at once, an alarm when it has been gone for long enough."""
+    """The condition is gone: a suspicion ends at once, an alarm after ``clear_after``."""
     absent_since = incident.absent_since or now
     gone = _next(replace(incident, absent_since=absent_since))
     if incident.state is State.SUSPECTED:

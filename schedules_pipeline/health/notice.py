@@ -1,7 +1,7 @@
-"""A notice of an alarm as those get it who are told: a JSON document, and one line for a subject.
+"""Renders a notice for operators: a JSON document, and one line for a subject.
 
-The document holds ``id`` (the same however often it is delivered), ``name``, ``phase`` (``raised`` or
-``cleared``), ``severity``, ``summary``, ``since``, ``at``, ``details``, and ``runbook``, where to read on.
+The document holds ``id`` (the same for every delivery), ``name``, ``phase`` (``raised`` or ``cleared``), ``severity``,
+``summary``, ``since``, ``at``, ``details``, and ``runbook``, the address of the alarm's page.
 """
 
 import orjson
@@ -10,13 +10,13 @@ from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.health.incidents import Notice, Phase
 
 LONGEST_SUBJECT = 100
-"""Characters, as SNS takes them."""
+"""The limit of SNS, in characters."""
 
 _LONGEST_SUMMARY = 1_000
 
 
 def render_notice(notice: Notice, runbook: str) -> bytes:
-    """``runbook``: the address of the runbook; each alarm's page is a heading of its name."""
+    """``runbook``: the address of the runbook, in which each alarm is a heading."""
     return orjson.dumps(
         {
             "id": notice.id,

@@ -1,6 +1,6 @@
-"""How long the oldest message of a queue has been waiting, from what the intake notes of its polls.
+"""Estimates how long the oldest message of a queue has waited, from the recorded polls of the intake.
 
-SQS itself tells this only through CloudWatch, minutes late and not everywhere. The notes tell it at once.
+SQS reports this age only through CloudWatch, minutes late and not in every region.
 """
 
 from collections.abc import Sequence
@@ -8,26 +8,33 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls, QueuePollStore
+from schedules_pipeline.maintenance.ports import MaintenanceSources
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, QueueDepth
 
 LONGEST_KEPT = timedelta(days=14)
-"""No queue of SQS keeps a message for longer."""
+"""The longest time for which SQS keeps a message."""
 
 
-def oldest_message_age(notes: QueuePolls, depth: QueueDepth, now: datetime) -> timedelta:
-    """How long the oldest message has been waiting that nobody has received yet; 0 where nothing waits.
+def queues_by_name(sources: MaintenanceSources) -> dict[QueueName, NotificationQueue]:
+    return {
+        QueueName.SCHEDULE_EVENTS: sources.schedule_queue,
+        QueueName.CATALOGUE_EVENTS: sources.catalogue_queue,
+    }
 
-    Whatever waits came after the latest poll that brought nothing, so the time since then is an upper bound.
-    Under a load that never lets a poll come back empty, the age of the oldest message that was received last
-    stands for it, since such queues give out roughly the oldest first. Where nobody has ever polled, it is as
-    long as a queue keeps a message.
 
-    A message that was received, not handled, and waits again may be older: it shows as *in flight* in
-    between, and as a dead letter in the end.
+def oldest_message_age(polls: QueuePolls, depth: QueueDepth, now: datetime) -> timedelta:
+    """How long the oldest waiting message has waited, at most; 0 if none waits.
+
+    All waiting messages came after the latest poll without messages, so the time since then is an upper bound.
+    Under a load without empty polls, the age of the oldest message of the latest poll stands for it, because SQS
+    delivers roughly the oldest first. For a queue that was never polled it is :data:`LONGEST_KEPT`.
+
+    A message that was delivered, not handled, and waits again may be older. It is counted as *in flight* in between,
+    and as a dead letter in the end.
     """
     if depth.waiting == 0:
         return timedelta(0)
-    known = [instant for instant in (notes.empty_at, notes.received_sent_at) if instant is not None]
+    known = [instant for instant in (polls.empty_at, polls.received_sent_at) if instant is not None]
     if not known:
         return LONGEST_KEPT
     return min(LONGEST_KEPT, max(timedelta(0), now - max(known)))

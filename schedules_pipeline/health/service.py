@@ -1,6 +1,6 @@
-"""The service that monitors ask over HTTP: metrics, whether it is alive, and whether it is ready.
+"""The HTTP service for monitoring: metrics, liveness and readiness.
 
-It serves no partner and changes nothing. It knows no passwords, and its answers are for the inside of a network.
+It serves no partners and changes nothing. It asks for no password, so it belongs inside a private network.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,25 +13,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import PipelineError, ServiceError
-from schedules_pipeline.health.metrics.asking import Asking
 from schedules_pipeline.health.metrics.collector import PATIENCE_SECONDS, PipelineCollector
 from schedules_pipeline.health.metrics.parts import parts_of
+from schedules_pipeline.health.metrics.shared_call import SharedCall
+from schedules_pipeline.health.ports import HealthStore
+from schedules_pipeline.migration.ports import MigrationSources
 
 _UNAVAILABLE = 503
 
 Checks = Mapping[str, Callable[[], None]]
 
 
-def build_service(pipeline: Pipeline, patience_seconds: float = PATIENCE_SECONDS) -> Starlette:
-    """``/metrics`` for Prometheus; ``/health/live``; ``/health/ready``, 503 with the checks that failed.
+def build_service(
+    store: HealthStore, sources: MigrationSources, clock: Clock, patience_seconds: float = PATIENCE_SECONDS
+) -> Starlette:
+    """``/metrics`` for Prometheus; ``/health/live``; ``/health/ready``, which is 503 with the failed checks.
 
-    ``patience_seconds``: for how long an answer waits for a store or a queue.
+    ``patience_seconds``: how long an answer waits for the store or a queue.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(PipelineCollector(parts_of(pipeline), patience_seconds))
-    checks = {name: Asking(check, f"ready-{name}") for name, check in _checks(pipeline).items()}
+    registry.register(PipelineCollector(parts_of(store, sources, clock), patience_seconds))
+    checks = {name: SharedCall(check, f"ready-{name}") for name, check in _checks(store).items()}
     return Starlette(
         routes=[
             Route("/metrics", partial(_metrics, registry)),
@@ -46,13 +50,12 @@ def _metrics(registry: CollectorRegistry, request: Request) -> Response:
     return Response(encode(registry), headers={"Content-Type": content_type})
 
 
-def _live(request: Request) -> Response:  # noqa: ARG001 - whoever asks
-    """That it is answered at all is the answer."""
+def _live(request: Request) -> Response:  # noqa: ARG001
     return JSONResponse({"alive": True})
 
 
-def _ready(checks: Mapping[str, Asking[None]], patience_seconds: float, request: Request) -> Response:  # noqa: ARG001
-    pending = {name: check.ask() for name, check in checks.items()}
+def _ready(checks: Mapping[str, SharedCall[None]], patience_seconds: float, request: Request) -> Response:  # noqa: ARG001
+    pending = {name: check.start() for name, check in checks.items()}
     found: dict[str, str] = {}
     for name, answer in pending.items():
         try:
@@ -62,23 +65,23 @@ def _ready(checks: Mapping[str, Asking[None]], patience_seconds: float, request:
             found[name] = str(error)
         except TimeoutError:
             found[name] = f"no answer within {patience_seconds:g} s"
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready; a defect's text may hold anything
+        except Exception as error:  # noqa: BLE001 - a defect means not ready; its text may hold a secret
             found[name] = type(error).__name__
     is_ready = set(found.values()) == {"ok"}
     return JSONResponse({"ready": is_ready, "checks": found}, status_code=200 if is_ready else _UNAVAILABLE)
 
 
-def _checks(pipeline: Pipeline) -> Checks:
-    """Each returns where it is well, and raises :class:`PipelineError` with what is wrong."""
-    return {"store": partial(_store_answers, pipeline), "keyspace": partial(_keyspace_is_filled, pipeline)}
+def _checks(store: HealthStore) -> Checks:
+    """Functions that raise :class:`PipelineError` if their check fails."""
+    return {"store": partial(_store_answers, store), "keyspace": partial(_keyspace_is_filled, store)}
 
 
-def _store_answers(pipeline: Pipeline) -> None:
-    pipeline.store.presence.name()
+def _store_answers(store: HealthStore) -> None:
+    store.presence.name()
 
 
-def _keyspace_is_filled(pipeline: Pipeline) -> None:
-    if pipeline.store.feed.count_schedules() == 0:
-        raise ServiceError("our keyspace is empty: nothing has been published; a coldstart fills it")
-    if pipeline.store.coldstarts.epoch() is None:
-        raise ServiceError("our keyspace is not whole: no coldstart has finished in it yet")
+def _keyspace_is_filled(store: HealthStore) -> None:
+    if store.feed.count_schedules() == 0:
+        raise ServiceError("the keyspace is empty: nothing has been published; a coldstart fills it")
+    if store.coldstarts.epoch() is None:
+        raise ServiceError("the keyspace is incomplete: no coldstart has finished in it yet")

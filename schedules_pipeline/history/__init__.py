@@ -1,1 +1,1 @@
-"""Recorded histories of an upstream: reading, writing, importing and exporting them, and XMLTV guides as histories."""
+"""Recorded upstream histories: read, written, exported from the store, imported into the sources."""

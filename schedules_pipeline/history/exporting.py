@@ -1,28 +1,26 @@
-"""Schedules as a recorded history: what was accepted of their sources, and the catalogue items that they need.
-
-Belongs here: making events of what our store holds, so that a history of them gives the same published content.
-Does not belong here: reading a history (``history``), and putting one into the sources (``importing``).
-"""
+"""Exports schedules as a recorded history: their accepted sources, and the catalogue items that they use."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from demo.sample import render_instant
-from schedules_pipeline.composition import Store
 from schedules_pipeline.documents.accepted_schedule import parse_accepted, read_source
+from schedules_pipeline.documents.broadcasts import render_instant
 from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.schedule import Slot, SourceSchedule
 from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut
+from schedules_pipeline.publishing.ports import PublishingStore
 
 
-def export_history(store: Store, keys: Sequence[ScheduleKey], now: datetime) -> Iterator[HistoryEvent]:
-    """The events that would bring about what is published of these schedules, catalogue first, all ``now``.
+def export_history(
+    store: PublishingStore, keys: Sequence[ScheduleKey], now: datetime
+) -> Iterator[HistoryEvent]:
+    """The events that lead to the published content of these schedules, catalogue first, all at ``now``.
 
-    Schedules without an accepted source, and items that the catalogue lacks, are passed over.
+    Schedules without an accepted source, and missing items, are left out.
     """
     states = store.schedules.read(keys)
     held = {key: parse_accepted(s.accepted) for key, s in states.items() if s.accepted is not None}

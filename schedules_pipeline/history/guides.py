@@ -1,6 +1,6 @@
-"""XMLTV guides in files, plain or gzipped: opened and read, and made into a recorded history.
+"""Reads XMLTV files, plain or gzipped, and turns them into a recorded history.
 
-What becomes of their elements is in ``formats.xmltv_import``.
+``documents.xmltv_import`` reads their elements.
 """
 
 import gzip
@@ -24,13 +24,13 @@ _GZIP = b"\x1f\x8b"
 
 
 def import_rules(settings: "Settings", zone: tzinfo = UTC, language: str = "") -> ImportRules:
-    """The rules of this pipeline: its broadcast days, its domain, its images."""
+    """The rules that follow from the settings: broadcast days, domain, images."""
     calendar = BroadcastCalendar(ZoneInfo(settings.time_zone), settings.radio_services)
     return ImportRules(calendar, settings.xmltv_domain, zone, language, settings.image_url_template)
 
 
 def read_guide(path: Path, rules: ImportRules, now: datetime) -> ImportedGuide:
-    """Raises :class:`InvalidDocument`, naming the file, where it is no guide or shows nothing at all."""
+    """Raises :class:`InvalidDocument`, naming the file, if it is not a guide or has no schedules."""
     try:
         with ExitStack() as stack:
             file = stack.enter_context(path.open("rb"))
@@ -43,12 +43,12 @@ def read_guide(path: Path, rules: ImportRules, now: datetime) -> ImportedGuide:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidDocument(f"{path}: not a whole gzip file: {error}") from error
     if not guide.schedules:
-        raise InvalidDocument(f"{path}: the guide shows nothing: {'; '.join(describe(guide))}")
+        raise InvalidDocument(f"{path}: the guide has no schedules: {'; '.join(describe(guide))}")
     return guide
 
 
 def guide_history(guide: ImportedGuide, at: datetime) -> Iterator[HistoryEvent]:
-    """The catalogue, then the schedules, all at one instant: a guide does not say what changed when."""
+    """The catalogue, then the schedules, all at one instant, because a guide records no times of changes."""
     for pid, document in guide.catalogue.items():
         yield CatalogueUpdated(at, document, document["type"], pid)
     for (sid, day), document in guide.schedules.items():
@@ -56,7 +56,7 @@ def guide_history(guide: ImportedGuide, at: datetime) -> Iterator[HistoryEvent]:
 
 
 def describe(guide: ImportedGuide) -> list[str]:
-    """What was read, and what was not taken as it stands: a line each."""
+    """The numbers of a guide, and the remarks on elements that were changed or left out, one line each."""
     broadcasts = sum(len(document["broadcasts"]) for document in guide.schedules.values())
     numbers = {
         "service": len(guide.names),

@@ -1,8 +1,6 @@
-"""Puts a recorded history into a bucket and a catalogue keyspace, and announces it on the two queues.
+"""Writes a recorded history to the bucket and the catalogue keyspace, and announces it on the two queues.
 
-Belongs here: the writing, by the settings of the pipeline, and telling whether those lead off this machine.
-Does not belong here: reading a history (``history``). Unlike ``upstream`` it needs no topic: it speaks to the
-queues themselves, so that any pipeline can be given a history, also one whose bucket announces nothing.
+It sends to the queues directly, so the bucket needs no notifications.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from demo.sample import render_instant
+from schedules_pipeline.documents.broadcasts import render_instant
 from schedules_pipeline.documents.notification import object_key
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a history goes to, and who is told."""
+    """The sources to write to, and the queues to announce on."""
 
     s3: "S3Client"
     bucket: str
@@ -43,7 +41,7 @@ class Destination:
 def connect_destination(
     settings: Settings, schedule_queue: NotificationQueue, catalogue_queue: NotificationQueue
 ) -> Destination:
-    """By the settings of the pipeline; connects at the first command."""
+    """Take the destination from the settings; connects at the first command."""
     from redis import Redis
 
     from schedules_pipeline.upstream.clients import s3_client
@@ -59,7 +57,7 @@ def connect_destination(
 
 
 def find_addresses_elsewhere(settings: Settings) -> list[str]:
-    """The settings by which the sources are not on this machine, each with its host; none where all are."""
+    """The settings that name a source outside this machine, each with its host."""
     found = []
     if not _is_loopback(settings.aws_endpoint_url or ""):
         where = urlsplit(settings.aws_endpoint_url or "").hostname or "AWS itself"
@@ -78,7 +76,7 @@ def import_history(
     speed: float | None = None,
     on_written: Callable[[HistoryEvent], None] = lambda _: None,
 ) -> None:
-    """Write every event, then announce it: at once, or at ``speed`` times the recorded pace."""
+    """Write and announce every event: at once, or at ``speed`` times the recorded pace."""
     numbered = count(1)
     for due_at, event in _timed(events, speed, clock()):
         if due_at is not None:
@@ -90,7 +88,7 @@ def import_history(
 def _timed(
     events: Iterable[HistoryEvent], speed: float | None, now: datetime
 ) -> Iterable[tuple[datetime | None, HistoryEvent]]:
-    """Each event with the instant at which it is due, None for at once."""
+    """Each event with the instant at which it is due, or None for at once."""
     return ((None, event) for event in events) if speed is None else paced(events, speed, now)
 
 

@@ -1,8 +1,4 @@
-"""Recorded upstream histories: reading them, and how long to wait between their events.
-
-Belongs here: the gzipped format of one JSON event a line, read and written, and the arithmetic of a replay at
-another speed.
-Does not belong here: waiting, and writing the documents anywhere (``upstream``).
+"""Recorded upstream histories: gzipped files of one JSON event a line, and the times of a replay.
 
 A line is one of::
 
@@ -34,7 +30,7 @@ class InvalidHistory(ContentError):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """One recorded moment at which upstream wrote a document; one of the two classes below."""
+    """A document that an upstream wrote at some time; one of the two classes below."""
 
     at: datetime
     document: dict[str, Any]
@@ -53,10 +49,10 @@ class SchedulePut(HistoryEvent):
 
 
 def read_history(path: Path | str) -> Iterator[HistoryEvent]:
-    """Yield the events of a recorded history in their order; empty lines are passed over.
+    """Yield the events of a recorded history in order, skipping empty lines.
 
-    Raises :class:`InvalidHistory` at the first line that is not an event, and where the file is not gzipped
-    or ends too early. Events before that place have been yielded by then.
+    Raises :class:`InvalidHistory` at the first line that is not an event, or if the file is not a whole gzip file.
+    Earlier events have been yielded by then.
     """
     number = 0
     try:
@@ -69,7 +65,7 @@ def read_history(path: Path | str) -> Iterator[HistoryEvent]:
 
 
 def write_history(path: Path | str, events: Iterable[HistoryEvent]) -> int:
-    """Write a recorded history, and answer with the number of its events; equal events give equal bytes."""
+    """Write a recorded history and return the number of events. Equal events give equal bytes."""
     number = 0
     with Path(path).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
         for event in events:
@@ -81,10 +77,7 @@ def write_history(path: Path | str, events: Iterable[HistoryEvent]) -> int:
 def delay_before(
     event: HistoryEvent, previous: HistoryEvent | None, speed: float, longest_seconds: float
 ) -> float:
-    """Return the seconds to wait before ``event``, at ``speed`` times the recorded pace.
-
-    No wait is below zero or above ``longest_seconds``; the first event has none.
-    """
+    """Return the seconds to wait before ``event`` at ``speed`` times the recorded pace, at most ``longest_seconds``."""
     if speed <= 0:
         raise ValueError(f"the speed of a replay must be above 0, not {speed}")
     if previous is None:
@@ -101,7 +94,7 @@ def paced(
 ) -> Iterator[tuple[datetime, HistoryEvent]]:
     """Yield each event with the instant at which it is due, in a replay that begins ``now``.
 
-    Due instants, rather than waits, keep a replay on time whatever the work between its events takes.
+    Waiting for instants, rather than for durations, keeps a replay on time however long each event takes.
     """
     due_at, previous = now, None
     for event in events:
@@ -122,7 +115,7 @@ def _fields(event: HistoryEvent) -> dict[str, Any]:
 
 def _parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
     try:
-        # Its limit on nesting is low enough for a complaint to show any value; orjson's is not.
+        # This parser limits nesting to a depth that error messages can show; orjson's limit is too high.
         return _parse_event(from_json(line, allow_inf_nan=False))
     except KeyError as error:
         raise InvalidHistory(f"{path}, line {number}: the field {error} is missing") from error
@@ -148,7 +141,7 @@ def _parse_event(fields: Any) -> HistoryEvent:
 
 
 def _require_same(fields: Mapping[str, Any], document: Mapping[str, Any], *names: str) -> None:
-    """Refuse an event that names another document than it carries: it would be replayed under a wrong key."""
+    """Reject an event that names another document than it contains, which would be replayed under a wrong key."""
     for name in names:
         if not isinstance(fields[name], str):
             raise InvalidDocument(f"{name} is not a text")

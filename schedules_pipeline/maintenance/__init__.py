@@ -1,5 +1,4 @@
-"""Full passes over everything that is stored: coldstart, reconcile, garbage collection; and dead letters.
+"""Full passes over all stored data: coldstart, reconciliation, garbage collection. Also: dead letters.
 
-Belongs here: work that looks at more than one event touches. Does not belong here: the comparison with the old
-system (``migration``) and finding out that something is wrong (``health``).
+The comparison with the old system belongs to ``migration``, the detection of problems to ``health``.
 """

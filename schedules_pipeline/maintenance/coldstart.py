@@ -1,75 +1,68 @@
-"""The coldstart: everything is rebuilt from the sources, while partners go on being served.
+"""The coldstart rebuilds everything from the sources. Partners are served throughout.
 
-Any number of workers may be at it, each in a loop of small steps whose outcome is in the book; so whoever dies
-leaves no more undone than one batch, and whoever comes later goes on where the others are. The order of the
-preparation matters: the intake is stopped, then it is settled that the coldstart will not be refused, then the
-queues are purged, and only then are the sources read. So whatever a purged message announced is read from its
-source. That is why every copy that we hold is compared, not only those that some schedule uses; and why whoever
-read an item before is kept from storing it, as the message would have done.
+Several workers share a coldstart. Each repeats small steps whose results are stored, so a worker that dies
+leaves at most one batch undone, and any other worker finishes it.
+
+The preparation has a fixed order: stop the intake, check the source for a loss, purge the queues, then read the
+sources. Every change that a purged message announced is therefore read from its source. For the same reason all
+copies are compared, including those that no schedule uses, and earlier reads of an item can no longer be stored.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, ColdstartStore, Request, Stage
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport, PassStore
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
+from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Request, Stage
+from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.schedules import Outcome, ScheduleStore
-from schedules_pipeline.publishing.ports.upstream import NotificationQueue, ScheduleSource
+from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.publish import BATCH_SIZE, Publisher
 
 LEASE_FOR = timedelta(minutes=1)
-"""How long a worker may be silent, before another prepares in its place and the intake goes on."""
+"""How long a worker may be silent before another prepares in its place, and before the intake resumes."""
 
-_LOOK_AGAIN_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _RENEW_EVERY_SECONDS = 10.0
 
-Tell = Callable[[Coldstart], None]
+OnProgress = Callable[[Coldstart], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ColdstartPolicy:
+    """``smallest_share``: the share of the published schedules that the source must list at least.
+    ``purge_settles_for``: how long after a purge the queue may still delete messages.
+    """
+
+    shards: int = 2
+    smallest_share: float = 0.5
+    purge_settles_for: timedelta = timedelta(0)
+    horizon: RetentionHorizon = KEEPS_EVERYTHING
 
 
 class Coldstarter:
     def __init__(
         self,
-        book: ColdstartStore,
-        queues: Sequence[NotificationQueue],
-        source: ScheduleSource,
-        schedules: ScheduleStore,
-        feed: ChangeFeed,
-        copies: CopyStore,
+        store: MaintenanceStore,
+        sources: MaintenanceSources,
         follower: CatalogueFollower,
         publisher: Publisher,
-        passes: PassStore,
         clock: Clock,
         wait: Callable[[float], None],
-        shards: int,
-        horizon: RetentionHorizon,
-        smallest_share: float,
-        purge_settles_for: timedelta,
+        policy: ColdstartPolicy,
     ) -> None:
-        """``smallest_share``: of what partners have, the source must list at least so much.
-        ``purge_settles_for``: how long after a purge messages may still vanish.
-        """
-        self._book = book
-        self._queues = queues
-        self._source = source
-        self._schedules = schedules
-        self._feed = feed
-        self._copies = copies
+        self._store = store
+        self._coldstarts = store.coldstarts
+        self._sources = sources
+        self._policy = policy
         self._follower = follower
         self._publisher = publisher
-        self._passes = passes
         self._clock = clock
         self._wait = wait
-        self._shards = shards
-        self._horizon = horizon
-        self._smallest_share = smallest_share
-        self._purge_settles_for = purge_settles_for
 
     def request(
         self,
@@ -80,14 +73,15 @@ class Coldstarter:
         even_if_fewer: bool = False,
         by_itself: bool = False,
     ) -> Coldstart:
-        """Ask for one; where one is open already, that one is the answer. The workers begin it."""
-        return self._book.open(coldstart_id, Request(reason, self._clock(), purge, even_if_fewer, by_itself))
+        """Open a coldstart, which workers then carry out. If one is open already, return that one."""
+        request = Request(reason, self._clock(), purge, even_if_fewer, by_itself)
+        return self._coldstarts.open(coldstart_id, request)
 
-    def work_at(self, coldstart_id: str, worker: str, shard: int, tell: Tell) -> Coldstart:
-        """Take part until it has ended, first at one shard, then wherever something is left.
+    def work_at(self, coldstart_id: str, worker: str, shard: int, on_progress: OnProgress) -> Coldstart:
+        """Take part until the coldstart has ended, first in one shard, then in any that has work left.
 
-        ``coldstart_id`` is the one that this worker was started for; it is opened where it is new, and whichever
-        is open already is worked at instead. ``tell`` hears how it stands after every step.
+        A ``coldstart_id`` that is new is opened, unless another coldstart is open: then the worker joins that
+        one. ``on_progress`` gets the state after every step.
         """
         coldstart = self._join(coldstart_id)
         joined = coldstart.id
@@ -97,19 +91,19 @@ class Coldstarter:
             elif self._lead(coldstart, worker):
                 self._prepare(coldstart, worker)
             else:
-                self._wait(_LOOK_AGAIN_SECONDS)
-            coldstart = self._book.latest() or coldstart
-            tell(coldstart)
+                self._wait(_POLL_SECONDS)
+            coldstart = self._coldstarts.latest() or coldstart
+            on_progress(coldstart)
         return coldstart
 
     def abandon(self, reason: str) -> bool:
-        """End the open one where it is; what was not built keeps what it has. False where none is open."""
-        latest = self._book.latest()
+        """End the open coldstart. Schedules that it has not built keep their state. False if none is open."""
+        latest = self._coldstarts.latest()
         return latest is not None and self._end(latest, Stage.ABANDONED, reason)
 
     def _join(self, coldstart_id: str) -> Coldstart:
-        """A worker that comes when its coldstart has ended must not begin it again."""
-        latest = self._book.latest()
+        """A worker whose coldstart has ended must not start it again."""
+        latest = self._coldstarts.latest()
         if latest is not None and latest.id == coldstart_id:
             return latest
         return self.request(coldstart_id, "launched by hand")
@@ -117,86 +111,86 @@ class Coldstarter:
     # Prepare
 
     def _lead(self, coldstart: Coldstart, worker: str) -> bool:
-        leads = self._book.lead(coldstart.id, worker, self._clock(), LEASE_FOR)
+        leads = self._coldstarts.lead(coldstart.id, worker, self._clock(), LEASE_FOR)
         if leads:
-            self._book.pause_intake(LEASE_FOR)
+            self._coldstarts.pause_intake(LEASE_FOR)
         return leads
 
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
         if not coldstart.is_confirmed:
-            self._settle_or_reject(coldstart)
+            self._confirm_or_reject(coldstart)
             return
         if coldstart.request.purge:
             self._purge(coldstart, worker)
-            self._outdate_readers(coldstart, worker)
+            self._invalidate_tokens(coldstart, worker)
             self._compare_copies(coldstart, worker)
-        # Those of which nothing is shown too: somebody may be about to publish what the source has removed since.
-        held = self._within_horizon(key for keys in self._schedules.stored_keys() for key in keys)
-        shards = plan_shards(self._listed() | self._shown() | held, self._shards)
-        self._book.list_work(coldstart.id, shards, self._clock())
+        # Unpublished schedules too: a publisher may be about to publish one that the source has removed since.
+        held = self._within_horizon(key for keys in self._store.schedules.stored_keys() for key in keys)
+        shards = plan_shards(self._listed() | self._published() | held, self._policy.shards)
+        self._coldstarts.list_work(coldstart.id, shards, self._clock())
 
-    def _settle_or_reject(self, coldstart: Coldstart) -> None:
-        """Before anything is thrown away: what was purged for a coldstart that is then refused would be lost."""
-        loss = find_loss(self._listed(), self._within_horizon(self._shown()), self._smallest_share)
+    def _confirm_or_reject(self, coldstart: Coldstart) -> None:
+        """Before the purge: messages purged for a coldstart that is then rejected would be lost."""
+        loss = find_loss(self._listed(), self._within_horizon(self._published()), self._policy.smallest_share)
         if loss and not coldstart.request.even_if_fewer:
             self._end(coldstart, Stage.REJECTED, loss)
         else:
-            self._book.confirm(coldstart.id)
+            self._coldstarts.confirm(coldstart.id)
 
     def _listed(self) -> set[ScheduleKey]:
-        return self._within_horizon(self._source.list_keys())
+        return self._within_horizon(self._sources.schedule_source.list_keys())
 
-    def _shown(self) -> set[ScheduleKey]:
-        return {key for key, change in self._feed.heads().items() if not change.is_removal}
+    def _published(self) -> set[ScheduleKey]:
+        return {key for key, change in self._store.feed.heads().items() if not change.is_removal}
 
     def _within_horizon(self, keys: Iterable[ScheduleKey]) -> set[ScheduleKey]:
         now = self._clock()
-        return {key for key in keys if self._horizon.keeps(key.date, now)}
+        return {key for key in keys if self._policy.horizon.keeps(key.date, now)}
 
     def _purge(self, coldstart: Coldstart, worker: str) -> None:
-        for queue in self._queues:
-            # Who lost the leave meanwhile may be late: what waits by now was sent after the sources were read.
+        for queue in (self._sources.schedule_queue, self._sources.catalogue_queue):
+            # A worker that has lost its lead may be late: by now the queue holds messages sent after the sources
+            # were read.
             if self._lead(coldstart, worker):
                 queue.purge()
-        until = self._clock() + self._purge_settles_for
+        until = self._clock() + self._policy.purge_settles_for
         while self._clock() < until:
             self._wait(min(_RENEW_EVERY_SECONDS, (until - self._clock()).total_seconds()))
             self._lead(coldstart, worker)
 
-    def _outdate_readers(self, coldstart: Coldstart, worker: str) -> None:
-        for pids in self._copies.tracked_pids():
-            self._copies.invalidate_tokens(pids)
+    def _invalidate_tokens(self, coldstart: Coldstart, worker: str) -> None:
+        for pids in self._store.copies.tracked_pids():
+            self._store.copies.invalidate_tokens(pids)
             self._lead(coldstart, worker)
 
     def _compare_copies(self, coldstart: Coldstart, worker: str) -> None:
         cause = self._cause(coldstart, worker)
-        for pids in self._copies.stored_pids():
+        for pids in self._store.copies.stored_pids():
             self._follower.follow(dict.fromkeys(pids, cause))
             self._lead(coldstart, worker)
 
     # Build
 
     def _build_next(self, coldstart: Coldstart, worker: str, shard: int) -> None:
-        keys = self._book.next_keys(coldstart.id, shard, BATCH_SIZE, self._clock())
+        keys = self._coldstarts.next_keys(coldstart.id, shard, BATCH_SIZE, self._clock())
         if not keys:
             self._end(coldstart, Stage.FINISHED)
             return
-        self._book.pause_intake(LEASE_FOR)
+        self._coldstarts.pause_intake(LEASE_FOR)
         batch = self._publisher.rebuild_from_sources(keys, self._cause(coldstart, worker))
-        # What failed waits in the work queue, where the publishers go on trying.
+        # Failed schedules stay in the work queue, and publishers retry them.
         counts = {"published": batch.count(Outcome.PUBLISHED), "failed": len(batch.failed)}
-        self._book.record_built(coldstart.id, keys, counts)
+        self._coldstarts.record_built(coldstart.id, keys, counts)
 
     def _end(self, coldstart: Coldstart, stage: Stage, problem: str = "") -> bool:
         now = self._clock()
-        if not self._book.end(coldstart.id, stage, now, problem):
+        if not self._coldstarts.end(coldstart.id, stage, now, problem):
             return False
-        if stage is Stage.ABANDONED:
-            return True
-        ended = self._book.latest() or coldstart
-        counts = {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
-        began_at = coldstart.request.requested_at
-        self._passes.record(PassReport(PassName.COLDSTART, began_at, now, counts, problem))
+        if stage is not Stage.ABANDONED:
+            ended = self._coldstarts.latest() or coldstart
+            counts = {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
+            began_at = coldstart.request.requested_at
+            self._store.passes.record(PassReport(PassName.COLDSTART, began_at, now, counts, problem))
         return True
 
     def _cause(self, coldstart: Coldstart, worker: str) -> Cause:
@@ -204,22 +198,24 @@ class Coldstarter:
 
 
 def plan_shards(keys: Iterable[ScheduleKey], shards: int) -> list[list[ScheduleKey]]:
-    """Divide by date, and keep dates together: regional variants share their episodes, and then a batch too."""
+    """Divide by date, so that regional variants, which share their episodes, are built in one batch."""
     planned: list[list[ScheduleKey]] = [[] for _ in range(shards)]
     for key in sorted(keys, key=lambda key: (key.date, key.sid)):
         planned[key.date.toordinal() % shards].append(key)
     return planned
 
 
-def find_loss(listed: Collection[ScheduleKey], shown: Collection[ScheduleKey], smallest_share: float) -> str:
-    """Say what partners would lose, if that is too much to be meant; "" otherwise.
+def find_loss(
+    listed: Collection[ScheduleKey], published: Collection[ScheduleKey], smallest_share: float
+) -> str:
+    """Describe the loss to partners if the source lists too few of the published schedules, else return "".
 
-    An empty bucket, or the wrong one, must not empty every guide.
+    An empty or wrong bucket must not empty every guide.
     """
-    kept = sum(key in listed for key in shown)
-    if not shown or kept >= smallest_share * len(shown):
+    kept = sum(key in listed for key in published)
+    if not published or kept >= smallest_share * len(published):
         return ""
     return (
-        f"the source lists only {kept} of the {len(shown)} schedules that partners have: is it the right bucket? "
-        "Ask for a coldstart even if fewer, where that is meant"
+        f"the source lists only {kept} of the {len(published)} schedules that partners have: is it the right "
+        "bucket? If this is intended, ask for a coldstart even if fewer"
     )

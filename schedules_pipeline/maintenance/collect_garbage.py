@@ -1,13 +1,12 @@
-"""Collects what nobody needs: schedules past the horizon, index entries and copies that nothing depends on.
+"""Garbage collection: schedules past the horizon, and index entries and copies that nothing depends on.
 
-Everything here is done while changes arrive. So each thing goes by a step that looks once more, atomically,
-whether it may; what was read beforehand only says where to look. Something that comes to be needed in between
-stays, and something superfluous that is missed is found by the next collection. The argument for each step
-is in docs/adr/0011.
+Changes arrive during a collection. Each deletion is therefore one atomic step that checks its condition again;
+earlier reads only select candidates. Anything that is needed again in between stays, and garbage that one
+collection misses is found by the next. docs/adr/0011 argues each step.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,17 +19,11 @@ from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependen
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport, PassStore
-from schedules_pipeline.maintenance.record_pass import Counts, Say, remember_pass, say_nothing
-from schedules_pipeline.migration.ports.comparisons import ComparisonStore
-from schedules_pipeline.migration.ports.legacy import LegacyKeyspace
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
-from schedules_pipeline.publishing.ports.rejections import RejectionStore
-from schedules_pipeline.publishing.ports.schedules import ScheduleState, ScheduleStore
-from schedules_pipeline.publishing.ports.upstream import ScheduleSource
-from schedules_pipeline.publishing.ports.work import Mark, WorkQueue
+from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
+from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
+from schedules_pipeline.publishing.ports.schedules import ScheduleState
+from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.urgency import due_at
 
 _BATCH = 1_000
@@ -38,8 +31,10 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class RetentionPeriods:
-    """How long things are kept that nobody needs for building. ``removals``: that a schedule was removed, with
-    its sequence number; no shorter than anybody who follows the feed may be behind.
+    """How long records are kept that no build needs.
+
+    ``removals``: the record that a schedule was removed, with its sequence number; at least as long as a client
+    of the feed may be behind.
     """
 
     feed: timedelta = timedelta(days=8)
@@ -48,198 +43,180 @@ class RetentionPeriods:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """What a committed state depends on, and the token that it was committed under."""
+class _Committed:
+    """The dependencies of a committed state, and the token of the commit."""
 
     token: int
     dependencies: Dependencies
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be done about schedules, found by reading all of their states."""
+    """``expired``: schedules past the horizon whose removal is still to be published. ``forgettable``: those
+    whose removal every client has had time to see.
+    """
 
-    held: dict[ScheduleKey, _Held] = field(default_factory=dict)
-    expired: list[ScheduleKey] = field(default_factory=list)
-    forgotten: dict[ScheduleKey, ScheduleState] = field(default_factory=dict)
+    committed: Mapping[ScheduleKey, _Committed] = field(default_factory=dict)
+    expired: Sequence[ScheduleKey] = ()
+    forgettable: Mapping[ScheduleKey, ScheduleState] = field(default_factory=dict)
 
 
 class GarbageCollector:
-    """One collection at a time is enough; two at once do no harm."""
+    """Concurrent collections are safe; one is enough."""
 
     def __init__(
         self,
-        schedules: ScheduleStore,
-        copies: CopyStore,
-        references: ReferenceIndex,
-        work: WorkQueue,
-        feed: ChangeFeed,
-        rejected: RejectionStore,
-        comparisons: ComparisonStore,
-        passes: PassStore,
-        source: ScheduleSource,
-        legacy: LegacyKeyspace,
+        store: MaintenanceStore,
+        sources: MaintenanceSources,
         calendar: BroadcastCalendar,
         clock: Clock,
         horizon: RetentionHorizon,
         kept_for: RetentionPeriods,
+        further_steps: Mapping[str, Callable[[], int]],
     ) -> None:
-        self._schedules = schedules
-        self._copies = copies
-        self._references = references
-        self._work = work
-        self._feed = feed
-        self._rejected = rejected
-        self._comparisons = comparisons
-        self._passes = passes
-        self._source = source
-        self._legacy = legacy
+        """``further_steps``: collections of records that other rooms own, by the name of their count."""
+        self._store = store
+        self._sources = sources
         self._calendar = calendar
         self._clock = clock
         self._horizon = horizon
         self._kept_for = kept_for
+        self._further_steps = further_steps
 
     def collect(self, say: Say = say_nothing) -> PassReport:
-        """Collect everything once; ``say`` is told how far it is. The report is remembered, also of a failure.
-
-        What is past the horizon is only marked here: its removal is published like any other.
-        """
-        return remember_pass(
-            PassName.COLLECTION, self._passes, self._clock, lambda counts: self._collect(counts, say)
-        )
+        """Collect everything once. Schedules past the horizon are only marked: publishers publish their removal."""
+        with recorded_pass(PassName.COLLECTION, self._store.passes, self._clock) as record:
+            now = self._clock()
+            plan = self._plan(now)
+            say(f"{len(plan.committed)} schedules are held, {len(plan.expired)} of them past the horizon")
+            self._expire(plan.expired, now)
+            # Before states are forgotten: without the token of a commit, no entry can be called superfluous.
+            entries = self._collect_entries(plan.committed)
+            say(f"{entries} index entries were superfluous")
+            counts = {
+                "schedules held": len(plan.committed),
+                "schedules expired": len(plan.expired),
+                "index entries": entries,
+                "schedules forgotten": self._forget(plan.forgettable),
+                **self._collect_copies(),
+            }
+            say(f"{counts['catalogue copies']} catalogue copies had no dependants")
+            counts["feed rows"] = self._store.feed.trim(now - self._kept_for.feed)
+            counts["refusals"] = self._forget_rejections(now)
+            counts |= {name: step() for name, step in self._further_steps.items()}
+            return record(counts)
 
     def services_in_use(self) -> set[Sid]:
-        """Every service of which there is anything: here, or in the source within the horizon."""
+        """Every service with a stored schedule, or with a source document within the horizon."""
         now = self._clock()
-        listed = {key.sid for key in self._source.list_keys() if self._horizon.keeps(key.date, now)}
-        return listed | {key.sid for keys in self._schedules.stored_keys() for key in keys}
-
-    def _collect(self, counts: Counts, say: Say) -> str:
-        now = self._clock()
-        plan = self._plan(now)
-        counts["schedules held"] = len(plan.held)
-        say(f"{len(plan.held)} schedules are held, {len(plan.expired)} of them past the horizon")
-        counts["schedules expired"] = self._expire(plan.expired, now)
-        # Before states go: without the token of a commit no entry of a schedule can be told to be superfluous.
-        counts["index entries"] = self._collect_entries(plan.held)
-        say(f"{counts['index entries']} index entries were superfluous")
-        counts["schedules forgotten"] = self._forget(plan.forgotten)
-        counts |= self._collect_copies()
-        say(f"{counts['catalogue copies']} catalogue copies had no dependants")
-        counts["feed rows"] = self._feed.trim(now - self._kept_for.feed)
-        counts["refusals"] = self._forget_rejections(now)
-        counts["comparisons"] = self._forget_comparisons()
-        return ""
+        listed = self._sources.schedule_source.list_keys()
+        in_source = {key.sid for key in listed if self._horizon.keeps(key.date, now)}
+        return in_source | {key.sid for keys in self._store.schedules.stored_keys() for key in keys}
 
     # Schedules
 
     def _plan(self, now: datetime) -> _Plan:
-        plan = _Plan()
-        for keys in self._schedules.stored_keys():
-            unsettled = self._work.unfinished(keys)
-            heads = self._feed.heads_of([key for key in keys if not self._horizon.keeps(key.date, now)])
-            for key, state in self._schedules.read(keys).items():
-                plan.held[key] = _held(state)
-                if self._horizon.keeps(key.date, now) or key in unsettled:
+        committed: dict[ScheduleKey, _Committed] = {}
+        expired: list[ScheduleKey] = []
+        forgettable: dict[ScheduleKey, ScheduleState] = {}
+        for keys in self._store.schedules.stored_keys():
+            pending = self._store.work.unfinished(keys)
+            old = [key for key in keys if not self._horizon.keeps(key.date, now)]
+            heads = self._store.feed.heads_of(old)
+            states = self._store.schedules.read(keys)
+            committed |= {key: _committed(state) for key, state in states.items()}
+            for key in old:
+                if key in pending:
                     continue
-                if _is_to_go(state):
-                    plan.expired.append(key)
-                elif _is_history(heads.get(key), now - self._kept_for.removals):
-                    plan.forgotten[key] = state
-        return plan
+                if _has_content(states[key]):
+                    expired.append(key)
+                elif _is_removal_seen(heads.get(key), now - self._kept_for.removals):
+                    forgettable[key] = states[key]
+        return _Plan(committed, expired, forgettable)
 
-    def _expire(self, keys: Sequence[ScheduleKey], now: datetime) -> int:
-        """Have them built once more, which finds that they have no source. Counted up first, as by the intake."""
+    def _expire(self, keys: Sequence[ScheduleKey], now: datetime) -> None:
+        """Mark for rebuild; the build finds no source. Count up the source mark first, as the intake does."""
         cause = Cause("collection", Origin.RETENTION, "past the horizon", now)
         for start in range(0, len(keys), _BATCH):
             batch = keys[start : start + _BATCH]
-            self._schedules.count_source_change(batch)
-            self._work.mark([Mark(key, due_at(key, now, self._calendar), cause) for key in batch])
-        return len(keys)
+            self._store.schedules.count_source_change(batch)
+            self._store.work.mark([Mark(key, due_at(key, now, self._calendar), cause) for key in batch])
 
     def _forget(self, states: Mapping[ScheduleKey, ScheduleState]) -> int:
-        """The head first: if we die before the state goes too, a schedule that returns takes the next number.
+        """Forget the head first and the state last.
 
-        The other way round it would begin with 1, below a head that is still there, and the feed would take
-        its rows for old ones. And the state last: what else there is of a schedule nobody would find without it.
+        If the process dies before the state is gone, a schedule that returns continues its numbers. In the other
+        order it would begin with 1 below its old head, and the feed would reject its rows as old ones. The state
+        is last because every other record of the schedule is found through it.
         """
-        self._feed.forget_removals({key: state.seq for key, state in states.items()})
-        still_there = self._feed.heads_of(list(states))
+        self._store.feed.forget_removals({key: state.seq for key, state in states.items()})
+        still_there = self._store.feed.heads_of(list(states))
         tokens = {key: s.committed_token for key, s in states.items() if key not in still_there}
         keys = sorted(tokens)
-        self._rejected.forget([str(key) for key in keys])
-        self._comparisons.forget(keys)
-        self._work.forget(keys)
-        return len(self._schedules.forget(tokens))
+        self._store.rejections.forget([str(key) for key in keys])
+        self._store.work.forget(keys)
+        return len(self._store.schedules.forget(tokens))
 
     # What schedules depend on
 
-    def _collect_entries(self, held: Mapping[ScheduleKey, _Held]) -> int:
+    def _collect_entries(self, committed: Mapping[ScheduleKey, _Committed]) -> int:
         """Remove entries that the committed dependencies lack and no later build has registered.
 
-        A state that was read a while ago is good enough. Whoever relies on an entry that it lacks is a build
-        that registered the entry itself, or one that found it in a state committed since, which some build
-        has registered. Unless these are overtaken, their tokens are above the one that we read; so is the
-        score, and the entry stays. That of a schedule that never committed is above 0.
+        The state may have been read some time ago. A build that relies on an entry outside it either registered
+        that entry itself, or found it in a later commit, whose build had registered it. Unless such a build is
+        superseded, its token is above the one read here; so is the entry's score, and the entry stays. An entry
+        of a schedule that never committed has a score above 0 and stays too.
         """
         removed = 0
-        for pids in self._references.pids():
+        for pids in self._store.references.pids():
             superfluous: dict[ScheduleKey, list[Entry]] = defaultdict(list)
-            for pid, references in self._references.references(pids).items():
+            for pid, references in self._store.references.references(pids).items():
                 for key, broadcast_pid in references:
                     entry = Entry(pid, broadcast_pid)
-                    if key in held and entry not in held[key].dependencies:
+                    if key in committed and entry not in committed[key].dependencies:
                         superfluous[key].append(entry)
             for key, entries in superfluous.items():
-                removed += self._references.unregister({key: entries}, held[key].token)
+                removed += self._store.references.unregister({key: entries}, committed[key].token)
         return removed
 
     def _collect_copies(self) -> dict[str, int]:
-        """Copies, and then what is remembered of items of which there is none."""
-        copies = notes = 0
-        for pids in self._pids_known():
-            collected = self._copies.collect(pids)
-            copies += collected.copies
-            notes += collected.absences
-        return {"catalogue copies": copies, "notes of missing items": notes}
+        """Delete copies without dependants, and records of missing items that no schedule uses."""
+        collected = [self._store.copies.collect(pids) for pids in self._known_pids()]
+        return {
+            "catalogue copies": sum(counts.copies for counts in collected),
+            "notes of missing items": sum(counts.absences for counts in collected),
+        }
 
-    def _pids_known(self) -> Iterable[Sequence[Pid]]:
-        yield from self._copies.stored_pids()
-        yield from self._copies.tracked_pids()
+    def _known_pids(self) -> Iterable[Sequence[Pid]]:
+        yield from self._store.copies.stored_pids()
+        yield from self._store.copies.tracked_pids()
 
-    # What operators look at
+    # Records for operators
 
     def _forget_rejections(self, now: datetime) -> int:
-        """Those of schedules stay: they are what a second put of the same document confirms."""
+        """Rejections of schedules stay: a second put of the same document is compared with them."""
         before = now - self._kept_for.rejections
         old = [
             subject
-            for subject, rejection in self._rejected.all().items()
+            for subject, rejection in self._store.rejections.all().items()
             if rejection.refused_at < before and not _is_schedule(subject)
         ]
-        self._rejected.forget(old)
+        self._store.rejections.forget(old)
         return len(old)
 
-    def _forget_comparisons(self) -> int:
-        unknown = self._comparisons.all().keys() - self._feed.heads().keys()
-        if unknown:
-            unknown -= set(self._legacy.list_keys())
-        self._comparisons.forget(sorted(unknown))
-        return len(unknown)
 
-
-def _held(state: ScheduleState) -> _Held:
+def _committed(state: ScheduleState) -> _Committed:
     shown = () if state.accepted is None else parse_accepted(state.accepted).shown()
-    return _Held(state.committed_token, dependencies(shown, state.ancestors))
+    return _Committed(state.committed_token, dependencies(shown, state.ancestors))
 
 
-def _is_to_go(state: ScheduleState) -> bool:
-    """Whether a schedule past the horizon has anything left that only a build can take from it."""
+def _has_content(state: ScheduleState) -> bool:
+    """Whether a build still has something to remove."""
     return bool(state.etag) or state.accepted is not None or state.must_fetch
 
 
-def _is_history(head: Change | None, before: datetime) -> bool:
-    """Whether nobody can be waiting to hear of the removal any more; also where there was nothing to remove."""
+def _is_removal_seen(head: Change | None, before: datetime) -> bool:
+    """Whether the removal was announced long enough ago, or there was nothing to remove."""
     return head is None or (head.is_removal and head.published_at <= before)
 
 

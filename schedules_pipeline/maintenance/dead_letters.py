@@ -1,28 +1,27 @@
-"""What operators do with messages that nobody could handle: look at them, send them again, drop them.
+"""Lists, replays and drops dead letters.
 
-A queue has no other way to look than to receive, which hides a message for a while. So whatever is not replayed
-or dropped is shown again at the end, also where something failed; and every loop ends, however often the same
-messages come: after a few rounds that bring nothing new, and after so many messages at the most.
+A queue shows its messages only by delivering them, which hides them for a while. Messages that are neither
+replayed nor dropped are therefore made visible again at the end, also after a failure. Every call ends: after
+some rounds without a new message, and at a maximum number of messages.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, QueueDepth
 
 MOST_AT_ONCE = 10_000
-_ROUNDS_IN_VAIN = 5
-"""So many rounds of messages that came before, as their time of being hidden ran out, end a call."""
+_ROUNDS_WITHOUT_NEWS = 5
+"""A call ends after so many rounds of messages that it has received before."""
 
 _WAIT_SECONDS = 1
-"""A long poll asks every server of the queue; without one a message that is there may be missed."""
+"""A long poll asks every server of the queue; a short one may miss messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """``done``: replayed or dropped. ``missing``: asked for, and not found. ``has_more``: it stopped at its
-    bound, and there may be more.
+    """``done``: ids that were replayed or dropped. ``missing``: ids that were asked for and not found.
+    ``has_more``: the call stopped at its limit.
     """
 
     done: tuple[str, ...]
@@ -30,21 +29,15 @@ class ReplayResult:
     has_more: bool
 
 
-@dataclass(slots=True)
-class _Round:
-    """What one call has received so far: the latest delivery of each message."""
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """The latest delivery of each message that a call received, and the ids of those that it deleted."""
 
-    received: dict[str, Message] = field(default_factory=dict)
-    done: set[str] = field(default_factory=set)
+    messages: Sequence[Message]
+    deleted: frozenset[str]
 
-    def take(self, messages: Sequence[Message]) -> list[Message]:
-        """Those that are new; a later delivery replaces the receipt of an earlier one."""
-        new = [message for message in messages if message.message_id not in self.received]
-        self.received.update({message.message_id: message for message in messages})
-        return new
 
-    def left(self) -> list[Message]:
-        return [message for id_, message in self.received.items() if id_ not in self.done]
+Handle = Callable[[Sequence[Message]], None]
 
 
 class DeadLetters:
@@ -57,56 +50,49 @@ class DeadLetters:
     def depth(self) -> QueueDepth:
         return self._dead.depth()
 
-    def look(self, most: int = MOST_AT_ONCE) -> list[Message]:
-        """The oldest first, as far as they could be had; all are in the queue as before."""
-        with self._round() as round_:
-            for _ in self._receive(round_, most):
-                pass
-            return sorted(round_.received.values(), key=lambda message: (message.sent_at, message.message_id))
+    def peek(self, most: int = MOST_AT_ONCE) -> list[Message]:
+        """Messages, oldest first, as many as the queue delivered. All of them stay in the queue."""
+        received = self._receive(most, frozenset(), lambda _: None)
+        return sorted(received.messages, key=lambda message: (message.sent_at, message.message_id))
 
     def replay(self, ids: Collection[str] | None = None, most: int = MOST_AT_ONCE) -> ReplayResult:
-        """Send these, or all, to the queue that they came from, and only then delete them here.
+        """Send these messages, or all, to the queue that they came from, then delete them here.
 
-        A death in between leaves a message in both, which is harmless: it only says that something changed.
+        A crash in between leaves a message in both queues, which is harmless: it only announces a change.
         """
         return self._handle(ids, most, lambda messages: self._queue.send([m.body for m in messages]))
 
     def drop(self, ids: Collection[str] | None = None, most: int = MOST_AT_ONCE) -> ReplayResult:
-        """Delete these, or all."""
+        """Delete these messages, or all."""
         return self._handle(ids, most, lambda _: None)
 
-    def _handle(
-        self, ids: Collection[str] | None, most: int, first: Callable[[Sequence[Message]], None]
-    ) -> ReplayResult:
-        with self._round() as round_:
-            for new in self._receive(round_, most):
-                chosen = [message for message in new if ids is None or message.message_id in ids]
-                if chosen:
-                    first(chosen)
-                    self._dead.delete(chosen)
-                    round_.done.update(message.message_id for message in chosen)
-                if ids is not None and round_.done.issuperset(ids):
-                    break
-            missing = () if ids is None else tuple(sorted(set(ids) - round_.done))
-            has_more = len(round_.received) >= most and (ids is None or bool(missing))
-            return ReplayResult(tuple(sorted(round_.done)), missing, has_more)
+    def _handle(self, ids: Collection[str] | None, most: int, before_deletion: Handle) -> ReplayResult:
+        received = self._receive(most, None if ids is None else frozenset(ids), before_deletion)
+        missing = () if ids is None else tuple(sorted(set(ids) - received.deleted))
+        has_more = len(received.messages) >= most and (ids is None or bool(missing))
+        return ReplayResult(tuple(sorted(received.deleted)), missing, has_more)
 
-    def _receive(self, round_: _Round, most: int) -> Iterator[list[Message]]:
-        """New messages, until there are none or there were enough."""
-        in_vain = 0
-        while len(round_.received) < most and in_vain < _ROUNDS_IN_VAIN:
-            messages = self._dead.receive(_WAIT_SECONDS)
-            if not messages:
-                return
-            new = round_.take(messages)
-            in_vain = 0 if new else in_vain + 1
-            yield new
-
-    @contextmanager
-    def _round(self) -> Iterator[_Round]:
-        round_ = _Round()
+    def _receive(self, most: int, ids: frozenset[str] | None, before_deletion: Handle) -> _Received:
+        """Receive new messages up to the limits; handle and delete those of ``ids``, or all if it is None."""
+        received: dict[str, Message] = {}
+        deleted: set[str] = set()
+        rounds_without_news = 0
         try:
-            yield round_
+            while len(received) < most and rounds_without_news < _ROUNDS_WITHOUT_NEWS:
+                messages = self._dead.receive(_WAIT_SECONDS)
+                if not messages:
+                    break
+                new = [message for message in messages if message.message_id not in received]
+                # A later delivery replaces the receipt of an earlier one.
+                received.update({message.message_id: message for message in messages})
+                rounds_without_news = 0 if new else rounds_without_news + 1
+                if chosen := [m for m in new if ids is None or m.message_id in ids]:
+                    before_deletion(chosen)
+                    self._dead.delete(chosen)
+                    deleted.update(message.message_id for message in chosen)
+                if ids and deleted.issuperset(ids):
+                    break
+            return _Received(list(received.values()), frozenset(deleted))
         finally:
-            if left := round_.left():
+            if left := [message for id_, message in received.items() if id_ not in deleted]:
                 self._dead.show_again(left)

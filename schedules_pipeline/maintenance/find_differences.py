@@ -1,7 +1,7 @@
-"""Finds out what is stored of some schedules and is not as the sources say; changes nothing.
+"""Finds schedules whose stored state differs from their sources. Changes nothing.
 
-Everything is computed anew from the sources, by the same pure functions as a build. Our copies only count for
-items that the source lacks or that it has an invalid document of, because there last good stays.
+The expected state is computed from the sources by the functions that a build uses. A stored copy counts only if
+the source lacks the item or has an invalid document of it, because the last good copy then stays.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,17 +30,13 @@ from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.judge_source import Accepted, Removed, judge_source
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
-from schedules_pipeline.publishing.ports.rejections import RejectionStore
-from schedules_pipeline.publishing.ports.schedules import ScheduleState, ScheduleStore
-from schedules_pipeline.publishing.ports.upstream import ScheduleSource
-from schedules_pipeline.publishing.ports.work import WorkQueue
+from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
+from schedules_pipeline.publishing.ports.schedules import ScheduleState
 
 
 class Part(StrEnum):
-    """What of a schedule is not as it should be."""
+    """The part of a schedule that differs."""
 
     SOURCE = "source"
     COPIES = "copies"
@@ -51,8 +47,8 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs of one schedule, in the state that was committed under ``token``. ``announced_seq`` is the
-    number of its head in the feed. ``is_hidden``: building again would find nothing new to publish.
+    """How one schedule differs, in the state committed under ``token``. ``announced_seq``: the number of its head
+    in the feed. ``is_hidden``: a rebuild alone would publish nothing.
     """
 
     parts: frozenset[Part]
@@ -62,19 +58,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was found. ``moving``: what differs too, but a change is on its way, or they were set aside.
-    ``unread``: how many there are of which the source could not be read.
+class FoundDifferences:
+    """``standing``: differences with no change pending. ``moving``: differences of schedules that a change is
+    pending for, or that are quarantined. ``unread``: the number of schedules whose source could not be read.
     """
 
-    differences: Mapping[ScheduleKey, Difference]
+    standing: Mapping[ScheduleKey, Difference]
     moving: Mapping[ScheduleKey, Difference]
     unread: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Items:
-    """Items as they should be; ``differing`` are those of which our copy is not what the source says."""
+    """The expected items; ``differing``: those whose stored copy is not what the source says."""
 
     by_pid: Mapping[Pid, CatalogueItem | None]
     differing: frozenset[Pid]
@@ -82,7 +78,7 @@ class _Items:
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What one schedule should be: ``etag`` is "" where partners shall see nothing."""
+    """The expected state of one schedule. ``etag`` is "" if partners must not see it."""
 
     accepted: bytes
     etag: str
@@ -92,7 +88,7 @@ class _Expected:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What there is of one schedule."""
+    """The stored state of one schedule."""
 
     state: ScheduleState
     document: bytes | None
@@ -102,34 +98,23 @@ class _Stored:
 class DifferenceFinder:
     def __init__(
         self,
-        schedules: ScheduleStore,
-        copies: CopyStore,
-        references: ReferenceIndex,
-        work: WorkQueue,
-        feed: ChangeFeed,
-        rejected: RejectionStore,
-        source: ScheduleSource,
+        store: PublishingStore,
+        sources: PublishingSources,
         follower: CatalogueFollower,
         clock: Clock,
-        smallest_share: float,
+        policy: PublishingPolicy,
     ) -> None:
-        self._schedules = schedules
-        self._copies = copies
-        self._references = references
-        self._work = work
-        self._feed = feed
-        self._rejected = rejected
-        self._source = source
+        self._store = store
+        self._sources = sources
+        self._policy = policy
         self._follower = follower
         self._clock = clock
-        self._smallest_share = smallest_share
 
-    def look_at(self, keys: Sequence[ScheduleKey]) -> Look:
-        """Compare these schedules with what they should be, a batch that is read in one go."""
+    def find(self, keys: Sequence[ScheduleKey]) -> FoundDifferences:
+        """Compare one batch of schedules with their sources."""
         stored = self._read(keys)
-        sources = self._judge(stored)
-        expected = self._expect(sources)
-        missing = self._references.missing(
+        expected = self._expect(self._judge(stored))
+        missing = self._store.references.missing(
             {key: _entries(stored[key].state, e) for key, e in expected.items()}
         )
         found = {}
@@ -137,25 +122,25 @@ class DifferenceFinder:
             if parts := _find_parts(stored[key], e, lacks_entries=bool(missing.get(key))):
                 found[key] = _difference(parts, stored[key], e)
         moving = self._find_moving(list(found), stored)
-        return Look(
+        return FoundDifferences(
             {key: difference for key, difference in found.items() if key not in moving},
             {key: difference for key, difference in found.items() if key in moving},
             len(keys) - len(expected),
         )
 
     def _read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, _Stored]:
-        states = self._schedules.read(keys)
-        documents = self._schedules.documents(keys)
-        heads = self._feed.heads_of(keys)
+        states = self._store.schedules.read(keys)
+        documents = self._store.schedules.documents(keys)
+        heads = self._store.feed.heads_of(keys)
         return {key: _Stored(states[key], documents.get(key), heads.get(key)) for key in keys}
 
     def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, AcceptedSchedule | NoSource]:
-        """The source of each as it should be accepted: what is refused leaves what is held.
+        """The source that each schedule should have accepted: a rejected document leaves the held one in place.
 
-        Those of which the source could not be read are left out.
+        Schedules whose source could not be read are left out.
         """
-        found = self._source.fetch(list(stored))
-        earlier = self._rejected.find([str(key) for key in stored])
+        found = self._sources.schedule_source.fetch(list(stored))
+        earlier = self._store.rejections.find([str(key) for key in stored])
         now = self._clock()
         judged: dict[ScheduleKey, AcceptedSchedule | NoSource] = {}
         for key, source in found.items():
@@ -163,7 +148,7 @@ class DifferenceFinder:
                 continue
             held = _held(stored[key].state)
             match judge_source(
-                key, source, len(held.slots), earlier.get(str(key)), self._smallest_share, now
+                key, source, len(held.slots), earlier.get(str(key)), self._policy.smallest_share, now
             ):
                 case Accepted(schedule):
                     judged[key] = schedule
@@ -196,14 +181,14 @@ class DifferenceFinder:
         return expected
 
     def _read_items(self, pids: set[Pid]) -> _Items:
-        """Level by level up the ancestry, both from the source and of our copies."""
+        """Read items level by level up the ancestry, from the source and from the copies."""
         items: dict[Pid, CatalogueItem | None] = {}
         differing: set[Pid] = set()
         for _ in range(MAXIMUM_ANCESTORS + 1):
             level = sorted(pids - items.keys())
-            theirs, ours = self._follower.read_source(level), self._copies.read(level)
-            differing |= {pid for pid, item in theirs.items() if ours.get(pid) != render_copy(item)}
-            items |= {pid: theirs.get(pid) or _parse_if_ours(pid, ours.get(pid)) for pid in level}
+            in_source, copies = self._follower.read_source(level), self._store.copies.read(level)
+            differing |= {pid for pid, item in in_source.items() if copies.get(pid) != render_copy(item)}
+            items |= {pid: in_source.get(pid) or _parse_copy_or_none(pid, copies.get(pid)) for pid in level}
             found = [item for pid in level if (item := items[pid]) is not None]
             pids = {item.parent_pid for item in found if item.parent_pid is not None}
         return _Items(items, frozenset(differing))
@@ -211,10 +196,10 @@ class DifferenceFinder:
     def _find_moving(
         self, keys: Sequence[ScheduleKey], stored: Mapping[ScheduleKey, _Stored]
     ) -> Collection[ScheduleKey]:
-        """Those of which something is about to change, or has changed while we looked."""
-        states = self._schedules.read(keys)
+        """Schedules that a change is pending for, that changed during the comparison, or that are quarantined."""
+        states = self._store.schedules.read(keys)
         moved = {key for key, state in states.items() if state != stored[key].state}
-        return moved | self._work.unfinished(keys) | (self._work.quarantined().keys() & set(keys))
+        return moved | self._store.work.unfinished(keys) | (self._store.work.quarantined().keys() & set(keys))
 
 
 def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) -> frozenset[Part]:
@@ -230,8 +215,8 @@ def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) ->
 
 
 def _difference(parts: frozenset[Part], stored: _Stored, expected: _Expected) -> Difference:
-    """A build publishes where the etag in the state is another; where it is right and what is stored is not,
-    or where the feed is ahead of the state, it would not, or not under a number that anybody takes.
+    """A build publishes only if the etag in the state differs. A difference is hidden if that etag is right but the
+    document or the head is not, or if the feed is ahead of the state, so that clients would ignore the new number.
     """
     seq, _ = _head(stored)
     is_hidden = stored.state.etag == expected.etag and not parts.isdisjoint({Part.DOCUMENT, Part.FEED})
@@ -243,7 +228,7 @@ def _head(stored: _Stored) -> tuple[int, str]:
 
 
 def is_document_right(document: bytes | None, etag: str, seq: int) -> bool:
-    """Whether a document says what it should, by its own envelope and by the hash of its content. Pure."""
+    """Whether the envelope of a document and the hash of its content match its state. Pure."""
     if document is None or not etag:
         return document is None and not etag
     try:
@@ -254,21 +239,21 @@ def is_document_right(document: bytes | None, etag: str, seq: int) -> bool:
 
 
 def _entries(state: ScheduleState, expected: _Expected) -> Dependencies:
-    """What the index must have: what the source asks for, if it is accepted; else what is committed."""
+    """The entries that the index must hold: for the expected source if it is accepted, else for the committed one."""
     if (state.accepted or b"") == expected.accepted:
         return expected.dependencies
     return dependencies(_held(state).shown(), state.ancestors)
 
 
 def _held(state: ScheduleState) -> AcceptedSchedule | NoSource:
-    """What is held, or nothing where it cannot be read."""
+    """The accepted source, or :class:`NoSource` if it is absent or cannot be decoded."""
     try:
         return NoSource() if state.accepted is None else parse_accepted(state.accepted)
     except InvalidRecord:
         return NoSource()
 
 
-def _parse_if_ours(pid: Pid, copy: bytes | None) -> CatalogueItem | None:
+def _parse_copy_or_none(pid: Pid, copy: bytes | None) -> CatalogueItem | None:
     try:
         return None if copy is None else parse_copy(pid, copy)
     except InvalidRecord:

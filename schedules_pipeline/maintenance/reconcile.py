@@ -1,25 +1,27 @@
-"""Compares what is stored with the sources, repairs what differs, and counts it.
+"""Compares the stored state with the sources, repairs differences, and counts them.
 
-A store may lose what it had acknowledged, and a notification may be lost upstream. Neither is an event, so
-somebody has to look. What differs is only suspected at first, for a change may be on its way; it counts if it
-still differs after a while, in the same committed state, with nothing pending.
+A store may lose acknowledged writes, and an upstream may lose a notification. Neither causes an event, so this
+pass compares at intervals. A difference is suspected first, because a change may be on its way. It counts if it
+remains after a grace period, in the same committed state, with nothing pending.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.maintenance.find_differences import Difference, DifferenceFinder, Look, Part
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport, PassStore
-from schedules_pipeline.maintenance.record_pass import Counts, Say, remember_pass, say_nothing
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.schedules import ScheduleStore
-from schedules_pipeline.publishing.ports.upstream import ScheduleSource
-from schedules_pipeline.publishing.ports.work import WorkQueue
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
+from schedules_pipeline.maintenance.find_differences import (
+    Difference,
+    DifferenceFinder,
+    FoundDifferences,
+    Part,
+)
+from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
+from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
 from schedules_pipeline.publishing.publish import BATCH_SIZE, LEASE_FOR, Publisher
 
 _NAMED = 5
@@ -29,7 +31,7 @@ Differences = Mapping[ScheduleKey, Difference]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The ``number``-th of ``of`` shares of all schedules, from 1; always the same schedules."""
+    """The ``number``-th of ``of`` shares of all schedules, from 1. A schedule is always in the same share."""
 
     number: int
     of: int
@@ -41,120 +43,126 @@ class Share:
 EVERYTHING = Share(1, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class ReconcilePolicy:
+    """``grace_seconds``: how long the notification of an upstream change may take."""
+
+    grace_seconds: float = 30
+    horizon: RetentionHorizon = KEEPS_EVERYTHING
+
+
 class Reconciler:
     def __init__(
         self,
+        store: MaintenanceStore,
+        sources: MaintenanceSources,
         finder: DifferenceFinder,
-        schedules: ScheduleStore,
-        work: WorkQueue,
-        feed: ChangeFeed,
-        passes: PassStore,
-        source: ScheduleSource,
         publisher: Publisher,
         clock: Clock,
-        horizon: RetentionHorizon,
         wait: Callable[[float], None],
-        grace_seconds: float,
+        policy: ReconcilePolicy,
     ) -> None:
-        """``grace_seconds``: how long a change that is written upstream may take to be known here."""
+        self._store = store
+        self._sources = sources
+        self._policy = policy
         self._finder = finder
-        self._schedules = schedules
-        self._work = work
-        self._feed = feed
-        self._passes = passes
-        self._source = source
         self._publisher = publisher
         self._clock = clock
-        self._horizon = horizon
         self._wait = wait
-        self._grace_seconds = grace_seconds
 
     def reconcile(self, share: Share = EVERYTHING, say: Say = say_nothing) -> PassReport:
-        """Reconcile a share of all schedules; ``say`` is told how far it is. The report is remembered.
-
-        Its problem names schedules that still differ after they were repaired.
-        """
-        return remember_pass(
-            PassName.RECONCILIATION, self._passes, self._clock, lambda counts: self._do(share, counts, say)
-        )
-
-    def _do(self, share: Share, counts: Counts, say: Say) -> str:
-        keys = self._list(share)
-        suspected = self._look_at(keys, counts, say)
-        differing = self._look_again(suspected)
-        counts |= {"suspected": len(suspected), "differed": len(differing)}
-        counts |= {part.value: sum(part in d.parts for d in differing.values()) for part in Part}
-        say(f"{len(differing)} of {len(keys)} schedules differ from what their sources say")
-        self._repair(differing)
-        wrong, pending = self._find_wrong(differing)
-        mended = len(differing) - len(wrong) - len(pending)
-        counts |= {"mended": mended, "being mended": len(pending), "not mended": len(wrong)}
-        return _name(sorted(wrong))
+        """Reconcile a share of all schedules. The problem names schedules that differ even after their repair."""
+        with recorded_pass(PassName.RECONCILIATION, self._store.passes, self._clock) as record:
+            keys = self._list(share)
+            found = self._find(keys, say)
+            differing = self._confirm(found.standing)
+            say(f"{len(differing)} of {len(keys)} schedules differ from their sources")
+            self._repair(differing)
+            remaining = _sum(result for _, result in self._results(list(differing)))
+            wrong, pending = remaining.standing.keys(), remaining.moving.keys()
+            counts = {
+                "schedules": len(keys),
+                "passed over": found.unread + len(found.moving),
+                "suspected": len(found.standing),
+                "differed": len(differing),
+                **{part.value: sum(part in d.parts for d in differing.values()) for part in Part},
+                "mended": len(differing) - len(wrong) - len(pending),
+                "being mended": len(pending),
+                "not mended": len(wrong),
+            }
+            return record(counts, _problem(sorted(wrong)))
 
     def _list(self, share: Share) -> list[ScheduleKey]:
-        """Of all that the source lists or that we hold or have announced; what is past the horizon is left
-        to the collection. By date first, so that a batch holds the variants that share their episodes.
+        """All schedules that the source lists, or that are stored or announced, within the horizon.
+
+        Sorted by date, so that one batch holds the variants that share their episodes.
         """
         now = self._clock()
-        everything = set(self._source.list_keys()) | self._feed.heads().keys()
-        everything.update(key for keys in self._schedules.stored_keys() for key in keys)
+        everything = set(self._sources.schedule_source.list_keys()) | self._store.feed.heads().keys()
+        everything.update(key for keys in self._store.schedules.stored_keys() for key in keys)
         return sorted(
-            (key for key in everything if share.has(key) and self._horizon.keeps(key.date, now)),
+            (key for key in everything if share.has(key) and self._policy.horizon.keeps(key.date, now)),
             key=lambda key: (key.date, key.sid),
         )
 
-    def _look_at(self, keys: Sequence[ScheduleKey], counts: Counts, say: Say) -> Differences:
-        suspected: dict[ScheduleKey, Difference] = {}
-        counts |= {"schedules": len(keys), "passed over": 0}
-        done = 0
-        for batch, look in self._looks(keys):
-            suspected |= look.differences
-            counts["passed over"] += look.unread + len(look.moving)
+    def _find(self, keys: Sequence[ScheduleKey], say: Say) -> FoundDifferences:
+        results: list[FoundDifferences] = []
+        done = suspected = 0
+        for batch, result in self._results(keys):
+            results.append(result)
             done += len(batch)
-            say(f"{done} of {len(keys)} schedules looked at, {len(suspected)} suspected to differ")
-        return suspected
+            suspected += len(result.standing)
+            say(f"{done} of {len(keys)} schedules compared, {suspected} suspected to differ")
+        return _sum(results)
 
-    def _look_again(self, suspected: Differences) -> Differences:
-        """What still differs, in the same state, when a change that was on its way would have come."""
+    def _confirm(self, suspected: Differences) -> Differences:
+        """The differences that remain in the same state after the grace period."""
         if not suspected:
             return {}
-        self._wait(self._grace_seconds)
-        standing: dict[ScheduleKey, Difference] = {}
-        for _, look in self._looks(list(suspected)):
-            for key, difference in look.differences.items():
-                before = suspected[key]
-                if difference.token == before.token and not before.parts.isdisjoint(difference.parts):
-                    standing[key] = difference
-        return standing
+        self._wait(self._policy.grace_seconds)
+        remaining = _sum(result for _, result in self._results(list(suspected))).standing
+        return {key: now for key, now in remaining.items() if _is_same(suspected[key], now)}
 
-    def _find_wrong(self, repaired: Differences) -> tuple[list[ScheduleKey], list[ScheduleKey]]:
-        """Those that still differ though nothing is pending, and those that wait for another attempt."""
-        looks = [look for _, look in self._looks(list(repaired))]
-        return [key for look in looks for key in look.differences], [k for look in looks for k in look.moving]
-
-    def _looks(self, keys: Sequence[ScheduleKey]) -> Iterator[tuple[Sequence[ScheduleKey], Look]]:
+    def _results(
+        self, keys: Sequence[ScheduleKey]
+    ) -> Iterator[tuple[Sequence[ScheduleKey], FoundDifferences]]:
         for batch in _batches(keys):
-            yield batch, self._finder.look_at(batch)
+            yield batch, self._finder.find(batch)
 
     def _repair(self, differing: Differences) -> None:
-        """Build them from their sources. Those that cannot be built are put back, and tried again by publishers."""
+        """Rebuild from the sources. Publishers retry the schedules that cannot be built now."""
         for keys in _batches(list(differing)):
             cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self._clock())
             self._invalidate({key: differing[key] for key in keys if differing[key].is_hidden}, cause)
             self._publisher.rebuild_from_sources(keys, cause)
 
     def _invalidate(self, hidden: Differences, cause: Cause) -> None:
-        """Have the next commit of these publish, though the state says that all is well.
+        """Make the next commit publish, although the stored state says that nothing has changed.
 
-        First it is said that the source has changed, and they are claimed: if we die after a state has
-        forgotten what is published, whoever takes over the claim fetches the source and publishes.
+        The source is marked as changed and the schedules are claimed first. If the process dies after a state was
+        invalidated, the next holder of the claim fetches the source and publishes.
         """
         if not hidden:
             return
         keys = list(hidden)
-        self._schedules.count_source_change(keys)
-        claim = self._work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
-        self._schedules.invalidate({key: hidden[key].announced_seq for key in keys}, claim.token)
+        self._store.schedules.count_source_change(keys)
+        claim = self._store.work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
+        self._store.schedules.invalidate({key: hidden[key].announced_seq for key in keys}, claim.token)
+
+
+def _sum(results: Iterable[FoundDifferences]) -> FoundDifferences:
+    standing: dict[ScheduleKey, Difference] = {}
+    moving: dict[ScheduleKey, Difference] = {}
+    unread = 0
+    for result in results:
+        standing |= result.standing
+        moving |= result.moving
+        unread += result.unread
+    return FoundDifferences(standing, moving, unread)
+
+
+def _is_same(before: Difference, now: Difference) -> bool:
+    return now.token == before.token and not before.parts.isdisjoint(now.parts)
 
 
 def _batches(keys: Sequence[ScheduleKey]) -> Iterator[Sequence[ScheduleKey]]:
@@ -162,8 +170,7 @@ def _batches(keys: Sequence[ScheduleKey]) -> Iterator[Sequence[ScheduleKey]]:
         yield keys[start : start + BATCH_SIZE]
 
 
-def _name(wrong: Sequence[ScheduleKey]) -> str:
-    """One line about what could not be mended."""
+def _problem(wrong: Sequence[ScheduleKey]) -> str:
     if not wrong:
         return ""
     named = ", ".join(map(str, wrong[:_NAMED])) + (", …" if len(wrong) > _NAMED else "")

@@ -1,33 +1,42 @@
-"""Runs a full pass and remembers how it went, whatever happens."""
+"""Records every full pass: when it began and ended, its counts, and the problem that it ended with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.maintenance.ports.passes import PassName, PassReport, PassStore
 
-Counts = dict[str, int]
 Say = Callable[[str], None]
-"""Told how far a pass is, a line at a time, for whoever watches."""
+"""Receives the progress of a pass, one line at a time."""
 
 
 def say_nothing(_: str) -> None:
-    """Where nobody watches."""
+    """Discard the progress."""
 
 
-def remember_pass(
-    name: PassName, passes: PassStore, clock: Clock, work: Callable[[Counts], str]
-) -> PassReport:
-    """Do the work, which fills in the counts and answers with its problem, "" if there is none.
+class Record(Protocol):
+    def __call__(self, counts: Mapping[str, int], problem: str = "") -> PassReport: ...
 
-    An exception becomes the problem of the report that is remembered, and is raised.
+
+@contextmanager
+def recorded_pass(name: PassName, passes: PassStore, clock: Clock) -> Iterator[Record]:
+    """Run a pass in a ``with`` block, which ends by recording its counts and its problem ("" for none).
+
+    If the block raises, the error is recorded as the problem, without counts, and raised again.
     """
     began_at = clock()
-    counts: Counts = {}
+
+    def record(counts: Mapping[str, int], problem: str = "") -> PassReport:
+        report = PassReport(name, began_at, clock(), counts, problem)
+        passes.record(report)
+        return report
+
     try:
-        problem = work(counts)
+        yield record
     except Exception as error:
-        passes.record(PassReport(name, began_at, clock(), counts, f"{type(error).__name__}: {error}"))
+        record({}, f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM])
         raise
-    report = PassReport(name, began_at, clock(), counts, problem)
-    passes.record(report)
-    return report
+
+
+_LONGEST_PROBLEM = 500

@@ -1,4 +1,4 @@
-"""The comparison with the old system, the parity report, and the switch. Goes when the old system goes.
+"""The comparison with the old system, the parity report, and the switch. Removed together with the old system.
 
-Belongs here: everything that knows the legacy keyspace. Does not belong here: rules that outlive the old system.
+All code that knows the legacy keyspace belongs here; rules that outlive the old system do not.
 """

@@ -7,7 +7,6 @@ from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
 
 
 def legacy_result(comparison: Comparison, *, difference_is_error: bool) -> CheckResult:
-    """The check ``matches_legacy`` of one schedule, from its latest comparison."""
     facts: dict[str, Any] = {"seq": comparison.seq, "legacy_generated_at": comparison.generated_at}
     match comparison.verdict:
         case Verdict.MATCHES:

@@ -1,133 +1,157 @@
-"""Compares everything that is published with what the old system says, after each of its refreshes.
+"""Compares all published schedules with the old system's documents, after each of its refreshes.
 
-The old system is up to one refresh behind. So a comparison counts only where the legacy document was
-generated after ours was published, and a difference only where it still stands at a later refresh while
-ours has not moved: then no change can be on its way that would explain it.
+The old system lags by up to one refresh. A comparison therefore counts only if the legacy document is newer than
+the published version. A difference counts only if it remains at a later refresh while the published version is
+unchanged: no pending change can explain it then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.diff import Difference, diff, leave_out_intended
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import shorten
+from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
-from schedules_pipeline.migration.ports.comparisons import Comparison, ComparisonStore, Verdict
+from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.migration.ports.legacy import LegacyKeyspace
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-from schedules_pipeline.publishing.ports.schedules import ScheduleStore
-from schedules_pipeline.publishing.ports.work import WorkQueue
 
 _BATCH = 200
 _SHOWN_DIFFERENCES = 20
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The published side and the old system's side of one schedule."""
+
+    key: ScheduleKey
+    head: Change | None
+    published: bytes | None
+    legacy: bytes | None
+    is_pending: bool
+
+    @property
+    def seq(self) -> int:
+        return 0 if self.head is None else self.head.seq
+
+
 class LegacyComparer:
     def __init__(
         self,
-        schedules: ScheduleStore,
-        feed: ChangeFeed,
-        work: WorkQueue,
-        comparisons: ComparisonStore,
-        legacy: LegacyKeyspace,
+        store: MigrationStore,
+        sources: MigrationSources,
+        clock: Clock,
+        horizon: RetentionHorizon,
         intended: Sequence[str],
     ) -> None:
-        """``intended``: patterns of the fields in which we mean to differ."""
-        self._schedules = schedules
-        self._feed = feed
-        self._work = work
-        self._comparisons = comparisons
-        self._legacy = legacy
+        """``horizon``: older legacy documents are not compared, because the pipeline has removed those schedules.
+        ``intended``: patterns of the fields that differ on purpose.
+        """
+        self._store = store
+        self._legacy = sources.legacy
+        self._clock = clock
+        self._horizon = horizon
         self._intended = intended
 
     def is_due(self) -> bool:
-        """Whether the old system has refreshed since everything was last compared."""
+        """Whether the old system has refreshed since the last comparison."""
         refreshed_at = self._legacy.refreshed_at()
-        return bool(refreshed_at) and refreshed_at != self._comparisons.compared_refresh()
+        return bool(refreshed_at) and refreshed_at != self._store.comparisons.compared_refresh()
 
     def compare_all(self) -> dict[ScheduleKey, Comparison]:
-        """Compare everything either side has; answers with the comparisons whose outcome is new."""
+        """Compare every schedule that either side has; return the comparisons whose outcome is new."""
         refreshed_at = self._legacy.refreshed_at()
-        earlier = self._comparisons.all()
-        heads = self._feed.heads()
+        earlier = self._store.comparisons.all()
+        heads = self._store.feed.heads()
         news: dict[ScheduleKey, Comparison] = {}
-        everything = sorted(heads.keys() | set(self._legacy.list_keys()))
+        everything = sorted(heads.keys() | self._listed())
         for start in range(0, len(everything), _BATCH):
-            keys = everything[start : start + _BATCH]
-            compared = self._compare(keys, heads, earlier)
-            self._comparisons.keep(compared)
+            compared = {
+                pair.key: self._judge(pair, earlier.get(pair.key))
+                for pair in self._read(everything[start : start + _BATCH], heads)
+            }
+            self._store.comparisons.keep(compared)
             news |= {key: c for key, c in compared.items() if _is_news(c, earlier.get(key))}
-        self._comparisons.record_compared_refresh(refreshed_at)
+        self._store.comparisons.record_compared_refresh(refreshed_at)
         return news
 
-    def _compare(
-        self,
-        keys: Sequence[ScheduleKey],
-        heads: dict[ScheduleKey, Change],
-        earlier: dict[ScheduleKey, Comparison],
-    ) -> dict[ScheduleKey, Comparison]:
-        """Read the legacy documents first, and look last whether ours is about to move."""
-        theirs = self._legacy.read(keys)
-        ours = self._schedules.documents(keys)
-        unsettled = self._work.unfinished(keys)
-        return {
-            key: self._judge(
-                key,
-                heads.get(key),
-                ours.get(key),
-                theirs.get(key),
-                earlier.get(key),
-                is_unsettled=key in unsettled,
-            )
+    def forget_unknown(self) -> int:
+        """Forget comparisons of schedules that neither side has; return their number."""
+        unknown = self._store.comparisons.all().keys() - self._store.feed.heads().keys()
+        if unknown:
+            unknown -= self._listed()
+        self._store.comparisons.forget(sorted(unknown))
+        return len(unknown)
+
+    def _listed(self) -> set[ScheduleKey]:
+        return legacy_schedules(self._legacy, self._horizon, self._clock())
+
+    def _read(self, keys: Sequence[ScheduleKey], heads: Mapping[ScheduleKey, Change]) -> list[_Pair]:
+        """Read the legacy documents first, and check last whether a change is pending."""
+        now = self._clock()
+        legacy = self._legacy.read([key for key in keys if self._horizon.keeps(key.date, now)])
+        published = self._store.schedules.documents(keys)
+        pending = self._store.work.unfinished(keys)
+        return [
+            _Pair(key, heads.get(key), published.get(key), legacy.get(key), key in pending)
             for key in keys
-            if key in ours or key in theirs
-        }
+            if key in published or key in legacy
+        ]
 
-    def _judge(
-        self,
-        key: ScheduleKey,
-        head: Change | None,
-        ours: bytes | None,
-        theirs: bytes | None,
-        earlier: Comparison | None,
-        *,
-        is_unsettled: bool,
-    ) -> Comparison:
-        seq = head.seq if head is not None else 0
+    def _judge(self, pair: _Pair, earlier: Comparison | None) -> Comparison:
         try:
-            legacy = _read_theirs(key, theirs)
+            legacy = _parse_legacy(pair)
         except InvalidDocument as error:
-            return _not_comparable(seq, "", str(error))
+            return _not_comparable(pair.seq, "", str(error))
         generated_at = legacy.generated_at.isoformat()
-        if is_unsettled:
-            return _not_comparable(seq, generated_at, "ours is about to be rebuilt")
-        if head is not None and legacy.generated_at <= head.published_at:
-            return _not_comparable(seq, generated_at, "the old system has not refreshed since")
+        if reason := _find_obstacle(pair, legacy.generated_at):
+            return _not_comparable(pair.seq, generated_at, reason)
         try:
-            if ours is not None and split_document(ours)[0].seq != seq:
-                return _not_comparable(seq, generated_at, "ours moved meanwhile")
-            differences = leave_out_intended(_differences(ours, legacy), self._intended)
+            if pair.published is not None and split_document(pair.published)[0].seq != pair.seq:
+                return _not_comparable(
+                    pair.seq, generated_at, "a new version was published during the comparison"
+                )
+            differences = leave_out_intended(_differences(pair.published, legacy), self._intended)
         except InvalidRecord as error:
-            return _not_comparable(seq, generated_at, f"ours is damaged, reconcile it: {error}")
-        return judge_differences(seq, generated_at, differences, earlier)
+            reason = f"the published document is damaged, reconcile it: {error}"
+            return _not_comparable(pair.seq, generated_at, reason)
+        return judge_differences(pair.seq, generated_at, differences, earlier)
 
 
-def _read_theirs(key: ScheduleKey, document: bytes | None) -> LegacySchedule:
-    if document is None:
+def legacy_schedules(legacy: LegacyKeyspace, horizon: RetentionHorizon, now: datetime) -> set[ScheduleKey]:
+    """The schedules of the old system within the horizon."""
+    return {key for key in legacy.list_keys() if horizon.keeps(key.date, now)}
+
+
+def _parse_legacy(pair: _Pair) -> LegacySchedule:
+    if pair.legacy is None:
         raise InvalidDocument("the old system has no such schedule")
-    return parse_legacy_document(key, document)
+    return parse_legacy_document(pair.key, pair.legacy)
+
+
+def _find_obstacle(pair: _Pair, generated_at: datetime) -> str:
+    """Why the two sides cannot be compared now, or ""."""
+    if pair.is_pending:
+        return "a rebuild is pending"
+    if pair.head is not None and generated_at <= pair.head.published_at:
+        return "the old system has not refreshed since"
+    return ""
 
 
 def judge_differences(
     seq: int, generated_at: str, differences: Sequence[Difference], earlier: Comparison | None
 ) -> Comparison:
-    """A difference is suspected at first; it stands once a later legacy document still shows it while
-    ours is the same version. Pure.
+    """A difference is suspected first. It stands if a later legacy document shows it too, and the published version
+    is the same. Pure.
     """
     if not differences:
         return Comparison(seq, Verdict.MATCHES, generated_at)
@@ -148,15 +172,17 @@ def judge_differences(
 
 
 def _shown(difference: Difference) -> tuple[str, str, str, str]:
-    """Of each side as much as a person reads; the old system may say anything, of any size."""
+    """Shortened for display, because a legacy value may have any size."""
     d = difference
     return shorten(d.broadcast_pid), shorten(d.field), shorten(str(d.ours)), shorten(str(d.theirs))
 
 
-def _differences(ours: bytes | None, legacy: LegacySchedule) -> list[Difference]:
-    broadcasts: list[dict[str, Any]] = [] if ours is None else orjson.loads(split_document(ours)[1])
+def _differences(published: bytes | None, legacy: LegacySchedule) -> list[Difference]:
+    broadcasts: list[dict[str, Any]] = []
+    if published is not None:
+        broadcasts = orjson.loads(split_document(published)[1])
     found = diff(broadcasts, legacy.broadcasts)
-    if ours is None and not found:
+    if published is None and not found:
         return [Difference("", "(schedule)", "(absent)", "(empty)")]
     return found
 
@@ -166,7 +192,7 @@ def _not_comparable(seq: int, generated_at: str, reason: str) -> Comparison:
 
 
 def _is_news(comparison: Comparison, earlier: Comparison | None) -> bool:
-    """Whether a person would want to hear of it; another reason for not comparing is no news."""
+    """Whether the outcome is new; a different reason for the same verdict is not."""
     if earlier is None:
         return True
     return (comparison.seq, comparison.verdict) != (earlier.seq, earlier.verdict)

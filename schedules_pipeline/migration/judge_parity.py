@@ -1,8 +1,7 @@
-"""Judges how the schedules stand against the old system, and whether partners may be switched. Pure.
+"""Judges how the schedules compare with the old system, and whether partners may be switched. Pure.
 
-A report never looks better than it is: a comparison of another version than the one that is there counts as
-none, a schedule that was never compared as not comparable, and where little or nothing could be compared,
-or where the comparison or the old system is stale, that is an objection of its own.
+A report never looks better than the truth. A comparison counts only for the current version, and a schedule that
+was never compared is not comparable. Too few comparisons, a stale comparison and a stale old system are objections.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a report is decided on. ``heads`` are the latest changes, removals included."""
+    """The input of a report. ``heads``: the latest changes, removals included."""
 
     heads: Mapping[ScheduleKey, Change]
     legacy: frozenset[ScheduleKey]
@@ -35,13 +34,13 @@ class Evidence:
 
 
 def find_standing(key: ScheduleKey, evidence: Evidence) -> Standing:
-    """What the latest comparison says of the version that is there now. Pure."""
+    """The latest comparison, if it is of the current version. Pure."""
     comparison = evidence.comparisons.get(key)
     if comparison is None:
         return Standing(key, Verdict.NOT_COMPARABLE, "not compared yet")
     head = evidence.heads.get(key)
     if comparison.seq != (0 if head is None else head.seq):
-        return Standing(key, Verdict.NOT_COMPARABLE, "ours is another version than the one compared")
+        return Standing(key, Verdict.NOT_COMPARABLE, "the published version is not the one that was compared")
     return Standing(
         key, comparison.verdict, comparison.reason, comparison.difference_count, comparison.differences
     )
@@ -50,8 +49,8 @@ def find_standing(key: ScheduleKey, evidence: Evidence) -> Standing:
 def find_objections(
     overall: Tally, evidence: Evidence, requirements: Requirements, now: datetime
 ) -> list[str]:
-    """Why partners should not be switched now, a sentence each. Pure."""
-    found = [*_of_refreshes(evidence, requirements, now)]
+    """The reasons against a switch now, one sentence each. Pure."""
+    found = [*_refresh_objections(evidence, requirements, now)]
     if overall.share is None:
         return [*found, "no schedule could be compared with the old system"]
     if overall.coverage < requirements.compared_share:
@@ -67,8 +66,8 @@ def find_objections(
     return found
 
 
-def _of_refreshes(evidence: Evidence, requirements: Requirements, now: datetime) -> list[str]:
-    """Whether the old system is alive, and whether its latest refresh is the one that was compared."""
+def _refresh_objections(evidence: Evidence, requirements: Requirements, now: datetime) -> list[str]:
+    """Whether the old system still refreshes, and whether its latest refresh was compared."""
     refreshed, compared = _instant(evidence.refreshed_at), _instant(evidence.compared_refresh)
     longest = timedelta(minutes=requirements.refresh_minutes)
     if refreshed is None:
@@ -89,7 +88,7 @@ def _of_refreshes(evidence: Evidence, requirements: Requirements, now: datetime)
 
 
 def find_remarks(overall: Tally, evidence: Evidence, now: datetime) -> list[str]:
-    """What is no objection, and worth knowing."""
+    """Facts for the reader that are no objections. Pure."""
     found = []
     refreshed = _instant(evidence.refreshed_at)
     if refreshed is not None:
@@ -104,7 +103,7 @@ def find_remarks(overall: Tally, evidence: Evidence, now: datetime) -> list[str]
 
 
 def _instant(text: str) -> datetime | None:
-    """The old system's own words as an instant; None where they are none."""
+    """The instant that the old system wrote; None if it is not one with a time zone."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
@@ -113,7 +112,7 @@ def _instant(text: str) -> datetime | None:
 
 
 def _render_age(age: timedelta) -> str:
-    """In the unit that a reader would choose."""
+    """In the largest unit of which there are two or more."""
     seconds = max(0, int(age.total_seconds()))
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:

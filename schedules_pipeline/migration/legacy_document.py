@@ -1,7 +1,7 @@
-"""What the old system writes to the legacy keyspace; read for comparison, never written by us.
+"""The documents that the old system writes to the legacy keyspace, read for comparison.
 
 Format: ``{"generated_at": "...", "schedule": {"sid", "date", "broadcasts": [...]}}``, where
-``generated_at`` is the instant before the old system read the first input of that document.
+``generated_at`` is an instant before the old system read the first input of the document.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class LegacySchedule:
 
 
 def parse_legacy_document(key: ScheduleKey, content: bytes) -> LegacySchedule:
-    """Raises :class:`InvalidDocument` where the document is not what the old system writes."""
+    """Raises :class:`InvalidDocument` if the old system could not have written the document."""
     try:
-        # Its limit on nesting is low enough for whatever shows a difference later; orjson's is not.
+        # This parser limits nesting to a depth that can be shown later; orjson's limit is too high.
         document = from_json(content, allow_inf_nan=False)
         generated_at = _instant(document["generated_at"])
         broadcasts = document["schedule"]["broadcasts"]

@@ -1,28 +1,26 @@
-"""The parity report as files: a page of HTML, a table of CSV, and JSON. Pure.
+"""Renders the parity report as an HTML page, a CSV table and JSON. Pure.
 
-Titles and fields come from upstreams and may hold anything: every text is escaped for where it is shown, and
-what prints nothing is made visible.
+Titles and fields come from upstreams and may hold any text, so every text is escaped for its output and unprintable
+characters are made visible.
 """
 
 import csv
 import html
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.printable import printable, shorten
+from schedules_pipeline.migration.parity_chart import render_chart
 from schedules_pipeline.migration.ports.comparisons import Verdict
-from schedules_pipeline.migration.ports.parity import ParityPoint, ParityReport, Tally, render_share
+from schedules_pipeline.migration.ports.parity import ParityReport, Standing, Tally, render_share
 
 _MOST_CHARACTERS = 160
-_WIDTH, _HEIGHT, _MARGIN = 640, 140, 46
-_MOST_POINTS = 60
-_BRIEFLY = 40
-_SMALL_WIDTH, _SMALL_HEIGHT, _SMALL_POINTS = 360, 64, 30
+_BRIEF_CHARACTERS = 40
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#1d2129}"
     "table{border-collapse:collapse;margin:.5em 0 1.5em}th,td{padding:.2em .8em .2em 0;text-align:left;"
@@ -37,17 +35,19 @@ _COUNTED = {
     Verdict.NOT_COMPARABLE: "are not comparable yet",
 }
 
+_DIFFERENCE = ("broadcast", "field", "ours", "theirs")
+
 Cell = str | int
 Table = tuple[Sequence[str], Sequence[Sequence[Cell]]]
 
 
 def show(text: str) -> str:
-    """A text of unknown origin as it may be shown on one line, shortened."""
+    """A text from upstream, made printable and shortened to one line."""
     return shorten(printable(text), _MOST_CHARACTERS)
 
 
 def tally_table(head: str, tallies: Iterable[Tally]) -> Table:
-    """Groups of schedules, the worst share first; groups in which nothing was compared come first of all."""
+    """Groups of schedules, the worst share first, after the groups without a comparison."""
     ordered = sorted(tallies, key=lambda tally: (-1.0 if tally.share is None else tally.share, tally.name))
     rows = [
         (t.name, t.schedules, t.comparable, t.matching, t.comparable - t.matching, _share(t)) for t in ordered
@@ -56,7 +56,7 @@ def tally_table(head: str, tallies: Iterable[Tally]) -> Table:
 
 
 def field_table(report: ParityReport) -> Table:
-    """Fields by service, of the differences that the comparisons keep."""
+    """The kept differences by field and service."""
     rows = [(show(f.field), f.sid, f.schedules, f.differences) for f in report.by_field]
     return ("field", "service", "schedules", "differences known"), rows
 
@@ -73,22 +73,22 @@ def worst_table(report: ParityReport, most: int, differences_each: int) -> Table
         for number, (broadcast, field, ours, theirs) in enumerate(shown):
             first: tuple[Cell, ...] = (str(standing.key), standing.verdict.value, standing.difference_count)
             rows.append((*(("", "", "") if number else first), *map(show, (broadcast, field, ours, theirs))))
-    return ("schedule", "verdict", "differences", "broadcast", "field", "ours", "theirs"), rows
+    return ("schedule", "verdict", "differences", *_DIFFERENCE), rows
 
 
 def brief_worst_table(report: ParityReport, most: int, differences_each: int) -> Table:
-    """The same, narrow enough for a column of Dagster's UI: a difference a row, values cut short."""
+    """The same in fewer and shorter columns, for Dagster's UI."""
     rows: list[Sequence[Cell]] = []
     for standing in report.worst[:most]:
         name = f"{standing.key} {standing.verdict.value}, {standing.difference_count:,}"
         for number, (_, field, ours, theirs) in enumerate(standing.differences[:differences_each]):
-            values = (shorten(printable(value), _BRIEFLY) for value in (field, ours, theirs))
+            values = (shorten(printable(value), _BRIEF_CHARACTERS) for value in (field, ours, theirs))
             rows.append(("" if number else name, *values))
     return ("schedule", "field", "ours", "theirs"), rows
 
 
 def one_sided_table(report: ParityReport, most: int) -> Table:
-    """Schedules that only one side has."""
+    """Schedules that exist on one side only."""
     sided = [(str(key), "ours") for key in report.only_ours]
     sided += [(str(key), "the old system's") for key in report.only_theirs]
     return ("schedule", "only"), sided[:most]
@@ -98,7 +98,7 @@ def one_sided_table(report: ParityReport, most: int) -> Table:
 
 
 def render_markdown_table(table: Table) -> str:
-    """Every cell escaped; "none" where there are no rows."""
+    """Escape every cell; "none" if there are no rows."""
     head, rows = table
     if not rows:
         return "none"
@@ -114,7 +114,7 @@ def _markdown_row(cells: Sequence[Cell]) -> str:
 
 
 def render_html(report: ParityReport) -> bytes:
-    """A page that stands alone: no script, nothing loaded from anywhere."""
+    """A self-contained page without scripts."""
     head = f"<h1 class={'ready' if report.is_ready else 'not'}>{html.escape(report.headline)}</h1>"
     sections = [
         head,
@@ -137,7 +137,7 @@ def render_html(report: ParityReport) -> bytes:
 
 
 def render_csv(report: ParityReport) -> bytes:
-    """A row for each schedule. A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """One row for each schedule. Texts that a spreadsheet would read as a formula get an apostrophe in front."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("service", "date", "verdict", "differences", "reason", "first field"))
@@ -156,23 +156,19 @@ def render_csv(report: ParityReport) -> bytes:
 
 
 def render_json(report: ParityReport) -> bytes:
-    """Everything but the schedules that match."""
+    """The report without the schedules that match."""
     return orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2)
 
 
 def as_json(report: ParityReport, most_worst: int = 100) -> dict[str, Any]:
-    """The report as plain values, for a program."""
+    """The report as plain values."""
     return {
         "at": report.at.isoformat(),
         "ready": report.is_ready,
         "headline": report.headline,
         "objections": list(report.objections),
         "remarks": list(report.remarks),
-        "requirements": {
-            "matching_share": report.requirements.matching_share,
-            "compared_share": report.requirements.compared_share,
-            "refresh_minutes": report.requirements.refresh_minutes,
-        },
+        "requirements": asdict(report.requirements),
         "overall": _tally_json(report.overall),
         "verdicts": {verdict.value: count for verdict, count in report.verdicts.items()},
         "refreshed_at": printable(report.refreshed_at),
@@ -184,18 +180,7 @@ def as_json(report: ParityReport, most_worst: int = 100) -> dict[str, Any]:
             for f in report.by_field
         ],
         "not_comparable": [{"reason": show(reason), "schedules": n} for reason, n in report.reasons],
-        "worst": [
-            {
-                "schedule": str(s.key),
-                "verdict": s.verdict.value,
-                "difference_count": s.difference_count,
-                "differences": [
-                    dict(zip(("broadcast", "field", "ours", "theirs"), map(show, d), strict=True))
-                    for d in s.differences
-                ],
-            }
-            for s in report.worst[:most_worst]
-        ],
+        "worst": [_standing_json(standing) for standing in report.worst[:most_worst]],
         "only_ours": [str(key) for key in report.only_ours],
         "only_theirs": [str(key) for key in report.only_theirs],
         "trend": [
@@ -206,95 +191,10 @@ def as_json(report: ParityReport, most_worst: int = 100) -> dict[str, Any]:
 
 
 def counts_line(report: ParityReport) -> str:
-    """How many of each verdict, and of all."""
+    """The number of schedules by verdict, and the share of all that match."""
     counts = ", ".join(f"{report.verdicts[verdict]:,} {_COUNTED[verdict]}" for verdict in Verdict)
     of_all = report.overall.matching / report.overall.schedules if report.overall.schedules else 0.0
     return f"{report.overall.schedules:,} schedules: {counts}; {render_share(of_all)} of all match"
-
-
-def render_chart(points: Sequence[ParityPoint], threshold: float) -> str:
-    """The share that matches over past reports, as SVG, with a line at the threshold.
-
-    The scale begins below the lowest share, so that what matters is not flat. A report that compared
-    nothing is a gap, marked on the ground line.
-    """
-    points = points[-_MOST_POINTS:]
-    floor = _floor(points, threshold)
-    step = (_WIDTH - 2 * _MARGIN) / max(1, len(points) - 1)
-
-    def height(share: float) -> float:
-        return _HEIGHT - 20 - (share - floor) / (1.0001 - floor) * (_HEIGHT - 40)
-
-    places = [(_MARGIN + number * step, point) for number, point in enumerate(points)]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><rect width="100%" height="100%" fill="#ffffff"/>'
-        f"{_ruler(height(1.0), '100 %', '#999999')}{_ruler(height(floor), render_share(floor), '#999999')}"
-        f"{_ruler(height(threshold), render_share(threshold), '#a5120b')}"
-        f"{''.join(_line(a, b, height) for a, b in pairwise(places))}"
-        f"{''.join(_dot(place, height, floor) for place in places)}</svg>"
-    )
-
-
-def render_small_chart(points: Sequence[ParityPoint], threshold: float) -> str:
-    """The same line in few enough bytes to stand among Dagster's metadata, which folds away what is longer
-    than a thousand characters: the latest reports, and the threshold dashed. Reports that compared nothing
-    are at the bottom. There is at least one point.
-    """
-    points = points[-_SMALL_POINTS:]
-    floor = _floor(points, threshold)
-    scale = (_SMALL_HEIGHT - 8) / (1.0001 - floor)
-    step = (_SMALL_WIDTH - 8) / max(1, len(points) - 1)
-
-    def height(share: float | None) -> int:
-        return round(_SMALL_HEIGHT - 4 - ((floor if share is None else share) - floor) * scale)
-
-    places = [(round(4 + number * step), height(point.share)) for number, point in enumerate(points)]
-    line = " ".join(f"{x},{y}" for x, y in places)
-    x, y = places[-1]
-    colour = "green" if points[-1].is_ready else "red"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_SMALL_WIDTH}" height="{_SMALL_HEIGHT}">'
-        f'<path d="M0 {height(threshold)}H{_SMALL_WIDTH}" stroke="red" stroke-dasharray="4"/>'
-        f'<polyline points="{line}" fill="none" stroke="blue"/>'
-        f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/></svg>'
-    )
-
-
-def _floor(points: Sequence[ParityPoint], threshold: float) -> float:
-    """Where the scale begins: a little below the lowest share."""
-    return max(0.0, min([*(p.share for p in points if p.share is not None), threshold]) - 0.01)
-
-
-def _ruler(y: float, label: str, colour: str) -> str:
-    return (
-        f'<line x1="{_MARGIN}" y1="{y:.1f}" x2="{_WIDTH - _MARGIN}" y2="{y:.1f}" stroke="{colour}" '
-        f'stroke-dasharray="4 3"/><text x="2" y="{y + 4:.1f}" font-size="10" fill="{colour}" '
-        f'font-family="sans-serif">{label}</text>'
-    )
-
-
-def _line(
-    a: tuple[float, ParityPoint], b: tuple[float, ParityPoint], height: Callable[[float], float]
-) -> str:
-    (x1, one), (x2, other) = a, b
-    if one.share is None or other.share is None:
-        return ""
-    y1, y2 = height(one.share), height(other.share)
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#3b5bdb" stroke-width="2"/>'
-    )
-
-
-def _dot(place: tuple[float, ParityPoint], height: Callable[[float], float], floor: float) -> str:
-    x, point = place
-    y = height(floor if point.share is None else point.share)
-    colour = "#0a6b2d" if point.is_ready else "#a5120b"
-    share = "nothing compared" if point.share is None else render_share(point.share)
-    return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}">'
-        f"<title>{point.at:%Y-%m-%d %H:%M} {share}</title></circle>"
-    )
 
 
 def _share(tally: Tally) -> str:
@@ -302,12 +202,15 @@ def _share(tally: Tally) -> str:
 
 
 def _tally_json(tally: Tally) -> Mapping[str, Any]:
+    return {**asdict(tally), "share": tally.share}
+
+
+def _standing_json(standing: Standing) -> Mapping[str, Any]:
     return {
-        "name": tally.name,
-        "schedules": tally.schedules,
-        "comparable": tally.comparable,
-        "matching": tally.matching,
-        "share": tally.share,
+        "schedule": str(standing.key),
+        "verdict": standing.verdict.value,
+        "difference_count": standing.difference_count,
+        "differences": [dict(zip(_DIFFERENCE, map(show, d), strict=True)) for d in standing.differences],
     }
 
 

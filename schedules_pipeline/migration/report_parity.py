@@ -1,70 +1,57 @@
-"""The parity report: gathers what the comparisons with the old system found, has it tabulated, remembers it.
+"""The parity report: gathers the results of the comparisons, has them tabulated, and remembers the totals.
 
-It compares nothing itself (``workflows.compare_legacy`` does). What a report says is decided in
-``workflows.judge_parity``, and its tables are made in ``workflows.tabulate_parity``.
+``compare_legacy`` compares, ``judge_parity`` decides what a report says, and ``tabulate_parity`` makes its tables.
 """
 
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport, PassStore
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.record_pass import recorded_pass
+from schedules_pipeline.migration.compare_legacy import legacy_schedules
 from schedules_pipeline.migration.judge_parity import Evidence
-from schedules_pipeline.migration.ports.comparisons import ComparisonStore
-from schedules_pipeline.migration.ports.legacy import LegacyKeyspace
-from schedules_pipeline.migration.ports.parity import ParityReport, ParityTrendStore, Requirements
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
+from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
+from schedules_pipeline.migration.ports.parity import ParityReport, Requirements
 
 
 class ParityReporter:
     def __init__(
         self,
-        feed: ChangeFeed,
-        comparisons: ComparisonStore,
-        legacy: LegacyKeyspace,
-        trend: ParityTrendStore,
-        passes: PassStore,
-        requirements: Requirements,
+        store: MigrationStore,
+        sources: MigrationSources,
         clock: Clock,
+        horizon: RetentionHorizon,
+        requirements: Requirements,
     ) -> None:
-        self._feed = feed
-        self._comparisons = comparisons
-        self._legacy = legacy
-        self._trend = trend
-        self._passes = passes
-        self._requirements = requirements
+        self._store = store
+        self._legacy = sources.legacy
         self._clock = clock
+        self._horizon = horizon
+        self._requirements = requirements
 
-    def look(self) -> ParityReport:
-        """The report as of now; leaves no trace."""
-        # Here and not above: it imports pandas, which only a report should wait for.
+    def preview(self) -> ParityReport:
+        """The report as of now, without recording it."""
+        # Imported here because pandas is slow to import and only reports need it.
         from schedules_pipeline.migration.tabulate_parity import tabulate  # noqa: PLC0415
 
         return tabulate(self._gather(), self._requirements, self._clock())
 
     def report(self) -> ParityReport:
-        """The report as of now, added to the trend and noted as a pass, also where it fails."""
-        began_at = self._clock()
-        try:
-            report = self.look()
-            self._trend.append(report.point)
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"[:500]
-            self._passes.record(PassReport(PassName.PARITY, began_at, self._clock(), problem=problem))
-            raise
-        self._passes.record(PassReport(PassName.PARITY, began_at, self._clock(), _counts(report)))
-        return report
+        """The report as of now, added to the trend and recorded as a pass."""
+        with recorded_pass(PassName.PARITY, self._store.passes, self._clock) as record:
+            report = self.preview()
+            self._store.parity_trend.append(report.point)
+            record(_counts(report))
+            return report
 
     def _gather(self) -> Evidence:
-        """The comparisons last: one that is newer than the rest counts as none, never as a match."""
+        """Read the comparisons last: one that is newer than the rest then counts as none, never as a match."""
         refreshed_at = self._legacy.refreshed_at()
-        heads, legacy = self._feed.heads(), frozenset(self._legacy.list_keys())
-        compared_refresh = self._comparisons.compared_refresh()
-        return Evidence(
-            heads,
-            legacy,
-            self._comparisons.all(),
-            refreshed_at,
-            compared_refresh,
-            tuple(self._trend.all()),
-        )
+        heads = self._store.feed.heads()
+        legacy = frozenset(legacy_schedules(self._legacy, self._horizon, self._clock()))
+        compared_refresh = self._store.comparisons.compared_refresh()
+        comparisons = self._store.comparisons.all()
+        trend = tuple(self._store.parity_trend.all())
+        return Evidence(heads, legacy, comparisons, refreshed_at, compared_refresh, trend)
 
 
 def _counts(report: ParityReport) -> dict[str, int]:

@@ -1,24 +1,25 @@
-"""Switches partners from the old system's keyspace to ours, and back; says first what it will do.
+"""Switches partners from the old system's schedules to the pipeline's, and back; a plan shows the effects first.
 
-What is switched is one record (``ports.served``) that the delivery side obeys. Going to ours is refused while
-anything speaks against it, unless forced; going back is never refused, because it is what one does at night.
+The switch is one record (``ports.served``) that the delivery side obeys. A switch to the pipeline is rejected while
+there are objections, unless it is forced. A switch back is never rejected, because it is the emergency exit.
 """
 
 from dataclasses import dataclass
 
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, ColdstartStore
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart
+from schedules_pipeline.migration.ports import MigrationStore
 from schedules_pipeline.migration.ports.parity import ParityReport, render_share
-from schedules_pipeline.migration.ports.served import ServedSource, ServedSourceStore, ServedState
+from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.migration.report_parity import ParityReporter
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchPlan:
-    """What a switch would do, and what speaks against it.
+    """The effects of a switch for partners, one sentence each, and the objections to it.
 
-    ``effects``: what changes for partners, a sentence each. ``objections``: why it is refused, unless
-    ``forced``; always none on the way back. ``is_needless``: partners are served from there already.
+    Objections reject the switch unless it is ``forced``; a switch back has none. ``is_needless``: partners are
+    served from there already.
     """
 
     current: ServedState
@@ -36,7 +37,7 @@ class SwitchPlan:
 
 @dataclass(frozen=True, slots=True)
 class SwitchResult:
-    """``served`` is the new state, None where nothing was switched; then ``problem`` says why."""
+    """``served``: the new state, or None if nothing was switched; ``problem`` then says why."""
 
     plan: SwitchPlan
     served: ServedState | None
@@ -44,35 +45,28 @@ class SwitchResult:
 
 
 class Switcher:
-    def __init__(
-        self,
-        book: ServedSourceStore,
-        reporter: ParityReporter,
-        coldstarts: ColdstartStore,
-        clock: Clock,
-    ) -> None:
-        self._book = book
+    def __init__(self, store: MigrationStore, reporter: ParityReporter, clock: Clock) -> None:
+        self._store = store
         self._reporter = reporter
-        self._coldstarts = coldstarts
         self._clock = clock
 
     def plan(self, to: ServedSource, *, force: bool = False) -> SwitchPlan:
-        """What it would do now; changes nothing."""
-        return plan_switch(
-            self._book.current(), to, self._reporter.look(), self._coldstarts.latest(), force=force
-        )
+        """What a switch would do now. Changes nothing."""
+        report, coldstart = self._reporter.preview(), self._store.coldstarts.latest()
+        return plan_switch(self._store.served.current(), to, report, coldstart, force=force)
 
     def switch(self, plan: SwitchPlan, by: str, reason: str) -> SwitchResult:
-        """Carry out a plan that somebody has seen. What speaks against it is looked up again first, and it is
-        entered only if partners are still served as they were when it was made.
+        """Carry out a plan that an operator has seen.
+
+        The objections are computed again first. Nothing changes if another switch happened since the plan was made.
         """
         fresh = self.plan(plan.to, force=plan.forced)
         if fresh.current != plan.current:
-            return SwitchResult(fresh, None, _crossed(fresh.current))
+            return SwitchResult(fresh, None, _overtaken(fresh.current))
         if fresh.is_needless:
             return SwitchResult(fresh, None, f"partners are served from {fresh.to} already")
         if fresh.is_rejected:
-            return SwitchResult(fresh, None, "refused: " + "; ".join(fresh.objections))
+            return SwitchResult(fresh, None, "rejected: " + "; ".join(fresh.objections))
         served = ServedState(
             number=fresh.current.number + 1,
             source=fresh.to,
@@ -82,15 +76,15 @@ class Switcher:
             parity_share=fresh.parity_share,
             forced=bool(fresh.objections),
         )
-        if not self._book.change(served):
-            return SwitchResult(fresh, None, _crossed(self._book.current()))
+        if not self._store.served.change(served):
+            return SwitchResult(fresh, None, _overtaken(self._store.served.current()))
         return SwitchResult(fresh, served)
 
 
 def plan_switch(
     current: ServedState, to: ServedSource, report: ParityReport, coldstart: Coldstart | None, *, force: bool
 ) -> SwitchPlan:
-    """What switching means now, and what speaks against it. Pure."""
+    """Pure."""
     is_needless = current.source is to
     objections = [] if to is ServedSource.LEGACY else _objections(report, coldstart)
     return SwitchPlan(
@@ -115,7 +109,7 @@ def _objections(report: ParityReport, coldstart: Coldstart | None) -> list[str]:
 
 
 def _effects(to: ServedSource, report: ParityReport) -> list[str]:
-    """What partners will see change, as far as the comparison knows."""
+    """What will change for partners, as far as the comparison knows."""
     counts = report.overall
     differing = counts.comparable - counts.matching
     unknown = counts.schedules - counts.comparable
@@ -134,7 +128,9 @@ def _effects(to: ServedSource, report: ParityReport) -> list[str]:
     ]
 
 
-def _crossed(current: ServedState) -> str:
-    """Two operators met; the other one was first."""
+def _overtaken(current: ServedState) -> str:
+    """Another operator switched first."""
     by = f" by {current.by}" if current.by else ""
-    return f"somebody else has switched meanwhile{by}: partners are served from {current.source}; look again"
+    return (
+        f"another operator has switched since{by}: partners are served from {current.source}; make a new plan"
+    )

@@ -1,7 +1,7 @@
-"""The tables of the parity report, by pandas: by service, by date, by field, by reason. Pure.
+"""Makes the tables of the parity report with pandas: by service, by date, by field, by reason. Pure.
 
-A module of its own, imported only where a report is made: pandas takes longer to import than all the rest of
-the pipeline, and a publisher that is started should not wait for it.
+Only the reporter imports this module, and only for a report: pandas takes longer to import than the rest of the
+pipeline, and a publisher must start quickly.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _COLUMNS = ["sid", "date", "verdict", "comparable", "matching"]
 
 
 def tabulate(evidence: Evidence, requirements: Requirements, now: datetime) -> ParityReport:
-    """The whole report, from what was gathered. Pure."""
+    """Make the report. Pure."""
     everything = sorted(evidence.published | evidence.legacy)
     standings = tuple(find_standing(key, evidence) for key in everything)
     frame = _frame(standings)
@@ -48,7 +48,7 @@ def tabulate(evidence: Evidence, requirements: Requirements, now: datetime) -> P
 
 
 def _frame(standings: Sequence[Standing]) -> pd.DataFrame:
-    """A row for each schedule."""
+    """One row for each schedule."""
     rows = [
         (
             str(s.key.sid),
@@ -67,12 +67,12 @@ def _tally(name: str, frame: pd.DataFrame) -> Tally:
 
 
 def _tallies(frame: pd.DataFrame, by: str) -> tuple[Tally, ...]:
-    """A tally for each value of a column, in the values' order."""
+    """One tally for each value of a column, sorted by value."""
     return tuple(_tally(str(name), group) for name, group in frame.groupby(by, sort=True))
 
 
 def _tally_fields(standings: Sequence[Standing]) -> tuple[FieldTally, ...]:
-    """By field and service, the most frequent first; of the differences that the comparisons keep."""
+    """The kept differences by field and service, the most frequent first."""
     rows = [(d[1], str(s.key.sid), str(s.key)) for s in standings for d in s.differences]
     if not rows:
         return ()
@@ -86,14 +86,14 @@ def _tally_fields(standings: Sequence[Standing]) -> tuple[FieldTally, ...]:
 
 
 def _count_reasons(standings: Sequence[Standing]) -> tuple[tuple[str, int], ...]:
-    """Why schedules could not be compared, the most frequent reason first."""
+    """The reasons why schedules could not be compared, the most frequent first."""
     reasons = pd.Series([s.reason[:_MOST_REASON_CHARACTERS] for s in standings], dtype="object")
     counted = reasons.value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
     return tuple((str(reason), int(count)) for reason, count in counted.items())
 
 
 def _worst(standings: Sequence[Standing]) -> tuple[Standing, ...]:
-    """Those that differ, standing differences before suspected ones, the most differences first."""
+    """Schedules that differ: standing differences before suspected ones, the most differences first."""
     differing = [s for s in standings if s.verdict in (Verdict.DIFFERS, Verdict.SUSPECTED)]
     differing.sort(key=lambda s: (s.verdict is not Verdict.DIFFERS, -s.difference_count, s.key))
     return tuple(differing[:_MOST_WORST])

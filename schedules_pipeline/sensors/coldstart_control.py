@@ -36,7 +36,7 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
         try:
-            verdict = pipeline.protector.look(parse_cursor(context.cursor), str(uuid.uuid4()))
+            verdict = pipeline.protector.check(parse_cursor(context.cursor), str(uuid.uuid4()))
             latest = pipeline.store.coldstarts.latest()
         except ServiceError as error:
             return dg.SensorResult(skip_reason=f"trying again in a moment: {error}")
@@ -53,11 +53,16 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def parse_cursor(cursor: str | None) -> ProtectionMemory:
-    """The memory of the last tick; an empty memory if there is none, or none that can be decoded."""
+    """The memory of the last tick; an empty memory if there is none, or none that can be decoded.
+
+    Reads the member names of version 0.1 too.
+    """
     if not cursor:
         return ProtectionMemory()
     try:
-        return _CURSOR.validate_json(cursor)
+        return _CURSOR.validate_json(
+            cursor.replace('"pulse":', '"heartbeats":').replace('"owed":', '"postponed":')
+        )
     except ValidationError:
         return ProtectionMemory()
 

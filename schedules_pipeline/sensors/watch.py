@@ -36,7 +36,7 @@ def watch_sensor() -> dg.SensorDefinition:
     def watch(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SkipReason:
         jobs = context.repository_def.job_names if context.repository_def else ()
         failed = find_failed_runs(context.instance, jobs, _active_publisher(pipeline))
-        report = pipeline.watch.look(failed)
+        report = pipeline.watch.check(failed)
         for notice in (*report.raised, *report.cleared):
             context.log.warning(f"{notice.phase} {notice.name}: {notice.summary}")
             _log.warning("alarm", alarm=notice.name, phase=notice.phase, summary=notice.summary)

@@ -7,7 +7,7 @@ from threading import Lock
 
 from fakes import FakeClock, fake_upstreams
 
-from schedules_pipeline.composition import Store, health_sources
+from schedules_pipeline.composition import Store
 from schedules_pipeline.health.conditions import FailedRun, Thresholds
 from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
 from schedules_pipeline.health.watch import Watch
@@ -31,15 +31,12 @@ class Listener:
 def test_watchers_at_once_tell_everything_once(store: Store) -> None:
     """Over several incidents each alarm and each all-clear is heard once, in changes, whoever tells it."""
     clock, listener = FakeClock(), Listener()
-    watched = health_sources(store, fake_upstreams(clock, Random(0)).as_upstreams())
-    watches = [
-        Watch(watched, store.incidents, store.counters, [listener], Thresholds(), clock=clock)
-        for _ in range(_WATCHERS)
-    ]
+    upstreams = fake_upstreams(clock, Random(0)).as_upstreams()
+    watches = [Watch(store, upstreams, [listener], clock, Thresholds()) for _ in range(_WATCHERS)]
     with ThreadPoolExecutor(_WATCHERS) as pool:
         for failed in ([_RUN] * 2 + [None] * 5) * 3:
             found = [failed] if failed else []
-            list(pool.map(lambda watch: watch.look(found), watches))  # noqa: B023 - used up within the round
+            list(pool.map(lambda watch: watch.check(found), watches))  # noqa: B023 - used up within the round
             clock.advance(timedelta(seconds=30))
 
     heard = [notice for notice in listener.heard if notice.name is AlarmName.RUNS_FAILED]

@@ -97,7 +97,7 @@ def test_without_anything_compared_no_share_is_shown(tmp_path: Path) -> None:
         stage = Stage(tmp_path, instance)
         stage.store.comparisons.keep({key: Comparison(1, Verdict.NOT_COMPARABLE, "", "") for key in _KEYS})
 
-    metadata = report_metadata(stage.pipeline.parity_reporter.look())
+    metadata = report_metadata(stage.pipeline.parity_reporter.preview())
 
     assert "matching_percent" not in metadata
     assert "nothing was compared" in str(metadata["verdict"].value)

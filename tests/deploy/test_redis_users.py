@@ -149,7 +149,7 @@ def test_the_monitoring_user_reads_every_part_and_writes_nothing(
     build_everything(pipeline_on(server, _KEYSPACE, source), keys)
     watching = pipeline_on(_as("monitoring", server), _KEYSPACE, source)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(PipelineCollector(parts_of(watching), 30))
+    registry.register(PipelineCollector(parts_of(watching.store, watching.upstreams, watching.clock), 30))
 
     text = generate_latest(registry).decode()
 

@@ -121,14 +121,14 @@ class FakeColdstartStore(Fake):
     @step
     def renew_epoch(self, epoch_id: str) -> None:
         if self._epoch is not None:
-            self._epoch = Epoch(epoch_id, self._epoch.pulse)
+            self._epoch = Epoch(epoch_id, self._epoch.heartbeats)
 
     @answered
     @step
     def record_heartbeat(self) -> Epoch | None:
         before = self._epoch
         if before is not None:
-            self._epoch = Epoch(before.id, before.pulse + 1)
+            self._epoch = Epoch(before.id, before.heartbeats + 1)
         return before
 
     def is_open(self) -> bool:

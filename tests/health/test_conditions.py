@@ -67,12 +67,12 @@ def test_where_all_is_well_nothing_is_found() -> None:
 _RULES = [
     pytest.param(
         {"backlog": _dirty(31 * _SECOND)},
-        "publisher-missing: nobody publishes: 7 schedules to be built, the first due for 31 s",
+        "publisher-missing: no publisher is at work: 7 schedules to be built, the first due for 31 s",
         id="nobody publishes",
     ),
     pytest.param(
         {"backlog": _dirty(2 * _HOUR, 1), "publisher": "starting"},
-        "publisher-missing: nobody publishes: 1 schedule to be built, the first due for 2 h",
+        "publisher-missing: no publisher is at work: 1 schedule to be built, the first due for 2 h",
         id="a publisher that only starts is none",
     ),
     pytest.param(
@@ -86,13 +86,13 @@ _RULES = [
         id="late",
     ),
     pytest.param(
-        {"set_aside": {_KEY: "it broke"}},
+        {"quarantined": {_KEY: "it broke"}},
         "schedules-set-aside: 1 schedule failed too often; partners see the last good version",
         id="set aside",
     ),
     pytest.param(
-        {"push_set_aside": {"harbour-webhook": "answered with status 410", "harbour-files": "no bucket"}},
-        "push-set-aside: 2 subscriptions told nothing any more until resumed",
+        {"push_quarantined": {"harbour-webhook": "answered with status 410", "harbour-files": "no bucket"}},
+        "push-set-aside: 2 subscriptions quarantined until an operator resumes delivery",
         id="subscriptions",
     ),
     pytest.param(
@@ -102,7 +102,7 @@ _RULES = [
                 DeliveryProcess.DELIVERY: _NOW - 2 * _MINUTE - _SECOND,
             }
         },
-        "delivery-silent: no sign of life: delivery for 2 min, pusher for 168 h",
+        "delivery-silent: no heartbeat: delivery for 2 min, pusher for 168 h",
         id="silent",
     ),
     pytest.param(
@@ -129,7 +129,7 @@ _RULES = [
                 "m-1": _rejection(),
             }
         },
-        "input-refused: 2 catalogue documents, 1 message, 1 schedule document refused",
+        "input-refused: 2 catalogue documents, 1 message, 1 schedule document rejected",
         id="refused",
     ),
     pytest.param(
@@ -169,12 +169,12 @@ _RULES = [
     ),
     pytest.param(
         {"coldstart": _coldstart(Stage.BUILDING, alive_at=_NOW)},
-        "coldstart-by-itself: a coldstart began by itself: the keyspace is empty",
+        "coldstart-by-itself: a coldstart began automatically: the keyspace is empty",
         id="by itself",
     ),
     pytest.param(
         {"coldstart": _coldstart(Stage.FINISHED, ended_at=_NOW - 10 * _MINUTE)},
-        "coldstart-by-itself: a coldstart began by itself: the keyspace is empty",
+        "coldstart-by-itself: a coldstart began automatically: the keyspace is empty",
         id="by itself and just over",
     ),
     pytest.param(
@@ -185,17 +185,17 @@ _RULES = [
                 alive_at=_NOW - 5 * _MINUTE - _SECOND,
             )
         },
-        "coldstart-stalled: nobody has worked at the coldstart for 5 min, 4 left",
+        "coldstart-stalled: no worker has made progress with the coldstart for 5 min, 4 left",
         id="stalled",
     ),
     pytest.param(
         {"coldstart": _coldstart(Stage.REQUESTED, request=replace(_REQUEST, by_itself=False))},
-        "coldstart-stalled: nobody has worked at the coldstart for 60 min, 4 left",
+        "coldstart-stalled: no worker has made progress with the coldstart for 60 min, 4 left",
         id="never begun",
     ),
     pytest.param(
         {"coldstart": _coldstart(Stage.REJECTED, ended_at=_NOW - _HOUR, problem="3 listed, 40 held")},
-        "coldstart-stalled: a coldstart that began by itself was refused: 3 listed, 40 held",
+        "coldstart-stalled: an automatic coldstart was rejected: 3 listed, 40 held",
         id="refused itself",
     ),
     pytest.param(
@@ -301,7 +301,7 @@ def test_a_pass_that_never_was_is_missed_only_after_a_while(watched_for: timedel
     found = find_conditions(facts, _THRESHOLDS, _NOW).conditions
 
     assert [c.summary for c in found] == (
-        ["no collection within 26 h: there never was one"] if missed else []
+        ["no collection within 26 h: none has ever succeeded"] if missed else []
     )
 
 
@@ -353,7 +353,7 @@ def test_details_are_the_first_few_and_fit_to_be_shown() -> None:
     keys = [ScheduleKey(Sid(f"alder_{i}"), date(2026, 3, 28)) for i in range(9)]
     reason = "line\nanother\x1b[31m" + "x" * 10_000
 
-    details = _one(replace(_WELL, set_aside=dict.fromkeys(keys, reason))).details
+    details = _one(replace(_WELL, quarantined=dict.fromkeys(keys, reason))).details
 
     assert list(details) == [str(key) for key in keys[:5]]
     assert all(str(text).isprintable() and len(str(text)) < 300 for text in details.values())

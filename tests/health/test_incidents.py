@@ -21,14 +21,14 @@ from schedules_pipeline.health.incidents import (
 )
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
-_LOOK = timedelta(seconds=30)
+_INTERVAL = timedelta(seconds=30)
 _CLEAR_AFTER = timedelta(seconds=60)
 _DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages in dead")
 _PATIENT = Condition(AlarmName.PUBLISHER_MISSING, Severity.ERROR, "nobody", patience=timedelta(seconds=20))
 _UNDECIDED = Findings(undecided=frozenset({AlarmName.DEAD_LETTERS}))
 
 
-class Book:
+class Alarms:
     """Carries plans out as the real book does, a look every half minute."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Book:
         self.notices: list[Notice] = []
         self.now = _NOW
 
-    def look(self, found: Findings) -> list[Phase]:
+    def check(self, found: Findings) -> list[Phase]:
         """What is told at this look."""
         changes = plan_changes(self.incidents.values(), found, self.now, _CLEAR_AFTER)
         for change in changes:
@@ -45,7 +45,7 @@ class Book:
             self.incidents[change.incident.name] = change.incident
         told = [change.notice for change in changes if change.notice]
         self.notices += told
-        self.now += _LOOK
+        self.now += _INTERVAL
         return [notice.phase for notice in told]
 
 
@@ -59,7 +59,7 @@ _SEEN = _found(_PATIENT)
 
 
 @pytest.mark.parametrize(
-    ("looks", "told"),
+    ("checks", "told"),
     [
         pytest.param([_THERE], ["raised"], id="raised at once"),
         pytest.param([_THERE, _THERE, _THERE], ["raised", "", ""], id="raised once however long it lasts"),
@@ -79,35 +79,35 @@ _SEEN = _found(_PATIENT)
         pytest.param([_GONE], [""], id="nothing to tell"),
     ],
 )
-def test_each_look_tells_what_is_to_be_told(looks: Sequence[Findings], told: Sequence[str]) -> None:
-    """An incident is told of once when it begins in earnest, once when it is over, and never in between."""
-    book = Book()
+def test_each_look_tells_what_is_to_be_told(checks: Sequence[Findings], told: Sequence[str]) -> None:
+    """An episode is told of once when it begins in earnest, once when it is over, and never in between."""
+    alarms = Alarms()
 
-    answers = [book.look(found) for found in looks]
+    answers = [alarms.check(found) for found in checks]
 
     assert answers == [[phase] if phase else [] for phase in told]
 
 
 def test_what_stands_is_shown_with_its_latest_numbers() -> None:
-    """The summary of an open incident is the latest, though nobody is told again; its beginning stays."""
-    book = Book()
-    book.look(_THERE)
+    """The summary of an open episode is the latest, though nobody is told again; its beginning stays."""
+    alarms = Alarms()
+    alarms.check(_THERE)
 
-    book.look(_found(replace(_DEAD, summary="3 messages in dead")))
+    alarms.check(_found(replace(_DEAD, summary="3 messages in dead")))
 
-    (incident,) = book.incidents.values()
+    (incident,) = alarms.incidents.values()
     assert (incident.summary, incident.since, incident.state) == ("3 messages in dead", _NOW, State.RAISED)
 
 
 def test_a_look_that_changes_nothing_plans_nothing() -> None:
-    """What stands as it stood, and what is over and stays over, need no change."""
-    book = Book()
-    book.look(_THERE)
+    """What stands as it stood, and what is over and stays over, need no turn."""
+    alarms = Alarms()
+    alarms.check(_THERE)
 
-    again = plan_changes(book.incidents.values(), _THERE, book.now, _CLEAR_AFTER)
+    again = plan_changes(alarms.incidents.values(), _THERE, alarms.now, _CLEAR_AFTER)
     for _ in range(4):
-        book.look(_GONE)
-    over = plan_changes(book.incidents.values(), _GONE, book.now, _CLEAR_AFTER)
+        alarms.check(_GONE)
+    over = plan_changes(alarms.incidents.values(), _GONE, alarms.now, _CLEAR_AFTER)
 
     assert again == []
     assert over == []
@@ -115,14 +115,14 @@ def test_a_look_that_changes_nothing_plans_nothing() -> None:
 
 def test_an_episode_and_the_next_have_notices_of_their_own() -> None:
     """Every notice has another id, and the all-clear says since when the alarm stood."""
-    book = Book()
+    alarms = Alarms()
     for found in [_THERE, *[_GONE] * 3] * 2:
-        book.look(found)
+        alarms.check(found)
 
-    ids = [notice.id for notice in book.notices]
+    ids = [notice.id for notice in alarms.notices]
 
     assert len(set(ids)) == len(ids) == 4
-    assert [notice.since for notice in book.notices[:2]] == [_NOW, _NOW]
+    assert [notice.since for notice in alarms.notices[:2]] == [_NOW, _NOW]
 
 
 _CONDITIONS = [
@@ -139,30 +139,30 @@ def _findings(draw: st.DrawFn) -> Findings:
 
 
 @given(st.lists(_findings(), max_size=40))
-def test_alarm_and_all_clear_take_turns(looks: list[Findings]) -> None:
+def test_alarm_and_all_clear_take_turns(checks: list[Findings]) -> None:
     """Whatever is found at whatever look, each alarm is raised, cleared, raised and so on, raised first."""
-    book = Book()
+    alarms = Alarms()
 
-    for found in looks:
-        book.look(found)
+    for found in checks:
+        alarms.check(found)
 
     for name in AlarmName:
-        phases = [notice.phase for notice in book.notices if notice.name is name]
+        phases = [notice.phase for notice in alarms.notices if notice.name is name]
         assert phases == [Phase.RAISED, Phase.CLEARED] * (len(phases) // 2) + [Phase.RAISED] * (
             len(phases) % 2
         )
-    ids = [notice.id for notice in book.notices]
+    ids = [notice.id for notice in alarms.notices]
     assert len(set(ids)) == len(ids)
 
 
 @given(st.lists(_findings(), max_size=20))
-def test_everything_ends_when_nothing_is_wrong_any_more(looks: list[Findings]) -> None:
-    """Whatever went before, after some looks that find nothing no incident is left open or suspected."""
-    book = Book()
-    for found in looks:
-        book.look(found)
+def test_everything_ends_when_nothing_is_wrong_any_more(checks: list[Findings]) -> None:
+    """Whatever went before, after some looks that find nothing no episode is left open or suspected."""
+    alarms = Alarms()
+    for found in checks:
+        alarms.check(found)
 
     for _ in range(4):
-        book.look(_GONE)
+        alarms.check(_GONE)
 
-    assert {incident.state for incident in book.incidents.values()} <= {State.OVER}
+    assert {incident.state for incident in alarms.incidents.values()} <= {State.OVER}

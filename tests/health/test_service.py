@@ -7,10 +7,17 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from scraping import Stage, get
+from starlette.applications import Starlette
 
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.metrics.collector import PATIENCE_SECONDS
 from schedules_pipeline.health.metrics.series import METRICS
 from schedules_pipeline.health.service import build_service
+
+
+def _service(stage: Stage, patience_seconds: float = PATIENCE_SECONDS) -> Starlette:
+    pipeline = stage.pipeline
+    return build_service(pipeline.store, pipeline.upstreams, pipeline.clock, patience_seconds)
 
 
 @pytest.fixture
@@ -22,7 +29,7 @@ def test_metrics_are_in_prometheus_form(stage: Stage) -> None:
     """Prometheus' own parser reads every family of the register, with its kind and its help."""
     stage.publish()
 
-    status, content_type, body = get(build_service(stage.pipeline), "/metrics")
+    status, content_type, body = get(_service(stage), "/metrics")
 
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     assert status == 200
@@ -37,7 +44,7 @@ def test_metrics_are_given_as_openmetrics_where_asked_for(stage: Stage) -> None:
     """A scraper that prefers the newer form gets it, whole."""
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
-    _, content_type, body = get(build_service(stage.pipeline), "/metrics", accept)
+    _, content_type, body = get(_service(stage), "/metrics", accept)
 
     assert content_type.startswith("application/openmetrics-text")
     families = list(parse_openmetrics(body.decode()))  # type: ignore[no-untyped-call]
@@ -49,7 +56,7 @@ def test_making_the_service_asks_nobody(stage: Stage, monkeypatch: pytest.Monkey
     monkeypatch.setattr(stage.store.counters, "all", _down)
     monkeypatch.setattr(stage.store.presence, "name", _down)
 
-    status, _, body = get(build_service(stage.pipeline), "/health/live")
+    status, _, body = get(_service(stage), "/health/live")
 
     assert (status, orjson.loads(body)) == (200, {"alive": True})
 
@@ -58,7 +65,7 @@ def test_a_filled_keyspace_is_ready(stage: Stage) -> None:
     """The store answers and something is published."""
     stage.publish()
 
-    status, content_type, body = get(build_service(stage.pipeline), "/health/ready")
+    status, content_type, body = get(_service(stage), "/health/ready")
 
     assert (status, content_type) == (200, "application/json")
     assert orjson.loads(body) == {"ready": True, "checks": {"store": "ok", "keyspace": "ok"}}
@@ -66,7 +73,7 @@ def test_a_filled_keyspace_is_ready(stage: Stage) -> None:
 
 def test_an_empty_keyspace_is_not_ready(stage: Stage) -> None:
     """There is nothing to serve, and the answer says what to do."""
-    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+    status, _, body = get(_service(stage), "/health/ready")
 
     answer = orjson.loads(body)
     assert (status, answer["ready"], answer["checks"]["store"]) == (503, False, "ok")
@@ -78,10 +85,10 @@ def test_a_keyspace_that_is_not_whole_is_not_ready(stage: Stage, monkeypatch: py
     stage.publish()
     monkeypatch.setattr(stage.store.coldstarts, "epoch", lambda: None)
 
-    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+    status, _, body = get(_service(stage), "/health/ready")
 
     assert status == 503
-    assert "not whole" in orjson.loads(body)["checks"]["keyspace"]
+    assert "incomplete" in orjson.loads(body)["checks"]["keyspace"]
 
 
 def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +96,7 @@ def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.Mon
     stage.publish()
     monkeypatch.setattr(stage.store.presence, "name", _down)
 
-    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+    status, _, body = get(_service(stage), "/health/ready")
 
     assert status == 503
     assert orjson.loads(body)["checks"] == {"store": "Redis: down", "keyspace": "ok"}
@@ -102,7 +109,7 @@ def test_a_defect_is_not_ready_and_says_no_more_than_its_kind(
     stage.publish()
     monkeypatch.setattr(stage.store.feed, "count_schedules", _defect)
 
-    status, _, body = get(build_service(stage.pipeline), "/health/ready")
+    status, _, body = get(_service(stage), "/health/ready")
 
     assert status == 503
     assert orjson.loads(body)["checks"] == {"store": "ok", "keyspace": "KeyError"}
@@ -114,7 +121,7 @@ def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.Monke
     stage.publish()
     monkeypatch.setattr(stage.store.presence, "name", released.wait)
 
-    status, _, body = get(build_service(stage.pipeline, patience_seconds=0.2), "/health/ready")
+    status, _, body = get(_service(stage, patience_seconds=0.2), "/health/ready")
 
     released.set()
     assert status == 503
@@ -123,7 +130,7 @@ def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.Monke
 
 def test_another_path_is_not_there(stage: Stage) -> None:
     """The service has three paths."""
-    status, _, _ = get(build_service(stage.pipeline), "/")
+    status, _, _ = get(_service(stage), "/")
 
     assert status == 404
 

@@ -7,7 +7,6 @@ from random import Random
 import pytest
 from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
 
-from schedules_pipeline.composition import health_sources
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
@@ -69,13 +68,12 @@ class Stage:
         self.watch = self.new_watch(self.first, self.second)
 
     def new_watch(self, *notifiers: Notifier) -> Watch:
-        watched = health_sources(self.store.as_store(), self.upstreams.as_upstreams())
         return Watch(
-            watched, self.store.incidents, self.store.counters, notifiers, Thresholds(), clock=self.clock
+            self.store.as_store(), self.upstreams.as_upstreams(), notifiers, self.clock, Thresholds()
         )
 
     def look(self, *failed: FailedRun) -> None:
-        self.watch.look(failed)
+        self.watch.check(failed)
         self.clock.advance(_LOOK)
 
 
@@ -85,7 +83,7 @@ def stage() -> Stage:
 
 
 def test_an_alarm_is_told_once_and_so_is_its_end(stage: Stage) -> None:
-    """However many looks find it, every channel hears of an incident twice: when it begins and when it is over."""
+    """However many looks find it, every channel hears of an episode twice: when it begins and when it is over."""
     for failed in [(_RUN,)] * 4 + [()] * 6:
         stage.look(*failed)
 
@@ -95,7 +93,7 @@ def test_an_alarm_is_told_once_and_so_is_its_end(stage: Stage) -> None:
 
 def test_a_look_says_what_stands(stage: Stage) -> None:
     """The report names the open alarms and what was told, and the pass log and the counters have the figures."""
-    report = stage.watch.look([_RUN])
+    report = stage.watch.check([_RUN])
 
     noted = stage.store.passes.all()[PassName.WATCH].latest
     assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]
@@ -147,8 +145,8 @@ def test_two_watchers_tell_once(stage: Stage) -> None:
     """A second watcher over the same store finds the same, and tells nothing again."""
     other = stage.new_watch(stage.first, stage.second)
     for failed in [[_RUN]] * 2 + [[]] * 4:
-        stage.watch.look(failed)
-        other.look(failed)
+        stage.watch.check(failed)
+        other.check(failed)
         stage.clock.advance(_LOOK)
 
     assert stage.first.told() == stage.second.told() == ["raised runs-failed", "cleared runs-failed"]
@@ -158,7 +156,7 @@ def test_two_watchers_tell_once(stage: Stage) -> None:
 def test_a_channel_that_fails_holds_up_no_other_and_is_tried_again(stage: Stage, error: Exception) -> None:
     """What one channel does not take the other gets at once, and the first when it takes something again."""
     stage.first.error = error
-    report = stage.watch.look([_RUN])
+    report = stage.watch.check([_RUN])
     stage.clock.advance(_LOOK)
     in_between = (stage.first.told(), stage.second.told(), stage.store.incidents.count_undelivered())
     stage.first.error = None
@@ -185,7 +183,7 @@ def test_the_text_of_a_foreign_error_is_not_passed_on(stage: Stage) -> None:
     """Only our own errors are known to hold no secret; of any other its kind is told."""
     stage.first.error = ValueError("https://example.test/token")
 
-    report = stage.watch.look([_RUN])
+    report = stage.watch.check([_RUN])
 
     assert report.problem == "first: ValueError"
 
@@ -213,11 +211,11 @@ def test_a_watcher_that_dies_after_booking_loses_no_notice(stage: Stage, step: s
 
     stage.away.fails = die
     with pytest.raises(Killed):
-        stage.watch.look([_RUN])
+        stage.watch.check([_RUN])
     stage.away.fails = lambda at: False
     stage.clock.advance(_LOOK)
 
-    stage.new_watch(stage.first, stage.second).look([_RUN])
+    stage.new_watch(stage.first, stage.second).check([_RUN])
 
     assert {notice.id for notice in stage.first.heard} == {notice.id for notice in stage.second.heard}
     assert set(stage.first.told()) == {"raised runs-failed"}
@@ -228,11 +226,11 @@ def test_a_watcher_that_dies_while_sending_loses_no_notice(stage: Stage) -> None
     """A notice that was taken from the outbox and not delivered is delivered when the lease is over."""
     stage.first.error = Killed()
     with pytest.raises(Killed):
-        stage.watch.look([_RUN])
+        stage.watch.check([_RUN])
     stage.first.error = None
     stage.clock.advance(_LOOK)
 
-    stage.new_watch(stage.first, stage.second).look([_RUN])
+    stage.new_watch(stage.first, stage.second).check([_RUN])
 
     assert stage.first.told() == stage.second.told() == ["raised runs-failed"]
 
@@ -315,7 +313,7 @@ def test_a_store_that_fails_in_the_middle_of_a_look_is_away(stage: Stage) -> Non
 
 def test_without_anybody_to_tell_alarms_are_kept_all_the_same(stage: Stage) -> None:
     """Where no channel is set, what stands can be seen, and nothing piles up."""
-    report = stage.new_watch().look([_RUN])
+    report = stage.new_watch().check([_RUN])
 
     assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]
     assert stage.store.incidents.count_undelivered() == 0

@@ -53,7 +53,7 @@ def test_the_history_of_a_guide_can_be_read(tmp_path: Path) -> None:
         (gzip.compress(_GUIDE)[:-20], "not a whole gzip file"),
         (b"\x1f\x8b nothing of the kind", "not a whole gzip file"),
         (gzip.compress(_GUIDE[:-20]), "not well-formed"),
-        (b"<tv></tv>", "shows nothing"),
+        (b"<tv></tv>", "no schedules"),
     ],
 )
 def test_a_guide_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, reason: str) -> None:

@@ -63,7 +63,7 @@ def test_a_look_leaves_everything_as_it_was() -> None:
     """What was looked at is shown again, and nothing is sent or deleted."""
     dead, queue = ListQueue("a", "b", "c"), ListQueue()
 
-    found = DeadLetters(dead, queue).look()
+    found = DeadLetters(dead, queue).peek()
 
     assert [message.body for message in found] == ["a", "b", "c"]
     assert (dead.depth(), queue.log) == (QueueDepth(3, 0), [])
@@ -83,7 +83,7 @@ def test_a_look_that_fails_shows_again_what_it_had() -> None:
     dead.receive = receive_once  # type: ignore[method-assign]
 
     with pytest.raises(ServiceError):
-        letters.look()
+        letters.peek()
 
     assert dead.hidden == set()
 
@@ -92,13 +92,13 @@ def test_a_look_ends_at_its_limit() -> None:
     """No more is received than about the limit."""
     dead = ListQueue("a", "b", "c", "d", "e")
 
-    found = DeadLetters(dead, ListQueue()).look(most=2)
+    found = DeadLetters(dead, ListQueue()).peek(most=2)
 
     assert len(found) == 2
 
 
 @pytest.mark.parametrize(
-    "call", [DeadLetters.look, DeadLetters.replay, DeadLetters.drop, lambda d: d.replay(["none"])]
+    "call", [DeadLetters.peek, DeadLetters.replay, DeadLetters.drop, lambda d: d.replay(["none"])]
 )
 def test_messages_that_come_again_and_again_end_a_call(call: Callable[[DeadLetters], object]) -> None:
     """A queue that never hides what it hands out, nor lets go of it, does not hold a call for ever."""
@@ -201,7 +201,7 @@ def test_on_sqs_a_look_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None:
     dead.send(bodies)
     letters = DeadLetters(dead, queue)
 
-    first, second = letters.look(), letters.look()
+    first, second = letters.peek(), letters.peek()
 
     assert sorted(message.body for message in first) == sorted(bodies)
     assert {m.message_id for m in first} == {m.message_id for m in second}
@@ -212,7 +212,7 @@ def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueu
     queue, dead = queues
     dead.send(["a", "b", "c"])
     letters = DeadLetters(dead, queue)
-    by_body = {message.body: message.message_id for message in letters.look()}
+    by_body = {message.body: message.message_id for message in letters.peek()}
 
     dropped = letters.drop([by_body["b"]])
     one = letters.replay([by_body["a"]])
@@ -220,7 +220,7 @@ def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueu
 
     assert [h.done for h in (dropped, one, rest)] == [(by_body["b"],), (by_body["a"],), (by_body["c"],)]
     assert letters.depth() == QueueDepth(0, 0)
-    assert sorted(message.body for message in DeadLetters(queue, dead).look()) == ["a", "c"]
+    assert sorted(message.body for message in DeadLetters(queue, dead).peek()) == ["a", "c"]
 
 
 def test_on_sqs_a_stale_receipt_is_no_error(queues: tuple[SqsQueue, SqsQueue]) -> None:

@@ -16,7 +16,7 @@ _EPOCH = Epoch("one", 7)
     [
         (ProtectionMemory(), None, "is empty"),
         (ProtectionMemory(_EPOCH), None, "is empty"),
-        (ProtectionMemory(_EPOCH), Epoch("two", 7), "is another one"),
+        (ProtectionMemory(_EPOCH), Epoch("two", 7), "was replaced"),
         (ProtectionMemory(_EPOCH), Epoch("one", 7), "gone back in time, by 1"),
         (ProtectionMemory(_EPOCH), Epoch("one", 3), "gone back in time, by 5"),
     ],
@@ -59,11 +59,11 @@ def test_it_is_asked_for_once() -> None:
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
     remembered = ProtectionMemory()
     for coldstart_id in ("one", "two"):
-        remembered = pipeline.protector.look(remembered, coldstart_id).remembered
+        remembered = pipeline.protector.check(remembered, coldstart_id).remembered
     opened = store.coldstarts.latest()
     pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
 
-    verdicts = [pipeline.protector.look(remembered, f"later {n}") for n in range(2)]
+    verdicts = [pipeline.protector.check(remembered, f"later {n}") for n in range(2)]
 
     assert opened is not None
     assert (opened.id, opened.stage, opened.request.by_itself) == ("one", Stage.REQUESTED, True)
@@ -78,10 +78,10 @@ def test_what_was_abandoned_in_an_empty_keyspace_stays_so() -> None:
     clock = FakeClock()
     store = fake_store(clock)
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
-    pipeline.protector.look(ProtectionMemory(), "one")
+    pipeline.protector.check(ProtectionMemory(), "one")
     pipeline.coldstarter.abandon("not now")
 
-    pipeline.protector.look(ProtectionMemory(), "two")
+    pipeline.protector.check(ProtectionMemory(), "two")
 
     latest = store.coldstarts.latest()
     assert latest is not None
@@ -97,7 +97,7 @@ def test_a_storm_purges_the_queues() -> None:
     for number in range(10_001):
         upstreams.catalogue_queue.post(str(number))
 
-    pipeline.protector.look(ProtectionMemory(), "one")
+    pipeline.protector.check(ProtectionMemory(), "one")
     ended = pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
 
     assert ended.request.purge
@@ -112,12 +112,12 @@ def test_what_is_lost_during_a_coldstart_is_answered_to_afterwards() -> None:
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
     store.coldstarts.begin_epoch("zero")
     pipeline.coldstarter.request("one", "an operator's wish")
-    remembered = pipeline.protector.look(ProtectionMemory(Epoch("zero", 5)), "two").remembered
+    remembered = pipeline.protector.check(ProtectionMemory(Epoch("zero", 5)), "two").remembered
     while_open = store.coldstarts.latest()
     pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
 
     for number in range(3):
-        remembered = pipeline.protector.look(remembered, f"later {number}").remembered
+        remembered = pipeline.protector.check(remembered, f"later {number}").remembered
 
     latest = store.coldstarts.latest()
     assert while_open is not None
@@ -135,10 +135,10 @@ def test_a_keyspace_that_has_gone_back_begins_another_life() -> None:
     store = fake_store(clock)
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
     store.coldstarts.begin_epoch("zero")
-    pipeline.protector.look(ProtectionMemory(Epoch("another", 3)), "one")
+    pipeline.protector.check(ProtectionMemory(Epoch("another", 3)), "one")
     unharmed = store.coldstarts.epoch()
 
-    pipeline.protector.look(ProtectionMemory(Epoch("zero", 5)), "two")
+    pipeline.protector.check(ProtectionMemory(Epoch("zero", 5)), "two")
 
     renewed = store.coldstarts.epoch()
     assert unharmed is not None
@@ -155,10 +155,10 @@ def test_a_storm_during_a_coldstart_is_answered_to_afterwards() -> None:
     pipeline.coldstarter.request("one", "an operator's wish")
     for number in range(10_001):
         upstreams.catalogue_queue.post(str(number))
-    remembered = pipeline.protector.look(ProtectionMemory(), "two").remembered
+    remembered = pipeline.protector.check(ProtectionMemory(), "two").remembered
     pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: None)
 
-    pipeline.protector.look(remembered, "three")
+    pipeline.protector.check(remembered, "three")
 
     latest = store.coldstarts.latest()
     assert latest is not None

@@ -379,8 +379,8 @@ def test_a_pass_tells_how_far_it_is(stage: Stage) -> None:
     stage.pipeline.reconciler.reconcile(EVERYTHING, said.append)
 
     assert said == [
-        "2 of 2 schedules looked at, 0 suspected to differ",
-        "0 of 2 schedules differ from what their sources say",
+        "2 of 2 schedules compared, 0 suspected to differ",
+        "0 of 2 schedules differ from their sources",
     ]
 
 

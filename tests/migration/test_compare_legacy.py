@@ -13,7 +13,9 @@ from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports.work import Mark
 
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -22,7 +24,7 @@ _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 class Stage:
     """A pipeline over fakes with one published schedule, and the old system as the test wants it."""
 
-    def __init__(self, intended: tuple[str, ...] = ()) -> None:
+    def __init__(self, intended: tuple[str, ...] = (), horizon: RetentionHorizon = KEEPS_EVERYTHING) -> None:
         self.clock = FakeClock()
         self.store: FakeStore = fake_store(self.clock)
         self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
@@ -32,7 +34,7 @@ class Stage:
             self.upstreams.as_upstreams(),
             calendar,
             self.clock,
-            Policies(intended_differences=intended),
+            Policies(PublishingPolicy(horizon=horizon), intended_differences=intended),
         )
         self.publish("2026-03-28T12:00:00Z")
 
@@ -226,3 +228,14 @@ def test_a_damaged_document_of_ours_stops_nothing() -> None:
 
     assert comparison.verdict is Verdict.NOT_COMPARABLE
     assert "reconcile it" in comparison.reason
+
+
+def test_a_legacy_document_past_the_horizon_is_not_compared() -> None:
+    """The pipeline has removed such schedules, so each would differ for as long as the old system keeps it."""
+    stage = Stage(horizon=RetentionHorizon(1))
+    old, recent = (ScheduleKey(Sid("birch"), date(2026, 3, day)) for day in (26, 27))
+    stage.upstreams.legacy.documents = {old: b"old", recent: b"recent"}
+
+    stage.pipeline.comparer.compare_all()
+
+    assert stage.store.comparisons.all().keys() == {_KEY, recent}

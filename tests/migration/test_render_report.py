@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.judge_parity import Evidence
+from schedules_pipeline.migration.parity_chart import render_chart, render_small_chart
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.migration.ports.parity import (
     ParityPoint,
@@ -29,12 +30,10 @@ from schedules_pipeline.migration.ports.parity import (
 from schedules_pipeline.migration.render_report import (
     as_json,
     brief_worst_table,
-    render_chart,
     render_csv,
     render_html,
     render_json,
     render_markdown_table,
-    render_small_chart,
     tally_table,
 )
 from schedules_pipeline.migration.tabulate_parity import tabulate

@@ -1,24 +1,16 @@
 """Switching partners: what is refused, what is recorded, and that two operators cannot cross."""
 
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 import pytest
 from builders import a_change
-from fakes import (
-    Conditions,
-    FakeChangeFeed,
-    FakeClock,
-    FakeColdstartStore,
-    FakeComparisonStore,
-    FakeLegacyKeyspace,
-    FakeParityTrendStore,
-    FakePassStore,
-    FakeServedSourceStore,
-)
+from fakes import FakeClock, fake_store, fake_upstreams
 
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.retention import KEEPS_EVERYTHING
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.ports.coldstart import Request
 from schedules_pipeline.maintenance.ports.passes import PassName
@@ -35,16 +27,17 @@ class Stage:
     """A hundred published schedules that were compared with a refresh of a minute ago."""
 
     def __init__(self, differing: int = 0) -> None:
-        self.clock, conditions = FakeClock(), Conditions()
-        self.feed, self.comparisons = FakeChangeFeed(conditions, self.clock), FakeComparisonStore(conditions)
-        self.legacy, self.book = FakeLegacyKeyspace(conditions), FakeServedSourceStore(conditions)
-        self.coldstarts = FakeColdstartStore(conditions, self.clock)
-        self.trend, self.passes = FakeParityTrendStore(conditions), FakePassStore(conditions)
+        self.clock = FakeClock()
+        fakes, upstreams = fake_store(self.clock), fake_upstreams(self.clock, Random(0))
+        self.feed, self.comparisons, self.coldstarts = fakes.feed, fakes.comparisons, fakes.coldstarts
+        self.served, self.trend, self.passes = fakes.served, fakes.parity_trend, fakes.passes
+        self.legacy = upstreams.legacy
         requirements = Requirements(matching_share=0.995, compared_share=0.9, refresh_minutes=60)
+        store = fakes.as_store()
         self.reporter = ParityReporter(
-            self.feed, self.comparisons, self.legacy, self.trend, self.passes, requirements, self.clock
+            store, upstreams.as_upstreams(), self.clock, KEEPS_EVERYTHING, requirements
         )
-        self.switcher = Switcher(self.book, self.reporter, self.coldstarts, self.clock)
+        self.switcher = Switcher(store, self.reporter, self.clock)
         refreshed = (self.clock() - timedelta(minutes=1)).isoformat()
         keys = [ScheduleKey(Sid("alder_one"), date(2026, 1, 1) + timedelta(n)) for n in range(_SCHEDULES)]
         self.feed.append([(key, 1, render_row(_change(key))) for key in keys])
@@ -62,7 +55,7 @@ def _change(key: ScheduleKey) -> Change:
 
 def test_partners_are_served_by_the_old_system_at_first() -> None:
     """Before anybody has switched, the record says the old system."""
-    assert Stage().book.current() == NEVER_SWITCHED
+    assert Stage().served.current() == NEVER_SWITCHED
     assert NEVER_SWITCHED.source is ServedSource.LEGACY
 
 
@@ -72,7 +65,7 @@ def test_a_switch_is_recorded_with_who_when_why_and_the_share() -> None:
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "parity reached")
 
-    served = stage.book.current()
+    served = stage.served.current()
     assert result.served == served
     assert (served.source, served.by, served.reason) == (ServedSource.OURS, "ada", "parity reached")
     assert (served.since, served.parity_share, served.forced) == (stage.clock(), 1.0, False)
@@ -86,7 +79,7 @@ def test_a_switch_below_the_threshold_is_rejected() -> None:
 
     assert result.served is None
     assert "2 of 100 comparable schedules differ" in result.problem
-    assert stage.book.switches() == []
+    assert stage.served.switches() == []
 
 
 def test_a_forced_switch_goes_ahead_and_says_that_it_was_forced() -> None:
@@ -143,7 +136,7 @@ def test_switching_back_is_never_rejected() -> None:
 
     assert result.served is not None
     assert not result.served.forced
-    assert [s.source for s in stage.book.switches()] == [ServedSource.LEGACY, ServedSource.OURS]
+    assert [s.source for s in stage.served.switches()] == [ServedSource.LEGACY, ServedSource.OURS]
 
 
 def test_switching_to_where_partners_are_changes_nothing() -> None:
@@ -154,7 +147,7 @@ def test_switching_to_where_partners_are_changes_nothing() -> None:
 
     assert result.served is None
     assert "already" in result.problem
-    assert stage.book.switches() == []
+    assert stage.served.switches() == []
 
 
 def test_two_operators_cannot_cross() -> None:
@@ -167,8 +160,8 @@ def test_two_operators_cannot_cross() -> None:
     result = stage.switcher.switch(plan, "grace", "second")
 
     assert result.served is None
-    assert "somebody else has switched meanwhile by ada" in result.problem
-    assert len(stage.book.switches()) == 2
+    assert "another operator has switched since by ada" in result.problem
+    assert len(stage.served.switches()) == 2
 
 
 def test_what_turned_bad_since_the_plan_is_looked_up_again() -> None:

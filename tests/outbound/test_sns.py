@@ -9,7 +9,6 @@ import pytest
 from fakes import FakeClock, fake_store, fake_upstreams
 
 from demo.provision import AwsEndpoints, Channel, provision_alarms
-from schedules_pipeline.composition import health_sources
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.conditions import FailedRun, Thresholds
 from schedules_pipeline.health.watch import Watch
@@ -40,10 +39,9 @@ def test_an_alarm_and_its_all_clear_arrive_once_each(aws_endpoints: AwsEndpoints
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     notifier = SnsNotifier(aws_endpoints.sns(), alarms.topic_arn, _RUNBOOK)
-    watched = health_sources(store.as_store(), upstreams.as_upstreams())
-    watch = Watch(watched, store.incidents, store.counters, [notifier], Thresholds(), clock=clock)
+    watch = Watch(store.as_store(), upstreams.as_upstreams(), [notifier], clock, Thresholds())
     for failed in [[FailedRun("reconcile", "r1", clock())]] * 3 + [[]] * 5:
-        watch.look(failed)
+        watch.check(failed)
         clock.advance(timedelta(seconds=30))
 
     raised, cleared = _received(aws_endpoints, alarms.queue_url)
@@ -68,10 +66,9 @@ def test_a_topic_that_is_not_there_is_a_failure_of_the_world(
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     notifier = SnsNotifier(aws_endpoints.sns(), f"{alarms.topic_arn}-gone", _RUNBOOK)
-    watched = health_sources(store.as_store(), upstreams.as_upstreams())
-    watch = Watch(watched, store.incidents, store.counters, [notifier], Thresholds(), clock=clock)
+    watch = Watch(store.as_store(), upstreams.as_upstreams(), [notifier], clock, Thresholds())
 
-    report = watch.look([FailedRun("reconcile", "r1", clock())])
+    report = watch.check([FailedRun("reconcile", "r1", clock())])
 
     assert f"topic {alarms.topic_arn}-gone" in report.problem
     assert report.undelivered == 1

@@ -119,3 +119,10 @@ def test_a_cursor_is_read_back(world: World) -> None:
     world.tick()
 
     assert parse_cursor(world.cursor) == ProtectionMemory(Epoch("one", 0))
+
+
+def test_a_cursor_of_the_first_version_is_read_back() -> None:
+    """The members of the memory were named differently in version 0.1."""
+    cursor = '{"epoch": {"id": "one", "pulse": 3}, "in_storm": true, "owed": "lost"}'
+
+    assert parse_cursor(cursor) == ProtectionMemory(Epoch("one", 3), in_storm=True, postponed="lost")

@@ -157,7 +157,7 @@ MUTANTS = (
     Mutant(
         "purges without outdating whoever has read",
         "item changes unheard while it is planted, and everything is coldstarted",
-        replaced(Coldstarter, "_outdate_readers", lambda *_: None),
+        replaced(Coldstarter, "_invalidate_tokens", lambda *_: None),
     ),
     Mutant(
         "purges without comparing the copies",

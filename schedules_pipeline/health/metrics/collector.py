@@ -1,7 +1,7 @@
-"""The collector that Prometheus' client asks at every scrape: all parts side by side, each once.
+"""The collector of the Prometheus client: at every scrape it reads all parts concurrently, each once.
 
-Everything shown lies in the store, where every process writes it; so it does not matter which process is
-scraped, nor whether one has been restarted.
+All values are read from the store, to which every process writes. Any process may be scraped, and restarts lose
+nothing.
 """
 
 import time
@@ -20,28 +20,28 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from schedules_pipeline.errors import PipelineError
-from schedules_pipeline.health.metrics.asking import Asking
 from schedules_pipeline.health.metrics.parts import Part
 from schedules_pipeline.health.metrics.series import METRICS, Metric, MetricKind, Sample
+from schedules_pipeline.health.metrics.shared_call import SharedCall
 from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, Durations
 
 PATIENCE_SECONDS = 8.0
-"""Shorter than the ten seconds that Prometheus waits for a scrape unless told otherwise."""
+"""Shorter than the default timeout of a scrape by Prometheus, which is 10 seconds."""
 
 _BOUNDS = (*map(str, DURATION_BOUNDS), "+Inf")
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class PipelineCollector(Collector):
-    """Gives all families of the register at every scrape, those of a part that failed without its samples."""
+    """Returns every registered family at every scrape; families of a failed part have no samples of it."""
 
     def __init__(self, parts: Mapping[str, Part], patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """``patience_seconds``: for how long a scrape waits for all of its parts together."""
-        self._parts = {name: Asking(part, f"scrape-{name}") for name, part in parts.items()}
+        """``patience_seconds``: how long a scrape waits for all its parts together."""
+        self._parts = {name: SharedCall(part, f"scrape-{name}") for name, part in parts.items()}
         self._patience_seconds = patience_seconds
 
     def describe(self) -> Iterable[Family]:
-        """What there is, without reading anything: registering a collector asks nobody."""
+        """The families without samples, so that registering a collector reads nothing."""
         return _families(())
 
     def collect(self) -> Iterable[Family]:
@@ -49,13 +49,13 @@ class PipelineCollector(Collector):
 
     def _read(self) -> list[Sample]:
         deadline = time.monotonic() + self._patience_seconds
-        pending = {name: part.ask() for name, part in self._parts.items()}
+        pending = {name: part.start() for name, part in self._parts.items()}
         samples: list[Sample] = []
         for name, answer in pending.items():
             try:
                 samples += answer.result(max(0.0, deadline - time.monotonic()))
                 failed = False
-            except Exception as error:  # noqa: BLE001 - one part that fails must not take the others along
+            except Exception as error:  # noqa: BLE001 - a failing part must not affect the others
                 _report(name, error)
                 failed = True
             samples.append(Sample("schedules_scrape_errors", (name,), failed))
@@ -63,10 +63,10 @@ class PipelineCollector(Collector):
 
 
 def _report(part: str, error: Exception) -> None:
-    """What nobody foresaw is told with its traceback."""
-    foreseen = isinstance(error, PipelineError | TimeoutError)
+    """Log the failure, with a traceback if it is a defect."""
+    is_expected = isinstance(error, PipelineError | TimeoutError)
     reason = str(error) or "no answer in time"
-    _log.warning("scrape incomplete", part=part, error=reason, exc_info=None if foreseen else error)
+    _log.warning("scrape incomplete", part=part, error=reason, exc_info=None if is_expected else error)
 
 
 def _families(samples: Sequence[Sample]) -> list[Family]:

@@ -1,20 +1,22 @@
-"""The parts of a scrape: each reads one thing once and gives its samples. Nothing here remembers anything.
+"""The parts of a scrape. Each reads one thing from the store or a queue and returns its samples.
 
-A part fails alone: what it would have shown is missing from that scrape, and
-``schedules_scrape_errors`` says so. Names of metrics are those of :mod:`~schedules_pipeline.health.metrics.series`.
+A part that fails is missing from that scrape, and ``schedules_scrape_errors`` shows it. The metrics are declared in
+:mod:`~schedules_pipeline.health.metrics.series`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Origin
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, Sample
+from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.health.queue_age import oldest_message_age
+from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
 from schedules_pipeline.maintenance.ports.coldstart import Stage
 from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord
+from schedules_pipeline.migration.ports import MigrationSources
 from schedules_pipeline.migration.ports.comparisons import Verdict
 from schedules_pipeline.partners.ports import UsageKind
 from schedules_pipeline.publishing.ports.counters import Durations
@@ -22,92 +24,95 @@ from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 from schedules_pipeline.push.lag import push_lag
 
 Part = Callable[[], list[Sample]]
+_Read = Callable[[HealthStore, datetime], Iterator[Sample]]
 
 
-def parts_of(pipeline: Pipeline) -> Mapping[str, Part]:
+def parts_of(store: HealthStore, sources: MigrationSources, clock: Clock) -> Mapping[str, Part]:
     """Every part by its name."""
-    upstreams = pipeline.upstreams
-    queues = {
-        QueueName.SCHEDULE_EVENTS: (upstreams.schedule_queue, upstreams.schedule_dead_letters),
-        QueueName.CATALOGUE_EVENTS: (upstreams.catalogue_queue, upstreams.catalogue_dead_letters),
+    parts: dict[str, Part] = {
+        name: partial(_read_store, read, store, clock) for name, read in _STORE_PARTS.items()
     }
-    readers: dict[str, Callable[[], Iterator[Sample]]] = {
-        "counters": partial(_counters, pipeline),
-        "durations": partial(_durations, pipeline),
-        "backlog": partial(_backlog, pipeline),
-        "lag": partial(_lag, pipeline),
-        "feed": partial(_feed, pipeline),
-        "refused": partial(_rejected, pipeline),
-        "comparisons": partial(_comparisons, pipeline),
-        "passes": partial(_passes, pipeline),
-        "coldstart": partial(_coldstart, pipeline),
-        "alarms": partial(_alarms, pipeline),
-        "polls": partial(_polls, pipeline),
-        "usage": partial(_usage, pipeline),
-        "push": partial(_push, pipeline),
-        "pulses": partial(_pulses, pipeline),
+    dead_letters = {
+        QueueName.SCHEDULE_EVENTS: sources.schedule_dead_letters,
+        QueueName.CATALOGUE_EVENTS: sources.catalogue_dead_letters,
     }
-    for name, (queue, dead_letters) in queues.items():
-        readers[name] = partial(_queue, pipeline, name, queue)
-        readers[f"{name}_dead_letters"] = partial(_dead_letters, name, dead_letters)
-    return {name: partial(_all, reader) for name, reader in readers.items()}
+    for name, queue in queues_by_name(sources).items():
+        parts[name] = partial(_queue, name, queue, store, clock)
+        parts[f"{name}_dead_letters"] = partial(_dead_letters, name, dead_letters[name])
+    return parts
 
 
-def _all(reader: Callable[[], Iterator[Sample]]) -> list[Sample]:
-    return list(reader())
+def _read_store(read: _Read, store: HealthStore, clock: Clock) -> list[Sample]:
+    return list(read(store, clock()))
 
 
-def _counters(pipeline: Pipeline) -> Iterator[Sample]:
-    """Also those that never counted anything, so that a rate is known from the first event on."""
-    totals = pipeline.store.counters.all()
+def _queue(name: QueueName, queue: NotificationQueue, store: HealthStore, clock: Clock) -> list[Sample]:
+    """Read the depth first: a poll in between then makes the age smaller, never greater."""
+    depth = queue.depth()
+    age = oldest_message_age(store.queue_polls.all()[name], depth, clock())
+    return [
+        Sample("schedules_queue_messages", (name.value, "waiting"), depth.waiting),
+        Sample("schedules_queue_messages", (name.value, "in_flight"), depth.in_flight),
+        Sample("schedules_queue_oldest_message_age_seconds", (name.value,), age.total_seconds()),
+    ]
+
+
+def _dead_letters(name: QueueName, queue: NotificationQueue) -> list[Sample]:
+    depth = queue.depth()
+    return [Sample("schedules_dead_letters", (name.value,), depth.waiting + depth.in_flight)]
+
+
+def _counters(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    """All counters, those at 0 too, so that a rate is known from the first event."""
+    totals = store.counters.all()
     for name, (metric, labels) in COUNTERS.items():
         yield Sample(metric, labels, totals.get(name, 0))
 
 
-def _durations(pipeline: Pipeline) -> Iterator[Sample]:
-    known = pipeline.store.counters.durations()
+def _durations(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    known = store.counters.durations()
     for name, (metric, labels) in DURATIONS.items():
         yield Sample(metric, labels, known.get(name, Durations()))
 
 
-def _backlog(pipeline: Pipeline) -> Iterator[Sample]:
-    backlog = pipeline.store.work.backlog()
+def _backlog(store: HealthStore, now: datetime) -> Iterator[Sample]:
+    backlog = store.work.backlog()
     yield Sample("schedules_backlog", ("dirty",), backlog.pending)
     yield Sample("schedules_backlog", ("in_progress",), backlog.in_progress)
     yield Sample("schedules_backlog", ("waiting",), backlog.waiting)
     yield Sample("schedules_backlog", ("set_aside",), backlog.quarantined)
-    overdue = pipeline.clock() - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
+    overdue = now - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
     yield Sample("schedules_overdue_seconds", (), max(0.0, overdue.total_seconds()))
-    yield Sample("schedules_publisher_present", (), bool(pipeline.store.presence.name()))
+    yield Sample("schedules_publisher_present", (), bool(store.presence.name()))
 
 
-def _lag(pipeline: Pipeline) -> Iterator[Sample]:
-    since, now = pipeline.store.work.pending_since(), pipeline.clock()
+def _lag(store: HealthStore, now: datetime) -> Iterator[Sample]:
+    since = store.work.pending_since()
     for origin in Origin:
         seconds = (now - since[origin]).total_seconds() if origin in since else 0.0
         yield Sample("schedules_lag_seconds", (origin.value,), max(0.0, seconds))
 
 
-def _feed(pipeline: Pipeline) -> Iterator[Sample]:
-    yield Sample("schedules_known", (), pipeline.store.feed.count_schedules())
-    yield Sample("schedules_unrecorded_changes", (), pipeline.store.feed.unrecorded())
+def _feed(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    yield Sample("schedules_known", (), store.feed.count_schedules())
+    yield Sample("schedules_unrecorded_changes", (), store.feed.unrecorded())
 
 
-def _rejected(pipeline: Pipeline) -> Iterator[Sample]:
-    yield Sample("schedules_refused_inputs", (), pipeline.store.rejections.count())
+def _rejected(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    yield Sample("schedules_refused_inputs", (), store.rejections.count())
 
 
-def _comparisons(pipeline: Pipeline) -> Iterator[Sample]:
-    """Every verdict of every service that there is, so that a share can be computed of any."""
-    tally = pipeline.store.comparisons.tally()
+def _comparisons(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    """Every verdict of every compared service, zeros included, so that shares can be computed."""
+    tally = store.comparisons.tally()
     for sid in sorted({sid for sid, _ in tally}):
         for verdict in Verdict:
             yield Sample("schedules_compared", (str(sid), verdict.value), tally.get((sid, verdict), 0))
 
 
-def _passes(pipeline: Pipeline) -> Iterator[Sample]:
-    """A kind of pass that never ran has run and failed no times, and has no last time."""
-    records = pipeline.store.passes.all()
+def _passes(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    """Totals of every pass; times and counts only of those that have run."""
+    records = store.passes.all()
     for name in PassName:
         record = records.get(name)
         yield Sample("schedules_pass_runs_total", (name.value,), record.runs if record else 0)
@@ -127,11 +132,9 @@ def _latest_pass(name: str, record: PassRecord) -> Iterator[Sample]:
         yield Sample("schedules_pass_last_result", (name, count), amount)
 
 
-def _coldstart(pipeline: Pipeline) -> Iterator[Sample]:
-    """Nothing but that the intake goes on, where there never was a coldstart."""
-    book = pipeline.store.coldstarts
-    yield Sample("schedules_intake_paused", (), book.intake_is_paused())
-    latest = book.latest()
+def _coldstart(store: HealthStore, now: datetime) -> Iterator[Sample]:
+    yield Sample("schedules_intake_paused", (), store.coldstarts.intake_is_paused())
+    latest = store.coldstarts.latest()
     for stage in Stage:
         if not stage.is_final:
             is_in = latest is not None and latest.stage is stage
@@ -141,26 +144,26 @@ def _coldstart(pipeline: Pipeline) -> Iterator[Sample]:
     yield Sample("schedules_coldstart_schedules", ("done",), latest.done)
     yield Sample("schedules_coldstart_schedules", ("left",), latest.left)
     yield Sample("schedules_coldstart_schedules", ("failed",), latest.failed)
-    yield Sample("schedules_coldstart_rate", (), latest.rate(pipeline.clock()))
+    yield Sample("schedules_coldstart_rate", (), latest.rate(now))
     if latest.alive_at is not None:
         yield Sample("schedules_coldstart_alive_timestamp_seconds", (), latest.alive_at.timestamp())
 
 
-def _alarms(pipeline: Pipeline) -> Iterator[Sample]:
-    for incident in pipeline.store.incidents.latest():
+def _alarms(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    for incident in store.incidents.latest():
         yield Sample("schedules_alarm_raised", (incident.name.value,), incident.is_open)
 
 
-def _polls(pipeline: Pipeline) -> Iterator[Sample]:
-    for queue, notes in pipeline.store.queue_polls.all().items():
-        if notes.polled_at is not None:
-            polled_at = notes.polled_at.timestamp()
+def _polls(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    for queue, polls in store.queue_polls.all().items():
+        if polls.polled_at is not None:
+            polled_at = polls.polled_at.timestamp()
             yield Sample("schedules_queue_polled_timestamp_seconds", (queue.value,), polled_at)
 
 
-def _usage(pipeline: Pipeline) -> Iterator[Sample]:
-    """Of partners that have asked for something since they were entered."""
-    for line, count in pipeline.store.partners.usage_totals().items():
+def _usage(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    """Totals of the partners that have made requests."""
+    for line, count in store.partners.usage_totals().items():
         match line.kind:
             case UsageKind.REQUESTS:
                 labels = (line.partner, line.route, line.detail)
@@ -171,8 +174,7 @@ def _usage(pipeline: Pipeline) -> Iterator[Sample]:
                 yield Sample("schedules_delivery_problems_total", (line.partner, line.detail), count)
 
 
-def _push(pipeline: Pipeline) -> Iterator[Sample]:
-    store, now = pipeline.store, pipeline.clock()
+def _push(store: HealthStore, now: datetime) -> Iterator[Sample]:
     epoch, last = store.coldstarts.epoch(), store.feed.last_position()
     for standing in store.subscriptions.all():
         labels, progress = (standing.subscription.name,), standing.progress
@@ -182,21 +184,24 @@ def _push(pipeline: Pipeline) -> Iterator[Sample]:
         yield Sample("schedules_push_set_aside", labels, progress.quarantine is not None)
 
 
-def _pulses(pipeline: Pipeline) -> Iterator[Sample]:
-    for process, at in pipeline.store.heartbeats.all().items():
+def _heartbeats(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    for process, at in store.heartbeats.all().items():
         yield Sample("schedules_delivery_pulse_timestamp_seconds", (process.value,), at.timestamp())
 
 
-def _queue(pipeline: Pipeline, name: QueueName, queue: NotificationQueue) -> Iterator[Sample]:
-    """The depth first: a poll that comes between the two makes the age smaller, never greater."""
-    depth = queue.depth()
-    notes = pipeline.store.queue_polls.all()[name]
-    age = oldest_message_age(notes, depth, pipeline.clock())
-    yield Sample("schedules_queue_messages", (name.value, "waiting"), depth.waiting)
-    yield Sample("schedules_queue_messages", (name.value, "in_flight"), depth.in_flight)
-    yield Sample("schedules_queue_oldest_message_age_seconds", (name.value,), age.total_seconds())
-
-
-def _dead_letters(name: QueueName, queue: NotificationQueue) -> Iterator[Sample]:
-    depth = queue.depth()
-    yield Sample("schedules_dead_letters", (name.value,), depth.waiting + depth.in_flight)
+_STORE_PARTS: Mapping[str, _Read] = {
+    "counters": _counters,
+    "durations": _durations,
+    "backlog": _backlog,
+    "lag": _lag,
+    "feed": _feed,
+    "refused": _rejected,
+    "comparisons": _comparisons,
+    "passes": _passes,
+    "coldstart": _coldstart,
+    "alarms": _alarms,
+    "polls": _polls,
+    "usage": _usage,
+    "push": _push,
+    "pulses": _heartbeats,
+}

@@ -1,7 +1,7 @@
-"""The register of metrics: every name, kind, label and meaning, and which counter of the store is shown as which.
+"""The register of metrics: names, kinds, labels and meanings, and the metric of each counter in the store. Pure.
 
-Pure. ``docs/reference/metrics.md`` says the same for people; tests compare the two, and the counters with the code that
-counts. Names follow Prometheus: base units, ``_total`` for what only grows.
+Tests compare it with the reference of metrics in the documents, and the counters with the code that counts. Names
+follow Prometheus: base units, and ``_total`` for counters.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One family of series. ``help`` is shown with every scrape."""
+    """One family of series. ``help`` is part of every scrape."""
 
     name: str
     kind: MetricKind
@@ -30,8 +30,8 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of a family; ``labels`` are values in the order of the family's labels. A histogram's value is
-    :class:`~schedules_pipeline.publishing.ports.counters.Durations`, any other's a number.
+    """One value of a family, with the label values in the family's order. The value of a histogram is
+    :class:`~schedules_pipeline.publishing.ports.counters.Durations`.
     """
 
     metric: str
@@ -52,87 +52,87 @@ def _histogram(name: str, labels: tuple[str, ...], meaning: str) -> Metric:
 
 
 _ALL = (
-    # What comes in.
-    _counter("notifications_received", ("queue",), "Messages received, redelivered ones again."),
-    _counter("notifications_handled", ("queue", "kind"), "What messages said; of catalogue updates, items."),
-    _counter("notifications_refused", ("queue",), "Messages that say nothing that we understand."),
-    _counter("ignored", ("queue", "reason"), "What messages said that led to nothing, and why."),
+    # Input.
+    _counter("notifications_received", ("queue",), "Messages received, redeliveries included."),
     _counter(
-        "documents_refused", ("kind",), "Documents that were not accepted; what was there before stayed."
+        "notifications_handled",
+        ("queue", "kind"),
+        "Changes named by messages; catalogue updates are counted by item.",
     ),
-    _gauge("refused_inputs", (), "Messages, documents and items that are kept aside as refused now."),
-    # What comes out.
-    _counter("outcomes", ("outcome",), "Builds of a schedule, by what came of them."),
+    _counter("notifications_refused", ("queue",), "Messages that were rejected."),
+    _counter("ignored", ("queue", "reason"), "Changes named by messages that had no effect, by reason."),
+    _counter("documents_refused", ("kind",), "Documents that were rejected; the last good one stayed."),
+    _gauge("refused_inputs", (), "Rejected messages, documents and items on the list of rejections."),
+    # Output.
+    _counter("outcomes", ("outcome",), "Builds of a schedule, by outcome."),
     _histogram(
-        "time_to_published", ("origin",), "From the oldest notification to the version that answers it."
+        "time_to_published", ("origin",), "From the oldest notification to the version that it caused."
     ),
+    _gauge("lag_seconds", ("origin",), "Since the oldest pending notification; 0 for none."),
+    _gauge("known", (), "Published schedules, and removals that are still remembered."),
+    _gauge("unrecorded_changes", (), "Rows of the change feed that are not recorded in Dagster yet."),
+    # Backlog.
     _gauge(
-        "lag_seconds", ("origin",), "Since the oldest notification that no build has answered; 0 for none."
+        "backlog", ("state",), "Schedules that are pending, in progress, waiting for a retry, or quarantined."
     ),
-    _gauge("known", (), "Schedules that are published, and removals that are not forgotten yet."),
-    _gauge("unrecorded_changes", (), "Rows of the change feed that Dagster has no record of yet."),
-    # What waits.
+    _gauge("overdue_seconds", (), "How long the most urgent pending schedule has been due; 0 for none."),
+    _gauge("publisher_present", (), "1 if a publisher is at work or starting, else 0."),
+    _gauge("queue_messages", ("queue", "state"), "Messages that wait or are in flight, approximately."),
     _gauge(
-        "backlog", ("state",), "Schedules that are dirty, in progress, waiting for a retry, or set aside."
+        "queue_oldest_message_age_seconds", ("queue",), "How long the oldest message has waited, at most."
     ),
-    _gauge("overdue_seconds", (), "For how long the most urgent dirty schedule has been due; 0 for none."),
-    _gauge("publisher_present", (), "1 where a publisher is at work or has been booked, else 0."),
-    _gauge("queue_messages", ("queue", "state"), "Messages that wait, or are in flight; about right."),
-    _gauge("queue_oldest_message_age_seconds", ("queue",), "How long the oldest message waits, at the most."),
     _gauge("queue_polled_timestamp_seconds", ("queue",), "When the latest poll of the queue began."),
-    _gauge(
-        "dead_letters", ("queue",), "Messages that nobody could handle, in the queue's dead-letter queue."
-    ),
+    _gauge("dead_letters", ("queue",), "Messages in the dead-letter queue of the queue."),
     _gauge("intake_paused", (), "1 while a coldstart has stopped the intake, else 0."),
-    # How it does.
-    _histogram("workflow", ("workflow",), "How long one round of a workflow took."),
-    _counter("workflow_failures", ("workflow",), "Rounds of a workflow that failed, and are done again."),
-    _gauge("compared", ("service", "verdict"), "Schedules, by how they compare with the old system."),
+    # Workflows.
+    _histogram("workflow", ("workflow",), "Duration of one round of a workflow."),
+    _counter("workflow_failures", ("workflow",), "Rounds of a workflow that failed and are retried."),
+    _gauge("compared", ("service", "verdict"), "Schedules by their comparison with the old system."),
     _counter("pass_runs", ("pass",), "Full passes that ended."),
     _counter("pass_failures", ("pass",), "Full passes that ended with a problem."),
-    _counter("pass_seconds", ("pass",), "How long full passes took, together."),
-    _gauge("pass_last_seconds", ("pass",), "How long the latest pass took."),
+    _counter("pass_seconds", ("pass",), "Total duration of full passes."),
+    _gauge("pass_last_seconds", ("pass",), "Duration of the latest pass."),
     _gauge("pass_last_timestamp_seconds", ("pass",), "When the latest pass ended."),
-    _gauge("pass_last_success_timestamp_seconds", ("pass",), "When the latest pass ended that succeeded."),
-    _gauge("pass_last_result", ("pass", "count"), "What the latest pass found and did."),
-    # The coldstart that is open, or else the latest.
+    _gauge("pass_last_success_timestamp_seconds", ("pass",), "When the latest successful pass ended."),
+    _gauge("pass_last_result", ("pass", "count"), "Results of the latest pass."),
+    # The open coldstart, or else the latest.
     _gauge("coldstart_in_progress", ("stage",), "1 for the stage of a coldstart that has not ended, else 0."),
-    _gauge(
-        "coldstart_schedules", ("state",), "Schedules of the latest coldstart, by whether they are built."
-    ),
+    _gauge("coldstart_schedules", ("state",), "Schedules of the latest coldstart, by state."),
     _gauge("coldstart_rate", (), "Schedules a second of the latest coldstart since building began."),
-    _gauge("coldstart_alive_timestamp_seconds", (), "When somebody last worked at the latest coldstart."),
-    # Who was told.
-    _gauge("alarm_raised", ("alarm",), "1 for an alarm that is raised, 0 for one that has been and is over."),
-    _counter("alarm_notices", ("result",), "Notices of alarms, by whether they were taken."),
-    # What partners ask for.
-    _counter("delivery_requests", ("partner", "route", "status"), "Requests that were answered, or refused."),
-    _counter("delivery_bytes", ("partner",), "Bytes of the bodies of answers."),
-    _counter("delivery_problems", ("partner", "problem"), "Problem documents that were given as answers."),
-    # Who is told of changes by us.
+    _gauge(
+        "coldstart_alive_timestamp_seconds", (), "When a worker last made progress with the latest coldstart."
+    ),
+    # Alarms.
+    _gauge("alarm_raised", ("alarm",), "1 for an alarm that is raised, 0 for one that is over."),
+    _counter("alarm_notices", ("result",), "Notices of alarms, by whether they were accepted."),
+    # Delivery to partners.
+    _counter("delivery_requests", ("partner", "route", "status"), "Requests, rejected ones included."),
+    _counter("delivery_bytes", ("partner",), "Bytes of response bodies."),
+    _counter("delivery_problems", ("partner", "problem"), "Problem documents sent as responses."),
+    # Push to subscribers.
     _gauge(
         "push_lag_seconds",
         ("subscription",),
-        "How long the oldest change waits that it was not told of; 0 for none.",
+        "Age of the oldest change that was not delivered to it; 0 for none.",
     ),
-    _gauge("push_failures", ("subscription",), "Attempts in a row that were not taken."),
+    _gauge("push_failures", ("subscription",), "Failed attempts in a row."),
     _gauge(
         "push_set_aside",
         ("subscription",),
-        "1 where it is told nothing until an operator resumes it, else 0.",
+        "1 if it is quarantined until an operator resumes it, else 0.",
     ),
-    # Who is at work.
+    # Processes.
     _gauge(
         "delivery_pulse_timestamp_seconds",
         ("process",),
-        "When a round of such a process last went well, for those that ever ran.",
+        "The last heartbeat of a process of this kind.",
     ),
     # The scrape itself.
-    _gauge("scrape_errors", ("part",), "1 for a part of this scrape that could not be read, else 0."),
+    _gauge("scrape_errors", ("part",), "1 for a part of this scrape that failed, else 0."),
 )
 
 METRICS = {metric.name: metric for metric in _ALL}
-"""Every metric by its name, in the order of the document."""
+"""Every metric by its name, in the order of the reference."""
 
 _SCHEDULE, _CATALOGUE = QueueName.SCHEDULE_EVENTS.value, QueueName.CATALOGUE_EVENTS.value
 _RECEIVED, _HANDLED = "schedules_notifications_received_total", "schedules_notifications_handled_total"
@@ -163,7 +163,7 @@ COUNTERS = {
     Counter.CATALOGUE_INTAKES_FAILED: (_FAILURES, ("catalogue_intake",)),
     Counter.BATCHES_FAILED: (_FAILURES, ("publish",)),
 }
-"""By counter: the metric and the values of its labels."""
+"""The metric and label values of each counter in the store."""
 
 DURATIONS = {
     Timer.SCHEDULE_INTAKE: ("schedules_workflow_seconds", ("schedule_intake",)),
@@ -174,4 +174,4 @@ DURATIONS = {
         for origin in Origin
     },
 }
-"""By timer: the metric and the values of its labels."""
+"""The metric and label values of each duration in the store."""

@@ -1,4 +1,4 @@
-"""What health stores: incidents, failing checks, when queues were polled."""
+"""The store that health needs: incidents, failing checks, polls of queues."""
 
 from dataclasses import dataclass
 

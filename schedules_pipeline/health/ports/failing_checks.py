@@ -1,4 +1,4 @@
-"""The asset checks that fail as errors now."""
+"""The asset checks that currently fail as errors."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,11 +7,9 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 class FailingCheckStore(Protocol):
-    """The checks that fail just now as errors, by schedule and name: Dagster has every evaluation that there
-    ever was, but nobody can ask it for the latest of each partition at once.
-    """
+    """Failing checks by schedule and name. Dagster cannot be asked for the latest evaluation of every partition."""
 
     def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
-        """What was evaluated: the summary of each that fails as an error, None for each that does not."""
+        """Record evaluations: the summary of each check that fails as an error, None for any other result."""
 
     def all(self) -> dict[tuple[ScheduleKey, str], str]: ...

@@ -1,4 +1,4 @@
-"""Who remembers the alarms, and who is told of them."""
+"""The store of incidents and notices, and the channels to operators."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -7,42 +7,44 @@ from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
 
 
 class IncidentStore(Protocol):
-    """The latest incident of every alarm, and the notices that are still to be delivered.
+    """The latest incident of every alarm, and the notices still to be delivered.
 
-    Any number of watchers may use it at once. A notice is booked in the same atomic step as the change of the
-    incident that it tells of, once for each channel; so neither happens without the other.
+    Several watchers may use it at once. A change and its notice, one for each channel, are recorded in one atomic
+    step.
     """
 
     def latest(self) -> list[Incident]:
-        """The latest of every alarm that there ever was, those that are over included."""
+        """The latest incident of every alarm that was ever found, including those that are over."""
 
     def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
-        """Put the incident in its place and book its notice for these channels; False, and nothing is done,
-        where another watcher has changed that incident since it was read.
+        """Store the incident and its notice for these channels.
+
+        False, without a change, if another watcher has changed that incident since it was read.
         """
 
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
-        """A notice to be delivered over this channel; None where nothing is, or others are at it. Nobody else
-        gets it until the lease is over. Those of one alarm come in their order, each when the one before it was
-        delivered; of several alarms those come first that were not tried yet.
+        """Lease a notice for delivery over this channel; None if there is none or all are leased.
+
+        The notices of one alarm come in order, each after the previous one was acknowledged. Between alarms, notices
+        that were not yet tried come first.
         """
 
     def confirm_delivered(self, channel: str, notice: Notice) -> None:
-        """It need not be delivered over this channel again."""
+        """Record the delivery of a notice over this channel."""
 
     def count_undelivered(self) -> int:
-        """How many deliveries are still to be made, over all channels."""
+        """The number of deliveries still to be made, over all channels."""
 
     def watched_since(self, now: datetime) -> datetime:
-        """When somebody first looked; that is now, if nobody has."""
+        """The time of the first check ever, which is ``now`` if there was none."""
 
 
 class Notifier(Protocol):
-    """One way to tell somebody."""
+    """One channel to operators."""
 
     @property
     def channel(self) -> str:
-        """Its name: a word."""
+        """Its name: one word."""
 
     def send(self, notice: Notice) -> None:
-        """Raise :class:`ServiceError` where it was not taken; the error tells no secret. Ends within seconds."""
+        """Send within seconds. Raises :class:`ServiceError`, without secrets, if the notice was not accepted."""

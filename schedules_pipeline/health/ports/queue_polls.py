@@ -1,4 +1,4 @@
-"""What the intake last saw of its queues, so that anybody can tell how long a message waits."""
+"""The latest polls of the upstream queues, from which the age of the oldest message is estimated."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class QueueName(StrEnum):
-    """The queues that notifications are taken in from, whatever they are called at the upstream."""
+    """The queues of notifications, whatever their names at the upstream."""
 
     SCHEDULE_EVENTS = "schedule_events"
     CATALOGUE_EVENTS = "catalogue_events"
@@ -15,10 +15,10 @@ class QueueName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuePolls:
-    """The latest polls of one queue; None where there was none of the kind.
+    """The latest polls of one queue; None if there was none of the kind.
 
-    ``polled_at``: when any poll began. ``empty_at``: when one began that brought nothing. ``received_sent_at``:
-    when the oldest message was sent of those that the latest poll that brought any brought.
+    ``polled_at``: the start of the latest poll. ``empty_at``: the start of the latest poll without messages.
+    ``received_sent_at``: when the oldest message of the latest poll with messages was sent.
     """
 
     polled_at: datetime | None = None
@@ -27,10 +27,10 @@ class QueuePolls:
 
 
 class QueuePollStore(Protocol):
-    """Kept by every process that receives; of two polls at the same time either may be the latest."""
+    """Written by every process that receives. The last writer of concurrent polls wins."""
 
     def record_poll(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
-        """A poll was answered; ``oldest_sent_at`` is None where it brought nothing."""
+        """Record a poll; ``oldest_sent_at`` is None if it returned no message."""
 
     def all(self) -> dict[QueueName, QueuePolls]:
-        """The notes of every queue, empty ones where it was never polled."""
+        """The polls of every queue, also of those that were never polled."""

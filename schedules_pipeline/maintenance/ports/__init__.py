@@ -1,4 +1,4 @@
-"""What the full passes store, and the queues that they look into."""
+"""The stores and sources that the full passes need."""
 
 from dataclasses import dataclass
 

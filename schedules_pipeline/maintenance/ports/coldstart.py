@@ -1,4 +1,4 @@
-"""The coldstart: what was asked for, how far it is, and what is left of it."""
+"""The coldstart: its request, its progress, and the remaining work."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 class Stage(StrEnum):
-    """``REQUESTED``: nobody has begun. ``PREPARING``: the intake is stopped, queues are purged where asked,
-    the work is listed. ``BUILDING``: schedule by schedule. The others are final: ``FINISHED``, ``REFUSED``
-    (it would have taken too much from partners), ``ABANDONED`` by an operator.
+    """``REQUESTED``: not begun. ``PREPARING``: the intake is stopped, queues are purged if requested, and the work
+    is listed. ``BUILDING``: workers rebuild the schedules. The others are final: ``FINISHED``, ``REJECTED`` (partners
+    would have lost too much), ``ABANDONED`` by an operator.
     """
 
     REQUESTED = "requested"
@@ -29,9 +29,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for, and why, in words for operators. ``purge``: throw away what waits in the queues.
-    ``even_if_fewer``: also where the source lists far fewer schedules than partners have. ``by_itself``:
-    nobody asked, the system protects itself.
+    """A request, with its reason for operators. ``purge``: delete the messages that wait in the queues.
+    ``even_if_fewer``: accept that the source lists far fewer schedules than are published. ``by_itself``: requested
+    automatically, as a protection.
     """
 
     reason: str
@@ -43,10 +43,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Coldstart:
-    """One coldstart as it stands. ``total`` and ``left`` count schedules, once they are listed;
-    ``published`` those of which partners saw something new; ``failed`` those that could not be fetched,
-    which the publisher goes on trying. ``is_settled``: it takes no more from partners than is meant, and is not
-    refused any more. ``alive_at``: when somebody last worked at it.
+    """The progress of one coldstart. ``total`` and ``left`` count listed schedules, ``published`` those with a new
+    version, ``failed`` those that publishers still retry. ``is_confirmed``: the check for a loss has passed, so it
+    can no longer be rejected. ``alive_at``: when a worker last made progress.
     """
 
     id: str
@@ -67,78 +66,78 @@ class Coldstart:
         return self.total - self.left
 
     def rate(self, now: datetime) -> float:
-        """Schedules a second since building began; 0.0 before there is anything to divide by."""
+        """Schedules a second since building began; 0.0 before that."""
         if self.building_since is None:
             return 0.0
         seconds = ((self.ended_at or now) - self.building_since).total_seconds()
         return self.done / seconds if seconds > 0 else 0.0
 
     def time_left(self, now: datetime) -> timedelta | None:
-        """At the rate so far; None where there is none."""
+        """An estimate from the rate so far; None without a rate."""
         rate = self.rate(now)
         return timedelta(seconds=self.left / rate) if rate > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Which life of our keyspace this is. ``pulse`` grows with every look, so one that has not grown since the
-    last look says that the store has lost what it had acknowledged.
+    """One continuous history of the keyspace. ``heartbeats`` grows with every check, so a count that has not grown
+    since the last check shows that the store has lost acknowledged writes.
     """
 
     id: str
-    pulse: int
+    heartbeats: int
 
 
 class ColdstartStore(Protocol):
-    """The coldstart that is open, or else the latest; what is left of it survives every crash.
+    """Holds the open coldstart, or else the latest one. Its remaining work survives every crash.
 
-    Every method that is given an id does nothing where another coldstart has been opened since.
+    A method with an id does nothing if another coldstart has been opened since.
     """
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
-        """Open one; where one is open already, that one is the answer."""
+        """Open a coldstart. If one is open already, return that one."""
 
     def latest(self) -> Coldstart | None: ...
 
     def lead(self, coldstart_id: str, worker: str, now: datetime, lease_for: timedelta) -> bool:
-        """Take or renew the leave to prepare it, which also says that somebody works at it; False where
-        another worker has the leave, or it is prepared already.
+        """Acquire or renew the lease on the preparation. False if another worker holds it, or the preparation is
+        over.
         """
 
     def confirm(self, coldstart_id: str) -> None:
-        """Say that it is not to be refused; from now on something may be thrown away for it."""
+        """Record that the check for a loss has passed. From now on messages may be purged."""
 
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
-        """It is prepared: this is to be built, each shard in this order; building begins."""
+        """End the preparation and list the schedules to build, each shard in order."""
 
     def next_keys(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
-        """The next of a shard, counted from 0, that are left; the last of another where it is done; none
-        where nothing is left at all. They stay on the list until they are built.
+        """The next schedules of a shard, counted from 0, or the last ones of another if it is done.
+
+        They stay on the list until they are built. Empty if the whole list is.
         """
 
     def record_built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
-        """Take these off the list; ``counts``: what to add to ``published`` and ``failed``."""
+        """Remove these from the list, and add ``counts`` to ``published`` and ``failed``."""
 
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
-        """Give it a final stage and let the intake go on; the first that is finished begins the epoch. False where
-        it had ended already, or is refused although it is settled.
+        """Set a final stage and resume the intake. The first coldstart that finishes begins the epoch.
+
+        False if it had ended already, or if a confirmed one is to be rejected.
         """
 
     def pause_intake(self, for_: timedelta) -> None:
-        """Nothing is to be received for so long, unless it is said again; so the intake goes on by itself
-        where whoever stopped it has died.
-        """
+        """Stop the intake for this long. It resumes on its own if the worker dies and does not extend the pause."""
 
     def intake_is_paused(self) -> bool: ...
 
     def epoch(self) -> Epoch | None:
-        """None in a keyspace that no coldstart has ever finished in."""
+        """None in a keyspace in which no coldstart has finished."""
 
     def begin_epoch(self, epoch_id: str) -> None:
-        """Where there is none, in a keyspace that was filled otherwise."""
+        """Begin an epoch if there is none, for a keyspace that was filled without a coldstart."""
 
     def renew_epoch(self, epoch_id: str) -> None:
-        """Where there is one: it is another life from here on, since what was acknowledged in this one was lost."""
+        """Replace the epoch, if there is one, because acknowledged writes of it were lost."""
 
     def record_heartbeat(self) -> Epoch | None:
-        """Let the pulse grow by one; answers with the epoch as it was before, None where there is none."""
+        """Add one heartbeat and return the epoch as it was before; None without an epoch."""

@@ -1,4 +1,4 @@
-"""What the full passes and timed workflows did last, so that operators, alarms and metrics can ask."""
+"""The results of full passes and timed workflows, for operators, alarms and metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class PassName(StrEnum):
-    """The workflows that run on a timer or on demand, each over much or all of what there is."""
+    """Workflows over much or all of the stored data, on a timer or on demand."""
 
     COLDSTART = "coldstart"
     COLLECTION = "collection"
@@ -20,7 +20,7 @@ class PassName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """One finished pass. ``counts``: what it found and did, by name. ``problem``: why it failed, "" if it did not."""
+    """One finished pass. ``counts``: its results by name. ``problem``: why it failed, or ""."""
 
     name: PassName
     began_at: datetime
@@ -39,7 +39,7 @@ class PassReport:
 
 @dataclass(frozen=True, slots=True)
 class PassRecord:
-    """What is remembered of one kind of pass: its latest report, the latest that succeeded, and totals."""
+    """The latest report of one pass, the latest that succeeded, and totals over all runs."""
 
     latest: PassReport
     latest_success: PassReport | None
@@ -49,9 +49,7 @@ class PassRecord:
 
 
 class PassStore(Protocol):
-    """Remembers every kind of pass; the reports themselves are kept only as far as the latest."""
-
     def record(self, report: PassReport) -> None: ...
 
     def all(self) -> dict[PassName, PassRecord]:
-        """What there has been of each kind; kinds that never ran are absent."""
+        """One record for each pass that has ever run."""

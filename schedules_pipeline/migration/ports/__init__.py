@@ -1,4 +1,4 @@
-"""What the migration reads and stores: the legacy keyspace, comparisons, parity, the switch."""
+"""The stores and sources of the migration: comparisons, parity, the switch, the legacy keyspace."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How our schedules compare with the output of the old system."""
+"""The comparisons of published schedules with the documents of the old system."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How version ``seq`` of a schedule stood against the legacy document of ``generated_at``.
+    """The comparison of version ``seq`` of a schedule with the legacy document of ``generated_at``.
 
-    ``SUSPECTED``: they differ, but a change may be on its way; counts as a difference if it still stands,
-    and ours has not moved, at the next refresh. ``differences`` holds the first few of the count.
+    ``SUSPECTED``: they differ, but a change may be on its way. It becomes a difference if the next refresh shows it
+    again while the version is unchanged. ``differences`` holds the first few of ``difference_count``.
     """
 
     seq: int
@@ -37,17 +37,17 @@ class ComparisonStore(Protocol):
     def keep(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None: ...
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
-        """Neither side has them any more."""
+        """Delete the comparisons of schedules that neither side has any more."""
 
     def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
-        """Those of these schedules, of those that have one."""
+        """The comparisons of these schedules; schedules without one are absent."""
 
     def all(self) -> dict[ScheduleKey, Comparison]: ...
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
-        """How many schedules of each service have which verdict; what none has is absent."""
+        """The number of schedules by service and verdict; zeros are absent."""
 
     def compared_refresh(self) -> str:
-        """Which refresh of the old system was compared last, in its own words; "" before the first."""
+        """The refresh that was compared last, as the old system wrote it; "" before the first."""
 
     def record_compared_refresh(self, refreshed_at: str) -> None: ...

@@ -7,13 +7,13 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 class LegacyKeyspace(Protocol):
-    """What the old system wrote; only ever read."""
+    """The documents of the old system. Read-only."""
 
     def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
-        """The legacy documents, of those that have one."""
+        """The legacy documents; schedules without one are absent."""
 
     def list_keys(self) -> Iterator[ScheduleKey]:
-        """Every schedule that has a legacy document; keys with other names are passed over."""
+        """Every schedule with a legacy document. Other keys are skipped."""
 
     def refreshed_at(self) -> str:
-        """When the old system last ended a refresh, as it wrote it; "" before the first."""
+        """When the last refresh of the old system ended, as it wrote it; "" before the first."""

@@ -1,8 +1,6 @@
-"""How all schedules stand against the old system's: the report that is read before partners are switched.
+"""The parity report, which operators read before they switch partners: its values, its trend, its files.
 
-Belongs here: the report's values, what remembers past reports, and where the report's files go.
-Does not belong here: how it is tabulated (``workflows.report_parity``) and how it looks
-(``formats.parity_report``).
+``tabulate_parity`` makes the tables, and ``render_report`` the files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +15,8 @@ from schedules_pipeline.migration.ports.comparisons import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one schedule stands now. ``NOT_COMPARABLE`` where its latest comparison says nothing of the
-    version that is there; ``differences`` holds the first few of the count.
+    """The verdict on one schedule now: ``NOT_COMPARABLE`` if its latest comparison is of another version.
+    ``differences`` holds the first few of ``difference_count``.
     """
 
     key: ScheduleKey
@@ -36,7 +34,7 @@ class Standing:
 class Tally:
     """How many of a group of schedules could be compared, and how many of those match.
 
-    A suspected difference counts as compared and not as a match: a report never looks better than it is.
+    A suspected difference counts as compared and not as a match.
     """
 
     name: str
@@ -46,18 +44,18 @@ class Tally:
 
     @property
     def share(self) -> float | None:
-        """Of those that could be compared; None where there was none."""
+        """The share of the comparable schedules that match; None if none is comparable."""
         return self.matching / self.comparable if self.comparable else None
 
     @property
     def coverage(self) -> float:
-        """The share of all that could be compared."""
+        """The share of all schedules that could be compared."""
         return self.comparable / self.schedules if self.schedules else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FieldTally:
-    """One field of one service: in how many schedules it differs, and how many differences are known."""
+    """One field of one service: how many schedules differ in it, and how many differences are kept."""
 
     field: str
     sid: str
@@ -67,9 +65,7 @@ class FieldTally:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What has to hold before partners may be switched: shares from 0 to 1, and how old the old system's
-    latest refresh may be.
-    """
+    """The conditions for a switch: shares from 0 to 1, and the greatest age of the old system's last refresh."""
 
     matching_share: float
     compared_share: float
@@ -78,7 +74,7 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class ParityPoint:
-    """One past report, as the trend remembers it."""
+    """One past report in the trend."""
 
     at: datetime
     schedules: int
@@ -93,9 +89,8 @@ class ParityPoint:
 
 @dataclass(frozen=True, slots=True)
 class ParityReport:
-    """Everything at one instant. ``objections``: why partners should not be switched, a sentence each;
-    none where they may be. ``remarks``: what a reader should know besides. ``trend``: past reports, the
-    oldest first, without this one.
+    """The state of all schedules at one instant. ``objections``: the reasons against a switch, one sentence each.
+    ``remarks``: further facts. ``trend``: past reports, oldest first, without this one.
     """
 
     at: datetime
@@ -122,7 +117,7 @@ class ParityReport:
 
     @property
     def point(self) -> ParityPoint:
-        """What the trend remembers of it."""
+        """The record of this report in the trend."""
         counts = self.overall
         return ParityPoint(self.at, counts.schedules, counts.comparable, counts.matching, self.is_ready)
 
@@ -136,12 +131,12 @@ class ParityReport:
 
 
 def percent(share: float) -> float:
-    """To three decimals, never rounded up."""
+    """With three decimals, never rounded up."""
     return int(share * 100_000 + 1e-6) / 1_000
 
 
 def render_share(share: float) -> str:
-    """As a percentage that never rounds up: 100 % is said of all and of nothing less."""
+    """As a percentage that never rounds up: only all is 100 %."""
     return f"{int(share * 10_000 + 1e-6) / 100:.2f} %" if share < 1 else "100 %"
 
 
@@ -150,19 +145,19 @@ def _matching(counts: Tally) -> str:
 
 
 class ParityTrendStore(Protocol):
-    """The last few hundred reports, a small record each."""
+    """The last few hundred reports."""
 
     def append(self, point: ParityPoint) -> None: ...
 
     def all(self) -> list[ParityPoint]:
-        """The oldest first."""
+        """Oldest first."""
 
 
 class ReportStore(Protocol):
-    """Where the files of reports are put; only the latest reports stay there."""
+    """Holds the files of the latest reports."""
 
     def put(self, at: datetime, files: Mapping[str, bytes]) -> Mapping[str, Path]:
-        """Write the files of one report, by the end of their name (``html``); answers with their paths."""
+        """Write the files of one report, by suffix (``html``); return their paths."""
 
     def reports(self) -> Sequence[Path]:
-        """What is on the shelf, the oldest first."""
+        """The stored files, oldest first."""

@@ -1,7 +1,4 @@
-"""Which keyspace partners are served from, and who has ever changed that.
-
-This is the record that the delivery side obeys; nothing else is switched by it.
-"""
+"""Which system partners are served from, and every switch so far. The delivery side obeys this record."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +7,7 @@ from typing import Protocol
 
 
 class ServedSource(StrEnum):
-    """``LEGACY``: what the old system writes. ``OURS``: what this pipeline publishes."""
+    """``LEGACY``: the old system's documents. ``OURS``: the schedules that the pipeline publishes."""
 
     LEGACY = "legacy"
     OURS = "ours"
@@ -18,11 +15,11 @@ class ServedSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServedState:
-    """One state, and the switch that led to it. ``number`` counts the switches; before the first it is 0,
-    partners are served by the old system, and ``since`` is None.
+    """One state, and the switch that led to it. ``number`` counts the switches. It is 0 before the first, when the
+    old system serves partners and ``since`` is None.
 
-    ``parity_share`` is the share that matched when it was decided, None where nothing could be compared or
-    nothing was asked. ``forced`` says that somebody went ahead against objections.
+    ``parity_share``: the matching share at the time of the switch, or None. ``forced``: the operator overrode
+    objections.
     """
 
     number: int
@@ -42,11 +39,11 @@ class ServedSourceStore(Protocol):
         """:data:`NEVER_SWITCHED` before the first switch."""
 
     def switches(self) -> list[ServedState]:
-        """Every switch that is remembered, the newest first."""
+        """The remembered switches, newest first."""
 
     def change(self, to: ServedState) -> bool:
-        """Enter a switch, in one atomic step, where the current state has the number before it.
+        """Record a switch in one atomic step, if the current state has the preceding number.
 
-        False where somebody else has switched meanwhile; then nothing is changed. Entering the very same again
-        changes nothing either, and is True: the first reply may have been lost.
+        False, without a change, if another switch was recorded first. Recording the same switch again is True,
+        because the first reply may have been lost.
         """

@@ -11,7 +11,6 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
 from schedules_pipeline.health.metrics.collector import PipelineCollector
-from schedules_pipeline.health.metrics.parts import parts_of
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, Sample
 from schedules_pipeline.health.ports.queue_polls import QueueName
 from schedules_pipeline.maintenance.ports.coldstart import Request
@@ -298,7 +297,7 @@ def test_every_part_gives_what_the_register_says(stage: Stage) -> None:
     stage.publish()
     _fill(stage)
 
-    samples = [sample for part in parts_of(stage.pipeline).values() for sample in part()]
+    samples = [sample for part in stage.parts().values() for sample in part()]
 
     assert all(len(s.labels) == len(METRICS[s.metric].labels) for s in samples)
     assert len({(s.metric, s.labels) for s in samples}) == len(samples)

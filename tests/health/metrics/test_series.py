@@ -7,7 +7,6 @@ import pytest
 from scraping import Stage
 
 from schedules_pipeline.domain.causes import Origin
-from schedules_pipeline.health.metrics.parts import parts_of
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, MetricKind
 from schedules_pipeline.health.ports.queue_polls import QueueName
 from schedules_pipeline.maintenance.ports.coldstart import Stage as ColdstartStage
@@ -95,7 +94,7 @@ def test_every_label_is_documented() -> None:
         ("verdict", {verdict.value for verdict in Verdict}),
         ("pass", {name.value for name in PassName}),
         ("stage", {stage.value for stage in ColdstartStage if not stage.is_final}),
-        ("part", set(parts_of(Stage().pipeline))),
+        ("part", set(Stage().parts())),
         ("workflow", {labels[0] for name, labels in DURATIONS.values() if name.endswith("workflow_seconds")}),
         ("outcome", {labels[0] for name, labels in COUNTERS.values() if name.endswith("outcomes_total")}),
         ("reason", {labels[1] for name, labels in COUNTERS.values() if name.endswith("ignored_total")}),
