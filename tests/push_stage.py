@@ -1,4 +1,4 @@
-"""A pusher over fakes: a feed that things are published to, a receiver and a shelf that can be in trouble."""
+"""A pusher over fakes: a feed, a receiver and a file store that can fail."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,15 +29,15 @@ KEY, OTHER, HIDDEN = (
     ScheduleKey.parse(f"{sid}/2026-03-28") for sid in ("alder_one", "birch_two", "cedar_hidden")
 )
 HOOK, FILES = "harbour-webhook", "harbour-files"
-TAKEN = Answer(204)
+ACCEPTED = Answer(204)
 
 
 class Killed(BaseException):
-    """The process ends here and now."""
+    """The process dies at this point."""
 
 
 class DiesAt(Conditions):
-    """At so many steps from when it is told to count."""
+    """Dies after a number of steps."""
 
     def __init__(self) -> None:
         self.left: int | None = None
@@ -52,13 +52,13 @@ class DiesAt(Conditions):
 
 
 class FakeReceiver(Fake):
-    """Answers as it is told, and then takes everything. What it took is applied as a partner would."""
+    """Gives the prepared answers, and then accepts everything. ``state`` applies accepted events as a partner would."""
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
         self.answers: list[Answer] = []
         self.received: list[tuple[str, dict[str, str], bytes]] = []
-        self.taken: list[dict[str, Any]] = []
+        self.accepted: list[dict[str, Any]] = []
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         answer = self._arrive(url, dict(headers), body)
@@ -67,23 +67,23 @@ class FakeReceiver(Fake):
 
     @step
     def _arrive(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
-        answer = self.answers.pop(0) if self.answers else TAKEN
+        answer = self.answers.pop(0) if self.answers else ACCEPTED
         self.received.append((url, headers, body))
         if answer.status // 100 == 2:
-            self.taken.append(orjson.loads(body))
+            self.accepted.append(orjson.loads(body))
         return answer
 
     def ids(self) -> list[str]:
-        return [event["id"] for event in self.taken]
+        return [event["id"] for event in self.accepted]
 
     def data(self) -> list[tuple[str, int]]:
-        """The schedule and number of each change that was taken, in order."""
-        return [(f"{e['data']['sid']}/{e['data']['date']}", e["data"]["seq"]) for e in self.taken]
+        """The schedule and number of each accepted change, in order."""
+        return [(f"{e['data']['sid']}/{e['data']['date']}", e["data"]["seq"]) for e in self.accepted]
 
     def state(self) -> dict[str, int]:
-        """What a partner holds: the latest number of each schedule that is not removed."""
+        """The latest number of each schedule that is not removed, in the partner's copy."""
         held: dict[str, int] = {}
-        for event in self.taken:
+        for event in self.accepted:
             data = event["data"]
             key = f"{data['sid']}/{data['date']}"
             held.pop(key, None)
@@ -126,7 +126,7 @@ class FixedJitter:
 
 @dataclass
 class PushStage:
-    """One partner that may see all but one service, with a webhook; partners are served from our keyspace."""
+    """One partner with a webhook, which may see all services but one; the pipeline serves partners."""
 
     conditions: DiesAt = field(default_factory=DiesAt)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -165,7 +165,7 @@ class PushStage:
         return made
 
     def publish(self, key: ScheduleKey, *, removed: bool = False) -> int:
-        """The next version of a schedule, or its removal; answers with its number."""
+        """Publish the next version of a schedule, or its removal; returns its number."""
         seq = self.seqs[key] = self.seqs.get(key, 0) + 1
         etag = "" if removed else f"{seq:032x}"
         row = a_change(key, seq, etag=etag, published_at=self.clock())
@@ -177,7 +177,7 @@ class PushStage:
         return seq
 
     def published(self) -> dict[str, int]:
-        """What the partner should hold."""
+        """The published state of the partner's services."""
         heads = self.store.feed.heads()
         return {str(k): c.seq for k, c in heads.items() if not c.is_removal and k.sid != HIDDEN.sid}
 
@@ -185,7 +185,7 @@ class PushStage:
         return self.pusher.push(name)
 
     def push_all(self, name: str = HOOK) -> None:
-        """Time passes until everything is told."""
+        """Let time pass until everything is delivered."""
         for _ in range(100):
             standing = self.standing(name)
             if (
@@ -198,7 +198,7 @@ class PushStage:
         raise AssertionError(f"{name} never came to the end: {self.standing(name)}")
 
     def die_while_pushing(self, steps: int, name: str = HOOK) -> bool:
-        """Whether so many steps were survived; if not, the process is gone and its lease runs out."""
+        """Whether the turn survived this number of steps. If not, the process is dead and its lease expires."""
         self.conditions.left = steps
         try:
             self.push(name)

@@ -75,7 +75,7 @@ def test_the_example_of_a_request_has_the_fields_of_one(stage: PushStage) -> Non
     stage.push()
     example = orjson.loads(_blocks("json")[0])
 
-    (event,) = stage.receiver.taken
+    (event,) = stage.receiver.accepted
 
     assert list(example) == list(event)
     assert list(example["data"]) == list(event["data"])

@@ -1,4 +1,4 @@
-"""The webhook against a real server on loopback: one that takes, fails first, redirects, is slow, or is away."""
+"""The alarm webhook against a real server on loopback that accepts, fails, redirects, hangs or is away."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _NOTICE = Notice("n1", AlarmName.DEAD_LETTERS, Phase.RAISED, Severity.ERROR, "de
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers with the given statuses in turn, and then with 204; status 0 stands for no answer at all."""
+    """Answers with the given statuses in turn, and then with 204. Status 0 means no answer."""
 
     daemon_threads = True
 
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_error(404)
 
     def log_message(self, *_: Any) -> None:
-        """Not to the terminal."""
+        """Keep the terminal quiet."""
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_notice_is_posted_as_json(receiver: Receiver) -> None:
-    """The document goes to the very address, with the notice's id as a header."""
+    """The document is posted to the exact address, with the notice's id as a header."""
     WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
 
     ((path, headers, body),) = receiver.received
@@ -88,8 +88,8 @@ def test_a_notice_is_posted_as_json(receiver: Receiver) -> None:
     assert orjson.loads(body)["runbook"] == "runbook#dead-letters"
 
 
-def test_a_name_and_password_in_the_address_are_sent_as_such(receiver: Receiver) -> None:
-    """They become a header, and are no part of the path."""
+def test_credentials_in_the_address_become_a_header(receiver: Receiver) -> None:
+    """They are not part of the path."""
     WebhookNotifier(receiver.url.replace("//", "//user:pass@"), "runbook").send(_NOTICE)
 
     ((path, headers, _),) = receiver.received
@@ -98,8 +98,8 @@ def test_a_name_and_password_in_the_address_are_sent_as_such(receiver: Receiver)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
-    """A server that fails and then takes the notice was told, each time under the same id."""
+def test_transient_statuses_are_retried(receiver: Receiver, status: int) -> None:
+    """Every attempt has the same id, and the last one succeeds."""
     receiver.statuses = [status] * (ATTEMPTS - 1)
 
     WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
@@ -107,8 +107,8 @@ def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
     assert [headers["idempotency-key"] for _, headers, _ in receiver.received] == ["n1"] * ATTEMPTS
 
 
-def test_after_some_attempts_it_is_given_up(receiver: Receiver) -> None:
-    """A server that goes on failing is not asked for ever, whatever it asks us to wait."""
+def test_attempts_are_limited(receiver: Receiver) -> None:
+    """``Retry-After`` does not prolong them."""
     receiver.statuses = [503] * 100
 
     with pytest.raises(ServiceError, match="status 503"):
@@ -119,7 +119,7 @@ def test_after_some_attempts_it_is_given_up(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirections_are_not_followed(receiver: Receiver, status: int) -> None:
-    """An address that leads elsewhere is a failure: what it leads to was not configured."""
+    """A redirection is a failure, since its target was not configured."""
     receiver.statuses = [status]
 
     with pytest.raises(ServiceError, match=f"answered with status {status}"):
@@ -129,8 +129,8 @@ def test_redirections_are_not_followed(receiver: Receiver, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410])
-def test_a_rejection_is_not_tried_again_at_once(receiver: Receiver, status: int) -> None:
-    """What will be refused again is left to the next look."""
+def test_permanent_statuses_are_not_retried(receiver: Receiver, status: int) -> None:
+    """The health watch sends the notice again later."""
     receiver.statuses = [status]
 
     with pytest.raises(ServiceError, match=f"status {status}"):
@@ -139,10 +139,8 @@ def test_a_rejection_is_not_tried_again_at_once(receiver: Receiver, status: int)
     assert len(receiver.received) == 1
 
 
-def test_a_server_that_does_not_answer_is_given_up(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A notice is not waited for longer than the timeout of each attempt."""
+def test_an_attempt_times_out(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt waits no longer than its timeout."""
     monkeypatch.setattr(webhook, "_TIMEOUT", Timeout(connect=2.0, read=0.05))
     receiver.statuses = [0] * ATTEMPTS
 
@@ -152,8 +150,8 @@ def test_a_server_that_does_not_answer_is_given_up(
     assert len(receiver.received) == ATTEMPTS
 
 
-def test_nobody_listening_is_a_failure_of_the_world() -> None:
-    """A server that is not there is an error that a retry may mend."""
+def test_a_refused_connection_is_a_service_error() -> None:
+    """The error names the kind of failure."""
     url = f"http://{LOOPBACK}:{find_free_port()}{_TOKEN}"
 
     with pytest.raises(ServiceError, match="no answer: NewConnectionError"):
@@ -164,7 +162,7 @@ def test_nobody_listening_is_a_failure_of_the_world() -> None:
 def test_the_secret_is_in_no_error_and_no_log(
     receiver: Receiver, statuses: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither path nor password appears in the error, its chain, or any line of any library's log."""
+    """Neither path nor password appears in the error, its chain, or any log line."""
     receiver.statuses = statuses
     shown = _shown_by(receiver.url.replace("//", "//user:pass-word@"), caplog)
 
@@ -172,8 +170,8 @@ def test_the_secret_is_in_no_error_and_no_log(
     assert not [line for line in shown if _is_secret(line)]
 
 
-def test_the_secret_is_in_no_log_of_a_connection_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """What the library writes before it connects again holds the path by itself; here it does not."""
+def test_the_secret_is_in_no_log_of_a_failed_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 logs the path of each retry; the redaction removes it."""
     shown = _shown_by(f"http://user:pass-word@{LOOPBACK}:{find_free_port()}{_TOKEN}", caplog)
 
     assert any("[address]" in line for line in shown)
@@ -181,7 +179,7 @@ def test_the_secret_is_in_no_log_of_a_connection_that_fails(caplog: pytest.LogCa
 
 
 def _shown_by(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Everything that an attempt to tell shows to anybody, at the most talkative level."""
+    """Every text of one attempt, errors and debug logs included."""
     texts = []
     with caplog.at_level(logging.DEBUG):
         try:

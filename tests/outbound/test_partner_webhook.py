@@ -1,4 +1,4 @@
-"""Requests to partners against a real server on loopback: one that takes, refuses, redirects, talks, or hangs."""
+"""Requests to partners against a real server on loopback that accepts, fails, redirects, drips or hangs."""
 
 import logging
 import socket
@@ -20,7 +20,7 @@ _HEADERS = {"Content-Type": "application/json", "webhook-id": "chg_1"}
 
 
 class Partner(ThreadingHTTPServer):
-    """Answers as it is told: a status, headers, and so many bytes. Status 0 stands for no answer at all."""
+    """Answers with the given status, headers and number of bytes. Status 0 means no answer."""
 
     daemon_threads = True
 
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Not to the terminal."""
+        """Keep the terminal quiet."""
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def webhooks() -> PartnerWebhooks:
     return PartnerWebhooks(2, Timeout(connect=2.0, read=5.0))
 
 
-def test_a_request_arrives_as_it_was_given(partner: Partner, webhooks: PartnerWebhooks) -> None:
-    """Path, headers and the very bytes, since they are signed."""
+def test_a_request_arrives_unchanged(partner: Partner, webhooks: PartnerWebhooks) -> None:
+    """Path, headers and body are byte for byte those of the caller, since they are signed."""
     answer = webhooks.post(partner.url, _HEADERS, b'{"a": "\xc3\xa9"}')
 
     ((path, headers, body),) = partner.received
@@ -98,8 +98,8 @@ def test_a_request_arrives_as_it_was_given(partner: Partner, webhooks: PartnerWe
 
 
 @pytest.mark.parametrize("status", [200, 301, 308, 401, 410, 429, 500, 503])
-def test_an_answer_is_passed_on(partner: Partner, webhooks: PartnerWebhooks, status: int) -> None:
-    """Whatever it is it is asked once; redirections are not followed, and nothing waits here."""
+def test_an_answer_is_returned_unchanged(partner: Partner, webhooks: PartnerWebhooks, status: int) -> None:
+    """Every status is returned after one request, without redirections and waits."""
     partner.status = status
     partner.headers = {"Retry-After": "3600", "Location": "/elsewhere"}
 
@@ -109,8 +109,8 @@ def test_an_answer_is_passed_on(partner: Partner, webhooks: PartnerWebhooks, sta
     assert len(partner.received) == 1
 
 
-def test_connections_are_used_again(partner: Partner, webhooks: PartnerWebhooks) -> None:
-    """Request follows request over one connection, whether the answers are short or empty."""
+def test_connections_are_reused(partner: Partner, webhooks: PartnerWebhooks) -> None:
+    """Requests with short or empty answers share one connection."""
     partner.status = 200
     for length in (0, 10, 1_000, 0):
         partner.body_bytes = length
@@ -120,8 +120,8 @@ def test_connections_are_used_again(partner: Partner, webhooks: PartnerWebhooks)
     assert len(partner.connections) == 1
 
 
-def test_a_long_answer_is_not_read(partner: Partner, webhooks: PartnerWebhooks) -> None:
-    """After the first kilobyte the connection is closed, and the next request has another."""
+def test_a_long_answer_is_not_read_to_its_end(partner: Partner, webhooks: PartnerWebhooks) -> None:
+    """After a kilobyte the connection is closed, and the next request opens another."""
     partner.status, partner.body_bytes = 200, 50_000_000
 
     answers = [webhooks.post(partner.url, _HEADERS, b"{}") for _ in range(2)]
@@ -130,8 +130,8 @@ def test_a_long_answer_is_not_read(partner: Partner, webhooks: PartnerWebhooks) 
     assert len(partner.connections) == 2
 
 
-def test_a_partner_that_hangs_is_given_up(partner: Partner) -> None:
-    """Where no answer comes within the time there is none."""
+def test_a_partner_that_hangs_times_out(partner: Partner) -> None:
+    """Silence for longer than the read timeout is reported as no answer."""
     partner.status = 0
 
     answer = PartnerWebhooks(2, Timeout(connect=2.0, read=0.05)).post(partner.url, _HEADERS, b"{}")
@@ -149,10 +149,8 @@ def test_a_partner_that_hangs_is_given_up(partner: Partner) -> None:
     ],
     ids=["says to go on", "status", "body"],
 )
-def test_a_partner_that_goes_on_answering_is_given_up(
-    beginning: bytes, drop: bytes, expected: Answer
-) -> None:
-    """However steadily something comes, the connection ends when the time for all of it is over."""
+def test_a_partner_that_drips_times_out(beginning: bytes, drop: bytes, expected: Answer) -> None:
+    """However steadily bytes arrive, the connection is closed after the longest time of a request."""
     with socket.create_server((LOOPBACK, 0)) as listening:
         dripping = Thread(target=_drip, args=(listening, beginning, drop))
         dripping.start()
@@ -165,7 +163,7 @@ def test_a_partner_that_goes_on_answering_is_given_up(
 
 
 def _drip(listening: socket.socket, beginning: bytes, drop: bytes) -> None:
-    """Answers one request in drops, until nobody takes them any more."""
+    """Answer one request byte by byte, until the connection is closed."""
     connection, _ = listening.accept()
     with connection, suppress(OSError):
         connection.recv(65_536)
@@ -183,10 +181,10 @@ def _drip(listening: socket.socket, beginning: bytes, drop: bytes) -> None:
         ("http://:x", "LocationParseError"),
     ],
 )
-def test_nobody_there_is_an_answer_too(
+def test_a_failed_connection_is_an_answer(
     partner: Partner, webhooks: PartnerWebhooks, url: str, problem: str
 ) -> None:
-    """What goes wrong on the way is named by its kind."""
+    """The problem names the kind of failure."""
     answer = webhooks.post(url.format(port=find_free_port(), partner=partner.server_port), _HEADERS, b"{}")
 
     assert answer == Answer(0, problem=problem)
@@ -194,7 +192,7 @@ def test_nobody_there_is_an_answer_too(
 
 @pytest.mark.parametrize("status", [204, 301, 500, 0])
 def test_the_address_is_in_no_log(partner: Partner, caplog: pytest.LogCaptureFixture, status: int) -> None:
-    """Neither path nor query appears in the answer or in any line of any library's log."""
+    """Neither path nor query appears in the answer or in any log line."""
     partner.status = status
     webhooks = PartnerWebhooks(2, Timeout(connect=2.0, read=0.05 if status == 0 else 5.0))
 

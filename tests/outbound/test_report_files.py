@@ -1,4 +1,4 @@
-"""Reports as files: whole ones, and no more of them than are kept."""
+"""Reports as files: complete, and limited in number."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,8 +8,8 @@ from schedules_pipeline.outbound.report_files import ReportFiles
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 
-def test_a_report_is_written_under_its_instant(tmp_path: Path) -> None:
-    """All files of a report have one name, which tells when it was made, in a directory that is made if needed."""
+def test_a_report_is_named_by_its_time(tmp_path: Path) -> None:
+    """All files of a report share its time in their names; the directory is created if needed."""
     shelf = ReportFiles(tmp_path / "new" / "reports", "parity", kept=3)
 
     paths = shelf.put(_NOW, {"html": b"<p>", "json": b"{}"})
@@ -20,7 +20,7 @@ def test_a_report_is_written_under_its_instant(tmp_path: Path) -> None:
 
 
 def test_only_the_latest_reports_stay(tmp_path: Path) -> None:
-    """With each new report the oldest goes, all its files, and nothing that is no report of ours."""
+    """Each new report removes the oldest one with all its files, and no other file."""
     shelf = ReportFiles(tmp_path, "parity", kept=2)
     (tmp_path / "notes.txt").write_text("not ours")
 

@@ -1,4 +1,4 @@
-"""Alarms through a topic of the real emulator, to a queue that subscribes to it."""
+"""Alarms through a topic of the emulator, to a subscribed queue."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ def alarms(aws_endpoints: AwsEndpoints) -> Channel:
 
 
 def _received(endpoints: AwsEndpoints, queue_url: str) -> list[dict[str, Any]]:
-    """All envelopes that wait in the queue, in the order of their notices."""
+    """All envelopes in the queue, in the order of their notices."""
     sqs, envelopes = endpoints.sqs(), []
     while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
         "Messages"
@@ -35,7 +35,7 @@ def _received(endpoints: AwsEndpoints, queue_url: str) -> list[dict[str, Any]]:
 
 
 def test_an_alarm_and_its_all_clear_arrive_once_each(aws_endpoints: AwsEndpoints, alarms: Channel) -> None:
-    """Over many looks a subscriber gets one message when it begins and one when it is over."""
+    """Over many checks a subscriber gets one message at the beginning and one at the end."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     notifier = SnsNotifier(aws_endpoints.sns(), alarms.topic_arn, _RUNBOOK)
@@ -59,10 +59,8 @@ def test_an_alarm_and_its_all_clear_arrive_once_each(aws_endpoints: AwsEndpoints
     }
 
 
-def test_a_topic_that_is_not_there_is_a_failure_of_the_world(
-    aws_endpoints: AwsEndpoints, alarms: Channel
-) -> None:
-    """The error names the topic, and the notice is tried again by whoever sent it."""
+def test_a_missing_topic_is_a_service_error(aws_endpoints: AwsEndpoints, alarms: Channel) -> None:
+    """The error names the topic."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     notifier = SnsNotifier(aws_endpoints.sns(), f"{alarms.topic_arn}-gone", _RUNBOOK)

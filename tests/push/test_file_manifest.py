@@ -30,8 +30,8 @@ _POINTER = Pointer(
 )
 
 
-def test_a_manifest_is_named_by_what_it_is() -> None:
-    """The same content has the same name, and another content another, whatever its places."""
+def test_a_manifests_name_depends_on_its_content() -> None:
+    """Equal manifests have equal names; another content or kind gives another name."""
     name, content = render_manifest(_UPDATE)
 
     assert name.startswith("manifests/update_5-0_7-1_")
@@ -40,8 +40,8 @@ def test_a_manifest_is_named_by_what_it_is() -> None:
     assert render_manifest(replace(_UPDATE, begin=None))[0].startswith("manifests/full_7-1_")
 
 
-def test_a_manifest_says_everything_of_a_file() -> None:
-    """Fields as they are documented."""
+def test_a_manifest_has_the_documented_members() -> None:
+    """Every member has the documented name, order and format."""
     fields = orjson.loads(render_manifest(_UPDATE)[1])
 
     assert fields == {
@@ -72,8 +72,8 @@ def test_a_manifest_says_everything_of_a_file() -> None:
     }
 
 
-def test_a_pointer_comes_back_as_it_was() -> None:
-    """Nothing of it is lost."""
+def test_a_pointer_survives_rendering_and_parsing() -> None:
+    """Parsing a rendered pointer gives an equal pointer."""
     assert parse_pointer(render_pointer(_POINTER)) == _POINTER
 
 
@@ -81,15 +81,15 @@ def test_a_pointer_comes_back_as_it_was() -> None:
     "content",
     [b"", b"[]", b"{}", b'{"pointer": 2}', b'{"pointer": 1}', b'{"pointer": []}', b"\xff", b"null"],
 )
-def test_what_is_no_pointer_is_rejected(content: bytes) -> None:
-    """Whatever lies there under its name."""
+def test_content_that_cannot_be_decoded_is_rejected(content: bytes) -> None:
+    """Any other content raises InvalidRecord."""
     with pytest.raises(InvalidRecord):
         parse_pointer(content)
 
 
 @pytest.mark.parametrize("field", ["end", "full", "updates", "services", "made_at", "epoch"])
-def test_a_pointer_with_a_field_that_is_none_is_rejected(field: str) -> None:
-    """No field may be missing, or be something else."""
+def test_a_pointer_without_a_member_is_rejected(field: str) -> None:
+    """Every member is required."""
     fields = orjson.loads(render_pointer(_POINTER))
     del fields[field]
 
@@ -107,8 +107,8 @@ def test_a_pointer_with_a_field_that_is_none_is_rejected(field: str) -> None:
         ("5-0", "9-0", ["new"]),
     ],
 )
-def test_an_update_takes_the_place_of_those_that_it_covers(begin: str, end: str, names: list[str]) -> None:
-    """Those of earlier attempts at the same rows go, and no others: so what was covered stays covered."""
+def test_an_update_replaces_those_that_it_covers(begin: str, end: str, names: list[str]) -> None:
+    """Only updates of earlier attempts at the same rows are replaced, so no row loses its update."""
     updates = _POINTER.with_update(ManifestLink("new", begin, end)).updates
 
     assert [link.name for link in updates] == names

@@ -1,4 +1,4 @@
-"""Files for collectors over fakes: what is written when, and that whoever dies where leaves no hole."""
+"""Files for collectors over fakes: which files a turn writes, and that a death at any step loses none."""
 
 import gzip
 import hashlib
@@ -46,7 +46,7 @@ def _pointer(stage: PushStage) -> dict[str, Any]:
 
 
 def _manifests(stage: PushStage) -> Iterator[dict[str, Any]]:
-    """What the pointer leads to, the full one first."""
+    """The manifests that the pointer names, the full one first."""
     pointer = _pointer(stage)
     for link in (pointer["full"], *pointer["updates"]):
         yield _json(stage, link["name"])
@@ -58,7 +58,7 @@ def _file(stage: PushStage, key: ScheduleKey) -> bytes | None:
 
 
 def _collected(stage: PushStage) -> dict[str, int]:
-    """What a collector holds that follows the manifests from the full one: the latest number of each schedule."""
+    """The latest number of each schedule for a collector that follows the manifests from the full one."""
     held: dict[str, int] = {}
     for manifest in _manifests(stage):
         for removed in manifest["removed"]:
@@ -68,8 +68,8 @@ def _collected(stage: PushStage) -> dict[str, int]:
     return held
 
 
-def test_the_first_time_everything_is_written(stage: PushStage) -> None:
-    """Each schedule that the partner may see is a file; a full manifest lists them, and the pointer leads to it."""
+def test_the_first_turn_writes_everything(stage: PushStage) -> None:
+    """The partner's schedules are files, a full manifest lists them, and the pointer names that manifest."""
     assert _file(stage, KEY) == stage.documents[KEY]
     assert _file(stage, OTHER) == stage.documents[OTHER]
     assert _file(stage, HIDDEN) is None
@@ -78,8 +78,8 @@ def test_the_first_time_everything_is_written(stage: PushStage) -> None:
     assert [schedule["sid"] for schedule in full["schedules"]] == [KEY.sid, OTHER.sid]
 
 
-def test_a_manifest_says_what_lies_there(stage: PushStage) -> None:
-    """Name, length and hash are of the file's bytes, version and etag of the document in it."""
+def test_a_manifest_describes_the_files(stage: PushStage) -> None:
+    """Name, length and hash match the file's bytes; version and etag match the document in it."""
     schedule = next(_manifests(stage))["schedules"][0]
 
     (file,) = schedule["files"]
@@ -89,8 +89,8 @@ def test_a_manifest_says_what_lies_there(stage: PushStage) -> None:
     assert (schedule["seq"], schedule["etag"]) == (1, f"{1:032x}")
 
 
-def test_a_change_is_an_update(stage: PushStage) -> None:
-    """The file is the new version, and a manifest from where the last one ended names it alone."""
+def test_a_change_is_written_as_an_update(stage: PushStage) -> None:
+    """The file has the new version, and a manifest from the previous end lists it alone."""
     stage.publish(KEY)
 
     report = stage.push(FILES)
@@ -104,7 +104,7 @@ def test_a_change_is_an_update(stage: PushStage) -> None:
 
 
 def test_many_changes_of_one_schedule_are_one_file(stage: PushStage) -> None:
-    """The latest version is what counts."""
+    """The update lists only the latest version."""
     for _ in range(7):
         stage.publish(KEY)
 
@@ -115,8 +115,8 @@ def test_many_changes_of_one_schedule_are_one_file(stage: PushStage) -> None:
     assert update["to"] == "10"
 
 
-def test_a_removal_takes_the_file_away(stage: PushStage) -> None:
-    """The manifest lists it as removed, with the number of the removal."""
+def test_a_removal_deletes_the_file(stage: PushStage) -> None:
+    """The manifest lists the removal with its number."""
     stage.publish(OTHER, removed=True)
 
     stage.push(FILES)
@@ -126,8 +126,8 @@ def test_a_removal_takes_the_file_away(stage: PushStage) -> None:
     assert _file(stage, OTHER) is None
 
 
-def test_what_is_not_the_partners_moves_the_pointer_alone(stage: PushStage) -> None:
-    """There is no manifest of nothing."""
+def test_changes_of_other_services_move_only_the_pointer(stage: PushStage) -> None:
+    """No manifest is written for them."""
     stage.publish(HIDDEN)
 
     stage.push(FILES)
@@ -136,8 +136,8 @@ def test_what_is_not_the_partners_moves_the_pointer_alone(stage: PushStage) -> N
     assert (_pointer(stage)["end"], _pointer(stage)["cursor"]) == ("4", "life-1@4")
 
 
-def test_updates_wait_a_little_for_each_other(stage: PushStage) -> None:
-    """After one was written the next comes a minute later at the earliest."""
+def test_updates_are_at_least_a_minute_apart(stage: PushStage) -> None:
+    """A turn sooner than a minute after an update writes nothing."""
     stage.publish(KEY)
     stage.push(FILES)
     stage.publish(KEY)
@@ -151,7 +151,7 @@ def test_updates_wait_a_little_for_each_other(stage: PushStage) -> None:
 
 
 def test_after_a_day_everything_is_written_anew(stage: PushStage) -> None:
-    """There is something to do although nothing changed, and the updates before it are dropped from the pointer."""
+    """A full manifest is due without any change, and the pointer drops the updates before it."""
     stage.publish(KEY)
     stage.push(FILES)
     stage.wait(hours=24)
@@ -164,8 +164,8 @@ def test_after_a_day_everything_is_written_anew(stage: PushStage) -> None:
     assert _collected(stage) == stage.published()
 
 
-def test_a_full_one_mends_what_was_spoilt(stage: PushStage) -> None:
-    """Files that are missing are there again, and those that do not belong are gone."""
+def test_a_full_manifest_repairs_damage(stage: PushStage) -> None:
+    """Missing files are written again, and strays below the prefix are deleted."""
     del stage.files.objects[f"{_TO}/schedules/{KEY}.json.gz"]
     stage.files.objects[f"{_TO}/schedules/stray/2026-03-28.json.gz"] = b"?"
     stage.files.objects["to/others/schedules/x"] = b"theirs"
@@ -178,8 +178,8 @@ def test_a_full_one_mends_what_was_spoilt(stage: PushStage) -> None:
     assert stage.files.objects["to/others/schedules/x"] == b"theirs"
 
 
-def test_where_rows_were_missed_everything_is_written_anew(stage: PushStage) -> None:
-    """A gap in the feed makes no gap in the files."""
+def test_after_a_gap_in_the_feed_everything_is_written_anew(stage: PushStage) -> None:
+    """Trimmed rows leave no outdated file."""
     stage.publish(KEY)
     stage.publish(OTHER, removed=True)
     stage.wait(hours=2)
@@ -193,8 +193,8 @@ def test_where_rows_were_missed_everything_is_written_anew(stage: PushStage) -> 
     assert _file(stage, OTHER) is None
 
 
-def test_a_partner_with_other_services_gets_everything_anew(stage: PushStage) -> None:
-    """What it may see no more is taken away, and what it may see now is there."""
+def test_a_change_of_services_writes_everything_anew(stage: PushStage) -> None:
+    """Files of services that the partner lost are deleted, and those of new services are written."""
     before = stage.store.partners.one("harbour")
     assert before is not None
     stage.store.partners.change(before, Partner("harbour", CREATED_AT, ("alder*", "cedar*")))
@@ -206,8 +206,8 @@ def test_a_partner_with_other_services_gets_everything_anew(stage: PushStage) ->
     assert _file(stage, HIDDEN) == stage.documents[HIDDEN]
 
 
-def test_a_pointer_that_does_not_read_is_written_anew(stage: PushStage) -> None:
-    """Whatever somebody did to it."""
+def test_an_undecodable_pointer_is_replaced(stage: PushStage) -> None:
+    """A full manifest and a new pointer are written."""
     stage.files.objects[f"{_TO}/latest.json"] = b'{"pointer": 1, "end": []}'
     stage.publish(KEY)
 
@@ -216,8 +216,8 @@ def test_a_pointer_that_does_not_read_is_written_anew(stage: PushStage) -> None:
     assert _collected(stage) == stage.published()
 
 
-def test_a_pointer_that_was_put_back_is_gone_on_from(stage: PushStage) -> None:
-    """A slow writer that put an older pointer over a newer one leaves no hole: the rows between are read again."""
+def test_an_older_pointer_is_continued(stage: PushStage) -> None:
+    """If a slow writer put an older pointer back, the next update begins at that pointer's end."""
     old = stage.files.objects[f"{_TO}/latest.json"]
     stage.publish(KEY)
     stage.push(FILES)
@@ -233,7 +233,7 @@ def test_a_pointer_that_was_put_back_is_gone_on_from(stage: PushStage) -> None:
 
 
 def test_without_a_bucket_nothing_is_written() -> None:
-    """What is wrong names the setting."""
+    """The problem names the setting."""
     stage = PushStage()
     stage.subscribe_files()
     stage.pusher = _without_shelf(stage)
@@ -248,8 +248,8 @@ def _without_shelf(stage: PushStage) -> Any:
     return replace(stage.pusher, files=replace(stage.pusher.files, files=None))
 
 
-def test_the_same_document_is_the_same_file(stage: PushStage) -> None:
-    """Writing everything anew changes no bytes of what did not change."""
+def test_equal_documents_give_equal_files(stage: PushStage) -> None:
+    """A full turn does not change the bytes of an unchanged schedule."""
     before = stage.files.objects[f"{_TO}/schedules/{KEY}.json.gz"]
     stage.wait(hours=25)
 
@@ -259,25 +259,25 @@ def test_the_same_document_is_the_same_file(stage: PushStage) -> None:
 
 
 @pytest.mark.parametrize("steps", range(45))
-def test_a_death_at_any_step_leaves_no_hole(stage: PushStage, steps: int) -> None:
-    """What the pointer leads to is whole after every death, and everything once another has written the rest."""
+def test_a_death_at_any_step_loses_no_file(stage: PushStage, steps: int) -> None:
+    """The pointer's manifests are complete after the death, and the next turn writes the rest."""
     stage.publish(KEY)
     stage.publish(OTHER, removed=True)
     stage.publish(HIDDEN)
 
     stage.die_while_pushing(steps, FILES)
-    _assert_unbroken(stage)
+    _assert_consistent(stage)
     stage.publish(KEY)
     stage.push_all(FILES)
 
-    _assert_unbroken(stage)
+    _assert_consistent(stage)
     assert _collected(stage) == stage.published()
     assert _file(stage, KEY) == stage.documents[KEY]
     assert _file(stage, OTHER) is None
 
 
 def test_an_update_has_fewer_steps_than_are_tried(stage: PushStage) -> None:
-    """The test above dies at every step that there is."""
+    """The test above covers every step."""
     stage.publish(KEY)
     stage.publish(OTHER, removed=True)
     stage.publish(HIDDEN)
@@ -295,8 +295,8 @@ _DEEDS = st.one_of(
 
 
 @given(deeds=st.lists(_DEEDS, max_size=40))
-def test_whatever_happens_the_files_end_as_what_is_published(deeds: list[tuple[str, Any, Any]]) -> None:
-    """Whoever dies, is late or misses rows: the manifests lead to the published state, and so do the files."""
+def test_the_files_converge_to_the_published_state(deeds: list[tuple[str, Any, Any]]) -> None:
+    """After any sequence of deaths, delays and trimmed rows, manifests and files match the published state."""
     stage = PushStage()
     stage.subscribe_files()
     for deed, what, more in deeds:
@@ -315,14 +315,14 @@ def test_whatever_happens_the_files_end_as_what_is_published(deeds: list[tuple[s
     stage.push(FILES)
     stage.push_all(FILES)
 
-    _assert_unbroken(stage)
+    _assert_consistent(stage)
     assert _collected(stage) == stage.published()
     there = {name.removeprefix(f"{_TO}/schedules/") for name in stage.files.objects if "/schedules/" in name}
     assert there == {f"{key}.json.gz" for key in stage.published()}
 
 
-def _assert_unbroken(stage: PushStage) -> None:
-    """Every manifest that the pointer names is there, of the places that it says, none of them beyond its own end."""
+def _assert_consistent(stage: PushStage) -> None:
+    """Every manifest that the pointer names exists, covers the named positions, and ends no later than the pointer."""
     pointer = _pointer(stage)
     reached = place(pointer["full"]["end"])
     for link, manifest in zip(pointer["updates"], list(_manifests(stage))[1:], strict=True):

@@ -1,4 +1,4 @@
-"""The header ``Retry-After``: seconds, a date, or nonsense."""
+"""The header ``Retry-After``: seconds, a date, or an invalid text."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,12 +28,12 @@ _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
         ("Sat, 99 Mar 2026 12:01:00 GMT", 0),
     ],
 )
-def test_a_wait_is_read(text: str, seconds: int) -> None:
-    """Whatever is neither seconds nor a date to come is no wait."""
+def test_a_header_is_parsed(text: str, seconds: int) -> None:
+    """An invalid text and a past date are no wait."""
     assert parse_retry_after(text, _NOW) == timedelta(seconds=seconds)
 
 
 @given(text=st.one_of(st.text(), st.text("0123456789 :+-,GMTSatMr"), st.integers().map(str)))
-def test_no_header_breaks_it(text: str) -> None:
-    """Every text is a wait that is not negative."""
+def test_every_text_gives_a_wait(text: str) -> None:
+    """The wait is never negative."""
     assert parse_retry_after(text, _NOW) >= timedelta(0)

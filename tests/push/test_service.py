@@ -1,4 +1,4 @@
-"""The process that pushes: who has a turn when, that one who hangs holds up nobody, and how it ends."""
+"""The push process: which subscription gets a turn, isolation of receivers that hang, and the end of the process."""
 
 import os
 import signal
@@ -48,42 +48,42 @@ def stage() -> PushStage:
 
 @pytest.fixture
 def service(stage: PushStage) -> Iterator[PushService]:
-    """Two threads; stopped in the end, whatever happened."""
+    """With two threads; stopped at the end of the test."""
     made = PushService(stage.pusher, threads=2)
     yield made
     made.stop()
     made.run()
 
 
-def _settle(service: PushService) -> None:
-    """Look until every turn that was begun has ended."""
+def _run_turns(service: PushService) -> None:
+    """Check, wait until every turn has ended, and check again."""
     service.check()
     for future in [*service._turns.values()]:
         future.exception(_PATIENCE_SECONDS)
     service.check()
 
 
-def test_what_is_behind_has_a_turn(stage: PushStage, service: PushService) -> None:
-    """And what is not has none."""
+def test_a_subscription_with_pending_changes_gets_a_turn(stage: PushStage, service: PushService) -> None:
+    """Afterwards no turn is running."""
     stage.publish(KEY)
 
     with capture_logs() as lines:
-        _settle(service)
+        _run_turns(service)
 
     assert stage.receiver.data() == [(str(KEY), 1)]
     assert [(line["event"], line["delivered"]) for line in lines] == [("delivered", 1)]
     assert not service._turns
 
 
-def test_a_look_leaves_a_pulse(stage: PushStage, service: PushService) -> None:
-    """Also where nobody is to be told of anything."""
+def test_a_check_writes_a_heartbeat(stage: PushStage, service: PushService) -> None:
+    """Even without a change to deliver."""
     service.check()
 
     assert stage.store.heartbeats.all() == {DeliveryProcess.PUSHER: stage.clock()}
 
 
-def test_one_that_hangs_holds_up_no_other(stage: PushStage, service: PushService) -> None:
-    """While one receiver does not answer, another is told."""
+def test_a_receiver_that_hangs_delays_no_other(stage: PushStage, service: PushService) -> None:
+    """While one receiver does not answer, another gets its change."""
     let_go, arrived = Event(), Event()
     deaf = replace(stage.standing().subscription, name="deaf", target="https://deaf.example.org")
     stage.store.subscriptions.create(deaf, Progress("0", EPOCH))
@@ -108,8 +108,8 @@ def test_one_that_hangs_holds_up_no_other(stage: PushStage, service: PushService
     assert is_hanging
 
 
-def test_no_two_turns_at_one(stage: PushStage, service: PushService) -> None:
-    """While a turn goes on, looking again begins no other."""
+def test_a_subscription_has_one_turn_at_a_time(stage: PushStage, service: PushService) -> None:
+    """A check during a turn begins no second one."""
     let_go = Event()
     arrive = stage.receiver._arrive
 
@@ -128,11 +128,11 @@ def test_no_two_turns_at_one(stage: PushStage, service: PushService) -> None:
     let_go.set()
 
 
-def test_one_that_is_held_is_left_alone_for_a_while(stage: PushStage, service: PushService) -> None:
-    """Nothing is asked of it again and again while partners are not served by us."""
+def test_an_unserved_subscription_is_skipped_for_a_while(stage: PushStage, service: PushService) -> None:
+    """After a turn without service, the next one begins five seconds later."""
     stage.store.coldstarts._epoch = None
     stage.publish(KEY)
-    _settle(service)
+    _run_turns(service)
 
     service.check()
     is_left_alone = not service._turns
@@ -146,23 +146,21 @@ def test_one_that_is_held_is_left_alone_for_a_while(stage: PushStage, service: P
 @pytest.mark.parametrize(
     ("answer", "event"), [(Answer(500), "delivery failed"), (Answer(410), "subscription quarantined")]
 )
-def test_a_failure_is_a_line_of_the_log(
-    stage: PushStage, service: PushService, answer: Answer, event: str
-) -> None:
-    """With its name and its problem, and without its address."""
+def test_a_failure_is_logged(stage: PushStage, service: PushService, answer: Answer, event: str) -> None:
+    """The log line has the subscription and its problem, and not its address."""
     stage.publish(KEY)
     stage.receiver.answers = [answer]
 
     with capture_logs() as lines:
-        _settle(service)
+        _run_turns(service)
 
     assert [line["event"] for line in lines] == [event]
     assert "push.example.org" not in str(lines)
     assert str(answer.status) in lines[0]["problem"]
 
 
-def test_a_defect_in_one_turn_ends_nothing(stage: PushStage, service: PushService) -> None:
-    """It is told with what it was, and the subscription has another turn after a while."""
+def test_an_unexpected_error_ends_only_its_turn(stage: PushStage, service: PushService) -> None:
+    """It is logged, and the subscription gets another turn later."""
 
     def break_down(url: str, headers: dict[str, str], body: bytes) -> Answer:
         raise KeyError("nobody foresaw this")
@@ -171,17 +169,19 @@ def test_a_defect_in_one_turn_ends_nothing(stage: PushStage, service: PushServic
     stage.publish(KEY)
 
     with capture_logs() as lines:
-        _settle(service)
+        _run_turns(service)
     stage.receiver._arrive = arrive  # type: ignore[method-assign]
     stage.wait(minutes=2)
-    _settle(service)
+    _run_turns(service)
 
     assert [line["event"] for line in lines] == ["turn failed"]
     assert stage.receiver.data() == [(str(KEY), 1)]
 
 
-def test_a_store_that_is_away_is_waited_for(stage: PushStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says so, and goes on when the store is back."""
+def test_the_process_survives_a_store_that_does_not_answer(
+    stage: PushStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It logs the error, and continues once the store answers."""
     service = PushService(stage.pusher, threads=1)
     checks = []
 
@@ -202,8 +202,8 @@ def test_a_store_that_is_away_is_waited_for(stage: PushStage, monkeypatch: pytes
     assert lines[0]["event"] == "nothing is pushed"
 
 
-def test_a_kind_without_its_setting_is_rejected_at_once(stage: PushStage) -> None:
-    """The process ends before it does anything, and names what is missing."""
+def test_a_missing_setting_is_reported_at_the_start(stage: PushStage) -> None:
+    """The error names the setting that the subscriptions need."""
     store = stage.store.as_store()
     with pytest.raises(ConfigurationError, match="SCHEDULES_WEBHOOK_MASTER_SECRET"):
         require_settings(Settings(), store)
@@ -214,8 +214,8 @@ def test_a_kind_without_its_setting_is_rejected_at_once(stage: PushStage) -> Non
         require_settings(Settings(webhook_master_secret=SecretStr(_MASTER)), store)
 
 
-def test_without_subscriptions_nothing_is_missing() -> None:
-    """Where nobody is to be told, no setting is needed."""
+def test_without_subscriptions_no_setting_is_needed() -> None:
+    """The same settings are enough for an empty store."""
     require_settings(Settings(), PushStage().store.as_store())
 
 
@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Not to the terminal."""
+        """Keep the terminal quiet."""
 
 
 @pytest.fixture
@@ -250,10 +250,10 @@ def receiver() -> Iterator[_Receiver]:
     server.server_close()
 
 
-def test_a_real_process_tells_what_is_published(
+def test_a_real_process_delivers_changes(
     redis_server: RedisServer, redis_client: Redis, receiver: _Receiver, tmp_path: Path
 ) -> None:
-    """Changes from before it began and while it waits reach a real receiver, and it ends when it is told to."""
+    """Changes from before its start and while it waits reach a real receiver, and a signal ends it."""
     keyspace, now = "pushed", datetime.now(UTC)
     store = redis_store(RedisLink(redis_client), keyspace)
     store.coldstarts.begin_epoch(EPOCH)

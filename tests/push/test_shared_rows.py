@@ -1,4 +1,4 @@
-"""Reading the feed for many subscriptions."""
+"""Shared reads of the feed."""
 
 import pytest
 from push_stage import EPOCH, KEY, OTHER, PushStage
@@ -21,7 +21,7 @@ def _positions(rows: list[FeedEntry] | None) -> list[str]:
 
 
 def _count_reads(stage: PushStage) -> list[str]:
-    """The positions that the feed is read after from now on."""
+    """Record the positions of all further reads."""
     reads: list[str] = []
     read = stage.store.feed.read_after
 
@@ -34,7 +34,7 @@ def _count_reads(stage: PushStage) -> list[str]:
 
 
 def test_rows_come_in_pages(stage: PushStage) -> None:
-    """At most so many at once; after the last there are none."""
+    """A page has at most ``limit`` rows; the page after the last row is empty."""
     rows = SharedRows(stage.store.feed, limit=3)
 
     assert _positions(rows.after("0", EPOCH)) == ["1", "2", "3"]
@@ -42,8 +42,8 @@ def test_rows_come_in_pages(stage: PushStage) -> None:
     assert _positions(rows.after("4", EPOCH)) == []
 
 
-def test_those_equally_far_share_one_read(stage: PushStage) -> None:
-    """The feed is asked once, however many want the same rows."""
+def test_equal_positions_share_one_read(stage: PushStage) -> None:
+    """Five readers at one position cause one read of the feed."""
     rows, reads = SharedRows(stage.store.feed, limit=3), _count_reads(stage)
 
     for _ in range(5):
@@ -52,8 +52,8 @@ def test_those_equally_far_share_one_read(stage: PushStage) -> None:
     assert reads == ["0"]
 
 
-def test_that_there_was_nothing_is_not_remembered(stage: PushStage) -> None:
-    """What comes later is found."""
+def test_an_empty_page_is_not_remembered(stage: PushStage) -> None:
+    """Later rows are found."""
     rows = SharedRows(stage.store.feed, limit=3)
     rows.after("4", EPOCH)
 
@@ -62,8 +62,8 @@ def test_that_there_was_nothing_is_not_remembered(stage: PushStage) -> None:
     assert _positions(rows.after("4", EPOCH)) == ["5"]
 
 
-def test_rows_of_another_keyspace_are_others(stage: PushStage) -> None:
-    """What was read in one life says nothing of the same place in the next."""
+def test_another_keyspace_is_read_anew(stage: PushStage) -> None:
+    """The same position in another epoch causes another read."""
     rows, reads = SharedRows(stage.store.feed, limit=3), _count_reads(stage)
 
     rows.after("0", EPOCH)
@@ -73,7 +73,7 @@ def test_rows_of_another_keyspace_are_others(stage: PushStage) -> None:
 
 
 def test_only_the_latest_reads_are_remembered(stage: PushStage) -> None:
-    """Memory is bounded, however many places there are."""
+    """Memory stays bounded for any number of positions."""
     rows = SharedRows(stage.store.feed, limit=1)
     for number in range(1_000):
         rows.after("0", f"life-{number}")
@@ -81,8 +81,8 @@ def test_only_the_latest_reads_are_remembered(stage: PushStage) -> None:
     assert len(rows._read) <= 64
 
 
-def test_where_rows_are_gone_there_is_no_answer(stage: PushStage) -> None:
-    """Also where they were read before; but not for who was told the last of all."""
+def test_trimmed_rows_are_reported(stage: PushStage) -> None:
+    """None is returned even for remembered rows, but not after the last trimmed position."""
     rows = SharedRows(stage.store.feed, limit=3)
     rows.after("0", EPOCH)
     stage.wait(days=9)

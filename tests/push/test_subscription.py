@@ -1,4 +1,4 @@
-"""When a subscription is tried again, and when it is set aside."""
+"""The rules for retries and quarantine."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,8 +25,8 @@ _HOOK = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "ht
 
 
 @given(failures=st.integers(1, 10_000), jitter=st.floats(0, 1))
-def test_pauses_are_bounded_and_differ(failures: int, jitter: float) -> None:
-    """From half of the doubled pause to the whole, and never longer than a quarter of an hour."""
+def test_pauses_are_bounded_and_jittered(failures: int, jitter: float) -> None:
+    """A pause is from half to all of the full one, and never longer than 15 minutes."""
     whole = pause_after(failures, 1.0)
 
     assert whole / 2 <= pause_after(failures, jitter) <= whole <= timedelta(minutes=15)
@@ -34,16 +34,16 @@ def test_pauses_are_bounded_and_differ(failures: int, jitter: float) -> None:
 
 
 @given(seconds=st.integers(0, 10**9), jitter=st.floats(0, 1))
-def test_nobody_is_left_alone_for_longer_than_an_hour(seconds: int, jitter: float) -> None:
-    """Whatever a receiver asks for, it is tried again, and not sooner than it asked within the hour."""
+def test_a_wait_is_obeyed_for_at_most_an_hour(seconds: int, jitter: float) -> None:
+    """The next attempt is neither earlier than the receiver asked, up to an hour, nor later than an hour."""
     failed = after_failure(_START, Failure("busy", timedelta(seconds=seconds)), _NOW, jitter, _DAY)
 
     assert failed.next_at is not None
     assert min(timedelta(seconds=seconds), LONGEST_WAIT) <= failed.next_at - _NOW <= LONGEST_WAIT
 
 
-def test_a_failure_leaves_the_place() -> None:
-    """What was not taken is still to be told."""
+def test_a_failure_keeps_the_position() -> None:
+    """The change stays pending."""
     failed = after_failure(_START, Failure("broken"), _NOW, 1.0, _DAY)
 
     assert (failed.position, failed.epoch) == ("7-0", "life")
@@ -52,62 +52,64 @@ def test_a_failure_leaves_the_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "hours", "is_aside"), [(9, 24, True), (9, 23, False), (8, 48, False), (500, 23, False)]
+    ("failures", "hours", "is_quarantined"), [(9, 24, True), (9, 23, False), (8, 48, False), (500, 23, False)]
 )
-def test_it_is_set_aside_after_long_and_often(failures: int, hours: int, is_aside: bool) -> None:
-    """One alone is not enough."""
+def test_quarantine_needs_a_long_time_and_many_failures(
+    failures: int, hours: int, is_quarantined: bool
+) -> None:
+    """Either one alone is not enough."""
     since = _NOW - timedelta(hours=hours)
     failing = Progress("7-0", "life", failures=failures, failing_since=since)
 
     failed = after_failure(failing, Failure("broken"), _NOW, 0.5, _DAY)
 
-    assert (failed.quarantine is not None) == is_aside
-    assert failed.is_due(_NOW + timedelta(days=1)) != is_aside
+    assert (failed.quarantine is not None) == is_quarantined
+    assert failed.is_due(_NOW + timedelta(days=1)) != is_quarantined
 
 
-def test_a_final_failure_sets_aside_at_once() -> None:
-    """Nothing is tried any more until it is healed."""
-    aside = after_failure(_START, Failure("gone", is_final=True), _NOW, 0.5, _DAY)
+def test_a_final_failure_quarantines_at_once() -> None:
+    """Nothing is due until the subscription recovers."""
+    quarantined = after_failure(_START, Failure("gone", is_final=True), _NOW, 0.5, _DAY)
 
-    assert aside.quarantine is not None
-    assert not aside.is_due(_NOW + timedelta(days=100))
-    assert aside.recovered() == _START
+    assert quarantined.quarantine is not None
+    assert not quarantined.is_due(_NOW + timedelta(days=100))
+    assert quarantined.recovered() == _START
 
 
-def test_a_problem_is_short_and_can_be_shown() -> None:
-    """Texts of others do not fill the store, nor steer a terminal."""
+def test_a_problem_is_short_and_printable() -> None:
+    """Receivers' texts can neither fill the store nor control a terminal."""
     failed = after_failure(_START, Failure("\x1b[31m" + "x" * 9_999), _NOW, 0.5, _DAY)
 
     assert failed.problem.startswith(r"\x1b[31m")
     assert len(failed.problem) < 300
 
 
-def test_a_success_ends_what_had_failed() -> None:
-    """And is remembered."""
+def test_a_success_clears_failures() -> None:
+    """It also records the time of the delivery."""
     failed = after_failure(_START, Failure("broken"), _NOW, 0.5, _DAY)
 
     assert failed.delivered("8-0", "life", _NOW) == Progress("8-0", "life", delivered_at=_NOW)
 
 
 @pytest.mark.parametrize(("hours", "generations"), [(0, (2, 1)), (23, (2, 1)), (24, (2,))])
-def test_the_secret_before_signs_for_a_day(hours: int, generations: tuple[int, ...]) -> None:
-    """The newest first."""
+def test_the_previous_secret_signs_for_a_day(hours: int, generations: tuple[int, ...]) -> None:
+    """The newest generation comes first."""
     assert _HOOK.rotated(_NOW).signing_generations(_NOW + timedelta(hours=hours)) == generations
 
 
 def test_a_first_secret_signs_alone() -> None:
-    """There was none before it."""
+    """A new subscription has one generation."""
     assert _HOOK.signing_generations(_NOW) == (1,)
 
 
 @pytest.mark.parametrize("text", ["harbour", "harbour-webhook-2", "0"])
-def test_names_are_words(text: str) -> None:
+def test_valid_names_are_accepted(text: str) -> None:
     """Lower-case letters, digits and hyphens."""
     assert subscription_name(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "-a", "a b", "A", "é", "a" * 61, "a\n"])
 def test_other_names_are_rejected(text: str) -> None:
-    """The error says what a name is."""
+    """The error shows the pattern."""
     with pytest.raises(InvalidIdentifier, match="pattern"):
         subscription_name(text)

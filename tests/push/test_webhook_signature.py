@@ -1,4 +1,4 @@
-"""Signatures against the example of the Standard Webhooks specification, and the secrets that sign."""
+"""Signatures, checked against the example of the Standard Webhooks specification, and the secrets."""
 
 from base64 import b64decode
 from dataclasses import replace
@@ -12,7 +12,7 @@ _MASTER = b"a master secret that is no secret at all"
 _HOOK = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", _NOW)
 
 
-def test_the_signature_is_that_of_the_specification() -> None:
+def test_a_signature_matches_the_specification() -> None:
     """The published test vector of the reference implementations."""
     secret = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 
@@ -22,7 +22,7 @@ def test_the_signature_is_that_of_the_specification() -> None:
 
 
 def test_each_subscription_and_generation_has_its_own_secret() -> None:
-    """Another name, another generation, another master, and the same name made at another time."""
+    """Name, generation, master secret and creation time each change the secret."""
     later = replace(_HOOK, created_at=_NOW + timedelta(seconds=1))
     secrets = {
         derive_secret(_MASTER, _HOOK, 1),
@@ -36,14 +36,14 @@ def test_each_subscription_and_generation_has_its_own_secret() -> None:
     assert {len(secret) for secret in secrets} == {32}
 
 
-def test_a_secret_depends_on_nothing_that_operators_change() -> None:
-    """Another address, or a pause, leaves what the partner was given."""
+def test_operators_changes_keep_the_secret() -> None:
+    """Another address or a pause keeps the partner's secret."""
     changed = replace(_HOOK, target="https://q.example.org", is_paused=True)
 
     assert derive_secret(_MASTER, changed, 1) == derive_secret(_MASTER, _HOOK, 1)
 
 
-def test_a_secret_is_handed_over_as_the_specification_says() -> None:
+def test_a_secret_is_rendered_as_specified() -> None:
     """The prefix, and base64 of its bytes."""
     prefix, _, encoded = render_secret(b"\x00" * 32).partition("_")
 
@@ -51,8 +51,8 @@ def test_a_secret_is_handed_over_as_the_specification_says() -> None:
     assert b64decode(encoded) == b"\x00" * 32
 
 
-def test_headers_name_what_was_signed() -> None:
-    """Id and time in the headers are those in the signature; a rotated secret adds one of its own."""
+def test_headers_contain_the_signed_values() -> None:
+    """Id and time in the headers are the signed ones; after a rotation there are two signatures."""
     rotated = _HOOK.rotated(_NOW)
 
     headers = signed_headers(_MASTER, rotated, "chg_1", _NOW + timedelta(hours=1), b"{}")
