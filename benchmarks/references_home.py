@@ -44,9 +44,8 @@ from schedules_pipeline.connections import redis_store, with_external_index
 from schedules_pipeline.documents.accepted_schedule import parse_accepted
 from schedules_pipeline.domain.dependencies import Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
+from schedules_pipeline.store.dynamodb import DynamoReferenceIndex, dynamodb_client
 from schedules_pipeline.store.link import RedisLink, connect
-from schedules_pipeline.upstream.clients import dynamodb_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

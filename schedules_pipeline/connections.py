@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -26,12 +27,6 @@ from schedules_pipeline.store.coldstart import RedisColdstartStore
 from schedules_pipeline.store.comparisons import RedisComparisonStore
 from schedules_pipeline.store.copies import RedisCopyStore
 from schedules_pipeline.store.counters import RedisCounterStore
-from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
-from schedules_pipeline.store.external_index import (
-    CopyStoreWithExternalIndex,
-    ExternalReferenceIndex,
-    TokenCheckedReferenceIndex,
-)
 from schedules_pipeline.store.failing_checks import RedisFailingCheckStore
 from schedules_pipeline.store.feed import RedisChangeFeed
 from schedules_pipeline.store.heartbeats import RedisDeliveryHeartbeats
@@ -53,7 +48,6 @@ from schedules_pipeline.store.work import RedisWorkQueue
 from schedules_pipeline.upstream.bucket import S3ScheduleSource
 from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
 from schedules_pipeline.upstream.clients import (
-    dynamodb_client,
     s3_client,
     sns_client,
     sqs_client,
@@ -61,6 +55,9 @@ from schedules_pipeline.upstream.clients import (
 )
 from schedules_pipeline.upstream.legacy import RedisLegacyKeyspace
 from schedules_pipeline.upstream.queue import SqsQueue
+
+if TYPE_CHECKING:
+    from schedules_pipeline.store.external_index import ExternalReferenceIndex
 
 _WATCH_TIMEOUT_SECONDS = 3.0
 
@@ -98,8 +95,15 @@ def report_store(settings: Settings, dagster_storage: str) -> ReportStore:
     return ReportFiles(Path(directory), "parity", settings.reports_kept)
 
 
-def with_external_index(store: Store, link: RedisLink, keyspace: str, index: ExternalReferenceIndex) -> Store:
-    """The same store with its back-references in another home, and the steps apart that need both."""
+def with_external_index(
+    store: Store, link: RedisLink, keyspace: str, index: "ExternalReferenceIndex"
+) -> Store:
+    """The same store, with its back-reference index outside Redis."""
+    from schedules_pipeline.store.external_index import (  # noqa: PLC0415 - optional
+        CopyStoreWithExternalIndex,
+        TokenCheckedReferenceIndex,
+    )
+
     copies = CopyStoreWithExternalIndex(link, Keys(keyspace), index)
     return replace(store, copies=copies, references=TokenCheckedReferenceIndex(index, copies))
 
@@ -115,6 +119,8 @@ def _store(settings: Settings, link: RedisLink) -> Store:
     store = redis_store(link, settings.keyspace, timedelta(hours=settings.versions_kept_hours))
     if settings.references_home == "redis":
         return store
+    from schedules_pipeline.store.dynamodb import DynamoReferenceIndex, dynamodb_client  # noqa: PLC0415 - optional
+
     client = dynamodb_client(settings.aws_region, settings.aws_endpoint_url)
     index = DynamoReferenceIndex(client, settings.references_table, settings.keyspace)
     return with_external_index(store, link, settings.keyspace, index)

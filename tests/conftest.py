@@ -24,7 +24,7 @@ from demo.provision import (
 )
 from demo.servers import AwsEmulator, RedisServer, bundled_redis
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.upstream.clients import dynamodb_client
+from schedules_pipeline.store.dynamodb import dynamodb_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,3 +1,5 @@
-"""Everything that the system stores, on Redis: the register of keys, the scripts, one module a port; and the
-back-reference index on DynamoDB.
+"""What the system stores, on Redis: the register of keys, the scripts, one adapter for each port.
+
+Optional: the back-reference index on DynamoDB. Only ``dynamodb.py`` and ``external_index.py`` know of it, and only
+``connections.py`` imports them, when the setting ``references_home`` says so.
 """

@@ -1,15 +1,14 @@
-"""The back-reference index in a DynamoDB table: one item an entry, guarded by conditional writes.
+"""The back-reference index in a DynamoDB table: one item for each entry, written conditionally. Optional.
 
-An entry's item has the partition key ``item``, ``<keyspace>:<pid>``; the sort key ``member``, the schedule's key
-and, for an episode, the broadcast; and the number ``score``, the token that registered it last. Every write
-names the score that it expects to find, which is optimistic locking without a second attempt: a condition that
-fails means that somebody newer was there, and then nothing is to be done.
+The partition key ``item`` is ``<keyspace>:<pid>``. The sort key ``member`` is the schedule key and, for an episode, the
+broadcast. The number ``score`` is the latest token that registered the entry. A failed condition on ``score`` means
+that a newer writer was first, so the write is no longer needed.
 
-Every read is consistent: a build that has registered must be seen by whoever looks afterwards, or a change of
-the item would never reach it.
+Every read is consistent: a build that has registered must be visible to every later read, or a change of the item would
+never reach it.
 
-Belongs here: the table's shape, requests, and what their errors mean. Does not belong here: the steps that
-have to agree with our copies in Redis, which are in ``adapters/redis/external_index.py``.
+Belongs here: the table's shape, requests, and the meaning of their errors. Does not belong here: the steps that need
+the index and the copies in Redis together (``external_index.py``).
 """
 
 from collections import defaultdict
@@ -18,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
+import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from schedules_pipeline.domain.dependencies import Entry, Reference
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import UniversalAttributeValueTypeDef
 
-ASKED_SIDE_BY_SIDE = 32
-"""Requests under way at once; the client's connection pool must be as large."""
+_PARALLEL_REQUESTS = 32
 
 _MOST_KEYS_PER_GET = 100
-_NEWER_WAS_THERE = "ConditionalCheckFailedException"
+_CONDITION_FAILED = "ConditionalCheckFailedException"
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         "InternalServerError",
         "LimitExceededException",
@@ -46,15 +46,14 @@ _PASSING = frozenset(
     }
 )
 
-_MENDABLE = {
-    "AccessDeniedException": "this process may not use it: allow BatchGetItem, Query, Scan, UpdateItem "
-    "and DeleteItem on it",
-    "ResourceNotFoundException": "it is not there: create it in this region, or correct "
+_REPAIRABLE = {
+    "AccessDeniedException": "access is denied: allow BatchGetItem, Query, Scan, UpdateItem and DeleteItem",
+    "ResourceNotFoundException": "it does not exist: create it in this region, or correct "
     "SCHEDULES_REFERENCES_TABLE and SCHEDULES_AWS_REGION",
 }
-"""What an operator can put right. Until then it is an outage: the schedules wait, and count it as no failure."""
+"""Errors that an operator can repair. Until then they are an outage: schedules wait, and no attempt counts."""
 
-_OTHER_KEYS = "it does not take our keys: it needs the texts `item` as partition key and `member` as sort key"
+_OTHER_KEYS = "its keys are wrong: it needs the texts `item` as partition key and `member` as sort key"
 
 EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 _Key = tuple[Pid, str]
@@ -62,11 +61,23 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-class DynamoReferenceIndex:
-    """Implements :class:`ReferenceIndex`, and tells in addition which pids
-    have dependants at all.
+def dynamodb_client(region: str, endpoint_url: str | None) -> "DynamoDBClient":
+    """Retries are safe, because a repeated request changes nothing."""
+    config = Config(
+        max_pool_connections=_PARALLEL_REQUESTS,
+        connect_timeout=5,
+        read_timeout=10,
+        retries={"mode": "standard", "max_attempts": 5},
+    )
+    return boto3.session.Session().client(
+        "dynamodb", region_name=region, endpoint_url=endpoint_url, config=config
+    )
 
-    The methods of one batch are many requests side by side. Each takes effect by itself, in no order.
+
+class DynamoReferenceIndex:
+    """Implements :class:`~schedules_pipeline.store.external_index.ExternalReferenceIndex`.
+
+    A batch is sent as parallel requests, which take effect in no order.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str, keyspace: str) -> None:
@@ -75,7 +86,7 @@ class DynamoReferenceIndex:
         self._keyspace = keyspace
 
     def register(self, entries: EntriesBySchedule, token: int) -> None:
-        """One conditional write an entry; a score is never lowered."""
+        """One conditional write for each entry; a score is never lowered."""
 
         def raise_score(key: _Key) -> None:
             with self._unless_newer():
@@ -87,10 +98,10 @@ class DynamoReferenceIndex:
                     ExpressionAttributeValues={":token": {"N": str(token)}},
                 )
 
-        _side_by_side(raise_score, _keys(entries))
+        _in_parallel(raise_score, _keys(entries))
 
     def unregister(self, entries: EntriesBySchedule, token: int) -> int:
-        """One conditional removal an entry. One whose answer was lost may be removed and not counted."""
+        """One conditional removal for each entry. A removal whose reply was lost is not counted."""
 
         def remove(key: _Key) -> bool:
             with self._unless_newer():
@@ -103,26 +114,26 @@ class DynamoReferenceIndex:
                 return True
             return False
 
-        return sum(_side_by_side(remove, _keys(entries)))
+        return sum(_in_parallel(remove, _keys(entries)))
 
     def references(self, pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
-        return dict(zip(pids, _side_by_side(self._references, pids), strict=True))
+        return dict(zip(pids, _in_parallel(self._references, pids), strict=True))
 
     def missing(self, entries: EntriesBySchedule) -> dict[ScheduleKey, list[Entry]]:
         keys = _keys(entries)
         chunks = [
             keys[start : start + _MOST_KEYS_PER_GET] for start in range(0, len(keys), _MOST_KEYS_PER_GET)
         ]
-        there = set().union(*_side_by_side(self._there, chunks))
+        present = set().union(*_in_parallel(self._there, chunks))
         lacking: dict[ScheduleKey, list[Entry]] = defaultdict(list)
         for key, wanted in entries.items():
             for entry in wanted:
-                if (entry.pid, _member(key, entry)) not in there:
+                if (entry.pid, _member(key, entry)) not in present:
                     lacking[key].append(entry)
         return dict(lacking)
 
     def pids(self) -> Iterator[list[Pid]]:
-        """A batch a page. The whole table is read for it, also what belongs to other keyspaces."""
+        """One batch for each page. Reads the whole table, including other keyspaces."""
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table,
             FilterExpression="begins_with(#item, :keyspace)",
@@ -136,12 +147,12 @@ class DynamoReferenceIndex:
                 yield list({self._pid(row["item"]["S"]): None for row in page["Items"]})
 
     def depended_on(self, pids: Sequence[Pid]) -> set[Pid]:
-        """Those of the pids that anything depends on."""
-        found = _side_by_side(self._is_depended_on, pids)
+        """The pids that have dependants."""
+        found = _in_parallel(self._is_depended_on, pids)
         return {pid for pid, is_depended_on in zip(pids, found, strict=True) if is_depended_on}
 
     def _references(self, pid: Pid) -> list[Reference]:
-        """As many pages as there are: one holds at most 1 MB, some ten thousand entries."""
+        """All pages; one holds at most 1 MB, some ten thousand entries."""
         references: list[Reference] = []
         with self._as_service_error():
             for page in self._client.get_paginator("query").paginate(
@@ -202,17 +213,17 @@ class DynamoReferenceIndex:
 
     @contextmanager
     def _unless_newer(self) -> Iterator[None]:
-        """A condition that fails is an answer: somebody newer was there, or somebody was first."""
+        """Ignore a failed condition: a newer writer was first."""
         try:
             with self._as_service_error():
                 yield
         except ClientError as error:
-            if _code(error) != _NEWER_WAS_THERE:
+            if _code(error) != _CONDITION_FAILED:
                 raise
 
     @contextmanager
     def _as_service_error(self) -> Iterator[None]:
-        """What may pass by itself, or by an operator's hand; anything else is a defect and raised as it is."""
+        """Raise transient and repairable errors as :class:`ServiceError`; others are defects and pass through."""
         try:
             yield
         except ClientError as error:
@@ -223,15 +234,15 @@ class DynamoReferenceIndex:
             raise ServiceError(f"DynamoDB table {self._table}: {error}") from error
 
 
-def _side_by_side(ask: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
+def _in_parallel(ask: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
     if len(things) <= 1:
         return [ask(thing) for thing in things]
-    with ThreadPoolExecutor(min(len(things), ASKED_SIDE_BY_SIDE)) as pool:
+    with ThreadPoolExecutor(min(len(things), _PARALLEL_REQUESTS)) as pool:
         return list(pool.map(ask, things))
 
 
 def _keys(entries: EntriesBySchedule) -> list[_Key]:
-    """Each once: DynamoDB refuses a batch that names a key twice."""
+    """Each key once, because DynamoDB rejects a batch that names a key twice."""
     return list(
         {(entry.pid, _member(key, entry)): None for key, wanted in entries.items() for entry in wanted}
     )
@@ -247,13 +258,13 @@ def _reference(member: str) -> Reference:
 
 
 def _meaning(error: ClientError) -> str | None:
-    """What to tell of an outage; None where it is none."""
+    """The message for an outage; None for a defect."""
     code = _code(error)
-    if code in _PASSING:
+    if code in _TRANSIENT:
         return str(error)
     if code == "ValidationException" and "schema" in str(error):
         return f"{_OTHER_KEYS} ({error})"
-    return f"{_MENDABLE[code]} ({error})" if code in _MENDABLE else None
+    return f"{_REPAIRABLE[code]} ({error})" if code in _REPAIRABLE else None
 
 
 def _code(error: ClientError) -> str:

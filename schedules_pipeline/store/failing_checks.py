@@ -16,10 +16,10 @@ class RedisFailingCheckStore:
 
     def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
         failing = {f"{key} {check}": text for (key, check), text in outcomes.items() if text is not None}
-        well = [f"{key} {check}" for (key, check), text in outcomes.items() if text is None]
+        passing = [f"{key} {check}" for (key, check), text in outcomes.items() if text is None]
         commands: list[tuple[str, ...]] = [("HSET", self._key, *field) for field in failing.items()]
-        if well:
-            commands.append(("HDEL", self._key, *well))
+        if passing:
+            commands.append(("HDEL", self._key, *passing))
         self._link.run(commands)
 
     def all(self) -> dict[tuple[ScheduleKey, str], str]:

@@ -52,7 +52,7 @@ class RedisChangeFeed:
             self._link.call(*self._forget_heads.command([self._heads], arguments))
 
     def trim(self, before: datetime) -> int:
-        """What is about to be gone is noted first: who dies in between has said too much, and never too little."""
+        """Stores the trimmed position first, so that after a crash it is at worst too late."""
         first_kept = f"{max(0, int(before.timestamp() * 1000))}-0"
         last_gone = self._link.call("XREVRANGE", self._changes, f"({first_kept}", "-", "COUNT", 1)
         if not last_gone:
@@ -65,7 +65,7 @@ class RedisChangeFeed:
         return _entries(self._link.call("XRANGE", self._changes, start, "+", "COUNT", limit))
 
     def wait_after(self, position: str, limit: int, seconds: float) -> list[FeedEntry]:
-        """A wait of 0 would be one without an end."""
+        """Redis takes a wait of 0 for an endless one."""
         milliseconds = max(1, int(seconds * 1000))
         found = self._link.call(
             "XREAD", "COUNT", limit, "BLOCK", milliseconds, "STREAMS", self._changes, position
@@ -83,11 +83,11 @@ class RedisChangeFeed:
         return position.decode()
 
     def complete_after(self) -> str:
-        noted: bytes | None = self._link.call("GET", self._trimmed)
-        return (noted or b"0").decode()
+        trimmed: bytes | None = self._link.call("GET", self._trimmed)
+        return (trimmed or b"0").decode()
 
     def position_before(self, at: datetime) -> str:
-        """The last that the millisecond before could have; ids of the stream begin with the server's time."""
+        """The last possible id of the millisecond before; stream ids begin with the server's time."""
         return f"{max(int(at.timestamp() * 1000) - 1, 0)}-{_LAST_IN_A_MILLISECOND}"
 
     def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
@@ -122,9 +122,4 @@ class RedisChangeFeed:
 
 
 def _entries(rows: Sequence[Any]) -> list[FeedEntry]:
-    return [FeedEntry(position.decode(), parse_row(_row(fields))) for position, fields in rows if fields]
-
-
-def _row(fields: Any) -> bytes:
-    row: bytes = fields[b"row"]
-    return row
+    return [FeedEntry(position.decode(), parse_row(fields[b"row"])) for position, fields in rows if fields]

@@ -1,4 +1,4 @@
-"""When the processes that serve partners were last at work, on Redis: one hash, one command a pulse."""
+"""Heartbeats of the processes that serve partners, on Redis."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ class RedisDeliveryHeartbeats:
         self._link.call("HSET", self._key, process.value, now.isoformat())
 
     def all(self) -> dict[DeliveryProcess, datetime]:
-        """Of kinds that this version knows; a newer one may have others."""
+        """Kinds of process that only a newer release knows are left out."""
         instants = self._link.call("HMGET", self._key, *(process.value for process in DeliveryProcess))
         return {
             process: datetime.fromisoformat(instant.decode())

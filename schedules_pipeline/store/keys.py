@@ -1,7 +1,7 @@
-"""The register of every Redis key, with its type. No other module spells a key.
+"""The register of all Redis keys, with their types. No other module spells a key.
 
-Every atomic step touches keys of one hash tag only (the part in braces), so the same code runs on one Redis
-and on a Redis Cluster. ``<ks>`` is the configured keyspace; two keyspaces share nothing.
+The part in braces is the hash tag. Every atomic step uses keys of one hash tag, so the same code runs on one Redis and
+on a Redis Cluster. Words of old releases remain in key names, because stored data outlives them.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 
 
 def tag(name: bytes) -> str:
-    """What stands in braces in the name of a key."""
+    """The hash tag of a key."""
     return name.decode().partition("{")[2].partition("}")[0]
 
 
@@ -31,7 +31,7 @@ class Keys:
         return f"{self.keyspace}:document:{{{key}}}"
 
     def outbox(self, key: ScheduleKey) -> str:
-        """Sorted set: rows of the change feed that it may not have yet, by sequence number."""
+        """Sorted set: rows that the change feed may lack, by sequence number."""
         return f"{self.keyspace}:outbox:{{{key}}}"
 
     def history(self, key: ScheduleKey) -> str:
@@ -39,18 +39,18 @@ class Keys:
         return f"{self.keyspace}:history:{{{key}}}"
 
     def version(self, key: ScheduleKey, seq: int) -> str:
-        """String: the document of a version that was replaced, compressed after a while. Expires."""
+        """String: the document of a replaced version, compressed when it is recorded. Expires."""
         return f"{self.keyspace}:version:{{{key}}}:{seq}"
 
     # One catalogue item, tag {pid}.
 
     def copy(self, pid: Pid) -> str:
-        """String: our copy, projected to the fields that outputs use."""
+        """String: the copy of an item, reduced to the fields that outputs use."""
         return f"{self.keyspace}:copy:{{{pid}}}"
 
     def version_token(self, pid: Pid) -> str:
-        """Hash: token (last taken), newest (recorded), owed (to be propagated), missed (a build relies on
-        there being no copy). Expires a day after use, unless something is owed or missed.
+        """Hash: token (latest taken), newest (latest recorded), owed (pending propagation), missed (a build relies on
+        the absence of the item). Expires a day after use, unless ``owed`` or ``missed`` is set.
         """
         return f"{self.keyspace}:fence:{{{pid}}}"
 
@@ -65,7 +65,7 @@ class Keys:
 
         ``causes``, ``claimed_causes``, ``tokens``, ``attempts``, ``set_aside``: hashes by schedule key.
         ``token``: the counter of claims. ``wake``: a list of at most one element, pushed at every mark.
-        ``probe``: string that expires, written to see whether anything can be.
+        ``probe``: a string that expires, written to test whether Redis accepts writes.
         """
         return f"{self.keyspace}:{{work}}:{name}"
 
@@ -73,46 +73,46 @@ class Keys:
 
     def feed(self, name: str) -> str:
         """``changes``: stream of rows, with the consumer group ``dagster``. ``heads``: hash, the latest row
-        by schedule key. ``trimmed``: string, up to which position rows may be gone.
+        by schedule key. ``trimmed``: string, the position up to which rows may be missing.
         """
         return f"{self.keyspace}:{{feed}}:{name}"
 
     # The coldstart, tag {coldstart}.
 
     def coldstart(self, name: str) -> str:
-        """``book``: hash, how it stands. ``left``: sorted set, what is to be built, by its place in the order.
-        ``leader``, ``pause``: strings that expire, who prepares it, and that the intake is stopped.
-        ``epoch``: hash, which life of this keyspace it is.
+        """``book``: hash, the state. ``left``: sorted set, the schedules to build, by their place in the order.
+        ``leader``, ``pause``: strings that expire, the run that prepares it, and whether the intake is paused.
+        ``epoch``: hash, the epoch of this keyspace.
         """
         return f"{self.keyspace}:{{coldstart}}:{name}"
 
     # Alarms, tag {alarms}.
 
     def alarms(self, name: str) -> str:
-        """``episodes``: hash, the latest episode by the alarm's name. ``outbox``, ``attempts``: sorted sets of
+        """``episodes``: hash, the latest incident by the alarm's name. ``outbox``, ``attempts``: sorted sets of
         deliveries, by their order and by the end of their lease. ``notices``: hash, by delivery.
-        ``booked``, ``watched_since``: strings, the counter of deliveries and when somebody first looked.
+        ``booked``, ``watched_since``: strings, the counter of deliveries and the time of the first check.
         """
         return f"{self.keyspace}:{{alarms}}:{name}"
 
-    # What operators look at, tag {journal}.
+    # What operators read, tag {journal}.
 
     def journal(self, name: str) -> str:
         """``refused``, ``comparisons``, ``failing_checks``, ``counters``, ``durations``, ``intake``,
-        ``passes``: hashes. ``compared_refresh``: string. ``publisher``: string that expires, who publishes just now.
-        ``parity_trend``: list, past parity reports, the newest first.
+        ``passes``: hashes. ``compared_refresh``: string. ``publisher``: string that expires, the active publisher.
+        ``parity_trend``: list, past parity reports, newest first.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
 
     # What partners are served from, tag {delivery}.
 
     def delivery(self, name: str) -> str:
-        """``served``: hash, from which keyspace partners are served. ``switches``: list of every change of it,
-        the newest first. ``partners``: hash, a record by name. ``usage``: hash of totals, and with ``:`` and a
-        date in UTC behind it that of a day, which expires.
+        """``served``: hash, the keyspace that partners are served from. ``switches``: list of its changes, newest
+        first. ``partners``: hash of records by name. ``usage``: hash of totals; ``usage:<date>``: the same for one day
+        in UTC, expires.
 
-        ``subscriptions``, ``push_progress``, ``push_tokens``: hashes by subscription, what operators decided, how far
-        it is, the token of who pushes it. ``push_leases``: sorted set of subscriptions by the end of their lease.
-        ``push_token``: string, the counter of tokens. ``pulses``: hash, when each kind of process was last at work.
+        ``subscriptions``, ``push_progress``, ``push_tokens``: hashes by subscription, its definition, its progress, and
+        the token of its pusher. ``push_leases``: sorted set of subscriptions by the end of their lease.
+        ``push_token``: string, the counter of tokens. ``pulses``: hash, the latest heartbeat by kind of process.
         """
         return f"{self.keyspace}:{{delivery}}:{name}"

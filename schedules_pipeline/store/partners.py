@@ -1,4 +1,4 @@
-"""Partners and their usage, on Redis: a hash of records, and hashes of counts, one for each day and one for all."""
+"""Partners on Redis, and their usage: one hash of counts for each day, and one of totals."""
 
 from datetime import date, timedelta
 
@@ -38,7 +38,7 @@ class RedisPartnerStore:
         return self._put(partner, _REMOVED)
 
     def change(self, before: Partner, after: Partner) -> bool:
-        """Compared are partners, not their records: an earlier version of us may have written fewer fields."""
+        """Compares partners rather than records, because an older release may have written fewer fields."""
         record = self._record(before.name)
         if record is None:
             return False
@@ -46,7 +46,7 @@ class RedisPartnerStore:
         return now == after or (now == before and self._put(after, record))
 
     def remove(self, name: str) -> bool:
-        """An empty record stays, by which an emptied book is told from a lost one."""
+        """An empty record stays, which distinguishes an emptied store from a lost one."""
         removed = bool(self._record(name))
         if removed:
             self._link.call("HSET", self._partners, name, _REMOVED)
@@ -90,7 +90,7 @@ class RedisPartnerStore:
         return self._keys.delivery(f"usage:{day}")
 
     def _read(self, key: str) -> dict[UsageLine, int]:
-        """Without what a later version of us may count as well."""
+        """Kinds of usage that only a newer release counts are left out."""
         rows = self._link.call("HGETALL", key)
         fields = [(field.decode().split(" "), int(count)) for field, count in rows.items()]
         return {_line(*words): count for words, count in fields if words[1] in _KINDS}
@@ -104,7 +104,7 @@ def _parse(name: str, record: bytes) -> Partner:
     try:
         partner = parse_partner(record)
     except InvalidRecord as error:
-        raise InvalidRecord(f"partner {name!r}: {error}; remove it, and enter it anew") from None
+        raise InvalidRecord(f"partner {name!r}: {error}; remove the partner and create it again") from None
     if partner.name != name:
         raise InvalidRecord(f"the record of partner {name!r} is that of {partner.name!r}")
     return partner

@@ -1,4 +1,4 @@
-"""Who publishes just now: a key that expires, so that a run that died is soon replaced."""
+"""The active publisher on Redis: a key that expires, so that a dead run is replaced."""
 
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink

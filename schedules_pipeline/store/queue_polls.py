@@ -1,4 +1,4 @@
-"""What the intake last saw of its queues, on Redis: one hash, one command a poll."""
+"""The latest polls of the queues, on Redis."""
 
 from datetime import datetime
 
@@ -23,10 +23,10 @@ class RedisQueuePollStore:
 
     def all(self) -> dict[QueueName, QueuePolls]:
         rows = self._link.call("HGETALL", self._key)
-        noted = {field.decode(): datetime.fromisoformat(value.decode()) for field, value in rows.items()}
+        instants = {field.decode(): datetime.fromisoformat(value.decode()) for field, value in rows.items()}
         return {
             queue: QueuePolls(
-                *(noted.get(f"{queue} {kind}") for kind in ("polled_at", "empty_at", "sent_at"))
+                *(instants.get(f"{queue} {kind}") for kind in ("polled_at", "empty_at", "sent_at"))
             )
             for queue in QueueName
         }

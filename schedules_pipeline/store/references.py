@@ -1,4 +1,4 @@
-"""The back-reference index on Redis: a sorted set of dependants for every catalogue pid."""
+"""The back-reference index on Redis: a sorted set of dependants for each catalogue pid."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ class RedisReferenceIndex:
         self._unregister = link.script("unregister")
 
     def register(self, entries: EntriesBySchedule, token: int) -> None:
-        """One command a pid, however many schedules of the batch need it. GT never lowers a score."""
+        """One command for each pid. GT never lowers a score."""
         self._link.run(
             [
                 ("ZADD", self._key(pid), "GT", *(part for member in members for part in (token, member)))

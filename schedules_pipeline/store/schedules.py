@@ -1,4 +1,4 @@
-"""The store of schedules on Redis: for each a hash of what is committed, and the document."""
+"""Committed schedules on Redis: a hash of the state, and the document."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta

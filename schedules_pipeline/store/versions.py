@@ -1,4 +1,4 @@
-"""The versions that partners were given before, on Redis: rows in a list, replaced documents beside them."""
+"""Past versions of schedules on Redis: their feed rows in a list, and the replaced documents."""
 
 import zlib
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class RedisVersionStore:
         return [parse_row(row) for row in rows]
 
     def document(self, key: ScheduleKey, seq: int) -> bytes | None:
-        """The state is read on both sides of the document, which may be replaced at any moment."""
+        """Reads the state before and after the document, and again if a commit came in between."""
         while True:
             before, current, replaced, after = self._link.run(
                 [
@@ -53,7 +53,7 @@ class RedisVersionStore:
 
 
 def _is_compressed(stored: bytes) -> bool:
-    """By the first byte that zlib writes; a document is JSON and begins with a brace."""
+    """Zlib begins with this byte, a document with a brace."""
     return stored.startswith(b"x")
 
 

@@ -19,8 +19,7 @@ from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
 CAUSES_KEPT = 5
-"""How many causes of one rebuild are kept in full; the rest are counted."""
-
+"""Number of causes of one rebuild that are kept in full; the others are counted."""
 
 _PROBE_KEPT_SECONDS = 60
 
@@ -44,7 +43,7 @@ class RedisWorkQueue:
         self._link.call(*self._mark.command(self._keys("dirty", "causes", "waiting", "wake"), arguments))
 
     def require_writable(self) -> None:
-        """By a write, since a Redis that is full, or cannot save, still answers what only reads."""
+        """Writes, because a Redis that is full or cannot save still answers reads."""
         self._link.call("SET", self._key("probe"), "1", "EX", _PROBE_KEPT_SECONDS)
 
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
@@ -104,7 +103,7 @@ class RedisWorkQueue:
         self._link.wait_for_element(self._key("wake"), seconds)
 
     def backlog(self) -> Backlog:
-        dirty, leased, waiting, aside, oldest = self._link.run(
+        pending, leased, waiting, quarantined, oldest = self._link.run(
             [
                 ("ZCARD", self._key("dirty")),
                 ("ZCARD", self._key("leases")),
@@ -113,7 +112,7 @@ class RedisWorkQueue:
                 ("ZRANGEBYSCORE", self._key("dirty"), "-inf", "+inf", "WITHSCORES", "LIMIT", 0, 1),
             ]
         )
-        return Backlog(dirty, leased, waiting, aside, _instant(float(oldest[1]) if oldest else None))
+        return Backlog(pending, leased, waiting, quarantined, _instant(float(oldest[1]) if oldest else None))
 
     def pending_since(self) -> dict[Origin, datetime]:
         kept = self._link.run([("HVALS", self._key("causes")), ("HVALS", self._key("claimed_causes"))])
@@ -147,7 +146,7 @@ class RedisWorkQueue:
 
 
 def _causes(kept: Iterable[bytes]) -> Iterator[Cause]:
-    """Each cause once: one event is the cause of many schedules' rebuilds."""
+    """Each cause once; one event can cause the rebuild of many schedules."""
     lines = {line for value in kept for line in value.split(b"\n")[1:] if line}
     return map(parse_cause, lines)
 

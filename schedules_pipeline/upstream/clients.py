@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 from boto3.session import Session
 from botocore.config import Config
 
-from schedules_pipeline.store.dynamodb import ASKED_SIDE_BY_SIDE
 from schedules_pipeline.upstream.bucket import FETCHED_SIDE_BY_SIDE
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -44,12 +42,6 @@ def sns_client(region: str, endpoint_url: str | None) -> "SNSClient":
     """Gives up soon. The health watch sends the same notice again later."""
     config = _config(2, connect_timeout=3, read_timeout=5)
     return Session().client("sns", region_name=region, endpoint_url=endpoint_url, config=config)
-
-
-def dynamodb_client(region: str, endpoint_url: str | None) -> "DynamoDBClient":
-    """Retries freely, since every request of the index is idempotent."""
-    config = _config(5, max_pool_connections=ASKED_SIDE_BY_SIDE, connect_timeout=5, read_timeout=10)
-    return Session().client("dynamodb", region_name=region, endpoint_url=endpoint_url, config=config)
 
 
 def _config(attempts: int, **limits: Any) -> Config:

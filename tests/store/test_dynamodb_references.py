@@ -12,8 +12,7 @@ from demo.provision import AwsEndpoints, provision_references
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.store.dynamodb import DynamoReferenceIndex
-from schedules_pipeline.upstream.clients import dynamodb_client
+from schedules_pipeline.store.dynamodb import DynamoReferenceIndex, dynamodb_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,4 +1,4 @@
--- Appends rows to the change feed, each at most once and those of one schedule in order. At most 1,000 at once.
+-- Appends rows to the change feed, each at most once and in order of each schedule. At most 1,000 at once.
 -- KEYS  1 changes (stream)  2 heads (hash)
 -- ARGV  triples: schedule key, sequence number, row (JSON that begins with {"seq":<number>)
 local last = {}

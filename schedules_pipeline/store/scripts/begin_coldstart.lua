@@ -1,4 +1,4 @@
--- Ends the preparation of a coldstart: all that is to be built is listed.
+-- Ends the preparation of a coldstart, whose work is completely listed.
 -- KEYS  1 book (hash)  2 left (zset)
 -- ARGV  1 id  2 now
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end

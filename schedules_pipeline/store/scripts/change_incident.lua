@@ -1,9 +1,9 @@
--- Puts an alarm's episode in the place of the one that it was made from, and books its notice with it.
+-- Replaces an incident by its next revision, and puts its notice into the outbox.
 -- KEYS  1 episodes (hash)  2 outbox (zset)  3 notices (hash)  4 booked (string)
--- ARGV  1 alarm  2 revision ("1" where there was none before)  3 episode (JSON)  4 notice (JSON, "" = none)
+-- ARGV  1 alarm  2 revision ("1" for a first incident)  3 incident (JSON)  4 notice (JSON, "" = none)
 --       5... deliveries: "<channel>\n<alarm>\n<notice id>"
--- An episode is kept as "<revision>\n<JSON>". The outbox is scored by the order of booking.
--- Reply: 1, or 0 where somebody else has put one in its place since
+-- An incident is stored as "<revision>\n<JSON>". The outbox is ordered by the counter "booked".
+-- Reply: 1, or 0 if another watcher has stored this revision
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 local revision = known and tonumber(string.match(known, '^(%d+)\n')) or 0
 if tonumber(ARGV[2]) ~= revision + 1 then return 0 end

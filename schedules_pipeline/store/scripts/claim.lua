@@ -1,20 +1,19 @@
--- Moves schedules from dirty to in progress, under one fencing token and a lease.
+-- Claims pending schedules under a new token and a lease.
 -- KEYS  1 dirty (zset)  2 causes (hash)  3 waiting (zset)  4 leases (zset)  5 tokens (hash)
 --       6 claimed causes (hash)  7 attempts (hash)  8 token (counter)
 -- ARGV  1 now  2 end of the lease  3 limit  4 causes kept per schedule
---       5 attempts from which on a schedule is handed out alone  6 cause of an exact claim, as kept ("" = none)
---       7 the longest that a schedule may wait for its next attempt, in seconds
---       8... exactly these schedules, whoever has them
--- At most 1,000 schedules at once: Lua unpacks a few thousand values, not more.
--- Reply: the token, then triples: schedule key, causes, attempts. Only "0" where there was nothing.
+--       5 attempts from which on a schedule is claimed alone  6 cause of an exact claim, as stored ("" = none)
+--       7 longest wait for a next attempt, in seconds
+--       8... exactly these schedules, even if another worker has claimed them
+-- At most 1,000 schedules at once, because Lua unpacks only a few thousand values.
+-- Reply: the token, then triples: schedule key, causes, attempts; only "0" if there was nothing to claim
 local now, lease_end, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local kept, alone = tonumber(ARGV[4]), tonumber(ARGV[5])
 local exact_cause = ARGV[6] ~= '' and ARGV[6] or nil
 
 -- include merge_causes
 
--- A worker's clock that ran ahead, or ours that was set back, must not hold a schedule for as long as it was
--- wrong. Nothing waits longer than the longest pause, and a lease that ends later than that is a clock's mistake.
+-- Corrects times that a wrong clock has set: no schedule waits longer than the longest pause, and no lease ends later.
 local latest = tonumber(now) + tonumber(ARGV[7])
 local function bring_back(zset, to)
   for _, key in ipairs(redis.call('ZRANGEBYSCORE', zset, '(' .. latest, '+inf', 'LIMIT', 0, 1000)) do
@@ -24,7 +23,7 @@ end
 bring_back(KEYS[4], lease_end)
 bring_back(KEYS[3], latest)
 
--- A lease that ended long ago says more about clocks, or about a long outage, than about its schedule.
+-- A lease that ended long ago shows a long outage or a wrong clock, so it does not count as a failed attempt.
 local long_ago = tonumber(now) - tonumber(ARGV[7])
 local ended = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
 for i = 1, #ended, 2 do
@@ -42,7 +41,7 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 
   redis.call('ZREM', KEYS[3], key)
 end
 
--- Hash fields by many keys at once; false where there is none.
+-- The values of many hash fields; false for a missing field.
 local function fields(hash, keys)
   if #keys == 0 then return {} end
   return redis.call('HMGET', hash, unpack(keys))

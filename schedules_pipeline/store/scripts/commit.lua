@@ -1,16 +1,16 @@
--- Makes the result of one build true, if nobody has overtaken it.
+-- Commits the result of one build, unless a newer build has committed.
 -- KEYS  1 state (hash)  2 document (string)  3 outbox (zset)  4 history (list)
---       5 where the document that is replaced is kept (string)
--- ARGV  1 token  2 committed token that the build began from  3 seen mark
+--       5 key of the replaced document (string)
+-- ARGV  1 token  2 committed token that the build read  3 seen mark
 --       4 accepted source ("" = none)  5 "1" if the accepted source is new  6 ancestors
---       7 etag ("" = nothing to show)  8 next sequence number  9 document  10 feed row
---       11 rows of the history kept, give or take ten  12 seconds for which a replaced document is kept
--- Since nobody has committed since the build began, the next sequence number is the one it expected.
--- A document that is not there although it should be was lost, and is published anew.
--- Reply: outcome, sequence number, then pairs of all that is not yet announced: feed row, sequence number.
+--       7 etag ("" = removed)  8 next sequence number  9 document  10 feed row
+--       11 rows kept in the history, within ten  12 seconds for which a replaced document is kept
+-- The next sequence number is the one that the build expected, because no other build has committed since.
+-- A document that is missing although it should exist is published again.
+-- Reply: outcome, sequence number, then pairs that the feed may lack: feed row, sequence number
 local state = redis.call('HMGET', KEYS[1], 'token', 'etag', 'seq')
 local committed, etag, seq = tonumber(state[1] or '0'), state[2] or '', state[3] or '0'
--- Our own token: the reply was lost and the call sent again, so the answer is that of the first time.
+-- A repeated call, whose first reply was lost.
 if committed == tonumber(ARGV[1]) then
   local outcome = seq == ARGV[8] and 'published' or 'unchanged'
   return {outcome, seq, unpack(redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'))}

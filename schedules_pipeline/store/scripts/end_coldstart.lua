@@ -1,7 +1,7 @@
--- Gives a coldstart its final stage, and lets the intake go on. The first that finishes begins the epoch.
+-- Ends a coldstart with its final stage and resumes the intake. The first finished coldstart begins the epoch.
 -- KEYS  1 book (hash)  2 left (zset)  3 leader (string)  4 pause (string)  5 epoch (hash)
 -- ARGV  1 id  2 stage  3 now  4 problem
--- Reply: 1, or 0 where it had ended already, or is refused although it is settled
+-- Reply: 1, or 0 if it had ended, or is confirmed and cannot be rejected
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
 if redis.call('HEXISTS', KEYS[1], 'ended_at') == 1 then return 0 end
 if ARGV[2] == 'refused' and redis.call('HEXISTS', KEYS[1], 'settled') == 1 then return 0 end

@@ -1,4 +1,4 @@
--- Deletes heads of the change feed, each only where it is still the removal that was read.
+-- Deletes heads of the change feed that are still the removals that were read.
 -- KEYS  1 heads (hash)
 -- ARGV  1... pairs: schedule key, sequence number
 for i = 1, #ARGV, 2 do

@@ -1,8 +1,8 @@
--- Deletes everything of a schedule that partners do not see, unless something has happened since it was read:
--- a commit, a notification, or a row that the feed may lack.
+-- Deletes a schedule that is not published, unless it has changed since it was read: by a commit, a notification, or
+-- a row that the feed may lack.
 -- KEYS  1 state (hash)  2 document (string)  3 outbox (zset)  4 history (list)
 -- ARGV  1 the committed token that was read
--- Reply: 1 if it is gone
+-- Reply: 1 if it was deleted
 local state = redis.call('HMGET', KEYS[1], 'token', 'etag', 'mark', 'seen')
 local is_as_read = (state[1] or '0') == ARGV[1]
 local is_shown = (state[2] or '') ~= ''

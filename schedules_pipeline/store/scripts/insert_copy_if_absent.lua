@@ -1,8 +1,8 @@
--- Gives a build the copy that counts: the one that is there by now, or ours where no newer token has been.
--- Where another build has relied on there being none, ours is a change that is owed to the dependants.
--- KEYS  1 copy (string)  2 fence (hash)
--- ARGV  1 token  2 value  3 seconds for which an idle fence is kept
--- Reply: the copy, or nil where ours came too late
+-- Returns the copy that a build must use: the stored one, or the given one if no newer token was recorded.
+-- If another build has relied on the absence of the item, the inserted copy must be propagated.
+-- KEYS  1 copy (string)  2 version token (hash)
+-- ARGV  1 token  2 value  3 seconds for which an idle version token is kept
+-- Reply: the copy, or nil if a newer token was recorded
 local missed = redis.call('HEXISTS', KEYS[2], 'missed') == 1
 if not missed and redis.call('HEXISTS', KEYS[2], 'owed') == 0 then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
 local copy = redis.call('GET', KEYS[1])

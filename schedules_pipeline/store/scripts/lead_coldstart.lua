@@ -1,4 +1,4 @@
--- Takes or renews the leave to prepare a coldstart, and says that somebody works at it.
+-- Acquires or renews the lease to prepare a coldstart, and records that a worker is alive.
 -- KEYS  1 book (hash)  2 leader (string)
 -- ARGV  1 id  2 worker  3 now  4 seconds of the lease
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end

@@ -1,4 +1,4 @@
--- Lists schedules that a coldstart is to build, while it is being prepared. At most 1,000 at once.
+-- Lists schedules that a coldstart must build, during its preparation. At most 1,000 at once.
 -- KEYS  1 book (hash)  2 left (zset)
 -- ARGV  1 id  2... pairs: place in the order, schedule key
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end

@@ -1,7 +1,7 @@
--- Makes schedules dirty.
+-- Marks schedules for rebuild.
 -- KEYS  1 dirty (zset)  2 causes (hash)  3 waiting (zset)  4 wake (list)
 -- ARGV  1 causes kept per schedule, then triples: schedule key, due time, cause (one line of JSON)
--- Causes are kept as "<count>\n<cause>\n<cause>...", the first ones in full, the others as a count.
+-- Causes are stored as "<count>\n<cause>\n<cause>...": the first ones in full, the others counted.
 local kept = tonumber(ARGV[1])
 for i = 2, #ARGV, 3 do
   local key, due, cause = ARGV[i], ARGV[i + 1], ARGV[i + 2]

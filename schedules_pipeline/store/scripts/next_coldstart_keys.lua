@@ -1,5 +1,5 @@
--- Looks up the next schedules that a coldstart has to build: of one shard, or the last of all where the shard
--- is done. They stay listed until they are built. Says that somebody works at it.
+-- Returns the next schedules of a coldstart: the first of one shard, or the last of all once the shard is done.
+-- They stay listed until they are built. Records that a worker is alive.
 -- KEYS  1 book (hash)  2 left (zset)
 -- ARGV  1 id  2 first place of the shard  3 first place after it  4 limit  5 now
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return {} end

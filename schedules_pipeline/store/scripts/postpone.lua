@@ -1,10 +1,10 @@
--- Puts schedules whose build failed back for later, or aside; skips those that were claimed anew since.
--- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 set aside (hash)
+-- Puts schedules whose build failed back for a retry, or into quarantine; skips those that were claimed again since.
+-- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 quarantined (hash)
 --       6 waiting (zset)  7 causes (hash)  8 dirty (zset)
 -- ARGV  1 token  2 what to add to the attempts  3 causes kept per schedule, then triples: schedule key,
---       retry time ("" = aside), reason
--- A schedule that was marked meanwhile stays dirty: there is news that may mend it. One that is set aside
--- loses its attempts: what brings it back is a new chance.
+--       retry time ("" = quarantine), reason
+-- A schedule that was marked during the build stays pending, because the news may repair it. A quarantined schedule
+-- loses its attempts, so that an operator's request begins with new ones.
 local kept = tonumber(ARGV[3])
 
 -- include merge_causes

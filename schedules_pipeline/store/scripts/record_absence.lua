@@ -1,6 +1,6 @@
--- Notes that a build relies on there being no copy of an item, so that one planted later is owed to the
--- dependants. The note does not expire: the item may come after any time.
--- KEYS  1 copy (string)  2 fence (hash)
+-- Records that a build relies on the absence of an item, so that a copy inserted later is propagated to it.
+-- The record does not expire, because the item may come at any time.
+-- KEYS  1 copy (string)  2 version token (hash)
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[2], 'missed', 1)
   redis.call('PERSIST', KEYS[2])

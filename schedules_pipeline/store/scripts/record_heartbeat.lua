@@ -1,6 +1,6 @@
--- Lets the pulse of our keyspace grow by one, where it has an epoch.
+-- Increments the heartbeat of the keyspace, if it has an epoch.
 -- KEYS  1 epoch (hash)
--- Reply: id and pulse as they were before, or nothing
+-- Reply: id, and the heartbeat before; nothing without an epoch
 local id = redis.call('HGET', KEYS[1], 'id')
 if not id then return {} end
 return {id, redis.call('HINCRBY', KEYS[1], 'pulse', 1) - 1}

@@ -1,5 +1,5 @@
--- Says that schedules were built; skips those that were claimed anew since. At most 1,000 at once.
--- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 set aside (hash)
+-- Releases schedules that were built; skips those that were claimed again since. At most 1,000 at once.
+-- KEYS  1 leases (zset)  2 tokens (hash)  3 claimed causes (hash)  4 attempts (hash)  5 quarantined (hash)
 -- ARGV  1 token  2... schedule keys
 local keys = {unpack(ARGV, 2)}
 local mine = {}

@@ -1,4 +1,4 @@
--- Has the lease of a claim end later; skips schedules that were claimed anew since. At most 1,000 at once.
+-- Extends the lease of a claim; skips schedules that were claimed again since. At most 1,000 at once.
 -- KEYS  1 leases (zset)  2 tokens (hash)
 -- ARGV  1 token  2 end of the lease  3... schedule keys
 local keys = {unpack(ARGV, 3)}

@@ -1,7 +1,7 @@
--- Begins another life of our keyspace, where it has one.
+-- Begins a new epoch of the keyspace, if it has one.
 -- KEYS  1 epoch (hash)
--- ARGV  1 its id
--- Reply: 1, or 0 where there is no epoch
+-- ARGV  1 id of the new epoch
+-- Reply: 1, or 0 without an epoch
 if redis.call('HEXISTS', KEYS[1], 'id') == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'id', ARGV[1])
 return 1

@@ -1,9 +1,9 @@
--- Hands out a notice that is to be delivered over one channel, for as long as a lease lasts.
--- KEYS  1 outbox (zset)  2 notices (hash)  3 attempts (zset: until when nobody else gets a delivery)
+-- Leases a notice for delivery over one channel.
+-- KEYS  1 outbox (zset)  2 notices (hash)  3 attempts (zset: end of the lease of each delivery)
 -- ARGV  1 channel  2 now  3 end of the lease
--- A delivery is "<channel>\n<alarm>\n<notice id>". Of one alarm only the first may go, so that an all-clear never
--- overtakes its alarm. Of several alarms one goes that was not tried yet, or else was tried longest ago: one that
--- cannot be delivered holds up no other.
+-- A delivery is "<channel>\n<alarm>\n<notice id>". Only the first delivery of each alarm is eligible, so that an
+-- all-clear never overtakes its alarm. Among alarms, untried deliveries go first, then the one that was tried longest
+-- ago, so that a failing delivery does not block others.
 -- Reply: the notice, or nil
 local now = tonumber(ARGV[2])
 local seen, chosen, earliest = {}, false, nil

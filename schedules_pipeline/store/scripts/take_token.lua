@@ -1,7 +1,7 @@
--- Takes a token for a catalogue item. The fence must outlive whoever holds the token: were it to expire
--- before the token is used, the token would be recorded above all those that are taken afterwards.
--- KEYS  1 fence (hash)
--- ARGV  1 seconds for which an idle fence is kept
+-- Takes a token for a catalogue item. The version token must outlive all tokens taken from it: a new one would start
+-- counting again, and the old token would count as the newest.
+-- KEYS  1 version token (hash)
+-- ARGV  1 seconds for which an idle version token is kept
 local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
 if redis.call('HEXISTS', KEYS[1], 'owed') == 0 and redis.call('HEXISTS', KEYS[1], 'missed') == 0 then
   redis.call('EXPIRE', KEYS[1], ARGV[1])

@@ -1,7 +1,7 @@
--- Removes back-references, where their score is not above the token.
+-- Removes back-references whose score is at most the token.
 -- KEYS  1 dependants (zset)
 -- ARGV  1 token  2... members
--- Reply: how many were removed
+-- Reply: the number of removed members
 local removed = 0
 for i = 2, #ARGV do
   local score = redis.call('ZSCORE', KEYS[1], ARGV[i])

@@ -1,5 +1,5 @@
--- The causes of a schedule that was claimed before are older than those marked since; the first few are kept in
--- full, and all are counted. Either may be missing.
+-- Merges the causes of an earlier claim with newer ones: the first few in full, and the count of all. Either may be
+-- missing.
 local function merge_causes(older, newer, kept)
   if not older then return newer end
   if not newer then return older end
