@@ -76,7 +76,7 @@ static: $(READY)
 	@$(BIN)/mypy
 
 pure: $(READY)
-	@$(BIN)/python -m pytest -n 0 --hypothesis-profile quick -m "not server and not slow" $(PURE)
+	@$(BIN)/python -m pytest --hypothesis-profile quick -m "not server and not slow" $(PURE)
 
 test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself
 	$(BIN)/python -m pytest
