@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
+from benchmarks.backfill import launch_coldstart, run_statuses
 from benchmarks.engine import (
     DocumentsInMemory,
     forget_what_is_remembered,
@@ -36,7 +37,6 @@ from benchmarks.world import (
     whole_sample,
     write_catalogue,
 )
-from demo.dagster_services import launch_coldstart, run_statuses
 from demo.sample import Sample
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.identifiers import ScheduleKey

@@ -121,7 +121,7 @@ class WebServer(LoopbackServer):
     def _environment(self, _: int) -> Mapping[str, str] | None:
         return {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
 
-    def _is_ours(self, port: int, _: int) -> bool:
+    def _is_ready(self, port: int, _: int) -> bool:
         return get(port, self.ready_path, {}).status in self.ready_statuses
 
 

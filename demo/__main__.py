@@ -1,8 +1,8 @@
-"""``python -m demo``: the demonstration."""
+"""``python -m demo``: run the demonstration."""
 
 import sys
 
-from demo.demonstration import main
+from demo.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

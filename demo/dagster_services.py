@@ -1,15 +1,11 @@
-"""Dagster as the demonstration runs it: a code server, a webserver and a daemon, each a process of its own.
-
-Belongs here: starting them, and the one request that launches the coldstart. They stop as the servers do.
-Does not belong here: anything that Dagster runs.
-"""
+"""Dagster's code server, webserver and daemon, each as a process of its own."""
 
 import json
 import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,7 @@ _TIMEOUT_SECONDS = 30
 
 
 class DagsterProcess(LoopbackServer):
-    """One of Dagster's programs, with the environment that it and its children get."""
+    """One of Dagster's programs. It and its children get the environment."""
 
     stop_within_seconds = 2.0
 
@@ -35,13 +31,13 @@ class DagsterProcess(LoopbackServer):
     def _environment(self, port: int) -> Mapping[str, str] | None:
         return {**os.environ, **self._given_environment}
 
-    def _is_ours(self, port: int, pid: int) -> bool:
-        """The port was free and the process lives, so what listens there is what we started."""
+    def _is_ready(self, port: int, pid: int) -> bool:
+        """The port was free before the start, so its listener is this process."""
         return not is_free(port)
 
 
 class CodeServer(DagsterProcess):
-    """Serves the definitions to the other two, and starts the runs, so that imports are done once."""
+    """Serves the definitions to the other two and starts the runs, so that modules are imported once."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         super().__init__("code-server", directory, environment)
@@ -51,7 +47,7 @@ class CodeServer(DagsterProcess):
         return [sys.executable, "-m", "dagster", "api", "grpc", *options, "--inject-env-vars-from-instance"]
 
     def write_workspace(self) -> Path:
-        """A workspace that names this server; the repository's own would start one for each reader."""
+        """Write a workspace that names this server; the repository's own would start another for each reader."""
         path = self.directory / "workspace.yaml"
         path.write_text(
             "load_from:\n  - grpc_server:\n"
@@ -77,12 +73,12 @@ class Webserver(DagsterProcess):
         options = ["-w", str(self._workspace), "-h", LOOPBACK, "-p", str(port)]
         return [sys.executable, "-m", "dagster_webserver", *options]
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/server_info", timeout=5) as answer:
             return bool(answer.status == 200)
 
     def query(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask GraphQL; raise :class:`ServiceError` where it has no answer."""
+        """Send a GraphQL query. Raises ServiceError if the webserver does not answer or reports an error."""
         body = json.dumps({"query": text, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         try:
@@ -97,7 +93,7 @@ class Webserver(DagsterProcess):
 
 
 class Daemon(DagsterProcess):
-    """Runs the sensors and the backfills. Listens on no port: the one it is given only marks its life."""
+    """Runs sensors and backfills. It listens on no port."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], workspace: Path) -> None:
         super().__init__("daemon", directory, environment)
@@ -106,46 +102,5 @@ class Daemon(DagsterProcess):
     def _command(self, port: int) -> list[str]:
         return [sys.executable, "-m", "dagster._daemon", "run", "-w", str(self._workspace)]
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         return self.log_path.stat().st_size > 0
-
-
-_LAUNCH = """
-mutation($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}
-"""
-
-_RUNS = """
-query($id: String!) {
-  runsOrError(filter: {tags: [{key: "dagster/backfill", value: $id}]}) {
-    ... on Runs { results { status } }
-  }
-}
-"""
-
-
-def launch_coldstart(webserver: Webserver, shards: Sequence[str]) -> str:
-    """Launch the backfill over all shards of the coldstart; answers with its id."""
-    params = {
-        "selector": {
-            "partitionSetName": "coldstart_partition_set",
-            "repositorySelector": {"repositoryName": "__repository__", "repositoryLocationName": LOCATION},
-        },
-        "partitionNames": list(shards),
-        "title": "Coldstart",
-    }
-    result = webserver.query(_LAUNCH, {"params": params})["launchPartitionBackfill"]
-    if "backfillId" not in result:
-        raise ServiceError(f"the coldstart was not launched: {result.get('message', result['__typename'])}")
-    return str(result["backfillId"])
-
-
-def run_statuses(webserver: Webserver, backfill_id: str) -> list[str]:
-    """The statuses of the runs that a backfill has launched so far."""
-    results = webserver.query(_RUNS, {"id": backfill_id})["runsOrError"]["results"]
-    return [run["status"] for run in results]

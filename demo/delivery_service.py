@@ -1,4 +1,4 @@
-"""The delivery service and the pusher as the demonstration and the tests run them: processes of their own."""
+"""The delivery service and the pusher as processes of their own."""
 
 import http.client
 import os
@@ -13,9 +13,9 @@ _ANSWER_WITHIN_SECONDS = 5
 
 
 class DeliveryService(LoopbackServer):
-    """Serves partners what is published in the keyspace that its environment describes."""
+    """Serves the published schedules of the keyspace that the environment names."""
 
-    # Streams are given three seconds, and what was counted is stored after the last of them.
+    # It waits three seconds for open streams, then stores the usage that it counted.
     stop_within_seconds = 15.0
 
     def __init__(
@@ -39,11 +39,11 @@ class DeliveryService(LoopbackServer):
         address = {"SCHEDULES_DELIVERY_HOST": LOOPBACK, "SCHEDULES_DELIVERY_PORT": str(port)}
         return {**os.environ, **self._given_environment, **address}
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         return _status(port, "/health/live", {}) == HTTPStatus.OK
 
-    def knows(self, key: str) -> bool:
-        """Whether who has this key is answered: the service has read who partners are, and what is published."""
+    def admits(self, key: str) -> bool:
+        """Whether a request with this key is answered: delivery has read the partners and the schedules."""
         try:
             return _status(self.port, "/v1/services", {"Authorization": f"Bearer {key}"}) == HTTPStatus.OK
         except (OSError, http.client.HTTPException):
@@ -51,9 +51,9 @@ class DeliveryService(LoopbackServer):
 
 
 class PushService(LoopbackServer):
-    """Pushes changes to those who subscribe; it listens on nothing."""
+    """Pushes changes to subscribers. It listens on no port."""
 
-    # A turn ends with the request that it is at.
+    # It finishes the request that it has begun.
     stop_within_seconds = 15.0
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
@@ -66,8 +66,8 @@ class PushService(LoopbackServer):
     def _environment(self, port: int) -> Mapping[str, str] | None:
         return {**os.environ, **self._given_environment}
 
-    def _is_ours(self, port: int, pid: int) -> bool:
-        """It says so in its log, since there is nothing that it could be asked by."""
+    def _is_ready(self, port: int, pid: int) -> bool:
+        """Read from its log, because it has no port to ask."""
         return "pushing" in self.log_path.read_text()
 
 

@@ -1,4 +1,4 @@
-"""The monitoring service as the demonstration and the tests run it: a process of its own."""
+"""The monitoring service as a process of its own."""
 
 import http.client
 import os
@@ -13,7 +13,7 @@ _ANSWER_WITHIN_SECONDS = 5
 
 
 class MonitoringService(LoopbackServer):
-    """Serves metrics and health of the pipeline that its environment describes."""
+    """Serves metrics and health of the pipeline that the environment names."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], port: int | None = None) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ class MonitoringService(LoopbackServer):
         address = {"SCHEDULES_MONITORING_HOST": LOOPBACK, "SCHEDULES_MONITORING_PORT": str(port)}
         return {**os.environ, **self._given_environment, **address}
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_WITHIN_SECONDS)
         try:
             connection.request("GET", "/health/live")

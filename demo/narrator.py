@@ -1,14 +1,14 @@
-"""Tells the terminal what happens: a line for each change that is sent, each version that is published, and each
-alarm and all-clear.
+"""Prints a line for each published version, each alarm and each all-clear.
 
-A version's line says which change caused it, how long it took from notification to published, and whether it
-says what the old system says. That last is known only after the old system's next refresh, so the line comes
-then; or at once, where a newer version of the same schedule makes the question idle.
+The line of a version names the change that caused it, the seconds from notification to publication, and the result of
+the comparison with the old system. It is printed after the old system's next refresh, when that result is known; or at
+once, if a newer version of the same schedule was published before the comparison.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from demo.console import clock_time
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import printable, shorten
@@ -19,24 +19,24 @@ from schedules_pipeline.publishing.ports.feed import ChangeFeed
 
 Print = Callable[[str], None]
 
-_SETTLED = (Verdict.MATCHES, Verdict.DIFFERS)
+_COMPARED = (Verdict.MATCHES, Verdict.DIFFERS)
 _AT_ONCE = 500
 
 
 class Narrator:
-    """Follows the change feed from now on. Call :meth:`catch_up` every second or so."""
+    """Follows the change feed, the comparisons and the alarms. Call :meth:`catch_up` about once a second."""
 
     def __init__(
         self,
         feed: ChangeFeed,
         comparisons: ComparisonStore,
-        alarms: IncidentStore,
+        incidents: IncidentStore,
         print_line: Print,
         clock: Callable[[], datetime],
     ) -> None:
         self._feed = feed
         self._comparisons = comparisons
-        self._alarms = alarms
+        self._incidents = incidents
         self._print = print_line
         self._clock = clock
         self._open: set[AlarmName] = set()
@@ -45,7 +45,7 @@ class Narrator:
         self._waiting: dict[ScheduleKey, Change] = {}
 
     def skip_to_now(self) -> None:
-        """Leave out what has been published so far."""
+        """Skip every version that has been published so far."""
         while entries := self._feed.read_after(self._position, _AT_ONCE):
             self._position = entries[-1].position
 
@@ -55,42 +55,42 @@ class Narrator:
         return len(self._waiting)
 
     def catch_up(self) -> int:
-        """Take in what is new, print what is settled; answers with the number of newly published versions."""
+        """Read what is new and print the lines that are due. Returns the number of newly published versions."""
         entries = self._feed.read_after(self._position, _AT_ONCE)
         for entry in entries:
             self._position = entry.position
-            self._take(entry.change)
+            self._add(entry.change)
         refresh = self._comparisons.compared_refresh()
         if refresh != self._compared_refresh:
             self._compared_refresh = refresh
-            self._settle(self._comparisons.all())
-        self._tell_alarms()
+            self._print_compared(self._comparisons.all())
+        self._print_incidents()
         return len(entries)
 
-    def _tell_alarms(self) -> None:
-        for incident in self._alarms.latest():
+    def _print_incidents(self) -> None:
+        for incident in self._incidents.latest():
             if incident.is_open != (incident.name in self._open):
                 self._open ^= {incident.name}
                 self._print(printable(describe_alarm(incident, self._clock())))
 
-    def _take(self, change: Change) -> None:
+    def _add(self, change: Change) -> None:
         overtaken = self._waiting.pop(change.key, None)
         if overtaken is not None:
-            self._tell(overtaken, f"overtaken by seq {change.seq} before it was compared")
+            self._print_version(overtaken, f"overtaken by seq {change.seq} before it was compared")
         if change.is_removal:
-            self._tell(change, "removed")
+            self._print_version(change, "removed")
         else:
             self._waiting[change.key] = change
 
-    def _settle(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+    def _print_compared(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
         for key, change in list(self._waiting.items()):
             comparison = comparisons.get(key)
-            if comparison and comparison.seq == change.seq and comparison.verdict in _SETTLED:
-                self._tell(change, describe_verdict(comparison))
+            if comparison and comparison.seq == change.seq and comparison.verdict in _COMPARED:
+                self._print_version(change, describe_verdict(comparison))
                 del self._waiting[key]
 
-    def _tell(self, change: Change, outcome: str) -> None:
-        """A line holds texts of the old system, which may say anything to a terminal."""
+    def _print_version(self, change: Change, outcome: str) -> None:
+        # The line quotes the old system, whose texts may hold control characters.
         self._print(printable(describe(change, outcome)))
 
 
@@ -108,7 +108,7 @@ def describe(change: Change, outcome: str) -> str:
 
 
 def describe_alarm(incident: Incident, now: datetime) -> str:
-    """One line for an alarm that was raised, or is over, as it is told now: its condition came, or went, before."""
+    """One line for an alarm or an all-clear. ``now``: when the line is printed, after the condition changed."""
     word = "alarm" if incident.is_open else "all clear"
     return f"{clock_time(now)}  {word:<9}  {incident.name}: {incident.summary}"
 
@@ -116,13 +116,9 @@ def describe_alarm(incident: Incident, now: datetime) -> str:
 def describe_verdict(comparison: Comparison) -> str:
     if comparison.verdict is Verdict.MATCHES:
         return "matches the old system"
-    broadcast, field, ours, theirs = comparison.differences[0]
+    broadcast, field, published, legacy = comparison.differences[0]
     return (
         f"DIFFERS from the old system in {comparison.difference_count} places, first "
         f"{shorten(broadcast, 40)} {shorten(field, 60)}: "
-        f"{ours[:40]!r}, not {theirs[:40]!r}"
+        f"{published[:40]!r}, not {legacy[:40]!r}"
     )
-
-
-def clock_time(instant: datetime) -> str:
-    return f"{instant.astimezone():%H:%M:%S}"

@@ -1,11 +1,10 @@
-"""The old generator, for the demonstration and the comparison only: it rebuilds every schedule, on a timer.
+"""The old system of the demonstration: it rebuilds every schedule on a timer.
 
-Belongs here: its own reading of the rules, written from their description. That is the point of it: where
-two programs that share nothing agree, agreement means something. So nothing of this package's rules may be
-imported here, and nothing may be made clever: one read at a time, every episode and ancestor anew.
+It is written from the description of the rules and imports nothing of the package, so that agreement of the two systems
+is evidence that both are right. Keep it simple: one read at a time, and every episode and ancestor is read anew.
 
-It publishes whatever parses, an empty document or a sharply shrunken one included. A schedule whose source or
-catalogue documents do not parse keeps its last output. A schedule that the source no longer lists is deleted.
+It publishes every document that parses, also an empty or a sharply shrunken one. A schedule whose source or catalogue
+documents do not parse keeps its last output. A schedule that the source no longer lists is deleted.
 """
 
 import argparse
@@ -31,14 +30,14 @@ LEGACY_PREFIX = "legacy:"
 REFRESHED_AT_KEY = "legacy:refreshed_at"
 
 _SOURCE_KEY = re.compile(r"schedules/([0-9a-z_]+/\d{4}-\d{2}-\d{2})\.json")
-_MOST_ANCESTORS = 8
+_MAX_ANCESTORS = 8
 _FLAGS = ("is_repeat", "is_blanked", "is_signed", "is_audio_described")
 _DOES_NOT_PARSE = (ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshCounts:
-    """What one full pass did; schedules are named ``sid/date``."""
+    """The result of one full pass. Schedules are named ``sid/date``."""
 
     written: int
     kept: tuple[str, ...]
@@ -48,8 +47,8 @@ class RefreshCounts:
 def generate(source: Document, read: Read) -> Document:
     """Make the schedule ``{"sid", "date", "broadcasts"}`` that partners get from a source document.
 
-    ``read`` gives the catalogue document of a pid, or None. Raises ValueError, TypeError, KeyError or
-    AttributeError where a document does not have the form of one.
+    ``read`` returns the catalogue document of a pid, or None. Raises ValueError, TypeError, KeyError or
+    AttributeError if a document does not have the expected form.
     """
     ordered = sorted(source["broadcasts"], key=_place)
     return {
@@ -62,8 +61,8 @@ def generate(source: Document, read: Read) -> Document:
 def refresh(bucket: str, s3: Any, redis: Any, now: Callable[[], datetime]) -> RefreshCounts:
     """Rebuild every schedule that the bucket lists, and delete the others from the legacy keyspace.
 
-    ``s3`` is a boto3 client, ``redis`` a synchronous redis-py client, ``now`` gives aware instants. Their
-    errors pass through and leave the rest as it was; the next pass makes good.
+    ``s3`` is a boto3 client, ``redis`` a synchronous redis-py client, ``now`` returns aware instants. Client errors are
+    passed on; schedules that were not reached keep their output until the next pass.
     """
     listed, kept = set(), []
     for source_key, name in _list_sources(bucket, s3):
@@ -103,11 +102,11 @@ def _slot(entry: Document) -> Document:
 
 
 def _read_chain(episode_pid: str, read: Read) -> list[tuple[str, Document]]:
-    """Give the episode and its ancestors with their pids, the episode first; nothing where it is unknown."""
+    """Return the episode and its ancestors with their pids, the episode first; an empty list if it is unknown."""
     chain: list[tuple[str, Document]] = []
     seen: set[str] = set()
     pid = episode_pid
-    while pid and pid not in seen and len(chain) <= _MOST_ANCESTORS:
+    while pid and pid not in seen and len(chain) <= _MAX_ANCESTORS:
         document = read(pid)
         if document is None:
             break
@@ -166,7 +165,7 @@ def _stamp(instant: datetime) -> str:
 
 
 def _list_sources(bucket: str, s3: Any) -> Iterator[tuple[str, str]]:
-    """Give the key of each schedule document in the bucket, with the ``sid/date`` that it names."""
+    """Yield the key of each schedule document in the bucket, with the ``sid/date`` that it names."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="schedules/"):
         for item in page.get("Contents", []):
             if found := _SOURCE_KEY.fullmatch(item["Key"]):
@@ -176,13 +175,13 @@ def _list_sources(bucket: str, s3: Any) -> Iterator[tuple[str, str]]:
 def _refresh_one(
     bucket: str, source_key: str, name: str, s3: Any, redis: Any, now: Callable[[], datetime]
 ) -> bool:
-    """Rebuild one schedule; False where its last output was kept."""
+    """Rebuild one schedule. Returns False if its last output was kept."""
     generated_at = _stamp(now())
     try:
         source = json.loads(s3.get_object(Bucket=bucket, Key=source_key)["Body"].read())
         schedule = generate(source, lambda pid: _read_catalogue(pid, redis))
     except s3.exceptions.NoSuchKey:
-        # Removed since it was listed; the next pass no longer lists it, and deletes the output.
+        # Removed since it was listed; the next pass deletes the output.
         return False
     except _DOES_NOT_PARSE:
         return False
@@ -204,21 +203,21 @@ def _delete_all_but(listed: set[str], redis: Any) -> tuple[str, ...]:
     return gone
 
 
-def _refresh_for_ever(arguments: argparse.Namespace) -> None:
-    # Imported here, so that the rules above can be read and tested without either client.
+def _refresh_forever(arguments: argparse.Namespace) -> None:
+    # Imported here, so that the rules above can be tested without either client.
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
     from redis import Redis
     from redis.exceptions import RedisError
 
-    # The region and the credentials come from where boto3 always looks: its environment variables and files.
+    # boto3 reads region and credentials from its usual environment variables and files.
     s3 = boto3.client("s3", endpoint_url=arguments.s3_endpoint)
     redis = Redis.from_url(arguments.redis_url)
     while True:
         try:
             _report(refresh(arguments.bucket, s3, redis, lambda: datetime.now(UTC)))
         except (BotoCoreError, ClientError, RedisError) as error:
-            print(f"refresh given up, the next follows: {error}", file=sys.stderr, flush=True)
+            print(f"refresh failed, retrying at the next pass: {error}", file=sys.stderr, flush=True)
         time.sleep(arguments.interval_seconds)
 
 
@@ -230,7 +229,7 @@ def _report(done: RefreshCounts) -> None:
 def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="old_system", description="Rebuild every schedule on a timer.")
     parser.add_argument("--redis-url", required=True)
-    parser.add_argument("--s3-endpoint", help="address of S3; AWS itself where it is left out")
+    parser.add_argument("--s3-endpoint", help="address of S3; AWS itself if left out")
     parser.add_argument("--bucket", default="schedule-source")
     parser.add_argument("--interval-seconds", type=float, default=900.0, help="pause between two passes")
     parser.add_argument("--owner-pid", type=int, help="the parent process; this one ends with it")
@@ -238,17 +237,17 @@ def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    # Each schedule is written by one command, so there is nothing to finish first.
+    # Each schedule is written by one command, so no write is left half done.
     raise SystemExit(0)
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Refresh until SIGTERM or SIGINT comes or the parent process ends."""
+    """Refresh until SIGTERM or SIGINT arrives or the parent process ends."""
     arguments = _parse_arguments(words)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     die_with(arguments.owner_pid or os.getppid())
-    _refresh_for_ever(arguments)
+    _refresh_forever(arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The old generator as the demonstration runs it: a process of its own, which listens on nothing."""
+"""The old system as a process of its own. It listens on no port."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from demo.servers import LoopbackServer
 
 
 class OldSystemService(LoopbackServer):
-    """Generates whatever has changed, pauses for ``refresh_seconds``, and begins again."""
+    """Generates every schedule, pauses for ``refresh_seconds``, and begins again."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], refresh_seconds: float) -> None:
         super().__init__("old-system", directory, None, "", 30.0)
@@ -30,5 +30,5 @@ class OldSystemService(LoopbackServer):
     def _environment(self, port: int) -> Mapping[str, str] | None:
         return {**os.environ, **self._given_environment}
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         return True

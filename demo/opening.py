@@ -1,7 +1,7 @@
-"""Opens the programme guide in the browser of whoever started the demonstration, where there is one.
+"""Opens the programme guide in a browser, if the demonstration was started on a desktop.
 
-The address holds a key, which the list of processes would show to everybody on this machine. So the browser is given
-a file that only its owner may read, and the file leads on to the address.
+The address holds a key, and a browser's arguments are visible to every user of the machine in the list of processes. So
+the browser gets a file that only its owner may read, and that page redirects to the address.
 """
 
 import html
@@ -21,25 +21,25 @@ _PAGE = """<!doctype html>
 
 
 def has_desktop(environment: Mapping[str, str], platform: str, *, is_terminal: bool) -> bool:
-    """Whether somebody sits in front of this machine who would see a page. ``platform`` as in :mod:`sys`."""
+    """Whether a user at this machine would see a page that is opened. ``platform`` as in :mod:`sys`."""
     if not is_terminal or any(environment.get(name) for name in _ELSEWHERE):
         return False
     return platform == "darwin" or any(environment.get(name) for name in _DESKTOPS)
 
 
 def open_page(address: str, directory: Path) -> bool:
-    """Have the browser go there; tells whether there is one. One that would run in the terminal is none."""
+    """Open the address. Returns False if there is no browser, or only one that runs in the terminal."""
     try:
         browser = webbrowser.get()
         if type(browser) is webbrowser.GenericBrowser:
             return False
-        return browser.open(write_leading_page(address, directory).as_uri())
+        return browser.open(write_redirect(address, directory).as_uri())
     except (webbrowser.Error, OSError):
         return False
 
 
-def write_leading_page(address: str, directory: Path) -> Path:
-    """A file that leads to the address, for its owner alone."""
+def write_redirect(address: str, directory: Path) -> Path:
+    """Write a page that redirects to the address and that only its owner may read."""
     path = directory / "guide.html"
     write_private(path, _PAGE.format(address=html.escape(address)))
     return path

@@ -1,7 +1,6 @@
-"""The partner of the demonstration: who it is, what it subscribes to, and how one takes its place.
+"""The demonstration's partner: its record, its subscriptions, and the commands that a user can paste to act as it.
 
-Belongs here: entering it, its subscriptions, and the lines that say what to try as it. Does not belong here: the
-processes that serve it (``delivery_service.py``), and its receiver (``webhook_receiver.py``).
+The processes that serve it are in ``delivery_service``, its receiver of webhooks is in ``webhook_receiver``.
 """
 
 import os
@@ -23,47 +22,53 @@ from schedules_pipeline.push.subscription import Subscription, SubscriptionKind
 
 NAME = "demonstration"
 KEY_VARIABLE = "SCHEDULES_API_KEY"
-_AS_IT = f'-H "Authorization: Bearer ${KEY_VARIABLE}"'
+_AUTHORIZATION = f'-H "Authorization: Bearer ${KEY_VARIABLE}"'
 
 
-def enter_partner(book: PartnerStore, now: datetime) -> IssuedKey:
-    """One who sees everything, and is served before partners are switched; answers with its key."""
+def enter_partner(partners: PartnerStore, now: datetime) -> IssuedKey:
+    """Create an operator that sees every service and is served before the switch. Returns its key.
+
+    Raises ConfigurationError if the keyspace already has such a partner.
+    """
     issued = issue_key(secrets.token_bytes(RANDOM_BYTES), now)
     partner = Partner(
         NAME, now, is_operator=True, is_preview=True, requests_per_minute=6_000, keys=(issued.key,)
     )
-    if not book.create(partner):
+    if not partners.create(partner):
         raise ConfigurationError(
-            f"there is a partner {NAME} already, so this is no keyspace to try things in"
+            f"there is a partner {NAME} already, so this keyspace is not the demonstration's"
         )
     return issued
 
 
 def subscribe(store: Store, kind: SubscriptionKind, target: str, clock: Clock) -> Subscription:
-    """Have it told of everything that changes from now on."""
+    """Subscribe the partner to every change from now on."""
     formats = ("json",) if kind is SubscriptionKind.FILES else ()
-    made = Subscription(f"{NAME}-{kind}", NAME, kind, target, clock(), formats)
-    SubscriptionAdmin(store, clock).register(made)
-    return made
+    subscription = Subscription(f"{NAME}-{kind}", NAME, kind, target, clock(), formats)
+    SubscriptionAdmin(store, clock).register(subscription)
+    return subscription
 
 
-def one_of_today(keys: Sequence[ScheduleKey], today: date) -> ScheduleKey | None:
-    """The schedule that is shown to whoever tries: of today, else of the day nearest to it."""
+def example_of_today(keys: Sequence[ScheduleKey], today: date) -> ScheduleKey | None:
+    """A schedule of today, or else of the nearest day; None if there is no schedule."""
     return min(keys, key=lambda key: (abs(key.date - today), key), default=None)
 
 
 def first_steps(service: str, guide: str, environment: Path, example: ScheduleKey | None) -> list[str]:
-    """What to look at and what to paste. ``service`` and ``guide`` are addresses; the latter holds the key."""
-    taken_on = f". {quote(_shown(environment))};"
+    """The lines with the guide's address and with commands to paste.
+
+    ``service`` and ``guide`` are addresses; only the latter holds the key. The commands read it from ``environment``.
+    """
+    sourced = f". {quote(_shown(environment))};"
     steps = [("the guide", guide)]
     if example is not None:
-        steps.append(("a schedule", f"{taken_on} curl {_AS_IT} {service}/v1/schedules/{example}"))
-    steps.append(("the feed", f"{taken_on} curl -N {_AS_IT} {service}/v1/changes/stream"))
-    return [f"{what:<12} {step}" for what, step in steps]
+        steps.append(("a schedule", f"{sourced} curl {_AUTHORIZATION} {service}/v1/schedules/{example}"))
+    steps.append(("the feed", f"{sourced} curl -N {_AUTHORIZATION} {service}/v1/changes/stream"))
+    return [f"{name:<12} {step}" for name, step in steps]
 
 
 def describe_received(received: Sequence[Received]) -> str | None:
-    """One line for what has come since the last one; None where nothing has."""
+    """One line for the events since the previous one: the latest, and how many more; None without events."""
     if not received:
         return None
     last = received[-1]
@@ -75,7 +80,7 @@ def describe_received(received: Sequence[Received]) -> str | None:
 
 
 def _shown(path: Path) -> str:
-    """As it can be typed from here; a shell looks for a name without a stroke elsewhere."""
+    """The path relative to the working directory, with a slash, since ``.`` searches PATH for a bare name."""
     shown = os.path.relpath(path)
     shown = str(path) if shown.startswith("..") else shown
     return shown if "/" in shown else f"./{shown}"

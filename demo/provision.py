@@ -1,11 +1,11 @@
-"""The AWS side of the demonstration: bucket, topics, queues with dead-letter queues, what connects them, a table.
+"""Creates the AWS resources of the demonstration: buckets, topics, queues with dead-letter queues, and a table.
 
-Belongs here: creating all of it, again and again without harm, through any ``endpoint_url``.
-Does not belong here: what is put into the bucket, and who reads the queues.
+Every function may be called again without harm, on any ``endpoint_url``. This module imports boto3 and the standard
+library alone, because compose mounts it into the image without the rest of the demonstration.
 
-A put or a removal in the bucket goes to the topic ``schedule-events`` and from there, in an SNS envelope, to
-the queue of the same name. Changes of the catalogue go to the topic ``catalogue-events``, with its own queue.
-A message that was received five times and not deleted moves to the queue's dead-letter queue.
+A put or a removal in the bucket goes to the topic ``schedule-events`` and from there, in an SNS envelope, to the
+queue of the same name. Catalogue changes go to the topic ``catalogue-events``, which has its own queue. A message that
+was received five times and not deleted moves to the queue's dead-letter queue.
 """
 
 import json
@@ -34,13 +34,13 @@ DEAD_SUFFIX = "-dead"
 _MAX_RECEIVES = 5
 _VISIBILITY_SECONDS = 60
 _LONG_POLL_SECONDS = 20
-# Two weeks, the longest that SQS allows: a dead letter waits for a person.
+# Two weeks, the longest that SQS allows, so that an operator can inspect the message.
 _DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class AwsEndpoints:
-    """Where S3, SNS, SQS and DynamoDB answer, and as whom; an ``endpoint_url`` of None means AWS itself."""
+    """Address and credentials of S3, SNS, SQS and DynamoDB. An ``endpoint_url`` of None means AWS itself."""
 
     endpoint_url: str | None
     region: str = "eu-west-2"
@@ -49,7 +49,7 @@ class AwsEndpoints:
 
     def s3(self) -> "S3Client":
         """Make an S3 client."""
-        # As many connections as the sample is loaded by threads.
+        # One connection for each thread that loads the sample.
         config = Config(max_pool_connections=16)
         return self._session().client("s3", endpoint_url=self.endpoint_url, config=config)
 
@@ -71,7 +71,7 @@ class AwsEndpoints:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A topic, the queue that subscribes to it, and the queue for what could not be handled."""
+    """A topic, the queue that subscribes to it, and that queue's dead-letter queue."""
 
     topic_arn: str
     queue_url: str
@@ -80,7 +80,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class ProvisionedResources:
-    """The addresses of everything that ``provision`` made sure of."""
+    """The addresses of the resources that ``provision`` creates."""
 
     bucket: str
     schedule_events: Channel
@@ -88,10 +88,10 @@ class ProvisionedResources:
 
 
 def provision(endpoints: AwsEndpoints, bucket: str = SOURCE_BUCKET) -> ProvisionedResources:
-    """Make sure that the bucket, both topics and all four queues exist and are connected.
+    """Create and connect the bucket, both topics and all four queues, if they are missing.
 
-    The bucket announces nothing yet, so that a sample can be loaded without an event for each document; see
-    ``announce_schedules``. Client errors pass through.
+    The bucket announces nothing until ``announce_schedules`` is called, so that a sample can be loaded without an event
+    for each document. Client errors are passed on.
     """
     _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
     sns, sqs = endpoints.sns(), endpoints.sqs()
@@ -109,9 +109,9 @@ def provision_alarms(endpoints: AwsEndpoints) -> Channel:
 
 
 def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE) -> None:
-    """Make sure that the table of the back-references exists and is ready; paid by the request.
+    """Create the table of the back-references, billed by request, and wait until it is ready.
 
-    An existing table is left as it is. Client errors pass through.
+    An existing table is not changed. Client errors are passed on.
     """
     dynamodb = endpoints.dynamodb()
     with suppress(dynamodb.exceptions.ResourceInUseException):
@@ -131,14 +131,14 @@ def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE)
 
 
 def provision_files(endpoints: AwsEndpoints, bucket: str) -> None:
-    """Make sure of the bucket that collectors read files from. Client errors pass through."""
+    """Create the bucket that partners collect files from, if it is missing. Client errors are passed on."""
     _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
 
 
 def announce_schedules(endpoints: AwsEndpoints, provisioned: ProvisionedResources) -> None:
-    """Have the bucket tell the topic ``schedule-events`` of every put and every removal from now on.
+    """Make the bucket announce every later put and removal to the topic ``schedule-events``.
 
-    S3 sends a test event of its own at once.
+    S3 sends a test event at once.
     """
     topic_arn = provisioned.schedule_events.topic_arn
     policy = _permission("s3.amazonaws.com", "sns:Publish", topic_arn, f"arn:aws:s3:::{provisioned.bucket}")
@@ -160,7 +160,7 @@ def announce_schedules(endpoints: AwsEndpoints, provisioned: ProvisionedResource
 def _ensure_bucket(s3: "S3Client", bucket: str, region: str) -> None:
     try:
         if region == "us-east-1":
-            # The one region that S3 does not accept by name here.
+            # S3 does not accept this region by name here.
             s3.create_bucket(Bucket=bucket)
         else:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
@@ -179,7 +179,7 @@ def _ensure_channel(sns: "SNSClient", sqs: "SQSClient", name: str) -> Channel:
 
 
 def _ensure_queue(sqs: "SQSClient", name: str, attributes: Mapping[str, str]) -> str:
-    # Attributes apart: creating an existing queue with other attributes than it has is refused.
+    # Attributes are set separately: SQS rejects the creation of an existing queue with other attributes.
     queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=attributes)  # type: ignore[arg-type]
     return queue_url

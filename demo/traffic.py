@@ -1,7 +1,6 @@
-"""Realistic changes of a sample, without end: what editors and transmission do to a guide all day.
+"""An endless sequence of realistic changes to a sample, as editors and transmission make them all day.
 
-Belongs here: deciding which documents change next and how, and the state that these decisions build on.
-Does not belong here: writing the documents anywhere (``upstream``), and when. The clock is an argument.
+This module decides which documents change next and how; ``upstream`` writes them. The clock is an argument.
 """
 
 import re
@@ -10,24 +9,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final
 
-from demo.sample import Document, Sample, SourceKey, derive_pid, invent_synopsis, invent_title, render_instant
-
-LineUp: TypeAlias = list[Document]
+from demo.line_ups import Impossible, LineUp, drop, insert, move, overrun, start_of
+from demo.sample import Document, Sample, SourceKey, derive_pid, render_instant
+from demo.words import invent_synopsis, invent_title
 
 _MINUTE: Final = timedelta(minutes=1)
 _STEP: Final = 5 * _MINUTE
-# A programme that gives up time keeps at least this much of it.
-_SHORTEST: Final = 5 * _MINUTE
-_INSERTED: Final = 15 * _MINUTE
-# How many programmes an overrun pushes before one that is long enough may end it.
-_PUSHED_AT_LEAST: Final = 3
-_FEWEST_BROADCASTS: Final = 12
-_MOST_BROADCASTS: Final = 70
+_MIN_BROADCASTS: Final = 12
+_MAX_BROADCASTS: Final = 70
 _ATTEMPTS: Final = 200
 _DAY_BEGINS_AFTER: Final = timedelta(hours=6)
-_MOST_ANCESTORS: Final = 8
+_MAX_ANCESTORS: Final = 8
 
 _PLACEHOLDER: Final = re.compile(r" - \d\d/\d\d/\d{4}$")
 _EDITION: Final = re.compile(r" \([^)]*\)$")
@@ -35,15 +29,11 @@ _EDITIONS: Final = ("", " (Summer Season)", " (New Series)", " (Extra)", " (At T
 _SENTENCES: Final = {"short": 1, "medium": 2, "long": 4}
 
 
-class Impossible(Exception):
-    """A change cannot be made at the place that was chosen; another change, or another place, can."""
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New documents to write upstream at one moment; a schedule that is None is to be removed.
+    """Documents to write upstream at one moment. A schedule that is None is removed.
 
-    The traffic that made a change still uses its documents: they are to be read, never altered.
+    The traffic keeps using these documents, so callers must not alter them.
     """
 
     description: str
@@ -52,20 +42,20 @@ class Change:
 
 
 class Traffic:
-    """Makes changes that build on each other. The sample that it was given stays as it is."""
+    """Makes changes that build on each other. It does not alter the given sample."""
 
     def __init__(self, sample: Sample, rng: Random) -> None:
         self._guide = _Guide(dict(sample.catalogue), dict(sample.schedules), rng)
 
     def changes(self, clock: Callable[[], datetime]) -> Iterator[Change]:
-        """Yield changes without end, each made for the aware instant that the clock then gives."""
+        """Yield changes without end, each for the aware instant that the clock returns."""
         while True:
             yield self.next_change(clock())
 
     def next_change(self, now: datetime) -> Change:
         """Return the next change, most likely of a schedule near ``now``, an aware instant.
 
-        Raises ``LookupError`` where the sample is too poor for any change.
+        Raises LookupError if the sample allows no change, and ValueError if ``now`` has no time zone.
         """
         if now.tzinfo is None:
             raise ValueError(f"the instant {now.isoformat()} has no time zone")
@@ -75,7 +65,7 @@ class Traffic:
         return change
 
     def _finish(self, now: datetime) -> Change | None:
-        """Return what the change before has left to be done at this step, if anything."""
+        """Return the second half of the previous change, if it has one."""
         follow_up, self._guide.follow_up = self._guide.follow_up, None
         return follow_up(now) if follow_up else None
 
@@ -88,7 +78,7 @@ class Traffic:
 
 @dataclass(slots=True)
 class _Guide:
-    """What upstream holds by now, and what there is to choose from. Documents are replaced, never altered."""
+    """The current content of the upstream systems, and choices from it. Documents are replaced, never altered."""
 
     catalogue: dict[str, Document]
     schedules: dict[SourceKey, Document]
@@ -100,9 +90,9 @@ class _Guide:
         return line_up
 
     def choose_showing(self, now: datetime) -> tuple[SourceKey, int]:
-        """Choose a place in a schedule; where the schedule is on air, one that is not far from now."""
+        """Choose a place in a schedule; in a schedule that is on air, one near ``now``."""
         key = self.choose_key(now)
-        starts = [_start(broadcast) for broadcast in self.line_up(key)]
+        starts = [start_of(broadcast) for broadcast in self.line_up(key)]
         if not starts[0] <= now < starts[0] + timedelta(days=1):
             return key, self.rng.randrange(len(starts))
         nearest = sorted(range(len(starts)), key=lambda index: abs(starts[index] - now))
@@ -126,7 +116,7 @@ class _Guide:
     def choose_placeholder(self, now: datetime) -> Document:
         """Choose the episode of a schedule, the nearest to now, that still has a date for a title."""
         line_up = self.line_up(self.choose_key(now))
-        for broadcast in sorted(line_up, key=lambda broadcast: abs(_start(broadcast) - now)):
+        for broadcast in sorted(line_up, key=lambda broadcast: abs(start_of(broadcast) - now)):
             item = self.catalogue.get(broadcast["episode_pid"])
             if item and _PLACEHOLDER.search(item["title"]):
                 return item
@@ -140,7 +130,7 @@ class _Guide:
     def lineage(self, item: Document) -> list[Document]:
         """Return the item and its ancestors, as far as the catalogue has them."""
         lineage = {item["pid"]: item}
-        while len(lineage) <= _MOST_ANCESTORS:
+        while len(lineage) <= _MAX_ANCESTORS:
             item = self.catalogue.get(item.get("parent_pid") or "", item)
             if item["pid"] in lineage:
                 break
@@ -148,7 +138,7 @@ class _Guide:
         return [*lineage.values()]
 
     def referenced(self) -> set[str]:
-        """Return the pids of the items that some schedule shows, and of their ancestors."""
+        """Return the pids of the items in any schedule, and of their ancestors."""
         shown = {broadcast["episode_pid"] for key in self.schedules for broadcast in self.line_up(key)}
         items = [self.catalogue[pid] for pid in shown if pid in self.catalogue]
         return {kin["pid"] for item in items for kin in self.lineage(item)}
@@ -166,7 +156,7 @@ class _Guide:
         return f"{self.name(self.catalogue.get(episode_pid, {'pid': episode_pid}))} on {_path(key)}"
 
     def name(self, item: Document) -> str:
-        """Return how people would call an item: by its brand and its own title, or else by its pid."""
+        """Return the titles of an item's brand and of the item, or else its pid."""
         lineage = self.lineage(item)
         ends = lineage[:1] if len(lineage) == 1 else [lineage[-1], lineage[0]]
         titles = [kin["title"] for kin in ends if kin.get("title")]
@@ -214,7 +204,7 @@ def _edit_synopsis(guide: _Guide, now: datetime) -> Change:
 
 
 def _change_image(guide: _Guide, now: datetime) -> Change:
-    """Give a new image to an episode or an ancestor of it, or withdraw the one that it has."""
+    """Give a new image to an episode or to one of its ancestors, or withdraw its image."""
     item = guide.rng.choice(guide.lineage(guide.choose_episode(now)))
     is_withdrawn = bool(item.get("image_pid")) and guide.rng.random() < 0.2
     what = "withdrawn from" if is_withdrawn else "new one of"
@@ -260,7 +250,7 @@ def _move(guide: _Guide, now: datetime) -> Change:
 
 def _insert(guide: _Guide, now: datetime) -> Change:
     key, index = guide.choose_showing(now)
-    if len(guide.line_up(key)) >= _MOST_BROADCASTS:
+    if len(guide.line_up(key)) >= _MAX_BROADCASTS:
         raise Impossible
     episode = guide.choose_item(_can_be_shown_on_any_day)
     flags = dict.fromkeys(("is_repeat", "is_blanked", "is_signed", "is_audio_described"), False)
@@ -275,7 +265,7 @@ def _can_be_shown_on_any_day(item: Document) -> bool:
 
 def _drop(guide: _Guide, now: datetime) -> Change:
     key, index = guide.choose_showing(now)
-    if len(guide.line_up(key)) <= _FEWEST_BROADCASTS:
+    if len(guide.line_up(key)) <= _MIN_BROADCASTS:
         raise Impossible
     line_up = drop(guide.line_up(key), index)
     return guide.reschedule(f"drop: {guide.describe(key, index)}", {key: line_up}, now)
@@ -328,7 +318,7 @@ def _new_episode(guide: _Guide, parent_pid: str | None) -> Document:
     }
 
 
-# In the proportions of a real guide, but for the kinds that would otherwise hardly ever be seen.
+# As frequent as in a real guide, except that rare kinds are raised so that a user sees them.
 _WEIGHTS: Final[dict[Callable[[_Guide, datetime], Change], int]] = {
     _retitle: 12,
     _replace_placeholder: 6,
@@ -345,75 +335,6 @@ _WEIGHTS: Final[dict[Callable[[_Guide, datetime], Change], int]] = {
     _tear: 3,
     _commission: 3,
 }
-
-
-def move(line_up: LineUp, index: int, by: timedelta) -> LineUp:
-    """Return the line-up with one programme moved, for which its neighbours make room.
-
-    Raises ``Impossible`` where it has no neighbours or they are too short.
-    """
-    if not 0 < index < len(line_up) - 1:
-        raise Impossible
-    before, moved, after = line_up[index - 1 : index + 2]
-    if _length(before) + by < _SHORTEST or _length(after) - by < _SHORTEST:
-        raise Impossible
-    window = [_shift(before, end=by), _shift(moved, start=by, end=by), _shift(after, start=by)]
-    return [*line_up[: index - 1], *window, *line_up[index + 2 :]]
-
-
-def insert(line_up: LineUp, index: int, newcomer: Document) -> LineUp:
-    """Return the line-up with a newcomer in the last minutes of a programme.
-
-    Raises ``Impossible`` where that programme is too short.
-    """
-    host = line_up[index]
-    if _length(host) < _INSERTED + _SHORTEST:
-        raise Impossible
-    shortened = _shift(host, end=-_INSERTED)
-    times = {"start": shortened["end"], "end": host["end"]}
-    return [*line_up[:index], shortened, newcomer | times, *line_up[index + 1 :]]
-
-
-def drop(line_up: LineUp, index: int) -> LineUp:
-    """Return the line-up without one programme, whose time goes to the one before it.
-
-    Raises ``Impossible`` where there is none before it.
-    """
-    if index == 0:
-        raise Impossible
-    longer = line_up[index - 1] | {"end": line_up[index]["end"]}
-    return [*line_up[: index - 1], longer, *line_up[index + 1 :]]
-
-
-def overrun(line_up: LineUp, index: int, by: timedelta, pushed_at_least: int = _PUSHED_AT_LEAST) -> LineUp:
-    """Return the line-up with one programme longer, and those after it later by as much.
-
-    After ``pushed_at_least`` of them, the first that can spare the time starts late and ends as planned, so
-    that the rest of the day stays as it is. Raises ``Impossible`` where none can.
-    """
-    changed = [*line_up[:index], _shift(line_up[index], end=by)]
-    for place in range(index + 1, len(line_up)):
-        if place > index + pushed_at_least and _length(line_up[place]) >= by + _SHORTEST:
-            return [*changed, _shift(line_up[place], start=by), *line_up[place + 1 :]]
-        changed.append(_shift(line_up[place], start=by, end=by))
-    raise Impossible
-
-
-def _shift(broadcast: Document, start: timedelta = timedelta(), end: timedelta = timedelta()) -> Document:
-    times = {"start": render_instant(_start(broadcast) + start), "end": render_instant(_end(broadcast) + end)}
-    return broadcast | times
-
-
-def _start(broadcast: Document) -> datetime:
-    return datetime.fromisoformat(broadcast["start"])
-
-
-def _end(broadcast: Document) -> datetime:
-    return datetime.fromisoformat(broadcast["end"])
-
-
-def _length(broadcast: Document) -> timedelta:
-    return _end(broadcast) - _start(broadcast)
 
 
 def _showing(broadcast: Document) -> tuple[str, str, str]:

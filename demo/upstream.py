@@ -1,8 +1,7 @@
-"""The upstream systems of the demonstration: they write documents, and announce what they have written.
+"""The upstream systems of the demonstration: they write documents and announce them.
 
-Belongs here: the keys and messages of the schedule system and of the catalogue pipeline.
-Does not belong here: what is written (``sample``, ``traffic``, ``history``), and the making of servers and
-clients (``servers``, ``provision``). Schedules are announced by the bucket itself.
+Belongs here: the keys and messages of the schedule system and of the catalogue pipeline. The bucket itself announces
+schedule documents.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,10 +27,10 @@ _ITEMS_IN_A_PIPELINE: Final = 500
 
 
 class Upstream:
-    """Writes to the source bucket and the catalogue keyspace. Errors of the clients pass through.
+    """Writes to the source bucket and the catalogue keyspace. Client errors are passed on.
 
-    ``clock`` gives the aware instant at which a notification says that it was sent. The S3 client is used by
-    ``PUTS_AT_ONCE`` threads in ``load``, so its connection pool should be as large.
+    ``clock`` gives the aware instant that notifications carry. ``load`` uses the S3 client in ``PUTS_AT_ONCE`` threads,
+    so its connection pool should be as large.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Upstream:
         self._sequence = count(1)
 
     def put_schedule(self, sid: str, on: date, document: Document) -> None:
-        """Put the document of a schedule, whatever it holds."""
+        """Put the document of a schedule. Its content is not checked."""
         self._s3.put_object(
             Bucket=self._bucket,
             Key=_object_key(sid, on),
@@ -66,7 +65,7 @@ class Upstream:
         self._s3.delete_object(Bucket=self._bucket, Key=_object_key(sid, on))
 
     def put_catalogue(self, document: Document) -> None:
-        """Write a catalogue document, and only then announce it: whoever hears of it finds it."""
+        """Write a catalogue document and then announce it, so that it is there when the notification arrives."""
         self._redis.set(_catalogue_key(document), orjson.dumps(document))
         notification = {
             "action": "UPDATE",
@@ -78,7 +77,7 @@ class Upstream:
         self._sns.publish(TopicArn=self._topic_arn, Message=orjson.dumps(notification).decode())
 
     def apply(self, change: Change) -> None:
-        """Write everything that a change holds, the catalogue first."""
+        """Write all documents of a change, the catalogue first."""
         for document in change.catalogue.values():
             self.put_catalogue(document)
         for (sid, on), schedule in change.schedules.items():
@@ -90,10 +89,10 @@ class Upstream:
     def load(
         self, sample: Sample, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> None:
-        """Write a whole sample, the catalogue first and without notifications of it.
+        """Write a whole sample, the catalogue first and without notifications.
 
-        ``on_progress`` is called, in the calling thread, with how many documents have been written and how
-        many there are. After an error nothing more is begun.
+        ``on_progress`` is called in the calling thread with the number of written documents and the total. After an
+        error no further write is begun.
         """
         total = len(sample.catalogue) + len(sample.schedules)
         done = 0
@@ -102,7 +101,7 @@ class Upstream:
             on_progress(done, total)
 
     def _load(self, sample: Sample) -> Iterator[int]:
-        """Write the sample, yielding how many documents have been written since the last time."""
+        """Write the sample. Yields the number of documents that were written since the last yield."""
         documents = [*sample.catalogue.values()]
         for first in range(0, len(documents), _ITEMS_IN_A_PIPELINE):
             yield self._load_catalogue(documents[first : first + _ITEMS_IN_A_PIPELINE])

@@ -1,7 +1,6 @@
-"""A partner's end of a webhook: takes what is posted on loopback, verifies who signed it, and remembers it.
+"""A partner's receiver of webhooks: it verifies the signature of each posted event and keeps the event.
 
-It is what a partner has to write, and uses nothing of ours but the calculation of a signature. Belongs here: that
-end. Does not belong here: who subscribes to it, and what is told of what it received.
+A partner would write this part itself. It uses only the calculation of a signature from the pipeline.
 """
 
 import hmac
@@ -21,15 +20,15 @@ from schedules_pipeline.push.webhook_signature import sign
 
 _PATH = "/changes"
 _TOLERANCE = timedelta(minutes=5)
-"""How old a signature may be, so that what somebody has recorded cannot be sent again later."""
-_MOST_BYTES = 100_000
-_IDS_REMEMBERED = 10_000
-_KEPT_UNTIL_TAKEN = 10_000
+"""How old a signature may be. It limits the time in which a recorded request can be replayed."""
+_MAX_BYTES = 100_000
+_MAX_IDS = 10_000
+_MAX_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One event. ``key``: the schedule as ``sid/date``, "" where it concerns the feed as a whole."""
+    """One event. ``key``: the schedule as ``sid/date``; "" for an event about the whole feed."""
 
     kind: str
     key: str
@@ -38,12 +37,13 @@ class Received:
 
 
 class Rejected(Exception):
-    """What was posted is not from who it should be."""
+    """The request was not signed by the trusted sender."""
 
 
 class WebhookReceiver:
-    """Listens for the length of a ``with`` block, in threads of this process. Nothing is taken before
-    :meth:`trust` has said by which secret it has to be signed.
+    """Listens in threads of this process for the length of a ``with`` block.
+
+    It rejects every request until :meth:`trust` has given it the secret.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -72,14 +72,14 @@ class WebhookReceiver:
     def trust(self, secret: bytes) -> None:
         self._secret = secret
 
-    def take(self) -> list[Received]:
-        """What has come since this was asked last, in order. If nobody asks, the oldest are forgotten."""
+    def drain(self) -> list[Received]:
+        """Return the events since the last call, in order. Of more than 10,000 the oldest are dropped."""
         with self._lock:
             received, self._received = self._received, []
         return received
 
     def receive(self, headers: dict[str, str], body: bytes) -> None:
-        """Take one in; one that came before is known by its id. Raises :class:`Refused`."""
+        """Verify and keep one event, unless its id is known. Raises Rejected if the signature is not valid."""
         now = self._clock()
         self._verify(headers, body, now)
         event = _read(body, now)
@@ -88,8 +88,8 @@ class WebhookReceiver:
                 return
             self._ids[event_id] = None
             self._received.append(event)
-            del self._received[:-_KEPT_UNTIL_TAKEN]
-            if len(self._ids) > _IDS_REMEMBERED:
+            del self._received[:-_MAX_KEPT]
+            if len(self._ids) > _MAX_IDS:
                 self._ids.popitem(last=False)
 
     def _verify(self, headers: dict[str, str], body: bytes, now: datetime) -> None:
@@ -101,10 +101,10 @@ class WebhookReceiver:
         if abs(now.timestamp() - seconds) > _TOLERANCE.total_seconds():
             raise Rejected("signed too long ago, or in the future")
         if self._secret is None:
-            raise Rejected("nobody is trusted yet")
+            raise Rejected("no secret is trusted yet")
         expected = sign(self._secret, event_id, seconds, body).encode()
         if not any(hmac.compare_digest(expected, signature.encode()) for signature in signatures):
-            raise Rejected("signed by somebody else")
+            raise Rejected("signed with another secret")
 
 
 def _read(body: bytes, now: datetime) -> Received:
@@ -121,7 +121,7 @@ def _handler_for(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
-            if self.path != _PATH or not size.isdecimal() or int(size) > _MOST_BYTES:
+            if self.path != _PATH or not size.isdecimal() or int(size) > _MAX_BYTES:
                 self._answer(HTTPStatus.BAD_REQUEST)
                 self.close_connection = True
                 return
@@ -140,6 +140,6 @@ def _handler_for(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the library's name
-            """Said by whoever takes what came."""
+            """Print nothing; the demonstration prints received events."""
 
     return Handler

@@ -9,7 +9,8 @@ import orjson
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from demo.demonstration import insist, main
+from demo.command_line import main
+from demo.playing import retry_until_answered
 from demo.private_file import write_environment
 from demo.scenarios import Scenario, imported, invented, recorded
 from schedules_pipeline.domain.retention import RetentionHorizon
@@ -108,7 +109,7 @@ def test_a_redis_that_does_not_answer_does_not_end_the_demonstration() -> None:
         if error := next(answers):
             raise error
 
-    insist(act, lines.append, pauses.append)
+    retry_until_answered(act, lines.append, pauses.append)
 
     assert [line[10:19] for line in lines] == ["no answer", "answers  "]
     assert pauses == [1.0, 1.0]

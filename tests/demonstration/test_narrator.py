@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from fakes import FakeClock, FakeStore, fake_store
 
-from demo.narrator import Narrator, clock_time
+from demo.console import clock_time
+from demo.narrator import Narrator
 from schedules_pipeline.health.incidents import AlarmName, Condition, Findings, Severity, plan_changes
 
 _DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages\nin dead")

@@ -594,7 +594,7 @@ def test_process_goes_on_after_a_service_failed(
         still_runs = process.poll() is None
         process.terminate()
 
-    assert re.match(r"refresh given up, the next follows: .*NoSuchBucket", said)
+    assert re.match(r"refresh failed, retrying at the next pass: .*NoSuchBucket", said)
     assert still_runs
 
 
@@ -623,4 +623,4 @@ def test_process_ends_with_its_killed_owner(redis_server: RedisServer, aws_endpo
 
         # The pipe ends when the last process that holds it does.
         assert owner.stdout.read() == ""
-    assert said.startswith("refresh given up")
+    assert said.startswith("refresh failed")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeClock, fake_store
 
-from demo.partner_side import NAME, describe_received, enter_partner, first_steps, one_of_today, subscribe
+from demo.partner_side import NAME, describe_received, enter_partner, example_of_today, first_steps, subscribe
 from demo.webhook_receiver import Received
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError
@@ -63,7 +63,7 @@ def test_the_example_is_of_today_where_there_is_one(days: list[str], expected: s
     """What is shown to whoever tries is as near to the day as there is."""
     keys = [ScheduleKey.parse(f"alder_one/{day}") for day in days]
 
-    found = one_of_today(keys, date(2026, 3, 28))
+    found = example_of_today(keys, date(2026, 3, 28))
 
     assert (found and found.date.isoformat()) == expected
 

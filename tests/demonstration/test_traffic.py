@@ -11,8 +11,9 @@ from random import Random
 import orjson
 import pytest
 
+from demo.line_ups import Impossible, LineUp, drop, insert, move, overrun
 from demo.sample import Document, Sample, SourceKey, make_sample, render_instant
-from demo.traffic import Change, Impossible, LineUp, Traffic, drop, insert, move, overrun
+from demo.traffic import Change, Traffic
 from schedules_pipeline.documents.catalogue_document import parse_catalogue_document
 from schedules_pipeline.documents.source_document import parse_source_document
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid

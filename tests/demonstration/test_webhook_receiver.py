@@ -66,15 +66,15 @@ def test_a_signed_change_is_taken_once(receiver: WebhookReceiver, clock: FakeClo
 
     assert statuses == [204, 204]
     taken = Received("schedule.published", "alder_one/2026-03-28", 3, timedelta(seconds=0.5))
-    assert receiver.take() == [taken]
-    assert receiver.take() == []
+    assert receiver.drain() == [taken]
+    assert receiver.drain() == []
 
 
 def test_a_reset_concerns_no_schedule(receiver: WebhookReceiver, clock: FakeClock) -> None:
     """It is taken as an event of the feed as a whole."""
     _send(receiver, render_reset("9-0", "first", "cursor", "a reason", clock()), clock())
 
-    assert [(event.kind, event.key) for event in receiver.take()] == [("feed.reset", "")]
+    assert [(event.kind, event.key) for event in receiver.drain()] == [("feed.reset", "")]
 
 
 def test_what_is_not_signed_by_the_subscription_is_rejected(
@@ -94,7 +94,7 @@ def test_what_is_not_signed_by_the_subscription_is_rejected(
     ]
 
     assert statuses == [401] * 6
-    assert receiver.take() == []
+    assert receiver.drain() == []
 
 
 def test_nothing_is_taken_before_anybody_is_trusted(clock: FakeClock) -> None:
@@ -113,4 +113,4 @@ def test_what_is_too_large_or_elsewhere_is_not_read(receiver: WebhookReceiver, c
     assert _post(receiver, signed, event.body, "/elsewhere") == 400
     assert _post(receiver, {**signed, "Content-Length": "100001"}, event.body) == 400
     assert _post(receiver, {**signed, "Content-Length": "many"}, event.body) == 400
-    assert receiver.take() == []
+    assert receiver.drain() == []

@@ -77,7 +77,7 @@ class SecuredRedis(LoopbackServer):
         places = {"SECRETS": self.directory, "RULES": RULES, "LOADED": self.directory / "users.acl"}
         return {"PATH": "/usr/bin:/bin", **{name: str(place) for name, place in places.items()}}
 
-    def _is_ours(self, port: int, pid: int) -> bool:
+    def _is_ready(self, port: int, pid: int) -> bool:
         return not is_free(port)
 
 

@@ -105,7 +105,7 @@ def _service(redis: RedisServer, directory: Path, **settings: str) -> DeliverySe
 def service(broadcaster: Broadcaster, tmp_path: Path) -> Iterator[DeliveryService]:
     """It has read everything, and knows its partner."""
     with _service(broadcaster.redis, tmp_path) as service:
-        _wait_until(lambda: service.knows(broadcaster.key))
+        _wait_until(lambda: service.admits(broadcaster.key))
         yield service
 
 
@@ -221,7 +221,7 @@ def test_a_process_that_starts_without_redis_is_ready_when_redis_is(
             _publish_all(broadcaster)
             broadcaster.key = _enter_partner(broadcaster.pipeline)
             _wait_until(lambda: client.get("/health/ready").status_code == 200)
-            _wait_until(lambda: service.knows(broadcaster.key))
+            _wait_until(lambda: service.admits(broadcaster.key))
 
     assert rejected.status_code == 503
     assert int(rejected.headers["Retry-After"]) > 0
@@ -287,7 +287,7 @@ def test_the_scheme_is_taken_from_a_proxy_that_is_trusted(
     settings = {"SCHEDULES_DELIVERY_TRUSTED_PROXIES": trusted}
 
     with _service(broadcaster.redis, tmp_path, **settings) as service:
-        _wait_until(lambda: service.knows(broadcaster.key))
+        _wait_until(lambda: service.admits(broadcaster.key))
         form, headers = {"key": broadcaster.key}, {"X-Forwarded-Proto": "https"}
         signed_in = httpx2.post(f"{service.url}/sign-in", data=form, headers=headers, trust_env=False)
 
@@ -346,7 +346,7 @@ def test_a_page_that_was_opened_too_early_fills_by_itself(
         Browser(find_chromium(), tmp_path / "browser") as browser,
         browser.tab() as tab,
     ):
-        _wait_until(lambda: service.knows(key))
+        _wait_until(lambda: service.admits(key))
         tab.go(f"{service.url}/sign-in#key={key}")
         tab.wait_until("location.pathname == '/guide'")
         tab.go(f"{service.url}/guide?date={day}")

@@ -138,7 +138,7 @@ def _serving(broadcaster: Broadcaster, directory: Path, port: int | None = None)
     environment = {**os.environ, "SCHEDULES_REDIS_URL": broadcaster.redis_url}
     with DeliveryService(directory, environment, port) as service:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not service.knows(broadcaster.reader.text):
+        while not service.admits(broadcaster.reader.text):
             assert time.monotonic() < deadline, service.log_path.read_text()
             time.sleep(0.05)
         yield service

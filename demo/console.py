@@ -1,0 +1,31 @@
+"""Lines on the terminal, and the time of day in front of them."""
+
+from datetime import UTC, datetime
+
+
+def say(line: str) -> None:
+    """Print a line at once, also where the output is a pipe."""
+    print(line, flush=True)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def clock_time(instant: datetime) -> str:
+    """The local time of day, in whole seconds."""
+    return f"{instant.astimezone():%H:%M:%S}"
+
+
+class Progress:
+    """Prints a line each time another tenth is done."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = 10 * done // max(total, 1)
+        if tenth > self._shown:
+            self._shown = tenth
+            say(f"{self._what}: {done} of {total}")
