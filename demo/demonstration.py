@@ -143,7 +143,7 @@ class Demonstration:
             "SCHEDULES_AWS_ENDPOINT_URL": emulator.endpoint_url,
             "SCHEDULES_AWS_REGION": _REGION,
             # The emulator's purge is complete when it answers.
-            "SCHEDULES_PURGE_SETTLES_SECONDS": "0",
+            "SCHEDULES_PURGE_DELAY_SECONDS": "0",
             "SCHEDULES_FIRST_DATE": self._scenario.first_date.isoformat(),
             "SCHEDULES_FILES_BUCKET": _FILES_BUCKET,
             **self._scenario.settings,

@@ -1,4 +1,4 @@
-"""The benchmarks run and report; what they measure is nobody's to assert."""
+"""The benchmarks run and report. Their figures are not asserted."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the demonstration shows, and what it leaves for a shell."""
+"""The demonstration's scenarios, its file of environment variables, and its retries."""
 
 import gzip
 import subprocess
@@ -18,7 +18,7 @@ from schedules_pipeline.errors import ServiceError
 
 
 def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
-    """A shell that reads the file exports every variable, whatever its value holds."""
+    """A shell that reads the file exports every variable, also values with quotes and line breaks."""
     environment = {"FIRST": "redis://127.0.0.1:6379/0", "SECOND": 'it\'s $HOME; `true`\n"done"'}
     write_environment(tmp_path / "environment", environment)
 
@@ -36,7 +36,7 @@ def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """It holds credentials, so nobody else may read it, also where the file was there before."""
+    """The file holds credentials, so it gets mode 600 even if an older file had another mode."""
     path = tmp_path / "environment"
     path.write_text("old")
     path.chmod(0o644)
@@ -47,7 +47,7 @@ def test_the_environment_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_of_the_invented_sample_is_past_the_horizon() -> None:
-    """It has days on which the clocks changed, however long ago."""
+    """The sample's days of clock changes may be months ago."""
     now = datetime(2026, 9, 1, tzinfo=UTC)
 
     scenario = invented(now, 10)
@@ -56,7 +56,7 @@ def test_nothing_of_the_invented_sample_is_past_the_horizon() -> None:
 
 
 def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> None:
-    """However long ago it was recorded."""
+    """A history may have been recorded years ago."""
     put = {"at": "2011-01-21T00:26:38Z", "kind": "schedule", "action": "PUT"}
     key = {"sid": "alder_one", "date": "2011-01-28"}
     line = orjson.dumps({**put, **key, "document": key})
@@ -71,7 +71,7 @@ def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("year", [2011, 2026, 2031])
 def test_nothing_of_an_imported_guide_is_past_the_horizon(tmp_path: Path, year: int) -> None:
-    """However long ago it was shown, or how far ahead; all of it is there at once, and nothing changes."""
+    """A guide may be years old or years ahead; all of it is in the opening, and no changes follow."""
     times = f'start="{year}0328120000 +0000" stop="{year}0328123000 +0000"'
     programme = f'<programme {times} channel="alder.one"><title>Salt</title></programme>'
     (tmp_path / "guide.xml").write_text(f"<tv>{programme}</tv>")
@@ -88,7 +88,7 @@ def test_nothing_of_an_imported_guide_is_past_the_horizon(tmp_path: Path, year: 
 
 
 def test_a_guide_and_a_history_are_not_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """One of the two has to be chosen."""
+    """The command line takes one of the two."""
     with pytest.raises(SystemExit):
         main(["--xmltv", "guide.xml", "--replay", "history.jsonl.gz"])
 
@@ -100,7 +100,7 @@ def _horizon(scenario: Scenario) -> RetentionHorizon:
 
 
 def test_a_redis_that_does_not_answer_does_not_end_the_demonstration() -> None:
-    """What was to be done is tried until there is an answer, and that is said once, however often it was tried."""
+    """The call is retried until it succeeds, with one line at the first failure and one at the recovery."""
     answers = iter([ServiceError("Redis: away"), RedisConnectionError("away"), None])
     lines: list[str] = []
     pauses: list[float] = []

@@ -1,4 +1,4 @@
-"""What the demonstration says of alarms."""
+"""The lines that the demonstration prints about alarms."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def stage() -> Stage:
 
 
 def test_an_alarm_and_its_all_clear_are_a_line_each(stage: Stage) -> None:
-    """However long an alarm stands it is told once, in one line, and so is that it is over."""
+    """An alarm is one line however long it stands, and its all-clear is another."""
     for found in [(_DEAD,), (_DEAD,), (), ()]:
         stage.find(*found)
 
@@ -46,7 +46,7 @@ def test_an_alarm_and_its_all_clear_are_a_line_each(stage: Stage) -> None:
 
 
 def test_an_all_clear_says_when_it_was_told(stage: Stage) -> None:
-    """The instant at the head of a line never lies before that of the line above it."""
+    """The instants at the heads of the lines never go back."""
     times = []
     for found in [(_DEAD,), ()]:
         stage.find(*found)
@@ -56,7 +56,7 @@ def test_an_all_clear_says_when_it_was_told(stage: Stage) -> None:
 
 
 def test_a_suspicion_is_not_told(stage: Stage) -> None:
-    """What is gone before it has lasted is no alarm."""
+    """A condition that ends before its patience is over is no alarm."""
     patient = Condition(AlarmName.PUBLISHER_MISSING, Severity.ERROR, "nobody", patience=timedelta(hours=1))
 
     stage.find(patient)

@@ -1,4 +1,4 @@
-"""The browser is opened where somebody would see it, and the key stays out of the list of processes."""
+"""The guide is opened in a desktop's browser, and its key stays out of the list of processes."""
 
 import webbrowser
 from pathlib import Path
@@ -11,7 +11,7 @@ _ADDRESS = "http://127.0.0.1:8080/sign-in#key=sk_aaaaaaaa_secret"
 
 
 class FakeBrowser(webbrowser.BaseBrowser):
-    """Remembers where it was sent."""
+    """Records the addresses that it is asked to open."""
 
     def __init__(self) -> None:
         super().__init__("fake")
@@ -37,7 +37,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> FakeBrowser:
         pytest.param({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True, True, id="another desktop"),
         pytest.param({}, "darwin", True, True, id="a Mac"),
         pytest.param({}, "linux", True, False, id="no desktop"),
-        pytest.param({"DISPLAY": ":0"}, "linux", False, False, id="nobody reads what is printed"),
+        pytest.param({"DISPLAY": ":0"}, "linux", False, False, id="output to a pipe"),
         pytest.param({"DISPLAY": ":0", "CI": "true"}, "linux", True, False, id="CI"),
         pytest.param(
             {"DISPLAY": ":10", "SSH_CONNECTION": "a b"}, "linux", True, False, id="from another machine"
@@ -45,7 +45,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> FakeBrowser:
         pytest.param({"SSH_CONNECTION": "a b"}, "darwin", True, False, id="a Mac from another machine"),
     ],
 )
-def test_a_desktop_is_one_that_somebody_sits_at(
+def test_a_desktop_has_a_display_and_a_terminal(
     environment: dict[str, str], platform: str, *, is_terminal: bool, expected: bool
 ) -> None:
     """A page is opened on a desktop and from a terminal, and neither in CI nor on another machine."""
@@ -53,7 +53,7 @@ def test_a_desktop_is_one_that_somebody_sits_at(
 
 
 def test_the_browser_is_not_given_the_key(browser: FakeBrowser, tmp_path: Path) -> None:
-    """It is sent to a file for its owner alone, which leads to the address."""
+    """The browser gets a file that only its owner may read, and that redirects to the address."""
     opened = open_page(_ADDRESS, tmp_path)
 
     path = tmp_path / "guide.html"
@@ -64,14 +64,14 @@ def test_the_browser_is_not_given_the_key(browser: FakeBrowser, tmp_path: Path) 
 
 
 def test_a_browser_in_the_terminal_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It would take the terminal that the demonstration prints to."""
+    """A browser in the terminal would hide the lines that the demonstration prints."""
     monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("w3m"))
 
     assert not open_page(_ADDRESS, tmp_path)
 
 
 def test_no_browser_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where there is none, that is said, and nothing is raised."""
+    """Without a browser the function returns False and raises no error."""
 
     def find_none() -> webbrowser.BaseBrowser:
         raise webbrowser.Error("could not locate runnable browser")

@@ -1,4 +1,4 @@
-"""The partner of the demonstration, and the lines that let anybody take its place."""
+"""The demonstration's partner, and the printed commands that act as it."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ _GUIDE = "http://127.0.0.1:8080/sign-in#key=sk_aaaaaaaa_secret"
 
 
 def test_the_partner_is_answered_before_the_switch() -> None:
-    """It may see everything, with provenance, and its key is the one that was issued."""
+    """The partner sees every service, with provenance, and its stored key is the issued one."""
     clock = FakeClock()
     store = fake_store(clock).as_store()
 
@@ -28,8 +28,8 @@ def test_the_partner_is_answered_before_the_switch() -> None:
     assert [key.digest for key in partner.keys] == [key_digest(issued.text)]
 
 
-def test_a_keyspace_with_such_a_partner_is_somebody_elses() -> None:
-    """It is not given another key."""
+def test_a_keyspace_with_such_a_partner_is_rejected() -> None:
+    """An existing partner gets no second key."""
     clock = FakeClock()
     store = fake_store(clock).as_store()
     enter_partner(store.partners, clock())
@@ -39,7 +39,7 @@ def test_a_keyspace_with_such_a_partner_is_somebody_elses() -> None:
 
 
 def test_it_subscribes_from_now_on() -> None:
-    """Its place is the end of the feed, in this life of the keyspace."""
+    """A subscription starts at the end of the feed, in the keyspace's current epoch."""
     clock = FakeClock()
     store = fake_store(clock).as_store()
     store.coldstarts.begin_epoch("first")
@@ -60,7 +60,7 @@ def test_it_subscribes_from_now_on() -> None:
     ],
 )
 def test_the_example_is_of_today_where_there_is_one(days: list[str], expected: str | None) -> None:
-    """What is shown to whoever tries is as near to the day as there is."""
+    """The example is the schedule nearest to today."""
     keys = [ScheduleKey.parse(f"alder_one/{day}") for day in days]
 
     found = example_of_today(keys, date(2026, 3, 28))
@@ -69,7 +69,7 @@ def test_the_example_is_of_today_where_there_is_one(days: list[str], expected: s
 
 
 def test_the_key_is_in_the_address_of_the_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is pasted into a shell takes it from the environment's file, by a path that works from here."""
+    """The printed commands read the key from the environment file, by a path that works in this directory."""
     monkeypatch.chdir(tmp_path)
     example = ScheduleKey.parse("alder_one/2026-03-28")
 
@@ -84,7 +84,7 @@ def test_the_key_is_in_the_address_of_the_page_alone(tmp_path: Path, monkeypatch
 
 
 def test_without_a_schedule_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other lines are there, and a file beside is named so that a shell finds it; one elsewhere as it is."""
+    """The other lines are printed. A file in this directory gets a leading ./, one elsewhere its whole path."""
     monkeypatch.chdir(tmp_path)
 
     beside = first_steps("http://127.0.0.1:8080", _GUIDE, tmp_path / "environment", None)
@@ -95,8 +95,8 @@ def test_without_a_schedule_none_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert ". '/elsewhere/my run/environment'; curl" in elsewhere[1]
 
 
-def test_what_was_received_is_told_in_one_line() -> None:
-    """The latest is named, with how long it took, and the others are counted; nothing is told of nothing."""
+def test_received_events_are_one_line() -> None:
+    """The line names the latest event and its delay, and counts the others; without events there is no line."""
     first = Received("schedule.published", "alder_one/2026-03-28", 3, timedelta(seconds=0.213))
     reset = Received("feed.reset", "", 0, timedelta(0))
 

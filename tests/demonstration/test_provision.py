@@ -12,7 +12,7 @@ _KEY = "schedules/amber_one/2030-05-01.json"
 
 
 def _receive(endpoints: AwsEndpoints, queue_url: str) -> dict[str, Any]:
-    """Take the next message off the queue, waiting as long as the queue does by default; give its content."""
+    """Receive and delete the next message, waiting as long as the queue does by default. Returns its content."""
     sqs = endpoints.sqs()
     (message,) = sqs.receive_message(QueueUrl=queue_url)["Messages"]
     sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -51,7 +51,7 @@ def test_provision_again_gives_the_same_and_harms_nothing(
 def test_provision_again_does_not_deliver_twice(
     aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources
 ) -> None:
-    """However often it was provisioned, a queue is subscribed to its topic once."""
+    """Repeated provisioning leaves one subscription of a queue to its topic."""
     provision(aws_endpoints, provisioned.bucket)
 
     topic_arn = provisioned.schedule_events.topic_arn
@@ -146,7 +146,7 @@ def test_put_outside_the_schedules_is_silent(
 def test_catalogue_publish_arrives_inside_an_envelope(
     aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources
 ) -> None:
-    """What is published to the catalogue topic arrives unchanged on the catalogue queue."""
+    """A message of the catalogue topic arrives unchanged on the catalogue queue."""
     channel = provisioned.catalogue_events
     event = {"action": "UPDATE", "type": "brand", "pid": "b0000001", "seq": 1, "at": "2030-05-01T06:00:00Z"}
     aws_endpoints.sns().publish(TopicArn=channel.topic_arn, Message=json.dumps(event))

@@ -122,7 +122,7 @@ def test_sample_catalogue_is_accepted(sample: Sample) -> None:
 
 
 def test_sample_broadcast_pids_are_distinct(sample: Sample) -> None:
-    """No two broadcasts have the same pid, on whatever service and day."""
+    """No two broadcasts of any service or day have the same pid."""
     pids = Counter(broadcast["broadcast_pid"] for broadcast in _broadcasts(sample))
 
     ((_, most),) = pids.most_common(1)
@@ -192,7 +192,7 @@ def test_sample_adds_the_latest_clock_changes_for_one_pair() -> None:
 
 
 def test_sample_without_clock_change_days_holds_the_window_only() -> None:
-    """Nothing outside the window is added where that is not wanted."""
+    """Without ``clock_change_days`` no day outside the window is added."""
     first_date = date(2026, 8, 1)
 
     sample = make_sample(first_date, days=1, clock_change_days=False)
@@ -311,7 +311,7 @@ def test_sample_synopses_come_in_three_lengths(sample: Sample) -> None:
 
 @given(name=st.text(), prefix=st.sampled_from("bpv"))
 def test_derived_pid_is_a_pid(name: str, prefix: str) -> None:
-    """Whatever the name, what is derived from it is a pid with the prefix."""
+    """Every name gives a valid pid with the prefix."""
     pid = derive_pid(name, prefix)
 
     assert Pid(pid).startswith(prefix)

@@ -61,7 +61,7 @@ def _read_to_end(connection: socket.socket) -> bytes:
 
 
 def _await_rejection(port: int) -> None:
-    """Return once nobody listens on the port; with a server that lives on, the connection times out."""
+    """Return once the port has no listener. The connection times out if a server still runs."""
     while True:
         try:
             with _connect(port) as connection:
@@ -113,7 +113,7 @@ def test_server_starts_again_on_the_same_port(make_server: _MakeServer, tmp_path
 
 
 def test_port_in_use_names_port_and_setting(make_server: _MakeServer, tmp_path: Path) -> None:
-    """A port that somebody else listens on is refused with the port and the setting to change."""
+    """A port with another listener is rejected; the message names the port and the setting to change."""
     with _taken_port() as port:
         server = make_server(tmp_path, port=port)
 
@@ -122,7 +122,7 @@ def test_port_in_use_names_port_and_setting(make_server: _MakeServer, tmp_path: 
 
 
 def test_server_of_someone_else_is_left_alone(make_server: _MakeServer, tmp_path: Path) -> None:
-    """A second server on the port of a running one is refused, and the first one goes on."""
+    """A second server on the port of a running one is rejected, and the first one goes on."""
     with make_server(tmp_path / "first") as first:
         second = make_server(tmp_path / "second", port=first.port)
 

@@ -26,7 +26,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("owner_code", [_BY_THE_KERNEL, _BY_A_WATCHER], ids=["tether", "watcher"])
 def test_tethered_process_ends_with_its_killed_owner(owner_code: str) -> None:
-    """A tethered process, and whatever watches it, end when their owner is killed with -9."""
+    """A tethered process and its watcher end when their owner is killed with -9."""
     with subprocess.Popen([sys.executable, "-c", owner_code], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "held\n"

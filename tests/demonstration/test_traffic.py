@@ -1,18 +1,16 @@
-"""The traffic: changes of every kind, each valid and a real one, made for the instant that was asked for."""
+"""The traffic makes changes of every kind; each is valid, alters a document, and is made for the given instant."""
 
 from collections import Counter
-from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from itertools import islice, pairwise
 from random import Random
 
 import orjson
 import pytest
 
-from demo.line_ups import Impossible, LineUp, drop, insert, move, overrun
-from demo.sample import Document, Sample, SourceKey, make_sample, render_instant
+from demo.line_ups import LineUp
+from demo.sample import Document, Sample, SourceKey, make_sample
 from demo.traffic import Change, Traffic
 from schedules_pipeline.documents.catalogue_document import parse_catalogue_document
 from schedules_pipeline.documents.source_document import parse_source_document
@@ -41,7 +39,7 @@ _KINDS = {
 
 
 class _Step:
-    """One change, with what upstream held before and after it."""
+    """One change, with the upstream content before and after it."""
 
     def __init__(self, change: Change, before: Sample) -> None:
         schedules = {key: schedule for key, schedule in change.schedules.items() if schedule}
@@ -108,24 +106,6 @@ def _seams(line_up: LineUp) -> list[str]:
     return [after["start"] for before, after in pairwise(line_up) if before["end"] != after["start"]]
 
 
-def _line_up(*minutes: int) -> LineUp:
-    """A line-up from 20:00 of programmes that last so many minutes."""
-    ends = [sum(minutes[: number + 1]) for number in range(len(minutes))]
-    return [
-        {"broadcast_pid": f"p{number:08}", "start": _clock(end - length), "end": _clock(end)}
-        for number, (length, end) in enumerate(zip(minutes, ends, strict=True))
-    ]
-
-
-def _clock(minutes: int) -> str:
-    return render_instant(_NOW + timedelta(minutes=minutes))
-
-
-def _minutes(line_up: LineUp) -> list[int]:
-    spans = [(datetime.fromisoformat(b["end"]), datetime.fromisoformat(b["start"])) for b in line_up]
-    return [(end - start) // timedelta(minutes=1) for end, start in spans]
-
-
 def test_traffic_makes_changes_of_every_kind(steps: list[_Step]) -> None:
     """A thousand changes have some of each kind, and no kind that is not known here."""
     kinds = Counter(step.kind for step in steps)
@@ -146,7 +126,7 @@ def test_traffic_is_the_same_for_the_same_seed(sample: Sample) -> None:
 
 
 def test_traffic_leaves_the_sample_as_it_is() -> None:
-    """Nothing of the sample is altered by the changes that start from it."""
+    """Changes do not alter the documents of the sample."""
     sample = make_sample(_NOW.date(), days=1)
     original = deepcopy(sample)
 
@@ -182,7 +162,7 @@ def test_change_writes_something_new(steps: list[_Step]) -> None:
 
 
 def test_changed_schedules_are_accepted(steps: list[_Step]) -> None:
-    """Each schedule of each change parses under its key, published at the instant that was asked for."""
+    """Each schedule of each change parses under its key, published at the given instant."""
     changed = [(second, item) for second, step in enumerate(steps) for item in step.change.schedules.items()]
 
     parsed = [
@@ -375,7 +355,7 @@ def test_placeholder_becomes_a_title(steps: list[_Step]) -> None:
 
 
 def test_unreferenced_item_is_shown_nowhere(steps: list[_Step]) -> None:
-    """What is changed as unreferenced is neither shown nor an ancestor of anything shown."""
+    """An item that is changed as unreferenced is neither shown nor an ancestor of a shown item."""
     for step in _of(steps, "unreferenced")[:10]:
         referenced = {kin for pid in _shown(step.after) for kin in _lineage(step.after, pid)}
 
@@ -416,7 +396,7 @@ def test_traffic_rejects_an_instant_without_a_zone(sample: Sample) -> None:
 
 
 def test_traffic_rejects_a_sample_without_anything() -> None:
-    """Where nothing can change, that is said instead of being tried without end."""
+    """A sample that allows no change is an error instead of an endless search."""
     traffic = Traffic(Sample({}, {}), Random(1))
 
     with pytest.raises(LookupError):
@@ -430,58 +410,3 @@ def test_traffic_goes_on_when_the_sample_lies_in_the_past(sample: Sample) -> Non
     changes = list(islice(traffic.changes(lambda: _NOW + timedelta(days=90)), 50))
 
     assert len(changes) == 50
-
-
-_NEWCOMER: Document = {"broadcast_pid": "pnewcomer"}
-
-
-@pytest.mark.parametrize(
-    ("edit", "minutes"),
-    [
-        pytest.param(partial(move, index=1, by=timedelta(minutes=5)), [35, 60, 25, 3, 45], id="later"),
-        pytest.param(partial(move, index=1, by=timedelta(minutes=-5)), [25, 60, 35, 3, 45], id="earlier"),
-        pytest.param(partial(insert, index=1, newcomer=_NEWCOMER), [30, 45, 15, 30, 3, 45], id="insert"),
-        pytest.param(partial(drop, index=1), [90, 30, 3, 45], id="drop"),
-        pytest.param(partial(drop, index=4), [30, 60, 30, 48], id="drop the last"),
-        pytest.param(partial(overrun, index=0, by=timedelta(minutes=10)), [40, 60, 30, 3, 35], id="overrun"),
-        pytest.param(
-            partial(overrun, index=0, by=timedelta(minutes=10), pushed_at_least=0),
-            [40, 50, 30, 3, 45],
-            id="overrun at the cost of the next",
-        ),
-        pytest.param(
-            partial(overrun, index=2, by=timedelta(minutes=10), pushed_at_least=0),
-            [30, 60, 40, 3, 35],
-            id="overrun over a filler",
-        ),
-    ],
-)
-def test_line_up_edit_keeps_the_line_up_whole(edit: Callable[[LineUp], LineUp], minutes: list[int]) -> None:
-    """An edit gives its programmes these lengths, with neither gap nor overlap."""
-    line_up = _line_up(30, 60, 30, 3, 45)
-
-    edited = edit(line_up)
-
-    assert _minutes(edited) == minutes
-    assert _seams(edited) == []
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        pytest.param(partial(move, index=0, by=timedelta(minutes=5)), id="move the first"),
-        pytest.param(partial(move, index=4, by=timedelta(minutes=5)), id="move the last"),
-        pytest.param(partial(move, index=2, by=timedelta(minutes=5)), id="move onto a filler"),
-        pytest.param(partial(insert, index=3, newcomer=_NEWCOMER), id="insert into a filler"),
-        pytest.param(partial(drop, index=0), id="drop the first"),
-        pytest.param(partial(overrun, index=4, by=timedelta(minutes=5)), id="overrun of the last"),
-        pytest.param(partial(overrun, index=1, by=timedelta(minutes=5)), id="overrun with too few to push"),
-        pytest.param(partial(overrun, index=0, by=timedelta(minutes=41)), id="overrun of more than there is"),
-    ],
-)
-def test_line_up_edit_is_rejected_where_there_is_no_room(edit: Callable[[LineUp], LineUp]) -> None:
-    """An edit that would need time that no neighbour has is impossible there."""
-    line_up = _line_up(30, 60, 30, 3, 45)
-
-    with pytest.raises(Impossible):
-        edit(line_up)

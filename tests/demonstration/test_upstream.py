@@ -1,4 +1,4 @@
-"""The upstream systems: what they write where, and that nothing is announced before it is written."""
+"""The upstream systems write each document before they announce it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _TOPIC = "arn:aws:sns:eu-west-2:000000000000:catalogue-events"
 
 @dataclass
 class _World:
-    """Stands for all three clients: it keeps what is written, and the order in which things happened."""
+    """Stands for all three clients; it keeps the written documents and the order of the calls."""
 
     values: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -89,7 +89,7 @@ def _schedule(sid: str) -> Document:
 
 
 def test_catalogue_document_is_written_before_it_is_announced() -> None:
-    """Whoever hears of a catalogue document can already read it."""
+    """A catalogue document can be read when its notification arrives."""
     world = _World()
 
     _upstream(world).put_catalogue(_item("b00000001"))
@@ -99,7 +99,7 @@ def test_catalogue_document_is_written_before_it_is_announced() -> None:
 
 
 def test_catalogue_document_that_cannot_be_written_is_not_announced() -> None:
-    """Where the write fails, the error passes through and no notification goes out."""
+    """If the write fails, the error is passed on and no notification is sent."""
     world = _World(rejected=frozenset({"catalogue:b00000001"}))
 
     with pytest.raises(ConnectionError):
@@ -124,7 +124,7 @@ def test_catalogue_notifications_are_numbered() -> None:
 
 
 def test_schedule_is_put_under_its_service_and_date() -> None:
-    """A schedule document is an object of the source bucket, and nothing announces it but the bucket."""
+    """A schedule document is an object of the source bucket; the bucket alone announces it."""
     world = _World()
 
     _upstream(world).put_schedule("alder_two", _DAY, _schedule("alder_two"))
@@ -191,7 +191,7 @@ def test_load_reports_its_progress() -> None:
 
 
 def test_load_passes_on_the_error_of_a_thread() -> None:
-    """Where one schedule cannot be put, the caller of the load learns of it."""
+    """If one schedule cannot be put, ``load`` raises the error."""
     rejected = "schedule-source/schedules/alder_1/2026-11-02.json"
     sample = Sample({}, {(f"alder_{number}", _DAY): _schedule(f"alder_{number}") for number in range(3)})
 

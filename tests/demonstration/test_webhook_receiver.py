@@ -1,4 +1,4 @@
-"""The receiver of the demonstration takes what its partner was sent, once, and nothing from anybody else."""
+"""The receiver accepts each signed event once, and rejects every other request."""
 
 import http.client
 from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ def _send(receiver: WebhookReceiver, event: Event, now: datetime, master: bytes 
 
 
 def test_a_signed_change_is_taken_once(receiver: WebhookReceiver, clock: FakeClock) -> None:
-    """What comes again under the same id was taken, and is not told twice; what was told is not told again."""
+    """A repeated id is accepted without a second event, and drained events are not returned again."""
     event = _change(clock)
 
     statuses = [_send(receiver, event, clock()) for _ in range(2)]
@@ -71,7 +71,7 @@ def test_a_signed_change_is_taken_once(receiver: WebhookReceiver, clock: FakeClo
 
 
 def test_a_reset_concerns_no_schedule(receiver: WebhookReceiver, clock: FakeClock) -> None:
-    """It is taken as an event of the feed as a whole."""
+    """An event without a schedule concerns the whole feed."""
     _send(receiver, render_reset("9-0", "first", "cursor", "a reason", clock()), clock())
 
     assert [(event.kind, event.key) for event in receiver.drain()] == [("feed.reset", "")]
@@ -80,7 +80,7 @@ def test_a_reset_concerns_no_schedule(receiver: WebhookReceiver, clock: FakeCloc
 def test_what_is_not_signed_by_the_subscription_is_rejected(
     receiver: WebhookReceiver, clock: FakeClock
 ) -> None:
-    """Not by another secret, not changed on the way, not recorded and sent later, and not without a signature."""
+    """Another secret, a changed body, an old timestamp and a missing signature are rejected."""
     event, now = _change(clock), clock()
     signed = signed_headers(_MASTER, _SUBSCRIPTION, event.id, now, event.body)
 
@@ -98,7 +98,7 @@ def test_what_is_not_signed_by_the_subscription_is_rejected(
 
 
 def test_nothing_is_taken_before_anybody_is_trusted(clock: FakeClock) -> None:
-    """A receiver that knows no secret takes nothing."""
+    """A receiver without a secret rejects every request."""
     with WebhookReceiver(clock) as receiver:
         status = _send(receiver, _change(clock), clock())
 
@@ -106,7 +106,7 @@ def test_nothing_is_taken_before_anybody_is_trusted(clock: FakeClock) -> None:
 
 
 def test_what_is_too_large_or_elsewhere_is_not_read(receiver: WebhookReceiver, clock: FakeClock) -> None:
-    """A body without a length, or one that is too large, and another path are refused."""
+    """A body without a length, a body that is too large, and another path are rejected."""
     event = _change(clock)
     signed = signed_headers(_MASTER, _SUBSCRIPTION, event.id, clock(), event.body)
 

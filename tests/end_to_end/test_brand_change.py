@@ -94,7 +94,7 @@ def upstream(
 def test_a_brand_change_materialises_exactly_the_affected_partitions(
     environment: dict[str, str], upstream: Upstream, sample: Sample, own_redis: RedisServer, tmp_path: Path
 ) -> None:
-    """After one brand change every schedule below the brand is published and recorded, and nothing else moves."""
+    """One brand change publishes and records every schedule below the brand, and no other schedule."""
     pipeline = build_pipeline(Settings())
     _publish_everything(pipeline, sample)
     brand, affected = _widest_brand(sample)
@@ -151,7 +151,7 @@ def _lineage(sample: Sample, pid: str | None) -> Iterator[str]:
 
 
 def _published(pipeline: Pipeline) -> set[ScheduleKey]:
-    """What the feed announces beyond the opening."""
+    """The changes in the feed after the opening."""
     return {key for key, change in pipeline.store.feed.heads().items() if change.seq > 1}
 
 
@@ -163,7 +163,7 @@ def _dump(server: RedisServer) -> dict[bytes, bytes]:
 
 
 def _wait_until(is_true: Callable[[], bool]) -> None:
-    """Look again until it is true; the events come from processes that cannot call us."""
+    """Check until the condition is true, because other processes make it true."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not is_true():
         if time.monotonic() > deadline:

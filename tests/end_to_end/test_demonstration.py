@@ -1,4 +1,4 @@
-"""The whole demonstration, as somebody starts it: what it prints is read, and done as it says."""
+"""The whole demonstration as a user starts it: the test reads its output and runs the printed commands."""
 
 import json
 import os
@@ -37,7 +37,7 @@ _TUTORIAL_BLOCK = re.compile(r"^<!-- run -->\n```sh\n(.*?)^```", re.MULTILINE | 
 
 @pytest.fixture
 def curl() -> None:
-    """What the printed lines are written for."""
+    """The printed commands need curl."""
     if shutil.which("curl") is None:
         if os.environ.get("CI"):
             pytest.fail("no curl")
@@ -76,7 +76,7 @@ def _lineage(sample: Sample, broadcast: dict[str, Any]) -> Iterator[str]:
 
 @dataclass
 class Terminal:
-    """What a process prints, line by line, as it comes."""
+    """The output of a process, line by line."""
 
     process: subprocess.Popen[str]
     lines: queue.Queue[str | None]
@@ -97,7 +97,7 @@ class Terminal:
 
 @contextmanager
 def _terminal(command: list[str], directory: Path) -> Iterator[Terminal]:
-    """Started in a directory; ended with the block, if it has not ended by itself."""
+    """Start a command in a directory, and end it with the block if it still runs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCHEDULES_")}
     process = subprocess.Popen(
         command,
@@ -133,8 +133,9 @@ def _read(process: subprocess.Popen[str], lines: "queue.Queue[str | None]") -> N
 def test_what_the_demonstration_prints_can_be_done(
     history: Path, emulator_executable: Path, tmp_path: Path
 ) -> None:
-    """The page shows the guide, one line gets a schedule of today, another follows the feed, and a webhook is told;
-    the partner's key is in no log. When it is told to stop it stops.
+    """The page shows the guide, one command gets a schedule of today, another follows the feed, and a webhook arrives.
+
+    The partner's key is in no log, and SIGTERM stops everything.
     """
     run = tmp_path / "run"
     ports = [f"--{name}-port={find_free_port()}" for name in ("web", "delivery")]
@@ -168,7 +169,7 @@ def test_what_the_demonstration_prints_can_be_done(
 
 
 def _sign_in(address: str) -> str:
-    """What the browser does with the address; answers with the guide's page."""
+    """Do what a browser does with the address. Returns the guide's page."""
     page, _, key = address.partition("#key=")
     browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
     with browser.open(page) as form:
