@@ -385,28 +385,3 @@ def test_parents_never_form_a_cycle(steps: list[_Step]) -> None:
 
     assert max(map(len, lineages)) <= 8
     assert not any(item.get("parent_pid") for item in state.catalogue.values() if item["type"] == "brand")
-
-
-def test_traffic_rejects_an_instant_without_a_zone(sample: Sample) -> None:
-    """A naive instant is an error of the caller."""
-    traffic = Traffic(sample, Random(1))
-
-    with pytest.raises(ValueError, match="has no time zone"):
-        traffic.next_change(_NOW.replace(tzinfo=None))
-
-
-def test_traffic_rejects_a_sample_without_anything() -> None:
-    """A sample that allows no change is an error instead of an endless search."""
-    traffic = Traffic(Sample({}, {}), Random(1))
-
-    with pytest.raises(LookupError):
-        traffic.next_change(_NOW)
-
-
-def test_traffic_goes_on_when_the_sample_lies_in_the_past(sample: Sample) -> None:
-    """A demonstration that outlives its sample still has changes."""
-    traffic = Traffic(sample, Random(1))
-
-    changes = list(islice(traffic.changes(lambda: _NOW + timedelta(days=90)), 50))
-
-    assert len(changes) == 50
