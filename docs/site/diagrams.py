@@ -14,6 +14,10 @@ import mmdr
 
 _BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r"^\s*accTitle: *(.+)$", re.MULTILINE)
+_FONT_SIZES = re.compile(r"(?<=font-size:)(\d+)(?=px)")
+_SCALE: Final = 0.86
+"""Boxes are measured for Arial; a reader's own sans-serif font may be wider."""
+
 _FOLDER: Final = "images/diagrams"
 _SETTINGS: Final = json.dumps(
     {
@@ -38,7 +42,12 @@ def draw_diagrams(text: str, page: str, folder: Path) -> str:
             raise ValueError(f"{page}: a diagram without accTitle")
         name = f"{_FOLDER}/{sha256(match[1].encode()).hexdigest()[:16]}.svg"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(mmdr.render(f"%%{{init: {_SETTINGS}}}%%\n{match[1]}").svg())
+        drawing = mmdr.render(f"%%{{init: {_SETTINGS}}}%%\n{match[1]}").svg()
+        (folder / name).write_text(_FONT_SIZES.sub(_smaller, drawing))
         return f"![{title[1]}]({os.path.relpath(name, PurePosixPath(page).parent)}){{ .diagram }}"
 
     return _BLOCK.sub(drawn, text)
+
+
+def _smaller(size: re.Match[str]) -> str:
+    return f"{int(size[0]) * _SCALE:.1f}"
