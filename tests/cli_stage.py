@@ -1,4 +1,4 @@
-"""The command line in front of a pipeline of fakes, and what happens around it."""
+"""The command line over a pipeline of fakes."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from schedules_pipeline.settings import Settings
 
 
 class FakeSession(Session):
-    """A session over a given pipeline; to sleep is to turn the clock, and to do what a test asks for."""
+    """A session over a given pipeline. ``sleep`` advances the clock and calls ``when_asleep``."""
 
     def __init__(self, pipeline: Pipeline, settings: Settings, clock: FakeClock) -> None:
         self.__dict__.update(pipeline=pipeline, settings=settings)
@@ -33,7 +33,7 @@ class FakeSession(Session):
 
 
 class Stage:
-    """A pipeline of fakes, what happens around it, and the command line in front of it."""
+    """A pipeline of fakes, its upstreams, and the command line."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -43,17 +43,17 @@ class Stage:
         self.session = FakeSession(self.pipeline, Settings(), self.clock)
 
     def run(self, *words: object, answer: str = "") -> Result:
-        """What the command line does with these words; ``answer`` is what the operator types."""
+        """Run the command line with these words; ``answer`` is the operator's input."""
         return CliRunner().invoke(main, [str(word) for word in words], input=answer, obj=self.session)
 
     def run_for_json(self, *words: object, answer: str = "", exit_code: int = 0) -> Any:
-        """The one document that a command prints."""
+        """The command's JSON document."""
         result = self.run(*words, "--json", answer=answer)
         assert result.exit_code == exit_code, result.output
         return json.loads(result.stdout)
 
     def happen(self, *changes: Change) -> None:
-        """Upstream changes, a second later the notifications are handled, another second later all is built."""
+        """Apply upstream changes, ingest their notifications a second later, and build a second after that."""
         for change in changes:
             change.write(self.upstreams)
             change.announce(self.upstreams)
@@ -63,7 +63,7 @@ class Stage:
         self.pipeline.publisher.publish_all()
 
     def ingest(self) -> None:
-        """Handle everything that waits in either queue."""
+        """Handle all messages of both queues."""
         intakes = (
             (self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle),
             (self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle),
@@ -78,12 +78,12 @@ EPISODE, BRAND = EPISODES[0], BRANDS[0]
 
 
 def schedule_put(key: ScheduleKey, broadcasts: int = 4) -> SchedulePut:
-    """A document of so many broadcasts, all of the one episode."""
+    """A schedule document with a number of broadcasts of one episode."""
     return SchedulePut(key, tuple(Slot(pid, EPISODE) for pid in BROADCASTS[:broadcasts]))
 
 
 def all_commands(group: click.Group = main, path: str = "") -> list[tuple[str, click.Command]]:
-    """Every command by its words, those of groups behind their group."""
+    """Every command and subcommand, by its words."""
     found: list[tuple[str, click.Command]] = []
     context = click.Context(group)
     for name in group.list_commands(context):

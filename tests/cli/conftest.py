@@ -1,4 +1,4 @@
-"""Stages that the tests of the command line begin with."""
+"""Stages for the tests of the command line."""
 
 import pytest
 from cli_stage import BRAND, EPISODE, KEY, TOMORROW, Stage, schedule_put
@@ -7,13 +7,13 @@ from toy_world import ItemPut
 
 @pytest.fixture
 def stage() -> Stage:
-    """Nothing has happened yet."""
+    """An empty keyspace."""
     return Stage()
 
 
 @pytest.fixture
 def published(stage: Stage) -> Stage:
-    """Two schedules show an episode of a brand: versions 1 and, after the brand was retitled, 2."""
+    """Two schedules show an episode of a brand. Both have version 2, since the brand was retitled."""
     stage.happen(ItemPut(BRAND, "Harbour Lights"), ItemPut(EPISODE, "Low Tide", BRAND))
     stage.happen(schedule_put(KEY), schedule_put(TOMORROW))
     stage.happen(ItemPut(BRAND, "Salt and Slate"))

@@ -1,4 +1,4 @@
-"""The document of the command line has every command and every option, and no other."""
+"""The reference of the command line documents exactly the existing commands and options."""
 
 import re
 from pathlib import Path
@@ -18,20 +18,20 @@ _COMMANDS = all_commands()
 
 
 def _sections() -> dict[str, str]:
-    """What stands under the heading of each command."""
+    """The text under each command's heading."""
     _, *parts = _HEADING.split(_DOCUMENT.read_text())
     bodies = [part.partition("\n## ")[0] for part in parts[1::2]]
     return dict(zip(parts[::2], bodies, strict=True))
 
 
 def test_every_command_has_its_section() -> None:
-    """Every command, those of groups included, has a section under its name, and no section is of another."""
+    """There is exactly one section for each command and subcommand."""
     assert sorted(_sections()) == sorted(path for path, _ in _COMMANDS)
 
 
 @pytest.mark.parametrize(("path", "command"), _COMMANDS, ids=[path for path, _ in _COMMANDS])
 def test_every_option_is_documented(path: str, command: click.Command) -> None:
-    """The section of a command names every option of it."""
+    """A command's section names all its options."""
     options = {o for p in command.params if isinstance(p, click.Option) for o in p.opts if o.startswith("--")}
 
     named = set(_OPTION.findall(_sections()[path]))
@@ -41,7 +41,7 @@ def test_every_option_is_documented(path: str, command: click.Command) -> None:
 
 @pytest.mark.parametrize(("path", "command"), _COMMANDS, ids=[path for path, _ in _COMMANDS])
 def test_no_other_option_is_documented(path: str, command: click.Command) -> None:
-    """Whatever a section names as an option is one of the command's."""
+    """A command's section names only its own options."""
     options = {o for p in command.params for o in p.opts}
 
     named = set(_OPTION.findall(_sections()[path]))
@@ -50,22 +50,22 @@ def test_no_other_option_is_documented(path: str, command: click.Command) -> Non
 
 
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=lambda path: path.name)
-def test_commands_that_documents_name_are_there(document: Path) -> None:
-    """Whatever a document has the reader type is a command with such options."""
+def test_commands_in_documents_exist(document: Path) -> None:
+    """Every call in a document is of an existing command, with existing options."""
     wrong = [line for line in _CALL.findall(document.read_text()) if not _is_command(line.split())]
 
     assert wrong == []
 
 
 def test_documents_name_commands() -> None:
-    """The test above has something to look at."""
+    """The test above finds calls to check."""
     called = [call for document in _DOCUMENTS for call in _CALL.findall(document.read_text())]
 
     assert len(called) > len(_COMMANDS)
 
 
 def _is_command(words: list[str]) -> bool:
-    """Whether the words begin with a command, a subcommand where it is a mere group, and have options of it."""
+    """Whether the words begin with a command or subcommand, and all options belong to it."""
     commands = dict(_COMMANDS)
     path = " ".join(words[:2]) if " ".join(words[:2]) in commands else words[0] if words else ""
     if not words or path not in commands:
@@ -74,8 +74,8 @@ def _is_command(words: list[str]) -> bool:
     return all(word in options for word in words if word.startswith("-"))
 
 
-def test_examples_are_of_commands_that_there_are() -> None:
-    """Every example calls a command that there is."""
+def test_examples_call_existing_commands() -> None:
+    """Every example starts with an existing command."""
     called = re.findall(r"^\$ schedules-pipeline ([a-z-]+)", _DOCUMENT.read_text(), re.MULTILINE)
 
     assert called

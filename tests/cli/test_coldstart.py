@@ -10,8 +10,8 @@ def _broadcasts(stage: Stage) -> int:
     return len(stage.run_for_json("show", KEY)["broadcasts"])
 
 
-def test_a_coldstart_is_asked_for(published: Stage) -> None:
-    """Without more it is only asked for; a second request is answered with the first."""
+def test_a_coldstart_is_requested(published: Stage) -> None:
+    """The command only requests it; a second request reports the first one."""
     document = published.run_for_json("coldstart", "--reason", "Redis was restored")
     again = published.run("coldstart")
 
@@ -20,8 +20,8 @@ def test_a_coldstart_is_asked_for(published: Stage) -> None:
     assert published.store.coldstarts.latest() is not None
 
 
-def test_a_coldstart_is_done_here(published: Stage) -> None:
-    """Here it is done to its end, and what was not announced is found."""
+def test_a_coldstart_runs_here(published: Stage) -> None:
+    """With --here it runs to its end, and finds changes that were never announced."""
     ItemPut(BRAND, "Quiet Viaduct").write(published.upstreams)
 
     document = published.run_for_json("coldstart", "--here")
@@ -30,7 +30,7 @@ def test_a_coldstart_is_done_here(published: Stage) -> None:
 
 
 def test_a_coldstart_is_waited_for(published: Stage) -> None:
-    """Waiting ends when somebody else has done it."""
+    """Waiting ends when another process has finished it."""
 
     def somebody_works() -> None:
         latest = published.store.coldstarts.latest()
@@ -46,7 +46,7 @@ def test_a_coldstart_is_waited_for(published: Stage) -> None:
 
 
 def test_the_dangers_of_a_coldstart_are_asked_about(published: Stage) -> None:
-    """Purging queues, and taking from partners, want a yes."""
+    """--purge and --even-if-fewer need the operator's agreement."""
     declined = published.run("coldstart", "--purge", "--even-if-fewer", answer="n\n")
 
     assert declined.exit_code == 1
@@ -55,8 +55,8 @@ def test_the_dangers_of_a_coldstart_are_asked_about(published: Stage) -> None:
     assert published.store.coldstarts.latest() is None
 
 
-def test_a_coldstart_that_would_take_too_much_is_rejected(published: Stage) -> None:
-    """Where the source lists far less than partners have it ends as wrong, and nothing is taken."""
+def test_a_coldstart_that_would_remove_too_much_is_rejected(published: Stage) -> None:
+    """If the source lists far less than partners have, it ends with 1 and removes nothing."""
     published.upstreams.schedule_source.objects.clear()
 
     result = published.run("coldstart", "--here")
@@ -68,7 +68,7 @@ def test_a_coldstart_that_would_take_too_much_is_rejected(published: Stage) -> N
 
 
 def test_the_status_of_a_coldstart(published: Stage) -> None:
-    """How far it is: percent, counts and rate."""
+    """The status has percent, counts and rate."""
     published.run("coldstart", "--here")
 
     result = published.run("coldstart", "status")
@@ -78,23 +78,23 @@ def test_the_status_of_a_coldstart(published: Stage) -> None:
     assert (document["done"], document["left"], document["seconds_left"]) == (2, 0, None)
 
 
-def test_options_before_a_command_of_coldstarts_are_rejected(published: Stage) -> None:
-    """An option of the request is not silently passed over where something else is asked for."""
+def test_options_before_a_subcommand_are_rejected(published: Stage) -> None:
+    """An option of the request before a subcommand is a usage error."""
     result = published.run("coldstart", "--purge", "status")
 
     assert result.exit_code == 2
     assert "options go behind 'status', not before it" in result.stderr
 
 
-def test_no_coldstart_has_a_status(stage: Stage) -> None:
-    """Where there was none, there is nothing to tell."""
+def test_without_a_coldstart_there_is_no_status(stage: Stage) -> None:
+    """The command ends with 1."""
     result = stage.run("coldstart", "status")
 
     assert (result.exit_code, result.stderr) == (1, "error: there was no coldstart in this keyspace\n")
 
 
 def test_a_coldstart_is_abandoned(published: Stage) -> None:
-    """An open one is ended where it is; then none is open."""
+    """The open one ends, and a second abandon finds none."""
     published.run("coldstart")
 
     result = published.run("coldstart", "abandon", "--yes")
@@ -107,8 +107,8 @@ def test_a_coldstart_is_abandoned(published: Stage) -> None:
     assert (again.exit_code, again.stderr) == (1, "error: no coldstart is open\n")
 
 
-def test_abandoning_what_has_purged_says_what_to_do(published: Stage) -> None:
-    """Where messages were thrown away for the coldstart, the operator hears how to find what they told."""
+def test_abandoning_after_a_purge_recommends_a_reconcile(published: Stage) -> None:
+    """The purge deleted messages, and a reconcile finds their changes."""
     published.pipeline.coldstarter.request("one", "a try", purge=True)
     published.pipeline.store.coldstarts.confirm("one")
 

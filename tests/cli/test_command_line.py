@@ -1,4 +1,4 @@
-"""What all commands share: help, completion, how they end, and that starting costs little."""
+"""Rules for all commands: help, completion, exit codes, and a fast start."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def test_old_names_are_not_listed() -> None:
 
 @pytest.mark.parametrize(("path", "command"), all_commands(), ids=lambda value: str(value)[:40])
 def test_every_command_has_help(path: str, command: click.Command) -> None:
-    """Every command and every option says what it does."""
+    """Every command and every option has a help text."""
     result = CliRunner().invoke(main, [*path.split(), "--help"])
 
     assert result.exit_code == 0
@@ -58,15 +58,15 @@ def test_every_command_has_help(path: str, command: click.Command) -> None:
 
 
 @pytest.mark.parametrize(("path", "command"), all_commands(), ids=lambda value: str(value)[:40])
-def test_every_command_can_answer_a_program(path: str, command: click.Command) -> None:
-    """Every command that does something has --json."""
+def test_every_command_has_json(path: str, command: click.Command) -> None:
+    """Groups that only hold subcommands are the exception."""
     is_mere_group = isinstance(command, click.Group) and not command.invoke_without_command
 
     assert is_mere_group or any("--json" in parameter.opts for parameter in command.params)
 
 
 def test_help_imports_no_heavy_library() -> None:
-    """The list of commands is shown without the clients, pydantic and rich, so that it is there at once."""
+    """The list of commands needs neither the clients nor pydantic nor rich."""
     script = (
         "import sys; from schedules_pipeline.cli.main import main; "
         "main(['--help'], standalone_mode=False); "
@@ -100,7 +100,7 @@ def test_the_console_script_is_installed() -> None:
 
 
 def test_a_mistyped_command_is_answered_with_the_closest() -> None:
-    """An unknown command is a usage error of one line that names those that resemble it."""
+    """An unknown command is a one-line usage error that suggests similar names."""
     result = CliRunner().invoke(main, ["histroy"])
 
     assert result.exit_code == Ending.USAGE
@@ -110,7 +110,7 @@ def test_a_mistyped_command_is_answered_with_the_closest() -> None:
 
 
 def test_an_unknown_option_is_a_usage_error_of_one_line() -> None:
-    """Also before any command."""
+    """An option before any command counts too."""
     result = CliRunner().invoke(main, ["--frobnicate"])
 
     assert result.exit_code == Ending.USAGE
@@ -130,7 +130,7 @@ def test_an_unknown_option_is_a_usage_error_of_one_line() -> None:
 def test_errors_end_in_one_line_and_their_code(
     published: Stage, monkeypatch: pytest.MonkeyPatch, error: PipelineError, ending: Ending
 ) -> None:
-    """Every error that is raised on purpose is one line on standard error, and no traceback."""
+    """Every expected error is one line on standard error, without a traceback."""
 
     def fail(keys: object) -> None:
         raise error
@@ -142,10 +142,10 @@ def test_errors_end_in_one_line_and_their_code(
     assert (result.exit_code, result.stdout, result.stderr) == (ending, "", f"error: {error}\n")
 
 
-def test_a_service_that_does_not_answer_is_told_with_what_to_look_at(
+def test_a_service_error_names_the_settings_to_check(
     published: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the service, and the line says which settings lead to it."""
+    """The line has the error and the settings of the service."""
 
     def fail(keys: object) -> None:
         raise ServiceError("Redis: away")
@@ -160,8 +160,8 @@ def test_a_service_that_does_not_answer_is_told_with_what_to_look_at(
     assert result.stderr.count("\n") == 1
 
 
-def test_what_click_says_in_several_lines_is_one(published: Stage) -> None:
-    """A missing argument with choices is explained without line ends or their escapes."""
+def test_a_long_usage_error_is_one_line(published: Stage) -> None:
+    """A missing argument with choices is reported on a single line."""
     result = published.run("completion")
 
     assert result.exit_code == Ending.USAGE
@@ -169,7 +169,7 @@ def test_what_click_says_in_several_lines_is_one(published: Stage) -> None:
 
 
 def test_an_error_is_safe_for_a_terminal(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control characters in an error, which may quote upstream, are escaped; it stays one line."""
+    """Control characters in an error, which may quote upstream texts, are escaped."""
 
     def fail(keys: object) -> None:
         raise PipelineError("bad\x1b[31m\nreply")
@@ -182,7 +182,7 @@ def test_an_error_is_safe_for_a_terminal(published: Stage, monkeypatch: pytest.M
 
 
 def test_a_wrong_setting_ends_as_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that does not validate is named, and its value is not shown."""
+    """The error names the setting and hides its value."""
     monkeypatch.setenv("SCHEDULES_DAYS_AHEAD", "four hundred")
 
     result = CliRunner().invoke(main, ["status"], obj=Session())
@@ -194,7 +194,7 @@ def test_a_wrong_setting_ends_as_misconfigured(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str) -> None:
-    """Each shell gets a script that asks this program."""
+    """The script for each shell calls this program."""
     result = CliRunner().invoke(main, ["completion", shell])
 
     assert result.exit_code == 0
@@ -203,7 +203,7 @@ def test_completion_scripts(shell: str) -> None:
 
 
 def test_completion_of_an_unknown_shell() -> None:
-    """Other shells are refused."""
+    """Other shells are a usage error."""
     result = CliRunner().invoke(main, ["completion", "csh"])
 
     assert result.exit_code == Ending.USAGE
@@ -214,7 +214,7 @@ def test_completion_of_an_unknown_shell() -> None:
     [("schedules-pipeline hi", "history"), ("schedules-pipeline dead-letters re", "replay")],
 )
 def test_completion_completes(words: str, expected: str) -> None:
-    """The script's question is answered with commands, also with those of a group."""
+    """Commands and subcommands are completed."""
     asked: dict[str, Any] = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
 
     result = subprocess.run(

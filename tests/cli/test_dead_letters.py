@@ -10,7 +10,7 @@ def _kill(stage: Stage) -> None:
 
 
 def test_dead_letters_are_listed(published: Stage) -> None:
-    """Each is listed with its queue and with what it says, also where it says nothing."""
+    """Each one has its queue and its announcement, or the reason why it cannot be decoded."""
     _kill(published)
 
     document = published.run_for_json("dead-letters", "list")
@@ -26,7 +26,7 @@ def test_dead_letters_are_listed(published: Stage) -> None:
 
 
 def test_one_dead_letter_is_shown(published: Stage) -> None:
-    """One is shown with its whole body, and is there afterwards."""
+    """Its whole body is shown, and it stays in the queue."""
     _kill(published)
 
     result = published.run("dead-letters", "show", "dead schedule-1")
@@ -37,7 +37,7 @@ def test_one_dead_letter_is_shown(published: Stage) -> None:
 
 
 def test_dead_letters_are_replayed(published: Stage) -> None:
-    """A replayed letter is in the queue that it came from, and no longer among the dead."""
+    """A replayed message is in its original queue, and no longer a dead letter."""
     _kill(published)
 
     document = published.run_for_json("dead-letters", "replay", "--all")
@@ -52,7 +52,7 @@ def test_dead_letters_are_replayed(published: Stage) -> None:
 
 
 def test_dropping_dead_letters_asks(published: Stage) -> None:
-    """Dropping is for good, so the operator is asked; no leaves them."""
+    """A no keeps the dead letters; a yes deletes them."""
     _kill(published)
 
     declined = published.run("dead-letters", "drop", "--all", answer="n\n")
@@ -76,7 +76,7 @@ def test_dropping_dead_letters_asks(published: Stage) -> None:
     ],
 )
 def test_dead_letters_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
-    """None or both of ids and --all is refused, and a letter that there is not is not found."""
+    """Both or neither of ids and --all is a usage error; an unknown id is not found."""
     _kill(published)
 
     result = published.run("dead-letters", *words)
@@ -85,8 +85,8 @@ def test_dead_letters_rejects(published: Stage, words: list[str], exit_code: int
     assert complaint in result.stderr
 
 
-def test_ids_that_are_not_found_are_told(published: Stage) -> None:
-    """Those that are there are replayed, and the others named; that ends as not found."""
+def test_unknown_ids_are_reported(published: Stage) -> None:
+    """The known ones are replayed, and the command ends with 1."""
     _kill(published)
 
     result = published.run("dead-letters", "replay", "dead schedule-1", "dead schedule-9")

@@ -5,7 +5,7 @@ from toy_world import BROADCASTS
 
 
 def test_deps_of_a_schedule(published: Stage) -> None:
-    """A schedule depends on its episodes, by broadcasts, and on their ancestors; each is known or missing."""
+    """Its episodes with their broadcasts, and their ancestors, each known or missing."""
     document = published.run_for_json("deps", KEY)
 
     assert document == {
@@ -31,8 +31,8 @@ def test_deps_of_a_schedule(published: Stage) -> None:
     }
 
 
-def test_deps_tells_what_is_missing(stage: Stage) -> None:
-    """An episode that the catalogue lacks is a dependency too, and is said to be missing."""
+def test_deps_marks_missing_items(stage: Stage) -> None:
+    """An episode that the catalogue lacks is a dependency too."""
     stage.happen(schedule_put(KEY))
 
     document = stage.run_for_json("deps", KEY)
@@ -44,7 +44,7 @@ def test_deps_tells_what_is_missing(stage: Stage) -> None:
 
 
 def test_deps_of_a_pid(published: Stage) -> None:
-    """What depends on a pid are schedules, with the broadcasts that show it where it is an episode."""
+    """Schedules depend on an episode through broadcasts, and on a brand as an ancestor."""
     episode = published.run_for_json("deps", EPISODE)
     brand = published.run_for_json("deps", BRAND)
 
@@ -58,13 +58,13 @@ def test_deps_of_a_pid(published: Stage) -> None:
 
 
 def test_deps_of_a_pid_in_words(published: Stage) -> None:
-    """The item is named, and how many schedules depend on it."""
+    """The text has the item and the number of its dependants."""
     result = published.run("deps", BRAND)
 
     assert f"{BRAND}  brand 'Salt and Slate'\n2 schedules depend on it\n" in result.stdout
 
 
-def test_deps_of_a_pid_that_nobody_needs(published: Stage) -> None:
+def test_deps_of_an_unknown_pid(published: Stage) -> None:
     """A pid without dependants and without a copy is not found."""
     result = published.run("deps", "zzzzzzzz")
 
@@ -72,8 +72,8 @@ def test_deps_of_a_pid_that_nobody_needs(published: Stage) -> None:
     assert "nothing depends on it" in result.stderr
 
 
-def test_deps_of_neither(published: Stage) -> None:
-    """A word that is neither a pid nor a schedule is refused with both forms."""
+def test_deps_of_an_invalid_word(published: Stage) -> None:
+    """The usage error describes both forms."""
     result = published.run("deps", "aeiou")
 
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""The command that makes a guide into a history."""
+"""``import-xmltv``."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def _starts(history: Path) -> list[str]:
 
 
 def test_a_guide_becomes_a_history(stage: Stage, guide: Path, tmp_path: Path) -> None:
-    """What was not taken as it stands is said beside the answer."""
+    """Adapted elements are reported on standard error."""
     result = stage.run("import-xmltv", guide, tmp_path / "out.jsonl.gz")
 
     assert result.exit_code == 0
@@ -34,10 +34,8 @@ def test_a_guide_becomes_a_history(stage: Stage, guide: Path, tmp_path: Path) ->
     assert _starts(tmp_path / "out.jsonl.gz") == ["2026-03-28T12:00:00Z"]
 
 
-def test_the_answer_for_programs_has_the_names_and_the_remarks(
-    stage: Stage, guide: Path, tmp_path: Path
-) -> None:
-    """The names as the setting takes them."""
+def test_the_document_has_names_and_remarks(stage: Stage, guide: Path, tmp_path: Path) -> None:
+    """The names have the form of SCHEDULES_SERVICE_NAMES."""
     path = tmp_path / "out.jsonl.gz"
 
     document = stage.run_for_json("import-xmltv", guide, path)
@@ -52,8 +50,8 @@ def test_the_answer_for_programs_has_the_names_and_the_remarks(
     }
 
 
-def test_times_without_an_offset_are_of_the_zone(stage: Stage, guide: Path, tmp_path: Path) -> None:
-    """And texts are in the language that is asked for."""
+def test_zone_and_language_are_applied(stage: Stage, guide: Path, tmp_path: Path) -> None:
+    """Times without an offset are in the zone, and texts in the language."""
     stage.run("import-xmltv", guide, tmp_path / "out.jsonl.gz", "--zone", "Europe/Vienna", "--language", "EN")
 
     titles = [
@@ -65,7 +63,7 @@ def test_times_without_an_offset_are_of_the_zone(stage: Stage, guide: Path, tmp_
     assert titles == ["Salt"]
 
 
-def test_a_zone_that_there_is_not_is_a_usage_error(stage: Stage, guide: Path, tmp_path: Path) -> None:
+def test_an_unknown_zone_is_a_usage_error(stage: Stage, guide: Path, tmp_path: Path) -> None:
     """Nothing is written."""
     result = stage.run("import-xmltv", guide, tmp_path / "out.jsonl.gz", "--zone", "Europe/Nowhere")
 
@@ -74,10 +72,8 @@ def test_a_zone_that_there_is_not_is_a_usage_error(stage: Stage, guide: Path, tm
     assert not (tmp_path / "out.jsonl.gz").exists()
 
 
-def test_a_file_that_is_there_is_kept_unless_said_otherwise(
-    stage: Stage, guide: Path, tmp_path: Path
-) -> None:
-    """What was made before may be the only one."""
+def test_an_existing_file_needs_overwrite(stage: Stage, guide: Path, tmp_path: Path) -> None:
+    """Without the option the file stays unchanged."""
     path = tmp_path / "out.jsonl.gz"
     path.write_bytes(b"precious")
 
@@ -89,8 +85,8 @@ def test_a_file_that_is_there_is_kept_unless_said_otherwise(
     assert _starts(path)
 
 
-def test_what_is_no_guide_ends_in_one_line(stage: Stage, tmp_path: Path) -> None:
-    """It names the file."""
+def test_an_invalid_guide_is_a_one_line_error(stage: Stage, tmp_path: Path) -> None:
+    """The error names the file."""
     path = tmp_path / "guide.xml"
     path.write_bytes(orjson.dumps({}))
 
@@ -101,8 +97,8 @@ def test_what_is_no_guide_ends_in_one_line(stage: Stage, tmp_path: Path) -> None
     assert result.stderr.count("\n") == 1
 
 
-def test_a_folder_that_is_not_there_is_named(stage: Stage, guide: Path, tmp_path: Path) -> None:
-    """Rather than a traceback."""
+def test_a_missing_folder_is_a_one_line_error(stage: Stage, guide: Path, tmp_path: Path) -> None:
+    """The error has the system's reason."""
     result = stage.run("import-xmltv", guide, tmp_path / "nowhere/out.jsonl.gz")
 
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""``parity`` and ``switch``: what an operator reads before switching partners, and the switch itself."""
+"""``parity`` and ``switch``."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from schedules_pipeline.migration.ports.served import ServedSource
 
 
 def _refresh_legacy(stage: Stage, **changes: object) -> None:
-    """The old system refreshes, saying what we say but for these fields of each first broadcast; twice, so that
-    a difference stands, and each refresh is compared.
+    """Let the old system publish the pipeline's documents with some fields of each first broadcast changed. It does so
+    twice, so that differences last, and each refresh is compared.
     """
     for _ in range(2):
         stage.clock.advance(timedelta(seconds=1))
@@ -28,28 +28,28 @@ def _refresh_legacy(stage: Stage, **changes: object) -> None:
 
 @pytest.fixture
 def matching(published: Stage) -> Stage:
-    """Two schedules that are what the old system says."""
+    """Two schedules that are equal to the old system's."""
     _refresh_legacy(published)
     return published
 
 
 @pytest.fixture
 def differing(published: Stage) -> Stage:
-    """Two schedules whose first titles the old system has otherwise, one that would steer a terminal."""
+    """Two schedules whose first title differs from the old system's, which contains control characters."""
     _refresh_legacy(published, title="\x1b[31mred\u202e")
     return published
 
 
-def test_parity_says_ready_where_all_match(matching: Stage) -> None:
-    """The verdict is the first line, and the exit code says the same."""
+def test_parity_is_ready_if_all_match(matching: Stage) -> None:
+    """The verdict is the first line, and the exit code is 0."""
     result = matching.run("parity")
 
     assert result.exit_code == 0
     assert result.output.startswith("ready to switch: 100 % of 2 comparable schedules match")
 
 
-def test_parity_says_what_differs(differing: Stage) -> None:
-    """Below the threshold it ends with 1, and shows field, service and values, made safe for a terminal."""
+def test_parity_shows_differences(differing: Stage) -> None:
+    """It ends with 1, and shows field, service and values, safe for a terminal."""
     result = differing.run("parity")
 
     assert result.exit_code == 1
@@ -60,7 +60,7 @@ def test_parity_says_what_differs(differing: Stage) -> None:
 
 
 def test_parity_of_nothing_is_not_ready(stage: Stage) -> None:
-    """An empty keyspace beside an old system that says nothing is no ground for a switch."""
+    """Without a comparison there is no reason to switch."""
     result = stage.run("parity")
 
     assert result.exit_code == 1
@@ -68,7 +68,7 @@ def test_parity_of_nothing_is_not_ready(stage: Stage) -> None:
 
 
 def test_parity_as_json_has_everything(differing: Stage) -> None:
-    """The document has verdict, counts, tables and as many of the worst as were asked for."""
+    """The document has verdict, counts, tables and the requested number of worst schedules."""
     document = differing.run_for_json("parity", "--worst", 1, exit_code=1)
 
     assert document["ready"] is False
@@ -77,8 +77,8 @@ def test_parity_as_json_has_everything(differing: Stage) -> None:
     assert len(document["worst"]) == 1
 
 
-def test_switching_says_what_it_does_and_asks(matching: Stage) -> None:
-    """Nothing is switched before the operator has read what changes, and agreed."""
+def test_switching_shows_effects_and_asks(matching: Stage) -> None:
+    """The switch happens after the operator has agreed."""
     result = matching.run("switch", "ours", "--by", "ada", "--reason", "parity", answer="y\n")
 
     assert result.exit_code == 0
@@ -88,7 +88,7 @@ def test_switching_says_what_it_does_and_asks(matching: Stage) -> None:
 
 
 def test_declining_switches_nothing(matching: Stage) -> None:
-    """An operator who says no changes nothing."""
+    """A no changes nothing."""
     result = matching.run("switch", "ours", answer="n\n")
 
     assert result.exit_code == 1
@@ -96,7 +96,7 @@ def test_declining_switches_nothing(matching: Stage) -> None:
 
 
 def test_a_dry_run_switches_nothing(matching: Stage) -> None:
-    """It says what would be done, and does not even ask."""
+    """It shows the effects and does not ask."""
     document = matching.run_for_json("switch", "ours", "--dry-run")
 
     assert document["switched"] is False
@@ -105,7 +105,7 @@ def test_a_dry_run_switches_nothing(matching: Stage) -> None:
 
 
 def test_a_switch_below_the_threshold_is_rejected(differing: Stage) -> None:
-    """The one line of the refusal says why, and how to override it."""
+    """The error has the objection and the option that overrides it."""
     result = differing.run("switch", "ours", "--yes")
 
     assert result.exit_code == 1
@@ -115,7 +115,7 @@ def test_a_switch_below_the_threshold_is_rejected(differing: Stage) -> None:
 
 
 def test_force_overrides_and_is_recorded(differing: Stage) -> None:
-    """A forced switch says that it was forced, in its record and in the list."""
+    """The record of the switch says that it was forced."""
     document = differing.run_for_json("switch", "ours", "--force", "--yes", "--by", "ada")
 
     assert document["record"]["forced"] is True
@@ -123,7 +123,7 @@ def test_force_overrides_and_is_recorded(differing: Stage) -> None:
 
 
 def test_switching_back_needs_no_force(differing: Stage) -> None:
-    """However much differs, partners go back to the old system at once."""
+    """Partners return to the old system in spite of differences."""
     differing.run("switch", "ours", "--force", "--yes")
 
     result = differing.run("switch", "legacy", "--yes", "--by", "grace", "--reason", "wrong titles")
@@ -135,8 +135,8 @@ def test_switching_back_needs_no_force(differing: Stage) -> None:
     assert "wrong titles" in status
 
 
-def test_switching_to_where_partners_are_is_told(matching: Stage) -> None:
-    """There is nothing to do, and that is not called a success."""
+def test_a_needless_switch_is_an_error(matching: Stage) -> None:
+    """Partners are served from there already."""
     result = matching.run("switch", "legacy", "--yes")
 
     assert result.exit_code == 1
@@ -144,7 +144,7 @@ def test_switching_to_where_partners_are_is_told(matching: Stage) -> None:
 
 
 def test_status_before_the_first_switch(stage: Stage) -> None:
-    """Partners are served by the old system until somebody switches."""
+    """The old system serves partners until the first switch."""
     result = stage.run("switch", "status")
 
     assert result.exit_code == 0

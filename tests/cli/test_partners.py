@@ -1,4 +1,4 @@
-"""Entering partners, their keys, and looking at what they ask for."""
+"""``partners``: creation, keys, limits and usage."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ _BYTES = UsageLine("acme", UsageKind.BYTES)
 
 @pytest.fixture
 def key(stage: Stage) -> str:
-    """The key of a partner that was just entered."""
+    """The key of a new partner."""
     text: str = stage.run_for_json("partners", "create", "acme")["key"]
     return text
 
@@ -28,8 +28,8 @@ def _acme(stage: Stage) -> Partner:
     return partner
 
 
-def test_a_partner_is_entered_with_a_key(stage: Stage) -> None:
-    """The key is the last line, and what is kept is its digest."""
+def test_a_partner_is_created_with_a_key(stage: Stage) -> None:
+    """The key is the last line, and only its digest is stored."""
     result = stage.run("partners", "create", "acme")
 
     key = result.stdout.splitlines()[-1]
@@ -39,14 +39,14 @@ def test_a_partner_is_entered_with_a_key(stage: Stage) -> None:
 
 
 def test_two_partners_have_different_keys(stage: Stage) -> None:
-    """Keys come from the system's randomness."""
+    """Keys come from the system's random source."""
     keys = [stage.run_for_json("partners", "create", name)["key"] for name in ("acme", "birch")]
 
     assert keys[0] != keys[1]
 
 
-def test_everything_may_be_chosen(stage: Stage) -> None:
-    """Services, limits and both roles; the document says what was entered."""
+def test_services_limits_and_roles_are_stored(stage: Stage) -> None:
+    """The document has the stored values."""
     document = stage.run_for_json(
         *("partners", "create", "acme", "--service", "alder_*", "--service", "birch_two", "--preview"),
         *("--operator", "--requests-per-minute", 7, "--requests-per-day", 8, "--waiting-at-once", 0),
@@ -69,8 +69,8 @@ def test_everything_may_be_chosen(stage: Stage) -> None:
         (("rotate-key", "acme", "--overlap-hours", "-1"), "-1 is not in the range"),
     ],
 )
-def test_what_cannot_be_meant_is_a_usage_error(stage: Stage, words: tuple[str, ...], says: str) -> None:
-    """It is told in a line, before anything is entered."""
+def test_invalid_values_are_usage_errors(stage: Stage, words: tuple[str, ...], says: str) -> None:
+    """The error is one line, and nothing is stored."""
     result = stage.run("partners", *words)
 
     assert result.exit_code == 2
@@ -78,8 +78,8 @@ def test_what_cannot_be_meant_is_a_usage_error(stage: Stage, words: tuple[str, .
     assert stage.store.partners.all() == []
 
 
-def test_a_name_is_taken_once(stage: Stage, key: str) -> None:
-    """Entering it again does not change the partner, and prints no key."""
+def test_an_existing_name_is_rejected(stage: Stage, key: str) -> None:
+    """The partner stays unchanged, and no key is printed."""
     before = _acme(stage)
 
     result = stage.run("partners", "create", "acme")
@@ -93,10 +93,10 @@ def test_a_name_is_taken_once(stage: Stage, key: str) -> None:
 @pytest.mark.parametrize(
     "words", [("show",), ("change", "--preview", "yes"), ("add-key",), ("rotate-key",), ("remove", "--yes")]
 )
-def test_an_unknown_partner_is_named_with_what_may_be_meant(
+def test_an_unknown_partner_is_answered_with_the_closest(
     stage: Stage, key: str, words: tuple[str, ...]
 ) -> None:
-    """Every command that is about one partner says so in the same words."""
+    """Every command about one partner gives the same error."""
     result = stage.run("partners", words[0], "acne", *words[1:])
 
     assert result.exit_code == 1
@@ -104,7 +104,7 @@ def test_an_unknown_partner_is_named_with_what_may_be_meant(
 
 
 def test_the_list_shows_limits_and_usage(stage: Stage, key: str) -> None:
-    """A partner is one row, with the requests of today."""
+    """Each partner is one row, with the requests of today."""
     stage.store.partners.add_usage(stage.clock().date(), {_REQUESTS: 1_234, _BYTES: 5})
 
     result = stage.run("partners", "list")
@@ -115,15 +115,15 @@ def test_the_list_shows_limits_and_usage(stage: Stage, key: str) -> None:
 
 
 def test_an_empty_list_says_how_to_begin(stage: Stage) -> None:
-    """Nobody is let in, and that is not an error."""
+    """It ends with 0, and names the command that creates partners."""
     result = stage.run("partners", "list")
 
     assert result.exit_code == 0
     assert "partners create" in result.output
 
 
-def test_a_record_that_does_not_read_back_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is let in by it, so the list ends with 1; to remove it is possible."""
+def test_an_undecodable_record_is_reported(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list ends with 1, and the record can be removed."""
     monkeypatch.setattr(stage.store.partners, "unreadable", lambda: ["acme"])
     monkeypatch.setattr(stage.store.partners, "remove", lambda name: name == "acme")
 
@@ -135,7 +135,7 @@ def test_a_record_that_does_not_read_back_is_told(stage: Stage, monkeypatch: pyt
 
 
 def test_a_partner_is_shown_with_keys_and_usage(stage: Stage, key: str) -> None:
-    """Keys by id and age, eight days of usage; neither the key nor its digest."""
+    """Keys have id and age, usage covers eight days; neither key nor digest is shown."""
     stage.clock.advance(timedelta(days=2))
     stage.store.partners.add_usage(stage.clock().date(), {_REQUESTS: 4, _BYTES: 2_000})
 
@@ -149,7 +149,7 @@ def test_a_partner_is_shown_with_keys_and_usage(stage: Stage, key: str) -> None:
 
 
 def test_usage_is_shown_by_day(stage: Stage, key: str) -> None:
-    """Requests, those not modified, those over limits, problems and bytes; other partners' are not in it."""
+    """The sums of one partner, without those of others."""
     today = stage.clock().date()
     counts = {
         _REQUESTS: 4,
@@ -178,8 +178,8 @@ def test_usage_is_shown_by_day(stage: Stage, key: str) -> None:
     assert days[7]["requests"] == 1
 
 
-def test_a_change_leaves_what_is_not_named(stage: Stage, key: str) -> None:
-    """Keys and the other limits stay; services that are named replace the others."""
+def test_a_change_keeps_other_values(stage: Stage, key: str) -> None:
+    """Keys and other limits stay; named services replace the previous ones."""
     before = _acme(stage)
 
     result = stage.run("partners", "change", "acme", "--service", "alder_one", "--preview", "yes")
@@ -189,10 +189,8 @@ def test_a_change_leaves_what_is_not_named(stage: Stage, key: str) -> None:
     assert stage.run_for_json("partners", "change", "acme", "--preview", "no")["preview"] is False
 
 
-def test_what_another_operator_changes_meanwhile_is_kept(
-    stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The change is made again, of what is there by then."""
+def test_a_concurrent_change_is_kept(stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change is applied again to the partner's new state."""
     change, others = stage.store.partners.change, iter([5, 6])
 
     def after_another(before: Partner, after: Partner) -> bool:
@@ -208,10 +206,8 @@ def test_what_another_operator_changes_meanwhile_is_kept(
     assert (_acme(stage).requests_per_minute, _acme(stage).requests_per_day) == (9, 6)
 
 
-def test_a_change_is_given_up_where_others_never_stop(
-    stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The command ends, and says that nothing was changed by it."""
+def test_attempts_of_a_change_are_limited(stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After several concurrent changes the command ends with 3."""
     monkeypatch.setattr(stage.store.partners, "change", lambda before, after: False)
 
     result = stage.run("partners", "add-key", "acme")
@@ -222,7 +218,7 @@ def test_a_change_is_given_up_where_others_never_stop(
 
 
 def test_a_further_key_may_expire(stage: Stage, key: str) -> None:
-    """The old key stays as it is, and the new one is printed."""
+    """The old key stays valid, and the new one is printed."""
     result = stage.run("partners", "add-key", "acme", "--expires-in-days", 3)
 
     old, new = _acme(stage).keys
@@ -232,8 +228,8 @@ def test_a_further_key_may_expire(stage: Stage, key: str) -> None:
     assert new.expires_at == stage.clock() + timedelta(days=3)
 
 
-def test_there_are_so_many_keys_and_no_more(stage: Stage, key: str) -> None:
-    """One too many is refused, says what to do, and is not printed."""
+def test_the_number_of_keys_is_limited(stage: Stage, key: str) -> None:
+    """One key too many is rejected and not printed."""
     for _ in range(MOST_KEYS - 1):
         stage.run("partners", "add-key", "acme")
 
@@ -245,7 +241,7 @@ def test_there_are_so_many_keys_and_no_more(stage: Stage, key: str) -> None:
 
 
 def test_rotating_lets_the_old_key_expire(stage: Stage, key: str) -> None:
-    """After the overlap only the new one holds."""
+    """After the overlap only the new key is valid."""
     document = stage.run_for_json("partners", "rotate-key", "acme", "--overlap-hours", 2)
 
     old, new = _acme(stage).keys
@@ -257,7 +253,7 @@ def test_rotating_lets_the_old_key_expire(stage: Stage, key: str) -> None:
 
 
 def test_a_revoked_key_is_gone_at_once(stage: Stage, key: str) -> None:
-    """Nobody is asked; where it was the last, that is said."""
+    """The command does not ask, and warns if no key is left."""
     result = stage.run("partners", "revoke-key", "acme", key_id(key))
 
     assert result.exit_code == 0
@@ -265,8 +261,8 @@ def test_a_revoked_key_is_gone_at_once(stage: Stage, key: str) -> None:
     assert "no key left" in result.output
 
 
-def test_a_key_that_is_not_there_cannot_be_revoked(stage: Stage, key: str) -> None:
-    """The one line names the keys that there are."""
+def test_an_unknown_key_cannot_be_revoked(stage: Stage, key: str) -> None:
+    """The error lists the existing ids."""
     result = stage.run("partners", "revoke-key", "acme", "another1")
 
     assert result.exit_code == 1
@@ -275,7 +271,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(stage: Stage, key: str) -> No
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 1)])
 def test_removing_asks(stage: Stage, key: str, answer: str, left: int) -> None:
-    """Only an operator who agrees removes a partner."""
+    """A partner is removed only if the operator agrees."""
     result = stage.run("partners", "remove", "acme", answer=answer)
 
     assert result.exit_code == left
@@ -295,7 +291,7 @@ def test_removing_asks(stage: Stage, key: str, answer: str, left: int) -> None:
 def test_no_other_command_shows_a_key_or_a_digest(
     stage: Stage, key: str, words: tuple[str, ...], form: tuple[str, ...]
 ) -> None:
-    """Only what makes a key prints it, and no digest is printed by anything."""
+    """Only the commands that create a key print it, and no command prints a digest."""
     output = stage.run("partners", *words, *form).output
 
     assert key not in output
@@ -303,7 +299,7 @@ def test_no_other_command_shows_a_key_or_a_digest(
 
 
 def test_no_key_is_logged(stage: Stage) -> None:
-    """Whatever a command that makes a key logs, the key is not in it."""
+    """The logs of commands that create keys do not contain them."""
     with capture_logs() as logs:
         documents: list[Any] = [
             stage.run_for_json("partners", "create", "acme"),

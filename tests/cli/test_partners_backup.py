@@ -1,4 +1,4 @@
-"""Partners in a file, and back from it."""
+"""``partners export`` and ``partners import``."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ def key(stage: Stage) -> str:
     return text
 
 
-def test_partners_come_back_with_the_keys_that_they_had(stage: Stage, key: str, tmp_path: Path) -> None:
-    """In another keyspace everybody is let in as before, by the same keys."""
+def test_imported_partners_keep_their_keys(stage: Stage, key: str, tmp_path: Path) -> None:
+    """In another keyspace the same keys are valid."""
     file, elsewhere = tmp_path / "partners", Stage()
 
     exported = stage.run("partners", "export", "-o", file)
@@ -30,8 +30,8 @@ def test_partners_come_back_with_the_keys_that_they_had(stage: Stage, key: str, 
     assert elsewhere.store.partners.all()[0].keys[0].digest == key_digest(key)
 
 
-def test_the_file_is_the_owners_and_has_no_key_in_it(stage: Stage, key: str, tmp_path: Path) -> None:
-    """Nobody else may read it, and who reads it all the same cannot ask as a partner."""
+def test_the_file_is_private_and_contains_no_key(stage: Stage, key: str, tmp_path: Path) -> None:
+    """Only its owner may read it."""
     file = tmp_path / "partners"
 
     stage.run("partners", "export", "-o", file)
@@ -41,8 +41,8 @@ def test_the_file_is_the_owners_and_has_no_key_in_it(stage: Stage, key: str, tmp
     assert key.rpartition("_")[2] not in file.read_text()
 
 
-def test_who_is_there_stays_as_it_is(stage: Stage, key: str, tmp_path: Path) -> None:
-    """What was changed since is not undone; who is missing is entered."""
+def test_existing_partners_stay_unchanged(stage: Stage, key: str, tmp_path: Path) -> None:
+    """Missing partners are created."""
     file = tmp_path / "partners"
     stage.run("partners", "export", "-o", file)
     stage.run("partners", "change", "acme", "--preview", "yes")
@@ -56,8 +56,8 @@ def test_who_is_there_stays_as_it_is(stage: Stage, key: str, tmp_path: Path) -> 
     assert birch.services == ("birch_*",)
 
 
-def test_who_is_there_unchanged_is_not_said_to_be_entered(stage: Stage, key: str, tmp_path: Path) -> None:
-    """A file that is read back at once enters nobody."""
+def test_equal_partners_are_reported_as_kept(stage: Stage, key: str, tmp_path: Path) -> None:
+    """Importing a fresh export creates no partner."""
     file = tmp_path / "partners"
     stage.run("partners", "export", "-o", file)
 
@@ -66,8 +66,8 @@ def test_who_is_there_unchanged_is_not_said_to_be_entered(stage: Stage, key: str
     assert document == {"entered": [], "kept": ["acme", "birch"]}
 
 
-def test_a_file_that_is_there_is_not_overwritten(stage: Stage, key: str, tmp_path: Path) -> None:
-    """Unless the operator says so."""
+def test_an_existing_file_needs_overwrite(stage: Stage, key: str, tmp_path: Path) -> None:
+    """Without the option the file stays unchanged."""
     file = tmp_path / "partners"
     file.write_text("precious")
 
@@ -83,10 +83,10 @@ def test_a_file_that_is_there_is_not_overwritten(stage: Stage, key: str, tmp_pat
 @pytest.mark.parametrize(
     "change", [{"requests_per_minute": 0}, {"name": "No Name"}, {"created_at": 1.5, "keys": 1}]
 )
-def test_a_file_with_a_wrong_line_enters_nobody(
+def test_a_file_with_an_invalid_line_creates_nothing(
     stage: Stage, key: str, tmp_path: Path, change: dict[str, object]
 ) -> None:
-    """It is read to its end first; the error names the line, and quotes nothing of it."""
+    """The error names the line and quotes nothing from it."""
     file, elsewhere = tmp_path / "partners", Stage()
     stage.run("partners", "export", "-o", file)
     first, second = file.read_text().splitlines()
@@ -100,10 +100,10 @@ def test_a_file_with_a_wrong_line_enters_nobody(
     assert elsewhere.store.partners.all() == []
 
 
-def test_who_is_left_out_is_told(
+def test_undecodable_records_are_reported(
     stage: Stage, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file has all others, and the command ends with 1."""
+    """The file has all other partners, and the command ends with 1."""
     monkeypatch.setattr(stage.store.partners, "unreadable", lambda: ["willow"])
 
     result = stage.run("partners", "export", "-o", tmp_path / "partners")
@@ -113,8 +113,8 @@ def test_who_is_left_out_is_told(
     assert len((tmp_path / "partners").read_text().splitlines()) == 2
 
 
-def test_a_file_that_cannot_be_written_is_told(stage: Stage, tmp_path: Path) -> None:
-    """In one line, with the reason."""
+def test_a_file_that_cannot_be_written_is_a_one_line_error(stage: Stage, tmp_path: Path) -> None:
+    """The error has the reason."""
     result = stage.run("partners", "export", "-o", tmp_path / "missing" / "partners")
 
     assert result.exit_code == 1

@@ -8,8 +8,8 @@ def _broadcasts(stage: Stage) -> int:
     return len(stage.run_for_json("show", KEY)["broadcasts"])
 
 
-def test_reconcile_mends_what_was_lost(published: Stage) -> None:
-    """What the store lost is found and mended, told by its counts, and ends as wrong since it was."""
+def test_reconcile_repairs_lost_data(published: Stage) -> None:
+    """The lost document is restored and counted, and the command ends with 1."""
     published.store.schedules.kept[KEY].document = None
 
     document = published.run_for_json("reconcile", "--all", exit_code=1)
@@ -23,7 +23,7 @@ def test_reconcile_mends_what_was_lost(published: Stage) -> None:
 
 
 def test_reconcile_of_a_share(published: Stage) -> None:
-    """The shares together are everything, and where all is well the command says so."""
+    """The shares together cover all schedules; without differences the command ends with 0."""
     shares = [published.run_for_json("reconcile", "--share", f"{n}/3") for n in (1, 2, 3)]
 
     assert sum(share["counts"]["schedules"] for share in shares) == 2
@@ -39,15 +39,15 @@ def test_reconcile_of_a_share(published: Stage) -> None:
     ],
 )
 def test_reconcile_rejects(published: Stage, words: list[str], complaint: str) -> None:
-    """Both all and a share are refused, and what is no share."""
+    """--all with --share, and an invalid share, are usage errors."""
     result = published.run("reconcile", *words)
 
     assert result.exit_code == 2
     assert complaint in result.stderr
 
 
-def test_collect_tells_what_it_collected(published: Stage) -> None:
-    """A collection is done here and told by its counts."""
+def test_collect_reports_its_counts(published: Stage) -> None:
+    """The collection runs in this process."""
     document = published.run_for_json("collect")
     words = published.run("collect")
 

@@ -1,4 +1,4 @@
-"""``push``: entering who is told of changes, looking at it, and mending it."""
+"""``push``: registering subscriptions, showing and changing them."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ _HOOK, _FILES = "harbour-webhook", "harbour-files"
 
 @pytest.fixture
 def ready(published: Stage) -> Stage:
-    """One partner, and all settings that are needed."""
+    """One partner, and all settings for both kinds of subscription."""
     settings = Settings(webhook_master_secret=SecretStr(_MASTER), files_bucket="files")
     published.session.__dict__["settings"] = settings
     published.store.partners.create(Partner("harbour", published.clock(), is_preview=True))
@@ -27,7 +27,7 @@ def ready(published: Stage) -> Stage:
 
 @pytest.fixture
 def registered(ready: Stage) -> Stage:
-    """The partner has a webhook and files, from now on."""
+    """The partner has a webhook and files."""
     assert ready.run("push", "register-webhook", "harbour", _URL).exit_code == 0
     assert ready.run("push", "register-files", "harbour", "--prefix", "to/harbour").exit_code == 0
     return ready
@@ -47,8 +47,8 @@ def _quarantine(stage: Stage, name: str = _HOOK) -> None:
     stage.store.subscriptions.save(lease, aside, stage.clock())
 
 
-def test_a_webhook_is_told_from_now_on(ready: Stage) -> None:
-    """The subscription begins behind what is published, and its secret is printed."""
+def test_a_webhook_begins_at_the_end_of_the_feed(ready: Stage) -> None:
+    """The position is after the last change, and the secret is printed."""
     result = ready.run("push", "register-webhook", "harbour", _URL)
 
     assert result.exit_code == 0
@@ -57,8 +57,8 @@ def test_a_webhook_is_told_from_now_on(ready: Stage) -> None:
     assert _progress(ready).epoch == "life-1"
 
 
-def test_the_secret_that_is_printed_is_the_same_again(registered: Stage) -> None:
-    """Nothing of it is stored, and it is printed whenever it is asked for."""
+def test_the_secret_is_always_the_same(registered: Stage) -> None:
+    """It is derived, not stored."""
     first = registered.run_for_json("push", "secret", _HOOK)
     second = registered.run_for_json("push", "secret", _HOOK)
 
@@ -67,8 +67,8 @@ def test_the_secret_that_is_printed_is_the_same_again(registered: Stage) -> None
     assert first["secret"].startswith("whsec_")
 
 
-def test_a_rotated_secret_is_another(registered: Stage) -> None:
-    """It asks first; the generation grows."""
+def test_a_rotation_gives_a_new_secret(registered: Stage) -> None:
+    """The command asks first; the generation grows."""
     before = registered.run_for_json("push", "secret", _HOOK)["secret"]
 
     declined = registered.run("push", "rotate-secret", _HOOK, answer="n\n")
@@ -93,8 +93,8 @@ def test_a_rotated_secret_is_another(registered: Stage) -> None:
         "https://push.example.org/" + "x" * 500,
     ],
 )
-def test_an_address_that_will_not_do_is_rejected(ready: Stage, url: str) -> None:
-    """It is asked wrongly, and the address is not repeated."""
+def test_an_invalid_address_is_a_usage_error(ready: Stage, url: str) -> None:
+    """The error does not repeat the address."""
     result = ready.run("push", "register-webhook", "harbour", url)
 
     assert result.exit_code == 2
@@ -103,13 +103,13 @@ def test_an_address_that_will_not_do_is_rejected(ready: Stage, url: str) -> None
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/in", "http://localhost/in", "http://[::1]:1/in"])
-def test_loopback_may_be_told_without_tls(ready: Stage, url: str) -> None:
-    """Nobody else can listen there."""
+def test_loopback_needs_no_tls(ready: Stage, url: str) -> None:
+    """Plain http is accepted for loopback addresses."""
     assert ready.run("push", "register-webhook", "harbour", url).exit_code == 0
 
 
 def test_a_host_may_be_allowed_without_tls(ready: Stage) -> None:
-    """By the setting, host by host."""
+    """The setting lists single hosts."""
     settings = Settings(webhook_master_secret=SecretStr(_MASTER), webhook_plain_hosts=("inside.example.org",))
     ready.session.__dict__["settings"] = settings
 
@@ -124,7 +124,7 @@ def test_a_host_may_be_allowed_without_tls(ready: Stage) -> None:
     "words", [("register-webhook", "harbour", _URL), ("register-files", "harbour", "--prefix", "to/harbour")]
 )
 def test_without_its_setting_nothing_is_registered(ready: Stage, words: tuple[str, ...]) -> None:
-    """What could never be pushed is refused, by the setting's name."""
+    """The error names the missing setting."""
     ready.session.__dict__["settings"] = Settings()
 
     result = ready.run("push", *words)
@@ -134,15 +134,15 @@ def test_without_its_setting_nothing_is_registered(ready: Stage, words: tuple[st
 
 
 def test_an_unknown_partner_has_no_subscription(ready: Stage) -> None:
-    """The partner must be entered first."""
+    """The partner must exist first."""
     result = ready.run("push", "register-webhook", "willow", _URL)
 
     assert result.exit_code == 1
     assert "there is no partner willow" in result.output
 
 
-def test_a_name_is_taken_once(registered: Stage) -> None:
-    """A second webhook of a partner needs a name of its own."""
+def test_an_existing_name_is_rejected(registered: Stage) -> None:
+    """A second webhook of a partner needs another name."""
     registered.clock.advance(timedelta(seconds=1))
 
     again = registered.run("push", "register-webhook", "harbour", _URL)
@@ -153,16 +153,16 @@ def test_a_name_is_taken_once(registered: Stage) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["to/harbour", "to", "to/harbour/deeper"])
-def test_files_do_not_lie_among_those_of_another(registered: Stage, prefix: str) -> None:
-    """A full writing deletes what does not belong, so nothing else may be there."""
+def test_prefixes_must_not_overlap(registered: Stage, prefix: str) -> None:
+    """A full turn deletes other files below its prefix."""
     result = registered.run("push", "register-files", "harbour", "--prefix", prefix, "--name", "other")
 
     assert result.exit_code == 2
     assert "harbour-files" in result.output
 
 
-def test_files_beside_those_of_another_are_apart(registered: Stage) -> None:
-    """A prefix is words, not characters."""
+def test_prefixes_are_compared_word_by_word(registered: Stage) -> None:
+    """A common beginning of a word is no overlap."""
     result = registered.run(
         "push", "register-files", "harbour", "--prefix", "to/harbour-2", "--name", "other"
     )
@@ -171,13 +171,13 @@ def test_files_beside_those_of_another_are_apart(registered: Stage) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/to", "to/", "to//a", "To", "a" * 101, "../to"])
-def test_a_prefix_is_words(ready: Stage, prefix: str) -> None:
-    """Anything else is asked wrongly."""
+def test_an_invalid_prefix_is_a_usage_error(ready: Stage, prefix: str) -> None:
+    """A prefix is words separated by slashes."""
     assert ready.run("push", "register-files", "harbour", "--prefix", prefix).exit_code == 2
 
 
-def test_the_list_says_how_each_stands(registered: Stage) -> None:
-    """State, how far behind, and the last problem."""
+def test_the_list_shows_each_state(registered: Stage) -> None:
+    """It has state, lag and latest problem."""
     _quarantine(registered)
     text = registered.run("push", "list").stdout
     listed = registered.run_for_json("push", "list")["subscriptions"]
@@ -189,8 +189,8 @@ def test_the_list_says_how_each_stands(registered: Stage) -> None:
     ]
 
 
-def test_who_was_not_told_is_behind(registered: Stage) -> None:
-    """By the age of the oldest change after its place."""
+def test_the_lag_is_the_age_of_the_oldest_pending_change(registered: Stage) -> None:
+    """It grows with time."""
     replayed = registered.run_for_json("push", "replay", _HOOK, "--since", "2026-03-28T12:00:00Z")
     registered.clock.advance(timedelta(minutes=5))
 
@@ -200,8 +200,8 @@ def test_who_was_not_told_is_behind(registered: Stage) -> None:
     assert shown["behind_seconds"] >= 300
 
 
-def test_who_is_served_by_the_old_system_is_said_to_be(registered: Stage) -> None:
-    """Until the switch such a partner is told nothing, and nothing is wrong with that."""
+def test_a_partner_before_the_switch_has_its_own_state(registered: Stage) -> None:
+    """Preview partners do not wait for the switch."""
     for preview in ("no", "yes"):
         registered.run("partners", "change", "harbour", "--preview", preview)
         states = {each["state"] for each in registered.run_for_json("push", "list")["subscriptions"]}
@@ -209,8 +209,8 @@ def test_who_is_served_by_the_old_system_is_said_to_be(registered: Stage) -> Non
         assert states == {"before the switch" if preview == "no" else "well"}
 
 
-def test_an_empty_list_says_how_to_fill_it(stage: Stage) -> None:
-    """Nobody is told of anything."""
+def test_an_empty_list_says_how_to_begin(stage: Stage) -> None:
+    """It names the command that registers a webhook."""
     result = stage.run("push", "list")
 
     assert result.exit_code == 0
@@ -218,7 +218,7 @@ def test_an_empty_list_says_how_to_fill_it(stage: Stage) -> None:
 
 
 def test_show_has_everything_but_the_secret(registered: Stage) -> None:
-    """For people and for programs."""
+    """Both as text and as JSON."""
     text = registered.run("push", "show", _HOOK).stdout
     fields = registered.run_for_json("push", "show", _HOOK)
 
@@ -227,8 +227,8 @@ def test_show_has_everything_but_the_secret(registered: Stage) -> None:
     assert "whsec" not in text + str(fields)
 
 
-def test_who_is_paused_waits_until_resumed(registered: Stage) -> None:
-    """The place stays."""
+def test_a_pause_keeps_the_position(registered: Stage) -> None:
+    """Resuming restores the previous progress."""
     before = _progress(registered)
 
     paused = registered.run_for_json("push", "pause", _HOOK)
@@ -238,8 +238,8 @@ def test_who_is_paused_waits_until_resumed(registered: Stage) -> None:
     assert _progress(registered) == before
 
 
-def test_who_was_set_aside_goes_on_when_resumed(registered: Stage) -> None:
-    """Where it was, and without what had failed."""
+def test_resuming_ends_a_quarantine(registered: Stage) -> None:
+    """The position stays, and the failures are cleared."""
     before = _progress(registered)
     _quarantine(registered)
 
@@ -250,7 +250,7 @@ def test_who_was_set_aside_goes_on_when_resumed(registered: Stage) -> None:
 
 
 def test_a_replay_goes_back_to_a_time(registered: Stage) -> None:
-    """To before the first change at that instant or later."""
+    """The first change at that instant or later comes first."""
     registered.run("push", "replay", _HOOK, "--since", "2026-03-28T12:00:00+00:00")
 
     told = registered.store.feed.read_after(_progress(registered).position, 10)
@@ -259,7 +259,7 @@ def test_a_replay_goes_back_to_a_time(registered: Stage) -> None:
 
 
 def test_a_replay_goes_back_to_a_cursor(registered: Stage) -> None:
-    """One that was seen before."""
+    """The position is the cursor's."""
     cursor = registered.run_for_json("push", "show", _FILES)["cursor"]
     registered.run("push", "replay", _HOOK, "--since", "2026-03-28T12:00:00Z")
 
@@ -269,13 +269,13 @@ def test_a_replay_goes_back_to_a_cursor(registered: Stage) -> None:
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-03-28T12:00:00", "MXw", ""])
-def test_a_replay_from_nowhere_is_rejected(registered: Stage, since: str) -> None:
-    """Neither a cursor nor an instant with its zone."""
+def test_an_invalid_start_of_a_replay_is_a_usage_error(registered: Stage, since: str) -> None:
+    """It is neither a cursor nor an instant with a zone."""
     assert registered.run("push", "replay", _HOOK, "--since", since).exit_code == 2
 
 
-def test_a_replay_from_before_the_feed_is_rejected(registered: Stage) -> None:
-    """What cannot be told is not promised."""
+def test_a_replay_of_trimmed_changes_is_rejected(registered: Stage) -> None:
+    """The feed must contain every change to replay."""
     registered.clock.advance(timedelta(days=9))
     registered.store.feed.trim(registered.clock())
 
@@ -286,7 +286,7 @@ def test_a_replay_from_before_the_feed_is_rejected(registered: Stage) -> None:
 
 
 def test_files_can_be_written_in_full(registered: Stage) -> None:
-    """Only files can."""
+    """A webhook cannot."""
     files = registered.run("push", "full", _FILES)
     webhook = registered.run("push", "full", _HOOK)
 
@@ -294,12 +294,12 @@ def test_files_can_be_written_in_full(registered: Stage) -> None:
 
 
 def test_files_have_no_secret(registered: Stage) -> None:
-    """They are not signed."""
+    """Files are not signed."""
     assert registered.run("push", "secret", _FILES).exit_code == 1
 
 
-def test_what_is_removed_is_gone(registered: Stage) -> None:
-    """After it was asked."""
+def test_removing_asks(registered: Stage) -> None:
+    """A yes removes the subscription; a second removal finds none."""
     declined = registered.run("push", "remove", _HOOK, answer="n\n")
     removed = registered.run_for_json("push", "remove", _HOOK, "--yes")
     again = registered.run("push", "remove", _HOOK, "--yes")
@@ -309,8 +309,8 @@ def test_what_is_removed_is_gone(registered: Stage) -> None:
     assert [s.subscription.name for s in registered.store.subscriptions.all()] == [_FILES]
 
 
-def test_a_name_that_is_none_is_told_the_closest(registered: Stage) -> None:
-    """As everywhere."""
+def test_an_unknown_name_is_answered_with_the_closest(registered: Stage) -> None:
+    """Similar names are suggested."""
     result = registered.run("push", "show", "harbour-webhok")
 
     assert result.exit_code == 1

@@ -19,7 +19,7 @@ def _quarantine(stage: Stage, key: ScheduleKey, reason: str = "KeyError: 'title'
 
 
 def test_quarantined_schedules_are_listed(published: Stage) -> None:
-    """Each schedule that was set aside is listed with the last reason."""
+    """Each one has its last error."""
     _quarantine(published, KEY)
 
     document = published.run_for_json("quarantine", "list")
@@ -29,15 +29,15 @@ def test_quarantined_schedules_are_listed(published: Stage) -> None:
     assert "alder/2026-03-28" in words
 
 
-def test_nothing_is_quarantine(published: Stage) -> None:
-    """An empty list is well."""
+def test_no_schedule_is_quarantined(published: Stage) -> None:
+    """An empty list ends with 0."""
     result = published.run("quarantine", "list")
 
     assert (result.exit_code, result.stdout) == (0, "no schedule is quarantined\n")
 
 
 def test_a_quarantined_schedule_is_shown(published: Stage) -> None:
-    """Its reason is shown, and whether it was released."""
+    """With its error, and whether it is released."""
     _quarantine(published, KEY)
 
     before = published.run_for_json("quarantine", "show", KEY)
@@ -49,7 +49,7 @@ def test_a_quarantined_schedule_is_shown(published: Stage) -> None:
 
 
 def test_a_released_schedule_is_built_again(published: Stage) -> None:
-    """A release marks the schedule anew, and a build that succeeds takes it off the list."""
+    """A successful build takes it off the list."""
     _quarantine(published, KEY)
 
     result = published.run("quarantine", "release", KEY)
@@ -60,7 +60,7 @@ def test_a_released_schedule_is_built_again(published: Stage) -> None:
 
 
 def test_all_schedules_are_released(published: Stage) -> None:
-    """All that are set aside are marked, and nothing else."""
+    """Exactly the quarantined schedules are marked for rebuild."""
     _quarantine(published, KEY)
     _quarantine(published, TOMORROW)
 
@@ -81,7 +81,7 @@ def test_all_schedules_are_released(published: Stage) -> None:
     ],
 )
 def test_quarantine_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
-    """What is not set aside is not found, and none or both of keys and --all is refused."""
+    """Other schedules are not found; both or neither of keys and --all is a usage error."""
     _quarantine(published, KEY)
 
     result = published.run("quarantine", *words)

@@ -1,4 +1,4 @@
-"""The command line as it is installed, on a real Redis and the AWS emulator."""
+"""The installed command line, on a real Redis and the AWS emulator."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _SECRET = "correct-horse-battery"
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The installed command, in an environment of its own."""
+    """The installed command in a given environment."""
 
     environment: dict[str, str]
 
@@ -38,7 +38,7 @@ class Terminal:
         )
 
     def run_on_a_terminal(self, *words: object) -> str:
-        """What a terminal gets, escapes included."""
+        """The output on a terminal, escapes included."""
         ours, theirs = os.openpty()
         program = f"{sys.prefix}/bin/schedules-pipeline"
         with subprocess.Popen([program, *map(str, words)], env=self.environment, stdout=theirs):
@@ -55,7 +55,7 @@ class Terminal:
 
 
 def _read_all(terminal: int) -> Iterator[bytes]:
-    """Until nobody writes to it any more, which a terminal tells by an error."""
+    """Read until the other side closes, which a terminal reports as an error."""
     with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):
         while piece := file.read(65_536):
             yield piece
@@ -87,7 +87,7 @@ def terminal(
 
 @pytest.fixture
 def exported(published: Stage, tmp_path: Path) -> Path:
-    """Two schedules of the stage, with what they need, as a recorded history."""
+    """Two schedules of the stage and their catalogue items, as a recorded history."""
     path = tmp_path / "exported.jsonl.gz"
     result = published.run("export", KEY, "--days", 2, "-o", path)
     assert result.exit_code == 0, result.output
@@ -97,7 +97,7 @@ def exported(published: Stage, tmp_path: Path) -> Path:
 def test_an_imported_export_gives_the_same_content(
     published: Stage, exported: Path, terminal: Terminal
 ) -> None:
-    """What is exported here, imported there and taken in, is published there byte for byte."""
+    """The schedules have the same content in the other pipeline, byte for byte."""
     imported = terminal.run_for_json("import", exported)
     rebuilt = terminal.run_for_json("rebuild", "--all", "--yes")
 
@@ -110,7 +110,7 @@ def test_an_imported_export_gives_the_same_content(
 
 
 def test_an_import_is_announced(exported: Path, terminal: Terminal) -> None:
-    """Every document that was written is announced on its queue."""
+    """Every written document is announced on its queue."""
     terminal.run_for_json("import", exported, "--speed", 1000)
 
     status = terminal.run_for_json("status")
@@ -118,8 +118,8 @@ def test_an_import_is_announced(exported: Path, terminal: Terminal) -> None:
     assert (status["schedule_queue"]["waiting"], status["catalogue_queue"]["waiting"]) == (2, 2)
 
 
-def test_status_shows_what_answers(terminal: Terminal) -> None:
-    """Where AWS is away its sections say so, Redis's are shown, and the exit code tells it."""
+def test_status_shows_the_services_that_answer(terminal: Terminal) -> None:
+    """If AWS is away, its sections say so, Redis's are shown, and the command ends with 3."""
     result = terminal.but(SCHEDULES_AWS_ENDPOINT_URL=f"http://{LOOPBACK}:{find_free_port()}").run("status")
 
     assert result.returncode == 3
@@ -129,18 +129,18 @@ def test_status_shows_what_answers(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(("changes", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_are_for_terminals_that_want_them(
+def test_colours_need_a_terminal_without_no_color(
     terminal: Terminal, changes: dict[str, str], is_coloured: bool
 ) -> None:
-    """On a terminal what is well or wrong has its colour, unless NO_COLOR is set."""
+    """A pipe and NO_COLOR each turn colours off."""
     shown = terminal.but(TERM="xterm-256color", **changes).run_on_a_terminal("status")
 
     assert "is well" in shown
     assert bool(_COLOUR.search(shown)) == is_coloured
 
 
-def test_no_secret_is_shown_where_redis_is_away(terminal: Terminal) -> None:
-    """An error names what does not answer, and not the password that was meant for it."""
+def test_an_error_hides_the_password(terminal: Terminal) -> None:
+    """The error names the service that does not answer."""
     url = f"redis://:{_SECRET}@{LOOPBACK}:{find_free_port()}/0"
 
     result = terminal.but(SCHEDULES_REDIS_URL=url).run("history", KEY)
@@ -152,7 +152,7 @@ def test_no_secret_is_shown_where_redis_is_away(terminal: Terminal) -> None:
 
 
 def test_versions_are_explained_from_the_real_feed(exported: Path, terminal: Terminal) -> None:
-    """Why and diff find versions, causes and what else was touched in the store's own history and feed."""
+    """Causes and other touched schedules come from the store's history and feed."""
     terminal.run_for_json("import", exported)
     terminal.run_for_json("rebuild", "--all", "--yes")
 
@@ -184,10 +184,10 @@ def test_versions_are_explained_from_the_real_feed(exported: Path, terminal: Ter
         ),
     ],
 )
-def test_an_import_rejects_sources_that_are_elsewhere(
+def test_an_import_into_other_machines_is_rejected(
     exported: Path, terminal: Terminal, setting: str, value: str, shown: str
 ) -> None:
-    """Where the sources are not on this machine nothing is written, and the setting and the option are named."""
+    """Nothing is written; the error names the setting and the option."""
     result = terminal.but(**{setting: value}).run("import", exported)
 
     assert result.returncode == 2
@@ -196,8 +196,8 @@ def test_an_import_rejects_sources_that_are_elsewhere(
     assert _SECRET not in result.stderr
 
 
-def test_an_import_rejects_aws_itself(exported: Path, terminal: Terminal) -> None:
-    """Without an endpoint the bucket is AWS's, and never on this machine."""
+def test_an_import_into_aws_is_rejected(exported: Path, terminal: Terminal) -> None:
+    """Without an endpoint the bucket is at AWS."""
     environment = {k: v for k, v in terminal.environment.items() if k != "SCHEDULES_AWS_ENDPOINT_URL"}
 
     result = Terminal(environment).run("import", exported)
@@ -207,7 +207,7 @@ def test_an_import_rejects_aws_itself(exported: Path, terminal: Terminal) -> Non
 
 
 def test_a_damaged_history_writes_nothing(tmp_path: Path, terminal: Terminal) -> None:
-    """The history is read to its end before anything is written, so half of one is never imported."""
+    """The history is read to its end before anything is written."""
     path = tmp_path / "damaged.jsonl.gz"
     path.write_bytes(b"no gzip")
 
@@ -218,9 +218,9 @@ def test_a_damaged_history_writes_nothing(tmp_path: Path, terminal: Terminal) ->
     assert terminal.run_for_json("status")["catalogue_queue"]["waiting"] == 0
 
 
-def test_an_import_overwrites_elsewhere_only_where_told(exported: Path, terminal: Terminal) -> None:
-    """With the option it goes on, and a service that is not there is told as one that does not answer."""
-    # Not loopback by its name, and nobody answers there.
+def test_the_option_allows_an_import_into_other_machines(exported: Path, terminal: Terminal) -> None:
+    """A service that does not answer then ends the command with 3."""
+    # This address is not loopback by name, and no server listens on it.
     elsewhere = terminal.but(SCHEDULES_REDIS_URL=f"redis://0.0.0.0:{find_free_port()}/0")
 
     rejected = elsewhere.run("import", exported)
@@ -230,18 +230,15 @@ def test_an_import_overwrites_elsewhere_only_where_told(exported: Path, terminal
     assert "event 1 could not be written" in told.stderr
 
 
-# Export, on fakes
-
-
-def test_an_export_holds_what_the_schedules_need(exported: Path) -> None:
-    """The history has the catalogue items first, then the schedules, each with its document."""
+def test_an_export_contains_the_catalogue_items(exported: Path) -> None:
+    """The items come first, then the schedules."""
     documents = [event.document for event in read_history(exported)]
 
     assert [d.get("pid", d.get("date")) for d in documents] == [BRAND, EPISODE, "2026-03-28", "2026-03-29"]
 
 
-def test_an_export_passes_over_what_is_missing(stage: Stage, tmp_path: Path) -> None:
-    """An episode that the catalogue lacks is in no history; the schedule is there all the same."""
+def test_an_export_skips_missing_items(stage: Stage, tmp_path: Path) -> None:
+    """The schedule is exported without them."""
     stage.happen(schedule_put(KEY))
 
     document = stage.run_for_json("export", KEY, "-o", tmp_path / "out.jsonl.gz")
@@ -250,7 +247,7 @@ def test_an_export_passes_over_what_is_missing(stage: Stage, tmp_path: Path) -> 
 
 
 def test_equal_exports_have_equal_bytes(published: Stage, tmp_path: Path) -> None:
-    """At the same instant the same schedules give the same file."""
+    """The same schedules at the same instant give the same file."""
     first, second = tmp_path / "first.jsonl.gz", tmp_path / "second.jsonl.gz"
 
     for path in (first, second):
@@ -259,8 +256,8 @@ def test_equal_exports_have_equal_bytes(published: Stage, tmp_path: Path) -> Non
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_an_export_overwrites_nothing_unasked(published: Stage, tmp_path: Path) -> None:
-    """A file that is there stays, unless the operator says otherwise."""
+def test_an_export_needs_overwrite_for_an_existing_file(published: Stage, tmp_path: Path) -> None:
+    """Without the option the file stays unchanged."""
     path = tmp_path / "there.jsonl.gz"
     path.write_text("precious")
 
@@ -274,7 +271,7 @@ def test_an_export_overwrites_nothing_unasked(published: Stage, tmp_path: Path) 
 
 
 def test_an_export_that_cannot_be_written(published: Stage, tmp_path: Path) -> None:
-    """A folder that is not there is told in one line."""
+    """A missing folder is a one-line error."""
     result = published.run("export", KEY, "-o", tmp_path / "nowhere" / "out.jsonl.gz")
 
     assert result.exit_code == 1
@@ -282,7 +279,7 @@ def test_an_export_that_cannot_be_written(published: Stage, tmp_path: Path) -> N
 
 
 def test_a_removed_schedule_cannot_be_exported(published: Stage, tmp_path: Path) -> None:
-    """Of a removed schedule there is nothing to export, and no file is made."""
+    """The command ends with 1 and creates no file."""
     published.happen(ScheduleRemoved(KEY))
 
     result = published.run("export", KEY, "-o", tmp_path / "out.jsonl.gz")

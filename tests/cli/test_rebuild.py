@@ -9,7 +9,7 @@ from schedules_pipeline.errors import ServiceError
 
 
 def test_rebuild_of_one_asks_nothing(published: Stage) -> None:
-    """One schedule is rebuilt at once, and what is right already is not published again."""
+    """A schedule that is right already is not published again."""
     document = published.run_for_json("rebuild", KEY)
 
     assert document == {
@@ -20,7 +20,7 @@ def test_rebuild_of_one_asks_nothing(published: Stage) -> None:
 
 
 def test_rebuild_reads_the_sources_anew(published: Stage) -> None:
-    """A change that nobody announced is found, and told."""
+    """It finds a change that was never announced."""
     ItemPut(BRAND, "Quiet Viaduct").write(published.upstreams)
 
     result = published.run("rebuild", KEY)
@@ -41,7 +41,7 @@ def test_rebuild_reads_the_sources_anew(published: Stage) -> None:
     ],
 )
 def test_rebuild_of_a_choice(published: Stage, words: list[str], rebuilt: list[ScheduleKey]) -> None:
-    """Schedules are chosen by service and by days, both ends included, or named; each is rebuilt once."""
+    """Schedules are chosen by service, by days (both ends inclusive) or by name, and each is rebuilt once."""
     published.happen(schedule_put(RADIO))
 
     document = published.run_for_json("rebuild", *words, "--yes")
@@ -50,7 +50,7 @@ def test_rebuild_of_a_choice(published: Stage, words: list[str], rebuilt: list[S
 
 
 def test_rebuild_of_more_than_one_asks(published: Stage) -> None:
-    """Before more than one schedule the operator is asked, with their number; no ends it."""
+    """The question has their number, and a no ends the command."""
     ItemPut(BRAND, "Quiet Viaduct").write(published.upstreams)
 
     declined = published.run("rebuild", "--all", answer="n\n")
@@ -64,8 +64,8 @@ def test_rebuild_of_more_than_one_asks(published: Stage) -> None:
     assert "2 published" in agreed.stdout
 
 
-def test_rebuild_of_what_was_never_published(published: Stage) -> None:
-    """A schedule that the source has and nobody announced is built."""
+def test_rebuild_of_an_unpublished_schedule(published: Stage) -> None:
+    """A schedule in the source that was never announced is built."""
     schedule_put(RADIO).write(published.upstreams)
 
     result = published.run("rebuild", RADIO)
@@ -87,15 +87,15 @@ def test_rebuild_of_what_was_never_published(published: Stage) -> None:
     ],
 )
 def test_rebuild_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
-    """A choice that cannot be meant is refused; one of nothing is not found."""
+    """An invalid choice is a usage error; an empty one is not found."""
     result = published.run("rebuild", *words)
 
     assert result.exit_code == exit_code
     assert complaint in result.stderr
 
 
-def test_rebuild_tells_what_could_not_be_fetched(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A document that cannot be had is told with its reason, and the command ends as for a silent service."""
+def test_rebuild_reports_failed_fetches(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is shown, and the command ends with 3."""
     error = ServiceError("the bucket is away")
     monkeypatch.setattr(published.upstreams.schedule_source, "fetch", lambda keys: dict.fromkeys(keys, error))
 

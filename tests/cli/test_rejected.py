@@ -11,8 +11,8 @@ def _broadcasts(stage: Stage) -> int:
     return len(stage.run_for_json("show", KEY)["broadcasts"])
 
 
-def test_what_is_rejected_is_listed(published: Stage) -> None:
-    """Schedules, items and messages that were refused are listed, and which can be accepted."""
+def test_rejections_are_listed(published: Stage) -> None:
+    """Schedules, items and messages, and whether each can be accepted."""
     published.happen(_SHRUNKEN, InvalidItemPut(EPISODE))
     published.upstreams.schedule_queue.post("{")
     published.ingest()
@@ -28,7 +28,7 @@ def test_what_is_rejected_is_listed(published: Stage) -> None:
 
 
 def test_one_rejection_is_shown(published: Stage) -> None:
-    """A refusal is shown with the beginning of what was refused, and with the command that accepts it."""
+    """With the beginning of the rejected input, and the command that accepts it."""
     published.happen(_SHRUNKEN)
 
     result = published.run("rejected", "show", KEY)
@@ -38,7 +38,7 @@ def test_one_rejection_is_shown(published: Stage) -> None:
 
 
 def test_a_shrunken_document_is_accepted(published: Stage) -> None:
-    """What would be lost is shown, the operator agrees, and partners see the document; the refusal is over."""
+    """The operator sees the losses and agrees; the document is published and the rejection removed."""
     published.happen(_SHRUNKEN)
 
     result = published.run("rejected", "accept", KEY, answer="y\n")
@@ -51,8 +51,8 @@ def test_a_shrunken_document_is_accepted(published: Stage) -> None:
     assert published.store.rejections.all() == {}
 
 
-def test_nothing_is_accepted_where_the_operator_declines(published: Stage) -> None:
-    """A no leaves the refusal, and what partners see."""
+def test_declining_accepts_nothing(published: Stage) -> None:
+    """The rejection and the published version stay."""
     published.happen(_SHRUNKEN)
 
     result = published.run("rejected", "accept", KEY, answer="n\n")
@@ -63,7 +63,7 @@ def test_nothing_is_accepted_where_the_operator_declines(published: Stage) -> No
 
 
 def test_accepting_as_json(published: Stage) -> None:
-    """A program gets what was lost and what became of it."""
+    """The document has the losses and the outcome."""
     published.happen(_SHRUNKEN)
 
     document = published.run_for_json("rejected", "accept", KEY, "--yes")
@@ -73,7 +73,7 @@ def test_accepting_as_json(published: Stage) -> None:
 
 
 def test_an_invalid_document_cannot_be_accepted(published: Stage) -> None:
-    """What is not valid is never shown to partners, whoever agrees."""
+    """Partners keep the last valid version."""
     published.happen(InvalidSchedulePut(KEY))
 
     result = published.run("rejected", "accept", KEY, "--yes")
@@ -84,7 +84,7 @@ def test_an_invalid_document_cannot_be_accepted(published: Stage) -> None:
 
 
 def test_rejections_are_forgotten(published: Stage) -> None:
-    """A forgotten refusal leaves the list, and nothing else changes."""
+    """They leave the list, and nothing else changes."""
     published.happen(_SHRUNKEN)
 
     document = published.run_for_json("rejected", "forget", KEY)
@@ -95,16 +95,16 @@ def test_rejections_are_forgotten(published: Stage) -> None:
 
 
 @pytest.mark.parametrize("words", [["show", "nothing"], ["forget", "nothing"]])
-def test_rejected_finds_nothing(published: Stage, words: list[str]) -> None:
-    """A subject that nothing was refused of is not found."""
+def test_an_unknown_subject_is_not_found(published: Stage, words: list[str]) -> None:
+    """The error names the command that lists all rejections."""
     result = published.run("rejected", *words)
 
     assert result.exit_code == 1
     assert "not rejected: nothing; see `schedules-pipeline rejected list`" in result.stderr
 
 
-def test_accepting_what_is_not_rejected(published: Stage) -> None:
-    """There is nothing to accept of a schedule that is well."""
+def test_accepting_without_a_rejection(published: Stage) -> None:
+    """A schedule without a rejection cannot be accepted."""
     result = published.run("rejected", "accept", KEY, "--yes")
 
     assert (result.exit_code, result.stderr) == (1, "error: alder/2026-03-28: no document of it is refused\n")

@@ -12,7 +12,7 @@ _MADE_SAFE = "[red]Low\\x1b[31m Tide\\nand\\u202emore[/]"
 
 @pytest.mark.parametrize("words", [("alder", "2026-03-28"), ("alder/2026-03-28",)])
 def test_show_gives_the_schedule_in_local_time(published: Stage, words: tuple[str, ...]) -> None:
-    """A schedule is shown with its version, and each broadcast with local time, titles and pids."""
+    """The output has the version, and for each broadcast local times, titles and pids."""
     result = published.run("show", *words)
 
     assert result.exit_code == 0
@@ -33,7 +33,7 @@ def test_show_gives_the_schedule_in_local_time(published: Stage, words: tuple[st
 
 
 def test_show_names_the_zone_of_each_instant(stage: Stage) -> None:
-    """On the day on which the clocks change the broadcasts are shown in the zone that they start in."""
+    """On the day of a clock change each time has its own zone name."""
     stage.happen(schedule_put(TOMORROW))
 
     result = stage.run("show", TOMORROW)
@@ -42,21 +42,21 @@ def test_show_names_the_zone_of_each_instant(stage: Stage) -> None:
 
 
 def test_show_as_json_is_the_document_byte_for_byte(published: Stage) -> None:
-    """What a program gets is what partners get."""
+    """Programs get the document that partners get."""
     result = published.run("show", KEY, "--json")
 
     assert result.stdout_bytes == published.store.schedules.documents([KEY])[KEY] + b"\n"
 
 
 def test_show_of_an_older_version(published: Stage) -> None:
-    """An older version is shown as it was."""
+    """The document of that version is shown."""
     document = published.run_for_json("show", KEY, "--at", 1)
 
     assert (document["seq"], document["broadcasts"][0]["title"]) == (1, "Harbour Lights")
 
 
-def test_show_of_a_version_that_there_is_not(published: Stage) -> None:
-    """A version that was never published is not found, and the error says where the versions are listed."""
+def test_show_of_an_unknown_version(published: Stage) -> None:
+    """The error names the command that lists the versions."""
     result = published.run("show", KEY, "--at", 9)
 
     assert result.exit_code == 1
@@ -64,7 +64,7 @@ def test_show_of_a_version_that_there_is_not(published: Stage) -> None:
 
 
 def test_show_of_a_removed_schedule_says_so(published: Stage) -> None:
-    """What partners no longer see is not shown, and the version that they saw last is named."""
+    """The error names the last version with a document."""
     published.happen(ScheduleRemoved(KEY))
 
     result = published.run("show", KEY)
@@ -84,7 +84,7 @@ def test_show_of_a_version_that_is_a_removal(published: Stage) -> None:
 
 
 def test_show_escapes_hostile_titles(stage: Stage) -> None:
-    """Markup, control characters, line ends and marks that turn the writing round are shown and have no effect."""
+    """Markup, control characters, line ends and direction marks are printed without effect."""
     stage.happen(ItemPut(EPISODE, _HOSTILE))
     stage.happen(schedule_put(KEY))
 
@@ -94,8 +94,8 @@ def test_show_escapes_hostile_titles(stage: Stage) -> None:
     assert not {"\x1b", "\u202e"} & set(result.stdout)
 
 
-def test_documents_are_ascii_and_keep_what_was_sent(stage: Stage) -> None:
-    """A program gets a hostile title as it is, in escapes that no terminal obeys."""
+def test_documents_are_ascii_and_keep_every_character(stage: Stage) -> None:
+    """JSON escapes hostile characters."""
     stage.happen(ItemPut(EPISODE, _HOSTILE))
     stage.happen(schedule_put(KEY))
 
@@ -106,8 +106,8 @@ def test_documents_are_ascii_and_keep_what_was_sent(stage: Stage) -> None:
     assert stage.run_for_json("deps", KEY)["items"][0]["title"] == _HOSTILE
 
 
-def test_show_has_no_colour_where_there_is_no_terminal(published: Stage) -> None:
-    """What goes to a file or a pipe holds no escapes."""
+def test_show_has_no_colour_without_a_terminal(published: Stage) -> None:
+    """The output has no escapes."""
     result = published.run("show", KEY)
 
     assert "\x1b" not in result.output
@@ -125,7 +125,7 @@ def test_show_has_no_colour_where_there_is_no_terminal(published: Stage) -> None
 def test_a_malformed_name_is_a_usage_error(
     published: Stage, command: str, words: list[str], complaint: str
 ) -> None:
-    """Every command that takes a schedule says in one line which form it expects, and where to read on."""
+    """Every command that takes a schedule names the expected form in one line."""
     output = ["-o", "never-written"] if command == "export" else []
 
     result = published.run(command, *words, *output)
@@ -139,7 +139,7 @@ def test_a_malformed_name_is_a_usage_error(
 
 @pytest.mark.parametrize("command", ["show", "deps", "history", "diff", "why"])
 def test_a_mistyped_service_is_answered_with_the_closest(published: Stage, command: str) -> None:
-    """An unknown service is not found, and those that resemble it are suggested."""
+    """Similar names are suggested."""
     result = published.run(command, "adler", "2026-03-28")
 
     assert result.exit_code == 1
@@ -148,23 +148,23 @@ def test_a_mistyped_service_is_answered_with_the_closest(published: Stage, comma
     )
 
 
-def test_an_unknown_day_is_answered_with_those_that_there_are(published: Stage) -> None:
-    """Of a known service the first and the last day are named."""
+def test_an_unknown_day_is_answered_with_the_known_days(published: Stage) -> None:
+    """The error has the first and the last published day."""
     result = published.run("show", "alder", "2030-01-01")
 
     assert result.exit_code == 1
     assert "of alder there are 2026-03-28 to 2026-03-29" in result.stderr
 
 
-def test_nothing_is_suggested_where_nothing_was_published(stage: Stage) -> None:
-    """In an empty keyspace the error says just that."""
+def test_nothing_is_suggested_in_an_empty_keyspace(stage: Stage) -> None:
+    """The error says that nothing was published."""
     result = stage.run("show", KEY)
 
     assert result.stderr == "error: no schedule alder/2026-03-28: nothing has been published yet\n"
 
 
 def test_one_schedule_at_a_time(published: Stage) -> None:
-    """What stands behind the schedule is refused rather than passed over."""
+    """A second schedule is a usage error."""
     result = published.run("show", KEY, TOMORROW)
 
     assert result.exit_code == 2

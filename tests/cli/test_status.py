@@ -1,4 +1,4 @@
-"""The glance at everything: what it shows, what it calls wrong, and that one silent service hides no other."""
+"""``status``: its sections, its faults, and services that do not answer."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -22,7 +22,7 @@ def _mark(stage: Stage) -> None:
 
 
 def test_all_is_well(published: Stage) -> None:
-    """Where nothing is wrong it says so, with what is published."""
+    """Without faults the last line says so."""
     result = published.run("status")
 
     assert result.exit_code == 0
@@ -31,7 +31,7 @@ def test_all_is_well(published: Stage) -> None:
 
 
 def test_status_as_json(published: Stage) -> None:
-    """Every section has its fields under a stable name."""
+    """Every section has stable member names."""
     document = published.run_for_json("status")
 
     assert document["is_well"] is True
@@ -50,15 +50,15 @@ def test_status_as_json(published: Stage) -> None:
 
 
 def test_status_of_an_empty_keyspace(stage: Stage) -> None:
-    """Before anything was published all is well."""
+    """An empty keyspace is no fault."""
     result = stage.run("status")
 
     assert result.exit_code == 0
     assert "0 schedules of 0 services" in result.stdout
 
 
-def test_a_publisher_that_was_asked_for_is_not_at_work_yet(published: Stage) -> None:
-    """Between its booking and its start nobody is said to work."""
+def test_a_requested_publisher_is_not_at_work_yet(published: Stage) -> None:
+    """Between its request and its start no publisher is reported as working."""
     published.store.presence.reserve("starting", 30)
 
     result = published.run("status")
@@ -67,8 +67,8 @@ def test_a_publisher_that_was_asked_for_is_not_at_work_yet(published: Stage) -> 
     assert "at work" not in result.stdout
 
 
-def test_a_set_aside_schedule_is_wrong(published: Stage) -> None:
-    """A schedule that is set aside is wrong, and the command that lists it is named."""
+def test_a_quarantined_schedule_is_wrong(published: Stage) -> None:
+    """The line names the command that lists it."""
     _mark(published)
     claim = published.store.work.claim(1, published.clock(), timedelta(minutes=1))
     assert claim is not None
@@ -81,8 +81,8 @@ def test_a_set_aside_schedule_is_wrong(published: Stage) -> None:
     assert "something is wrong" in result.stdout
 
 
-def test_what_is_late_is_wrong(published: Stage) -> None:
-    """What is dirty is no fault until it has been due for long."""
+def test_a_late_schedule_is_wrong(published: Stage) -> None:
+    """A pending schedule is a fault once it has been due for five minutes."""
     _mark(published)
 
     soon = published.run("status").exit_code
@@ -94,7 +94,7 @@ def test_what_is_late_is_wrong(published: Stage) -> None:
 
 
 def test_dead_letters_are_wrong(published: Stage) -> None:
-    """A dead letter is wrong; a message that waits is not."""
+    """Waiting messages are not."""
     published.upstreams.schedule_queue.post("{}")
     before = published.run("status").exit_code
     published.upstreams.catalogue_dead_letters.post("{}")
@@ -106,8 +106,8 @@ def test_dead_letters_are_wrong(published: Stage) -> None:
     assert document["schedule_queue"]["waiting"] == 1
 
 
-def test_how_long_a_message_waits_is_told(published: Stage) -> None:
-    """Of a queue in which something waits it is told for how long at the most, and when it was polled."""
+def test_a_queue_shows_its_oldest_message(published: Stage) -> None:
+    """And the time of the last poll."""
     polled_at = published.clock()
     published.store.queue_polls.record_poll(QueueName.SCHEDULE_EVENTS, polled_at, None)
     published.upstreams.schedule_queue.post("{}")
@@ -120,8 +120,8 @@ def test_how_long_a_message_waits_is_told(published: Stage) -> None:
     assert "1 waiting, for 1 min 30 s at the most; 0 being handled; last polled 1 min 30 s ago" in words
 
 
-def test_a_standing_difference_is_wrong(published: Stage) -> None:
-    """A difference from the old system that stands is wrong, a suspected one is not."""
+def test_a_lasting_difference_is_wrong(published: Stage) -> None:
+    """A suspected difference is not."""
     published.store.comparisons.keep(
         {KEY: Comparison(2, Verdict.DIFFERS, "then"), TOMORROW: Comparison(2, Verdict.SUSPECTED, "then")}
     )
@@ -132,7 +132,7 @@ def test_a_standing_difference_is_wrong(published: Stage) -> None:
 
 
 def test_a_failed_pass_is_wrong(published: Stage) -> None:
-    """A pass whose latest run failed is wrong, with its problem; one that succeeded is told."""
+    """The line has its problem; successful passes show their counts."""
     now = published.clock()
     good = PassReport(PassName.COLLECTION, now - timedelta(seconds=75), now, {"copies": 3, "entries": 0})
     bad = PassReport(PassName.RECONCILIATION, now, now, problem="the bucket is away")
@@ -147,7 +147,7 @@ def test_a_failed_pass_is_wrong(published: Stage) -> None:
 
 
 def test_an_open_alarm_is_wrong(published: Stage) -> None:
-    """An alarm that was raised is wrong until it is over; one that is only suspected is nothing yet."""
+    """Only raised incidents are open alarms."""
     since = published.clock() - timedelta(hours=2)
     raised = Incident(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
     others = [
@@ -164,8 +164,10 @@ def test_an_open_alarm_is_wrong(published: Stage) -> None:
     assert "error dead-letters for 2 h 0 min: 3 dead letters" in words
 
 
-def test_a_silent_service_hides_no_other(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that does not answer says so in its section, all others are shown, and the exit code tells it."""
+def test_a_service_that_does_not_answer_hides_no_other(
+    published: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its section says so, all others are shown, and the command ends with 3."""
 
     def away() -> QueueDepth:
         raise ServiceError("queue catalogue-events: Could not connect")
@@ -183,10 +185,8 @@ def test_a_silent_service_hides_no_other(published: Stage, monkeypatch: pytest.M
     assert document["published"]["schedules"] == 2
 
 
-def test_a_record_that_cannot_be_read_hides_no_other(
-    published: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A damaged value in our keyspace is wrong, and everything else is shown."""
+def test_an_undecodable_record_hides_no_other(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a fault, and all other sections are shown."""
 
     def damaged() -> None:
         raise InvalidRecord("refusal of alder: not JSON")
@@ -200,8 +200,8 @@ def test_a_record_that_cannot_be_read_hides_no_other(
     assert "2 schedules of 1 service" in result.stdout
 
 
-def test_watch_looks_again_until_it_is_interrupted(published: Stage) -> None:
-    """Watching shows how everything stands again and again; Ctrl-C ends it well."""
+def test_watch_repeats_until_interrupted(published: Stage) -> None:
+    """Ctrl-C ends it with 0."""
     looks = []
 
     def interrupt_the_third_time() -> None:
@@ -219,7 +219,7 @@ def test_watch_looks_again_until_it_is_interrupted(published: Stage) -> None:
 
 
 def test_watch_is_not_for_programs(published: Stage) -> None:
-    """One document and many looks contradict each other."""
+    """--watch and --json contradict each other."""
     result = published.run("status", "--watch", "--json")
 
     assert result.exit_code == 2

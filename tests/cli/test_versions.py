@@ -9,7 +9,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 def test_history_lists_versions_newest_first(published: Stage) -> None:
-    """Every version has its number, what caused it, and how long that took."""
+    """Every version has its number, its causes and its delay."""
     document = published.run_for_json("history", KEY)
 
     assert [(v["seq"], v["seconds_from_notification"]) for v in document["versions"]] == [(2, 2.0), (1, 2.0)]
@@ -18,7 +18,7 @@ def test_history_lists_versions_newest_first(published: Stage) -> None:
 
 
 def test_history_in_words(published: Stage) -> None:
-    """A removal is told as one, and a cause with the fields that changed."""
+    """Removals are marked, and causes have their changed fields."""
     published.happen(ScheduleRemoved(KEY))
 
     result = published.run("history", KEY)
@@ -30,7 +30,7 @@ def test_history_in_words(published: Stage) -> None:
 
 
 def test_diff_of_the_latest_with_the_one_before(published: Stage) -> None:
-    """By default the latest version is compared with the one before it, field by field."""
+    """Without a version the two latest are compared, field by field."""
     document = published.run_for_json("diff", KEY)
 
     assert (document["before"], document["after"], len(document["differences"])) == (1, 2, 8)
@@ -43,7 +43,7 @@ def test_diff_of_the_latest_with_the_one_before(published: Stage) -> None:
 
 
 def test_diff_of_the_first_version(published: Stage) -> None:
-    """Before the first version there was nothing, so every broadcast is new."""
+    """Before the first version the schedule is empty, so every broadcast is new."""
     document = published.run_for_json("diff", KEY, 1)
 
     assert (document["before"], document["after"]) == (0, 1)
@@ -51,7 +51,7 @@ def test_diff_of_the_first_version(published: Stage) -> None:
 
 
 def test_diff_of_two_versions_in_either_order(published: Stage) -> None:
-    """Two numbers are compared in the order in which they are given."""
+    """The first is compared with the second."""
     forth = published.run_for_json("diff", KEY, 1, 2)["differences"][0]
     back = published.run_for_json("diff", KEY, 2, 1)["differences"][0]
 
@@ -59,7 +59,7 @@ def test_diff_of_two_versions_in_either_order(published: Stage) -> None:
 
 
 def test_diff_over_a_removal(published: Stage) -> None:
-    """A removal shows nothing, so against it every broadcast is gone."""
+    """A removal is empty, so every broadcast is gone."""
     published.happen(ScheduleRemoved(KEY))
 
     result = published.run("diff", KEY)
@@ -79,7 +79,7 @@ def test_diff_over_a_removal(published: Stage) -> None:
     ],
 )
 def test_diff_rejects(published: Stage, words: list[str], exit_code: int, complaint: str) -> None:
-    """What is no version is refused, and what there is not is not found."""
+    """An invalid number is a usage error; an unknown version is not found."""
     result = published.run("diff", KEY, *words)
 
     assert result.exit_code == exit_code
@@ -87,7 +87,7 @@ def test_diff_rejects(published: Stage, words: list[str], exit_code: int, compla
 
 
 def test_why_names_the_notification_and_the_fields(published: Stage) -> None:
-    """A version's cause is named with event, queue, time, subject and changed fields, with all that it touched."""
+    """The cause has event, queue, time, subject and changed fields; other touched versions are listed."""
     document = published.run_for_json("why", KEY)
 
     [cause] = document["causes"]
@@ -105,7 +105,7 @@ def test_why_names_the_notification_and_the_fields(published: Stage) -> None:
 
 
 def test_why_of_an_older_version(published: Stage) -> None:
-    """An older version is explained by its own cause."""
+    """The older version's own cause is shown."""
     result = published.run("why", KEY, 1)
 
     assert "schedule alder/2026-03-28" in result.stdout
@@ -113,8 +113,8 @@ def test_why_of_an_older_version(published: Stage) -> None:
     assert "the same event touched nothing else" in result.stdout
 
 
-def test_why_of_what_an_operator_rebuilt(published: Stage) -> None:
-    """A version that an operator caused names the operator's call, and no queue."""
+def test_why_of_an_operators_rebuild(published: Stage) -> None:
+    """The cause names the operator, and no queue."""
     published.upstreams.catalogue_source.documents[BRAND] = orjson.dumps(
         {"pid": BRAND, "type": "brand", "title": "Quiet Viaduct"}
     )
@@ -126,8 +126,8 @@ def test_why_of_what_an_operator_rebuilt(published: Stage) -> None:
     assert document["causes"][0]["event_id"].startswith("operator")
 
 
-def test_why_where_a_document_is_no_longer_kept(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The causes are told all the same, and that the differences are not known."""
+def test_why_without_the_older_document(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The causes are shown, and the differences are reported as unknown."""
     monkeypatch.setattr(published.store.versions, "document", lambda key, seq: None)
 
     result = published.run("why", KEY)
@@ -137,8 +137,8 @@ def test_why_where_a_document_is_no_longer_kept(published: Stage, monkeypatch: p
     assert "a document is no longer kept" in result.stdout
 
 
-def test_deleting_an_item_is_no_version(published: Stage) -> None:
-    """A catalogue delete leads to no version, so what is explained is still the one before."""
+def test_deleting_an_item_makes_no_version(published: Stage) -> None:
+    """A catalogue delete is not propagated."""
     published.happen(ItemDeleted(BRAND))
 
     document = published.run_for_json("why", KEY)
@@ -146,8 +146,8 @@ def test_deleting_an_item_is_no_version(published: Stage) -> None:
     assert document["seq"] == 2
 
 
-def test_a_schedule_is_named_by_its_key_in_every_document(published: Stage) -> None:
-    """Programs find the schedule under one name, whatever the command."""
+def test_every_document_names_the_schedule(published: Stage) -> None:
+    """The member has the same name in all commands."""
     documents = [published.run_for_json(command, KEY) for command in ("deps", "history", "diff", "why")]
 
     assert {ScheduleKey.parse(document["schedule"]) for document in documents} == {KEY}

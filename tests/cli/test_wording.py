@@ -1,4 +1,4 @@
-"""Words for people: what is safe to print, and how instants, durations and counts are written."""
+"""Safe texts, instants, durations and counts."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,8 +13,8 @@ _LONDON = ZoneInfo("Europe/London")
 
 
 @given(st.text())
-def test_what_is_printable_is_one_line_without_control(text: str) -> None:
-    """Whatever the text, what is printed has no line end, no control character, and can be encoded."""
+def test_printable_text_is_one_line_without_control_characters(text: str) -> None:
+    """Every text becomes printable and encodable."""
     shown = printable(text)
 
     assert shown.isprintable()
@@ -33,8 +33,8 @@ def test_what_is_printable_is_one_line_without_control(text: str) -> None:
         (None, "None"),
     ],
 )
-def test_what_could_steer_a_terminal_is_escaped(text: object, shown: str) -> None:
-    """Escapes of terminals, line ends and marks of direction are shown as escapes; what can be read stays."""
+def test_control_characters_are_escaped(text: object, shown: str) -> None:
+    """Also line ends and direction marks; readable characters stay."""
     assert printable(text) == shown
 
 
@@ -52,12 +52,12 @@ def test_what_could_steer_a_terminal_is_escaped(text: object, shown: str) -> Non
     ],
 )
 def test_durations_have_two_units(length: float | timedelta, words: str) -> None:
-    """A duration is worded in the two greatest units that it has, and below ten seconds with a fraction."""
+    """The two greatest units, and a fraction below ten seconds."""
     assert duration(length) == words
 
 
 def test_instants_are_worded_in_local_time() -> None:
-    """An instant has the name that the zone had then."""
+    """With the zone's name at that instant."""
     winter, summer = datetime(2026, 1, 15, 12, tzinfo=UTC), datetime(2026, 7, 15, 12, tzinfo=UTC)
 
     assert local(winter, _LONDON) == "15 Jan 2026 12:00:00 GMT"
@@ -71,5 +71,5 @@ def test_instants_are_worded_in_local_time() -> None:
     [(0, "0 schedules"), (1, "1 schedule"), (2, "2 schedules"), (1204, "1,204 schedules")],
 )
 def test_counts_are_worded(number: int, words: str) -> None:
-    """One thing is singular, any other number plural."""
+    """One is singular, every other number plural."""
     assert counted(number, "schedule") == words
