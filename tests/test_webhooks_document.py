@@ -1,4 +1,4 @@
-"""What the document for partners' developers says of webhooks is what they get."""
+"""The partners' document about webhooks matches the requests and files."""
 
 import re
 from pathlib import Path
@@ -22,12 +22,12 @@ def _blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def is_ours() -> Any:
-    """The function that the document gives to developers."""
+def is_authentic() -> Any:
+    """The verification function in the document."""
     (source,) = _blocks("python")
     names: dict[str, Any] = {}
     exec(source, names)
-    return names["is_ours"]
+    return names["is_authentic"]
 
 
 @pytest.fixture
@@ -42,21 +42,21 @@ def _secret(stage: PushStage, generation: int = 1) -> str:
     return render_secret(derive_secret(MASTER, stage.standing().subscription, generation))
 
 
-def test_the_snippet_verifies_what_is_sent(stage: PushStage, is_ours: Any) -> None:
-    """With the right secret, and no other; not where body, id or time are another."""
+def test_the_snippet_verifies_requests(stage: PushStage, is_authentic: Any) -> None:
+    """Another secret, body, id or time is rejected."""
     stage.push()
     ((_, headers, body),) = stage.receiver.received
     now = stage.clock().timestamp()
 
-    assert is_ours(_secret(stage), headers, body, now)
-    assert not is_ours(_secret(stage, 2), headers, body, now)
-    assert not is_ours(_secret(stage), headers, body + b" ", now)
-    assert not is_ours(_secret(stage), {**headers, "webhook-id": "chg_other"}, body, now)
-    assert not is_ours(_secret(stage), headers, body, now + 301)
+    assert is_authentic(_secret(stage), headers, body, now)
+    assert not is_authentic(_secret(stage, 2), headers, body, now)
+    assert not is_authentic(_secret(stage), headers, body + b" ", now)
+    assert not is_authentic(_secret(stage), {**headers, "webhook-id": "chg_other"}, body, now)
+    assert not is_authentic(_secret(stage), headers, body, now + 301)
 
 
-def test_the_snippet_verifies_while_secrets_are_exchanged(stage: PushStage, is_ours: Any) -> None:
-    """Whoever has the old secret or the new one."""
+def test_the_snippet_verifies_during_a_rotation(stage: PushStage, is_authentic: Any) -> None:
+    """Both the old and the new secret verify."""
     lease = stage.store.subscriptions.seize(HOOK, stage.clock(), LEASE_FOR)
     assert lease is not None
     rotated = lease.standing.subscription.rotated(stage.clock())
@@ -66,12 +66,12 @@ def test_the_snippet_verifies_while_secrets_are_exchanged(stage: PushStage, is_o
 
     ((_, headers, body),) = stage.receiver.received
     now = stage.clock().timestamp()
-    assert is_ours(_secret(stage, 1), headers, body, now)
-    assert is_ours(_secret(stage, 2), headers, body, now)
+    assert is_authentic(_secret(stage, 1), headers, body, now)
+    assert is_authentic(_secret(stage, 2), headers, body, now)
 
 
 def test_the_example_of_a_request_has_the_fields_of_one(stage: PushStage) -> None:
-    """The same members in the same order."""
+    """Members and their order are the same."""
     stage.push()
     example = orjson.loads(_blocks("json")[0])
 
@@ -83,14 +83,14 @@ def test_the_example_of_a_request_has_the_fields_of_one(stage: PushStage) -> Non
 
 
 def test_the_table_lists_every_type(stage: PushStage) -> None:
-    """Each kind of event has its row."""
+    """Each type of event has a row."""
     listed = re.findall(r"^\| `((?:schedule|feed)\.[a-z]+)` \|", _TEXT, re.MULTILINE)
 
     assert listed == [PUBLISHED, REMOVED, RESET]
 
 
 def test_the_example_of_a_manifest_has_the_fields_of_one(stage: PushStage) -> None:
-    """The same members in the same order, down to those of a file."""
+    """Members and their order are the same, down to those of a file."""
     stage.subscribe_files()
     stage.push("harbour-files")
     example = orjson.loads(_blocks("json")[1])
