@@ -63,7 +63,7 @@ def _shown(session: Session, explanation: Explanation) -> Iterator[Shown]:
     if change.cause_count > len(change.causes):
         yield f"and {change.cause_count - len(change.causes)} more causes, of which only the number is kept"
     if explanation.comparison is None:
-        yield "the differences from the version before are unknown: a document is no longer kept"
+        yield "the differences from the version before are unknown: a document has expired"
     else:
         yield from comparison_shown(change.key, explanation.comparison)
     yield from _touched_shown(session, explanation)

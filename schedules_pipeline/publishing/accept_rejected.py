@@ -1,7 +1,6 @@
-"""Lets an operator accept a schedule document that was refused for having lost too many broadcasts.
+"""Lets an operator accept a schedule document that was rejected because it has too few broadcasts.
 
-The confirmation is noted in the refusal, by the digest of the broadcasts that the operator was shown; the build
-itself then accepts them, as it would after a second put. So nothing but those very broadcasts can pass.
+The rejection stores the digest of the broadcasts that the operator confirms, and the build accepts exactly those.
 """
 
 from collections.abc import Mapping
@@ -27,13 +26,13 @@ from schedules_pipeline.publishing.rebuild import BatchResult
 
 
 class CannotBeAccepted(ContentError):
-    """There is nothing to confirm; the message says what there is instead."""
+    """The document cannot be confirmed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A document as it is now in the source, that would replace what is held. ``lost`` are the published
-    broadcasts that it lacks, as partners see them.
+    """A document in the bucket, and the number of broadcasts that it would replace. ``lost``: the published
+    broadcasts that it lacks.
     """
 
     key: ScheduleKey
@@ -59,36 +58,36 @@ class RejectedDocuments:
         self._policy = policy
 
     def propose(self, key: ScheduleKey) -> Proposal:
-        """Fetch the document again, and say what accepting it would cost. Changes nothing.
+        """Fetch the document again and compare it with the published one. Changes nothing.
 
-        Raises :class:`CannotBeAccepted` where it is not refused, or not for being shrunken.
+        Raises :class:`CannotBeAccepted` if it is not rejected, or rejected for another reason.
         """
         if not self._store.rejections.find([str(key)]):
-            raise CannotBeAccepted(f"{key}: no document of it is refused")
+            raise CannotBeAccepted(f"{key}: it has no rejected document")
         found, held = self._fetch(key), self._held(key)
         rejection = self._judge(key, found, len(held))
         new = accept(parse_source_document(key, found.content)).broadcast_pids
         return Proposal(key, rejection, len(held), len(new), self._lost(key, frozenset(new)))
 
     def accept(self, proposal: Proposal, cause: Cause) -> BatchResult:
-        """Confirm what was proposed, and build it now.
+        """Confirm the proposed document and build it now.
 
-        Raises :class:`CannotBeAccepted` where the source has other broadcasts by now, or where they were
-        refused once more because another build had begun before.
+        Raises :class:`CannotBeAccepted` if the source has other broadcasts by now, or if a build that began earlier
+        has rejected the document again.
         """
         key, digest = proposal.key, proposal.rejection.digest
         if self.propose(key).rejection.digest != digest:
-            raise CannotBeAccepted(f"{key}: the source has another document by now; look at it again")
+            raise CannotBeAccepted(f"{key}: the source has another document by now; check it again")
         self._store.rejections.keep({str(key): replace(proposal.rejection, confirmed_digest=digest)})
         batch = self._publisher.rebuild_from_sources([key], cause)
         if not batch.failed and self._store.rejections.find([str(key)]):
-            raise CannotBeAccepted(f"{key}: another build was at it at the same moment; accept it again")
+            raise CannotBeAccepted(f"{key}: another build ran at the same time; accept it again")
         return batch
 
     def _fetch(self, key: ScheduleKey) -> SourceObject:
         found = self._sources.schedule_source.fetch([key])[key]
         if found is None:
-            raise CannotBeAccepted(f"{key}: the source has no document any more, which removes the schedule")
+            raise CannotBeAccepted(f"{key}: the source has no document any more, so the schedule is removed")
         if isinstance(found, Exception):
             raise found
         return found
@@ -103,10 +102,10 @@ class RejectedDocuments:
                 return rejection
             case Rejected(rejection):
                 raise CannotBeAccepted(
-                    f"it is not valid, so its owner has to put another one: {rejection.reason}"
+                    f"the document is invalid, so its owner must put another one: {rejection.reason}"
                 )
             case _:
-                raise CannotBeAccepted(f"{key}: its document is acceptable by now; rebuild it")
+                raise CannotBeAccepted(f"{key}: its document is acceptable now; rebuild it")
 
     def _lost(self, key: ScheduleKey, kept: frozenset[str]) -> tuple[Mapping[str, Any], ...]:
         document = self._store.schedules.documents([key]).get(key)

@@ -1,7 +1,4 @@
-"""Checks what is published, by looking at what is stored rather than at what the build believed.
-
-Each check answers for one schedule. None passes silently: one that has nothing to look at says so.
-"""
+"""Checks published schedules against the store, independently of the build."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +30,7 @@ class CheckName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """``is_error`` tells a failure that is ours to mend from one that is worth a look."""
+    """``is_error``: the operator must act; otherwise the failure is a warning."""
 
     name: CheckName
     passed: bool
@@ -44,7 +41,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What was accepted of one schedule, and the broadcasts that it was rendered from."""
+    """The accepted source of one schedule, and its broadcasts."""
 
     accepted: AcceptedSchedule
     broadcasts: Sequence[Slot]
@@ -56,7 +53,7 @@ class ScheduleChecker:
         self._calendar = calendar
 
     def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
-        """All checks but the comparison with the old system, of those that have an accepted source."""
+        """All checks except the comparison with the old system, of the schedules with an accepted source."""
         states = {key: s for key, s in self._store.schedules.read(keys).items() if s.accepted is not None}
         sources, unreadable = _read_sources(states)
         entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
@@ -64,10 +61,10 @@ class ScheduleChecker:
         unknown = set(pids) - self._store.copies.read(pids).keys()
         lacking = self._store.references.missing(entries)
         rejections = self._store.rejections.find([str(key) for key in sources])
-        set_aside = self._store.work.quarantined()
+        quarantined = self._store.work.quarantined()
         return unreadable | {
             key: [
-                is_built(set_aside.get(key)),
+                is_built(quarantined.get(key)),
                 source_accepted(rejections.get(str(key))),
                 _references_resolved(source.accepted, states[key], unknown),
                 self._no_gaps_or_overlaps(key, source.broadcasts),
@@ -86,33 +83,33 @@ class ScheduleChecker:
 def _read_sources(
     states: Mapping[ScheduleKey, ScheduleState],
 ) -> tuple[dict[ScheduleKey, _Source], dict[ScheduleKey, list[CheckResult]]]:
-    """What was accepted of each; where that does not read back, the failed check that says so."""
+    """The accepted sources, and a failed check for each that cannot be decoded."""
     sources, unreadable = {}, {}
     for key, state in states.items():
         try:
             accepted = parse_accepted(state.accepted or b"")
             sources[key] = _Source(accepted, read_source(key, accepted).slots)
         except InvalidRecord as error:
-            summary = f"what was accepted does not read back, rebuild it from its source: {error}"
+            summary = f"the accepted source cannot be decoded, rebuild it from its source: {error}"
             unreadable[key] = [CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)]
     return sources, unreadable
 
 
 def is_built(reason: str | None) -> CheckResult:
-    """The check of that name; ``reason`` is why the schedule was set aside, None where it was not."""
+    """``reason``: why the schedule is quarantined; None if it is not."""
     if reason is None:
         return CheckResult(CheckName.IS_BUILT, True, "its latest build succeeded")
-    summary = f"set aside after too many failures: {reason[:500]}"
+    summary = f"quarantined after too many failures: {reason[:500]}"
     return CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)
 
 
 def source_accepted(rejection: Rejection | None) -> CheckResult:
-    """The check of that name; the refusal of the latest source document, None where it was accepted."""
+    """``rejection``: of the latest source document; None if it was accepted."""
     if rejection is None:
         return CheckResult(CheckName.SOURCE_ACCEPTED, True, "the latest source document is the one shown")
     facts = {"refused_at": rejection.refused_at.isoformat(), "excerpt": rejection.excerpt[:500]}
     return CheckResult(
-        CheckName.SOURCE_ACCEPTED, False, f"the last good one stays: {rejection.reason}", facts=facts
+        CheckName.SOURCE_ACCEPTED, False, f"the last good version stays: {rejection.reason}", facts=facts
     )
 
 

@@ -1,7 +1,5 @@
-"""Says why a version of a schedule was published, how it differs from the one before, and what else was touched.
-
-Belongs here: finding that out, from the history of the schedule and the change feed. Does not belong here: how
-it is shown.
+"""Explains a version of a schedule: its causes, the difference to the version before, and the other versions of the
+same events.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,27 +17,25 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ContentError
 from schedules_pipeline.publishing.ports import PublishingStore
 
-LOOKED_ON_FOR = timedelta(minutes=10)
-"""How long after a version the feed is searched for others of the same event."""
+SEARCHED_FOR = timedelta(minutes=10)
+"""For how long after a version the feed is searched for other versions of the same events."""
 
 CLOCKS_DIFFER_BY = timedelta(seconds=30)
-"""How far the clocks of a queue, of Redis and of a publisher may be apart."""
+"""The greatest assumed difference between the clocks of a queue, Redis and a publisher."""
 
 MOST_ROWS = 20_000
-"""After so many rows of the feed the search ends, found or not."""
+"""The search ends after so many rows of the feed."""
 
 _ROWS_AT_ONCE = 1_000
 
 
 class NoSuchVersion(ContentError):
-    """The version was never published, or is no longer listed, or its document is no longer kept."""
+    """The version was never published, is no longer listed, or its document has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Version ``before`` against version ``after``: in the differences ``ours`` is what came after. ``before``
-    is 0 where there was nothing before.
-    """
+    """``before`` is 0 if ``after`` is the first version. In the differences, ``ours`` is the later version."""
 
     before: int
     after: int
@@ -48,8 +44,8 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class AffectedVersions:
-    """The other versions of the same events, in the order of the feed. ``stopped_at`` is where the search ended
-    early, None where it reached its end. ``goes_back`` says whether the feed still has the version itself.
+    """The other versions of the same events, in feed order. ``stopped_at``: the time of the last searched row, if the
+    search ended early. ``goes_back``: the feed still has the explained version.
     """
 
     versions: tuple[Change, ...] = ()
@@ -59,9 +55,7 @@ class AffectedVersions:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``change`` holds the causes, with the fields that changed. ``comparison`` is None where a document is no
-    longer kept.
-    """
+    """``change`` holds the causes and the changed fields. ``comparison`` is None if a document has expired."""
 
     change: Change
     comparison: Comparison | None
@@ -73,10 +67,7 @@ class VersionExplainer:
         self._store = store
 
     def compare(self, key: ScheduleKey, after: int | None = None, before: int | None = None) -> Comparison:
-        """Compare two versions: by default the latest, and the one before the other.
-
-        Raises :class:`NoSuchVersion`.
-        """
+        """Compare two versions, by default the latest with the one before. Raises :class:`NoSuchVersion`."""
         versions = self._versions(key)
         later = self._version(versions, key, after)
         earlier = later.seq - 1 if before is None else self._version(versions, key, before).seq
@@ -96,7 +87,7 @@ class VersionExplainer:
     def _versions(self, key: ScheduleKey) -> Sequence[Change]:
         if versions := self._store.versions.versions(key):
             return versions
-        raise NoSuchVersion(f"{key}: nothing was ever published, or its history is over")
+        raise NoSuchVersion(f"{key}: nothing was ever published, or its history has expired")
 
     def _version(self, versions: Sequence[Change], key: ScheduleKey, seq: int | None) -> Change:
         if seq is None:
@@ -108,22 +99,22 @@ class VersionExplainer:
         return found
 
     def _broadcasts(self, key: ScheduleKey, seq: int, version: Change | None) -> list[dict[str, Any]]:
-        """What partners saw as that version: nothing before the first, and nothing after a removal."""
+        """The broadcasts of that version; none before the first version and after a removal."""
         if seq == 0 or (version is not None and version.is_removal):
             return []
         document = self._store.versions.document(key, seq)
         if document is None:
-            raise NoSuchVersion(f"{key}: the document of version {seq} is no longer kept")
+            raise NoSuchVersion(f"{key}: the document of version {seq} has expired")
         broadcasts: list[dict[str, Any]] = orjson.loads(split_document(document)[1])
         return broadcasts
 
     def _find_touched(self, change: Change) -> AffectedVersions:
-        """The other versions that some event of this one is a cause of."""
+        """The other versions that share a cause with this one."""
         events = {cause.event_id for cause in change.causes}
         if not events:
             return AffectedVersions()
         begin = min(cause.notified_at for cause in change.causes) - CLOCKS_DIFFER_BY
-        end = change.published_at + LOOKED_ON_FOR
+        end = change.published_at + SEARCHED_FOR
         until_the_end = takewhile(lambda row: row.published_at <= end, self._rows_since(begin))
         rows = list(islice(until_the_end, MOST_ROWS + 1))
         stopped_at = rows[-1].published_at if len(rows) > MOST_ROWS else None

@@ -19,8 +19,8 @@ from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
 from schedules_pipeline.publishing.ports.catalogue import StoreResult
+from schedules_pipeline.publishing.ports.rejections import rejection
 from schedules_pipeline.publishing.ports.work import Mark
-from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
 
 

@@ -26,10 +26,9 @@ from schedules_pipeline.publishing.counting import Tally, counted
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
 from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.counters import Counter, Timer
-from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore
+from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore, rejection
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.publishing.ports.work import Mark
-from schedules_pipeline.publishing.rejections import rejection
 from schedules_pipeline.publishing.urgency import due_at
 
 MOST_REJECTIONS_KEPT = 10_000

@@ -1,4 +1,4 @@
-"""Decides whether a fetched schedule document may replace what partners see. Pure."""
+"""Decides whether a fetched schedule document may replace the accepted one. Pure."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,9 +9,8 @@ from schedules_pipeline.documents.source_document import parse_source_document
 from schedules_pipeline.domain.findings import has_shrunk
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidDocument
-from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.rejections import Rejection, rejection
 from schedules_pipeline.publishing.ports.upstream import SourceObject
-from schedules_pipeline.publishing.rejections import rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +20,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The source has no document (any more)."""
+    """The source has no document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Nothing changes for partners; the refusal is kept aside."""
+    """Partners keep the last good version."""
 
     rejection: Rejection
 
@@ -44,10 +43,10 @@ def judge_source(
     smallest_share: float,
     now: datetime,
 ) -> Judgement:
-    """Judge one document against the number of broadcasts that it would replace.
+    """Judge a document against the number of broadcasts that it would replace.
 
-    One that is empty, or has fewer than ``smallest_share`` of them, is refused until the source puts the
-    same broadcasts again, or an operator has confirmed them; the same put seen twice confirms nothing.
+    An empty document, or one with fewer than ``smallest_share`` of them, is rejected until the source puts the same
+    broadcasts again or an operator confirms them. Reading the same put twice confirms nothing.
     """
     if found is None:
         return Removed()
@@ -68,12 +67,12 @@ def judge_source(
 
 
 def can_be_confirmed(rejection: Rejection) -> bool:
-    """Whether it was refused for being shrunken alone, and not because it is invalid."""
+    """Whether the document is valid, and was rejected only because it has too few broadcasts."""
     return rejection.digest.startswith(_OF_BROADCASTS)
 
 
 def _confirms(earlier: Rejection, digest: str, put_id: str) -> bool:
-    """Whether these very broadcasts were put before, by another put, or confirmed by an operator."""
+    """Whether another put has had the same broadcasts, or an operator has confirmed them."""
     return earlier.confirmed_digest == digest or (earlier.digest == digest and earlier.put_id != put_id)
 
 
@@ -88,8 +87,9 @@ def _whole_content(key: ScheduleKey, found: SourceObject) -> bytes:
 
 
 def _digest(schedule: AcceptedSchedule) -> str:
-    """Of the broadcasts alone: a source that repeats itself may well do so under a new time.
+    """The digest of the broadcasts alone, because a source may repeat a document with a new time.
 
-    Named for what it is of, or a refused object of no bytes would confirm a document of no broadcasts.
+    The prefix keeps it apart from the digest of an invalid document: a rejected object without bytes must not confirm
+    a document without broadcasts.
     """
     return _OF_BROADCASTS + hashlib.sha256(b"\n".join(schedule.slots)).hexdigest()

@@ -1,8 +1,8 @@
-"""Claims what is dirty, rebuilds it, and settles the claim, whatever happens.
+"""Claims pending schedules, rebuilds them, and releases or postpones the claim.
 
-A failure of the world (a store or source that does not answer) puts the batch back for a moment and counts
-against nobody. A failure of one schedule puts it back for longer each time, and after
-:data:`MAXIMUM_ATTEMPTS` aside, where the check ``is_built`` shows it until a build succeeds.
+If a store or source does not answer, the batch is retried soon, and this counts as no attempt. If a schedule itself
+fails, it waits longer before each retry. After :data:`MAXIMUM_ATTEMPTS` it is quarantined, and the check ``is_built``
+fails until a build succeeds.
 """
 
 import threading
@@ -26,13 +26,13 @@ from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult, Rebu
 
 BATCH_SIZE = 300
 LEASE_FOR = timedelta(seconds=30)
-"""Renewed while a batch is built; so this is how long the work of a publisher that died has to wait."""
+"""The publisher renews it while it builds, so this is how long the work of a dead publisher waits."""
 
 MAXIMUM_ATTEMPTS = 8
-_GIVEN_UP = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
+_EXHAUSTED = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
 _NAMED = 3
 _FIRST_RETRY = timedelta(seconds=2)
-_PAUSE_FOR_THE_WORLD = timedelta(seconds=5)
+_PAUSE_AFTER_OUTAGE = timedelta(seconds=5)
 
 _RENEW_EVERY_SECONDS = LEASE_FOR.total_seconds() / 3
 _LONGEST_BUILD_SECONDS = 600.0
@@ -76,15 +76,15 @@ class Publisher:
         self._keep_alive = keep_alive
 
     def publish_next(self, limit: int = BATCH_SIZE) -> BatchResult | None:
-        """Rebuild the most urgent dirty schedules; None where there are none.
+        """Rebuild the most urgent pending schedules; None if there are none.
 
-        Raises :class:`ServiceError` where the world failed; the schedules are claimed again later.
+        Raises :class:`ServiceError` if a service failed; the schedules are claimed again later.
         """
         claim = self._store.work.claim(limit, self._clock(), LEASE_FOR)
-        return None if claim is None else self._build(self._set_hopeless_aside(claim))
+        return None if claim is None else self._build(self._quarantine_exhausted(claim))
 
     def publish_all(self, limit: int = BATCH_SIZE) -> list[BatchResult]:
-        """Go on until nothing is dirty. What waits for a retry is left to its time."""
+        """Publish until nothing is pending. Schedules that wait for a retry are left to their time."""
         batches = []
         while (batch := self.publish_next(limit)) is not None:
             batches.append(batch)
@@ -93,39 +93,38 @@ class Publisher:
     def rebuild_from_sources(
         self, keys: Sequence[ScheduleKey], cause: Cause, recorded_by: str = ""
     ) -> BatchResult:
-        """Fetch and build these schedules now, trusting neither our accepted sources nor our copies.
+        """Fetch and build these schedules now, trusting neither the accepted sources nor the catalogue copies.
 
-        They are claimed like any others, so a crash in the middle leaves them to be built by somebody else.
-        One that breaks the build of all holds up no other: all are then built one by one, and so is any that
-        failed or died repeatedly before. What failed waits in the work queue, and is in ``failed``.
+        They are claimed, so if this process dies, a publisher builds them. If the build of all fails, each is built
+        alone, as is each that has failed or died repeatedly before. Schedules that fail are in ``failed``, and the work
+        queue retries them.
         """
         self._store.schedules.count_source_change(keys)
         claim = self._store.work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
-        hopeful = self._set_hopeless_aside(claim)
-        given_up = {work.key for work in claim.work} - {work.key for work in hopeful.work}
-        total = BatchResult(
-            (), {key: AttemptsExhausted(f"schedule {key}: {_GIVEN_UP}") for key in given_up}, 0.0
-        )
-        return sum((self._rebuild(group, cause, recorded_by) for group in _groups(hopeful)), total)
+        sound = self._quarantine_exhausted(claim)
+        exhausted = {work.key for work in claim.work} - {work.key for work in sound.work}
+        errors = {key: AttemptsExhausted(f"schedule {key}: {_EXHAUSTED}") for key in exhausted}
+        batches = [self._build_or_split(group, cause, recorded_by) for group in _groups(sound)]
+        return sum(batches, BatchResult((), errors, 0.0))
 
-    def _rebuild(self, claim: Claim, cause: Cause, recorded_by: str) -> BatchResult:
+    def _build_or_split(self, claim: Claim, cause: Cause, recorded_by: str) -> BatchResult:
         try:
             return self._build(claim, refresh_cause=cause, recorded_by=recorded_by)
         except ServiceError:
             raise
-        except Exception as error:  # noqa: BLE001 - it was put back with its reason, and counted
+        except Exception as error:  # noqa: BLE001 - it was postponed with its reason, and counted
             keys = [work.key for work in claim.work]
             if len(keys) == 1:
                 return BatchResult((), {keys[0]: error}, 0.0)
             return sum((self.rebuild_from_sources([key], cause, recorded_by) for key in keys), EMPTY_BATCH)
 
-    def _set_hopeless_aside(self, claim: Claim) -> Claim:
-        """Do not build again what has cost so many workers their lives; it was handed out alone since the second."""
-        hopeless = [work for work in claim.work if work.attempts >= MAXIMUM_ATTEMPTS]
+    def _quarantine_exhausted(self, claim: Claim) -> Claim:
+        """The claim without the schedules whose builds have failed or died too often."""
+        exhausted = [work for work in claim.work if work.attempts >= MAXIMUM_ATTEMPTS]
         self._store.work.postpone(
-            claim, {work.key: Failure(_GIVEN_UP, None) for work in hopeless}, counts=False
+            claim, {work.key: Failure(_EXHAUSTED, None) for work in exhausted}, counts=False
         )
-        return Claim(claim.token, tuple(work for work in claim.work if work not in hopeless))
+        return Claim(claim.token, tuple(work for work in claim.work if work not in exhausted))
 
     def _build(
         self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = ""
@@ -134,38 +133,25 @@ class Publisher:
             with self._keep_alive(lambda: self._store.work.renew(claim, self._clock() + LEASE_FOR)):
                 batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
         except ServiceError as error:
-            self._put_back(claim, error)
+            # If the work queue does not answer either, the leases expire.
+            with suppress(ServiceError):
+                self._retry_soon(claim, {work.key: error for work in claim.work})
             raise
         except Exception as error:
             error.add_note(_while_building(claim))
-            self._postpone(claim, dict.fromkeys([work.key for work in claim.work], error))
+            now = self._clock()
+            failures = {work.key: _failure(work, error, now) for work in claim.work}
+            self._store.work.postpone(claim, failures, counts=True)
             raise
-        self._postpone_unfetched(claim, batch.failed)
+        self._retry_soon(claim, batch.failed)
         self._store.work.release(claim, [built.key for built in batch.built])
         return batch
 
-    def _put_back(self, claim: Claim, error: ServiceError) -> None:
-        """If the queue does not answer either, the leases will expire."""
-        retry_at = self._clock() + _PAUSE_FOR_THE_WORLD
-        failures = {work.key: Failure(str(error), retry_at) for work in claim.work}
-        try:
-            self._store.work.postpone(claim, failures, counts=False)
-        except ServiceError:
-            return
-
-    def _postpone_unfetched(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
-        """A source that does not answer is nobody's failure, however long it lasts."""
-        retry_at = self._clock() + _PAUSE_FOR_THE_WORLD
+    def _retry_soon(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
+        """A service failed, which does not count as an attempt of the schedule, however long it lasts."""
+        retry_at = self._clock() + _PAUSE_AFTER_OUTAGE
         failures = {key: Failure(str(error), retry_at) for key, error in failed.items()}
         self._store.work.postpone(claim, failures, counts=False)
-
-    def _postpone(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
-        now = self._clock()
-        self._store.work.postpone(
-            claim,
-            {work.key: _failure(work, failed[work.key], now) for work in claim.work if work.key in failed},
-            counts=True,
-        )
 
 
 def _while_building(claim: Claim) -> str:
@@ -174,14 +160,14 @@ def _while_building(claim: Claim) -> str:
 
 
 def _groups(claim: Claim) -> list[Claim]:
-    """All together, but for those that failed or died so often that each is built alone."""
+    """All schedules together, but each alone that has failed or died repeatedly."""
     sound = tuple(work for work in claim.work if work.attempts < RISKY_ATTEMPTS)
     alone = [(work,) for work in claim.work if work.attempts >= RISKY_ATTEMPTS]
     return [Claim(claim.token, group) for group in (sound, *alone) if group]
 
 
 def _failure(work: Work, error: Exception, now: datetime) -> Failure:
-    """Wait twice as long each time; the last attempt sets the schedule aside."""
+    """Each retry waits twice as long; after the last one the schedule is quarantined."""
     reason = f"{type(error).__name__}: {error}"
     if work.attempts + 1 >= MAXIMUM_ATTEMPTS:
         return Failure(reason, None)

@@ -1,7 +1,7 @@
-"""How soon a schedule must be rebuilt: what is on air now before what comes later.
+"""When a schedule is due for a rebuild: a schedule on air comes first.
 
-Urgency is a due time rather than a rank, so that a flood of changes to what is on air cannot keep a
-schedule of next week waiting for ever: its due time comes.
+The due time grows with the distance of the broadcast day, but only up to a minute. So a flood of changes to schedules
+on air cannot delay next week's for ever.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ _MOST = timedelta(seconds=60)
 
 
 def due_at(key: ScheduleKey, now: datetime, calendar: BroadcastCalendar) -> datetime:
-    """Now for a schedule on air; up to a minute later the further its day is ahead; last what is over."""
+    """Now for a schedule on air, up to a minute later for a day ahead, and a minute later for a past day."""
     day = calendar.window(key)
     if day.contains(now):
         return now

@@ -79,7 +79,7 @@ def test_an_invalid_document_cannot_be_accepted(published: Stage) -> None:
     result = published.run("rejected", "accept", KEY, "--yes")
 
     assert result.exit_code == 1
-    assert "it is not valid, so its owner has to put another one" in result.stderr
+    assert "the document is invalid, so its owner must put another one" in result.stderr
     assert _broadcasts(published) == 4
 
 
@@ -107,4 +107,4 @@ def test_accepting_without_a_rejection(published: Stage) -> None:
     """A schedule without a rejection cannot be accepted."""
     result = published.run("rejected", "accept", KEY, "--yes")
 
-    assert (result.exit_code, result.stderr) == (1, "error: alder/2026-03-28: no document of it is refused\n")
+    assert (result.exit_code, result.stderr) == (1, "error: alder/2026-03-28: it has no rejected document\n")

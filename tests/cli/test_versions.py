@@ -134,7 +134,7 @@ def test_why_without_the_older_document(published: Stage, monkeypatch: pytest.Mo
 
     assert result.exit_code == 0
     assert "catalogue b0000001" in result.stdout
-    assert "a document is no longer kept" in result.stdout
+    assert "a document has expired" in result.stdout
 
 
 def test_deleting_an_item_makes_no_version(published: Stage) -> None:

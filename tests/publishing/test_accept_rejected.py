@@ -126,7 +126,7 @@ def test_nothing_is_rejected_of_another_schedule() -> None:
     """A schedule of which nothing is refused has nothing to accept."""
     stage = _stage()
 
-    with pytest.raises(CannotBeAccepted, match="no document of it is refused"):
+    with pytest.raises(CannotBeAccepted, match="it has no rejected document"):
         _documents(stage).propose(TOMORROW)
 
 

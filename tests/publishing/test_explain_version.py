@@ -8,7 +8,7 @@ from toy_world import ItemPut, ScheduleRemoved
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.publishing import explain_version
-from schedules_pipeline.publishing.explain_version import LOOKED_ON_FOR, AffectedVersions, NoSuchVersion
+from schedules_pipeline.publishing.explain_version import SEARCHED_FOR, AffectedVersions, NoSuchVersion
 
 
 def _stage() -> Stage:
@@ -51,7 +51,7 @@ def test_an_event_that_touched_nothing_else() -> None:
 def test_what_comes_much_later_is_not_looked_at() -> None:
     """The search ends some minutes after the version, whatever else is in the feed."""
     stage = _stage()
-    stage.clock.advance(LOOKED_ON_FOR)
+    stage.clock.advance(SEARCHED_FOR)
     stage.happen(schedule_put(RADIO))
 
     explanation = stage.pipeline.explainer.explain(KEY)
@@ -103,7 +103,7 @@ def test_a_document_that_is_no_longer_kept() -> None:
 
     assert explanation.comparison is None
     assert [change.key for change in explanation.touched.versions] == [TOMORROW]
-    with pytest.raises(NoSuchVersion, match="the document of version 1 is no longer kept"):
+    with pytest.raises(NoSuchVersion, match="the document of version 1 has expired"):
         stage.pipeline.explainer.compare(KEY)
 
 

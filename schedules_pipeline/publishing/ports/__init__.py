@@ -1,4 +1,4 @@
-"""What publishing needs from the world, as protocols, with the values that they exchange."""
+"""The ports of publishing: protocols of its stores and sources, and the values that they exchange."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from schedules_pipeline.publishing.ports.work import WorkQueue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishingStore:
-    """What publishing keeps. The stores of the other rooms add to it, in the order of the layers."""
+    """The stores of publishing. Each room above adds its own."""
 
     schedules: ScheduleStore
     copies: CopyStore
@@ -33,7 +33,7 @@ class PublishingStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishingSources:
-    """What publishing reads and never writes."""
+    """The upstreams that publishing reads and never writes."""
 
     schedule_source: ScheduleSource
     catalogue_source: CatalogueSource

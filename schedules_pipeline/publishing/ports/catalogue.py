@@ -1,4 +1,4 @@
-"""Our copies of catalogue items, and the catalogue keyspace that they are copied from."""
+"""The catalogue keyspace, and the copies of its items that publishing keeps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from schedules_pipeline.domain.identifiers import Pid
 
 @dataclass(frozen=True, slots=True)
 class UpdateTicket:
-    """The first step of following an item: our token, whether anybody needs the item at all, and whether
-    an earlier change is still owed to its dependants.
+    """The first step of following an item. ``is_needed``: it has a copy or dependants. ``propagation_pending``: an
+    earlier change has not reached the dependants yet.
     """
 
     token: int
@@ -20,8 +20,8 @@ class UpdateTicket:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """The second step: whether our copy changed, and whether a change is still to be propagated.
-    ``previous``: what a changed copy was before; None where there was none, or nothing changed.
+    """The second step. ``propagation_pending``: this or an earlier change has not reached the dependants yet.
+    ``previous``: the copy that was replaced; None if there was none or the value is equal.
     """
 
     changed: bool
@@ -31,67 +31,66 @@ class StoreResult:
 
 @dataclass(frozen=True, slots=True)
 class CollectionCounts:
-    """How many copies were deleted, and how many notes that a copy is missed."""
+    """How many copies were deleted, and how many records of an absence."""
 
     copies: int
     absences: int
 
 
 class CatalogueSource(Protocol):
-    """The catalogue pipeline's keyspace; only ever read."""
+    """The catalogue pipeline's keyspace, which is only read."""
 
     def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
-        """The current documents, of those that have one."""
+        """The current documents; pids without one are left out."""
 
 
 class CopyStore(Protocol):
-    """Our copies, each fenced by tokens of its own so that no slow worker can bring back an old one."""
+    """Copies of catalogue items. Each has version tokens, so a slow worker cannot store an older value."""
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, UpdateTicket]:
-        """Take a token for each. Where nobody needs the item, record the token in the same step, so that
-        nobody can store what was read before now.
+        """Take a token for each. If the item is not needed, the same step records the token as the newest, so that
+        no worker can store a value that it read earlier.
         """
 
     def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
-        """Where no newer token was recorded: record ours, also where the value is equal; and if it
-        differs, keep it together with a mark that it is to be propagated.
+        """Unless a newer token is recorded: record this one, and store a different value with a pending
+        propagation.
         """
 
     def acknowledge(self, tokens: Mapping[Pid, int]) -> None:
-        """Say that changes up to these tokens were propagated: every dependant is marked dirty."""
+        """Every dependant is marked, so changes up to these tokens are no longer pending."""
 
     def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
-        """Our copies, of those that we hold."""
+        """The copies; pids without one are left out."""
 
     def take_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
-        """A token for each, to plant what is read after this moment."""
+        """A token for each, for :meth:`insert_if_absent`. The caller reads the source afterwards."""
 
     def insert_if_absent(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
-        """Where there is no copy and no newer token: keep ours, owed to the dependants where its absence
-        was noted. Returns the copy that counts now, or None where ours came too late: read the source
-        again, under a new token.
+        """Store each value unless there is a copy or a newer token. If the absence was recorded, the propagation is
+        pending. Returns the copy that is there now, or None if the token was too old: then the caller takes a new
+        token and reads the source again.
         """
 
     def record_absence(self, pids: Sequence[Pid]) -> None:
-        """Say that a build is about to rely on there being no copy of these, where there still is none.
+        """Record, for pids without a copy, that a build relies on their absence.
 
-        Without this, a copy that another build plants before the item's notification is handled would make
-        that notification one of nothing new, and this build's schedule would never hear of the item.
+        Otherwise the schedule could miss the item: if another build inserts the copy before the item's notification
+        is handled, that notification finds an equal copy and marks nothing.
         """
 
     def invalidate_tokens(self, pids: Sequence[Pid]) -> None:
-        """Make every token that anybody holds of these too old to store or plant with.
-
-        Due where notifications are thrown away: each would have made useless what was read before it.
+        """Make all tokens taken so far too old to store or insert with. A purge of the queue requires this, because
+        the purged notifications would have done it.
         """
 
     def stored_pids(self) -> Iterator[list[Pid]]:
-        """All pids of which we hold a copy, in batches; each at least once."""
+        """All pids with a copy, in batches; each at least once."""
 
     def tracked_pids(self) -> Iterator[list[Pid]]:
-        """All pids of which tokens, debts or absences are remembered, in batches; each at least once."""
+        """All pids with a token, a pending propagation or a recorded absence, in batches; each at least once."""
 
     def collect(self, pids: Sequence[Pid]) -> CollectionCounts:
-        """Delete the copy of each, and the note that it is missed, where in the same step nothing depends on
-        it and nothing is owed. Tokens are remembered for as long as somebody may be about to store.
+        """Delete copies and recorded absences, each in one step with the check that the pid has neither dependants nor
+        a pending propagation. Tokens outlive this by a day, since a worker may still hold an older value.
         """

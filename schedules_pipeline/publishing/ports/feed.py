@@ -11,63 +11,60 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A row at its place in the feed; ``position`` grows along it."""
+    """A row and its position, which grows along the feed."""
 
     position: str
     change: Change
 
 
 def place(position: str) -> tuple[int, ...]:
-    """Where a position stands: those of one feed compare as it orders them. ValueError for what is none."""
+    """Positions of one feed sort in feed order. Raises ValueError if the text is not a position."""
     return tuple(map(int, position.split("-")))
 
 
 class ChangeFeed(Protocol):
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
-        """Append rows (key, sequence number, row as the store rendered it), each at most once."""
+        """Append rows (key, sequence number, rendered row), each at most once."""
 
     def count_schedules(self) -> int:
-        """How many schedules there is a latest change of: published ones, and removals not yet forgotten."""
+        """The number of schedules with a head: published ones, and removals that are not forgotten yet."""
 
     def heads(self) -> dict[ScheduleKey, Change]:
         """The latest change of every schedule that was ever published, removals included."""
 
     def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
-        """The latest changes of these, of those that have one."""
+        """The latest changes of these schedules; those without one are left out."""
 
     def forget_removals(self, seqs: Mapping[ScheduleKey, int]) -> None:
-        """Forget the latest change of each, where it is still the removal of that number."""
+        """Forget the head of each schedule if it is still the removal with this number."""
 
     def trim(self, before: datetime) -> int:
-        """Forget rows that were appended before this moment, by the feed's own clock; heads stay.
-
-        Answers with how many rows are gone.
-        """
+        """Delete rows that were appended before this moment of the feed's clock, but no heads. Returns how many."""
 
     def read_after(self, position: str, limit: int) -> list[FeedEntry]:
         """The rows after a position, in order; "0" is before the first."""
 
     def wait_after(self, position: str, limit: int, seconds: float) -> list[FeedEntry]:
-        """As :meth:`read_after`; where there is none yet, wait for the first for so long (at most 5 seconds)."""
+        """As :meth:`read_after`, but wait up to ``seconds`` (at most 5) for the first row."""
 
     def last_position(self) -> str:
-        """The position of the row that was appended last, trimmed or not; "0" where there never was one."""
+        """The position of the newest row, even if it was trimmed; "0" if there never was a row."""
 
     def complete_after(self) -> str:
-        """The position of the last row that was trimmed, or is about to be; "0" where none ever was.
+        """Every row after this position still exists; "0" if the feed was never trimmed.
 
-        Every row after it is still there. To be asked after rows are read, since it is noted before they go.
+        Call it after reading rows, because a trim records the position before it deletes.
         """
 
     def position_before(self, at: datetime) -> str:
-        """A position before every row that was appended at this instant or later, by the feed's own clock."""
+        """A position before all rows that were appended at or after this instant of the feed's clock."""
 
     def take_unrecorded(self, consumer: str, limit: int) -> list[FeedEntry]:
-        """Rows that no run has confirmed to have recorded. Each goes to one consumer, and to another
-        where that one has not confirmed it for a minute.
+        """Rows that no run has confirmed as recorded. Each row goes to one consumer, and to another one if it is not
+        confirmed within a minute.
         """
 
     def confirm_recorded(self, positions: Sequence[str]) -> None: ...
 
     def unrecorded(self) -> int:
-        """How many rows wait to be recorded, those that were taken but not confirmed included."""
+        """The number of rows that are not confirmed as recorded."""

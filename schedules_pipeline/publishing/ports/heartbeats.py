@@ -1,7 +1,4 @@
-"""When the processes that serve partners were last at work.
-
-They are not Dagster's, and nobody asks them: each leaves a pulse, and the watch misses it.
-"""
+"""Heartbeats of the processes that serve partners; the watch raises an alarm if one is missing."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +6,7 @@ from typing import Protocol
 
 
 class DeliveryProcess(StrEnum):
-    """A kind of process; of one there may be several, which share a pulse."""
+    """A kind of process. All processes of one kind share a heartbeat."""
 
     DELIVERY = "delivery"
     PUSHER = "pusher"
@@ -17,7 +14,7 @@ class DeliveryProcess(StrEnum):
 
 class DeliveryHeartbeats(Protocol):
     def record(self, process: DeliveryProcess, now: datetime) -> None:
-        """A round of one of these processes has gone well."""
+        """A round of this process has succeeded."""
 
     def all(self) -> dict[DeliveryProcess, datetime]:
-        """The latest pulse of each kind that ever left one."""
+        """The latest heartbeat of each kind that ever recorded one."""

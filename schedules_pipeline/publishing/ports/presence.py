@@ -1,4 +1,4 @@
-"""Who publishes just now, so that the sensors start a publisher where there is none, and only then."""
+"""The running publisher, so that the sensors start one only if none runs."""
 
 from typing import Protocol
 
@@ -7,13 +7,13 @@ class PublisherPresence(Protocol):
     """A hint, not a lock: two publishers do no harm, they only cost a process."""
 
     def reserve(self, name: str, seconds: int) -> bool:
-        """Announce a publisher that is about to start; False where there is one already."""
+        """Announce a publisher that is about to start. False if another is announced or runs."""
 
     def renew(self, name: str, seconds: int) -> None:
-        """Say that this publisher is at work, and will be for so long at least."""
+        """The publisher runs, and will run for at least so many seconds."""
 
     def leave(self) -> None:
-        """Say that nobody publishes any more."""
+        """No publisher runs any more."""
 
     def name(self) -> str:
-        """Who publishes, or was booked to; "" for nobody."""
+        """The publisher that runs or is announced; "" if there is none."""

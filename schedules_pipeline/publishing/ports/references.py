@@ -1,4 +1,4 @@
-"""The back-reference index: from every catalogue pid to what depends on it."""
+"""The back-reference index: from every catalogue pid to the schedules that depend on it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -8,19 +8,19 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 
 
 class ReferenceIndex(Protocol):
-    """Over-approximates: it may hold a reference too many, which costs a rebuild, never one too few."""
+    """It over-approximates: an extra reference costs a rebuild, and no reference is ever missing."""
 
     def register(self, entries: Mapping[ScheduleKey, Iterable[Entry]], token: int) -> None:
-        """Add entries, scored by the token; a score is never lowered."""
+        """Add entries with the token as their score; a score is never lowered."""
 
     def unregister(self, entries: Mapping[ScheduleKey, Iterable[Entry]], token: int) -> int:
-        """Remove entries, where their score is not above the token; answers with how many were removed."""
+        """Remove the entries whose score is not above the token. Returns how many."""
 
     def references(self, pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
-        """Everything that depends on each pid; an empty list where nothing does."""
+        """The dependants of each pid, or an empty list."""
 
     def missing(self, entries: Mapping[ScheduleKey, Iterable[Entry]]) -> dict[ScheduleKey, list[Entry]]:
-        """Those of the entries that the index lacks: none, unless something is broken."""
+        """The entries that the index lacks. There are none unless the index is damaged."""
 
     def pids(self) -> Iterator[list[Pid]]:
-        """All pids that anything depends on, in batches; each at least once."""
+        """All pids with dependants, in batches; each at least once."""

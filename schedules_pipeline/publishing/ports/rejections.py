@@ -1,16 +1,20 @@
-"""Input that was rejected: the latest rejection of every subject."""
+"""Rejected input: the latest rejection of every subject."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from schedules_pipeline.errors import ContentError
+
+_EXCERPT_CHARACTERS = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Input that was kept aside. ``digest`` and ``put_id`` identify the refused document, so that a second
-    identical delivery of a shrunken one can confirm it; ``excerpt`` is its beginning. ``confirmed_digest``
-    is the digest of a shrunken one that an operator has confirmed.
+    """``digest`` and ``put_id`` identify the document, so that a second identical put of a shrunken document can
+    confirm it. ``excerpt`` is its beginning. ``confirmed_digest``: the digest that an operator has confirmed.
     """
 
     reason: str
@@ -21,17 +25,30 @@ class Rejection:
     confirmed_digest: str = ""
 
 
+def rejection(
+    error: ContentError, content: bytes, now: datetime, put_id: str = "", digest: str = ""
+) -> Rejection:
+    """The rejection of this content. ``digest``: by default that of the bytes."""
+    return Rejection(
+        reason=str(error),
+        refused_at=now,
+        digest=digest or hashlib.sha256(content).hexdigest(),
+        put_id=put_id,
+        excerpt=content[:_EXCERPT_CHARACTERS].decode(errors="replace"),
+    )
+
+
 class RejectionStore(Protocol):
-    """The latest refusal of every subject: a schedule key, a pid, or a message id."""
+    """A subject is a schedule key, a pid, or a message id."""
 
     def keep(self, rejections: Mapping[str, Rejection]) -> None: ...
 
     def find(self, subjects: Sequence[str]) -> dict[str, Rejection]: ...
 
     def forget(self, subjects: Sequence[str]) -> None:
-        """Something acceptable has come since."""
+        """Acceptable input has replaced the rejected input."""
 
     def count(self) -> int:
-        """How many subjects there are refusals of."""
+        """The number of subjects with a rejection."""
 
     def all(self) -> dict[str, Rejection]: ...

@@ -1,4 +1,4 @@
-"""The store of schedules: for each its accepted source, what it was built from, and what partners see."""
+"""The store of schedules: the accepted source of each, its dependencies, and the published document."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,15 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 
 UNKNOWN_ETAG = "?"
-"""The etag of a state that does not know what partners see; no content has it."""
+"""The etag of a state after :meth:`ScheduleStore.invalidate`; no content has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """What is committed of one schedule, read in one atomic step.
+    """The committed state of one schedule, read in one atomic step.
 
-    ``committed_token`` and ``seq`` are 0 and ``etag`` is "" before the first publication; ``etag`` is ""
-    again after a removal. The source has changed since it was last read if ``source_mark`` is greater
-    than ``seen_mark``. ``accepted`` is None where no source document has been accepted.
+    Before the first publication ``committed_token`` and ``seq`` are 0 and ``etag`` is ""; after a removal ``etag`` is
+    "" again. ``accepted`` is None if there is no accepted source document.
     """
 
     key: ScheduleKey
@@ -32,17 +31,17 @@ class ScheduleState:
 
     @property
     def must_fetch(self) -> bool:
+        """Whether the source has changed since it was last read."""
         return self.source_mark > self.seen_mark
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One build's result, to be made true if nobody has overtaken it.
+    """The result of one build, to be committed unless another build has committed.
 
-    ``read_token`` is the ``committed_token`` of the state that the build began from. ``accepted`` is b""
-    where there is no source document, or where it is the one that the store has already. ``etag`` and
-    ``document`` are empty where partners shall see nothing (any more). ``change`` is the row of the change
-    feed, with the sequence number after the one that was read.
+    ``read_token`` is the ``committed_token`` of the state that the build began from. ``accepted`` is b"" if there is
+    no source document or the store has it already. ``etag`` and ``document`` are empty if partners see no schedule.
+    ``change`` is the row of the change feed, with the next sequence number.
     """
 
     key: ScheduleKey
@@ -58,6 +57,11 @@ class Commit:
 
 
 class Outcome(StrEnum):
+    """``PUBLISHED``: a new version or a removal. ``UNCHANGED``: the bytes are equal, so nothing was published.
+    ``SUPERSEDED``: a build with a newer token has committed, so this one was dropped. ``MOVED``: a build with an older
+    token has committed since the state was read, so this one starts again from the new state.
+    """
+
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     SUPERSEDED = "superseded"
@@ -66,12 +70,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """``PUBLISHED``: partners see something new, a removal included. ``UNCHANGED``: the same bytes, so
-    nobody was told. ``SUPERSEDED``: a newer token had committed, nothing was done. ``MOVED``: an older
-    one committed since our state was read; build again from the new state.
-
-    ``announcements`` are rows that the change feed does not have for certain yet, by sequence number;
-    also those that an earlier worker left behind.
+    """``announcements``: rows by sequence number that the change feed may lack, including those that an earlier
+    worker left behind.
     """
 
     outcome: Outcome
@@ -81,31 +81,31 @@ class CommitResult:
 
 class ScheduleStore(Protocol):
     def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
-        """Count up the source mark of each: its document is to be fetched again."""
+        """Count up the source mark of each, so that the next build fetches its document."""
 
     def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, ScheduleState]:
-        """The committed state of each key, an empty one where there is none."""
+        """The committed state of each key, by default an empty one."""
 
     def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
-        """Make each true in an atomic step of its own; the answers in the order of the commits."""
+        """Commit each in one atomic step. The results are in the order of the commits."""
 
     def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
-        """Say that the change feed has all rows up to these sequence numbers."""
+        """The change feed has all rows up to these sequence numbers."""
 
     def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
-        """The published documents, of those that have one."""
+        """The published documents; keys without one are left out."""
 
     def stored_keys(self) -> Iterator[list[ScheduleKey]]:
-        """All schedules of which anything is committed or marked, in batches; each at least once."""
+        """All schedules with a committed state or a source mark, in batches; each at least once."""
 
     def invalidate(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
-        """Say that nothing is known of what partners see of these, so that the next commit publishes whatever
-        it is, under a number above the one given. ``token`` is that of a claim of them, which is spent by this.
+        """Make the next commit publish in any case, with a number above the given one. ``token``: of a claim of these
+        schedules, which cannot commit afterwards.
         """
 
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
-        """Forget everything of schedules that partners do not see, with their committed tokens as read.
+        """Delete the states of schedules that partners do not see, given their committed tokens as read.
 
-        Left alone where anybody has committed since, where the source has changed since it was seen, and where
-        the feed may lack a row. Answers with those that are gone.
+        A state stays if another build has committed since, if its source has changed, or if the feed may lack a row
+        of it. Returns the deleted keys.
         """

@@ -1,4 +1,4 @@
-"""The outside: the queues that announce changes, the schedule documents, and the old system's output."""
+"""The upstreams: the queues that announce changes, and the bucket of schedule documents."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery from a queue. ``receipt`` is what deleting it needs; it is good for this delivery."""
+    """One delivery from a queue. ``receipt`` deletes this delivery."""
 
     message_id: str
     body: str
@@ -26,32 +26,30 @@ class QueueDepth:
 
 
 class NotificationQueue(Protocol):
-    """At least once, late, twice and out of order."""
+    """It delivers at least once: late, twice, and out of order."""
 
     def receive(self, wait_seconds: int) -> list[Message]:
-        """Up to ten messages: at once where there are some, else those that come within the wait."""
+        """Up to ten messages; waits for the first if the queue is empty."""
 
     def delete(self, messages: Sequence[Message]) -> None: ...
 
     def show_again(self, messages: Sequence[Message]) -> None:
-        """Make received messages visible at once, rather than after their time. One for which that fails is
-        visible by itself soon.
-        """
+        """Make received messages visible at once. If that fails, the visibility timeout does it later."""
 
     def send(self, bodies: Sequence[str]) -> None:
-        """Put messages onto this queue, as a replay of dead letters does."""
+        """Send messages to this queue, as a replay of dead letters does."""
 
     def purge(self) -> None:
-        """Throw away everything that waits. For up to a minute, what is sent meanwhile may go as well."""
+        """Delete all waiting messages, and perhaps those that are sent in the next minute."""
 
     def depth(self) -> QueueDepth:
-        """Approximate, as such queues are."""
+        """Approximate."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """A schedule document as it was found. ``put_id`` tells one put from the next, also where both put
-    the same bytes. ``unread_bytes``: how much more there is of a document that is larger than accepted.
+    """A schedule document. ``put_id`` differs between two puts of the same bytes. ``unread_bytes``: how many bytes of
+    an oversized document were not read.
     """
 
     content: bytes
@@ -60,12 +58,10 @@ class SourceObject:
 
 
 class ScheduleSource(Protocol):
-    """The bucket of schedule documents; only ever read."""
+    """The bucket of schedule documents, which is only read."""
 
     def list_keys(self) -> Iterator[ScheduleKey]:
-        """Every schedule that has a document; objects with other names are passed over."""
+        """Every schedule with a document; objects with other names are skipped."""
 
     def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
-        """The documents, fetched side by side: None where there is none (any more), and the error where
-        one could not be had, so that it does not hold up the others.
-        """
+        """The documents, fetched in parallel: None if there is none, and the error if a fetch failed."""

@@ -1,4 +1,4 @@
-"""What partners were given before: every version's row, and its document for some days."""
+"""Published versions: the row of each, and its document for some days."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,17 +7,17 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
 VERSIONS_LISTED = 50
-"""How many versions of a schedule are listed; documents of replaced ones are kept for a time, not by number."""
+"""How many versions of a schedule are listed. Their documents expire by time, not by number."""
 
 
 class VersionStore(Protocol):
-    """Kept by the commit itself, in the same atomic step; so no version is missing, however soon it was replaced."""
+    """The commit itself records each version, in the same atomic step, so none is missing."""
 
     def versions(self, key: ScheduleKey) -> list[Change]:
-        """The rows of the latest versions, newest first; empty where nothing was ever published."""
+        """The rows of the latest versions, newest first."""
 
     def document(self, key: ScheduleKey, seq: int) -> bytes | None:
-        """The document of one version; None where it was a removal, or is no longer kept."""
+        """The document of one version; None if it is a removal or has expired."""
 
     def compact(self, replaced: Sequence[tuple[ScheduleKey, int]]) -> None:
-        """Make the documents of versions that were replaced smaller; those that are gone are passed over."""
+        """Compress the documents of replaced versions; expired ones are skipped."""

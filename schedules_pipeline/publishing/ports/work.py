@@ -1,4 +1,4 @@
-"""The work queue: which schedules are to be rebuilt, which are being rebuilt, and by whose leave."""
+"""The work queue: the schedules that wait for a rebuild, and those that are being rebuilt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,16 @@ from typing import Protocol
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
+RISKY_ATTEMPTS = 2
+"""After so many failed or dead builds, a schedule is claimed alone."""
+
+LONGEST_PAUSE = timedelta(minutes=10)
+"""The longest time to the next attempt, even if a clock was wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One schedule that is to be rebuilt. The earlier ``due_at``, the earlier it is claimed."""
+    """A schedule to rebuild. The earliest ``due_at`` is claimed first."""
 
     key: ScheduleKey
     due_at: datetime
@@ -20,8 +26,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One claimed schedule: why (oldest cause first, the first few of ``cause_count``), and how often its
-    build has failed before.
+    """One claimed schedule. ``causes``: the first few of ``cause_count``, oldest first. ``attempts``: how many builds
+    have failed or died before.
     """
 
     key: ScheduleKey
@@ -32,8 +38,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Leave to build some schedules. ``token`` grows with every claim, so of two builds of one schedule
-    the one with the greater token began later.
+    """The right to build some schedules. ``token`` grows with every claim, so the build with the greater token began
+    later.
     """
 
     token: int
@@ -42,7 +48,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A build that failed: tried again at ``retry_at``, or set aside where that is None."""
+    """A failed build. It is repeated at ``retry_at``; None puts the schedule into quarantine."""
 
     reason: str
     retry_at: datetime | None
@@ -50,7 +56,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many schedules stand where. ``oldest_due_at`` is None where nothing is dirty."""
+    """The number of schedules in each state. ``oldest_due_at`` is None if none is pending."""
 
     pending: int
     in_progress: int
@@ -60,74 +66,62 @@ class Backlog:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether no build is pending, running or waiting for a retry."""
         return not (self.pending or self.in_progress or self.waiting)
 
 
-RISKY_ATTEMPTS = 2
-"""A schedule whose builds failed or died so often is handed out alone."""
-
-LONGEST_PAUSE = timedelta(minutes=10)
-"""No schedule waits longer than this for its next attempt, whatever some clock says."""
-
-
 class WorkQueue(Protocol):
-    """Durable: what has been marked is claimed again and again until a build of it is released.
+    """Durable: a marked schedule is claimed again and again until a build of it is released.
 
-    *dirty*: to be built. *in progress*: claimed, under a lease; may be marked again meanwhile, and is
-    then built again. *waiting*: failed, to be tried again later. *set aside*: failed too often; only a
-    new mark brings it back.
+    A schedule is *pending* (to be claimed), *in progress* (claimed under a lease; a mark makes it pending again after
+    the build), *waiting* (its build failed and is retried later), or *quarantined* (its build failed too often; only a
+    new mark makes it pending).
     """
 
     def mark(self, marks: Sequence[Mark]) -> None:
-        """Make schedules dirty. Of several marks for one schedule the earliest due time counts."""
+        """Make schedules pending. Of several marks for one schedule the earliest due time counts."""
 
     def require_writable(self) -> None:
-        """Raise :class:`ServiceError` where nothing could be marked just now."""
+        """Raise :class:`ServiceError` if the store refuses writes."""
 
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
-        """Take the most urgent dirty schedules that nobody has in progress; None where there are none.
+        """Claim the most urgent pending schedules; None if there are none.
 
-        First returns expired leases, and waiting schedules whose time has come, to dirty. A lease that
-        has longer to go than the longest pause is a clock's mistake, and ends like one that begins now;
-        nothing waits longer than that pause. A lease that expired is an attempt that died, unless it expired
-        longer ago than that: then a clock, or an outage, is the likelier reason. A schedule
-        whose build failed or died repeatedly is handed out alone, so that it cannot drag others down.
+        First, expired leases and due retries make their schedules pending. An expired lease counts as a failed
+        attempt, unless it expired more than :data:`LONGEST_PAUSE` ago: then a clock or an outage is the likelier
+        reason. Leases and retries further ahead than that pause are cut to it, because only a wrong clock sets them.
+        A schedule with :data:`RISKY_ATTEMPTS` is claimed alone, so that it cannot fail the others.
         """
 
     def claim_exactly(
         self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
     ) -> Claim:
-        """Take these schedules, dirty or not and whoever has them: that one's token is now the older, so it
-        cannot harm. The cause joins those that they were marked for.
+        """Claim these schedules in any state. A worker that has claimed one of them has the older token now, so it
+        cannot commit. The cause is added to those of the marks.
         """
 
     def renew(self, claim: Claim, until: datetime) -> None:
-        """Have the lease end later. Without effect on schedules that were claimed anew since."""
+        """Extend the lease. It does not affect schedules that were claimed again since."""
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
-        """Say that these were built. Without effect on those that were claimed anew since."""
+        """These were built. It does not affect schedules that were claimed again since."""
 
     def postpone(self, claim: Claim, failures: Mapping[ScheduleKey, Failure], *, counts: bool) -> None:
-        """Put failed ones back for later, or aside; ``counts`` says whether it was an attempt."""
+        """Retry the failed builds later, or quarantine them. ``counts``: as an attempt."""
 
     def wait(self, seconds: float) -> None:
-        """Return when something is marked, or after so many seconds; may return for no reason."""
+        """Return at the next mark, or after so many seconds; may return earlier."""
 
-    def backlog(self) -> Backlog:
-        """Count what stands where, now."""
+    def backlog(self) -> Backlog: ...
 
     def pending_since(self) -> dict[Origin, datetime]:
-        """When the oldest notification was sent that no build has answered yet, by the origin of the cause:
-        of everything that is dirty, in progress or waiting, as far as its causes are kept. Origins that
-        nothing is pending of are absent.
-        """
+        """When the oldest unanswered notification was sent, by origin; origins with none are left out."""
 
     def unfinished(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
-        """Those that are dirty, in progress or waiting: their published state is about to change."""
+        """The keys that are pending, in progress or waiting, so that their published state may change."""
 
     def quarantined(self) -> dict[ScheduleKey, str]:
         """The schedules that failed too often, with the last reason."""
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
-        """Forget how often builds of these have failed, and that they were set aside."""
+        """Forget the failed attempts and the quarantine of these."""
