@@ -1,7 +1,7 @@
-"""A Redis Cluster of three masters on loopback, and how slots are moved between them while it works.
+"""A Redis Cluster of three masters on loopback, whose slots tests can move while it works.
 
-Belongs here: making one of real servers, moving slots as an operator does, asking where a slot is.
-Does not belong here: what is stored in it, and the client that is tested.
+Belongs here: starting the servers, moving and finding slots. Does not belong here: stored data, and the tested
+client.
 """
 
 import time
@@ -25,7 +25,7 @@ _MIGRATE_TIMEOUT_MILLISECONDS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """One node: where it listens, its name in the cluster, and a client of it alone."""
+    """One node: its port, its name in the cluster, and a client of this node only."""
 
     url: str
     port: int
@@ -33,7 +33,7 @@ class Master:
     client: Redis
 
     def ask(self, *words: str | int) -> Any:
-        """Send one command to this node, whichever slots it has."""
+        """Send one command to this node, regardless of slots."""
         return self.client.execute_command(*words)  # type: ignore[no-untyped-call]
 
 
@@ -49,7 +49,7 @@ class Cluster:
         return self.masters[0].url
 
     def owner(self, slot: int) -> Master:
-        """The master that says that it has this slot."""
+        """The master that owns this slot."""
         return next(master for master in self.masters if _has(master, slot))
 
     def move_slot(self, slot: int, to: Master, *, between: Callable[[], None] = lambda: None) -> None:
@@ -68,18 +68,18 @@ class Cluster:
         self.end_move(slot, to)
 
     def begin_move(self, slot: int, to: Master) -> None:
-        """Say at both ends that the slot is on its way."""
+        """Tell both masters that the slot is moving."""
         source = self.owner(slot)
         to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.node_id)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.node_id)
 
     def move_keys(self, slot: int, to: Master, names: Sequence[bytes]) -> None:
-        """Move these keys of a slot that is on its way."""
+        """Move these keys of a moving slot."""
         options = ("", 0, _MIGRATE_TIMEOUT_MILLISECONDS, "KEYS")
         self.owner(slot).ask("MIGRATE", LOOPBACK, to.port, *options, *(name.decode() for name in names))
 
     def end_move(self, slot: int, to: Master) -> None:
-        """Move what is left, and give the slot away: the new owner hears of it first, so that it always has one."""
+        """Move the remaining keys and assign the slot, first at the new owner, so that it always has an owner."""
         while names := self._some_keys(slot):
             self.move_keys(slot, to, names)
         for master in (to, *self.masters):
@@ -141,7 +141,7 @@ def _is_whole(client: Redis) -> bool:
 
 
 def _has(master: Master, slot: int) -> bool:
-    """Whether this master's own line of the node table lists the slot; those on the move do not count."""
+    """Whether this master lists the slot as its own in the node table, without moving slots."""
     table = master.ask("CLUSTER", "NODES").decode().splitlines()
     own = next(line.split() for line in table if "myself" in line)
     ranges = [part.split("-") for part in own[8:] if not part.startswith("[")]

@@ -31,8 +31,8 @@ Op = Callable[[dg.OpExecutionContext], None]
 
 
 class Stage:
-    """An instance on disk, three published schedules, and runs that record them. Its clock says eight days
-    from now, so that every run that is made here is older than the seven days that are kept.
+    """An instance on disk with three published schedules. Its clock is eight days ahead, so that every run is older
+    than the seven days of retention.
     """
 
     def __init__(self, instance: dg.DagsterInstance, directory: Path) -> None:
@@ -52,7 +52,7 @@ class Stage:
         self.store.feed.append([(key, seq, render_row(change))])
 
     def run(self, op: Op, job: str = "publish_affected") -> str:
-        """Run an op as a job of that name, to its end; answers with the id of the run."""
+        """Run an op as a job of that name. Returns the id of the run."""
 
         @dg.op(name="publish")
         def publish(context: dg.OpExecutionContext) -> None:
@@ -87,7 +87,7 @@ class Stage:
         return self.run(op)
 
     def idle(self, job: str = "publish_affected") -> str:
-        """A run that records nothing: the latest of its job, which stays."""
+        """A run without records. As the latest of its job it is kept."""
         return self.run(lambda _: None, job)
 
     def prune(self) -> dict[str, int]:
@@ -105,7 +105,7 @@ class Stage:
         return {run.run_id for run in self.instance.get_runs()}
 
     def statuses(self) -> dict[str, object]:
-        """What Dagster says of each partition."""
+        """Dagster's status of each partition."""
         keys = [str(partition_key(key)) for key in KEYS]
         definition = schedule_partitions(self.settings)
         found = self.instance.get_status_by_partition(names.PARTNER_SCHEDULE, keys, definition)
@@ -131,18 +131,18 @@ class Stage:
 
 
 def _hasten(connection: sqlite3.Connection, _: object) -> None:
-    """SQLite does not wait for the disk: what is tested here is what it holds, not that it survives a power cut."""
+    """SQLite does not wait for the disk, because no test needs durability."""
     connection.execute("PRAGMA synchronous=OFF")
 
 
 def limit_values(connection: sqlite3.Connection, _: object) -> None:
-    """Forty values a statement, where a database as it comes takes some thousands."""
+    """Limit statements to forty values; the default is some thousands."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 40)
 
 
 @contextmanager
 def on_connect(action: Callable[[sqlite3.Connection, object], None]) -> Iterator[None]:
-    """Do this to every connection to a database meanwhile."""
+    """Call ``action`` on every new database connection within the block."""
     event.listen(Engine, "connect", action)
     yield
     event.remove(Engine, "connect", action)

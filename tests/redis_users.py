@@ -1,7 +1,5 @@
-"""The users of ``deploy/redis/users.acl`` on a server that a test has started.
-
-Belongs here: reading that file, and making its users known to a server that has no such file.
-Does not belong here: what they may do; the file says that.
+"""Creates the users of ``deploy/redis/users.acl`` on a server that a test has started. The file itself has their
+permissions.
 """
 
 from collections.abc import Iterable
@@ -15,7 +13,7 @@ PASSWORD = "for-tests-only"
 
 
 def rules_of(user: str) -> list[str]:
-    """The user's rules, as the file has them, a selector in one piece."""
+    """The user's rules in the file; a selector is one rule."""
     line = next(line for line in RULES.read_text().splitlines() if line.split()[1] == user)
     plain, *selectors = line.partition("user ")[2].split(" (")
     return [*plain.split()[1:], *(f"({selector}" for selector in selectors)]
@@ -27,7 +25,7 @@ def commands_of(user: str) -> set[str]:
 
 
 def grant(client: Redis, users: Iterable[str]) -> None:
-    """Make the users known to the server, with the password of the tests."""
+    """Create the users on the server, with the password of the tests."""
     for user in users:
         rules = [f">{PASSWORD}" if rule == f"#@{user}@" else rule for rule in rules_of(user)]
         client.execute_command("ACL SETUSER", user, "reset", *rules)  # type: ignore[no-untyped-call]

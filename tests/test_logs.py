@@ -1,4 +1,4 @@
-"""Structured logs: what a line says, in both styles, and what it never says."""
+"""Structured logs: the fields of a line in both styles, and the secrets that it must not show."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def _lines(stream: StringIO) -> list[dict[str, object]]:
 
 
 def test_a_line_of_json_is_an_event(stream: StringIO) -> None:
-    """Each event is one line of JSON with its fields, its level, its instant, and what is bound around it."""
+    """Each event is one line of JSON with its fields, level, time and context."""
     configure_logs(LogStyle.JSON, "INFO", stream)
 
     with structlog.contextvars.bound_contextvars(run_id="run 1"):
@@ -43,7 +43,7 @@ def test_a_line_of_json_is_an_event(stream: StringIO) -> None:
 
 
 def test_a_line_is_one_write(stream: StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line and its end go out together, so that what another process writes cannot come between them."""
+    """A line and its end are one write, so that lines of several processes do not mix."""
     writes: list[str] = []
     monkeypatch.setattr(stream, "write", writes.append)
     configure_logs(LogStyle.JSON, "INFO", stream)
@@ -55,7 +55,7 @@ def test_a_line_is_one_write(stream: StringIO, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_exception_is_within_its_line(stream: StringIO) -> None:
-    """A traceback does not tear a line of JSON apart."""
+    """A traceback is part of the JSON line."""
     configure_logs(LogStyle.JSON, "INFO", stream)
     try:
         json.loads("torn")
@@ -69,7 +69,7 @@ def test_an_exception_is_within_its_line(stream: StringIO) -> None:
 
 @pytest.mark.parametrize("style", [LogStyle.JSON, LogStyle.CONSOLE])
 def test_no_credentials_are_logged(stream: StringIO, style: LogStyle) -> None:
-    """Where an error quotes an address, what stands before its host is left out."""
+    """Credentials in a quoted address are hidden."""
     configure_logs(style, "INFO", stream)
 
     structlog.get_logger().warning("trying again", error="rediss://reader:hunter2@store:6379/0 is down")
@@ -79,7 +79,7 @@ def test_no_credentials_are_logged(stream: StringIO, style: LogStyle) -> None:
 
 
 def test_a_terminal_is_shown_no_control_characters(stream: StringIO) -> None:
-    """A title with an escape sequence is spelt out, in one line."""
+    """An escape sequence in a title is printed literally."""
     configure_logs(LogStyle.CONSOLE, "INFO", stream)
 
     structlog.get_logger().info("schedule published", title="\x1b[2Jgone\nand more")
@@ -89,7 +89,7 @@ def test_a_terminal_is_shown_no_control_characters(stream: StringIO) -> None:
 
 
 def test_lines_below_the_level_are_left_out(stream: StringIO) -> None:
-    """What is less than the level is not logged."""
+    """Events below the level are not logged."""
     configure_logs(LogStyle.JSON, "WARNING", stream)
 
     structlog.get_logger().info("schedule published")
@@ -99,7 +99,7 @@ def test_lines_below_the_level_are_left_out(stream: StringIO) -> None:
 
 
 def test_what_is_no_terminal_gets_json(stream: StringIO) -> None:
-    """Left to itself, a log that goes into a file is for machines."""
+    """With ``AUTO``, a log into a file is JSON."""
     configure_logs(LogStyle.AUTO, "INFO", stream)
 
     structlog.get_logger().info("schedule published")
@@ -108,7 +108,7 @@ def test_what_is_no_terminal_gets_json(stream: StringIO) -> None:
 
 
 def test_a_version_is_told_by_its_oldest_cause() -> None:
-    """The line of a version names the event that it came of, how long that took, and how many there were."""
+    """The line of a version has its event, the duration, and the number of causes."""
     cause = Cause("m1", Origin.CATALOGUE, "p0000001", _NOW - timedelta(milliseconds=1_250))
 
     assert causes_fields([cause, cause], 7, _NOW) == {

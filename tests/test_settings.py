@@ -1,4 +1,4 @@
-"""The settings of the environment: defaults that stand, and wrong ones that are named."""
+"""Settings: defaults, old names, and errors that name the setting."""
 
 import os
 
@@ -15,7 +15,7 @@ def _no_settings_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_have_defaults() -> None:
-    """An environment without any of our settings is a valid one."""
+    """All settings have defaults."""
     settings = load_settings()
 
     assert (settings.keyspace, settings.time_zone) == ("schedules", "Europe/London")
@@ -81,7 +81,7 @@ def test_settings_reject(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
 def test_settings_reject_a_webhook_that_is_no_web_address(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    """Only http and https are posted to; the error names the setting and not the address, which is a secret."""
+    """Only http and https are accepted; the error does not quote the address, which is a secret."""
     monkeypatch.setenv("SCHEDULES_ALARM_WEBHOOK_URL", address)
 
     with pytest.raises(ConfigurationError, match=r"SCHEDULES_ALARM_WEBHOOK_URL: .*expected http") as raised:
@@ -91,7 +91,7 @@ def test_settings_reject_a_webhook_that_is_no_web_address(
 
 
 def test_the_address_of_the_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings that are printed, into a log say, do not hold it."""
+    """Printed settings do not show the address."""
     monkeypatch.setenv("SCHEDULES_ALARM_WEBHOOK_URL", "https://example.test/token")
 
     settings = load_settings()
@@ -102,7 +102,7 @@ def test_the_address_of_the_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch
 
 
 def test_settings_reject_a_list_that_is_not_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list in another form than JSON is an error that names the setting."""
+    """A list that is not JSON is an error that names the setting."""
     monkeypatch.setenv("SCHEDULES_RADIO_SERVICES", "*radio*")
 
     with pytest.raises(ConfigurationError, match=r"radio_services.*expected JSON"):
@@ -110,7 +110,7 @@ def test_settings_reject_a_list_that_is_not_json(monkeypatch: pytest.MonkeyPatch
 
 
 def test_settings_do_not_show_the_address_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store's address, which may hold a password, does not appear where settings are shown."""
+    """Printed settings do not show the store's address, which may hold a password."""
     monkeypatch.setenv("SCHEDULES_REDIS_URL", "redis://:opensesame@127.0.0.1:6379/0")
 
     shown = repr(load_settings())
@@ -119,7 +119,7 @@ def test_settings_do_not_show_the_address_of_the_store(monkeypatch: pytest.Monke
 
 
 def test_settings_can_be_remembered_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings with every kind of list and object in them can be the key of what is remembered for them."""
+    """Settings are hashable, also with lists and objects."""
     monkeypatch.setenv("SCHEDULES_SERVICE_NAMES", '{"alder_one": "Alder One"}')
 
     settings = load_settings()

@@ -28,12 +28,12 @@ def definitions() -> dg.Definitions:
 
 
 def test_the_definitions_load_and_validate(definitions: dg.Definitions) -> None:
-    """Everything that the code location defines fits together."""
+    """Dagster validates all definitions together."""
     dg.Definitions.validate_loadable(definitions)
 
 
 def test_lineage_leads_from_the_sources_to_the_partner_schedule(definitions: dg.Definitions) -> None:
-    """Both upstreams are ancestors of what partners get, and are shown as external."""
+    """Both upstream sources are external ancestors of ``partner_schedule``."""
     graph = definitions.resolve_asset_graph()
 
     ancestors = graph.get_ancestor_asset_keys(names.PARTNER_SCHEDULE)
@@ -45,7 +45,7 @@ def test_lineage_leads_from_the_sources_to_the_partner_schedule(definitions: dg.
 
 
 def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
-    """Each asset has a description and kinds, and each of ours an owner."""
+    """Each asset has a description and kinds, and each materialisable asset an owner."""
     graph = definitions.resolve_asset_graph()
 
     for key in graph.get_all_asset_keys():
@@ -71,7 +71,7 @@ def test_a_partition_key_names_one_schedule() -> None:
 
 
 def test_a_partition_key_is_one_of_the_definition() -> None:
-    """The keys that are recorded are keys of the partitions definition, in the form that Dagster uses."""
+    """Recorded partition keys are keys of the partitions definition, in Dagster's form."""
     partitions = schedule_partitions(Settings(first_date=date(2026, 11, 1)))
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -93,7 +93,7 @@ def test_a_partition_key_is_one_of_the_definition() -> None:
     ],
 )
 def test_only_days_from_the_first_to_some_ahead_are_partitioned(day: date, expected: bool) -> None:
-    """What we take for partitioned is what Dagster's definition holds, at both ends."""
+    """``is_partitioned`` agrees with Dagster's definition at both ends."""
     settings = Settings(first_date=date(2026, 11, 1), days_ahead=14)
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -104,7 +104,7 @@ def test_only_days_from_the_first_to_some_ahead_are_partitioned(day: date, expec
 
 
 def test_shards_are_numbered_from_nought() -> None:
-    """The partition keys of a coldstart say one-based to people what is zero-based in the book."""
+    """The partition keys of a coldstart count from 1, the stored shard numbers from 0."""
     shards = coldstart_shards(Settings(coldstart_shards=3)).get_partition_keys()
 
     assert {shard: shard_number(shard) for shard in shards} == {"1-of-3": 0, "2-of-3": 1, "3-of-3": 2}

@@ -64,7 +64,7 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 
 def test_a_collection_removes_partitions_of_services_that_nobody_lists(stage: Stage) -> None:
-    """A service stays as long as there is a schedule of it, here or in the source."""
+    """A service keeps its partitions while the pipeline or the source has a schedule of it."""
     result = stage.run(collect_garbage.JOB_NAME)
 
     assert result.success
@@ -73,7 +73,7 @@ def test_a_collection_removes_partitions_of_services_that_nobody_lists(stage: St
 
 
 def test_a_collection_says_what_it_found(stage: Stage) -> None:
-    """The counts are the output's metadata: first the schedule expires, days later nothing is left of it."""
+    """The output's metadata have the counts: the schedule expires first and is deleted days later."""
     stage.clock.advance(timedelta(days=11))
     expiring = stage.run(collect_garbage.JOB_NAME)
     stage.pipeline.publisher.publish_all()
@@ -98,7 +98,7 @@ def test_a_reconcile_of_everything_mends_and_counts(stage: Stage) -> None:
 
 
 def test_a_reconcile_of_a_share_leaves_the_others_alone(stage: Stage) -> None:
-    """What is damaged in another share is found when its turn comes."""
+    """A damaged schedule in another share is found when that share is due."""
     stage.fakes.schedules.kept[_KEY].document = None
 
     result = stage.run(reconcile.JOB_NAME, number=_WITHOUT_KEY.number, of=_WITHOUT_KEY.of)
@@ -108,7 +108,7 @@ def test_a_reconcile_of_a_share_leaves_the_others_alone(stage: Stage) -> None:
 
 
 def test_a_reconcile_without_a_choice_takes_the_share_of_the_hour(stage: Stage) -> None:
-    """As the timer starts it."""
+    """A run as the timer starts it."""
     result = stage.run(reconcile.JOB_NAME)
 
     expected = share_of_hour(stage.clock(), _SETTINGS.reconcile_shares).has(_KEY)
@@ -116,7 +116,7 @@ def test_a_reconcile_without_a_choice_takes_the_share_of_the_hour(stage: Stage) 
 
 
 def test_a_reconcile_that_cannot_mend_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run is red, and says which schedules."""
+    """The run fails and names the schedules."""
     SchedulePut(_KEY, (Slot(BROADCASTS[0], None),), minutes=5).write(stage.upstreams)
     monkeypatch.setattr(stage.pipeline.publisher, "rebuild_from_sources", lambda *_: None)
 
@@ -126,13 +126,13 @@ def test_a_reconcile_that_cannot_mend_fails(stage: Stage, monkeypatch: pytest.Mo
 
 
 def test_a_share_that_there_is_not_is_rejected(stage: Stage) -> None:
-    """Before anything is looked at."""
+    """An invalid share fails the run before any schedule is compared."""
     assert not stage.run(reconcile.JOB_NAME, number=3, of=2).success
     assert PassName.RECONCILIATION not in stage.pipeline.store.passes.all()
 
 
 def test_a_reconcile_does_nothing_while_a_coldstart_has_stopped_the_intake(stage: Stage) -> None:
-    """Whatever differs then is on its way, and is rebuilt from its source anyhow."""
+    """The coldstart rebuilds every schedule from its source, so differences do not count."""
     stage.pipeline.store.coldstarts.pause_intake(timedelta(hours=1))
 
     result = stage.run(reconcile.JOB_NAME, of=1)
@@ -142,7 +142,7 @@ def test_a_reconcile_does_nothing_while_a_coldstart_has_stopped_the_intake(stage
 
 
 def test_every_share_has_its_hour() -> None:
-    """All have had their turn after so many hours, however many shares there are."""
+    """Each share is due once in as many hours as there are shares."""
     midnight = datetime(2026, 3, 28, tzinfo=UTC)
 
     for shares in (1, 5, 24, 48):

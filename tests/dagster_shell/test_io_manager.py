@@ -1,4 +1,4 @@
-"""Where outputs of ops go: to a bucket, where one is named, shown on the AWS emulator."""
+"""The I/O manager that stores op outputs in S3, on the AWS emulator."""
 
 from datetime import date
 
@@ -30,7 +30,7 @@ def counting() -> None:
 def test_outputs_of_ops_go_to_the_bucket_that_is_named(
     aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An op reads what another has put out from the bucket, so the two may run on different machines."""
+    """An op reads another op's output from the bucket, so they may run on different machines."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws_endpoints.access_key_id or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     settings = Settings(
@@ -53,5 +53,5 @@ def test_outputs_of_ops_go_to_the_bucket_that_is_named(
 
 
 def test_without_a_bucket_they_stay_where_dagster_puts_them() -> None:
-    """The demonstration needs no bucket for them."""
+    """Without a bucket, outputs stay on the local disk."""
     assert "io_manager" not in (build_defs(Settings(first_date=_DAY)).resources or {})

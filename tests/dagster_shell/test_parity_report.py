@@ -1,4 +1,4 @@
-"""The asset ``parity_report``: what Dagster shows of it, and the files that it leaves."""
+"""The asset ``parity_report``: its metadata and its files."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -47,7 +47,7 @@ class Stage:
         self.store.comparisons.record_compared_refresh(refreshed)
 
     def materialise(self) -> dict[str, object]:
-        """Materialise the asset; answers with its metadata as Dagster keeps them."""
+        """Materialise the asset. Returns its metadata as Dagster stores them."""
         result = dg.materialize(
             [parity_assets(self.settings)], instance=self.instance, resources={"pipeline": self.pipeline}
         )
@@ -73,7 +73,7 @@ def test_the_report_is_shown_with_its_verdict_first(stage: Stage) -> None:
 
 
 def test_texts_of_others_are_escaped(stage: Stage) -> None:
-    """A title that is HTML or Markdown is shown as it is written, and is neither."""
+    """A title with HTML or Markdown is shown literally."""
     worst = str(stage.materialise()["worst schedules"])
 
     assert r"&lt;img src=x&gt;\|" in worst
@@ -92,7 +92,7 @@ def test_the_files_are_named_and_only_the_latest_stay(stage: Stage) -> None:
 
 
 def test_without_anything_compared_no_share_is_shown(tmp_path: Path) -> None:
-    """Where nothing could be compared there is no number to be plotted, and the verdict says so."""
+    """Without comparable schedules there is no share to plot, and the verdict says so."""
     with dg.DagsterInstance.ephemeral() as instance:
         stage = Stage(tmp_path, instance)
         stage.store.comparisons.keep({key: Comparison(1, Verdict.NOT_COMPARABLE, "", "") for key in _KEYS})
@@ -104,7 +104,7 @@ def test_without_anything_compared_no_share_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_refresh_that_nobody_compared_is_compared_first(stage: Stage) -> None:
-    """Materialising by hand reports on the old system's latest refresh, also where no publisher stands."""
+    """A materialisation by hand compares with the old system's latest refresh, even without a publisher."""
     stage.upstreams.legacy.refreshed = stage.clock().isoformat()
 
     stage.materialise()

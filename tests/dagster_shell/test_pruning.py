@@ -22,7 +22,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_old_runs_go_and_partitions_look_as_before(stage: Stage) -> None:
-    """What the deleted runs said last of each schedule still stands: statuses and checks are the same."""
+    """Partitions keep the status and check results that the deleted runs recorded last."""
     first = stage.record(*KEYS, passed=False)
     second = stage.record(*KEYS[:2])
     latest = stage.idle()
@@ -40,7 +40,7 @@ def test_old_runs_go_and_partitions_look_as_before(stage: Stage) -> None:
 def test_without_carrying_forward_partitions_would_be_missing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is carried forward is what Dagster would otherwise lose: the reason for all this."""
+    """Without carrying records forward, Dagster would lose the partition's materialisation."""
     stage.record(*KEYS)
     stage.idle()
     monkeypatch.setattr(pruning, "CARRIED_ASSETS", ())
@@ -51,7 +51,7 @@ def test_without_carrying_forward_partitions_would_be_missing(
 
 
 def test_what_is_carried_keeps_its_metadata_and_says_where_it_is_from(stage: Stage) -> None:
-    """The record that is carried has the metadata of the first one, and the run and time of it."""
+    """A carried record has the metadata, the run and the time of the first one."""
     run = stage.record(*KEYS)
     stage.idle()
     first = stage.latest(KEYS[0])
@@ -69,7 +69,7 @@ def test_what_is_carried_keeps_its_metadata_and_says_where_it_is_from(stage: Sta
 
 
 def test_what_is_carried_twice_remembers_the_first_time(stage: Stage) -> None:
-    """A pruning run grows old as well: its records are carried on, with the very first run and time."""
+    """The records of an old pruning run are carried forward with the very first run and time."""
     run = stage.record(*KEYS)
     stage.idle()
     stage.prune()
@@ -85,7 +85,7 @@ def test_what_is_carried_twice_remembers_the_first_time(stage: Stage) -> None:
 
 
 def test_what_is_recorded_meanwhile_is_not_hidden(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that a publisher records while a pass is at work stays the latest of its partition."""
+    """A version that a publisher records during a pass stays the latest of its partition."""
     stage.record(*KEYS)
     stage.idle()
     read = latest_materialisations
@@ -124,7 +124,7 @@ def test_what_is_no_longer_published_is_let_go(stage: Stage) -> None:
 def test_a_pass_that_dies_between_recording_and_deleting_loses_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped before the first deletion, all is recorded twice; the next pass finishes the work."""
+    """A pass that stops before the first deletion has recorded all twice; the next pass deletes."""
     stage.record(*KEYS)
     stage.idle()
     before = stage.statuses()
@@ -146,7 +146,7 @@ def test_a_pass_that_dies_between_recording_and_deleting_loses_nothing(
 
 
 def test_a_pass_is_noted_and_so_is_one_that_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pass log has what was done, and where it failed, why."""
+    """The record of a pass has its counts, and the error of a failed one."""
     stage.idle()
     stage.prune()
     noted = stage.store.passes.all()[PassName.RETENTION]
@@ -164,7 +164,7 @@ def test_a_pass_is_noted_and_so_is_one_that_fails(stage: Stage, monkeypatch: pyt
 
 
 def test_assets_without_partitions_keep_their_latest_record(stage: Stage) -> None:
-    """The catalogue's copies and the parity report have one latest record each, which is carried as well."""
+    """The latest records of assets without partitions are carried forward too."""
 
     def op(context: dg.OpExecutionContext) -> None:
         context.log_event(dg.AssetMaterialization(names.PARITY_REPORT, metadata={"matching": 7}))

@@ -22,7 +22,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_young_runs_stay(stage: Stage) -> None:
-    """A run that ended within the days that are kept is not touched."""
+    """A run that ended within the retention period is not deleted."""
     stage.clock.advance(-timedelta(days=2))
     run = stage.record(*KEYS)
     stage.idle()
@@ -50,7 +50,7 @@ def test_unfinished_runs_stay_however_old(stage: Stage, status: dg.DagsterRunSta
 
 
 def test_the_latest_finished_run_of_each_job_stays(stage: Stage) -> None:
-    """So every job still shows how it ended last, however rarely it runs."""
+    """Each job keeps its latest finished run, however old."""
     stage.idle("coldstart")
     kept = {stage.idle("coldstart"), stage.idle("reconcile")}
 
@@ -61,7 +61,7 @@ def test_the_latest_finished_run_of_each_job_stays(stage: Stage) -> None:
 
 
 def test_only_the_latest_evaluation_of_a_check_stays(stage: Stage) -> None:
-    """Evaluations that outlive their runs are deleted, but for the latest of each partition."""
+    """Old evaluations are deleted, except for the latest of each partition."""
     for _ in range(3):
         stage.record(*KEYS)
     stage.idle()
@@ -73,7 +73,7 @@ def test_only_the_latest_evaluation_of_a_check_stays(stage: Stage) -> None:
 
 
 def test_files_of_deleted_runs_are_gone(stage: Stage) -> None:
-    """On SQLite a run's events are a file, and its output a folder; neither outlives the run."""
+    """A run's event file and output folder are deleted with the run."""
     run = stage.record(*KEYS)
     stage.idle()
     named = [path for path in stage.directory.rglob("*") if run in path.name]
@@ -85,7 +85,7 @@ def test_files_of_deleted_runs_are_gone(stage: Stage) -> None:
 
 
 def test_a_run_with_more_events_than_a_statement_takes_is_deleted(stage: Stage) -> None:
-    """A database takes only so many values in one statement; a run may have recorded more than that."""
+    """A run with more events than the database accepts values in one statement can be deleted."""
 
     def op(context: dg.OpExecutionContext) -> None:
         for _ in range(15):
@@ -105,7 +105,7 @@ def test_a_run_with_more_events_than_a_statement_takes_is_deleted(stage: Stage) 
 
 
 def test_old_tick_logs_are_gone_and_young_ones_stay(stage: Stage) -> None:
-    """The captured output of a tick goes when it is older than what is kept."""
+    """Captured output of ticks is deleted after the retention period."""
     folder = Path(stage.instance.storage_directory()) / "__repository__" / "schedule_events"
     folder.mkdir(parents=True)
     (folder / "1.err").write_text("old")
@@ -134,7 +134,7 @@ def test_old_tick_logs_are_gone_and_young_ones_stay(stage: Stage) -> None:
     )
 )
 def test_a_plan_never_takes_a_young_run_or_the_latest_of_its_job(runs: list[FinishedRun]) -> None:
-    """Whatever there is, only runs that ended before the cut-off are planned, and every job keeps one."""
+    """Only runs that ended before the cut-off are planned, and every job keeps one."""
     before = datetime.fromtimestamp(1_000, UTC)
 
     doomed = set(plan_pruning(runs, before))

@@ -1,4 +1,4 @@
-"""What Dagster is told: on an instance in memory, over a pipeline of fakes."""
+"""What the recorder writes to Dagster, over fakes and an instance in memory."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,7 +44,7 @@ class Stage:
         return Recorder(self.pipeline, settings, self.instance, self.events.append, name)
 
     def put(self, key: ScheduleKey, broadcasts: int = 2) -> None:
-        """The source puts a document, and the notification is taken in and worked off."""
+        """Put a document, ingest its notification, and publish."""
         self.upstreams.schedule_source.put(key, orjson.dumps(_source(key, broadcasts)))
         body = orjson.dumps({"sid": key.sid, "date": key.date.isoformat()}).decode()
         self.pipeline.schedule_intake.handle([Message("m1", body, self.clock(), "", 1)])
@@ -85,7 +85,7 @@ def stage() -> Iterator[Stage]:
 
 
 def test_a_new_schedule_is_recorded_as_all_three_assets(stage: Stage) -> None:
-    """A new source materialises source, index and partner schedule in its partition, with what caused it."""
+    """A new source materialises all three assets in its partition, with the cause."""
     stage.put(_KEY)
 
     taken = stage.recorder.record_published()
@@ -115,7 +115,7 @@ def test_a_new_service_becomes_a_partition(stage: Stage) -> None:
 
 
 def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
-    """Each check says something of a new version; one with nothing to compare with does not pass."""
+    """Each check is evaluated for a new version; a check without comparable data does not pass."""
     stage.put(_KEY)
 
     stage.recorder.record_published()
@@ -133,7 +133,7 @@ def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
 
 
 def test_what_is_recorded_once_is_not_recorded_again(stage: Stage) -> None:
-    """A confirmed change is never recorded a second time, by whatever run."""
+    """No run records a confirmed change again."""
     stage.put(_KEY)
     stage.recorder.record_published()
     stage.events.clear()
@@ -157,7 +157,7 @@ def test_an_unchanged_rebuild_is_not_recorded(stage: Stage) -> None:
 
 
 def test_a_removal_is_an_observation(stage: Stage) -> None:
-    """A removed schedule is not materialised; its partition says that it is gone."""
+    """A removed schedule is not materialised; an observation of its partition shows the removal."""
     stage.put(_KEY)
     stage.recorder.record_published()
     stage.events.clear()
@@ -173,7 +173,7 @@ def test_a_removal_is_an_observation(stage: Stage) -> None:
 
 
 def test_a_day_beyond_the_partitions_is_published_and_not_recorded(stage: Stage) -> None:
-    """Dagster would take any partition key silently, so one that it does not have is never given to it."""
+    """The recorder never uses an unknown partition key, which Dagster would accept silently."""
     stage.put(_LATE)
 
     stage.recorder.record_published()
@@ -183,7 +183,7 @@ def test_a_day_beyond_the_partitions_is_published_and_not_recorded(stage: Stage)
 
 
 def test_a_rejected_document_fails_its_check_until_a_good_one_comes(stage: Stage) -> None:
-    """A refusal is shown with its reason, and cleared by the next accepted document."""
+    """A rejection is shown with its reason, and cleared by the next accepted document."""
     stage.put(_KEY)
     stage.put(_KEY, broadcasts=0)
     stage.recorder.record_rejections()
@@ -199,7 +199,7 @@ def test_a_rejected_document_fails_its_check_until_a_good_one_comes(stage: Stage
 
 
 def test_a_rejected_catalogue_document_is_an_observation(stage: Stage) -> None:
-    """A catalogue document that was refused is shown at the catalogue, with its reason."""
+    """A rejected catalogue document is an observation of the catalogue, with its reason."""
     rejection = Rejection("title: Input should be a string", stage.clock(), "", "", "")
     stage.store.rejections.keep({"b00000001": rejection})
 
@@ -212,7 +212,7 @@ def test_a_rejected_catalogue_document_is_an_observation(stage: Stage) -> None:
 
 
 def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
-    """What failed too often is an error in Dagster, with the last reason."""
+    """A quarantined schedule fails its check with severity ERROR and the last reason."""
     cause = Cause("e", Origin.OPERATOR, "test", stage.clock())
     claim = stage.store.work.claim_exactly([_KEY], cause, stage.clock(), timedelta(minutes=1))
     stage.store.work.postpone(claim, {_KEY: Failure("it broke", None)}, counts=True)
@@ -226,7 +226,7 @@ def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
 
 
 def test_checks_that_fail_as_errors_are_kept_while_they_do(stage: Stage) -> None:
-    """The store knows which checks fail as errors now, and forgets those that pass; warnings are not kept."""
+    """The store lists the checks that fail with severity ERROR, without warnings or passing checks."""
     stage.put(_KEY)
     stage.recorder.record_published()
     comparison = Comparison(1, Verdict.DIFFERS, "2026-03-28T12:00:00+00:00", difference_count=2)
@@ -240,7 +240,7 @@ def test_checks_that_fail_as_errors_are_kept_while_they_do(stage: Stage) -> None
 
 
 def test_nothing_fails_of_a_schedule_that_was_removed(stage: Stage) -> None:
-    """With its removal whatever failed of a schedule is forgotten."""
+    """A removed schedule has no failing checks."""
     stage.put(_KEY)
     stage.recorder.record_published()
     stage.store.failing_checks.record({(_KEY, "index_complete"): "1 missing"})
@@ -269,7 +269,7 @@ def test_a_comparison_becomes_a_check_evaluation(
     passed: bool,
     severity: dg.AssetCheckSeverity,
 ) -> None:
-    """Only a match passes, and only a standing difference is an error."""
+    """Only a match passes, and only a confirmed difference is an error."""
     differences = (("p00000001", "title", "ours", "theirs"),)
     comparison = Comparison(1, verdict, "2026-03-28T12:00:00+00:00", "why", len(differences), differences)
 
@@ -292,7 +292,7 @@ def test_a_comparison_becomes_a_check_evaluation(
 def test_what_another_run_records_itself_is_left_to_it_unless_it_failed(
     stage: Stage, status: dg.DagsterRunStatus, recorded: bool
 ) -> None:
-    """A materialisation by hand records its own versions; where it failed the publisher records them."""
+    """A materialisation by hand records its versions; the publisher records those of a failed one."""
     run = dg.DagsterRun(job_name="by hand", run_id="00000000-0000-0000-0000-000000000001", status=status)
     stage.instance.add_run(run)
     stage.upstreams.schedule_source.put(_KEY, orjson.dumps(_source(_KEY, 2)))

@@ -53,7 +53,7 @@ class Stage:
         return resolved.execute_in_process(instance=self.instance, partition_key=partition)
 
     def materialise(self, first: ScheduleKey, last: ScheduleKey) -> dg.ExecuteInProcessResult:
-        """What the UI does for a range of partitions."""
+        """Materialise a range of partitions, as the UI does."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
@@ -104,7 +104,7 @@ def test_a_coldstart_builds_and_records_everything(stage: Stage) -> None:
 
 
 def test_the_runs_of_a_backfill_are_one_coldstart(stage: Stage) -> None:
-    """Whichever run of a backfill comes last finds everything done, and does not begin again."""
+    """The last run of a backfill finds everything built and does not start again."""
     job = stage.definitions.resolve_job_def(coldstart.JOB_NAME)
 
     results = [
@@ -121,7 +121,7 @@ def test_the_runs_of_a_backfill_are_one_coldstart(stage: Stage) -> None:
 
 
 def test_a_coldstart_of_what_is_right_publishes_nothing(stage: Stage) -> None:
-    """Starting again what was done is harmless: no version is published a second time."""
+    """A second coldstart of an unchanged store publishes no version."""
     shards = coldstart_shards(_SETTINGS).get_partition_keys()
     for shard in [*shards, *shards]:
         stage.run(coldstart.JOB_NAME, shard)
@@ -145,7 +145,7 @@ def test_a_coldstart_heals_a_copy_that_missed_its_notification(stage: Stage) -> 
 
 
 def test_a_coldstart_removes_what_the_source_no_longer_has(stage: Stage) -> None:
-    """A schedule that we hold and the source does not list any more goes."""
+    """A coldstart removes a schedule that the source no longer lists."""
     shards = coldstart_shards(_SETTINGS).get_partition_keys()
     for shard in shards:
         stage.run(coldstart.JOB_NAME, shard)
@@ -157,7 +157,7 @@ def test_a_coldstart_removes_what_the_source_no_longer_has(stage: Stage) -> None
 
 
 def test_a_publisher_builds_records_and_goes(stage: Stage) -> None:
-    """A publisher run publishes what is dirty, records it, and ends when nothing is left."""
+    """A publisher run publishes and records pending schedules, and ends when none is left."""
     body = orjson.dumps({"sid": "alder_one", "date": "2026-03-28"}).decode()
     stage.pipeline.schedule_intake.handle([Message("m1", body, stage.clock(), "", 1)])
 
@@ -191,7 +191,7 @@ def test_materialising_gives_the_bytes_that_an_event_gives(stage: Stage) -> None
 
 
 def test_materialising_again_records_again(stage: Stage) -> None:
-    """Who materialises a partition that is right already still sees it done, without a new version."""
+    """Materialising an up-to-date partition records a materialisation without a new version."""
     stage.materialise(_KEYS[0], _KEYS[0])
     stage.materialise(_KEYS[0], _KEYS[0])
 
@@ -202,7 +202,7 @@ def test_materialising_again_records_again(stage: Stage) -> None:
 
 
 def test_a_partition_without_a_source_is_not_materialised(stage: Stage) -> None:
-    """A service and day for which the source has nothing stays missing, and the run succeeds."""
+    """A partition without a source document stays missing, and the run succeeds."""
     missing = ScheduleKey(_SIDS[0], date(2026, 3, 30))
 
     result = stage.materialise(missing, missing)
@@ -214,7 +214,7 @@ def test_a_partition_without_a_source_is_not_materialised(stage: Stage) -> None:
 def test_materialising_what_cannot_be_fetched_fails_and_says_which(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source that does not answer fails the run with the schedule's name; the schedule waits for a retry."""
+    """If the source does not answer, the run fails and names the schedule, which waits for a retry."""
     silent = {_KEYS[0]: ServiceError("no answer")}
     monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", lambda _: silent)
 
@@ -226,7 +226,7 @@ def test_materialising_what_cannot_be_fetched_fails_and_says_which(
 
 
 def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) -> None:
-    """The catalogue assets find a copy that is behind, store the new one and mark its schedules."""
+    """The catalogue assets update an outdated copy and mark its schedules for rebuild."""
     stage.materialise(_KEYS[0], _KEYS[-1])
     stage.put_item("Second title")
     job = stage.definitions.resolve_implicit_global_asset_job_def()
@@ -241,7 +241,7 @@ def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) ->
 
 
 def test_the_checks_run_by_hand_say_how_many_pass(stage: Stage) -> None:
-    """Run from the UI, each check gives a summary; one with nothing to look at does not pass."""
+    """Run from the UI, each check gives a summary; without schedules it does not pass."""
     job = stage.definitions.resolve_implicit_global_asset_job_def()
     keys = list(stage.definitions.resolve_asset_graph().asset_check_keys)
     empty = _run_checks(stage, job, keys)

@@ -1,5 +1,6 @@
-"""The ECS description against botocore's own model of the API, and its permissions against the calls that the code
-makes: a new call without a permission fails here, and so does a permission that nothing needs.
+"""The ECS task definitions against botocore's model of the API, and their permissions against the calls in the code.
+
+A new call without a permission fails here, and so does an unused permission.
 """
 
 import ast
@@ -37,7 +38,7 @@ _OURS = {
     "query": {"dynamodb:Query"},
     "scan": {"dynamodb:Scan"},
 }
-"""What each call of ``upstream``, ``outbound`` and ``store/dynamodb`` need."""
+"""The permissions of each call in ``upstream``, ``outbound`` and ``store/dynamodb``."""
 
 _DAGSTERS = {
     # Compute logs and op outputs: dagster_aws.s3.
@@ -50,7 +51,7 @@ _THE_REPORTS_VOLUMES = {"elasticfilesystem:ClientMount", "elasticfilesystem:Clie
 _MAY_BE_EVERYTHING = {
     *("ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition", "ec2:DescribeNetworkInterfaces"),
 }
-"""Actions that IAM knows no resources for."""
+"""Actions for which IAM has no resources."""
 
 _LOOKING = {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
 _TAKING_IN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
@@ -66,8 +67,8 @@ _NEEDED = {
     "daemon": set(),
     "webserver": set(),
 }
-"""What our own code does in each process: sensors in the code server, workflows in runs and the command line. Delivery
-reads back-references, where they are in DynamoDB; the pusher writes files for collectors.
+"""The calls of each process: sensors in the code server, workflows in runs and the command line. Delivery reads
+back-references in DynamoDB; the pusher writes files.
 """
 
 
@@ -77,7 +78,7 @@ def _stem(path: Path) -> str:
 
 @pytest.mark.parametrize("path", _TASKS, ids=_stem)
 def test_a_task_definition_is_one_by_the_apis_model(path: Path) -> None:
-    """``aws ecs register-task-definition --cli-input-json`` would take it: names, types, what is required."""
+    """``aws ecs register-task-definition --cli-input-json`` accepts it: names, types, required members."""
     model = botocore.session.get_session().get_service_model("ecs")
     shape = model.operation_model("RegisterTaskDefinition").input_shape
     assert shape is not None
@@ -89,8 +90,8 @@ def test_a_task_definition_is_one_by_the_apis_model(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _TASKS, ids=_stem)
 def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(path: Path) -> None:
-    """Fargate, an own network and role; whatever goes on for ever is asked for its health, but for the pusher, which
-    listens on nothing: how late it is, is a metric.
+    """Each task runs on Fargate with its own network and role. Services have a health check, except the pusher, which
+    listens on no port; a metric shows its delay.
     """
     task = json.loads(path.read_text())
     [container] = task["containerDefinitions"]
@@ -104,7 +105,7 @@ def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(path: Path)
 
 @pytest.mark.parametrize("path", _TASKS, ids=_stem)
 def test_secrets_come_from_secrets_manager_and_keys_from_the_role(path: Path) -> None:
-    """No variable holds a password, a token or an AWS key: the ones that do are named by ARN."""
+    """No variable holds a password, a token or an AWS key; secrets are named by ARN."""
     container = json.loads(path.read_text())["containerDefinitions"][0]
     plain = {entry["name"] for entry in container["environment"]}
     secret = {entry["name"]: entry["valueFrom"] for entry in container["secrets"]}
@@ -134,7 +135,9 @@ def test_a_task_may_read_the_secrets_that_it_names_and_no_others(path: Path) -> 
 
 
 def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
-    """Monitoring, the command line, delivery and pusher have users of their own; daemon and webserver none at all."""
+    """Monitoring, the command line, delivery and the pusher have their own Redis users; daemon and webserver have
+    none.
+    """
     users = {}
     for path in _TASKS:
         secrets = json.loads(path.read_text())["containerDefinitions"][0]["secrets"]
@@ -155,7 +158,7 @@ def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
 
 @pytest.mark.parametrize("path", _POLICIES, ids=_stem)
 def test_a_policy_names_its_actions_and_its_resources(path: Path) -> None:
-    """No star among the actions, and none for a resource but where IAM knows no other."""
+    """No action has a wildcard, and no resource, except for actions without resources in IAM."""
     for statement in _statements(path):
         actions = _listed(statement["Action"])
         assert not any("*" in action for action in actions)
@@ -164,18 +167,18 @@ def test_a_policy_names_its_actions_and_its_resources(path: Path) -> None:
 
 
 def test_every_call_of_the_adapters_is_known() -> None:
-    """A call of a client that this test does not know needs a permission, and has none yet."""
+    """Every client call is listed here, so that a new call gets its permission."""
     assert set(_calls()) == _OURS.keys()
 
 
 def test_together_the_processes_may_do_what_the_adapters_do() -> None:
-    """Each action that a call needs is one that some process is said to need, and the other way round."""
+    """The actions of all calls equal the actions that processes need."""
     assert set().union(*_NEEDED.values()) == set().union(*_OURS.values())
 
 
 @pytest.mark.parametrize("process", sorted(_NEEDED))
 def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
-    """The policy of its role has its needs; what it has besides is Dagster's own or the volume of reports."""
+    """A role's policy has the needs of its process; other permissions are Dagster's or for the volume of reports."""
     allowed = {
         action
         for statement in _statements(_FOLDER / f"policies/task-{process}.json")
@@ -189,7 +192,7 @@ def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
 
 
 def test_nobody_may_write_what_is_not_ours() -> None:
-    """The schedule documents are read by all of them and written by none."""
+    """Processes read the schedule documents and never write them."""
     for path in _FOLDER.glob("policies/task-*.json"):
         for statement in _statements(path):
             if any("example-schedule-source" in resource for resource in _listed(statement["Resource"])):
@@ -197,7 +200,7 @@ def test_nobody_may_write_what_is_not_ours() -> None:
 
 
 def _calls() -> Iterator[str]:
-    """Names of the clients' methods that the adapters call, and of those that they page through."""
+    """The client methods that the adapters call or paginate."""
     package = _REPOSITORY / "schedules_pipeline"
     rooms = [*package.glob("upstream/*.py"), *package.glob("outbound/*.py"), package / "store/dynamodb.py"]
     for path in rooms:

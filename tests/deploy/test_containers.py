@@ -1,5 +1,5 @@
-"""The image and the compose file, as far as that can be seen without building or starting them: what they name is
-there, nothing is root, nothing is open to others, and every variable is one that somebody reads.
+"""The image and the compose file, without building or starting them: named files exist, no service runs as root or is
+open to others, and some process reads every variable.
 """
 
 import fnmatch
@@ -20,12 +20,12 @@ _REPOSITORY = Path(__file__).parents[2]
 _DEPLOY = _REPOSITORY / "deploy"
 _NOT_OURS_ALONE = ("redis", "postgres", "prometheus", "grafana", "emulator")
 _ENDING = {"cli", "provision"}
-"""Services that do something and end."""
+"""Services that end after their work."""
 _LISTENS_ON_NOTHING = {"pusher"}
-"""Cannot be asked for its health: it ends where it cannot work, and how late it is, is a metric."""
+"""Services without a health check: they end when they cannot work, and a metric shows their delay."""
 _SETTING = re.compile(r"\bSCHEDULES_([A-Z0-9_]+)\b")
 _NOT_SETTINGS = {"IMAGE_TAG", "REDIS_SERVER"}
-"""Read by compose itself, and by the tests."""
+"""Variables that compose itself and the tests read."""
 _MUST_BE_SET = {
     *("redis_url", "keyspace", "aws_region", "schedule_bucket", "schedule_queue", "catalogue_queue"),
     *("schedule_dead_letter_queue", "catalogue_dead_letter_queue", "alarm_topic_arn", "runbook_url"),
@@ -33,7 +33,7 @@ _MUST_BE_SET = {
     *("delivery_host", "delivery_trusted_proxies", "xmltv_domain", "crid_authority", "tag_date"),
     *("image_url_template", "files_bucket", "webhook_master_secret"),
 }
-"""Settings whose default is the demonstration's, or right only there."""
+"""Settings whose default suits only the demonstration."""
 
 
 def _compose() -> dict[str, Any]:
@@ -56,7 +56,7 @@ def service(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 def test_every_service_that_goes_on_is_looked_after(service: tuple[str, dict[str, Any]]) -> None:
-    """It is started again when it ends, asked for its health, and its log does not fill the disk."""
+    """Each service restarts, has a health check, and limits its log."""
     name, described = service
 
     assert described["restart"] == ("no" if name in _ENDING else "unless-stopped")
@@ -65,13 +65,13 @@ def test_every_service_that_goes_on_is_looked_after(service: tuple[str, dict[str
 
 
 def test_what_is_published_is_published_to_this_host_alone(service: tuple[str, dict[str, Any]]) -> None:
-    """The webserver has no login, and neither have the others."""
+    """No port is open to other machines, because the services have no login."""
     assert all(port.startswith("127.0.0.1:") for port in service[1].get("ports", []))
 
 
 @pytest.mark.parametrize("name", _ours())
 def test_our_processes_can_change_nothing_of_their_container(name: str) -> None:
-    """The file system is read-only, capabilities are dropped, none is gained, and no secret is in the file."""
+    """The file system is read-only, capabilities are dropped, and the file holds no secret."""
     described = _services()[name]
 
     assert described["read_only"] is True
@@ -82,12 +82,12 @@ def test_our_processes_can_change_nothing_of_their_container(name: str) -> None:
 
 @pytest.mark.parametrize("name", _NOT_OURS_ALONE)
 def test_images_of_others_have_a_version(name: str) -> None:
-    """An image without one, or the latest, would change by itself."""
+    """Each image has a fixed version."""
     assert re.search(r":v?\d", _services()[name]["image"])
 
 
 def test_files_that_are_mounted_are_there(service: tuple[str, dict[str, Any]]) -> None:
-    """Each mounted path is in the repository, but for the secrets."""
+    """Each mounted path is in the repository, except for secrets."""
     mounted = [volume.partition(":")[0] for volume in service[1].get("volumes", [])]
 
     assert all((_DEPLOY / path).exists() for path in mounted if path.startswith("."))
@@ -95,7 +95,7 @@ def test_files_that_are_mounted_are_there(service: tuple[str, dict[str, Any]]) -
 
 
 def test_secrets_are_made_by_the_script_that_says_so(tmp_path: Path) -> None:
-    """Each file of secrets that compose names is one that the script makes, and each service's secrets are named."""
+    """The script makes each secret that compose names, and each service's secrets are declared."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make certificates with")
     subprocess.run(["/bin/sh", str(_DEPLOY / "compose/make_secrets.sh"), str(tmp_path)], check=True)
@@ -114,7 +114,7 @@ def test_secrets_are_made_by_the_script_that_says_so(tmp_path: Path) -> None:
 def test_a_url_of_the_script_is_one_that_settings_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the script writes for a user, and the example of the settings, are read without complaint."""
+    """The script's environment files and the example of the settings are valid."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make certificates with")
     subprocess.run(["/bin/sh", str(_DEPLOY / "compose/make_secrets.sh"), str(tmp_path)], check=True)
@@ -134,7 +134,7 @@ def test_a_url_of_the_script_is_one_that_settings_take(
 
 
 def _instructions() -> list[tuple[str, str]]:
-    """Instructions of the Dockerfile in order, continued lines joined, comments left out."""
+    """The instructions of the Dockerfile, with continued lines joined and without comments."""
     lines = [line for line in (_DEPLOY / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
     split = [line.partition(" ") for line in joined.splitlines() if line.strip()]
@@ -146,14 +146,14 @@ def _last_stage() -> list[tuple[str, str]]:
 
 
 def test_the_image_ends_as_a_user_without_a_name_and_without_rights() -> None:
-    """The last user is a number other than root's, as orchestrators want to see it."""
+    """The last user is numeric and not root, as orchestrators require."""
     users = [rest for name, rest in _last_stage() if name == "USER"]
 
     assert users == ["10001:10001"]
 
 
 def test_the_image_has_nothing_that_builds() -> None:
-    """The last stage installs no package; it gets the finished environment from the stage before."""
+    """The last stage installs no package; it copies the environment of the previous stage."""
     run = " ".join(rest for name, rest in _last_stage() if name == "RUN")
 
     assert not re.search(r"\b(pip|uv|apt|apt-get|curl|gcc)\b", run)
@@ -161,7 +161,7 @@ def test_the_image_has_nothing_that_builds() -> None:
 
 
 def test_the_image_is_made_of_what_is_locked() -> None:
-    """Base images have a version, and everything from a registry of packages comes by its hash."""
+    """Base images have a version, and packages are verified by hash."""
     froms = [rest for name, rest in _instructions() if name == "FROM"]
     installs = re.findall(
         r"uv (?:pip sync|build)[^&\n]*", "\n".join(r for n, r in _instructions() if n == "RUN")
@@ -173,7 +173,7 @@ def test_the_image_is_made_of_what_is_locked() -> None:
 
 
 def test_what_the_image_copies_is_there_and_let_through() -> None:
-    """Each path that is copied from the repository exists, and the list of what may be copied has it."""
+    """Each copied path exists and is allowed by ``.dockerignore``."""
     copied = [
         path.rstrip("/")
         for name, rest in _instructions()
@@ -190,7 +190,7 @@ def test_what_the_image_copies_is_there_and_let_through() -> None:
 
 
 def test_the_production_lock_has_what_production_needs_and_no_more() -> None:
-    """Each dependency of the project and Dagster's Postgres is locked by its hash; no tool of development is."""
+    """The lock file has each production dependency with its hash, and no development tool."""
     text = (_REPOSITORY / "requirements/production.lock").read_text()
     locked = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
     in_development = dict(
@@ -212,14 +212,14 @@ def _texts() -> dict[str, str]:
 
 
 def test_every_setting_that_is_named_is_one() -> None:
-    """A variable of ours that no code reads would be set in vain."""
+    """Some code reads each ``SCHEDULES_`` variable."""
     named = {name for text in _texts().values() for name in _SETTING.findall(text)} - _NOT_SETTINGS
 
     assert {name.lower() for name in named} <= Settings.model_fields.keys()
 
 
 def test_settings_that_production_must_set_are_set() -> None:
-    """On ECS each is set for some process; the demonstration's default would be wrong there."""
+    """On ECS some process sets each of these, because their default suits only the demonstration."""
     named = set[str]()
     for path in _DEPLOY.glob("ecs/tasks/*.json"):
         container = json.loads(path.read_text())["containerDefinitions"][0]
@@ -229,7 +229,7 @@ def test_settings_that_production_must_set_are_set() -> None:
 
 
 def test_the_readme_says_of_every_file_what_it_is() -> None:
-    """Each file of the folder is named in its README, or its folder is."""
+    """The README of the folder names each file or its folder."""
     readme = (_DEPLOY / "README.md").read_text()
     named = re.findall(r"`([\w./-]+)`", readme)
 

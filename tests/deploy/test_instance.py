@@ -1,5 +1,6 @@
-"""The Dagster instances of ``deploy/dagster``: valid by Dagster's own schemas, every class there and configured as it
-wants to be. Nothing is connected to: what is built of them was run by hand, see ``deploy/README.md``.
+"""The Dagster instances of ``deploy/dagster``, against Dagster's schemas and classes, without any connection.
+
+``deploy/README.md`` describes how they were run by hand.
 """
 
 import json
@@ -37,14 +38,14 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=_INSTANCES)
 def instance(request: pytest.FixtureRequest, tmp_path: Path) -> InstanceRef:
-    """As a process reads it from its DAGSTER_HOME, without the variables."""
+    """The instance as a process reads it from its DAGSTER_HOME, with variables unresolved."""
     (tmp_path / "dagster.yaml").write_text((_FOLDER / request.param).read_text())
     return InstanceRef.from_dir(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", _INSTANCES)
 def test_every_word_is_one_of_dagsters(name: str) -> None:
-    """Dagster takes the file, and no word of it is one that Dagster does not know."""
+    """Dagster accepts the file, and knows every word in it."""
     config, custom = dagster_instance_config(str(_FOLDER), name)
 
     assert custom is None
@@ -70,7 +71,7 @@ def test_every_class_is_there_and_takes_its_configuration(instance: InstanceRef,
 
 
 def test_on_ecs_output_goes_to_s3_and_runs_are_tasks(tmp_path: Path, variables: None) -> None:
-    """The instance of ECS keeps nothing on a task's disk, and takes secrets only from our task definition."""
+    """The ECS instance stores no data on a task's disk, and takes secrets only from the task definition."""
     (tmp_path / "dagster.yaml").write_text((_FOLDER / "dagster.yaml").read_text())
     ref = InstanceRef.from_dir(str(tmp_path))
 
@@ -84,7 +85,7 @@ def test_on_ecs_output_goes_to_s3_and_runs_are_tasks(tmp_path: Path, variables: 
 
 
 def test_the_password_is_in_no_description_of_the_instance(instance: InstanceRef, variables: None) -> None:
-    """What is handed to other processes and shown in the UI names the variable, and not what it holds."""
+    """Other processes and the UI see the name of a secret variable, not its value."""
     described = json.dumps(instance.to_dict(), default=str)
 
     assert "DAGSTER_PG_PASSWORD" in described
@@ -115,7 +116,7 @@ def _classes(ref: InstanceRef) -> dict[str, ConfigurableClassData]:
 
 
 def _resolved(data: ConfigurableClassData) -> dict[str, Any]:
-    """Its configuration by its class's own schema, variables read; raises where that does not accept it."""
+    """The configuration of a class with variables resolved. Raises if the class's schema rejects it."""
     klass: Any = class_from_code_pointer(data.module_name, data.class_name)
     result = process_config(resolve_to_config_type(klass.config_type()), yaml.safe_load(data.config_yaml))
     assert result.success, result.errors

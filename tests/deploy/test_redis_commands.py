@@ -1,7 +1,7 @@
-"""Each process that serves partners sends exactly the commands that its Redis user has, to exactly those keys.
+"""Each process that serves partners sends exactly the commands that its Redis user may send, to exactly those keys.
 
-The server is asked what it was sent while the process does all that it can do. What a user has and nobody sends is
-found as well as the opposite, which the server itself refuses.
+``MONITOR`` records the commands while the process does everything that it can do. So unused permissions are found as
+well as missing ones.
 """
 
 import re
@@ -47,9 +47,9 @@ _KEYSPACE = "schedules"
 _USERS = ("delivery", "pusher")
 _OF_CONNECTING = {"cluster|slots", "asking", "command", "script|load"}
 _ON_A_CLUSTER_ALONE = {"get"}
-"""Where one server is asked for many documents at once."""
+"""A single server gets one MGET for many documents."""
 _UNHEARD = {"xread"}
-"""The server does not tell of a wait that ended with nothing."""
+"""``MONITOR`` does not show a blocking call that timed out."""
 _MASTER = b"a master secret that is no secret at all"
 _PATIENCE_SECONDS = 30.0
 
@@ -66,7 +66,7 @@ def server(redis_server: RedisServer, redis_client: Redis) -> Iterator[Server]:
 
 @pytest.fixture
 def keys(server: Server) -> list[ScheduleKey]:
-    """What is published."""
+    """The keys of the published schedules."""
     source = fake_upstreams(FakeClock(), Random(0))
     keys = load_sample(server, source)[1]
     build_everything(pipeline := pipeline_on(server, _KEYSPACE, source), keys)
@@ -83,7 +83,7 @@ def _store_as(user: str, server: Server) -> Store:
 def test_the_delivery_service_sends_what_its_user_may(
     server: Server, redis_client: Redis, keys: list[ScheduleKey]
 ) -> None:
-    """Every route, the follower and the upkeep together send each of its commands to each of its keys, and no other."""
+    """The routes, the follower and the upkeep together send exactly the permitted commands to the permitted keys."""
     store, issued = _store_as("", server), issue_key(bytes(RANDOM_BYTES), utc_now())
     store.partners.create(Partner("acme", utc_now(), is_operator=True, is_preview=True, keys=(issued.key,)))
     delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)
@@ -96,7 +96,7 @@ def test_the_delivery_service_sends_what_its_user_may(
         upkeep_of(delivery)()
         for _ in range(2):
             follower.follow(wait_seconds=0)
-        # So that what is older is asked of the store.
+        # Older rows are then read from the store.
         delivery.tail.restart(delivery.mirror.extent.position)
         application = build_application(delivery)
         asked = _questions(keys[0], episode)
@@ -116,7 +116,7 @@ def test_the_delivery_service_sends_what_its_user_may(
 
 
 def _of_a_brand(document: bytes) -> tuple[Pid, Pid]:
-    """An episode that is shown, and the brand that it belongs to."""
+    """A broadcast episode and its brand."""
     return next(
         (showing.episode_pid, showing.brand.pid)
         for showing in parse_published(document).broadcasts
@@ -125,7 +125,7 @@ def _of_a_brand(document: bytes) -> tuple[Pid, Pid]:
 
 
 def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
-    """One request for every route, by the route's path."""
+    """One request for each route, by its path."""
     sid, day = key.sid, key.date
     beginning = render_cursor(Extent("first", "0"))
     return {
@@ -151,7 +151,7 @@ def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
 def test_the_pusher_sends_what_its_user_may(
     server: Server, redis_client: Redis, keys: list[ScheduleKey]
 ) -> None:
-    """A webhook and files, from the beginning of the feed, need each of its commands on each of its keys."""
+    """A webhook and files, from the beginning of the feed, use exactly the permitted commands and keys."""
     store, now = _store_as("", server), utc_now()
     store.partners.create(Partner("acme", now))
     store.served.change(ServedState(1, ServedSource.OURS, now, "somebody", "to see", None, forced=True))
@@ -177,7 +177,7 @@ def test_the_pusher_sends_what_its_user_may(
 
 
 class _Receiver(FakeReceiver):
-    """Says when it has taken so many."""
+    """Sets an event after so many deliveries."""
 
     def __init__(self, expected: int, done: Event) -> None:
         super().__init__(DiesAt())
@@ -203,7 +203,7 @@ def _pusher(store: Store, done: Event, expected: int) -> Pusher:
 
 @contextmanager
 def _sent(client: Redis) -> Iterator[Sent]:
-    """What the server is sent in the block, by anybody, and what its scripts call; each command with its arguments."""
+    """All commands that the server receives in the block, including those of scripts, with their arguments."""
     sent: Sent = []
     with client.monitor() as monitor:  # type: ignore[no-untyped-call]
         try:
@@ -218,7 +218,7 @@ def _sent(client: Redis) -> Iterator[Sent]:
 
 
 def _assert_sent_exactly(user: str, sent: Sent, client: Redis) -> None:
-    """The words of a document may be cut at its spaces; names of commands and keys have none."""
+    """Splits at spaces, which no command or key contains."""
     known = {name.decode() for name in client.execute_command("COMMAND LIST")}  # type: ignore[no-untyped-call]
     names = {_name(words, known) for words in sent}
     patterns = {re.sub(r"^(%R)?~", "", rule) for rule in rules_of(user) if "~" in rule}

@@ -1,5 +1,5 @@
-"""Redis over TLS: our client against a server's own TLS, started as ``deploy/redis`` starts it, and against a
-terminator in front of one, since not every server's program has TLS built in.
+"""Redis over TLS: the client against a server with TLS, started as ``deploy/redis`` does, and against a TLS
+terminator, because some builds of the server lack TLS.
 """
 
 import socket
@@ -29,7 +29,7 @@ _PIECE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Files of an authority, and of a server that it has certified for ``name``."""
+    """The files of an authority, and of a server with its certificate for ``name``."""
 
     authority: Path
     certificate: Path
@@ -82,7 +82,7 @@ class SecuredRedis(LoopbackServer):
 
 
 class Terminator:
-    """Ends TLS on a port of its own, and hands on what comes to a server without it."""
+    """Terminates TLS on its own port and forwards to a server without TLS."""
 
     def __init__(self, certificates: Certificates, port_behind: int) -> None:
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -101,7 +101,7 @@ class Terminator:
                 Thread(target=self._serve, args=(self._listening.accept()[0],), daemon=True).start()
 
     def _serve(self, raw: socket.socket) -> None:
-        """Until either side goes; a client that does not trust us goes at once."""
+        """Forward until either side closes."""
         with suppress(OSError), ExitStack() as open_ones:
             client = open_ones.enter_context(closing(self._context.wrap_socket(raw, server_side=True)))
             server = open_ones.enter_context(closing(socket.create_connection(self._behind)))
@@ -128,7 +128,7 @@ def certificates(tmp_path: Path) -> Certificates:
 def port(
     request: pytest.FixtureRequest, redis_executable: Path, certificates: Certificates, tmp_path: Path
 ) -> Iterator[int]:
-    """A port where a Redis with our users speaks TLS and nothing else."""
+    """A TLS port of a Redis with the users of ``deploy/redis``."""
     if request.param == "in front":
         client = request.getfixturevalue("redis_client")
         grant(client, _USERS)
@@ -144,7 +144,7 @@ def port(
 
 
 def _has_tls(executable: Path) -> bool:
-    """Asked of the program itself: only one with TLS gets as far as to miss its files."""
+    """Whether this build has TLS: only then does the server complain about missing files."""
     asked = [
         str(executable),
         "--port",
@@ -164,7 +164,7 @@ def source() -> FakeUpstreams:
 
 
 def _url(user: str, port: int, authority: Path | None) -> str:
-    """As settings name it: verification is on without a word, and the authority is a part of the address."""
+    """The address as settings have it. Verification is the default, and the address names the authority."""
     url = url_as(user, f"rediss://{LOOPBACK}:{port}/0")
     return url if authority is None else f"{url}?ssl_ca_certs={authority}"
 
@@ -176,7 +176,7 @@ def test_schedules_are_published_over_tls_as_a_user(
     redis_server: RedisServer,
     redis_client: Redis,
 ) -> None:
-    """The pipeline's user builds a sample over TLS, and monitoring and delivery read of it over TLS."""
+    """The pipeline's user publishes a sample over TLS, and monitoring and delivery read it over TLS."""
     keys = load_sample(Server(redis_server.url, is_cluster=False), source)[1]
     server = Server(_url("pipeline", port, certificates.authority), is_cluster=False)
     pipeline = pipeline_on(server, "schedules", source)
@@ -193,7 +193,7 @@ def test_schedules_are_published_over_tls_as_a_user(
 
 
 def test_a_server_of_an_authority_that_is_not_named_is_not_spoken_to(port: int) -> None:
-    """Without the authority's certificate in the address, verification fails, and the error says so."""
+    """Without the authority's certificate, verification fails with a clear error."""
     link = RedisLink(connect(_url("pipeline", port, None)))
 
     with pytest.raises(ServiceError, match="certificate verify failed") as caught:
@@ -205,7 +205,7 @@ def test_a_server_of_an_authority_that_is_not_named_is_not_spoken_to(port: int) 
 def test_a_certificate_of_another_host_is_rejected(
     redis_server: RedisServer, redis_client: Redis, tmp_path: Path
 ) -> None:
-    """Who has a valid certificate, but of another name, is not the server that was meant."""
+    """A valid certificate for another host name is rejected."""
     elsewhere = Certificates.made(tmp_path, "redis.example.org")
 
     with closing(Terminator(elsewhere, redis_server.port)) as terminator:
@@ -217,7 +217,7 @@ def test_a_certificate_of_another_host_is_rejected(
 
 
 def test_without_tls_there_is_no_answer(port: int) -> None:
-    """A client that does not speak TLS gets nothing from that port."""
+    """A client without TLS gets no answer from that port."""
     link = RedisLink(connect(url_as("pipeline", f"redis://{LOOPBACK}:{port}/0"), timeout_seconds=3))
 
     with pytest.raises(ServiceError):

@@ -1,6 +1,7 @@
-"""What each user of ``deploy/redis/users.acl`` may do on a real server, and that our processes can work as them.
+"""The permissions of each user of ``deploy/redis/users.acl`` on a real server, and the processes that work as these
+users.
 
-The contract's tests run as the operator too (``tests/contract/conftest.py``): what they need, that user has.
+The contract tests also run as the operator (``tests/contract/conftest.py``).
 """
 
 import ast
@@ -47,14 +48,14 @@ _OF_THE_CLIENT = {
     "script_load": {"script|load"},
     "pipeline": set(),
 }
-"""Methods of the client's that the link calls, and the commands that they send."""
+"""The client methods that the link calls, and the commands that they send."""
 _OF_CONNECTING = {"cluster|slots", "asking", "command"}
-"""To a cluster. The client also tells its name (CLIENT SETINFO), which Redis 7.0 does not know; it may be refused."""
+"""Sent to a cluster. The client's CLIENT SETINFO may fail, as it does on Redis 7.0."""
 
 
 @pytest.fixture
 def server(redis_server: RedisServer, redis_client: Redis) -> Iterator[Server]:
-    """The run's server with all five users, as the one who may do anything."""
+    """A connection of the server's administrator, with all five users created."""
     grant(redis_client, _USERS)
     yield Server(redis_server.url, is_cluster=False)
     redis_client.execute_command("ACL DELUSER", *_USERS)  # type: ignore[no-untyped-call]
@@ -90,7 +91,7 @@ def _publish_follow_collect_and_coldstart(
 
 
 def test_the_pipelines_user_can_do_all_that_its_processes_do(server: Server, source: FakeUpstreams) -> None:
-    """Publishing, following a change, collecting and a coldstart work as the user, and end as they do without."""
+    """Publishing, following a change, garbage collection and a coldstart have the same results as without users."""
     sample, keys = load_sample(server, source)
     brand = next(item for item in sample.catalogue.values() if item["type"] == "brand")
     pipeline = pipeline_on(_as("pipeline", server), _KEYSPACE, source)
@@ -107,7 +108,7 @@ def test_the_pipelines_user_can_do_all_that_its_processes_do(server: Server, sou
 
 
 def test_the_pipelines_user_can_write_nothing_that_is_not_its_own(server: Server) -> None:
-    """The catalogue, the old system's keyspace and the record of the switch are read, and never written."""
+    """The user may read, and not write, the catalogue, the old system's keyspace and the record of the switch."""
     with connect(url_as("pipeline", server.url)) as client:
         for key in ("catalogue:brand:b0000001", "legacy:alder/2026-03-28", "schedules:{delivery}:served"):
             assert not _rejected(client, "EXISTS", key)
@@ -119,7 +120,7 @@ def test_the_pipelines_user_can_write_nothing_that_is_not_its_own(server: Server
 
 @pytest.mark.parametrize("user", _USERS)
 def test_no_user_can_do_what_no_process_does(server: Server, user: str) -> None:
-    """Nobody may empty the server, look through all keys, change its configuration, or another keyspace."""
+    """No user may empty the server, list all keys, change the configuration, or write another keyspace."""
     with connect(url_as(user, server.url)) as client:
         for command in (
             ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("CONFIG", "GET", "requirepass"), ("SHUTDOWN",), ("SAVE",),
@@ -131,7 +132,7 @@ def test_no_user_can_do_what_no_process_does(server: Server, user: str) -> None:
 
 
 def test_a_script_can_do_no_more_than_who_calls_it(server: Server) -> None:
-    """The record of the switch is out of reach of the pipeline's user by way of its script too."""
+    """The pipeline's user cannot change the record of the switch by its script either."""
     switched = ServedState(1, ServedSource.OURS, FakeClock()(), "somebody", "to see", None, forced=True)
     source = fake_upstreams(FakeClock(), Random(0))
 
@@ -144,7 +145,7 @@ def test_a_script_can_do_no_more_than_who_calls_it(server: Server) -> None:
 def test_the_monitoring_user_reads_every_part_and_writes_nothing(
     server: Server, source: FakeUpstreams
 ) -> None:
-    """A scrape as the user has no errors; marking, claiming, committing and counting are refused to it."""
+    """A scrape as the user has no errors; marking, claiming, committing and counting are denied."""
     keys = load_sample(server, source)[1]
     build_everything(pipeline_on(server, _KEYSPACE, source), keys)
     watching = pipeline_on(_as("monitoring", server), _KEYSPACE, source)
@@ -165,7 +166,7 @@ def test_the_monitoring_user_reads_every_part_and_writes_nothing(
 
 
 def test_the_delivery_user_reads_what_partners_are_served(server: Server, source: FakeUpstreams) -> None:
-    """Documents, the change feed and the record of the switch are read; our own state is not, nothing is written."""
+    """The user may read documents, the change feed and the record of the switch, and no other key, and not write."""
     keys = load_sample(server, source)[1]
     build_everything(pipeline_on(server, _KEYSPACE, source), keys)
     names = Keys(_KEYSPACE)
@@ -181,7 +182,7 @@ def test_the_delivery_user_reads_what_partners_are_served(server: Server, source
 
 
 def test_the_delivery_user_counts_what_partners_use(server: Server, source: FakeUpstreams) -> None:
-    """It reads partners and adds to their usage, which monitoring reads; it enters and changes no partner."""
+    """The user reads partners and adds to their usage, which monitoring reads; it cannot create or change partners."""
     partner, day = Partner("acme", FakeClock()()), FakeClock()().date()
     line = UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "200")
     books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.partners for user in _USERS}
@@ -204,7 +205,7 @@ def test_the_delivery_user_counts_what_partners_use(server: Server, source: Fake
 def test_pulses_are_left_by_who_serves_partners_and_read_by_who_watches(
     server: Server, source: FakeUpstreams
 ) -> None:
-    """The delivery service and the pusher each leave one, which the watch and monitoring see and cannot make up."""
+    """The delivery service and the pusher write heartbeats, which the watch and monitoring can only read."""
     now = FakeClock()()
     books = {user: pipeline_on(_as(user, server), _KEYSPACE, source).store.heartbeats for user in _USERS}
 
@@ -218,14 +219,14 @@ def test_pulses_are_left_by_who_serves_partners_and_read_by_who_watches(
 
 
 def test_the_users_have_the_commands_that_the_code_sends_and_no_others(redis_client: Redis) -> None:
-    """What the adapters and their scripts name as a command is what pipeline and operator are allowed."""
+    """Pipeline and operator may send exactly the commands that the adapters and scripts use."""
     sent = _commands_in_adapters(_known_to(redis_client)) | _commands_in_scripts() | _OF_CONNECTING
 
     assert commands_of("pipeline") == commands_of("operator") == sent
 
 
 def test_every_key_of_ours_is_the_pipelines() -> None:
-    """Each kind of key that the register spells is writable, but for the record of the switch."""
+    """Every registered kind of key is writable, except the record of the switch."""
     keys = Keys(_KEYSPACE)
     key, pid = ScheduleKey.parse("alder/2026-03-28"), Pid("b0000001")
     spelled = [
@@ -269,7 +270,7 @@ def test_the_pipelines_user_can_work_on_a_cluster(cluster: Cluster, source: Fake
 
 
 def test_the_start_script_puts_the_hashes_of_the_passwords_in_place(tmp_path: Path) -> None:
-    """No mark is left in the rules, and each user has the hash of its own password and nothing of the password."""
+    """The rules have no placeholder left, and only the hash of each user's password."""
     for user in _USERS:
         (tmp_path / f"redis_{user}_password").write_text(f"{PASSWORD}-{user}\n")
 
@@ -283,7 +284,7 @@ def test_the_start_script_puts_the_hashes_of_the_passwords_in_place(tmp_path: Pa
 
 
 def test_the_start_script_rejects_an_empty_password(tmp_path: Path) -> None:
-    """A secret that holds nothing does not become a user whom everybody can be."""
+    """An empty secret does not create a user without a password."""
     for user in _USERS:
         (tmp_path / f"redis_{user}_password").write_text("" if user == "delivery" else "x")
 

@@ -1,7 +1,7 @@
-"""No secret is written anywhere, whatever fails: Dagster's records and captured output, logs, the command line,
-metrics, health, alarms, errors with all that they were raised from.
+"""No failure writes a secret anywhere: Dagster's records and captured output, logs, the command line, metrics,
+health, alarms, and errors with their causes.
 
-The real definitions run in an instance of the test's own, by settings that hold secrets one can find again.
+The real definitions run in a test instance, with settings that hold recognisable secrets.
 """
 
 import asyncio
@@ -61,13 +61,13 @@ _ALARMS_SAY = {
     "Redis refuses the password": "invalid username-password pair",
     "only Redis answers": "webhook: no answer",
 }
-"""Which failure the watch tells of, so that it is known to have been there."""
+"""The failure that the watch reports, which shows that it has happened."""
 _SENSORS = ("schedule_events", "catalogue_events", "coldstart_control", "watch")
 
 
 @dataclass(slots=True)
 class Written:
-    """Everything that was written, by where."""
+    """All written texts, by their place."""
 
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -75,12 +75,12 @@ class Written:
         self.texts[where] = self.texts.get(where, "") + text
 
     def add_error(self, where: str, error: BaseException | None) -> None:
-        """With its causes, as whoever prints it would."""
+        """The traceback with all causes."""
         if error is not None:
             self.add(where, "".join(traceback.format_exception(error)))
 
     def leaks(self) -> list[tuple[str, str, str]]:
-        """Where, which secret, and what stands around it."""
+        """The place, the secret, and the text around it."""
         return [
             (where, name, text[max(0, at - 60) : at + 60])
             for where, text in self.texts.items()
@@ -91,7 +91,7 @@ class Written:
 
 @pytest.fixture
 def written(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[Written]:
-    """Collects; what reached output and log of the process is added by :func:`_add_output`."""
+    """Collects texts. :func:`_add_output` adds output and log of the process."""
     caplog.set_level(logging.INFO)
     yield Written()
     structlog.reset_defaults()
@@ -104,7 +104,7 @@ def situation(
     redis_client: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
-    """The environment of a process in production, where something is wrong."""
+    """The environment of a process in production with one failure."""
     port = find_free_port() if request.param == "nothing answers" else redis_server.port
     grant(redis_client, ["pipeline"])
     if request.param == "only Redis answers":
@@ -146,7 +146,7 @@ def test_no_secret_reaches_dagsters_records(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Every job is run and every sensor evaluated; then each byte below Dagster's home is looked through."""
+    """Every job runs and every sensor is evaluated; then all files below Dagster's home are searched."""
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         instance.add_dynamic_partitions("services", [str(_KEY.sid)])
         runs = [_run(job, instance, written) for job in _JOBS]
@@ -169,7 +169,7 @@ def test_no_secret_reaches_dagsters_records(
 def test_no_secret_is_told_to_people_and_monitors(
     situation: str, written: Written, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the command line nor metrics, health, alarms and logs have one, and each of them says what failed."""
+    """The command line, metrics, health, alarms and logs show the failure and no secret."""
     for words in _COMMANDS:
         result = CliRunner().invoke(main, words)
         written.add(" ".join(words), result.output)
@@ -203,7 +203,7 @@ def test_no_secret_is_told_to_people_and_monitors(
 )
 @pytest.mark.parametrize("setting", ["REDIS_URL", "CATALOGUE_REDIS_URL", "LEGACY_REDIS_URL"])
 def test_an_address_that_is_none_is_not_told(setting: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password with a stroke that was not encoded makes nonsense of an address; the error shows none of it."""
+    """A password that is not percent-encoded breaks an address; the error does not quote it."""
     monkeypatch.setenv(f"SCHEDULES_{setting}", url)
     written = Written()
 
@@ -215,7 +215,7 @@ def test_an_address_that_is_none_is_not_told(setting: str, url: str, monkeypatch
 
 
 def test_a_webhook_that_is_none_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong address of a webhook is named by its setting alone."""
+    """The error for an invalid webhook address names only the setting."""
     monkeypatch.setenv(
         "SCHEDULES_ALARM_WEBHOOK_URL", "htp://example.org/hook-path-77aa?token=hook-token-5d1f"
     )
@@ -229,7 +229,7 @@ def test_a_webhook_that_is_none_is_not_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _run(name: str, instance: dg.DagsterInstance, written: Written) -> bool:
-    """Whether it succeeded; what it raised is written."""
+    """Whether the call succeeded. Collects the error."""
     definitions = build_defs(load_settings())
     job = definitions.resolve_job_def(name)
     options: dict[str, object] = {}
@@ -246,7 +246,7 @@ def _run(name: str, instance: dg.DagsterInstance, written: Written) -> bool:
         options = {"partition_key": partition_key(_KEY), "asset_selection": asset}
     try:
         return job.execute_in_process(instance=instance, raise_on_error=False, **options).success  # type: ignore[arg-type]
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked through
+    except Exception as error:  # noqa: BLE001 - every error is searched
         written.add_error(f"job {name}", error)
         return False
 
@@ -258,19 +258,19 @@ def _evaluate(name: str, instance: dg.DagsterInstance, written: Written) -> None
     with dg.build_sensor_context(instance, resources=resources, repository_def=repository) as context:
         try:
             written.add(f"sensor {name}", str(repository.get_sensor_def(name).evaluate_tick(context)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is looked through
+        except Exception as error:  # noqa: BLE001 - every error is searched
             written.add_error(f"sensor {name}", error)
 
 
 def _look(pipeline: Pipeline, written: Written) -> None:
     try:
         written.add("alarms", str(pipeline.watch.check(())))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked through
+    except Exception as error:  # noqa: BLE001 - every error is searched
         written.add_error("alarms", error)
 
 
 def _ask(pipeline: Pipeline, path: str) -> str:
-    """The answer of the service, asked without a network."""
+    """The answer of the service, without a network."""
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""The wheel holds the package, its data and the licence, and nothing else."""
+"""The wheel holds only the package, its data and the licence."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the sensor that sees a coldstart through does, over fakes and an instance in memory."""
+"""The sensor ``coldstart_control``, over fakes and an instance in memory."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -30,7 +30,7 @@ class World:
         self.cursor: str | None = None
 
     def tick(self) -> list[dg.RunRequest]:
-        """One look of the sensor, which remembers what the last one left."""
+        """One tick with the cursor of the previous one."""
         resources = {"pipeline": self.pipeline}
         with dg.build_sensor_context(self.instance, self.cursor, resources=resources) as context:
             result = coldstart_control_sensor(_SETTINGS)(context)
@@ -52,7 +52,7 @@ def world() -> Iterator[World]:
 
 
 def test_an_empty_keyspace_is_coldstarted(world: World) -> None:
-    """Where nothing was ever built, a run for each shard is launched, all of one coldstart."""
+    """On an empty keyspace the sensor launches one run for each shard of one coldstart."""
     requests = world.tick()
 
     latest = world.store.coldstarts.latest()
@@ -77,7 +77,7 @@ def test_its_runs_are_launched_once(world: World) -> None:
 
 
 def test_runs_that_died_are_launched_again(world: World) -> None:
-    """Where an open coldstart has not been worked at for a while, its runs are launched again."""
+    """If no worker has renewed an open coldstart's lease, the sensor launches its runs again."""
     first = world.tick()
     latest = world.store.coldstarts.latest()
     assert latest is not None
@@ -92,7 +92,7 @@ def test_runs_that_died_are_launched_again(world: World) -> None:
 
 
 def test_a_lost_store_is_coldstarted_again(world: World) -> None:
-    """A Redis that comes back empty is noticed at the next look, although a coldstart had been finished."""
+    """The next tick notices that Redis came back empty after a finished coldstart."""
     for request in world.tick():
         world.launch(request)
     world.tick()
@@ -109,12 +109,12 @@ def test_a_lost_store_is_coldstarted_again(world: World) -> None:
 
 @pytest.mark.parametrize("cursor", [None, "", "not json", '{"epoch": 5}'])
 def test_a_cursor_that_says_nothing_is_one_of_nothing_seen(cursor: str | None) -> None:
-    """Before the first look, and where the cursor was changed by hand, nothing is remembered."""
+    """Without a valid cursor the memory is empty."""
     assert parse_cursor(cursor) == ProtectionMemory()
 
 
 def test_a_cursor_is_read_back(world: World) -> None:
-    """What a look leaves is what the next one remembers."""
+    """The cursor of one tick is the memory of the next."""
     world.store.coldstarts.begin_epoch("one")
     world.tick()
 

@@ -72,7 +72,7 @@ def test_a_publisher_at_work_is_not_joined_by_another(stage: Stage) -> None:
 
 
 def test_of_two_sensors_only_one_starts_a_publisher(stage: Stage) -> None:
-    """The publisher is booked, so the other sensor asks for none."""
+    """The publisher's place is reserved, so the other sensor requests no run."""
     stage.upstreams.schedule_queue.post(_schedule_message())
     stage.tick(schedule_events_sensor(_SETTINGS))
 
@@ -90,7 +90,7 @@ def test_without_messages_or_work_nothing_is_started(stage: Stage) -> None:
 
 
 def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
-    """What is dirty without a publisher, after a crash say, is found without any message."""
+    """A tick without messages starts a publisher for schedules that a crashed publisher left pending."""
     stage.upstreams.schedule_queue.post(_schedule_message())
     stage.tick(schedule_events_sensor(_SETTINGS))
     stage.store.presence.leave()
@@ -101,7 +101,7 @@ def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
 
 
 def test_a_flood_of_rejected_messages_is_shown_in_part() -> None:
-    """Of many refused messages the count is shown, and the reasons of the first."""
+    """Of many rejected messages the metadata show the count, and the reasons of the first ones."""
     rejection = Rejection("not JSON", datetime(2026, 3, 28, tzinfo=UTC), "digest", "", "{")
 
     metadata = rejection_metadata(
@@ -113,7 +113,7 @@ def test_a_flood_of_rejected_messages_is_shown_in_part() -> None:
 
 
 def test_a_rejected_message_is_kept_aside_and_shown(stage: Stage) -> None:
-    """A message that says nothing is deleted, kept with its reason, and shown at the queue's asset."""
+    """An invalid message is deleted, listed with its reason, and shown at the queue's asset."""
     stage.upstreams.schedule_queue.post("not json")
 
     result = stage.tick(schedule_events_sensor(_SETTINGS))
@@ -126,7 +126,7 @@ def test_a_rejected_message_is_kept_aside_and_shown(stage: Stage) -> None:
 
 
 def test_changed_copies_are_observed(stage: Stage) -> None:
-    """A change in an item that we hold is told as an observation of that kind's asset."""
+    """A change of a copied item is an observation of its kind's asset."""
     document = {"pid": "b00000001", "type": "brand", "title": "One"}
     pid = Pid("b00000001")
     stage.upstreams.catalogue_source.documents[pid] = orjson.dumps(document)
@@ -140,7 +140,7 @@ def test_changed_copies_are_observed(stage: Stage) -> None:
 
 
 def test_a_message_stays_where_handling_it_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the store does not answer, nothing is deleted: the message comes again."""
+    """When the store does not answer, no message is deleted, so SQS delivers it again."""
 
     def fail(messages: Sequence[Message]) -> None:
         raise ServiceError("the store is away")
@@ -157,7 +157,7 @@ def test_a_message_stays_where_handling_it_fails(stage: Stage, monkeypatch: pyte
 def test_no_message_is_received_where_nothing_can_be_written(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the store is full, messages stay where they are and come no nearer to the dead letters."""
+    """While the store is full, no message is received, so none comes nearer to the dead letters."""
 
     def fail() -> None:
         raise ServiceError("the store is full")

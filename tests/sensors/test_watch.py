@@ -1,4 +1,4 @@
-"""The sensor ``watch`` over fakes and an instance in memory, which knows of runs."""
+"""The sensor ``watch``, over fakes and an instance in memory."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -45,7 +45,7 @@ class Stage:
         return str(reason.skip_message)
 
     def run(self, config: dict[str, object] | None = None) -> bool:
-        """A run of a real job of ours, which fails where the configuration asks for what there is not."""
+        """A run of the job ``reconcile``, which fails with an invalid configuration."""
         job = self.definitions.resolve_job_def("reconcile")
         return job.execute_in_process(
             instance=self.instance,
@@ -78,14 +78,14 @@ def test_a_failed_run_is_an_alarm_until_the_job_succeeds(stage: Stage) -> None:
 
 
 def test_a_look_is_remembered_as_a_pass(stage: Stage) -> None:
-    """Whoever measures can see that somebody watches, and when last."""
+    """Monitoring can see when the watch last checked."""
     stage.tick()
 
     assert stage.store.passes.all()[PassName.WATCH].latest.succeeded
 
 
 def test_a_store_that_is_away_fails_the_tick_and_says_so(stage: Stage) -> None:
-    """Nothing can be booked then; the tick is a failure whose error names the store."""
+    """The tick fails with an error that names the store, because no notice can be stored."""
     stage.switch.is_away = True
 
     with pytest.raises(ServiceError, match="Redis: away"):
@@ -93,7 +93,7 @@ def test_a_store_that_is_away_fails_the_tick_and_says_so(stage: Stage) -> None:
 
 
 def test_the_sensor_runs_by_itself_every_half_minute(stage: Stage) -> None:
-    """It is on from the start, and asks for no run of its own."""
+    """The sensor is on by default and requests no run."""
     sensor = stage.definitions.resolve_sensor_def("watch")
 
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
@@ -132,7 +132,7 @@ _FAILURE, _CANCELED, _STARTED = (
     ],
 )
 def test_only_finished_runs_count(statuses: list[dg.DagsterRunStatus], failed: int | None) -> None:
-    """A run that goes on, or that somebody cancelled, says nothing of how its job is."""
+    """Unfinished and cancelled runs do not count."""
     with dg.DagsterInstance.ephemeral() as instance:
         ids = [_add_run(instance, number, status) for number, status in enumerate(statuses)]
 
@@ -143,7 +143,7 @@ def test_only_finished_runs_count(statuses: list[dg.DagsterRunStatus], failed: i
 
 
 def test_a_successor_at_work_ends_the_alarm_of_a_failed_publisher() -> None:
-    """Where another run of the same job is the publisher that is at work, the failed one before it is no alarm."""
+    """While another run of the same job publishes, its failed predecessor raises no alarm."""
     with dg.DagsterInstance.ephemeral() as instance:
         failed, started = (_add_run(instance, n, status) for n, status in enumerate([_FAILURE, _STARTED]))
 

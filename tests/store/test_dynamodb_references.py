@@ -1,4 +1,4 @@
-"""The DynamoDB table of back-references: large answers, parallel writers, and what its errors mean to us."""
+"""The back-reference index in DynamoDB: large answers, parallel writers, and errors."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def table(references_table: "tuple[DynamoDBClient, str]") -> "tuple[DynamoDBClie
 
 @pytest.fixture
 def stubbed(monkeypatch: pytest.MonkeyPatch) -> tuple[DynamoReferenceIndex, Stubber]:
-    """An index on a client that answers what it is told to."""
+    """An index on a client with stubbed answers."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     client = dynamodb_client("eu-west-1", "http://127.0.0.1:9")
@@ -56,7 +56,7 @@ def _long_key(number: int) -> ScheduleKey:
 
 
 def test_many_references_come_in_pages(table: "tuple[DynamoDBClient, str]") -> None:
-    """All dependants are found, however many pages they fill, and each of the entries that is asked for."""
+    """Dependants and entries are found on all pages of an answer."""
     client, name = table
     index = DynamoReferenceIndex(client, name, _LONG_KEYSPACE)
     entries = {_long_key(number): [Entry(_BRAND)] for number in range(_MORE_THAN_A_PAGE)}
@@ -76,7 +76,7 @@ def test_many_references_come_in_pages(table: "tuple[DynamoDBClient, str]") -> N
 
 
 def test_keyspaces_share_a_table_and_nothing_else(table: "tuple[DynamoDBClient, str]") -> None:
-    """What is registered in one keyspace is not seen in another, also where one name begins with the other's."""
+    """Keyspaces are separate, even if one's name is a prefix of the other's."""
     one, other = (DynamoReferenceIndex(*table, keyspace) for keyspace in ("shared", "shared-2"))
     one.register({_KEY: [Entry(_BRAND)]}, 1)
     other.register({_KEY: [Entry(_EPISODE, Pid("w0000001"))]}, 1)
@@ -88,7 +88,7 @@ def test_keyspaces_share_a_table_and_nothing_else(table: "tuple[DynamoDBClient, 
 
 
 def test_parallel_writers_leave_the_greatest_score(table: "tuple[DynamoDBClient, str]") -> None:
-    """Of writers with different tokens, in any order, the newest decides, and every older removal is refused."""
+    """Among parallel writers the newest token wins, and older removals have no effect."""
     index = DynamoReferenceIndex(*table, "parallel")
     tokens = [7, 3, 9, 1, 5, 8, 2, 6, 4] * 4
 
@@ -104,7 +104,7 @@ def test_parallel_writers_leave_the_greatest_score(table: "tuple[DynamoDBClient,
 def test_parallel_registration_and_removal_of_one_token_end_either_way(
     table: "tuple[DynamoDBClient, str]",
 ) -> None:
-    """A registration with a newer token survives a removal with an older one, whichever comes first."""
+    """A registration survives a removal with an older token, in either order."""
     index = DynamoReferenceIndex(*table, "either")
     keys = [_long_key(number) for number in range(40)]
     entries = {key: [Entry(_BRAND)] for key in keys}
@@ -119,7 +119,7 @@ def test_parallel_registration_and_removal_of_one_token_end_either_way(
 
 
 def test_an_entry_that_is_named_twice_is_asked_for_once(table: "tuple[DynamoDBClient, str]") -> None:
-    """A batch that names an entry twice is none that DynamoDB refuses."""
+    """A batch may name an entry twice."""
     index = DynamoReferenceIndex(*table, "twice")
     index.register({_KEY: [Entry(_BRAND), Entry(_BRAND)]}, 1)
 
@@ -138,7 +138,7 @@ def test_a_table_that_is_not_there_is_named(aws_endpoints: AwsEndpoints) -> None
 
 @pytest.mark.parametrize("operation", sorted(_ASK.keys() - {"scan"}))
 def test_a_table_with_other_keys_is_named(aws_endpoints: AwsEndpoints, operation: str) -> None:
-    """A table that is somebody else's is an error that says what ours needs, at whatever names a key."""
+    """On a table with other keys, every operation fails with an error that names the required keys."""
     client = aws_endpoints.dynamodb()
     client.create_table(
         TableName="theirs",
@@ -152,7 +152,7 @@ def test_a_table_with_other_keys_is_named(aws_endpoints: AwsEndpoints, operation
 
 
 def test_provisioning_again_leaves_the_table_as_it_is(aws_endpoints: AwsEndpoints) -> None:
-    """The table can be made sure of at every start."""
+    """Creating an existing table is harmless."""
     provision_references(aws_endpoints, "again")
     index = DynamoReferenceIndex(aws_endpoints.dynamodb(), "again", "kept")
     index.register({_KEY: [Entry(_BRAND)]}, 1)
@@ -170,7 +170,7 @@ def test_provisioning_again_leaves_the_table_as_it_is(aws_endpoints: AwsEndpoint
 def test_what_passes_by_itself_is_an_outage(
     stubbed: tuple[DynamoReferenceIndex, Stubber], operation: str, code: str
 ) -> None:
-    """Throttling and DynamoDB's own faults are to be tried again, and count as nobody's failure."""
+    """Throttling and faults of DynamoDB are raised as ``ServiceError``."""
     index, stubber = stubbed
     stubber.add_client_error(operation, service_error_code=code, http_status_code=400)
 
@@ -180,7 +180,7 @@ def test_what_passes_by_itself_is_an_outage(
 
 @pytest.mark.parametrize("operation", _ASK)
 def test_a_missing_permission_is_named(stubbed: tuple[DynamoReferenceIndex, Stubber], operation: str) -> None:
-    """The error says what has to be allowed."""
+    """The error names the missing permissions."""
     index, stubber = stubbed
     stubber.add_client_error(operation, service_error_code="AccessDeniedException", http_status_code=400)
 
@@ -192,7 +192,7 @@ def test_a_missing_permission_is_named(stubbed: tuple[DynamoReferenceIndex, Stub
 def test_a_defect_of_ours_is_raised_as_it_is(
     stubbed: tuple[DynamoReferenceIndex, Stubber], operation: str
 ) -> None:
-    """A request that DynamoDB does not understand is no outage: trying it again would not help."""
+    """An invalid request is a defect and not a ``ServiceError``."""
     index, stubber = stubbed
     stubber.add_client_error(operation, service_error_code="ValidationException", http_status_code=400)
 
@@ -201,7 +201,7 @@ def test_a_defect_of_ours_is_raised_as_it_is(
 
 
 def test_no_answer_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that does not answer in time is to be asked again later."""
+    """A timeout is raised as ``ServiceError``."""
 
     class Silent:
         def query(self, **_: Any) -> None:
@@ -216,7 +216,7 @@ def test_no_answer_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_keys_that_were_left_out_are_asked_for_again(
     stubbed: tuple[DynamoReferenceIndex, Stubber],
 ) -> None:
-    """Of a batch that is answered in part the rest is asked for; where nothing is answered, it is an outage."""
+    """Unprocessed keys of a batch are requested again; a batch without any answer is an outage."""
     index, stubber = stubbed
     keys = [_stubbed_key(_BRAND), _stubbed_key(_EPISODE)]
     left_out = {"a-table": {"Keys": keys[1:]}}

@@ -1,4 +1,4 @@
-"""What becomes of commands that a server refuses, forgets or sends elsewhere: on one Redis and on a cluster."""
+"""Commands that a server rejects, forgets or redirects, on one Redis and on a cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ on_a_cluster = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 
 
 def test_a_server_that_has_gone_is_a_service_error(redis_executable: Path, tmp_path: Path) -> None:
-    """Whichever way it is asked: by a command, by waiting, by scanning."""
+    """Commands, blocking calls and scans raise ``ServiceError``."""
     with RedisServer(tmp_path, executable=redis_executable) as server:
         link = RedisLink(connect(server.url))
         link.call("SET", "a key", "1")
@@ -49,7 +49,7 @@ def test_a_server_that_takes_no_writes_is_a_service_error(
 
 
 def test_a_defect_of_ours_is_raised_as_it_is(redis_server: RedisServer, redis_client: Redis) -> None:
-    """A command that can never succeed is not taken for one that may succeed later."""
+    """A command that cannot succeed is a defect and not a ``ServiceError``."""
     link = RedisLink(connect(redis_server.url))
     link.call("SET", "a key", "1")
 
@@ -61,7 +61,7 @@ def test_a_defect_of_ours_is_raised_as_it_is(redis_server: RedisServer, redis_cl
 def test_scripts_that_a_server_has_forgotten_are_loaded_again(
     request: pytest.FixtureRequest, where: str
 ) -> None:
-    """A restart, or another node, costs one repetition."""
+    """A script that the server lacks is loaded and called again."""
     if where == "cluster":
         cluster: Cluster = request.getfixturevalue("cluster")
         link, servers = RedisLink(connect(cluster.url, cluster=True)), [m.client for m in cluster.masters]
@@ -98,7 +98,7 @@ def test_a_slot_that_has_moved_is_found_again(cluster: Cluster) -> None:
 @pytest.mark.cluster
 @pytest.mark.xdist_group("cluster")
 def test_single_keys_are_followed_while_their_slot_moves(cluster: Cluster) -> None:
-    """Some keys are at the old owner, some at the new one; each is read and written where it is."""
+    """While a slot moves, each key is read and written at its current owner."""
     link = RedisLink(connect(cluster.url, cluster=True))
     keys = [f"{{half}}:{number}" for number in range(10)]
     link.run([("SET", key, 0) for key in keys])
@@ -113,7 +113,7 @@ def test_single_keys_are_followed_while_their_slot_moves(cluster: Cluster) -> No
 @pytest.mark.cluster
 @pytest.mark.xdist_group("cluster")
 def test_a_script_whose_keys_are_in_two_places_is_a_service_error(cluster: Cluster) -> None:
-    """It is refused as a whole, and works again once the slot has moved."""
+    """A script on a moving slot fails as a whole and works again after the move."""
     link = RedisLink(connect(cluster.url, cluster=True))
     keys = [f"{{torn}}:{name}" for name in ("copy", "fence")]
     call = link.script("record_absence").command(keys, [])
@@ -128,7 +128,7 @@ def test_a_script_whose_keys_are_in_two_places_is_a_service_error(cluster: Clust
 
 @contextmanager
 def _half_moved(cluster: Cluster, tag: str, moved: list[str]) -> Iterator[None]:
-    """The slot is on its way, and these keys have arrived; at the end of the block all have."""
+    """Within the block these keys of the slot have moved; at its end all have."""
     slot, to = slot_of(tag), _other(cluster, tag)
     cluster.begin_move(slot, to)
     cluster.move_keys(slot, to, [key.encode() for key in moved])

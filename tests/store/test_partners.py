@@ -1,4 +1,4 @@
-"""What becomes of records of partners that this version of us did not write."""
+"""Partner records that another release wrote, or that are damaged."""
 
 import json
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ _WRONG = [
 
 @pytest.fixture
 def book(redis_server: RedisServer, redis_client: Redis) -> RedisPartnerStore:
-    """One partner is in it."""
+    """A store with one partner."""
     made = RedisPartnerStore(RedisLink(connect(redis_server.url)), _KEYS)
     made.create(_ACME)
     return made
@@ -40,7 +40,7 @@ def book(redis_server: RedisServer, redis_client: Redis) -> RedisPartnerStore:
 def test_a_damaged_record_concerns_nobody_else(
     book: RedisPartnerStore, redis_client: Redis, record: bytes
 ) -> None:
-    """It is left out and named; asked for by name it is an error that does not quote it; it can be removed."""
+    """A damaged record is left out of lists and named, its error does not quote it, and it can be removed."""
     redis_client.hset(_KEYS.delivery("partners"), "birch", record)
 
     assert book.all() == [_ACME]
@@ -55,7 +55,7 @@ def test_a_damaged_record_concerns_nobody_else(
 def test_a_record_of_a_later_version_is_read_and_changed(
     book: RedisPartnerStore, redis_client: Redis
 ) -> None:
-    """Fields that are not known yet do no harm, and fields that were not known then have their defaults."""
+    """Unknown fields are ignored, and missing ones have their defaults."""
     record = {"name": "birch", "created_at": "2026-03-28T12:00:00Z", "to_come": 1}
     redis_client.hset(_KEYS.delivery("partners"), "birch", json.dumps(record))
     birch = Partner("birch", _NOW)
@@ -69,7 +69,7 @@ def test_a_record_of_a_later_version_is_read_and_changed(
 def test_what_a_later_version_counts_does_not_stop_this_one(
     book: RedisPartnerStore, redis_client: Redis
 ) -> None:
-    """A kind of usage that is not known here is left out."""
+    """Unknown kinds of usage are left out."""
     line = UsageLine("acme", UsageKind.BYTES)
     book.add_usage(_NOW.date(), {line: 1})
     redis_client.hset(_KEYS.delivery("usage"), "acme pushes  200", 4)
