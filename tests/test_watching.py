@@ -1,4 +1,4 @@
-"""The watch as it is put together for production: on a real Redis, real queues and a real topic."""
+"""The watch as it is composed for production: on a real Redis, real queues and a real topic."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from schedules_pipeline.settings import Settings
 
 
 class Site:
-    """A Redis of the test's own, and an account of its own on the emulator."""
+    """A Redis for this test, and a separate account on the emulator."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Site:
         ).watch
 
     def heard(self) -> list[str]:
-        """The subjects of all that waits in the queue that subscribes to alarms."""
+        """The subjects of the messages in the queue that subscribes to alarms."""
         sqs, subjects = self.endpoints.sqs(), []
         while messages := sqs.receive_message(
             QueueUrl=self.alarms.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
@@ -69,7 +69,7 @@ def site(
 
 
 def test_thresholds_are_those_of_the_settings() -> None:
-    """Without settings they are the defaults of the rules; each setting changes its own and no other."""
+    """Default settings give the default thresholds, and each setting changes its own."""
     settings = Settings(
         alarm_backlog_minutes=1,
         alarm_late_minutes=2,
@@ -90,8 +90,8 @@ def test_thresholds_are_those_of_the_settings() -> None:
     )
 
 
-def test_a_dead_letter_is_heard_of(site: Site) -> None:
-    """What lies in a real dead-letter queue is told through the real topic, once."""
+def test_a_dead_letter_raises_an_alarm(site: Site) -> None:
+    """A message in a real dead-letter queue causes one notice on the real topic."""
     dead = site.provisioned.catalogue_events.dead_letter_url
     site.endpoints.sqs().send_message(QueueUrl=dead, MessageBody="{}")
 
@@ -101,8 +101,8 @@ def test_a_dead_letter_is_heard_of(site: Site) -> None:
     assert site.heard() == ["ALARM dead-letters: 1 message in catalogue_dead_letters"]
 
 
-def test_a_store_that_died_is_heard_of(site: Site) -> None:
-    """With its Redis gone the watch says so at every look, and tells it directly, once."""
+def test_a_dead_store_raises_an_alarm(site: Site) -> None:
+    """Without its Redis the watch fails at every check, and sends the alarm directly, once."""
     site.watch.check()
     site.stop_redis()
 

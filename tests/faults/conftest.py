@@ -1,4 +1,4 @@
-"""The stack that all faults of the room strike, and the measuring of how long each takes to be made good."""
+"""The stack that the tests of faults strike, and the measurement of each recovery."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,16 +16,16 @@ Recovers = Callable[[str], AbstractContextManager[None]]
 def stack(
     redis_executable: Path, emulator_executable: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Everything, running, with all schedules published."""
+    """All processes running, with all schedules published."""
     with running_stack(tmp_path_factory.mktemp("faults"), redis_executable, emulator_executable) as stack:
         yield stack
 
 
 @pytest.fixture
 def recovers(stack: Stack, record_property: Callable[[str, object], None]) -> Recovers:
-    """A block in which a fault strikes, in the middle of changes, and is mended.
+    """A block in which a fault strikes during changes, and is mended.
 
-    After it the changes end, everything has to be caught up with and sound, and the time that it took is noted.
+    After the block the changes stop. The stack must then catch up and be sound, and the time is recorded.
     """
 
     @contextmanager

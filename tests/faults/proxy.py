@@ -1,8 +1,4 @@
-"""A proxy between the pipeline and the AWS emulator, which can be told to be a bad network or a bad service.
-
-Belongs here: passing requests on, and the ways of not doing so.
-Does not belong here: what is asked, and who asks. It listens on loopback only.
-"""
+"""A proxy on loopback between the pipeline and the AWS emulator, which can imitate a bad network or service."""
 
 import http.client
 import threading
@@ -24,7 +20,7 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 class Behaviour(Enum):
-    """What becomes of a request while this is set."""
+    """How the proxy treats requests while this is set."""
 
     PASS = auto()
     """It is answered as the service answers."""
@@ -39,7 +35,7 @@ class Behaviour(Enum):
 
 
 class Proxy:
-    """Passes on to ``port`` of loopback, for the length of a ``with`` block; its behaviour may change any time."""
+    """Forwards to ``port`` on loopback within a ``with`` block; its behaviour may change at any time."""
 
     def __init__(self, port: int) -> None:
         self.behaviour = Behaviour.PASS
@@ -63,7 +59,7 @@ class Proxy:
         self._server.server_close()
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Have the service answer."""
+        """Forward the request to the service."""
         connection = http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=_ANSWER_WITHIN_SECONDS)
         try:
             connection.request(method, path, body, headers)
@@ -81,24 +77,24 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that has gone is nothing to tell."""
+        """A disconnected client is not worth a message."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection. Each request is dealt with as the proxy behaves at that moment."""
+    """One connection. Each request is treated according to the current behaviour."""
 
     protocol_version = "HTTP/1.1"
     proxy: Proxy
 
     def parse_request(self) -> bool:
-        """Whatever the method, one function deals with it."""
+        """One function handles every method."""
         if not super().parse_request():
             return False
         setattr(self, f"do_{self.command}", self._deal)
         return True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the test is what is to be read."""
+        """Log nothing."""
 
     def _deal(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -121,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException):
             self.close_connection = True
             return
-        # Asked only now: a long poll may have begun before.
+        # Read after the answer: a long poll may have begun before the behaviour changed.
         self._answer(answer, cut=self.proxy.behaviour is Behaviour.CUT)
 
     def _answer(self, answer: Answer, *, cut: bool = False) -> None:
@@ -129,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
-        # Where it is to be cut, more is promised than comes, also of an empty answer.
+        # A cut answer announces more bytes than it has, also if it is empty.
         self.send_header("Content-Length", str(len(body) + cut))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)

@@ -1,10 +1,7 @@
-"""The whole system as real processes: Dagster's code server and daemon, Redis with an append-only file, and the
-AWS emulator behind a proxy; and the upstream, whose changes go on whatever happens to the system.
+"""The whole system as real processes: Dagster's code server and daemon, Redis with an append-only file, and the AWS
+emulator behind a proxy. An upstream keeps changing its documents during every fault.
 
-Belongs here: starting these, killing and restarting one of them, and asking whether all has been caught up with.
-Does not belong here: the faults themselves.
-
-The catalogue is on a Redis of its own, as it is somebody else's: what strikes ours does not strike it.
+The catalogue has a Redis of its own, because in production it belongs to another team: faults do not strike it.
 """
 
 import os
@@ -48,10 +45,10 @@ _ACCOUNT = "000000000001"
 
 
 class World:
-    """The upstream's documents as they are now, and a thread that goes on changing and announcing them."""
+    """The current documents of the upstream, and a thread that keeps changing and announcing them."""
 
     def __init__(self, upstream: Upstream) -> None:
-        # Days of now: what is long past is kept no more.
+        # Recent days, because older ones are past the horizon.
         sample = make_sample(datetime.now(UTC).date(), days=3, clock_change_days=False)
         upstream.load(sample)
         self.changes = 0
@@ -116,7 +113,7 @@ class World:
 
 
 class Stack:
-    """Everything, running. Addresses stay the same for the life of the stack; processes may come and go."""
+    """All processes. Their addresses stay the same for the life of the stack, also after restarts."""
 
     def __init__(self, stack: ExitStack, directory: Path, redis: Path, emulator: Path) -> None:
         self._stack = stack
@@ -144,24 +141,24 @@ class Stack:
     # Faults
 
     def kill_publisher(self) -> None:
-        """``kill -9`` of the process of the run that publishes."""
+        """``kill -9`` the process of the run that publishes."""
         pid = self._publisher_pid()
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
         os.kill(pid, signal.SIGKILL)
 
     def kill_daemon(self) -> None:
-        """``kill -9`` of the daemon, and another in its place, as a supervisor would."""
+        """``kill -9`` the daemon and start another, as a supervisor would."""
         _kill(self.daemon)
         self.daemon = self._start_daemon()
 
     def kill_code_server(self) -> None:
-        """``kill -9`` of the code server and of all runs below it, as a container dies; and another."""
+        """``kill -9`` the code server and all its runs, as when a container dies, and start another."""
         self._stop_in_the_middle(lambda number: os.killpg(self.code_server.pid, number))
         _kill(self.code_server)
         self.code_server = self._start_code_server()
 
     def kill_redis(self) -> None:
-        """``kill -9`` of Redis while it is being published; then the same port and the same append-only file."""
+        """``kill -9`` Redis during a publication, and restart it with the same port and append-only file."""
         pid = self._publisher_pid()
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
         _kill(self.redis)
@@ -170,7 +167,7 @@ class Stack:
 
     @contextmanager
     def out_of_memory(self) -> Iterator[None]:
-        """Redis takes nothing more while the block lasts."""
+        """Redis accepts no writes while the block lasts."""
         with Redis.from_url(self.redis.url) as client:
             client.config_set("maxmemory", "1mb")
             try:
@@ -180,7 +177,7 @@ class Stack:
 
     @contextmanager
     def standing_still(self, server: LoopbackServer) -> Iterator[None]:
-        """The process is stopped while the block lasts: it takes connections, and does not answer."""
+        """The process is stopped while the block lasts: it accepts connections and does not answer."""
         os.kill(server.pid, signal.SIGSTOP)
         try:
             yield
@@ -189,7 +186,7 @@ class Stack:
 
     @contextmanager
     def behaving(self, behaviour: Behaviour) -> Iterator[None]:
-        """The way to AWS is bad while the block lasts."""
+        """The network to AWS behaves badly while the block lasts."""
         self.proxy.behaviour, struck = behaviour, self.proxy.struck
         try:
             yield
@@ -200,12 +197,12 @@ class Stack:
     # Questions
 
     def wait_for_changes(self, count: int) -> None:
-        """Return when the upstream has made so many more changes."""
+        """Return when the upstream has made this many more changes."""
         wanted = self.world.changes + count
         wait_until(lambda: self.world.changes >= wanted, "the upstream stands still")
 
     def wait_for_the_middle(self) -> None:
-        """Return when some changes have been published, others not, and schedules are being built."""
+        """Return when some changes are published, others are not, and schedules are being built."""
         before = self._versions()
         wait_until(lambda: self._versions() > before, "nothing is published")
         wait_until(
@@ -215,12 +212,12 @@ class Stack:
         )
 
     def wait_until_caught_up(self, expected: Contents) -> None:
-        """Return when partners see what is expected and nothing is left to do."""
+        """Return when partners see the expected schedules and nothing is pending."""
         keys = self.world.keys
         wait_until(lambda: self._is_idle() and contents(self.pipeline.store, keys) == expected, self._why_not)
 
     def assert_sound(self) -> None:
-        """Nothing lost, nothing aside, nothing announced twice, and the index complete."""
+        """No change is lost, no schedule is quarantined, no version is announced twice, and the index is complete."""
         store, upstreams = self.pipeline.store, self.pipeline.upstreams
         assert store.work.quarantined() == {}
         assert upstreams.schedule_dead_letters.depth().waiting == 0
@@ -230,7 +227,7 @@ class Stack:
         assert {key: change.seq for key, change in replay_feed(store).items()} == published
 
     def _stop_in_the_middle(self, send: Callable[[signal.Signals], None]) -> None:
-        """Stop who publishes at a moment at which it has schedules in hand; ``send`` signals it."""
+        """Signal the publisher at a moment at which it has schedules in progress."""
 
         def is_stopped() -> bool:
             send(signal.SIGSTOP)
@@ -255,7 +252,7 @@ class Stack:
         return sum(change.seq for change in self.pipeline.store.feed.heads().values())
 
     def _publisher_pid(self) -> int:
-        """Dagster notes the process of each run that it starts."""
+        """Dagster records the process of each run that it starts."""
         run_id = self.pipeline.store.presence.name()
         events = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
         messages = [entry.message for entry in events]
@@ -319,7 +316,7 @@ class Stack:
         }
 
     def _publish_everything(self) -> None:
-        """By a coldstart of our own: a store in which none has ended would have one begin by itself."""
+        """Run a coldstart here, or the store without one would cause an automatic coldstart."""
         self.pipeline.coldstarter.work_at("opening", "the test", 0, lambda _: None)
         feed = self.pipeline.store.feed
         while entries := feed.take_unrecorded("the test", 500):
@@ -327,7 +324,7 @@ class Stack:
 
 
 class _CodeServerOnPort(CodeServer):
-    """At the address that the workspace names, so that another can take its place."""
+    """A code server at the address that the workspace names, so that it can be replaced."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], port: int) -> None:
         DagsterProcess.__init__(self, "code-server", directory, environment, port)
@@ -335,7 +332,7 @@ class _CodeServerOnPort(CodeServer):
 
 @contextmanager
 def running_stack(directory: Path, redis: Path, emulator: Path) -> Iterator[Stack]:
-    """Start everything, with all schedules published, and stop it."""
+    """Start everything with all schedules published, and stop it at the end."""
     with ExitStack() as stack:
         yield Stack(stack, directory, redis, emulator)
 
@@ -345,7 +342,7 @@ def wait_until(
     otherwise: str | Callable[[], str],
     every_seconds: float = _LOOK_EVERY_SECONDS,
 ) -> None:
-    """Look again until it is true; the events come from processes that cannot call us."""
+    """Poll until it is true."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not _is_true(is_true):
         if time.monotonic() > deadline:
@@ -354,21 +351,21 @@ def wait_until(
 
 
 def _is_true(is_true: Callable[[], bool]) -> bool:
-    """What does not answer just now is not yet true."""
+    """An error counts as not true yet."""
     with suppress(ServiceError):
         return is_true()
     return False
 
 
 def _insist(put: Callable[[], None]) -> None:
-    """An upstream, too, announces until it was heard."""
+    """Announce until the queue accepts the message, as an upstream does."""
     while True:
         with suppress(BotoCoreError, ClientError):
             return put()
 
 
 def _kill(process: LoopbackServer) -> None:
-    """With everything that it has started; what is left of it is cleared away."""
+    """Kill the process and its children, and reap it."""
     os.killpg(process.pid, signal.SIGKILL)
     process.__exit__(None, None, None)
 

@@ -1,4 +1,4 @@
-"""Workers whose clocks are wrong, on a real Redis: too early is harmless, too late is soon over."""
+"""Workers with wrong clocks, on a real Redis: being early is harmless, and being late ends soon."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -39,12 +39,12 @@ _LONGEST_PAUSE = timedelta(minutes=10)
 
 @pytest.fixture
 def server(redis_server: RedisServer, redis_client: Redis) -> Server:
-    """The run's own Redis, empty."""
+    """The Redis of the test run, empty."""
     return Server(redis_server.url, is_cluster=False)
 
 
 def test_a_worker_an_hour_ahead_that_died_holds_nothing_longer_than_a_lease(server: Server) -> None:
-    """Its lease would end in an hour by its own clock; by ours it ends as one that begins now."""
+    """By its own clock its lease ends in an hour; other workers end it like one that begins now."""
     clock, pipeline, keys = _prepared(server)
     _mark(pipeline, keys)
 
@@ -59,7 +59,7 @@ def test_a_worker_an_hour_ahead_that_died_holds_nothing_longer_than_a_lease(serv
 def test_a_retry_that_was_put_off_by_a_clock_an_hour_ahead_comes_within_the_longest_pause(
     server: Server,
 ) -> None:
-    """What waits until a time that is an hour off is tried again as if the pause had been the longest."""
+    """A retry that is due in more than the longest pause is due after that pause."""
     clock, pipeline, keys = _prepared(server)
     _mark(pipeline, keys)
     claim = _claim(pipeline, clock() + _HOUR)
@@ -94,7 +94,7 @@ class Jumping:
 def test_a_worker_whose_clock_is_wrong_only_costs_double_work(
     server: Server, wrong: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside a worker whose clock is right it takes what is being built; all ends as a build from nothing."""
+    """It takes schedules that another worker is building; the result equals a build from nothing."""
     monkeypatch.setattr(publish, "LEASE_FOR", timedelta(seconds=1))
     source = fake_upstreams(FakeClock(), Random(0))
     sample, keys = load_sample(server, source)
@@ -130,12 +130,12 @@ def _mark(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
 
 
 def _claim(pipeline: Pipeline, now: datetime) -> Claim | None:
-    """Take everything, as a worker whose clock says so."""
+    """Claim everything, as a worker with this clock."""
     return pipeline.store.work.claim(300, now, publish.LEASE_FOR)
 
 
 def _change(server: Server, followers: Sequence[Pipeline], sample: Sample) -> None:
-    """Give brands new titles; now this follower notices, now that one."""
+    """Give brands new titles, which the two followers notice by turns."""
     brands = [item for item in sample.catalogue.values() if item["type"] == "brand"]
     random, catalogue = Random(1), server.link()
     for number in range(_CHANGES):

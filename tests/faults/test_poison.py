@@ -1,6 +1,6 @@
-"""Input that breaks the build of one schedule, or of all below one item, on a real Redis with a clock of the test's.
+"""Records that break the build of one schedule, or of all schedules below one item, on a real Redis.
 
-No document that the formats accept breaks a build, so what is kept in our own keyspace is damaged instead.
+No accepted document breaks a build, so these tests damage stored records.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ _DAMAGED = b"?"
 
 
 class Poisoned:
-    """A pipeline with everything published, on which one thing is about to go wrong."""
+    """A pipeline with everything published, before one record is damaged."""
 
     def __init__(self, server: Server, client: Redis) -> None:
         self.clock = FakeClock(datetime.now(UTC))
@@ -52,17 +52,17 @@ class Poisoned:
         self.before = contents(self.pipeline, self.keys)
 
     def damage(self, write: Callable[[Redis], object]) -> None:
-        """Spoil something that we keep."""
+        """Damage a stored record."""
         write(self._client)
 
     def put_item(self, document: Document | bytes, pid: str) -> None:
-        """Write a catalogue document, and have the intake follow it."""
+        """Write a catalogue document and let the intake follow it."""
         content = document if isinstance(document, bytes) else orjson.dumps(document)
         self._client.set(f"catalogue:{pid}", content)
         self.pipeline.catalogue_intake.handle([catalogue_message(1, self.sample.catalogue[pid])])
 
     def retitle_all_but(self, pid: str) -> None:
-        """Give every other brand a new title, and say so."""
+        """Give every other brand a new title and announce it."""
         for item in self.sample.catalogue.values():
             if item["type"] == "brand" and item["pid"] != pid:
                 self.put_item({**item, "title": f"New: {item['title']}"}, item["pid"])
@@ -72,7 +72,7 @@ class Poisoned:
         self.pipeline.store.work.mark([Mark(key, self.clock(), cause) for key in keys])
 
     def work_off(self) -> None:
-        """Publish, as often as it takes and for as long as something waits, until nothing happens by itself."""
+        """Publish repeatedly until nothing is pending."""
         while not self.pipeline.store.work.backlog().is_empty:
             try:
                 if self.pipeline.publisher.publish_next() is None:
@@ -81,7 +81,7 @@ class Poisoned:
                 self.failures += 1
 
     def from_scratch(self) -> dict[ScheduleKey, bytes]:
-        """What a build from nothing has now."""
+        """The result of a build from nothing."""
         scratch = pipeline_on(self._server, "scratch of poisoned", self.source, self.clock)
         build_everything(scratch, self.keys)
         return contents(scratch, self.keys)
@@ -111,10 +111,12 @@ def _by_rebuilding(poisoned: Poisoned, keys: Sequence[ScheduleKey]) -> None:
 
 
 @pytest.mark.parametrize("mend", [_by_a_new_document, _by_rebuilding])
-def test_a_poison_document_is_set_aside_alone_and_comes_back_when_mended(
+def test_a_poison_document_is_quarantined_alone_and_returns_when_mended(
     poisoned: Poisoned, mend: Mend
 ) -> None:
-    """After its attempts it is set aside with what partners had, while the others go on; then all is well."""
+    """After its attempts it is quarantined with its last good version, while the others go on; a good document ends
+    that.
+    """
     poison = poisoned.keys[0]
     poisoned.damage(lambda client: client.hset(_KEYS.state(poison), "accepted", _DAMAGED))
 
@@ -133,7 +135,7 @@ def test_a_poison_document_is_set_aside_alone_and_comes_back_when_mended(
 
 
 def test_a_poison_document_whose_source_is_rejected_keeps_what_partners_have(poisoned: Poisoned) -> None:
-    """Where neither what is kept nor what the source has can be read, nothing is removed."""
+    """If neither the stored record nor the source can be read, nothing is removed."""
     poison = poisoned.keys[0]
     poisoned.damage(lambda client: client.hset(_KEYS.state(poison), "accepted", _DAMAGED))
     poisoned.source.schedule_source.put(poison, _DAMAGED)
@@ -151,8 +153,10 @@ def _by_announcing(poisoned: Poisoned, keys: Sequence[ScheduleKey]) -> None:
 
 
 @pytest.mark.parametrize("mend", [_by_announcing, _by_rebuilding])
-def test_a_damaged_copy_sets_what_it_touches_aside_until_it_is_mended(poisoned: Poisoned, mend: Mend) -> None:
-    """The schedules below the item keep what they show, all others go on; its next notification mends it."""
+def test_a_damaged_copy_quarantines_its_schedules_until_it_is_mended(poisoned: Poisoned, mend: Mend) -> None:
+    """The schedules below the item keep their last version, all others go on; the next notification repairs the
+    copy.
+    """
     pid = _widest_brand(poisoned)
     touched = _dependants(poisoned.pipeline, pid)
     poisoned.damage(lambda client: client.set(_KEYS.copy(Pid(pid)), _DAMAGED))
@@ -173,7 +177,7 @@ def test_a_damaged_copy_sets_what_it_touches_aside_until_it_is_mended(poisoned: 
 def test_a_catalogue_document_that_cannot_be_read_changes_nothing_until_a_valid_one_comes(
     poisoned: Poisoned,
 ) -> None:
-    """Our copy stays and the refusal is kept, while other items' changes go on."""
+    """The copy stays and the rejection is stored, while changes of other items go on."""
     pid = _widest_brand(poisoned)
 
     poisoned.put_item(b"{", pid)

@@ -1,4 +1,4 @@
-"""Real processes are struck in the middle of a stream of changes; nothing may be lost, and all be caught up with."""
+"""Faults strike real processes in a stream of changes; no change may be lost, and all must be published afterwards."""
 
 import time
 from collections.abc import Callable
@@ -20,13 +20,13 @@ _OUTAGE_SECONDS = 5.0
 
 
 def test_a_killed_publisher_is_replaced_and_its_schedules_are_built(stack: Stack, recovers: Recovers) -> None:
-    """What a publisher had in progress when it died is built by the next, after its lease."""
+    """The next publisher builds the schedules that were in progress, after their lease has ended."""
     with recovers("kill -9 of the publisher's run"):
         stack.kill_publisher()
 
 
 def test_a_killed_daemon_is_restarted_and_nothing_is_missed(stack: Stack, recovers: Recovers) -> None:
-    """While there is no daemon the running publisher goes on; a new daemon takes up the queues."""
+    """The running publisher goes on without a daemon, and a new daemon resumes the queues."""
     with recovers("kill -9 of the daemon, restarted at once"):
         stack.kill_daemon()
 
@@ -34,7 +34,7 @@ def test_a_killed_daemon_is_restarted_and_nothing_is_missed(stack: Stack, recove
 def test_a_killed_code_server_is_restarted_and_its_messages_come_again(
     stack: Stack, recovers: Recovers
 ) -> None:
-    """Sensors and publisher die together with what they had in hand; queue and leases give it all back."""
+    """Sensors and publisher die with their work in progress; the queue and the leases return it."""
     with recovers("kill -9 of the code server and its runs, restarted at once"):
         stack.kill_code_server()
 
@@ -42,19 +42,19 @@ def test_a_killed_code_server_is_restarted_and_its_messages_come_again(
 def test_a_killed_redis_comes_back_with_everything_that_it_had_acknowledged(
     stack: Stack, recovers: Recovers
 ) -> None:
-    """With its append-only file Redis is where it was, and everybody goes on."""
+    """With its append-only file Redis has its state, and all processes go on."""
     with recovers("kill -9 of Redis, restarted at once with its append-only file"):
         stack.kill_redis()
 
 
 def test_a_redis_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers) -> None:
-    """Calls that time out may take effect later, and twice; that does no harm."""
+    """Calls that time out may take effect later, and twice, without harm."""
     with recovers("Redis does not answer for longer than a call waits"), stack.standing_still(stack.redis):
         stack.wait_for_changes(2 * _CHANGES_MEANWHILE)
 
 
 def test_a_redis_out_of_memory_loses_nothing(stack: Stack, recovers: Recovers) -> None:
-    """What cannot be written is refused as a whole, the error says why, and messages wait in the queue."""
+    """A write fails as a whole with a clear error, and messages stay in the queue."""
     with recovers("Redis out of memory"), stack.out_of_memory():
         with pytest.raises(ServiceError, match="maxmemory"):
             stack.pipeline.store.work.require_writable()
@@ -62,7 +62,7 @@ def test_a_redis_out_of_memory_loses_nothing(stack: Stack, recovers: Recovers) -
 
 
 def test_an_aws_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers) -> None:
-    """Long polls and fetches that get no answer are asked again."""
+    """Long polls and fetches without an answer are repeated."""
     with recovers("AWS does not answer"), stack.standing_still(stack.emulator):
         # No event could be awaited: that nothing happens is the fault.
         time.sleep(_OUTAGE_SECONDS)
@@ -77,9 +77,9 @@ def test_an_aws_that_stands_still_is_waited_for(stack: Stack, recovers: Recovers
         ("AWS's answers are cut off: the effect was, the reply is lost", Behaviour.CUT),
     ],
 )
-def test_a_bad_way_to_aws_delays_and_loses_nothing(
+def test_a_bad_network_to_aws_loses_nothing(
     stack: Stack, recovers: Recovers, name: str, behaviour: Behaviour
 ) -> None:
-    """Messages that could not be received or deleted come again; documents that could not be fetched wait."""
+    """Messages that were not received or deleted come again; documents that were not fetched are fetched later."""
     with recovers(name), stack.behaving(behaviour):
         stack.wait_for_changes(_CHANGES_MEANWHILE)

@@ -1,4 +1,4 @@
-"""The alert rules: parsed in every run, and checked and tested by Prometheus' own tool where there is one."""
+"""The alert rules are parsed in every run, and checked and tested by Prometheus' own tool if it is installed."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ _RULES: list[dict[str, Any]] = [rule for group in _read("alerts.yml")["groups"] 
 
 
 def test_there_is_a_rule_for_every_condition() -> None:
-    """Every page that metrics can tell something of is led to by some rule."""
+    """Every alarm that metrics can show has a rule."""
     pages = {rule["annotations"]["runbook"].partition("#")[2] for rule in _RULES}
 
     assert pages == {
@@ -45,13 +45,13 @@ def test_there_is_a_rule_for_every_condition() -> None:
 
 @pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
 def test_rules_name_what_the_collector_shows(rule: dict[str, Any]) -> None:
-    """The expression is one of Prometheus' language, and every metric and label in it is ours."""
+    """The expression is valid, and every metric and label in it is registered."""
     assert misnamed(rule["expr"]) == []
 
 
 @pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
-def test_rules_select_values_that_there_are(rule: dict[str, Any]) -> None:
-    """A label is compared with values that the document of metrics gives for it."""
+def test_rules_select_documented_values(rule: dict[str, Any]) -> None:
+    """A label is compared with values that the reference of metrics lists."""
     text = (_REPOSITORY / "docs/reference/metrics.md").read_text()
     known: dict[str, set[str]] = {"count": {DIFFERED}, "job": {"schedules"}}
     for label, values in _LABEL_ROW.findall(text[text.index("## Labels") :]):
@@ -70,7 +70,7 @@ def test_rules_select_values_that_there_are(rule: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
 def test_rules_say_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> None:
-    """Each has a severity, a sentence, and a page of the runbook that is there."""
+    """Each rule has a severity, a sentence, and an existing page of the runbook."""
     page = rule["annotations"]["runbook"]
 
     assert set(rule["labels"]) == {"severity"}
@@ -83,7 +83,7 @@ def test_rules_say_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule["alert"])
 def test_sentences_use_labels_that_the_rule_selects(rule: dict[str, Any]) -> None:
-    """A label in the sentence is one of the series that the expression names."""
+    """Every label in the sentence is a label of the series in the expression."""
     names = {name for name, _ in read(rule["expr"]).series}
 
     used = set(_LABEL_USED.findall(rule["annotations"]["summary"]))
@@ -91,8 +91,8 @@ def test_sentences_use_labels_that_the_rule_selects(rule: dict[str, Any]) -> Non
     assert used <= {label for name in names for label in series_labels()[name]}
 
 
-def test_names_of_rules_are_their_own() -> None:
-    """No two rules have one name, and every name says whose it is."""
+def test_names_of_rules_are_unique() -> None:
+    """No two rules share a name, and every name has the prefix of the project."""
     names = [rule["alert"] for rule in _RULES]
 
     assert len(set(names)) == len(names)
@@ -100,7 +100,7 @@ def test_names_of_rules_are_their_own() -> None:
 
 
 def test_every_rule_is_tested() -> None:
-    """Each rule is seen to fire in the tests for Prometheus' own tool."""
+    """Each rule fires in the tests for Prometheus' own tool."""
     text = (_DIRECTORY / "alerts_test.yml").read_text()
 
     untested = [rule["alert"] for rule in _RULES if not re.search(rf"\b{rule['alert']}\b", text)]
@@ -109,7 +109,7 @@ def test_every_rule_is_tested() -> None:
 
 
 def test_the_example_of_a_scrape_reads_the_rules() -> None:
-    """It loads the file of rules, under the job that one of them looks for."""
+    """It loads the file of rules, under the job name that a rule expects."""
     configuration = _read("prometheus.yml")
 
     assert configuration["rule_files"] == ["alerts.yml"]
@@ -126,7 +126,7 @@ def test_the_example_of_a_scrape_reads_the_rules() -> None:
     ids=" ".join,
 )
 def test_prometheus_own_tool_agrees(command: tuple[str, ...]) -> None:
-    """Promtool accepts the rules, the tests of the rules, and the example of a scrape."""
+    """Promtool accepts the rules, their tests, and the example of a scrape."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip(

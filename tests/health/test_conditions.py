@@ -1,4 +1,4 @@
-"""Each rule by itself: just below its threshold nothing is wrong, just above it is, and the numbers are told."""
+"""Each rule holds just above its threshold and not below it, and gives the numbers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -56,8 +56,8 @@ def _one(facts: Facts, thresholds: Thresholds = _THRESHOLDS) -> Condition:
     return condition
 
 
-def test_where_all_is_well_nothing_is_found() -> None:
-    """An idle system without a past has no alarm."""
+def test_an_idle_system_has_no_condition() -> None:
+    """A system without a past has no alarm either."""
     found = find_conditions(_WELL, _THRESHOLDS, _NOW)
 
     assert found.conditions == ()
@@ -208,14 +208,14 @@ _RULES = [
 
 @pytest.mark.parametrize(("facts", "expected"), _RULES)
 def test_each_rule_finds_what_is_wrong(facts: Mapping[str, Any], expected: str) -> None:
-    """What is beyond a threshold is one condition, whose line holds the numbers."""
+    """A value beyond a threshold is one condition, whose summary holds the numbers."""
     condition = _one(replace(_WELL, **facts))
 
     assert f"{condition.name}: {condition.summary}" == expected
 
 
 def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
-    """The table above has a case for each; that the store is away cannot be found by looking into it."""
+    """The table above has a case for each; an unreachable store cannot be found by reading it."""
     found = {str(case.values[1]).partition(":")[0] for case in _RULES}
 
     assert found == set(AlarmName) - {AlarmName.STORE_UNREACHABLE}
@@ -286,16 +286,16 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
         ),
     ],
 )
-def test_what_is_within_bounds_is_no_condition(facts: Mapping[str, Any]) -> None:
-    """Up to the threshold, and where another alarm or nobody is concerned, nothing is found."""
+def test_values_within_bounds_are_no_condition(facts: Mapping[str, Any]) -> None:
+    """Up to the threshold, and if another alarm covers the problem, there is no condition."""
     found = find_conditions(replace(_WELL, **facts), _THRESHOLDS, _NOW)
 
     assert found.conditions == ()
 
 
 @pytest.mark.parametrize(("watched_for", "missed"), [(26 * _HOUR, False), (27 * _HOUR, True)])
-def test_a_pass_that_never_was_is_missed_only_after_a_while(watched_for: timedelta, missed: bool) -> None:
-    """A new installation has as long for its first collection as any other has for the next."""
+def test_a_pass_that_never_ran_is_missed_after_its_period(watched_for: timedelta, missed: bool) -> None:
+    """A new installation has the whole period for its first collection."""
     facts = replace(_WELL, watched_since=_NOW - watched_for, passes=_pass(PassName.RECONCILIATION, _MINUTE))
 
     found = find_conditions(facts, _THRESHOLDS, _NOW).conditions
@@ -306,7 +306,7 @@ def test_a_pass_that_never_was_is_missed_only_after_a_while(watched_for: timedel
 
 
 def test_a_pass_that_only_failed_counts_as_missed() -> None:
-    """What counts is the latest that succeeded: a collection that fails each night is missed as well."""
+    """The latest success counts, so a collection that fails each night is missed as well."""
     facts = replace(
         _WELL, watched_since=_NOW - 30 * _HOUR, passes=_pass(PassName.COLLECTION, _MINUTE, "broke")
     )
@@ -330,7 +330,7 @@ def test_a_queue_that_does_not_answer_decides_nothing(
     dead_letters: Mapping[str, QueueDepth | None],
     undecided: set[AlarmName],
 ) -> None:
-    """What it may hold is not known to be gone; the other kind of queue is not concerned."""
+    """Its condition can neither be found nor cleared; the other kind of queue is not affected."""
     found = find_conditions(replace(_WELL, queues=queues, dead_letters=dead_letters), _THRESHOLDS, _NOW)
 
     assert found.undecided == undecided
@@ -338,7 +338,7 @@ def test_a_queue_that_does_not_answer_decides_nothing(
 
 
 def test_a_difference_is_as_severe_as_the_setting_says() -> None:
-    """Where a difference is only a warning in Dagster, the alarm is only one as well."""
+    """If a difference is a warning in Dagster, the alarm is a warning too."""
     facts = replace(_WELL, comparisons={_KEY: Comparison(1, Verdict.DIFFERS, "", difference_count=1)})
 
     severities = [
@@ -349,7 +349,7 @@ def test_a_difference_is_as_severe_as_the_setting_says() -> None:
 
 
 def test_details_are_the_first_few_and_fit_to_be_shown() -> None:
-    """Of many only five are named, in order, and a hostile reason neither ends a line nor goes on for ever."""
+    """Five of many are named, in order; a hostile reason stays on one line of bounded length."""
     keys = [ScheduleKey(Sid(f"alder_{i}"), date(2026, 3, 28)) for i in range(9)]
     reason = "line\nanother\x1b[31m" + "x" * 10_000
 
@@ -362,8 +362,8 @@ def test_details_are_the_first_few_and_fit_to_be_shown() -> None:
 @pytest.mark.parametrize(
     "facts", [{"backlog": _dirty(_HOUR)}, {"unreachable": {"schedule_events": "timed out"}}]
 )
-def test_what_may_pass_within_moments_has_to_last(facts: Mapping[str, Any]) -> None:
-    """One look is not enough for what a handover or a lost packet explains."""
+def test_transient_conditions_have_patience(facts: Mapping[str, Any]) -> None:
+    """A handover or a lost packet may explain the finding of one check."""
     condition = _one(replace(_WELL, **facts))
 
     assert timedelta(0) < condition.patience < timedelta(seconds=30)

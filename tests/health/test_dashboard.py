@@ -1,4 +1,4 @@
-"""The dashboard: what Grafana needs to import it, and that it shows what the collector gives."""
+"""The dashboard can be imported into Grafana and shows the metrics of the collector."""
 
 import itertools
 import json
@@ -18,9 +18,9 @@ _PANELS: list[dict[str, Any]] = _DASHBOARD["panels"]
 _GRAPHS = [panel for panel in _PANELS if panel["type"] != "row"]
 _WIDTH = 24
 _NOT_ON_THE_PAGE = {
-    # Alarms are shown wherever they are sent.
+    # Alarms are shown where they are sent.
     *("schedules_alarm_raised", "schedules_alarm_notices_total"),
-    # What was handled says more than what was received.
+    # Handled messages say more than received ones.
     "schedules_notifications_received_total",
     # For the rules: instants that say something only against others.
     *("schedules_coldstart_alive_timestamp_seconds", "schedules_pass_last_timestamp_seconds"),
@@ -29,7 +29,7 @@ _NOT_ON_THE_PAGE = {
 
 
 def test_grafana_can_import_it() -> None:
-    """It has an id and a title of its own, a version of the form, a time range, and a data source to choose."""
+    """It has its own id and title, a supported version, a time range, and a data source to choose."""
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", _DASHBOARD["uid"])
     assert _DASHBOARD["title"]
     assert _DASHBOARD["schemaVersion"] >= 36
@@ -40,24 +40,24 @@ def test_grafana_can_import_it() -> None:
     assert "id" not in _DASHBOARD
 
 
-def test_panels_are_told_apart() -> None:
-    """No two have one id or one title."""
+def test_panels_are_unique() -> None:
+    """No two panels share an id or a title."""
     ids, titles = [p["id"] for p in _PANELS], [p["title"] for p in _PANELS]
 
     assert len(set(ids)) == len(ids)
     assert len(set(titles)) == len(titles)
 
 
-def test_panels_lie_beside_each_other() -> None:
-    """Each lies within the page's columns, and no two lie on each other."""
+def test_panels_do_not_overlap() -> None:
+    """Each panel lies within the columns of the page, and no two overlap."""
     places = [panel["gridPos"] for panel in _PANELS]
 
     assert all(p["x"] >= 0 and p["w"] > 0 and p["h"] > 0 and p["x"] + p["w"] <= _WIDTH for p in places)
     assert not [(a, b) for a, b in itertools.combinations(places, 2) if _overlap(a, b)]
 
 
-def test_rows_are_what_an_operator_looks_for() -> None:
-    """The page goes from what matters most to what is rarely looked at."""
+def test_rows_are_in_order_of_importance() -> None:
+    """The page begins with what matters most."""
     assert [panel["title"] for panel in _PANELS if panel["type"] == "row"] == [
         *("At a glance", "Freshness", "Throughput", "Queues", "Backlog"),
         *("Parity with the old system", "Passes", "Coldstart", "Partners"),
@@ -65,10 +65,8 @@ def test_rows_are_what_an_operator_looks_for() -> None:
 
 
 @pytest.mark.parametrize("panel", _GRAPHS, ids=lambda panel: panel["title"])
-def test_panels_ask_for_something(panel: dict[str, Any]) -> None:
-    """Each is of a kind that Grafana brings, has a description, a unit, and targets told apart, all of the data
-    source that was chosen.
-    """
+def test_panels_are_complete(panel: dict[str, Any]) -> None:
+    """Each panel is of a built-in kind and has a description, a unit, and named targets of the chosen data source."""
     targets = panel["targets"]
     references = [target["refId"] for target in targets]
 
@@ -83,7 +81,7 @@ def test_panels_ask_for_something(panel: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("panel", _GRAPHS, ids=lambda panel: panel["title"])
 def test_panels_name_what_the_collector_shows(panel: dict[str, Any]) -> None:
-    """Every expression is one of Prometheus' language; its metrics, labels and legends are ours."""
+    """Every expression is valid, and its metrics, labels and legends are registered."""
     known = series_labels()
     for target in panel["targets"]:
         labels = {label for name, _ in read(target["expr"]).series for label in known.get(name, ())}
@@ -93,7 +91,7 @@ def test_panels_name_what_the_collector_shows(panel: dict[str, Any]) -> None:
 
 
 def test_every_metric_is_somewhere_on_the_page() -> None:
-    """But for those that say more elsewhere."""
+    """The exceptions are listed above, each with its reason."""
     shown = {
         name for panel in _GRAPHS for target in panel["targets"] for name, _ in read(target["expr"]).series
     }

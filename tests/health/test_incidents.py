@@ -1,4 +1,6 @@
-"""When somebody is told: once when a condition has lasted long enough, once when it has been gone long enough."""
+"""When operators are notified: once when a condition has lasted long enough, and once when it has been gone long
+enough.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +31,7 @@ _UNDECIDED = Findings(undecided=frozenset({AlarmName.DEAD_LETTERS}))
 
 
 class Alarms:
-    """Carries plans out as the real book does, a look every half minute."""
+    """Applies changes as the store does, with a check every half minute."""
 
     def __init__(self) -> None:
         self.incidents: dict[AlarmName, Incident] = {}
@@ -37,7 +39,7 @@ class Alarms:
         self.now = _NOW
 
     def check(self, found: Findings) -> list[Phase]:
-        """What is told at this look."""
+        """The notices that the check sends."""
         changes = plan_changes(self.incidents.values(), found, self.now, _CLEAR_AFTER)
         for change in changes:
             known = self.incidents.get(change.incident.name)
@@ -79,8 +81,8 @@ _SEEN = _found(_PATIENT)
         pytest.param([_GONE], [""], id="nothing to tell"),
     ],
 )
-def test_each_look_tells_what_is_to_be_told(checks: Sequence[Findings], told: Sequence[str]) -> None:
-    """An episode is told of once when it begins in earnest, once when it is over, and never in between."""
+def test_each_check_sends_the_expected_notices(checks: Sequence[Findings], told: Sequence[str]) -> None:
+    """An incident causes one notice when it is raised and one when it is over, and none in between."""
     alarms = Alarms()
 
     answers = [alarms.check(found) for found in checks]
@@ -88,8 +90,8 @@ def test_each_look_tells_what_is_to_be_told(checks: Sequence[Findings], told: Se
     assert answers == [[phase] if phase else [] for phase in told]
 
 
-def test_what_stands_is_shown_with_its_latest_numbers() -> None:
-    """The summary of an open episode is the latest, though nobody is told again; its beginning stays."""
+def test_an_open_incident_has_the_latest_summary() -> None:
+    """Its summary is updated without a notice, and its beginning stays."""
     alarms = Alarms()
     alarms.check(_THERE)
 
@@ -99,8 +101,8 @@ def test_what_stands_is_shown_with_its_latest_numbers() -> None:
     assert (incident.summary, incident.since, incident.state) == ("3 messages in dead", _NOW, State.RAISED)
 
 
-def test_a_look_that_changes_nothing_plans_nothing() -> None:
-    """What stands as it stood, and what is over and stays over, need no turn."""
+def test_a_check_without_news_plans_no_change() -> None:
+    """An unchanged open incident and an incident that stays over need no change."""
     alarms = Alarms()
     alarms.check(_THERE)
 
@@ -113,8 +115,8 @@ def test_a_look_that_changes_nothing_plans_nothing() -> None:
     assert over == []
 
 
-def test_an_episode_and_the_next_have_notices_of_their_own() -> None:
-    """Every notice has another id, and the all-clear says since when the alarm stood."""
+def test_each_incident_has_its_own_notices() -> None:
+    """Every notice has another id, and the all-clear says since when the alarm was raised."""
     alarms = Alarms()
     for found in [_THERE, *[_GONE] * 3] * 2:
         alarms.check(found)
@@ -139,8 +141,8 @@ def _findings(draw: st.DrawFn) -> Findings:
 
 
 @given(st.lists(_findings(), max_size=40))
-def test_alarm_and_all_clear_take_turns(checks: list[Findings]) -> None:
-    """Whatever is found at whatever look, each alarm is raised, cleared, raised and so on, raised first."""
+def test_alarms_and_all_clears_alternate(checks: list[Findings]) -> None:
+    """For any findings, each alarm is raised first, then cleared, then raised again, and so on."""
     alarms = Alarms()
 
     for found in checks:
@@ -156,8 +158,8 @@ def test_alarm_and_all_clear_take_turns(checks: list[Findings]) -> None:
 
 
 @given(st.lists(_findings(), max_size=20))
-def test_everything_ends_when_nothing_is_wrong_any_more(checks: list[Findings]) -> None:
-    """Whatever went before, after some looks that find nothing no episode is left open or suspected."""
+def test_every_incident_ends_without_conditions(checks: list[Findings]) -> None:
+    """After some checks without conditions, no incident is open or suspected."""
     alarms = Alarms()
     for found in checks:
         alarms.check(found)

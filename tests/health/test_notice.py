@@ -1,4 +1,4 @@
-"""A notice as those get it who are told."""
+"""The rendering of a notice for operators."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ def _notice(summary: str = "2 messages in dead", phase: Phase = Phase.RAISED) ->
 
 
 def test_the_document_says_everything_and_where_to_read_on() -> None:
-    """Name, phase, severity, the line, the details, both instants, and the page of the runbook."""
+    """It holds name, phase, severity, summary, details, both instants, and the page of the runbook."""
     document = orjson.loads(render_notice(_notice(), "https://example.test/runbook.md"))
 
     assert document == {
@@ -41,12 +41,12 @@ def test_the_document_says_everything_and_where_to_read_on() -> None:
     ],
 )
 def test_the_subject_tells_alarm_from_all_clear(phase: Phase, expected: str) -> None:
-    """It begins with the word that matters."""
+    """It begins with the word that says which."""
     assert render_subject(_notice(phase=phase)) == expected
 
 
 def test_the_subject_is_one_short_line_of_ascii() -> None:
-    """Whatever the summary holds, SNS takes the subject."""
+    """SNS accepts the subject, for any summary."""
     subject = render_subject(_notice("zwölf\nSchedules\x1b\ud800 " + "x" * 200))
 
     assert subject.isascii()
@@ -55,7 +55,7 @@ def test_the_subject_is_one_short_line_of_ascii() -> None:
 
 
 def test_a_hostile_summary_stays_one_line_of_bounded_length() -> None:
-    """No summary ends a line in the document, breaks it, or makes it endless."""
+    """No summary can break the document, add a line to it, or make it endless."""
     document = orjson.loads(render_notice(_notice("a\nb\ud800" + "x" * 100_000), "r"))
 
     assert document["summary"].startswith("a\\nb\\ud800xxx")

@@ -1,4 +1,4 @@
-"""Metrics of several processes: each counts in the store, and any other shows the whole."""
+"""Metrics of several processes: each counts in the store, and any process exports the sum."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def environment(
     redis_server: RedisServer, aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources
 ) -> dict[str, str]:
-    """Settings of a keyspace of the test's own, with queues that are there."""
+    """Settings for a keyspace of this test, with existing queues."""
     return {
         **os.environ,
         "SCHEDULES_REDIS_URL": redis_server.url,
@@ -66,10 +66,10 @@ def service(environment: dict[str, str], tmp_path: Path) -> Iterator[MonitoringS
         yield running
 
 
-def test_prometheus_own_tool_has_nothing_to_say_of_a_scrape(
+def test_prometheus_own_tool_accepts_a_scrape(
     service: MonitoringService, environment: dict[str, str]
 ) -> None:
-    """Promtool finds no fault with the names and the form of what is shown."""
+    """Promtool accepts the names and the form of the export."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip(
@@ -88,10 +88,10 @@ def test_prometheus_own_tool_has_nothing_to_say_of_a_scrape(
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_what_two_processes_count_a_third_shows(
+def test_a_third_process_exports_the_counts_of_two(
     service: MonitoringService, environment: dict[str, str]
 ) -> None:
-    """Two processes count at the same time, and the scrape of another has every one of their counts."""
+    """Two processes count concurrently, and a scrape of another process has all their counts."""
     arguments = [environment["SCHEDULES_REDIS_URL"], environment["SCHEDULES_KEYSPACE"]]
     counting = [subprocess.Popen([sys.executable, "-c", _COUNTING, *arguments]) for _ in range(2)]
     assert [process.wait() for process in counting] == [0, 0]
@@ -107,7 +107,7 @@ def test_what_two_processes_count_a_third_shows(
 
 
 def test_on_real_services_every_part_is_read(service: MonitoringService) -> None:
-    """A Redis and an emulator of AWS give every part of a scrape."""
+    """Redis and the AWS emulator give every part of a scrape."""
     series = _scrape(service)
 
     errors = {
@@ -117,10 +117,10 @@ def test_on_real_services_every_part_is_read(service: MonitoringService) -> None
     assert not any(errors.values())
 
 
-def test_polls_of_real_queues_are_noted(
+def test_polls_of_real_queues_are_recorded(
     service: MonitoringService, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever receives by the pipeline of a real process leaves a note of it for all others."""
+    """A process that receives through the pipeline records its polls for all others."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
@@ -132,10 +132,8 @@ def test_polls_of_real_queues_are_noted(
     assert polled == {(("queue", "catalogue_events"),)}
 
 
-def test_queues_that_cannot_be_reached_take_nothing_else_along(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    """Where nobody listens in AWS's place, the parts of the queues are missing, and only they."""
+def test_unreachable_queues_affect_no_other_part(environment: dict[str, str], tmp_path: Path) -> None:
+    """If AWS cannot be reached, only the parts of the queues are missing."""
     environment["SCHEDULES_AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{find_free_port()}"
     with MonitoringService(tmp_path, environment) as service:
         series = _scrape(service)
@@ -147,8 +145,8 @@ def test_queues_that_cannot_be_reached_take_nothing_else_along(
     assert series["schedules_backlog", (("state", "dirty"),)] == 0
 
 
-def test_health_is_what_the_keyspace_says(service: MonitoringService, environment: dict[str, str]) -> None:
-    """The process is alive from the start, and ready once a coldstart has finished and something is published."""
+def test_health_follows_the_keyspace(service: MonitoringService, environment: dict[str, str]) -> None:
+    """The process is alive from the start, and ready once a coldstart has finished and a schedule is published."""
     before = _ask(service, "/health/ready")
     link = RedisLink(connect(environment["SCHEDULES_REDIS_URL"]))
     store = redis_store(link, environment["SCHEDULES_KEYSPACE"])

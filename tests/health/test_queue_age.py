@@ -1,4 +1,4 @@
-"""How long the oldest message of a queue waits, and what a poll leaves noted."""
+"""The age of the oldest waiting message, and the record of a poll."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -18,29 +18,29 @@ def _ago(seconds: float) -> datetime:
 
 
 def test_nothing_waits() -> None:
-    """Where no message waits there is no age, whatever was noted; what is in flight does not wait."""
+    """Without a waiting message the age is 0, for any polls; messages in flight do not wait."""
     assert oldest_message_age(QueuePolls(_ago(90), _ago(90), None), _NONE, _NOW) == timedelta(0)
 
 
-def test_what_waits_came_after_the_last_empty_poll() -> None:
-    """The time since then is the most that it can have waited."""
+def test_the_age_counts_from_the_last_empty_poll() -> None:
+    """Waiting messages came after it, so they cannot be older."""
     assert oldest_message_age(QueuePolls(_ago(90), _ago(90), None), _SOME, _NOW) == timedelta(seconds=90)
 
 
-def test_under_load_the_age_of_what_was_received_stands_for_it() -> None:
-    """Where polls have brought something ever since, an empty poll of long ago says nothing any more."""
+def test_under_load_the_age_of_the_last_received_message_counts() -> None:
+    """If all later polls brought messages, an old empty poll says nothing."""
     notes = QueuePolls(_ago(1), _ago(5_000), _ago(4))
 
     assert oldest_message_age(notes, _SOME, _NOW) == timedelta(seconds=4)
 
 
 def test_an_empty_poll_counts_more_than_an_old_message_before_it() -> None:
-    """A message that came very late does not make the queue look old after it has been empty."""
+    """A message that came very late does not make the queue look old after it was empty."""
     assert oldest_message_age(QueuePolls(_ago(2), _ago(2), _ago(900)), _SOME, _NOW) == timedelta(seconds=2)
 
 
-def test_where_nobody_polls_the_age_grows() -> None:
-    """Of an intake that has died the notes stay, so the age grows with the clock."""
+def test_without_polls_the_age_grows() -> None:
+    """The record of a dead intake stays, so the age grows with the clock."""
     notes = QueuePolls(_ago(0), _ago(0), None)
 
     ages = [oldest_message_age(notes, _SOME, _NOW + timedelta(hours=hours)) for hours in (0, 1, 2)]
@@ -48,13 +48,13 @@ def test_where_nobody_polls_the_age_grows() -> None:
     assert ages == [timedelta(0), timedelta(hours=1), timedelta(hours=2)]
 
 
-def test_where_nobody_ever_polled_it_is_as_long_as_messages_are_kept() -> None:
-    """The least that is known for certain."""
+def test_without_any_poll_it_is_the_longest_time() -> None:
+    """A queue that was never polled may hold messages as old as SQS allows."""
     assert oldest_message_age(QueuePolls(), _SOME, _NOW) == LONGEST_KEPT
 
 
 def test_clocks_that_disagree_give_no_negative_age() -> None:
-    """A poll that was noted by a clock ahead of ours was just now."""
+    """A poll recorded by a clock that is ahead counts as just now."""
     assert oldest_message_age(QueuePolls(_ago(-5), _ago(-5), None), _SOME, _NOW) == timedelta(0)
 
 
@@ -69,8 +69,8 @@ class _Watched:
         return self.notes.all()[QueueName.SCHEDULE_EVENTS]
 
 
-def test_a_poll_notes_the_oldest_message_that_it_brought() -> None:
-    """Of several messages the one that was sent first counts."""
+def test_a_poll_records_its_oldest_message() -> None:
+    """The message that was sent first counts."""
     watched = _Watched()
     first = watched.clock()
     watched.queue.post("a")
@@ -83,8 +83,8 @@ def test_a_poll_notes_the_oldest_message_that_it_brought() -> None:
     assert watched.found() == QueuePolls(watched.clock(), None, first)
 
 
-def test_a_poll_that_waited_in_vain_notes_when_it_began() -> None:
-    """What comes while a poll is under way is then counted as having come after it."""
+def test_an_empty_poll_records_its_beginning() -> None:
+    """Messages that come during a poll count as having come after it."""
     watched = _Watched()
 
     assert watched.noted.receive(1) == []
@@ -92,8 +92,8 @@ def test_a_poll_that_waited_in_vain_notes_when_it_began() -> None:
     assert watched.found() == QueuePolls(watched.clock(), watched.clock(), None)
 
 
-def test_the_silence_of_a_short_poll_proves_nothing() -> None:
-    """A poll that does not wait asks only some of a queue's servers, so it notes nothing where it brings nothing."""
+def test_an_empty_short_poll_records_nothing() -> None:
+    """A poll that does not wait asks only some of the servers of a queue."""
     watched = _Watched()
 
     watched.noted.receive(0)

@@ -1,4 +1,4 @@
-"""What the monitoring service answers, asked without a server."""
+"""The answers of the monitoring service, without a server."""
 
 import threading
 
@@ -26,7 +26,7 @@ def stage() -> Stage:
 
 
 def test_metrics_are_in_prometheus_form(stage: Stage) -> None:
-    """Prometheus' own parser reads every family of the register, with its kind and its help."""
+    """Prometheus' own parser reads every registered family with its kind and help."""
     stage.publish()
 
     status, content_type, body = get(_service(stage), "/metrics")
@@ -40,8 +40,8 @@ def test_metrics_are_in_prometheus_form(stage: Stage) -> None:
         assert (family.type, family.documentation) == (metric.kind.value, metric.help)
 
 
-def test_metrics_are_given_as_openmetrics_where_asked_for(stage: Stage) -> None:
-    """A scraper that prefers the newer form gets it, whole."""
+def test_metrics_are_served_as_openmetrics_on_request(stage: Stage) -> None:
+    """A scraper that prefers the newer format gets all of it."""
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
     _, content_type, body = get(_service(stage), "/metrics", accept)
@@ -51,8 +51,8 @@ def test_metrics_are_given_as_openmetrics_where_asked_for(stage: Stage) -> None:
     assert len(families) == len(METRICS)
 
 
-def test_making_the_service_asks_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that is down when the process starts does not keep it from starting, nor from being alive."""
+def test_building_the_service_reads_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts and is alive also if the store is down."""
     monkeypatch.setattr(stage.store.counters, "all", _down)
     monkeypatch.setattr(stage.store.presence, "name", _down)
 
@@ -62,7 +62,7 @@ def test_making_the_service_asks_nobody(stage: Stage, monkeypatch: pytest.Monkey
 
 
 def test_a_filled_keyspace_is_ready(stage: Stage) -> None:
-    """The store answers and something is published."""
+    """The store answers and a schedule is published."""
     stage.publish()
 
     status, content_type, body = get(_service(stage), "/health/ready")
@@ -72,7 +72,7 @@ def test_a_filled_keyspace_is_ready(stage: Stage) -> None:
 
 
 def test_an_empty_keyspace_is_not_ready(stage: Stage) -> None:
-    """There is nothing to serve, and the answer says what to do."""
+    """No schedule is published, and the answer says what to do."""
     status, _, body = get(_service(stage), "/health/ready")
 
     answer = orjson.loads(body)
@@ -80,8 +80,8 @@ def test_an_empty_keyspace_is_not_ready(stage: Stage) -> None:
     assert "coldstart" in answer["checks"]["keyspace"]
 
 
-def test_a_keyspace_that_is_not_whole_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something is published, but no coldstart has ever finished: partners would find next to nothing."""
+def test_an_incomplete_keyspace_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schedules are published, but no coldstart has finished, so most may be missing."""
     stage.publish()
     monkeypatch.setattr(stage.store.coldstarts, "epoch", lambda: None)
 
@@ -92,7 +92,7 @@ def test_a_keyspace_that_is_not_whole_is_not_ready(stage: Stage, monkeypatch: py
 
 
 def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each check that failed says so in its own words."""
+    """Each failed check gives its own reason."""
     stage.publish()
     monkeypatch.setattr(stage.store.presence, "name", _down)
 
@@ -105,7 +105,7 @@ def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.Mon
 def test_a_defect_is_not_ready_and_says_no_more_than_its_kind(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody foresaw is an answer like any other, without whatever its text may hold."""
+    """Only the type of an unexpected error is shown, because its text may hold a secret."""
     stage.publish()
     monkeypatch.setattr(stage.store.feed, "count_schedules", _defect)
 
@@ -116,7 +116,7 @@ def test_a_defect_is_not_ready_and_says_no_more_than_its_kind(
 
 
 def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer comes without waiting for it."""
+    """The answer does not wait for the store."""
     released = threading.Event()
     stage.publish()
     monkeypatch.setattr(stage.store.presence, "name", released.wait)

@@ -1,4 +1,6 @@
-"""The watch over fakes: what is told, by whom, when something dies, is away, or does not take a notice."""
+"""The watch over fakes: its notices, and what happens if a watcher dies, a source is unreachable, or a channel
+fails.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +28,7 @@ _RUN = FailedRun("reconcile", "r1", datetime(2026, 3, 28, 11, tzinfo=UTC))
 
 
 class Listener:
-    """Takes every notice, unless ``error`` says otherwise."""
+    """Accepts every notice, unless ``error`` is set."""
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
@@ -43,7 +45,7 @@ class Listener:
 
 
 class Away(Conditions):
-    """Lets the steps of one kind fail, while it is switched on."""
+    """Makes chosen steps fail."""
 
     def __init__(self) -> None:
         self.fails: Callable[[str], bool] = lambda step: False
@@ -54,7 +56,7 @@ class Away(Conditions):
 
 
 class Killed(BaseException):
-    """A process that ends here and now."""
+    """The death of a process at this point."""
 
 
 class Stage:
@@ -82,8 +84,8 @@ def stage() -> Stage:
     return Stage()
 
 
-def test_an_alarm_is_told_once_and_so_is_its_end(stage: Stage) -> None:
-    """However many looks find it, every channel hears of an episode twice: when it begins and when it is over."""
+def test_an_alarm_and_its_end_are_sent_once(stage: Stage) -> None:
+    """For any number of checks, every channel gets one notice when an incident is raised and one when it is over."""
     for failed in [(_RUN,)] * 4 + [()] * 6:
         stage.look(*failed)
 
@@ -91,8 +93,8 @@ def test_an_alarm_is_told_once_and_so_is_its_end(stage: Stage) -> None:
     assert stage.store.incidents.count_undelivered() == 0
 
 
-def test_a_look_says_what_stands(stage: Stage) -> None:
-    """The report names the open alarms and what was told, and the pass log and the counters have the figures."""
+def test_a_check_reports_the_open_incidents(stage: Stage) -> None:
+    """The report names open incidents and notices; the recorded pass and the counters hold the numbers."""
     report = stage.watch.check([_RUN])
 
     noted = stage.store.passes.all()[PassName.WATCH].latest
@@ -114,8 +116,8 @@ def test_a_look_says_what_stands(stage: Stage) -> None:
     assert stage.store.counters.all()[Counter.ALARM_NOTICES_SENT] == 2
 
 
-def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
-    """Conditions come from the store and the queues themselves."""
+def test_conditions_come_from_the_store_and_the_queues(stage: Stage) -> None:
+    """Each part of the store and each queue can cause its alarm."""
     now = stage.clock()
     cause = Cause("e", Origin.SCHEDULE, str(_KEY), now - timedelta(hours=1))
     stage.store.work.mark([Mark(_KEY, now - timedelta(hours=1), cause)])
@@ -141,8 +143,8 @@ def test_everything_that_is_wrong_is_found_by_looking(stage: Stage) -> None:
     ]
 
 
-def test_two_watchers_tell_once(stage: Stage) -> None:
-    """A second watcher over the same store finds the same, and tells nothing again."""
+def test_two_watchers_send_once(stage: Stage) -> None:
+    """A second watcher over the same store has the same findings and sends no notice again."""
     other = stage.new_watch(stage.first, stage.second)
     for failed in [[_RUN]] * 2 + [[]] * 4:
         stage.watch.check(failed)
@@ -153,8 +155,8 @@ def test_two_watchers_tell_once(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("error", [ServiceError("down"), ValueError("a defect")])
-def test_a_channel_that_fails_holds_up_no_other_and_is_tried_again(stage: Stage, error: Exception) -> None:
-    """What one channel does not take the other gets at once, and the first when it takes something again."""
+def test_a_failing_channel_does_not_delay_the_others(stage: Stage, error: Exception) -> None:
+    """The other channel gets its notice at once, and the failing one when it works again."""
     stage.first.error = error
     report = stage.watch.check([_RUN])
     stage.clock.advance(_LOOK)
@@ -168,8 +170,8 @@ def test_a_channel_that_fails_holds_up_no_other_and_is_tried_again(stage: Stage,
     assert stage.first.told() == stage.second.told() == ["raised runs-failed"]
 
 
-def test_what_was_not_taken_can_be_seen(stage: Stage) -> None:
-    """The failure is the problem of the pass, and counted."""
+def test_a_failed_delivery_is_reported(stage: Stage) -> None:
+    """It is the problem of the pass, and it is counted."""
     stage.second.error = ServiceError("answered with status 500")
 
     stage.look(_RUN)
@@ -180,7 +182,7 @@ def test_what_was_not_taken_can_be_seen(stage: Stage) -> None:
 
 
 def test_the_text_of_a_foreign_error_is_not_passed_on(stage: Stage) -> None:
-    """Only our own errors are known to hold no secret; of any other its kind is told."""
+    """Only errors of the pipeline are known to hold no secret; of others the type is reported."""
     stage.first.error = ValueError("https://example.test/token")
 
     report = stage.watch.check([_RUN])
@@ -189,7 +191,7 @@ def test_the_text_of_a_foreign_error_is_not_passed_on(stage: Stage) -> None:
 
 
 def test_an_all_clear_never_comes_before_its_alarm(stage: Stage) -> None:
-    """Where the alarm could not be told before it was over, both are told, in order."""
+    """If the alarm could not be sent before it was over, both notices are sent in order."""
     stage.first.error = ServiceError("down")
     for failed in [(_RUN,)] + [()] * 5:
         stage.look(*failed)
@@ -201,8 +203,8 @@ def test_an_all_clear_never_comes_before_its_alarm(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("step", ["take_notice", "confirm_delivered", "record"])
-def test_a_watcher_that_dies_after_booking_loses_no_notice(stage: Stage, step: str) -> None:
-    """Whoever looks next delivers what was booked; what was sent and not noted comes again under its id."""
+def test_a_watcher_that_dies_after_recording_loses_no_notice(stage: Stage, step: str) -> None:
+    """The next check delivers recorded notices; an unconfirmed one is sent again with the same id."""
 
     def die(at: str) -> bool:
         if at == step:
@@ -223,7 +225,7 @@ def test_a_watcher_that_dies_after_booking_loses_no_notice(stage: Stage, step: s
 
 
 def test_a_watcher_that_dies_while_sending_loses_no_notice(stage: Stage) -> None:
-    """A notice that was taken from the outbox and not delivered is delivered when the lease is over."""
+    """An undelivered notice is delivered when its lease has ended."""
     stage.first.error = Killed()
     with pytest.raises(Killed):
         stage.watch.check([_RUN])
@@ -236,7 +238,7 @@ def test_a_watcher_that_dies_while_sending_loses_no_notice(stage: Stage) -> None
 
 
 def test_an_upstream_that_does_not_answer_is_an_alarm_of_its_own(stage: Stage) -> None:
-    """Everything else is looked at all the same, and what that upstream may hold stands as it stood."""
+    """Everything else is checked, and alarms about that upstream stay as they were."""
     stage.upstreams.schedule_dead_letters.post("dead")
     stage.look()
     stage.outside.fails = lambda step: True
@@ -259,8 +261,8 @@ def test_an_upstream_that_does_not_answer_is_an_alarm_of_its_own(stage: Stage) -
     }
 
 
-def test_a_store_that_is_away_is_told_directly_and_once(stage: Stage) -> None:
-    """Nothing can be booked, so this is sent at once; and when the store is back that is told once as well."""
+def test_an_unreachable_store_is_reported_directly_and_once(stage: Stage) -> None:
+    """The notice cannot be recorded, so it is sent at once; so is the all-clear."""
     stage.away.fails = lambda step: True
     for _ in range(3):
         with pytest.raises(ServiceError, match="Redis: away"):
@@ -276,8 +278,8 @@ def test_a_store_that_is_away_is_told_directly_and_once(stage: Stage) -> None:
     assert stage.first.heard[0].since == stage.first.heard[1].since
 
 
-def test_a_channel_that_was_not_told_that_the_store_is_away_hears_it_later(stage: Stage) -> None:
-    """What a channel did not take is tried at the next look; one that never heard it gets no all-clear."""
+def test_a_channel_that_missed_the_alarm_of_the_store_gets_it_later(stage: Stage) -> None:
+    """A failed delivery is retried at the next check; a channel that never got the alarm gets no all-clear."""
     stage.away.fails = lambda step: True
     stage.first.error = stage.second.error = ServiceError("down")
     with pytest.raises(ServiceError):
@@ -294,8 +296,8 @@ def test_a_channel_that_was_not_told_that_the_store_is_away_hears_it_later(stage
     assert stage.second.told() == []
 
 
-def test_a_store_that_fails_in_the_middle_of_a_look_is_away(stage: Stage) -> None:
-    """What was booked before is delivered by a later look, and nothing is told twice."""
+def test_a_store_that_fails_during_a_check_is_unreachable(stage: Stage) -> None:
+    """A later check delivers the recorded notices, and none is sent twice."""
     stage.away.fails = lambda step: step == "count_undelivered"
     with pytest.raises(ServiceError):
         stage.look(_RUN)
@@ -311,8 +313,8 @@ def test_a_store_that_fails_in_the_middle_of_a_look_is_away(stage: Stage) -> Non
     ]
 
 
-def test_without_anybody_to_tell_alarms_are_kept_all_the_same(stage: Stage) -> None:
-    """Where no channel is set, what stands can be seen, and nothing piles up."""
+def test_without_channels_incidents_are_recorded(stage: Stage) -> None:
+    """Open incidents can be listed, and no notices pile up."""
     report = stage.new_watch().check([_RUN])
 
     assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]

@@ -59,7 +59,7 @@ def _survives(event: HistoryEvent) -> bool:
 
 
 def test_recorded_documents_are_accepted_and_read_back(recorded_events: Iterator[HistoryEvent]) -> None:
-    """Each document of the history is accepted, and what we keep of it is read back as the same."""
+    """Each document of the history is accepted, and its stored form is read back as the same."""
     outcomes = [(event, _survives(event)) for event in recorded_events]
 
     lost = [event for event, survives in outcomes if not survives]

@@ -1,4 +1,4 @@
-"""What is exported of a store gives the same content wherever it is imported."""
+"""An export gives the same content in any store that imports it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ _SLOTS = tuple(Slot(pid, episode) for pid, episode in zip(BROADCASTS, [*EPISODES
 
 
 def _original() -> Stage:
-    """Episodes with ancestors of every depth, one that is missing, one that was deleted, a blanked broadcast."""
+    """Episodes with ancestors of every depth, a missing one, a deleted one, and a blanked broadcast."""
     stage = Stage()
     stage.happen(
         ItemPut(BRAND, "Harbour Lights", image_pid="p0image1"),
@@ -52,7 +52,7 @@ def _contents(stage: Stage) -> dict[ScheduleKey, bytes]:
 
 
 def test_a_history_of_a_store_gives_the_same_content(tmp_path: Path) -> None:
-    """Whatever the schedules show, what is rebuilt from their export is published byte for byte the same."""
+    """For any schedules, a rebuild from their export publishes the same bytes."""
     original = _original()
     path = tmp_path / "exported.jsonl.gz"
 
@@ -63,7 +63,7 @@ def test_a_history_of_a_store_gives_the_same_content(tmp_path: Path) -> None:
 
 
 def test_an_export_of_an_export_is_the_same(tmp_path: Path) -> None:
-    """Exporting what was rebuilt from an export gives the same events, so nothing gets lost on the way."""
+    """Exporting a store that was built from an export gives the same events."""
     original = _original()
     path = tmp_path / "exported.jsonl.gz"
     first = list(export_history(original.store.as_store(), [KEY, TOMORROW], original.clock()))
@@ -74,8 +74,8 @@ def test_an_export_of_an_export_is_the_same(tmp_path: Path) -> None:
     assert second == first
 
 
-def test_schedules_without_a_source_are_passed_over() -> None:
-    """Of what was never accepted there is nothing to export."""
+def test_schedules_without_a_source_are_left_out() -> None:
+    """A schedule that was never accepted has no events."""
     stage = _original()
 
     events = list(
@@ -86,8 +86,8 @@ def test_schedules_without_a_source_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("hours", [0, 5])
-def test_what_is_written_is_read(tmp_path: Path, hours: int) -> None:
-    """A history that was written is read back event for event, with its instants."""
+def test_a_written_history_is_read_back(tmp_path: Path, hours: int) -> None:
+    """Every event is the same, with its instant."""
     stage = _original()
     at = stage.clock() + timedelta(hours=hours)
     events = list(export_history(stage.store.as_store(), [KEY], at))

@@ -1,4 +1,4 @@
-"""Guides in files: plain and gzipped, what is said of them, and the history that is made of one."""
+"""Guides in files: plain and gzipped, their description, and the history made from one."""
 
 import gzip
 from datetime import UTC, date, datetime
@@ -21,7 +21,7 @@ _GUIDE = b"""<tv><channel id="alder"><display-name>Alder</display-name></channel
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
 def test_a_guide_is_read_whether_it_is_gzipped_or_not(tmp_path: Path, pack: type[bytes]) -> None:
-    """What it is called does not matter."""
+    """The name of the file does not matter."""
     path = tmp_path / "guide"
     path.write_bytes(pack(_GUIDE))
 
@@ -35,7 +35,7 @@ def test_a_guide_is_read_whether_it_is_gzipped_or_not(tmp_path: Path, pack: type
 
 
 def test_the_history_of_a_guide_can_be_read(tmp_path: Path) -> None:
-    """First the catalogue, then the schedules, all at one instant; nothing is lost by writing it."""
+    """The catalogue comes first, then the schedules, all at one instant; writing loses nothing."""
     (tmp_path / "guide.xml").write_bytes(_GUIDE)
     events = list(guide_history(read_guide(tmp_path / "guide.xml", _RULES, _NOON), _NOON))
 
@@ -57,7 +57,7 @@ def test_the_history_of_a_guide_can_be_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_guide_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
-    """The file and what is wrong with it."""
+    """The error names the file and the reason."""
     path = tmp_path / "guide.xml"
     path.write_bytes(content)
 
@@ -66,7 +66,7 @@ def test_a_guide_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, re
 
 
 def test_the_rules_are_those_of_the_pipeline() -> None:
-    """Its broadcast days, its domain, its images."""
+    """Broadcast days, domain and images come from the settings."""
     template = "https://i.example/{image_pid}"
     settings = Settings(time_zone="Europe/Vienna", xmltv_domain="alder.example", image_url_template=template)
 

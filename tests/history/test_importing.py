@@ -1,4 +1,4 @@
-"""Putting a history into the sources: what is written, what is announced, when; and which sources are ours to write."""
+"""Importing a history: its writes, announcements and times, and which sources are on this machine."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -26,7 +26,7 @@ _EVENTS: list[HistoryEvent] = [
 
 
 class Sources:
-    """Stands for both clients, and notes what is written and announced, in order."""
+    """Stands for both clients, and records writes and announcements in order."""
 
     def __init__(self) -> None:
         self.clock = FakeClock(_AT)
@@ -60,7 +60,7 @@ class _NotingQueue(FakeQueue):
 
 
 def test_every_document_is_written_before_it_is_announced() -> None:
-    """Items and schedules are written where the settings say, each is announced after it was written."""
+    """Items and schedules are written to the configured places, and each is announced after it was written."""
     sources = Sources()
 
     sources.run()
@@ -79,7 +79,7 @@ def test_every_document_is_written_before_it_is_announced() -> None:
 
 @pytest.mark.parametrize(("speed", "slept"), [(None, 0.0), (1.0, 30.0), (60.0, 0.5)])
 def test_the_pace_is_the_recorded_one_at_a_speed(speed: float | None, slept: float) -> None:
-    """With a speed events come at so many times the recorded pace, without one at once."""
+    """With a speed, events come at that multiple of the recorded pace, and otherwise at once."""
     sources = Sources()
 
     sources.run(speed)
@@ -108,14 +108,14 @@ def test_the_pace_is_the_recorded_one_at_a_speed(speed: float | None, slept: flo
 def test_sources_on_this_machine_are_told_from_others(
     redis: str, aws: str | None, elsewhere: list[str]
 ) -> None:
-    """Only loopback addresses and sockets are this machine; whatever else is named by its setting and host."""
+    """Only loopback addresses and sockets are this machine; others are named by setting and host."""
     settings = Settings(redis_url=SecretStr(redis), aws_endpoint_url=aws)
 
     assert find_addresses_elsewhere(settings) == elsewhere
 
 
-def test_the_catalogue_keyspace_counts_not_ours() -> None:
-    """Where the catalogue keyspace is elsewhere than ours, it is that which would be written."""
+def test_the_address_of_the_catalogue_keyspace_counts() -> None:
+    """If the catalogue keyspace is elsewhere, its setting is named, because it would be written."""
     local, remote = SecretStr("redis://127.0.0.1"), SecretStr("redis://redis.example.org")
 
     ours_elsewhere = Settings(

@@ -1,4 +1,4 @@
-"""Recorded histories: what is read from them, what is refused and where, and the pace of a replay."""
+"""Recorded histories: reading, rejection with the place of the fault, and the pace of a replay."""
 
 import gzip
 import os
@@ -62,8 +62,8 @@ def test_history_is_read_in_its_order(tmp_path: Path) -> None:
     ]
 
 
-def test_history_passes_over_empty_lines(tmp_path: Path) -> None:
-    """An empty line is no event and no error."""
+def test_history_skips_empty_lines(tmp_path: Path) -> None:
+    """An empty line is neither an event nor an error."""
     path = _write(tmp_path, b"", orjson.dumps(_SCHEDULE), b"  ")
 
     events = list(read_history(path))
@@ -89,7 +89,7 @@ def test_history_passes_over_empty_lines(tmp_path: Path) -> None:
 def test_history_names_the_line_that_is_no_event(
     tmp_path: Path, changed: dict[str, Any], complaint: str
 ) -> None:
-    """The error names the file, the number of the line, and what is wrong with it."""
+    """The error names the file, the line number, and the reason."""
     path = _write(tmp_path, orjson.dumps(_CATALOGUE), b"", orjson.dumps(_SCHEDULE | changed))
 
     with pytest.raises(InvalidHistory) as caught:
@@ -101,7 +101,7 @@ def test_history_names_the_line_that_is_no_event(
 
 @pytest.mark.parametrize("field", [*_CATALOGUE])
 def test_history_names_the_field_that_is_missing(tmp_path: Path, field: str) -> None:
-    """Every field of an event is needed."""
+    """Every field of an event is required."""
     line = orjson.dumps({name: value for name, value in _CATALOGUE.items() if name != field})
     path = _write(tmp_path, line)
 
@@ -111,7 +111,7 @@ def test_history_names_the_field_that_is_missing(tmp_path: Path, field: str) -> 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b"\xff", b"12"])
 def test_history_rejects_a_line_that_is_no_object(tmp_path: Path, line: bytes) -> None:
-    """What is not a JSON object is refused, with the number of its line."""
+    """A line that is not a JSON object is rejected with its number."""
     path = _write(tmp_path, line)
 
     with pytest.raises(InvalidHistory, match="line 1: "):
@@ -119,7 +119,7 @@ def test_history_rejects_a_line_that_is_no_object(tmp_path: Path, line: bytes) -
 
 
 def test_history_yields_what_comes_before_a_bad_line(tmp_path: Path) -> None:
-    """Events are read one by one, so that those before a bad line are there."""
+    """Events are read one by one, so events before a bad line are yielded."""
     events = read_history(_write(tmp_path, orjson.dumps(_CATALOGUE), b"{"))
 
     first = next(events)
@@ -130,7 +130,7 @@ def test_history_yields_what_comes_before_a_bad_line(tmp_path: Path) -> None:
 
 
 def test_history_that_is_cut_off_is_rejected(tmp_path: Path) -> None:
-    """A file that ends in the middle of its compressed data is reported as such."""
+    """A file that ends within its compressed data is reported as such."""
     path = _write(tmp_path, *[orjson.dumps(_CATALOGUE | {"n": os.urandom(16).hex()}) for _ in range(50)])
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -139,7 +139,7 @@ def test_history_that_is_cut_off_is_rejected(tmp_path: Path) -> None:
 
 
 def test_history_that_is_not_compressed_is_rejected(tmp_path: Path) -> None:
-    """A plain text file is reported as not being gzipped."""
+    """A plain text file is reported as not gzipped."""
     path = tmp_path / "history.jsonl"
     path.write_bytes(orjson.dumps(_CATALOGUE))
 
@@ -160,28 +160,28 @@ def test_history_that_is_not_compressed_is_rejected(tmp_path: Path) -> None:
     ],
 )
 def test_delay_is_the_recorded_one_at_the_speed(seconds: float, speed: float, expected: float) -> None:
-    """A delay is divided by the speed, and neither negative nor longer than allowed."""
+    """A delay is divided by the speed, and lies between 0 and the longest."""
     delay = delay_before(_event(seconds), _event(0), speed, longest_seconds=100)
 
     assert delay == expected
 
 
-def test_delay_of_the_first_event_is_nothing() -> None:
-    """An event with none before it is due at once."""
+def test_the_first_event_has_no_delay() -> None:
+    """The first event is due at once."""
     delay = delay_before(_event(500), None, speed=1, longest_seconds=100)
 
     assert delay == 0
 
 
 @pytest.mark.parametrize("speed", [0, -1])
-def test_delay_needs_a_speed_above_nothing(speed: float) -> None:
-    """A speed of nothing, or backwards, is refused, at the first event already."""
+def test_delay_needs_a_positive_speed(speed: float) -> None:
+    """A speed of 0 or below is rejected at the first event."""
     with pytest.raises(ValueError, match="must be above 0"):
         delay_before(_event(0), None, speed, longest_seconds=100)
 
 
 def test_paced_events_are_due_one_after_the_other() -> None:
-    """Delays add up from the moment at which the replay begins."""
+    """Delays add up from the start of the replay."""
     now = datetime(2030, 1, 1, tzinfo=UTC)
     events = [_event(0), _event(20), _event(5000), _event(5010)]
 
@@ -201,7 +201,7 @@ def test_paced_events_are_passed_on_in_order() -> None:
 
 @pytest.mark.skipif("SCHEDULES_RECORDED_HISTORY" not in os.environ, reason="names no recorded history")
 def test_recorded_history_is_read_to_its_end() -> None:
-    """The recorded history has events of both kinds, in the order in which they happened."""
+    """The recorded history has events of both kinds in the order of their times."""
     events = list(read_history(os.environ["SCHEDULES_RECORDED_HISTORY"]))
 
     instants = [event.at for event in events]

@@ -1,4 +1,4 @@
-"""The coldstart: everything is rebuilt, whoever dies meanwhile, and partners never have less than before."""
+"""The coldstart rebuilds everything, survives dying workers, and never takes a schedule from partners by mistake."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ _KEYS = [ScheduleKey(Sid(sid), date(2026, 11, day)) for sid in ("alder", "birch"
 
 
 class World:
-    """A pipeline over fakes whose sources hold something, of which nothing was ever announced."""
+    """A pipeline over fakes. The sources hold documents that were never announced."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -54,7 +54,7 @@ def world() -> World:
 
 
 def test_one_worker_builds_everything(world: World) -> None:
-    """A worker alone builds all shards, says how far it is, and notes the pass with its counts."""
+    """One worker builds all shards, reports its progress, and records the pass with its counts."""
     ended = world.work()
 
     assert (ended.stage, ended.total, ended.left) == (Stage.FINISHED, len(_FOCUS.keys), 0)
@@ -71,7 +71,7 @@ def test_one_worker_builds_everything(world: World) -> None:
 
 
 def test_a_worker_that_comes_late_does_not_begin_again(world: World) -> None:
-    """A run of a coldstart that has ended does nothing, while another request begins a new one."""
+    """A late run of an ended coldstart does nothing; a new request begins a new coldstart."""
     first = world.work("one", "run 1")
 
     late = world.work("one", "run 2", shard=1)
@@ -82,8 +82,8 @@ def test_a_worker_that_comes_late_does_not_begin_again(world: World) -> None:
     assert again.published == 0
 
 
-def test_the_intake_stands_still_until_it_ends(world: World) -> None:
-    """Nothing is received while it prepares and builds; the intake goes on when it has ended."""
+def test_the_intake_is_paused_until_it_ends(world: World) -> None:
+    """The intake is paused while a coldstart prepares and builds, and resumes when it has ended."""
     book, paused = world.store.coldstarts, []
     world.pipeline.coldstarter.work_at("one", "run 1", 0, lambda _: paused.append(book.intake_is_paused()))
 
@@ -96,7 +96,7 @@ def test_the_intake_stands_still_until_it_ends(world: World) -> None:
 def test_another_worker_goes_on_where_one_died(
     world: World, monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
-    """Whichever batch a worker dies in, before it or after it, the next one builds what is left, and no more."""
+    """If a worker dies before or after any batch, the next worker builds exactly the remaining schedules."""
     monkeypatch.setattr("schedules_pipeline.maintenance.coldstart.BATCH_SIZE", 1)
     build = Publisher.rebuild_from_sources
     built: list[list[ScheduleKey]] = []
@@ -120,7 +120,7 @@ def test_another_worker_goes_on_where_one_died(
 
 
 def test_a_purge_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a purged message announced is there afterwards, also of a copy that no schedule uses at the moment."""
+    """The change that a purged message announced is published, also for a copy that no schedule uses."""
     world.work("one")
     follow = CatalogueFollower.follow
     followed: set[Pid] = set()
@@ -148,7 +148,7 @@ def test_a_purge_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_source_is_read_before_the_purge_has_settled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A message that vanishes a while after the purge was sent before the sources were listed for the last time."""
+    """The sources are listed only after the queue can no longer delete messages that were sent after the purge."""
     began = world.clock()
     read_at: list[datetime] = []
     source = world.upstreams.schedule_source
@@ -167,7 +167,7 @@ def test_no_source_is_read_before_the_purge_has_settled(
 
 
 def test_an_empty_source_takes_nothing_from_partners(world: World) -> None:
-    """Where the source lists far less than partners have, the coldstart is refused, with a reason."""
+    """If the source lists far fewer schedules than are published, the coldstart is rejected with a reason."""
     world.work("one")
     before = contents(world.store.as_store(), _FOCUS.keys)
     for key in _FOCUS.keys:
@@ -182,8 +182,8 @@ def test_an_empty_source_takes_nothing_from_partners(world: World) -> None:
     assert not world.store.coldstarts.intake_is_paused()
 
 
-def test_fewer_may_be_meant(world: World) -> None:
-    """Asked for even if fewer, it removes what the source no longer has."""
+def test_fewer_schedules_may_be_intended(world: World) -> None:
+    """A coldstart even if fewer removes the schedules that the source no longer has."""
     world.work("one")
     for key in _FOCUS.keys:
         world.upstreams.schedule_source.remove(key)
@@ -195,7 +195,7 @@ def test_fewer_may_be_meant(world: World) -> None:
 
 
 def test_a_silent_preparer_is_replaced(world: World) -> None:
-    """Who finds another preparing waits, and prepares itself once that one has been silent for its lease."""
+    """A worker waits while another prepares, and takes over once the other has been silent for its lease."""
     world.pipeline.coldstarter.request("one", "a try")
     world.store.coldstarts.lead("one", "run that died", world.clock(), LEASE_FOR)
     began = world.clock()
@@ -207,7 +207,7 @@ def test_a_silent_preparer_is_replaced(world: World) -> None:
 
 
 def test_an_abandoned_one_ends(world: World) -> None:
-    """What is abandoned is over for its workers, and the next request is a new one."""
+    """An abandoned coldstart ends for its workers, and the next request opens a new one."""
     world.pipeline.coldstarter.request("one", "a try")
 
     assert world.pipeline.coldstarter.abandon("not now")
@@ -217,7 +217,7 @@ def test_an_abandoned_one_ends(world: World) -> None:
 
 
 def test_shards_are_divided_by_date() -> None:
-    """Each schedule is in one shard, with all the services of its day, and days are in order."""
+    """Each schedule is in one shard, together with all services of its day, and days are in order."""
     shards = plan_shards(reversed(_KEYS), 3)
 
     assert sorted(key for shard in shards for key in shard) == sorted(_KEYS)
@@ -229,17 +229,17 @@ def test_shards_are_divided_by_date() -> None:
 
 @pytest.mark.parametrize(("listed", "is_loss"), [(0, True), (13, True), (14, False), (28, False)])
 def test_a_loss_is_less_than_the_share(listed: int, is_loss: bool) -> None:
-    """Half of what partners have is enough where a half is asked for, one schedule fewer is a loss."""
+    """Exactly the smallest share is enough; one schedule fewer is a loss."""
     assert bool(find_loss(_KEYS[:listed], _KEYS, 0.5)) is is_loss
 
 
-def test_where_partners_have_nothing_there_is_no_loss() -> None:
-    """The first coldstart of all may find as little as there is."""
+def test_without_published_schedules_there_is_no_loss() -> None:
+    """The first coldstart may find any number of schedules."""
     assert find_loss([], [], 0.5) == ""
 
 
-def test_nothing_is_purged_for_what_is_rejected(world: World) -> None:
-    """A coldstart that is refused leaves the messages where they are."""
+def test_a_rejected_coldstart_purges_nothing(world: World) -> None:
+    """A rejected coldstart leaves the messages in the queues."""
     world.work("one")
     for key in _FOCUS.keys:
         world.upstreams.schedule_source.remove(key)
@@ -252,8 +252,8 @@ def test_nothing_is_purged_for_what_is_rejected(world: World) -> None:
     assert not world.upstreams.catalogue_queue.is_empty()
 
 
-def test_one_that_cannot_be_built_holds_up_no_other(world: World) -> None:
-    """It counts as failed and waits in the work queue; the coldstart ends, and the intake goes on."""
+def test_a_schedule_that_cannot_be_built_does_not_delay_the_others(world: World) -> None:
+    """It counts as failed and stays in the work queue; the coldstart ends and the intake resumes."""
     world.work("one")
     poison = _FOCUS.keys[0]
     kept = world.store.schedules.kept[poison]
@@ -270,7 +270,7 @@ def test_one_that_cannot_be_built_holds_up_no_other(world: World) -> None:
 def test_a_slow_preparer_purges_nothing_that_came_after_the_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever lost the leave to prepare while purging one queue leaves the other alone."""
+    """A worker that lost its lead while purging one queue does not purge the other."""
     world.work("one")
     queue, later = world.upstreams.schedule_queue, world.upstreams.catalogue_queue
     purge = queue.purge

@@ -1,4 +1,4 @@
-"""What a collection takes and what it leaves; what happens when it dies half way."""
+"""What a collection deletes and keeps, and the effect of a crash half way."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -25,7 +25,7 @@ _A_DAY = timedelta(days=1)
 
 
 class Stage:
-    """Schedules of 28 March are kept for 10 days, and it is noon of that day."""
+    """Schedules are kept for 10 days. The tests begin at noon of 28 March."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -48,7 +48,7 @@ class Stage:
         self.pipeline.publisher.rebuild_from_sources(keys, cause)
 
     def collect(self) -> dict[str, int]:
-        """What was found, of everything that was."""
+        """The counts of a collection that are not 0."""
         counts = self.pipeline.collector.collect().counts
         return {name: count for name, count in counts.items() if count and name != "schedules held"}
 
@@ -56,7 +56,7 @@ class Stage:
         self.store.rejections.keep({subject: Rejection("odd", self.clock(), "", "", "")})
 
     def expire(self) -> None:
-        """Let the horizon pass, and have the removal published."""
+        """Let the horizon pass, and publish the removal."""
         self.clock.advance(11 * _A_DAY)
         self.collect()
         self.pipeline.publisher.publish_all()
@@ -67,8 +67,8 @@ def stage() -> Stage:
     return Stage()
 
 
-def test_there_is_nothing_to_collect_of_what_is_needed(stage: Stage) -> None:
-    """Copies that a schedule shows, their ancestors, and notes of items that are missing all stay."""
+def test_records_in_use_are_kept(stage: Stage) -> None:
+    """Copies that a schedule shows, their ancestors, and records of missing items are kept."""
     stage.put_item(_EPISODE, "Harbour Lights", _SERIES)
     stage.put(_KEY, _EPISODE, _SECOND)
 
@@ -77,8 +77,8 @@ def test_there_is_nothing_to_collect_of_what_is_needed(stage: Stage) -> None:
     assert stage.store.copies.fences[_SERIES].is_missed
 
 
-def test_copies_go_when_nothing_depends_on_them(stage: Stage) -> None:
-    """An episode that is shown no more, its series, and the note that another is missing."""
+def test_copies_without_dependants_are_deleted(stage: Stage) -> None:
+    """An episode that is no longer shown is deleted, with its series and the record of a missing item."""
     stage.put_item(_EPISODE, "Harbour Lights", _SERIES)
     stage.put_item(_SERIES, "Salt and Slate")
     stage.put(_KEY, _EPISODE, _SECOND)
@@ -88,8 +88,8 @@ def test_copies_go_when_nothing_depends_on_them(stage: Stage) -> None:
     assert stage.store.copies.copies == {}
 
 
-def test_entries_go_that_nothing_committed_has(stage: Stage) -> None:
-    """What a build registered that died afterwards; what another build may be about to commit stays."""
+def test_entries_without_a_commit_are_deleted(stage: Stage) -> None:
+    """Entries of a build that died are deleted; entries of a build that may still commit are kept."""
     stage.put_item(_EPISODE, "Harbour Lights")
     stage.put(_KEY, _EPISODE)
     token = stage.store.schedules.kept[_KEY].state.committed_token
@@ -102,7 +102,7 @@ def test_entries_go_that_nothing_committed_has(stage: Stage) -> None:
 
 
 def test_a_schedule_past_the_horizon_is_removed_like_any_other(stage: Stage) -> None:
-    """Partners are told, its dependencies go, and its source brings it back by no way at all."""
+    """Its removal is published, its dependencies are deleted, and its source cannot bring it back."""
     stage.put_item(_EPISODE, "Harbour Lights")
     stage.put(_KEY, _EPISODE)
     stage.clock.advance(11 * _A_DAY)
@@ -119,7 +119,7 @@ def test_a_schedule_past_the_horizon_is_removed_like_any_other(stage: Stage) -> 
 
 
 def test_a_schedule_within_the_horizon_stays(stage: Stage) -> None:
-    """To the last day, and its removal is not forgotten before either."""
+    """It is kept up to the last day, and so is the record of its removal."""
     stage.put(_KEY)
     stage.put(_OTHER)
     stage.upstreams.schedule_source.remove(_OTHER)
@@ -133,7 +133,7 @@ def test_a_schedule_within_the_horizon_stays(stage: Stage) -> None:
 
 
 def test_a_removal_is_remembered_as_long_as_the_feed(stage: Stage) -> None:
-    """Somebody may be behind; afterwards nothing is left of the schedule but what operators have counted."""
+    """A client may be behind that long. Afterwards no record of the schedule remains."""
     stage.put(_KEY)
     stage.reject(str(_KEY))
     stage.expire()
@@ -151,7 +151,7 @@ def test_a_removal_is_remembered_as_long_as_the_feed(stage: Stage) -> None:
 def test_a_death_in_the_middle_of_forgetting_leaves_nothing_behind(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the state goes nothing else is left that only the state leads to."""
+    """The state is deleted last, because the other records are found through it."""
     stage.put(_KEY)
     stage.expire()
     stage.reject(str(_KEY))
@@ -173,7 +173,7 @@ def test_a_death_in_the_middle_of_forgetting_leaves_nothing_behind(
 
 
 def test_a_schedule_that_was_never_published_is_forgotten_at_once(stage: Stage) -> None:
-    """A notification of an old document leaves a state behind, and there is nobody to tell."""
+    """A notification of an old document leaves a state behind that no partner has to be told of."""
     stage.clock.advance(11 * _A_DAY)
     stage.put(_KEY)
 
@@ -181,7 +181,7 @@ def test_a_schedule_that_was_never_published_is_forgotten_at_once(stage: Stage) 
 
 
 def test_a_schedule_that_is_about_to_be_built_is_left_alone(stage: Stage) -> None:
-    """Whatever the build makes of it, a later collection sees."""
+    """A later collection sees the result of the build."""
     stage.put(_KEY)
     stage.clock.advance(11 * _A_DAY)
     cause = Cause("e", Origin.OPERATOR, "test", stage.clock())
@@ -191,7 +191,7 @@ def test_a_schedule_that_is_about_to_be_built_is_left_alone(stage: Stage) -> Non
 
 
 def test_a_forgotten_schedule_that_returns_begins_anew(stage: Stage) -> None:
-    """Its first version is number 1 again, and the feed takes it."""
+    """Its first version is number 1 again, and the feed accepts it."""
     stage.put(_KEY)
     stage.expire()
     stage.clock.advance(8 * _A_DAY)
@@ -204,7 +204,7 @@ def test_a_forgotten_schedule_that_returns_begins_anew(stage: Stage) -> None:
 
 
 def test_old_rejections_are_forgotten_but_for_those_of_schedules(stage: Stage) -> None:
-    """Of a schedule the refusal is what a second put of the same document confirms."""
+    """A rejection of a schedule is kept, because a second put of the same document is compared with it."""
     for subject in (str(_KEY), "p0000001", "message-1"):
         stage.reject(subject)
     stage.clock.advance(15 * _A_DAY)
@@ -214,8 +214,8 @@ def test_old_rejections_are_forgotten_but_for_those_of_schedules(stage: Stage) -
     assert stage.store.rejections.all().keys() == {str(_KEY), "message-2"}
 
 
-def test_comparisons_of_what_neither_side_has_are_forgotten(stage: Stage) -> None:
-    """A schedule that only the old system has is still compared."""
+def test_comparisons_of_unknown_schedules_are_forgotten(stage: Stage) -> None:
+    """The comparison of a schedule that only the old system has is kept."""
     unknown = ScheduleKey(Sid("cedar"), date(2026, 3, 28))
     stage.put(_KEY)
     stage.upstreams.legacy.documents[_OTHER] = b"{}"
@@ -227,7 +227,7 @@ def test_comparisons_of_what_neither_side_has_are_forgotten(stage: Stage) -> Non
 
 
 def test_services_in_use_are_those_of_states_and_of_sources_within_the_horizon(stage: Stage) -> None:
-    """A service of which the source has nothing but old documents has no partitions."""
+    """A service with only old source documents is not in use."""
     stage.put(_KEY)
     recent, old = ScheduleKey(Sid("cedar"), date(2026, 3, 27)), ScheduleKey(Sid("downy"), date(2025, 1, 1))
     for key in (recent, old):
@@ -236,8 +236,8 @@ def test_services_in_use_are_those_of_states_and_of_sources_within_the_horizon(s
     assert stage.pipeline.collector.services_in_use() == {"alder", "cedar"}
 
 
-def test_a_collection_is_remembered(stage: Stage) -> None:
-    """With what it found, and told as it goes."""
+def test_a_collection_is_recorded(stage: Stage) -> None:
+    """Its report is stored, and its progress is reported line by line."""
     stage.put(_KEY)
     said: list[str] = []
 
@@ -249,8 +249,8 @@ def test_a_collection_is_remembered(stage: Stage) -> None:
     assert said[0] == "1 schedules are held, 0 of them past the horizon"
 
 
-def test_a_collection_that_fails_is_remembered_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its problem in one line, and the error goes on."""
+def test_a_failed_collection_is_recorded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is stored as its problem in one line, and raised again."""
 
     def fail(*_: object) -> None:
         raise ServiceError("Redis: away")

@@ -1,4 +1,4 @@
-"""Dead letters: a look loses nothing, a replay sends before it deletes, and every loop ends."""
+"""Dead letters: listing loses nothing, a replay sends before it deletes, and every loop ends."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 
 class ListQueue:
-    """A queue that hands out two messages a time, in order, and can be made to fail or to repeat itself."""
+    """Delivers two messages at a time, in order. It can fail, or repeat itself."""
 
     def __init__(self, *bodies: str) -> None:
         self.there = {f"id-{n}": body for n, body in enumerate(bodies, start=1)}
@@ -59,8 +59,8 @@ class ListQueue:
             raise ServiceError(f"{what} failed")
 
 
-def test_a_look_leaves_everything_as_it_was() -> None:
-    """What was looked at is shown again, and nothing is sent or deleted."""
+def test_listing_leaves_the_queue_unchanged() -> None:
+    """Listed messages are visible again, and none is sent or deleted."""
     dead, queue = ListQueue("a", "b", "c"), ListQueue()
 
     found = DeadLetters(dead, queue).peek()
@@ -69,8 +69,8 @@ def test_a_look_leaves_everything_as_it_was() -> None:
     assert (dead.depth(), queue.log) == (QueueDepth(3, 0), [])
 
 
-def test_a_look_that_fails_shows_again_what_it_had() -> None:
-    """Also where the queue stops answering in the middle nothing stays hidden."""
+def test_a_failed_listing_hides_nothing() -> None:
+    """If the queue stops answering half way, all messages are visible again."""
     dead = ListQueue("a", "b", "c")
     letters = DeadLetters(dead, ListQueue())
     receive = dead.receive
@@ -88,8 +88,8 @@ def test_a_look_that_fails_shows_again_what_it_had() -> None:
     assert dead.hidden == set()
 
 
-def test_a_look_ends_at_its_limit() -> None:
-    """No more is received than about the limit."""
+def test_listing_ends_at_its_limit() -> None:
+    """About as many messages are received as the limit allows."""
     dead = ListQueue("a", "b", "c", "d", "e")
 
     found = DeadLetters(dead, ListQueue()).peek(most=2)
@@ -100,8 +100,8 @@ def test_a_look_ends_at_its_limit() -> None:
 @pytest.mark.parametrize(
     "call", [DeadLetters.peek, DeadLetters.replay, DeadLetters.drop, lambda d: d.replay(["none"])]
 )
-def test_messages_that_come_again_and_again_end_a_call(call: Callable[[DeadLetters], object]) -> None:
-    """A queue that never hides what it hands out, nor lets go of it, does not hold a call for ever."""
+def test_a_call_ends_although_messages_repeat(call: Callable[[DeadLetters], object]) -> None:
+    """A queue that neither hides nor deletes its messages cannot keep a call busy for ever."""
     dead = ListQueue("a", "b", "c")
     dead.hides = False
     dead.delete = lambda messages: None  # type: ignore[method-assign]
@@ -112,7 +112,7 @@ def test_messages_that_come_again_and_again_end_a_call(call: Callable[[DeadLette
 
 
 def test_all_are_replayed() -> None:
-    """Every letter is in the queue that it came from, and gone from here."""
+    """Every message is in its original queue, and no longer a dead letter."""
     dead, queue = ListQueue("a", "b", "c"), ListQueue()
 
     handled = DeadLetters(dead, queue).replay()
@@ -122,7 +122,7 @@ def test_all_are_replayed() -> None:
 
 
 def test_some_are_replayed() -> None:
-    """Those that were named are replayed, the others stay and are visible, and what was not found is told."""
+    """The named messages are replayed, the others stay visible, and missing ids are reported."""
     dead, queue = ListQueue("a", "b", "c"), ListQueue()
 
     handled = DeadLetters(dead, queue).replay(["id-2", "id-9"])
@@ -133,7 +133,7 @@ def test_some_are_replayed() -> None:
 
 
 def test_nothing_is_deleted_that_could_not_be_sent() -> None:
-    """Where sending fails every letter is still here, and visible."""
+    """If sending fails, every message is still a dead letter, and visible."""
     dead, queue = ListQueue("a", "b", "c"), ListQueue()
     queue.fails_at = "send"
 
@@ -144,7 +144,7 @@ def test_nothing_is_deleted_that_could_not_be_sent() -> None:
 
 
 def test_a_letter_that_could_not_be_deleted_is_in_both() -> None:
-    """Where deleting fails the letter was sent and is still here: twice is harmless, never would not be."""
+    """If deleting fails, the message is in both queues: a duplicate is harmless, a loss is not."""
     dead, queue = ListQueue("a"), ListQueue()
     dead.fails_at = "delete"
 
@@ -155,7 +155,7 @@ def test_a_letter_that_could_not_be_deleted_is_in_both() -> None:
 
 
 def test_a_letter_is_replayed_once_a_call() -> None:
-    """One that comes again, since deleting it had no effect, is not sent a second time."""
+    """A message that is delivered again, because its deletion had no effect, is not sent again."""
     dead, queue = ListQueue("a"), ListQueue()
     dead.hides = False
     dead.delete = lambda messages: None  # type: ignore[method-assign]
@@ -166,7 +166,7 @@ def test_a_letter_is_replayed_once_a_call() -> None:
 
 
 def test_a_replay_says_that_there_may_be_more() -> None:
-    """At its limit it stops, and says so."""
+    """It stops at its limit and reports that."""
     dead = ListQueue("a", "b", "c", "d")
 
     handled = DeadLetters(dead, ListQueue()).replay(most=2)
@@ -175,7 +175,7 @@ def test_a_replay_says_that_there_may_be_more() -> None:
 
 
 def test_letters_are_dropped() -> None:
-    """What is dropped is gone and was sent to nobody."""
+    """Dropped messages are deleted and not sent."""
     dead, queue = ListQueue("a", "b", "c"), ListQueue()
 
     handled = DeadLetters(dead, queue).drop(["id-1", "id-3"])
@@ -189,13 +189,13 @@ def test_letters_are_dropped() -> None:
 
 @pytest.fixture
 def queues(aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources) -> tuple[SqsQueue, SqsQueue]:
-    """A queue and its dead letters, as they are provisioned."""
+    """A queue and its dead-letter queue, as they are provisioned."""
     sqs = aws_endpoints.sqs()
     return SqsQueue(sqs, "catalogue-events"), SqsQueue(sqs, "catalogue-events-dead")
 
 
-def test_on_sqs_a_look_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None:
-    """More letters than one call receives are all found, and found again by the next look."""
+def test_on_sqs_listing_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None:
+    """More messages than one call receives are all found, and all found again by the next listing."""
     queue, dead = queues
     bodies = [f"body {number}" for number in range(25)]
     dead.send(bodies)
@@ -208,7 +208,7 @@ def test_on_sqs_a_look_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None:
 
 
 def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueue]) -> None:
-    """One is replayed, another dropped, the rest replayed; then there are no dead letters."""
+    """One message is replayed, one dropped, and the rest replayed; no dead letter remains."""
     queue, dead = queues
     dead.send(["a", "b", "c"])
     letters = DeadLetters(dead, queue)
@@ -224,7 +224,7 @@ def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueu
 
 
 def test_on_sqs_a_stale_receipt_is_no_error(queues: tuple[SqsQueue, SqsQueue]) -> None:
-    """Showing a message again that is gone does nothing, for it needs nothing."""
+    """Making a deleted message visible again has no effect."""
     _, dead = queues
     dead.send(["a"])
     [message] = dead.receive(1)

@@ -1,4 +1,4 @@
-"""Protection: when a coldstart begins by itself, and that it does so once."""
+"""When a coldstart is requested automatically, and that it is requested once."""
 
 from random import Random
 
@@ -21,10 +21,10 @@ _EPOCH = Epoch("one", 7)
         (ProtectionMemory(_EPOCH), Epoch("one", 3), "gone back in time, by 5"),
     ],
 )
-def test_a_lost_keyspace_wants_a_coldstart(
+def test_a_lost_keyspace_needs_a_coldstart(
     remembered: ProtectionMemory, found: Epoch | None, words: str
 ) -> None:
-    """An empty store, another one, or one that has gone back is said to be so, and then forgotten."""
+    """An empty store, a replaced store and a store that went back in time are named, and then forgotten."""
     verdict = judge(remembered, found, 0, 100)
 
     assert words in verdict.reason
@@ -35,13 +35,13 @@ def test_a_lost_keyspace_wants_a_coldstart(
 @pytest.mark.parametrize(
     "remembered", [ProtectionMemory(), ProtectionMemory(Epoch("one", 6)), ProtectionMemory(Epoch("one", 3))]
 )
-def test_a_keyspace_that_goes_on_wants_none(remembered: ProtectionMemory) -> None:
-    """The same epoch with a pulse that has grown is remembered, and so is the first that is seen."""
+def test_a_continuous_keyspace_needs_none(remembered: ProtectionMemory) -> None:
+    """The same epoch with more heartbeats is remembered, and so is the first epoch that is seen."""
     assert judge(remembered, _EPOCH, 0, 100) == Verdict(ProtectionMemory(_EPOCH))
 
 
 def test_a_storm_is_answered_once() -> None:
-    """Beyond the threshold a coldstart is wanted, and not again before the queue has fallen to half of it."""
+    """Above the threshold a coldstart is needed, and not again before the queue has fallen to half of it."""
     waiting = [100, 101, 5_000, 60, 101, 50, 101]
     remembered, answers = ProtectionMemory(_EPOCH), []
     for look, number in enumerate(waiting, start=8):
@@ -52,8 +52,8 @@ def test_a_storm_is_answered_once() -> None:
     assert answers == [False, True, False, False, False, False, True]
 
 
-def test_it_is_asked_for_once() -> None:
-    """While one is open no other is asked for, and once it has finished the new epoch is the right one."""
+def test_it_is_requested_once() -> None:
+    """No other coldstart is requested while one is open, and the new epoch is accepted when it has finished."""
     clock = FakeClock()
     store = fake_store(clock)
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
@@ -73,8 +73,8 @@ def test_it_is_asked_for_once() -> None:
     assert (latest.id, latest.stage) == ("one", Stage.FINISHED)
 
 
-def test_what_was_abandoned_in_an_empty_keyspace_stays_so() -> None:
-    """An operator's word counts more than the wish to begin."""
+def test_a_coldstart_abandoned_in_an_empty_keyspace_stays_abandoned() -> None:
+    """The decision of the operator takes precedence."""
     clock = FakeClock()
     store = fake_store(clock)
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
@@ -89,7 +89,7 @@ def test_what_was_abandoned_in_an_empty_keyspace_stays_so() -> None:
 
 
 def test_a_storm_purges_the_queues() -> None:
-    """The coldstart of a storm does not leave the messages to be taken one by one afterwards."""
+    """After the coldstart of a storm, no old messages remain to be handled one by one."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     pipeline = pipeline_over(store.as_store(), upstreams, clock)
@@ -105,8 +105,8 @@ def test_a_storm_purges_the_queues() -> None:
     assert upstreams.catalogue_queue.is_empty()
 
 
-def test_what_is_lost_during_a_coldstart_is_answered_to_afterwards() -> None:
-    """A store that goes back in time while a coldstart is open is coldstarted once more when that one has ended."""
+def test_a_loss_during_a_coldstart_is_handled_afterwards() -> None:
+    """If the store goes back in time while a coldstart is open, another one follows it."""
     clock = FakeClock()
     store = fake_store(clock)
     pipeline = pipeline_over(store.as_store(), fake_upstreams(clock, Random(0)), clock)
@@ -127,9 +127,9 @@ def test_what_is_lost_during_a_coldstart_is_answered_to_afterwards() -> None:
     assert "gone back in time" in latest.request.reason
 
 
-def test_a_keyspace_that_has_gone_back_begins_another_life() -> None:
-    """Where acknowledged writes were lost, cursors of the feed from before must mean nothing any more; in every other
-    case they go on.
+def test_a_keyspace_that_has_gone_back_begins_another_epoch() -> None:
+    """After a loss of acknowledged writes, cursors of the feed from before must be invalid; in every other case
+    they stay valid.
     """
     clock = FakeClock()
     store = fake_store(clock)
@@ -146,8 +146,8 @@ def test_a_keyspace_that_has_gone_back_begins_another_life() -> None:
     assert (unharmed.id, renewed.id) == ("zero", "two")
 
 
-def test_a_storm_during_a_coldstart_is_answered_to_afterwards() -> None:
-    """A coldstart that purges nothing leaves a storm to be dealt with."""
+def test_a_storm_during_a_coldstart_is_handled_afterwards() -> None:
+    """A coldstart without a purge does not end a storm."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     pipeline = pipeline_over(store.as_store(), upstreams, clock)

@@ -1,15 +1,16 @@
-"""What was lost or changed behind our back is found, counted under its kind and mended; on fakes and on Redis."""
+"""Lost and changed records are found, counted by part and repaired, on fakes and on Redis."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
 import pytest
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from damage import EPISODE_PID, KEY, KEYS, PIDS, SERIES_PID, Damage, damage_to_fakes, damage_to_redis
+from fakes import FakeClock, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from from_scratch import coldstart, contents, find_missing_entries
 from redis import Redis
-from toy_world import BROADCASTS, EPISODES, SERIES, ItemPut, SchedulePut, Slot
+from toy_world import BROADCASTS, ItemPut, SchedulePut, Slot
 
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
@@ -29,31 +30,11 @@ from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rebuild import Rebuilder
-from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, connect
-
-_KEY, _OTHER = (ScheduleKey(Sid(sid), date(2026, 3, 28)) for sid in ("alder", "birch"))
-_KEYS = [_KEY, _OTHER]
-_EPISODE, _SERIES = EPISODES[0], SERIES[0]
-_PIDS = [_EPISODE, _SERIES]
-_ALTERED = b'["series","Altered",null,"","","","",null]'
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Ways to damage one kind of store behind its own back."""
-
-    delete_document: Callable[[], None]
-    replace_document: Callable[[bytes], None]
-    delete_entry: Callable[[], None]
-    alter_copy: Callable[[], None]
-    delete_copy: Callable[[], None]
-    delete_state: Callable[[], None]
-    delete_head: Callable[[], None]
 
 
 class Stage:
-    """Two schedules that show one episode of a series are published, and all is well."""
+    """Two published schedules that show one episode of a series."""
 
     def __init__(self, pipeline: Pipeline, upstreams: FakeUpstreams, clock: FakeClock, harm: Damage) -> None:
         self.pipeline = pipeline
@@ -61,32 +42,32 @@ class Stage:
         self.upstreams = upstreams
         self.clock = clock
         self.harm = harm
-        ItemPut(_EPISODE, "Harbour Lights", _SERIES).write(upstreams)
-        ItemPut(_SERIES, "Salt and Slate").write(upstreams)
-        for key in _KEYS:
+        ItemPut(EPISODE_PID, "Harbour Lights", SERIES_PID).write(upstreams)
+        ItemPut(SERIES_PID, "Salt and Slate").write(upstreams)
+        for key in KEYS:
             self.put(key, 0)
-        pipeline.publisher.rebuild_from_sources(_KEYS, self.cause())
+        pipeline.publisher.rebuild_from_sources(KEYS, self.cause())
 
     def cause(self) -> Cause:
         return Cause("e", Origin.OPERATOR, "test", self.clock())
 
     def put(self, key: ScheduleKey, minutes: int) -> None:
-        """A new document in the bucket, that nobody has heard of."""
-        SchedulePut(key, (Slot(BROADCASTS[0], _EPISODE), Slot(BROADCASTS[1], None)), minutes).write(
+        """Put a new document into the bucket without announcing it."""
+        SchedulePut(key, (Slot(BROADCASTS[0], EPISODE_PID), Slot(BROADCASTS[1], None)), minutes).write(
             self.upstreams
         )
 
     def reconcile(self) -> dict[str, int]:
-        """What was found, of everything that was; then everybody builds what was marked meanwhile."""
+        """The counts that are not 0, after a reconciliation and the builds that it caused."""
         counts = self.pipeline.reconciler.reconcile().counts
         self.pipeline.publisher.publish_all()
         return {name: count for name, count in counts.items() if count and name != "schedules"}
 
     def require_all_is_well(self) -> None:
         assert self.reconcile() == {}
-        assert contents(self.store, _KEYS) == coldstart(self.upstreams, _KEYS)
-        assert find_missing_entries(self.store, _KEYS, _PIDS) == []
-        states = self.store.schedules.read(_KEYS)
+        assert contents(self.store, KEYS) == coldstart(self.upstreams, KEYS)
+        assert find_missing_entries(self.store, KEYS, PIDS) == []
+        states = self.store.schedules.read(KEYS)
         heads = {key: (head.seq, head.etag) for key, head in self.store.feed.heads().items()}
         assert heads == {key: (state.seq, state.etag) for key, state in states.items()}
 
@@ -98,69 +79,30 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     if request.param == "fakes":
         fakes = fake_store(clock)
         yield Stage(
-            pipeline_over(fakes.as_store(), upstreams, clock), upstreams, clock, _damage_to_fakes(fakes)
+            pipeline_over(fakes.as_store(), upstreams, clock), upstreams, clock, damage_to_fakes(fakes)
         )
         return
     client: Redis = request.getfixturevalue("redis_client")
     server: RedisServer = request.getfixturevalue("redis_server")
     with connect(server.url) as own:
         store = redis_store(RedisLink(own), "reconciled")
-        yield Stage(pipeline_over(store, upstreams, clock), upstreams, clock, _damage_to_redis(client))
-
-
-def _damage_to_fakes(fakes: FakeStore) -> Damage:
-    kept, copies, scores = fakes.schedules.kept, fakes.copies.copies, fakes.references.scores
-
-    def set_document(document: bytes | None) -> None:
-        kept[_KEY].document = document
-
-    def delete_state() -> None:
-        lost = kept.pop(_KEY)
-        fakes.schedules._keep(_KEY).document = lost.document
-
-    return Damage(
-        delete_document=lambda: set_document(None),
-        replace_document=set_document,
-        delete_entry=scores[_SERIES].clear,
-        alter_copy=lambda: copies.update({_SERIES: _ALTERED}),
-        delete_copy=copies.clear,
-        delete_state=delete_state,
-        delete_head=fakes.feed._heads.clear,
-    )
-
-
-def _damage_to_redis(client: Redis) -> Damage:
-    keys = Keys("reconciled")
-    return Damage(
-        delete_document=lambda: _do(client.delete(keys.document(_KEY))),
-        replace_document=lambda document: _do(client.set(keys.document(_KEY), document)),
-        delete_entry=lambda: _do(client.delete(keys.dependants(_SERIES))),
-        alter_copy=lambda: _do(client.set(keys.copy(_SERIES), _ALTERED)),
-        delete_copy=lambda: _do(client.delete(*map(keys.copy, _PIDS))),
-        delete_state=lambda: _do(client.delete(keys.state(_KEY))),
-        delete_head=lambda: _do(client.delete(keys.feed("heads"))),
-    )
+        yield Stage(pipeline_over(store, upstreams, clock), upstreams, clock, damage_to_redis(client))
 
 
 def _away() -> None:
     raise ServiceError("S3: away")
 
 
-def _do(done: object) -> None:
-    """The damage was done, or the test would test nothing."""
-    assert done
-
-
-def test_nothing_differs_where_all_is_well(stage: Stage) -> None:
-    """Everything that was published is as its sources say, and nothing is published for it."""
+def test_without_damage_nothing_differs(stage: Stage) -> None:
+    """Every published schedule agrees with its sources, and no version is published."""
     before = stage.store.feed.heads()
 
     assert stage.reconcile() == {}
     assert stage.store.feed.heads() == before
 
 
-def test_a_document_that_vanished_is_published_again(stage: Stage) -> None:
-    """The state still says that it is there."""
+def test_a_lost_document_is_published_again(stage: Stage) -> None:
+    """The stored state still says that it is there."""
     stage.harm.delete_document()
 
     assert stage.reconcile() == {"suspected": 1, "differed": 1, Part.DOCUMENT: 1, "mended": 1}
@@ -168,18 +110,16 @@ def test_a_document_that_vanished_is_published_again(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("what", ["other content under the same etag", "cut off", "another's etag too"])
-def test_a_document_that_was_corrupted_is_published_again(stage: Stage, what: str) -> None:
-    """Though the state says that these bytes are published already."""
-    document = stage.store.schedules.documents([_KEY])[_KEY]
+def test_a_corrupted_document_is_published_again(stage: Stage, what: str) -> None:
+    """The stored state says that the right bytes are published already."""
+    document = stage.store.schedules.documents([KEY])[KEY]
     publication, content = split_document(document)
     other = content.replace(b"Harbour", b"Corrupt")
     stage.harm.replace_document(
         {
-            "other content under the same etag": render_document(_KEY, publication, other),
+            "other content under the same etag": render_document(KEY, publication, other),
             "cut off": document[: len(document) // 2],
-            "another's etag too": render_document(
-                _KEY, replace(publication, etag=hash_content(other)), other
-            ),
+            "another's etag too": render_document(KEY, replace(publication, etag=hash_content(other)), other),
         }[what]
     )
 
@@ -187,19 +127,19 @@ def test_a_document_that_was_corrupted_is_published_again(stage: Stage, what: st
     stage.require_all_is_well()
 
 
-def test_a_document_of_a_schedule_that_is_gone_is_taken_away(stage: Stage) -> None:
-    """Partners would see what the source has removed, and the state says that they see nothing."""
-    document = stage.store.schedules.documents([_KEY])[_KEY]
-    stage.upstreams.schedule_source.remove(_KEY)
-    stage.pipeline.publisher.rebuild_from_sources([_KEY], stage.cause())
+def test_a_document_of_a_removed_schedule_is_deleted(stage: Stage) -> None:
+    """Partners would see a removed schedule, while the state says that they see none."""
+    document = stage.store.schedules.documents([KEY])[KEY]
+    stage.upstreams.schedule_source.remove(KEY)
+    stage.pipeline.publisher.rebuild_from_sources([KEY], stage.cause())
     stage.harm.replace_document(document)
 
     assert stage.reconcile() == {"suspected": 1, "differed": 1, Part.DOCUMENT: 1, "mended": 1}
-    assert stage.store.schedules.documents([_KEY]) == {}
+    assert stage.store.schedules.documents([KEY]) == {}
 
 
 def test_lost_index_entries_are_registered_again(stage: Stage) -> None:
-    """Nothing is published, for the documents were right; but a change would have reached nobody."""
+    """Nothing is published, because the documents were right; but the next change would not have reached them."""
     seqs = {key: head.seq for key, head in stage.store.feed.heads().items()}
     stage.harm.delete_entry()
 
@@ -208,38 +148,38 @@ def test_lost_index_entries_are_registered_again(stage: Stage) -> None:
     stage.require_all_is_well()
 
 
-def test_an_altered_copy_is_taken_from_its_source_again(stage: Stage) -> None:
-    """Before a document was built of it; every schedule that uses it counts."""
+def test_an_altered_copy_is_read_from_its_source_again(stage: Stage) -> None:
+    """It is found before a document is built from it; every schedule that uses it counts."""
     stage.harm.alter_copy()
 
     assert stage.reconcile() == {"suspected": 2, "differed": 2, Part.COPIES: 2, "mended": 2}
     stage.require_all_is_well()
 
 
-def test_lost_copies_are_planted_again(stage: Stage) -> None:
-    """The documents are still right, and would lose their programmes at the next rebuild without a source."""
+def test_lost_copies_are_inserted_again(stage: Stage) -> None:
+    """The documents are still right, and would lose their programmes if the catalogue lost the items too."""
     stage.harm.delete_copy()
 
     assert stage.reconcile() == {"suspected": 2, "differed": 2, Part.COPIES: 2, "mended": 2}
-    assert stage.store.copies.read(_PIDS).keys() == set(_PIDS)
+    assert stage.store.copies.read(PIDS).keys() == set(PIDS)
     stage.require_all_is_well()
 
 
-def test_a_lost_state_is_built_anew_under_a_number_that_the_feed_takes(stage: Stage) -> None:
-    """It would begin with 1 again, which the feed takes for an old row, and so would everybody who follows it."""
-    before = stage.store.feed.heads()[_KEY].seq
+def test_a_lost_state_is_rebuilt_under_the_next_number(stage: Stage) -> None:
+    """With number 1 again, the feed and its clients would take the version for an old one."""
+    before = stage.store.feed.heads()[KEY].seq
     stage.harm.delete_state()
 
     counts = stage.reconcile()
 
     names = ["suspected", "differed", Part.SOURCE, Part.DOCUMENT, Part.FEED, "mended"]
     assert counts == dict.fromkeys(names, 1)
-    assert stage.store.feed.heads()[_KEY].seq == before + 1
+    assert stage.store.feed.heads()[KEY].seq == before + 1
     stage.require_all_is_well()
 
 
-def test_a_head_that_the_feed_lost_is_announced_again(stage: Stage) -> None:
-    """As a new version of the same bytes, for the row itself is gone."""
+def test_a_lost_head_is_announced_again(stage: Stage) -> None:
+    """The same bytes are published as a new version, because the row itself is lost."""
     stage.harm.delete_head()
 
     assert stage.reconcile() == {"suspected": 2, "differed": 2, Part.FEED: 2, "mended": 2}
@@ -247,8 +187,8 @@ def test_a_head_that_the_feed_lost_is_announced_again(stage: Stage) -> None:
 
 
 def test_a_lost_notification_of_a_document_is_made_good(stage: Stage) -> None:
-    """The bucket has a new one, and nobody has said so for longer than the grace."""
-    stage.put(_KEY, minutes=5)
+    """The bucket has a new document that was not announced within the grace period."""
+    stage.put(KEY, minutes=5)
 
     counts = stage.reconcile()
 
@@ -257,8 +197,8 @@ def test_a_lost_notification_of_a_document_is_made_good(stage: Stage) -> None:
 
 
 def test_a_lost_notification_of_an_item_is_made_good(stage: Stage) -> None:
-    """For every schedule that shows something below it."""
-    ItemPut(_SERIES, "Quiet Viaduct").write(stage.upstreams)
+    """Every schedule that shows an episode below the item is rebuilt."""
+    ItemPut(SERIES_PID, "Quiet Viaduct").write(stage.upstreams)
 
     counts = stage.reconcile()
 
@@ -266,34 +206,34 @@ def test_a_lost_notification_of_an_item_is_made_good(stage: Stage) -> None:
     stage.require_all_is_well()
 
 
-def test_an_item_that_the_source_has_no_more_is_no_difference(stage: Stage) -> None:
-    """Deletions are not propagated: the copy is the last good one, and the document says what it says."""
+def test_a_deleted_item_is_no_difference(stage: Stage) -> None:
+    """Deletions are not propagated: the last good copy stays in use."""
     stage.upstreams.catalogue_source.documents.clear()
 
     assert stage.reconcile() == {}
 
 
 def test_a_rejected_document_is_no_difference(stage: Stage) -> None:
-    """What was accepted last stays, and that is what is compared with."""
-    stage.upstreams.schedule_source.put(_KEY, b"{")
+    """The schedule is compared with the last accepted document."""
+    stage.upstreams.schedule_source.put(KEY, b"{")
 
     assert stage.reconcile() == {}
 
 
-def test_what_is_about_to_be_built_is_passed_over(stage: Stage) -> None:
-    """A change is on its way, and nobody knows yet what it will bring."""
+def test_a_schedule_with_a_pending_change_is_passed_over(stage: Stage) -> None:
+    """The result of the change is not known yet."""
     stage.harm.delete_document()
-    stage.store.work.mark([Mark(_KEY, stage.clock(), stage.cause())])
+    stage.store.work.mark([Mark(KEY, stage.clock(), stage.cause())])
 
     assert stage.reconcile() == {"passed over": 1}
 
 
 def test_a_change_that_arrives_within_the_grace_does_not_count(stage: Stage) -> None:
     """It differed at first, because its notification was still on its way."""
-    stage.put(_KEY, minutes=5)
+    stage.put(KEY, minutes=5)
 
     def arrive(seconds: float) -> None:
-        stage.pipeline.publisher.rebuild_from_sources([_KEY], stage.cause())
+        stage.pipeline.publisher.rebuild_from_sources([KEY], stage.cause())
 
     stage.pipeline.reconciler._wait = arrive  # the one moment in which something can arrive
 
@@ -303,9 +243,9 @@ def test_a_change_that_arrives_within_the_grace_does_not_count(stage: Stage) -> 
 def test_a_schedule_whose_source_does_not_answer_is_passed_over(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is neither right nor wrong; the others are looked at all the same."""
+    """It is neither right nor wrong, and the others are compared."""
     fetch = stage.upstreams.schedule_source._fetch_one
-    failing = {_KEY: ServiceError("S3: slow down")}
+    failing = {KEY: ServiceError("S3: slow down")}
 
     def fetch_or_fail(key: ScheduleKey) -> object:
         if key in failing:
@@ -317,8 +257,10 @@ def test_a_schedule_whose_source_does_not_answer_is_passed_over(
     assert stage.reconcile() == {"passed over": 1}
 
 
-def test_what_cannot_be_mended_is_the_problem(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report names the schedules, and is remembered like any other."""
+def test_schedules_that_cannot_be_repaired_are_the_problem(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report names the schedules and is stored."""
     stage.harm.delete_document()
     rebuild = stage.pipeline.publisher.rebuild_from_sources
 
@@ -331,12 +273,12 @@ def test_what_cannot_be_mended_is_the_problem(stage: Stage, monkeypatch: pytest.
     report = stage.pipeline.reconciler.reconcile()
 
     assert report.counts["not mended"] == 1
-    assert report.problem == f"1 schedules still differ from their sources after they were rebuilt: {_KEY}"
+    assert report.problem == f"1 schedules still differ from their sources after they were rebuilt: {KEY}"
     assert stage.store.passes.all()[PassName.RECONCILIATION].latest.problem == report.problem
 
 
-def test_what_could_not_be_built_is_still_being_mended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody will try again, so it is neither mended nor given up."""
+def test_a_failed_rebuild_is_still_being_mended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It will be retried, so it counts neither as repaired nor as the problem."""
     stage.harm.delete_document()
 
     def fail(*_: object, **__: object) -> None:
@@ -352,8 +294,8 @@ def test_what_could_not_be_built_is_still_being_mended(stage: Stage, monkeypatch
     stage.require_all_is_well()
 
 
-def test_a_store_that_does_not_answer_is_the_problem(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pass ends there, and is remembered as one that failed."""
+def test_a_source_that_does_not_answer_is_the_problem(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pass ends and is recorded as failed."""
     monkeypatch.setattr(stage.upstreams.schedule_source, "list_keys", _away)
 
     with pytest.raises(ServiceError):
@@ -372,8 +314,8 @@ def test_a_schedule_past_the_horizon_is_left_to_the_collection(stage: Stage) -> 
     assert pipeline.reconciler.reconcile().counts["schedules"] == 0
 
 
-def test_a_pass_tells_how_far_it_is(stage: Stage) -> None:
-    """A line for each batch, and one for what was found."""
+def test_a_pass_reports_its_progress(stage: Stage) -> None:
+    """One line for each batch, and one for the result."""
     said: list[str] = []
 
     stage.pipeline.reconciler.reconcile(EVERYTHING, said.append)
@@ -384,8 +326,8 @@ def test_a_pass_tells_how_far_it_is(stage: Stage) -> None:
     ]
 
 
-def test_shares_have_every_schedule_once() -> None:
-    """Whatever the number of shares; and no share has nearly all of them."""
+def test_every_schedule_is_in_one_share() -> None:
+    """For any number of shares; and no share holds nearly all schedules."""
     keys = [ScheduleKey(Sid(f"s{n}"), date(2026, 3, day)) for n in range(40) for day in range(1, 29)]
 
     shares = [[key for key in keys if Share(number, 24).has(key)] for number in range(1, 25)]
@@ -394,8 +336,8 @@ def test_shares_have_every_schedule_once() -> None:
     assert max(map(len, shares)) < 2 * len(keys) / 24
 
 
-def test_a_share_looks_at_its_own(stage: Stage) -> None:
-    """What is damaged elsewhere is found by another share."""
+def test_a_share_compares_only_its_own_schedules(stage: Stage) -> None:
+    """Damage to another schedule is found by another share."""
     stage.harm.delete_document()
 
     found = [stage.pipeline.reconciler.reconcile(Share(n, 5)).counts["differed"] for n in range(1, 6)]
@@ -404,10 +346,10 @@ def test_a_share_looks_at_its_own(stage: Stage) -> None:
 
 
 def test_a_document_is_checked_against_its_own_hash() -> None:
-    """Without building anything: envelope, content and number have to go together."""
+    """Envelope, content and number must match each other; nothing is built for this check."""
     content = b"[]"
     etag = hash_content(content)
-    good = render_document(_KEY, Publication(3, FakeClock()(), etag), content)
+    good = render_document(KEY, Publication(3, FakeClock()(), etag), content)
 
     assert is_document_right(good, etag, 3)
     assert is_document_right(None, "", 3)

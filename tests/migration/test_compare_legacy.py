@@ -1,4 +1,4 @@
-"""When a comparison with the old system counts, and what it then says."""
+"""When a comparison with the old system counts, and its verdict."""
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -22,7 +22,7 @@ _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 
 
 class Stage:
-    """A pipeline over fakes with one published schedule, and the old system as the test wants it."""
+    """A pipeline over fakes with one published schedule, and a fake old system."""
 
     def __init__(self, intended: tuple[str, ...] = (), horizon: RetentionHorizon = KEEPS_EVERYTHING) -> None:
         self.clock = FakeClock()
@@ -39,7 +39,7 @@ class Stage:
         self.publish("2026-03-28T12:00:00Z")
 
     def publish(self, start: str) -> None:
-        """Publish the schedule with one broadcast that starts then."""
+        """Publish the schedule with one broadcast at this start."""
         self.upstreams.schedule_source.put(_KEY, orjson.dumps(_source(start)))
         self.pipeline.publisher.rebuild_from_sources([_KEY], self.cause())
 
@@ -47,7 +47,7 @@ class Stage:
         return Cause("test", Origin.OPERATOR, "test", self.clock())
 
     def refresh_legacy(self, **changes: object) -> None:
-        """The old system refreshes a second later: it says what we say, but for these fields."""
+        """The old system refreshes a second later, with the published fields but for these changes."""
         self.clock.advance(timedelta(seconds=1))
         broadcasts = self.published()
         broadcasts[0].update(changes)
@@ -64,7 +64,7 @@ class Stage:
         return broadcasts
 
     def compare(self) -> Comparison:
-        """Compare, and give what is known of the schedule then."""
+        """Compare, and return the stored comparison."""
         self.pipeline.comparer.compare_all()
         return self.store.comparisons.all()[_KEY]
 
@@ -87,7 +87,7 @@ def _source(start: str) -> dict[str, object]:
 
 
 def test_the_same_fields_match() -> None:
-    """A legacy document that was generated after ours and says the same matches at once."""
+    """A newer legacy document with the same fields matches at once."""
     stage = Stage()
     stage.refresh_legacy()
 
@@ -95,7 +95,7 @@ def test_the_same_fields_match() -> None:
 
 
 def test_a_difference_stands_only_at_the_next_refresh() -> None:
-    """A difference is suspected at first, and stands when a later legacy document still shows it."""
+    """A difference is suspected first, and stands if a later legacy document still shows it."""
     stage = Stage()
     stage.refresh_legacy(title="Another title")
     first = stage.compare()
@@ -108,8 +108,8 @@ def test_a_difference_stands_only_at_the_next_refresh() -> None:
     assert second.differences == (("p00000001", "title", "", "Another title"),)
 
 
-def test_looking_again_at_the_same_refresh_confirms_nothing() -> None:
-    """The same legacy document, compared twice, leaves a suspicion a suspicion."""
+def test_comparing_the_same_refresh_again_confirms_nothing() -> None:
+    """The same legacy document, compared twice, leaves the difference suspected."""
     stage = Stage()
     stage.refresh_legacy(title="Another title")
     stage.compare()
@@ -117,8 +117,8 @@ def test_looking_again_at_the_same_refresh_confirms_nothing() -> None:
     assert stage.compare().verdict is Verdict.SUSPECTED
 
 
-def test_a_difference_that_our_next_version_explains_never_stands() -> None:
-    """Where ours moves after the suspicion, the suspicion is of another version and begins anew."""
+def test_a_difference_that_the_next_version_explains_never_stands() -> None:
+    """A new published version begins a new suspicion."""
     stage = Stage()
     stage.refresh_legacy(start="2026-03-28T12:30:00Z", duration_seconds=1800)
     suspected = stage.compare()
@@ -131,8 +131,8 @@ def test_a_difference_that_our_next_version_explains_never_stands() -> None:
     assert (settled.verdict, settled.seq) == (Verdict.MATCHES, 2)
 
 
-def test_a_legacy_document_older_than_ours_is_not_comparable() -> None:
-    """What the old system generated before we published proves nothing."""
+def test_an_older_legacy_document_is_not_comparable() -> None:
+    """A legacy document from before the publication proves nothing."""
     stage = Stage()
     stage.write_legacy(stage.published(), stage.clock() - timedelta(seconds=1))
 
@@ -143,7 +143,7 @@ def test_a_legacy_document_older_than_ours_is_not_comparable() -> None:
 
 
 def test_a_schedule_about_to_be_rebuilt_is_not_comparable() -> None:
-    """While a schedule is dirty nothing is said of it."""
+    """There is no verdict while a rebuild is pending."""
     stage = Stage()
     stage.refresh_legacy(title="Another title")
     stage.store.work.mark([Mark(_KEY, stage.clock(), stage.cause())])
@@ -151,8 +151,8 @@ def test_a_schedule_about_to_be_rebuilt_is_not_comparable() -> None:
     assert stage.compare().verdict is Verdict.NOT_COMPARABLE
 
 
-def test_without_a_legacy_document_there_is_nothing_to_compare_with() -> None:
-    """A schedule that the old system lacks does not pass silently."""
+def test_without_a_legacy_document_it_is_not_comparable() -> None:
+    """A schedule that the old system lacks is reported, and not as a match."""
     comparison = Stage().compare()
 
     assert comparison.verdict is Verdict.NOT_COMPARABLE
@@ -160,7 +160,7 @@ def test_without_a_legacy_document_there_is_nothing_to_compare_with() -> None:
 
 
 def test_a_schedule_that_only_the_old_system_has_differs() -> None:
-    """What the old system shows and we do not is a difference, once it has stood for two refreshes."""
+    """It becomes a difference when it has stood for two refreshes."""
     stage = Stage()
     stage.upstreams.schedule_source.remove(_KEY)
     legacy = stage.published()
@@ -177,7 +177,7 @@ def test_a_schedule_that_only_the_old_system_has_differs() -> None:
     "content", [b"not json", b"{}", b'{"generated_at": "now", "schedule": {"broadcasts": []}}']
 )
 def test_a_legacy_document_that_does_not_parse_is_not_comparable(content: bytes) -> None:
-    """The old system's rubbish is not our difference."""
+    """An invalid legacy document is no difference."""
     stage = Stage()
     stage.upstreams.legacy.documents[_KEY] = content
     stage.upstreams.legacy.refreshed = datetime(2026, 3, 28, 13, tzinfo=UTC).isoformat()
@@ -186,7 +186,7 @@ def test_a_legacy_document_that_does_not_parse_is_not_comparable(content: bytes)
 
 
 def test_intended_differences_are_left_out() -> None:
-    """A field in which we mean to differ makes no difference."""
+    """A field that differs on purpose causes no difference."""
     stage = Stage(intended=("title", "episode.*"))
     stage.refresh_legacy(title="Another title", episode={"pid": "b00000001"})
 
@@ -197,7 +197,7 @@ def test_intended_differences_are_left_out() -> None:
 
 
 def test_comparing_is_due_once_after_each_refresh() -> None:
-    """A refresh is compared once, and then nothing is due until the next."""
+    """After a comparison, the next one is due at the next refresh."""
     stage = Stage()
     before = stage.pipeline.comparer.is_due()
     stage.refresh_legacy()
@@ -207,8 +207,8 @@ def test_comparing_is_due_once_after_each_refresh() -> None:
     assert (before, after_refresh, stage.pipeline.comparer.is_due()) == (False, True, False)
 
 
-def test_only_news_is_answered() -> None:
-    """A verdict that was known already is not told again."""
+def test_only_new_verdicts_are_returned() -> None:
+    """A verdict that was known already is not returned again."""
     stage = Stage()
     stage.refresh_legacy()
     first = stage.pipeline.comparer.compare_all()
@@ -218,8 +218,8 @@ def test_only_news_is_answered() -> None:
     assert stage.pipeline.comparer.compare_all() == {}
 
 
-def test_a_damaged_document_of_ours_stops_nothing() -> None:
-    """What we published and can no longer read is not comparable, and says what to do about it."""
+def test_a_damaged_published_document_is_not_comparable() -> None:
+    """The reason says how to repair it, and the other schedules are compared."""
     stage = Stage()
     stage.refresh_legacy()
     stage.store.schedules.kept[_KEY].document = b"damaged"

@@ -1,4 +1,4 @@
-"""Whether partners may be switched, and what a report says: it must never look better than it is."""
+"""Whether partners may be switched, and that a report never looks better than the truth."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,7 +39,7 @@ def _differing(verdict: Verdict = Verdict.DIFFERS, count: int = 1) -> Comparison
 
 
 def _evidence(comparisons: Mapping[ScheduleKey, Comparison]) -> Evidence:
-    """Everything published as version 1, known to the old system, and its latest refresh compared."""
+    """Every schedule is published as version 1, known to the old system, and compared with its latest refresh."""
     keys = frozenset(comparisons)
     return Evidence({key: _change(key) for key in keys}, keys, comparisons, _REFRESHED, _REFRESHED, ())
 
@@ -53,8 +53,8 @@ def _many(matching: int, differing: int = 0) -> dict[ScheduleKey, Comparison]:
     return found | {_key(number, "beech"): _differing() for number in range(differing)}
 
 
-def test_all_that_matches_is_ready() -> None:
-    """Where every schedule was compared with the latest refresh and matches, nothing speaks against a switch."""
+def test_a_full_match_is_ready() -> None:
+    """If every schedule matches at the latest refresh, there are no objections."""
     report = _report(_evidence(_many(matching=10)))
 
     assert report.is_ready
@@ -62,7 +62,7 @@ def test_all_that_matches_is_ready() -> None:
 
 
 def test_too_many_differences_are_an_objection() -> None:
-    """Below the threshold the report is not ready, and says how many differ."""
+    """Below the threshold the report is not ready, and gives the number of differing schedules."""
     report = _report(_evidence(_many(matching=98, differing=2)))
 
     assert not report.is_ready
@@ -71,12 +71,12 @@ def test_too_many_differences_are_an_objection() -> None:
 
 
 def test_a_share_at_the_threshold_is_enough() -> None:
-    """The threshold itself is reached by exactly that share."""
+    """A share equal to the threshold is enough."""
     assert _report(_evidence(_many(matching=99, differing=1))).is_ready
 
 
 def test_a_suspected_difference_does_not_count_as_a_match() -> None:
-    """What may be a difference lowers the share as one does."""
+    """A suspected difference lowers the share like a difference."""
     report = _report(_evidence({_key(0): _matching(), _key(1): _differing(Verdict.SUSPECTED)}))
 
     assert report.overall.share == 0.5
@@ -84,7 +84,7 @@ def test_a_suspected_difference_does_not_count_as_a_match() -> None:
 
 @pytest.mark.parametrize("reason", ["nothing at all", "nothing comparable"])
 def test_nothing_compared_is_not_ready(reason: str) -> None:
-    """An empty keyspace and one in which no comparison counts are both refused, and no share is claimed."""
+    """An empty keyspace and one without valid comparisons are not ready and have no share."""
     comparisons = {} if reason == "nothing at all" else {_key(0): Comparison(1, Verdict.NOT_COMPARABLE, "")}
 
     report = _report(_evidence(comparisons))
@@ -95,7 +95,7 @@ def test_nothing_compared_is_not_ready(reason: str) -> None:
 
 
 def test_few_compared_schedules_are_not_enough() -> None:
-    """A full match of one schedule of many is no ground for a switch."""
+    """One matching schedule of many is not enough for a switch."""
     evidence = _evidence(_many(matching=10))
     compared_one = replace(evidence, comparisons={_key(0): _matching()})
 
@@ -105,8 +105,8 @@ def test_few_compared_schedules_are_not_enough() -> None:
     assert any("only 10.00 % of 10 schedules could be compared" in o for o in report.objections)
 
 
-def test_a_comparison_of_another_version_counts_for_nothing() -> None:
-    """A match of the version before the one that is there says nothing of this one."""
+def test_a_comparison_of_another_version_does_not_count() -> None:
+    """A match of the previous version says nothing about the current one."""
     evidence = _evidence(_many(matching=1))
     moved = replace(evidence, heads={_key(0): _change(_key(0), seq=2)})
 
@@ -115,16 +115,16 @@ def test_a_comparison_of_another_version_counts_for_nothing() -> None:
     assert standing.verdict is Verdict.NOT_COMPARABLE
 
 
-def test_a_comparison_of_what_neither_side_has_is_left_out() -> None:
-    """What is gone on both sides is no schedule of the report, whatever was found of it once."""
+def test_a_comparison_of_an_unknown_schedule_is_left_out() -> None:
+    """The report leaves out schedules that neither side has any more."""
     evidence = _evidence(_many(matching=3))
     gone = replace(evidence, heads={_key(0): _change(_key(0))}, legacy=frozenset([_key(0)]))
 
     assert [s.key for s in _report(gone).standings] == [_key(0)]
 
 
-def test_a_removed_schedule_that_the_old_system_still_has_is_theirs_only() -> None:
-    """A removal is no schedule of ours, though the feed remembers it."""
+def test_a_removed_schedule_is_listed_as_the_old_systems_only() -> None:
+    """A removal is no published schedule, although the feed remembers it."""
     evidence = _evidence({_key(0): _differing()})
     removed = replace(evidence, heads={_key(0): _change(_key(0), etag="")})
 
@@ -134,8 +134,8 @@ def test_a_removed_schedule_that_the_old_system_still_has_is_theirs_only() -> No
     assert report.only_ours == ()
 
 
-def test_a_schedule_that_only_we_have_is_said() -> None:
-    """What the old system lacks is listed, and is not comparable."""
+def test_a_schedule_that_only_the_pipeline_has_is_listed() -> None:
+    """A schedule that the old system lacks is listed and is not comparable."""
     reason = "the old system has no such schedule"
     evidence = _evidence({_key(0): Comparison(1, Verdict.NOT_COMPARABLE, "", reason)})
     ours = replace(evidence, legacy=frozenset())
@@ -159,7 +159,7 @@ def test_a_schedule_that_only_we_have_is_said() -> None:
     ],
 )
 def test_staleness_is_an_objection(refreshed: str, compared: str, objection: str) -> None:
-    """A full match is not ready where the old system stands still, or its latest refresh was not compared."""
+    """A full match is not ready if the old system has stopped, or its latest refresh was not compared."""
     stale = replace(_evidence(_many(matching=5)), refreshed_at=refreshed, compared_refresh=compared)
 
     report = _report(stale)
@@ -169,7 +169,7 @@ def test_staleness_is_an_objection(refreshed: str, compared: str, objection: str
 
 
 def test_a_refresh_of_a_moment_ago_is_only_remarked() -> None:
-    """Between a refresh and its comparison the report goes by the one before, and says so."""
+    """Between a refresh and its comparison, the report uses the previous one and says so."""
     just_now = (_NOW - timedelta(seconds=20)).isoformat()
     report = _report(replace(_evidence(_many(matching=5)), refreshed_at=just_now))
 
@@ -178,7 +178,7 @@ def test_a_refresh_of_a_moment_ago_is_only_remarked() -> None:
 
 
 def test_tables_count_by_service_date_and_field() -> None:
-    """Each table has a row for each of its groups, with the counts of that group."""
+    """Each table has one row for each group, with the counts of that group."""
     report = _report(_evidence(_many(matching=3, differing=2)))
 
     assert [(t.name, t.schedules, t.comparable, t.matching) for t in report.by_service] == [
@@ -196,7 +196,7 @@ def test_tables_count_by_service_date_and_field() -> None:
 
 
 def test_the_worst_come_first() -> None:
-    """Standing differences before suspected ones, and the most differences first."""
+    """Standing differences come before suspected ones, and the most differences first."""
     report = _report(
         _evidence(
             {
@@ -215,8 +215,8 @@ def test_the_worst_come_first() -> None:
     verdicts=st.lists(st.sampled_from(Verdict), max_size=30),
     moved=st.sets(st.integers(min_value=0, max_value=29)),
 )
-def test_counts_add_up_whatever_there_is(verdicts: list[Verdict], moved: set[int]) -> None:
-    """Every schedule is counted once in every table, and only a match of the present version as a match."""
+def test_counts_add_up_for_any_evidence(verdicts: list[Verdict], moved: set[int]) -> None:
+    """Every table counts each schedule once, and a match only of the current version."""
     comparisons = {_key(n): Comparison(1, verdict, _REFRESHED) for n, verdict in enumerate(verdicts)}
     evidence = _evidence(comparisons)
     heads = {key: _change(key, seq=1 + (n in moved)) for n, key in enumerate(comparisons)}

@@ -1,4 +1,4 @@
-"""What the old system writes: what is read of it, and what is refused."""
+"""The documents of the old system: reading them, and rejecting invalid ones."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,14 +22,14 @@ def _document(generated_at: Any = "2026-01-10T09:30:00.000120Z", broadcasts: Any
 
 
 def test_legacy_document_is_read() -> None:
-    """The instant of generation is read to the microsecond, and the broadcasts as they are."""
+    """The time of generation is read to the microsecond, and the broadcasts unchanged."""
     legacy = parse_legacy_document(_KEY, _document())
 
     assert legacy == LegacySchedule(datetime(2026, 1, 10, 9, 30, 0, 120, tzinfo=UTC), _BROADCASTS)
 
 
 def test_legacy_document_is_read_at_any_offset() -> None:
-    """An instant of generation with another offset is read in UTC."""
+    """A time of generation with another offset is converted to UTC."""
     legacy = parse_legacy_document(_KEY, _document("2026-07-10T10:30:00+01:00"))
 
     assert (legacy.generated_at, legacy.generated_at.tzinfo) == (
@@ -77,7 +77,7 @@ def test_legacy_document_without_broadcasts_is_read() -> None:
     ],
 )
 def test_legacy_document_rejects(content: bytes) -> None:
-    """Whatever the old system would not write is refused, in a few words that name the schedule."""
+    """Documents that the old system could not have written are rejected, in a few words that name the schedule."""
     with pytest.raises(InvalidDocument) as rejected:
         parse_legacy_document(_KEY, content)
 
@@ -94,7 +94,7 @@ _json = st.recursive(
 
 @given(st.sampled_from(["generated_at", "broadcasts"]), _json)
 def test_legacy_document_is_read_or_rejected(field: str, value: object) -> None:
-    """Whatever stands in either field, the document is read or is refused as invalid."""
+    """For any values of the two fields, the document is read or rejected as invalid."""
     content = _document(**{field: value})
 
     try:

@@ -1,4 +1,4 @@
-"""What the parity report looks like, and that hostile texts reach no reader as anything but text."""
+"""The appearance of the parity report, and that hostile texts stay texts."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ _FOLDED_BY_DAGSTER_FROM = 1_000
 
 
 def _report(text: str = "a title", reason: str = "") -> ParityReport:
-    """One schedule that matches, one that differs in a field of that name with that value, one not comparable."""
+    """One schedule matches, one differs in a field of this name and value, and one is not comparable."""
     keys = [ScheduleKey(Sid(sid), date(2026, 3, 28)) for sid in ("alder_one", "beech", "cedar")]
     refreshed = (_NOW - timedelta(minutes=1)).isoformat()
     comparisons = {
@@ -58,7 +58,7 @@ def _report(text: str = "a title", reason: str = "") -> ParityReport:
 
 
 class _Tags(HTMLParser):
-    """Collects which elements and attributes a page has."""
+    """Collects the elements and attributes of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Tags(HTMLParser):
 
 
 def test_the_page_has_the_verdict_first() -> None:
-    """The first line of the page is the verdict, and the objections follow."""
+    """The first line of the page is the verdict, followed by the objections."""
     page = _Tags()
 
     page.feed(render_html(_report()).decode())
@@ -84,7 +84,7 @@ def test_the_page_has_the_verdict_first() -> None:
 
 @given(text=st.one_of(st.just(_HOSTILE), st.text(max_size=80)))
 def test_no_text_becomes_an_element_of_the_page(text: str) -> None:
-    """Whatever stands in fields and titles, the page has the elements that it has without."""
+    """Any texts in fields and titles leave the elements of the page unchanged."""
     page, plain = _Tags(), _Tags()
 
     page.feed(render_html(_report(text)).decode())
@@ -96,7 +96,7 @@ def test_no_text_becomes_an_element_of_the_page(text: str) -> None:
 
 @given(text=st.one_of(st.just(_HOSTILE), st.text(max_size=80)))
 def test_no_text_breaks_a_table_of_markdown(text: str) -> None:
-    """A table has as many rows and cells as it should, and no cell holds a character that Markdown reads."""
+    """The table keeps its rows and cells, and no cell holds a character with a meaning in Markdown."""
     table = brief_worst_table(_report(text), 10, 3)
 
     lines = render_markdown_table(table).split("\n")
@@ -111,7 +111,7 @@ def test_no_text_breaks_a_table_of_markdown(text: str) -> None:
     "text", ["<b>", "[a](b)", "![a](b)", "`x`", "a|b", "*a*", "https://a.example", "&lt;"]
 )
 def test_markdown_is_escaped(text: str) -> None:
-    """Every character that Markdown or HTML reads is written so that it is shown."""
+    """Every character with a meaning in Markdown or HTML is escaped."""
     escaped = escape_markdown(text)
 
     assert "<" not in escaped
@@ -119,7 +119,7 @@ def test_markdown_is_escaped(text: str) -> None:
 
 
 def test_a_spreadsheet_sees_no_formula() -> None:
-    """A cell that would begin as a formula begins with an apostrophe; every schedule has its row."""
+    """A cell that would begin a formula begins with an apostrophe, and every schedule has its row."""
     rows = list(csv.reader(io.StringIO(render_csv(_report("=cmd()")).decode())))
 
     assert [row[0] for row in rows] == ["service", "alder_one", "beech", "cedar"]
@@ -128,8 +128,8 @@ def test_a_spreadsheet_sees_no_formula() -> None:
 
 
 @given(text=st.text(alphabet=st.characters(), max_size=40))
-def test_json_is_whole_whatever_the_texts(text: str) -> None:
-    """The document parses, lone surrogates and all, and says the verdict."""
+def test_json_parses_with_any_texts(text: str) -> None:
+    """The document parses, also with lone surrogates, and holds the verdict."""
     document = orjson.loads(render_json(_report(text)))
 
     assert document["ready"] is False
@@ -137,12 +137,12 @@ def test_json_is_whole_whatever_the_texts(text: str) -> None:
 
 
 def test_json_has_as_many_of_the_worst_as_were_asked_for() -> None:
-    """None where none are wanted."""
+    """The number may be 0."""
     assert as_json(_report(), 0)["worst"] == []
 
 
 def test_the_worst_group_comes_first() -> None:
-    """A table of groups begins with what could not be compared, then the lowest share."""
+    """Groups without a comparison come first, then the lowest share."""
     tallies = [Tally("good", 4, 4, 4), Tally("bad", 4, 4, 1), Tally("unknown", 4, 0, 0)]
 
     _, rows = tally_table("service", tallies)
@@ -166,7 +166,9 @@ def test_shares_are_never_rounded_up(share: float, shown: str) -> None:
     )
 )
 def test_charts_are_well_formed_and_stay_within_their_frame(points: list[tuple[int, int, bool]]) -> None:
-    """Whatever the past reports, both charts parse and draw nothing outside; the small one is not folded away."""
+    """For any past reports, both charts parse and draw inside their frame; the small one stays under Dagster's
+    limit.
+    """
     past = [
         ParityPoint(_NOW + timedelta(days=n), 2_000, max(a, b), min(a, b), is_ready=ready)
         for n, (a, b, ready) in enumerate(points)
@@ -184,7 +186,7 @@ def test_charts_are_well_formed_and_stay_within_their_frame(points: list[tuple[i
 
 
 def test_the_trend_is_drawn_with_this_report_at_its_end() -> None:
-    """The page's chart has a dot for each past report and one for this."""
+    """The chart of the page has a dot for each past report and one for this report."""
     past = tuple(ParityPoint(_NOW - timedelta(days=n), 10, 10, 9, is_ready=False) for n in (2, 1))
 
     page = render_html(replace(_report(), trend=past)).decode()

@@ -1,4 +1,4 @@
-"""Switching partners: what is refused, what is recorded, and that two operators cannot cross."""
+"""Switching partners: rejections, records, and that two operators cannot overwrite each other."""
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -54,13 +54,13 @@ def _change(key: ScheduleKey) -> Change:
 
 
 def test_partners_are_served_by_the_old_system_at_first() -> None:
-    """Before anybody has switched, the record says the old system."""
+    """Before the first switch, the record names the old system."""
     assert Stage().served.current() == NEVER_SWITCHED
     assert NEVER_SWITCHED.source is ServedSource.LEGACY
 
 
 def test_a_switch_is_recorded_with_who_when_why_and_the_share() -> None:
-    """A switch that nothing speaks against is entered, with all that it was decided on."""
+    """A switch without objections is recorded with its operator, time, reason and share."""
     stage = Stage()
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "parity reached")
@@ -72,7 +72,7 @@ def test_a_switch_is_recorded_with_who_when_why_and_the_share() -> None:
 
 
 def test_a_switch_below_the_threshold_is_rejected() -> None:
-    """Where too much differs nothing is switched, and the answer says how much."""
+    """With too many differences nothing is switched, and the result gives their number."""
     stage = Stage(differing=2)
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "")
@@ -83,7 +83,7 @@ def test_a_switch_below_the_threshold_is_rejected() -> None:
 
 
 def test_a_forced_switch_goes_ahead_and_says_that_it_was_forced() -> None:
-    """Force overrides the objections, and the record keeps that."""
+    """Force overrides the objections, and the record says so."""
     stage = Stage(differing=2)
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "agreed")
@@ -94,7 +94,7 @@ def test_a_forced_switch_goes_ahead_and_says_that_it_was_forced() -> None:
 
 
 def test_force_that_was_not_needed_is_not_recorded_as_such() -> None:
-    """Where nothing spoke against it, the record does not say that somebody overrode anything."""
+    """Without objections, the record does not say that they were overridden."""
     stage = Stage()
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "")
@@ -104,7 +104,7 @@ def test_force_that_was_not_needed_is_not_recorded_as_such() -> None:
 
 
 def test_a_stale_comparison_rejects() -> None:
-    """A full match with a refresh of two hours ago is no ground for a switch."""
+    """A full match with a refresh of two hours ago is rejected."""
     stage = Stage()
     stage.clock.advance(timedelta(hours=2))
 
@@ -115,7 +115,7 @@ def test_a_stale_comparison_rejects() -> None:
 
 
 def test_an_open_coldstart_rejects() -> None:
-    """While everything is being rebuilt partners stay where they are."""
+    """Partners are not switched during a coldstart."""
     stage = Stage()
     stage.coldstarts.open("c1", Request("a lost Redis", stage.clock()))
 
@@ -126,7 +126,7 @@ def test_an_open_coldstart_rejects() -> None:
 
 
 def test_switching_back_is_never_rejected() -> None:
-    """At whatever parity, partners go back to the old system without force."""
+    """At any parity, partners go back to the old system without force."""
     stage = Stage(differing=50)
     stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "")
     stage.clock.advance(timedelta(days=2))
@@ -140,7 +140,7 @@ def test_switching_back_is_never_rejected() -> None:
 
 
 def test_switching_to_where_partners_are_changes_nothing() -> None:
-    """A needless switch leaves no record."""
+    """A needless switch is not recorded."""
     stage = Stage()
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "ada", "")
@@ -151,7 +151,7 @@ def test_switching_to_where_partners_are_changes_nothing() -> None:
 
 
 def test_two_operators_cannot_cross() -> None:
-    """A plan that was made before somebody else switched is not carried out."""
+    """A plan made before another operator's switch is not carried out."""
     stage = Stage()
     plan = stage.switcher.plan(ServedSource.OURS)
     stage.switcher.switch(plan, "ada", "first")
@@ -164,8 +164,8 @@ def test_two_operators_cannot_cross() -> None:
     assert len(stage.served.switches()) == 2
 
 
-def test_what_turned_bad_since_the_plan_is_looked_up_again() -> None:
-    """A plan without objections is refused where there are some by the time that it is carried out."""
+def test_objections_since_the_plan_count() -> None:
+    """A plan without objections is rejected if there are some when it is carried out."""
     stage = Stage()
     plan = stage.switcher.plan(ServedSource.OURS)
     stage.clock.advance(timedelta(hours=2))
@@ -177,7 +177,7 @@ def test_what_turned_bad_since_the_plan_is_looked_up_again() -> None:
 
 
 def test_a_plan_says_what_changes_for_partners() -> None:
-    """What stays, what differs and what would be gone is told before anything happens."""
+    """The plan lists what stays, what differs and what disappears, before anything happens."""
     stage = Stage(differing=3)
     stage.legacy.documents[ScheduleKey(Sid("beech"), date(2026, 3, 1))] = b""
 
@@ -188,8 +188,8 @@ def test_a_plan_says_what_changes_for_partners() -> None:
     assert "1 schedules that partners see now will be gone; 0 appear" in effects
 
 
-def test_a_report_is_remembered_and_noted_as_a_pass() -> None:
-    """Each report adds a point to the trend, and the pass log knows what it counted."""
+def test_a_report_is_added_to_the_trend_and_recorded_as_a_pass() -> None:
+    """Each report adds a point to the trend, and its counts are recorded."""
     stage = Stage(differing=1)
 
     report = stage.reporter.report()
@@ -201,8 +201,8 @@ def test_a_report_is_remembered_and_noted_as_a_pass() -> None:
     assert stage.reporter.report().trend == (report.point,)
 
 
-def test_a_report_that_fails_is_noted_as_a_failed_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the old system's keyspace does not answer, the pass log says so and the error goes on."""
+def test_a_failed_report_is_recorded_as_a_failed_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the legacy keyspace does not answer, the failure is recorded and the error raised."""
     stage = Stage()
 
     def fail() -> str:
@@ -217,8 +217,8 @@ def test_a_report_that_fails_is_noted_as_a_failed_pass(monkeypatch: pytest.Monke
     assert stage.trend.all() == []
 
 
-def test_looking_leaves_no_trace() -> None:
-    """A plan or a look at the report is no report: the trend and the passes stay as they are."""
+def test_a_preview_leaves_no_trace() -> None:
+    """A plan or a preview adds nothing to the trend and the passes."""
     stage = Stage()
 
     stage.switcher.plan(ServedSource.OURS)

@@ -1,4 +1,4 @@
-"""What one scrape shows of a pipeline over fakes."""
+"""The content of one scrape of a pipeline over fakes."""
 
 import threading
 from datetime import timedelta
@@ -38,8 +38,8 @@ _USAGE = {
 }
 
 
-def test_everything_is_there_before_anything_happened(stage: Stage) -> None:
-    """Every counter and histogram begins at 0 in the first scrape, so that the first event is an increase."""
+def test_all_counters_begin_at_zero(stage: Stage) -> None:
+    """Every counter and histogram is in the first scrape, so that the first event is an increase."""
     scrape = stage.scrape()
 
     for metric, values in COUNTERS.values():
@@ -52,7 +52,7 @@ def test_everything_is_there_before_anything_happened(stage: Stage) -> None:
 
 
 def test_a_change_is_seen_from_notification_to_version(stage: Stage) -> None:
-    """A put that is published counts as received, handled, published, and with its wait in one bucket."""
+    """A published put counts as received, handled and published, with its wait in one bucket."""
     stage.announce()
     stage.clock.advance(timedelta(seconds=7))
     stage.ingest()
@@ -77,7 +77,7 @@ def test_a_change_is_seen_from_notification_to_version(stage: Stage) -> None:
 
 
 def test_an_unchanged_build_has_no_wait(stage: Stage) -> None:
-    """Only what partners see anew counts into the histogram."""
+    """Only new versions count in the histogram."""
     stage.publish()
     stage.publish()
 
@@ -87,8 +87,8 @@ def test_an_unchanged_build_has_no_wait(stage: Stage) -> None:
     assert scrape.value("schedules_time_to_published_seconds_count", origin="schedule") == 1
 
 
-def test_what_waits_is_late(stage: Stage) -> None:
-    """A dirty schedule is in the backlog, is overdue, and its notification's age is the lag of its origin."""
+def test_pending_work_is_late(stage: Stage) -> None:
+    """A pending schedule is in the backlog and overdue, and the age of its notification is the lag of its origin."""
     stage.announce()
     stage.ingest()
     stage.clock.advance(timedelta(minutes=3))
@@ -102,8 +102,8 @@ def test_what_waits_is_late(stage: Stage) -> None:
     assert scrape.value("schedules_publisher_present") == 0
 
 
-def test_what_is_in_progress_waiting_or_aside_is_told_apart(stage: Stage) -> None:
-    """Each is one state of the backlog; what is set aside is no longer late."""
+def test_the_states_of_the_backlog_are_told_apart(stage: Stage) -> None:
+    """Each state has its series; a quarantined schedule is no longer late."""
     stage.announce()
     stage.ingest()
     claim = stage.store.work.claim(1, stage.clock(), timedelta(minutes=2))
@@ -121,7 +121,7 @@ def test_what_is_in_progress_waiting_or_aside_is_told_apart(stage: Stage) -> Non
 
 
 def test_queues_show_depth_and_age(stage: Stage) -> None:
-    """The age is since the last poll that brought nothing, and 0 for a queue in which nothing waits."""
+    """The age counts from the last empty poll, and is 0 if no message waits."""
     stage.store.queue_polls.record_poll(QueueName.SCHEDULE_EVENTS, stage.clock(), None)
     stage.clock.advance(timedelta(seconds=90))
     stage.announce()
@@ -139,7 +139,7 @@ def test_queues_show_depth_and_age(stage: Stage) -> None:
 
 
 def test_parity_is_counted_by_service(stage: Stage) -> None:
-    """Each service has every verdict, also those that none of its schedules has."""
+    """Each service has every verdict, zeros included."""
     keys = [ScheduleKey.parse(f"{sid}/2026-03-28") for sid in ("alder", "birch")]
     verdicts = (Verdict.MATCHES, Verdict.DIFFERS)
     stage.store.comparisons.keep({k: Comparison(1, v, "x") for k, v in zip(keys, verdicts, strict=True)})
@@ -152,8 +152,8 @@ def test_parity_is_counted_by_service(stage: Stage) -> None:
     assert scrape.value("schedules_compared", service="birch", verdict="not comparable yet") == 0
 
 
-def test_passes_show_their_latest(stage: Stage) -> None:
-    """A pass that failed after one that succeeded shows both times, the totals, and the failed one's counts."""
+def test_passes_show_their_latest_reports(stage: Stage) -> None:
+    """A failure after a success shows both times, the totals, and the counts of the failed pass."""
     began = stage.clock()
     well = PassReport(PassName.COLLECTION, began, began + timedelta(seconds=2), {"copies": 3})
     later = began + timedelta(hours=1)
@@ -177,7 +177,7 @@ def test_passes_show_their_latest(stage: Stage) -> None:
 
 
 def test_a_coldstart_shows_its_progress(stage: Stage) -> None:
-    """Its stage, what is done and left, its rate, when somebody last worked at it, and that the intake is held."""
+    """Its stage, progress, rate, last activity, and the paused intake are exported."""
     book = stage.store.coldstarts
     book.open("one", Request("lost", stage.clock()))
     book.lead("one", "worker", stage.clock(), timedelta(minutes=1))
@@ -200,7 +200,7 @@ def test_a_coldstart_shows_its_progress(stage: Stage) -> None:
 
 
 def test_without_a_coldstart_there_is_none_in_progress(stage: Stage) -> None:
-    """Every stage is 0, and the intake is not held."""
+    """Every stage is 0, and the intake is not paused."""
     scrape = stage.scrape()
 
     assert scrape.value("schedules_coldstart_in_progress", stage="requested") == 0
@@ -209,7 +209,7 @@ def test_without_a_coldstart_there_is_none_in_progress(stage: Stage) -> None:
 
 
 def test_alarms_that_are_raised_are_shown(stage: Stage) -> None:
-    """One that never was has no series."""
+    """An alarm that was never raised has no series."""
     _raise_alarm(stage)
 
     scrape = stage.scrape()
@@ -219,7 +219,7 @@ def test_alarms_that_are_raised_are_shown(stage: Stage) -> None:
 
 
 def test_rejected_input_is_counted(stage: Stage) -> None:
-    """A message that says nothing counts once, and is one of those that are kept aside."""
+    """A rejected message counts once, and is one of the stored rejections."""
     stage.upstreams.catalogue_queue.post("no notification")
     stage.ingest()
     stage.store.rejections.keep({"p0000001": Rejection("odd", stage.clock(), "d", "", "")})
@@ -231,7 +231,7 @@ def test_rejected_input_is_counted(stage: Stage) -> None:
     assert scrape.value("schedules_refused_inputs") == 2
 
 
-def test_a_queue_that_does_not_answer_takes_nothing_else_along(
+def test_a_queue_that_does_not_answer_affects_no_other_part(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its series are missing and its part is named; the other queue and the store's parts are there."""
@@ -246,8 +246,8 @@ def test_a_queue_that_does_not_answer_takes_nothing_else_along(
     assert scrape.value("schedules_outcomes_total", outcome="published") == 1
 
 
-def test_a_defect_of_one_part_is_told_with_its_traceback() -> None:
-    """What nobody foresaw fails one part, and the log says where it came from."""
+def test_a_defect_of_one_part_is_logged_with_its_traceback() -> None:
+    """An unexpected error fails one part."""
     parts = {"broken": _broken, "well": lambda: [Sample("schedules_known", (), 3)]}
 
     with capture_logs() as lines:
@@ -259,7 +259,7 @@ def test_a_defect_of_one_part_is_told_with_its_traceback() -> None:
 
 
 def test_usage_is_shown_by_partner(stage: Stage) -> None:
-    """The totals of all days: requests by route and status, bytes, problems; also of those without a key."""
+    """Totals of all days: requests by route and status, bytes, and problems, also without a key."""
     today = stage.clock().date()
     stage.store.partners.add_usage(today - timedelta(days=1), _USAGE)
     stage.store.partners.add_usage(today, _USAGE)
@@ -273,8 +273,8 @@ def test_usage_is_shown_by_partner(stage: Stage) -> None:
     assert scrape.value("schedules_delivery_problems_total", partner="(none)", problem="no-key") == 4
 
 
-def test_a_part_that_hangs_is_given_up_and_not_asked_again() -> None:
-    """A scrape ends without it, and the next scrape waits for the same answer rather than asking once more."""
+def test_a_part_that_hangs_is_called_once() -> None:
+    """A scrape ends without it, and the next scrape waits for the same call."""
     released, asked = threading.Event(), threading.Semaphore(0)
 
     def hang() -> list[Sample]:
@@ -292,8 +292,8 @@ def test_a_part_that_hangs_is_given_up_and_not_asked_again() -> None:
     assert not asked.acquire(blocking=False)
 
 
-def test_every_part_gives_what_the_register_says(stage: Stage) -> None:
-    """Every sample is of a metric of the register, with as many labels as it has, and no series comes twice."""
+def test_every_part_returns_registered_metrics(stage: Stage) -> None:
+    """Every sample belongs to a registered metric, with all its labels, and no series comes twice."""
     stage.publish()
     _fill(stage)
 
@@ -305,7 +305,7 @@ def test_every_part_gives_what_the_register_says(stage: Stage) -> None:
 
 
 def test_subscriptions_are_shown_one_by_one() -> None:
-    """How far behind each is, how often it failed, and whether it is set aside."""
+    """Each has its lag, its failures, and whether it is quarantined."""
     stage = Stage()
     stage.publish()
     for name, position in (("told", stage.store.feed.last_position()), ("behind", "0")):
@@ -321,8 +321,8 @@ def test_subscriptions_are_shown_one_by_one() -> None:
     assert scrape.value("schedules_push_set_aside", subscription="told") == 0
 
 
-def test_a_subscription_that_is_set_aside_is_shown_as_such() -> None:
-    """Whatever it was set aside for."""
+def test_a_quarantined_subscription_is_shown_as_such() -> None:
+    """The reason of the quarantine does not matter."""
     stage = Stage()
     made = Subscription("gone", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", stage.clock())
     stage.store.subscriptions.create(made, Progress("0", "scraped").quarantined("status 410", stage.clock()))
@@ -330,8 +330,8 @@ def test_a_subscription_that_is_set_aside_is_shown_as_such() -> None:
     assert stage.scrape().value("schedules_push_set_aside", subscription="gone") == 1
 
 
-def test_pulses_are_shown_of_the_processes_that_ever_ran() -> None:
-    """When each was last at work, and nothing of one that nobody runs."""
+def test_heartbeats_are_shown_of_processes_that_have_run() -> None:
+    """A kind of process that never ran has no series."""
     stage = Stage()
     stage.store.heartbeats.record(DeliveryProcess.DELIVERY, stage.clock())
 
@@ -343,7 +343,7 @@ def test_pulses_are_shown_of_the_processes_that_ever_ran() -> None:
 
 
 def _fill(stage: Stage) -> None:
-    """Whatever some metric is about exists."""
+    """Create what every metric needs for a sample."""
     now = stage.clock()
     stage.store.coldstarts.open("one", Request("lost", now))
     stage.store.coldstarts.lead("one", "worker", now, timedelta(minutes=1))

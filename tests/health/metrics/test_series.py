@@ -1,4 +1,4 @@
-"""The register of metrics against the code that counts and the documents that explain."""
+"""The register of metrics agrees with the code that counts and with the reference documents."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_only_workflows_count() -> None:
 
 
 def test_names_follow_prometheus() -> None:
-    """What only grows ends in total, nothing else does; what measures time says so by its unit at the end."""
+    """Counters and only counters end in total; metrics of time end in their unit."""
     for name, metric in METRICS.items():
         assert re.fullmatch(r"schedules(_[a-z]+)+", name)
         assert name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
@@ -60,7 +60,7 @@ def test_names_follow_prometheus() -> None:
 
 
 def test_counters_and_durations_fit_their_metrics() -> None:
-    """Each names a metric of its kind and a value for each of its labels; no two are the same series."""
+    """Each names a metric of its kind and a value for each label; no two are the same series."""
     for table, kind in ((COUNTERS, MetricKind.COUNTER), (DURATIONS, MetricKind.HISTOGRAM)):
         for metric, labels in table.values():
             assert METRICS[metric].kind is kind
@@ -69,7 +69,7 @@ def test_counters_and_durations_fit_their_metrics() -> None:
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
-    """The document lists the register: names, kinds, labels and meanings, in its order."""
+    """The reference lists names, kinds, labels and meanings in the order of the register."""
     documented = _ROW.findall(_document("metrics.md"))
 
     assert documented == [
@@ -79,7 +79,7 @@ def test_every_metric_is_documented_as_it_is() -> None:
 
 
 def test_every_label_is_documented() -> None:
-    """The document gives values for every label that some metric has."""
+    """The reference lists values for every label of a metric."""
     text = _document("metrics.md")
     documented = {name for name, _, _ in _LABEL.findall(text[text.index("## Labels") :])}
 
@@ -101,7 +101,7 @@ def test_every_label_is_documented() -> None:
     ],
 )
 def test_values_of_labels_are_documented(label: str, values: set[str]) -> None:
-    """The document lists the values that the code knows."""
+    """The reference lists the values that the code knows."""
     text = _document("metrics.md")
     rows = [row for name, _, row in _LABEL.findall(text[text.index("## Labels") :]) if name == label]
 
@@ -110,7 +110,7 @@ def test_values_of_labels_are_documented(label: str, values: set[str]) -> None:
 
 
 def test_every_counter_is_documented_with_the_keys() -> None:
-    """The document of keys names every counter and every duration that the store holds, and no other."""
+    """The reference of keys names every counter and duration in the store, and no other."""
     text = _document("keys.md")
     counters = text[text.index("Names of counters:") : text.index("A redelivered message")]
     durations = text[text.index("Names of durations:") :].partition("\n\n")[0]
