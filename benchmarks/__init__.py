@@ -1,1 +1,4 @@
-"""The figures that the README quotes, each reproducible by ``python -m benchmarks``. No test times anything."""
+"""The benchmarks: ``python -m benchmarks``, or ``make bench``. Each measured question is a module with ``run``.
+
+Belongs here: measurements, and what only they need. Not in the wheel; tests run them with small sizes only.
+"""

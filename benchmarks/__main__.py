@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME...]``: run all benchmarks, or those that are named."""
+"""``python -m benchmarks [NAME...]``: run all benchmarks, or the named ones."""
 
 import argparse
 import os
@@ -35,7 +35,7 @@ _REPOSITORY = Path(__file__).parents[1]
 
 
 def _run(name: str, options: argparse.Namespace) -> Result:
-    """In a directory of its own, which is gone afterwards."""
+    """Run one benchmark in a temporary directory."""
     benchmark: Callable[[Bench], Result] = import_module(f"benchmarks.{name}").run
     load_before, began = os.getloadavg()[0], time.monotonic()
     with TemporaryDirectory(prefix=f"bench-{name}-") as directory:
@@ -50,10 +50,10 @@ def _print(facts: Mapping[str, Any], results: Mapping[str, Result], *, quick: bo
     print(f"\n{facts['cores']} cores, Python {facts['python']}, {versions}")
     for name, result in results.items():
         print(f"{name}: " + ", ".join(f"{what}: {_shown(value)}" for what, value in result.facts.items()))
-    if facts["sources_changed_meanwhile"]:
-        print("the package was changed during the run: these figures are of several versions")
+    if facts["sources_changed_during_run"]:
+        print("the package was changed during the run, so these figures are of several versions")
     if quick:
-        print("small sizes: these figures say nothing")
+        print("small sizes: these figures are not measurements")
     print(f"\n{render_table(results)}", flush=True)
 
 
@@ -68,11 +68,9 @@ def _say(text: str) -> None:
 def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all if left out")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to test the benchmarks themselves")
     parser.add_argument(
-        "--quick", action="store_true", help="small sizes: shows that it works, measures nothing"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=_REPOSITORY / ".bench/results.json", help="of the figures"
+        "--output", type=Path, default=_REPOSITORY / ".bench/results.json", help="the file of figures"
     )
     parser.add_argument(
         "--emulator",
@@ -92,7 +90,7 @@ def main(words: Sequence[str] | None = None) -> int:
     results: dict[str, Result] = {}
     for name in options.names or NAMES:
         results[name] = _run(name, options)
-        facts["sources_changed_meanwhile"] = source_digest() != facts["sources"]
+        facts["sources_changed_during_run"] = source_digest() != facts["sources"]
         write_results(options.output, facts, results)
     _print(facts, results, quick=options.quick)
     return 0

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.bare_hello PORT``: the least that the framework of the delivery service can answer.
+"""``python -m benchmarks.bare_hello PORT``: one FastAPI route that says hello.
 
-One route of FastAPI's, under uvicorn as the delivery service runs it; nothing else.
+It runs under uvicorn as the delivery service does, and shows the framework's highest rate.
 """
 
 import sys

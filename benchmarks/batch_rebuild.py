@@ -1,13 +1,12 @@
-"""A brand is edited that 300 schedules show: what it costs to rebuild and publish them in one batch.
+"""The cost of rebuilding and publishing, in one batch, 300 schedules of a brand that was edited.
 
-Against a bare loop that only moves the same bytes through the same Redis from the same process: one MGET of
-the 300 source documents and one of the distinct catalogue documents, all decoded, the 300 finished documents
-encoded from objects that lie ready, and SET in one pipeline. And against the sequential algorithm, which is
-the old system's own: one read for each schedule, each broadcast and each ancestor, join, SET.
+It is compared with a bare loop that moves the same bytes through the same Redis from the same process: one MGET of
+the 300 source documents, one of the distinct catalogue documents, decoding, encoding of 300 prepared results, and SET
+in one pipeline. And with the old system's sequential algorithm: one read for each schedule, each broadcast and each
+ancestor, then join and SET.
 
-The engine runs twice a round, each time after an edit: as in a process that has just started and remembers
-nothing, and as in a publisher that stands and remembers what has not changed since its last batch. The loop
-remembers nothing.
+The engine runs twice a round, each time after an edit: with empty caches, as in a process that has just started, and
+with the caches of its last batch, as in a standing publisher. The loop has no cache.
 """
 
 from collections.abc import Callable
@@ -32,14 +31,14 @@ from benchmarks.harness import (
     Figure,
     Result,
     WrongResult,
-    forget_what_is_made,
+    freeze_garbage_collection,
     milliseconds,
     ratios,
     take_turns,
     timed,
 )
 from benchmarks.world import (
-    plant_brand,
+    add_brand,
     regional_sample,
     source_documents,
     used_pids,
@@ -67,13 +66,13 @@ _QUICK = _Size(variants=2, days=2, rounds=3)
 def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     sample = regional_sample(size.variants, size.days)
-    sample, brand = plant_brand(sample, list(sample.schedules), "Benchmark Row")
+    sample, brand = add_brand(sample, list(sample.schedules), "Benchmark Row")
     with RedisServer(bench.directory / "redis") as server:
         redis = Redis.from_url(server.url, protocol=2)
         contest = _Contest(
             redis, make_engine(server.url, DocumentsInMemory(source_documents(sample))), sample, brand
         )
-        forget_what_is_made()
+        freeze_garbage_collection()
         times = take_turns(contest.sides(), size.rounds)
         contest.verify()
         return Result(contest.facts(), _figures(times, len(sample.schedules)))
@@ -96,7 +95,7 @@ class _Contest:
     """The three sides, over the same documents in the same Redis."""
 
     def __init__(self, redis: Redis, pipeline: Pipeline, sample: Sample, brand: Document) -> None:
-        # The client's types allow for texts as replies, which this client never gives.
+        # The client's types also allow text replies, which this client never returns.
         self._redis: Any = redis
         self._pipeline = pipeline
         self._brand = brand
@@ -121,7 +120,7 @@ class _Contest:
         return self._engine()
 
     def _engine(self) -> float:
-        """Edit the brand and follow it, which marks the schedules; the time is that of publishing them."""
+        """Edit the brand, which marks the schedules for rebuild. Returns the time of publishing them."""
         title = f"Benchmark Row, Season {next(self._edits)}"
         write_catalogue(self._redis, [self._brand | {"title": title}])
         follow_item(self._pipeline, self._brand["pid"])
@@ -152,7 +151,7 @@ class _Contest:
         return [found[key] for key in keys]
 
     def verify(self) -> None:
-        """Raise :class:`WrongResult` unless the engine and the sequential algorithm say the same."""
+        """Raises WrongResult unless the engine and the sequential algorithm have equal results."""
         self._engine()
         self._sequential()
         theirs = self._redis.mget([f"sequential:document:{key}" for key in self._keys])

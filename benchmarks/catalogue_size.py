@@ -1,7 +1,7 @@
-"""One catalogue change, with the catalogue keyspace at 1, 10 and 100 times its size: the cost shall not grow.
+"""The cost of one catalogue change with a catalogue of 1, 10 and 100 times the size. It must not grow with the size.
 
-An episode that five schedules show is edited: the notification is followed, and what it marked is published.
-Every size has a database of its own in one Redis server, so that the sizes differ in nothing else; they take turns.
+An episode that five schedules show is edited, its notification is ingested, and the marked schedules are published.
+Each size has a database of its own in one Redis server, and the sizes take turns.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from benchmarks.harness import (
     Bench,
     Figure,
     Result,
-    forget_what_is_made,
+    freeze_garbage_collection,
     milliseconds,
     ratios,
     take_turns,
     timed,
 )
 from benchmarks.world import (
-    plant_brand,
+    add_brand,
     regional_sample,
     source_documents,
     unused_items,
@@ -58,13 +58,13 @@ def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     sample = regional_sample(size.variants, size.days)
     shown_on = sorted(sample.schedules, key=lambda key: (key[1], key[0]))[:_SHOWN_ON]
-    sample, _ = plant_brand(sample, shown_on, "Benchmark Row")
+    sample, _ = add_brand(sample, shown_on, "Benchmark Row")
     with RedisServer(bench.directory / "redis") as server:
         sides: dict[str, Callable[[], float]] = {}
         for database, items in enumerate(size.items):
             bench.say(f"a catalogue of {items:,} items")
             sides[f"{items:,}"] = _side(f"redis://{LOOPBACK}:{server.port}/{database}", sample, items)
-        forget_what_is_made()
+        freeze_garbage_collection()
         times = take_turns(sides, size.rounds, warm_up=3)
     facts = {
         "schedules": len(sample.schedules),
@@ -98,7 +98,7 @@ def _side(url: str, sample: Sample, items: int) -> Callable[[], float]:
     edits = count(1)
 
     def change() -> float:
-        """The mean of several changes; writing them to the catalogue is not counted."""
+        """The mean of several changes, without the time of writing them to the catalogue."""
         seconds = 0.0
         for _ in range(_CHANGES_IN_A_SAMPLE):
             write_catalogue(redis, [episode | {"title": f"Part {next(edits)} of {items}"}])

@@ -1,10 +1,9 @@
 """A coldstart of 1,320 schedules (44 services, 30 days) over a catalogue of 200,000 items.
 
-The engine alone: everything built from the sources into an empty keyspace, in the batches of the coldstart's
-job, with the sources in the S3 emulator, and with sources that cost nothing, so that the emulator's share
-shows; nothing is remembered from one build to the next. And through Dagster: from the launch of the backfill,
-just before the daemon starts as in the demonstration, until the last schedule was published, and until all of
-its runs have ended well; by then everything is recorded as well.
+The engine alone builds everything from the sources into an empty keyspace, in the batches of the coldstart's job and
+with empty caches: once with the sources in the S3 emulator and once in memory, which shows the emulator's share.
+Through Dagster: from the launch of the backfill, just before the daemon starts, until the last schedule is published,
+and until all of its runs have succeeded and every version is recorded.
 """
 
 import time
@@ -25,7 +24,7 @@ from benchmarks.harness import (
     Figure,
     Result,
     WrongResult,
-    forget_what_is_made,
+    freeze_garbage_collection,
     take_turns,
     timed,
 )
@@ -70,7 +69,7 @@ def run(bench: Bench) -> Result:
         bench.say("loading")
         services.upstream.load(sample)
         write_catalogue(services.redis, unused_items(sample.catalogue, size.items - len(sample.catalogue)))
-        forget_what_is_made()
+        freeze_garbage_collection()
         bench.say("the engine alone")
         engine = take_turns(_engine_sides(services, documents), size.engine_rounds)
         dagster = [
@@ -106,7 +105,7 @@ def _engine_sides(services: Services, documents: dict[ScheduleKey, bytes]) -> di
     numbers = count(1)
 
     def build(source: ScheduleSource | None) -> float:
-        """Into a keyspace of its own, which is thrown away again."""
+        """Build into a keyspace that is deleted afterwards."""
         keyspace = f"engine-{next(numbers)}"
         pipeline = make_engine(services.redis_url, source, keyspace)
         forget_what_is_remembered()
@@ -129,7 +128,7 @@ def _through_dagster(
     environment = {**services.environment, "SCHEDULES_KEYSPACE": keyspace}
     shards = coldstart_shards(Settings()).get_partition_keys()
     with DagsterStack(bench.directory / keyspace, environment) as stack:
-        # So that the backfill is the only one to begin a coldstart.
+        # Only the backfill may begin a coldstart.
         make_engine(services.redis_url, None, keyspace).store.coldstarts.begin_epoch("benchmark")
         launched_at = utc_now()
         backfill = launch_coldstart(stack.webserver, shards)

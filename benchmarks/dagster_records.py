@@ -1,9 +1,10 @@
-"""What Dagster's own records take on SQLite: a published version, and the whole instance over many prunings.
+"""The size of Dagster's own records on SQLite: for a published version, and for the whole instance over many
+prunings.
 
-Days are played: on each a few runs record versions as the publisher does, with their checks, and then the
-records are pruned as ``prune_records`` does. Files of SQLite never shrink, but what is freed in them is used
-again; so what counts is whether the whole stays bounded. A second instance that is never pruned shows what it
-would be otherwise. Time stands for itself here: a day is as long as its runs take.
+The benchmark plays days: on each day a few runs record versions with their checks as the publisher does, then the
+records are pruned as ``prune_records`` does. SQLite's files never shrink, but freed pages are used again, so the
+question is whether the whole stays bounded. A second instance is never pruned, for comparison. A day lasts as long as
+its runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,44 +70,70 @@ def run(bench: Bench) -> Result:
 def _play(
     bench: Bench, size: _Size, pruned: "_Records", left: "_Records", keys: Sequence[ScheduleKey]
 ) -> Result:
+    versions = _measure_versions(left, keys)
+    days = list(_play_days(bench, size, pruned, left, keys))
+    return Result(
+        _facts(size, keys, [day.pruned_bytes for day in days], [day.left_bytes for day in days]),
+        [
+            *versions,
+            Figure(
+                "whole instance after each day, pruned", "MB", [day.pruned_bytes / _MEGABYTE for day in days]
+            ),
+            Figure(
+                "whole instance after each day, never pruned",
+                "MB",
+                [day.left_bytes / _MEGABYTE for day in days],
+            ),
+            Figure("pruning a day", "s", [day.pruning_seconds for day in days]),
+        ],
+    )
+
+
+def _measure_versions(left: "_Records", keys: Sequence[ScheduleKey]) -> list[Figure]:
+    """The bytes of a recorded version, without those of the run itself."""
     idle = [left.growth_by(lambda: left.record([], source_changed=False)) for _ in range(_ROUNDS)]
 
-    def a_version(*, source_changed: bool) -> list[float]:
-        """Without what the run itself takes."""
+    def bytes_each(*, source_changed: bool) -> list[float]:
         grown = [
             left.growth_by(lambda: left.record(keys, source_changed=source_changed)) for _ in range(_ROUNDS)
         ]
         return [(growth - median(idle)) / len(keys) for growth in grown]
 
-    by_source, by_catalogue = a_version(source_changed=True), a_version(source_changed=False)
-    sizes, seconds, began = [], [], []
-    grew: list[int] = []
-    for day in range(size.days):
+    return [
+        Figure("a version with a new source, nine events", "bytes", bytes_each(source_changed=True)),
+        Figure("a version by a catalogue change, four events", "bytes", bytes_each(source_changed=False)),
+        Figure("a run that records nothing", "bytes", idle),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """The sizes of both instances at the end of a day, and the time that pruning took."""
+
+    pruned_bytes: int
+    left_bytes: int
+    pruning_seconds: float
+
+
+def _play_days(
+    bench: Bench, size: _Size, pruned: "_Records", left: "_Records", keys: Sequence[ScheduleKey]
+) -> Iterator[_Day]:
+    began = []
+    for number in range(size.days):
         began.append(utc_now())
-        # Half of the schedules never change after the first day, so their records have to be carried on.
-        today = keys[day and len(keys) // 2 :]
+        # Half of the schedules never change after the first day, so pruning must keep their records.
+        today = keys[number and len(keys) // 2 :]
         for _ in range(size.runs_a_day):
             pruned.record(today, source_changed=True)
             left.record(today, source_changed=True)
-        cut_off = began[max(0, day + 1 - _DAYS_KEPT)]
-        seconds.append(timed(lambda: pruned.prune(cut_off)))  # noqa: B023 - called at once
+        cut_off = began[max(0, number + 1 - _DAYS_KEPT)]
+        seconds = timed(lambda: pruned.prune(cut_off))  # noqa: B023 - called at once
         pruned.must_have(keys)
-        sizes.append(pruned.size())
-        grew.append(left.size())
+        day = _Day(pruned.size(), left.size(), seconds)
         bench.say(
-            f"day {day + 1} of {size.days}: {sizes[-1]:,} bytes pruned, {grew[-1]:,} bytes never pruned"
+            f"day {number + 1} of {size.days}: {day.pruned_bytes:,} bytes pruned, {day.left_bytes:,} never pruned"
         )
-    return Result(
-        _facts(size, keys, sizes, grew),
-        [
-            Figure("a version with a new source, nine events", "bytes", by_source),
-            Figure("a version by a catalogue change, four events", "bytes", by_catalogue),
-            Figure("a run that records nothing", "bytes", idle),
-            Figure("whole instance after each day, pruned", "MB", [s / _MEGABYTE for s in sizes]),
-            Figure("whole instance after each day, never pruned", "MB", [s / _MEGABYTE for s in grew]),
-            Figure("pruning a day", "s", seconds),
-        ],
-    )
+        yield day
 
 
 def _facts(
@@ -125,7 +152,7 @@ def _facts(
 
 
 class _Records:
-    """An instance on SQLite, and runs in it that record what the pipeline has published."""
+    """An instance on SQLite, and runs in it that record published versions."""
 
     def __init__(self, directory: Path, pipeline: Pipeline) -> None:
         directory.mkdir()
@@ -142,7 +169,7 @@ class _Records:
         self._instance.dispose()
 
     def record(self, keys: Sequence[ScheduleKey], *, source_changed: bool) -> None:
-        """A run that records the version of each schedule that is there, as one of that kind."""
+        """Record the current version of each schedule in one run, as a version of that kind."""
 
         def op(context: dg.OpExecutionContext) -> None:
             pipeline = _with_heads(self._pipeline, source_changed=source_changed)
@@ -152,7 +179,7 @@ class _Records:
         self._run("publish_affected", op)
 
     def prune(self, before: datetime) -> None:
-        """A run that prunes all runs that had ended by then."""
+        """Prune all runs that ended before ``cut_off``."""
 
         def op(context: dg.OpExecutionContext) -> None:
             pipeline = _with_heads(self._pipeline, source_changed=True)
@@ -162,13 +189,13 @@ class _Records:
         self._run("prune_records", op)
 
     def must_have(self, keys: Sequence[ScheduleKey]) -> None:
-        """Raise :class:`WrongResult` where a partition looks as if it had never been there."""
+        """Raises WrongResult if a partition has no materialisation left."""
         there = self._instance.get_materialized_partitions(names.PARTNER_SCHEDULE)
         if lacking := {str(partition_key(key)) for key in keys} - there:
             raise WrongResult(f"{len(lacking)} of {len(keys)} partitions are missing after pruning")
 
     def growth_by(self, action: Callable[[], None]) -> int:
-        """By how many bytes the files grow."""
+        """The number of bytes by which the files grow."""
         before = self.size()
         action()
         return self.size() - before
@@ -189,7 +216,7 @@ class _Records:
 
 
 class _Heads:
-    """The heads of a feed, said to be versions with a new source or without."""
+    """The heads of a feed, presented as versions with or without a new source."""
 
     def __init__(self, feed: ChangeFeed, *, source_changed: bool) -> None:
         self._heads = {k: replace(c, source_changed=source_changed) for k, c in feed.heads().items()}
@@ -206,7 +233,7 @@ def _with_heads(pipeline: Pipeline, *, source_changed: bool) -> Pipeline:
 
 @contextmanager
 def _hasty_files() -> Iterator[None]:
-    """SQLite does not wait for the disk: the size of its files is the same, and a day takes seconds."""
+    """Make SQLite not wait for the disk. Its files have the same size, and a day takes seconds."""
 
     def hasten(connection: Any, _: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")

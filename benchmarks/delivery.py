@@ -1,14 +1,13 @@
-"""The service that partners read, on one core: what it answers in a second, what it holds, and how soon it tells.
+"""The delivery service on one core: requests a second, memory, delay of announcements, and service without Redis.
 
-Load: a conditional hit, a whole document packed and plain, and a page of the change feed, over 1, 8 and 64
-connections, in turns with the same framework's bare "hello" and with nginx, which serves the same bytes as files.
-Server and load have a core each; Redis is on the load's. Memory: what the process holds without schedules, and with
-half and all of them. Telling: from the row in the feed until a stream has heard of it and has fetched it; until the
-last of a thousand who wait has heard; and what others are answered meanwhile. Redis gone: conditional hits before and
-after, these marked as stale.
+Load: a conditional hit, a whole document in gzip and plain, and a page of the change feed, over 1, 8 and 64
+connections, in turns with the framework's bare "hello" and with nginx, which serves the same bytes as files. Server
+and load have a core each; Redis shares the load's. Memory: of the process without schedules, with half and with all
+of them. Delay: from the row in the feed until a stream has received and fetched the version, and until the last of a
+thousand waiting partners has received it, with the rate of other requests during that time. Without Redis:
+conditional hits before and after it stops, the latter marked as stale.
 
-Belongs here: which situations there are, and how much of each. How they are measured is in ``delivery_load`` and
-``delivery_telling``.
+``delivery_load`` and ``delivery_telling`` do the measurements.
 """
 
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.delivery_load import conditional_hit, measure_load
+from benchmarks.delivery_load import LoadPlan, conditional_hit, measure_load
 from benchmarks.delivery_telling import measure_many, measure_one
 from benchmarks.delivery_world import Keyspace, ServedState, add_partners, fill
 from benchmarks.harness import Bench, Figure, Result, WrongResult
@@ -43,7 +42,7 @@ _CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """``days``: of the half and of the whole. ``pause_seconds``: between the changes that all hear of."""
+    """``days``: of the half and of the whole. ``pause_seconds``: between changes that all partners wait for."""
 
     services: int
     days: tuple[int, int]
@@ -92,7 +91,7 @@ class _Place:
 
     @contextmanager
     def served(self, keyspace: Keyspace, keys: Sequence[str]) -> Iterator[tuple[ServedState, DeliveryServer]]:
-        """The service has its core for itself, and has read everything."""
+        """A service alone on its core, after it has read everything."""
         settings = {
             "SCHEDULES_REDIS_URL": self.redis.url,
             "SCHEDULES_KEYSPACE": keyspace.name,
@@ -101,7 +100,7 @@ class _Place:
         directory = self.bench.directory / f"delivery-{keyspace.name}"
         server = DeliveryServer(directory, settings, is_empty=not keyspace.sources)
         with started(server, self.core):
-            # Partners are read beside the documents, by another thread.
+            # Another thread reads the partners.
             time.sleep(_SETTLES_SECONDS)
             yield ServedState(keyspace, server.port, keys), server
 
@@ -110,7 +109,7 @@ def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     _allow_open_files()
     server_core, other_core = _cores()
-    # This process, and all that it starts but for the servers that are measured.
+    # This process and its children, except for the measured servers.
     with on_core(other_core), RedisServer(bench.directory / "redis") as redis:
         bench.say("publishing")
         keyspaces = _fill(redis.url, size)
@@ -139,7 +138,7 @@ def _facts(served: ServedState, size: _Size, wrk: Wrk | None) -> dict[str, objec
 
 
 def _cores() -> tuple[int, int]:
-    """For the server, and for everything else."""
+    """One core for the server, one for everything else."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise WrongResult("server and load need a core each, and there is one in all")
@@ -147,14 +146,14 @@ def _cores() -> tuple[int, int]:
 
 
 def _allow_open_files() -> None:
-    """A thousand who wait have a connection each, at both ends."""
+    """Each of a thousand waiting partners needs a file at both ends of its connection."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _fill(redis_url: str, size: _Size) -> list[Keyspace]:
-    """An empty one, half of the schedules, and all of them."""
+    """Keyspaces without schedules, with half of them, and with all of them."""
     first = utc_now().date() - timedelta(days=1)
     return [fill(redis_url, f"bench-{days}", first, days, size.services) for days in (0, *size.days)]
 
@@ -165,7 +164,7 @@ def _wrk(keys_file: Path, keys: Sequence[str]) -> Wrk | None:
 
 
 def _memory(place: _Place, keyspaces: Sequence[Keyspace]) -> list[Figure]:
-    """Of a process that has just read everything, and that nobody has asked for anything."""
+    """The memory of a process that has read everything and has had no request."""
     held: dict[int, int] = {}
     for keyspace in keyspaces:
         schedules = len(keyspace.sources)
@@ -184,16 +183,8 @@ def _load(place: _Place, served: ServedState, wrk: Wrk | None) -> list[Figure]:
         return []
     place.bench.say("load")
     size, directory = place.size, place.bench.directory
-    return measure_load(
-        served,
-        wrk,
-        directory,
-        place.core,
-        rows=size.rows,
-        connections=size.connections,
-        rounds=size.rounds,
-        seconds=size.seconds,
-    )
+    plan = LoadPlan(size.rows, size.connections, size.rounds, size.seconds)
+    return measure_load(served, wrk, directory, place.core, plan)
 
 
 def _telling(place: _Place, served: ServedState, server: DeliveryServer, wrk: Wrk | None) -> list[Figure]:
@@ -214,7 +205,7 @@ def _telling(place: _Place, served: ServedState, server: DeliveryServer, wrk: Wr
 
 
 def _without_redis(place: _Place, served: ServedState, wrk: Wrk | None) -> list[Figure]:
-    """Raises :class:`WrongResult` where the answers are not marked, or not the same."""
+    """Raises WrongResult if the answers are not marked as stale, or are not the same."""
     if wrk is None:
         return []
     place.bench.say("Redis gone")

@@ -1,13 +1,12 @@
-"""Requests a second to the delivery service, beside the same framework's bare "hello" and nginx with the same bytes.
+"""Requests a second to the delivery service, compared with the framework's bare "hello" and with nginx.
 
-Belongs here: the questions, who is asked in turn with whom, and the figures. How a question is asked over and over is
-in ``load``.
+This module chooses the requests, their order and the figures. ``load`` sends one request over and over.
 """
 
 import gzip
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,16 +19,26 @@ from benchmarks.web_servers import BareHello, Nginx, get, nginx_executable, star
 _HELLO, _HIT, _GZIP, _PLAIN, _FEED = "hello", "conditional hit", "document, gzip", "document, plain", "feed"
 _NGINX = "nginx, "
 _GOALS = {_HIT: 1 / 0.6, _GZIP: 1 / 0.5, _PLAIN: 1 / 0.5}
-"""How many bare hellos there may be for one of these: hits come at 60 % of their rate, documents at half."""
+"""The highest ratio of the bare hello's rate to this one: hits reach 60 % of its rate, documents half."""
 
-_Told = Mapping[tuple[str, int], Sequence[Answers]]
-"""By the name of a question and the number of connections."""
+_Measured = Mapping[tuple[str, int], Sequence[Answers]]
+"""By the name of a request and the number of connections."""
 
 _TAKES_GZIP = {"Accept-Encoding": "gzip"}
 
 
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """How much to measure. ``rows``: the length of the feed's page; ``seconds``: of each run."""
+
+    rows: int
+    connections: Sequence[int]
+    rounds: int
+    seconds: int
+
+
 def conditional_hit(served: ServedState) -> Question:
-    """For somebody who has the document already."""
+    """A request of a client that has the document already."""
     plain = _plain(served)
     tag = served.get(plain.path).headers["etag"]
     return Question(served.port, plain.path, {"If-None-Match": tag}, 304)
@@ -40,14 +49,10 @@ def measure_load(
     wrk: Wrk,
     directory: Path,
     core: int,
-    *,
-    rows: int,
-    connections: Sequence[int],
-    rounds: int,
-    seconds: int,
+    plan: LoadPlan,
 ) -> list[Figure]:
-    """``core``: of every server, one of which is asked at a time. ``rows``: of the feed's page."""
-    plain, feed = _plain(served), _feed(served, rows)
+    """Measure one server at a time. ``core``: the core that all servers run on."""
+    plain, feed = _plain(served), _feed(served, plan.rows)
     with ExitStack() as stack:
         hello = stack.enter_context(started(BareHello(directory / "hello"), core))
         questions = {
@@ -61,11 +66,11 @@ def measure_load(
             nginx = Nginx(directory / "nginx", executable, {"document": plain.body, "feed": feed.body})
             questions |= _of_files(stack.enter_context(started(nginx, core)))
         sides = {
-            (name, number): partial(wrk.ask, question, number, seconds)
+            (name, number): partial(wrk.ask, question, number, plan.seconds)
             for name, question in questions.items()
-            for number in connections
+            for number in plan.connections
         }
-        return _figures(take_turns(sides, rounds, warm_up=0))
+        return _figures(take_turns(sides, plan.rounds, warm_up=0))
 
 
 def _plain(served: ServedState) -> Question:
@@ -74,7 +79,7 @@ def _plain(served: ServedState) -> Question:
 
 
 def _packed(served: ServedState, plain: Question) -> Question:
-    """Raises :class:`WrongResult` where what is unpacked is not the document."""
+    """Raises WrongResult if the unpacked answer is not the document."""
     body = served.get(plain.path, **_TAKES_GZIP).body
     if gzip.decompress(body) != plain.body:
         raise WrongResult(f"{plain.path} is another document when it is packed")
@@ -103,11 +108,11 @@ def _of_files(nginx: Nginx) -> dict[str, Question]:
     }
 
 
-def _figures(told: _Told) -> list[Figure]:
-    figures = [figure for side, answers in told.items() for figure in _of_side(_named(*side), answers)]
+def _figures(measured: _Measured) -> list[Figure]:
+    figures = [figure for side, answers in measured.items() for figure in _of_side(_named(*side), answers)]
     for name in (_HIT, _GZIP, _PLAIN, _FEED):
         for other in (_HELLO, _NGINX + name):
-            figures += [_share(name, other, number, told) for which, number in told if which == other]
+            figures += [_share(name, other, number, measured) for which, number in measured if which == other]
     return figures
 
 
@@ -119,11 +124,11 @@ def _of_side(name: str, answers: Sequence[Answers]) -> list[Figure]:
     ]
 
 
-def _share(name: str, other: str, connections: int, told: _Told) -> Figure:
-    """How many of the other there are for one of these."""
-    ours, theirs = ([one.rate for one in told[which, connections]] for which in (name, other))
+def _share(name: str, other: str, connections: int, measured: _Measured) -> Figure:
+    """The ratio of the other's rate to this one's."""
+    rates, other_rates = ([one.rate for one in measured[which, connections]] for which in (name, other))
     goal = _GOALS.get(name) if other == _HELLO else None
-    return Figure(f"{_named(f'{other} / {name}', connections)}", "×", ratios(theirs, ours), goal)
+    return Figure(f"{_named(f'{other} / {name}', connections)}", "×", ratios(other_rates, rates), goal)
 
 
 def _named(what: str, connections: int) -> str:

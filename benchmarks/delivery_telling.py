@@ -1,8 +1,7 @@
-"""How soon partners hear of what is published, one by itself and a thousand at once, and what others get meanwhile.
+"""The delay from publication until waiting partners receive the change, for one partner and for a thousand.
 
-Counted is from the row in the feed, by the clock of Redis, which cuts milliseconds off: so up to one too many.
-
-Belongs here: publishing while somebody waits, and the figures. Who waits is in ``subscribers``.
+It counts from the row in the feed by the clock of Redis, which is cut to milliseconds, so it may be one millisecond too
+long. The waiting partners are in ``subscribers``.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from benchmarks.delivery_load import conditional_hit
 from benchmarks.delivery_world import ServedState
 from benchmarks.harness import Figure, WrongResult, milliseconds
 from benchmarks.load import Answers, Wrk
-from benchmarks.subscribers import Crowd, Waiting
+from benchmarks.subscribers import Crowd, WaitingPartners
 from benchmarks.web_servers import DeliveryServer
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
@@ -23,10 +22,10 @@ _CONNECTIONS = 8
 
 
 async def measure_one(served: ServedState, changes: int) -> list[Figure]:
-    """One stream; when it has heard of a version it fetches that, so it was served before it was heard of."""
+    """One stream that fetches each announced version, which shows that it is served before it is announced."""
     heard, fetched = [], []
     cursor = served.keyspace.last_cursor()
-    async with Waiting(served.port, served.keys, cursor, polls=0, streams=1) as crowd:
+    async with WaitingPartners(served.port, served.keys, cursor, polls=0, streams=1) as crowd:
         await asyncio.sleep(_SETTLES_SECONDS)
         for number in range(changes):
             key = _changing(served, number)
@@ -54,7 +53,9 @@ async def measure_many(
     """
     cursor = served.keyspace.last_cursor()
     polls = waiting // 2
-    async with Waiting(served.port, served.keys, cursor, polls=polls, streams=waiting - polls) as crowd:
+    async with WaitingPartners(
+        served.port, served.keys, cursor, polls=polls, streams=waiting - polls
+    ) as crowd:
         await asyncio.sleep(_SETTLES_SECONDS)
         memory = server.resident_bytes()
         quiet = await _hits(served, wrk, 2)
@@ -80,13 +81,13 @@ async def measure_many(
 
 
 def _changing(served: ServedState, number: int) -> ScheduleKey:
-    """Each of today's schedules in turn, but for the one that others ask for meanwhile."""
+    """Each of today's schedules in turn, except the one that the load asks for."""
     others = served.todays()[1:]
     return others[number % len(others)]
 
 
 async def _publish(served: ServedState, crowd: Crowd, key: ScheduleKey) -> float:
-    """Answers with the moment when it was published, as soon as all have heard of it."""
+    """Publish one version and wait until all have received it. Returns the moment of publication."""
     crowd.await_version(served.keyspace.next_version(key))
     published_at = await asyncio.to_thread(served.keyspace.change, key)
     with suppress(TimeoutError):

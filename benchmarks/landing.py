@@ -1,7 +1,4 @@
-"""Finds a change that was sent in the change feed again: by what each published version says caused it.
-
-Belongs here: reading the feed, and deciding which version shows a change. Does not belong here: waiting.
-"""
+"""Finds the published versions of a sent change in the change feed, by the causes that each version names."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -41,14 +38,14 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class _Showing:
-    """The version of one schedule that shows a change first, as seconds from sending and from notification."""
+    """The first version of a schedule with the change, in seconds from sending and from notification."""
 
     since_sent: float
     since_notified: float
 
 
 class FeedReader:
-    """The rows of the change feed from now on, by schedule."""
+    """The later rows of the change feed, by schedule."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
@@ -62,7 +59,7 @@ class FeedReader:
         return sum(map(len, self._rows.values()))
 
     def catch_up(self) -> None:
-        """Take in what has been published since the last time."""
+        """Read the rows since the last call."""
         while entries := self._feed.read_after(self._position, _AT_ONCE):
             self._position = entries[-1].position
             for entry in entries:
@@ -87,7 +84,7 @@ class FeedReader:
 
 
 def _named(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
-    """The first version that says that this change caused it, and not an earlier one of the same thing."""
+    """The first version that names this change as a cause, rather than an earlier change of the same item."""
     for entry in entries:
         for cause in entry.change.causes:
             if cause.subject == sent.subject and cause.notified_at >= sent.sent_at:
@@ -99,7 +96,7 @@ def _named(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
 
 
 def _first_since(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
-    """When it was notified is not known then, so it counts from the sending, which is longer."""
+    """Its time of notification is unknown, so it counts from the sending, which is earlier."""
     for entry in entries:
         if entry.change.published_at >= sent.sent_at:
             seconds = _seconds(sent.sent_at, _published_at(entry))
@@ -108,7 +105,7 @@ def _first_since(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
 
 
 def _published_at(entry: FeedEntry) -> datetime:
-    """When Redis appended the row, which is after it stored the document."""
+    """When Redis appended the row, which follows the storing of the document."""
     return datetime.fromtimestamp(int(entry.position.partition("-")[0]) / 1000, UTC)
 
 

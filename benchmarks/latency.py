@@ -1,14 +1,12 @@
 """From message sent to document published, through the running sensors, on the whole system.
 
-Four situations: an isolated change of one schedule; the first change when no publisher runs, so that a run has
-to be started; a brand that 300 schedules show; and twenty changes a second for two minutes, schedules and
-episodes in turn. "Sent" is the moment before the client puts the document (and, of a catalogue item, sends its
-notification); "notified" is when the queue got the message. "Published" is when the row stands in the change
-feed, by the clock of Redis, which is after partners can read the document. A change that touches several
-schedules counts when the last of them is published.
+Four situations: an isolated change of one schedule; the first change while no publisher runs, so that a run must be
+started; a brand that 300 schedules show; and twenty changes a second for two minutes, schedules and episodes in turn.
+"Sent" is the moment before the client puts the document or sends the notification of an item, "notified" is when the
+queue receives the message. "Published" is when the row is in the change feed, by the clock of Redis, after partners can
+read the document. A change of several schedules counts when the last of them is published.
 
-Belongs here: the situations, and waiting. How changes are made is in ``senders``, how they are found in the
-feed in ``landing``.
+``senders`` makes the changes, ``landing`` finds them in the feed.
 """
 
 import time
@@ -24,7 +22,7 @@ from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.landing import FeedReader, Landed, Sent
 from benchmarks.senders import Sender
 from benchmarks.stack import DagsterStack, Services, running_services
-from benchmarks.world import plant_brand, whole_sample
+from benchmarks.world import add_brand, whole_sample
 from demo.dagster_services import Webserver
 from demo.sample import Sample
 from schedules_pipeline.composition import Pipeline
@@ -33,7 +31,7 @@ from schedules_pipeline.connections import utc_now
 _LOOK_EVERY_SECONDS = 0.01
 _GIVE_UP_AFTER_SECONDS = 180.0
 _PAUSE_SECONDS = (2.0, 5.0)
-"""Between isolated changes: anything, so that they keep no step with the sensors' ticks."""
+"""Pauses between isolated changes, which vary so that they do not coincide with the sensors' ticks."""
 
 _CHANGES_A_SECOND = 20
 _RECORDED_AT_ONCE = 1_000
@@ -68,7 +66,7 @@ def run(bench: Bench) -> Result:
     sample = whole_sample(first, size.days, size.services)
     # By date, so that the brand is on most services on some of the days.
     shown_on = sorted(sample.schedules, key=lambda key: (key[1], key[0]))[: size.brand_schedules]
-    sample, brand = plant_brand(sample, shown_on, "Benchmark Row")
+    sample, brand = add_brand(sample, shown_on, "Benchmark Row")
     with running_services(bench, first) as services:
         pipeline = _coldstart(bench, services, sample)
         trial = _Trial(bench, pipeline, Sender(services.upstream, sample, Random(1)))
@@ -100,7 +98,7 @@ def _each(landed: list[Landed]) -> list[float]:
 
 
 def _coldstart(bench: Bench, services: Services, sample: Sample) -> Pipeline:
-    """By the engine, and without records: what is measured begins after it."""
+    """Build everything with the engine, without Dagster's records, before the measurement."""
     bench.say("loading")
     services.upstream.load(sample)
     pipeline = make_engine(services.redis_url, None)
@@ -116,7 +114,7 @@ def _coldstart(bench: Bench, services: Services, sample: Sample) -> Pipeline:
 def _sensors(
     trial: "_Trial", services: Services, name: str, settings: Mapping[str, str]
 ) -> Iterator[Webserver]:
-    """Dagster with the sensors running: a first change has gone through."""
+    """Start Dagster, and wait until its sensors have passed on a first change."""
     trial.bench.say(f"starting Dagster, {name}")
     environment = {**services.environment, **settings}
     with DagsterStack(trial.bench.directory / name, environment) as stack:
@@ -148,7 +146,7 @@ class _Trial:
         return landed[0]
 
     def cold(self, webserver: Webserver, times: int) -> list[Landed]:
-        """Each when the last publisher's run has ended."""
+        """Send each change when the last publisher's run has ended."""
         landed = []
         for number in range(times):
             self.bench.say(f"no publisher, {number + 1} of {times}")
@@ -165,7 +163,7 @@ class _Trial:
         return landed
 
     def brands(self, pid: str, times: int) -> list[Landed]:
-        """Each when all that came before is recorded."""
+        """Send each change when all earlier versions are recorded."""
         self.bench.say(f"a brand, {times} times")
         landed = []
         for _ in range(times):
@@ -174,7 +172,7 @@ class _Trial:
         return landed
 
     def steady(self, seconds: int) -> tuple[list[Landed], dict[str, object]]:
-        """At a fixed rate whatever becomes of the changes; then wait until all is quiet."""
+        """Send at a fixed rate without waiting for the results; then wait until everything is published."""
         self._rest()
         self.bench.say(f"{_CHANGES_A_SECOND} changes a second for {seconds} s")
         rows_before = self._feed.count
@@ -208,7 +206,7 @@ class _Trial:
         return landed
 
     def _is_quiet(self) -> bool:
-        """A message is deleted after its marks are there, so the queues are asked first."""
+        """Asks the queues first, because a message is deleted after its schedules are marked."""
         upstreams = self._pipeline.upstreams
         depths = [queue.depth() for queue in (upstreams.schedule_queue, upstreams.catalogue_queue)]
         is_empty = not any(depth.waiting or depth.in_flight for depth in depths)
@@ -219,7 +217,7 @@ class _Trial:
         return not runs and not self._pipeline.store.presence.name()
 
     def _let_publishers_end(self, webserver: Webserver) -> None:
-        """And see that none has started in the pause afterwards."""
+        """Also verifies that no run has started during the pause afterwards."""
         while True:
             _wait_until(lambda: self._nobody_publishes(webserver), "the publisher has ended")
             self._pause()
@@ -235,7 +233,7 @@ class _Trial:
 
 
 def _wait_until(is_so: Callable[[], bool], what: str) -> None:
-    """Raise :class:`WrongResult` where it is not so after some minutes."""
+    """Raises WrongResult if the condition is still false after some minutes."""
     until = time.monotonic() + _GIVE_UP_AFTER_SECONDS
     while not is_so():
         if time.monotonic() > until:

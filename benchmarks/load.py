@@ -1,9 +1,7 @@
-"""As many requests as a server answers, by ``wrk``, and the proof that the answers were the right ones.
+"""Sends one request over and over with ``wrk``, and verifies that the answers were right.
 
-Belongs here: one question, asked over so many connections for so long. Does not belong here: which questions.
-
-``wrk`` tells how many answers were errors and how many bytes came. So one answer is looked at whole before, and what
-came meanwhile has to be so many times its size: a 304 that turned into a document, or the reverse, cannot hide.
+``wrk`` reports the number of errors and of received bytes. So one answer is compared in full before the run, and the
+bytes of the run must be that many times its size; a document in place of a 304, or the reverse, would change them.
 """
 
 import shutil
@@ -20,12 +18,12 @@ from demo.servers import LOOPBACK
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 _SIZES_DIFFER_BY = 0.03
-"""Of all that came: the numbers in some headers have now one digit more and now one less."""
+"""The accepted relative difference of sizes, because numbers in some headers vary by a digit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and what is the only right answer to it."""
+    """A request and its expected answer."""
 
     port: int
     path: str
@@ -36,7 +34,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of one run: requests a second, and the milliseconds that half of them, and 99 of 100, took at most."""
+    """The result of one run: requests a second, and the median and 99th percentile in milliseconds."""
 
     rate: float
     p50: float
@@ -44,7 +42,7 @@ class Answers:
 
 
 class Wrk:
-    """The load generator; it runs where whoever calls it runs."""
+    """The load generator. It runs on the core of the calling thread."""
 
     def __init__(self, executable: str, keys_file: Path, key: str) -> None:
         self._executable = executable
@@ -52,7 +50,7 @@ class Wrk:
         self._key = key
 
     def ask(self, question: Question, connections: int, seconds: int) -> Answers:
-        """Raises :class:`WrongResult` where any answer was an error, or they were not the right ones together."""
+        """Send the request for ``seconds``. Raises WrongResult if an answer was an error or of another size."""
         size = self.verify(question)
         url = f"http://{LOOPBACK}:{question.port}{question.path}"
         command = [self._executable, "--threads", "1", "--connections", str(connections)]
@@ -64,14 +62,14 @@ class Wrk:
         return _answers(orjson.loads(finished.stdout.splitlines()[-1]), question, size)
 
     def verify(self, question: Question) -> int:
-        """The size of one answer with everything, when it is the right one."""
+        """Return the size of one whole answer. Raises WrongResult if it is not the expected one."""
         answer = get(
             question.port, question.path, {**question.headers, "Authorization": f"Bearer {self._key}"}
         )
         if (answer.status, answer.body) != (question.status, question.body):
             raise WrongResult(
-                f"{question.path} was answered with {answer.status} and {len(answer.body)} bytes, not with "
-                f"{question.status} and the {len(question.body)} bytes that are right"
+                f"{question.path} returned {answer.status} and {len(answer.body)} bytes, not with "
+                f"{question.status} and the {len(question.body)} expected bytes"
             )
         return answer.size
 
@@ -80,12 +78,12 @@ def wrk_executable() -> str | None:
     return shutil.which("wrk")
 
 
-def _answers(told: Mapping[str, int], question: Question, size: int) -> Answers:
-    if told["broken"] or told["refused"] or not told["requests"]:
-        raise WrongResult(f"not all answers came for {question.path}: {told}")
-    each = told["bytes"] / told["requests"]
+def _answers(counts: Mapping[str, int], question: Question, size: int) -> Answers:
+    if counts["broken"] or counts["refused"] or not counts["requests"]:
+        raise WrongResult(f"some answers are missing for {question.path}: {counts}")
+    each = counts["bytes"] / counts["requests"]
     if abs(each / size - 1) > _SIZES_DIFFER_BY:
         raise WrongResult(f"an answer had {each:.0f} bytes, not {size}, for {question.path}")
     return Answers(
-        told["requests"] / told["microseconds"] * 1_000_000, told["p50"] / 1_000, told["p99"] / 1_000
+        counts["requests"] / counts["microseconds"] * 1_000_000, counts["p50"] / 1_000, counts["p99"] / 1_000
     )

@@ -1,7 +1,7 @@
-"""What a schedule, an index entry and a catalogue copy take in Redis, by ``MEMORY USAGE``.
+"""The memory of a schedule, an index entry and a catalogue copy in Redis, by ``MEMORY USAGE``.
 
-A key's bytes include its name and the server's bookkeeping. The growth of the server's whole memory is told
-beside them, because the table of all keys is in no single one.
+The bytes of a key include its name and the server's bookkeeping. The growth of the server's whole memory is reported
+too, because the table of all keys belongs to no single key.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def run(bench: Bench) -> Result:
 
 
 class _Inventory:
-    """Everything that the keyspace holds after a coldstart."""
+    """The content of the keyspace after a coldstart."""
 
     def __init__(self, redis: Redis, sample: Sample, growth: int) -> None:
         self._redis = redis
@@ -79,7 +79,7 @@ class _Inventory:
             Figure("index, a schedule's entries", "bytes", [sum(index) / count]),
             Figure("index entry", "bytes", [sum(index) / sum(entries)]),
             Figure("catalogue copy", "bytes", [size for size in copies if size]),
-            Figure("fence of a catalogue copy", "bytes", fences),
+            Figure("version token of a catalogue copy", "bytes", fences),
             Figure("server's growth, a schedule", "bytes", [self._growth / count]),
         ]
         return Result(self._facts(sum(entries)), figures)
@@ -94,14 +94,14 @@ class _Inventory:
         }
 
     def _usage(self, keys: Sequence[str]) -> list[int]:
-        """The bytes of each key, nested values all counted; 0 where there is none."""
+        """The bytes of each key with all nested values; 0 for a missing key."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.memory_usage(key, samples=0)
             return [size or 0 for size in pipeline.execute()]
 
     def _sizes(self, command: str, keys: Sequence[str]) -> list[int]:
-        """What ``ZCARD`` or ``STRLEN`` says of each key."""
+        """The reply of ``ZCARD`` or ``STRLEN`` for each key."""
         pipeline: Any = self._redis.pipeline(transaction=False)
         for key in keys:
             pipeline.execute_command(command, key)

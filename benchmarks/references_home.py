@@ -1,9 +1,9 @@
-"""The back-references in Redis, and in DynamoDB: the same work through the same port, and what it asks of DynamoDB.
+"""The back-references in Redis and in DynamoDB: the same work through the same port, and its requests to DynamoDB.
 
-The DynamoDB is the emulator, one Python process on this machine. Its times say what our side of the requests costs
-and nothing about AWS; requests, and units computed from the sizes of items by DynamoDB's published rules, hold there
-too. A unit of writing is one write of up to 1 kB, whether or not its condition holds. A unit of reading is a
-consistent read of up to 4 kB, of all the items of one query together.
+DynamoDB is the emulator here, one Python process on this machine. Its times show the cost of the client's side and
+nothing about AWS. The numbers of requests hold there too, and so do the units, which are computed from the sizes of
+items by DynamoDB's published rules: a write unit is one write of up to 1 kB, whether or not its condition holds; a
+read unit is a consistent read of up to 4 kB of all items of one query together.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ from benchmarks.harness import (
     timed,
 )
 from benchmarks.stack import Services, running_services
-from benchmarks.world import FIRST_DATE, plant_brand, regional_sample, source_documents, write_catalogue
+from benchmarks.world import FIRST_DATE, add_brand, regional_sample, source_documents, write_catalogue
 from demo.provision import REFERENCES_TABLE, provision_references
 from demo.sample import Document, derive_pid
 from demo.upstream import CATALOGUE_PREFIX
@@ -70,7 +70,7 @@ _QUICK = _Size(variants=2, days=2, registrations=1, rounds=2)
 def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     sample = regional_sample(size.variants, size.days)
-    sample, brand = plant_brand(sample, list(sample.schedules), "Benchmark Row")
+    sample, brand = add_brand(sample, list(sample.schedules), "Benchmark Row")
     with running_services(bench, FIRST_DATE) as services:
         provision_references(services.endpoints)
         write_catalogue(services.redis, sample.catalogue.values())
@@ -79,7 +79,7 @@ def run(bench: Bench) -> Result:
 
 
 class _Contest:
-    """Both homes, filled with the same schedules, on the same Redis."""
+    """Both stores of references, with the same schedules on the same Redis."""
 
     def __init__(
         self, services: Services, source: DocumentsInMemory, brand: Document, say: Callable[[str], None]
@@ -128,17 +128,15 @@ class _Contest:
         return with_external_index(store, self._link, keyspace, index)
 
     def _read_entries(self) -> dict[ScheduleKey, frozenset[Entry]]:
-        """What the committed states depend on."""
+        """The dependencies of the committed states."""
         states = self._pipelines["Redis"].store.schedules.read(self._keys)
         return {
             key: dependencies(parse_accepted(state.accepted or b"").shown(), state.ancestors)
             for key, state in states.items()
         }
 
-    # The work
-
     def _register(self, home: str) -> None:
-        """Into a keyspace that nothing is in."""
+        """Build into an empty keyspace."""
         keyspace = f"{home.lower()}{next(self._numbers)}"
         self._store(home, keyspace).references.register(self._entries, 1)
 
@@ -149,7 +147,7 @@ class _Contest:
             raise WrongResult(f"{len(found)} dependants, not {len(self._keys)}")
 
     def _change(self, home: str) -> None:
-        """From the notification to the last published schedule."""
+        """The time from the notification to the last published schedule."""
         changed = {**self._brand, "title": f"Title {next(self._numbers)}"}
         self._redis.set(f"{CATALOGUE_PREFIX}{self._brand['pid']}", orjson.dumps(changed))
         follow_item(self._pipelines[home], self._brand["pid"])
@@ -160,15 +158,13 @@ class _Contest:
         if not followed.unneeded:
             raise WrongResult("somebody depends on what nobody shows")
 
-    # What it asks of DynamoDB
-
     def _requests(self, action: Callable[[], object]) -> dict[str, int]:
         with _counted(self._client) as requests:
             action()
         return dict(requests)
 
     def _sizes(self) -> dict[str, Any]:
-        """Of the items as DynamoDB counts them: the bytes of names and values."""
+        """The sizes of the items as DynamoDB counts them: the bytes of names and values."""
         sizes = [
             _item_bytes("schedules", entry, key)
             for key, entries in self._entries.items()
@@ -185,7 +181,7 @@ class _Contest:
 
 
 def _item_bytes(keyspace: str, entry: Entry, key: ScheduleKey) -> int:
-    """A number takes a byte for every two digits, and one."""
+    """A number needs one byte for every two digits, and one more."""
     member = str(key) if entry.broadcast_pid is None else f"{key}/{entry.broadcast_pid}"
     score_bytes = 4
     return len(f"item{keyspace}:{entry.pid}") + len(f"member{member}") + len("score") + score_bytes
@@ -193,7 +189,7 @@ def _item_bytes(keyspace: str, entry: Entry, key: ScheduleKey) -> int:
 
 @contextmanager
 def _counted(client: "DynamoDBClient") -> "Iterator[Counter[str]]":
-    """How often each operation was called meanwhile."""
+    """Count the calls of each operation within the block."""
     requests: Counter[str] = Counter()
 
     def note(model: Any, **_: Any) -> None:

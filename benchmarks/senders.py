@@ -1,7 +1,4 @@
-"""Changes upstream, each certain to change every schedule that it touches, written and announced one at a time.
-
-Belongs here: what is changed, and knowing whom it touches. Does not belong here: when.
-"""
+"""Makes and announces upstream changes, each of which changes every schedule that it touches."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -19,7 +16,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 class Sender:
-    """Plays the upstream systems; remembers what they hold by now."""
+    """Plays the upstream systems and keeps their current content."""
 
     def __init__(self, upstream: Upstream, sample: Sample, rng: Random) -> None:
         self._upstream = upstream
@@ -33,7 +30,7 @@ class Sender:
         return self.change_schedule(self._rng.choice(list(self._schedules)))
 
     def change_schedule(self, source_key: SourceKey) -> Sent:
-        """One of its broadcasts is audio described from now on, or is no more."""
+        """Toggle the flag for audio description of one broadcast."""
         schedule = self._schedules[source_key]
         broadcasts = list(schedule["broadcasts"])
         place = self._rng.randrange(len(broadcasts))
@@ -46,7 +43,7 @@ class Sender:
         return Sent(sent_at, str(key), frozenset([key]))
 
     def retitle(self, pid: str) -> Sent:
-        """A title that the item has never had."""
+        """Give the item a title that it has never had."""
         document = self._catalogue[pid] | {"title": f"Take {next(self._numbers)}"}
         self._catalogue[pid] = document
         sent_at = _now()
@@ -54,7 +51,7 @@ class Sender:
         return Sent(sent_at, pid, self._dependants[pid])
 
     def mixture(self) -> Iterator[Callable[[], Sent]]:
-        """A schedule and an episode in turn, every one of them before any comes again."""
+        """Alternate schedules and episodes, each once before any is repeated."""
         episodes = [pid for pid in self._dependants if self._is_episode(pid)]
         schedules = list(self._schedules)
         self._rng.shuffle(episodes)
@@ -68,7 +65,7 @@ class Sender:
 
 
 def _dependants(sample: Sample) -> dict[str, frozenset[ScheduleKey]]:
-    """By pid, the schedules that show it or anything below it."""
+    """By pid, the schedules that show the item or one of its descendants."""
     found: dict[str, set[ScheduleKey]] = defaultdict(set)
     for source_key, document in sample.schedules.items():
         for pid in used_pids(sample.catalogue, [document]):

@@ -1,7 +1,6 @@
-"""The whole system as processes: Redis, the AWS emulator, and Dagster started as the demonstration starts it.
+"""Starts and stops the whole system as processes: Redis, the AWS emulator, and Dagster as in the demonstration.
 
-Belongs here: starting and stopping. The old system is left out: it has no part in publishing.
-Does not belong here: what is sent through the system, and what is measured.
+The old system is left out, because it has no part in publishing.
 """
 
 import os
@@ -28,7 +27,7 @@ _REGION = "eu-west-1"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Redis and the emulator, and the environment that names them; it is this process's own meanwhile."""
+    """Redis and the emulator, with the environment that names them, which this process has too."""
 
     redis: Redis
     redis_url: str
@@ -38,7 +37,7 @@ class Services:
     environment: Mapping[str, str]
 
     def announce_schedules(self) -> None:
-        """From now on the bucket tells of every put."""
+        """Make the bucket announce every later put."""
         announce_schedules(self.endpoints, self.provisioned)
 
 
@@ -54,7 +53,7 @@ def running_services(bench: Bench, first_date: date) -> Iterator[Services]:
         provisioned = provision(endpoints)
         client = Redis.from_url(redis.url, protocol=2)
         upstream = Upstream(
-            # With as large a pool of connections as loading needs.
+            # Its pool has enough connections for loading.
             s3=s3_client(_REGION, emulator.endpoint_url),
             sns=endpoints.sns(),
             redis=client,
@@ -65,7 +64,7 @@ def running_services(bench: Bench, first_date: date) -> Iterator[Services]:
 
 
 class DagsterStack:
-    """Dagster's three processes, with an empty instance in ``directory``. The daemon starts when it is told to."""
+    """Dagster's processes with an empty instance in ``directory``. The daemon starts by a call."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self._directory = directory
@@ -89,7 +88,7 @@ class DagsterStack:
         self._stack.close()
 
     def start_daemon(self) -> None:
-        """From now on sensors tick and backfills are looked at."""
+        """Start the daemon, which runs sensors and backfills."""
         self._stack.enter_context(Daemon(self._directory, self._environment, self._workspace))
 
 
@@ -107,7 +106,7 @@ def _environment(redis_url: str, endpoint_url: str, first_date: date) -> dict[st
 
 
 def _set(environment: Mapping[str, str]) -> AbstractContextManager[object]:
-    """For this process's own clients, which read their credentials where boto3 always looks."""
+    """Set variables for this process's own clients, which read credentials from the environment."""
     stack = ExitStack()
     for name, value in environment.items():
         before = os.environ.get(name)

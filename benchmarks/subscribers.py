@@ -1,8 +1,6 @@
-"""Partners who wait for changes, hundreds at once: half of them by long polls, half on streams.
+"""Partners that wait for changes, hundreds at once: half of them by long polls, half on streams.
 
-Belongs here: waiting, and noting who heard what and when. Does not belong here: what is published.
-
-Written upon sockets, since a client library would spend more on a thousand answers than the server does.
+They use sockets directly, because a client library would need more time for a thousand answers than the server.
 """
 
 import asyncio
@@ -24,7 +22,7 @@ _LONGEST_WAIT_SECONDS = 55
 
 
 class Version(NamedTuple):
-    """A schedule, and the number of what was published of it; 0 is before anything."""
+    """A published version of a schedule; ``seq`` 0 stands for no version."""
 
     key: str
     seq: int
@@ -35,7 +33,7 @@ _NOTHING = Version("", 0)
 
 @dataclass(slots=True)
 class Crowd:
-    """All who wait, and the moment (seconds since 1970) when each of them heard of the version that is awaited."""
+    """All waiting partners. ``heard_at``: when each received the awaited version, in seconds since 1970."""
 
     size: int
     heard_at: list[float] = field(default_factory=list)
@@ -44,24 +42,24 @@ class Crowd:
     awaited: Version = _NOTHING
 
     def await_version(self, version: Version) -> None:
-        """Of the next one; before it is published."""
+        """Set the next version. Call it before that version is published."""
         self.awaited = version
         self.heard_at.clear()
         self.is_heard_by_all.clear()
 
     def hear(self, change: dict[str, Any]) -> None:
-        """Raises :class:`WrongResult` for anything but what is awaited: heard twice, late, or never published."""
+        """Note one received change. Raises WrongResult unless it is the awaited version and not a repetition."""
         version = Version(f"{change['sid']}/{change['date']}", change["seq"])
         if version != self.awaited or len(self.heard_at) == self.size:
             self.lost += 1
-            raise WrongResult(f"heard of {version} where {self.awaited} was awaited")
+            raise WrongResult(f"received {version} while {self.awaited} was awaited")
         self.heard_at.append(time.time())
         if len(self.heard_at) == self.size:
             self.is_heard_by_all.set()
 
 
 class _Subscriber(asyncio.Protocol):
-    """One connection; its end is a loss."""
+    """One connection. If the server closes it, it counts as lost."""
 
     def __init__(self, crowd: Crowd, key: str, cursor: str) -> None:
         self._crowd = crowd
@@ -101,7 +99,7 @@ class _Subscriber(asyncio.Protocol):
 
 
 class _LongPoll(_Subscriber):
-    """Asks again as soon as it is answered, from the cursor that it was given."""
+    """Sends the next request as soon as it has an answer, with that answer's cursor."""
 
     def _ask(self) -> None:
         self._send(f"/v1/changes?since={self.cursor}&wait={_LONGEST_WAIT_SECONDS}")
@@ -132,8 +130,8 @@ class _Stream(_Subscriber):
             del self._buffer[:end]
 
 
-class Waiting:
-    """So many of each kind, who take turns at the keys, and wait from ``cursor`` on."""
+class WaitingPartners:
+    """Partners of both kinds that share the keys in turn and wait for changes after ``cursor``."""
 
     def __init__(self, port: int, keys: Sequence[str], cursor: str, *, polls: int, streams: int) -> None:
         self._port = port
@@ -148,7 +146,7 @@ class Waiting:
         for number, kind in enumerate(self._kinds):
             subscriber = kind(self.crowd, self._keys[number % len(self._keys)], self._cursor)
             self._subscribers.append(subscriber)
-            await loop.create_connection(partial(_given, subscriber), LOOPBACK, self._port)
+            await loop.create_connection(partial(_return, subscriber), LOOPBACK, self._port)
         return self.crowd
 
     async def __aexit__(self, *_: object) -> None:
@@ -157,5 +155,5 @@ class Waiting:
         await asyncio.sleep(0)
 
 
-def _given(subscriber: _Subscriber) -> _Subscriber:
+def _return(subscriber: _Subscriber) -> _Subscriber:
     return subscriber

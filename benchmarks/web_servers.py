@@ -1,8 +1,4 @@
-"""The servers whose answers are measured: the delivery service, the framework's bare hello, and nginx with files.
-
-Belongs here: starting and stopping them, each on one core. Does not belong here: asking them anything but whether
-they are ready.
-"""
+"""Starts and stops the measured servers, each on one core: delivery, the framework's bare hello, nginx with files."""
 
 import gzip
 import http.client
@@ -55,7 +51,7 @@ http {{
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What is started meanwhile, from this thread, runs on this core alone."""
+    """Processes that this thread starts within the block run on this core alone."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -66,7 +62,7 @@ def on_core(core: int) -> Iterator[None]:
 
 @contextmanager
 def started(server: _Server, core: int) -> Iterator[_Server]:
-    """It runs on this core for as long as this lasts."""
+    """Run the server on this core for the length of the block."""
     with ExitStack() as stack:
         with on_core(core):
             stack.enter_context(server)
@@ -74,12 +70,12 @@ def started(server: _Server, core: int) -> Iterator[_Server]:
 
 
 def nginx_executable() -> str | None:
-    """Also where a distribution puts it outside of an ordinary user's path."""
+    """Also found in /usr/sbin, which is not in every user's PATH."""
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 class Answer(NamedTuple):
-    """``headers`` by their names in small letters. ``size``: of everything, as it came."""
+    """``headers`` by their names in lower case. ``size``: of the whole answer on the wire."""
 
     status: int
     headers: Mapping[str, str]
@@ -88,7 +84,7 @@ class Answer(NamedTuple):
 
 
 def get(port: int, path: str, headers: Mapping[str, str]) -> Answer:
-    """One answer, its body as it came."""
+    """Return one answer with its body as it was sent."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWERS_WITHIN_SECONDS)
     try:
         connection.request("GET", path, headers=dict(headers))
@@ -106,7 +102,7 @@ def get(port: int, path: str, headers: Mapping[str, str]) -> Answer:
 
 
 class WebServer(LoopbackServer):
-    """Is there when it answers, on a port that was free a moment ago, and has not ended."""
+    """Ready when it answers. Its port was free before the start."""
 
     ready_path = "/"
     ready_statuses: tuple[int, ...] = (200,)
@@ -115,7 +111,7 @@ class WebServer(LoopbackServer):
         super().__init__(name, directory, None, "", start_within_seconds=60.0)
 
     def resident_bytes(self) -> int:
-        """The memory that it holds now."""
+        """The resident memory of the process."""
         return _resident_kilobytes(self.pid) * 1024
 
     def _environment(self, _: int) -> Mapping[str, str] | None:
@@ -153,7 +149,7 @@ class BareHello(WebServer):
 
 
 class Nginx(WebServer):
-    """One worker; serves the files that it is given by name, packed already for who takes gzip."""
+    """One worker that serves the given files, in gzip to clients that accept it."""
 
     ready_statuses = (200, 403)
 
@@ -174,7 +170,7 @@ class Nginx(WebServer):
 
 
 def _resident_kilobytes(pid: int) -> int:
-    """Raises ``ValueError`` where the kernel does not tell."""
+    """Raises ValueError if the kernel does not report it."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "VmRSS":

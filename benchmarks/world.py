@@ -1,7 +1,4 @@
-"""What the benchmarks measure on: parts of the invented broadcaster, with brands planted where they are wanted.
-
-Belongs here: making samples and writing their catalogue. Does not belong here: anything recorded.
-"""
+"""The data of the benchmarks: parts of the invented broadcaster's sample, with added brands and items."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -15,7 +12,7 @@ from demo.upstream import CATALOGUE_PREFIX
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 
 FIRST_DATE = date(2026, 6, 1)
-"""Of samples that Dagster does not see, so that they are always the same."""
+"""A fixed first day, for samples without Dagster."""
 
 _PLANTED_AT = 2
 _WRITTEN_AT_ONCE = 1_000
@@ -23,14 +20,14 @@ _TEXT = "What happens next is known to nobody but the author of this sentence, a
 
 
 def whole_sample(first: date, days: int, services: int = 44) -> Sample:
-    """The first so many of the broadcaster's 44 services, on so many days, with the whole catalogue."""
+    """The first ``services`` of the broadcaster's 44, on ``days`` days, with the whole catalogue."""
     sample = make_sample(first, days, clock_change_days=False)
     sids = sorted({sid for sid, _ in sample.schedules})[:services]
     return Sample(sample.catalogue, {key: d for key, d in sample.schedules.items() if key[0] in sids})
 
 
 def regional_sample(variants: int, days: int) -> Sample:
-    """Regional variants of one channel, which share nearly all of their episodes, and the items they use."""
+    """Regional variants of one channel, which share nearly all episodes, with the items that they use."""
     sample = make_sample(FIRST_DATE, days, clock_change_days=False)
     regions = sorted({sid for sid, _ in sample.schedules if _is_regional(sid)})[:variants]
     schedules = {key: d for key, d in sample.schedules.items() if key[0] in regions}
@@ -38,7 +35,7 @@ def regional_sample(variants: int, days: int) -> Sample:
     return Sample({pid: d for pid, d in sample.catalogue.items() if pid in used}, schedules)
 
 
-def plant_brand(sample: Sample, keys: Sequence[SourceKey], name: str) -> tuple[Sample, Document]:
+def add_brand(sample: Sample, keys: Sequence[SourceKey], name: str) -> tuple[Sample, Document]:
     """Show an episode of a new brand in each of these schedules, the same on the same day.
 
     Answers with the sample and the brand's document; nothing else depends on that brand.
@@ -54,7 +51,7 @@ def plant_brand(sample: Sample, keys: Sequence[SourceKey], name: str) -> tuple[S
 
 
 def used_pids(catalogue: Mapping[str, Document], schedules: Iterable[Document]) -> set[str]:
-    """Every pid that a build of these schedules looks up: episodes and ancestors, missing ones included."""
+    """Every pid that a build of these schedules reads: episodes and ancestors, missing ones included."""
     pending = {b["episode_pid"] for d in schedules for b in d["broadcasts"] if not b["is_blanked"]}
     used: set[str] = set()
     while pending:
@@ -65,7 +62,7 @@ def used_pids(catalogue: Mapping[str, Document], schedules: Iterable[Document]) 
 
 
 def unused_items(catalogue: Mapping[str, Document], count: int) -> Iterator[Document]:
-    """So many more items of the same kinds and lengths, which no schedule shows."""
+    """Add ``amount`` items of the same kinds and lengths that no schedule shows."""
     for number, document in enumerate(islice(cycle(list(catalogue.values())), count)):
         yield document | {"pid": derive_pid(f"unused/{number}", "c")}
 
@@ -82,7 +79,7 @@ def schedule_key(key: SourceKey) -> ScheduleKey:
 
 
 def source_documents(sample: Sample) -> dict[ScheduleKey, bytes]:
-    """The schedule documents as they lie in the bucket."""
+    """The schedule documents as they are in the bucket."""
     return {schedule_key(key): orjson.dumps(document) for key, document in sample.schedules.items()}
 
 
