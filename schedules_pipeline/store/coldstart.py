@@ -1,4 +1,4 @@
-"""The coldstart on Redis: a hash of how it stands, and a sorted set of what is left to build."""
+"""The coldstart on Redis: a hash of its state, and a sorted set of the schedules to build."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from schedules_pipeline.store.link import RedisLink, Script
 _REQUEST = TypeAdapter(Request)
 _LISTED_AT_ONCE = 1_000
 _PLACES = 10_000_000
-"""More than a shard ever has: places in the order are shard × this + position."""
+"""Places in the order are shard × this + position; no shard has as many schedules."""
 
 
 class RedisColdstartStore:

@@ -46,7 +46,7 @@ class RedisComparisonStore:
         }
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
-        """Of each comparison only the verdict is read: a scrape asks this every few seconds."""
+        """Parses only the verdicts, because each scrape of the metrics calls this."""
         rows = self._link.call("HGETALL", self._key)
         found = Counter(
             (key.partition(b"/")[0], orjson.loads(value)["verdict"]) for key, value in rows.items()

@@ -1,4 +1,4 @@
-"""Our copies of catalogue items on Redis, and the reading of the catalogue keyspace."""
+"""The copies of catalogue items on Redis."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -9,7 +9,7 @@ from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import RedisLink
 
 TOKEN_KEPT_FOR = timedelta(days=1)
-"""No worker that read something longer ago than this may still be about to store it."""
+"""Longer than any worker takes from reading an item to storing it."""
 
 
 class RedisCopyStore:

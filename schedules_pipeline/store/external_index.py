@@ -1,20 +1,19 @@
-"""Our copies on Redis where the back-reference index is elsewhere, and what keeps the two in step.
+"""Copies on Redis with the back-reference index elsewhere, and the protocol that keeps both consistent. Optional.
 
-With the index in Redis, "nobody depends on this item, so ignore it" is one atomic step (``begin_copy.lua``), and
-so is "nobody depends on it, so delete our copy" (``collect_copy.lua``). With the index elsewhere the look at the
-dependants and the step that follows from it are two. They are held together by the tokens of the item's fence:
+With the index in Redis, one atomic step ignores an event of an item without dependants (``begin_copy.lua``), and
+another deletes the copy of such an item (``collect_copy.lua``). With an external index, reading the dependants and
+acting on the result are separate steps. The item's tokens make them safe:
 
-- Whoever registers takes a token of every pid *after* the entries are in the index and *before* anything is
-  read (:class:`TokenCheckedReferenceIndex`).
-- Whoever means to act on there being no dependants notes which token was taken last, *then* looks, and acts in
-  one atomic step that asks for no token having been taken since (:class:`ExternalIndexSteps`).
+- A registration writes its entries into the index and then takes a token of every pid. Only then does the build read
+  anything (:class:`TokenCheckedReferenceIndex`).
+- A step that requires an item without dependants notes the latest token, reads the index, and acts in one atomic step
+  that does nothing if a token was taken since (:class:`ExternalIndexSteps`).
 
-So if the step is carried out, no registration was completed between note and step. What was completed before
-was there to be seen. What is completed later has read nothing yet, and finds the item as the step left it. So
-the look and the step might as well have been one instant, which is the case that is proven. Where the step is
-not carried out the item is followed, or kept until the next collection, and neither is ever wrong.
+If the step acts, no registration was completed between its token and its action. Earlier registrations were visible in
+the index. Later ones have read nothing yet, so they find the item as the step left it. So both steps have the effect of
+one. If the step does nothing, the item is followed, or kept until the next collection, which is always safe.
 
-Belongs here: the halves of those steps. Does not belong here: the index itself, wherever it is.
+Belongs here: these steps. Does not belong here: the index itself.
 """
 
 from abc import ABC, abstractmethod
@@ -34,10 +33,10 @@ EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
 
 class DependantLookup(Protocol):
-    """What is asked of an index that is elsewhere: every registration that was completed is seen."""
+    """The part of an external index that the steps need. Completed registrations are visible."""
 
     def depended_on(self, pids: Sequence[Pid]) -> set[Pid]:
-        """Those of the pids that anything depends on."""
+        """The pids that have dependants."""
 
 
 class ExternalReferenceIndex(ReferenceIndex, DependantLookup, Protocol):
@@ -54,12 +53,12 @@ class UpdateStart:
 
 
 class ExternalIndexSteps(ABC):
-    """The steps of a copy store that need the dependants, over steps of the fence alone."""
+    """The steps of a copy store that need the dependants, on top of steps on the version token."""
 
     index: DependantLookup
 
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, UpdateTicket]:
-        """Token, look, fence of what nobody needs."""
+        """Take tokens, read the dependants, and ignore items without any."""
         started = self._start(pids)
         unheld = [pid for pid, start in started.items() if not start.is_held]
         depended_on = self.index.depended_on(unheld)
@@ -70,34 +69,36 @@ class ExternalIndexSteps(ABC):
         }
 
     def collect(self, pids: Sequence[Pid]) -> CollectionCounts:
-        """Note the token, look, delete what nobody needs."""
-        noted = self._latest_tokens(pids)
+        """Note the tokens, read the dependants, and delete items without any."""
+        tokens = self._latest_tokens(pids)
         depended_on = self.index.depended_on(pids)
-        return self._delete({pid: token for pid, token in noted.items() if pid not in depended_on})
+        return self._delete({pid: token for pid, token in tokens.items() if pid not in depended_on})
 
     @abstractmethod
     def _start(self, pids: Sequence[Pid]) -> dict[Pid, UpdateStart]:
-        """Take a token for each, and see what we have of it."""
+        """Take a token for each, and read its copy."""
 
     @abstractmethod
     def _ignore(self, tokens: Mapping[Pid, int]) -> set[Pid]:
-        """Record these tokens as the newest, so that nobody can store what was read before; answers with where
-        that was done. Not where another token was taken since, or a copy has come.
+        """Record these tokens as the newest, so that earlier reads cannot be stored. Returns the recorded pids.
+
+        Skips pids of which a token was taken since, or a copy was stored.
         """
 
     @abstractmethod
     def _latest_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
-        """The token of each that was taken last; 0 where none is known."""
+        """The latest token of each; 0 without any."""
 
     @abstractmethod
     def _delete(self, tokens: Mapping[Pid, int]) -> CollectionCounts:
-        """Delete copies, and notes that one is missed. Not where another token was taken since, or where
-        something is owed.
+        """Delete copies and records of absence.
+
+        Skips pids of which a token was taken since, or that have a pending propagation.
         """
 
 
 class CopyStoreWithExternalIndex(ExternalIndexSteps, RedisCopyStore):
-    """Implements :class:`CopyStore`, with the dependants elsewhere."""
+    """Implements :class:`CopyStore`, with the dependants in an external index."""
 
     def __init__(self, link: RedisLink, keys: Keys, index: DependantLookup) -> None:
         super().__init__(link, keys)
@@ -125,7 +126,7 @@ class CopyStoreWithExternalIndex(ExternalIndexSteps, RedisCopyStore):
         return CollectionCounts(sum(copies for copies, _ in replies), sum(notes for _, notes in replies))
 
     def _call(self, script: Script, arguments: Mapping[Pid, tuple[int, ...]]) -> list[Any]:
-        """On copy and fence of each; the last argument is for how long an idle fence is kept."""
+        """Call a script on copy and version token of each pid."""
         return self._link.run(
             [
                 script.command(
@@ -137,16 +138,14 @@ class CopyStoreWithExternalIndex(ExternalIndexSteps, RedisCopyStore):
 
 
 class TokenCheckedReferenceIndex:
-    """Implements :class:`ReferenceIndex` over one that is elsewhere, so that
-    the fences of the copies tell of every registration.
-    """
+    """Implements :class:`ReferenceIndex` over an external index; every registration takes tokens of its pids."""
 
     def __init__(self, index: ReferenceIndex, copies: CopyStore) -> None:
         self._index = index
         self._copies = copies
 
     def register(self, entries: EntriesBySchedule, token: int) -> None:
-        """The entries first: a token that was taken before them would tell of nothing yet."""
+        """The entries are written first: a token taken earlier would not show that they exist."""
         self._index.register(entries, token)
         self._copies.take_tokens(sorted({entry.pid for wanted in entries.values() for entry in wanted}))
 

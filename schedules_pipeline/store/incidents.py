@@ -1,4 +1,4 @@
-"""The incidents of alarms and the notices that are still to be delivered, on Redis."""
+"""Incidents and their undelivered notices, on Redis."""
 
 from datetime import datetime, timedelta
 
@@ -42,7 +42,7 @@ class RedisIncidentStore:
         return None if notice is None else _NOTICE.validate_json(notice)
 
     def confirm_delivered(self, channel: str, notice: Notice) -> None:
-        """The outbox first: what is left of a delivery without a place there is never handed out."""
+        """The outbox first, so that an interrupted call leaves no delivery that is repeated."""
         delivery = _delivery(channel, notice)
         self._link.run(
             [

@@ -1,4 +1,4 @@
-"""Past parity reports, on Redis: a list of small records, the newest first."""
+"""Past parity reports, on Redis: a list of records, newest first."""
 
 from pydantic import TypeAdapter
 

@@ -1,4 +1,4 @@
-"""What the full passes did last, on Redis: a hash by the pass's name, each field written in one command."""
+"""Results of the full passes, on Redis: a hash with fields by the pass's name."""
 
 from pydantic import TypeAdapter
 

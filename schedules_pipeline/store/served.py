@@ -1,4 +1,4 @@
-"""What partners are served from, on Redis: a hash of the current state, and a list of all switches."""
+"""The source that partners are served from, on Redis: a hash of the current state, and a list of all switches."""
 
 from pydantic import TypeAdapter
 

@@ -1,4 +1,4 @@
-"""Subscriptions on Redis: what operators decided and how far each is, and who pushes it just now."""
+"""Subscriptions on Redis: their definition, progress and lease."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -35,13 +35,13 @@ class RedisSubscriptionStore:
         return bool(self._link.call(*self._unsubscribe.command(self._keys(), [name])))
 
     def all(self) -> list[Standing]:
-        """In one call, and so of one instant but for what is changed between the two commands."""
+        """Both hashes in one call, though not in one atomic step."""
         subscriptions, progress = self._link.run(
             [("HGETALL", self._subscriptions), ("HGETALL", self._progress)]
         )
         found = []
         for name, subscription in sorted(subscriptions.items()):
-            # One damaged record must not hold up all others.
+            # A damaged record must not hide the others.
             with suppress(InvalidRecord, KeyError):
                 found.append(_standing(subscription, progress[name]))
         return found
