@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,7 +15,6 @@ from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.health.conditions import Thresholds
 from schedules_pipeline.health.ports.incidents import Notifier
 from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.health.queue_age import NotedQueue
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
 from schedules_pipeline.migration.ports.parity import ReportStore, Requirements
@@ -54,7 +54,7 @@ from schedules_pipeline.upstream.clients import (
     watching_sqs_client,
 )
 from schedules_pipeline.upstream.legacy import RedisLegacyKeyspace
-from schedules_pipeline.upstream.queue import SqsQueue
+from schedules_pipeline.upstream.queue import PolledSqsQueue, SqsQueue
 
 if TYPE_CHECKING:
     from schedules_pipeline.store.external_index import ExternalReferenceIndex
@@ -216,14 +216,15 @@ def build_pipeline(settings: Settings) -> Pipeline:
         for url in (settings.catalogue_redis_url, settings.legacy_redis_url)
     )
     store = _store(settings, link)
+    record_poll = store.queue_polls.record_poll
     upstreams = Upstreams(
         schedule_source=S3ScheduleSource(s3, settings.schedule_bucket, settings.maximum_schedule_bytes),
         catalogue_source=RedisCatalogueSource(catalogue, settings.catalogue_prefix),
-        schedule_queue=NotedQueue(
-            SqsQueue(sqs, settings.schedule_queue), QueueName.SCHEDULE_EVENTS, store.queue_polls, utc_now
+        schedule_queue=PolledSqsQueue(
+            sqs, settings.schedule_queue, partial(record_poll, QueueName.SCHEDULE_EVENTS), utc_now
         ),
-        catalogue_queue=NotedQueue(
-            SqsQueue(sqs, settings.catalogue_queue), QueueName.CATALOGUE_EVENTS, store.queue_polls, utc_now
+        catalogue_queue=PolledSqsQueue(
+            sqs, settings.catalogue_queue, partial(record_poll, QueueName.CATALOGUE_EVENTS), utc_now
         ),
         legacy=RedisLegacyKeyspace(legacy, settings.legacy_prefix),
         schedule_dead_letters=SqsQueue(sqs, settings.schedule_dead_letter_queue),

@@ -3,13 +3,11 @@
 SQS reports this age only through CloudWatch, minutes late and not in every region.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls, QueuePollStore
+from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
 from schedules_pipeline.maintenance.ports import MaintenanceSources
-from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import NotificationQueue, QueueDepth
 
 LONGEST_KEPT = timedelta(days=14)
 """The longest time for which SQS keeps a message."""
@@ -38,42 +36,3 @@ def oldest_message_age(polls: QueuePolls, depth: QueueDepth, now: datetime) -> t
     if not known:
         return LONGEST_KEPT
     return min(LONGEST_KEPT, max(timedelta(0), now - max(known)))
-
-
-class NotedQueue:
-    """A queue whose polls are noted, whoever receives; otherwise the queue that it wraps.
-
-    Implements :class:`NotificationQueue`.
-    """
-
-    def __init__(
-        self, queue: NotificationQueue, name: QueueName, notes: QueuePollStore, clock: Clock
-    ) -> None:
-        self._queue = queue
-        self._name = name
-        self._notes = notes
-        self._clock = clock
-
-    def receive(self, wait_seconds: int) -> list[Message]:
-        """The time before the poll is noted, so that what came during it counts as having come after."""
-        began_at = self._clock()
-        messages = self._queue.receive(wait_seconds)
-        # A poll that does not wait asks only some of the servers of a queue: its silence proves nothing.
-        if messages or wait_seconds > 0:
-            self._notes.record_poll(self._name, began_at, min((m.sent_at for m in messages), default=None))
-        return messages
-
-    def delete(self, messages: Sequence[Message]) -> None:
-        self._queue.delete(messages)
-
-    def show_again(self, messages: Sequence[Message]) -> None:
-        self._queue.show_again(messages)
-
-    def send(self, bodies: Sequence[str]) -> None:
-        self._queue.send(bodies)
-
-    def purge(self) -> None:
-        self._queue.purge()
-
-    def depth(self) -> QueueDepth:
-        return self._queue.depth()

@@ -1,12 +1,13 @@
 """A notification queue on SQS."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _MOST_PER_CALL = 10
 
 _T = TypeVar("_T")
+
+RecordPoll = Callable[[datetime, datetime | None], None]
 
 
 class SqsQueue:
@@ -98,6 +101,25 @@ class SqsQueue:
             yield
         except (BotoCoreError, ClientError) as error:
             raise ServiceError(f"queue {self._name}: {error}") from error
+
+
+class PolledSqsQueue(SqsQueue):
+    """Records every poll, so that the age of the oldest waiting message can be estimated."""
+
+    def __init__(self, client: "SQSClient", name: str, record_poll: RecordPoll, clock: Clock) -> None:
+        """``record_poll``: gets the start of a poll, and when its oldest message was sent or None."""
+        super().__init__(client, name)
+        self._record_poll = record_poll
+        self._clock = clock
+
+    def receive(self, wait_seconds: int) -> list[Message]:
+        """The start is recorded, so that messages that come during the poll count as later ones."""
+        began_at = self._clock()
+        messages = super().receive(wait_seconds)
+        # A poll that does not wait asks only some servers of the queue, so an empty one proves nothing.
+        if messages or wait_seconds > 0:
+            self._record_poll(began_at, min((m.sent_at for m in messages), default=None))
+        return messages
 
 
 def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

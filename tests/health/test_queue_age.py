@@ -1,12 +1,11 @@
-"""The age of the oldest waiting message, and the record of a poll."""
+"""The age of the oldest waiting message of a queue."""
 
 from datetime import datetime, timedelta
-from random import Random
 
-from fakes import Conditions, FakeClock, FakeQueue, FakeQueuePollStore
+from fakes import FakeClock
 
-from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
-from schedules_pipeline.health.queue_age import LONGEST_KEPT, NotedQueue, oldest_message_age
+from schedules_pipeline.health.ports.queue_polls import QueuePolls
+from schedules_pipeline.health.queue_age import LONGEST_KEPT, oldest_message_age
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 
 _NOW = FakeClock()()
@@ -29,9 +28,9 @@ def test_the_age_counts_from_the_last_empty_poll() -> None:
 
 def test_under_load_the_age_of_the_last_received_message_counts() -> None:
     """If all later polls brought messages, an old empty poll says nothing."""
-    notes = QueuePolls(_ago(1), _ago(5_000), _ago(4))
+    polls = QueuePolls(_ago(1), _ago(5_000), _ago(4))
 
-    assert oldest_message_age(notes, _SOME, _NOW) == timedelta(seconds=4)
+    assert oldest_message_age(polls, _SOME, _NOW) == timedelta(seconds=4)
 
 
 def test_an_empty_poll_counts_more_than_an_old_message_before_it() -> None:
@@ -41,9 +40,9 @@ def test_an_empty_poll_counts_more_than_an_old_message_before_it() -> None:
 
 def test_without_polls_the_age_grows() -> None:
     """The record of a dead intake stays, so the age grows with the clock."""
-    notes = QueuePolls(_ago(0), _ago(0), None)
+    polls = QueuePolls(_ago(0), _ago(0), None)
 
-    ages = [oldest_message_age(notes, _SOME, _NOW + timedelta(hours=hours)) for hours in (0, 1, 2)]
+    ages = [oldest_message_age(polls, _SOME, _NOW + timedelta(hours=hours)) for hours in (0, 1, 2)]
 
     assert ages == [timedelta(0), timedelta(hours=1), timedelta(hours=2)]
 
@@ -56,60 +55,3 @@ def test_without_any_poll_it_is_the_longest_time() -> None:
 def test_clocks_that_disagree_give_no_negative_age() -> None:
     """A poll recorded by a clock that is ahead counts as just now."""
     assert oldest_message_age(QueuePolls(_ago(-5), _ago(-5), None), _SOME, _NOW) == timedelta(0)
-
-
-class _Watched:
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.queue = FakeQueue(Conditions(), self.clock, Random(0), "schedule")
-        self.notes = FakeQueuePollStore(Conditions())
-        self.noted = NotedQueue(self.queue, QueueName.SCHEDULE_EVENTS, self.notes, self.clock)
-
-    def found(self) -> QueuePolls:
-        return self.notes.all()[QueueName.SCHEDULE_EVENTS]
-
-
-def test_a_poll_records_its_oldest_message() -> None:
-    """The message that was sent first counts."""
-    watched = _Watched()
-    first = watched.clock()
-    watched.queue.post("a")
-    watched.clock.advance(timedelta(seconds=5))
-    watched.queue.post("b")
-
-    messages = watched.noted.receive(1)
-
-    assert {m.body for m in messages} == {"a", "b"}
-    assert watched.found() == QueuePolls(watched.clock(), None, first)
-
-
-def test_an_empty_poll_records_its_beginning() -> None:
-    """Messages that come during a poll count as having come after it."""
-    watched = _Watched()
-
-    assert watched.noted.receive(1) == []
-
-    assert watched.found() == QueuePolls(watched.clock(), watched.clock(), None)
-
-
-def test_an_empty_short_poll_records_nothing() -> None:
-    """A poll that does not wait asks only some of the servers of a queue."""
-    watched = _Watched()
-
-    watched.noted.receive(0)
-
-    assert watched.found() == QueuePolls()
-
-
-def test_everything_else_is_the_queue_s() -> None:
-    """Sending, deleting, purging and showing again reach the queue that is wrapped."""
-    watched = _Watched()
-    watched.noted.send(["a", "b"])
-    messages = watched.noted.receive(1)
-
-    watched.noted.delete(messages[:1])
-    watched.noted.show_again(messages[1:])
-
-    assert watched.noted.depth() == watched.queue.depth() == QueueDepth(1, 0)
-    watched.noted.purge()
-    assert watched.queue.is_empty()
