@@ -68,7 +68,7 @@ class _Inventory:
         entries = self._sizes("ZCARD", [keys.dependants(pid) for pid in self._pids])
         heads, changes = self._usage([keys.feed("heads"), keys.feed("changes")])
         copies = self._usage([keys.copy(pid) for pid in self._pids])
-        fences = self._usage([keys.version_token(pid) for pid in self._pids])
+        tokens = self._usage([keys.version_token(pid) for pid in self._pids])
         count = len(schedules)
         figures = [
             Figure("state of a schedule", "bytes", state),
@@ -79,7 +79,7 @@ class _Inventory:
             Figure("index, a schedule's entries", "bytes", [sum(index) / count]),
             Figure("index entry", "bytes", [sum(index) / sum(entries)]),
             Figure("catalogue copy", "bytes", [size for size in copies if size]),
-            Figure("version token of a catalogue copy", "bytes", fences),
+            Figure("version token of a catalogue copy", "bytes", tokens),
             Figure("server's growth, a schedule", "bytes", [self._growth / count]),
         ]
         return Result(self._facts(sum(entries)), figures)
