@@ -45,7 +45,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             schedule_events_sensor(settings),
             catalogue_events_sensor(settings),
             coldstart_control_sensor(settings),
-            watch_sensor(),
+            watch_sensor(settings),
         ],
         resources={"pipeline": pipeline or pipeline_resource, **_io_manager(settings)},
     )

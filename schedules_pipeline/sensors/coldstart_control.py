@@ -13,6 +13,7 @@ from schedules_pipeline.maintenance.coldstart import LEASE_FOR
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart
 from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.partitions import coldstart_shards
+from schedules_pipeline.sensors.missing_redis import find_missing_redis
 from schedules_pipeline.settings import Settings
 
 _INTERVAL_SECONDS = 5
@@ -35,6 +36,8 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
     def coldstart_control(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
+        if hint := find_missing_redis(settings, pipeline):
+            return dg.SensorResult(skip_reason=hint)
         try:
             verdict = pipeline.protector.check(parse_cursor(context.cursor), str(uuid.uuid4()))
             latest = pipeline.store.coldstarts.latest()

@@ -9,6 +9,7 @@ from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
 from schedules_pipeline.publishing.intake import IngestResult
+from schedules_pipeline.sensors.missing_redis import find_missing_redis
 from schedules_pipeline.sensors.receiving import Intake, receive_for, rejection_metadata
 from schedules_pipeline.settings import Settings
 
@@ -48,6 +49,8 @@ def _queue_sensor(
     def queue_events(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
+        if hint := find_missing_redis(settings, pipeline):
+            return dg.SensorResult(skip_reason=hint)
         return receive_for(settings.sensor_tick_seconds, pipeline, intake(pipeline), context.log.warning)
 
     return queue_events

@@ -13,6 +13,8 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.conditions import FailedRun
 from schedules_pipeline.health.watch import WatchReport
+from schedules_pipeline.sensors.missing_redis import find_missing_redis
+from schedules_pipeline.settings import Settings
 
 INTERVAL_SECONDS = 30
 
@@ -24,7 +26,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 """A cancelled run does not say whether its job works."""
 
 
-def watch_sensor() -> dg.SensorDefinition:
+def watch_sensor(settings: Settings) -> dg.SensorDefinition:
     """Watches every job of the code location, including Dagster's own job for materialisations by hand."""
 
     @dg.sensor(
@@ -34,6 +36,8 @@ def watch_sensor() -> dg.SensorDefinition:
         description="Checks the health of the pipeline. Sends an alarm when a problem begins and when it ends.",
     )
     def watch(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SkipReason:
+        if hint := find_missing_redis(settings, pipeline):
+            return dg.SkipReason(hint)
         jobs = context.repository_def.job_names if context.repository_def else ()
         failed = find_failed_runs(context.instance, jobs, _active_publisher(pipeline))
         report = pipeline.watch.check(failed)

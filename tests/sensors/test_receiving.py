@@ -10,6 +10,7 @@ import orjson
 import pytest
 import structlog
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from pydantic import SecretStr
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
@@ -23,7 +24,9 @@ from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, sch
 from schedules_pipeline.sensors.receiving import EVENT_TAG, rejection_metadata
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(sensor_tick_seconds=1.0, first_date=date(2026, 1, 1))
+_SETTINGS = Settings(
+    redis_url=SecretStr("redis://redis.test/0"), sensor_tick_seconds=1.0, first_date=date(2026, 1, 1)
+)
 
 
 class Stage:

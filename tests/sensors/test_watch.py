@@ -7,6 +7,7 @@ from random import Random
 import dagster as dg
 import pytest
 from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_over
+from pydantic import SecretStr
 
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.errors import ServiceError
@@ -15,6 +16,7 @@ from schedules_pipeline.sensors.watch import INTERVAL_SECONDS, find_failed_runs,
 from schedules_pipeline.settings import Settings
 
 _JOB = "tried"
+_SETTINGS = Settings(redis_url=SecretStr("redis://redis.test/0"), first_date=date(2026, 1, 1))
 
 
 class Switch(Conditions):
@@ -33,13 +35,13 @@ class Stage:
         self.store = fake_store(self.clock, self.switch)
         self.upstreams = fake_upstreams(self.clock, Random(0))
         self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
-        self.definitions = build_defs(Settings(first_date=date(2026, 1, 1)), self.pipeline)
+        self.definitions = build_defs(_SETTINGS, self.pipeline)
 
     def tick(self) -> str:
         context = dg.build_sensor_context(
             instance=self.instance, definitions=self.definitions, resources={"pipeline": self.pipeline}
         )
-        reason = watch_sensor()(context)
+        reason = watch_sensor(_SETTINGS)(context)
         self.clock.advance(timedelta(seconds=INTERVAL_SECONDS))
         assert isinstance(reason, dg.SkipReason)
         return str(reason.skip_message)
