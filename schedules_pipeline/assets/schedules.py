@@ -58,7 +58,7 @@ def _rebuild(
     batch = pipeline.publisher.rebuild_from_sources(keys, cause, recorded_by=context.run_id)
     # A schedule without a document is recorded only if this build removed it.
     recorder.record_rebuilt(
-        [built.key for built in batch.built if built.etag or built.outcome is Outcome.PUBLISHED]
+        [built.key for built in batch.built if built.change.etag or built.outcome is Outcome.PUBLISHED]
     )
     return dict(batch.failed)
 

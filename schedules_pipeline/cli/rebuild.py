@@ -111,7 +111,11 @@ def _shown(
 ) -> Iterator[Shown]:
     yield ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
     if len(built) == 1 and (only := built[0]):
-        yield f"{only.key} is at version {only.seq}" if only.etag else f"{only.key}: partners see nothing"
+        yield (
+            f"{only.key} is at version {only.seq}"
+            if only.change.etag
+            else f"{only.key}: partners see nothing"
+        )
     if failed:
         yield table(["could not be fetched", "reason"], failed.items())
         yield "the next publisher retries them"

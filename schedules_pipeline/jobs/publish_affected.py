@@ -105,8 +105,10 @@ def _log_batch(batch: BatchResult, now: datetime) -> None:
     """One line for each published version, with the event that caused it, and for each failure."""
     for built in batch.built:
         if built.outcome is Outcome.PUBLISHED:
-            fields = causes_fields(built.causes, built.cause_count, now)
-            _log.info("schedule published", schedule=str(built.key), seq=built.seq, etag=built.etag, **fields)
+            fields = causes_fields(built.change.causes, built.change.cause_count, now)
+            _log.info(
+                "schedule published", schedule=str(built.key), seq=built.seq, etag=built.change.etag, **fields
+            )
     for key, error in batch.failed.items():
         _log.warning("schedule could not be fetched, and waits", schedule=str(key), error=str(error))
 

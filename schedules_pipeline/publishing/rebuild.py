@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from schedules_pipeline.documents.accepted_schedule import (
     AcceptedSchedule,
@@ -41,7 +42,7 @@ from schedules_pipeline.publishing.ports.counters import Counter, Timer
 from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
 from schedules_pipeline.publishing.ports.upstream import SourceObject
 from schedules_pipeline.publishing.ports.work import Claim, Work
-from schedules_pipeline.publishing.resolve_programmes import Need, ProgrammeResolver
+from schedules_pipeline.publishing.resolve_programmes import Need, ProgrammeResolver, ResolvedBatch
 
 _COUNTERS = {
     Outcome.PUBLISHED: Counter.SCHEDULES_PUBLISHED,
@@ -52,16 +53,17 @@ _COUNTERS = {
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The outcome of one build and its causes. ``etag`` is "" if partners see no schedule."""
+    """The outcome of one build. ``change`` is the row that it appends to the feed if it is published; its etag is "" if
+    partners see no schedule. ``seq``: of the latest version.
+    """
 
-    key: ScheduleKey
     outcome: Outcome
     seq: int
-    etag: str
-    content_bytes: int
-    broadcasts: int
-    causes: tuple[Cause, ...]
-    cause_count: int
+    change: Change
+
+    @property
+    def key(self) -> ScheduleKey:
+        return self.change.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ def tally_batch(batch: BatchResult, now: datetime) -> Tally:
     """
     waits = defaultdict(list)
     for built in batch.built:
-        if built.causes and built.outcome is Outcome.PUBLISHED:
-            oldest = min(built.causes, key=lambda cause: cause.notified_at)
+        if built.change.causes and built.outcome is Outcome.PUBLISHED:
+            oldest = min(built.change.causes, key=lambda cause: cause.notified_at)
             waits[Timer.published_after(oldest.origin)].append(
                 max(0.0, (now - oldest.notified_at).total_seconds())
             )
@@ -147,40 +149,23 @@ class _Draft:
         fresh = [mention for mention in self.source.shown() if mention not in registered]
         return Need(self.source.episodes(), fresh, self.state.ancestors)
 
-
-@dataclass(frozen=True, slots=True)
-class _Build:
-    """A draft joined to its programmes. ``content`` and ``etag`` are empty if partners see no schedule."""
-
-    draft: _Draft
-    ancestors: frozenset[Pid]
-    content: bytes
-    etag: str
-
-    def obsolete_entries(self) -> Dependencies:
-        """The index entries that the committed state needed and this build does not."""
-        draft = self.draft
-        if not draft.source_is_new and self.ancestors == draft.state.ancestors:
+    def obsolete(self, ancestors: frozenset[Pid]) -> Dependencies:
+        """The index entries that the committed state needed and a build with these ancestors does not."""
+        if not self.source_is_new and ancestors == self.state.ancestors:
             return frozenset()
-        needed = dependencies(draft.source.shown(), self.ancestors)
-        return dependencies(draft.committed.shown(), draft.state.ancestors) - needed
+        needed = dependencies(self.source.shown(), ancestors)
+        return dependencies(self.committed.shown(), self.state.ancestors) - needed
 
-    def result(self, committed: CommitResult) -> BuildResult:
-        work = self.draft.work
-        return BuildResult(
-            work.key,
-            committed.outcome,
-            committed.seq,
-            self.etag,
-            len(self.content),
-            len(self.draft.source.slots),
-            work.causes,
-            work.cause_count,
-        )
+
+class _Content(NamedTuple):
+    """The broadcasts of a document, and their etag; both empty if partners see no schedule."""
+
+    text: bytes = b""
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stamp:
+class _Round:
     """What the commits of one round share. ``seconds``: how long the batch has taken until now."""
 
     token: int
@@ -188,12 +173,12 @@ class _Stamp:
     seconds: float
     recorded_by: str
 
-    def commit(self, build: _Build) -> Commit:
-        draft, seq = build.draft, build.draft.state.seq + 1
+    def commit(self, draft: _Draft, ancestors: frozenset[Pid], content: _Content) -> Commit:
+        seq, source = draft.state.seq + 1, draft.source
         accepted, document = b"", b""
-        if isinstance(draft.source, AcceptedSchedule):
-            accepted = render_accepted(draft.source) if draft.source_is_new else b""
-            document = render_document(draft.key, Publication(seq, self.at, build.etag), build.content)
+        if isinstance(source, AcceptedSchedule):
+            accepted = render_accepted(source) if draft.source_is_new else b""
+            document = render_document(draft.key, Publication(seq, self.at, content.etag), content.text)
         return Commit(
             key=draft.key,
             token=self.token,
@@ -201,21 +186,20 @@ class _Stamp:
             seen_mark=draft.state.source_mark,
             accepted=accepted,
             accepted_is_new=draft.source_is_new,
-            ancestors=build.ancestors,
-            etag=build.etag,
+            ancestors=ancestors,
+            etag=content.etag,
             document=document,
-            change=self._change(build, seq),
+            change=self._change(draft, seq, content),
         )
 
-    def _change(self, build: _Build, seq: int) -> Change:
-        draft = build.draft
+    def _change(self, draft: _Draft, seq: int, content: _Content) -> Change:
         return Change(
             key=draft.key,
             seq=seq,
-            etag=build.etag,
+            etag=content.etag,
             published_at=self.at,
             broadcasts=len(draft.source.slots),
-            content_bytes=len(build.content),
+            content_bytes=len(content.text),
             source_changed=draft.source_is_new,
             build_milliseconds=round(self.seconds * 1000, 1),
             causes=draft.work.causes,
@@ -255,12 +239,15 @@ class Rebuilder:
         while pending:
             drafts, unfetched = self._gather(pending)
             failed |= unfetched
-            builds = self._join(drafts, claim.token, refresh_cause)
-            elapsed = time.perf_counter() - began
-            results = self._commit(builds, _Stamp(claim.token, self.clock(), elapsed, recorded_by))
-            built += [build.result(result) for build, result in results]
-            pending = [build.draft.work for build, result in results if result.outcome is Outcome.MOVED]
-        built = [result for result in built if result.outcome is not Outcome.MOVED]
+            resolver = ProgrammeResolver(self.store, self._follower, claim.token, refresh_cause)
+            resolved = resolver.resolve({d.key: d.need(trust_index=refresh_cause is None) for d in drafts})
+            contents = _join(drafts, resolved)
+            this = _Round(claim.token, self.clock(), time.perf_counter() - began, recorded_by)
+            commits = [this.commit(d, resolved.ancestors[d.key], contents[d.key]) for d in drafts]
+            results = self._commit(drafts, commits, claim.token)
+            built += [result for result in results if result.outcome is not Outcome.MOVED]
+            moved = {result.key for result in results if result.outcome is Outcome.MOVED}
+            pending = [work for work in pending if work.key in moved]
         return BatchResult(built, failed, time.perf_counter() - began)
 
     # Gather
@@ -314,46 +301,48 @@ class Rebuilder:
             self.store.rejections.keep(rejections)
             self.store.counters.add({Counter.SCHEDULE_DOCUMENTS_REJECTED: len(rejections)})
 
-    # Decide
-
-    def _join(self, drafts: Sequence[_Draft], token: int, refresh_cause: Cause | None) -> list[_Build]:
-        """Resolve the programmes and compute every document; the batch renders each programme once."""
-        resolver = ProgrammeResolver(self.store, self._follower, token, refresh_cause)
-        resolution = resolver.resolve(
-            {draft.key: draft.need(trust_index=refresh_cause is None) for draft in drafts}
-        )
-        texts = render_programmes(resolution.programmes)
-        builds = []
-        for draft in drafts:
-            content, source = b"", draft.source
-            if isinstance(source, AcceptedSchedule):
-                content = fill(source.slots, map(texts.__getitem__, source.episode_pids))
-            etag = hash_content(content) if content else ""
-            builds.append(_Build(draft, resolution.ancestors[draft.key], content, etag))
-        return builds
-
     # Apply
 
-    def _commit(self, builds: Sequence[_Build], stamp: _Stamp) -> list[tuple[_Build, CommitResult]]:
-        results = self.store.schedules.commit([stamp.commit(build) for build in builds])
-        outcomes = list(zip(builds, results, strict=True))
-        self._announce(outcomes)
-        committed = [b for b, r in outcomes if r.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)]
+    def _commit(self, drafts: Sequence[_Draft], commits: Sequence[Commit], token: int) -> list[BuildResult]:
+        results = self.store.schedules.commit(commits)
+        self._announce(zip(commits, results, strict=True))
+        committed = [
+            (draft, commit)
+            for draft, commit, result in zip(drafts, commits, results, strict=True)
+            if result.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
+        ]
         # Only after the commit: until then a second identical document must find the rejection that it confirms.
-        self.store.rejections.forget([str(b.draft.key) for b in committed if b.draft.ends_rejection])
-        self._unregister(committed, stamp.token)
-        return outcomes
+        self.store.rejections.forget([str(draft.key) for draft, _ in committed if draft.ends_rejection])
+        self._unregister(committed, token)
+        return [
+            BuildResult(result.outcome, result.seq, commit.change)
+            for commit, result in zip(commits, results, strict=True)
+        ]
 
-    def _announce(self, outcomes: Iterable[tuple[_Build, CommitResult]]) -> None:
+    def _announce(self, results: Iterable[tuple[Commit, CommitResult]]) -> None:
         """Append the rows that the feed may lack, including those that a dead worker left in an outbox."""
-        rows = [(b.draft.key, seq, row) for b, result in outcomes for seq, row in result.announcements]
+        rows = [(commit.key, seq, row) for commit, result in results for seq, row in result.announcements]
         self.store.feed.append(rows)
         self.store.schedules.confirm_announced({key: seq for key, seq, _ in rows})
 
-    def _unregister(self, builds: Iterable[_Build], token: int) -> None:
+    def _unregister(self, committed: Iterable[tuple[_Draft, Commit]], token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""
-        obsolete = {build.draft.key: entries for build in builds if (entries := build.obsolete_entries())}
+        obsolete = {
+            draft.key: entries for draft, commit in committed if (entries := draft.obsolete(commit.ancestors))
+        }
         self.store.references.unregister(obsolete, token)
+
+
+def _join(drafts: Iterable[_Draft], resolved: ResolvedBatch) -> dict[ScheduleKey, _Content]:
+    """Join every source to its programmes; the batch renders each programme once."""
+    texts = render_programmes(resolved.programmes)
+    contents = dict.fromkeys([draft.key for draft in drafts], _Content())
+    for draft in drafts:
+        source = draft.source
+        if isinstance(source, AcceptedSchedule):
+            text = fill(source.slots, map(texts.__getitem__, source.episode_pids))
+            contents[draft.key] = _Content(text, hash_content(text))
+    return contents
 
 
 def _draft(work: Work, state: ScheduleState) -> _Draft:

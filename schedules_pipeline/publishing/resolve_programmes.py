@@ -107,29 +107,20 @@ class ProgrammeResolver:
 
     def _resolve_from_copies(self, episodes: set[Pid]) -> set[Pid]:
         """Resolve the episodes that have no programme (any more), and return them."""
-        pending = resolved = episodes - self._programmes.keys()
-        unread = pending - self._items.keys()
-        while True:
-            self._read_upwards(unread)
-            lookup = _Lookup(self._items)
-            self._programmes.update({pid: resolve_programme(pid, lookup) for pid in pending})
-            unread = lookup.unread
-            if not unread:
-                return resolved
-            pending = {pid for pid in pending if not unread.isdisjoint(self._programmes[pid].reads)}
+        pending = episodes - self._programmes.keys()
+        self._read_ancestries(pending)
+        self._programmes.update({pid: resolve_programme(pid, self._items.__getitem__) for pid in pending})
+        return pending
 
-    def _read_upwards(self, pids: set[Pid]) -> None:
-        """Read the copies level by level: these pids, their parents, and so on."""
+    def _read_ancestries(self, episodes: set[Pid]) -> None:
+        """Level by level up the ancestry, read the copies that are not in memory."""
+        level = episodes
         for _ in range(MAXIMUM_ANCESTORS + 1):
-            if not pids:
-                return
-            found = self._store.copies.read(list(pids))
-            parents = set()
-            for pid in pids:
-                item = self._items[pid] = self._parse(pid, found.get(pid))
-                if item is not None and item.parent_pid is not None:
-                    parents.add(item.parent_pid)
-            pids = parents - self._items.keys()
+            if unread := level - self._items.keys():
+                found = self._store.copies.read(list(unread))
+                self._items.update({pid: self._parse(pid, found.get(pid)) for pid in unread})
+            items = [item for pid in level if (item := self._items[pid]) is not None]
+            level = {item.parent_pid for item in items if item.parent_pid is not None}
 
     def _parse(self, pid: Pid, content: bytes | None) -> CatalogueItem | None:
         """Raises :class:`InvalidRecord` unless the copy is going to be compared with its source."""
@@ -153,20 +144,3 @@ class ProgrammeResolver:
         ]
         for episode in stale:
             del self._programmes[episode]
-
-
-class _Lookup:
-    """Finds items in memory, and collects the pids that it does not find there."""
-
-    __slots__ = ("_items", "unread")
-
-    def __init__(self, items: Mapping[Pid, CatalogueItem | None]) -> None:
-        self._items = items
-        self.unread: set[Pid] = set()
-
-    def __call__(self, pid: Pid) -> CatalogueItem | None:
-        try:
-            return self._items[pid]
-        except KeyError:
-            self.unread.add(pid)
-            return None

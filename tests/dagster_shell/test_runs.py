@@ -187,7 +187,7 @@ def test_materialising_gives_the_bytes_that_an_event_gives(stage: Stage) -> None
 
     (batch,) = stage.pipeline.publisher.publish_all()
 
-    assert [(built.outcome, built.etag) for built in batch.built] == [("unchanged", by_hand)]
+    assert [(built.outcome, built.change.etag) for built in batch.built] == [("unchanged", by_hand)]
 
 
 def test_materialising_again_records_again(stage: Stage) -> None:

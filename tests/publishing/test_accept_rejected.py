@@ -66,7 +66,7 @@ def test_an_empty_document_can_be_accepted() -> None:
 
     batch = _documents(stage).accept(_documents(stage).propose(KEY), _cause(stage))
 
-    assert [built.broadcasts for built in batch.built] == [0]
+    assert [built.change.broadcasts for built in batch.built] == [0]
 
 
 def test_a_confirmation_is_of_these_broadcasts_alone() -> None:

@@ -133,7 +133,11 @@ MUTANTS = (
     Mutant(
         "unregisters before committing",
         "document changes back while it is built",
-        preceded(Rebuilder, "_commit", lambda self, builds, stamp: self._unregister(builds, stamp.token)),
+        preceded(
+            Rebuilder,
+            "_commit",
+            lambda self, drafts, commits, token: self._unregister(zip(drafts, commits, strict=True), token),
+        ),
     ),
     Mutant(
         "releases before building",
