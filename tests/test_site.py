@@ -23,6 +23,7 @@ def test_generated_tables_are_up_to_date(page: str) -> None:
     text = (REPOSITORY / page).read_text()
 
     assert fill_tables(text) == text
+    assert text.count("<!-- generated:") == text.count("<!-- end -->")
 
 
 def test_link_to_a_missing_file_is_an_error() -> None:
