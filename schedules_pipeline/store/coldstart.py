@@ -25,9 +25,9 @@ class RedisColdstartStore:
         self._key = keys.coldstart
         self._open, self._lead = link.script("open_coldstart"), link.script("lead_coldstart")
         self._list, self._begin = link.script("list_coldstart"), link.script("begin_coldstart")
-        self._take, self._built = link.script("next_coldstart_keys"), link.script("record_built")
-        self._settle = link.script("confirm_coldstart")
-        self._end, self._beat = link.script("end_coldstart"), link.script("record_heartbeat")
+        self._next, self._record_built = link.script("next_coldstart_keys"), link.script("record_built")
+        self._confirm = link.script("confirm_coldstart")
+        self._end, self._heartbeat = link.script("end_coldstart"), link.script("record_heartbeat")
         self._renew = link.script("renew_epoch")
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
@@ -42,7 +42,7 @@ class RedisColdstartStore:
         return bool(self._run(self._lead, ("book", "leader"), coldstart_id, worker, now.isoformat(), seconds))
 
     def confirm(self, coldstart_id: str) -> None:
-        self._run(self._settle, ("book",), coldstart_id)
+        self._run(self._confirm, ("book",), coldstart_id)
 
     def list_work(self, coldstart_id: str, shards: Sequence[Sequence[ScheduleKey]], now: datetime) -> None:
         placed = [
@@ -57,13 +57,13 @@ class RedisColdstartStore:
 
     def next_keys(self, coldstart_id: str, shard: int, limit: int, now: datetime) -> list[ScheduleKey]:
         places = (_PLACES * shard, _PLACES * (shard + 1))
-        found = self._run(self._take, ("book", "left"), coldstart_id, *places, limit, now.isoformat())
+        found = self._run(self._next, ("book", "left"), coldstart_id, *places, limit, now.isoformat())
         return [ScheduleKey.parse(key.decode()) for key in found]
 
     def record_built(self, coldstart_id: str, keys: Sequence[ScheduleKey], counts: Mapping[str, int]) -> None:
         if keys:
             numbers = (counts.get("published", 0), counts.get("failed", 0))
-            self._run(self._built, ("book", "left"), coldstart_id, *numbers, *map(str, keys))
+            self._run(self._record_built, ("book", "left"), coldstart_id, *numbers, *map(str, keys))
 
     def end(self, coldstart_id: str, stage: Stage, now: datetime, problem: str = "") -> bool:
         names = ("book", "left", "leader", "pause", "epoch")
@@ -86,7 +86,7 @@ class RedisColdstartStore:
         self._run(self._renew, ("epoch",), epoch_id)
 
     def record_heartbeat(self) -> Epoch | None:
-        found = self._run(self._beat, ("epoch",))
+        found = self._run(self._heartbeat, ("epoch",))
         return Epoch(found[0].decode(), found[1]) if found else None
 
     def _read(self) -> Coldstart:

@@ -12,7 +12,7 @@ the index and the copies in Redis together (``external_index.py``).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -24,6 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.publishing.ports.references import EntriesBySchedule
+from schedules_pipeline.store.members import parse_member, render_member
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,7 +57,6 @@ _REPAIRABLE = {
 
 _OTHER_KEYS = "its keys are wrong: it needs the texts `item` as partition key and `member` as sort key"
 
-EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 _Key = tuple[Pid, str]
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -128,7 +129,7 @@ class DynamoReferenceIndex:
         lacking: dict[ScheduleKey, list[Entry]] = defaultdict(list)
         for key, wanted in entries.items():
             for entry in wanted:
-                if (entry.pid, _member(key, entry)) not in present:
+                if (entry.pid, render_member(key, entry)) not in present:
                     lacking[key].append(entry)
         return dict(lacking)
 
@@ -163,7 +164,7 @@ class DynamoReferenceIndex:
                 ExpressionAttributeValues={":item": {"S": self._item(pid)}},
                 ConsistentRead=True,
             ):
-                references += [_reference(row["member"]["S"]) for row in page["Items"]]
+                references += [parse_member(row["member"]["S"]) for row in page["Items"]]
         return references
 
     def _is_depended_on(self, pid: Pid) -> bool:
@@ -244,17 +245,8 @@ def _in_parallel(ask: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
 def _keys(entries: EntriesBySchedule) -> list[_Key]:
     """Each key once, because DynamoDB rejects a batch that names a key twice."""
     return list(
-        {(entry.pid, _member(key, entry)): None for key, wanted in entries.items() for entry in wanted}
+        {(entry.pid, render_member(key, entry)): None for key, wanted in entries.items() for entry in wanted}
     )
-
-
-def _member(key: ScheduleKey, entry: Entry) -> str:
-    return str(key) if entry.broadcast_pid is None else f"{key}/{entry.broadcast_pid}"
-
-
-def _reference(member: str) -> Reference:
-    sid, day, *broadcast = member.split("/")
-    return Reference(ScheduleKey.parse(f"{sid}/{day}"), Pid(broadcast[0]) if broadcast else None)
 
 
 def _meaning(error: ClientError) -> str | None:

@@ -17,19 +17,17 @@ Belongs here: these steps. Does not belong here: the index itself.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, CopyStore, UpdateTicket
-from schedules_pipeline.publishing.ports.references import ReferenceIndex
-from schedules_pipeline.store.copies import RedisCopyStore
+from schedules_pipeline.publishing.ports.references import EntriesBySchedule, ReferenceIndex
+from schedules_pipeline.store.copies import RedisCopyStore, counted
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import RedisLink, Script
-
-EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
+from schedules_pipeline.store.link import RedisLink
 
 
 class DependantLookup(Protocol):
@@ -107,34 +105,25 @@ class CopyStoreWithExternalIndex(ExternalIndexSteps, RedisCopyStore):
         self._deleting = link.script("delete_copy")
 
     def _start(self, pids: Sequence[Pid]) -> dict[Pid, UpdateStart]:
-        replies = self._call(self._starting, dict.fromkeys(pids, ()))
+        replies = self._on_copies(self._starting, dict.fromkeys(pids, (self._kept_seconds,)))
         return {
             pid: UpdateStart(token, bool(is_held), bool(propagation_pending))
-            for pid, (token, is_held, propagation_pending) in zip(pids, replies, strict=True)
+            for pid, (token, is_held, propagation_pending) in replies.items()
         }
 
     def _ignore(self, tokens: Mapping[Pid, int]) -> set[Pid]:
-        replies = self._call(self._ignoring, {pid: (token,) for pid, token in tokens.items()})
-        return {pid for pid, is_ignored in zip(tokens, replies, strict=True) if is_ignored}
+        replies = self._on_copies(self._ignoring, self._with_kept_seconds(tokens))
+        return {pid for pid, is_ignored in replies.items() if is_ignored}
 
     def _latest_tokens(self, pids: Sequence[Pid]) -> dict[Pid, int]:
         replies = self._link.run([("HGET", self._keys.version_token(pid), "token") for pid in pids])
         return {pid: int(token or 0) for pid, token in zip(pids, replies, strict=True)}
 
     def _delete(self, tokens: Mapping[Pid, int]) -> CollectionCounts:
-        replies = self._call(self._deleting, {pid: (token,) for pid, token in tokens.items()})
-        return CollectionCounts(sum(copies for copies, _ in replies), sum(notes for _, notes in replies))
+        return counted(self._on_copies(self._deleting, self._with_kept_seconds(tokens)).values())
 
-    def _call(self, script: Script, arguments: Mapping[Pid, tuple[int, ...]]) -> list[Any]:
-        """Call a script on copy and version token of each pid."""
-        return self._link.run(
-            [
-                script.command(
-                    [self._keys.copy(pid), self._keys.version_token(pid)], [*given, self._kept_seconds]
-                )
-                for pid, given in arguments.items()
-            ]
-        )
+    def _with_kept_seconds(self, tokens: Mapping[Pid, int]) -> dict[Pid, tuple[int, int]]:
+        return {pid: (token, self._kept_seconds) for pid, token in tokens.items()}
 
 
 class TokenCheckedReferenceIndex:

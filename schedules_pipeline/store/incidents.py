@@ -20,7 +20,7 @@ class RedisIncidentStore:
         self._incidents, self._since = keys.alarms("episodes"), keys.alarms("watched_since")
         self._outbox, self._notices = keys.alarms("outbox"), keys.alarms("notices")
         self._attempts, self._booked = keys.alarms("attempts"), keys.alarms("booked")
-        self._turn, self._take = link.script("change_incident"), link.script("take_notice")
+        self._change, self._take = link.script("change_incident"), link.script("take_notice")
 
     def latest(self) -> list[Incident]:
         rows = self._link.call("HGETALL", self._incidents)
@@ -33,7 +33,7 @@ class RedisIncidentStore:
         keys = [self._incidents, self._outbox, self._notices, self._booked]
         arguments: list[str | bytes | int | float] = [incident.name.value, incident.revision]
         arguments += [_INCIDENT.dump_json(incident), rendered, *deliveries]
-        return bool(self._link.call(*self._turn.command(keys, arguments)))
+        return bool(self._link.call(*self._change.command(keys, arguments)))
 
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
         keys = [self._outbox, self._notices, self._attempts]

@@ -41,7 +41,8 @@ from schedules_pipeline.errors import ConfigurationError, ServiceError
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 
-Command = Sequence[str | bytes | int | float]
+Arguments = Sequence[str | bytes | int | float]
+Command = Arguments
 Client = Redis | RedisCluster
 
 _SCANNED_AT_ONCE = 1_000
@@ -97,7 +98,7 @@ class Script:
         self.source = _script_source(name)
         self._sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
-    def command(self, keys: Sequence[str], arguments: Sequence[str | bytes | int | float]) -> Command:
+    def command(self, keys: Sequence[str], arguments: Arguments) -> Command:
         """The call, as a command of a pipeline. All keys must share one hash tag."""
         return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
 

@@ -1,15 +1,14 @@
 """The back-reference index on Redis: a sorted set of dependants for each catalogue pid."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
 
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.publishing.ports.references import EntriesBySchedule
 from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import RedisLink
-
-EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
+from schedules_pipeline.store.members import parse_member, render_member
 
 
 class RedisReferenceIndex:
@@ -42,14 +41,14 @@ class RedisReferenceIndex:
     def references(self, pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
         replies = self._link.run([("ZRANGE", self._key(pid), 0, -1) for pid in pids])
         return {
-            pid: [_reference(member) for member in members]
+            pid: [parse_member(member.decode()) for member in members]
             for pid, members in zip(pids, replies, strict=True)
         }
 
     def missing(self, entries: EntriesBySchedule) -> dict[ScheduleKey, list[Entry]]:
         asked = [(key, entry) for key, wanted in entries.items() for entry in wanted]
         scores = self._link.run(
-            [("ZSCORE", self._key(entry.pid), _member(key, entry)) for key, entry in asked]
+            [("ZSCORE", self._key(entry.pid), render_member(key, entry)) for key, entry in asked]
         )
         lacking: dict[ScheduleKey, list[Entry]] = defaultdict(list)
         for (key, entry), score in zip(asked, scores, strict=True):
@@ -66,14 +65,5 @@ def _by_pid(entries: EntriesBySchedule) -> dict[Pid, list[str]]:
     members: dict[Pid, list[str]] = defaultdict(list)
     for key, wanted in entries.items():
         for entry in wanted:
-            members[entry.pid].append(_member(key, entry))
+            members[entry.pid].append(render_member(key, entry))
     return members
-
-
-def _member(key: ScheduleKey, entry: Entry) -> str:
-    return str(key) if entry.broadcast_pid is None else f"{key}/{entry.broadcast_pid}"
-
-
-def _reference(member: bytes) -> Reference:
-    sid, day, *broadcast = member.decode().split("/")
-    return Reference(ScheduleKey.parse(f"{sid}/{day}"), cast(Pid, broadcast[0]) if broadcast else None)

@@ -53,10 +53,10 @@ class RedisSubscriptionStore:
         return None if subscription is None or progress is None else _standing(subscription, progress)
 
     def acquire(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
-        return self._taken(name, now, lease_for, by_force=0)
+        return self._lease(name, now, lease_for, by_force=0)
 
     def seize(self, name: str, now: datetime, lease_for: timedelta) -> Lease | None:
-        return self._taken(name, now, lease_for, by_force=1)
+        return self._lease(name, now, lease_for, by_force=1)
 
     def save(
         self, lease: Lease, progress: Progress, until: datetime, subscription: Subscription | None = None
@@ -66,7 +66,7 @@ class RedisSubscriptionStore:
         arguments += [_PROGRESS.dump_json(progress, by_alias=True), changed]
         return bool(self._link.call(*self._keep.command(self._keys(), arguments)))
 
-    def _taken(self, name: str, now: datetime, lease_for: timedelta, *, by_force: int) -> Lease | None:
+    def _lease(self, name: str, now: datetime, lease_for: timedelta, *, by_force: int) -> Lease | None:
         times = (now.timestamp(), (now + lease_for).timestamp())
         found = self._link.call(*self._take.command([*self._keys(), self._token], [name, *times, by_force]))
         return None if found is None else Lease(int(found[0]), _standing(found[1], found[2]))
