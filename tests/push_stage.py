@@ -117,14 +117,6 @@ class FakeFileStore(Fake):
 
 
 @dataclass
-class FixedJitter:
-    value: float = 1.0
-
-    def random(self) -> float:
-        return self.value
-
-
-@dataclass
 class PushStage:
     """One partner with a webhook, which may see all services but one; the pipeline serves partners."""
 
@@ -149,7 +141,7 @@ class PushStage:
             WebhookPush(feed, rows, self.receiver, _cursor, master),
             FilesPush(feed, rows, self._documents_of, self.files, _cursor, FilePolicy()),
             self.clock,
-            jitter=FixedJitter(),
+            jitter=lambda: 1.0,
         )
 
     def subscribe_webhook(self, position: str = "0", epoch: str = EPOCH) -> Subscription:

@@ -1,7 +1,8 @@
 """The answer of a command: one JSON document for programs, or lines and tables for people."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -10,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import line, print_json, screen
-from schedules_pipeline.cli.session import pass_session
+from schedules_pipeline.cli.printing import line, print_json, screen, table
+from schedules_pipeline.cli.session import Session, pass_session
 
 Shown = str | Text | Table
 """Part of an answer for people: a line, a styled line, or a table."""
@@ -52,6 +53,15 @@ def answering(function: Callable[..., Answer | None]) -> Callable[..., None]:
         click.get_current_context().exit(int(answer.ending))
 
     return callback
+
+
+def document_table(session: Session, documents: Sequence[Mapping[str, Any]], *names: str) -> Table:
+    """These members of each document as a table, with instants in the pipeline's time zone."""
+    rows = [
+        [session.local(value) if isinstance(value, datetime) else value for value in map(document.get, names)]
+        for document in documents
+    ]
+    return table([name.replace("_", " ") for name in names], rows)
 
 
 def is_for_programs() -> bool:

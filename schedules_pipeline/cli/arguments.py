@@ -6,15 +6,15 @@ known ones.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.partners.partner import partner_name, service_pattern
 from schedules_pipeline.push.subscription import subscription_name
@@ -39,13 +39,21 @@ class _Identifier(click.ParamType[_T]):
             self.fail(str(error), param, ctx)
 
 
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        expected = "expected a name such as Europe/London"
+        raise InvalidIdentifier(f"no such time zone: {text[:60]!r} ({expected})") from None
+
+
 SERVICE = _Identifier("sid", Sid)
 DATE = _Identifier("date", parse_date)
-PID = _Identifier("pid", Pid)
 KEY = _Identifier("sid/date", ScheduleKey.parse)
 PARTNER = _Identifier("name", partner_name)
 PATTERN = _Identifier("pattern", service_pattern)
 SUBSCRIPTION = _Identifier("name", subscription_name)
+ZONE = _Identifier("zone", _zone)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -109,11 +117,6 @@ def did_you_mean(name: str, known: Iterable[str], listing: str) -> str:
     """The closest known names, or the command that lists all of them."""
     close = get_close_matches(name, known, n=3)
     return f"did you mean {' or '.join(close)}?" if close else f"`{listing}` lists them"
-
-
-def is_within(day: date, first: date | None, last: date | None) -> bool:
-    """Whether a day is in a range; both ends are inclusive, and None is no limit."""
-    return (first is None or first <= day) and (last is None or day <= last)
 
 
 def overwrite_option(command: _Command) -> _Command:

@@ -1,18 +1,16 @@
 """``schedules-pipeline coldstart``: requesting a coldstart, running one here, its progress."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn
 
 from schedules_pipeline.cli.answer import Answer, answering
 from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import confirm, error_screen, remark, yes_option
+from schedules_pipeline.cli.printing import confirm, members, progress, remark, yes_option
 from schedules_pipeline.cli.session import Session
-from schedules_pipeline.cli.wording import counted, duration, printable
+from schedules_pipeline.cli.wording import counted, duration
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
 
 _CHECK_EVERY_SECONDS = 1.0
@@ -57,8 +55,10 @@ def command(
     if coldstart.id != cause.event_id:
         remark(f"one is open already: {coldstart.request.reason}")
     if here:
-        with _bar(session) as update:
-            coldstart = coldstarter.work_at(coldstart.id, cause.event_id, _FIRST_SHARD, update)
+        with progress() as update:
+            coldstart = coldstarter.work_at(
+                coldstart.id, cause.event_id, _FIRST_SHARD, lambda now: _update(session, update, now)
+            )
     return _answer(session, _wait_for(session, coldstart) if wait and not here else coldstart)
 
 
@@ -106,23 +106,15 @@ def describe_coldstart(coldstart: Coldstart, now: datetime) -> str:
 
 
 def coldstart_fields(coldstart: Coldstart, now: datetime) -> dict[str, Any]:
-    left = coldstart.time_left(now)
+    left = None if coldstart.stage.is_final else coldstart.time_left(now)
     return {
-        "id": coldstart.id,
-        "stage": coldstart.stage.value,
-        "reason": coldstart.request.reason,
-        "requested_at": coldstart.request.requested_at,
+        **members(coldstart, "id", "stage"),
+        **members(coldstart.request, "reason", "requested_at", "purge"),
         "is_automatic": coldstart.request.by_itself,
-        "purge": coldstart.request.purge,
-        "total": coldstart.total,
-        "done": coldstart.done,
-        "left": coldstart.left,
-        "published": coldstart.published,
-        "failed": coldstart.failed,
+        **members(coldstart, "total", "done", "left", "published", "failed"),
         "per_second": coldstart.rate(now),
-        "seconds_left": None if left is None or coldstart.stage.is_final else left.total_seconds(),
-        "ended_at": coldstart.ended_at,
-        "problem": coldstart.problem,
+        "seconds_left": None if left is None else left.total_seconds(),
+        **members(coldstart, "ended_at", "problem"),
     }
 
 
@@ -135,9 +127,9 @@ def _answer(session: Session, coldstart: Coldstart) -> Answer:
 
 def _wait_for(session: Session, coldstart: Coldstart) -> Coldstart:
     """Check every second until the coldstart has ended. Raises :class:`CommandExit` if another one has begun."""
-    with _bar(session) as update:
+    with progress() as update:
         while not coldstart.stage.is_final:
-            update(coldstart)
+            _update(session, update, coldstart)
             session.sleep(_CHECK_EVERY_SECONDS)
             latest = session.pipeline.store.coldstarts.latest()
             if latest is None or latest.id != coldstart.id:
@@ -146,16 +138,5 @@ def _wait_for(session: Session, coldstart: Coldstart) -> Coldstart:
     return coldstart
 
 
-@contextmanager
-def _bar(session: Session) -> Iterator[Callable[[Coldstart], None]]:
-    """A progress bar on standard error if that is a terminal."""
-    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
-    console = error_screen()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def update(coldstart: Coldstart) -> None:
-            text = printable(describe_coldstart(coldstart, session.now()))
-            bar.update(task, total=coldstart.total or None, completed=coldstart.done, description=text)
-
-        yield update
+def _update(session: Session, update: Callable[[str, int, int], None], coldstart: Coldstart) -> None:
+    update(describe_coldstart(coldstart, session.now()), coldstart.done, coldstart.total)

@@ -1,13 +1,14 @@
 """``schedules-pipeline dead-letters``: messages that could not be handled; listing, replaying, dropping."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering
+from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table
 from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import all_option, confirm, table, yes_option
+from schedules_pipeline.cli.printing import all_option, confirm, members, yes_option
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.documents.notification import (
@@ -67,8 +68,8 @@ def command() -> None:
 def list_(session: Session, which: str, limit: int) -> Answer:
     """List dead letters, the oldest first."""
     found = {name: letters.peek(limit) for name, letters in _queues(session, which).items()}
-    rows = [_fields(name, message) for name, messages in found.items() for message in messages]
-    return Answer({"dead_letters": rows}, _list_shown(session, found, limit))
+    rows = {name: [_fields(name, message) for message in messages] for name, messages in found.items()}
+    return Answer({"dead_letters": list(chain(*rows.values()))}, _list_shown(session, rows, limit))
 
 
 @command.command("show")
@@ -142,24 +143,19 @@ def _report(done: str, handled: Mapping[str, ReplayResult], chosen: Collection[s
     return Answer({done: ids, "missing": missing, "has_more": has_more}, shown, ending)
 
 
-def _list_shown(session: Session, found: Mapping[str, list[Message]], limit: int) -> Iterator[Shown]:
-    for name, messages in found.items():
-        more = " or more" if len(messages) >= limit else ""
-        yield f"{name}: {counted(len(messages), 'dead letter')}{more}"
-        if messages:
-            rows = [[m.message_id, session.local(m.sent_at), m.deliveries, _says(name, m)] for m in messages]
-            yield table(["id", "sent", "received>", "says"], rows)
+def _list_shown(
+    session: Session, found: Mapping[str, list[dict[str, object]]], limit: int
+) -> Iterator[Shown]:
+    for name, rows in found.items():
+        more = " or more" if len(rows) >= limit else ""
+        yield f"{name}: {counted(len(rows), 'dead letter')}{more}"
+        if rows:
+            yield document_table(session, rows, "message_id", "sent_at", "deliveries", "says")
 
 
 def _fields(name: str, message: Message) -> dict[str, object]:
-    return {
-        "queue": name,
-        "message_id": message.message_id,
-        "sent_at": message.sent_at,
-        "deliveries": message.deliveries,
-        "says": _says(name, message),
-        "body": message.body,
-    }
+    fields = members(message, "message_id", "sent_at", "deliveries")
+    return {"queue": name, **fields, "says": _says(name, message), "body": message.body}
 
 
 def _says(name: str, message: Message) -> str:

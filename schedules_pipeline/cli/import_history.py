@@ -1,6 +1,7 @@
 """``schedules-pipeline import``: a recorded history, written into the pipeline's sources."""
 
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import click
@@ -49,9 +50,15 @@ def command(session: Session, path: Path, speed: float | None, elsewhere: bool) 
     schedules, items = counts[True], counts[False]
     upstreams = session.pipeline.upstreams
     destination = connect_destination(session.settings, upstreams.schedule_queue, upstreams.catalogue_queue)
-    with progress("importing", counts.total()) as advance:
+    written = count(1)
+    with progress() as update:
         import_history(
-            read_history(path), destination, session.now, session.sleep, speed, lambda _: advance(1)
+            read_history(path),
+            destination,
+            session.now,
+            session.sleep,
+            speed,
+            lambda _: update("importing", next(written), counts.total()),
         )
     return Answer(
         {"schedules": schedules, "items": items},

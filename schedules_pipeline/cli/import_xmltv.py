@@ -6,7 +6,14 @@ from zoneinfo import ZoneInfo
 import click
 
 from schedules_pipeline.cli.answer import Answer, answering, is_for_programs
-from schedules_pipeline.cli.arguments import EXISTING_FILE, NEW_FILE, overwrite_option, require_new, writing
+from schedules_pipeline.cli.arguments import (
+    EXISTING_FILE,
+    NEW_FILE,
+    ZONE,
+    overwrite_option,
+    require_new,
+    writing,
+)
 from schedules_pipeline.cli.printing import remark
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
@@ -14,25 +21,11 @@ from schedules_pipeline.history.guides import describe, guide_history, import_ru
 from schedules_pipeline.history.recorded import write_history
 
 
-class _Zone(click.ParamType[ZoneInfo]):
-    name = "zone"
-
-    def convert(
-        self, value: str | ZoneInfo, param: click.Parameter | None, ctx: click.Context | None
-    ) -> ZoneInfo:
-        try:
-            return value if isinstance(value, ZoneInfo) else ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            self.fail(
-                f"no such time zone: {str(value)[:60]!r} (expected a name such as Europe/London)", param, ctx
-            )
-
-
 @click.command("import-xmltv")
 @click.argument("path", type=EXISTING_FILE, metavar="GUIDE.xml")
 @click.argument("output", type=NEW_FILE, metavar="OUT.jsonl.gz")
 @click.option(
-    "--zone", type=_Zone(), default="UTC", show_default=True, help="The zone of times without an offset."
+    "--zone", type=ZONE, default="UTC", show_default=True, help="The zone of times without an offset."
 )
 @click.option("--language", default="", metavar="CODE", help="Which of several texts to use: en, de, ….")
 @overwrite_option

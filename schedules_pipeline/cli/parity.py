@@ -11,10 +11,7 @@ from schedules_pipeline.cli.printing import line, table
 from schedules_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from schedules_pipeline.migration.ports.parity import ParityReport
-    from schedules_pipeline.migration.render_report import Table
 
 
 @click.command("parity")
@@ -43,18 +40,10 @@ def _shown(report: "ParityReport", worst: int) -> Iterator[Shown]:
     yield from (line(f"objection: {objection}", "red") for objection in report.objections)
     yield from report.remarks
     if report.by_service:
-        yield _right_aligned(tables.tally_table("service", report.by_service))
+        yield table(*tables.tally_table("service", report.by_service))
     if report.by_field:
-        yield _right_aligned(tables.field_table(report))
+        yield table(*tables.field_table(report))
     if report.reasons:
-        yield _right_aligned(tables.reason_table(report))
+        yield table(*tables.reason_table(report))
     if report.worst and worst:
-        yield _right_aligned(tables.worst_table(report, worst, 3))
-
-
-def _right_aligned(made: "Table") -> "RichTable":
-    """Columns of numbers are aligned to the right."""
-    head, rows = made
-    numeric = [all(isinstance(row[i], int) for row in rows) for i in range(len(head))]
-    heads = [f"{name}>" if is_number else name for name, is_number in zip(head, numeric, strict=True)]
-    return table(heads, [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows])
+        yield table(*tables.worst_table(report, worst, 3))

@@ -11,13 +11,13 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering
+from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table
 from schedules_pipeline.cli.arguments import PARTNER, PATTERN, did_you_mean
 from schedules_pipeline.cli.endings import CommandExit, Ending
 from schedules_pipeline.cli.partners_backup import export, import_
-from schedules_pipeline.cli.printing import confirm, line, table, yes_option
+from schedules_pipeline.cli.printing import confirm, line, members, table, yes_option
 from schedules_pipeline.cli.session import Session
-from schedules_pipeline.cli.wording import ago, counted, duration, yes_no
+from schedules_pipeline.cli.wording import ago, duration
 from schedules_pipeline.partners.partner import (
     MOST_REQUESTS_PER_DAY,
     MOST_REQUESTS_PER_MINUTE,
@@ -104,14 +104,14 @@ def list_(session: Session) -> Answer:
     """List all partners. Ends with 1 if a record cannot be decoded."""
     store, now = session.pipeline.store.partners, session.now()
     partners, unreadable = store.all(), store.unreadable()
-    sums = {partner.name: _sums(store.usage(now.date()), partner.name) for partner in partners}
-    documents = [{**_fields(partner, now), "today": sums[partner.name]} for partner in partners]
+    usage = store.usage(now.date())
+    documents = [{**_fields(partner, now), "today": _sums(usage, partner.name)} for partner in partners]
     shown: list[Shown] = ["there are no partners: `schedules-pipeline partners create NAME`"]
     if partners:
-        headings = [*_HEADINGS, "keys>", "requests today>"]
-        requests = {name: f"{found['requests']:,}" for name, found in sums.items()}
-        rows = [[*_cells(p), len(p.valid_keys(now)), requests[p.name]] for p in partners]
-        shown = [table(headings, rows)]
+        valid = {partner.name: len(partner.valid_keys(now)) for partner in partners}
+        rows = [{**d, "keys": valid[d["name"]], "requests_today": d["today"]["requests"]} for d in documents]
+        columns = ("name", "services", *_COLUMNS, "keys", "requests_today")
+        shown = [document_table(session, rows, *columns)]
     if unreadable:
         text = f"these records cannot be decoded, and their partners have no access: {', '.join(unreadable)}"
         shown.append(line(text, "red"))
@@ -131,7 +131,8 @@ def show(session: Session, name: str) -> Answer:
         {**_sums(counts, name), "date": str(day), "lines": _lines(counts, name)}
         for day, counts in usage.items()
     ]
-    return Answer({**_fields(partner, now), "usage": documents}, _show_shown(partner, documents, now))
+    fields = _fields(partner, now)
+    return Answer({**fields, "usage": documents}, _show_shown(session, partner, documents))
 
 
 @command.command("change")
@@ -146,7 +147,8 @@ def change(session: Session, /, name: str, **options: Any) -> Answer:
     if not given:
         raise click.UsageError("say what to change: services, a limit, preview or operator")
     partner = _change(session, name, lambda partner: replace(partner, **given))
-    return Answer(_fields(partner, session.now()), _partner_shown(partner))
+    fields = _fields(partner, session.now())
+    return Answer(fields, [document_table(session, [fields], "name", "services", *_COLUMNS)])
 
 
 @command.command("add-key")
@@ -246,38 +248,19 @@ def _key_answer(session: Session, partner: Partner, issued: IssuedKey) -> Answer
     )
 
 
-_HEADINGS = ("partner", "services", "a minute>", "a day>", "waiting>", "preview", "operator")
+_COLUMNS = ("requests_per_minute", "requests_per_day", "waiting_at_once", "preview", "operator")
 
 
-def _cells(partner: Partner) -> list[object]:
-    return [
-        partner.name,
-        " ".join(partner.services),
-        f"{partner.requests_per_minute:,}",
-        f"{partner.requests_per_day:,}",
-        partner.waiting_at_once,
-        yes_no(partner.is_preview),
-        yes_no(partner.is_operator),
-    ]
-
-
-def _partner_shown(partner: Partner) -> list[Shown]:
-    return [table(_HEADINGS, [_cells(partner)])]
-
-
-def _show_shown(partner: Partner, usage: list[dict[str, Any]], now: datetime) -> Iterator[Shown]:
-    yield from _partner_shown(partner)
+def _show_shown(session: Session, partner: Partner, usage: list[dict[str, Any]]) -> Iterator[Shown]:
+    now = session.now()
+    yield document_table(session, [_fields(partner, now)], "name", "services", *_COLUMNS)
     if partner.keys:
         rows = [[key.id, ago(key.created_at, now), _expiry(key, now)] for key in partner.keys]
         yield table(["key", "created", "expires"], rows)
     else:
         yield line("it has no key, and cannot read", "red")
-    columns = ("requests", "not_modified", "over_limits", "problems", "bytes")
-    yield table(
-        ["day (UTC)", *(f"{column.replace('_', ' ')}>" for column in columns)],
-        [[day["date"], *(f"{day[column]:,}" for column in columns)] for day in usage],
-        title=f"{counted(len(usage), 'day')} of usage, today first",
-    )
+    columns = ("date", "requests", "not_modified", "over_limits", "problems", "bytes")
+    yield document_table(session, usage, *columns)
 
 
 def _expiry(key: ApiKey, now: datetime) -> str:
@@ -306,25 +289,19 @@ def _sums(counts: UsageCounts, name: str) -> dict[str, int]:
 
 def _lines(counts: UsageCounts, name: str) -> list[dict[str, object]]:
     found = sorted((line, count) for line, count in counts.items() if line.partner == name)
-    return [
-        {"kind": line.kind.value, "route": line.route, "detail": line.detail, "count": count}
-        for line, count in found
-    ]
+    return [{**members(line, "kind", "route", "detail"), "count": count} for line, count in found]
 
 
-def _fields(partner: Partner, now: datetime) -> dict[str, object]:
+def _fields(partner: Partner, now: datetime) -> dict[str, Any]:
     """Everything except the digests of the keys."""
+    keys = [
+        {**members(key, "id", "created_at", "expires_at"), "is_valid": key.is_valid(now)}
+        for key in partner.keys
+    ]
     return {
-        "name": partner.name,
-        "created_at": partner.created_at,
-        "services": list(partner.services),
+        **members(partner, "name", "created_at", "services"),
         "preview": partner.is_preview,
         "operator": partner.is_operator,
-        "requests_per_minute": partner.requests_per_minute,
-        "requests_per_day": partner.requests_per_day,
-        "waiting_at_once": partner.waiting_at_once,
-        "keys": [
-            {"id": k.id, "created_at": k.created_at, "expires_at": k.expires_at, "is_valid": k.is_valid(now)}
-            for k in partner.keys
-        ],
+        **members(partner, "requests_per_minute", "requests_per_day", "waiting_at_once"),
+        "keys": keys,
     }

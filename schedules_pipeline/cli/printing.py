@@ -4,8 +4,9 @@ are never interpreted as markup.
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import click
@@ -43,11 +44,6 @@ def screen() -> Console:
     return _console(sys.stdout)
 
 
-def error_screen() -> Console:
-    """Standard error, for progress bars."""
-    return _console(sys.stderr)
-
-
 def line(text: object, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
@@ -58,25 +54,37 @@ def remark(text: str) -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> Table:
-    """A table of plain texts. A column whose heading ends in ``>`` is aligned to the right."""
+    """A table of plain texts. Numbers, and columns whose heading ends in ``>``, are aligned to the right."""
     made = Table(box=SIMPLE_HEAD, title=line(title) if title else None, title_justify="left")
-    for heading in headings:
-        made.add_column(
-            heading.rstrip(">"), justify="right" if heading.endswith(">") else "left", overflow="fold"
-        )
-    for row in rows:
-        made.add_row(*[line("" if value is None else value) for value in row])
+    cells = [list(row) for row in rows]
+    for heading, column in zip_longest(headings, zip(*cells, strict=True)):
+        is_right = heading.endswith(">") or all(type(value) is int for value in column or ("",))
+        made.add_column(heading.rstrip(">"), justify="right" if is_right else "left", overflow="fold")
+    for row in cells:
+        made.add_row(*[line(_cell(value)) for value in row])
     return made
 
 
+def members(value: object, *names: str) -> dict[str, Any]:
+    """Attributes of a value as members of a JSON document."""
+    return {name: getattr(value, name) for name in names}
+
+
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error if that is a terminal. Call the result with the number of further items done."""
-    console = error_screen()
-    columns = (TextColumn(printable(what)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error if that is a terminal. Call the result with a text, the items done, and the total."""
+    console = _console(sys.stderr)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda more: bar.advance(task, more)
+        task = bar.add_task("", total=None)
+        yield lambda text, done, total: bar.update(
+            task, description=printable(text), completed=done, total=total or None
+        )
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -98,5 +106,15 @@ def _console(file: Any) -> Console:
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return " ".join(map(str, value)) if type(value) in (list, tuple) else value  # type: ignore[call-overload]
+
+
 def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -2,27 +2,26 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.answer import Answer, answering, document_table
 from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION, did_you_mean, usage_errors
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, line, table, yes_option
+from schedules_pipeline.cli.printing import confirm, line, members, yes_option
 from schedules_pipeline.cli.session import Session
-from schedules_pipeline.cli.wording import ago, duration
+from schedules_pipeline.cli.wording import duration
 from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
 from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES
 from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
 from schedules_pipeline.migration.ports.served import ServedSource
+from schedules_pipeline.push.lag import push_lag
+from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 from schedules_pipeline.push.subscription import Standing, Subscription, SubscriptionKind
 from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 from schedules_pipeline.push.webhook_target import parse_prefix, parse_webhook_address
-
-if TYPE_CHECKING:
-    from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 
 _name_argument = click.argument("name", type=SUBSCRIPTION)
 _partner_argument = click.argument("partner", type=PARTNER)
@@ -92,8 +91,9 @@ def list_(session: Session) -> Answer:
             {"subscriptions": []},
             "there are no subscriptions: `schedules-pipeline push register-webhook` adds one",
         )
-    headings = ["name", "partner", "kind", "state", "behind>", "last delivery", "problem"]
-    return Answer({"subscriptions": found}, [table(headings, [_cells(session, each) for each in found])])
+    rows = [{**each, "behind": duration(each["behind_seconds"])} for each in found]
+    columns = ("name", "partner", "kind", "state", "behind", "delivered_at", "problem")
+    return Answer({"subscriptions": found}, [document_table(session, rows, *columns)])
 
 
 @command.command("show")
@@ -196,7 +196,7 @@ def _register(session: Session, made: Subscription) -> None:
 
 
 def _change(
-    session: Session, name: str, change: "Callable[[SubscriptionAdmin], Standing | None]", done: str
+    session: Session, name: str, change: Callable[[SubscriptionAdmin], Standing | None], done: str
 ) -> Answer:
     _one(session, name)
     after = change(_admin(session))
@@ -209,9 +209,7 @@ def _removed(name: str) -> CommandExit:
     return CommandExit(f"{name} was removed by another operator")
 
 
-def _admin(session: Session) -> "SubscriptionAdmin":
-    from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin  # noqa: PLC0415 - as the pipeline
-
+def _admin(session: Session) -> SubscriptionAdmin:
     return SubscriptionAdmin(session.pipeline.store, session.pipeline.clock)
 
 
@@ -281,41 +279,20 @@ def _waits_for_the_switch(session: Session, name: str) -> bool:
 
 
 def _behind_seconds(session: Session, standing: Standing) -> float:
-    from schedules_pipeline.push.lag import push_lag  # noqa: PLC0415 - as the pipeline
-
     store = session.pipeline.store
     epoch = store.coldstarts.epoch()
     last = store.feed.last_position()
     return push_lag(standing, store.feed, last, epoch.id if epoch else "", session.now()).total_seconds()
 
 
-def _cells(session: Session, fields: dict[str, Any]) -> list[object]:
-    delivered_at = fields["delivered_at"]
-    return [
-        *(fields[name] for name in ("name", "partner", "kind", "state")),
-        duration(fields["behind_seconds"]),
-        "" if delivered_at is None else ago(delivered_at, session.now()),
-        fields["problem"],
-    ]
-
-
 def _fields(session: Session, standing: Standing) -> dict[str, Any]:
     subscription, progress = standing.subscription, standing.progress
     return {
-        "name": subscription.name,
-        "partner": subscription.partner,
-        "kind": subscription.kind.value,
-        "target": subscription.target,
-        "formats": list(subscription.formats),
-        "created_at": subscription.created_at,
+        **members(subscription, "name", "partner", "kind", "target", "formats", "created_at"),
         "state": _state(session, standing),
         "behind_seconds": round(_behind_seconds(session, standing), 3),
         "cursor": render_cursor(Extent(progress.epoch, progress.position)),
-        "delivered_at": progress.delivered_at,
-        "failures": progress.failures,
-        "failing_since": progress.failing_since,
-        "next_at": progress.next_at,
-        "problem": progress.problem,
+        **members(progress, "delivered_at", "failures", "failing_since", "next_at", "problem"),
         "quarantined_at": None if progress.quarantine is None else progress.quarantine.since,
         "full_at": progress.full_at,
         "secret_generation": subscription.generation,

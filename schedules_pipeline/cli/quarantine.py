@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.answer import Answer, answering, document_table
 from schedules_pipeline.cli.arguments import KEY
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import all_option, table
+from schedules_pipeline.cli.printing import all_option
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -32,7 +32,7 @@ def list_(session: Session) -> Answer:
     document = {"quarantined": [_fields(key, reason) for key, reason in quarantined.items()]}
     if not quarantined:
         return Answer(document, "no schedule is quarantined")
-    return Answer(document, [table(["schedule", "reason"], quarantined.items())])
+    return Answer(document, [document_table(session, document["quarantined"], "schedule", "reason")])
 
 
 @command.command("show")

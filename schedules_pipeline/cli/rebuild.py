@@ -7,7 +7,7 @@ from datetime import date
 import click
 
 from schedules_pipeline.cli.answer import Answer, Shown, answering
-from schedules_pipeline.cli.arguments import DATE, KEY, SERVICE, is_within, not_found, unknown_service
+from schedules_pipeline.cli.arguments import DATE, KEY, SERVICE, not_found, unknown_service
 from schedules_pipeline.cli.endings import CommandExit, Ending
 from schedules_pipeline.cli.printing import all_option, confirm, progress, remark, table, yes_option
 from schedules_pipeline.cli.session import Session
@@ -72,8 +72,9 @@ def _choose(
     for sid in services:
         if sid not in known:
             raise CommandExit(unknown_service(sid, known))
+    days = (first or date.min, last or date.max)
     chosen = [
-        key for key in listed if (not services or key.sid in services) and is_within(key.date, first, last)
+        key for key in listed if (not services or key.sid in services) and days[0] <= key.date <= days[1]
     ]
     if not chosen:
         raise CommandExit("there is no such schedule, neither in the source nor published")
@@ -83,7 +84,7 @@ def _choose(
 def _rebuild(session: Session, keys: Sequence[ScheduleKey]) -> Iterator[BatchResult]:
     """Batch by batch. If a service fails, the number of schedules rebuilt before that is printed first."""
     cause = session.cause(str(keys[0]) if len(keys) == 1 else f"{len(keys)} schedules")
-    with progress("rebuilding", len(keys)) as advance:
+    with progress() as update:
         for start in range(0, len(keys), BATCH_SIZE):
             batch = keys[start : start + BATCH_SIZE]
             try:
@@ -91,7 +92,7 @@ def _rebuild(session: Session, keys: Sequence[ScheduleKey]) -> Iterator[BatchRes
             except ServiceError:
                 remark(f"{start} of {counted(len(keys), 'schedule')} were rebuilt before this:")
                 raise
-            advance(len(batch))
+            update("rebuilding", start + len(batch), len(keys))
 
 
 def _answer(batches: Sequence[BatchResult]) -> Answer:

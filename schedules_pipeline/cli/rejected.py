@@ -5,12 +5,19 @@ from datetime import datetime
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, is_for_programs, print_shown
+from schedules_pipeline.cli.answer import (
+    Answer,
+    Shown,
+    answering,
+    document_table,
+    is_for_programs,
+    print_shown,
+)
 from schedules_pipeline.cli.arguments import KEY
 from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import confirm, table, yes_option
+from schedules_pipeline.cli.printing import confirm, yes_option
 from schedules_pipeline.cli.session import Session
-from schedules_pipeline.cli.wording import counted, yes_no
+from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.publishing.accept_rejected import Proposal
 from schedules_pipeline.publishing.judge_source import can_be_confirmed
@@ -36,11 +43,8 @@ def list_(session: Session) -> Answer:
     document = {"rejected": [_fields(subject, rejection) for subject, rejection in latest]}
     if not latest:
         return Answer(document, "nothing is rejected")
-    rows = [
-        [_kind(subject), subject, session.local(r.refused_at), yes_no(can_be_confirmed(r)), r.reason]
-        for subject, r in latest
-    ]
-    return Answer(document, [table(["kind", "subject", "rejected", "can be accepted", "reason"], rows)])
+    columns = ("kind", "subject", "rejected_at", "can_be_accepted", "reason")
+    return Answer(document, [document_table(session, document["rejected"], *columns)])
 
 
 @command.command("show")
@@ -110,14 +114,8 @@ def _shown(session: Session, subject: str, rejection: Rejection) -> Iterator[Sho
 
 def _proposal_shown(session: Session, proposal: Proposal) -> Iterator[Shown]:
     yield f"{proposal.key}: {proposal.new_count} broadcasts would replace {proposal.held_count}; lost would be"
-    rows = [
-        [
-            session.local(datetime.fromisoformat(lost["start"])),
-            *(lost[name] for name in ("title", "subtitle", "broadcast_pid")),
-        ]
-        for lost in proposal.lost
-    ]
-    yield table(["start", "title", "subtitle", "broadcast"], rows)
+    lost = [{**each, "start": datetime.fromisoformat(each["start"])} for each in proposal.lost]
+    yield document_table(session, lost, "start", "title", "subtitle", "broadcast_pid")
 
 
 def _fields(subject: str, rejection: Rejection) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from rich.text import Text
 from schedules_pipeline.cli.answer import Answer, answering, is_for_programs
 from schedules_pipeline.cli.coldstart import coldstart_fields, describe_coldstart
 from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.printing import screen
+from schedules_pipeline.cli.printing import members, screen
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
@@ -133,51 +134,31 @@ def _backlog(pipeline: Pipeline, now: datetime) -> Section:
         f"{backlog.pending:,} pending{late}; {backlog.in_progress:,} in progress, "
         f"{backlog.waiting:,} waiting, {backlog.quarantined:,} quarantined"
     )
-    fields = {
-        "pending": backlog.pending,
-        "in_progress": backlog.in_progress,
-        "waiting": backlog.waiting,
-        "quarantined": backlog.quarantined,
-        "oldest_due_at": backlog.oldest_due_at,
-    }
+    fields = members(backlog, "pending", "in_progress", "waiting", "quarantined", "oldest_due_at")
     return Section(fields, (line,), tuple(wrong))
 
 
-def _queue(name: QueueName) -> _Check:
-    def check_queue(pipeline: Pipeline, now: datetime) -> Section:
-        queues = {
-            QueueName.SCHEDULE_EVENTS: pipeline.upstreams.schedule_queue,
-            QueueName.CATALOGUE_EVENTS: pipeline.upstreams.catalogue_queue,
-        }
-        depth, notes = queues[name].depth(), pipeline.store.queue_polls.all()[name]
-        age = oldest_message_age(notes, depth, now)
-        polled = "never polled" if notes.polled_at is None else f"last polled {ago(notes.polled_at, now)}"
-        waits = f", for {duration(age)} at the most" if depth.waiting else ""
-        line = f"{depth.waiting:,} waiting{waits}; {depth.in_flight:,} being handled; {polled}"
-        fields = {
-            "waiting": depth.waiting,
-            "in_flight": depth.in_flight,
-            "oldest_seconds": age.total_seconds(),
-            "polled_at": notes.polled_at,
-        }
-        return Section(fields, (line,))
-
-    return check_queue
+def _queue(name: QueueName, pipeline: Pipeline, now: datetime) -> Section:
+    upstreams, notes = pipeline.upstreams, pipeline.store.queue_polls.all()[name]
+    is_schedules = name is QueueName.SCHEDULE_EVENTS
+    depth = (upstreams.schedule_queue if is_schedules else upstreams.catalogue_queue).depth()
+    age = oldest_message_age(notes, depth, now)
+    polled = "never polled" if notes.polled_at is None else f"last polled {ago(notes.polled_at, now)}"
+    waits = f", for {duration(age)} at the most" if depth.waiting else ""
+    fields = members(depth, "waiting", "in_flight")
+    return Section(
+        {**fields, "oldest_seconds": age.total_seconds(), "polled_at": notes.polled_at},
+        (f"{depth.waiting:,} waiting{waits}; {depth.in_flight:,} being handled; {polled}",),
+    )
 
 
-def _dead_letters(name: str) -> _Check:
-    def check_queue(pipeline: Pipeline, now: datetime) -> Section:
-        queue: NotificationQueue = getattr(pipeline.upstreams, name)
-        depth = queue.depth()
-        count = depth.waiting + depth.in_flight
-        wrong = (f"{counted(count, 'dead letter')}: `schedules-pipeline dead-letters list`",)
-        return Section(
-            {"waiting": depth.waiting, "in_flight": depth.in_flight},
-            (f"{depth.waiting:,} waiting, {depth.in_flight:,} being handled",),
-            wrong if count else (),
-        )
-
-    return check_queue
+def _dead_letters(name: str, pipeline: Pipeline, now: datetime) -> Section:
+    queue: NotificationQueue = getattr(pipeline.upstreams, name)
+    depth = queue.depth()
+    count = depth.waiting + depth.in_flight
+    wrong = (f"{counted(count, 'dead letter')}: `schedules-pipeline dead-letters list`",)
+    line = f"{depth.waiting:,} waiting, {depth.in_flight:,} being handled"
+    return Section(members(depth, "waiting", "in_flight"), (line,), wrong if count else ())
 
 
 def _published(pipeline: Pipeline, now: datetime) -> Section:
@@ -221,10 +202,8 @@ def _parity(pipeline: Pipeline, now: datetime) -> Section:
 def _served(pipeline: Pipeline, now: datetime) -> Section:
     served = pipeline.store.served.current()
     since = "" if served.since is None else f", switched {ago(served.since, now)} by {served.by}"
-    return Section(
-        {"source": served.source.value, "since": served.since},
-        (f"partners are served from {served.source}{since}",),
-    )
+    text = f"partners are served from {served.source}{since}"
+    return Section(members(served, "source", "since"), (text,))
 
 
 def _passes(pipeline: Pipeline, now: datetime) -> Section:
@@ -247,14 +226,9 @@ def _describe_pass(name: PassName, record: PassRecord, now: datetime) -> str:
 def _pass_fields(record: PassRecord) -> dict[str, Any]:
     latest, success = record.latest, record.latest_success
     return {
-        "began_at": latest.began_at,
-        "ended_at": latest.ended_at,
-        "seconds": latest.seconds,
-        "counts": dict(latest.counts),
-        "problem": latest.problem,
+        **members(latest, "began_at", "ended_at", "seconds", "counts", "problem"),
         "succeeded_at": None if success is None else success.ended_at,
-        "runs": record.runs,
-        "failures": record.failures,
+        **members(record, "runs", "failures"),
     }
 
 
@@ -275,10 +249,7 @@ def _alarms(pipeline: Pipeline, now: datetime) -> Section:
     undelivered = pipeline.store.incidents.count_undelivered()
     fields = {
         "undelivered": undelivered,
-        "open": [
-            {"name": e.name.value, "severity": e.severity.value, "summary": e.summary, "since": e.since}
-            for e in raised
-        ],
+        "open": [members(incident, "name", "severity", "summary", "since") for incident in raised],
     }
     lines = (f"{counted(len(raised), 'alarm')} open, {counted(undelivered, 'notice')} to be delivered",)
     wrong = tuple(f"{e.severity} {e.name} for {duration(now - e.since)}: {e.summary}" for e in raised)
@@ -289,10 +260,10 @@ _CHECKS: Mapping[str, _Check] = {
     "alarms": _alarms,
     "publisher": _publisher,
     "backlog": _backlog,
-    "schedule_queue": _queue(QueueName.SCHEDULE_EVENTS),
-    "catalogue_queue": _queue(QueueName.CATALOGUE_EVENTS),
-    "schedule_dead_letters": _dead_letters("schedule_dead_letters"),
-    "catalogue_dead_letters": _dead_letters("catalogue_dead_letters"),
+    "schedule_queue": partial(_queue, QueueName.SCHEDULE_EVENTS),
+    "catalogue_queue": partial(_queue, QueueName.CATALOGUE_EVENTS),
+    "schedule_dead_letters": partial(_dead_letters, "schedule_dead_letters"),
+    "catalogue_dead_letters": partial(_dead_letters, "catalogue_dead_letters"),
     "published": _published,
     "feed": _feed,
     "rejected": _rejected,

@@ -5,11 +5,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, is_for_programs, print_shown
+from schedules_pipeline.cli.answer import (
+    Answer,
+    Shown,
+    answering,
+    document_table,
+    is_for_programs,
+    print_shown,
+)
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, line, table, yes_option
+from schedules_pipeline.cli.printing import confirm, line, members, yes_option
 from schedules_pipeline.cli.session import Session, login
-from schedules_pipeline.cli.wording import yes_no
 from schedules_pipeline.migration.ports.parity import render_share
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 
@@ -62,14 +68,18 @@ def status(session: Session) -> Answer:
     """Show the keyspace that partners are served from, and every switch so far."""
     served = session.pipeline.store.served
     current, switches = served.current(), served.switches()
-    document = {"current": _fields(current), "switches": [_fields(switch) for switch in switches]}
+    documents = [_fields(switch) for switch in switches]
     shown: list[Shown] = [line(f"partners are served from {current.source}", "bold")]
-    if switches:
-        headings = ["when", "to", "by", "match", "forced", "reason"]
-        shown.append(table(headings, [_row(session, switch) for switch in switches]))
-    else:
-        shown.append("there was no switch so far")
-    return Answer(document, shown)
+    rows = [
+        {**document, "match": _match(switch)} for document, switch in zip(documents, switches, strict=True)
+    ]
+    columns = ("since", "source", "by", "match", "forced", "reason")
+    shown.append(document_table(session, rows, *columns) if rows else "there was no switch so far")
+    return Answer({"current": _fields(current), "switches": documents}, shown)
+
+
+def _match(switch: ServedState) -> str:
+    return "nothing compared" if switch.parity_share is None else render_share(switch.parity_share)
 
 
 def _switch(
@@ -102,33 +112,11 @@ def _plan_shown(plan: "SwitchPlan") -> Iterator[Shown]:
 
 def _plan_fields(plan: "SwitchPlan") -> dict[str, object]:
     return {
-        "from": str(plan.current.source),
-        "to": str(plan.to),
-        "parity_share": plan.parity_share,
-        "effects": list(plan.effects),
-        "objections": list(plan.objections),
+        "from": plan.current.source,
+        **members(plan, "to", "parity_share", "effects", "objections"),
         "forced": plan.forced and bool(plan.objections),
     }
 
 
-def _row(session: Session, switch: ServedState) -> list[object]:
-    return [
-        "" if switch.since is None else session.local(switch.since),
-        switch.source,
-        switch.by,
-        "nothing compared" if switch.parity_share is None else render_share(switch.parity_share),
-        yes_no(switch.forced),
-        switch.reason,
-    ]
-
-
 def _fields(served: ServedState) -> dict[str, object]:
-    return {
-        "number": served.number,
-        "source": str(served.source),
-        "since": served.since,
-        "by": served.by,
-        "reason": served.reason,
-        "parity_share": served.parity_share,
-        "forced": served.forced,
-    }
+    return members(served, "number", "source", "since", "by", "reason", "parity_share", "forced")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schedules_pipeline.cli.answer import Shown
-from schedules_pipeline.cli.printing import table
+from schedules_pipeline.cli.printing import members, table
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.changes import Change
@@ -18,27 +18,15 @@ _SHOWN_CHARACTERS = 120
 def change_fields(change: Change) -> dict[str, Any]:
     return {
         "schedule": str(change.key),
-        "seq": change.seq,
-        "published_at": change.published_at,
-        "is_removal": change.is_removal,
-        "etag": change.etag,
-        "broadcasts": change.broadcasts,
-        "content_bytes": change.content_bytes,
-        "source_changed": change.source_changed,
-        "seconds_from_notification": change.seconds_from_notification,
+        **members(change, "seq", "published_at", "is_removal", "etag", "broadcasts", "content_bytes"),
+        **members(change, "source_changed", "seconds_from_notification"),
         "causes": [cause_fields(cause) for cause in change.causes],
         "cause_count": change.cause_count,
     }
 
 
 def cause_fields(cause: Cause) -> dict[str, Any]:
-    return {
-        "event_id": cause.event_id,
-        "origin": cause.origin.value,
-        "subject": str(cause.subject),
-        "notified_at": cause.notified_at,
-        "changed": list(cause.changed),
-    }
+    return members(cause, "event_id", "origin", "subject", "notified_at", "changed")
 
 
 def comparison_fields(comparison: Comparison) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering
+from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table
 from schedules_pipeline.cli.arguments import not_found, take_key, take_seqs
 from schedules_pipeline.cli.printing import table
 from schedules_pipeline.cli.session import Session
@@ -78,8 +78,8 @@ def _touched_shown(session: Session, explanation: Explanation) -> Iterator[Shown
     what = counted(len(touched.versions), "other version") if touched.versions else "nothing else"
     yield f"the same {events} touched {what}"
     if touched.versions:
-        rows = [[other.key, other.seq, session.local(other.published_at)] for other in touched.versions]
-        yield table(["schedule", "version>", "published"], rows)
+        rows = [change_fields(other) for other in touched.versions]
+        yield document_table(session, rows, "schedule", "seq", "published_at")
     if touched.stopped_at is not None:
         yield f"the search stopped at {session.local(touched.stopped_at)}: the feed holds too many rows"
 

@@ -43,7 +43,3 @@ def ago(instant: datetime, now: datetime) -> str:
 def counted(number: int, thing: str, things: str = "") -> str:
     """``1 schedule``, ``2 schedules``, ``1,204 schedules``."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
-def yes_no(value: bool) -> str:
-    return "yes" if value else "no"

@@ -1,8 +1,6 @@
 """``python -m schedules_pipeline.push``: composes the push process and runs it until a signal ends it."""
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,17 +72,6 @@ def require_settings(settings: Settings, store: PushStore) -> None:
         raise ConfigurationError("files cannot be written: set SCHEDULES_FILES_BUCKET")
 
 
-@contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: stop()) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
@@ -92,9 +79,10 @@ def main() -> None:
     require_settings(settings, store)
     heartbeat = None if settings.push_heartbeat_file is None else Path(settings.push_heartbeat_file)
     service = PushService(build_pusher(settings, store), settings.push_threads, heartbeat)
-    with _on_signals(service.stop):
-        _log.info("pushing", threads=settings.push_threads)
-        service.run()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    _log.info("pushing", threads=settings.push_threads)
+    service.run()
     _log.info("stopped")
 
 

@@ -9,8 +9,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from typing import Annotated, Literal
 
 import orjson
+from pydantic import AfterValidator, TypeAdapter
 
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.ports.feed import place
@@ -82,13 +84,21 @@ def render_manifest(manifest: Manifest) -> tuple[str, bytes]:
     return f"manifests/{manifest.kind}_{'_'.join(places)}_{digest}.json", content
 
 
+def _position(text: str) -> str:
+    place(text)
+    return text
+
+
+Position = Annotated[str, AfterValidator(_position)]
+
+
 @dataclass(frozen=True, slots=True)
 class ManifestLink:
     """``begin`` is "" for a full manifest."""
 
     name: str
-    begin: str
-    end: str
+    begin: Position | Literal[""]
+    end: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,7 @@ class Pointer:
     """
 
     epoch: str
-    end: str
+    end: Position
     cursor: str
     services: tuple[str, ...]
     formats: tuple[str, ...]
@@ -117,6 +127,9 @@ def _covers(link: ManifestLink, other: ManifestLink) -> bool:
     return place(link.begin) <= place(other.begin) and place(other.end) <= place(link.end)
 
 
+_POINTER = TypeAdapter(Pointer)
+
+
 def render_pointer(pointer: Pointer) -> bytes:
     return orjson.dumps({"pointer": _POINTER_VERSION, **asdict(pointer)}, option=_FORMAT)
 
@@ -125,20 +138,8 @@ def parse_pointer(content: bytes) -> Pointer:
     """Raises :class:`InvalidRecord` if the pointer cannot be decoded."""
     try:
         fields = orjson.loads(content)
-        if fields.pop("pointer") != _POINTER_VERSION:
-            raise ValueError("unknown version")  # noqa: TRY301 - joins the other ways of being undecodable
-        fields["services"], fields["formats"] = tuple(fields["services"]), tuple(fields["formats"])
-        fields["full"] = _link(fields["full"])
-        fields["updates"] = tuple(_link(link) for link in fields["updates"])
-        fields["made_at"] = datetime.fromisoformat(fields["made_at"])
-        place(fields["end"])
-        return Pointer(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if fields["pointer"] == _POINTER_VERSION:
+            return _POINTER.validate_json(content)
+    except (ValueError, KeyError, TypeError) as error:
         raise InvalidRecord(f"pointer: {content[:60]!r} … cannot be decoded: {error!r:.200}") from error
-
-
-def _link(fields: dict[str, str]) -> ManifestLink:
-    if fields["begin"]:
-        place(fields["begin"])
-    place(fields["end"])
-    return ManifestLink(**fields)
+    raise InvalidRecord(f"pointer: version {fields['pointer']!r:.20} is unknown")

@@ -5,11 +5,10 @@ Belongs here: the rules for every kind of subscription. Does not belong here: ho
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from random import SystemRandom
-from typing import Protocol
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import PipelineError
@@ -65,20 +64,16 @@ class FeedExtent:
         return progress.epoch != self.epoch or at < place(self.last) or at < place(self.trimmed)
 
 
-class Jitter(Protocol):
-    def random(self) -> float: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Pusher:
-    """``quarantine_after``: how long a subscription may fail before it is quarantined."""
+    """``quarantine_after``: how long a subscription may fail. ``jitter`` gives numbers from 0 to 1."""
 
     store: PushStore
     webhooks: WebhookPush
     files: FilesPush
     clock: Clock
     quarantine_after: timedelta = timedelta(hours=24)
-    jitter: Jitter = field(default_factory=SystemRandom)
+    jitter: Callable[[], float] = SystemRandom().random
 
     def has_work(self, standing: Standing, extent: FeedExtent) -> bool:
         """Whether a turn could deliver something now."""
@@ -132,5 +127,5 @@ class Pusher:
         if isinstance(result, PushOutcome):
             turn.end(turn.progress)
             return result
-        turn.end(after_failure(turn.progress, result, turn.now, self.jitter.random(), self.quarantine_after))
+        turn.end(after_failure(turn.progress, result, turn.now, self.jitter(), self.quarantine_after))
         return PushOutcome.FAILED if turn.progress.quarantine is None else PushOutcome.QUARANTINED
