@@ -31,7 +31,7 @@ from schedules_pipeline.store.external_index import (
 EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
 
-class FakeIndexElsewhere(FakeReferenceIndex):
+class FakeExternalIndex(FakeReferenceIndex):
     """An index as a table of single entries is one: each is written, and each pid looked at, by itself."""
 
     @answered
@@ -54,7 +54,7 @@ class FakeIndexElsewhere(FakeReferenceIndex):
 class FakeCopyStoreWithExternalIndex(ExternalIndexSteps, FakeCopyStore):
     """Implements :class:`CopyStore`, with the dependants elsewhere."""
 
-    def __init__(self, conditions: Conditions, index: FakeIndexElsewhere, clock: FakeClock) -> None:
+    def __init__(self, conditions: Conditions, index: FakeExternalIndex, clock: FakeClock) -> None:
         super().__init__(conditions, index, clock)
         self.index = index
 
@@ -123,7 +123,7 @@ class FakeStoreBesideIndex(FakeStore):
 def fake_store_external_index(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
     """An empty store."""
     conditions = conditions or Conditions()
-    index = FakeIndexElsewhere(conditions)
+    index = FakeExternalIndex(conditions)
     near = fake_store(clock, conditions)
     fakes = {name: getattr(near, name) for name in FakeStore.__dataclass_fields__}
     apart = {"copies": FakeCopyStoreWithExternalIndex(conditions, index, clock), "references": index}

@@ -107,7 +107,7 @@ def test_what_is_no_terminal_gets_json(stream: StringIO) -> None:
     assert _lines(stream)[0]["event"] == "schedule published"
 
 
-def test_a_version_is_told_by_its_oldest_cause() -> None:
+def test_a_version_is_logged_with_its_oldest_cause() -> None:
     """The line of a version has its event, the duration, and the number of causes."""
     cause = Cause("m1", Origin.CATALOGUE, "p0000001", _NOW - timedelta(milliseconds=1_250))
 

@@ -73,7 +73,7 @@ def parse_cursor(cursor: str | None) -> ProtectionMemory:
 def _has_worker(coldstart: Coldstart, instance: dg.DagsterInstance, now: datetime) -> bool:
     """Whether a run works at the coldstart, or was launched within the last lease.
 
-    The status of runs does not tell: Dagster goes on calling a killed run started.
+    The status of runs is no evidence, because Dagster shows a killed run as started.
     """
     if coldstart.alive_at is not None and now < coldstart.alive_at + LEASE_FOR:
         return True

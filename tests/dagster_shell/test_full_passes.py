@@ -63,7 +63,7 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {name: value.value for name, value in metadata.items()}
 
 
-def test_a_collection_removes_partitions_of_services_that_nobody_lists(stage: Stage) -> None:
+def test_a_collection_removes_partitions_of_services_without_schedules(stage: Stage) -> None:
     """A service keeps its partitions while the pipeline or the source has a schedule of it."""
     result = stage.run(collect_garbage.JOB_NAME)
 

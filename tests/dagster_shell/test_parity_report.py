@@ -103,7 +103,7 @@ def test_without_anything_compared_no_share_is_shown(tmp_path: Path) -> None:
     assert "nothing was compared" in str(metadata["verdict"].value)
 
 
-def test_a_refresh_that_nobody_compared_is_compared_first(stage: Stage) -> None:
+def test_a_new_refresh_is_compared_first(stage: Stage) -> None:
     """A materialisation by hand compares with the old system's latest refresh, even without a publisher."""
     stage.upstreams.legacy.refreshed = stage.clock().isoformat()
 

@@ -50,7 +50,7 @@ def test_without_carrying_forward_partitions_would_be_missing(
     assert stage.latest(KEYS[0]) is None
 
 
-def test_what_is_carried_keeps_its_metadata_and_says_where_it_is_from(stage: Stage) -> None:
+def test_a_carried_record_keeps_its_metadata_and_names_its_origin(stage: Stage) -> None:
     """A carried record has the metadata, the run and the time of the first one."""
     run = stage.record(*KEYS)
     stage.idle()
@@ -68,7 +68,7 @@ def test_what_is_carried_keeps_its_metadata_and_says_where_it_is_from(stage: Sta
     assert metadata["first_recorded_at"].value == first.timestamp
 
 
-def test_what_is_carried_twice_remembers_the_first_time(stage: Stage) -> None:
+def test_a_record_carried_twice_names_its_first_run(stage: Stage) -> None:
     """The records of an old pruning run are carried forward with the very first run and time."""
     run = stage.record(*KEYS)
     stage.idle()
@@ -84,7 +84,7 @@ def test_what_is_carried_twice_remembers_the_first_time(stage: Stage) -> None:
     assert record.asset_materialization.metadata["first_recorded_by"].value == run
 
 
-def test_what_is_recorded_meanwhile_is_not_hidden(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_record_is_not_hidden(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that a publisher records during a pass stays the latest of its partition."""
     stage.record(*KEYS)
     stage.idle()
@@ -108,7 +108,7 @@ def test_what_is_recorded_meanwhile_is_not_hidden(stage: Stage, monkeypatch: pyt
     assert latest.asset_materialization.metadata["seq"].value == 2
 
 
-def test_what_is_no_longer_published_is_let_go(stage: Stage) -> None:
+def test_records_of_removed_schedules_are_dropped(stage: Stage) -> None:
     """A removed schedule is not carried forward, and its evaluations go."""
     stage.record(*KEYS)
     stage.idle()
@@ -145,7 +145,7 @@ def test_a_pass_that_dies_between_recording_and_deleting_loses_nothing(
     assert pruned[PruneCount.RECORDS_CARRIED] == 0
 
 
-def test_a_pass_is_noted_and_so_is_one_that_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_is_recorded_and_so_is_a_failed_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record of a pass has its counts, and the error of a failed one."""
     stage.idle()
     stage.prune()

@@ -211,7 +211,7 @@ def test_a_rejected_catalogue_document_is_an_observation(stage: Stage) -> None:
     assert observation.metadata["rejected"].value == "b00000001"
 
 
-def test_a_schedule_set_aside_fails_its_check_as_an_error(stage: Stage) -> None:
+def test_a_quarantined_schedule_fails_its_check_as_an_error(stage: Stage) -> None:
     """A quarantined schedule fails its check with severity ERROR and the last reason."""
     cause = Cause("e", Origin.OPERATOR, "test", stage.clock())
     claim = stage.store.work.claim_exactly([_KEY], cause, stage.clock(), timedelta(minutes=1))

@@ -191,7 +191,7 @@ def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
     assert allowed - _NEEDED[process] <= besides.get(process, set())
 
 
-def test_nobody_may_write_what_is_not_ours() -> None:
+def test_no_process_may_write_upstream_data() -> None:
     """Processes read the schedule documents and never write them."""
     for path in _FOLDER.glob("policies/task-*.json"):
         for statement in _statements(path):

@@ -55,7 +55,7 @@ def service(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return request.param, _services()[request.param]
 
 
-def test_every_service_that_goes_on_is_looked_after(service: tuple[str, dict[str, Any]]) -> None:
+def test_every_service_is_restarted_and_checked(service: tuple[str, dict[str, Any]]) -> None:
     """Each service restarts, has a health check, and limits its log."""
     name, described = service
 

@@ -202,7 +202,7 @@ def test_the_delivery_user_counts_what_partners_use(server: Server, source: Fake
         books["pipeline"].add_usage(day, {line: 1})
 
 
-def test_pulses_are_left_by_who_serves_partners_and_read_by_who_watches(
+def test_serving_processes_write_heartbeats_and_monitoring_reads_them(
     server: Server, source: FakeUpstreams
 ) -> None:
     """The delivery service and the pusher write heartbeats, which the watch and monitoring can only read."""
@@ -225,7 +225,7 @@ def test_the_users_have_the_commands_that_the_code_sends_and_no_others(redis_cli
     assert commands_of("pipeline") == commands_of("operator") == sent
 
 
-def test_every_key_of_ours_is_the_pipelines() -> None:
+def test_the_pipeline_may_write_every_registered_key() -> None:
     """Every registered kind of key is writable, except the record of the switch."""
     keys = Keys(_KEYSPACE)
     key, pid = ScheduleKey.parse("alder/2026-03-28"), Pid("b0000001")

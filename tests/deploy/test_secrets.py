@@ -166,7 +166,7 @@ def test_no_secret_reaches_dagsters_records(
     assert any("Redis" in text or "queue" in text for text in written.texts.values())
 
 
-def test_no_secret_is_told_to_people_and_monitors(
+def test_no_secret_is_shown_to_people_and_monitors(
     situation: str, written: Written, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The command line, metrics, health, alarms and logs show the failure and no secret."""
@@ -202,7 +202,7 @@ def test_no_secret_is_told_to_people_and_monitors(
     ],
 )
 @pytest.mark.parametrize("setting", ["REDIS_URL", "CATALOGUE_REDIS_URL", "LEGACY_REDIS_URL"])
-def test_an_address_that_is_none_is_not_told(setting: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_address_is_not_shown(setting: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A password that is not percent-encoded breaks an address; the error does not quote it."""
     monkeypatch.setenv(f"SCHEDULES_{setting}", url)
     written = Written()
@@ -214,7 +214,7 @@ def test_an_address_that_is_none_is_not_told(setting: str, url: str, monkeypatch
     assert written.leaks() == []
 
 
-def test_a_webhook_that_is_none_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_webhook_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error for an invalid webhook address names only the setting."""
     monkeypatch.setenv(
         "SCHEDULES_ALARM_WEBHOOK_URL", "htp://example.org/hook-path-77aa?token=hook-token-5d1f"

@@ -115,7 +115,7 @@ def test_a_flood_of_rejected_messages_is_shown_in_part() -> None:
     assert len(cast("dict[str, str]", metadata["rejected"].value)) == 20
 
 
-def test_a_rejected_message_is_kept_aside_and_shown(stage: Stage) -> None:
+def test_a_rejected_message_is_listed_and_shown(stage: Stage) -> None:
     """An invalid message is deleted, listed with its reason, and shown at the queue's asset."""
     stage.upstreams.schedule_queue.post("not json")
 

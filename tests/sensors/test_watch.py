@@ -79,7 +79,7 @@ def test_a_failed_run_is_an_alarm_until_the_job_succeeds(stage: Stage) -> None:
     ]
 
 
-def test_a_look_is_remembered_as_a_pass(stage: Stage) -> None:
+def test_a_check_is_recorded_as_a_pass(stage: Stage) -> None:
     """Monitoring can see when the watch last checked."""
     stage.tick()
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from fakes import FakeCopyStore, FakeReferenceIndex
-from fakes_external_index import FakeCopyStoreWithExternalIndex, FakeIndexElsewhere
+from fakes_external_index import FakeCopyStoreWithExternalIndex, FakeExternalIndex
 from simulation.interruption import (
     CATALOGUE,
     COLLECTOR,
@@ -143,7 +143,7 @@ MUTANTS = (
         moved_forward(
             (ExternalIndexSteps, "begin"),
             (FakeCopyStoreWithExternalIndex, "_start"),
-            (FakeIndexElsewhere, "depended_on"),
+            (FakeExternalIndex, "depended_on"),
         ),
     ),
     Mutant(
@@ -195,7 +195,7 @@ MUTANTS = (
         moved_forward(
             (ExternalIndexSteps, "collect"),
             (FakeCopyStoreWithExternalIndex, "_latest_tokens"),
-            (FakeIndexElsewhere, "depended_on"),
+            (FakeExternalIndex, "depended_on"),
         ),
     ),
     Mutant(
@@ -208,7 +208,7 @@ MUTANTS = (
         "item is collected while it is taken up",
         delayed(
             (TokenCheckedReferenceIndex, "register"),
-            (FakeIndexElsewhere, "register"),
+            (FakeExternalIndex, "register"),
             (FakeCopyStore, "take_tokens"),
         ),
     ),

@@ -189,9 +189,7 @@ def test_a_missing_permission_is_named(stubbed: tuple[DynamoReferenceIndex, Stub
 
 
 @pytest.mark.parametrize("operation", _ASK)
-def test_a_defect_of_ours_is_raised_as_it_is(
-    stubbed: tuple[DynamoReferenceIndex, Stubber], operation: str
-) -> None:
+def test_a_defect_is_raised_unchanged(stubbed: tuple[DynamoReferenceIndex, Stubber], operation: str) -> None:
     """An invalid request is a defect and not a ``ServiceError``."""
     index, stubber = stubbed
     stubber.add_client_error(operation, service_error_code="ValidationException", http_status_code=400)

@@ -48,7 +48,7 @@ def test_a_server_that_takes_no_writes_is_a_service_error(
         redis_client.config_set(setting, usual)
 
 
-def test_a_defect_of_ours_is_raised_as_it_is(redis_server: RedisServer, redis_client: Redis) -> None:
+def test_a_defect_is_raised_unchanged(redis_server: RedisServer, redis_client: Redis) -> None:
     """A command that cannot succeed is a defect and not a ``ServiceError``."""
     link = RedisLink(connect(redis_server.url))
     link.call("SET", "a key", "1")

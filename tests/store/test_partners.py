@@ -37,7 +37,7 @@ def book(redis_server: RedisServer, redis_client: Redis) -> RedisPartnerStore:
 
 
 @pytest.mark.parametrize("record", _WRONG)
-def test_a_damaged_record_concerns_nobody_else(
+def test_a_damaged_record_affects_no_other_partner(
     book: RedisPartnerStore, redis_client: Redis, record: bytes
 ) -> None:
     """A damaged record is left out of lists and named, its error does not quote it, and it can be removed."""
