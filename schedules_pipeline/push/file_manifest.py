@@ -7,7 +7,7 @@ replaced.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -115,7 +115,7 @@ class Pointer:
     formats: tuple[str, ...]
     full: ManifestLink
     made_at: datetime
-    updates: tuple[ManifestLink, ...] = field(default=())
+    updates: tuple[ManifestLink, ...]
 
     def with_update(self, link: ManifestLink) -> "Pointer":
         """Append an update. It replaces those that it covers, which an earlier attempt wrote."""

@@ -161,7 +161,7 @@ class FilesPush:
         now = turn.now
         full = ManifestLink(delivery.writer.put_manifest(Manifest(None, end, cursor, now, written)), "", end)
         services, formats = delivery.partner.services, turn.subscription.formats
-        delivery.writer.put_pointer(Pointer(delivery.epoch, end, cursor, services, formats, full, now))
+        delivery.writer.put_pointer(Pointer(delivery.epoch, end, cursor, services, formats, full, now, ()))
         turn.write_delivered(replace(self._progress_at(delivery, end), full_at=now))
 
     def _progress_at(self, delivery: _Delivery, end: str) -> Progress:
