@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes the secrets of deploy/compose.yaml in deploy/secrets, which is in no image and in no repository:
-# a password for each user of Redis and for Postgres and Grafana, a certificate for Redis, and what signs webhooks.
+# Makes the secrets of deploy/compose.yaml in deploy/secrets, which neither the image nor the repository holds:
+# passwords for each user of Redis, for Postgres and for Grafana, a certificate for Redis, and the webhook secret.
 set -eu
-umask 077  # the folder, and what no container is given
+umask 077  # the folder, and the files that no container gets
 
 directory="${1:-$(dirname "$0")/../secrets}"
 mkdir -p "$directory"
@@ -29,5 +29,5 @@ for user in pipeline operator monitoring delivery pusher; do url "$user" >"$user
 for user in operator pusher; do signs >>"$user.env"; done
 printf 'DAGSTER_PG_PASSWORD=%s\n' "$(cat postgres_password)" >dagster.env
 
-# The directory is the host's own; in a container, whose users are others, the files are mounted one by one.
+# Containers have other users, and the files are mounted one by one, so these files are readable; the folder is not.
 chmod 0644 ./*_password redis_certificate redis_key redis_authority

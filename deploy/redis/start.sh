@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts the hashes of the passwords into users.acl and becomes the Redis server.
-# Passwords are files, one a user, named redis_<user>_password in $SECRETS.
+# Writes the hashes of the passwords into users.acl, then replaces itself by the Redis server.
+# The password of each user is a file redis_<user>_password in $SECRETS.
 set -eu
 umask 077
 
