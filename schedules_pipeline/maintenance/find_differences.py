@@ -147,9 +147,7 @@ class DifferenceFinder:
             if isinstance(source, Exception):
                 continue
             held = _held(stored[key].state)
-            match judge_source(
-                key, source, len(held.slots), earlier.get(str(key)), self._policy.smallest_share, now
-            ):
+            match judge_source(key, source, len(held.slots), earlier.get(str(key)), self._policy, now):
                 case Accepted(schedule):
                     judged[key] = schedule
                 case Removed():

@@ -97,7 +97,7 @@ class RejectedDocuments:
         return [] if accepted is None else list(parse_accepted(accepted).broadcast_pids)
 
     def _judge(self, key: ScheduleKey, found: SourceObject, held_count: int) -> Rejection:
-        match judge_source(key, found, held_count, None, self._policy.smallest_share, self._clock()):
+        match judge_source(key, found, held_count, None, self._policy, self._clock()):
             case Rejected(rejection) if can_be_confirmed(rejection):
                 return rejection
             case Rejected(rejection):

@@ -9,6 +9,7 @@ from schedules_pipeline.documents.source_document import parse_source_document
 from schedules_pipeline.domain.findings import has_shrunk
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidDocument
+from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports.rejections import Rejection, rejection
 from schedules_pipeline.publishing.ports.upstream import SourceObject
 
@@ -40,13 +41,13 @@ def judge_source(
     found: SourceObject | None,
     held_broadcasts: int,
     earlier: Rejection | None,
-    smallest_share: float,
+    policy: PublishingPolicy,
     now: datetime,
 ) -> Judgement:
     """Judge a document against the number of broadcasts that it would replace.
 
-    An empty document, or one with fewer than ``smallest_share`` of them, is rejected until the source puts the same
-    broadcasts again or an operator confirms them. Reading the same put twice confirms nothing.
+    An empty document, or one with less than the policy's smallest share of them, is rejected until the source puts
+    the same broadcasts again or an operator confirms them. Reading the same put twice confirms nothing.
     """
     if found is None:
         return Removed()
@@ -54,7 +55,7 @@ def judge_source(
         schedule = accept(parse_source_document(key, _whole_content(key, found)))
     except InvalidDocument as error:
         return Rejected(rejection(error, found.content, now, found.put_id))
-    if not has_shrunk(len(schedule.slots), held_broadcasts, smallest_share):
+    if not has_shrunk(len(schedule.slots), held_broadcasts, policy.smallest_share):
         return Accepted(schedule)
     digest = _digest(schedule)
     if earlier is not None and _confirms(earlier, digest, found.put_id):

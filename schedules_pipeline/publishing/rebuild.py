@@ -278,7 +278,7 @@ class Rebuilder:
                     source,
                     len(draft.committed.slots),
                     earlier.get(str(key)),
-                    self._policy.smallest_share,
+                    self._policy,
                     self.clock(),
                 )
         self._keep_rejections(judgements)

@@ -17,6 +17,7 @@ from schedules_pipeline.publishing.judge_source import (
     can_be_confirmed,
     judge_source,
 )
+from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import SourceObject
 
@@ -48,7 +49,9 @@ def _judge(
     earlier: Rejection | None = None,
     smallest_share: float = 0.5,
 ) -> Judgement:
-    return judge_source(_KEY, SourceObject(content, put_id), held, earlier, smallest_share, _NOW)
+    return judge_source(
+        _KEY, SourceObject(content, put_id), held, earlier, PublishingPolicy(smallest_share), _NOW
+    )
 
 
 def _accepted(content: bytes) -> Accepted:
@@ -65,7 +68,7 @@ def _rejection(content: bytes, *, put_id: str = "put-1") -> Rejection:
 @pytest.mark.parametrize("earlier", [None, Rejection("", _NOW, "digest", "put-1", "")])
 def test_missing_document_is_a_removal(held: int, earlier: Rejection | None) -> None:
     """Where the source has no document the schedule is removed, whatever was held or refused before."""
-    judgement = judge_source(_KEY, None, held, earlier, 0.5, _NOW)
+    judgement = judge_source(_KEY, None, held, earlier, PublishingPolicy(), _NOW)
 
     assert judgement == Removed()
 
