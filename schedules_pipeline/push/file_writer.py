@@ -68,10 +68,14 @@ class FileWriter:
         for file_format in self.formats.values():
             self._delete(self._path(_file_name(key, file_format)))
 
-    def delete_all_but(self, schedules: Sequence[DeliveredSchedule]) -> None:
-        """Delete every schedule file that does not belong to one of these."""
+    def list_schedules(self) -> set[str]:
+        """The paths of all schedule files."""
+        return set(self.store.names(self._path(_SCHEDULES)))
+
+    def delete_strays(self, listed: set[str], schedules: Sequence[DeliveredSchedule]) -> None:
+        """Delete the listed files that do not belong to one of these schedules."""
         belonging = {self._path(file.name) for schedule in schedules for file in schedule.files}
-        for stray in sorted(set(self.store.names(self._path(_SCHEDULES))) - belonging):
+        for stray in sorted(listed - belonging):
             self._delete(stray)
 
     def _put_schedule(self, key: ScheduleKey, document: bytes) -> DeliveredSchedule:

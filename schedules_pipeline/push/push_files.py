@@ -151,12 +151,17 @@ class FilesPush:
         return Manifest(update.begin, update.end, cursor, delivery.turn.now, written, removed)
 
     def _write_full(self, delivery: _Delivery) -> None:
-        """The documents are read after the feed's last position, so none is older than the manifest's end."""
+        """The documents are read after the feed's last position, so none is older than the manifest's end.
+
+        Files are listed before they are written: a process that has taken the lease in between may already write
+        files of newer schedules, which must not be deleted as strays.
+        """
         end = self.feed.last_position()
         heads = self.feed.heads()
         keys = sorted(k for k, change in heads.items() if not change.is_removal and delivery.may_see(k))
+        listed = delivery.writer.list_schedules()
         written = list(delivery.writer.put_schedules(keys, self.documents))
-        delivery.writer.delete_all_but(written)
+        delivery.writer.delete_strays(listed, written)
         turn, cursor = delivery.turn, self.render_cursor(delivery.epoch, end)
         now = turn.now
         full = ManifestLink(delivery.writer.put_manifest(Manifest(None, end, cursor, now, written)), "", end)

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from schedules_pipeline.push.turn import LEASE_FOR
 
 _TO = "to/harbour"
 _HOUR = timedelta(hours=1)
+_NEWER = ScheduleKey.parse("alder_one/2026-03-29")
 
 
 @pytest.fixture
@@ -256,6 +257,21 @@ def test_equal_documents_give_equal_files(stage: PushStage) -> None:
     stage.push(FILES)
 
     assert stage.files.objects[f"{_TO}/schedules/{KEY}.json.gz"] == before
+
+
+def test_files_written_during_a_full_turn_are_no_strays(stage: PushStage) -> None:
+    """A file that another process writes after the listing stays."""
+    stage.wait(hours=24)
+    path, read = f"{_TO}/schedules/{_NEWER}.json.gz", stage.pusher.files.documents
+
+    def documents(keys: Sequence[ScheduleKey]) -> Mapping[ScheduleKey, bytes]:
+        stage.files.objects[path] = b"newer"
+        return read(keys)
+
+    stage.pusher = replace(stage.pusher, files=replace(stage.pusher.files, documents=documents))
+    stage.push(FILES)
+
+    assert stage.files.objects[path] == b"newer"
 
 
 @pytest.mark.parametrize("steps", range(45))
