@@ -16,8 +16,7 @@ from benchmarks.web_servers import Answer, get
 from benchmarks.world import source_documents, whole_sample, write_catalogue
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import utc_now
-from schedules_pipeline.delivery.cursors import render_cursor
-from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partners.partner import (
@@ -45,10 +44,10 @@ class Keyspace:
     def cursor_before(self, rows: int) -> str:
         """The cursor with exactly ``rows`` rows after it."""
         entries = self.pipeline.store.feed.read_after("0", 100_000)
-        return render_cursor(Extent(self._epoch(), entries[-rows - 1].position))
+        return render_cursor(FeedCursor(self._epoch(), entries[-rows - 1].position))
 
     def last_cursor(self) -> str:
-        return render_cursor(Extent(self._epoch(), self.pipeline.store.feed.last_position()))
+        return render_cursor(FeedCursor(self._epoch(), self.pipeline.store.feed.last_position()))
 
     def document(self, key: ScheduleKey) -> bytes:
         return self.pipeline.store.schedules.documents([key])[key]

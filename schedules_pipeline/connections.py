@@ -1,5 +1,6 @@
 """Real services behind the ports: settings in, a whole pipeline out. Nothing is connected before it is used."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,8 +11,12 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from schedules_pipeline.composition import Pipeline, Policies, Store, Upstreams
+from schedules_pipeline.documents.delivered_file import FileFormat, file_formats
+from schedules_pipeline.documents.guide_formats import GuideFormat, GuidePolicy, guide_formats
+from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.domain.service_names import ServiceNames
 from schedules_pipeline.health.conditions import Thresholds
 from schedules_pipeline.health.ports.incidents import Notifier
 from schedules_pipeline.health.ports.queue_polls import QueueName
@@ -128,6 +133,19 @@ def _store(settings: Settings, link: RedisLink) -> Store:
 
 def calendar_from(settings: Settings) -> BroadcastCalendar:
     return BroadcastCalendar(ZoneInfo(settings.time_zone), settings.radio_services)
+
+
+def service_names_from(settings: Settings) -> ServiceNames:
+    return ServiceNames(dict(settings.service_names))
+
+
+def guide_formats_from(settings: Settings) -> tuple[GuideFormat, ...]:
+    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+    return guide_formats(GuidePolicy(settings.xmltv_domain, naming, settings.image_url_template))
+
+
+def file_formats_from(settings: Settings) -> Mapping[str, FileFormat]:
+    return file_formats(guide_formats_from(settings), calendar_from(settings), service_names_from(settings))
 
 
 def policies_from(settings: Settings) -> Policies:

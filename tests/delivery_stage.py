@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 from toy_world import Change
 
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.delivery.setting_up import build_delivery
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.publishing.intake import ingest
@@ -60,7 +60,7 @@ class DeliveryStage:
     def follow(self) -> None:
         """Until the mirror has everything."""
         before = None
-        while before != (before := self.delivery.mirror.extent) or self.delivery.mirror.confirmed_at is None:
+        while before != (before := self.delivery.mirror.cursor) or self.delivery.mirror.confirmed_at is None:
             self.follower.follow(wait_seconds=0)
 
     def publish(self, changes: Sequence[Change]) -> None:

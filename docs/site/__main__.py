@@ -14,8 +14,8 @@ from docs.site.generated import commands_page, fill_tables, requests_page, write
 from docs.site.links import problems_of
 from docs.site.pages import REPOSITORY, pages, rewrite_links
 from schedules_pipeline.connections import build_store, utc_now
+from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
-from schedules_pipeline.delivery.setting_up import build_delivery
 from schedules_pipeline.settings import Settings
 
 _HERE: Final = Path(__file__).parent

@@ -12,8 +12,7 @@ from schedules_pipeline.cli.endings import CommandExit
 from schedules_pipeline.cli.printing import confirm, line, members, yes_option
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import duration
-from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
-from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES
 from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
 from schedules_pipeline.migration.ports.served import ServedSource
@@ -247,7 +246,7 @@ def _secret_answer(session: Session, subscription: Subscription) -> Answer:
     return Answer(fields, text)
 
 
-def _extent(session: Session, since: str) -> Extent:
+def _extent(session: Session, since: str) -> FeedCursor:
     """Raises :class:`InvalidIdentifier` if the text is neither a cursor nor an instant."""
     try:
         at = datetime.fromisoformat(since)
@@ -256,7 +255,9 @@ def _extent(session: Session, since: str) -> Extent:
     if at.tzinfo is None:
         raise InvalidIdentifier(f"{since!r} has no time zone: add one, for example Z for UTC")
     epoch = session.pipeline.store.coldstarts.epoch()
-    return Extent(epoch.id if epoch else "", session.pipeline.store.feed.position_before(at.astimezone(UTC)))
+    return FeedCursor(
+        epoch.id if epoch else "", session.pipeline.store.feed.position_before(at.astimezone(UTC))
+    )
 
 
 def _state(session: Session, standing: Standing) -> str:
@@ -291,7 +292,7 @@ def _fields(session: Session, standing: Standing) -> dict[str, Any]:
         **members(subscription, "name", "partner", "kind", "target", "formats", "created_at"),
         "state": _state(session, standing),
         "behind_seconds": round(_behind_seconds(session, standing), 3),
-        "cursor": render_cursor(Extent(progress.epoch, progress.position)),
+        "cursor": render_cursor(FeedCursor(progress.epoch, progress.position)),
         **members(progress, "delivered_at", "failures", "failing_since", "next_at", "problem"),
         "quarantined_at": None if progress.quarantine is None else progress.quarantine.since,
         "full_at": progress.full_at,

@@ -1,32 +1,42 @@
-"""``python -m schedules_pipeline.delivery``: serves partners until it is stopped."""
+"""``python -m schedules_pipeline.delivery``: composes the delivery service and runs it until a signal ends it."""
 
 import gc
 import socket
 import sys
+from datetime import timedelta
 
 import uvicorn
 
-from schedules_pipeline.connections import build_store, utc_now
+from schedules_pipeline.connections import (
+    build_store,
+    calendar_from,
+    guide_formats_from,
+    service_names_from,
+    utc_now,
+)
 from schedules_pipeline.delivery.application import build_application
+from schedules_pipeline.delivery.freshness import Staleness
 from schedules_pipeline.delivery.routes.bounded_heads import BoundedHeads
-from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.delivery.service import Delivery, DeliveryPolicy
+from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.logs import configure_logs
+from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.settings import Settings, load_settings
 
 _ANSWERS_END_WITHIN_SECONDS = 3
 _NOT_STARTED = 3
 _STORE_ANSWERS_WITHIN_SECONDS = 3.0
-"""Longer than a read of the feed blocks; who asks a store that hangs is to be told soon."""
+"""Longer than a read of the feed blocks, and short enough that a store that hangs is reported soon."""
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Not the usual 700: a thousand who wait and are answered at once make so many more objects that all that is held
-would be searched for cycles several times over, which takes a third of the time.
+"""Python's default is 700. A thousand waiting requests that are answered at once create so many objects that
+searching all memory for cycles, several times over, took a third of the time.
 """
 
 
 class DeliveryServer(uvicorn.Server):
-    """Ends streams when it is told to stop, since they would go on for ever; their readers come with their cursors."""
+    """Ends endless streams at shutdown; their clients reconnect with their cursors."""
 
     def __init__(self, delivery: Delivery, settings: Settings) -> None:
         super().__init__(
@@ -49,6 +59,22 @@ class DeliveryServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._tail.close()
         await super().shutdown(sockets)
+
+
+def build_delivery(store: PushStore, settings: Settings, clock: Clock) -> Delivery:
+    """A delivery that has not read its store yet: it has no schedules and knows no partners."""
+    policy = DeliveryPolicy(
+        Staleness(
+            marked_after=timedelta(seconds=settings.delivery_marked_stale_seconds),
+            served_for=timedelta(hours=settings.delivery_served_stale_hours),
+        ),
+        image_url_template=settings.image_url_template,
+        available_days=settings.available_days,
+        feed_kept_for=timedelta(days=settings.feed_kept_days),
+        horizon=RetentionHorizon(settings.retention_days),
+    )
+    formats, names = guide_formats_from(settings), service_names_from(settings)
+    return Delivery(store, clock, calendar_from(settings), names, formats, policy)
 
 
 def main() -> None:

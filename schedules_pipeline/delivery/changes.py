@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
-from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
+from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.documents.addresses import DIGEST, version_address
+from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.partners.partner import Partner
@@ -30,11 +30,11 @@ class Page:
     """Rows in order, ``after`` which to go on; ``has_more`` says that there were more rows at that moment."""
 
     entries: Sequence[FeedEntry]
-    after: Extent
+    after: FeedCursor
     has_more: bool
 
 
-def position_of(cursor: str, extent: Extent) -> str:
+def position_of(cursor: str, extent: FeedCursor) -> str:
     """Where a partner's cursor stands in the keyspace that is mirrored.
 
     Raises :class:`Problem` for a cursor of another keyspace, and :class:`InvalidIdentifier` for none of ours.
@@ -56,7 +56,9 @@ def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
     return rows
 
 
-def page_of(rows: Sequence[FeedEntry], position: str, extent: Extent, partner: Partner, limit: int) -> Page:
+def page_of(
+    rows: Sequence[FeedEntry], position: str, extent: FeedCursor, partner: Partner, limit: int
+) -> Page:
     """What a partner is told of the rows after its position, of which at most :data:`SCANNED_AT_ONCE` are given.
 
     Nothing is told that the mirror does not have yet; so whoever hears of a version can fetch it.
@@ -65,10 +67,10 @@ def page_of(rows: Sequence[FeedEntry], position: str, extent: Extent, partner: P
     visible = (row for row in mirrored if partner.may_see(row.change.key.sid))
     wanted = list(islice(visible, limit + 1))
     if len(wanted) > limit:
-        return Page(wanted[:limit], Extent(extent.epoch, wanted[limit - 1].position), has_more=True)
+        return Page(wanted[:limit], FeedCursor(extent.epoch, wanted[limit - 1].position), has_more=True)
     if len(rows) >= SCANNED_AT_ONCE and mirrored:
-        return Page(wanted, Extent(extent.epoch, mirrored[-1].position), has_more=True)
-    return Page(wanted, Extent(extent.epoch, max(position, extent.position, key=place)), has_more=False)
+        return Page(wanted, FeedCursor(extent.epoch, mirrored[-1].position), has_more=True)
+    return Page(wanted, FeedCursor(extent.epoch, max(position, extent.position, key=place)), has_more=False)
 
 
 def _too_old(reason: str) -> Problem:
@@ -140,7 +142,7 @@ class Digests:
 def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, Any]:
     """Every service and day that the partner may see, removals included, and a cursor to follow from."""
     return {
-        "cursor": render_cursor(mirror.extent),
+        "cursor": render_cursor(mirror.cursor),
         "services": {
             str(sid): [
                 _digest_entry(held) for _, held in sorted(mirror.of_service(sid).items()) if scope.takes(held)

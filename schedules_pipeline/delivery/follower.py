@@ -11,8 +11,9 @@ from typing import Protocol
 
 import structlog
 
-from schedules_pipeline.delivery.mirror import Extent, MirroredSchedule
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import pack
+from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
@@ -43,7 +44,9 @@ class Past:
 class Audience(Protocol):
     """Who holds the mirror. Each call is one step for everybody who asks it."""
 
-    def begin(self, extent: Extent, everything: Sequence[MirroredSchedule], past: Past, at: datetime) -> None:
+    def begin(
+        self, extent: FeedCursor, everything: Sequence[MirroredSchedule], past: Past, at: datetime
+    ) -> None:
         """Begin with what is all there is. ``past``: rows of the feed up to the extent's position."""
 
     def advance(
@@ -68,7 +71,7 @@ class Follower:
         self._coldstarts = coldstarts
         self._audience = audience
         self._clock = clock
-        self._extent: Extent | None = None
+        self._extent: FeedCursor | None = None
 
     def run(self, stop: Event) -> None:
         """Follow until told to stop. While the store does not answer, what was found last stays."""
@@ -110,7 +113,7 @@ class Follower:
     def _begin(self, epoch: str) -> None:
         """The position is read first, so that what changes meanwhile is found again as a row after it."""
         at = self._clock()
-        extent = Extent(epoch, self._feed.last_position())
+        extent = FeedCursor(epoch, self._feed.last_position())
         heads = self._feed.heads()
         removed = [_removal(change) for change in heads.values() if change.is_removal]
         published = self._read([key for key, change in heads.items() if not change.is_removal])
@@ -118,7 +121,7 @@ class Follower:
         self._extent = extent
         _log.info("everything read", schedules=len(published), removals=len(removed), epoch=epoch)
 
-    def _advance(self, extent: Extent, wait_seconds: float) -> None:
+    def _advance(self, extent: FeedCursor, wait_seconds: float) -> None:
         entries = self._feed.wait_after(extent.position, _ROWS_AT_ONCE, wait_seconds)
         at = self._clock()
         if self._has_missed_rows(extent.position):
@@ -129,13 +132,13 @@ class Follower:
         published = self._read([key for key, change in latest.items() if not change.is_removal])
         self._audience.advance(entries, removed + published, at)
         if entries:
-            self._extent = Extent(extent.epoch, entries[-1].position)
+            self._extent = FeedCursor(extent.epoch, entries[-1].position)
 
     def _has_missed_rows(self, position: str) -> bool:
         """Who was away for days may find that rows were trimmed meanwhile. To be asked after the rows are read."""
         return place(position) < place(self._feed.complete_after())
 
-    def _past(self, extent: Extent, at: datetime) -> Past:
+    def _past(self, extent: FeedCursor, at: datetime) -> Past:
         begin = max(self._feed.position_before(at - _REMEMBERED), self._feed.complete_after(), key=place)
         if place(begin) >= place(extent.position):
             return Past(extent.position, ())

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from schedules_pipeline.delivery.packing import Coding, Packed
+from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
@@ -39,32 +40,26 @@ class MirroredSchedule:
         return self.packed.coded(Coding.IDENTITY) if self.packed else None
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Which keyspace is mirrored, and up to which place of its feed. ``epoch`` is "" where it has none yet."""
-
-    epoch: str
-    position: str
-
-
 class Mirror:
     """Empty until the first :meth:`replace`. ``confirmed_at``: when the store last confirmed that this is all there
     is; None before. ``generation`` is another number whenever what is held may be something else.
     """
 
     def __init__(self) -> None:
-        self.extent = Extent("", "0")
+        self.cursor = FeedCursor("", "0")
         self.confirmed_at: datetime | None = None
         self.generation = 0
         self._by_sid: dict[Sid, dict[date, MirroredSchedule]] = {}
         self._parsed = lru_cache(_PARSED_AT_ONCE)(_parse)
 
-    def replace(self, extent: Extent, everything: Iterable[MirroredSchedule], confirmed_at: datetime) -> None:
+    def replace(
+        self, cursor: FeedCursor, everything: Iterable[MirroredSchedule], confirmed_at: datetime
+    ) -> None:
         """Begin anew: the store has been read whole."""
         by_sid: dict[Sid, dict[date, MirroredSchedule]] = defaultdict(dict)
         for held in everything:
             by_sid[held.key.sid][held.key.date] = held
-        self._by_sid, self.extent, self.confirmed_at = dict(by_sid), extent, confirmed_at
+        self._by_sid, self.cursor, self.confirmed_at = dict(by_sid), cursor, confirmed_at
         self.generation += 1
 
     def advance(self, position: str, changed: Iterable[MirroredSchedule], confirmed_at: datetime) -> None:
@@ -75,8 +70,8 @@ class Mirror:
             if known is None or _follows(held, known):
                 of_service[held.key.date] = held
                 self.generation += 1
-        if place(position) > place(self.extent.position):
-            self.extent = Extent(self.extent.epoch, position)
+        if place(position) > place(self.cursor.position):
+            self.cursor = FeedCursor(self.cursor.epoch, position)
             self.generation += 1
         self.confirmed_at = confirmed_at
 

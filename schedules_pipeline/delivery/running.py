@@ -44,7 +44,7 @@ def upkeep_of(delivery: Delivery) -> Callable[[], None]:
     """One round: the switch, then the partners, then what they have used; and that all this went well."""
 
     def keep_everything_up() -> None:
-        delivery.switched.refresh()
+        delivery.switched.refresh(delivery.store.served)
         keep_up(delivery.admission, delivery.store.partners, delivery.clock)
         delivery.store.heartbeats.record(DeliveryProcess.DELIVERY, delivery.clock())
 

@@ -9,10 +9,10 @@ import orjson
 
 from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
 from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
-from schedules_pipeline.delivery.offers import JSON, JSON_OFFER, Offer
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling, Stretch, cut_guide
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -48,7 +48,7 @@ def represent_document(
     """One schedule as it was published: packed already."""
     return Representation(
         validator_of_version(held),
-        JSON_OFFER.media_type,
+        JSON_FORMAT.media_type,
         cache_control(seconds_fresh(_window(delivery.calendar, held.key), now)),
         packed,
         held.published_at,
@@ -60,7 +60,9 @@ def _window(calendar: BroadcastCalendar, key: ScheduleKey) -> Interval:
     return calendar.window(key)
 
 
-def represent(delivery: Delivery, selection: Selection, offer: Offer, now: datetime) -> Representation | None:
+def represent(
+    delivery: Delivery, selection: Selection, offer: GuideFormat, now: datetime
+) -> Representation | None:
     """All that is selected, in one document; None where nothing of it is published.
 
     What is held is taken now; it may be rendered later, in another thread.
@@ -75,7 +77,7 @@ def represent(delivery: Delivery, selection: Selection, offer: Offer, now: datet
     published = [held for part in parts for held in part.held if not held.is_removed]
     if not published:
         return None
-    as_stored = offer.name == JSON and selection.cut.begins is NamedCut.BROADCAST
+    as_stored = offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST
     return Representation(
         _validator(selection, offer, parts),
         offer.media_type,
@@ -85,7 +87,7 @@ def represent(delivery: Delivery, selection: Selection, offer: Offer, now: datet
     )
 
 
-def _stretches(selection: Selection, offer: Offer) -> list[tuple[date, date]]:
+def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, date]]:
     """Each day by itself where the format is one of days, else all of them in one."""
     if not offer.is_of_utc_days:
         return [(selection.first, selection.last)]
@@ -100,7 +102,7 @@ def _part(delivery: Delivery, selection: Selection, sid: Sid, first: date, last:
     return _Part(stretch, delivery.names.of(sid), held)
 
 
-def _validator(selection: Selection, offer: Offer, parts: Sequence[_Part]) -> str:
+def _validator(selection: Selection, offer: GuideFormat, parts: Sequence[_Part]) -> str:
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
     # The window too, which follows from settings: another zone is another day under the same name.
     names = (f"{part.stretch.sid}={part.name}={part.stretch.window}" for part in parts)
@@ -116,7 +118,7 @@ def _join(parts: Sequence[_Part]) -> bytes:
     return b'{"schedules":[' + b",".join(documents) + b'],"missing":' + orjson.dumps(missing) + b"}"
 
 
-def _render(mirror: Mirror, selection: Selection, offer: Offer, parts: Sequence[_Part]) -> bytes:
+def _render(mirror: Mirror, selection: Selection, offer: GuideFormat, parts: Sequence[_Part]) -> bytes:
     return offer.render([_guide(mirror, selection, part) for part in parts])
 
 

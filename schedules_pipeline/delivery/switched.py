@@ -1,20 +1,19 @@
-"""Whether partners are served by us or by the old system, as the operators' record says it."""
+"""Whether the pipeline or the old system serves partners, by the operators' switch record."""
 
 from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource, ServedSourceStore
 from schedules_pipeline.partners.partner import Partner
 
 
 class SwitchState:
-    """Remembers the record, so that it is known while the store is away. Before it is read, nobody is served."""
+    """Remembers the record for the time when the store does not answer. Until it is read, partners are not served."""
 
-    def __init__(self, book: ServedSourceStore) -> None:
-        self._book = book
+    def __init__(self) -> None:
         self.current = NEVER_SWITCHED
 
-    def refresh(self) -> None:
+    def refresh(self, store: ServedSourceStore) -> None:
         """Read the record. Blocking."""
-        self.current = self._book.current()
+        self.current = store.current()
 
     def serves(self, partner: Partner) -> bool:
-        """Operators and partners on trial are served in any case: that is how one looks before switching."""
+        """Always true for operators and partners on trial, so that both can check the service before the switch."""
         return partner.is_preview or partner.is_operator or self.current.source is ServedSource.OURS

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import structlog
 
-from schedules_pipeline.connections import build_store, utc_now
-from schedules_pipeline.delivery.cursors import render_cursor
-from schedules_pipeline.delivery.file_formats import file_formats_from
-from schedules_pipeline.delivery.mirror import Extent
-from schedules_pipeline.delivery.service_names import ServiceNames
+from schedules_pipeline.connections import build_store, file_formats_from, utc_now
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.outbound.files import S3FileStore
@@ -30,7 +27,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 def feed_cursor(epoch: str, position: str) -> str:
     """The cursor that the delivery service gives for this position."""
-    return render_cursor(Extent(epoch, position))
+    return render_cursor(FeedCursor(epoch, position))
 
 
 def build_pusher(settings: Settings, store: PushStore) -> Pusher:
@@ -57,7 +54,7 @@ def _files_push(settings: Settings, store: PushStore, rows: SharedRows) -> Files
     policy = FilePolicy(
         timedelta(hours=settings.files_full_hours), timedelta(seconds=settings.files_update_seconds)
     )
-    formats = file_formats_from(settings, ServiceNames(dict(settings.service_names)))
+    formats = file_formats_from(settings)
     return FilesPush(
         store.feed, rows, store.schedules.documents, _file_store(settings), feed_cursor, policy, formats
     )

@@ -12,12 +12,13 @@ from delivery.guides import NOON
 from fakes import FakeClock, FakeStore, fake_store
 from starlette.testclient import TestClient
 
+from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
-from schedules_pipeline.delivery.mirror import Extent, MirroredSchedule
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import pack
-from schedules_pipeline.delivery.setting_up import build_delivery
 from schedules_pipeline.documents.broadcasts import broadcast_fields, render_json
 from schedules_pipeline.documents.catalogue_document import render_copy
+from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.documents.partner_document import Publication, hash_content, render_document
 from schedules_pipeline.domain.catalogue import CatalogueItem
 from schedules_pipeline.domain.dependencies import Entry
@@ -57,7 +58,7 @@ class Stage:
         self._application = build_application(self.delivery)
         self._partners: list[Partner] = []
         self._position = 1
-        self.delivery.mirror.replace(Extent("1", "1-0"), (), self.clock())
+        self.delivery.mirror.replace(FeedCursor("1", "1-0"), (), self.clock())
         self.client = self.ask_as("everyone")
 
     def ask_as(

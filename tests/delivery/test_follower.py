@@ -69,13 +69,13 @@ def test_everything_is_read_at_the_beginning(stage: DeliveryStage) -> None:
     assert _documents(mirror) == _published(stage)
     assert removal is not None
     assert removal.is_removed
-    assert (mirror.extent.epoch, mirror.extent.position) == ("first", stage.store.feed.last_position())
+    assert (mirror.cursor.epoch, mirror.cursor.position) == ("first", stage.store.feed.last_position())
     assert mirror.confirmed_at == stage.clock()
 
 
 def test_what_changes_is_followed(stage: DeliveryStage) -> None:
     """New versions, new schedules and removals come into the mirror, and their rows into the tail, in order."""
-    before = stage.delivery.mirror.extent.position
+    before = stage.delivery.mirror.cursor.position
     stage.publish([_moved(_ALDER), SchedulePut(_BIRCH, _SLOTS), ScheduleRemoved(_NEXT)])
 
     stage.follow()
@@ -83,7 +83,7 @@ def test_what_changes_is_followed(stage: DeliveryStage) -> None:
     rows = stage.delivery.tail.after(before, 9) or ()
     assert _documents(stage.delivery.mirror) == _published(stage)
     assert sorted(row.change.key for row in rows) == sorted(KEYS)
-    assert stage.delivery.mirror.extent.position == stage.store.feed.last_position()
+    assert stage.delivery.mirror.cursor.position == stage.store.feed.last_position()
 
 
 def test_quiet_feed_is_confirmed(stage: DeliveryStage) -> None:
@@ -117,7 +117,7 @@ def test_document_that_is_gone_is_passed_over(stage: DeliveryStage) -> None:
     stage.follow()
 
     assert _documents(stage.delivery.mirror)[_ALDER] == before
-    assert stage.delivery.mirror.extent.position == stage.store.feed.last_position()
+    assert stage.delivery.mirror.cursor.position == stage.store.feed.last_position()
 
 
 def test_damaged_document_is_passed_over(stage: DeliveryStage) -> None:
@@ -139,7 +139,7 @@ def test_another_epoch_begins_anew(stage: DeliveryStage) -> None:
 
     stage.follow()
 
-    assert stage.delivery.mirror.extent.epoch == "second"
+    assert stage.delivery.mirror.cursor.epoch == "second"
     assert list(_documents(stage.delivery.mirror)) == [_ALDER]
 
 
@@ -150,7 +150,7 @@ def test_first_epoch_begins_anew() -> None:
 
     stage.follow()
 
-    assert stage.delivery.mirror.extent.epoch == "first"
+    assert stage.delivery.mirror.cursor.epoch == "first"
 
 
 def test_lost_keyspace_takes_nothing_away(stage: DeliveryStage) -> None:
@@ -203,7 +203,7 @@ def test_failing_store_loses_nothing(begins_anew: bool) -> None:
         _break(stage, Conditions())
 
         assert _documents(stage.delivery.mirror) == _published(stage), f"failed at step {number}"
-        assert stage.delivery.mirror.extent.position == stage.store.feed.last_position()
+        assert stage.delivery.mirror.cursor.position == stage.store.feed.last_position()
         if conditions.left > 0:
             break
     assert number > 5

@@ -7,7 +7,8 @@ from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
+from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
+from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.domain.published import PublishedSchedule
 
 _HOUR = timedelta(hours=1)
@@ -24,7 +25,7 @@ def _removed(seq: int, days: int = 0) -> MirroredSchedule:
 
 def _mirror(*everything: MirroredSchedule) -> Mirror:
     mirror = Mirror()
-    mirror.replace(Extent("a", "5-0"), everything, NOON)
+    mirror.replace(FeedCursor("a", "5-0"), everything, NOON)
     return mirror
 
 
@@ -54,7 +55,7 @@ def test_later_version_takes_the_place_of_the_earlier() -> None:
     mirror.advance("6-0", [held(_listed(2, minutes=5))], NOON + _HOUR)
 
     assert mirror.document(key()) == document_of(_listed(2, minutes=5))
-    assert mirror.extent == Extent("a", "6-0")
+    assert mirror.cursor == FeedCursor("a", "6-0")
     assert mirror.confirmed_at == NOON + _HOUR
 
 
@@ -65,7 +66,7 @@ def test_older_version_is_passed_over() -> None:
     mirror.advance("4-0", [_removed(2)], NOON)
 
     assert mirror.document(key()) == document_of(_listed(3))
-    assert mirror.extent == Extent("a", "5-0")
+    assert mirror.cursor == FeedCursor("a", "5-0")
 
 
 def test_schedule_whose_removal_was_forgotten_elsewhere_returns() -> None:
@@ -127,10 +128,10 @@ def test_beginning_anew_forgets_what_was() -> None:
     """A keyspace that is another one takes the place of everything."""
     mirror = _mirror(held(_listed(9)))
 
-    mirror.replace(Extent("b", "1-0"), [held(_listed(1, days=1))], NOON)
+    mirror.replace(FeedCursor("b", "1-0"), [held(_listed(1, days=1))], NOON)
 
     assert [each.key for each in mirror.everything()] == [key(days=1)]
-    assert mirror.extent == Extent("b", "1-0")
+    assert mirror.cursor == FeedCursor("b", "1-0")
 
 
 def test_what_was_read_once_is_remembered() -> None:

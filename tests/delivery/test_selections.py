@@ -4,19 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from delivery.asking import Stage, document_of, held
 from delivery.guides import ALDER, BIRCH, NOON, TODAY, key, schedule, showing
 
-from schedules_pipeline.delivery.offers import JSON_OFFER, Offer
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.selections import Selection, represent
-from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
 from schedules_pipeline.domain.day_cut import DayCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.settings import Settings
 
 _DAY = timedelta(days=1)
 _BROADCAST, _UTC = DayCut.parse("broadcast"), DayCut.parse("utc")
@@ -39,7 +38,7 @@ def _selected(
     last: date = TODAY,
     cut: DayCut = _BROADCAST,
     straddling: Straddling = Straddling.STARTS,
-    offer: Offer = JSON_OFFER,
+    offer: GuideFormat = JSON_FORMAT,
 ) -> Representation:
     found = represent(stage.delivery, Selection(sids, first, last, cut, straddling), offer, stage.clock())
     assert found is not None
@@ -67,7 +66,7 @@ def test_nothing_is_selected_where_nothing_is_published(stage: Stage) -> None:
     stage.delivery.mirror.advance("9-0", [held(schedule(key(BIRCH), [], 1), removed=True)], NOON)
 
     found = [
-        represent(stage.delivery, Selection((sid,), TODAY, TODAY, _BROADCAST), JSON_OFFER, NOON)
+        represent(stage.delivery, Selection((sid,), TODAY, TODAY, _BROADCAST), JSON_FORMAT, NOON)
         for sid in (BIRCH, Sid("cedar"))
     ]
 
@@ -99,7 +98,7 @@ def test_straddling_decides_about_the_edge(stage: Stage) -> None:
 
 def test_validator_is_another_for_everything_else_that_is_asked(stage: Stage) -> None:
     """Whatever changes the bytes changes the validator: days, services, cut, straddling, format and its revision."""
-    other = Offer("xmltv", "application/xml", (), JSON_OFFER.render, "1")
+    other = GuideFormat("xmltv", "application/xml", (), JSON_FORMAT.render, "1")
     asked = [
         _selected(stage),
         _selected(stage, last=TODAY + _DAY),
@@ -107,7 +106,7 @@ def test_validator_is_another_for_everything_else_that_is_asked(stage: Stage) ->
         _selected(stage, cut=_UTC),
         _selected(stage, cut=_UTC, straddling=Straddling.OVERLAPS),
         _selected(stage, offer=other),
-        _selected(stage, offer=Offer("xmltv", "application/xml", (), JSON_OFFER.render, "2")),
+        _selected(stage, offer=GuideFormat("xmltv", "application/xml", (), JSON_FORMAT.render, "2")),
     ]
 
     validators = {found.validator for found in asked}
@@ -133,10 +132,11 @@ def test_validator_is_another_for_another_content(stage: Stage, change: str) -> 
 
 def test_validator_is_another_where_days_begin_elsewhere(stage: Stage) -> None:
     """A process with another zone in its settings gives other bytes under the same name, and another validator."""
-    before = _selected(stage, offer=replace(JSON_OFFER, name="other")).validator
-    stage.delivery = replace(stage.delivery, calendar=BroadcastCalendar(ZoneInfo("Asia/Tokyo")))
+    before = _selected(stage, offer=replace(JSON_FORMAT, name="other")).validator
+    elsewhere = Stage(settings=Settings(time_zone="Asia/Tokyo"))
+    elsewhere.publish(_TODAYS, _TOMORROWS)
 
-    after = _selected(stage, offer=replace(JSON_OFFER, name="other")).validator
+    after = _selected(elsewhere, offer=replace(JSON_FORMAT, name="other")).validator
 
     assert before != after
 

@@ -23,12 +23,11 @@ from workers import Server, build_everything, load_sample, pipeline_on
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Store
 from schedules_pipeline.connections import utc_now
+from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
-from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.follower import Follower
-from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.running import upkeep_of
-from schedules_pipeline.delivery.setting_up import build_delivery
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
@@ -97,7 +96,7 @@ def test_the_delivery_service_sends_what_its_user_may(
         for _ in range(2):
             follower.follow(wait_seconds=0)
         # Older rows are then read from the store.
-        delivery.tail.restart(delivery.mirror.extent.position)
+        delivery.tail.restart(delivery.mirror.cursor.position)
         application = build_application(delivery)
         asked = _questions(keys[0], episode)
         with TestClient(application, headers=headers) as client:
@@ -127,7 +126,7 @@ def _of_a_brand(document: bytes) -> tuple[Pid, Pid]:
 def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
     """One request for each route, by its path."""
     sid, day = key.sid, key.date
-    beginning = render_cursor(Extent("first", "0"))
+    beginning = render_cursor(FeedCursor("first", "0"))
     return {
         **{path: path for path in ("/health/live", "/health/ready", "/v1/services", "/v1/digest")},
         "/health/serving": "/health/live",

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.guide.detail import (
     MOST_CHANGES,
     MOST_VERSIONS,
@@ -38,6 +37,7 @@ from schedules_pipeline.delivery.guide.views import (
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import Partner
@@ -91,7 +91,7 @@ class Guide:
         showings = [one for one in schedule.broadcasts if one.broadcast_pid == pid] if schedule else []
         if not showings:
             raise Problem(NOT_FOUND, f"{key} lists no broadcast {pid}, or no longer.")
-        zone, images = delivery.calendar.zone, delivery.rules.image_url_template
+        zone, images = delivery.calendar.zone, delivery.policy.image_url_template
         body = self._pages.render(
             "showing.html",
             b=next(broadcasts_of(showings, zone, now, images)),
@@ -108,7 +108,7 @@ class Guide:
 
     def _represent(self, render: Callable[[], bytes], *parts: object) -> Representation:
         """``parts``: what the page is made from, besides what is published."""
-        validator = validator_of(self._pages.version, self._delivery.mirror.extent, *parts)
+        validator = validator_of(self._pages.version, self._delivery.mirror.cursor, *parts)
         return Representation(validator, MEDIA_TYPE, CHECKED_EACH_TIME, render)
 
     def _standing(self, now: datetime) -> Standing:
@@ -116,8 +116,8 @@ class Guide:
         confirmed_at = mirror.confirmed_at
         if confirmed_at is None:
             return Standing("", is_stale=True, stream="")
-        is_stale = self._delivery.rules.staleness.is_stale(confirmed_at, now)
-        return Standing(f"{confirmed_at.astimezone(zone):%H:%M:%S}", is_stale, render_cursor(mirror.extent))
+        is_stale = self._delivery.policy.staleness.is_stale(confirmed_at, now)
+        return Standing(f"{confirmed_at.astimezone(zone):%H:%M:%S}", is_stale, render_cursor(mirror.cursor))
 
     def _panel(self, caller: Partner, now: datetime) -> Panel:
         names, zone = self._delivery.names, self._delivery.calendar.zone
@@ -139,7 +139,7 @@ class Guide:
         name, zone, images = (
             delivery.names.of(key.sid),
             delivery.calendar.zone,
-            delivery.rules.image_url_template,
+            delivery.policy.image_url_template,
         )
         if held is None:
             raise Problem(NOT_FOUND, f"Nothing is published of {name} on {long_name(key.date)}.")
@@ -154,7 +154,7 @@ class Guide:
             moment(held.published_at, zone),
             seconds,
             tuple(broadcasts_of(schedule.broadcasts if schedule else (), zone, now, images)),
-            [Link(offer.name, f"/v1/schedules/{key}.{offer.name}") for offer in delivery.offers.offers],
+            [Link(each.name, f"/v1/schedules/{key}.{each.name}") for each in delivery.formats],
             standing,
             caller.is_operator,
             versions,

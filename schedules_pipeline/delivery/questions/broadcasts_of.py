@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
-from schedules_pipeline.delivery.cursors import seal, unseal
 from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.documents.broadcasts import airing_fields
+from schedules_pipeline.documents.cursors import seal, unseal
 from schedules_pipeline.domain.airing import Airing, Place, find_wanted
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid

@@ -18,8 +18,9 @@ from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
-from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
+from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
 from schedules_pipeline.documents.broadcasts import Halves, render_instant, render_json, split_broadcasts
+from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 
@@ -175,12 +176,12 @@ class RememberedTable:
         self._lock = Lock()
         self._mentions: dict[ScheduleKey, tuple[MirroredSchedule, tuple[Mention, ...]]] = {}
         self._table = Table((), {})
-        self._made_of: tuple[Extent, date] | None = None
+        self._made_of: tuple[FeedCursor, date] | None = None
         self._made_at: datetime | None = None
 
     def plan(self, now: datetime) -> Callable[[], Table]:
         """Called from the thread that changes the mirror; what it gives is for a worker thread."""
-        made_of = (self._mirror.extent, now.date())
+        made_of = (self._mirror.cursor, now.date())
         if made_of == self._made_of or self._is_recent(now):
             table = self._table
             return lambda: table
@@ -196,7 +197,7 @@ class RememberedTable:
         return self._made_at is not None and now - self._made_at < _REBUILT_AFTER
 
     def _make(
-        self, everything: Sequence[MirroredSchedule], made_of: tuple[Extent, date], now: datetime
+        self, everything: Sequence[MirroredSchedule], made_of: tuple[FeedCursor, date], now: datetime
     ) -> Table:
         # Who comes while another makes it takes the one from before, and occupies no thread; but for the first.
         if self._lock.acquire(blocking=self._made_at is None):

@@ -35,14 +35,14 @@ After = Annotated[PidText | None, Query(description="`next` of the page before."
 
 def router(delivery: Delivery) -> APIRouter:
     routes = APIRouter(prefix="/v1/catalogue", tags=["catalogue"], responses=PROBLEMS)
-    remembered = RememberedTable(delivery.mirror, delivery.rules.available_days)
+    remembered = RememberedTable(delivery.mirror, delivery.policy.available_days)
 
     async def _page(
         feed: Feed, request: Request, caller: Partner, sids: list[str], limit: int, after: str | None
     ) -> Response:
         now = delivery.clock()
         services = frozenset(chosen_services(delivery, caller, sids))
-        window = window_of(feed, now, delivery.rules.available_days)
+        window = window_of(feed, now, delivery.policy.available_days)
         make = remembered.plan(now)
         return await answer(
             request, await run_in_threadpool(_represent, make, window, services, after, limit)

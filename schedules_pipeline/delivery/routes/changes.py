@@ -24,9 +24,7 @@ from schedules_pipeline.delivery.changes import (
     read_old_rows,
     render_json,
 )
-from schedules_pipeline.delivery.cursors import render_cursor
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
-from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
@@ -35,6 +33,7 @@ from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBL
 from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Since, read_day
 from schedules_pipeline.delivery.routes.working import Workers
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import Partner
@@ -112,7 +111,7 @@ def router(delivery: Delivery) -> APIRouter:
         Begins after the `Last-Event-ID` of a stream that was interrupted, else after `since`, else now.
         An event `reset` says that the cursor means nothing any more: fetch the digest.
         """
-        begin = last_event_id or since or render_cursor(delivery.mirror.extent)
+        begin = last_event_id or since or render_cursor(delivery.mirror.cursor)
         readers = _readers(request)
         first = await _page(delivery, readers, caller, begin, _STREAM_PAGE)
         if request.scope.get("is_head"):
@@ -140,7 +139,7 @@ def _readers(request: Request) -> Workers:
 
 async def _page(delivery: Delivery, readers: Workers, caller: Partner, since: str, limit: int) -> Page:
     """From memory where it goes back so far, else from the store."""
-    extent = delivery.mirror.extent
+    extent = delivery.mirror.cursor
     position = position_of(since, extent)
     rows = delivery.tail.after(position, SCANNED_AT_ONCE)
     if rows is None:
@@ -151,7 +150,7 @@ async def _page(delivery: Delivery, readers: Workers, caller: Partner, since: st
 
 def _is_level(delivery: Delivery, page: Page) -> bool:
     """Whether the page ends where the feed does, at this very moment; else to wait would be to miss something."""
-    extent = delivery.mirror.extent
+    extent = delivery.mirror.cursor
     return page.after.epoch == extent.epoch and place(page.after.position) >= place(extent.position)
 
 
@@ -215,10 +214,10 @@ async def _events(
 
 
 def _event(epoch: str, entry: FeedEntry) -> bytes:
-    cursor = render_cursor(Extent(epoch, entry.position)).encode()
+    cursor = render_cursor(FeedCursor(epoch, entry.position)).encode()
     return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, render_json(change_fields(entry.change)))
 
 
-def _place(extent: Extent) -> bytes:
+def _place(extent: FeedCursor) -> bytes:
     """Without data it is no event, but the reader remembers the place; and the line is known to be alive."""
     return b"id: %b\n\n" % render_cursor(extent).encode()

@@ -80,7 +80,7 @@ class Gate:
                 "Read the old system's schedules until the switch is announced; a key for trials is answered already.",
                 headers={"Retry-After": str(_RETRY_SECONDS)},
             )
-        if self._delivery.rules.staleness.is_too_old(self._delivery.mirror.confirmed_at, now):
+        if self._delivery.policy.staleness.is_too_old(self._delivery.mirror.confirmed_at, now):
             raise Problem(
                 UNAVAILABLE,
                 "The store has not answered for longer than what it last said may be served. Try again.",
@@ -93,7 +93,7 @@ class Gate:
         if confirmed_at is None:
             return {}
         marks = {"Schedules-As-Of": f"{confirmed_at:%Y-%m-%dT%H:%M:%SZ}"}
-        if self._delivery.rules.staleness.is_stale(confirmed_at, now):
+        if self._delivery.policy.staleness.is_stale(confirmed_at, now):
             marks["Schedules-Stale"] = "?1"
         return marks
 

@@ -31,7 +31,7 @@ SidQuery = Annotated[str, Query(max_length=_LONGEST_SID)]
 
 def router(delivery: Delivery) -> APIRouter:
     pages = Pages()
-    guide, answers = Guide(delivery, pages), PageAnswers(pages, delivery.rules.image_url_template)
+    guide, answers = Guide(delivery, pages), PageAnswers(pages, delivery.policy.image_url_template)
     routes = APIRouter(include_in_schema=False, route_class=answers.route_class())
 
     @routes.get("/")

@@ -22,7 +22,7 @@ def router(delivery: Delivery) -> APIRouter:
     @routes.get("/health/ready")
     async def is_ready(response: Response) -> dict[str, Any]:
         """Whether there is anything to serve, and how old the store's last word on it is."""
-        rules, confirmed_at, now = delivery.rules.staleness, delivery.mirror.confirmed_at, delivery.clock()
+        rules, confirmed_at, now = delivery.policy.staleness, delivery.mirror.confirmed_at, delivery.clock()
         ready = not rules.is_too_old(confirmed_at, now) and bool(delivery.mirror.services())
         response.status_code = _OK if ready else _UNAVAILABLE
         return {

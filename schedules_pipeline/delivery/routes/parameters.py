@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Header, Path, Query
 
-from schedules_pipeline.delivery.cursors import MAXIMUM_LENGTH
+from schedules_pipeline.documents.cursors import MAXIMUM_LENGTH
 from schedules_pipeline.domain.day_cut import Straddling
 from schedules_pipeline.domain.identifiers import parse_date
 

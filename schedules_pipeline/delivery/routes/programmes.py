@@ -114,7 +114,7 @@ def _broadcasts(delivery: Delivery, caller: Partner, question: Question) -> Repr
 
 def _news(delivery: Delivery, followed: FollowedBrands, services: frozenset[Sid]) -> bytes:
     now = delivery.clock()
-    since = min(max(followed.since, earliest_since(delivery.rules.horizon, now)), now).astimezone(UTC)
+    since = min(max(followed.since, earliest_since(delivery.policy.horizon, now)), now).astimezone(UTC)
     brands = [Pid(text) for text in dict.fromkeys(followed.brands)]
     references = delivery.store.references.references(brands)
     listed = [reference for of_brand in references.values() for reference in of_brand]

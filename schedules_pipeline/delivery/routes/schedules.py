@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.mirror import MirroredSchedule
-from schedules_pipeline.delivery.offers import JSON, Offer
+from schedules_pipeline.delivery.negotiation import choose_format
 from schedules_pipeline.delivery.packing import pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
@@ -35,6 +35,7 @@ from schedules_pipeline.delivery.routes.parameters import (
 )
 from schedules_pipeline.delivery.selections import Selection, represent, represent_document
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
@@ -72,8 +73,11 @@ def router(delivery: Delivery) -> APIRouter:
         """One service on one day, in the format of the path or of `Accept`."""
         text, name = split_format(date)
         key = ScheduleKey(_visible(caller, sid), parse_date(text))
-        offer, cut = delivery.offers.choose(name, request.headers.get("accept", "")), DayCut.parse(day)
-        if offer.name == JSON and cut.begins is NamedCut.BROADCAST:
+        offer, cut = (
+            choose_format(delivery.formats, name, request.headers.get("accept", "")),
+            DayCut.parse(day),
+        )
+        if offer.name == JSON_FORMAT.name and cut.begins is NamedCut.BROADCAST:
             return await answer(request, await _document(request, delivery, key, min_seq))
         selection = Selection((key.sid,), key.date, key.date, cut, straddling)
         return await answer(request, _found(delivery, selection, offer))
@@ -103,7 +107,7 @@ def router(delivery: Delivery) -> APIRouter:
         end = read_day(last, begin + timedelta(days=6))
         if not 0 <= (end - begin).days < MOST_DAYS:
             raise Problem(BAD_REQUEST, f"From {begin} to {end} are not 1 to {MOST_DAYS} days.")
-        offer = delivery.offers.choose(name, request.headers.get("accept", ""))
+        offer = choose_format(delivery.formats, name, request.headers.get("accept", ""))
         selection = Selection((_visible(caller, text),), begin, end, DayCut.parse(day), straddling)
         return await answer(request, _found(delivery, selection, offer))
 
@@ -117,7 +121,7 @@ def router(delivery: Delivery) -> APIRouter:
         straddling: Straddle,
     ) -> Response:
         on = read_day(date, _today(delivery))
-        offer = delivery.offers.choose(name, request.headers.get("accept", ""))
+        offer = choose_format(delivery.formats, name, request.headers.get("accept", ""))
         selection = Selection(_chosen(delivery, caller, sids), on, on, DayCut.parse(cut), straddling)
         return await answer(request, _found(delivery, selection, offer))
 
@@ -173,7 +177,7 @@ def _chosen(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
     return sids
 
 
-def _found(delivery: Delivery, selection: Selection, offer: Offer) -> Representation:
+def _found(delivery: Delivery, selection: Selection, offer: GuideFormat) -> Representation:
     representation = represent(delivery, selection, offer, delivery.clock())
     if representation is None:
         raise Problem(NOT_FOUND, "Nothing is published of what you ask for; /v1/digest says what there is.")

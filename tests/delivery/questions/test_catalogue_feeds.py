@@ -10,7 +10,7 @@ from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, s
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.mirror import Extent, Mirror, MirroredSchedule
+from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
 from schedules_pipeline.delivery.questions import catalogue_feeds
 from schedules_pipeline.delivery.questions.catalogue_feeds import (
     Feed,
@@ -24,6 +24,7 @@ from schedules_pipeline.delivery.questions.catalogue_feeds import (
     window_of,
 )
 from schedules_pipeline.documents.broadcasts import broadcast_fields, render_instant, render_json
+from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.domain.airing import Airing, find_airings
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
@@ -204,7 +205,7 @@ def _held(
 
 def _mirror(*everything: MirroredSchedule) -> Mirror:
     mirror = Mirror()
-    mirror.replace(Extent("1", "1-0"), everything, NOON)
+    mirror.replace(FeedCursor("1", "1-0"), everything, NOON)
     return mirror
 
 

@@ -12,8 +12,7 @@ from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, ScheduleRemoved, Slot
 
 from schedules_pipeline.delivery import changes
-from schedules_pipeline.delivery.cursors import parse_cursor, render_cursor
-from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import Partner
 
@@ -43,7 +42,7 @@ def stage() -> DeliveryStage:
 
 
 def _at(position: int | str, epoch: str = "first") -> str:
-    return render_cursor(Extent(epoch, str(position)))
+    return render_cursor(FeedCursor(epoch, str(position)))
 
 
 def _get(stage: DeliveryStage, path: str, partner: str = "acme", **params: object) -> Any:
@@ -140,7 +139,7 @@ def test_pages_of_any_size_give_every_row_once(stage: DeliveryStage, limit: int)
         rows, since, has_more = rows + _rows(page), page["cursor"], page["more"]
 
     assert rows == _ALL
-    assert parse_cursor(since) == stage.delivery.mirror.extent
+    assert parse_cursor(since) == stage.delivery.mirror.cursor
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
@@ -164,7 +163,7 @@ def test_partner_gets_rows_of_its_services(stage: DeliveryStage) -> None:
     page = _get(stage, _FEED, "birch-only", since=_at(0), limit=1)
 
     assert (_rows(page), page["more"]) == ([_ALL[2]], False)
-    assert parse_cursor(page["cursor"]) == stage.delivery.mirror.extent
+    assert parse_cursor(page["cursor"]) == stage.delivery.mirror.cursor
 
 
 def test_page_looks_at_so_many_rows(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,8 @@ import pytest
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
-from schedules_pipeline.delivery.cursors import render_cursor
-from schedules_pipeline.delivery.mirror import Extent
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +110,7 @@ def _is_limited(schema: Any) -> bool:
         ("get_services_of_a_day", "/v1/schedules?date=2026-03-28"),
         ("get_services_of_a_day_in_a_format", "/v1/schedules.xmltv?date=2026-03-28"),
         ("get_digest", "/v1/digest"),
-        ("get_changes", f"/v1/changes?since={render_cursor(Extent('', '0'))}"),
+        ("get_changes", f"/v1/changes?since={render_cursor(FeedCursor('', '0'))}"),
         ("get_now_next", "/v1/now-next"),
         ("get_broadcasts", "/v1/programmes/p0000001/broadcasts"),
         ("get_available", "/v1/catalogue/available"),

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.service_names import ServiceNames
 from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.service_names import ServiceNames
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.cursors import MAXIMUM_LENGTH, parse_cursor, render_cursor
-from schedules_pipeline.delivery.mirror import Extent
+from schedules_pipeline.documents.cursors import MAXIMUM_LENGTH, FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.publishing.ports.feed import place
 
@@ -23,7 +22,7 @@ def _encoded(text: str) -> str:
 @given(epoch=_EPOCHS, position=_POSITIONS)
 def test_cursor_reads_back(epoch: str, position: str) -> None:
     """Whatever place of whatever keyspace a cursor was made for, it names that place, and fits into its parameter."""
-    extent = Extent(epoch, position)
+    extent = FeedCursor(epoch, position)
 
     cursor = render_cursor(extent)
 
@@ -77,6 +76,6 @@ def test_any_text_in_our_coding_is_a_cursor_of_ours_or_rejected(text: str) -> No
     ],
 )
 def test_what_was_never_given_is_rejected(text: str) -> None:
-    """What no store could be asked for is no cursor, though it be written like one."""
-    with pytest.raises(InvalidIdentifier, match="not a cursor of ours"):
+    """A text is rejected if it names no position of a feed, even if it is encoded like a cursor."""
+    with pytest.raises(InvalidIdentifier, match="not a cursor of this service"):
         parse_cursor(text)

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from lxml import etree
 
-from schedules_pipeline.delivery.file_formats import file_formats_from
-from schedules_pipeline.delivery.service_names import ServiceNames
+from schedules_pipeline.connections import file_formats_from
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES, render_file
 from schedules_pipeline.documents.partner_document import Publication, render_document
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -21,7 +20,7 @@ _CONTENT = (
     b'"long":""},"image_pid":"","warning_text":null},"series":null,"brand":null,"title":"Low Tide","subtitle":""}]'
 )
 _DOCUMENT = render_document(_KEY, Publication(3, datetime(2026, 3, 27, 9, tzinfo=UTC), "ab" * 16), _CONTENT)
-_FORMATS = file_formats_from(Settings(), ServiceNames({"alder_one": "Alder 1"}))
+_FORMATS = file_formats_from(Settings(service_names=(("alder_one", "Alder 1"),)))
 
 
 def test_every_name_is_a_format() -> None:
