@@ -109,24 +109,21 @@ class Facts:
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
     """Every condition that holds, at most one for each alarm."""
     found = (
-        _upstream_unreachable(facts),
+        *_upstream_unreachable(facts),
         *_publishing(facts, thresholds, now),
-        _quarantined(facts),
-        _queue_not_drained(facts, thresholds, now),
-        _dead_letters(facts),
-        _input_rejected(facts),
-        _checks_failed(facts),
-        _differs(facts, thresholds),
-        _runs_failed(facts),
-        _pass_failed(facts),
+        *_failing_schedules(facts, thresholds),
+        *_queue_not_drained(facts, thresholds, now),
+        *_dead_letters(facts),
+        *_input_rejected(facts),
+        *_runs_failed(facts),
+        *_pass_failed(facts),
         *_passes_missed(facts, thresholds, now),
-        _reconciliation_differed(facts),
-        _automatic_coldstart(facts, now),
-        _coldstart_stalled(facts, now),
-        _push_quarantined(facts),
-        _delivery_silent(facts, now),
+        *_reconciliation_differed(facts),
+        *_coldstart(facts, now),
+        *_push_quarantined(facts),
+        *_delivery_silent(facts, now),
     )
-    return Findings(tuple(c for c in found if c is not None), _undecided(facts))
+    return Findings(found, _undecided(facts))
 
 
 def _undecided(facts: Facts) -> frozenset[AlarmName]:
@@ -135,17 +132,15 @@ def _undecided(facts: Facts) -> frozenset[AlarmName]:
     return frozenset(name for name, answers in queues.items() if None in answers.values())
 
 
-def _upstream_unreachable(facts: Facts) -> Condition | None:
-    if not facts.unreachable:
-        return None
-    names = ", ".join(sorted(facts.unreachable))
-    return Condition(
-        AlarmName.UPSTREAM_UNREACHABLE,
-        Severity.ERROR,
-        f"{names} did not answer",
-        {name: _example(error) for name, error in facts.unreachable.items()},
-        patience=_TWO_CHECKS,
-    )
+def _error(name: AlarmName, summary: str, details: Details, patience: timedelta = timedelta(0)) -> Condition:
+    return Condition(name, Severity.ERROR, summary, details, patience)
+
+
+def _upstream_unreachable(facts: Facts) -> Iterator[Condition]:
+    if facts.unreachable:
+        details = {name: _example(error) for name, error in facts.unreachable.items()}
+        summary = f"{', '.join(sorted(facts.unreachable))} did not answer"
+        yield _error(AlarmName.UPSTREAM_UNREACHABLE, summary, details, _TWO_CHECKS)
 
 
 def _publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator[Condition]:
@@ -156,89 +151,94 @@ def _publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator
     due = f"{_count(backlog.pending, 'schedule')} to be built, the first due for {_duration(overdue)}"
     if facts.publisher in ("", STARTING):
         if overdue > _PUBLISHER_MISSED_AFTER:
-            yield Condition(
-                AlarmName.PUBLISHER_MISSING,
-                Severity.ERROR,
-                f"no publisher is at work: {due}",
-                numbers,
-                patience=_TWO_CHECKS,
-            )
+            yield _error(AlarmName.PUBLISHER_MISSING, f"no publisher is at work: {due}", numbers, _TWO_CHECKS)
     elif overdue > thresholds.backlog_after:
         yield Condition(AlarmName.BACKLOG_GROWING, Severity.WARNING, due, numbers)
     changes = [since for origin, since in facts.pending_since.items() if origin in _CHANGES]
     if changes and (lag := now - min(changes)) > thresholds.late_after:
         summary = f"a change has been waiting for {_duration(lag)} to be published"
-        yield Condition(AlarmName.SCHEDULES_LATE, Severity.ERROR, summary, numbers)
+        yield _error(AlarmName.SCHEDULES_LATE, summary, numbers)
 
 
-def _quarantined(facts: Facts) -> Condition | None:
-    if not facts.quarantined:
-        return None
-    summary = (
-        f"{_count(len(facts.quarantined), 'schedule')} failed too often; partners see the last good version"
-    )
-    examples = {str(key): reason for key, reason in facts.quarantined.items()}
-    return Condition(AlarmName.SCHEDULES_QUARANTINED, Severity.ERROR, summary, _examples(examples))
+def _failing_schedules(facts: Facts, thresholds: Thresholds) -> Iterator[Condition]:
+    """Schedules that are quarantined, that fail a check, or that differ from the old system."""
+    if quarantined := {str(key): reason for key, reason in facts.quarantined.items()}:
+        summary = (
+            f"{_count(len(quarantined), 'schedule')} failed too often; partners see the last good version"
+        )
+        yield _error(AlarmName.SCHEDULES_QUARANTINED, summary, _examples(quarantined))
+    failing = {
+        f"{key} {check}": reason
+        for (key, check), reason in facts.failing_checks.items()
+        if check not in _CHECKS_WITH_AN_ALARM
+    }
+    if failing:
+        summary = f"{_count(len(failing), 'check')} failed as an error"
+        yield _error(AlarmName.CHECKS_FAILED, summary, _examples(failing))
+    differing = {
+        str(key): _count(comparison.difference_count, "difference")
+        for key, comparison in facts.comparisons.items()
+        if comparison.verdict is Verdict.DIFFERS
+    }
+    if differing:
+        severity = Severity.ERROR if thresholds.difference_is_error else Severity.WARNING
+        summary = (
+            f"{len(differing)} of {_count(len(facts.comparisons), 'schedule')} differ from the old system"
+        )
+        yield Condition(AlarmName.DIFFERS_FROM_THE_OLD_SYSTEM, severity, summary, _examples(differing))
 
 
-def _push_quarantined(facts: Facts) -> Condition | None:
-    if not facts.push_quarantined:
-        return None
-    summary = f"{_count(len(facts.push_quarantined), 'subscription')} quarantined until an operator resumes delivery"
-    return Condition(AlarmName.PUSH_QUARANTINED, Severity.ERROR, summary, _examples(facts.push_quarantined))
+def _push_quarantined(facts: Facts) -> Iterator[Condition]:
+    if found := facts.push_quarantined:
+        summary = f"{_count(len(found), 'subscription')} quarantined until an operator resumes delivery"
+        yield _error(AlarmName.PUSH_QUARANTINED, summary, _examples(found))
 
 
-def _delivery_silent(facts: Facts, now: datetime) -> Condition | None:
+def _delivery_silent(facts: Facts, now: datetime) -> Iterator[Condition]:
     """A kind of process without any heartbeat is not used in this installation.
 
     After an outage of the store the processes get two checks to report again.
     """
-    ages = {process: now - facts.heartbeats[process] for process in sorted(facts.heartbeats)}
     silent = {
-        p: age for p, age in ages.items() if _HEARTBEAT_MISSED_AFTER < age <= _HEARTBEAT_FORGOTTEN_AFTER
+        process: at
+        for process, at in sorted(facts.heartbeats.items())
+        if _HEARTBEAT_MISSED_AFTER < now - at <= _HEARTBEAT_FORGOTTEN_AFTER
     }
-    if not silent:
-        return None
-    texts = [f"{process} for {_duration(age)}" for process, age in silent.items()]
-    details = {process.value: f"{facts.heartbeats[process]:%Y-%m-%dT%H:%M:%SZ}" for process in silent}
-    summary = f"no heartbeat: {', '.join(texts)}"
-    return Condition(AlarmName.DELIVERY_SILENT, Severity.ERROR, summary, details, patience=_TWO_CHECKS)
+    if silent:
+        summary = ", ".join(f"{process} for {_duration(now - at)}" for process, at in silent.items())
+        details = {process.value: _instant(at) for process, at in silent.items()}
+        yield _error(AlarmName.DELIVERY_SILENT, f"no heartbeat: {summary}", details, _TWO_CHECKS)
 
 
-def _queue_not_drained(facts: Facts, thresholds: Thresholds, now: datetime) -> Condition | None:
+def _queue_not_drained(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator[Condition]:
     """Not while a coldstart stops the intake, nor in the time afterwards for which a message may wait."""
-    if facts.coldstart and not facts.coldstart.stage.is_final:
-        return None
-    ended_at = facts.coldstart.ended_at if facts.coldstart else None
-    if ended_at is not None and now - ended_at <= thresholds.queue_after:
-        return None
+    if facts.coldstart:
+        ended_at = facts.coldstart.ended_at
+        if not facts.coldstart.stage.is_final or (ended_at and now - ended_at <= thresholds.queue_after):
+            return
     slow = {name: q for name, q in facts.queues.items() if q and q.oldest > thresholds.queue_after}
-    if not slow:
-        return None
-    texts = [
-        f"{_count(queue.depth.waiting, 'message')} in {name}, the oldest for {_duration(queue.oldest)}"
-        for name, queue in slow.items()
-    ]
-    details = {name: queue.depth.waiting for name, queue in slow.items()}
-    return Condition(AlarmName.QUEUE_NOT_DRAINED, Severity.ERROR, "; ".join(texts), details)
+    if slow:
+        texts = [
+            f"{_count(queue.depth.waiting, 'message')} in {name}, the oldest for {_duration(queue.oldest)}"
+            for name, queue in slow.items()
+        ]
+        details = {name: queue.depth.waiting for name, queue in slow.items()}
+        yield _error(AlarmName.QUEUE_NOT_DRAINED, "; ".join(texts), details)
 
 
-def _dead_letters(facts: Facts) -> Condition | None:
-    dead = {name: d.waiting + d.in_flight for name, d in facts.dead_letters.items() if d}
-    dead = {name: amount for name, amount in dead.items() if amount}
-    if not dead:
-        return None
-    summary = "; ".join(f"{_count(amount, 'message')} in {name}" for name, amount in dead.items())
-    return Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, summary, dead)
+def _dead_letters(facts: Facts) -> Iterator[Condition]:
+    depths = {name: depth.waiting + depth.in_flight for name, depth in facts.dead_letters.items() if depth}
+    if dead := {name: amount for name, amount in depths.items() if amount}:
+        summary = "; ".join(f"{_count(amount, 'message')} in {name}" for name, amount in dead.items())
+        yield _error(AlarmName.DEAD_LETTERS, summary, dead)
 
 
-def _input_rejected(facts: Facts) -> Condition | None:
-    if not facts.rejected:
-        return None
-    kinds = Counter(_kind_of(subject) for subject in facts.rejected)
-    summary = ", ".join(_count(amount, kind) for kind, amount in sorted(kinds.items())) + " rejected"
-    examples = {subject: rejection.reason for subject, rejection in facts.rejected.items()}
-    return Condition(AlarmName.INPUT_REJECTED, Severity.WARNING, summary, _examples(examples))
+def _input_rejected(facts: Facts) -> Iterator[Condition]:
+    if facts.rejected:
+        kinds = Counter(_kind_of(subject) for subject in facts.rejected)
+        summary = ", ".join(_count(amount, kind) for kind, amount in sorted(kinds.items())) + " rejected"
+        examples = {subject: rejection.reason for subject, rejection in facts.rejected.items()}
+        yield Condition(AlarmName.INPUT_REJECTED, Severity.WARNING, summary, _examples(examples))
 
 
 def _kind_of(subject: str) -> str:
@@ -247,50 +247,23 @@ def _kind_of(subject: str) -> str:
     return "catalogue document" if is_pid(subject) else "message"
 
 
-def _checks_failed(facts: Facts) -> Condition | None:
-    failing = {
-        f"{key} {check}": reason
-        for (key, check), reason in facts.failing_checks.items()
-        if check not in _CHECKS_WITH_AN_ALARM
-    }
-    if not failing:
-        return None
-    summary = f"{_count(len(failing), 'check')} failed as an error"
-    return Condition(AlarmName.CHECKS_FAILED, Severity.ERROR, summary, _examples(failing))
+def _runs_failed(facts: Facts) -> Iterator[Condition]:
+    if facts.failed_runs:
+        jobs = ", ".join(run.job for run in facts.failed_runs)
+        details = {run.job: f"run {run.run_id}, {_instant(run.ended_at)}" for run in facts.failed_runs}
+        yield _error(AlarmName.RUNS_FAILED, f"the latest run failed of: {jobs}", details)
 
 
-def _differs(facts: Facts, thresholds: Thresholds) -> Condition | None:
-    differing = {
-        str(key): _count(comparison.difference_count, "difference")
-        for key, comparison in facts.comparisons.items()
-        if comparison.verdict is Verdict.DIFFERS
-    }
-    if not differing:
-        return None
-    severity = Severity.ERROR if thresholds.difference_is_error else Severity.WARNING
-    summary = f"{len(differing)} of {_count(len(facts.comparisons), 'schedule')} differ from the old system"
-    return Condition(AlarmName.DIFFERS_FROM_THE_OLD_SYSTEM, severity, summary, _examples(differing))
-
-
-def _runs_failed(facts: Facts) -> Condition | None:
-    if not facts.failed_runs:
-        return None
-    jobs = ", ".join(run.job for run in facts.failed_runs)
-    details = {run.job: f"run {run.run_id}, {run.ended_at:%Y-%m-%dT%H:%M:%SZ}" for run in facts.failed_runs}
-    return Condition(AlarmName.RUNS_FAILED, Severity.ERROR, f"the latest run failed of: {jobs}", details)
-
-
-def _pass_failed(facts: Facts) -> Condition | None:
+def _pass_failed(facts: Facts) -> Iterator[Condition]:
     """Without the watch itself, whose failures are failed deliveries."""
     failed = {
         name.value: record.latest.problem
         for name, record in facts.passes.items()
         if name is not PassName.WATCH and not record.latest.succeeded
     }
-    if not failed:
-        return None
-    summary = f"the latest pass failed of: {', '.join(sorted(failed))}"
-    return Condition(AlarmName.PASS_FAILED, Severity.WARNING, summary, _examples(failed))
+    if failed:
+        summary = f"the latest pass failed of: {', '.join(sorted(failed))}"
+        yield Condition(AlarmName.PASS_FAILED, Severity.WARNING, summary, _examples(failed))
 
 
 def _passes_missed(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator[Condition]:
@@ -306,44 +279,31 @@ def _passes_missed(facts: Facts, thresholds: Thresholds, now: datetime) -> Itera
             yield Condition(alarm, Severity.WARNING, f"no {name} within {_duration(after)}: {text}")
 
 
-def _reconciliation_differed(facts: Facts) -> Condition | None:
+def _reconciliation_differed(facts: Facts) -> Iterator[Condition]:
     record = facts.passes.get(PassName.RECONCILIATION)
-    differed = record.latest.counts.get(DIFFERED, 0) if record else 0
-    if not record or not differed:
-        return None
-    summary = f"the latest reconciliation found and repaired {_count(differed, 'difference')}"
-    return Condition(
-        AlarmName.RECONCILIATION_FOUND_DIFFERENCES, Severity.ERROR, summary, dict(record.latest.counts)
-    )
+    if record and (differed := record.latest.counts.get(DIFFERED, 0)):
+        summary = f"the latest reconciliation found and repaired {_count(differed, 'difference')}"
+        yield _error(AlarmName.RECONCILIATION_FOUND_DIFFERENCES, summary, dict(record.latest.counts))
 
 
-def _automatic_coldstart(facts: Facts, now: datetime) -> Condition | None:
-    coldstart = facts.coldstart
-    if coldstart is None or not coldstart.request.by_itself:
-        return None
-    if coldstart.ended_at and now - coldstart.ended_at > _COLDSTART_SHOWN_FOR:
-        return None
-    summary = f"a coldstart began automatically: {_example(coldstart.request.reason)}"
-    return Condition(AlarmName.AUTOMATIC_COLDSTART, Severity.ERROR, summary, _progress(coldstart))
-
-
-def _coldstart_stalled(facts: Facts, now: datetime) -> Condition | None:
-    """No worker makes progress, or an automatic coldstart was rejected, which no operator would otherwise see."""
+def _coldstart(facts: Facts, now: datetime) -> Iterator[Condition]:
+    """An automatic coldstart, which an operator must know of, and one without progress or rejected."""
     coldstart = facts.coldstart
     if coldstart is None:
-        return None
-    if coldstart.stage is Stage.REJECTED and coldstart.request.by_itself:
+        return
+    details, is_automatic = _progress(coldstart), coldstart.request.by_itself
+    if is_automatic and (not coldstart.ended_at or now - coldstart.ended_at <= _COLDSTART_SHOWN_FOR):
+        summary = f"a coldstart began automatically: {_example(coldstart.request.reason)}"
+        yield _error(AlarmName.AUTOMATIC_COLDSTART, summary, details)
+    silent = now - (coldstart.alive_at or coldstart.request.requested_at)
+    if is_automatic and coldstart.stage is Stage.REJECTED:
         summary = f"an automatic coldstart was rejected: {_example(coldstart.problem)}"
-    elif coldstart.stage.is_final:
-        return None
-    else:
-        silent = now - (coldstart.alive_at or coldstart.request.requested_at)
-        if silent <= _COLDSTART_SILENT_AFTER:
-            return None
+        yield _error(AlarmName.COLDSTART_STALLED, summary, details)
+    elif not coldstart.stage.is_final and silent > _COLDSTART_SILENT_AFTER:
         summary = (
             f"no worker has made progress with the coldstart for {_duration(silent)}, {coldstart.left} left"
         )
-    return Condition(AlarmName.COLDSTART_STALLED, Severity.ERROR, summary, _progress(coldstart))
+        yield _error(AlarmName.COLDSTART_STALLED, summary, details)
 
 
 def _progress(coldstart: Coldstart) -> Details:
@@ -364,6 +324,10 @@ def _examples(reasons: Mapping[str, str]) -> Details:
 
 def _example(text: str) -> str:
     return shorten(printable(text), _EXAMPLE_CHARACTERS)
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _count(amount: int, what: str) -> str:

@@ -3,7 +3,8 @@
 It sends to the queues directly, so the bucket needs no notifications.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -81,7 +82,9 @@ def import_history(
     for due_at, event in _timed(events, speed, clock()):
         if due_at is not None:
             sleep(max(0.0, (due_at - clock()).total_seconds()))
-        _write(event, destination, next(numbered), clock())
+        number = next(numbered)
+        with _service_errors(number):
+            _write(event, destination, number, clock())
         on_written(event)
 
 
@@ -92,17 +95,18 @@ def _timed(
     return ((None, event) for event in events) if speed is None else paced(events, speed, now)
 
 
-def _write(event: HistoryEvent, to: Destination, number: int, now: datetime) -> None:
+@contextmanager
+def _service_errors(number: int) -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
     from redis.exceptions import RedisError
 
     try:
-        _put(event, to, number, now)
+        yield
     except (BotoCoreError, ClientError, RedisError) as error:
         raise ServiceError(f"event {number} could not be written: {error}") from error
 
 
-def _put(event: HistoryEvent, to: Destination, number: int, now: datetime) -> None:
+def _write(event: HistoryEvent, to: Destination, number: int, now: datetime) -> None:
     content = orjson.dumps(event.document)
     match event:
         case CatalogueUpdated(type=kind, pid=pid):

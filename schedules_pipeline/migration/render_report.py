@@ -35,6 +35,7 @@ _COUNTED = {
     Verdict.NOT_COMPARABLE: "are not comparable yet",
 }
 
+_SIDES = ("pipeline", "old system")
 _DIFFERENCE = ("broadcast", "field", "ours", "theirs")
 
 Cell = str | int
@@ -73,7 +74,7 @@ def worst_table(report: ParityReport, most: int, differences_each: int) -> Table
         for number, (broadcast, field, ours, theirs) in enumerate(shown):
             first: tuple[Cell, ...] = (str(standing.key), standing.verdict.value, standing.difference_count)
             rows.append((*(("", "", "") if number else first), *map(show, (broadcast, field, ours, theirs))))
-    return ("schedule", "verdict", "differences", *_DIFFERENCE), rows
+    return ("schedule", "verdict", "differences", "broadcast", "field", *_SIDES), rows
 
 
 def brief_worst_table(report: ParityReport, most: int, differences_each: int) -> Table:
@@ -84,14 +85,16 @@ def brief_worst_table(report: ParityReport, most: int, differences_each: int) ->
         for number, (_, field, ours, theirs) in enumerate(standing.differences[:differences_each]):
             values = (shorten(printable(value), _BRIEF_CHARACTERS) for value in (field, ours, theirs))
             rows.append(("" if number else name, *values))
-    return ("schedule", "field", "ours", "theirs"), rows
+    return ("schedule", "field", *_SIDES), rows
 
 
 def one_sided_table(report: ParityReport, most: int) -> Table:
     """Schedules that exist on one side only."""
-    sided = [(str(key), "ours") for key in report.only_ours]
-    sided += [(str(key), "the old system's") for key in report.only_theirs]
-    return ("schedule", "only"), sided[:most]
+    ours, theirs = _SIDES
+    sided = [(str(key), ours) for key in report.only_ours] + [
+        (str(key), theirs) for key in report.only_theirs
+    ]
+    return ("schedule", "only in"), sided[:most]
 
 
 # Markdown
