@@ -7,7 +7,7 @@ from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import USAGE_KEPT_DAYS, UsageCounts, UsageKind, UsageLine
 from schedules_pipeline.partners.record import parse_partner, render_partner
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import Command, RedisLink
+from schedules_pipeline.store.link import Arguments, Command, RedisLink
 
 _REMOVED = b""
 _KINDS = frozenset(UsageKind)
@@ -83,7 +83,7 @@ class RedisPartnerStore:
         return self._link.call("HGET", self._partners, name) or None
 
     def _put(self, partner: Partner, instead_of: bytes) -> bool:
-        arguments: list[str | bytes | int | float] = [partner.name, instead_of, render_partner(partner)]
+        arguments: Arguments = [partner.name, instead_of, render_partner(partner)]
         return bool(self._link.call(*self._replace.command([self._partners], arguments)))
 
     def _of_day(self, day: date) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
 
 from schedules_pipeline.documents.cause import parse_cause, render_cause
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -16,7 +18,7 @@ from schedules_pipeline.publishing.ports.work import (
     Work,
 )
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import RedisLink
+from schedules_pipeline.store.link import Arguments, RedisLink, Script
 
 CAUSES_KEPT = 5
 """Number of causes of one rebuild that are kept in full; the others are counted."""
@@ -35,69 +37,52 @@ class RedisWorkQueue:
         self._renew = link.script("renew")
 
     def mark(self, marks: Sequence[Mark]) -> None:
-        if not marks:
-            return
-        arguments: list[str | bytes | int | float] = [CAUSES_KEPT]
-        for mark in marks:
-            arguments += (str(mark.key), mark.due_at.timestamp(), render_cause(mark.cause))
-        self._link.call(*self._mark.command(self._keys("dirty", "causes", "waiting", "wake"), arguments))
+        if marks:
+            triples: list[Arguments] = [
+                (str(m.key), m.due_at.timestamp(), render_cause(m.cause)) for m in marks
+            ]
+            self._run(self._mark, "dirty causes waiting wake", [CAUSES_KEPT, *chain(*triples)])
 
     def require_writable(self) -> None:
         """Writes, because a Redis that is full or cannot save still answers reads."""
         self._link.call("SET", self._key("probe"), "1", "EX", _PROBE_KEPT_SECONDS)
 
     def claim(self, limit: int, now: datetime, lease_for: timedelta) -> Claim | None:
-        return self._take(limit, (), b"", now, lease_for)
+        return self._take([now.timestamp(), (now + lease_for).timestamp(), limit], b"", ())
 
     def claim_exactly(
         self, keys: Sequence[ScheduleKey], cause: Cause, now: datetime, lease_for: timedelta
     ) -> Claim:
-        return self._take(0, keys, b"1\n" + render_cause(cause), now, lease_for) or Claim(0, ())
+        times = [now.timestamp(), (now + lease_for).timestamp()]
+        return self._take([*times, 0], b"1\n" + render_cause(cause), keys) or Claim(0, ())
 
-    def _take(
-        self,
-        limit: int,
-        exactly: Sequence[ScheduleKey],
-        cause: bytes,
-        now: datetime,
-        lease_for: timedelta,
-    ) -> Claim | None:
-        names = ("dirty", "causes", "waiting", "leases", "tokens", "claimed_causes", "attempts", "token")
-        times = (now.timestamp(), (now + lease_for).timestamp())
-        arguments: list[str | bytes | int | float] = [
-            *times,
-            limit,
-            CAUSES_KEPT,
-            RISKY_ATTEMPTS,
-            cause,
-            int(LONGEST_PAUSE.total_seconds()),
-            *map(str, exactly),
-        ]
-        token, *rows = self._link.call(*self._claim.command(self._keys(*names), arguments))
+    def _take(self, limits: Sequence[float], cause: bytes, keys: Sequence[ScheduleKey]) -> Claim | None:
+        """Claim these schedules, or the next ones if ``keys`` is empty. ``limits``: now, end of the lease, count."""
+        names = "dirty causes waiting leases tokens claimed_causes attempts token"
+        longest_pause = int(LONGEST_PAUSE.total_seconds())
+        arguments: Arguments = [*limits, CAUSES_KEPT, RISKY_ATTEMPTS, cause, longest_pause, *map(str, keys)]
+        token, *rows = self._run(self._claim, names, arguments)
         work = tuple(_work(rows[i], rows[i + 1], rows[i + 2]) for i in range(0, len(rows), 3))
         return Claim(int(token), work) if work else None
 
     def renew(self, claim: Claim, until: datetime) -> None:
         if claim.work:
             keys = [str(work.key) for work in claim.work]
-            names = ("leases", "tokens")
-            self._link.call(*self._renew.command(self._keys(*names), [claim.token, until.timestamp(), *keys]))
+            self._run(self._renew, "leases tokens", [claim.token, until.timestamp(), *keys])
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
-        if not keys:
-            return
-        names = ("leases", "tokens", "claimed_causes", "attempts", "set_aside")
-        self._link.call(*self._release.command(self._keys(*names), [claim.token, *map(str, keys)]))
+        if keys:
+            names = "leases tokens claimed_causes attempts set_aside"
+            self._run(self._release, names, [claim.token, *map(str, keys)])
 
     def postpone(self, claim: Claim, failures: Mapping[ScheduleKey, Failure], *, counts: bool) -> None:
-        if not failures:
-            return
-        arguments: list[str | bytes | int | float] = [claim.token, int(counts), CAUSES_KEPT]
-        for key, failure in failures.items():
-            retry_at = "" if failure.retry_at is None else failure.retry_at.timestamp()
-            arguments += (str(key), retry_at, failure.reason)
-        names = ("leases", "tokens", "claimed_causes", "attempts", "set_aside", "waiting", "causes", "dirty")
-        self._link.call(*self._postpone.command(self._keys(*names), arguments))
+        if failures:
+            triples: list[Arguments] = [
+                (str(key), "" if failure.retry_at is None else failure.retry_at.timestamp(), failure.reason)
+                for key, failure in failures.items()
+            ]
+            names = "leases tokens claimed_causes attempts set_aside waiting causes dirty"
+            self._run(self._postpone, names, [claim.token, int(counts), CAUSES_KEPT, *chain(*triples)])
 
     def wait(self, seconds: float) -> None:
         self._link.wait_for_element(self._key("wake"), seconds)
@@ -141,8 +126,9 @@ class RedisWorkQueue:
             names = [str(key) for key in keys]
             self._link.run([("HDEL", self._key(where), *names) for where in ("attempts", "set_aside")])
 
-    def _keys(self, *names: str) -> list[str]:
-        return [self._key(name) for name in names]
+    def _run(self, script: Script, names: str, arguments: Arguments) -> Any:
+        """Call a script on the keys of these names."""
+        return self._link.call(*script.command([self._key(name) for name in names.split()], arguments))
 
 
 def _causes(kept: Iterable[bytes]) -> Iterator[Cause]:
