@@ -1,7 +1,8 @@
-"""The wheel holds only the package, its data and the licence."""
+"""The wheel holds the package, its data and the licence, and nothing else; it works without the checkout."""
 
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -11,6 +12,21 @@ import pytest
 
 _REPOSITORY = Path(__file__).parents[2]
 _PACKAGE = _REPOSITORY / "schedules_pipeline"
+
+# Imports every module of the unpacked wheel; -S leaves out the checkout, which is installed as editable.
+_IMPORT_EVERYTHING = """
+import importlib, pathlib, pkgutil, sys
+unpacked, libraries = sys.argv[1:]
+sys.path[:0] = [unpacked, libraries]
+import schedules_pipeline
+names = [module.name for module in pkgutil.walk_packages(schedules_pipeline.__path__, "schedules_pipeline.")]
+for name in names:
+    if not name.endswith("__main__"):
+        module = importlib.import_module(name)
+        assert pathlib.Path(module.__file__).is_relative_to(unpacked), module.__file__
+assert not any(name.split(".")[0] in ("demo", "tests", "benchmarks", "docs") for name in sys.modules)
+print(len(names))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +89,16 @@ def test_the_supported_pythons_are_stated(wheel: Path) -> None:
 
     assert metadata["Requires-Python"] == ">=3.11"
     assert [c.rsplit(" ")[-1] for c in stated if "3." in c] == ["3.11", "3.12", "3.13"]
+
+
+def test_every_module_of_the_wheel_is_imported_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    """Nothing of the package needs the demonstration, the tests or a development tool."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    libraries = sysconfig.get_paths()["purelib"]
+
+    command = [sys.executable, "-I", "-S", "-c", _IMPORT_EVERYTHING, str(tmp_path), libraries]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
