@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import click
 
+from docs.site.broadcast_reference import broadcast_table
 from docs.site.settings_reference import settings_tables
 from schedules_pipeline.cli.main import PROGRAM, main
 from schedules_pipeline.health.metrics.series import METRICS
 
-_MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n)(.*?)(\n?<!-- end -->)", re.DOTALL)
 
 
 # Tables within pages
@@ -31,7 +32,7 @@ def _metrics_table() -> Iterator[str]:
 
 
 TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = MappingProxyType(
-    {"settings": settings_tables, "metrics": _metrics_table}
+    {"broadcast": broadcast_table, "settings": settings_tables, "metrics": _metrics_table}
 )
 
 

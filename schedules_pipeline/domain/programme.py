@@ -23,9 +23,7 @@ class Episode:
     pid: Pid
     title: str
     synopses: Synopses
-    image_pid: str = field(
-        metadata={"description": 'The nearest of its own and its ancestors\'; "" where none has one.'}
-    )
+    image_pid: str = field(metadata={"description": "Its own, or that of the nearest ancestor that has one."})
     warning_text: str | None
 
 
@@ -38,12 +36,12 @@ class Programme:
     """
 
     episode: Episode | None = field(
-        metadata={"description": "Null where the catalogue does not know it, or it is blanked."}
+        metadata={"description": "Null if the catalogue does not know it or the broadcast is blanked."}
     )
     series: TitledItem | None = field(metadata={"description": "The nearest series above the episode."})
     brand: TitledItem | None = field(metadata={"description": "The topmost brand."})
-    title: str
-    subtitle: str
+    title: str = field(metadata={"description": "The outermost title of the episode and its ancestors."})
+    subtitle: str = field(metadata={"description": "The other titles, outermost first."})
 
 
 class Resolution(NamedTuple):

@@ -17,15 +17,19 @@ class Slot:
     """
 
     broadcast_pid: Pid = field(metadata={"description": "Stays the same when the time moves."})
-    version_pid: OptionalPid
+    version_pid: OptionalPid = field(
+        metadata={"description": "Empty if it is unknown or the broadcast is blanked."}
+    )
     start: datetime
     end: datetime
-    duration_seconds: int
+    duration_seconds: int = field(metadata={"description": "Elapsed time."})
     is_repeat: bool
-    is_blanked: bool = field(metadata={"description": "It keeps its slot and shows no programme."})
+    is_blanked: bool = field(metadata={"description": "The broadcast keeps its slot and shows no programme."})
     is_signed: bool
     is_audio_described: bool
-    episode_pid: OptionalPid = field(metadata={"description": '"" where there is none or it is blanked.'})
+    episode_pid: OptionalPid = field(
+        metadata={"description": "Empty if there is none or the broadcast is blanked."}
+    )
 
     @property
     def interval(self) -> Interval:
