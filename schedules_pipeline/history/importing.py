@@ -3,12 +3,12 @@
 It sends to the queues directly, so the bucket needs no notifications.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
-from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -78,21 +78,12 @@ def import_history(
     on_written: Callable[[HistoryEvent], None] = lambda _: None,
 ) -> None:
     """Write and announce every event: at once, or at ``speed`` times the recorded pace."""
-    numbered = count(1)
-    for due_at, event in _timed(events, speed, clock()):
-        if due_at is not None:
-            sleep(max(0.0, (due_at - clock()).total_seconds()))
-        number = next(numbered)
+    paced_events = paced(events, math.inf if speed is None else speed, clock())
+    for number, (due_at, event) in enumerate(paced_events, start=1):
+        sleep(max(0.0, (due_at - clock()).total_seconds()))
         with _service_errors(number):
             _write(event, destination, number, clock())
         on_written(event)
-
-
-def _timed(
-    events: Iterable[HistoryEvent], speed: float | None, now: datetime
-) -> Iterable[tuple[datetime | None, HistoryEvent]]:
-    """Each event with the instant at which it is due, or None for at once."""
-    return ((None, event) for event in events) if speed is None else paced(events, speed, now)
 
 
 @contextmanager

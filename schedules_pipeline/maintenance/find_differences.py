@@ -67,6 +67,14 @@ class FoundDifferences:
     moving: Mapping[ScheduleKey, Difference]
     unread: int
 
+    def __add__(self, other: "FoundDifferences") -> "FoundDifferences":
+        return FoundDifferences(
+            {**self.standing, **other.standing}, {**self.moving, **other.moving}, self.unread + other.unread
+        )
+
+
+NOTHING_FOUND = FoundDifferences({}, {}, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class _Items:

@@ -5,7 +5,7 @@ pass compares at intervals. A difference is suspected first, because a change ma
 remains after a grace period, in the same committed state, with nothing pending.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -14,6 +14,7 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.maintenance.find_differences import (
+    NOTHING_FOUND,
     Difference,
     DifferenceFinder,
     FoundDifferences,
@@ -74,11 +75,11 @@ class Reconciler:
         """Reconcile a share of all schedules. The problem names schedules that differ even after their repair."""
         with recorded_pass(PassName.RECONCILIATION, self._store.passes, self._clock) as record:
             keys = self._list(share)
-            found = self._find(keys, say)
+            found = self._compare(keys, say)
             differing = self._confirm(found.standing)
             say(f"{len(differing)} of {len(keys)} schedules differ from their sources")
             self._repair(differing)
-            remaining = _sum(result for _, result in self._results(list(differing)))
+            remaining = self._compare(list(differing))
             wrong, pending = remaining.standing.keys(), remaining.moving.keys()
             counts = {
                 "schedules": len(keys),
@@ -105,29 +106,21 @@ class Reconciler:
             key=lambda key: (key.date, key.sid),
         )
 
-    def _find(self, keys: Sequence[ScheduleKey], say: Say) -> FoundDifferences:
-        results: list[FoundDifferences] = []
-        done = suspected = 0
-        for batch, result in self._results(keys):
-            results.append(result)
+    def _compare(self, keys: Sequence[ScheduleKey], say: Say = say_nothing) -> FoundDifferences:
+        found, done = NOTHING_FOUND, 0
+        for batch in _batches(keys):
+            found += self._finder.find(batch)
             done += len(batch)
-            suspected += len(result.standing)
-            say(f"{done} of {len(keys)} schedules compared, {suspected} suspected to differ")
-        return _sum(results)
+            say(f"{done} of {len(keys)} schedules compared, {len(found.standing)} suspected to differ")
+        return found
 
     def _confirm(self, suspected: Differences) -> Differences:
         """The differences that remain in the same state after the grace period."""
         if not suspected:
             return {}
         self._wait(self._policy.grace_seconds)
-        remaining = _sum(result for _, result in self._results(list(suspected))).standing
+        remaining = self._compare(list(suspected)).standing
         return {key: now for key, now in remaining.items() if _is_same(suspected[key], now)}
-
-    def _results(
-        self, keys: Sequence[ScheduleKey]
-    ) -> Iterator[tuple[Sequence[ScheduleKey], FoundDifferences]]:
-        for batch in _batches(keys):
-            yield batch, self._finder.find(batch)
 
     def _repair(self, differing: Differences) -> None:
         """Rebuild from the sources. Publishers retry the schedules that cannot be built now."""
@@ -148,17 +141,6 @@ class Reconciler:
         self._store.schedules.count_source_change(keys)
         claim = self._store.work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
         self._store.schedules.invalidate({key: hidden[key].announced_seq for key in keys}, claim.token)
-
-
-def _sum(results: Iterable[FoundDifferences]) -> FoundDifferences:
-    standing: dict[ScheduleKey, Difference] = {}
-    moving: dict[ScheduleKey, Difference] = {}
-    unread = 0
-    for result in results:
-        standing |= result.standing
-        moving |= result.moving
-        unread += result.unread
-    return FoundDifferences(standing, moving, unread)
 
 
 def _is_same(before: Difference, now: Difference) -> bool:

@@ -1,6 +1,6 @@
 """Charts of the parity trend, as SVG. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from schedules_pipeline.migration.ports.parity import ParityPoint, render_share
@@ -28,7 +28,7 @@ def render_chart(points: Sequence[ParityPoint], threshold: float) -> str:
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><rect width="100%" height="100%" fill="#ffffff"/>'
         f"{_ruler(height(1.0), '100 %', '#999999')}{_ruler(height(floor), render_share(floor), '#999999')}"
         f"{_ruler(height(threshold), render_share(threshold), '#a5120b')}"
-        f"{''.join(_line(a, b, height) for a, b in pairwise(places))}"
+        f"{''.join(_segments(places, height))}"
         f"{''.join(_dot(place, height, floor) for place in places)}</svg>"
     )
 
@@ -71,16 +71,11 @@ def _ruler(y: float, label: str, colour: str) -> str:
     )
 
 
-def _line(
-    a: tuple[float, ParityPoint], b: tuple[float, ParityPoint], height: Callable[[float], float]
-) -> str:
-    (x1, one), (x2, other) = a, b
-    if one.share is None or other.share is None:
-        return ""
-    y1, y2 = height(one.share), height(other.share)
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#3b5bdb" stroke-width="2"/>'
-    )
+def _segments(places: Sequence[tuple[float, ParityPoint]], height: Callable[[float], float]) -> Iterator[str]:
+    for (x1, one), (x2, other) in pairwise(places):
+        if one.share is not None and other.share is not None:
+            ends = f'x1="{x1:.1f}" y1="{height(one.share):.1f}" x2="{x2:.1f}" y2="{height(other.share):.1f}"'
+            yield f'<line {ends} stroke="#3b5bdb" stroke-width="2"/>'
 
 
 def _dot(place: tuple[float, ParityPoint], height: Callable[[float], float], floor: float) -> str:
