@@ -93,7 +93,7 @@ def abandon(session: Session, reason: str, yes: bool) -> Answer:
 
 def describe_coldstart(coldstart: Coldstart, now: datetime) -> str:
     """One line: ``building: 40% (400 of 1,000), 12 published, 0 failed, 80 a second, 8 s left``."""
-    text = f"{coldstart.stage}: {coldstart.request.reason}"
+    text = f"{_stage(coldstart)}: {coldstart.request.reason}"
     if coldstart.total:
         text += (
             f"; {coldstart.done / coldstart.total:.0%} ({coldstart.done:,} of {coldstart.total:,}), "
@@ -108,7 +108,8 @@ def describe_coldstart(coldstart: Coldstart, now: datetime) -> str:
 def coldstart_fields(coldstart: Coldstart, now: datetime) -> dict[str, Any]:
     left = None if coldstart.stage.is_final else coldstart.time_left(now)
     return {
-        **members(coldstart, "id", "stage"),
+        "id": coldstart.id,
+        "stage": _stage(coldstart),
         **members(coldstart.request, "reason", "requested_at", "purge"),
         "is_automatic": coldstart.request.by_itself,
         **members(coldstart, "total", "done", "left", "published", "failed"),
@@ -116,6 +117,11 @@ def coldstart_fields(coldstart: Coldstart, now: datetime) -> dict[str, Any]:
         "seconds_left": None if left is None else left.total_seconds(),
         **members(coldstart, "ended_at", "problem"),
     }
+
+
+def _stage(coldstart: Coldstart) -> str:
+    """The stage's name. Its stored value is "refused" for a rejected coldstart."""
+    return coldstart.stage.name.lower()
 
 
 def _answer(session: Session, coldstart: Coldstart) -> Answer:

@@ -9,15 +9,15 @@ import click
 from schedules_pipeline.cli.answer import Answer, answering, document_table
 from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION, did_you_mean, usage_errors
 from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, line, members, yes_option
+from schedules_pipeline.cli.printing import confirm, line, members, table, yes_option
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import duration
 from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES
 from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
-from schedules_pipeline.migration.ports.served import ServedSource
 from schedules_pipeline.push.lag import push_lag
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
+from schedules_pipeline.push.push import is_served
 from schedules_pipeline.push.subscription import Standing, Subscription, SubscriptionKind
 from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 from schedules_pipeline.push.webhook_target import parse_prefix, parse_webhook_address
@@ -101,10 +101,7 @@ def list_(session: Session) -> Answer:
 def show(session: Session, name: str) -> Answer:
     """Show everything about a subscription except its secret."""
     fields = _fields(session, _one(session, name))
-    shown = [
-        f"{field.replace('_', ' '):17} {'' if value is None else value}" for field, value in fields.items()
-    ]
-    return Answer(fields, shown)
+    return Answer(fields, [table(["member", "value"], fields.items())])
 
 
 @command.command("pause")
@@ -261,22 +258,15 @@ def _extent(session: Session, since: str) -> FeedCursor:
 
 
 def _state(session: Session, standing: Standing) -> str:
+    store = session.pipeline.store
     if standing.progress.quarantine is not None:
         return "quarantined"
     if standing.subscription.is_paused:
         return "paused"
-    if _waits_for_the_switch(session, standing.subscription.partner):
+    partner = store.partners.one(standing.subscription.partner)
+    if partner is not None and not is_served(partner, store):
         return "before the switch"
     return "failing" if standing.progress.failures else "well"
-
-
-def _waits_for_the_switch(session: Session, name: str) -> bool:
-    """Whether the old system serves the partner, so that nothing is sent and nothing is wrong."""
-    store = session.pipeline.store
-    partner = store.partners.one(name)
-    if partner is None or partner.is_preview or partner.is_operator:
-        return False
-    return store.served.current().source is not ServedSource.OURS
 
 
 def _behind_seconds(session: Session, standing: Standing) -> float:

@@ -237,7 +237,7 @@ def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
     if latest is None:
         return Section({"stage": None}, ("there was no coldstart",))
     is_wrong = latest.stage in (Stage.REJECTED, Stage.ABANDONED) or bool(latest.problem)
-    wrong = (f"the coldstart is {latest.stage}: {latest.problem}",)
+    wrong = (f"the coldstart is {latest.stage.name.lower()}: {latest.problem}",)
     return Section(
         coldstart_fields(latest, now), (describe_coldstart(latest, now),), wrong if is_wrong else ()
     )

@@ -33,7 +33,7 @@ _READ_AT_ONCE = 50
 @dataclass(frozen=True, slots=True)
 class FileWriter:
     """Before each write the lease is extended to cover it. So no file is written after another process has the lease,
-    nor long after this process was told to stop.
+    nor long after this process was asked to stop.
     """
 
     store: FileStore

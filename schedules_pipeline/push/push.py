@@ -113,15 +113,10 @@ class Pusher:
         if partner is None:
             return Failure(f"there is no partner {name}", is_final=True)
         epoch = self.store.coldstarts.epoch()
-        if epoch is None or not self._is_served(partner):
+        if epoch is None or not is_served(partner, self.store):
             return PushOutcome.NOT_SERVED
         push = self.webhooks if turn.subscription.kind is SubscriptionKind.WEBHOOK else self.files
         return push.push(turn, partner, epoch.id) or PushOutcome.DELIVERED
-
-    def _is_served(self, partner: Partner) -> bool:
-        if partner.is_preview or partner.is_operator:
-            return True
-        return self.store.served.current().source is ServedSource.OURS
 
     def _end(self, turn: Turn, result: PushOutcome | Failure) -> PushOutcome:
         if isinstance(result, PushOutcome):
@@ -129,3 +124,9 @@ class Pusher:
             return result
         turn.end(after_failure(turn.progress, result, turn.now, self.jitter(), self.quarantine_after))
         return PushOutcome.FAILED if turn.progress.quarantine is None else PushOutcome.QUARANTINED
+
+
+def is_served(partner: Partner, store: PushStore) -> bool:
+    """Whether the pipeline serves the partner, rather than the old system."""
+    is_early = partner.is_preview or partner.is_operator
+    return is_early or store.served.current().source is ServedSource.OURS

@@ -150,8 +150,8 @@ def after_failure(
     """The progress with the time of the next attempt, or quarantined.
 
     A subscription is quarantined at a final failure, or once it has failed for ``quarantine_after`` and at least ten
-    times; ten failures take hours, so a pusher that runs once a day quarantines nothing. ``jitter`` is from 0 to 1 and
-    spreads the attempts of subscriptions that failed together.
+    times. The number matters if the pusher itself was down for most of that time. ``jitter`` is from 0 to 1 and spreads
+    the attempts of subscriptions that failed together.
     """
     failures, since = progress.failures + 1, progress.failing_since or now
     failed = replace(progress, failures=failures, failing_since=since, problem=_short(failure.reason))

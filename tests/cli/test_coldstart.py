@@ -62,7 +62,7 @@ def test_a_coldstart_that_would_remove_too_much_is_rejected(published: Stage) ->
     result = published.run("coldstart", "--here")
 
     assert result.exit_code == 1
-    assert "refused: " in result.stdout
+    assert "rejected: " in result.stdout
     assert "the source lists only 0 of the 2 schedules that partners have" in result.stdout
     assert _broadcasts(published) == 4
 

@@ -36,11 +36,11 @@ def test_deps_marks_missing_items(stage: Stage) -> None:
     stage.happen(schedule_put(KEY))
 
     document = stage.run_for_json("deps", KEY)
-    told = stage.run("deps", KEY).stdout
+    shown = stage.run("deps", KEY).stdout
 
     assert [(item["pid"], item["known"]) for item in document["items"]] == [(EPISODE, False)]
-    assert "of which 1 missing" in told
-    assert "MISSING" in told
+    assert "of which 1 missing" in shown
+    assert "MISSING" in shown
 
 
 def test_deps_of_a_pid(published: Stage) -> None:

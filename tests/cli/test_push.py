@@ -43,8 +43,8 @@ def _quarantine(stage: Stage, name: str = _HOOK) -> None:
     lease = stage.store.subscriptions.acquire(name, stage.clock(), timedelta(seconds=1))
     assert lease is not None
     failure = Failure("answered with status 410", is_final=True)
-    aside = after_failure(lease.standing.progress, failure, stage.clock(), 0.0, timedelta(hours=1))
-    stage.store.subscriptions.save(lease, aside, stage.clock())
+    quarantined = after_failure(lease.standing.progress, failure, stage.clock(), 0.0, timedelta(hours=1))
+    stage.store.subscriptions.save(lease, quarantined, stage.clock())
 
 
 def test_a_webhook_begins_at_the_end_of_the_feed(ready: Stage) -> None:
@@ -253,9 +253,9 @@ def test_a_replay_goes_back_to_a_time(registered: Stage) -> None:
     """The first change at that instant or later comes first."""
     registered.run("push", "replay", _HOOK, "--since", "2026-03-28T12:00:00+00:00")
 
-    told = registered.store.feed.read_after(_progress(registered).position, 10)
-    assert told[0].change.key == KEY
-    assert len(told) == len(registered.store.feed.rows)
+    replayed = registered.store.feed.read_after(_progress(registered).position, 10)
+    assert replayed[0].change.key == KEY
+    assert len(replayed) == len(registered.store.feed.rows)
 
 
 def test_a_replay_goes_back_to_a_cursor(registered: Stage) -> None:

@@ -224,10 +224,10 @@ def test_the_option_allows_an_import_into_other_machines(exported: Path, termina
     elsewhere = terminal.but(SCHEDULES_REDIS_URL=f"redis://0.0.0.0:{find_free_port()}/0")
 
     rejected = elsewhere.run("import", exported)
-    told = elsewhere.run("import", exported, "--into-sources-elsewhere")
+    allowed = elsewhere.run("import", exported, "--into-sources-elsewhere")
 
-    assert (rejected.returncode, told.returncode) == (2, 3)
-    assert "event 1 could not be written" in told.stderr
+    assert (rejected.returncode, allowed.returncode) == (2, 3)
+    assert "event 1 could not be written" in allowed.stderr
 
 
 def test_an_export_contains_the_catalogue_items(exported: Path) -> None:
@@ -263,9 +263,9 @@ def test_an_export_needs_overwrite_for_an_existing_file(published: Stage, tmp_pa
 
     rejected = published.run("export", KEY, "-o", path)
     kept = path.read_text()
-    told = published.run("export", KEY, "-o", path, "--overwrite")
+    allowed = published.run("export", KEY, "-o", path, "--overwrite")
 
-    assert (rejected.exit_code, kept, told.exit_code) == (1, "precious", 0)
+    assert (rejected.exit_code, kept, allowed.exit_code) == (1, "precious", 0)
     assert "exists already" in rejected.stderr
     assert len(list(read_history(path))) == 3
 

@@ -54,13 +54,13 @@ def test_rebuild_of_more_than_one_asks(published: Stage) -> None:
     ItemPut(BRAND, "Quiet Viaduct").write(published.upstreams)
 
     declined = published.run("rebuild", "--all", answer="n\n")
-    nobody = published.run("rebuild", "--all")
+    unanswered = published.run("rebuild", "--all")
     agreed = published.run("rebuild", "--all", answer="y\n")
 
-    assert (declined.exit_code, nobody.exit_code, agreed.exit_code) == (1, 1, 0)
+    assert (declined.exit_code, unanswered.exit_code, agreed.exit_code) == (1, 1, 0)
     assert "Rebuild 2 schedules?" in declined.stderr
     assert declined.stderr.endswith("error: nothing was done\n")
-    assert "without a terminal to ask on, use --yes" in nobody.stderr
+    assert "without a terminal to ask on, use --yes" in unanswered.stderr
     assert "2 published" in agreed.stdout
 
 

@@ -189,14 +189,14 @@ def test_an_undecodable_record_hides_no_other(published: Stage, monkeypatch: pyt
     """It is a fault, and all other sections are shown."""
 
     def damaged() -> None:
-        raise InvalidRecord("refusal of alder: not JSON")
+        raise InvalidRecord("rejection of alder: not JSON")
 
     monkeypatch.setattr(published.store.rejections, "all", damaged)
 
     result = published.run("status")
 
     assert result.exit_code == 1
-    assert "refusal of alder: not JSON" in result.stdout
+    assert "rejection of alder: not JSON" in result.stdout
     assert "2 schedules of 1 service" in result.stdout
 
 

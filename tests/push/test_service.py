@@ -163,7 +163,7 @@ def test_an_unexpected_error_ends_only_its_turn(stage: PushStage, service: PushS
     """It is logged, and the subscription gets another turn later."""
 
     def break_down(url: str, headers: dict[str, str], body: bytes) -> Answer:
-        raise KeyError("nobody foresaw this")
+        raise KeyError("unexpected")
 
     arrive, stage.receiver._arrive = stage.receiver._arrive, break_down  # type: ignore[method-assign]
     stage.publish(KEY)
