@@ -96,11 +96,13 @@ def requests_page(document: Mapping[str, Any]) -> str:
                 "",
                 f"## {method.upper()} {path}",
                 "",
-                f"**{operation['summary']}.** {operation['description']}",
+                operation["description"],
+                *_parameters(operation),
             ]
-            lines += _parameters(operation)
             lines += ["", "| status | answer |", "|---|---|"]
-            lines += [f"| {s} | {_one_line(r['description'])} |" for s, r in operation["responses"].items()]
+            lines += [
+                f"| {status} | {_answer(response)} |" for status, response in operation["responses"].items()
+            ]
     return "\n".join([*lines, "", "## Documents", *_schemas(document)])
 
 
@@ -108,40 +110,43 @@ _REQUESTS_INTRODUCTION: Final = (
     "Generated from the service's OpenAPI document ([openapi.json](openapi.json)), which client generators read. "
     "[What partners read](api.md) explains the requests in context."
 )
+_FRAMEWORK_TEXT: Final = "Successful Response"
 
 
 def _parameters(operation: Mapping[str, Any]) -> Iterator[str]:
     parameters = operation.get("parameters", [])
     if parameters:
-        yield from ("", "| parameter | in | |", "|---|---|---|")
+        yield from ("", "| parameter | in | meaning |", "|---|---|---|")
     for one in parameters:
-        required = "required. " if one.get("required") else ""
-        yield f"| `{one['name']}` | {one['in']} | {required}{_one_line(one.get('description', ''))} |"
+        meaning = " ".join(
+            ["required;"] * bool(one.get("required")) + [_one_line(one.get("description", ""))]
+        )
+        yield f"| `{one['name']}` | {one['in']} | {meaning.strip().removesuffix(';')} |"
+
+
+def _answer(response: Mapping[str, Any]) -> str:
+    text = _one_line(response["description"]).replace(_FRAMEWORK_TEXT, "")
+    schemas = [content["schema"] for content in response.get("content", {}).values() if content.get("schema")]
+    return " ".join(part for part in (text, *dict.fromkeys(_type(schema) for schema in schemas)) if part)
 
 
 def _schemas(document: Mapping[str, Any]) -> Iterator[str]:
     for name, schema in sorted(document["components"]["schemas"].items()):
-        yield from (
-            "",
-            f"### {name}",
-            "",
-            _one_line(schema.get("description", "")),
-            "",
-            "| field | |",
-            "|---|---|",
-        )
+        description = _one_line(schema.get("description", ""))
+        yield from ("", f"### {name}", "", description, "", "| field | type | meaning |", "|---|---|---|")
         for field, value in schema.get("properties", {}).items():
-            yield f"| `{field}` | {_one_line(value.get('description', '')) or _type(value)} |"
+            yield f"| `{field}` | {_type(value)} | {_one_line(value.get('description', ''))} |"
 
 
 def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
     if "items" in schema:
         return f"list of {_type(schema['items'])}"
     if "anyOf" in schema:
         return " or ".join(_type(one) for one in schema["anyOf"])
-    return str(schema.get("type", ""))
+    return " ".join(str(schema[key]) for key in ("type", "format") if key in schema)
 
 
 def _one_line(text: str) -> str:
