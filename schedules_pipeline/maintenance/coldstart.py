@@ -144,8 +144,7 @@ class Coldstarter:
         return {key for key, change in self._store.feed.heads().items() if not change.is_removal}
 
     def _within_horizon(self, keys: Iterable[ScheduleKey]) -> set[ScheduleKey]:
-        now = self._clock()
-        return {key for key in keys if self._policy.horizon.keeps(key.date, now)}
+        return set(self._policy.horizon.select(keys, self._clock()))
 
     def _purge(self, coldstart: Coldstart, worker: str) -> None:
         for queue in (self._sources.schedule_queue, self._sources.catalogue_queue):

@@ -108,10 +108,10 @@ class GarbageCollector:
 
     def services_in_use(self) -> set[Sid]:
         """Every service with a stored schedule, or with a source document within the horizon."""
-        now = self._clock()
-        listed = self._sources.schedule_source.list_keys()
-        in_source = {key.sid for key in listed if self._horizon.keeps(key.date, now)}
-        return in_source | {key.sid for keys in self._store.schedules.stored_keys() for key in keys}
+        listed = self._horizon.select(self._sources.schedule_source.list_keys(), self._clock())
+        return {key.sid for key in listed} | {
+            key.sid for keys in self._store.schedules.stored_keys() for key in keys
+        }
 
     # Schedules
 

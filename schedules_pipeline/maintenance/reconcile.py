@@ -98,13 +98,10 @@ class Reconciler:
 
         Sorted by date, so that one batch holds the variants that share their episodes.
         """
-        now = self._clock()
         everything = set(self._sources.schedule_source.list_keys()) | self._store.feed.heads().keys()
         everything.update(key for keys in self._store.schedules.stored_keys() for key in keys)
-        return sorted(
-            (key for key in everything if share.has(key) and self._policy.horizon.keeps(key.date, now)),
-            key=lambda key: (key.date, key.sid),
-        )
+        kept = self._policy.horizon.select(filter(share.has, everything), self._clock())
+        return sorted(kept, key=lambda key: (key.date, key.sid))
 
     def _compare(self, keys: Sequence[ScheduleKey], say: Say = say_nothing) -> FoundDifferences:
         found, done = NOTHING_FOUND, 0

@@ -5,7 +5,7 @@ the published version. A difference counts only if it remains at a later refresh
 unchanged: no pending change can explain it then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,6 @@ from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
 from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.migration.ports.legacy import LegacyKeyspace
 
 _BATCH = 200
 _SHOWN_DIFFERENCES = 20
@@ -73,7 +72,7 @@ class LegacyComparer:
         earlier = self._store.comparisons.all()
         heads = self._store.feed.heads()
         news: dict[ScheduleKey, Comparison] = {}
-        everything = sorted(heads.keys() | self._listed())
+        everything = sorted(heads.keys() | set(self._within_horizon(self._legacy.list_keys())))
         for start in range(0, len(everything), _BATCH):
             compared = {
                 pair.key: self._judge(pair, earlier.get(pair.key))
@@ -88,17 +87,13 @@ class LegacyComparer:
         """Forget comparisons of schedules that neither side has; return their number."""
         unknown = self._store.comparisons.all().keys() - self._store.feed.heads().keys()
         if unknown:
-            unknown -= self._listed()
+            unknown -= set(self._within_horizon(self._legacy.list_keys()))
         self._store.comparisons.forget(sorted(unknown))
         return len(unknown)
 
-    def _listed(self) -> set[ScheduleKey]:
-        return legacy_schedules(self._legacy, self._horizon, self._clock())
-
     def _read(self, keys: Sequence[ScheduleKey], heads: Mapping[ScheduleKey, Change]) -> list[_Pair]:
         """Read the legacy documents first, and check last whether a change is pending."""
-        now = self._clock()
-        legacy = self._legacy.read([key for key in keys if self._horizon.keeps(key.date, now)])
+        legacy = self._legacy.read(self._within_horizon(keys))
         published = self._store.schedules.documents(keys)
         pending = self._store.work.unfinished(keys)
         return [
@@ -106,6 +101,9 @@ class LegacyComparer:
             for key in keys
             if key in published or key in legacy
         ]
+
+    def _within_horizon(self, keys: Iterable[ScheduleKey]) -> list[ScheduleKey]:
+        return self._horizon.select(keys, self._clock())
 
     def _judge(self, pair: _Pair, earlier: Comparison | None) -> Comparison:
         try:
@@ -125,11 +123,6 @@ class LegacyComparer:
             reason = f"the published document is damaged, reconcile it: {error}"
             return _not_comparable(pair.seq, generated_at, reason)
         return judge_differences(pair.seq, generated_at, differences, earlier)
-
-
-def legacy_schedules(legacy: LegacyKeyspace, horizon: RetentionHorizon, now: datetime) -> set[ScheduleKey]:
-    """The schedules of the old system within the horizon."""
-    return {key for key in legacy.list_keys() if horizon.keeps(key.date, now)}
 
 
 def _parse_legacy(pair: _Pair) -> LegacySchedule:

@@ -7,7 +7,6 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
-from schedules_pipeline.migration.compare_legacy import legacy_schedules
 from schedules_pipeline.migration.judge_parity import Evidence
 from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
 from schedules_pipeline.migration.ports.parity import ParityReport, Requirements
@@ -47,7 +46,7 @@ class ParityReporter:
         """Read the comparisons last: one that is newer than the rest then counts as none, never as a match."""
         refreshed_at = self._legacy.refreshed_at()
         heads = self._store.feed.heads()
-        legacy = frozenset(legacy_schedules(self._legacy, self._horizon, self._clock()))
+        legacy = frozenset(self._horizon.select(self._legacy.list_keys(), self._clock()))
         compared_refresh = self._store.comparisons.compared_refresh()
         comparisons = self._store.comparisons.all()
         trend = tuple(self._store.parity_trend.all())
