@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from random import Random
 from typing import Any
 
 import dagster as dg
 import pytest
-from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
+from dagster_stage import DagsterStage
 from toy_world import BROADCASTS, SchedulePut, Slot
 
 from schedules_pipeline.definitions import build_defs
@@ -26,16 +25,11 @@ _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 _WITHOUT_KEY = next(Share(number, 2) for number in (1, 2) if not Share(number, 2).has(_KEY))
 
 
-class Stage:
+class Stage(DagsterStage):
     """A pipeline of fakes with one published schedule, which is kept for ten days; an instance in memory."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-        self.clock = FakeClock()
-        self.fakes = fake_store(self.clock)
-        self.upstreams = fake_upstreams(self.clock, Random(0))
-        store = self.fakes.as_store()
-        self.pipeline = pipeline_over(store, self.upstreams, self.clock, RetentionHorizon(10))
+        super().__init__(instance, horizon=RetentionHorizon(10))
         self.definitions = build_defs(_SETTINGS, self.pipeline)
         slots = tuple(Slot(broadcast, None) for broadcast in BROADCASTS[:2])
         SchedulePut(_KEY, slots).write(self.upstreams)
@@ -88,7 +82,7 @@ def test_a_collection_says_what_it_found(stage: Stage) -> None:
 
 def test_a_reconcile_of_everything_mends_and_counts(stage: Stage) -> None:
     """On demand, with one share of one."""
-    stage.fakes.schedules.kept[_KEY].document = None
+    stage.store.schedules.kept[_KEY].document = None
 
     result = stage.run(reconcile.JOB_NAME, of=1)
 
@@ -99,7 +93,7 @@ def test_a_reconcile_of_everything_mends_and_counts(stage: Stage) -> None:
 
 def test_a_reconcile_of_a_share_leaves_the_others_alone(stage: Stage) -> None:
     """A damaged schedule in another share is found when that share is due."""
-    stage.fakes.schedules.kept[_KEY].document = None
+    stage.store.schedules.kept[_KEY].document = None
 
     result = stage.run(reconcile.JOB_NAME, number=_WITHOUT_KEY.number, of=_WITHOUT_KEY.of)
 

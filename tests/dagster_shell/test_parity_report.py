@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from random import Random
 
 import dagster as dg
 import pytest
 from builders import a_change
-from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
+from dagster_stage import DagsterStage
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.assets.parity import parity_assets, report_metadata
-from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -22,14 +20,11 @@ from schedules_pipeline.settings import Settings
 _KEYS = [ScheduleKey(Sid("alder_one"), date(2026, 3, day)) for day in (27, 28)]
 
 
-class Stage:
+class Stage(DagsterStage):
     """Two schedules: one matches, one differs in its title, which is hostile."""
 
     def __init__(self, directory: Path, instance: dg.DagsterInstance) -> None:
-        self.clock, self.instance = FakeClock(), instance
-        self.store = fake_store(self.clock)
-        self.upstreams = fake_upstreams(self.clock, Random(0))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        super().__init__(instance)
         self.settings = Settings(reports_directory=str(directory), reports_kept=1)
         refreshed = (self.clock() - timedelta(minutes=1)).isoformat()
         for key in _KEYS:

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from random import Random
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import orjson
 import pytest
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from dagster_stage import DagsterStage, source_document
 
 from schedules_pipeline.assets import names
-from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
@@ -27,15 +25,11 @@ _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 _LATE = ScheduleKey(Sid("alder_one"), date(2030, 1, 1))
 
 
-class Stage:
+class Stage(DagsterStage):
     """A pipeline of fakes, an instance in memory, and every event that was logged."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.clock = FakeClock()
-        self.store: FakeStore = fake_store(self.clock)
-        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
-        self.instance = instance
+        super().__init__(instance)
         self.events: list[Any] = []
         self.recorder = self.new_recorder()
 
@@ -45,7 +39,7 @@ class Stage:
 
     def put(self, key: ScheduleKey, broadcasts: int = 2) -> None:
         """Put a document, ingest its notification, and publish."""
-        self.upstreams.schedule_source.put(key, orjson.dumps(_source(key, broadcasts)))
+        self.upstreams.schedule_source.put(key, source_document(key, broadcasts))
         body = orjson.dumps({"sid": key.sid, "date": key.date.isoformat()}).decode()
         self.pipeline.schedule_intake.handle([Message("m1", body, self.clock(), "", 1)])
         self.clock.advance(timedelta(seconds=2))
@@ -57,25 +51,6 @@ class Stage:
     def evaluations(self) -> dict[str, dg.AssetCheckEvaluation]:
         """The latest evaluation of each check."""
         return {e.check_name: e for e in self.told(dg.AssetCheckEvaluation)}
-
-
-def _source(key: ScheduleKey, broadcasts: int) -> dict[str, object]:
-    start = datetime(key.date.year, key.date.month, key.date.day, 12, tzinfo=UTC)
-    return {
-        "sid": str(key.sid),
-        "date": key.date.isoformat(),
-        "published_at": "2026-03-27T00:00:00Z",
-        "broadcasts": [
-            {
-                "broadcast_pid": f"p0000000{number}",
-                "episode_pid": "b00000001",
-                "version_pid": "b00000002",
-                "start": (start + timedelta(hours=number)).isoformat(),
-                "end": (start + timedelta(hours=number + 1)).isoformat(),
-            }
-            for number in range(broadcasts)
-        ],
-    }
 
 
 @pytest.fixture
@@ -295,7 +270,7 @@ def test_what_another_run_records_itself_is_left_to_it_unless_it_failed(
     """A materialisation by hand records its versions; the publisher records those of a failed one."""
     run = dg.DagsterRun(job_name="by hand", run_id="00000000-0000-0000-0000-000000000001", status=status)
     stage.instance.add_run(run)
-    stage.upstreams.schedule_source.put(_KEY, orjson.dumps(_source(_KEY, 2)))
+    stage.upstreams.schedule_source.put(_KEY, source_document(_KEY, 2))
     cause = Cause(run.run_id, Origin.OPERATOR, "materialise", stage.clock())
     stage.pipeline.publisher.rebuild_from_sources([_KEY], cause, recorded_by=run.run_id)
 

@@ -1,17 +1,15 @@
 """The jobs and assets, executed in this process over a pipeline of fakes."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from random import Random
+from datetime import date
 
 import dagster as dg
 import orjson
 import pytest
 import structlog
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from dagster_stage import DagsterStage, source_document
 
 from schedules_pipeline.assets import names
-from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
@@ -29,19 +27,15 @@ _DAYS = [date(2026, 3, 27), date(2026, 3, 28)]
 _KEYS = [ScheduleKey(sid, day) for sid in _SIDS for day in _DAYS]
 
 
-class Stage:
+class Stage(DagsterStage):
     """A pipeline of fakes whose source has four schedules, and an instance in memory."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.clock = FakeClock()
-        self.store: FakeStore = fake_store(self.clock)
-        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
-        self.instance = instance
+        super().__init__(instance)
         self.definitions = build_defs(_SETTINGS, self.pipeline)
         self.put_item("First title")
         for key in _KEYS:
-            self.upstreams.schedule_source.put(key, orjson.dumps(_source(key)))
+            self.upstreams.schedule_source.put(key, source_document(key))
         instance.add_dynamic_partitions("services", [str(sid) for sid in _SIDS])
 
     def put_item(self, title: str) -> None:
@@ -67,24 +61,6 @@ class Stage:
 
     def materialised(self) -> set[str]:
         return set(self.instance.get_materialized_partitions(names.PARTNER_SCHEDULE))
-
-
-def _source(key: ScheduleKey) -> dict[str, object]:
-    start = datetime(key.date.year, key.date.month, key.date.day, 12, tzinfo=UTC)
-    return {
-        "sid": str(key.sid),
-        "date": key.date.isoformat(),
-        "published_at": "2026-03-20T00:00:00Z",
-        "broadcasts": [
-            {
-                "broadcast_pid": "p00000001",
-                "episode_pid": "b00000001",
-                "version_pid": "b00000002",
-                "start": start.isoformat(),
-                "end": (start + timedelta(hours=1)).isoformat(),
-            }
-        ],
-    }
 
 
 @pytest.fixture

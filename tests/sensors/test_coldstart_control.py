@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from random import Random
 
 import dagster as dg
 import pytest
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from dagster_stage import DagsterStage
+from fakes import fake_store, pipeline_over
 
-from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME
 from schedules_pipeline.maintenance.coldstart import LEASE_FOR
@@ -20,13 +19,9 @@ from schedules_pipeline.settings import Settings
 _SETTINGS = Settings(first_date=date(2026, 1, 1), coldstart_shards=2)
 
 
-class World:
+class World(DagsterStage):
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.clock = FakeClock()
-        self.store: FakeStore = fake_store(self.clock)
-        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
-        self.instance = instance
+        super().__init__(instance)
         self.cursor: str | None = None
 
     def tick(self) -> list[dg.RunRequest]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from random import Random
 
 import dagster as dg
 import pytest
-from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_over
+from dagster_stage import DagsterStage
+from fakes import Conditions
 from pydantic import SecretStr
 
 from schedules_pipeline.definitions import build_defs
@@ -27,14 +27,10 @@ class Switch(Conditions):
             raise ServiceError("Redis: away")
 
 
-class Stage:
+class Stage(DagsterStage):
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-        self.clock = FakeClock()
         self.switch = Switch()
-        self.store = fake_store(self.clock, self.switch)
-        self.upstreams = fake_upstreams(self.clock, Random(0))
-        self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        super().__init__(instance, self.switch)
         self.definitions = build_defs(_SETTINGS, self.pipeline)
 
     def tick(self) -> str:
