@@ -1,7 +1,8 @@
 """The command ``schedules-pipeline``: its subcommands, and how errors end it.
 
 A command's module is imported when the command runs, so that ``--help`` and completion answer at once. To add a
-command, write a module with a click command or group named ``command``, and add its line to :data:`COMMANDS`.
+command, write a click command or group, named ``command`` if it is its module's only one, and add its line to
+:data:`COMMANDS`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,16 +29,16 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "status": ("status", "Show the state of the whole pipeline."),
         "show": ("show", "Show a schedule as partners see it."),
         "deps": ("deps", "Show what a schedule depends on, or what depends on a pid."),
-        "history": ("history", "List the published versions of a schedule, newest first."),
-        "diff": ("diff", "Show the differences between two versions of a schedule."),
-        "why": ("why", "Show what caused a version, and what else the same change touched."),
+        "history": ("versions:history", "List the published versions of a schedule, newest first."),
+        "diff": ("versions:diff", "Show the differences between two versions of a schedule."),
+        "why": ("versions:why", "Show what caused a version, and what else the same change touched."),
         "rebuild": ("rebuild", "Rebuild schedules from their sources, now."),
         "quarantine": ("quarantine", "List and release schedules whose builds failed too often."),
         "rejected": ("rejected", "List rejected input, and accept documents that lost too much."),
         "dead-letters": ("dead_letters", "List, replay or drop messages that could not be handled."),
         "coldstart": ("coldstart", "Rebuild everything from the sources."),
-        "reconcile": ("reconcile", "Compare stored data with the sources, and repair differences."),
-        "collect": ("collect", "Collect garbage: unreferenced copies and past schedules."),
+        "reconcile": ("passes:reconcile", "Compare stored data with the sources, and repair differences."),
+        "collect": ("passes:collect", "Collect garbage: unreferenced copies and past schedules."),
         "parity": ("parity", "Show the parity with the old system, and whether to switch."),
         "switch": ("switch", "Show or change the keyspace that partners are served from."),
         "partners": ("partners", "Manage partners, their keys and limits."),
@@ -48,7 +49,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "completion": ("completion", "Print the script that completes commands in a shell."),
     }
 )
-"""By the command's name: its module in this package, and its line of help."""
+"""By the command's name: its module in this package, with its name there unless that is ``command``; its help."""
 
 RENAMED: Final[Mapping[str, str]] = MappingProxyType({"set-aside": "quarantine", "refused": "rejected"})
 """Old names, still understood with a warning. They go in version 0.3."""
@@ -64,7 +65,8 @@ class Commands(click.Group):
         name = RENAMED.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"{__package__}.{COMMANDS[name][0]}").command
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        found: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute or "command")
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,15 +1,55 @@
-"""The report of a finished pass, for the commands that run one in this process."""
+"""``schedules-pipeline reconcile`` and ``collect``: one full pass in this process."""
 
+import re
 from collections.abc import Iterator
 
-from schedules_pipeline.cli.answer import Answer
+import click
+
+from schedules_pipeline.cli.answer import Answer, answering
 from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.printing import members
+from schedules_pipeline.cli.printing import all_option, members, remark
+from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import duration
 from schedules_pipeline.maintenance.ports.passes import PassReport
+from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
+
+_SHARE = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
 
-def pass_answer(report: PassReport, *, is_wrong: bool = False) -> Answer:
+@click.command("reconcile")
+@all_option("All schedules, as without --share.")
+@click.option("--share", metavar="N/M", help="The N-th of M shares of all schedules, from 1.")
+@answering
+def reconcile(session: Session, everything: bool, share: str | None) -> Answer:
+    """Compare stored schedules and copies with the sources, repair differences, and count them.
+
+    A difference is checked again after a while, since a change may be on its way. Ends with 1 if anything differed,
+    repaired or not.
+    """
+    if everything and share is not None:
+        raise click.UsageError("--all and --share contradict each other")
+    chosen = EVERYTHING if share is None else _share(share)
+    report = session.pipeline.reconciler.reconcile(chosen, say=remark)
+    return _answer(report, is_wrong=report.counts.get("differed", 0) > 0)
+
+
+def _share(text: str) -> Share:
+    match = _SHARE.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.UsageError(f"{text!r} is no share: N/M, such as 1/24, with N from 1 to M")
+    return Share(int(match[1]), int(match[2]))
+
+
+@click.command("collect")
+@answering
+def collect(session: Session) -> Answer:
+    """Collect garbage: catalogue copies and index entries that no schedule depends on, and schedules past the
+    retention horizon. Safe while changes arrive.
+    """
+    return _answer(session.pipeline.collector.collect(say=remark))
+
+
+def _answer(report: PassReport, *, is_wrong: bool = False) -> Answer:
     """Ends as wrong if the pass failed, or if the caller says so."""
     document = {
         "pass": report.name,
