@@ -1,5 +1,6 @@
 """The documentation site builds, its links lead somewhere, and its generated tables are up to date."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,23 @@ def test_resources_of_other_hosts_are_a_problem(tmp_path: Path) -> None:
         "index.html links to b.html, which is not there",
         "index.html links to #c, which has no such heading",
     ]
+
+
+def test_every_decision_is_in_the_index() -> None:
+    """The index of decision records has a row for each, in order."""
+    records = sorted(path.name for path in (REPOSITORY / "docs/adr").glob("0*.md"))
+
+    listed = re.findall(
+        r"^\| \[\d+\]\(([^)]+)\)", (REPOSITORY / "docs/adr/index.md").read_text(), re.MULTILINE
+    )
+
+    assert listed == records
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """Only the README, which repeats the first page, and the decision records are reached by links alone."""
+    configured = (REPOSITORY / "docs/site/zensical.toml").read_text()
+
+    lost = [page for page in pages().values() if f'"{page}"' not in configured]
+
+    assert [page for page in lost if not page.startswith("adr/0")] == ["readme.md"]
