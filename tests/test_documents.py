@@ -1,4 +1,4 @@
-"""The documents say what the code does, as far as a test can see: where they drift apart, something here fails."""
+"""The documents match the code: settings, keys, scripts, commands of make, links and paths."""
 
 import re
 from datetime import date
@@ -55,7 +55,7 @@ def test_every_setting_is_documented_once() -> None:
     "key", ["state", "document", "outbox", "history", "copy", "version_token", "dependants"]
 )
 def test_every_key_of_a_thing_is_documented(key: str) -> None:
-    """The document of keys has the key as the register spells it, with names for what varies."""
+    """The document of keys spells the key as the register does, with names for the variable parts."""
     of = _PID if key in ("copy", "version_token", "dependants") else _KEY
 
     spelt = getattr(Keys("<ks>"), key)(of).replace(str(_KEY), "sid/date").replace(_PID, "pid")
@@ -64,7 +64,7 @@ def test_every_key_of_a_thing_is_documented(key: str) -> None:
 
 
 def test_the_key_of_a_version_is_documented() -> None:
-    """The one key that has a number too."""
+    """The key of a version ends in its number."""
     spelt = Keys("<ks>").version(_KEY, 7).replace(str(_KEY), "sid/date").replace(":7", ":<seq>")
 
     assert f"| `{spelt}` |" in _keys_document()
@@ -72,7 +72,7 @@ def test_the_key_of_a_version_is_documented() -> None:
 
 @pytest.mark.parametrize("group", ["work", "feed", "coldstart", "alarms", "journal", "delivery"])
 def test_every_key_of_a_group_is_documented(group: str) -> None:
-    """Every name that the register gives in the group's docstring stands in the document of keys."""
+    """The document of keys has every name in the group's docstring."""
     names = _NAME_IN_A_DOCSTRING.findall(getattr(Keys, group).__doc__)
 
     lacking = [
@@ -87,7 +87,7 @@ def test_every_key_of_a_group_is_documented(group: str) -> None:
 
 
 def test_the_register_has_no_other_keys() -> None:
-    """The tests above look at every method of the register."""
+    """The tests above cover every method of the register."""
     methods = {name for name in vars(Keys) if not name.startswith("_")} - {"keyspace"}
 
     assert methods == {
@@ -98,7 +98,7 @@ def test_the_register_has_no_other_keys() -> None:
 
 
 def test_every_script_is_documented() -> None:
-    """The document of keys names every script as one that writes something, or reads it for a claim."""
+    """The document of keys names every script."""
     unnamed = [script.name for script in _SCRIPTS if f"`{script.name}`" not in _keys_document()]
 
     assert _SCRIPTS
@@ -107,7 +107,7 @@ def test_every_script_is_documented() -> None:
 
 @pytest.mark.parametrize("script", _SCRIPTS, ids=lambda path: path.stem)
 def test_headers_of_scripts_list_keys_and_arguments(script: Path) -> None:
-    """The header numbers every key and argument that the body uses and no other, and tells of a list."""
+    """The header numbers exactly the keys and arguments of the body, and mentions a list if the body reads one."""
     header, body = _split(script.read_text())
     keys, arguments = _sections(header)
 
@@ -116,7 +116,7 @@ def test_headers_of_scripts_list_keys_and_arguments(script: Path) -> None:
     assert listed_keys == _used("KEYS", body)
     assert listed_arguments >= _used("ARGV", body)
     assert bool(arguments) == ("ARGV" in body)
-    assert _tells_of_a_list(arguments) == _reads_a_list(body)
+    assert _mentions_a_list(arguments) == _reads_a_list(body)
 
 
 def _keys_document() -> str:
@@ -132,20 +132,20 @@ def _split(source: str) -> tuple[str, str]:
 
 
 def _sections(header: str) -> tuple[str, str]:
-    """What the header says of keys, and of arguments; "" where it has no such part."""
+    """The header's parts about keys and about arguments; "" for a missing part."""
     _, _, rest = header.partition("\n KEYS")
     keys, _, arguments = rest.partition("\n ARGV")
     return keys, arguments
 
 
 def _used(array: str, body: str) -> set[int]:
-    """The numbers that the body names, one by one or by a loop from a number to a number."""
+    """The numbers in the body, named one by one or by a loop."""
     loops = re.findall(rf"for (\w+) = (\d+), (\d+) do .*{array}\[\1\]", body)
     by_loop = {number for _, first, last in loops for number in range(int(first), int(last) + 1)}
     return by_loop | {int(number) for number in re.findall(rf"{array}\[(\d+)\]", body)}
 
 
-def _tells_of_a_list(arguments: str) -> bool:
+def _mentions_a_list(arguments: str) -> bool:
     return "..." in arguments or "triples" in arguments
 
 
@@ -157,7 +157,7 @@ def _reads_a_list(body: str) -> bool:
 
 
 def test_there_are_documents() -> None:
-    """The documents that the README promises are among those that are looked at."""
+    """The documents that the README promises exist."""
     names = {_name(path) for path in _DOCUMENTS}
 
     assert {
@@ -171,7 +171,7 @@ def test_there_are_documents() -> None:
 
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
 def test_commands_of_make_exist(document: Path) -> None:
-    """Whatever a document has the reader make is a target of the Makefile."""
+    """Every `make` command in a document is a target of the Makefile."""
     targets = set(_TARGET.findall((_REPOSITORY / "Makefile").read_text()))
 
     asked_for = {
@@ -182,7 +182,7 @@ def test_commands_of_make_exist(document: Path) -> None:
 
 
 def test_the_readme_shows_how_to_run_and_to_test() -> None:
-    """The two commands of the README are there, so the test above has something to look at."""
+    """The README shows the two commands."""
     text = (_REPOSITORY / "README.md").read_text()
 
     shown = {target for code in _CODE.findall(text) for target in _CALL_OF_MAKE.findall(code)}
@@ -192,7 +192,7 @@ def test_the_readme_shows_how_to_run_and_to_test() -> None:
 
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
 def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link of a document leads to a file or folder that there is."""
+    """Every relative link of a document leads to an existing file or folder."""
     targets = [link.partition("#")[0] for link in _LINK.findall(document.read_text()) if "://" not in link]
 
     dead = [target for target in targets if target and not (document.parent / target).exists()]
@@ -202,7 +202,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
 def test_paths_exist(document: Path) -> None:
-    """Every path of the repository that a document names as such is there, beside it or at the top."""
+    """Every path in a document exists, beside the document or at the top."""
     paths = [path for path in _PATH.findall(document.read_text()) if path != "NNNN-title.md"]
 
     missing = [
@@ -214,7 +214,7 @@ def test_paths_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
 def test_scripts_that_are_named_exist(document: Path) -> None:
-    """Every script that a document names is one of those that there are."""
+    """Every script that a document names exists."""
     named = set(re.findall(r"`(\w+\.lua)`", document.read_text()))
 
     assert named <= {script.name for script in _SCRIPTS}

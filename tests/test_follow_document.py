@@ -1,4 +1,4 @@
-"""The client in the document for partners' developers holds what is published."""
+"""The client in the document for partners' developers holds the published state."""
 
 import re
 from random import Random

@@ -39,7 +39,7 @@ def stage(folder: Path, openapi: dict[str, Any]) -> None:
 
 
 def build(folder: Path, openapi: dict[str, Any]) -> list[str]:
-    """Build the site into ``folder``. Returns what is wrong with it, a line each."""
+    """Build the site into ``folder``. Returns its problems, a line each."""
     shutil.rmtree(folder, ignore_errors=True)
     stage(folder, openapi)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", "zensical.toml"]

@@ -30,7 +30,7 @@ class _Page(HTMLParser):
 
 
 def problems_of(site: Path) -> list[str]:
-    """What is wrong with the links of the site, a line each."""
+    """The problems of the site's links, a line each."""
     pages = {
         path: _Page(path.read_text()) for path in sorted(site.rglob("*.html")) if path.name != "404.html"
     }
