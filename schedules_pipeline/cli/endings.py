@@ -6,7 +6,6 @@ from typing import IO, Any
 import click
 
 from schedules_pipeline.cli.wording import printable
-from schedules_pipeline.errors import ConfigurationError, PipelineError, ServiceError
 
 
 class Ending(IntEnum):
@@ -32,9 +31,3 @@ class CommandExit(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"error: {printable(self.message)}", file=file, err=file is None)
-
-
-def ending_of(error: PipelineError) -> Ending:
-    if isinstance(error, ServiceError):
-        return Ending.NO_ANSWER
-    return Ending.MISCONFIGURED if isinstance(error, ConfigurationError) else Ending.WRONG

@@ -15,9 +15,9 @@ from typing import Any, Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from schedules_pipeline.cli.endings import CommandExit, Ending, ending_of
+from schedules_pipeline.cli.endings import CommandExit, Ending
 from schedules_pipeline.cli.session import Session
-from schedules_pipeline.errors import PipelineError, ServiceError
+from schedules_pipeline.errors import ConfigurationError, PipelineError, ServiceError
 
 PROGRAM: Final = "schedules-pipeline"
 _NO_ANSWER_HINT: Final = (
@@ -108,8 +108,10 @@ def _one_line_errors() -> Iterator[None]:
         raise CommandExit(f"{message} (see `{path} --help`)", Ending.USAGE) from error
     except ServiceError as error:
         raise CommandExit(f"{error} ({_NO_ANSWER_HINT})", Ending.NO_ANSWER) from error
+    except ConfigurationError as error:
+        raise CommandExit(str(error), Ending.MISCONFIGURED) from error
     except PipelineError as error:
-        raise CommandExit(str(error), ending_of(error)) from error
+        raise CommandExit(str(error)) from error
 
 
 @click.group(

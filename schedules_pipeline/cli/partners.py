@@ -54,32 +54,19 @@ command.add_command(export)
 command.add_command(import_)
 
 
+_SERVICES = "A service id, or a pattern with * and ?."
+_LIMITS = (
+    ("--waiting-at-once", click.IntRange(0, MOST_WAITING_AT_ONCE), "Long polls and streams at once."),
+    ("--requests-per-day", click.IntRange(1, MOST_REQUESTS_PER_DAY), "Per day in UTC."),
+    ("--requests-per-minute", click.IntRange(1, MOST_REQUESTS_PER_MINUTE), "Also the largest burst."),
+)
+
+
 def _limit_options(command: _Command) -> _Command:
     """Add the options for a partner's services and limits."""
-    for option in (
-        click.option(
-            "--waiting-at-once",
-            type=click.IntRange(0, MOST_WAITING_AT_ONCE),
-            help="Long polls and streams at once.",
-        ),
-        click.option(
-            "--requests-per-day", type=click.IntRange(1, MOST_REQUESTS_PER_DAY), help="Per day in UTC."
-        ),
-        click.option(
-            "--requests-per-minute",
-            type=click.IntRange(1, MOST_REQUESTS_PER_MINUTE),
-            help="Also the largest burst.",
-        ),
-        click.option(
-            "--service",
-            "services",
-            type=PATTERN,
-            multiple=True,
-            help="A service id, or a pattern with * and ?.",
-        ),
-    ):
-        command = option(command)
-    return command
+    for name, limits, text in _LIMITS:
+        command = click.option(name, type=limits, help=text)(command)
+    return click.option("--service", "services", type=PATTERN, multiple=True, help=_SERVICES)(command)
 
 
 @command.command("create")
