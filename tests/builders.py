@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import orjson
+
+from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
@@ -98,6 +101,13 @@ def a_change(key: ScheduleKey = KEY, seq: int = 1, **fields: Any) -> Change:
         "recorded_by": "",
     }
     return Change(**proper | fields)
+
+
+def as_release_0_1_0(pid: Pid, copy: bytes) -> bytes:
+    """A copy in the form that release 0.1.0 gave it: a list, of the fields that it knew."""
+    item = parse_copy(pid, copy)
+    known = [item.kind, item.title, item.parent_pid, item.image_pid, *item.synopses.texts, item.warning_text]
+    return orjson.dumps([None if value is None else str(value) for value in known])
 
 
 def _slot_fields(number: int, start: datetime, minutes: float) -> dict[str, Any]:

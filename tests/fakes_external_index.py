@@ -81,7 +81,7 @@ class FakeCopyStoreWithExternalIndex(ExternalIndexSteps, FakeCopyStore):
         version_token = self.version_token(pid)
         version_token.token += 1
         self._touch(version_token)
-        return UpdateStart(version_token.token, pid in self.copies, version_token.owed is not None)
+        return UpdateStart(version_token.token, version_token.owed is not None, self.copies.get(pid))
 
     @step
     def _ignore_one(self, pid: Pid, token: int) -> bool:

@@ -214,6 +214,11 @@ class ColdstartDue(_AtHome):
 
 
 @dataclass(frozen=True, slots=True)
+class CopiesAged(_AtHome):
+    """Every stored copy is as release 0.1.0 wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class StateLost(_AtHome):
     """The store has forgotten what it had acknowledged of a schedule; its document is still there."""
 

@@ -53,6 +53,7 @@ class NoSource:
     """The schedule has no accepted source document, so partners do not see it."""
 
     slots: tuple[()] = ()
+    is_outdated = False
 
     def episodes(self) -> set[Pid]:
         return set()

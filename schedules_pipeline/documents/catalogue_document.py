@@ -108,6 +108,11 @@ def is_outdated(copy: bytes) -> bool:
     return not copy.startswith(_CURRENT) and _projection(copy) < PROJECTION
 
 
+def is_newer(copy: bytes) -> bool:
+    """Whether newer code made the copy, with fields that this code does not know."""
+    return not copy.startswith(_CURRENT) and _projection(copy) > PROJECTION
+
+
 def _projection(copy: bytes) -> int:
     """0 for copies of release 0.1.0."""
     found = _PROJECTION.match(copy)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 from pydantic import TypeAdapter
 
-from schedules_pipeline.documents.validation import explain
+from schedules_pipeline.documents.validation import explain, name_fields
 from schedules_pipeline.errors import InvalidRecord
 
 _Value = TypeVar("_Value")
@@ -21,7 +21,7 @@ class Record(Generic[_Value]):
     """Renders and parses the records of one dataclass.
 
     ``upgrades``: the first makes version 2 of the parsed JSON of version 1, and so on. Content without ``v`` is
-    version 1, the form of release 0.1.0. ``is_secret``: errors do not quote the record.
+    version 1, the form of release 0.1.0. ``is_secret``: errors name the wrong fields and quote nothing.
     """
 
     def __init__(
@@ -42,7 +42,10 @@ class Record(Generic[_Value]):
 
     def render(self, value: _Value) -> bytes:
         """One line of JSON, its members in the order of the declaration."""
-        return self._adapter.dump_json(value, exclude_defaults=self._omits_defaults)[:-1] + self._end
+        return (
+            self._adapter.dump_json(value, by_alias=True, exclude_defaults=self._omits_defaults)[:-1]
+            + self._end
+        )
 
     def parse(self, content: bytes) -> _Value:
         """Read a record of this or any other version. Raises :class:`InvalidRecord` if it cannot be decoded."""
@@ -51,11 +54,15 @@ class Record(Generic[_Value]):
                 return self._adapter.validate_json(content)
             return self._adapter.validate_python(self._upgrade(orjson.loads(content)))
         except (ValueError, KeyError, TypeError) as error:
-            quoted = "" if self._is_secret else f"{content[:60]!r} … "
-            raise InvalidRecord(f"{self._name}: {quoted}cannot be decoded: {explain(error)}") from None
+            raise InvalidRecord(f"{self._name}: {self._complaint(content, error)}") from None
 
     def _upgrade(self, fields: Any) -> Any:
         version = fields.get("v", 1) if isinstance(fields, dict) else 1
         for upgrade in self._upgrades[version - 1 :]:
             fields = upgrade(fields)
         return fields
+
+    def _complaint(self, content: bytes, error: Exception) -> str:
+        if self._is_secret:
+            return f"cannot be decoded: {name_fields(error)}"
+        return f"{content[:60]!r} … cannot be decoded: {explain(error)}"

@@ -16,3 +16,9 @@ def summarise(error: ValidationError) -> str:
 def explain(error: Exception) -> str:
     """Why stored bytes cannot be decoded, in one line of at most 200 characters."""
     return f"{summarise(error) if isinstance(error, ValidationError) else repr(error):.200}"
+
+
+def name_fields(error: Exception) -> str:
+    """The fields that cannot be decoded, for documents that no log may quote."""
+    found = error.errors() if isinstance(error, ValidationError) else ()
+    return ", ".join(sorted({".".join(map(str, c["loc"])) for c in found} - {""}))[:200] or "the whole"

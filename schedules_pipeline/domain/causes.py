@@ -14,6 +14,7 @@ class Origin(StrEnum):
     COLDSTART = "coldstart"
     RETENTION = "retention"
     RECONCILIATION = "reconciliation"
+    UPGRADE = "upgrade"
     OTHER = "other"
     """Written by a newer release under a name that this one does not know."""
 

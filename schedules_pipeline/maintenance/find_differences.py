@@ -12,9 +12,8 @@ from schedules_pipeline.documents.accepted_schedule import (
     AcceptedSchedule,
     NoSource,
     parse_accepted,
-    render_accepted,
 )
-from schedules_pipeline.documents.catalogue_document import parse_copy, render_copy
+from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.documents.partner_document import (
     fill,
     hash_content,
@@ -88,7 +87,7 @@ class _Items:
 class _Expected:
     """The expected state of one schedule. ``etag`` is "" if partners must not see it."""
 
-    accepted: bytes
+    source: AcceptedSchedule | NoSource
     etag: str
     dependencies: Dependencies
     uses_differing_copies: bool
@@ -174,12 +173,11 @@ class DifferenceFinder:
         expected = {}
         for key, source in sources.items():
             ancestors = find_ancestors(source.episodes(), lambda pid: programmes[pid].reads)
-            accepted, etag = b"", ""
+            etag = ""
             if isinstance(source, AcceptedSchedule):
-                accepted = render_accepted(source)
                 etag = hash_content(fill(source.slots, map(texts.__getitem__, source.episode_pids)))
             expected[key] = _Expected(
-                accepted=accepted,
+                source=source,
                 etag=etag,
                 dependencies=dependencies(source.shown(), ancestors),
                 uses_differing_copies=not items.differing.isdisjoint(source.episodes() | ancestors),
@@ -193,7 +191,9 @@ class DifferenceFinder:
         for _ in range(MAXIMUM_ANCESTORS + 1):
             level = sorted(pids - items.keys())
             in_source, copies = self._follower.read_source(level), self._store.copies.read(level)
-            differing |= {pid for pid, item in in_source.items() if copies.get(pid) != render_copy(item)}
+            differing |= {
+                pid for pid, item in in_source.items() if _parse_copy_or_none(pid, copies.get(pid)) != item
+            }
             items |= {pid: in_source.get(pid) or _parse_copy_or_none(pid, copies.get(pid)) for pid in level}
             found = [item for pid in level if (item := items[pid]) is not None]
             pids = {item.parent_pid for item in found if item.parent_pid is not None}
@@ -211,7 +211,7 @@ class DifferenceFinder:
 def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) -> frozenset[Part]:
     state = stored.state
     checks = {
-        Part.SOURCE: (state.accepted or b"") == expected.accepted,
+        Part.SOURCE: _is_accepted(state, expected.source),
         Part.COPIES: not expected.uses_differing_copies,
         Part.DOCUMENT: is_document_right(stored.document, expected.etag, state.seq),
         Part.INDEX: not lacks_entries,
@@ -246,9 +246,16 @@ def is_document_right(document: bytes | None, etag: str, seq: int) -> bool:
 
 def _entries(state: ScheduleState, expected: _Expected) -> Dependencies:
     """The entries that the index must hold: for the expected source if it is accepted, else for the committed one."""
-    if (state.accepted or b"") == expected.accepted:
+    if _is_accepted(state, expected.source):
         return expected.dependencies
     return dependencies(_held(state).shown(), state.ancestors)
+
+
+def _is_accepted(state: ScheduleState, source: AcceptedSchedule | NoSource) -> bool:
+    """Whether this source is the stored one, in whichever form a release stored it."""
+    if state.accepted is None or isinstance(source, NoSource):
+        return state.accepted is None and isinstance(source, NoSource)
+    return _held(state) == source
 
 
 def _held(state: ScheduleState) -> AcceptedSchedule | NoSource:

@@ -9,16 +9,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from schedules_pipeline.documents.catalogue_document import parse_catalogue_document, parse_copy, render_copy
+from schedules_pipeline.documents.catalogue_document import (
+    PROJECTION,
+    is_newer,
+    parse_catalogue_document,
+    parse_copy,
+    render_copy,
+)
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, changed_fields
-from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
-from schedules_pipeline.publishing.ports.catalogue import StoreResult
+from schedules_pipeline.publishing.ports.catalogue import CopyUpdate, StoreResult
 from schedules_pipeline.publishing.ports.rejections import rejection
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.urgency import due_at
@@ -72,7 +78,10 @@ class CatalogueFollower:
         documents = self._sources.catalogue_source.read(needed) if needed else {}
         projected = self._project(documents)
         stored = self._store.copies.store(
-            {pid: (tickets[pid].token, value) for pid, value in projected.values.items()}
+            {
+                pid: CopyUpdate(tickets[pid].token, value, _restated(pid, tickets[pid].copy, value))
+                for pid, value in projected.values.items()
+            }
         )
         pending = [pid for pid, result in stored.items() if result.propagation_pending]
         pending += [pid for pid in needed if pid not in stored and tickets[pid].propagation_pending]
@@ -88,6 +97,19 @@ class CatalogueFollower:
             changed=changed,
             schedules_marked=marked,
         )
+
+    def reread(self, pids: Sequence[Pid]) -> None:
+        """Follow items whose copies were made by an older release, which left out fields that copies have now.
+
+        The dependants of those that differ are marked before the copies are stored. No message is redelivered if
+        this publisher dies in between, and a build that finds a copy still outdated rereads it.
+        """
+        now = self._clock()
+        causes = {pid: Cause(f"projection {PROJECTION}", Origin.UPGRADE, pid, now) for pid in pids}
+        stored = self._store.copies.read(pids)
+        found = self.read_source(pids)
+        self._propagate({pid: causes[pid] for pid in found if _read(pid, stored.get(pid)) != found[pid]})
+        self.follow(causes)
 
     def read_source(self, pids: Sequence[Pid]) -> dict[Pid, CatalogueItem]:
         """The current items of the catalogue, without those that are missing or invalid. Changes nothing."""
@@ -151,6 +173,24 @@ class CatalogueFollower:
         return len({mark.key for mark in marks})
 
 
+def _restated(pid: Pid, copy: bytes | None, value: bytes) -> bytes:
+    """The stored copy if the value means the same, else nothing.
+
+    A copy made by a newer release never does: fields that this release does not know may have changed.
+    """
+    if copy is None or copy == value or is_newer(copy) or _read(pid, copy) != parse_copy(pid, value):
+        return b""
+    return copy
+
+
+def _read(pid: Pid, copy: bytes | None) -> CatalogueItem | None:
+    """None also for a copy that cannot be decoded."""
+    try:
+        return None if copy is None else parse_copy(pid, copy)
+    except InvalidRecord:
+        return None
+
+
 def _with_changed_fields(
     causes: Mapping[Pid, Cause], stored: Mapping[Pid, StoreResult], values: Mapping[Pid, bytes]
 ) -> dict[Pid, Cause]:
@@ -164,7 +204,5 @@ def _with_changed_fields(
 
 def _changed(pid: Pid, previous: bytes, value: bytes) -> tuple[str, ...]:
     """Empty if the replaced copy cannot be decoded."""
-    try:
-        return changed_fields(parse_copy(pid, previous), parse_copy(pid, value))
-    except InvalidRecord:
-        return ()
+    before = _read(pid, previous)
+    return () if before is None else changed_fields(before, parse_copy(pid, value))

@@ -253,10 +253,12 @@ class Rebuilder:
     # Gather
 
     def _gather(self, pending: Sequence[Work]) -> tuple[list[_Draft], dict[ScheduleKey, Exception]]:
-        """Read the committed states, and the sources that changed since; returns the fetches that failed too."""
+        """Read the committed states, and the sources that changed since or that an older release accepted. Returns
+        the failed fetches too.
+        """
         states = self.store.schedules.read([work.key for work in pending])
         drafts = [_draft(work, states[work.key]) for work in pending]
-        stale = [draft for draft in drafts if draft.state.must_fetch]
+        stale = [draft for draft in drafts if draft.state.must_fetch or draft.committed.is_outdated]
         fetched, failed = self._fetch_and_judge(stale) if stale else ({}, {})
         return [fetched.get(draft.key, draft) for draft in drafts if draft.key not in failed], failed
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from schedules_pipeline.documents.catalogue_document import parse_copy
+from schedules_pipeline.documents.catalogue_document import is_outdated, parse_copy
 from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.dependencies import Entry, EpisodeMention, find_ancestors
@@ -62,6 +62,7 @@ class ProgrammeResolver:
         self._programmes: dict[Pid, Resolution] = {}
         self._sourced: set[Pid] = set()
         self._undecodable: set[Pid] = set()
+        self._outdated: set[Pid] = set()
 
     def resolve(self, needs: Mapping[ScheduleKey, Need]) -> ResolvedBatch:
         """On return every item was registered for its schedules before it was read."""
@@ -91,10 +92,12 @@ class ProgrammeResolver:
         self._forget(pids)
 
     def _consult_source(self) -> bool:
-        """Ask the source for missing items (in a refresh for all), each once after it was registered."""
+        """Ask the source for missing items and those with a copy of an older release (in a refresh for all), each once
+        after it was registered.
+        """
         wanted = {pid for programme in self._programmes.values() for pid in programme.reads} - self._sourced
         if self._refresh_cause is None:
-            wanted = {pid for pid in wanted if self._items[pid] is None}
+            wanted = {pid for pid in wanted if self._items[pid] is None or pid in self._outdated}
         if not wanted:
             return False
         self._sourced |= wanted
@@ -102,6 +105,8 @@ class ProgrammeResolver:
         self._follower.insert_if_absent(sorted(wanted - held))
         if self._refresh_cause is not None:
             self._follower.follow(dict.fromkeys(sorted(held), self._refresh_cause))
+        elif held:
+            self._follower.reread(sorted(held))
         self._forget(wanted)
         return True
 
@@ -124,8 +129,12 @@ class ProgrammeResolver:
 
     def _parse(self, pid: Pid, content: bytes | None) -> CatalogueItem | None:
         """Raises :class:`InvalidRecord` unless the copy is going to be compared with its source."""
+        if content is None:
+            return None
+        if is_outdated(content):
+            self._outdated.add(pid)
         try:
-            return None if content is None else parse_copy(pid, content)
+            return parse_copy(pid, content)
         except InvalidRecord:
             if self._refresh_cause is None or pid in self._sourced:
                 raise

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Request, Stage
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, Script
 
-_REQUEST = TypeAdapter(Request)
+_REQUEST = Record(Request, "coldstart request")
 _LISTED_AT_ONCE = 1_000
 _PLACES = 10_000_000
 """Places in the order are shard × this + position; no shard has as many schedules."""
@@ -31,7 +30,7 @@ class RedisColdstartStore:
         self._renew = link.script("renew_epoch")
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
-        self._run(self._open, ("book", "left", "leader"), coldstart_id, _REQUEST.dump_json(request))
+        self._run(self._open, ("book", "left", "leader"), coldstart_id, _REQUEST.render(request))
         return self._read()
 
     def latest(self) -> Coldstart | None:
@@ -101,7 +100,7 @@ def _coldstart(book: Mapping[str, str], left: int) -> Coldstart:
     stage = Stage(book["stage"])
     return Coldstart(
         id=book["id"],
-        request=_REQUEST.validate_json(book["request"]),
+        request=_REQUEST.parse(book["request"].encode()),
         stage=stage,
         is_confirmed="settled" in book,
         total=int(book.get("total", 0)),

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import orjson
-from pydantic import TypeAdapter
 
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_COMPARISON = TypeAdapter(Comparison)
+_COMPARISON = Record(Comparison, "comparison")
 
 
 class RedisComparisonStore:
@@ -24,7 +24,7 @@ class RedisComparisonStore:
 
     def keep(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
         self._link.run(
-            [("HSET", self._key, str(key), _COMPARISON.dump_json(c)) for key, c in comparisons.items()]
+            [("HSET", self._key, str(key), _COMPARISON.render(c)) for key, c in comparisons.items()]
         )
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
@@ -34,16 +34,14 @@ class RedisComparisonStore:
     def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
         values = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
         return {
-            key: _COMPARISON.validate_json(value)
+            key: _COMPARISON.parse(value)
             for key, value in zip(keys, values, strict=True)
             if value is not None
         }
 
     def all(self) -> dict[ScheduleKey, Comparison]:
         rows = self._link.call("HGETALL", self._key)
-        return {
-            ScheduleKey.parse(key.decode()): _COMPARISON.validate_json(value) for key, value in rows.items()
-        }
+        return {ScheduleKey.parse(key.decode()): _COMPARISON.parse(value) for key, value in rows.items()}
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
         """Parses only the verdicts, because each scrape of the metrics calls this."""

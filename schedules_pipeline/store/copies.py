@@ -5,7 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, StoreResult, UpdateTicket
+from schedules_pipeline.publishing.ports.catalogue import (
+    CollectionCounts,
+    CopyUpdate,
+    StoreResult,
+    UpdateTicket,
+)
 from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import Arguments, RedisLink, Script
 
@@ -39,20 +44,20 @@ class RedisCopyStore:
             ]
         )
         return {
-            pid: UpdateTicket(token, bool(needed), bool(owed))
-            for pid, (token, needed, owed) in zip(pids, replies, strict=True)
+            pid: UpdateTicket(token, bool(needed), bool(owed), copy)
+            for pid, (token, needed, owed, copy) in zip(pids, replies, strict=True)
         }
 
-    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
+    def store(self, updates: Mapping[Pid, CopyUpdate]) -> dict[Pid, StoreResult]:
         replies = self._link.run(
             [
-                self._store.command([self._keys.copy(pid), self._keys.version_token(pid)], [token, value])
-                for pid, (token, value) in values.items()
+                self._store.command([self._keys.copy(pid), self._keys.version_token(pid)], [*update])
+                for pid, update in updates.items()
             ]
         )
         return {
             pid: StoreResult(bool(changed), bool(owed), previous)
-            for pid, (changed, owed, previous) in zip(values, replies, strict=True)
+            for pid, (changed, owed, previous) in zip(updates, replies, strict=True)
         }
 
     def acknowledge(self, tokens: Mapping[Pid, int]) -> None:

@@ -43,11 +43,11 @@ class ExternalReferenceIndex(ReferenceIndex, DependantLookup, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UpdateStart:
-    """A token of ours, whether we hold a copy, and whether a change is owed to the dependants."""
+    """A token, whether a change still has to be propagated, and the stored copy."""
 
     token: int
-    is_held: bool
     propagation_pending: bool
+    copy: bytes | None
 
 
 class ExternalIndexSteps(ABC):
@@ -58,11 +58,11 @@ class ExternalIndexSteps(ABC):
     def begin(self, pids: Sequence[Pid]) -> dict[Pid, UpdateTicket]:
         """Take tokens, read the dependants, and ignore items without any."""
         started = self._start(pids)
-        unheld = [pid for pid, start in started.items() if not start.is_held]
+        unheld = [pid for pid, start in started.items() if start.copy is None]
         depended_on = self.index.depended_on(unheld)
         ignored = self._ignore({pid: started[pid].token for pid in unheld if pid not in depended_on})
         return {
-            pid: UpdateTicket(start.token, pid not in ignored, start.propagation_pending)
+            pid: UpdateTicket(start.token, pid not in ignored, start.propagation_pending, start.copy)
             for pid, start in started.items()
         }
 
@@ -107,8 +107,8 @@ class CopyStoreWithExternalIndex(ExternalIndexSteps, RedisCopyStore):
     def _start(self, pids: Sequence[Pid]) -> dict[Pid, UpdateStart]:
         replies = self._on_copies(self._starting, dict.fromkeys(pids, (self._kept_seconds,)))
         return {
-            pid: UpdateStart(token, bool(is_held), bool(propagation_pending))
-            for pid, (token, is_held, propagation_pending) in replies.items()
+            pid: UpdateStart(token, bool(propagation_pending), copy)
+            for pid, (token, propagation_pending, copy) in replies.items()
         }
 
     def _ignore(self, tokens: Mapping[Pid, int]) -> set[Pid]:

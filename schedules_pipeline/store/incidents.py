@@ -1,15 +1,16 @@
 """Incidents and their undelivered notices, on Redis."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter
-
+from schedules_pipeline.documents.record import Record
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_INCIDENT = TypeAdapter(Incident)
-_NOTICE = TypeAdapter(Notice)
+_INCIDENT = Record(Incident, "incident")
+_NOTICE = Record(Notice, "notice")
 
 
 class RedisIncidentStore:
@@ -23,23 +24,28 @@ class RedisIncidentStore:
         self._change, self._take = link.script("change_incident"), link.script("take_notice")
 
     def latest(self) -> list[Incident]:
+        """Records that cannot be decoded are left out: a newer release may have conditions of its own."""
         rows = self._link.call("HGETALL", self._incidents)
-        return [_INCIDENT.validate_json(value.partition(b"\n")[2]) for _, value in sorted(rows.items())]
+        found = []
+        for _, value in sorted(rows.items()):
+            with suppress(InvalidRecord):
+                found.append(_INCIDENT.parse(value.partition(b"\n")[2]))
+        return found
 
     def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
         incident, notice = change.incident, change.notice
         deliveries = [] if notice is None else [_delivery(channel, notice) for channel in channels]
-        rendered = b"" if notice is None else _NOTICE.dump_json(notice)
+        rendered = b"" if notice is None else _NOTICE.render(notice)
         keys = [self._incidents, self._outbox, self._notices, self._booked]
         arguments: list[str | bytes | int | float] = [incident.name.value, incident.revision]
-        arguments += [_INCIDENT.dump_json(incident), rendered, *deliveries]
+        arguments += [_INCIDENT.render(incident), rendered, *deliveries]
         return bool(self._link.call(*self._change.command(keys, arguments)))
 
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
         keys = [self._outbox, self._notices, self._attempts]
         times = (now.timestamp(), (now + lease_for).timestamp())
         notice = self._link.call(*self._take.command(keys, [channel, *times]))
-        return None if notice is None else _NOTICE.validate_json(notice)
+        return None if notice is None else _NOTICE.parse(notice)
 
     def confirm_delivered(self, channel: str, notice: Notice) -> None:
         """The outbox first, so that an interrupted call leaves no delivery that is repeated."""

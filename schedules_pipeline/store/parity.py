@@ -1,13 +1,12 @@
 """Past parity reports, on Redis: a list of records, newest first."""
 
-from pydantic import TypeAdapter
-
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.migration.ports.parity import ParityPoint
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
 _REMEMBERED = 400
-_POINT = TypeAdapter(ParityPoint)
+_POINT = Record(ParityPoint, "parity point")
 
 
 class RedisParityTrendStore:
@@ -18,9 +17,7 @@ class RedisParityTrendStore:
         self._key = keys.journal("parity_trend")
 
     def append(self, point: ParityPoint) -> None:
-        self._link.run(
-            [("LPUSH", self._key, _POINT.dump_json(point)), ("LTRIM", self._key, 0, _REMEMBERED - 1)]
-        )
+        self._link.run([("LPUSH", self._key, _POINT.render(point)), ("LTRIM", self._key, 0, _REMEMBERED - 1)])
 
     def all(self) -> list[ParityPoint]:
-        return [_POINT.validate_json(row) for row in reversed(self._link.call("LRANGE", self._key, 0, -1))]
+        return [_POINT.parse(row) for row in reversed(self._link.call("LRANGE", self._key, 0, -1))]

@@ -1,12 +1,11 @@
 """Results of the full passes, on Redis: a hash with fields by the pass's name."""
 
-from pydantic import TypeAdapter
-
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_REPORT = TypeAdapter(PassReport)
+_REPORT = Record(PassReport, "pass report")
 
 
 class RedisPassStore:
@@ -17,7 +16,7 @@ class RedisPassStore:
         self._key = keys.journal("passes")
 
     def record(self, report: PassReport) -> None:
-        name, written = report.name.value, _REPORT.dump_json(report)
+        name, written = report.name.value, _REPORT.render(report)
         commands: list[tuple[str | bytes | float, ...]] = [
             ("HSET", self._key, f"{name} latest", written),
             ("HINCRBY", self._key, f"{name} runs", 1),
@@ -36,8 +35,8 @@ class RedisPassStore:
 def _record(name: PassName, rows: dict[str, bytes]) -> PassRecord:
     success = rows.get(f"{name} success")
     return PassRecord(
-        latest=_REPORT.validate_json(rows[f"{name} latest"]),
-        latest_success=None if success is None else _REPORT.validate_json(success),
+        latest=_REPORT.parse(rows[f"{name} latest"]),
+        latest_success=None if success is None else _REPORT.parse(success),
         runs=int(rows.get(f"{name} runs", 0)),
         failures=int(rows.get(f"{name} failures", 0)),
         seconds=float(rows.get(f"{name} seconds", 0)),

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import TypeAdapter
-
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_REJECTION = TypeAdapter(Rejection)
+_REJECTION = Record(Rejection, "rejection")
 
 
 class RedisRejectionStore:
@@ -20,7 +19,7 @@ class RedisRejectionStore:
 
     def keep(self, rejections: Mapping[str, Rejection]) -> None:
         self._link.run(
-            [("HSET", self._key, subject, _REJECTION.dump_json(r)) for subject, r in rejections.items()]
+            [("HSET", self._key, subject, _REJECTION.render(r)) for subject, r in rejections.items()]
         )
 
     def find(self, subjects: Sequence[str]) -> dict[str, Rejection]:
@@ -28,7 +27,7 @@ class RedisRejectionStore:
             return {}
         found = self._link.call("HMGET", self._key, *subjects)
         return {
-            subject: _REJECTION.validate_json(value)
+            subject: _REJECTION.parse(value)
             for subject, value in zip(subjects, found, strict=True)
             if value is not None
         }
@@ -42,4 +41,4 @@ class RedisRejectionStore:
 
     def all(self) -> dict[str, Rejection]:
         rows = self._link.call("HGETALL", self._key)
-        return {subject.decode(): _REJECTION.validate_json(value) for subject, value in rows.items()}
+        return {subject.decode(): _REJECTION.parse(value) for subject, value in rows.items()}

@@ -1,13 +1,12 @@
 """The source that partners are served from, on Redis: a hash of the current state, and a list of all switches."""
 
-from pydantic import TypeAdapter
-
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedState
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
 _REMEMBERED = 1_000
-_SERVED = TypeAdapter(ServedState)
+_SERVED = Record(ServedState, "served state")
 
 
 class RedisServedSourceStore:
@@ -20,16 +19,16 @@ class RedisServedSourceStore:
 
     def current(self) -> ServedState:
         record = self._link.call("HGET", self._served, "record")
-        return NEVER_SWITCHED if record is None else _SERVED.validate_json(record)
+        return NEVER_SWITCHED if record is None else _SERVED.parse(record)
 
     def switches(self) -> list[ServedState]:
-        return [_SERVED.validate_json(record) for record in self._link.call("LRANGE", self._switches, 0, -1)]
+        return [_SERVED.parse(record) for record in self._link.call("LRANGE", self._switches, 0, -1)]
 
     def change(self, to: ServedState) -> bool:
         arguments: list[str | bytes | int | float] = [
             to.number - 1,
             to.number,
-            _SERVED.dump_json(to),
+            _SERVED.render(to),
             _REMEMBERED,
         ]
         return bool(self._link.call(*self._serve.command([self._served, self._switches], arguments)))

@@ -3,16 +3,15 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter, ValidationError
-
+from schedules_pipeline.documents.record import Record
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.push.ports import Lease
 from schedules_pipeline.push.subscription import Progress, Standing, Subscription
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_SUBSCRIPTION = TypeAdapter(Subscription)
-_PROGRESS = TypeAdapter(Progress)
+_SUBSCRIPTION = Record(Subscription, "subscription")
+_PROGRESS = Record(Progress, "push progress")
 
 
 class RedisSubscriptionStore:
@@ -27,7 +26,7 @@ class RedisSubscriptionStore:
         self._take, self._keep = link.script("acquire_subscription"), link.script("save_subscription")
 
     def create(self, subscription: Subscription, progress: Progress) -> bool:
-        rendered = (_SUBSCRIPTION.dump_json(subscription), _PROGRESS.dump_json(progress, by_alias=True))
+        rendered = (_SUBSCRIPTION.render(subscription), _PROGRESS.render(progress))
         keys = [self._subscriptions, self._progress]
         return bool(self._link.call(*self._subscribe.command(keys, [subscription.name, *rendered])))
 
@@ -61,9 +60,9 @@ class RedisSubscriptionStore:
     def save(
         self, lease: Lease, progress: Progress, until: datetime, subscription: Subscription | None = None
     ) -> bool:
-        changed = b"" if subscription is None else _SUBSCRIPTION.dump_json(subscription)
+        changed = b"" if subscription is None else _SUBSCRIPTION.render(subscription)
         arguments: list[str | bytes | int | float] = [lease.name, lease.token, until.timestamp()]
-        arguments += [_PROGRESS.dump_json(progress, by_alias=True), changed]
+        arguments += [_PROGRESS.render(progress), changed]
         return bool(self._link.call(*self._keep.command(self._keys(), arguments)))
 
     def _lease(self, name: str, now: datetime, lease_for: timedelta, *, by_force: int) -> Lease | None:
@@ -76,9 +75,4 @@ class RedisSubscriptionStore:
 
 
 def _standing(subscription: bytes, progress: bytes) -> Standing:
-    try:
-        return Standing(_SUBSCRIPTION.validate_json(subscription), _PROGRESS.validate_json(progress))
-    except ValidationError as error:
-        raise InvalidRecord(
-            f"subscription {subscription[:60]!r} … does not read back: {error!r:.200}"
-        ) from None
+    return Standing(_SUBSCRIPTION.parse(subscription), _PROGRESS.parse(progress))

@@ -6,7 +6,12 @@ from datetime import timedelta
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, StoreResult, UpdateTicket
+from schedules_pipeline.publishing.ports.catalogue import (
+    CollectionCounts,
+    CopyUpdate,
+    StoreResult,
+    UpdateTicket,
+)
 
 PassTime = Callable[[timedelta], None]
 
@@ -24,7 +29,7 @@ def _begin(store: Store, pid: Pid = _P) -> UpdateTicket:
 
 
 def _store(store: Store, token: int, value: bytes, pid: Pid = _P) -> StoreResult:
-    return store.copies.store({pid: (token, value)})[pid]
+    return store.copies.store({pid: CopyUpdate(token, value)})[pid]
 
 
 def _plant(store: Store, token: int, value: bytes, pid: Pid = _P) -> bytes | None:
@@ -220,7 +225,7 @@ def test_absence_is_noted_only_where_it_is_one(store: Store) -> None:
 
     begun = _begin(store)
 
-    assert begun == UpdateTicket(2, is_needed=True, propagation_pending=False)
+    assert begun == UpdateTicket(2, is_needed=True, propagation_pending=False, copy=b"1")
 
 
 def test_absence_is_forgotten_where_nobody_needs_the_item(store: Store) -> None:
@@ -396,9 +401,56 @@ def test_what_was_read_before_is_outdated(store: Store) -> None:
     store.copies.invalidate_tokens([_P, _Q, _R])
 
     assert store.copies.insert_if_absent({_P: (taken[_P], b"old")}) == {_P: None}
-    assert store.copies.store({_P: (begun.token, b"old"), _Q: (taken[_Q], b"old")}) == {
+    assert store.copies.store({_P: CopyUpdate(begun.token, b"old"), _Q: CopyUpdate(taken[_Q], b"old")}) == {
         _P: StoreResult(changed=False, propagation_pending=False),
         _Q: StoreResult(changed=False, propagation_pending=False),
     }
     fresh = store.copies.take_tokens([_P])
     assert store.copies.insert_if_absent({_P: (fresh[_P], b"new")}) == {_P: b"new"}
+
+
+def test_copy_is_restated_silently(store: Store) -> None:
+    """A value that means the same as the stored copy replaces it, and nothing has to be propagated."""
+    _plant(store, _token(store), b"old form")
+    begun = _begin(store)
+
+    stored = store.copies.store({_P: CopyUpdate(begun.token, b"new form", same_as=b"old form")})[_P]
+
+    assert (begun.copy, _copy(store)) == (b"old form", b"new form")
+    assert stored == StoreResult(changed=False, propagation_pending=False)
+
+
+def test_restating_another_copy_is_a_change(store: Store) -> None:
+    """Where the copy that means the same has been replaced since, the value is a change to be propagated."""
+    _plant(store, _token(store), b"old form")
+    begun = _begin(store)
+    _store(store, begun.token - 1, b"other")
+    latest = _begin(store)
+    _store(store, latest.token, b"another")
+
+    stored = store.copies.store({_P: CopyUpdate(latest.token + 1, b"new form", same_as=b"old form")})[_P]
+
+    assert _copy(store) == b"new form"
+    assert stored == StoreResult(changed=True, propagation_pending=True, previous=b"another")
+
+
+def test_restating_needs_the_newest_token(store: Store) -> None:
+    """A newer token that was recorded keeps an older one from restating the copy."""
+    _plant(store, _token(store), b"old form")
+    first, second = _begin(store), _begin(store)
+    _store(store, second.token, b"old form")
+
+    stored = store.copies.store({_P: CopyUpdate(first.token, b"new form", same_as=b"old form")})[_P]
+
+    assert (_copy(store), stored.changed) == (b"old form", False)
+
+
+def test_restating_keeps_what_is_pending(store: Store) -> None:
+    """A change that still has to be propagated stays so when its copy is restated."""
+    _depend_on(store, _P)
+    _store(store, _begin(store).token, b"old form")
+    begun = _begin(store)
+
+    stored = store.copies.store({_P: CopyUpdate(begun.token, b"new form", same_as=b"old form")})[_P]
+
+    assert stored == StoreResult(changed=False, propagation_pending=True)

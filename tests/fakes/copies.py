@@ -7,7 +7,12 @@ from datetime import datetime, timedelta
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from fakes.references import FakeReferenceIndex
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.publishing.ports.catalogue import CollectionCounts, StoreResult, UpdateTicket
+from schedules_pipeline.publishing.ports.catalogue import (
+    CollectionCounts,
+    CopyUpdate,
+    StoreResult,
+    UpdateTicket,
+)
 
 TOKEN_KEPT_FOR = timedelta(days=1)
 
@@ -41,9 +46,9 @@ class FakeCopyStore(Fake):
         return {pid: begun[pid] for pid in pids}
 
     @answered
-    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
-        stored = {pid: self._store_one(pid, *values[pid]) for pid in self.in_any_order(values)}
-        return {pid: stored[pid] for pid in values}
+    def store(self, updates: Mapping[Pid, CopyUpdate]) -> dict[Pid, StoreResult]:
+        stored = {pid: self._store_one(pid, updates[pid]) for pid in self.in_any_order(updates)}
+        return {pid: stored[pid] for pid in updates}
 
     @answered
     def acknowledge(self, tokens: Mapping[Pid, int]) -> None:
@@ -95,20 +100,22 @@ class FakeCopyStore(Fake):
         if not needed:
             version_token.newest, version_token.is_missed = self.fence_of_ignored(version_token), False
         self._touch(version_token)
-        return UpdateTicket(version_token.token, needed, version_token.owed is not None)
+        return UpdateTicket(version_token.token, needed, version_token.owed is not None, self.copies.get(pid))
 
     @step
-    def _store_one(self, pid: Pid, token: int, value: bytes) -> StoreResult:
-        version_token = self.version_token(pid)
-        changed, previous = False, None
-        if self.is_fresh(version_token, token):
-            changed = self.copies.get(pid) != value
-            previous = self.copies.get(pid) if changed else None
-            version_token.newest = token if changed else self.fence_of_equal(version_token, token)
+    def _store_one(self, pid: Pid, update: CopyUpdate) -> StoreResult:
+        version_token, copy = self.version_token(pid), self.copies.get(pid)
+        changed = False
+        if self.is_fresh(version_token, update.token):
+            changed = copy != update.value and not self.is_restated(copy, update)
+            version_token.newest = (
+                update.token if changed else self.fence_of_equal(version_token, update.token)
+            )
+            self.copies[pid] = update.value
             if changed:
-                self.copies[pid] = value
-                self.owe(version_token, token)
-        return StoreResult(changed, changed or version_token.owed is not None, previous)
+                self.owe(version_token, update.token)
+        pending = changed or version_token.owed is not None
+        return StoreResult(changed, pending, copy if changed else None)
 
     @step
     def _settle_one(self, pid: Pid, token: int) -> None:
@@ -179,6 +186,10 @@ class FakeCopyStore(Fake):
     def is_fresh(self, version_token: FakeVersionToken, token: int) -> bool:
         """Whether nothing newer was recorded than what this token's holder has read."""
         return token > version_token.newest
+
+    def is_restated(self, copy: bytes | None, update: CopyUpdate) -> bool:
+        """Whether the update only says in another form what the copy says that is still there."""
+        return copy is not None and copy == update.same_as
 
     def may_plant(self, version_token: FakeVersionToken, token: int) -> bool:
         return token > version_token.newest

@@ -133,7 +133,7 @@ def _start_as_if_not_held(
     copies: FakeCopyStoreWithExternalIndex,
     pids: Sequence[Pid],
 ) -> dict[Pid, UpdateStart]:
-    return {pid: replace(started, is_held=False) for pid, started in start(copies, pids).items()}
+    return {pid: replace(started, copy=None) for pid, started in start(copies, pids).items()}
 
 
 MUTANTS = (

@@ -25,7 +25,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING
 from schedules_pipeline.maintenance.coldstart import Coldstarter
 from schedules_pipeline.maintenance.collect_garbage import GarbageCollector
-from schedules_pipeline.publishing import intake
+from schedules_pipeline.publishing import follow_catalogue, intake, resolve_programmes
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
 from schedules_pipeline.publishing.intake import IngestResult, ScheduleIntake
 from schedules_pipeline.publishing.ports.catalogue import CollectionCounts
@@ -217,6 +217,30 @@ MUTANTS = (
         "records no token of an equal value",
         "item changes back",
         replaced(FakeCopyStore, "fence_of_equal", lambda _, version_token, __: version_token.newest),
+    ),
+    Mutant(
+        "restates a copy that means something else",
+        "item changes",
+        replaced(follow_catalogue, "_restated", lambda _, copy, __: copy or b""),
+    ),
+    Mutant(
+        "restates whatever copy is there by now",
+        "item changes and changes back while a copy of an older release is followed",
+        replaced(FakeCopyStore, "is_restated", lambda _, copy, update: bool(copy and update.same_as)),
+    ),
+    Mutant(
+        "uses a copy of an older release without rereading it",
+        "item changes unheard before a copy of an older release is reread",
+        replaced(resolve_programmes, "is_outdated", lambda _: False),
+    ),
+    Mutant(
+        "rereads without marking first",
+        "item changes unheard before a copy of an older release is reread",
+        within(
+            (CatalogueFollower, "reread"),
+            (CatalogueFollower, "read_source"),
+            lambda *_: {},
+        ),
     ),
     Mutant("keeps no debts", "item changes", replaced(FakeCopyStore, "owe", lambda *_: None)),
     Mutant(

@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import TypeVar
 
+from builders import as_release_0_1_0
 from fakes import Conditions, FakeClock, FakeQueue, fake_store, fake_upstreams, pipeline_over
 from from_scratch import (
     as_accepted,
@@ -32,6 +33,7 @@ from toy_world import (
     Change,
     ColdstartDue,
     CollectionDue,
+    CopiesAged,
     Focus,
     HorizonMoves,
     RandomUpstream,
@@ -247,6 +249,9 @@ class Simulation(Conditions, ABC):
                 self.pipeline.coldstarter.request(f"of step {self.steps}", "a try", purge=True)
             case ReconcileDue():
                 self.reconciles_due += 1
+            case CopiesAged():
+                copies = self.fakes.copies.copies
+                copies.update({pid: as_release_0_1_0(pid, copy) for pid, copy in copies.items()})
             case StateLost(key):
                 self.fakes.schedules.lose_state(key)
             case HorizonMoves(first_kept):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 
 from simulation.simulator import Simulation, Worker
-from toy_world import ColdstartDue, CollectionDue, HorizonMoves, ReconcileDue
+from toy_world import ColdstartDue, CollectionDue, CopiesAged, HorizonMoves, ReconcileDue
 
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing.publish import LEASE_FOR
@@ -61,6 +61,8 @@ class Storm(Simulation):
         self._horizon_moves = self.happens(0.15)
         self._reconciles = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 0, 1]))]
         self._coldstarts = [self.random.randrange(400) for _ in range(self.random.choice([0, 0, 1]))]
+
+        self._aged_at = self.random.choice([None, None, self.random.randrange(400)])
 
     def asks_again(self) -> bool:
         return self.is_interrupted() and self._is_stormy and self.happens(self._climate.repetition)
@@ -123,6 +125,8 @@ class Storm(Simulation):
             self.write(CollectionDue())
         if self.steps in self._coldstarts and self._calm_after is None:
             self.write(ColdstartDue())
+        if self.steps == self._aged_at:
+            self.write(CopiesAged())
         if self.steps in self._reconciles and self._calm_after is None:
             self.write(ReconcileDue())
 

@@ -14,6 +14,11 @@ class Verdict(StrEnum):
     SUSPECTED = "suspected"
     NOT_COMPARABLE = "not comparable yet"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Verdict | None":
+        """A verdict that a newer release has added says nothing that this one could count."""
+        return cls.NOT_COMPARABLE if isinstance(value, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schedules_pipeline.domain.identifiers import Pid
 
@@ -10,12 +10,21 @@ from schedules_pipeline.domain.identifiers import Pid
 @dataclass(frozen=True, slots=True)
 class UpdateTicket:
     """The first step of following an item. ``is_needed``: it has a copy or dependants. ``propagation_pending``: an
-    earlier change has not reached the dependants yet.
+    earlier change has not reached the dependants yet. ``copy``: the stored copy.
     """
 
     token: int
     is_needed: bool
     propagation_pending: bool
+    copy: bytes | None = None
+
+
+class CopyUpdate(NamedTuple):
+    """What was read of an item under a token. ``same_as``: a stored copy of another form with the same meaning."""
+
+    token: int
+    value: bytes
+    same_as: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,9 @@ class CopyStore(Protocol):
         no worker can store a value that it read earlier.
         """
 
-    def store(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, StoreResult]:
+    def store(self, updates: Mapping[Pid, CopyUpdate]) -> dict[Pid, StoreResult]:
         """Unless a newer token is recorded: record this one, and store a different value with a pending
-        propagation.
+        propagation, or without one if it replaces the copy that means the same.
         """
 
     def acknowledge(self, tokens: Mapping[Pid, int]) -> None:

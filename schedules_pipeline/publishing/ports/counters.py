@@ -51,6 +51,7 @@ class Timer(StrEnum):
     PUBLISHED_AFTER_COLDSTART = "published after coldstart"
     PUBLISHED_AFTER_RETENTION = "published after retention"
     PUBLISHED_AFTER_RECONCILIATION = "published after reconciliation"
+    PUBLISHED_AFTER_UPGRADE = "published after upgrade"
     PUBLISHED_AFTER_OTHER = "published after other"
 
     @classmethod

@@ -1,8 +1,8 @@
 -- Takes a token for a catalogue item where the back-references are not in Redis, and looks whether we hold it.
 -- KEYS  1 copy (string)  2 fence (hash)
 -- ARGV  1 seconds for which an idle fence is kept
--- Reply: token, 1 if we hold a copy, 1 if a change is still owed to dependants
+-- Reply: token, 1 if a change still has to be propagated, the copy or nil
 local token = redis.call('HINCRBY', KEYS[2], 'token', 1)
 local owed = redis.call('HEXISTS', KEYS[2], 'owed')
 if owed == 0 and redis.call('HEXISTS', KEYS[2], 'missed') == 0 then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
-return {token, redis.call('EXISTS', KEYS[1]), owed}
+return {token, owed, redis.call('GET', KEYS[1])}
