@@ -1,5 +1,5 @@
--- Takes a token for a catalogue item where the back-references are not in Redis, and looks whether we hold it.
--- KEYS  1 copy (string)  2 fence (hash)
+-- Takes a token for a catalogue item and checks for its copy, if the back-reference index is not in Redis.
+-- KEYS  1 copy (string)  2 version token (hash)
 -- ARGV  1 seconds for which an idle fence is kept
 -- Reply: token, 1 if a change still has to be propagated, the copy or nil
 local token = redis.call('HINCRBY', KEYS[2], 'token', 1)
