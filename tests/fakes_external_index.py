@@ -1,7 +1,7 @@
-"""The fakes of a store whose back-references are elsewhere: what is one step with the index in Redis is several.
+"""The fakes of a store with an external index, where one step on Redis becomes several.
 
-Belongs here: the steps of the fence alone, as the scripts of ``external_index`` take them, and an index whose
-entries are written one by one. What puts the steps in order is the real code.
+Belongs here: the steps on the tokens alone, as the scripts of ``external_index`` take them, and an index whose
+entries are written one by one. The real code orders the steps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ EntriesBySchedule = Mapping[ScheduleKey, Iterable[Entry]]
 
 
 class FakeExternalIndex(FakeReferenceIndex):
-    """An index as a table of single entries is one: each is written, and each pid looked at, by itself."""
+    """A table of single entries: each entry is written, and each pid is checked, in a step of its own."""
 
     @answered
     def register(self, entries: EntriesBySchedule, token: int) -> None:
@@ -52,7 +52,7 @@ class FakeExternalIndex(FakeReferenceIndex):
 
 
 class FakeCopyStoreWithExternalIndex(ExternalIndexSteps, FakeCopyStore):
-    """Implements :class:`CopyStore`, with the dependants elsewhere."""
+    """Implements :class:`CopyStore` over an external index."""
 
     def __init__(self, conditions: Conditions, index: FakeExternalIndex, clock: FakeClock) -> None:
         super().__init__(conditions, index, clock)
@@ -78,41 +78,41 @@ class FakeCopyStoreWithExternalIndex(ExternalIndexSteps, FakeCopyStore):
 
     @step
     def _start_one(self, pid: Pid) -> UpdateStart:
-        version_token = self.version_token(pid)
-        version_token.token += 1
-        self._touch(version_token)
-        return UpdateStart(version_token.token, version_token.owed is not None, self.copies.get(pid))
+        known = self.tokens_of(pid)
+        known.token += 1
+        self._touch(known)
+        return UpdateStart(known.token, known.pending is not None, self.copies.get(pid))
 
     @step
     def _ignore_one(self, pid: Pid, token: int) -> bool:
-        version_token = self.version_token(pid)
-        if not self.is_latest(pid, token) or self.has_come(pid):
+        known = self.tokens_of(pid)
+        if not self.is_latest(pid, token) or self.has_copy(pid):
             return False
-        version_token.newest, version_token.is_missed = self.fence_of_ignored(version_token), False
-        self._touch(version_token)
+        known.newest, known.is_absence_recorded = self.newest_after_ignored(known), False
+        self._touch(known)
         return True
 
     @step
     def _latest_token(self, pid: Pid) -> int:
-        return self.version_token(pid).token
+        return self.tokens_of(pid).token
 
     @step
     def _delete_one(self, pid: Pid, token: int) -> tuple[int, int]:
-        if not self.is_latest(pid, token) or self.version_token(pid).owed is not None:
+        if not self.is_latest(pid, token) or self.tokens_of(pid).pending is not None:
             return 0, 0
         return self.remove(pid)
 
     def is_latest(self, pid: Pid, token: int) -> bool:
-        """Whether nobody has registered, begun or planted since the token was taken."""
-        return self.version_token(pid).token == token
+        """Whether no worker has taken a token since this one."""
+        return self.tokens_of(pid).token == token
 
-    def has_come(self, pid: Pid) -> bool:
-        """Whether there is a copy by now."""
+    def has_copy(self, pid: Pid) -> bool:
+        """Whether there is a copy now."""
         return pid in self.copies
 
 
-class FakeStoreBesideIndex(FakeStore):
-    """The fakes of one store; its back-references are behind what is behind them in a real one."""
+class FakeStoreWithExternalIndex(FakeStore):
+    """The fakes of one store; its index checks tokens, as the real one does."""
 
     def as_store(self) -> Store:
         return replace(
@@ -120,11 +120,11 @@ class FakeStoreBesideIndex(FakeStore):
         )
 
 
-def fake_store_external_index(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
+def fake_store_with_external_index(clock: FakeClock, conditions: Conditions | None = None) -> FakeStore:
     """An empty store."""
     conditions = conditions or Conditions()
     index = FakeExternalIndex(conditions)
     near = fake_store(clock, conditions)
     fakes = {name: getattr(near, name) for name in FakeStore.__dataclass_fields__}
     apart = {"copies": FakeCopyStoreWithExternalIndex(conditions, index, clock), "references": index}
-    return FakeStoreBesideIndex(**fakes | apart)
+    return FakeStoreWithExternalIndex(**fakes | apart)

@@ -1,7 +1,6 @@
-"""What a store must hold when nothing is pending, found out by building everything anew in an empty one.
+"""The expected state of a store when nothing is pending, from a build of everything in an empty store.
 
-Belongs here: questions about a store that only its ports are needed for, so fakes and Redis alike.
-Does not belong here: how the store came to be what it is.
+It uses a store's ports only, so it works on fakes and Redis alike.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,14 +26,14 @@ Contents = dict[ScheduleKey, bytes]
 
 
 def contents(store: Store, keys: Sequence[ScheduleKey]) -> Contents:
-    """What partners see of each schedule, without the envelope that publishing puts around it."""
+    """The published content of each schedule, without the envelope."""
     return {key: split_document(document)[1] for key, document in store.schedules.documents(keys).items()}
 
 
 def coldstart(
     upstreams: FakeUpstreams, keys: Sequence[ScheduleKey], horizon: RetentionHorizon = KEEPS_EVERYTHING
 ) -> Contents:
-    """What partners would see if everything were built from these sources, in an empty store."""
+    """The contents after a build of everything from these sources in an empty store."""
     clock = FakeClock()
     store = fake_store(clock).as_store()
     publisher = pipeline_over(store, upstreams, clock, horizon).publisher
@@ -46,7 +45,7 @@ def coldstart(
 
 
 def as_accepted(store: Store, keys: Sequence[ScheduleKey], pids: Sequence[Pid]) -> FakeUpstreams:
-    """Sources that hold exactly what this store has accepted, and copied."""
+    """Sources that hold exactly the accepted documents and the copies of this store."""
     sources = fake_upstreams(FakeClock(), Random(0))
     for key, accepted in accepted_schedules(store, keys).items():
         sources.schedule_source.put(key, _source_document(key, accepted))
@@ -61,7 +60,7 @@ def accepted_schedules(store: Store, keys: Sequence[ScheduleKey]) -> dict[Schedu
 
 
 def find_missing_entries(store: Store, keys: Sequence[ScheduleKey], pids: Sequence[Pid]) -> list[str]:
-    """Index entries that some schedule should have, by what its documents and our copies say now."""
+    """Index entries that the accepted documents and the copies require and the index lacks."""
     items = {pid: parse_copy(pid, copy) for pid, copy in store.copies.read(pids).items()}
     needed = {
         key: _reads(accepted, lambda pid: resolve_programme(pid, items.get).reads)
@@ -73,7 +72,7 @@ def find_missing_entries(store: Store, keys: Sequence[ScheduleKey], pids: Sequen
 
 
 def find_superfluous_entries(store: Store) -> list[str]:
-    """Index entries that no committed dependencies have."""
+    """Index entries that no committed state requires."""
     found = [
         (key, Entry(pid, broadcast))
         for pids in store.references.pids()
@@ -86,9 +85,8 @@ def find_superfluous_entries(store: Store) -> list[str]:
 
 
 def replay_feed(store: Store) -> dict[ScheduleKey, Change]:
-    """Read the whole feed as a partner would; AssertionError where a sequence has a gap or goes back.
-
-    One that was removed may have been forgotten, and begin anew.
+    """Read the whole feed as a partner does. Raises AssertionError if the numbers of a schedule have a gap or go
+    back; after a forgotten removal they may begin again.
     """
     latest: dict[ScheduleKey, Change] = {}
     for entry in store.feed.read_after("0", 1_000_000):
@@ -102,7 +100,7 @@ def replay_feed(store: Store) -> dict[ScheduleKey, Change]:
 
 
 def _confirm(upstreams: FakeUpstreams, subjects: Iterable[str]) -> None:
-    """Even a source that is accepted in full has to put an empty document twice."""
+    """Put empty documents twice, which even a trusted source must do."""
     objects = upstreams.schedule_source.objects
     for key in [key for key in objects if str(key) in subjects]:
         upstreams.schedule_source.put(key, objects[key].content)

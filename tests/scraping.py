@@ -1,4 +1,4 @@
-"""A pipeline over fakes, and what a scrape of it says."""
+"""A pipeline over fakes, and the metrics of a scrape of it."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 
 
 class Stage:
-    """One schedule with a source; nothing has happened yet."""
+    """One schedule with a source, not announced yet."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -60,7 +60,7 @@ class Scrape:
         self.samples = [sample for family in registry.collect() for sample in family.samples]
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Of the one series that has this name and exactly these labels; None where there is none."""
+        """The value of the one series with this name and exactly these labels; None if there is no such series."""
         found = [s.value for s in self.samples if s.name == name and s.labels == labels]
         assert len(found) <= 1
         return found[0] if found else None

@@ -1,46 +1,19 @@
-"""Laws of the whole: whatever history a schedule has been through, what is published is a function of its inputs."""
+"""Properties of the whole: after any history, each published schedule is a function of its current inputs."""
 
 from random import Random
 
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from from_scratch import coldstart, contents, find_missing_entries
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_world import Change, Focus, RandomUpstream
+from toy_world import Change, Focus, RandomUpstream, World
 
-from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.publishing.ports.schedules import Outcome
 
 _WHOLE = Focus()
 
 
-class World:
-    """A pipeline over fakes, taken through a history one step at a time."""
-
-    def __init__(self, seed: int) -> None:
-        self.clock = FakeClock()
-        self.store: FakeStore = fake_store(self.clock)
-        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(seed))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
-
-    def settle(self) -> None:
-        """Take in and publish until nothing is pending."""
-        for _ in range(1_000):
-            taken = ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
-            taken += ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
-            self.pipeline.publisher.publish_all()
-            if not taken.received and self.store.work.backlog().is_empty:
-                return
-        raise AssertionError("it never settled")
-
-    def cause(self) -> Cause:
-        return Cause("test", Origin.OPERATOR, "test", self.clock())
-
-
 def _history(seed: int, length: int) -> list[Change]:
-    """Every schedule once, then random changes: all of them valid."""
+    """Each schedule once, then random valid changes."""
     upstream = RandomUpstream(Random(seed), _WHOLE, troubled=False)
     return [upstream.schedule(key) for key in _WHOLE.keys] + [upstream.change() for _ in range(length)]
 
@@ -50,7 +23,9 @@ def _history(seed: int, length: int) -> list[Change]:
 def test_any_delivery_of_a_history_ends_in_the_bytes_of_a_coldstart(
     seed: int, length: int, data: st.DataObject
 ) -> None:
-    """Announced in any order, some of it repeatedly and settled at any points, a history ends as a coldstart."""
+    """Announcements in any order, some of them repeated, with processing at any points, end in the result of a
+    coldstart.
+    """
     world = World(seed)
     announcements = []
     for change in _history(seed, length):
@@ -70,7 +45,7 @@ def test_any_delivery_of_a_history_ends_in_the_bytes_of_a_coldstart(
 @given(seed=st.integers(0, 10_000), length=st.integers(0, 15))
 @settings(max_examples=40)
 def test_publishing_twice_equals_publishing_once(seed: int, length: int) -> None:
-    """A rebuild of what has not changed publishes nothing and tells nobody."""
+    """A rebuild without a change publishes nothing."""
     world = World(seed)
     for change in _history(seed, length):
         change.write(world.upstreams)
@@ -88,8 +63,8 @@ def test_publishing_twice_equals_publishing_once(seed: int, length: int) -> None
 
 @given(seed=st.integers(0, 10_000), length=st.integers(0, 25))
 @settings(max_examples=40)
-def test_the_index_leads_from_every_pid_to_all_that_read_it(seed: int, length: int) -> None:
-    """Whatever a document was built from, also what was missing then, has its entry in the index."""
+def test_the_index_leads_from_every_pid_to_its_dependants(seed: int, length: int) -> None:
+    """Each item that a document was built from has its entry in the index, missing items included."""
     world = World(seed)
     for change in _history(seed, length):
         change.write(world.upstreams)

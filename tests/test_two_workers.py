@@ -35,8 +35,8 @@ def server(request: pytest.FixtureRequest) -> Server:
     return Server(request.getfixturevalue("redis_server").url, is_cluster=False)
 
 
-def test_two_publishers_and_a_stream_of_changes_end_in_a_build_from_nothing(server: Server) -> None:
-    """Whoever wins each schedule, all published documents end as a from-scratch build has them, announced once."""
+def test_two_publishers_and_a_stream_of_changes_converge(server: Server) -> None:
+    """All published documents end as a build from scratch gives them, and each version is announced once."""
     source = fake_upstreams(FakeClock(), Random(0))
     sample, keys = load_sample(server, source)
     follower = pipeline_on(server, "shared", source)

@@ -1,4 +1,4 @@
-"""Two publishers and a collector on one real Redis, with the back-references in a DynamoDB table beside it."""
+"""Two publishers and a collector on one real Redis, with the back-references in a DynamoDB table."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -52,16 +52,14 @@ def _pipeline(server: Server, table: Table, keyspace: str, source: FakeUpstreams
 
 
 def _without_some(document: Mapping[str, Any], random: Random) -> bytes:
-    """The document without up to a third of its broadcasts, which leaves it large enough to be accepted."""
+    """The document without up to a third of its broadcasts, so that it is still accepted."""
     broadcasts = document["broadcasts"]
     kept = random.sample(range(len(broadcasts)), len(broadcasts) - random.randint(0, len(broadcasts) // 3))
     return orjson.dumps({**document, "broadcasts": [broadcasts[i] for i in sorted(kept)]})
 
 
-def test_two_publishers_and_a_collector_end_in_a_build_from_nothing(
-    server: Server, references_table: Table
-) -> None:
-    """Items and schedules change, entries come and go, copies are collected; at the end all is as if built anew."""
+def test_two_publishers_and_a_collector_converge(server: Server, references_table: Table) -> None:
+    """Items and schedules change while copies are collected, and the result equals a build from scratch."""
     source = fake_upstreams(FakeClock(), Random(0))
     sample, keys = load_sample(server, source)
     keys = keys[:_SCHEDULES]

@@ -1,10 +1,10 @@
-"""A broadcaster small enough to make everything collide: three schedules, a handful of programmes.
+"""A broadcaster so small that everything collides: three schedules, and a handful of programmes.
 
-Belongs here: its changes as values, how each is written to the sources and announced, how one is drawn.
-Does not belong here: when a change happens, and what is expected of it.
+Belongs here: its changes as values, how each is written to the sources and announced, how one is drawn, and a stage
+with the real workflows over fakes.
 
-No document here is invalid or shrunken unless its name says so: every proper one has between two and four
-broadcasts, so that each may replace each, whichever of them were never looked at.
+No document here is invalid or shrunken unless its name says so: every other one has between two and four
+broadcasts, so that each may replace each, even if some are never read.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,10 +14,21 @@ from random import Random
 from typing import Any, Protocol
 
 import orjson
-from fakes import FakeUpstreams
+from fakes import (
+    Conditions,
+    FakeClock,
+    FakeStore,
+    FakeUpstreams,
+    fake_store,
+    fake_upstreams,
+    pipeline_over,
+)
 
+from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.notification import object_key
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.publishing.intake import ingest
 
 KEYS = tuple(map(ScheduleKey.parse, ("alder/2026-03-28", "alder/2026-03-29", "birch_radio/2026-03-28")))
 EPISODES = tuple(map(Pid, ("p0000001", "p0000002", "p0000003")))
@@ -33,7 +44,7 @@ _PUBLISHED_AT = "2026-03-27T10:00:00Z"
 
 
 class Change(Protocol):
-    """Something that happens upstream: first it is written, some time later it is announced."""
+    """A change at the upstream: it is written, and some time later announced."""
 
     def write(self, upstreams: FakeUpstreams) -> None: ...
 
@@ -55,7 +66,7 @@ class _OfItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemPut(_OfItem):
-    """A catalogue item is new, or different in some field; ``unused`` is in no output."""
+    """A catalogue item is new, or some field has changed; no output has ``unused``."""
 
     title: str = ""
     parent_pid: Pid | None = None
@@ -77,11 +88,11 @@ class ItemPut(_OfItem):
 
 
 @dataclass(frozen=True, slots=True)
-class ItemSaidAgain(_OfItem):
-    """A notification of nothing new."""
+class ItemAnnouncedAgain(_OfItem):
+    """A notification without a change."""
 
     def write(self, upstreams: FakeUpstreams) -> None:
-        """The source stays as it is."""
+        """The sources stay unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ class InvalidItemPut(_OfItem):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A broadcast; blanked where it shows no episode."""
+    """A broadcast; it is blanked if it shows no episode."""
 
     broadcast_pid: Pid
     episode_pid: Pid | None
@@ -117,7 +128,7 @@ class _OfSchedule:
 
 @dataclass(frozen=True, slots=True)
 class SchedulePut(_OfSchedule):
-    """A source document, its broadcasts one after the other from some minutes into the day."""
+    """A source document; its broadcasts follow one another from some minutes into the day."""
 
     slots: tuple[Slot, ...]
     minutes: int = 0
@@ -126,7 +137,7 @@ class SchedulePut(_OfSchedule):
         upstreams.schedule_source.put(self.key, self.document())
 
     def document(self) -> bytes:
-        """The bytes as the external system writes them."""
+        """The bytes that the external system writes."""
         begin = _DAY_BEGINS + timedelta(minutes=self.minutes)
         broadcasts = [_broadcast(slot, begin + number * _SLOT) for number, slot in enumerate(self.slots)]
         head = {"sid": self.key.sid, "date": self.key.date, "published_at": _PUBLISHED_AT}
@@ -135,7 +146,7 @@ class SchedulePut(_OfSchedule):
 
 @dataclass(frozen=True, slots=True)
 class ShrunkenSchedulePut(SchedulePut):
-    """Too few broadcasts to replace a proper document, unless it is put twice."""
+    """Too few broadcasts to replace another document, unless it is put twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +166,7 @@ class ScheduleRemoved(_OfSchedule):
 
 @dataclass(frozen=True, slots=True)
 class Unannounced:
-    """A change that is written, but whose notification is still on its way."""
+    """A written change whose notification has not been sent."""
 
     change: Change
 
@@ -163,12 +174,12 @@ class Unannounced:
         self.change.write(upstreams)
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        """Not yet."""
+        """The notification is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A change whose notification arrives some seconds after the others'."""
+    """A change whose notification arrives some seconds after the others."""
 
     change: Change
     by: timedelta = timedelta(seconds=5)
@@ -181,56 +192,56 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class _AtHome:
-    """Something that comes to pass here, and not upstream."""
+class _Internal:
+    """An event in the pipeline, not at the upstream."""
 
     def write(self, upstreams: FakeUpstreams) -> None:
-        """The sources stay as they are."""
+        """The sources stay unchanged."""
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
-        """Nobody tells."""
+        """It has no notification."""
 
 
 @dataclass(frozen=True, slots=True)
-class CollectionDue(_AtHome):
-    """It is time to collect garbage."""
+class CollectionDue(_Internal):
+    """Garbage is to be collected."""
 
 
 @dataclass(frozen=True, slots=True)
-class HorizonMoves(_AtHome):
-    """Schedules before this date are past the horizon from now on."""
+class HorizonMoves(_Internal):
+    """Schedules before this date are past the horizon."""
 
     first_kept: date
 
 
 @dataclass(frozen=True, slots=True)
-class ReconcileDue(_AtHome):
-    """It is time to compare everything with its sources."""
+class ReconcileDue(_Internal):
+    """Everything is to be compared with its sources."""
 
 
 @dataclass(frozen=True, slots=True)
-class ColdstartDue(_AtHome):
-    """A coldstart is asked for, which throws away what waits in the queues."""
+class ColdstartDue(_Internal):
+    """A coldstart is requested, with a purge of the queues."""
 
 
 @dataclass(frozen=True, slots=True)
-class CopiesAged(_AtHome):
-    """Every stored copy is as release 0.1.0 wrote it."""
+class CopiesAged(_Internal):
+    """Every stored copy has the format of release 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
-class StateLost(_AtHome):
-    """The store has forgotten what it had acknowledged of a schedule; its document is still there."""
+class StateLost(_Internal):
+    """The store has lost the committed state of a schedule; its document is still there."""
 
     key: ScheduleKey
 
 
 @dataclass(frozen=True, slots=True)
 class Gibberish:
-    """Messages that say nothing."""
+    """Messages without meaning."""
 
     def write(self, upstreams: FakeUpstreams) -> None:
-        """The sources stay as they are."""
+        """The sources stay unchanged."""
 
     def announce(self, upstreams: FakeUpstreams, delay: timedelta = timedelta(0)) -> None:
         upstreams.schedule_queue.post("{", delay)
@@ -239,7 +250,7 @@ class Gibberish:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """What changes: the less there is of it, the more often changes meet."""
+    """What changes; the less there is, the more often changes collide."""
 
     keys: tuple[ScheduleKey, ...] = KEYS
     episodes: tuple[Pid, ...] = EPISODES
@@ -269,14 +280,14 @@ class RandomUpstream:
         self._focus = focus
         self._titles: dict[Pid, str] = {}
         self._kinds: list[Callable[[], Change]] = []
-        self._kinds += [*[self.item] * 8, *[self.said_again] * 2, *[self.schedule] * 4, self.removal]
+        self._kinds += [*[self.item] * 8, *[self.announced_again] * 2, *[self.schedule] * 4, self.removal]
         self._kinds += [self.trouble] * 8 if troubled else []
 
     def change(self) -> Change:
         return self._random.choice(self._kinds)()
 
     def item(self, pid: Pid | None = None) -> ItemPut:
-        """As a rule with another title than the last time, for equal values hide what goes wrong."""
+        """Usually with a new title, because an equal value would hide errors."""
         r, focus = self._random, self._focus
         pid = pid or r.choice(focus.pids)
         others = [title for title in focus.titles if title != self._titles.get(pid)]
@@ -288,8 +299,8 @@ class RandomUpstream:
         minutes = self._random.choice([0, 5, 90])
         return SchedulePut(key or self._key(), self._slots(FEWEST, MOST), minutes)
 
-    def said_again(self) -> ItemSaidAgain:
-        return ItemSaidAgain(self._random.choice(self._focus.pids))
+    def announced_again(self) -> ItemAnnouncedAgain:
+        return ItemAnnouncedAgain(self._random.choice(self._focus.pids))
 
     def removal(self) -> ScheduleRemoved:
         return ScheduleRemoved(self._key())
@@ -313,6 +324,34 @@ class RandomUpstream:
         r = self._random
         broadcasts = r.sample(BROADCASTS, r.randint(fewest, most))
         return tuple(Slot(broadcast, r.choice([None, *self._focus.episodes])) for broadcast in broadcasts)
+
+
+class World:
+    """The real workflows over fakes, with one worker that does everything."""
+
+    def __init__(self, seed: int = 0, conditions: Conditions | None = None) -> None:
+        self.clock = FakeClock()
+        self.store: FakeStore = fake_store(self.clock, conditions)
+        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(seed), conditions)
+        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+
+    def happen(self, *changes: Change) -> None:
+        for change in changes:
+            change.write(self.upstreams)
+            change.announce(self.upstreams)
+
+    def settle(self) -> None:
+        """Ingest and publish until nothing is pending."""
+        for _ in range(1_000):
+            ingested = ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0)
+            ingested += ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0)
+            self.pipeline.publisher.publish_all()
+            if not ingested.received and self.store.work.backlog().is_empty:
+                return
+        raise AssertionError("work is still pending")
+
+    def cause(self, origin: Origin = Origin.OPERATOR) -> Cause:
+        return Cause("test", origin, "test", self.clock())
 
 
 _SLOT = timedelta(minutes=30)

@@ -1,8 +1,7 @@
-"""Workers on one real store, each with connections of its own: publishers and intakes as threads of the test.
+"""Workers on one real store, each with its own connections: publishers and intakes as threads of the test.
 
-Belongs here: what such a test needs of any server: a pipeline over it, threads that work until told to stop,
-and what must be true of the store afterwards.
-Does not belong here: what goes on meanwhile, and what strikes.
+Belongs here: a pipeline over any server, threads that work until they are stopped, and assertions on the store
+afterwards. Does not belong here: the changes and faults during the test.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,20 +34,20 @@ CATALOGUE_PREFIX = "catalogue:"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A Redis server, or a node of a cluster, as settings name it."""
+    """A Redis server, or a node of a cluster, as in the settings."""
 
     url: str
     is_cluster: bool
 
     def link(self) -> RedisLink:
-        """A link over connections of its own."""
+        """A link with its own connections."""
         return RedisLink(connect(self.url, cluster=self.is_cluster))
 
 
 def pipeline_on(
     server: Server, keyspace: str, source: FakeUpstreams, clock: Callable[[], datetime] = utc_now
 ) -> Pipeline:
-    """A pipeline as one process has it, whose catalogue is on the same server."""
+    """A pipeline as one process has it, with the catalogue on the same server."""
     link = server.link()
     upstreams = Upstreams(
         schedule_source=source.schedule_source,
@@ -74,7 +73,7 @@ def load_sample(server: Server, source: FakeUpstreams) -> tuple[Sample, list[Sch
 
 
 def write_item(document: Mapping[str, object]) -> tuple[str, str, bytes]:
-    """The command that writes a catalogue document, as the catalogue pipeline does."""
+    """The command of the catalogue pipeline that writes a document."""
     return ("SET", f"{CATALOGUE_PREFIX}{document['pid']}", orjson.dumps(document))
 
 
@@ -84,9 +83,8 @@ def build_everything(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
 
 
 class Workers:
-    """Threads that work until the block ends; what a thread died of is raised there.
-
-    A :class:`ServiceError` is what a worker must live with: it goes on. Anything else is a defect.
+    """Threads that work until the block ends, which raises the error of a dead thread. A worker survives a
+    :class:`ServiceError`; any other error is a defect.
     """
 
     def __init__(self) -> None:
@@ -98,22 +96,22 @@ class Workers:
         self._threads: list[Thread] = []
 
     def publisher(self, pipeline: Pipeline, limit: int = 5) -> None:
-        """Publish until the block ends and nothing is left to do."""
+        """Publish until the block ends and nothing is pending."""
         self._add(lambda: self._publish(pipeline, limit))
 
     def intake(self, messages: Iterable[Message], handle: Callable[[Sequence[Message]], object]) -> None:
-        """Have each message handled, as often as a queue would deliver it, until the block ends."""
+        """Handle each message until the block ends, as often as a queue would deliver it."""
         self._add(lambda: self._take_in(messages, handle))
 
     def wait_for_moves(self, count: int) -> None:
-        """Return when so many more batches, messages and setbacks have been, or a worker has died."""
+        """Return after so many more batches, messages and setbacks, or when a worker has died."""
         with self._moved:
             wanted = self._moves + count
             came = self._moved.wait_for(lambda: self._moves >= wanted or self._errors, _PATIENCE_SECONDS)
         assert came, "the workers stand still"
 
     def insist(self, call: Callable[[], T]) -> T:
-        """Make the call again for as long as the world fails it."""
+        """Repeat the call until no service fails."""
         while True:
             try:
                 return call()
@@ -168,13 +166,13 @@ class Workers:
 
 
 def contents(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
-    """What partners see of each schedule, without the envelope that publishing puts around it."""
+    """The published content of each schedule, without the envelope."""
     documents = pipeline.store.schedules.documents(keys)
     return {key: split_document(document)[1] for key, document in documents.items()}
 
 
 def assert_announced_once(pipeline: Pipeline) -> None:
-    """Each schedule's rows are numbered without a gap or a repetition, and end with what is published."""
+    """The rows of each schedule are numbered without a gap or a repetition, and end with the published version."""
     last: dict[ScheduleKey, int] = {}
     for entry in pipeline.store.feed.read_after("0", 100_000):
         assert entry.change.seq == last.get(entry.change.key, 0) + 1
@@ -185,13 +183,13 @@ def assert_announced_once(pipeline: Pipeline) -> None:
 
 
 def schedule_message(number: int, key: ScheduleKey) -> Message:
-    """What the bucket's topic says of a put."""
+    """The notification of a put, as the bucket's topic sends it."""
     record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": f"schedules/{key}.json"}}}
     return _message(number, {"TopicArn": "schedule-events", "Message": _text({"Records": [record]})})
 
 
 def catalogue_message(number: int, document: Mapping[str, object]) -> Message:
-    """What the catalogue pipeline says of an update."""
+    """The notification of an update, as the catalogue pipeline sends it."""
     said = {"action": "UPDATE", "type": document["type"], "pid": document["pid"]}
     return _message(number, {"TopicArn": "catalogue-events", "Message": _text(said)})
 

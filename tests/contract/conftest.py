@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from clusters import Cluster
 from fakes import FakeClock, fake_store
-from fakes_external_index import fake_store_external_index
+from fakes_external_index import fake_store_with_external_index
 from redis import Redis
 from redis_users import grant, url_as
 
@@ -34,7 +34,7 @@ class StoreUnderTest:
 
 @pytest.fixture(scope="session")
 def keyspaces() -> Iterator[str]:
-    """Names of keyspaces that nobody has used in this run."""
+    """Keyspace names that are unused in this run."""
     return (f"contract{number}" for number in itertools.count(1))
 
 
@@ -78,7 +78,7 @@ def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> Stor
         return StoreUnderTest(fake_store(clock).as_store(), clock.advance, clock)
     if request.param == "fakes beside an index":
         clock = FakeClock()
-        return StoreUnderTest(fake_store_external_index(clock).as_store(), clock.advance, clock)
+        return StoreUnderTest(fake_store_with_external_index(clock).as_store(), clock.advance, clock)
     if request.param == "dynamodb":
         return _beside_dynamodb(request, next(keyspaces))
     if request.param == "redis as a user":
@@ -89,7 +89,7 @@ def under_test(request: pytest.FixtureRequest, keyspaces: Iterator[str]) -> Stor
 
 
 def _as_a_user(request: pytest.FixtureRequest, keyspace: str) -> StoreUnderTest:
-    """Time is made to pass by somebody else, since the user may not."""
+    """An administrator makes time pass, because the operator's user may not."""
     restricted: Client = request.getfixturevalue("operator_link_client")
     client: Client = request.getfixturevalue("redis_link_client")
     store = redis_store(RedisLink(restricted), keyspace)
@@ -112,18 +112,18 @@ def store(under_test: StoreUnderTest) -> Store:
 
 @pytest.fixture
 def now(under_test: StoreUnderTest) -> Callable[[], datetime]:
-    """The clock that the store goes by."""
+    """The clock of the store."""
     return under_test.now
 
 
 @pytest.fixture
 def pass_time(under_test: StoreUnderTest) -> PassTime:
-    """Makes everything in the store as if so much time had passed: what expires, and what is idle."""
+    """Makes records in the store expire and age as if so much time had passed."""
     return under_test.pass_time
 
 
 def _pass_time(client: Any, keyspace: str, by: timedelta) -> None:
-    """A server's clock cannot be turned, so what is to run out is made to run out sooner."""
+    """A server's clock cannot be turned, so expiries are brought forward instead."""
     milliseconds = int(by.total_seconds() * 1000)
     for key in client.scan_iter(match=f"{keyspace}:*", count=1000):
         left = client.pttl(key)

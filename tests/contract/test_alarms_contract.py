@@ -1,4 +1,4 @@
-"""The alarm book and the failing checks: what every implementation must do."""
+"""The store of incidents and the failing checks, on fakes and Redis alike."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -38,15 +38,15 @@ def _clear(book: IncidentStore, at: datetime, *channels: str) -> None:
     assert book.change(change, channels)
 
 
-def test_an_empty_book_has_nothing(store: Store) -> None:
-    """Before anything was wrong there are no incidents and nothing is to be delivered."""
+def test_an_empty_store_has_no_incidents(store: Store) -> None:
+    """An empty store has no incidents and no notices to deliver."""
     assert store.incidents.latest() == []
     assert store.incidents.count_undelivered() == 0
     assert store.incidents.take_notice("sns", _NOW, _LEASE) is None
 
 
-def test_an_episode_comes_back_as_it_was_put(store: Store) -> None:
-    """Everything of an incident is kept, whatever its texts hold."""
+def test_an_incident_comes_back_whole(store: Store) -> None:
+    """Every field of an incident is kept, with any text."""
     change = begin_incident(_DEAD, _NOW)
 
     store.incidents.change(change, ())
@@ -55,7 +55,7 @@ def test_an_episode_comes_back_as_it_was_put(store: Store) -> None:
 
 
 def test_of_two_turns_from_the_same_state_the_first_counts(store: Store) -> None:
-    """A second watcher that saw the same does nothing, and its notice is not booked."""
+    """A second watcher that saw the same state changes nothing, and its notice is not stored."""
     _raise(store.incidents, _DEAD, "sns")
 
     second = store.incidents.change(begin_incident(_DEAD, _NOW + timedelta(seconds=1)), ("sns",))
@@ -65,8 +65,8 @@ def test_of_two_turns_from_the_same_state_the_first_counts(store: Store) -> None
     assert store.incidents.count_undelivered() == 1
 
 
-def test_a_turn_from_before_an_episode_ended_does_nothing(store: Store) -> None:
-    """A watcher that slept through a whole incident does not begin another from what it saw before."""
+def test_a_turn_from_before_the_end_of_an_incident_does_nothing(store: Store) -> None:
+    """A watcher that missed a whole incident does not begin another one from an old state."""
     slept = begin_incident(_DEAD, _NOW)
     _raise(store.incidents, _DEAD)
     _clear(store.incidents, _NOW + timedelta(minutes=2))
@@ -77,8 +77,8 @@ def test_a_turn_from_before_an_episode_ended_does_nothing(store: Store) -> None:
     assert [incident.state for incident in store.incidents.latest()] == [State.OVER]
 
 
-def test_many_watchers_at_once_book_one_notice(store: Store) -> None:
-    """However many watchers begin the same incident at the same time, one of them does."""
+def test_many_watchers_at_once_store_one_notice(store: Store) -> None:
+    """Of many watchers that begin the same incident at once, one succeeds."""
     changes = [begin_incident(_DEAD, _NOW + timedelta(milliseconds=i)) for i in range(16)]
 
     with ThreadPoolExecutor(8) as pool:
@@ -89,7 +89,7 @@ def test_many_watchers_at_once_book_one_notice(store: Store) -> None:
 
 
 def test_many_watchers_at_once_take_each_notice_once(store: Store) -> None:
-    """A notice that somebody delivers is handed to nobody else meanwhile."""
+    """A notice that one watcher delivers goes to no other."""
     booked = {_raise(store.incidents, replace(_DEAD, name=name), "sns").id for name in AlarmName}
 
     with ThreadPoolExecutor(8) as pool:
@@ -99,8 +99,8 @@ def test_many_watchers_at_once_take_each_notice_once(store: Store) -> None:
     assert sorted(taken) == sorted(booked)
 
 
-def test_a_notice_is_booked_for_every_channel(store: Store) -> None:
-    """Each channel has its own delivery of the same notice; one that was made is not made again."""
+def test_a_notice_is_stored_for_every_channel(store: Store) -> None:
+    """Each channel has its own delivery of a notice, which is made once."""
     notice = _raise(store.incidents, _DEAD, "sns", "webhook")
 
     over_sns = store.incidents.take_notice("sns", _NOW, _LEASE)
@@ -112,8 +112,8 @@ def test_a_notice_is_booked_for_every_channel(store: Store) -> None:
     assert store.incidents.count_undelivered() == 1
 
 
-def test_a_turn_without_a_notice_books_none(store: Store) -> None:
-    """A suspicion is kept, and nobody is told."""
+def test_a_turn_without_a_notice_stores_none(store: Store) -> None:
+    """A suspicion is kept, and no channel is notified."""
     patient = replace(_DEAD, patience=timedelta(seconds=20))
 
     store.incidents.change(begin_incident(patient, _NOW), ("sns",))
@@ -123,7 +123,7 @@ def test_a_turn_without_a_notice_books_none(store: Store) -> None:
 
 
 def test_a_notice_that_was_not_delivered_comes_again_after_its_lease(store: Store) -> None:
-    """Whoever took it may have died; nobody gets it before the lease is over, anybody afterwards."""
+    """The watcher that took it may have died, so it is delivered again after the lease, and not before."""
     notice = _raise(store.incidents, _DEAD, "sns")
     store.incidents.take_notice("sns", _NOW, _LEASE)
 
@@ -135,7 +135,7 @@ def test_a_notice_that_was_not_delivered_comes_again_after_its_lease(store: Stor
 
 
 def test_an_all_clear_waits_for_its_alarm(store: Store) -> None:
-    """While the alarm is still to be delivered its all-clear is not handed out, also not during its lease."""
+    """An all-clear is not delivered while its alarm still has to be, even during the alarm's lease."""
     raised = _raise(store.incidents, _DEAD, "sns")
     cleared_at = _NOW + timedelta(minutes=2)
     _clear(store.incidents, cleared_at, "sns")
@@ -151,8 +151,8 @@ def test_an_all_clear_waits_for_its_alarm(store: Store) -> None:
     assert second.phase is Phase.CLEARED
 
 
-def test_a_notice_that_cannot_be_delivered_holds_up_no_other(store: Store) -> None:
-    """What was tried already comes after what was not, and then what was tried longest ago."""
+def test_an_undeliverable_notice_does_not_delay_others(store: Store) -> None:
+    """Untried notices come first, then the one whose last attempt is the oldest."""
     dead, late = _raise(store.incidents, _DEAD, "sns"), _raise(store.incidents, _LATE, "sns")
     store.incidents.take_notice("sns", _NOW, _LEASE)
 
@@ -163,8 +163,8 @@ def test_a_notice_that_cannot_be_delivered_holds_up_no_other(store: Store) -> No
     assert [untried, tried, longest_ago] == [late, dead, late]
 
 
-def test_the_first_look_is_remembered(store: Store) -> None:
-    """When somebody first looked stays what it was."""
+def test_the_first_check_is_remembered(store: Store) -> None:
+    """The time of the first check stays."""
     first = store.incidents.watched_since(_NOW)
 
     again = store.incidents.watched_since(_NOW + timedelta(days=1))
@@ -173,7 +173,7 @@ def test_the_first_look_is_remembered(store: Store) -> None:
 
 
 def test_a_turn_carries_no_notice_for_no_channel(store: Store) -> None:
-    """Where nobody is to be told, incidents are kept all the same."""
+    """Without channels incidents are kept all the same."""
     store.incidents.change(begin_incident(_DEAD, _NOW), ())
 
     assert [incident.is_open for incident in store.incidents.latest()] == [True]
@@ -181,7 +181,7 @@ def test_a_turn_carries_no_notice_for_no_channel(store: Store) -> None:
 
 
 def test_failing_checks_are_those_that_failed_last(store: Store) -> None:
-    """A check that fails is there with its latest words, and gone when it passes."""
+    """A failed check is listed with its latest summary, until it passes."""
     other = ScheduleKey(Sid("alder_two"), date(2026, 3, 28))
     store.failing_checks.record(
         {(_KEY, "index_complete"): "1 missing", (other, "is_built"): "broke", (_KEY, "x"): None}
@@ -193,7 +193,7 @@ def test_failing_checks_are_those_that_failed_last(store: Store) -> None:
     assert failing == {(_KEY, "index_complete"): "2 missing"}
 
 
-def test_noting_no_check_is_nothing(store: Store) -> None:
+def test_an_empty_batch_of_checks_changes_nothing(store: Store) -> None:
     """A batch without evaluations changes nothing."""
     store.failing_checks.record({})
 

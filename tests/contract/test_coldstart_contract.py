@@ -1,4 +1,4 @@
-"""The book of the coldstart, on fakes and Redis alike."""
+"""The store of coldstarts, on fakes and Redis alike."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,15 +28,15 @@ def _latest(store: Store) -> Coldstart:
     return latest
 
 
-def test_before_the_first_there_is_none(store: Store) -> None:
-    """A new keyspace knows of no coldstart, has no epoch, and its intake is not stopped."""
+def test_a_new_keyspace_has_no_coldstart(store: Store) -> None:
+    """It has no epoch either, and its intake is not paused."""
     assert store.coldstarts.latest() is None
     assert store.coldstarts.epoch() is None
     assert not store.coldstarts.intake_is_paused()
 
 
-def test_an_open_one_is_the_answer_to_another_request(store: Store) -> None:
-    """Who asks for a coldstart while one is open gets that one, as it was asked for."""
+def test_a_request_joins_the_open_coldstart(store: Store) -> None:
+    """A request while a coldstart is open returns that one, as it was requested."""
     first = store.coldstarts.open("one", _REQUEST)
 
     second = store.coldstarts.open("two", replace(_REQUEST, reason="again", purge=False))
@@ -45,7 +45,7 @@ def test_an_open_one_is_the_answer_to_another_request(store: Store) -> None:
 
 
 def test_one_worker_prepares(store: Store) -> None:
-    """One worker at a time has the leave to prepare, may renew it, and says thereby that it is alive."""
+    """One worker at a time may prepare; it renews its lease, which shows that it is alive."""
     store.coldstarts.open("one", _REQUEST)
 
     answers = [store.coldstarts.lead("one", f"run {n}", _NOW, _LEASE) for n in (1, 2, 1)]
@@ -54,8 +54,8 @@ def test_one_worker_prepares(store: Store) -> None:
     assert (_latest(store).stage, _latest(store).alive_at) == (Stage.PREPARING, _NOW)
 
 
-def test_another_worker_prepares_where_the_first_is_silent(store: Store, pass_time: PassTime) -> None:
-    """When the lease has ended, whoever comes next may prepare."""
+def test_another_worker_prepares_after_the_lease(store: Store, pass_time: PassTime) -> None:
+    """When the lease has ended, the next worker may prepare."""
     store.coldstarts.open("one", _REQUEST)
     store.coldstarts.lead("one", "run 1", _NOW, _LEASE)
 
@@ -64,8 +64,8 @@ def test_another_worker_prepares_where_the_first_is_silent(store: Store, pass_ti
     assert store.coldstarts.lead("one", "run 2", _NOW, _LEASE)
 
 
-def test_what_is_listed_is_left_until_it_is_built(store: Store) -> None:
-    """Schedules are taken in the order of their shard, again and again until they are built; the counts follow."""
+def test_listed_schedules_are_left_until_they_are_built(store: Store) -> None:
+    """Schedules are taken in the order of their shard until they are built, and the counts follow."""
     _begin(store, [_B, _A, _D], [_C])
     before = [store.coldstarts.next_keys("one", 0, 2, _NOW) for _ in range(2)]
 
@@ -78,15 +78,15 @@ def test_what_is_listed_is_left_until_it_is_built(store: Store) -> None:
     assert (latest.stage, latest.total, latest.left, latest.published) == (Stage.BUILDING, 4, 2, 2)
 
 
-def test_a_worker_helps_where_its_shard_is_done(store: Store) -> None:
-    """Where nothing is left of its own shard a worker takes from the end of what is left of others."""
+def test_a_worker_helps_after_its_own_shard(store: Store) -> None:
+    """When its own shard is finished, a worker takes from the end of the others."""
     _begin(store, [], [_A, _B, _C])
 
     assert store.coldstarts.next_keys("one", 0, 2, _NOW) == [_C, _B]
 
 
-def test_nothing_is_led_or_listed_once_it_is_prepared(store: Store) -> None:
-    """A preparer that was slow changes nothing any more."""
+def test_a_prepared_coldstart_cannot_be_prepared_again(store: Store) -> None:
+    """A slow worker changes nothing after another has finished the preparation."""
     _begin(store, [_A])
 
     assert not store.coldstarts.lead("one", "run 1", _NOW, _LEASE)
@@ -94,8 +94,8 @@ def test_nothing_is_led_or_listed_once_it_is_prepared(store: Store) -> None:
     assert store.coldstarts.next_keys("one", 0, 9, _NOW) == [_A]
 
 
-def test_it_ends_once(store: Store) -> None:
-    """The first end counts, with what was left; the intake goes on, and nothing is taken any more."""
+def test_a_coldstart_ends_once(store: Store) -> None:
+    """The first end counts, with the schedules that were left. The intake resumes, and no worker gets another batch."""
     _begin(store, [_A, _B])
     store.coldstarts.pause_intake(_LEASE)
 
@@ -113,8 +113,8 @@ def test_it_ends_once(store: Store) -> None:
     )
 
 
-def test_who_worked_at_an_earlier_one_harms_no_later_one(store: Store) -> None:
-    """What is done under the id of a coldstart that has ended has no effect on the next."""
+def test_an_ended_coldstart_does_not_affect_the_next(store: Store) -> None:
+    """Calls with the id of an ended coldstart have no effect on the next one."""
     _begin(store, [_A])
     store.coldstarts.end("one", Stage.FINISHED, _NOW)
     store.coldstarts.open("two", _REQUEST)
@@ -128,8 +128,8 @@ def test_who_worked_at_an_earlier_one_harms_no_later_one(store: Store) -> None:
     assert _latest(store) == opened == Coldstart("two", _REQUEST, Stage.REQUESTED)
 
 
-def test_the_intake_goes_on_by_itself(store: Store, pass_time: PassTime) -> None:
-    """The intake stands still for as long as it was said, and no longer."""
+def test_the_pause_of_the_intake_expires(store: Store, pass_time: PassTime) -> None:
+    """The intake is paused for the given time, and no longer."""
     store.coldstarts.pause_intake(_LEASE)
     paused = store.coldstarts.intake_is_paused()
 
@@ -139,8 +139,8 @@ def test_the_intake_goes_on_by_itself(store: Store, pass_time: PassTime) -> None
     assert not store.coldstarts.intake_is_paused()
 
 
-def test_the_pulse_of_an_epoch_grows(store: Store) -> None:
-    """An epoch is begun once, and each beat tells what it was before; without an epoch there is no beat."""
+def test_heartbeats_of_an_epoch_are_counted(store: Store) -> None:
+    """An epoch begins once, and each heartbeat returns the state before it; without an epoch there is none."""
     without = store.coldstarts.record_heartbeat()
     store.coldstarts.begin_epoch("one")
     store.coldstarts.begin_epoch("two")
@@ -152,8 +152,8 @@ def test_the_pulse_of_an_epoch_grows(store: Store) -> None:
     assert store.coldstarts.epoch() == Epoch("one", 2)
 
 
-def test_an_epoch_is_renewed_where_there_is_one(store: Store) -> None:
-    """Another life begins where there was one, and its pulse goes on; an empty keyspace stays without any."""
+def test_an_epoch_can_be_renewed(store: Store) -> None:
+    """A renewed epoch keeps its heartbeats; a keyspace without an epoch stays without one."""
     store.coldstarts.renew_epoch("too early")
     without = store.coldstarts.epoch()
     store.coldstarts.begin_epoch("one")
@@ -165,8 +165,8 @@ def test_an_epoch_is_renewed_where_there_is_one(store: Store) -> None:
     assert store.coldstarts.epoch() == Epoch("two", 1)
 
 
-def test_many_are_listed(store: Store) -> None:
-    """More schedules than one command takes are listed whole."""
+def test_many_schedules_are_listed(store: Store) -> None:
+    """More schedules than one command takes are listed."""
     many = [ScheduleKey.parse(f"alder_{n}/2026-03-28") for n in range(2_500)]
 
     _begin(store, many)
@@ -175,8 +175,8 @@ def test_many_are_listed(store: Store) -> None:
     assert store.coldstarts.next_keys("one", 0, 300, _NOW) == many[:300]
 
 
-def test_what_is_settled_is_not_rejected(store: Store) -> None:
-    """Once it is settled it may be abandoned and finished, and no more refused; another one is not settled by it."""
+def test_a_confirmed_coldstart_is_not_rejected(store: Store) -> None:
+    """It may still be abandoned or finished; the confirmation does not affect another coldstart."""
     store.coldstarts.open("one", _REQUEST)
     store.coldstarts.confirm("one")
     store.coldstarts.confirm("two")

@@ -44,7 +44,7 @@ def _positions(entries: list[FeedEntry]) -> list[str]:
 
 
 def test_empty_feed(store: Store) -> None:
-    """Before anything is published there are no rows, no heads, and nothing to record."""
+    """Before the first publication the feed has no rows, no heads, and no row to record."""
     store.feed.append([])
     store.feed.confirm_recorded([])
 
@@ -55,7 +55,7 @@ def test_empty_feed(store: Store) -> None:
 
 
 def test_rows_are_read_in_order(store: Store) -> None:
-    """Rows come back as they were appended, in that order, also within one call."""
+    """Rows come back in the order in which they were appended, within one call too."""
     _append(store, _change(_A, 1), _change(_B, 1))
     _append(store, _change(_A, 2, "e2"))
 
@@ -65,7 +65,7 @@ def test_rows_are_read_in_order(store: Store) -> None:
 
 
 def test_row_is_appended_at_most_once(store: Store) -> None:
-    """Whoever announces again, what others announced too, adds nothing; what is new is added."""
+    """A repeated announcement appends only the rows that the feed lacks."""
     _append(store, _change(_A, 1), _change(_A, 2))
     _append(store, _change(_A, 1), _change(_A, 2), _change(_A, 3))
     _append(store, _change(_A, 3), _change(_A, 3))
@@ -104,7 +104,7 @@ def test_heads_are_the_latest_rows(store: Store) -> None:
 
 
 def test_feed_is_read_on_from_a_position(store: Store) -> None:
-    """A reader goes on after the last position that it has seen, a limited number at a time."""
+    """A reader continues after its last position, a limited number of rows at a time."""
     _append(store, *(_change(_A, seq) for seq in range(1, 6)))
 
     first = store.feed.read_after("0", 2)
@@ -116,7 +116,7 @@ def test_feed_is_read_on_from_a_position(store: Store) -> None:
 
 
 def test_each_row_goes_to_one_recorder(store: Store) -> None:
-    """What one has taken another does not get, and nobody gets it twice."""
+    """A row that one consumer has taken goes to no other."""
     _append(store, *(_change(_A, seq) for seq in range(1, 4)))
 
     one = store.feed.take_unrecorded("one", 2)
@@ -138,7 +138,7 @@ def test_rows_from_before_the_first_recorder_are_recorded(store: Store) -> None:
 
 
 def test_unconfirmed_rows_go_to_another(store: Store, pass_time: PassTime) -> None:
-    """A recorder that has not confirmed for a minute is taken to be dead."""
+    """A consumer that has not confirmed for a minute counts as dead."""
     _append(store, _change(_A, 1), _change(_A, 2))
     taken = store.feed.take_unrecorded("dead", 10)
     store.feed.confirm_recorded(_positions(taken)[:1])
@@ -151,8 +151,8 @@ def test_unconfirmed_rows_go_to_another(store: Store, pass_time: PassTime) -> No
     assert late == taken[1:]
 
 
-def test_what_is_left_behind_comes_before_what_is_new(store: Store, pass_time: PassTime) -> None:
-    """Old rows are taken over first, and new ones only in the next call."""
+def test_abandoned_rows_come_before_new_rows(store: Store, pass_time: PassTime) -> None:
+    """Abandoned rows are taken over first, and new ones in the next call."""
     _append(store, _change(_A, 1))
     store.feed.take_unrecorded("dead", 10)
     pass_time(_A_MINUTE)
@@ -188,7 +188,7 @@ def test_confirmation_may_be_repeated(store: Store) -> None:
 
 
 def test_positions_are_found_by_time(store: Store) -> None:
-    """A position before an instant long ago is before every row, and one before an instant to come after all."""
+    """A position before a past instant is before every row, and one before a future instant is after all."""
     _append(store, _change(_A, 1), _change(_B, 1))
     long_ago, to_come = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -200,7 +200,7 @@ def test_positions_are_found_by_time(store: Store) -> None:
 
 
 def test_heads_of_some_schedules(store: Store) -> None:
-    """Only those that are asked for, and of them only those that were ever published."""
+    """Only requested schedules that were ever published are returned."""
     _append(store, _change(_A, 1), _change(_A, 2), _change(_B, 1))
 
     assert store.feed.heads_of([_A, _C]) == {_A: _change(_A, 2)}
@@ -220,8 +220,8 @@ def test_removals_are_forgotten(store: Store) -> None:
     assert store.feed.heads() == {_A: _change(_A, 1), _B: _change(_B, 5)}
 
 
-def test_what_is_no_removal_is_not_forgotten(store: Store) -> None:
-    """A schedule that was published anew, or removed a second time, keeps its head."""
+def test_only_the_named_removal_is_forgotten(store: Store) -> None:
+    """A schedule that was published again, or removed a second time, keeps its head."""
     _append(store, _change(_A, 1, ""), _change(_A, 2), _change(_B, 1, ""), _change(_B, 3, ""))
 
     store.feed.forget_removals({_A: 1, _B: 1})
@@ -233,7 +233,7 @@ def test_what_is_no_removal_is_not_forgotten(store: Store) -> None:
 def test_trimming_takes_old_rows_and_no_heads(
     store: Store, now: Callable[[], datetime], pass_time: PassTime
 ) -> None:
-    """Rows that were appended before the moment go, later ones stay, and every head."""
+    """Rows appended before the moment are deleted; later rows and all heads stay."""
     _append(store, _change(_A, 1), _change(_B, 1))
     between = _next_moment(now, pass_time)
     _append(store, _change(_A, 2))
@@ -245,8 +245,8 @@ def test_trimming_takes_old_rows_and_no_heads(
     assert store.feed.heads() == {_A: _change(_A, 2), _B: _change(_B, 1)}
 
 
-def test_trimming_leaves_what_is_young(store: Store, now: Callable[[], datetime]) -> None:
-    """Nothing goes where nothing is older, not even from an empty feed."""
+def test_trimming_leaves_young_rows(store: Store, now: Callable[[], datetime]) -> None:
+    """No row is deleted if none is older, also in an empty feed."""
     assert store.feed.trim(now()) == 0
     _append(store, _change(_A, 1))
 
@@ -257,7 +257,7 @@ def test_trimming_leaves_what_is_young(store: Store, now: Callable[[], datetime]
 def test_positions_go_on_after_trimming(
     store: Store, now: Callable[[], datetime], pass_time: PassTime
 ) -> None:
-    """Who had read up to some row reads on from there, though the row is gone."""
+    """A reader continues after a row that was trimmed."""
     _append(store, _change(_A, 1))
     position = store.feed.read_after("0", 10)[0].position
     store.feed.trim(_next_moment(now, pass_time))
@@ -268,7 +268,7 @@ def test_positions_go_on_after_trimming(
 
 
 def _next_moment(now: Callable[[], datetime], pass_time: PassTime) -> datetime:
-    """A moment that is later than all before, to the millisecond, and not later than those to come."""
+    """An instant after all earlier ones, to the millisecond, and not after later ones."""
     until = now() + timedelta(milliseconds=2)
     pass_time(timedelta(milliseconds=2))
     while (moment := now()) < until:
@@ -276,8 +276,8 @@ def _next_moment(now: Callable[[], datetime], pass_time: PassTime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def test_wait_after_answers_with_what_is_there(store: Store) -> None:
-    """Who waits where rows are there already waits no longer, and gets those after the position alone."""
+def test_wait_after_returns_existing_rows_at_once(store: Store) -> None:
+    """The rows after the position are returned without a wait."""
     _append(store, _change(_A, 1), _change(_B, 1))
     first = store.feed.read_after("0", 1)[0]
 
@@ -287,7 +287,7 @@ def test_wait_after_answers_with_what_is_there(store: Store) -> None:
 
 
 def test_wait_after_ends_without_a_row(store: Store) -> None:
-    """Where no row comes, the wait ends with none."""
+    """The wait ends empty if no row arrives."""
     _append(store, _change(_A, 1))
 
     entries = store.feed.wait_after(store.feed.last_position(), 10, 0.01)
@@ -296,7 +296,7 @@ def test_wait_after_ends_without_a_row(store: Store) -> None:
 
 
 def test_last_position_is_that_of_the_last_row(store: Store) -> None:
-    """The last position is the last row's, also when that row was trimmed; before the first it is 0."""
+    """It stays when that row is trimmed; before the first row it is 0."""
     before = store.feed.last_position()
     _append(store, _change(_A, 1), _change(_B, 1))
     last = store.feed.read_after("0", 10)[-1].position
@@ -308,8 +308,8 @@ def test_last_position_is_that_of_the_last_row(store: Store) -> None:
 
 
 def test_complete_after_says_what_was_trimmed(store: Store) -> None:
-    """Before anything is trimmed the feed is complete from its beginning; afterwards from a later place,
-    and nothing that is still there stands before it.
+    """Before a trim the feed is complete from its beginning; afterwards from a later position, with every remaining
+    row after it.
     """
     _append(store, _change(_A, 1))
     before = store.feed.complete_after()
@@ -322,7 +322,7 @@ def test_complete_after_says_what_was_trimmed(store: Store) -> None:
 
 
 def test_trimming_less_than_before_changes_nothing(store: Store) -> None:
-    """A feed that was trimmed up to some moment stays complete from there, if trimmed up to an earlier one."""
+    """A trim up to an earlier moment leaves the feed complete from the same position."""
     _append(store, _change(_A, 1))
     store.feed.trim(datetime(2100, 1, 1, tzinfo=UTC))
     complete_after = store.feed.complete_after()

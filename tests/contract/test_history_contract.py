@@ -1,4 +1,4 @@
-"""The versions that partners were given before, on fakes and Redis alike."""
+"""Published versions, on fakes and Redis alike."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ _A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03
 
 
 def _publish(store: Store, *etags: str) -> None:
-    """Commit these one after the other; "" is a removal."""
+    """Commit these etags one after the other; "" is a removal."""
     for etag in etags:
         state = store.schedules.read([_A])[_A]
         change = a_change(_A, state.seq + 1, etag=etag, published_at=_NOW)
@@ -25,7 +25,7 @@ def _publish(store: Store, *etags: str) -> None:
 
 
 def test_versions_are_listed_newest_first(store: Store) -> None:
-    """Every version that was published is listed with its row, a removal included; another schedule has none."""
+    """Every published version is listed with its row, removals included."""
     _publish(store, "e1", "e2", "", "e3")
 
     assert [(v.seq, v.etag) for v in store.versions.versions(_A)] == [
@@ -38,7 +38,7 @@ def test_versions_are_listed_newest_first(store: Store) -> None:
 
 
 def test_documents_of_earlier_versions_are_kept(store: Store) -> None:
-    """Each version's document is there, the current one and those that were replaced; a removal has none."""
+    """The documents of the current and of replaced versions are kept; a removal has none."""
     _publish(store, "e1", "e2", "", "e3")
 
     documents = [store.versions.document(_A, seq) for seq in (1, 2, 3, 4, 5)]
@@ -47,8 +47,8 @@ def test_documents_of_earlier_versions_are_kept(store: Store) -> None:
     assert store.versions.document(_B, 1) is None
 
 
-def test_compacting_changes_nothing_that_is_read(store: Store) -> None:
-    """A compacted version reads as before, once and again; what is not there is passed over."""
+def test_compacted_versions_read_as_before(store: Store) -> None:
+    """A compacted version reads the same, even if it is compacted twice; unknown versions are skipped."""
     _publish(store, "e1", "e2", "e3")
 
     store.versions.compact([(_A, 1), (_A, 0), (_B, 1)])
@@ -62,7 +62,7 @@ def test_compacting_changes_nothing_that_is_read(store: Store) -> None:
 
 
 def test_only_the_latest_versions_are_listed(store: Store) -> None:
-    """However often a schedule changes, its list does not grow without bound."""
+    """The list is bounded, even if a schedule changes often."""
     _publish(store, *(f"e{number}" for number in range(VERSIONS_LISTED + 5)))
 
     versions = store.versions.versions(_A)
@@ -72,7 +72,7 @@ def test_only_the_latest_versions_are_listed(store: Store) -> None:
 
 
 def test_an_unchanged_build_is_no_version(store: Store) -> None:
-    """A commit of the same bytes leaves the history as it is."""
+    """A commit of equal bytes leaves the versions unchanged."""
     _publish(store, "e1", "e1")
 
     assert [v.seq for v in store.versions.versions(_A)] == [1]

@@ -1,4 +1,4 @@
-"""What operators look at, on fakes and Redis alike: refusals, comparisons, counters, and who publishes."""
+"""What operators check, on fakes and Redis alike: rejections, comparisons, counters, and the running publisher."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ def _rejection(reason: str) -> Rejection:
 
 
 def test_rejections_are_kept_by_subject(store: Store) -> None:
-    """The latest refusal of each subject is found as it was kept."""
+    """The latest rejection of each subject comes back whole."""
     store.rejections.keep({str(_A): _rejection("torn"), "p0000001": _rejection("odd")})
     store.rejections.keep({str(_A): _rejection("shrunken")})
 
@@ -33,7 +33,7 @@ def test_rejections_are_kept_by_subject(store: Store) -> None:
 
 
 def test_rejections_are_forgotten(store: Store) -> None:
-    """What has been accepted since is no longer refused; forgetting the unknown is allowed."""
+    """Accepted input ends the rejection; forgetting an unknown subject is allowed."""
     store.rejections.keep({str(_A): _rejection("torn"), str(_B): _rejection("torn")})
 
     store.rejections.forget([str(_A), "p0000001"])
@@ -43,7 +43,7 @@ def test_rejections_are_forgotten(store: Store) -> None:
 
 
 def test_no_rejections(store: Store) -> None:
-    """Nothing is found where nothing was kept, nor where nothing is asked."""
+    """Unknown subjects and empty queries find no rejection."""
     store.rejections.keep({})
 
     assert store.rejections.find([]) == {}
@@ -86,8 +86,8 @@ def test_counters_add_up(store: Store) -> None:
     assert store.counters.all() == {Counter.SCHEDULE_PUTS: 5, Counter.SCHEDULES_PUBLISHED: 1}
 
 
-def test_one_publisher_books(store: Store) -> None:
-    """While somebody publishes, nobody else is booked."""
+def test_one_publisher_reserves(store: Store) -> None:
+    """While one publisher is announced or runs, another cannot be announced."""
     first, second = store.presence.reserve("one", 60), store.presence.reserve("two", 60)
 
     assert (first, second) == (True, False)
@@ -95,7 +95,7 @@ def test_one_publisher_books(store: Store) -> None:
 
 
 def test_publisher_that_leaves_makes_room(store: Store) -> None:
-    """After it left there is nobody, and the next is booked."""
+    """After it has left, another can be announced."""
     store.presence.reserve("one", 60)
     store.presence.leave()
     name = store.presence.name()
@@ -108,7 +108,7 @@ def test_publisher_that_leaves_makes_room(store: Store) -> None:
 
 
 def test_publisher_that_died_is_forgotten(store: Store, pass_time: PassTime) -> None:
-    """A booking that is not renewed runs out."""
+    """A reservation that is not renewed expires."""
     store.presence.reserve("one", 60)
     pass_time(timedelta(seconds=61))
 
@@ -117,8 +117,8 @@ def test_publisher_that_died_is_forgotten(store: Store, pass_time: PassTime) -> 
     assert booked
 
 
-def test_renewal_prolongs(store: Store, pass_time: PassTime) -> None:
-    """A publisher at work is present for as long as it said last."""
+def test_renewal_extends_the_presence(store: Store, pass_time: PassTime) -> None:
+    """A publisher is present for as long as it said last."""
     store.presence.reserve("one", 60)
     pass_time(timedelta(seconds=50))
     store.presence.renew("one", 60)
@@ -127,7 +127,7 @@ def test_renewal_prolongs(store: Store, pass_time: PassTime) -> None:
     assert store.presence.name() == "one"
 
 
-def test_renewal_needs_no_booking(store: Store) -> None:
+def test_renewal_needs_no_reservation(store: Store) -> None:
     """A publisher that was started by hand announces itself."""
     store.presence.renew("by hand", 60)
 
@@ -136,7 +136,7 @@ def test_renewal_needs_no_booking(store: Store) -> None:
 
 
 def test_passes_are_remembered_by_name(store: Store) -> None:
-    """Of each kind of pass the latest report, the latest success and the totals come back."""
+    """For each kind of pass the latest report, the latest success and the totals come back."""
     well = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=2), {"copies": 3})
     ill = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=1), {}, "Redis: down")
 
@@ -147,7 +147,7 @@ def test_passes_are_remembered_by_name(store: Store) -> None:
 
 
 def test_a_pass_that_never_succeeded_has_no_success(store: Store) -> None:
-    """Before the first success there is none to tell of; before the first pass there is nothing."""
+    """Before the first success there is only a report; before the first pass there is none."""
     assert store.passes.all() == {}
     ill = PassReport(PassName.RECONCILIATION, _NOW, _NOW, {}, "bucket: denied")
 
@@ -157,7 +157,7 @@ def test_a_pass_that_never_succeeded_has_no_success(store: Store) -> None:
 
 
 def test_comparisons_are_found_by_schedule(store: Store) -> None:
-    """Of the schedules that are asked for, those come back that have been compared."""
+    """Requested schedules that were compared come back."""
     comparison = Comparison(2, Verdict.MATCHES, "2026-03-28T10:00:00Z")
     store.comparisons.keep({_A: comparison})
 
@@ -168,7 +168,7 @@ def test_comparisons_are_found_by_schedule(store: Store) -> None:
 
 
 def test_comparisons_are_forgotten(store: Store) -> None:
-    """A schedule that neither side has any more is no longer listed; forgetting the unknown is allowed."""
+    """A forgotten schedule is no longer listed; forgetting an unknown one is allowed."""
     comparison = Comparison(1, Verdict.MATCHES, "2026-03-28T12:00:00+00:00")
     store.comparisons.keep({_A: comparison, _B: comparison})
 
@@ -180,7 +180,7 @@ def test_comparisons_are_forgotten(store: Store) -> None:
 
 
 def test_confirmation_is_kept_with_its_rejection(store: Store) -> None:
-    """What an operator has confirmed of a refused document comes back with the refusal."""
+    """The digest that an operator has confirmed comes back with the rejection."""
     confirmed = replace(_rejection("too few"), confirmed_digest="abc")
     store.rejections.keep({"alder/2026-03-28": confirmed})
 

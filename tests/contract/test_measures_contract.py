@@ -1,4 +1,4 @@
-"""What is measured in the store, on fakes and Redis alike: durations, polls of queues, how long work is pending."""
+"""Measurements in the store, on fakes and Redis alike: durations, polls of queues, the age of pending work."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ def _mark(store: Store, key: ScheduleKey, origin: Origin, seconds_ago: float) ->
 
 
 def test_durations_are_counted_by_bound(store: Store) -> None:
-    """Each counts at the first bound that it does not exceed, and after the last bound where it exceeds all."""
+    """Each counts under the first bound that it does not exceed, or after the last bound."""
     store.counters.add({}, {Timer.BATCH: [0.0, 0.05, 0.06], Timer.SCHEDULE_INTAKE: [4000.5]})
 
     durations = store.counters.durations()
@@ -53,8 +53,8 @@ def test_durations_add_up_beside_counters(store: Store) -> None:
     assert (sum(durations[Timer.BATCH].counts), durations[Timer.BATCH].seconds) == (2, 3.0)
 
 
-def test_nothing_was_measured(store: Store) -> None:
-    """In an empty store there is no duration, no refusal, no schedule, and nothing is pending."""
+def test_an_empty_store_has_no_measurements(store: Store) -> None:
+    """An empty store has no durations, rejections, schedules or pending work."""
     assert store.counters.durations() == {}
     assert store.rejections.count() == 0
     assert store.feed.count_schedules() == 0
@@ -63,7 +63,7 @@ def test_nothing_was_measured(store: Store) -> None:
 
 
 def test_two_writers_lose_no_count(store: Store) -> None:
-    """What two threads add at the same time is there in full."""
+    """Two threads that add at the same time lose no count."""
 
     def add_often() -> None:
         for _ in range(50):
@@ -76,8 +76,8 @@ def test_two_writers_lose_no_count(store: Store) -> None:
     assert (sum(batch.counts), batch.seconds) == (200, 200.0)
 
 
-def test_polls_are_noted_by_queue(store: Store) -> None:
-    """A poll that brought nothing and one that brought something leave different notes, each the latest."""
+def test_polls_are_recorded_by_queue(store: Store) -> None:
+    """An empty poll and one with messages are recorded separately, each the latest."""
     queue, sent_at = QueueName.SCHEDULE_EVENTS, _NOW - timedelta(seconds=3)
 
     store.queue_polls.record_poll(queue, _NOW, None)
@@ -89,7 +89,7 @@ def test_polls_are_noted_by_queue(store: Store) -> None:
 
 
 def test_an_empty_poll_replaces_the_one_before(store: Store) -> None:
-    """What the latest poll that brought something brought stays noted."""
+    """The record of the latest poll with messages stays."""
     queue, later = QueueName.CATALOGUE_EVENTS, _NOW + timedelta(minutes=1)
     store.queue_polls.record_poll(queue, _NOW, _NOW)
     store.queue_polls.record_poll(queue, _NOW, None)
@@ -100,7 +100,7 @@ def test_an_empty_poll_replaces_the_one_before(store: Store) -> None:
 
 
 def test_pending_is_as_old_as_its_oldest_notification(store: Store) -> None:
-    """Of every origin the oldest counts, whether its schedule is dirty or in progress."""
+    """For each origin the oldest notification counts, of pending schedules and those in progress."""
     _mark(store, _A, Origin.CATALOGUE, 30)
     store.work.claim(1, _NOW, _LEASE)
     _mark(store, _B, Origin.CATALOGUE, 20)
@@ -115,8 +115,8 @@ def test_pending_is_as_old_as_its_oldest_notification(store: Store) -> None:
     }
 
 
-def test_what_waits_for_a_retry_is_pending(store: Store) -> None:
-    """A failed build has answered nothing."""
+def test_a_wait_for_a_retry_counts_as_pending(store: Store) -> None:
+    """A failed build has not answered the notification."""
     _mark(store, _A, Origin.SCHEDULE, 30)
     claim = store.work.claim(1, _NOW, _LEASE)
     assert claim is not None
@@ -126,8 +126,8 @@ def test_what_waits_for_a_retry_is_pending(store: Store) -> None:
     assert store.work.pending_since() == {Origin.SCHEDULE: _NOW - timedelta(seconds=30)}
 
 
-def test_what_was_built_or_set_aside_is_not_pending(store: Store) -> None:
-    """Nothing more will be done about it by itself."""
+def test_built_and_quarantined_schedules_are_not_pending(store: Store) -> None:
+    """No further build answers their notifications."""
     for key in (_A, _B):
         _mark(store, key, Origin.SCHEDULE, 30)
     claim = store.work.claim(2, _NOW, _LEASE)
@@ -139,8 +139,8 @@ def test_what_was_built_or_set_aside_is_not_pending(store: Store) -> None:
     assert store.work.pending_since() == {}
 
 
-def test_what_an_operator_claimed_is_pending_for_its_cause(store: Store) -> None:
-    """It is of another origin than what was marked, and as old as the request."""
+def test_an_exact_claim_is_pending_for_its_cause(store: Store) -> None:
+    """It counts under the origin of the request, and is as old as the request."""
     _mark(store, _A, Origin.SCHEDULE, 30)
     store.work.claim_exactly([_B], Cause("run", Origin.OPERATOR, str(_B), _NOW), _NOW, _LEASE)
 
@@ -150,7 +150,7 @@ def test_what_an_operator_claimed_is_pending_for_its_cause(store: Store) -> None
 
 
 def test_verdicts_are_counted_by_service(store: Store) -> None:
-    """Every schedule counts with its latest verdict; nothing was compared in an empty store."""
+    """Every schedule counts with its latest verdict; an empty store has none."""
     before = store.comparisons.tally()
     next_day = ScheduleKey.parse("alder/2026-03-29")
     store.comparisons.keep({_A: Comparison(1, Verdict.DIFFERS, "x"), _B: Comparison(1, Verdict.DIFFERS, "x")})
@@ -165,7 +165,7 @@ def test_verdicts_are_counted_by_service(store: Store) -> None:
 
 
 def test_rejections_are_counted_by_subject(store: Store) -> None:
-    """Two refusals of one subject are one."""
+    """Two rejections of one subject count once."""
     rejection = Rejection("torn", _NOW, "d", "", "")
     store.rejections.keep({str(_A): rejection, str(_B): rejection})
     store.rejections.keep({str(_A): rejection})
@@ -174,7 +174,7 @@ def test_rejections_are_counted_by_subject(store: Store) -> None:
 
 
 def test_known_schedules_are_counted_once(store: Store) -> None:
-    """However many versions a schedule had, it is one."""
+    """A schedule with many versions counts once."""
     rows = [(key, seq, render_row(_change(key, seq))) for key, seq in ((_A, 1), (_A, 2), (_B, 1))]
     store.feed.append(rows)
 

@@ -1,4 +1,4 @@
-"""What every store of partners and of their usage has to do."""
+"""The stores of partners and of their usage, on fakes and Redis alike."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +18,8 @@ _BYTES = UsageLine("acme", UsageKind.BYTES)
 _REJECTED = UsageLine(NOBODY, UsageKind.PROBLEMS, "", "no-key")
 
 
-def test_at_first_there_is_nobody(store: Store) -> None:
-    """An empty book has no partners and no usage, of any day or altogether."""
+def test_an_empty_store_has_no_partners(store: Store) -> None:
+    """It has no usage either, of a day or in total."""
     assert store.partners.all() == []
     assert store.partners.unreadable() == []
     assert not store.partners.was_ever_used()
@@ -29,7 +29,7 @@ def test_at_first_there_is_nobody(store: Store) -> None:
 
 
 def test_a_partner_comes_back_as_it_was_entered(store: Store) -> None:
-    """Every field is kept, those of keys that expire and of one that does not."""
+    """Every field is kept, with keys that expire and keys that do not."""
     partner = replace(
         _ACME,
         is_operator=True,
@@ -47,7 +47,7 @@ def test_a_partner_comes_back_as_it_was_entered(store: Store) -> None:
 
 
 def test_all_partners_are_listed_by_name(store: Store) -> None:
-    """The list is in the order of names, whatever the order in which they were entered."""
+    """The list is sorted by name."""
     for name in ("willow", "acme", "birch"):
         store.partners.create(Partner(name, _NOW))
 
@@ -57,7 +57,7 @@ def test_all_partners_are_listed_by_name(store: Store) -> None:
 
 
 def test_a_name_is_taken_once(store: Store) -> None:
-    """Whoever enters a partner under a taken name changes nothing."""
+    """Entering a partner under a taken name changes nothing."""
     store.partners.create(_ACME)
 
     created = store.partners.create(replace(_ACME, services=("*",)))
@@ -66,8 +66,8 @@ def test_a_name_is_taken_once(store: Store) -> None:
     assert store.partners.one("acme") == _ACME
 
 
-def test_what_is_sent_again_is_answered_as_the_first_time(store: Store) -> None:
-    """A reply may be lost, and the same entry or change sent again: nobody else has been there."""
+def test_a_repeated_request_has_the_same_answer(store: Store) -> None:
+    """A client that lost the reply may repeat an entry or a change."""
     after = replace(_ACME, requests_per_minute=1)
 
     created = [store.partners.create(_ACME) for _ in range(2)]
@@ -77,7 +77,7 @@ def test_what_is_sent_again_is_answered_as_the_first_time(store: Store) -> None:
     assert store.partners.one("acme") == after
 
 
-def test_a_change_of_what_has_changed_is_rejected(store: Store) -> None:
+def test_a_change_of_an_older_record_is_rejected(store: Store) -> None:
     """Of two operators who start from the same record, the second overwrites nothing."""
     store.partners.create(_ACME)
     first, second = replace(_ACME, keys=()), replace(_ACME, is_preview=True)
@@ -88,8 +88,8 @@ def test_a_change_of_what_has_changed_is_rejected(store: Store) -> None:
     assert store.partners.one("acme") == first
 
 
-def test_of_many_operators_at_once_one_is_first(store: Store) -> None:
-    """However many change the same record at the same moment, one does and the others are told."""
+def test_of_many_operators_at_once_one_succeeds(store: Store) -> None:
+    """Of many changes of one record at once, one takes effect and the others are rejected."""
     store.partners.create(_ACME)
 
     with ThreadPoolExecutor(8) as pool:
@@ -100,8 +100,8 @@ def test_of_many_operators_at_once_one_is_first(store: Store) -> None:
     assert changed.count(True) == 1
 
 
-def test_nobody_can_be_changed_who_is_not_there(store: Store) -> None:
-    """A change does not bring back a partner that was removed."""
+def test_a_removed_partner_cannot_be_changed(store: Store) -> None:
+    """A change does not restore a removed partner."""
     store.partners.create(_ACME)
     removed = store.partners.remove("acme")
 
@@ -112,8 +112,8 @@ def test_nobody_can_be_changed_who_is_not_there(store: Store) -> None:
     assert store.partners.all() == []
 
 
-def test_an_emptied_book_is_told_from_a_lost_one(store: Store) -> None:
-    """Once somebody was entered, that is known even where nobody is left."""
+def test_an_emptied_store_differs_from_a_lost_one(store: Store) -> None:
+    """After the first entry the store is known to be in use, even if every partner is removed."""
     store.partners.create(_ACME)
 
     store.partners.remove("acme")
@@ -124,8 +124,8 @@ def test_an_emptied_book_is_told_from_a_lost_one(store: Store) -> None:
     assert store.partners.was_ever_used()
 
 
-def test_a_removed_name_can_be_entered_anew(store: Store) -> None:
-    """It is another partner then, with keys of its own."""
+def test_a_removed_name_can_be_entered_again(store: Store) -> None:
+    """It is another partner then, with its own keys."""
     store.partners.create(_ACME)
     store.partners.remove("acme")
     anew = replace(_ACME, keys=(), created_at=_NOW + timedelta(days=1))
@@ -135,13 +135,13 @@ def test_a_removed_name_can_be_entered_anew(store: Store) -> None:
     assert not store.partners.change(_ACME, replace(_ACME, is_preview=True))
 
 
-def test_nobody_can_be_removed_twice(store: Store) -> None:
-    """To remove a partner who is not there is answered as such."""
+def test_a_partner_can_be_removed_once(store: Store) -> None:
+    """Removing an unknown partner returns False."""
     assert not store.partners.remove("acme")
 
 
 def test_usage_adds_up(store: Store) -> None:
-    """Counts of several calls are summed, by day and over all days, each line by itself."""
+    """The counts of several calls add up, by day and in total, for each line."""
     store.partners.add_usage(_TODAY, {_SCHEDULES: 2, _BYTES: 4_000_000_000, _REJECTED: 1})
     store.partners.add_usage(_TODAY, {_SCHEDULES: 3})
     store.partners.add_usage(_TODAY + timedelta(days=1), {_SCHEDULES: 10})
@@ -150,15 +150,15 @@ def test_usage_adds_up(store: Store) -> None:
     assert store.partners.usage_totals() == {_SCHEDULES: 15, _BYTES: 4_000_000_000, _REJECTED: 1}
 
 
-def test_no_usage_is_nothing(store: Store) -> None:
-    """To count nothing is no error and leaves nothing."""
+def test_empty_usage_is_allowed(store: Store) -> None:
+    """An empty count leaves no record."""
     store.partners.add_usage(_TODAY, {})
 
     assert store.partners.usage(_TODAY) == {}
 
 
 def test_totals_go_with_their_partner(store: Store) -> None:
-    """Removing a partner forgets its totals, and nobody else's, not even of a name that begins alike."""
+    """Removing a partner deletes its totals, and not those of a partner whose name begins alike."""
     other = _SCHEDULES._replace(partner="acme-two")
     store.partners.create(_ACME)
     store.partners.add_usage(_TODAY, {_SCHEDULES: 1, _BYTES: 5, other: 2})
@@ -170,7 +170,7 @@ def test_totals_go_with_their_partner(store: Store) -> None:
 
 
 def test_the_usage_of_a_day_expires(store: Store, pass_time: Callable[[timedelta], None]) -> None:
-    """A day is kept for so many days after it was counted in last, and then only the totals are left."""
+    """A day expires some days after its last count; the totals stay."""
     store.partners.add_usage(date(2026, 3, 28), {_SCHEDULES: 1})
 
     pass_time(timedelta(days=USAGE_KEPT_DAYS - 1))

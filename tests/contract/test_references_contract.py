@@ -1,4 +1,4 @@
-"""The back-reference index, on fakes and Redis alike: it may hold a reference too many, never one too few."""
+"""The back-reference index, on fakes and Redis alike: it may hold an extra reference, and lacks none."""
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.dependencies import Entry, Reference
@@ -10,13 +10,13 @@ _FIRST, _SECOND = Pid("w0000001"), Pid("w0000002")
 
 
 def test_unknown_pid_has_no_references(store: Store) -> None:
-    """Nothing depends on what was never registered."""
+    """An unregistered pid has no dependants."""
     found = store.references.references([_EPISODE, _SERIES])
 
     assert found == {_EPISODE: [], _SERIES: []}
 
 
-def test_nothing_asked_is_nothing_answered(store: Store) -> None:
+def test_empty_batches_are_allowed(store: Store) -> None:
     """Every method takes an empty batch."""
     store.references.register({}, 1)
     store.references.unregister({}, 1)
@@ -40,7 +40,7 @@ def test_references_tell_schedule_and_broadcast(store: Store) -> None:
     ]
 
 
-def test_unregistering_removes_exactly_what_is_named(store: Store) -> None:
+def test_unregistering_removes_only_the_named_entries(store: Store) -> None:
     """Other broadcasts of the episode, and the same pid as an ancestor, stay."""
     store.references.register({_A: [Entry(_EPISODE), Entry(_EPISODE, _FIRST), Entry(_EPISODE, _SECOND)]}, 1)
 
@@ -51,7 +51,7 @@ def test_unregistering_removes_exactly_what_is_named(store: Store) -> None:
 
 
 def test_newer_registration_is_not_removed(store: Store) -> None:
-    """A build removes what builds up to its own token registered, and nothing newer."""
+    """A build removes entries that were registered up to its own token."""
     store.references.register({_A: [Entry(_SERIES)]}, 5)
     store.references.unregister({_A: [Entry(_SERIES)]}, 4)
     before = store.references.references([_SERIES])[_SERIES]
@@ -83,7 +83,7 @@ def test_score_is_raised(store: Store) -> None:
 
 
 def test_missing_entries_are_found(store: Store) -> None:
-    """What the index lacks is told by schedule; a schedule that lacks nothing is not mentioned."""
+    """Missing entries are listed by schedule; complete schedules are left out."""
     store.references.register({_A: [Entry(_EPISODE, _FIRST)], _B: [Entry(_SERIES)]}, 1)
 
     missing = store.references.missing(
@@ -96,8 +96,8 @@ def test_missing_entries_are_found(store: Store) -> None:
     assert missing == {_A: [Entry(_EPISODE, _SECOND), Entry(_EPISODE)]}
 
 
-def test_entries_of_different_pids_are_apart(store: Store) -> None:
-    """Moving a broadcast from one episode to another is a new entry and an old one."""
+def test_entries_of_different_pids_are_independent(store: Store) -> None:
+    """Moving a broadcast from one episode to another adds one entry and removes another."""
     store.references.register({_A: [Entry(_EPISODE, _FIRST)]}, 1)
     store.references.register({_A: [Entry(_OTHER, _FIRST)]}, 2)
 
@@ -118,8 +118,8 @@ def test_unregistering_counts_what_it_removes(store: Store) -> None:
     assert removed == 2
 
 
-def test_pids_lists_what_is_depended_on(store: Store) -> None:
-    """A pid is listed as long as anything depends on it."""
+def test_pids_with_dependants_are_listed(store: Store) -> None:
+    """A pid is listed as long as a schedule depends on it."""
     store.references.register({_A: [Entry(_EPISODE, _FIRST), Entry(_SERIES), Entry(_OTHER)]}, 1)
     store.references.unregister({_A: [Entry(_SERIES)]}, 1)
 

@@ -1,4 +1,4 @@
-"""The store of schedules, on fakes and Redis alike: one build's result becomes true, or nothing does."""
+"""The store of schedules, on fakes and Redis alike: a commit takes effect as a whole or not at all."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ def _change(key: ScheduleKey, seq: int, etag: str) -> Change:
 
 
 def _commit(token: int, state: ScheduleState, etag: str = "e1", **others: Any) -> Commit:
-    """What a build makes of this state: the document says what the etag says."""
+    """A build's result for this state; the document fits the etag."""
     commit = Commit(
         key=state.key,
         token=token,
@@ -55,14 +55,14 @@ def _seqs(committed: CommitResult) -> list[int]:
 
 
 def test_unknown_schedule_has_an_empty_state(store: Store) -> None:
-    """Before anything is known of it, a schedule has no document and a state of zeros."""
+    """An unknown schedule has no document and an empty state."""
     states = store.schedules.read([_A, _B])
 
     assert states == {_A: ScheduleState(_A), _B: ScheduleState(_B)}
     assert store.schedules.documents([_A, _B]) == {}
 
 
-def test_nothing_asked_is_nothing_answered(store: Store) -> None:
+def test_empty_batches_are_allowed(store: Store) -> None:
     """Every method takes an empty batch."""
     store.schedules.count_source_change([])
     store.schedules.confirm_announced({})
@@ -73,7 +73,7 @@ def test_nothing_asked_is_nothing_answered(store: Store) -> None:
 
 
 def test_source_changes_are_counted(store: Store) -> None:
-    """Each count makes the document one to be fetched, until a build has seen the mark that it read."""
+    """After each count the document must be fetched, until a build has committed the mark that it read."""
     store.schedules.count_source_change([_A, _B])
     store.schedules.count_source_change([_A])
     state = _state(store)
@@ -100,7 +100,7 @@ def test_first_commit_is_published(store: Store) -> None:
 
 
 def test_row_of_the_feed_comes_back_as_it_was_committed(store: Store) -> None:
-    """A publication's announcement is the row of exactly that change."""
+    """The announcement of a publication is the row of exactly that change."""
     committed = _publish(store, 7)
 
     (seq, row), *others = committed.announcements
@@ -111,7 +111,7 @@ def test_row_of_the_feed_comes_back_as_it_was_committed(store: Store) -> None:
 
 
 def test_same_bytes_are_unchanged(store: Store) -> None:
-    """A build that gives the same etag keeps sequence number and document, but not the old dependencies."""
+    """A build with the same etag keeps sequence number and document, and replaces the dependencies."""
     _publish(store, 1, ancestors=frozenset([_SERIES]))
     store.schedules.confirm_announced({_A: 1})
 
@@ -122,8 +122,8 @@ def test_same_bytes_are_unchanged(store: Store) -> None:
     assert store.schedules.documents([_A]) == {_A: b"document e1"}
 
 
-def test_nothing_to_show_and_nothing_shown_is_unchanged(store: Store) -> None:
-    """A schedule without a source that never had one tells nobody."""
+def test_absent_schedule_without_source_is_unchanged(store: Store) -> None:
+    """A schedule that never had a source publishes no removal."""
     committed = _publish(store, 1, etag="")
 
     assert committed == CommitResult(Outcome.UNCHANGED, 0)
@@ -131,7 +131,7 @@ def test_nothing_to_show_and_nothing_shown_is_unchanged(store: Store) -> None:
 
 
 def test_overtaken_commit_does_nothing(store: Store) -> None:
-    """A commit whose token is below the committed one is superseded, even if it read that state."""
+    """A commit with a token below the committed one is superseded, even if it read that state."""
     _publish(store, 5)
     before = _state(store)
 
@@ -143,7 +143,7 @@ def test_overtaken_commit_does_nothing(store: Store) -> None:
 
 
 def test_commit_on_another_state_has_moved(store: Store) -> None:
-    """If an older token has committed since the state was read, nothing is done; the same token may retry."""
+    """If an older token has committed since the state was read, nothing is committed; the same token may retry."""
     read_early = _state(store)
     _publish(store, 5)
     before = _state(store)
@@ -158,7 +158,7 @@ def test_commit_on_another_state_has_moved(store: Store) -> None:
 
 
 def test_superseded_goes_before_moved(store: Store) -> None:
-    """Who was overtaken by a newer token need not build again, though the state moved too."""
+    """A build that a newer token has overtaken is not repeated, even if the state has moved too."""
     read_early = _state(store)
     _publish(store, 5)
 
@@ -168,7 +168,7 @@ def test_superseded_goes_before_moved(store: Store) -> None:
 
 
 def test_removal_is_published(store: Store) -> None:
-    """Without anything to show the document goes, the accepted source too, and the feed gets a row."""
+    """Without a source the document and the accepted source are deleted, and the feed gets a row."""
     _publish(store, 1, accepted=b"source", accepted_is_new=True)
     store.schedules.confirm_announced({_A: 1})
 
@@ -182,7 +182,7 @@ def test_removal_is_published(store: Store) -> None:
 
 
 def test_removed_schedule_goes_on_counting(store: Store) -> None:
-    """A schedule that comes back has the next sequence number, not the first."""
+    """A schedule that returns has the next sequence number, not the first."""
     _publish(store, 1)
     _publish(store, 2, etag="")
 
@@ -192,8 +192,8 @@ def test_removed_schedule_goes_on_counting(store: Store) -> None:
     assert store.schedules.documents([_A]) == {_A: b"document e1"}
 
 
-def test_accepted_source_stays_where_there_is_no_new_one(store: Store) -> None:
-    """A rebuild for the catalogue's sake keeps the accepted source."""
+def test_accepted_source_stays_without_a_new_one(store: Store) -> None:
+    """A rebuild after a catalogue change keeps the accepted source."""
     _publish(store, 1, accepted=b"source", accepted_is_new=True)
 
     _publish(store, 2, "e2")
@@ -202,7 +202,7 @@ def test_accepted_source_stays_where_there_is_no_new_one(store: Store) -> None:
 
 
 def test_rows_stay_until_they_are_announced(store: Store) -> None:
-    """What a dead worker left comes again with every commit, in order, until the feed has it for certain."""
+    """Every commit returns the rows that a dead worker left, in order, until they are confirmed."""
     first = _publish(store, 1, "e1")
     second = _publish(store, 2, "e2")
     third = _publish(store, 3, "e2")
@@ -223,7 +223,7 @@ def test_many_rows_stay_in_the_order_of_their_numbers(store: Store) -> None:
 
 
 def test_commits_of_a_batch_are_independent(store: Store) -> None:
-    """One that is superseded holds up no other, and the answers are in the order of the commits."""
+    """A superseded commit does not affect the others, and the results are in the order of the commits."""
     _publish(store, 9)
     commits = [_commit(8, _state(store)), _commit(8, _state(store, _B))]
 
@@ -233,8 +233,8 @@ def test_commits_of_a_batch_are_independent(store: Store) -> None:
     assert store.schedules.documents([_B, _A]) == {_A: b"document e1", _B: b"document e1"}
 
 
-def test_a_commit_that_is_sent_twice_is_answered_twice_alike(store: Store) -> None:
-    """A client that lost the reply and asks again hears what it would have heard, with the row to announce."""
+def test_a_repeated_commit_has_the_same_answer(store: Store) -> None:
+    """A client that lost the reply and repeats the commit gets the same result, with the row to announce."""
     commit = _commit(1, _state(store))
 
     first, again = (store.schedules.commit([commit])[0] for _ in range(2))
@@ -244,8 +244,8 @@ def test_a_commit_that_is_sent_twice_is_answered_twice_alike(store: Store) -> No
     assert _state(store).seq == 1
 
 
-def test_an_unchanged_commit_that_is_sent_twice_is_unchanged_twice(store: Store) -> None:
-    """The same holds where the bytes were the same."""
+def test_a_repeated_unchanged_commit_is_unchanged(store: Store) -> None:
+    """The same holds for equal bytes."""
     _publish(store, 1)
     store.schedules.confirm_announced({_A: 1})
     commit = _commit(2, _state(store))
@@ -253,148 +253,3 @@ def test_an_unchanged_commit_that_is_sent_twice_is_unchanged_twice(store: Store)
     first, again = (store.schedules.commit([commit])[0] for _ in range(2))
 
     assert first == again == CommitResult(Outcome.UNCHANGED, 1)
-
-
-def _tokens(store: Store, *keys: ScheduleKey) -> dict[ScheduleKey, int]:
-    return {key: _state(store, key).committed_token for key in keys}
-
-
-def _announce(store: Store, key: ScheduleKey = _A) -> None:
-    store.schedules.confirm_announced({key: _state(store, key).seq})
-
-
-def test_held_lists_everything_of_which_there_is_a_state(store: Store) -> None:
-    """Also a schedule that was only ever marked, and one that was removed."""
-    store.schedules.count_source_change([_B])
-    _publish(store, 1)
-    _publish(store, 2, "")
-
-    listed = {key for keys in store.schedules.stored_keys() for key in keys}
-
-    assert listed == {_A, _B}
-
-
-def test_removed_schedule_is_forgotten(store: Store) -> None:
-    """Nothing is left of it, so it begins with nothing."""
-    _publish(store, 1)
-    _publish(store, 2, "")
-    _announce(store)
-
-    gone = store.schedules.forget(_tokens(store, _A))
-
-    assert gone == {_A}
-    assert _state(store) == ScheduleState(_A)
-    assert store.versions.versions(_A) == []
-    assert [keys for keys in store.schedules.stored_keys() if keys] == []
-
-
-def test_forgetting_the_unknown_is_allowed(store: Store) -> None:
-    """A schedule that another collection has forgotten is simply gone."""
-    store.schedules.forget({_A: 7})
-
-    assert store.schedules.forget({}) == set()
-    assert _state(store) == ScheduleState(_A)
-
-
-def test_shown_schedule_is_not_forgotten(store: Store) -> None:
-    """Whatever its token: partners see it."""
-    _publish(store, 1)
-    _announce(store)
-
-    assert store.schedules.forget(_tokens(store, _A)) == set()
-    assert store.schedules.documents([_A])
-
-
-def test_schedule_with_an_unread_source_is_not_forgotten(store: Store) -> None:
-    """Its source mark is all that says that there is something to fetch."""
-    _publish(store, 1, "")
-    store.schedules.count_source_change([_A])
-
-    assert store.schedules.forget(_tokens(store, _A)) == set()
-    assert _state(store).must_fetch
-
-
-def test_schedule_with_an_unannounced_row_is_not_forgotten(store: Store) -> None:
-    """The feed may not know of the removal yet."""
-    _publish(store, 1)
-    _publish(store, 2, "")
-
-    assert store.schedules.forget(_tokens(store, _A)) == set()
-    assert _state(store).seq == 2
-
-
-def test_schedule_that_was_built_since_is_not_forgotten(store: Store) -> None:
-    """Somebody has committed after the state was read, so it is no longer the one that was judged."""
-    _publish(store, 1, "")
-    tokens = _tokens(store, _A)
-    _publish(store, 2, "")
-
-    assert store.schedules.forget(tokens) == set()
-    assert _state(store).committed_token == 2
-
-
-def test_distrusted_schedule_publishes_the_same_again(store: Store) -> None:
-    """The next commit is a version, though its bytes are those that were published, under the next number."""
-    _publish(store, 1)
-    store.schedules.invalidate({_A: 0}, 2)
-
-    again = _publish(store, 3)
-
-    assert (again.outcome, again.seq) == (Outcome.PUBLISHED, 2)
-    assert _publish(store, 4).outcome is Outcome.UNCHANGED
-
-
-def test_distrusted_schedule_publishes_a_removal_again(store: Store) -> None:
-    """Also where there is nothing to show."""
-    _publish(store, 1)
-    _publish(store, 2, "")
-    store.schedules.invalidate({_A: 0}, 3)
-
-    assert _publish(store, 4, "").outcome is Outcome.PUBLISHED
-
-
-def test_distrusted_schedule_goes_on_above_the_given_number(store: Store) -> None:
-    """Where the state was lost, and the feed has higher numbers than it remembers."""
-    _publish(store, 1)
-    store.schedules.invalidate({_A: 7, _B: 4}, 2)
-
-    assert _publish(store, 3).seq == 8
-    assert _state(store, _B).seq == 4
-
-
-def test_distrusting_supersedes_earlier_builds(store: Store) -> None:
-    """It is a step of a claim: who began earlier may not commit, who has read the state builds again."""
-    _publish(store, 1)
-    before = _state(store)
-    store.schedules.invalidate({_A: 0}, 5)
-
-    earlier, later = (
-        store.schedules.commit([_commit(4, before)]),
-        store.schedules.commit([_commit(6, before)]),
-    )
-
-    assert earlier[0].outcome is Outcome.SUPERSEDED
-    assert later[0].outcome is Outcome.MOVED
-
-
-def test_distrust_of_an_overtaken_claim_does_nothing(store: Store) -> None:
-    """Whoever has committed since knows better."""
-    _publish(store, 5)
-    before = _state(store)
-
-    store.schedules.invalidate({_A: 9}, 5)
-    store.schedules.invalidate({}, 6)
-
-    assert _state(store) == before
-
-
-def test_distrust_leaves_the_rest_as_it_is(store: Store) -> None:
-    """The accepted source, what it depends on and the document stay, so that a death does no harm."""
-    _publish(store, 1, accepted=b"source", accepted_is_new=True, ancestors=frozenset({_SERIES}))
-    document = store.schedules.documents([_A])
-
-    store.schedules.invalidate({_A: 0}, 2)
-
-    state = _state(store)
-    assert (state.accepted, state.ancestors) == (b"source", frozenset({_SERIES}))
-    assert store.schedules.documents([_A]) == document

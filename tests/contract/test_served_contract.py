@@ -1,4 +1,4 @@
-"""What every record of what partners are served from, and every memory of past reports, has to do."""
+"""The switch between the systems that serve partners, and the trend of parity, on fakes and Redis alike."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,13 +13,13 @@ _FIRST = ServedState(1, ServedSource.OURS, _NOW, "ada", "parity “reached”", 
 
 
 def test_before_the_first_switch_the_old_system_serves(store: Store) -> None:
-    """An empty record is the old system, with no switch behind it."""
+    """An empty store has the old system, and no switches."""
     assert store.served.current() == NEVER_SWITCHED
     assert store.served.switches() == []
 
 
 def test_a_switch_is_remembered_as_it_was_entered(store: Store) -> None:
-    """The current state and the list of switches give back every field."""
+    """Every field comes back, in the current state and in the list."""
     entered = store.served.change(_FIRST)
 
     assert entered
@@ -28,7 +28,7 @@ def test_a_switch_is_remembered_as_it_was_entered(store: Store) -> None:
 
 
 def test_switches_are_listed_the_newest_first(store: Store) -> None:
-    """Going back is a switch as well, with no share where nothing could be compared."""
+    """Switching back is a switch too; it has no share if nothing could be compared."""
     back = ServedState(2, ServedSource.LEGACY, _NOW, "grace", "", None, forced=False)
     store.served.change(_FIRST)
 
@@ -39,7 +39,7 @@ def test_switches_are_listed_the_newest_first(store: Store) -> None:
 
 
 def test_a_switch_on_another_state_is_not_entered(store: Store) -> None:
-    """Of two switches that were decided on the same state only one is entered."""
+    """Of two switches that were decided on the same state, one is entered."""
     store.served.change(_FIRST)
 
     entered = store.served.change(replace(_FIRST, by="grace"))
@@ -48,8 +48,8 @@ def test_a_switch_on_another_state_is_not_entered(store: Store) -> None:
     assert store.served.switches() == [_FIRST]
 
 
-def test_a_switch_that_is_sent_again_is_entered_once(store: Store) -> None:
-    """A reply may be lost, and the same switch sent again: nobody else has switched."""
+def test_a_repeated_switch_is_entered_once(store: Store) -> None:
+    """A client that lost the reply may repeat the switch."""
     again = [store.served.change(_FIRST) for _ in range(2)]
 
     assert again == [True, True]
@@ -57,13 +57,13 @@ def test_a_switch_that_is_sent_again_is_entered_once(store: Store) -> None:
 
 
 def test_a_switch_cannot_skip_a_number(store: Store) -> None:
-    """A switch that was decided on a state that never was is not entered."""
+    """A switch that was decided on a state that never existed is not entered."""
     assert not store.served.change(replace(_FIRST, number=2))
     assert store.served.current() == NEVER_SWITCHED
 
 
-def test_of_many_operators_at_once_one_is_first(store: Store) -> None:
-    """However many switch at the same moment, one is entered and the others are told."""
+def test_of_many_operators_at_once_one_succeeds(store: Store) -> None:
+    """Of many switches at once, one is entered and the others are rejected."""
     with ThreadPoolExecutor(8) as pool:
         entered = list(pool.map(lambda n: store.served.change(replace(_FIRST, by=str(n))), range(8)))
 
@@ -72,7 +72,7 @@ def test_of_many_operators_at_once_one_is_first(store: Store) -> None:
 
 
 def test_past_reports_come_back_the_oldest_first(store: Store) -> None:
-    """The trend gives what was noted, in its order, a report that compared nothing included."""
+    """The trend keeps its order, and includes a report that compared nothing."""
     points = [ParityPoint(_NOW + timedelta(days=n), 10, n, n, is_ready=n > 0) for n in range(3)]
 
     for point in points:
@@ -83,7 +83,7 @@ def test_past_reports_come_back_the_oldest_first(store: Store) -> None:
 
 
 def test_only_the_latest_four_hundred_reports_are_remembered(store: Store) -> None:
-    """The trend does not grow without bound: the oldest reports go."""
+    """The trend is bounded: the oldest reports are deleted."""
     for number in range(403):
         store.parity_trend.append(ParityPoint(_NOW, number, 0, 0, is_ready=False))
 

@@ -1,4 +1,4 @@
-"""The book of subscriptions: what every implementation must do."""
+"""The store of subscriptions, on fakes and Redis alike."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -41,8 +41,8 @@ def _take(book: SubscriptionStore, name: str = _HOOK.name, now: datetime = _NOW)
     return lease
 
 
-def test_an_empty_book_has_nothing(store: Store) -> None:
-    """Before anything was created there is nothing to list, take or remove."""
+def test_an_empty_store_has_no_subscriptions(store: Store) -> None:
+    """There is nothing to list, lease or remove."""
     book = store.subscriptions
 
     assert book.all() == []
@@ -52,8 +52,8 @@ def test_an_empty_book_has_nothing(store: Store) -> None:
     assert not book.remove("harbour-webhook")
 
 
-def test_what_was_created_comes_back_as_it_was(store: Store) -> None:
-    """Subscriptions are listed by name, with everything of them and from where they are told."""
+def test_a_subscription_comes_back_whole(store: Store) -> None:
+    """Subscriptions are listed by name, with all fields and their first position."""
     store.subscriptions.create(_HOOK, _START)
     store.subscriptions.create(_FILES, _FAR)
 
@@ -62,7 +62,7 @@ def test_what_was_created_comes_back_as_it_was(store: Store) -> None:
 
 
 def test_a_name_belongs_to_one_subscription(store: Store) -> None:
-    """Another of the same name is refused; the very same again is not, and moves nothing."""
+    """Another subscription of the same name is rejected; repeating the same one is allowed and moves nothing."""
     assert store.subscriptions.create(_HOOK, _START)
 
     other = store.subscriptions.create(replace(_HOOK, target="https://elsewhere.example.org"), _FAR)
@@ -73,7 +73,7 @@ def test_a_name_belongs_to_one_subscription(store: Store) -> None:
 
 
 def test_a_lease_shows_how_the_subscription_stands(store: Store) -> None:
-    """Whoever takes it gets what was decided and how far it is, of one instant."""
+    """The holder gets the subscription and its progress of one instant."""
     store.subscriptions.create(_FILES, _FAR)
 
     lease = _take(store.subscriptions, _FILES.name)
@@ -81,8 +81,8 @@ def test_a_lease_shows_how_the_subscription_stands(store: Store) -> None:
     assert lease.standing == Standing(_FILES, _FAR)
 
 
-def test_what_is_leased_is_nobody_elses(store: Store) -> None:
-    """Until the lease ends nobody gets it; from then on the next one does, under another token."""
+def test_a_lease_is_exclusive(store: Store) -> None:
+    """While a lease lasts no other pusher gets it; afterwards the next one does, with another token."""
     store.subscriptions.create(_HOOK, _START)
     first = _take(store.subscriptions)
 
@@ -94,7 +94,7 @@ def test_what_is_leased_is_nobody_elses(store: Store) -> None:
 
 
 def test_of_many_at_once_one_gets_the_lease(store: Store) -> None:
-    """However many pushers ask, one is given it."""
+    """Of many pushers that ask at once, one gets the lease."""
     store.subscriptions.create(_HOOK, _START)
 
     with ThreadPoolExecutor(8) as pool:
@@ -103,8 +103,8 @@ def test_of_many_at_once_one_gets_the_lease(store: Store) -> None:
     assert len([lease for lease in taken if lease is not None]) == 1
 
 
-def test_leases_of_different_subscriptions_are_apart(store: Store) -> None:
-    """One that is pushed keeps nobody from another."""
+def test_leases_of_different_subscriptions_are_independent(store: Store) -> None:
+    """A pusher may lease one subscription while another is leased."""
     store.subscriptions.create(_HOOK, _START)
     store.subscriptions.create(_FILES, _START)
     _take(store.subscriptions)
@@ -112,8 +112,8 @@ def test_leases_of_different_subscriptions_are_apart(store: Store) -> None:
     assert store.subscriptions.acquire(_FILES.name, _NOW, _LEASE_FOR) is not None
 
 
-def test_what_is_kept_is_there_for_the_next(store: Store) -> None:
-    """Progress is written, the lease goes on until then, and what operators decided stays."""
+def test_progress_is_there_for_the_next_pusher(store: Store) -> None:
+    """Progress is stored, the lease lasts until the given time, and the operator's fields stay."""
     store.subscriptions.create(_HOOK, _START)
     lease = _take(store.subscriptions)
 
@@ -123,8 +123,8 @@ def test_what_is_kept_is_there_for_the_next(store: Store) -> None:
     assert store.subscriptions.acquire(_HOOK.name, _NOW + _LEASE_FOR, _LEASE_FOR) is None
 
 
-def test_keeping_until_now_gives_the_lease_back(store: Store) -> None:
-    """The next one gets it at once."""
+def test_keeping_until_now_returns_the_lease(store: Store) -> None:
+    """The next pusher gets it at once."""
     store.subscriptions.create(_HOOK, _START)
     lease = _take(store.subscriptions)
 
@@ -133,8 +133,8 @@ def test_keeping_until_now_gives_the_lease_back(store: Store) -> None:
     assert _take(store.subscriptions).token > lease.token
 
 
-def test_who_has_lost_the_lease_writes_nothing(store: Store) -> None:
-    """A slow pusher never moves the place back, nor forward, once another has taken over."""
+def test_a_lost_lease_cannot_write(store: Store) -> None:
+    """A slow pusher moves the position neither back nor forward after another has taken over."""
     store.subscriptions.create(_HOOK, _START)
     slow = _take(store.subscriptions)
     other = _take(store.subscriptions, now=_NOW + _LEASE_FOR)
@@ -146,8 +146,8 @@ def test_who_has_lost_the_lease_writes_nothing(store: Store) -> None:
     assert store.subscriptions.one(_HOOK.name) == Standing(_HOOK, _FAR)
 
 
-def test_an_operator_takes_it_from_whoever_has_it(store: Store) -> None:
-    """What was seized is the operator's to write, and nobody else's."""
+def test_an_operator_can_seize_a_lease(store: Store) -> None:
+    """After that only the operator can write."""
     store.subscriptions.create(_HOOK, _START)
     pusher = _take(store.subscriptions)
 
@@ -160,7 +160,7 @@ def test_an_operator_takes_it_from_whoever_has_it(store: Store) -> None:
 
 
 def test_a_removed_subscription_is_gone(store: Store) -> None:
-    """It is not listed, and whoever pushed it can write nothing, also under a new one of that name."""
+    """It is not listed, and its pusher can write nothing, even to a new subscription of that name."""
     store.subscriptions.create(_HOOK, _START)
     pusher = _take(store.subscriptions)
 

@@ -1,4 +1,4 @@
-"""Several watchers over one store, at the same time: what they tell between them."""
+"""Several watchers at once over one store: which notices they deliver together."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -28,8 +28,8 @@ class Listener:
             self.heard.append(notice)
 
 
-def test_watchers_at_once_tell_everything_once(store: Store) -> None:
-    """Over several incidents each alarm and each all-clear is heard once, in changes, whoever tells it."""
+def test_watchers_at_once_deliver_every_notice_once(store: Store) -> None:
+    """Over several incidents each alarm and each all-clear is delivered once, in turn."""
     clock, listener = FakeClock(), Listener()
     upstreams = fake_upstreams(clock, Random(0)).as_upstreams()
     watches = [Watch(store, upstreams, [listener], clock, Thresholds()) for _ in range(_WATCHERS)]

@@ -11,7 +11,7 @@ from delivery_stage import DeliveryStage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-from toy_world import FOCI, KEYS, PIDS, ItemSaidAgain, RandomUpstream, ScheduleRemoved
+from toy_world import FOCI, KEYS, PIDS, ItemAnnouncedAgain, RandomUpstream, ScheduleRemoved
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partners.partner import Partner
@@ -145,7 +145,7 @@ class History:
         for key in KEYS:
             ScheduleRemoved(key).announce(self.stage.upstreams)
         for pid in PIDS:
-            ItemSaidAgain(pid).announce(self.stage.upstreams)
+            ItemAnnouncedAgain(pid).announce(self.stage.upstreams)
         self.stage.settle()
 
     def _save(self) -> None:

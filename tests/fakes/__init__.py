@@ -1,17 +1,16 @@
-"""Every port in memory: plain dicts that do what the ports' docstrings and the server-side scripts say.
+"""Every port in memory: plain dicts that behave as the ports and the server-side scripts do.
 
-Belongs here: the fakes, the clock that a test turns by hand, and the conditions under which they are used.
-Does not belong here: anything that decides when to switch or to kill (``simulation``), or sample data.
+Belongs here: the fakes, the clock that a test turns, and the conditions of their use. Does not belong here: when to
+switch or kill a worker (``simulation``), or sample data.
 
-Every method passes the *checkpoint* of its :class:`Conditions` before each of its effects, and once more
-before it answers. What is one atomic step on Redis is one step here; a method that is a pipeline there is a
-step for every command here, in any order, as the nodes of a cluster carry them out. Each guard of a script
-is a small method, so that a test can take it out and see what happens.
+Every method passes a *checkpoint* of its :class:`Conditions` before each effect, and once more before it answers.
+One atomic step on Redis is one step here. A pipelined method takes a step for every command, in any order, as the
+nodes of a cluster do. Each guard of a script is a small method, so that a mutant can remove it.
 """
 
 from fakes.coldstart import FakeColdstartStore
 from fakes.conditions import Conditions, F, Fake, FakeClock, P, T, answered, step
-from fakes.copies import TOKEN_KEPT_FOR, FakeCatalogueSource, FakeCopyStore, FakeVersionToken
+from fakes.copies import TOKEN_KEPT_FOR, FakeCatalogueSource, FakeCopyStore, FakeTokens
 from fakes.feed import TAKEN_OVER_AFTER, FakeChangeFeed
 from fakes.incidents import FakeIncidentStore
 from fakes.partners import FakePartnerStore, FakeSubscriptionStore
@@ -75,9 +74,9 @@ __all__ = [
     "FakeServedSourceStore",
     "FakeStore",
     "FakeSubscriptionStore",
+    "FakeTokens",
     "FakeUpstreams",
     "FakeVersionStore",
-    "FakeVersionToken",
     "FakeWorkQueue",
     "P",
     "T",

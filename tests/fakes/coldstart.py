@@ -132,7 +132,7 @@ class FakeColdstartStore(Fake):
         return before
 
     def is_open(self) -> bool:
-        """Whether there is something to work at; touches nothing."""
+        """Whether a coldstart is open; has no checkpoint."""
         return self._latest is not None and not self._latest.stage.is_final
 
     def _find(self, coldstart_id: str) -> Coldstart | None:

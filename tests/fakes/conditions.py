@@ -1,4 +1,4 @@
-"""What every fake shares: a clock that is turned by hand, failures on demand, and the points where a worker may die."""
+"""Shared by every fake: a clock that tests turn, failures on demand, and the points where a worker may die."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ P = ParamSpec("P")
 
 
 class FakeClock:
-    """Stands still until it is turned."""
+    """It stands still until a test turns it."""
 
     def __init__(self, now: datetime = datetime(2026, 3, 28, 12, tzinfo=UTC)) -> None:
         self._now = now
@@ -25,22 +25,22 @@ class FakeClock:
 
 
 class Conditions:
-    """What befalls those who use the fakes: nothing, unless a subclass says otherwise."""
+    """The conditions under which the fakes are used; undisturbed by default."""
 
     def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
-        """Called before every effect and before every answer; may switch to another worker, or raise."""
+        """Called before every effect and every answer; may switch to another worker, or raise."""
 
     def arrange(self, items: list[T]) -> list[T]:
         """The order in which the commands of one pipeline take effect."""
         return items
 
     def asks_again(self) -> bool:
-        """Whether the client never had the answer and sends the same once more, as Redis clients do."""
+        """Whether the client lost the answer and repeats the call, as Redis clients do."""
         return False
 
 
 class Fake:
-    """What all fakes share: the conditions that they are used under."""
+    """A fake under some conditions."""
 
     def __init__(self, conditions: Conditions) -> None:
         self.conditions = conditions
@@ -54,7 +54,7 @@ F = TypeVar("F", bound=Fake)
 
 
 def step(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
-    """One atomic effect: nothing comes in between, but anything may come before."""
+    """One atomic effect: other workers may act before it, but not during it."""
     name = method.__name__
 
     @wraps(method)
@@ -66,7 +66,7 @@ def step(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], 
 
 
 def answered(method: Callable[Concatenate[F, P], T]) -> Callable[Concatenate[F, P], T]:
-    """The answer is on its way, and may be lost, after every effect was had; then the client may ask again."""
+    """The answer may be lost after every effect took place; then the client may repeat the call."""
     name = f"{method.__name__} answers"
 
     @wraps(method)

@@ -1,4 +1,4 @@
-"""Fakes of our catalogue copies and of the catalogue."""
+"""Fakes of the catalogue and of the catalogue copies."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ TOKEN_KEPT_FOR = timedelta(days=1)
 
 
 @dataclass(slots=True)
-class FakeVersionToken:
-    """What is known of an item besides its copy; gone a while after its last use, unless something is owed
-    or missed.
+class FakeTokens:
+    """The tokens of an item, besides its copy. They expire a while after their last use, unless a propagation is
+    pending or an absence is recorded.
     """
 
     token: int = 0
     newest: int = 0
-    owed: int | None = None
-    is_missed: bool = False
+    pending: int | None = None
+    is_absence_recorded: bool = False
     expires_at: datetime | None = None
 
 
@@ -36,7 +36,7 @@ class FakeCopyStore(Fake):
     def __init__(self, conditions: Conditions, references: FakeReferenceIndex, clock: FakeClock) -> None:
         super().__init__(conditions)
         self.copies: dict[Pid, bytes] = {}
-        self.fences: dict[Pid, FakeVersionToken] = {}
+        self.tokens: dict[Pid, FakeTokens] = {}
         self._references = references
         self._clock = clock
 
@@ -53,7 +53,7 @@ class FakeCopyStore(Fake):
     @answered
     def acknowledge(self, tokens: Mapping[Pid, int]) -> None:
         for pid in self.in_any_order(tokens):
-            self._settle_one(pid, tokens[pid])
+            self._acknowledge_one(pid, tokens[pid])
 
     @answered
     def read(self, pids: Sequence[Pid]) -> dict[Pid, bytes]:
@@ -66,26 +66,26 @@ class FakeCopyStore(Fake):
 
     @answered
     def insert_if_absent(self, values: Mapping[Pid, tuple[int, bytes]]) -> dict[Pid, bytes | None]:
-        inserted = {pid: self._plant_one(pid, *values[pid]) for pid in self.in_any_order(values)}
+        inserted = {pid: self._insert_one(pid, *values[pid]) for pid in self.in_any_order(values)}
         return {pid: inserted[pid] for pid in values}
 
     @answered
     def record_absence(self, pids: Sequence[Pid]) -> None:
         for pid in self.in_any_order(pids):
-            self._note_one(pid)
+            self._record_absence_one(pid)
 
     @answered
     def invalidate_tokens(self, pids: Sequence[Pid]) -> None:
         for pid in self.in_any_order(pids):
-            self._outdate_one(pid)
+            self._invalidate_one(pid)
 
     def stored_pids(self) -> Iterator[list[Pid]]:
         self.conditions.checkpoint("stored_pids")
         yield sorted(self.copies)
 
     def tracked_pids(self) -> Iterator[list[Pid]]:
-        self.conditions.checkpoint("fenced")
-        yield sorted(self.fences)
+        self.conditions.checkpoint("tracked_pids")
+        yield sorted(self.tokens)
 
     @answered
     def collect(self, pids: Sequence[Pid]) -> CollectionCounts:
@@ -94,35 +94,33 @@ class FakeCopyStore(Fake):
 
     @step
     def _begin_one(self, pid: Pid) -> UpdateTicket:
-        version_token = self.version_token(pid)
-        version_token.token += 1
+        known = self.tokens_of(pid)
+        known.token += 1
         needed = self.is_needed(pid)
         if not needed:
-            version_token.newest, version_token.is_missed = self.fence_of_ignored(version_token), False
-        self._touch(version_token)
-        return UpdateTicket(version_token.token, needed, version_token.owed is not None, self.copies.get(pid))
+            known.newest, known.is_absence_recorded = self.newest_after_ignored(known), False
+        self._touch(known)
+        return UpdateTicket(known.token, needed, known.pending is not None, self.copies.get(pid))
 
     @step
     def _store_one(self, pid: Pid, update: CopyUpdate) -> StoreResult:
-        version_token, copy = self.version_token(pid), self.copies.get(pid)
+        known, copy = self.tokens_of(pid), self.copies.get(pid)
         changed = False
-        if self.is_fresh(version_token, update.token):
+        if self.is_fresh(known, update.token):
             changed = copy != update.value and not self.is_restated(copy, update)
-            version_token.newest = (
-                update.token if changed else self.fence_of_equal(version_token, update.token)
-            )
+            known.newest = update.token if changed else self.newest_after_equal(known, update.token)
             self.copies[pid] = update.value
             if changed:
-                self.owe(version_token, update.token)
-        pending = changed or version_token.owed is not None
+                self.make_pending(known, update.token)
+        pending = changed or known.pending is not None
         return StoreResult(changed, pending, copy if changed else None)
 
     @step
-    def _settle_one(self, pid: Pid, token: int) -> None:
-        version_token = self.version_token(pid)
-        if version_token.owed is not None and self.may_settle(version_token.owed, token):
-            version_token.owed = None
-            self._touch(version_token)
+    def _acknowledge_one(self, pid: Pid, token: int) -> None:
+        known = self.tokens_of(pid)
+        if known.pending is not None and self.may_acknowledge(known.pending, token):
+            known.pending = None
+            self._touch(known)
 
     @step
     def _read_one(self, pid: Pid) -> bytes | None:
@@ -130,103 +128,103 @@ class FakeCopyStore(Fake):
 
     @step
     def _take_token(self, pid: Pid) -> int:
-        version_token = self.version_token(pid)
-        version_token.token += 1
-        self._touch(version_token)
-        return version_token.token
+        known = self.tokens_of(pid)
+        known.token += 1
+        self._touch(known)
+        return known.token
 
     @step
-    def _plant_one(self, pid: Pid, token: int, value: bytes) -> bytes | None:
-        version_token = self.version_token(pid)
-        self._touch(version_token)
+    def _insert_one(self, pid: Pid, token: int, value: bytes) -> bytes | None:
+        known = self.tokens_of(pid)
+        self._touch(known)
         if pid in self.copies:
             return self.copies[pid]
-        if not self.may_plant(version_token, token):
+        if not self.may_insert(known, token):
             return None
         self.copies[pid] = value
-        version_token.newest = token
-        if self.is_missed(version_token):
-            self.owe(version_token, token)
+        known.newest = token
+        if self.is_absence_recorded(known):
+            self.make_pending(known, token)
         return value
 
     @step
-    def _outdate_one(self, pid: Pid) -> None:
-        if pid in self.fences:
-            version_token = self.version_token(pid)
-            version_token.token += 1
-            version_token.newest = self.fence_of_outdated(version_token)
+    def _invalidate_one(self, pid: Pid) -> None:
+        if pid in self.tokens:
+            known = self.tokens_of(pid)
+            known.token += 1
+            known.newest = self.newest_after_invalidation(known)
 
     @step
-    def _note_one(self, pid: Pid) -> None:
+    def _record_absence_one(self, pid: Pid) -> None:
         if pid not in self.copies:
-            version_token = self.version_token(pid)
-            version_token.is_missed = True
-            version_token.expires_at = None
+            known = self.tokens_of(pid)
+            known.is_absence_recorded = True
+            known.expires_at = None
 
     @step
     def _collect_one(self, pid: Pid) -> tuple[int, int]:
         return self.remove(pid) if self.is_superfluous(pid) else (0, 0)
 
     def is_superfluous(self, pid: Pid) -> bool:
-        """Whether nothing depends on the item, and nobody is owed a change of it."""
-        return not self._references.has_dependants(pid) and self.version_token(pid).owed is None
+        """Whether nothing depends on the item and no propagation is pending."""
+        return not self._references.has_dependants(pid) and self.tokens_of(pid).pending is None
 
     def remove(self, pid: Pid) -> tuple[int, int]:
-        """Delete copy and note; the fence stays, for somebody may be about to store what was read before."""
-        version_token = self.version_token(pid)
-        gone = int(self.copies.pop(pid, None) is not None), int(version_token.is_missed)
-        version_token.is_missed = False
-        self._touch(version_token)
+        """Delete the copy and the recorded absence. The tokens stay, because a worker may still hold an older value."""
+        known = self.tokens_of(pid)
+        gone = int(self.copies.pop(pid, None) is not None), int(known.is_absence_recorded)
+        known.is_absence_recorded = False
+        self._touch(known)
         return gone
 
     def is_needed(self, pid: Pid) -> bool:
-        """Whether an item has to be followed. A copy without dependants counts: it may be used again."""
+        """Whether an item must be followed. A copy without dependants counts, because it may be used again."""
         return pid in self.copies or self._references.has_dependants(pid)
 
-    def is_fresh(self, version_token: FakeVersionToken, token: int) -> bool:
-        """Whether nothing newer was recorded than what this token's holder has read."""
-        return token > version_token.newest
+    def is_fresh(self, known: FakeTokens, token: int) -> bool:
+        """Whether no newer token was recorded."""
+        return token > known.newest
 
     def is_restated(self, copy: bytes | None, update: CopyUpdate) -> bool:
-        """Whether the update only says in another form what the copy says that is still there."""
+        """Whether the stored copy is the one that means the same as the update."""
         return copy is not None and copy == update.same_as
 
-    def may_plant(self, version_token: FakeVersionToken, token: int) -> bool:
-        return token > version_token.newest
+    def may_insert(self, known: FakeTokens, token: int) -> bool:
+        return token > known.newest
 
-    def may_settle(self, owed: int, token: int) -> bool:
-        """Whether the debt is not newer than what was propagated."""
-        return owed <= token
+    def may_acknowledge(self, pending: int, token: int) -> bool:
+        """Whether no newer change is pending."""
+        return pending <= token
 
-    def fence_of_ignored(self, version_token: FakeVersionToken) -> int:
-        """Nobody may store what was read before an event that was ignored."""
-        return version_token.token
+    def newest_after_ignored(self, known: FakeTokens) -> int:
+        """Values that were read before an ignored event must not be stored."""
+        return known.token
 
-    def fence_of_outdated(self, version_token: FakeVersionToken) -> int:
-        """Nobody may store what was read before notifications were thrown away."""
-        return version_token.token
+    def newest_after_invalidation(self, known: FakeTokens) -> int:
+        """Values that were read before a purge must not be stored."""
+        return known.token
 
-    def fence_of_equal(self, version_token: FakeVersionToken, token: int) -> int:
-        """Nobody may store what was read before a value that turned out to be the same."""
+    def newest_after_equal(self, known: FakeTokens, token: int) -> int:
+        """Values that were read before an equal value was stored must not be stored."""
         return token
 
-    def owe(self, version_token: FakeVersionToken, token: int) -> None:
-        """What is owed does not expire."""
-        version_token.owed, version_token.is_missed, version_token.expires_at = token, False, None
+    def make_pending(self, known: FakeTokens, token: int) -> None:
+        """A pending propagation does not expire."""
+        known.pending, known.is_absence_recorded, known.expires_at = token, False, None
 
-    def is_missed(self, version_token: FakeVersionToken) -> bool:
-        """Whether some build has relied on there being no copy."""
-        return version_token.is_missed
+    def is_absence_recorded(self, known: FakeTokens) -> bool:
+        """Whether a build relies on the absence of a copy."""
+        return known.is_absence_recorded
 
-    def version_token(self, pid: Pid) -> FakeVersionToken:
-        known = self.fences.get(pid)
+    def tokens_of(self, pid: Pid) -> FakeTokens:
+        known = self.tokens.get(pid)
         if known is None or (known.expires_at is not None and known.expires_at <= self._clock()):
-            known = self.fences[pid] = FakeVersionToken()
+            known = self.tokens[pid] = FakeTokens()
         return known
 
-    def _touch(self, version_token: FakeVersionToken) -> None:
-        if version_token.owed is None and not version_token.is_missed:
-            version_token.expires_at = self._clock() + TOKEN_KEPT_FOR
+    def _touch(self, known: FakeTokens) -> None:
+        if known.pending is None and not known.is_absence_recorded:
+            known.expires_at = self._clock() + TOKEN_KEPT_FOR
 
 
 class FakeCatalogueSource(Fake):

@@ -35,7 +35,7 @@ from schedules_pipeline.publishing.policy import PublishingPolicy
 
 @dataclass(frozen=True, slots=True)
 class FakeStore:
-    """The fakes of one store, each by its own type; :meth:`as_store` gives them as what they stand for."""
+    """The fakes of one store by their own types; :meth:`as_store` returns them as ports."""
 
     schedules: FakeScheduleStore
     copies: FakeCopyStore
@@ -157,8 +157,8 @@ def pipeline_over(
     horizon: RetentionHorizon = KEEPS_EVERYTHING,
     kept_for: RetentionPeriods = RetentionPeriods(),  # noqa: B008 - frozen
 ) -> Pipeline:
-    """The real workflows; a document with less than half of what it replaces is refused. No lease is renewed,
-    and to wait is to turn the clock.
+    """The real workflows. A document with less than half of the broadcasts that it replaces is rejected. Leases are
+    not renewed, and waiting turns the clock.
     """
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
     return Pipeline(

@@ -63,7 +63,7 @@ class FakeReferenceIndex(Fake):
         return len(gone)
 
     def may_remove(self, score: int | None, token: int) -> bool:
-        """Whether nobody has registered the reference anew since the token was taken."""
+        """Whether no build has registered the reference since the token was taken."""
         return score is not None and score <= token
 
     @step

@@ -1,4 +1,4 @@
-"""Fakes of what operators look at: rejections, comparisons, counters, passes."""
+"""Fakes of the records that operators check: rejections, comparisons, counters, passes."""
 
 from collections import Counter as Multiset
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Fakes of the schedule store and of the versions that it replaced."""
+"""Fakes of the schedule store and of the published versions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +73,7 @@ class FakeScheduleStore(Fake):
         return {key for key in self.in_any_order(tokens) if self._forget_one(key, tokens[key])}
 
     def lose_state(self, key: ScheduleKey) -> None:
-        """What a failover may do: the state is gone, the document is not."""
+        """A failover may lose the state and keep the document."""
         lost = self.kept.pop(key)
         self.kept[key] = _Kept(ScheduleState(key), lost.document)
 
@@ -144,11 +144,11 @@ class FakeScheduleStore(Fake):
         return True
 
     def may_forget(self, state: ScheduleState, token: int) -> bool:
-        """Whether nothing is shown, and nothing has happened since the state was read."""
+        """Whether partners see nothing, and the state is unchanged since it was read."""
         return not state.etag and state.committed_token == token and not state.must_fetch
 
     def is_repeated(self, state: ScheduleState, commit: Commit) -> bool:
-        """Whether this very commit has had its effect, and is sent once more."""
+        """Whether this commit took effect before and is repeated."""
         return state.committed_token == commit.token
 
     def is_overtaken(self, state: ScheduleState, commit: Commit) -> bool:
@@ -156,11 +156,11 @@ class FakeScheduleStore(Fake):
         return state.committed_token >= commit.token
 
     def has_moved(self, state: ScheduleState, commit: Commit) -> bool:
-        """Whether somebody has committed since the build read its state."""
+        """Whether another build has committed since this one read its state."""
         return state.committed_token != commit.read_token
 
     def mark_seen(self, state: ScheduleState, commit: Commit) -> int:
-        """The mark that the build read, not the one that is there by now."""
+        """The mark that the build read, not the current one."""
         return commit.seen_mark
 
     def left_behind(self, kept: _Kept) -> Mapping[int, bytes]:
@@ -193,4 +193,4 @@ class FakeVersionStore(Fake):
         return kept.document if kept.state.seq == seq else kept.replaced.get(seq)
 
     def compact(self, replaced: Sequence[tuple[ScheduleKey, int]]) -> None:
-        """There is nothing to be seen of it."""
+        """Compaction has no visible effect."""

@@ -87,10 +87,9 @@ class _Sent:
 
 
 class FakeQueue(Fake):
-    """Implements :class:`NotificationQueue`, with a dead-letter queue.
-
-    A received message comes again after a minute by the clock, unless it is deleted; one that was received
-    five times is dead. ``random`` shuffles, so nobody may rely on an order.
+    """Implements :class:`NotificationQueue`, with a dead-letter
+    queue. A received message becomes visible again after a minute, unless it is deleted; after five deliveries it
+    is dead. ``random`` shuffles, so that a test cannot rely on an order.
     """
 
     def __init__(self, conditions: Conditions, clock: FakeClock, random: Random, name: str) -> None:
@@ -103,29 +102,29 @@ class FakeQueue(Fake):
         self._count = 0
 
     def post(self, body: str, delay: timedelta = timedelta(0)) -> None:
-        """What the outside does; arrives after the delay."""
+        """Send from the upstream; the message arrives after the delay."""
         self._count += 1
         message_id, now = f"{self._name}-{self._count}", self._clock()
         self._sent[message_id] = _Sent(message_id, body, now, now + delay)
 
     def redrive(self) -> None:
-        """What an operator does with the dead letters: they are sent again."""
+        """Send the dead letters again, as an operator does."""
         bodies, self.dead = self.dead, []
         for body in bodies:
             self.post(body)
 
     def has_visible(self) -> bool:
-        """Whether there is something to receive, or to bury, now; touches nothing."""
+        """Whether a message is visible now; has no checkpoint."""
         return bool(self._visible())
 
     def is_empty(self) -> bool:
-        """Whether nothing was sent that is not deleted or dead; touches nothing."""
+        """Whether every message is deleted or dead; has no checkpoint."""
         return not self._sent
 
     @answered
     @step
     def receive(self, wait_seconds: int) -> list[Message]:
-        """Never waits: the clock does not move by itself."""
+        """It never waits, because the clock stands still."""
         self._bury()
         visible = self._visible()
         self._random.shuffle(visible)

@@ -1,4 +1,4 @@
-"""Fakes of the work queue and of what processes say of themselves."""
+"""Fakes of the work queue, the publisher's presence and the heartbeats."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class FakeWorkQueue(Fake):
             self.causes[mark.key] = known.and_later(_Causes(1, (mark.cause,)))
 
     def require_writable(self) -> None:
-        """Whatever can be asked can be written."""
+        """The fake is always writable."""
 
     @answered
     @step
@@ -101,7 +101,7 @@ class FakeWorkQueue(Fake):
     @answered
     @step
     def wait(self, seconds: float) -> None:
-        """Returns at once: it may return for no reason."""
+        """It returns at once."""
 
     @answered
     @step
@@ -136,19 +136,19 @@ class FakeWorkQueue(Fake):
             self.aside.pop(key, None)
 
     def has_claimable(self, now: datetime) -> bool:
-        """Whether a claim made now would find anything; touches nothing."""
+        """Whether a claim would return work now; has no checkpoint."""
         due = [*self.leases.values(), *self.waiting.values()]
         return any(key not in self.tokens for key in self.dirty) or any(at <= now for at in due)
 
     def is_holder(self, claim: Claim, key: ScheduleKey) -> bool:
-        """Whether nobody has claimed the schedule anew since."""
+        """Whether no other worker has claimed the schedule since."""
         return self.tokens.get(key) == claim.token
 
     def _make_dirty(self, key: ScheduleKey, due_at: datetime) -> None:
         self.dirty[key] = min(due_at, self.dirty.get(key, due_at))
 
     def _clamp(self, now: datetime, lease_for: timedelta) -> None:
-        """What lasts longer than the longest pause is a clock's mistake."""
+        """Times further ahead than the longest pause come from a wrong clock."""
         latest = now + LONGEST_PAUSE
         for times, to in ((self.leases, now + lease_for), (self.waiting, latest)):
             times.update({key: to for key, time in times.items() if time > latest})

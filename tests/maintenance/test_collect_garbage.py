@@ -74,7 +74,7 @@ def test_records_in_use_are_kept(stage: Stage) -> None:
 
     assert stage.collect() == {}
     assert stage.store.copies.copies.keys() == {_EPISODE}
-    assert stage.store.copies.fences[_SERIES].is_missed
+    assert stage.store.copies.tokens[_SERIES].is_absence_recorded
 
 
 def test_copies_without_dependants_are_deleted(stage: Stage) -> None:

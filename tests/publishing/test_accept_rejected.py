@@ -1,4 +1,4 @@
-"""Accepting a shrunken document: what the operator is shown is what is accepted, and nothing else."""
+"""Accepting a shrunken document: exactly the proposed document is accepted."""
 
 import pytest
 from cli_stage import BRAND, EPISODE, KEY, TOMORROW, Stage, schedule_put
@@ -34,8 +34,8 @@ def _seq(stage: Stage) -> int:
     return stage.store.schedules.read([KEY])[KEY].seq
 
 
-def test_a_proposal_says_what_would_be_lost() -> None:
-    """The operator is shown the broadcasts that the document lacks, as partners see them; nothing changes."""
+def test_a_proposal_lists_the_lost_broadcasts() -> None:
+    """It lists the published broadcasts that the document lacks, and changes nothing."""
     stage = _stage()
 
     proposal = _documents(stage).propose(KEY)
@@ -48,8 +48,8 @@ def test_a_proposal_says_what_would_be_lost() -> None:
     assert _seq(stage) == 1
 
 
-def test_what_is_accepted_is_published() -> None:
-    """The confirmed document is published at once and the refusal is over."""
+def test_an_accepted_document_is_published() -> None:
+    """The confirmed document is published at once, and its rejection ends."""
     stage = _stage()
 
     batch = _documents(stage).accept(_documents(stage).propose(KEY), _cause(stage))
@@ -60,7 +60,7 @@ def test_what_is_accepted_is_published() -> None:
 
 
 def test_an_empty_document_can_be_accepted() -> None:
-    """Also no broadcasts at all, where an operator agrees."""
+    """An operator may accept a document without broadcasts."""
     stage = _stage()
     stage.happen(ShrunkenSchedulePut(KEY, ()))
 
@@ -69,8 +69,8 @@ def test_an_empty_document_can_be_accepted() -> None:
     assert [built.change.broadcasts for built in batch.built] == [0]
 
 
-def test_a_confirmation_is_of_these_broadcasts_alone() -> None:
-    """Where the source has other broadcasts by the time of the yes, nothing is accepted."""
+def test_a_confirmation_covers_only_these_broadcasts() -> None:
+    """If the source has other broadcasts by the time of the confirmation, nothing is accepted."""
     stage = _stage()
     proposal = _documents(stage).propose(KEY)
     ShrunkenSchedulePut(KEY, (Slot(schedule_put(KEY).slots[3].broadcast_pid, EPISODE),)).write(
@@ -84,7 +84,7 @@ def test_a_confirmation_is_of_these_broadcasts_alone() -> None:
 
 
 def test_a_confirmation_does_not_outlast_another_document() -> None:
-    """Once another shrunken document was refused, an earlier confirmation accepts nothing any more."""
+    """After another shrunken document is rejected, an earlier confirmation has no effect."""
     stage = _stage()
     rejection = _documents(stage).propose(KEY).rejection
     stage.store.rejections.keep({str(KEY): rejection})
@@ -96,7 +96,7 @@ def test_a_confirmation_does_not_outlast_another_document() -> None:
 
 
 def test_an_invalid_document_cannot_be_accepted() -> None:
-    """A document that does not validate is its owner's to mend."""
+    """The owner of an invalid document must put another one."""
     stage = _stage()
     stage.happen(InvalidSchedulePut(KEY))
 
@@ -105,7 +105,7 @@ def test_an_invalid_document_cannot_be_accepted() -> None:
 
 
 def test_a_document_that_became_acceptable_needs_no_confirmation() -> None:
-    """A proper document in the source, whose notification is still on its way, only has to be built."""
+    """If the source has a full document whose notification is late, a rebuild is enough."""
     stage = _stage()
     schedule_put(KEY).write(stage.upstreams)
 
@@ -113,8 +113,8 @@ def test_a_document_that_became_acceptable_needs_no_confirmation() -> None:
         _documents(stage).propose(KEY)
 
 
-def test_a_document_that_is_gone_cannot_be_accepted() -> None:
-    """A document that the source no longer has is a removal on its way."""
+def test_a_removed_document_cannot_be_accepted() -> None:
+    """Without a document in the source the schedule will be removed."""
     stage = _stage()
     stage.upstreams.schedule_source.remove(KEY)
 
@@ -122,16 +122,16 @@ def test_a_document_that_is_gone_cannot_be_accepted() -> None:
         _documents(stage).propose(KEY)
 
 
-def test_nothing_is_rejected_of_another_schedule() -> None:
-    """A schedule of which nothing is refused has nothing to accept."""
+def test_a_schedule_without_rejection_cannot_be_accepted() -> None:
+    """There is no document to confirm."""
     stage = _stage()
 
     with pytest.raises(CannotBeAccepted, match="it has no rejected document"):
         _documents(stage).propose(TOMORROW)
 
 
-def test_a_source_that_does_not_answer_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An outage of the bucket is no judgement of the document."""
+def test_an_outage_of_the_source_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage of the bucket is a service error."""
     stage = _stage()
     error = ServiceError("the bucket is away")
     monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", lambda keys: dict.fromkeys(keys, error))
@@ -140,8 +140,8 @@ def test_a_source_that_does_not_answer_is_told_as_such(monkeypatch: pytest.Monke
         _documents(stage).propose(KEY)
 
 
-def test_a_build_that_overtakes_the_confirmation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where another build refuses the document at the same moment, the operator is told to accept it again."""
+def test_a_build_that_overtakes_the_confirmation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If another build rejects the document at the same moment, the operator must accept it again."""
     stage = _stage()
     rejection = _documents(stage).propose(KEY).rejection
     keep = stage.store.rejections.keep

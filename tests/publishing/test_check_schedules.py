@@ -1,14 +1,11 @@
-"""The checks of published schedules, over fakes; what each finds is shown in ``tests/domain/test_findings.py``."""
+"""The checks of published schedules, over fakes; ``tests/domain/test_findings.py`` covers the findings."""
 
 from dataclasses import replace
 from random import Random
 
 import pytest
-from fakes import FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
-from toy_world import KEYS, Focus, RandomUpstream
+from toy_world import KEYS, Focus, RandomUpstream, World
 
-from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.publishing.check_schedules import CheckName
 
 _OF_ONE = {
@@ -20,27 +17,19 @@ _OF_ONE = {
 }
 
 
-class Published:
-    """A few schedules, published."""
-
-    def __init__(self) -> None:
-        clock = FakeClock()
-        self.store: FakeStore = fake_store(clock)
-        upstreams = fake_upstreams(clock, Random(1))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), upstreams, clock)
-        changes = RandomUpstream(Random(7), Focus(), troubled=False)
-        for key in KEYS:
-            changes.schedule(key).write(upstreams)
-        self.pipeline.publisher.rebuild_from_sources(KEYS, Cause("e", Origin.OPERATOR, "test", clock()))
-
-
 @pytest.fixture
-def published() -> Published:
-    return Published()
+def published() -> World:
+    """A world with published schedules."""
+    world = World()
+    changes = RandomUpstream(Random(7), Focus(), troubled=False)
+    for key in KEYS:
+        changes.schedule(key).write(world.upstreams)
+    world.pipeline.publisher.rebuild_from_sources(KEYS, world.cause())
+    return world
 
 
-def test_every_schedule_has_every_check(published: Published) -> None:
-    """All but the comparison with the old system, which is made elsewhere; the index has every entry."""
+def test_every_schedule_has_every_check(published: World) -> None:
+    """All checks run except the comparison with the old system, and the index has every entry."""
     results = published.pipeline.checker.check(KEYS)
 
     assert {key: {r.name for r in found} for key, found in results.items()} == dict.fromkeys(KEYS, _OF_ONE)
@@ -48,8 +37,8 @@ def test_every_schedule_has_every_check(published: Published) -> None:
 
 
 @pytest.mark.parametrize("accepted", [b"?", b"2026-03-28T12:00:00+00:00\n-\np0broad0\n?"])
-def test_one_that_does_not_read_back_fails_alone(published: Published, accepted: bytes) -> None:
-    """Its check says so, as an error, and all others are checked as ever."""
+def test_an_undecodable_source_fails_alone(published: World, accepted: bytes) -> None:
+    """Its check fails as an error, and the other schedules are checked as usual."""
     damaged, *others = KEYS
     kept = published.store.schedules.kept[damaged]
     kept.state = replace(kept.state, accepted=accepted)

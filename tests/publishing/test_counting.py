@@ -1,4 +1,4 @@
-"""What workflows measure of themselves: how long a round took, and that it failed."""
+"""What workflows count: results, durations and failures."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def _times(stage: Stage) -> dict[Timer, int]:
 
 
 def test_every_round_is_timed(stage: Stage) -> None:
-    """A poll that brought something and a batch are one time each; an empty poll is none."""
+    """A poll with messages and a batch are timed once each; an empty poll is not timed."""
     stage.publish()
     stage.ingest()
 
@@ -29,7 +29,7 @@ def test_every_round_is_timed(stage: Stage) -> None:
 
 
 def test_a_version_counts_once_for_its_oldest_cause(stage: Stage) -> None:
-    """Of a change by an operator and an older notification the notification counts."""
+    """Of an operator's request and an older notification, the notification counts."""
     stage.announce()
     stage.ingest()
     stage.clock.advance(timedelta(seconds=3))
@@ -42,7 +42,7 @@ def test_a_version_counts_once_for_its_oldest_cause(stage: Stage) -> None:
     assert durations[Timer.PUBLISHED_AFTER_SCHEDULE].seconds == pytest.approx(3)
 
 
-def test_a_queue_s_clock_ahead_of_ours_makes_no_negative_time(stage: Stage) -> None:
+def test_a_queue_s_clock_ahead_gives_no_negative_time(stage: Stage) -> None:
     """A notification from the future was answered at once."""
     cause = Cause("run", Origin.OPERATOR, str(KEY), stage.clock() + timedelta(seconds=9))
 
@@ -52,7 +52,7 @@ def test_a_queue_s_clock_ahead_of_ours_makes_no_negative_time(stage: Stage) -> N
 
 
 def test_a_batch_that_failed_is_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no time, and the failure goes on to whoever put it to work."""
+    """It is not timed, and the caller gets the error."""
     stage.announce()
     stage.ingest()
     monkeypatch.setattr(Rebuilder, "_gather", _fail)
@@ -65,7 +65,7 @@ def test_a_batch_that_failed_is_counted(stage: Stage, monkeypatch: pytest.Monkey
 
 
 def test_an_intake_that_failed_is_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The messages stay, and the round counts as failed."""
+    """The messages stay in the queue."""
     stage.announce()
     monkeypatch.setattr(stage.store.work, "mark", _fail)
 

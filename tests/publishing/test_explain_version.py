@@ -1,4 +1,4 @@
-"""What a version is explained by: its causes, its differences, and what the same events touched."""
+"""The explanation of a version: its causes, its differences, and other versions of the same events."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from schedules_pipeline.publishing.explain_version import SEARCHED_FOR, Affected
 
 
 def _stage() -> Stage:
-    """A brand is retitled that two schedules show; a third shows something else."""
+    """A brand has a new title that two schedules show; a third schedule shows another programme."""
     stage = Stage()
     stage.happen(ItemPut(BRAND, "Harbour Lights"), ItemPut(EPISODE, "Low Tide", BRAND))
     stage.happen(schedule_put(KEY), schedule_put(TOMORROW))
@@ -20,8 +20,8 @@ def _stage() -> Stage:
     return stage
 
 
-def test_causes_and_changed_fields_are_told() -> None:
-    """The version is explained by the event that caused it, and by the fields that it changed."""
+def test_causes_and_changed_fields_are_explained() -> None:
+    """The explanation has the event and the fields that it changed."""
     explanation = _stage().pipeline.explainer.explain(KEY)
 
     [cause] = explanation.change.causes
@@ -30,8 +30,8 @@ def test_causes_and_changed_fields_are_told() -> None:
     assert {d.field for d in explanation.comparison.differences} == {"brand.title", "title"}
 
 
-def test_what_the_same_event_touched_is_found() -> None:
-    """Other versions of the same event are found, and none of another event."""
+def test_other_versions_of_the_same_event_are_found() -> None:
+    """Versions of another event are not included."""
     stage = _stage()
     stage.happen(schedule_put(RADIO))
 
@@ -41,15 +41,15 @@ def test_what_the_same_event_touched_is_found() -> None:
     assert explanation.touched.stopped_at is None
 
 
-def test_an_event_that_touched_nothing_else() -> None:
-    """A schedule's own document touches that schedule alone."""
+def test_an_event_with_one_version() -> None:
+    """The document of a schedule affects only that schedule."""
     explanation = _stage().pipeline.explainer.explain(KEY, 1)
 
     assert explanation.touched.versions == ()
 
 
-def test_what_comes_much_later_is_not_looked_at() -> None:
-    """The search ends some minutes after the version, whatever else is in the feed."""
+def test_much_later_versions_are_not_searched() -> None:
+    """The search ends some minutes after the version."""
     stage = _stage()
     stage.clock.advance(SEARCHED_FOR)
     stage.happen(schedule_put(RADIO))
@@ -61,7 +61,7 @@ def test_what_comes_much_later_is_not_looked_at() -> None:
 
 
 def test_the_search_says_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After too many rows the search stops, and says at which instant."""
+    """After too many rows the search stops, and returns the time of the last row."""
     monkeypatch.setattr(explain_version, "MOST_ROWS", 1)
     stage = _stage()
 
@@ -71,8 +71,8 @@ def test_the_search_says_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> No
     assert explanation.touched.stopped_at <= explanation.change.published_at
 
 
-def test_a_long_feed_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found does not depend on how many rows are read at once."""
+def test_a_long_feed_is_read_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result does not depend on the size of a page."""
     monkeypatch.setattr(explain_version, "_ROWS_AT_ONCE", 1)
 
     explanation = _stage().pipeline.explainer.explain(KEY)
@@ -81,7 +81,7 @@ def test_a_long_feed_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_removal_is_explained() -> None:
-    """A removal shows nothing, so every broadcast is gone."""
+    """A removal has no broadcasts, so every broadcast is lost."""
     stage = _stage()
     stage.happen(ScheduleRemoved(KEY))
 
@@ -92,8 +92,8 @@ def test_a_removal_is_explained() -> None:
     assert {d.ours for d in explanation.comparison.differences} == {"(absent)"}
 
 
-def test_a_document_that_is_no_longer_kept() -> None:
-    """Where a document has gone the causes are told without differences, and comparing says which it was."""
+def test_an_expired_document() -> None:
+    """The causes are explained without differences, and a comparison names the expired version."""
     stage = _stage()
     documents = stage.store.versions
     kept = documents.document
@@ -111,8 +111,8 @@ def test_a_document_that_is_no_longer_kept() -> None:
     ("key", "seq", "complaint"),
     [(RADIO, None, "nothing was ever published"), (KEY, 9, "has no version 9: listed are 1 to 2")],
 )
-def test_a_version_that_there_is_not(key: object, seq: int | None, complaint: str) -> None:
-    """What was never published is said to be just that."""
+def test_an_unknown_version(key: object, seq: int | None, complaint: str) -> None:
+    """The error says which versions are listed."""
     stage = _stage()
 
     with pytest.raises(NoSuchVersion, match=complaint):
@@ -120,7 +120,7 @@ def test_a_version_that_there_is_not(key: object, seq: int | None, complaint: st
 
 
 def test_clocks_may_differ_a_little() -> None:
-    """A row that seems to be older than the notification that caused it, by seconds, is found all the same."""
+    """A row that seems seconds older than the notification of its cause is found."""
     stage = _stage()
     ItemPut(BRAND, "Quiet Viaduct").write(stage.upstreams)
     cause = Cause("event", Origin.CATALOGUE, BRAND, stage.clock() + timedelta(seconds=20))
@@ -132,8 +132,8 @@ def test_clocks_may_differ_a_little() -> None:
     assert [(change.key, change.seq) for change in explanation.touched.versions] == [(TOMORROW, 3)]
 
 
-def test_a_feed_that_does_not_go_back_so_far() -> None:
-    """Where the version's own row has left the feed, nothing is known of what else was touched, and it says so."""
+def test_a_feed_that_was_trimmed() -> None:
+    """If the version's own row was trimmed, the explanation says that other versions are unknown."""
     stage = _stage()
     whole = stage.pipeline.explainer.explain(KEY).touched
     stage.store.feed.read_after = lambda position, limit: []  # type: ignore[method-assign]

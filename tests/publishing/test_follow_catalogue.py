@@ -1,21 +1,18 @@
-"""What following a catalogue item leaves behind, beyond what the simulation judges."""
+"""The records that following a catalogue item leaves, beyond those of the simulation."""
 
-from random import Random
+from toy_world import World
 
-from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
-
-from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import Pid
 
 _PID = Pid("b00000001")
 
 
-def test_a_mended_item_is_no_longer_listed_as_rejected() -> None:
-    """A refused document leaves the copy as it is and is listed; the next valid one clears the list."""
-    clock = FakeClock()
-    store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
-    pipeline = pipeline_over(store.as_store(), upstreams, clock)
-    cause = Cause("e", Origin.CATALOGUE, _PID, clock())
+def test_a_valid_document_ends_a_rejection() -> None:
+    """A rejected document is listed and leaves the copy unchanged; the next valid one ends the rejection."""
+    world = World()
+    store, upstreams, pipeline = world.store, world.upstreams, world.pipeline
+    cause = world.cause(Origin.CATALOGUE)
     upstreams.catalogue_source.documents[_PID] = b'{"pid": "b00000001", "type": "brand", "title": "One"}'
     pipeline.follower.insert_if_absent([_PID])
     held = store.copies.read([_PID])

@@ -1,4 +1,4 @@
-"""Which schedule documents may replace what partners see, and what confirms one that has shrunk."""
+"""Which schedule documents may replace the accepted one, and what confirms a shrunken document."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ _NOW = datetime(2026, 1, 10, 9, 30, tzinfo=UTC)
 
 
 def _content(broadcasts: int, *, published_at: str = "2026-01-10T09:00:00Z", first: int = 0) -> bytes:
-    """A document of so many half hours; ``first`` numbers its first broadcast."""
+    """A document of half-hour broadcasts; ``first`` is the number of its first one."""
     six = datetime(2026, 1, 15, 6, tzinfo=UTC)
     slots = [
         {
@@ -67,7 +67,7 @@ def _rejection(content: bytes, *, put_id: str = "put-1") -> Rejection:
 @pytest.mark.parametrize("held", [0, 40])
 @pytest.mark.parametrize("earlier", [None, Rejection("", _NOW, "digest", "put-1", "")])
 def test_missing_document_is_a_removal(held: int, earlier: Rejection | None) -> None:
-    """Where the source has no document the schedule is removed, whatever was held or refused before."""
+    """Without a document in the source the schedule is removed, in any earlier state."""
     judgement = judge_source(_KEY, None, held, earlier, PublishingPolicy(), _NOW)
 
     assert judgement == Removed()
@@ -85,7 +85,7 @@ def test_missing_document_is_a_removal(held: int, earlier: Rejection | None) -> 
     ],
 )
 def test_document_is_accepted(broadcasts: int, held: int, smallest_share: float) -> None:
-    """A valid document with enough broadcasts is accepted as it was read."""
+    """A valid document with enough broadcasts is accepted."""
     content = _content(broadcasts)
 
     judgement = _judge(content, held=held, smallest_share=smallest_share)
@@ -104,7 +104,7 @@ def test_document_is_accepted(broadcasts: int, held: int, smallest_share: float)
     ],
 )
 def test_shrunken_document_is_rejected(broadcasts: int, held: int, smallest_share: float) -> None:
-    """A document that has shrunk too much is refused, saying from what, to what, and how to confirm it."""
+    """The reason has both numbers of broadcasts, and says how to confirm the document."""
     judgement = _judge(_content(broadcasts), held=held, smallest_share=smallest_share)
 
     assert isinstance(judgement, Rejected)
@@ -140,7 +140,7 @@ def test_shrunken_document_is_rejected(broadcasts: int, held: int, smallest_shar
     ],
 )
 def test_invalid_document_is_rejected(content: bytes, complaint: str) -> None:
-    """A document that is not valid is refused with its fault, when it was seen, and its beginning."""
+    """The rejection has the reason, the time and the beginning of the document."""
     judgement = _judge(content, put_id="put-7")
 
     assert isinstance(judgement, Rejected)
@@ -150,7 +150,7 @@ def test_invalid_document_is_rejected(content: bytes, complaint: str) -> None:
 
 
 def test_invalid_document_is_never_confirmed() -> None:
-    """An invalid document is refused however often it is put."""
+    """An invalid document is rejected each time it is put."""
     earlier = _rejection(b"<html>")
 
     judgement = _judge(b"<html>", put_id="put-2", earlier=earlier)
@@ -168,7 +168,7 @@ def test_invalid_document_is_never_confirmed() -> None:
     ],
 )
 def test_second_put_of_the_same_broadcasts_confirms(content: bytes, again: bytes) -> None:
-    """A shrunken document is accepted when the source puts the same broadcasts once more."""
+    """A shrunken document is accepted when the source puts the same broadcasts again."""
     earlier = _rejection(content)
 
     judgement = _judge(again, put_id="put-2", earlier=earlier)
@@ -178,7 +178,7 @@ def test_second_put_of_the_same_broadcasts_confirms(content: bytes, again: bytes
 
 @pytest.mark.parametrize("content", [_content(3), _content(0)], ids=["shrunken", "empty"])
 def test_same_put_seen_twice_confirms_nothing(content: bytes) -> None:
-    """A shrunken document that is read again but not put again stays refused, as it was."""
+    """A shrunken document that is read twice, but put once, stays rejected."""
     earlier = _rejection(content)
 
     judgement = _judge(content, earlier=earlier)
@@ -197,7 +197,7 @@ def test_same_put_seen_twice_confirms_nothing(content: bytes) -> None:
     ],
 )
 def test_another_document_in_between_undoes_the_first_put(other: bytes) -> None:
-    """Where another refused document came after it, a shrunken one has to be put twice again."""
+    """After another rejected document, a shrunken one must be put twice again."""
     earlier = _rejection(other, put_id="put-2")
 
     third = _judge(_content(3), put_id="put-3", earlier=earlier)
@@ -208,7 +208,7 @@ def test_another_document_in_between_undoes_the_first_put(other: bytes) -> None:
 
 
 def test_accepted_document_in_between_undoes_the_first_put() -> None:
-    """Where the first refusal is forgotten, as after an accepted document, the next put is a first one."""
+    """After the first rejection is forgotten, as after an accepted document, the next put counts as the first."""
     judgement = _judge(_content(3), put_id="put-3", earlier=None)
 
     assert isinstance(judgement, Rejected)
@@ -218,7 +218,7 @@ def test_accepted_document_in_between_undoes_the_first_put() -> None:
     "content", [b"", b"[]", b"{}", _content(3)], ids=["no bytes", "list", "object", "shrunken"]
 )
 def test_empty_document_is_confirmed_by_an_empty_document_only(content: bytes) -> None:
-    """An empty document is confirmed by nothing else that was refused before it, not even no bytes."""
+    """No other rejected content confirms an empty document, not even an object without bytes."""
     earlier = _rejection(content)
 
     judgement = _judge(_content(0), put_id="put-2", earlier=earlier)
@@ -227,7 +227,7 @@ def test_empty_document_is_confirmed_by_an_empty_document_only(content: bytes) -
 
 
 def test_document_that_has_not_shrunk_needs_no_confirmation() -> None:
-    """An earlier refusal does not hold up a document that has enough broadcasts."""
+    """An earlier rejection does not affect a document with enough broadcasts."""
     earlier = _rejection(b"<html>")
 
     judgement = _judge(_content(40), put_id="put-2", earlier=earlier)
@@ -236,7 +236,7 @@ def test_document_that_has_not_shrunk_needs_no_confirmation() -> None:
 
 
 def test_excerpt_of_a_rejected_document_is_short() -> None:
-    """Of a long document its beginning is kept, even where that cuts a character in two."""
+    """The excerpt is cut at a fixed length, even within a character."""
     content = b"x" + "\N{OWL}".encode() * 100_000
 
     excerpt = _rejection(content).excerpt
@@ -245,7 +245,7 @@ def test_excerpt_of_a_rejected_document_is_short() -> None:
 
 
 def test_shrunken_document_that_an_operator_confirmed_is_accepted() -> None:
-    """The same put is accepted once an operator has confirmed these very broadcasts."""
+    """The same put is accepted after an operator has confirmed its broadcasts."""
     rejection = _rejection(_content(3))
     confirmed = replace(rejection, confirmed_digest=rejection.digest)
 
@@ -254,8 +254,8 @@ def test_shrunken_document_that_an_operator_confirmed_is_accepted() -> None:
     assert judgement == _accepted(_content(3))
 
 
-def test_confirmation_is_of_these_broadcasts_alone() -> None:
-    """Other broadcasts than those that were confirmed are refused, and the new refusal is not confirmed."""
+def test_confirmation_covers_only_these_broadcasts() -> None:
+    """Other broadcasts are rejected, and the new rejection is not confirmed."""
     rejection = _rejection(_content(3))
     confirmed = replace(rejection, confirmed_digest=rejection.digest)
 
@@ -266,6 +266,6 @@ def test_confirmation_is_of_these_broadcasts_alone() -> None:
 
 
 def test_only_shrunken_documents_can_be_confirmed() -> None:
-    """What was refused for being invalid is told from what was refused for being shrunken."""
+    """The rejection of an invalid document cannot be confirmed."""
     assert can_be_confirmed(_rejection(_content(3)))
     assert not can_be_confirmed(_rejection(b"{"))

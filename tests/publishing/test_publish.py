@@ -1,15 +1,13 @@
-"""What becomes of a claim whose build fails, and of the schedules beside it."""
+"""A claim whose build fails, and the other schedules of the claim."""
 
 from datetime import UTC, date, datetime, timedelta
-from random import Random
 
 import orjson
 import pytest
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from toy_world import World
 
-from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.partner_document import render_document
-from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing import rebuild
@@ -21,19 +19,15 @@ _GOOD = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 _BAD = ScheduleKey(Sid("alder_two"), date(2026, 3, 28))
 
 
-class Stage:
+class Stage(World):
     def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.store: FakeStore = fake_store(self.clock)
-        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        super().__init__()
         for key in (_GOOD, _BAD):
             self.upstreams.schedule_source.put(key, orjson.dumps(_source(key)))
 
     def mark(self, *keys: ScheduleKey) -> None:
         self.store.schedules.count_source_change(keys)
-        cause = Cause("e", Origin.SCHEDULE, "test", self.clock())
-        self.store.work.mark([Mark(key, self.clock(), cause) for key in keys])
+        self.store.work.mark([Mark(key, self.clock(), self.cause(Origin.SCHEDULE)) for key in keys])
 
     def published(self) -> set[ScheduleKey]:
         return set(self.store.schedules.documents([_GOOD, _BAD]))
@@ -55,7 +49,7 @@ def _source(key: ScheduleKey) -> dict[str, object]:
     }
 
 
-def test_a_source_that_does_not_answer_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_fetch_does_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two schedules the one that can be fetched is published, and the other waits."""
     stage = Stage()
     _break_source_of(stage, _BAD, monkeypatch)
@@ -67,8 +61,8 @@ def test_a_source_that_does_not_answer_holds_up_nobody_else(monkeypatch: pytest.
     assert stage.store.work.backlog().waiting == 1
 
 
-def test_a_long_outage_of_the_source_sets_nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often a fetch fails, the schedule stays in the queue, and is published once it succeeds."""
+def test_a_long_outage_of_the_source_quarantines_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule stays in the queue through many failed fetches, and is published after one that succeeds."""
     stage = Stage()
     with monkeypatch.context() as outage:
         _break_source_of(stage, _BAD, outage)
@@ -92,10 +86,10 @@ def _break_source_of(stage: Stage, key: ScheduleKey, monkeypatch: pytest.MonkeyP
     )
 
 
-def test_a_schedule_whose_build_breaks_is_set_aside_and_the_rest_goes_on(
+def test_a_schedule_whose_build_fails_is_quarantined_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A defect in one schedule costs its neighbours a little time; it is set aside with its reason."""
+    """The other schedules are published after a short delay, and the quarantine has a reason."""
     stage = Stage()
     _break_build_of(_BAD, monkeypatch)
     stage.mark(_GOOD, _BAD)
@@ -108,8 +102,8 @@ def test_a_schedule_whose_build_breaks_is_set_aside_and_the_rest_goes_on(
     assert stage.store.work.backlog().is_empty
 
 
-def test_a_new_mark_gives_what_was_set_aside_a_new_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the defect is mended, the next change of a set-aside schedule publishes it."""
+def test_a_new_mark_ends_a_quarantine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the defect is fixed, the next change of a quarantined schedule publishes it."""
     stage = Stage()
     with monkeypatch.context() as defect:
         _break_build_of(_BAD, defect)
@@ -141,8 +135,8 @@ def _publish_through_failures(stage: Stage) -> None:
             stage.clock.advance(timedelta(minutes=15))
 
 
-def test_a_schedule_that_kills_its_workers_is_set_aside() -> None:
-    """A build that nobody survives is not handed out for ever."""
+def test_a_schedule_that_kills_its_workers_is_quarantined() -> None:
+    """After several deaths the schedule is not claimed again."""
     stage = Stage()
     stage.mark(_BAD)
     for _ in range(MAXIMUM_ATTEMPTS):
@@ -156,7 +150,7 @@ def test_a_schedule_that_kills_its_workers_is_set_aside() -> None:
 
 
 def test_a_store_that_does_not_answer_loses_no_claim(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure of the world puts the whole batch back, without counting against any schedule."""
+    """A service error postpones the whole batch, and does not count as an attempt."""
     stage = Stage()
     stage.mark(_GOOD, _BAD)
 

@@ -1,13 +1,12 @@
-"""Resolving the programmes of a batch while the world goes on."""
+"""Resolving the programmes of a batch while catalogue items change."""
 
 from collections.abc import Sequence
-from random import Random
 
 import orjson
 import pytest
-from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
+from toy_world import World
 
-from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.dependencies import Entry, EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
@@ -26,27 +25,25 @@ def _item(pid: Pid, kind: str, parent: Pid | None = None) -> bytes:
     return orjson.dumps({"pid": pid, "type": kind, "title": f"the {kind}", "parent_pid": parent})
 
 
-def test_what_is_registered_later_is_asked_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An item that the source lacked when one schedule of the batch was registered for it, and that came while
-    nobody was, is found by another schedule of the batch that is registered for it afterwards.
+def test_a_later_registration_asks_the_source_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source lacks a brand when the first schedule of a batch is registered for it. The brand arrives while no
+    schedule is registered. The second schedule of the batch, registered afterwards, shows it.
     """
-    clock = FakeClock()
-    store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
-    follower = pipeline_over(store.as_store(), upstreams, clock).follower
-    documents = upstreams.catalogue_source.documents
+    world = World()
+    follower, documents = world.pipeline.follower, world.upstreams.catalogue_source.documents
     documents[_EPISODE], documents[_OTHER] = (_item(pid, "episode", _BRAND) for pid in (_EPISODE, _OTHER))
     follower.insert_if_absent([_EPISODE])
     insert_if_absent = CatalogueFollower.insert_if_absent
 
-    def plant_while_the_brand_arrives(self: CatalogueFollower, pids: Sequence[Pid]) -> None:
+    def insert_while_the_brand_arrives(self: CatalogueFollower, pids: Sequence[Pid]) -> None:
         insert_if_absent(self, pids)
         if _BRAND not in documents:
             documents[_BRAND] = _item(_BRAND, "brand")
-            store.references.unregister({_FIRST: [Entry(_BRAND)]}, 9)
-            self.follow({_BRAND: Cause("event 1", Origin.CATALOGUE, _BRAND, clock())})
+            world.store.references.unregister({_FIRST: [Entry(_BRAND)]}, 9)
+            self.follow({_BRAND: world.cause(Origin.CATALOGUE)})
 
-    monkeypatch.setattr(CatalogueFollower, "insert_if_absent", plant_while_the_brand_arrives)
-    resolver = ProgrammeResolver(store.as_store(), follower, 1, None)
+    monkeypatch.setattr(CatalogueFollower, "insert_if_absent", insert_while_the_brand_arrives)
+    resolver = ProgrammeResolver(world.store.as_store(), follower, 1, None)
 
     programmes = resolver.resolve({_FIRST: _needs(_EPISODE), _SECOND: _needs(_OTHER)}).programmes
 

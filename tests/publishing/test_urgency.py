@@ -1,4 +1,4 @@
-"""How soon a schedule is due, by where its broadcast day lies."""
+"""When a schedule is due, by its broadcast day."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,7 +34,7 @@ _instants = st.timedeltas(timedelta(0), timedelta(days=30_000)).map(lambda after
     ],
 )
 def test_schedule_is_due(day: str, seconds: int) -> None:
-    """What is on air is due now, what comes later up to a minute later, and what is over last."""
+    """A schedule on air is due now, a later one up to a minute later, and a past one last."""
     key = ScheduleKey(_SID, date.fromisoformat(day))
 
     due = due_at(key, _SIX, _CALENDAR)
@@ -43,7 +43,7 @@ def test_schedule_is_due(day: str, seconds: int) -> None:
 
 
 def test_radio_schedules_of_two_days_are_on_air_at_once() -> None:
-    """In the hours in which two radio days overlap both are due now."""
+    """While two radio days overlap, both are due now."""
     radio, now = Sid("alder_radio_one"), datetime(2026, 1, 15, 5, 59, tzinfo=UTC)
 
     due = [due_at(ScheduleKey(radio, date(2026, 1, day)), now, _CALENDAR) for day in (14, 15)]
@@ -53,7 +53,7 @@ def test_radio_schedules_of_two_days_are_on_air_at_once() -> None:
 
 @given(_keys, _instants)
 def test_schedule_is_due_within_a_minute(key: ScheduleKey, now: datetime) -> None:
-    """No schedule is due in the past, and none waits longer than a minute for its turn."""
+    """No schedule is due in the past, or more than a minute ahead."""
     due = due_at(key, now, _CALENDAR)
 
     assert now <= due <= now + timedelta(minutes=1)
@@ -61,7 +61,7 @@ def test_schedule_is_due_within_a_minute(key: ScheduleKey, now: datetime) -> Non
 
 @given(_instants, st.integers(0, 60), st.integers(0, 60))
 def test_nearer_schedule_is_never_due_later(now: datetime, ahead: int, further: int) -> None:
-    """Of two days that are not over, the one that begins first is due first, or at the same time."""
+    """Of two days that have not ended, the earlier one is due first, or at the same time."""
     near = ScheduleKey(_SID, now.date() + timedelta(days=ahead))
     far = ScheduleKey(_SID, near.date + timedelta(days=further))
 

@@ -1,7 +1,7 @@
-"""A simulation that stops some workers at one step, lets everybody else finish, and lets them go on.
+"""A simulation that stops some workers at one step, lets the others finish, and then resumes the stopped ones.
 
-Most races need no more than that: two workers, and one of them stopped at the wrong moment. Each round ends
-with a verdict, before a later change can make good what was done wrong.
+Most races need only two workers, one of them stopped at the wrong moment. Each round ends with a verdict, before a
+later change can hide an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ _ROUNDS = 6
 
 
 class Ambush(Simulation):
-    """Rounds of: a change; one or two workers are stopped while they handle it; another change, which the
-    others handle in full; then those that were stopped go on, or die.
+    """Each round: a change; one or two workers are stopped while they handle it; another change, which the others
+    handle in full; then the stopped workers continue or die.
     """
 
     def _play(self) -> None:
@@ -51,11 +51,11 @@ class Ambush(Simulation):
         self.clock.advance(timedelta(seconds=self.random.choice([0, 0, 0, 1, 50])))
 
     def _steps_to_live(self) -> int:
-        """The shortest job takes a dozen steps, the longest some sixty."""
+        """The shortest job takes a dozen steps, the longest about sixty."""
         return self.random.randint(1, self.random.choice([12, 25, 60]))
 
     def _work(self, workers: Sequence[Worker], stops: Mapping[str, int] = {}) -> None:
-        """Let these do all that they can; ``stops``: who is stopped, after how many steps of one job."""
+        """Let these workers finish. ``stops``: after how many steps of one job a worker is stopped."""
         taken = dict.fromkeys([worker.name for worker in workers], 0)
         while ready := [w for w in workers if w.is_ready and taken[w.name] != stops.get(w.name)]:
             worker = self.random.choice(ready)

@@ -1,7 +1,7 @@
-"""The simulation of a store whose back-references are elsewhere: its own scenarios, and its mutants.
+"""The simulation of a store with an external back-reference index: its own scenarios and mutants.
 
-Belongs here: what is different where the look at the dependants and the step that follows from it are two.
-Does not belong here: what these steps are (``fakes_external_index``, and the real code).
+The check for dependants and the step that relies on it are two steps here. ``fakes_external_index`` and the real
+code define them.
 """
 
 from collections import defaultdict
@@ -24,8 +24,8 @@ from toy_world import (
     EPISODES,
     KEYS,
     CollectionDue,
+    ItemAnnouncedAgain,
     ItemPut,
-    ItemSaidAgain,
     Late,
     SchedulePut,
     Slot,
@@ -58,15 +58,15 @@ _HELD_BUT_NOT_SHOWN = (_item("0"), _shows(_EPISODE), _shows(None))
 _TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED = (
     Unannounced(_item("1")),
     _shows(_EPISODE, _NEIGHBOUR),
-    Late(ItemSaidAgain(_EPISODE)),
+    Late(ItemAnnouncedAgain(_EPISODE)),
 )
 
 SCENARIOS = (
     Scenario(
-        "missing item is taken up while it is ignored",
+        "missing item is shown while it is ignored",
         CATALOGUE,
         [_shows(None)],
-        [ItemSaidAgain(_EPISODE)],
+        [ItemAnnouncedAgain(_EPISODE)],
         [_shows(_EPISODE)],
         at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
     ),
@@ -88,7 +88,7 @@ SCENARIOS = (
         at_last=[_shows(_EPISODE)],
     ),
     Scenario(
-        "missing item is taken up while its note is collected",
+        "missing item is shown while its absence is collected",
         COLLECTOR,
         [_shows(_EPISODE), _shows(None)],
         [CollectionDue()],
@@ -96,7 +96,7 @@ SCENARIOS = (
         at_last=_TAKEN_UP_BY_A_NEIGHBOUR_BEFORE_IT_IS_ANNOUNCED,
     ),
     Scenario(
-        "item is collected while it is taken up",
+        "item is collected while it is shown again",
         PUBLISHER,
         _HELD_BUT_NOT_SHOWN,
         [_shows(_EPISODE)],
@@ -110,8 +110,8 @@ SCENARIOS = (
 # Mutants
 
 
-def _read_as_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first read after a write may miss it, as a read that is not consistent may."""
+def _stale_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first read after a write may return the state before it, as an inconsistent read may."""
     before: dict[Pid, dict[Reference, int]] = defaultdict(dict)
     register, references = FakeReferenceIndex._register_one, FakeReferenceIndex._references_one
 
@@ -138,8 +138,8 @@ def _start_as_if_not_held(
 
 MUTANTS = (
     Mutant(
-        "looks before it takes its token",
-        "missing item is taken up while it is ignored",
+        "checks before it takes its token",
+        "missing item is shown while it is ignored",
         moved_forward(
             (ExternalIndexSteps, "begin"),
             (FakeCopyStoreWithExternalIndex, "_start"),
@@ -148,7 +148,7 @@ MUTANTS = (
     ),
     Mutant(
         "ignores though a token was taken since",
-        "missing item is taken up while it is ignored",
+        "missing item is shown while it is ignored",
         replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
@@ -157,14 +157,12 @@ MUTANTS = (
         replaced(FakeCopyStoreWithExternalIndex, "has_come", lambda *_: False),
     ),
     Mutant(
-        "ignores without a fence",
-        "item changes while it is planted for nobody",
-        replaced(
-            FakeCopyStoreWithExternalIndex, "fence_of_ignored", lambda _, version_token: version_token.newest
-        ),
+        "ignores without recording its token",
+        "item changes while it is inserted for nobody",
+        replaced(FakeCopyStoreWithExternalIndex, "newest_after_ignored", lambda _, known: known.newest),
     ),
     Mutant(
-        "ignores what nobody refers to, though it is held",
+        "ignores an item with a copy but no dependants",
         "item is shown again",
         all_of(
             within(
@@ -181,17 +179,17 @@ MUTANTS = (
     ),
     Mutant(
         "deletes though a token was taken since",
-        "copy is taken up while it is collected",
+        "copy is used again while it is collected",
         replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
-        "deletes a note though a token was taken since",
-        "missing item is taken up while its note is collected",
+        "deletes a recorded absence though a token was taken since",
+        "missing item is shown while its absence is collected",
         replaced(FakeCopyStoreWithExternalIndex, "is_latest", lambda *_: True),
     ),
     Mutant(
-        "looks before it notes the token",
-        "copy is taken up while it is collected",
+        "checks before it reads the token",
+        "copy is used again while it is collected",
         moved_forward(
             (ExternalIndexSteps, "collect"),
             (FakeCopyStoreWithExternalIndex, "_latest_tokens"),
@@ -200,17 +198,17 @@ MUTANTS = (
     ),
     Mutant(
         "registers without taking a token",
-        "copy is taken up while it is collected",
+        "copy is used again while it is collected",
         within((TokenCheckedReferenceIndex, "register"), (FakeCopyStore, "take_tokens"), lambda *_: {}),
     ),
     Mutant(
         "takes the token before the entries are there",
-        "item is collected while it is taken up",
+        "item is collected while it is shown again",
         delayed(
             (TokenCheckedReferenceIndex, "register"),
             (FakeExternalIndex, "register"),
             (FakeCopyStore, "take_tokens"),
         ),
     ),
-    Mutant("reads what may be older", "known item changes while it is taken up", _read_as_was),
+    Mutant("reads from a stale index", "known item changes while a schedule begins to show it", _stale_reads),
 )

@@ -1,6 +1,6 @@
-"""A simulation in which one worker is stopped at one given step, while everybody else finishes.
+"""A simulation in which one worker is stopped at a given step while the others finish.
 
-Most races need no more than that, and here every place to stop can be tried: nothing is left to chance.
+Most races need no more than that, and every step can be tried.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ COLLECTOR, RECONCILER = "collector", "reconciler"
 
 
 class Fate(StrEnum):
-    """What becomes of a worker that was stopped."""
+    """What happens to a stopped worker."""
 
     GOES_ON = "goes on"
     GOES_ON_LATE = "goes on after its lease has ended"
@@ -35,10 +35,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Each of ``begin`` passes in peace. While the victim handles ``first`` it is stopped, and the others
-    finish; ``then`` happens, and afterwards ``later``, and the others handle them; the victim meets its fate;
-    ``at_last`` is handled by all, and ``in_the_end`` once nothing is pending. Where there is an accomplice, it
-    is stopped while it handles ``then``, and meets its own fate after the victim has.
+    """Each of ``begin`` is handled undisturbed. While the victim handles ``first`` it is stopped, and the others
+    finish; then they handle ``then`` and ``later``; the victim meets its fate; all handle ``at_last``, and
+    ``in_the_end`` once nothing is pending. An accomplice is stopped while it handles ``then``, and meets its own
+    fate after the victim.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """After so many steps of one worker, and what becomes of it."""
+    """A worker is stopped after so many steps, and meets this fate."""
 
     steps: int
     fate: Fate
 
 
 def explore(scenario: Scenario) -> None:
-    """Try every place to stop, or every two, and every fate; raises what the first wrong one raises."""
+    """Try every step, or every pair of steps, with every fate; raises the error of the first run that goes wrong."""
     if scenario.accomplice:
         for fate in (Fate.GOES_ON, Fate.DIES):
             _explore_pairs(scenario, fate)
@@ -77,7 +77,9 @@ def _explore_stops(scenario: Scenario, fate: Fate) -> None:
 
 
 def _explore_pairs(scenario: Scenario, accomplice_fate: Fate) -> None:
-    """The victim goes on, for it has the older token; what becomes of the newer one is the question."""
+    """The victim continues, because it has the older token; the fate of the accomplice, with the newer token,
+    varies.
+    """
     fate = Fate.GOES_ON_LATE if scenario.victim == PUBLISHER else Fate.GOES_ON
     for steps in count():
         for accomplice_steps in count():
@@ -94,8 +96,8 @@ def _came_to_stops(scenario: Scenario, stop: Stop, accomplice_stop: Stop | None 
 
 
 class Interruption(Simulation):
-    """One scenario. ``came_to_stops``: everybody who was to be stopped took as many steps. Removals may be
-    forgotten at once, for nobody here is asleep with a row that the feed may lack.
+    """One scenario. ``came_to_stops``: each worker to be stopped took as many steps. Removals may be forgotten at
+    once, because no worker here keeps a row that the feed lacks.
     """
 
     kept_for = RetentionPeriods(removals=timedelta(0))
@@ -109,12 +111,12 @@ class Interruption(Simulation):
         self._asks_again_next = ""
 
     def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
-        """To be stopped before an answer is to be stopped before what follows it: one of them is enough."""
+        """A stop before an answer equals a stop before the next step, so only steps count."""
         if not step.endswith(" answers"):
             super().checkpoint(step, about)
 
     def asks_again(self) -> bool:
-        """Once, of the victim that this is to befall."""
+        """Once, for the victim with this fate."""
         if not self.is_interrupted() or self.running != self._asks_again_next:
             return False
         self._asks_again_next = ""
@@ -168,7 +170,7 @@ class Interruption(Simulation):
             change.announce(self.upstreams)
 
     def _stop_at_step(self, stopped: Worker, steps: int, but: Worker | None = None) -> None:
-        """Let all work but one; the one to be stopped goes before its like, so that it has the job."""
+        """Let all workers but one work; the worker to be stopped comes first, so that it gets the job."""
         in_order = [stopped, *(worker for worker in self.workers if worker not in (stopped, but))]
         while steps and (ready := [worker for worker in in_order if worker.is_ready]):
             self.resume(ready[0])

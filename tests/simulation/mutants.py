@@ -1,6 +1,6 @@
-"""The real code with one ordering or one guard taken away each, to see that the simulation would notice.
+"""The real code with one ordering or one guard removed each, to show that the simulation notices.
 
-Does not belong here: how the code is changed (``seams``), and how that is noticed (``test_mutants``).
+Does not belong here: how the code is changed (``seams``), and how the change is noticed (``test_mutants``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from fakes import (
     FakeCopyStore,
     FakeReferenceIndex,
     FakeScheduleStore,
-    FakeVersionToken,
+    FakeTokens,
     FakeWorkQueue,
 )
 from simulation.seams import Mutant, all_of, delayed, preceded, replaced, with_policy, within
@@ -46,7 +46,7 @@ def _delete_before_handling(
 
 
 def _mark_before_storing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dependants are read and marked once the documents are read, and not again after the copies are stored."""
+    """The dependants are marked once the documents are read, and not again after the copies are stored."""
     following: ContextVar[Mapping[Pid, Cause] | None] = ContextVar("following", default=None)
     follow, project = CatalogueFollower.follow, CatalogueFollower._project
     propagate = CatalogueFollower._propagate
@@ -70,7 +70,7 @@ def _mark_before_storing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _register_and_keep(resolver: ProgrammeResolver, entries: Mapping[ScheduleKey, Sequence[Entry]]) -> None:
-    """The items that were read before stay in memory."""
+    """Items that were read before stay in memory."""
     resolver._store.references.register(entries, resolver._token)
     resolver._sourced -= {entry.pid for wanted in entries.values() for entry in wanted}
 
@@ -83,16 +83,16 @@ def _take_off_the_list(next_keys: Callable[..., Any], coldstarts: FakeColdstartS
 
 
 def _collect_in_two_steps(copies: FakeCopyStore, pids: Sequence[Pid]) -> CollectionCounts:
-    """What pipelined commands would do instead of a script."""
+    """Pipelined commands instead of one script."""
     superfluous = [pid for pid in pids if copies.is_superfluous(pid)]
-    copies.conditions.checkpoint("looked at the dependants")
+    copies.conditions.checkpoint("checked the dependants")
     gone = [copies.remove(pid) for pid in superfluous]
     return CollectionCounts(sum(copy for copy, _ in gone), sum(note for _, note in gone))
 
 
-def _remove_with_fence(copies: FakeCopyStore, pid: Pid) -> tuple[int, int]:
-    version_token = copies.fences.pop(pid, FakeVersionToken())
-    return int(copies.copies.pop(pid, None) is not None), int(version_token.is_missed)
+def _remove_with_tokens(copies: FakeCopyStore, pid: Pid) -> tuple[int, int]:
+    known = copies.tokens.pop(pid, FakeTokens())
+    return int(copies.copies.pop(pid, None) is not None), int(known.is_absence_recorded)
 
 
 MUTANTS = (
@@ -112,7 +112,7 @@ MUTANTS = (
     ),
     Mutant(
         "uses what was read before registering",
-        "known item changes while it is taken up",
+        "known item changes while a schedule begins to show it",
         replaced(ProgrammeResolver, "_register", _register_and_keep),
     ),
     Mutant(
@@ -126,7 +126,7 @@ MUTANTS = (
         _mark_before_storing,
     ),
     Mutant(
-        "settles before marking",
+        "acknowledges before marking",
         "item changes",
         delayed((CatalogueFollower, "follow"), (FakeWorkQueue, "mark"), (FakeCopyStore, "acknowledge")),
     ),
@@ -159,27 +159,27 @@ MUTANTS = (
         replaced(FakeScheduleStore, "is_repeated", lambda *_: False),
     ),
     Mutant(
-        "purges without outdating whoever has read",
-        "item changes unheard while it is planted, and everything is coldstarted",
+        "purges without invalidating tokens",
+        "item changes unannounced while it is inserted, and everything is coldstarted",
         replaced(Coldstarter, "_invalidate_tokens", lambda *_: None),
     ),
     Mutant(
         "purges without comparing the copies",
-        "item changes unheard while nobody shows it, and everything is coldstarted",
+        "item changes unannounced while no schedule shows it, and everything is coldstarted",
         replaced(Coldstarter, "_compare_copies", lambda *_: None),
     ),
     Mutant(
         "takes schedules off the list before building them",
-        "document changes unheard, and everything is coldstarted",
+        "document changes unannounced, and everything is coldstarted",
         within((Coldstarter, "_build_next"), (FakeColdstartStore, "next_keys"), _take_off_the_list),
     ),
     Mutant(
-        "commits whatever has moved",
+        "commits on a state that has moved",
         "two build one schedule",
         replaced(FakeScheduleStore, "has_moved", lambda *_: False),
     ),
     Mutant(
-        "says that the latest source was seen",
+        "records the latest source mark as seen",
         "document changes while it is built",
         replaced(FakeScheduleStore, "mark_seen", lambda _, state, __: state.source_mark),
     ),
@@ -189,7 +189,7 @@ MUTANTS = (
         replaced(FakeScheduleStore, "left_behind", lambda *_: {}),
     ),
     Mutant(
-        "unregisters what was registered anew",
+        "unregisters entries that were registered again",
         "document changes back while it is built",
         replaced(FakeReferenceIndex, "may_remove", lambda _, score, __: score is not None),
     ),
@@ -199,24 +199,24 @@ MUTANTS = (
         replaced(FakeCopyStore, "is_fresh", lambda *_: True),
     ),
     Mutant(
-        "plants over newer tokens",
-        "item changes while it is planted for nobody",
-        replaced(FakeCopyStore, "may_plant", lambda *_: True),
+        "inserts over newer tokens",
+        "item changes while it is inserted for nobody",
+        replaced(FakeCopyStore, "may_insert", lambda *_: True),
     ),
     Mutant(
-        "ignores what nobody refers to, though it is held",
+        "ignores an item with a copy but no dependants",
         "item is shown again",
         replaced(FakeCopyStore, "is_needed", lambda self, pid: self._references.has_dependants(pid)),
     ),
     Mutant(
-        "ignores without a fence",
-        "item changes while it is planted for nobody",
-        replaced(FakeCopyStore, "fence_of_ignored", lambda _, version_token: version_token.newest),
+        "ignores without recording its token",
+        "item changes while it is inserted for nobody",
+        replaced(FakeCopyStore, "newest_after_ignored", lambda _, known: known.newest),
     ),
     Mutant(
         "records no token of an equal value",
         "item changes back",
-        replaced(FakeCopyStore, "fence_of_equal", lambda _, version_token, __: version_token.newest),
+        replaced(FakeCopyStore, "newest_after_equal", lambda _, known, __: known.newest),
     ),
     Mutant(
         "restates a copy that means something else",
@@ -230,41 +230,45 @@ MUTANTS = (
     ),
     Mutant(
         "uses a copy of an older release without rereading it",
-        "item changes unheard before a copy of an older release is reread",
+        "item changes unannounced before a copy of an older release is reread",
         replaced(resolve_programmes, "is_outdated", lambda _: False),
     ),
     Mutant(
         "rereads without marking first",
-        "item changes unheard before a copy of an older release is reread",
+        "item changes unannounced before a copy of an older release is reread",
         within(
             (CatalogueFollower, "reread"),
             (CatalogueFollower, "read_source"),
             lambda *_: {},
         ),
     ),
-    Mutant("keeps no debts", "item changes", replaced(FakeCopyStore, "owe", lambda *_: None)),
     Mutant(
-        "owes nothing to who missed it",
+        "keeps no pending propagation",
+        "item changes",
+        replaced(FakeCopyStore, "make_pending", lambda *_: None),
+    ),
+    Mutant(
+        "forgets a recorded absence",
         "missing item arrives with another schedule",
-        replaced(FakeCopyStore, "is_missed", lambda *_: False),
+        replaced(FakeCopyStore, "is_absence_recorded", lambda *_: False),
     ),
     Mutant(
-        "settles newer debts",
+        "acknowledges newer propagations",
         "two follow one item",
-        replaced(FakeCopyStore, "may_settle", lambda *_: True),
+        replaced(FakeCopyStore, "may_acknowledge", lambda *_: True),
     ),
     Mutant(
-        "collects copies that were looked at a step before",
-        "copy is taken up while it is collected",
+        "collects copies that were checked a step before",
+        "copy is used again while it is collected",
         replaced(FakeCopyStore, "collect", _collect_in_two_steps),
     ),
     Mutant(
-        "collects the fence with the copy",
+        "collects the tokens with the copy",
         "copy is collected while its item is followed",
-        replaced(FakeCopyStore, "remove", _remove_with_fence),
+        replaced(FakeCopyStore, "remove", _remove_with_tokens),
     ),
     Mutant(
-        "collects entries whatever their score",
+        "collects entries with any score",
         "entry is registered while entries are collected",
         within(
             (GarbageCollector, "_collect_entries"),
@@ -285,22 +289,22 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "forgets what was announced since",
+        "forgets schedules that were announced since",
         "schedule is announced while it is forgotten",
         replaced(FakeScheduleStore, "may_forget", lambda _, state, token: not state.etag),
     ),
     Mutant(
-        "takes in what is past the horizon",
+        "ingests schedules past the horizon",
         "schedule passes the horizon",
         with_policy(Rebuilder, horizon=KEEPS_EVERYTHING),
     ),
     Mutant(
-        "expires without saying that the source has changed",
+        "expires without counting a source change",
         "schedule passes the horizon",
         within((GarbageCollector, "_expire"), (FakeScheduleStore, "count_source_change"), lambda *_: None),
     ),
     Mutant(
-        "releases what others have claimed",
+        "releases schedules that others have claimed",
         "two build one schedule",
         replaced(FakeWorkQueue, "is_holder", lambda self, _, key: key in self.tokens),
     ),

@@ -1,4 +1,4 @@
-"""What may go on while a worker is stopped: small stories in which one step at the wrong time would show."""
+"""What may happen while a worker is stopped: short sequences in which one step at the wrong time does harm."""
 
 from simulation.interruption import (
     CATALOGUE,
@@ -21,8 +21,8 @@ from toy_world import (
     CollectionDue,
     CopiesAged,
     HorizonMoves,
+    ItemAnnouncedAgain,
     ItemPut,
-    ItemSaidAgain,
     Late,
     ReconcileDue,
     SchedulePut,
@@ -54,7 +54,9 @@ SCENARIOS = (
     Scenario("item changes", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")]),
     Scenario("item changes again", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")], [_item(_EPISODE, "2")]),
     Scenario("item changes back", CATALOGUE, _SHOWN, [_item(_EPISODE, "1")], [_item(_EPISODE, "0")]),
-    Scenario("item changes at last", CATALOGUE, _SHOWN, [ItemSaidAgain(_EPISODE)], [_item(_EPISODE, "1")]),
+    Scenario(
+        "item changes at last", CATALOGUE, _SHOWN, [ItemAnnouncedAgain(_EPISODE)], [_item(_EPISODE, "1")]
+    ),
     Scenario(
         "item is shown again",
         CATALOGUE,
@@ -90,14 +92,14 @@ SCENARIOS = (
         at_last=[_item(_EPISODE, "1")],
     ),
     Scenario(
-        "known item changes while it is taken up",
+        "known item changes while a schedule begins to show it",
         PUBLISHER,
         [_item(_EPISODE, "0"), _shows(_EPISODE, _NEIGHBOUR), _shows(None)],
         [_shows(_EPISODE)],
         [_item(_EPISODE, "1")],
     ),
     Scenario(
-        "known parent changes while it is taken up",
+        "known parent changes while an episode moves below it",
         PUBLISHER,
         [
             _item(_SERIES, "0"),
@@ -116,17 +118,17 @@ SCENARIOS = (
         [_shows(None)],
         [_shows(_EPISODE)],
         [Unannounced(_item(_EPISODE, "0")), _shows(_EPISODE, _NEIGHBOUR)],
-        at_last=[ItemSaidAgain(_EPISODE)],
+        at_last=[ItemAnnouncedAgain(_EPISODE)],
     ),
     Scenario(
-        "item changes while it is planted",
+        "item changes while it is inserted",
         PUBLISHER,
         [_item(_EPISODE, "0"), _shows(None)],
         [_shows(_EPISODE)],
         [_item(_EPISODE, "1")],
     ),
     Scenario(
-        "item changes while it is planted for nobody",
+        "item changes while it is inserted for nobody",
         PUBLISHER,
         [_shows(_EPISODE)],
         [Unannounced(_item(_EPISODE, "0")), _shows(_EPISODE, minutes=5)],
@@ -159,7 +161,7 @@ SCENARIOS = (
         accomplice=SECOND_PUBLISHER,
     ),
     Scenario(
-        "copy is taken up while it is collected",
+        "copy is used again while it is collected",
         COLLECTOR,
         [*_SHOWN, _shows(None)],
         [CollectionDue()],
@@ -167,7 +169,7 @@ SCENARIOS = (
         at_last=[
             Unannounced(_item(_EPISODE, "1")),
             _shows(_EPISODE, _NEIGHBOUR),
-            Late(ItemSaidAgain(_EPISODE)),
+            Late(ItemAnnouncedAgain(_EPISODE)),
         ],
     ),
     Scenario(
@@ -233,7 +235,7 @@ SCENARIOS = (
         in_the_end=[ReconcileDue()],
     ),
     Scenario(
-        "item changes unheard while it is planted, and everything is coldstarted",
+        "item changes unannounced while it is inserted, and everything is coldstarted",
         PUBLISHER,
         [_item(_EPISODE, "0"), _shows(None), _shows(None, _NEIGHBOUR)],
         [_shows(_EPISODE)],
@@ -241,14 +243,14 @@ SCENARIOS = (
         at_last=[_shows(_EPISODE, _NEIGHBOUR)],
     ),
     Scenario(
-        "item changes unheard while nobody shows it, and everything is coldstarted",
+        "item changes unannounced while no schedule shows it, and everything is coldstarted",
         COLDSTART_RUN,
         [*_SHOWN, _shows(None)],
         [Unannounced(_item(_EPISODE, "1")), ColdstartDue()],
         at_last=[_shows(_EPISODE)],
     ),
     Scenario(
-        "document changes unheard, and everything is coldstarted",
+        "document changes unannounced, and everything is coldstarted",
         COLDSTART_RUN,
         _SHOWN,
         [Unannounced(_shows(_OTHER)), ColdstartDue()],
@@ -270,7 +272,7 @@ SCENARIOS = (
         [_item(_EPISODE, "1")],
     ),
     Scenario(
-        "item changes unheard before a copy of an older release is reread",
+        "item changes unannounced before a copy of an older release is reread",
         PUBLISHER,
         [*_SHOWN, _shows(_EPISODE, _NEIGHBOUR), CopiesAged(), Unannounced(_item(_EPISODE, "1"))],
         [_shows(_EPISODE, minutes=5)],
@@ -279,8 +281,8 @@ SCENARIOS = (
         "item changes and changes back while a copy of an older release is followed",
         CATALOGUE,
         [*_SHOWN, CopiesAged()],
-        [ItemSaidAgain(_EPISODE)],
-        [ItemSaidAgain(_EPISODE)],
+        [ItemAnnouncedAgain(_EPISODE)],
+        [ItemAnnouncedAgain(_EPISODE)],
         later=[Unannounced(_item(_EPISODE, "1"))],
         at_last=[_item(_EPISODE, "0")],
         accomplice=SECOND_CATALOGUE,

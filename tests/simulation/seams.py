@@ -1,8 +1,8 @@
-"""Takes one ordering or one guard out of the real code, by replacing a method or what a method calls.
+"""Removes one ordering or one guard from the real code, by replacing a method or a collaborator's method.
 
-Belongs here: the replacements. Does not belong here: which of them make a mutant (``mutants``).
+Belongs here: the kinds of replacement. Does not belong here: the mutants (``mutants``).
 
-Many workers run at once, each in its own greenlet. So a replacement that holds only while some method runs keeps its
+Many workers run at once, each in its own greenlet. So a replacement that lasts only while a method runs keeps its
 state in a context variable, of which every greenlet has its own.
 """
 
@@ -28,12 +28,12 @@ class Mutant:
 
 
 def replaced(owner: object, name: str, replacement: Callable[..., Any]) -> Mutation:
-    """The method, or the function of a module, is another."""
+    """Replace a method, or a function of a module."""
     return lambda monkeypatch: monkeypatch.setattr(owner, name, replacement)
 
 
 def preceded(owner: type, name: str, first: Callable[..., Any]) -> Mutation:
-    """``first`` gets the arguments of the method, and runs before it."""
+    """Call ``first`` with the same arguments before the method."""
 
     def mutate(monkeypatch: pytest.MonkeyPatch) -> None:
         original = getattr(owner, name)
@@ -48,7 +48,7 @@ def preceded(owner: type, name: str, first: Callable[..., Any]) -> Mutation:
 
 
 def within(scope: Method, called: Method, replacement: Callable[..., Any]) -> Mutation:
-    """While the method ``scope`` runs, ``called`` is replaced; the replacement gets the original first."""
+    """While the method ``scope`` runs, replace ``called``; the replacement gets the original as its first argument."""
 
     def mutate(monkeypatch: pytest.MonkeyPatch) -> None:
         is_running: ContextVar[bool] = ContextVar("is_running", default=False)
@@ -118,7 +118,7 @@ def moved_forward(scope: Method, first: Method, answer: Method) -> Mutation:
 
 
 def with_policy(owner: type, **changes: Any) -> Mutation:
-    """The workflow is built with another policy, which is the last argument of its constructor."""
+    """Build the workflow with another policy, the last argument of its constructor."""
 
     def mutate(monkeypatch: pytest.MonkeyPatch) -> None:
         original = owner.__init__  # type: ignore[misc]

@@ -1,11 +1,11 @@
-"""Runs the real workflows over the fakes, many workers at once, and lets a seed decide everything else.
+"""Runs the real workflows over the fakes, with many workers at once, and lets a seed decide everything else.
 
-Every fake lets go of its worker before each effect and before each answer. There a simulation may go on with
-any other worker, or kill this one, or have the world fail it, or turn the clock so that leases and
-visibility run out. When nothing is left to do, the store must hold what a build from scratch gives.
+Every fake pauses its worker before each effect and before each answer. There a simulation may resume another
+worker, kill this one, fail the call, or turn the clock so that leases and visibility timeouts expire. When nothing
+is left to do, the store must hold what a build from scratch gives.
 
-Belongs here: the workers, how they are resumed and killed, and the verdict. Does not belong here: when that
-happens (``storm``, ``ambush``), which seeds are run, and mutants.
+Belongs here: the workers, how they are resumed and killed, and the verdict. Does not belong here: when that happens
+(``storm``, ``ambush``), which seeds run, and mutants.
 """
 
 from abc import ABC, abstractmethod
@@ -58,13 +58,13 @@ _Handle = Callable[[Sequence[Message]], intake.IngestResult]
 
 
 class Wrong(AssertionError):
-    """What came out of a seed is not what had to come out."""
+    """The final state differs from a build from scratch."""
 
 
 @dataclass(slots=True)
 class Worker:
-    """``has_work`` looks without touching anything, so that nobody is woken for nothing. A worker is idle
-    where it has nothing in its hands; until some step it may be asleep.
+    """``has_work`` only reads, so that a worker is not resumed for nothing. An idle worker has no job; until
+    ``sleeps_until`` it is not resumed.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the trace: who let go before what, or what befell them."""
+    """One line of the trace: a worker and its next step, or what happened to it."""
 
     number: int
     worker: str
@@ -95,7 +95,7 @@ class Step:
 
 @dataclass(frozen=True)
 class MovingHorizon(RetentionHorizon):
-    """Stands where it was put last."""
+    """A horizon that tests move."""
 
     days: int = 1
     first_kept: list[date] = field(default_factory=lambda: [date.min])
@@ -105,7 +105,7 @@ class MovingHorizon(RetentionHorizon):
 
 
 class Simulation(Conditions, ABC):
-    """One seed. ``troubled``: the upstream also says what is invalid, shrunken or deleted."""
+    """One seed. ``troubled``: upstream changes may also be invalid, shrunken or deleted."""
 
     kept_for = RetentionPeriods()
 
@@ -136,18 +136,18 @@ class Simulation(Conditions, ABC):
 
     @abstractmethod
     def _play(self) -> None:
-        """Let everything happen, until nothing is left to do."""
+        """Run until nothing is left to do."""
 
     # What the fakes ask
 
     def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
-        """Let go of the worker that is about to take this step; whoever runs outside is not interrupted."""
+        """Pause the worker that is about to take this step. Calls outside a worker are not interrupted."""
         if self.is_interrupted():
             self.trace.append(Step(self.steps, self.running, step, about))
             self._main.switch()
 
     def is_interrupted(self) -> bool:
-        """Whether it is a worker that asks; whoever runs outside, as the verdict does, has peace."""
+        """Whether the caller is a worker; the verdict runs outside, without interruptions."""
         return getcurrent() is not self._main
 
     def arrange(self, items: list[T]) -> list[T]:
@@ -167,12 +167,12 @@ class Simulation(Conditions, ABC):
             worker.greenlet.switch(worker)
 
     def fail(self, worker: Worker) -> None:
-        """Have the world fail a worker, before the effect or after it."""
+        """Raise a service error in a worker, before or after an effect."""
         self.note(worker.name, "is failed")
         worker.greenlet.throw(ServiceError("the world fails"))
 
     def kill(self, worker: Worker) -> None:
-        """End a worker in the middle of what it does; another takes its place."""
+        """End a worker in the middle of its job; another takes its place."""
         self.note(worker.name, "dies")
         worker.greenlet.throw(GreenletExit)
         worker.greenlet = self.begin(worker.body)
@@ -190,7 +190,7 @@ class Simulation(Conditions, ABC):
         return self.random.random() < chance
 
     def wait(self) -> bool:
-        """Nobody can do anything now: let time pass; False where nothing will ever happen again."""
+        """Let time pass if no worker has work. False if nothing will ever happen again."""
         queues = self.upstreams.schedule_queue, self.upstreams.catalogue_queue
         for queue in queues:
             queue.redrive()
@@ -200,7 +200,7 @@ class Simulation(Conditions, ABC):
         return True
 
     def _bring_back(self) -> bool:
-        """What an operator does with schedules that failed too often."""
+        """Mark quarantined schedules again, as an operator does."""
         aside = list(self.fakes.work.quarantined())
         self.store.work.mark([Mark(key, self.clock(), self.cause()) for key in aside])
         return bool(aside)
@@ -235,13 +235,13 @@ class Simulation(Conditions, ABC):
         return Cause("rebuild", Origin.OPERATOR, "", self.clock())
 
     def happen(self, change: Change) -> None:
-        """A change is written and, perhaps twice, perhaps late, announced."""
+        """Write a change and announce it, perhaps twice, perhaps late."""
         self.note("upstream", "writes", change)
         self.write(change)
         self.announce(change)
 
     def write(self, change: Change) -> None:
-        """Let a change come about, wherever that is."""
+        """Apply a change at the upstream or in the store."""
         match change:
             case CollectionDue():
                 self.collections_due += 1
@@ -264,19 +264,19 @@ class Simulation(Conditions, ABC):
             change.announce(self.upstreams, timedelta(seconds=self.random.choice([0, 0, 0, 5, 40])))
 
     def first_changes(self) -> list[Change]:
-        """All schedules, and some of the items, so that others come late."""
+        """All schedules, and some of the items, so that others arrive late."""
         present = [pid for pid in self.focus.pids if self.happens(0.6)]
         items: list[Change] = [self.changes.item(pid) for pid in present]
         return [*items, *(self.changes.schedule(key) for key in self.focus.keys)]
 
     def begin_converged(self) -> None:
-        """Let the first changes pass in peace."""
+        """Build the first changes undisturbed."""
         for change in self.first_changes():
             change.write(self.upstreams)
         self.pipeline.publisher.rebuild_from_sources(self.focus.keys, self.cause())
 
     def rebuild(self) -> None:
-        """What an operator does now and then: some schedules are built from their sources."""
+        """Build some schedules from their sources, as an operator does."""
         keys = self.random.sample(self.focus.keys, self.random.randint(1, len(self.focus.keys)))
         self.pipeline.publisher.rebuild_from_sources(keys, self.cause())
 
@@ -316,7 +316,7 @@ class Simulation(Conditions, ABC):
             self.rest(worker)
 
     def _work_at_coldstart(self, worker: Worker) -> None:
-        """What Dagster's sensor brings about: runs for whichever is open."""
+        """Work at the open coldstart, as a run that Dagster's sensor launches."""
         while True:
             with suppress(ServiceError):
                 latest = self.store.coldstarts.latest()
@@ -327,13 +327,13 @@ class Simulation(Conditions, ABC):
     # The verdict
 
     def _tidy_up(self) -> None:
-        """A last collection, what it has marked, and what that made superfluous."""
+        """Collect, publish the marks of the collection, and collect what that made superfluous."""
         for _ in range(2):
             self.pipeline.collector.collect()
             self.pipeline.publisher.publish_all()
 
     def judge(self) -> None:
-        """Nothing is pending, so everything must be as if it had been built just now."""
+        """Nothing is pending, so the store must equal a build from scratch."""
         keys, pids = self.focus.keys, self.focus.pids
         sources = as_accepted(self.store, keys, pids) if self._troubled else self.upstreams
         _require_equal("published", contents(self.store, keys), coldstart(sources, keys, self.horizon))
@@ -347,7 +347,7 @@ class Simulation(Conditions, ABC):
             self._judge_coldstart()
 
     def _judge_tidiness(self) -> None:
-        """Nobody is at work, so what nobody needs is gone."""
+        """Superfluous records must be gone."""
         now = self.clock()
         shown = [
             key for key in contents(self.store, self.focus.keys) if not self.horizon.keeps(key.date, now)
@@ -356,7 +356,7 @@ class Simulation(Conditions, ABC):
         _require_equal("superfluous index entries", find_superfluous_entries(self.store), [])
         copies, references = self.fakes.copies, self.fakes.references
         unused = [pid for pid in copies.copies if not references.has_dependants(pid)]
-        _require_equal("unused copies", [p for p in unused if copies.version_token(p).owed is None], [])
+        _require_equal("unused copies", [p for p in unused if copies.tokens_of(p).pending is None], [])
 
     def _judge_feed(self) -> None:
         states = self.store.schedules.read(self.focus.keys)
@@ -367,7 +367,7 @@ class Simulation(Conditions, ABC):
         _require_equal("feed", {key: (c.seq, c.etag) for key, c in latest.items()}, ours)
 
     def _judge_coldstart(self) -> None:
-        """A coldstart of a converged store changes nothing, though it may pay debts that are paid."""
+        """A coldstart of a converged store changes nothing, even if it repeats propagations."""
         publisher = self.pipeline.publisher
         batches = [publisher.rebuild_from_sources(self.focus.keys, self.cause()), *publisher.publish_all()]
         outcomes = {built.outcome for batch in batches for built in batch.built}

@@ -1,4 +1,4 @@
-"""A simulation in which everything happens at once: any worker goes on at any step, dies, sleeps or fails."""
+"""A simulation in which any worker may continue at any step, die, sleep or fail."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +16,9 @@ _REDRAW_EVERY = 25
 
 @dataclass(frozen=True, slots=True)
 class _Climate:
-    """How hard a seed is on its workers, as chances a step.
-
-    ``repetition``: that a client sends a command once more; ``sleep``: that a worker stops in the middle for
-    long; ``lull``: that the upstream does. ``aftermath`` in steps: how long this goes on when the upstream has
-    ended, so that no later change makes good what was done wrong.
+    """How often a seed disturbs its workers, as chances per step. ``repetition``: a client repeats a command;
+    ``sleep``: a worker stops in the middle for long; ``lull``: the upstream does. ``aftermath``: for how many steps
+    this continues after the last change, so that no later change hides an error.
     """
 
     death: float
@@ -74,7 +72,7 @@ class Storm(Simulation):
             self.count_step()
 
     def _turn(self) -> bool:
-        """Let one worker take one step; False where there is nothing left to do."""
+        """Let one worker take one step; False if nothing is left to do."""
         if self.steps % _REDRAW_EVERY == 0:
             self._redraw()
         self._keep_timers()
@@ -92,7 +90,7 @@ class Storm(Simulation):
         return True
 
     def _strike(self, worker: Worker) -> None:
-        """Let a worker that is in the middle of something go on, if it is lucky."""
+        """Resume a worker in the middle of a job, unless it dies, fails or sleeps."""
         if self.happens(self._climate.death):
             self.kill(worker)
         elif self.happens(self._climate.fault):
@@ -105,7 +103,7 @@ class Storm(Simulation):
             self.resume(worker)
 
     def _redraw(self) -> None:
-        """Some workers hurry, some hardly move, for a while."""
+        """For a while some workers are fast and some hardly move."""
         for worker in self.workers:
             worker.weight = self.random.choice([0.02, 0.2, 1, 1])
         self._upstream.weight = self._climate.upstream
@@ -118,7 +116,7 @@ class Storm(Simulation):
         return bool(self._rebuilds) and self._rebuilds[-1] <= self.steps and self._calm_after is None
 
     def _keep_timers(self) -> None:
-        """Collections at any time; a reconcile only while changes come that it might hide the harm of."""
+        """Collections at any time; a reconcile only while changes arrive, because it would hide errors afterwards."""
         if self.steps in self._collections:
             if self._horizon_moves:
                 self.write(HorizonMoves(date(2026, 3, 29)))

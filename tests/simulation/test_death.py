@@ -1,12 +1,11 @@
-"""A worker that dies at any step at all: somebody else finishes, and nothing is lost or done twice."""
+"""A worker dies at any step; another finishes, and nothing is lost or done twice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from random import Random
 
 import pytest
-from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_over
+from fakes import Conditions, pipeline_over
 from from_scratch import coldstart, contents, find_missing_entries, replay_feed
 from toy_world import (
     BRANDS,
@@ -15,17 +14,16 @@ from toy_world import (
     KEYS,
     PIDS,
     SERIES,
-    Change,
     ItemPut,
     SchedulePut,
     ScheduleRemoved,
     ShrunkenSchedulePut,
     Slot,
+    World,
 )
 
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
-from schedules_pipeline.publishing.intake import ingest
 
 _LEASES_AND_VISIBILITY_RUN_OUT = timedelta(seconds=200)
 _MORE_STEPS_THAN_ANY_SCENARIO = 500
@@ -40,12 +38,12 @@ _HIERARCHY = (
 
 
 class _Death(BaseException):
-    """What ends a worker; nothing in the workflows may catch it."""
+    """Ends a worker; the workflows must not catch it."""
 
 
 @dataclass(slots=True)
 class _Mortal(Conditions):
-    """Counts the steps, and kills whoever takes the last one."""
+    """Counts the steps, and kills the worker at the last one."""
 
     steps_left: int | None = None
 
@@ -57,38 +55,25 @@ class _Mortal(Conditions):
                 raise _Death(step)
 
 
-class _World:
-    """A store and its upstreams, with one worker that does everything."""
+class _World(World):
+    """A world whose worker also reconciles and collects if it is told to."""
 
     def __init__(self) -> None:
         self.conditions = _Mortal()
+        super().__init__(1, self.conditions)
         self.reconciles = self.collects = False
-        self.clock = FakeClock()
-        self.upstreams = fake_upstreams(self.clock, Random(1), self.conditions)
-        self.fakes = fake_store(self.clock, self.conditions)
-        self.store = self.fakes.as_store()
-        self.pipeline = pipeline_over(self.store, self.upstreams, self.clock)
-
-    def happen(self, *changes: Change) -> None:
-        for change in changes:
-            change.write(self.upstreams)
-            change.announce(self.upstreams)
 
     def work(self) -> None:
         if self.reconciles:
             self.pipeline.reconciler.reconcile()
-        while ingest(self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle, 0).received:
-            pass
-        while ingest(self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle, 0).received:
-            pass
-        self.pipeline.publisher.publish_all()
+        self.settle()
         if self.collects:
             for _ in range(2):
                 self.pipeline.collector.collect()
                 self.pipeline.publisher.publish_all()
 
     def work_until_death(self, steps: int) -> bool:
-        """Work, die after so many steps, and have another worker finish; False where the work ended before."""
+        """Work, die after so many steps, and let another worker finish. False if the work ended before."""
         self.conditions.steps_left = steps
         try:
             self.work()
@@ -102,7 +87,7 @@ class _World:
         return died
 
     def content(self) -> bytes | None:
-        return contents(self.store, KEYS).get(_KEY)
+        return contents(self.store.as_store(), KEYS).get(_KEY)
 
 
 def _for_each_death(prepare: Callable[[_World], None], judge: Callable[[_World], None]) -> None:
@@ -117,17 +102,17 @@ def _for_each_death(prepare: Callable[[_World], None], judge: Callable[[_World],
 
 
 def _require_convergence(world: _World) -> None:
-    assert contents(world.store, KEYS) == coldstart(world.upstreams, KEYS)
-    assert find_missing_entries(world.store, KEYS, PIDS) == []
+    assert contents(world.store.as_store(), KEYS) == coldstart(world.upstreams, KEYS)
+    assert find_missing_entries(world.store.as_store(), KEYS, PIDS) == []
     assert world.store.work.backlog().is_empty
     states = world.store.schedules.read(KEYS)
-    assert {key: c.seq for key, c in replay_feed(world.store).items()} == {
+    assert {key: c.seq for key, c in replay_feed(world.store.as_store()).items()} == {
         key: state.seq for key, state in states.items() if state.seq
     }
 
 
 def test_death_while_everything_is_new() -> None:
-    """First documents and items are published whatever step their worker died at."""
+    """First documents and items are published after a death at any step."""
 
     def prepare(world: _World) -> None:
         world.happen(*_HIERARCHY, _FULL)
@@ -136,7 +121,7 @@ def test_death_while_everything_is_new() -> None:
 
 
 def test_death_while_an_ancestor_changes() -> None:
-    """A brand's change reaches every schedule below it whatever step its worker died at."""
+    """A brand's change reaches every schedule below it after a death at any step."""
 
     def prepare(world: _World) -> None:
         world.happen(*_HIERARCHY, _FULL)
@@ -147,7 +132,7 @@ def test_death_while_an_ancestor_changes() -> None:
 
 
 def test_death_while_a_schedule_goes() -> None:
-    """A removal is published once whatever step its worker died at."""
+    """A removal is published once after a death at any step."""
 
     def prepare(world: _World) -> None:
         world.happen(*_HIERARCHY, _FULL)
@@ -162,7 +147,7 @@ def test_death_while_a_schedule_goes() -> None:
 
 
 def test_death_while_a_confirmed_document_is_built() -> None:
-    """A shrunken document that was put twice is accepted, also if the first to accept it died."""
+    """A shrunken document that was put twice is accepted, even if the first worker to accept it died."""
 
     def prepare(world: _World) -> None:
         world.happen(_FULL)
@@ -178,12 +163,12 @@ def test_death_while_a_confirmed_document_is_built() -> None:
 
 
 def test_death_while_a_lost_state_is_mended() -> None:
-    """Partners are never told that the schedule is gone, whatever step of the reconcile its worker died at."""
+    """Partners see no removal after a death at any step of the reconcile."""
 
     def prepare(world: _World) -> None:
         world.happen(*_HIERARCHY, _FULL)
         world.work()
-        world.fakes.schedules.lose_state(_KEY)
+        world.store.schedules.lose_state(_KEY)
         world.reconciles = True
 
     def judge(world: _World) -> None:
@@ -196,13 +181,13 @@ def test_death_while_a_lost_state_is_mended() -> None:
 
 
 def test_death_while_an_expired_schedule_is_forgotten() -> None:
-    """Nothing is left of it in the end, in whatever step of the collection its worker died."""
+    """No record of it is left after a death at any step of the collection."""
 
     def prepare(world: _World) -> None:
         world.happen(*_HIERARCHY, _FULL)
         world.work()
         world.pipeline = pipeline_over(
-            world.store,
+            world.store.as_store(),
             world.upstreams,
             world.clock,
             RetentionHorizon(1),
@@ -213,16 +198,16 @@ def test_death_while_an_expired_schedule_is_forgotten() -> None:
 
     def judge(world: _World) -> None:
         world.work()
-        assert world.fakes.schedules.kept == {}
+        assert world.store.schedules.kept == {}
         assert world.store.feed.heads() == {}
-        assert world.fakes.copies.copies == {}
-        assert not any(world.fakes.references.scores.values())
+        assert world.store.copies.copies == {}
+        assert not any(world.store.references.scores.values())
 
     _for_each_death(prepare, judge)
 
 
-def test_death_does_not_confirm_by_itself() -> None:
-    """A shrunken document that was put once is not accepted, however often workers die over it."""
+def test_death_does_not_confirm_a_document() -> None:
+    """A shrunken document that was put once is not accepted, even if several workers die over it."""
 
     def prepare(world: _World) -> None:
         world.happen(_FULL)

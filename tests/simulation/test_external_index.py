@@ -1,9 +1,9 @@
-"""The whole flow with the back-references elsewhere: it converges, and each part of what keeps it in step is needed."""
+"""The whole flow with an external index: it converges, and each guard that keeps it consistent is needed."""
 
 import os
 
 import pytest
-from fakes_external_index import fake_store_external_index
+from fakes_external_index import fake_store_with_external_index
 from simulation import external_index, scenarios, simulator
 from simulation.ambush import Ambush
 from simulation.external_index import MUTANTS
@@ -22,9 +22,9 @@ _SCENARIOS = (
 
 
 @pytest.fixture(autouse=True)
-def _index_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every simulation is of such a store."""
-    monkeypatch.setattr(simulator, "fake_store", fake_store_external_index)
+def _external_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every simulation uses such a store."""
+    monkeypatch.setattr(simulator, "fake_store", fake_store_with_external_index)
 
 
 def _name(thing: Scenario | Mutant) -> str:
@@ -33,8 +33,8 @@ def _name(thing: Scenario | Mutant) -> str:
 
 @pytest.mark.parametrize("troubled", [False, True], ids=["valid", "troubled"])
 @pytest.mark.parametrize("kind", [Storm, Ambush])
-def test_simulation_beside_an_index_converges(kind: type[Simulation], troubled: bool) -> None:
-    """At quiescence everything published is what a build from scratch gives, also while copies are collected."""
+def test_simulation_with_external_index_converges(kind: type[Simulation], troubled: bool) -> None:
+    """Every published schedule ends as a build from scratch gives it, while copies are collected too."""
     for seed in range(_FIRST, _FIRST + _SEEDS):
         try:
             kind(seed, troubled=troubled).run()
@@ -44,13 +44,13 @@ def test_simulation_beside_an_index_converges(kind: type[Simulation], troubled: 
 
 
 @pytest.mark.parametrize("scenario", _SCENARIOS, ids=_name)
-def test_interruption_beside_an_index_does_no_harm(scenario: Scenario) -> None:
-    """Wherever a worker is stopped between look and step, the store ends as if built from scratch."""
+def test_interruption_with_external_index_does_no_harm(scenario: Scenario) -> None:
+    """A worker may be stopped between check and step, and the store ends as if built from scratch."""
     explore(scenario)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=_name)
-def test_mutant_beside_an_index_is_noticed(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutant_with_external_index_is_noticed(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without this guard, or with these two steps in the other order, some interruption does harm."""
     scenario = next(scenario for scenario in _SCENARIOS if scenario.name == mutant.noticed_in)
     mutant.mutate(monkeypatch)

@@ -1,4 +1,4 @@
-"""A worker that is stopped, or dies, at any step at all while others go on: everything converges."""
+"""A worker is stopped, or dies, at any step while others continue: everything converges."""
 
 import pytest
 from simulation.interruption import Scenario, explore
@@ -11,5 +11,5 @@ def _name(scenario: Scenario) -> str:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=_name)
 def test_interruption_at_any_step_does_no_harm(scenario: Scenario) -> None:
-    """Wherever a worker is stopped, and whether it goes on, the store ends as if built from scratch."""
+    """A worker may be stopped at any step, for a while or for ever, and the store ends as if built from scratch."""
     explore(scenario)

@@ -1,7 +1,7 @@
-"""The simulation bites: with one ordering or guard of the real code taken away, it goes wrong.
+"""The simulation notices mutants: with one ordering or guard removed, it fails.
 
-Every mutant is noticed for certain in a scenario in which every place to stop a worker, or two, is tried. The
-commoner ones are noticed by random seeds too, without a scenario made for them.
+Every mutant is noticed for certain in a scenario that tries every step at which a worker, or two, can stop. Random
+seeds also notice the commoner ones, without a scenario for them.
 """
 
 import pytest
@@ -19,11 +19,11 @@ _FREQUENT: dict[str, type[Simulation]] = {
     "marks before counting the source change": Storm,
     "registers nothing": Storm,
     "releases before building": Storm,
-    "commits whatever has moved": Storm,
-    "says that the latest source was seen": Storm,
-    "keeps no debts": Storm,
+    "commits on a state that has moved": Storm,
+    "records the latest source mark as seen": Storm,
+    "keeps no pending propagation": Storm,
     "marks before storing": Ambush,
-    "ignores what nobody refers to, though it is held": Ambush,
+    "ignores an item with a copy but no dependants": Ambush,
 }
 
 
@@ -45,7 +45,7 @@ def test_mutant_is_noticed_where_its_worker_is_stopped(
 
 @pytest.mark.parametrize("name", _FREQUENT)
 def test_mutant_is_noticed_by_some_seed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random seeds find the commoner mistakes by themselves."""
+    """Random seeds find the commoner errors."""
     next(mutant for mutant in MUTANTS if mutant.name == name).mutate(monkeypatch)
 
     assert any(_goes_wrong(_FREQUENT[name], seed) for seed in range(_SEEDS))

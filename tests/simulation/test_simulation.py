@@ -1,7 +1,7 @@
-"""Seeds of the simulation: every one converges, whatever order, duplicates, delays, deaths and failures it draws.
+"""Every seed of the simulation converges, with the order, duplicates, delays, deaths and failures that it draws.
 
-``SCHEDULES_SIMULATION_SEEDS`` asks for more seeds; a failing one is named in the message, and
-``SCHEDULES_SIMULATION_FIRST`` begins with it.
+``SCHEDULES_SIMULATION_SEEDS`` sets the number of seeds, and ``SCHEDULES_SIMULATION_FIRST`` the first. The message
+of a failure names its seed.
 """
 
 import os
@@ -28,7 +28,7 @@ for simulation in [Storm(3), Storm(4, troubled=True), Ambush(5), Ambush(6, troub
 @pytest.mark.parametrize("troubled", [False, True], ids=["valid", "troubled"])
 @pytest.mark.parametrize("kind", [Storm, Ambush])
 def test_simulation_converges(kind: type[Simulation], troubled: bool) -> None:
-    """At quiescence everything published is what a build from scratch gives, and nothing is left over."""
+    """Every published schedule ends as a build from scratch gives it, and nothing superfluous is left."""
     for seed in range(_FIRST, _FIRST + _SEEDS):
         try:
             kind(seed, troubled=troubled).run()
@@ -38,7 +38,7 @@ def test_simulation_converges(kind: type[Simulation], troubled: bool) -> None:
 
 
 def test_seed_does_the_same_in_every_process() -> None:
-    """A seed that went wrong can be repeated, however the process that repeats it hashes strings."""
+    """A failed seed can be repeated in a process that hashes strings differently."""
     tests = Path(__file__).parent.parent
     command = [sys.executable, "-c", _PRINT_TRACES]
 

@@ -1,4 +1,4 @@
-"""What every record of the pulses of the processes that serve partners has to do."""
+"""The heartbeats of the processes that serve partners, on fakes and Redis alike."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +8,8 @@ from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 _NOW = datetime(2026, 3, 28, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-def test_a_process_that_never_ran_has_no_pulse(store: Store) -> None:
-    """Nothing is said of a kind that never left a pulse, whatever others did."""
+def test_a_process_that_never_ran_has_no_heartbeat(store: Store) -> None:
+    """A kind without a heartbeat is left out."""
     before = store.heartbeats.all()
 
     store.heartbeats.record(DeliveryProcess.PUSHER, _NOW)
@@ -18,8 +18,8 @@ def test_a_process_that_never_ran_has_no_pulse(store: Store) -> None:
     assert store.heartbeats.all() == {DeliveryProcess.PUSHER: _NOW}
 
 
-def test_the_latest_pulse_of_each_kind_is_remembered(store: Store) -> None:
-    """A pulse takes the place of the one before it, and of no other kind's."""
+def test_the_latest_heartbeat_of_each_kind_is_kept(store: Store) -> None:
+    """A heartbeat replaces the one before of the same kind."""
     for process in DeliveryProcess:
         store.heartbeats.record(process, _NOW)
 
