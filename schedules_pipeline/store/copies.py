@@ -44,8 +44,8 @@ class RedisCopyStore:
             ]
         )
         return {
-            pid: UpdateTicket(token, bool(needed), bool(owed), copy)
-            for pid, (token, needed, owed, copy) in zip(pids, replies, strict=True)
+            pid: UpdateTicket(token, bool(needed), bool(pending), copy)
+            for pid, (token, needed, pending, copy) in zip(pids, replies, strict=True)
         }
 
     def store(self, updates: Mapping[Pid, CopyUpdate]) -> dict[Pid, StoreResult]:
@@ -56,8 +56,8 @@ class RedisCopyStore:
             ]
         )
         return {
-            pid: StoreResult(bool(changed), bool(owed), previous)
-            for pid, (changed, owed, previous) in zip(updates, replies, strict=True)
+            pid: StoreResult(bool(changed), bool(pending), previous)
+            for pid, (changed, pending, previous) in zip(updates, replies, strict=True)
         }
 
     def acknowledge(self, tokens: Mapping[Pid, int]) -> None:

@@ -1,9 +1,8 @@
--- Stores what was read of a catalogue item, unless a newer token was recorded; records ours also where the
--- value is equal. A value that differs is owed to its dependants until it is acknowledged, unless it only restates
--- in another form what the stored copy means.
--- KEYS  1 copy (string)  2 fence (hash)
+-- Stores a catalogue item that was read, unless a newer token was recorded. Records the token also if the value is equal.
+-- A different value is a pending propagation until it is acknowledged, unless it only restates the stored copy.
+-- KEYS  1 copy (string)  2 version token (hash)
 -- ARGV  1 token  2 value  3 the stored copy that means the same in another form ("" = none)
--- Reply: 1 if the copy changed, 1 if something is owed, and what a changed copy was before, if it was
+-- Reply: 1 if the copy changed, 1 if a propagation is pending, and the previous value of a changed copy
 local token = tonumber(ARGV[1])
 local changed, previous = 0, false
 if token > tonumber(redis.call('HGET', KEYS[2], 'newest') or '0') then
