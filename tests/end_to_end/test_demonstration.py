@@ -32,7 +32,7 @@ _PATIENCE_SECONDS = 120.0
 _CHANGES = 3_000
 _SID = "alder_one_north"
 _REPOSITORY = Path(__file__).parents[2]
-_TUTORIAL_BLOCK = re.compile(r"^<!-- run -->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_MARKED_COMMANDS = re.compile(r"^<!-- run -->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_what_the_demonstration_prints_can_be_done(
         guide, schedule, feed = (terminal.named(what) for what in ("the guide", "a schedule", "the feed"))
         page = _sign_in(guide)
         shown = _shell(schedule, tmp_path)
-        _run_tutorial(tmp_path)
+        _run_marked_commands(tmp_path)
         with _terminal(["/bin/sh", "-c", f"{feed} --no-progress-meter"], tmp_path) as stream:
             stream.read_until(lambda line: line == "event: change")
             change = json.loads(stream.read_until(lambda line: line.startswith("data: ")).partition(" ")[2])
@@ -186,21 +186,26 @@ def _shell(line: str, directory: Path) -> dict[str, Any]:
     return document
 
 
-def _run_tutorial(directory: Path) -> None:
-    """The marked commands of the tutorial, in a directory that looks like a checkout."""
+def _run_marked_commands(directory: Path) -> None:
+    """The marked commands of the documents, in a directory that looks like a checkout."""
     (directory / ".run").symlink_to(directory / "run")
     (directory / ".venv").symlink_to(Path(sys.executable).parents[1])
-    blocks = _TUTORIAL_BLOCK.findall((_REPOSITORY / "docs/tutorial.md").read_text())
+    documents = [(_REPOSITORY / "docs" / name).read_text() for name in ("tutorial.md", "reference/api.md")]
+    blocks = [block for text in documents for block in _MARKED_COMMANDS.findall(text)]
 
-    assert len(blocks) > 2
+    assert len(blocks) > 4
     for block in blocks:
         finished = subprocess.run(
-            ["/bin/sh", "-c", block], cwd=directory, capture_output=True, text=True, check=False
+            ["/bin/sh", "-c", f". .run/environment\n{block}"],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert finished.returncode == 0, block
         assert finished.stdout
         assert not finished.stderr
-        assert "application/problem" not in finished.stdout
+        assert "/problems/" not in finished.stdout
 
 
 def _assert_kept_secret(key: str, directory: Path) -> None:
