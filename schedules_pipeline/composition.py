@@ -1,4 +1,4 @@
-"""Where workflows are put together over one store and one set of upstreams, whatever stands behind the ports."""
+"""Builds the workflows over one store and one set of upstreams, real ones or fakes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class Pipeline:
         timing: Timing = Timing(),
         watch: Watch | None = None,
     ) -> None:
-        """``watch``: None for one that uses this store and these upstreams and notifies nobody."""
+        """``watch``: by default one on this store and these upstreams, without notifiers."""
         self.store = store
         self.upstreams = upstreams
         self.calendar = calendar

@@ -1,4 +1,4 @@
-"""Real services behind the ports: settings in, a whole pipeline out. Nothing is connected before it is used."""
+"""Builds stores, upstreams and the pipeline from settings. Clients connect when they are first used."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -68,7 +68,7 @@ _WATCH_TIMEOUT_SECONDS = 3.0
 
 
 def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = timedelta(days=3)) -> Store:
-    """Our store on Redis."""
+    """The pipeline's store on Redis."""
     keys = Keys(keyspace)
     return Store(
         schedules=RedisScheduleStore(link, keys, versions_kept_for),
@@ -95,7 +95,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
 
 
 def report_store(settings: Settings, dagster_storage: str) -> ReportStore:
-    """Where the files of parity reports are put."""
+    """The directory of parity reports."""
     directory = settings.reports_directory or f"{dagster_storage}/reports"
     return ReportFiles(Path(directory), "parity", settings.reports_kept)
 
@@ -114,7 +114,7 @@ def with_external_index(
 
 
 def build_store(settings: Settings, timeout_seconds: float = 10.0) -> Store:
-    """Our store alone, for processes that know no upstream."""
+    """The store alone, for processes without upstreams."""
     url = settings.redis_url.get_secret_value()
     client = connect(url, cluster=settings.redis_is_cluster, timeout_seconds=timeout_seconds)
     return _store(settings, RedisLink(client))
@@ -191,15 +191,15 @@ def utc_now() -> datetime:
 
 
 def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
-    """By connections of its own, that give up sooner than those of workers: it must not hang where they do."""
+    """The watch has its own connections with short timeouts, so that it does not hang when the workers do."""
 
     def link(url: SecretStr, *, cluster: bool = False) -> RedisLink:
         return RedisLink(
             connect(url.get_secret_value(), cluster=cluster, timeout_seconds=_WATCH_TIMEOUT_SECONDS)
         )
 
-    ours = link(settings.redis_url, cluster=settings.redis_is_cluster)
-    legacy = link(settings.legacy_redis_url) if settings.legacy_redis_url else ours
+    own = link(settings.redis_url, cluster=settings.redis_is_cluster)
+    legacy = link(settings.legacy_redis_url) if settings.legacy_redis_url else own
     sqs = watching_sqs_client(settings.aws_region, settings.aws_endpoint_url)
     checked = replace(
         upstreams,
@@ -209,7 +209,7 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
         schedule_dead_letters=SqsQueue(sqs, settings.schedule_dead_letter_queue),
         catalogue_dead_letters=SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
-    store = redis_store(ours, settings.keyspace)
+    store = redis_store(own, settings.keyspace)
     return Watch(store, checked, _notifiers(settings), utc_now, thresholds_from(settings))
 
 
@@ -225,7 +225,7 @@ def _notifiers(settings: Settings) -> list[Notifier]:
 
 
 def build_pipeline(settings: Settings) -> Pipeline:
-    """The whole pipeline on real services."""
+    """The pipeline on real services."""
     s3 = s3_client(settings.aws_region, settings.aws_endpoint_url)
     sqs = sqs_client(settings.aws_region, settings.aws_endpoint_url)
     link = RedisLink(connect(settings.redis_url.get_secret_value(), cluster=settings.redis_is_cluster))
