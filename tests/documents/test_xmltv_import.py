@@ -616,6 +616,7 @@ def test_a_guide_above_the_limit_is_rejected() -> None:
         list(elements)
 
 
+@pytest.mark.slow
 def test_an_element_without_an_end_is_not_held() -> None:
     """One that is larger than any real one is refused before it fills the memory."""
     content = b"<tv><programme>" + b"<title>x</title>" * 400_000
@@ -624,6 +625,7 @@ def test_an_element_without_an_end_is_not_held() -> None:
         _import(content)
 
 
+@pytest.mark.slow
 def test_no_more_than_a_few_elements_are_held() -> None:
     """Whatever comes below the root is forgotten soon after it is read, also what we do not know."""
     content = _tv(*("<strange>x</strange>" * 10 + _programme() for _ in range(20_000)))
