@@ -25,8 +25,7 @@ _LONG_FUNCTIONS = {
     "tests/documents/test_xmltv.py:test_a_guide_has_these_bytes",
 }
 _LONG_MODULES = {
-    "tests/contract/test_copies_contract.py",
-    "tests/contract/test_work_contract.py",
+    "tests/compatibility/keyspace_files.py",
     "tests/delivery/routes/test_changes_routes.py",
     "tests/delivery/routes/test_questions.py",
     "tests/delivery/test_admission.py",
