@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schedules_pipeline.domain.published import Broadcast
+
 
 class Service(BaseModel):
     sid: str
@@ -19,45 +21,6 @@ class Service(BaseModel):
 
 class Services(BaseModel):
     services: list[Service]
-
-
-class Synopses(BaseModel):
-    short: str
-    medium: str
-    long: str
-
-
-class Episode(BaseModel):
-    pid: str
-    title: str
-    synopses: Synopses
-    image_pid: str = Field(description='The nearest of its own and its ancestors\'; "" where none has one.')
-    warning_text: str | None
-
-
-class TitledItem(BaseModel):
-    pid: str
-    title: str
-
-
-class Broadcast(BaseModel):
-    broadcast_pid: str = Field(description="Stays the same when the time moves.")
-    version_pid: str
-    start: datetime
-    end: datetime
-    duration_seconds: int
-    is_repeat: bool
-    is_blanked: bool = Field(description="It keeps its slot and shows no programme.")
-    is_signed: bool
-    is_audio_described: bool
-    episode_pid: str = Field(description='"" where there is none or it is blanked.')
-    episode: Episode | None = Field(
-        description="Null where the catalogue does not know it, or it is blanked."
-    )
-    series: TitledItem | None
-    brand: TitledItem | None
-    title: str
-    subtitle: str
 
 
 class Schedule(BaseModel):

@@ -14,7 +14,8 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
     MOST_OF_A_BRAND,
 )
 from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
-from schedules_pipeline.delivery.routes.documented import Broadcast, Episode, TitledItem
+from schedules_pipeline.domain.programme import Episode, TitledItem
+from schedules_pipeline.domain.published import Broadcast
 
 PID_PATTERN = "^[0-9b-df-hj-np-tv-z]{8,32}$"
 SID_PATTERN = "^[0-9a-z_]{1,64}$"
