@@ -13,9 +13,9 @@ _AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One change: when it was sent, what it is about (a pid or a schedule key), and what has to show it.
+    """A sent change. ``subject``: a pid or a schedule key; ``keys``: the schedules that must change.
 
-    ``sent_at`` is in whole milliseconds, as the queue's own times are.
+    ``sent_at`` is in whole milliseconds, like the queue's own times.
     """
 
     sent_at: datetime
@@ -25,9 +25,9 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """Seconds until the change was published: from sending for each schedule, and both for the last of them.
+    """Seconds until publication: from sending for each schedule, from sending and notification for the last one.
 
-    ``overtaken``: how many schedules showed it before their mark was worked off.
+    ``overtaken``: the number of schedules that were published with the change before their mark was processed.
     """
 
     each: Sequence[float]
@@ -66,11 +66,11 @@ class FeedReader:
                 self._rows[entry.change.key].append(entry)
 
     def find(self, sent: Sent, *, settled: bool = False) -> Landed | None:
-        """Where the change was published; None as long as a schedule lacks it.
+        """Where the change was published; None while a schedule lacks it.
 
-        The version that shows it names it as a cause. A build that was faster than the mark may have shown
-        it before, under another cause, and then the mark changed nothing; so once all is ``settled`` the
-        first version since the sending counts where none names it.
+        The version with the change names it as a cause. An earlier build for another cause may have read the change
+        already, so its mark changes nothing. Once everything is ``settled``, the first version since the sending
+        counts for schedules in which no version names the change.
         """
         showings = {key: _named(sent, self._rows[key]) for key in sent.keys}
         overtaken = [key for key, showing in showings.items() if showing is None]
