@@ -120,7 +120,7 @@ def _programme(chain: list[tuple[str, Document]]) -> Document:
     if not chain:
         return {"episode": None, "series": None, "brand": None, "title": "", "subtitle": ""}
     ancestors = chain[1:]
-    titles = [title for _, document in reversed(chain) if (title := _title(document))]
+    titles = [title for _, document in reversed(chain) if (title := _shown_title(document))]
     return {
         "episode": _episode(*chain[0], ancestors),
         "series": _first_of_type("series", ancestors),
@@ -133,9 +133,11 @@ def _programme(chain: list[tuple[str, Document]]) -> Document:
 def _episode(pid: str, document: Document, ancestors: list[tuple[str, Document]]) -> Document:
     synopses = document.get("synopses") or {}
     images = [found.get("image_pid") for found in (document, *(ancestor for _, ancestor in ancestors))]
+    presentation_title = document.get("presentation_title") or ""
     return {
         "pid": pid,
         "title": _title(document),
+        **({"presentation_title": presentation_title} if presentation_title else {}),
         "synopses": {length: synopses.get(length) or "" for length in ("short", "medium", "long")},
         "image_pid": next((image for image in images if image), ""),
         "warning_text": document.get("warning_text"),
@@ -147,6 +149,11 @@ def _first_of_type(kind: str, ancestors: list[tuple[str, Document]]) -> Document
         if document.get("type") == kind:
             return {"pid": pid, "title": _title(document)}
     return None
+
+
+def _shown_title(document: Document) -> str:
+    is_episode = document.get("type") == "episode"
+    return (is_episode and document.get("presentation_title")) or _title(document)
 
 
 def _title(document: Document) -> str:

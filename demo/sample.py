@@ -185,6 +185,8 @@ def _describe(rng: Random, name: str, kind: str) -> Document:
     }
     if kind == "episode":
         fields["warning_text"] = rng.choice(_WARNINGS) if rng.random() < 0.06 else None
+        if rng.random() < 0.05:
+            fields["presentation_title"] = invent_title(rng)
     elif rng.random() < 0.1:
         fields |= {"image_pid": None, "warning_text": None}
     elif rng.random() < 0.1:

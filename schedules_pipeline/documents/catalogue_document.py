@@ -45,6 +45,7 @@ class _ItemModel(BaseModel):
     pid: str
     type: Kind
     title: _Title = ""
+    presentation_title: _Title = ""
     parent_pid: _Title = ""
     image_pid: _Title = ""
     synopses: _SynopsesModel | None = None
@@ -73,7 +74,16 @@ def _project(pid: Pid, parent: Pid | None, model: _ItemModel) -> CatalogueItem:
         return CatalogueItem(pid, model.type, model.title, parent, model.image_pid)
     texts = model.synopses or _SynopsesModel()
     synopses = Synopses(texts.short, texts.medium, texts.long)
-    return CatalogueItem(pid, model.type, model.title, parent, model.image_pid, synopses, model.warning_text)
+    return CatalogueItem(
+        pid=pid,
+        kind=model.type,
+        title=model.title,
+        parent_pid=parent,
+        image_pid=model.image_pid,
+        synopses=synopses,
+        warning_text=model.warning_text,
+        presentation_title=model.presentation_title,
+    )
 
 
 def _from_list(row: Any) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class CatalogueItem:
     image_pid: str = ""
     synopses: Synopses = NO_SYNOPSES
     warning_text: str | None = None
+    presentation_title: str = ""
 
     def __hash__(self) -> int:
         """Cheaper than that of all fields: a batch looks up thousands of items."""

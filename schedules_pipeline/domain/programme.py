@@ -22,6 +22,9 @@ class Episode:
 
     pid: Pid
     title: str
+    presentation_title: str = field(
+        default="", metadata={"description": "Shown in place of the title. Omitted where there is none."}
+    )
     synopses: Synopses
     image_pid: str = field(metadata={"description": "Its own, or that of the nearest ancestor that has one."})
     warning_text: str | None
@@ -88,6 +91,7 @@ def _episode(items: Sequence[CatalogueItem]) -> Episode:
     return Episode(
         pid=own.pid,
         title=own.title,
+        presentation_title=own.presentation_title,
         synopses=own.synopses,
         image_pid=next((item.image_pid for item in items if item.image_pid), ""),
         warning_text=own.warning_text,
@@ -96,7 +100,7 @@ def _episode(items: Sequence[CatalogueItem]) -> Episode:
 
 def _titles(items: Sequence[CatalogueItem]) -> tuple[str, str]:
     """The outermost title, and the rest of the chain joined; empty titles are passed over."""
-    titles = [item.title for item in reversed(items) if item.title]
+    titles = [title for item in reversed(items) if (title := item.presentation_title or item.title)]
     return (titles[0], ": ".join(titles[1:])) if titles else ("", "")
 
 

@@ -71,6 +71,21 @@ def test_titles_are(titles: list[str], title: str, subtitle: str) -> None:
     assert (programme.title, programme.subtitle) == (title, subtitle)
 
 
+@pytest.mark.parametrize(
+    ("presentation_title", "subtitle"),
+    [("", "Lanterns"), ("The one with the lanterns", "The one with the lanterns")],
+)
+def test_presentation_title_goes_before_the_title(presentation_title: str, subtitle: str) -> None:
+    """An episode's presentation title is shown in place of its title, and both are given."""
+    episode, brand = _titled("Lanterns", "Quiet Viaduct")
+
+    programme = _resolve(replace(episode, presentation_title=presentation_title), brand)
+
+    assert programme.subtitle == subtitle
+    assert programme.episode
+    assert (programme.episode.title, programme.episode.presentation_title) == ("Lanterns", presentation_title)
+
+
 @given(
     st.lists(st.sampled_from(["", "Lanterns", "Series 2", "Quiet Viaduct", "a: b"]), min_size=1, max_size=4)
 )
