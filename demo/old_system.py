@@ -141,14 +141,23 @@ def _episode(pid: str, document: Document, ancestors: list[tuple[str, Document]]
         "synopses": {length: synopses.get(length) or "" for length in ("short", "medium", "long")},
         "image_pid": next((image for image in images if image), ""),
         "warning_text": document.get("warning_text"),
+        **_position(document),
     }
 
 
 def _first_of_type(kind: str, ancestors: list[tuple[str, Document]]) -> Document | None:
     for pid, document in ancestors:
         if document.get("type") == kind:
-            return {"pid": pid, "title": _title(document)}
+            return {
+                "pid": pid,
+                "title": _title(document),
+                **(_position(document) if kind == "series" else {}),
+            }
     return None
+
+
+def _position(document: Document) -> Document:
+    return {} if document.get("position") is None else {"position": document["position"]}
 
 
 def _shown_title(document: Document) -> str:

@@ -82,7 +82,7 @@ class ItemPut(_OfItem):
             "parent_pid": self.parent_pid,
             "image_pid": self.image_pid,
             "synopses": {"short": self.synopsis},
-            "position": self.unused,
+            "revision": self.unused,
         }
         upstreams.catalogue_source.documents[self.pid] = orjson.dumps(document)
 

@@ -50,6 +50,7 @@ class _ItemModel(BaseModel):
     image_pid: _Title = ""
     synopses: _SynopsesModel | None = None
     warning_text: Annotated[str, Field(max_length=MAXIMUM_TEXT)] | None = None
+    position: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
 
 
 def parse_catalogue_document(pid: Pid, content: bytes) -> CatalogueItem:
@@ -71,7 +72,8 @@ def parse_catalogue_document(pid: Pid, content: bytes) -> CatalogueItem:
 
 def _project(pid: Pid, parent: Pid | None, model: _ItemModel) -> CatalogueItem:
     if model.type is not Kind.EPISODE:
-        return CatalogueItem(pid, model.type, model.title, parent, model.image_pid)
+        position = model.position if model.type is Kind.SERIES else None
+        return CatalogueItem(pid, model.type, model.title, parent, model.image_pid, position=position)
     texts = model.synopses or _SynopsesModel()
     synopses = Synopses(texts.short, texts.medium, texts.long)
     return CatalogueItem(
@@ -83,6 +85,7 @@ def _project(pid: Pid, parent: Pid | None, model: _ItemModel) -> CatalogueItem:
         synopses=synopses,
         warning_text=model.warning_text,
         presentation_title=model.presentation_title,
+        position=model.position,
     )
 
 

@@ -43,6 +43,7 @@ class CatalogueItem:
     synopses: Synopses = NO_SYNOPSES
     warning_text: str | None = None
     presentation_title: str = ""
+    position: int | None = None
 
     def __hash__(self) -> int:
         """Cheaper than that of all fields: a batch looks up thousands of items."""

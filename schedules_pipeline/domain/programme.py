@@ -7,6 +7,8 @@ from typing import NamedTuple
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Lookup, Synopses, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
 
+_POSITION = {"description": "The number within its parent. Omitted where the catalogue gives none."}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TitledItem:
@@ -14,6 +16,7 @@ class TitledItem:
 
     pid: Pid
     title: str
+    position: int | None = field(default=None, metadata=_POSITION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class Episode:
     synopses: Synopses
     image_pid: str = field(metadata={"description": "Its own, or that of the nearest ancestor that has one."})
     warning_text: str | None
+    position: int | None = field(default=None, metadata=_POSITION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,7 @@ def _episode(items: Sequence[CatalogueItem]) -> Episode:
         synopses=own.synopses,
         image_pid=next((item.image_pid for item in items if item.image_pid), ""),
         warning_text=own.warning_text,
+        position=own.position,
     )
 
 
@@ -106,4 +111,4 @@ def _titles(items: Sequence[CatalogueItem]) -> tuple[str, str]:
 
 def _first(items: Sequence[CatalogueItem], kind: Kind) -> TitledItem | None:
     found = next((item for item in items if item.kind is kind), None)
-    return None if found is None else TitledItem(pid=found.pid, title=found.title)
+    return None if found is None else TitledItem(pid=found.pid, title=found.title, position=found.position)

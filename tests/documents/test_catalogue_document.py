@@ -124,7 +124,6 @@ def test_copy_of_a_series_or_brand_has_no_synopsis_and_no_warning(kind: Kind) ->
 @pytest.mark.parametrize(
     "extra",
     [
-        {"position": 3},
         {"subtitles": ["en"]},
         {"availability": {"from": "2026-01-01T00:00:00Z", "until": None}},
         {"updated_at": "2026-01-10T09:30:00Z"},

@@ -86,6 +86,16 @@ def test_presentation_title_goes_before_the_title(presentation_title: str, subti
     assert (programme.episode.title, programme.episode.presentation_title) == ("Lanterns", presentation_title)
 
 
+def test_position_is_that_of_the_episode_and_of_its_series() -> None:
+    """The numbers within their parents are given of the episode and of the series, and of no brand."""
+    episode, series, brand = _chain(Kind.EPISODE, Kind.SERIES, Kind.BRAND)
+
+    programme = _resolve(replace(episode, position=3), replace(series, position=2), brand)
+
+    found = [item and item.position for item in (programme.episode, programme.series, programme.brand)]
+    assert found == [3, 2, None]
+
+
 @given(
     st.lists(st.sampled_from(["", "Lanterns", "Series 2", "Quiet Viaduct", "a: b"]), min_size=1, max_size=4)
 )
