@@ -154,7 +154,7 @@ MUTANTS = (
     Mutant(
         "ignores though a copy has come",
         "item is stored while it is ignored",
-        replaced(FakeCopyStoreWithExternalIndex, "has_come", lambda *_: False),
+        replaced(FakeCopyStoreWithExternalIndex, "has_copy", lambda *_: False),
     ),
     Mutant(
         "ignores without recording its token",
