@@ -1,0 +1,180 @@
+"""A publisher of an earlier release and one of this release work on one keyspace at once, and converge.
+
+Every later change of a stored format passes this test: the wheel stays, and a release whose records differ adds its
+own. The wheel was built before ``presentation_title`` and ``position`` were added.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any, Self
+
+import orjson
+import pytest
+from fakes import FakeClock, FakeUpstreams, fake_upstreams
+from workers import (
+    Server,
+    Workers,
+    assert_announced_once,
+    build_everything,
+    contents,
+    load_sample,
+    pipeline_on,
+    write_item,
+)
+
+from demo.sample import Sample
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.publishing.ports.work import Mark
+
+_HERE = Path(__file__).parent
+_WHEELS = sorted(_HERE.glob("*.whl"))
+_CHANGES = 40
+_NEW_FIELDS = ("presentation_title", "position")
+
+
+class EarlierPublisher:
+    """The child process."""
+
+    def __init__(self, wheel: Path, server: Server, keyspace: str) -> None:
+        command = [sys.executable, str(_HERE / "earlier_publisher.py"), str(wheel), server.url, keyspace]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_HERE, env={}
+        )
+
+    def handle(self, kind: str, subject: str) -> None:
+        """Have it handle a notification."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{kind} {subject}\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "handled\n"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=120)
+        assert self._process.returncode == 0
+
+
+class World:
+    """The invented broadcaster's day, as both publishers see it."""
+
+    def __init__(self, server: Server, *, has_new_fields: bool) -> None:
+        self.server = server
+        self.source: FakeUpstreams = fake_upstreams(FakeClock(), Random(0))
+        self.sample: Sample
+        self.sample, self.keys = load_sample(server, self.source)
+        self._link = server.link()
+        self._has_new_fields = has_new_fields
+        self.items = {pid: self._allowed(item) for pid, item in self.sample.catalogue.items()}
+        self._link.run([write_item(item) for item in self.items.values()])
+        for key in self.keys:
+            self.put(key, self.document(key))
+
+    def pipeline(self, keyspace: str) -> Pipeline:
+        return pipeline_on(self.server, keyspace, self.source)
+
+    def document(self, key: ScheduleKey) -> dict[str, Any]:
+        return dict(self.sample.schedules[str(key.sid), key.date])
+
+    def put(self, key: ScheduleKey, document: Mapping[str, Any]) -> None:
+        content = orjson.dumps(document)
+        self.source.schedule_source.put(key, content)
+        self._link.call("HSET", "bucket", str(key), content)
+
+    def change(self, random: Random, number: int) -> tuple[str, str]:
+        """Change an item or a schedule; returns its notification."""
+        if random.random() < 0.3:
+            key = random.choice(self.keys)
+            document = self.document(key)
+            document["broadcasts"] = document["broadcasts"][number % 3 :]
+            self.put(key, document)
+            return "schedule", str(key)
+        item = self.items[random.choice(sorted(self.items))]
+        name = "presentation_title" if self._has_new_fields and number % 2 else "title"
+        self._link.run([write_item({**item, name: f"Title {number}"})])
+        return "item", item["pid"]
+
+    def _allowed(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {n: v for n, v in item.items() if self._has_new_fields or n not in _NEW_FIELDS}
+
+
+def handle(pipeline: Pipeline, kind: str, subject: str) -> None:
+    """Handle a notification in this process, as the earlier publisher does in its own."""
+    origin = Origin.CATALOGUE if kind == "item" else Origin.SCHEDULE
+    cause = Cause("this release", origin, subject, pipeline.clock())
+    if kind == "item":
+        pipeline.follower.follow({Pid(subject): cause})
+    else:
+        key = ScheduleKey.parse(subject)
+        pipeline.store.schedules.count_source_change([key])
+        pipeline.store.work.mark([Mark(key, pipeline.clock(), cause)])
+
+
+def run_together(world: World, wheel: Path) -> Pipeline:
+    """Both publishers work while changes come, and each handles a half of the notifications."""
+    shared = world.pipeline("shared")
+    build_everything(shared, world.keys)
+    workers, random = Workers(), Random(1)
+    workers.publisher(world.pipeline("shared"))
+    with EarlierPublisher(wheel, world.server, "shared") as earlier, workers:
+        for number in range(_CHANGES):
+            notification = world.change(random, number)
+            for _ in range(random.choice([1, 1, 2])):
+                if random.random() < 0.5:
+                    earlier.handle(*notification)
+                else:
+                    handle(shared, *notification)
+    shared.publisher.publish_all()
+    assert not shared.store.work.quarantined()
+    return shared
+
+
+def assert_nothing_is_published_twice(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> None:
+    """No version of a schedule has the content of the version before it."""
+    for key in keys:
+        versions = pipeline.store.versions.versions(key)
+        assert all(one.etag != other.etag for one, other in pairwise(versions))
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
+    request.getfixturevalue("redis_client")
+    return Server(request.getfixturevalue("redis_server").url, is_cluster=False)
+
+
+@pytest.mark.parametrize("wheel", _WHEELS, ids=lambda wheel: wheel.name.split("-")[1])
+def test_two_releases_converge(server: Server, wheel: Path) -> None:
+    """While no document has new fields, every version is that of a build from scratch, and none is published twice."""
+    world = World(server, has_new_fields=False)
+
+    shared = run_together(world, wheel)
+
+    scratch = world.pipeline("scratch")
+    build_everything(scratch, world.keys)
+    assert contents(shared, world.keys) == contents(scratch, world.keys)
+    assert_announced_once(shared)
+    assert_nothing_is_published_twice(shared, world.keys)
+
+
+@pytest.mark.parametrize("wheel", _WHEELS, ids=lambda wheel: wheel.name.split("-")[1])
+def test_new_fields_are_complete_once_the_earlier_release_has_left(server: Server, wheel: Path) -> None:
+    """The next build of each schedule adds the new fields that the earlier publisher left out."""
+    world = World(server, has_new_fields=True)
+    shared = run_together(world, wheel)
+
+    cause = Cause("upgrade", Origin.OPERATOR, "", shared.clock())
+    shared.store.work.mark([Mark(key, shared.clock(), cause) for key in world.keys])
+    shared.publisher.publish_all()
+
+    scratch = world.pipeline("scratch")
+    build_everything(scratch, world.keys)
+    assert contents(shared, world.keys) == contents(scratch, world.keys)
+    assert_announced_once(shared)
