@@ -1,4 +1,4 @@
-"""Where partners read what they are told of, as the feed and webhooks name it: below the address of the service."""
+"""Paths of the delivery service, as the feed and webhooks name them."""
 
 from schedules_pipeline.domain.changes import Change
 
@@ -6,5 +6,5 @@ DIGEST = "/v1/digest"
 
 
 def version_address(change: Change) -> str:
-    """Where this version can be read, or a later one."""
+    """The path of this version, or of a later one."""
     return f"/v1/schedules/{change.key}?min_seq={change.seq}"

@@ -1,11 +1,11 @@
 """A service's UTC day for partners who ingest catalogues, after the public description of Amazon's EMBER.
 
-Belongs here: the documents of a day and of its removal, and the manifests that tell which of them to take. Does not
-belong here: how gaps and overlaps are mended (:mod:`~schedules_pipeline.domain.continuous_day`), or who uploads.
+Belongs here: the documents of a day and of its removal, and the manifests that list them. Does not belong here:
+closing gaps and overlaps (:mod:`~schedules_pipeline.domain.continuous_day`), and uploading.
 
-The names are those of the description, with one exception: what an ``Airing`` says is ours, since that part could
-not be read. So these are not called EMBER, and nothing here was ever checked against its schema. See
-``docs/reference/formats.md`` for what comes from where.
+The names are those of the description, except for the content of an ``Airing``, whose description is not public. So
+the format is not called EMBER, and it was never validated against EMBER's schema. ``docs/reference/formats.md`` gives
+the source of each part.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,10 +29,10 @@ from schedules_pipeline.domain.service_guide import ServiceGuide
 
 MEDIA_TYPE = "application/xml"
 SCHEMA = "schedules-catalogue-1"
-"""What a manifest says that its files are; Amazon's own have ``EMBER`` there."""
+"""The schema that a manifest names; Amazon's manifests have ``EMBER`` there."""
 
 _LANGUAGE = "en"
-"""No source of ours says in which language its texts are, and here one has to be named."""
+"""The format requires a language, and no source names the language of its texts."""
 
 
 class _Programme(NamedTuple):
@@ -73,8 +73,8 @@ class CatalogueFile:
 def render_catalogue_schedules(guides: Sequence[ServiceGuide]) -> bytes:
     """Each guide is a UTC day of a service, with everything that touches it: the cut ``utc``, by overlap.
 
-    Each day is exactly covered; what runs over midnight is cut there. Equal guides give equal bytes, in whatever
-    order they come. Raises ValueError where a window is no UTC day, or where a day is given twice.
+    Each day is exactly covered; a broadcast across midnight is cut there. Equal guides give equal bytes in any order.
+    Raises ValueError if a window is not a UTC day, or if a day is given twice.
     """
     ordered = sorted(guides, key=lambda guide: (guide.sid, guide.window.start))
     days = [(guide.sid, _utc_day(guide.window)) for guide in ordered]
@@ -112,9 +112,9 @@ def describe_removal(sid: Sid, day: date, version: int, path: str, document: byt
 
 
 def render_full_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
-    """All there is: what was delivered before and is not named here is to be deleted.
+    """The complete delivery: the partner deletes every day that it does not name.
 
-    Raises ValueError where a day is named twice, and where a file is a removal: leaving the day out says it.
+    Raises ValueError if a day is named twice, or if a file is a removal.
     """
     if removal := next((file for file in files if file.is_removal), None):
         raise ValueError(f"{removal.path} removes a day: a full delivery just leaves it out")
@@ -122,7 +122,7 @@ def render_full_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
 
 
 def render_update_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
-    """What is new, has changed or is removed; everything else stays. Raises ValueError where a day is named twice."""
+    """New, changed and removed days; all others stay. Raises ValueError if a day is named twice."""
     return _render_manifest(_Delivery.UPDATE, bucket, files)
 
 
@@ -174,7 +174,7 @@ def _reject_repeats(ordered: Sequence[tuple[Sid, date]]) -> None:
 
 
 def _add_day(root: etree._Element, guide: ServiceGuide, name: str, day: date) -> None:
-    """The programmes of the day are a catalogue of their own: no other day's version is in their way."""
+    """The programmes of the day are a catalogue of their own, so that days have independent versions."""
     segments = make_continuous(guide.window, guide.broadcasts).segments
     airings = [(segment.interval, _programme(segment.broadcast)) for segment in segments]
     identity = {"id": name, "version": str(guide.version)}
@@ -208,13 +208,13 @@ def _add_programme(programmes: etree._Element, programme: _Programme, version: i
 
 
 def _add_airing(schedule: etree._Element, interval: Interval, programme: _Programme) -> None:
-    """Ours: called as references are elsewhere in the description, and as times are in the one that came before."""
+    """The names follow other references of the description, and the times of its predecessor."""
     times = {"startTime": _instant(interval.start), "endTime": _instant(interval.end)}
     etree.SubElement(schedule, "Airing", {"programRef": programme.programme_id} | times)
 
 
 def _texts(synopses: Synopses) -> Iterator[tuple[str, str, str]]:
-    """A description, and a synopsis where there is something longer."""
+    """A description, and a synopsis if a longer text exists."""
     short, medium, long = map(written, synopses.texts)
     description, synopsis = short or medium or long, long or medium
     if description:

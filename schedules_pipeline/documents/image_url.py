@@ -1,4 +1,4 @@
-"""Where partners find an image; the pipeline itself neither holds nor fetches any."""
+"""Addresses of images; the pipeline neither stores nor fetches images."""
 
 from urllib.parse import quote, unquote
 
@@ -6,7 +6,7 @@ _PLACE = "{image_pid}"
 
 
 def render_image_url(template: str, image_pid: str) -> str:
-    """The template with the pid in its place; "" where there is no template or no image."""
+    """The template with the pid in its place; "" without a template or an image."""
     return template.replace(_PLACE, quote(image_pid, safe="", errors="replace")) if image_pid else ""
 
 

@@ -20,7 +20,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_d
 from schedules_pipeline.errors import InvalidIdentifier, InvalidMessage
 
 MAXIMUM_CHARACTERS = 1_048_576
-"""As much as a message of SQS can hold; what is longer came another way, and is not even read."""
+"""The limit of SQS. A longer text cannot be an SQS message and is rejected unread."""
 
 _OBJECT_KEY = re.compile(r"schedules/([^/]+)/([^/]+)\.json")
 
@@ -132,15 +132,15 @@ def _open(body: str) -> dict[str, Any]:
 
 def _load(text: str) -> Any:
     try:
-        # Its limit on nesting is low enough for whoever complains of a value by showing it; orjson's is not.
+        # It limits nesting more than orjson, so that pydantic can show a wrong value without exceeding recursion.
         return from_json(text.encode(), allow_inf_nan=False)
     except ValueError as error:
         raise InvalidMessage(f"notification: not JSON ({error})") from error
 
 
 def _from_s3(event: _S3Event) -> ScheduleNotification:
-    """Raises :class:`InvalidIdentifier` only where no object is a schedule's: beside one, another object's
-    record must not cost that schedule its change.
+    """Raises :class:`InvalidIdentifier` only if no object is a schedule's; records of other objects beside a
+    schedule's are skipped.
     """
     named: list[tuple[ScheduleKey, str]] = []
     stranger: InvalidIdentifier | None = None

@@ -1,6 +1,6 @@
-"""The schedule documents that the external system writes to S3: parsing and refusing, never writing.
+"""The schedule documents that the external system writes to S3: parsing and rejecting, never writing.
 
-Format: ``{"sid", "date", "published_at", "broadcasts": [...]}`` in JSON; fields we do not know are ignored.
+Format: ``{"sid", "date", "published_at", "broadcasts": [...]}`` in JSON; unknown fields are ignored.
 """
 
 from datetime import UTC, datetime
@@ -24,33 +24,33 @@ from schedules_pipeline.domain.schedule import Slot, SourceSchedule, in_order
 from schedules_pipeline.errors import InvalidDocument
 
 MAXIMUM_BROADCASTS = 2_000
-"""More than one a minute for a radio day: nothing real comes near, and it bounds the work of one build."""
+"""More than one a minute for a radio day, far above any real schedule. It bounds the work of one build."""
 
 _PidField = Annotated[str, AfterValidator(Pid)]
 _OptionalPid = Annotated[str | None, AfterValidator(lambda text: Pid(text) if text else None)]
 
 
 def _written_out(instant: object) -> object:
-    """Refuse a number, and a text that is one: it would be guessed to be seconds or milliseconds."""
+    """Reject a number, also as a text: pydantic would guess seconds or milliseconds."""
     if not isinstance(instant, str) or instant[4:5] != "-":
         raise PydanticCustomError("instant", "Input should be a valid datetime, written as a text")
     return instant
 
 
 def _utc(instant: datetime) -> datetime:
-    """Whole seconds: no output shows more, so a fraction would be a change that nobody can see."""
+    """Whole seconds: no output shows fractions, so a changed fraction would publish an equal document."""
     try:
         return instant.astimezone(UTC).replace(microsecond=0)
     except OverflowError as error:
         raise ValueError("beyond the years 1 to 9999 in UTC") from error
 
 
-# Not strict, for what is strict refuses every text that a validator has looked at before.
+# A strict field would reject every text that a validator has read before.
 _Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_utc)]
 
 
 class _BroadcastModel(BaseModel):
-    # Strict, or "no" would be guessed to be a boolean.
+    # Strict, since pydantic would read "no" as a boolean.
     model_config = ConfigDict(extra="ignore", strict=True)
 
     broadcast_pid: _PidField
@@ -82,8 +82,8 @@ class _ScheduleModel(BaseModel):
 def parse_source_document(key: ScheduleKey, content: bytes) -> SourceSchedule:
     """Read the document that was found under ``key``.
 
-    Raises :class:`InvalidDocument` where it does not parse or validate, repeats a broadcast pid (a
-    partner would show that programme twice), or is of another service or day than its key.
+    Raises :class:`InvalidDocument` if it does not parse or validate, repeats a broadcast pid (a partner would show
+    that programme twice), or is of another service or day than its key.
     """
     try:
         model = _ScheduleModel.model_validate_json(content)

@@ -1,9 +1,9 @@
 """The schedule of a DVB-I content guide, a TV-Anytime document: ETSI TS 103 770 V1.2.1, clauses 6.5.4 and 6.10.
 
-Belongs here: which field of ours goes into which element of ``urn:tva:metadata:2024``. Does not belong here: how a
-guide is cut (:mod:`~schedules_pipeline.domain.day_cut`), and DVB-I's service list, which we do not make.
+Belongs here: the mapping of fields to elements of ``urn:tva:metadata:2024``. Does not belong here: cutting a guide
+(:mod:`~schedules_pipeline.domain.day_cut`), and DVB-I's service list, which the pipeline does not make.
 
-DVB-I allows less than TV-Anytime does: what it has no element for is left out, as ``docs/reference/formats.md`` tells.
+DVB-I allows less than TV-Anytime. Fields without an element are omitted; ``docs/reference/formats.md`` lists them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,13 +30,13 @@ MAXIMUM_SYNOPSES = {"short": 90, "medium": 250}
 """Characters, by table 42 of the standard. A schedule has these two lengths of synopsis and no long one."""
 
 BROADCAST_PID = "broadcast-pid"
-"""The type of the identifier that tells which of our broadcasts an event is."""
+"""The type of the identifier that holds the broadcast pid of an event."""
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _PLACEHOLDERS_LANGUAGE = "en"
 _STILL_IMAGE = "urn:tva:metadata:cs:HowRelatedCS:2012:19"
 _IMAGE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
-"""Table 59 takes an image of these two types alone, and wants to be told which."""
+"""Table 59 allows images of these two types, and requires the type."""
 _UNPUBLISHED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -58,7 +58,7 @@ class GuideNaming:
         return f"crid://{self.authority}/{pid}"
 
     def programme_crid(self, broadcast: Broadcast) -> str:
-        """Of a broadcast that names no episode, a CRID of its own, in a place where no other pid comes to be."""
+        """A broadcast without an episode has a CRID of its own, below ``broadcast/``."""
         if broadcast.episode_pid is None:
             return f"crid://{self.authority}/broadcast/{broadcast.broadcast_pid}"
         return self.crid(broadcast.episode_pid)
@@ -69,7 +69,7 @@ def render_tv_anytime(
 ) -> bytes:
     """The programmes, each once, and a schedule of every service that shows something.
 
-    Equal guides give equal bytes, in whatever order they come. Raises ValueError where a service is given twice.
+    Equal guides give equal bytes in any order. Raises ValueError if a service is given twice.
     """
     ordered = sorted(guides, key=lambda guide: guide.sid)
     _reject_repeats(ordered)
@@ -188,7 +188,7 @@ def render_time(at: datetime) -> str:
 
 
 def render_duration(length: timedelta) -> str:
-    """In hours, minutes and seconds, without those that are none: a day of 25 hours is ``PT25H``."""
+    """In hours, minutes and seconds, without zeros: a day of 25 hours is ``PT25H``."""
     minutes, seconds = divmod(length // timedelta(seconds=1), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "H"), (minutes, "M"), (seconds, "S"))

@@ -1,4 +1,4 @@
-"""What is wrong with a document, in one line."""
+"""Complaints about a document, in one line."""
 
 from pydantic import ValidationError
 

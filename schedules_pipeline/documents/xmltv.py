@@ -1,12 +1,11 @@
 """XMLTV, as partners and their programs take it: written here, valid by ``xmltv.dtd`` and by ``tv_validate_file``.
 
-Belongs here: which field of ours goes into which element, and the ids by which ``xmltv_import`` knows our own
-guides again. Does not belong here: how a guide is cut (:mod:`~schedules_pipeline.domain.day_cut`).
+Belongs here: the mapping of fields to elements, and the ids by which ``xmltv_import`` recognises the pipeline's own
+guides. Does not belong here: cutting a guide (:mod:`~schedules_pipeline.domain.day_cut`).
 
-What the format has no place for is left out, but for two things that a viewer cannot do without: they are
-keywords, since the DTD has nothing nearer (:data:`AUDIO_DESCRIBED`, :data:`BLANKED`). No element has a ``lang``,
-for no source of ours says in which language its texts are. Nothing is mended: an overlap or a gap in the
-schedule is one in the guide.
+Fields without an element are omitted, except for two that viewers need: they are keywords, the nearest element of the
+DTD (:data:`AUDIO_DESCRIBED`, :data:`BLANKED`). No element has a ``lang``, since no source names the language of its
+texts. Overlaps and gaps of the schedule stay.
 """
 
 import re
@@ -40,10 +39,10 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U
 
 
 def render_xmltv(guides: Sequence[ServiceGuide], *, domain: str, image_url_template: str = "") -> bytes:
-    """A guide of these services, each of which is given once: first the channels, then what each of them shows.
+    """A guide of these services: first the channels, then the broadcasts of each.
 
     Equal guides give equal bytes: channels are in the order of their ids, and nothing tells when it was rendered.
-    A service that shows nothing is a channel all the same. Raises ValueError where a service is given twice.
+    A service without broadcasts is a channel too. Raises ValueError if a service is given twice.
     """
     ordered = sorted(guides, key=lambda guide: channel_id(guide.sid, domain))
     _reject_repeats(ordered)

@@ -1,24 +1,22 @@
-"""An XMLTV guide, made into the documents that the pipeline takes in: catalogue items and schedules.
+"""Converts an XMLTV guide to the documents that the pipeline ingests: catalogue items and schedules.
 
-Belongs here: what is whose episode, what things are called by, and into which broadcast day they go.
-Does not belong here: reading the XML (``xmltv_reader``), and where the documents are put.
+Belongs here: assigning episodes to brands, making pids, and assigning broadcasts to broadcast days.
+Does not belong here: reading the XML (``xmltv_reader``), and storing the documents.
 
-**Pids.** A guide of our own (:mod:`~schedules_pipeline.documents.xmltv`, same domain) says them, and they are taken.
-Any other guide names its programmes by title and time alone, and so pids are made from what it says, by hashing,
-so that the next day's guide gives the same ones:
+**Pids.** The pipeline's own guides (:mod:`~schedules_pipeline.documents.xmltv`, same domain) contain them. For other
+guides they are hashed, so that the next day's guide gives the same pids. The hash is made from:
 
-- *brand*: the title. There is one where there is a sub-title or a number; else the episode stands alone.
-- *episode*: its number, where that is one in all the world (a CRID, or a ``dd_progid`` of an episode or a film).
-  Else title, sub-title and number. Where there is nothing but a title, the description and the year as well:
-  they are all that tells one edition of the news from the next, or a film from its remake.
-- *broadcast*: the service, the broadcast day, what is shown (as for the episode, but never by a description) and
-  the how-many-th showing of it on that day. Not the time: a programme that is moved within its day keeps its pid,
-  and partners see it move instead of seeing it twice. Nor its place in the guide, which begins later every day.
-  What is bought with that: where the first of two showings is dropped, it is the second whose pid ends, and where
-  a title is corrected, another programme has come. The guide does not say more.
+- *brand*: the title. A programme without a sub-title and a number has no brand.
+- *episode*: a worldwide number (a CRID, or a ``dd_progid`` of an episode or a film), else title, sub-title and number.
+  A programme with only a title also uses the description and the year, which distinguish two editions of the news,
+  or a film and its remake.
+- *broadcast*: the service, the broadcast day, the episode (never by a description), and its count on that day. The
+  time is not used, so a programme that moves within its day keeps its pid, and partners see it move. The price: if
+  the first of two broadcasts of an episode is dropped, the second one's pid ends; and a corrected title makes another
+  programme.
 
-Overlaps and gaps are taken as they are, for they are reported from the schedule itself. What cannot be taken as it
-stands is counted as a :class:`~schedules_pipeline.documents.xmltv_reader.Remark`.
+Overlaps and gaps stay; checks of the schedule report them. Everything that is changed is counted as a
+:class:`~schedules_pipeline.documents.xmltv_reader.Remark`.
 """
 
 import re
@@ -113,7 +111,7 @@ def import_xmltv(stream: Readable, rules: ImportRules, now: datetime) -> Importe
 
 
 class _Shown(NamedTuple):
-    """A showing as long as its end and its day are not known. ``what`` is hashed to its pid, if it has none yet."""
+    """A programme whose end and day are not known yet. ``what``: the part of its pid that is hashed."""
 
     start: datetime
     stop: datetime | None
@@ -129,7 +127,7 @@ class _Shown(NamedTuple):
 
 @dataclass(slots=True)
 class _Intake:
-    """What has been read so far: the catalogue is ready, showings wait for those that follow."""
+    """The part of the guide that has been read. Programmes wait until the end of the guide gives them an end."""
 
     rules: ImportRules
     remarks: Counter[Remark]
@@ -170,7 +168,7 @@ class _Intake:
         )
 
     def _catalogued(self, programme: Programme, ours: Mapping[str, str]) -> str:
-        """The pid of what is shown; it and what it belongs to are put into the catalogue."""
+        """Add the episode and its parent to the catalogue, and return the episode's pid."""
         if ours and "episode" not in ours:
             return ""
         stands_for_none = programme.title == UNKNOWN_TITLE and not programme.subtitle
@@ -215,7 +213,7 @@ class _Intake:
 
 
 def _complete(held: Document, document: Document) -> None:
-    """Take what the first showing lacked from another of the same episode."""
+    """Fill in fields that the first programme of this episode lacked."""
     for name in ("image_pid", "warning_text"):
         held.update({name: document[name]} if document.get(name) and not held[name] else {})
     if "synopses" in held and not any(held["synopses"].values()):
@@ -241,7 +239,7 @@ def _our_pids(programme: Programme, domain: str) -> dict[str, str]:
 
 
 def _identity(programme: Programme, *, with_description: bool) -> tuple[str, ...]:
-    """What makes two showings the same episode, or without the description the same programme."""
+    """Equal for programmes of the same episode; without the description, for the same programme."""
     for system, text in programme.numbers:
         if text.startswith("crid://") or (system == "dd_progid" and text.startswith(("EP", "MV"))):
             return system, text
@@ -259,9 +257,9 @@ def _number(programme: Programme) -> str:
 
 
 def _parent(programme: Programme, ours: Mapping[str, str]) -> tuple[str, str]:
-    """The kind of what the episode belongs to, and its pid where the guide says it; no kind where it stands alone.
+    """The kind and pid of the episode's parent. The pid is "" if the guide has none, the kind "" without a parent.
 
-    Of ours the outermost counts: it has the title that is shown, while the titles below it cannot be told apart.
+    In the pipeline's own guides the outermost ancestor counts: its title is shown, and the others are merged.
     """
     for kind in ("brand", "series"):
         if kind in ours:
@@ -288,7 +286,7 @@ def _name_services(channels: Iterable[str], domain: str, remarks: Counter[Remark
 
 
 def _plain_sid(channel: str, domain: str) -> str:
-    """Letters without their accents, digits, and an underscore for whatever is between; "" where none is left."""
+    """Letters without accents, and digits; underscores replace all other characters. "" if nothing remains."""
     if domain and channel.endswith(f".{domain}"):
         channel = channel.removesuffix(f".{domain}")
         ours = channel.replace("-", "_")

@@ -1,10 +1,10 @@
 """XMLTV as others write it: from the bytes of a guide to its channels and programmes, one after the other.
 
-Belongs here: a safe parse that holds no more than one element, times, languages, and what is odd but can be read.
-Does not belong here: what becomes of them (``xmltv_import``), and opening files.
+Belongs here: a safe parse that holds one element at a time, times, languages, and readable deviations from the DTD.
+Does not belong here: using the result (``xmltv_import``), and opening files.
 
-The document may name a DTD, which is not loaded; it may not declare entities. Nothing is fetched. Elements and
-attributes that are not known are passed over, and nothing has to stand in the DTD's order.
+A DTD is not loaded, and entities are rejected, so that nothing is fetched. Unknown elements and attributes are ignored,
+in any order.
 """
 
 import re
@@ -25,12 +25,12 @@ MAXIMUM_BYTES: Final = 1_000_000_000
 
 _CHUNK: Final = 65_536
 _LARGEST_ELEMENT: Final = 4_194_304
-"""Bytes without a second element below the root: nothing real comes near, and it bounds what is held."""
+"""Bytes of one element below the root, far above any real one. It bounds the memory."""
 _NOTHING_ODD: Final = "0/1"
 
 
 class Remark(StrEnum):
-    """What was not taken as it stands, and what was done instead. Counted, for whoever imports."""
+    """Deviations from the DTD, each with the remedy. The importer counts them."""
 
     CHANNEL_REPEATED = "channel described twice: the first description counts"
     CHANNEL_UNDESCRIBED = "channel without a description: named by its id"
@@ -48,7 +48,7 @@ class Remark(StrEnum):
 
 
 class Head(NamedTuple):
-    """When the listings were made, by themselves; None where they do not say."""
+    """``date``: the date that the listings name; None without one."""
 
     date: datetime | None
 
@@ -64,7 +64,7 @@ class Number(NamedTuple):
 
 
 class Programme(NamedTuple):
-    """``stop`` is None where there is none that is after the start. Texts are on one line."""
+    """``stop`` is None unless it is after the start. Texts are on one line."""
 
     channel: str
     start: datetime
@@ -92,8 +92,8 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``zone`` is that of times which name none (the DTD says UTC). Of texts in several languages the first
-    counts, or the first in ``language``, where there is one. ``remark`` is told of each that is odd.
+    """``zone``: the zone of times without one (by the DTD, UTC). ``language``: the preferred language of texts; else
+    the first text counts. ``remark`` is called for each deviation.
     """
 
     zone: tzinfo = UTC

@@ -1,4 +1,4 @@
-"""A broadcast on its service: what is asked for across services and days, each broadcast counted once."""
+"""Broadcasts of several services and days, each counted once."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -44,8 +44,8 @@ def find_airings(schedules: Iterable[PublishedSchedule]) -> list[Airing]:
 def find_wanted(
     schedules: Sequence[PublishedSchedule], is_wanted: Callable[[Broadcast], bool]
 ) -> list[Airing]:
-    """Those airings that are wanted, in order of place. One that is wanted is none where the schedule that was
-    published last lists the broadcast otherwise: so the schedules of the days beside are to be given as well.
+    """The airings that match, in order of place. If several schedules list a broadcast, the one that was published
+    last must match too, so ``schedules`` includes those of the days before and after.
     """
     pids = {
         broadcast.broadcast_pid

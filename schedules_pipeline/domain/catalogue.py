@@ -7,7 +7,7 @@ from enum import StrEnum
 from schedules_pipeline.domain.identifiers import Pid
 
 MAXIMUM_ANCESTORS = 8
-"""Deeper ancestry is cut: it bounds the reads of one build, and no real programme comes near."""
+"""Deeper ancestry is cut, to bound the reads of one build. Real programmes have at most three or four."""
 
 
 class Kind(StrEnum):
@@ -65,14 +65,14 @@ def _differing(prefix: str, before: object, after: object) -> Iterator[str]:
 
 
 Lookup = Callable[[Pid], CatalogueItem | None]
-"""Finds an item by its pid; None for one that the catalogue does not hold."""
+"""Finds an item by its pid; None if the catalogue lacks it."""
 
 
 def walk_ancestry(episode: Pid, lookup: Lookup) -> Iterator[tuple[Pid, CatalogueItem | None]]:
     """Yield the episode and then its ancestors, nearest first, with the item that was found for each.
 
-    Ends at an item that is missing (which is still yielded, for whoever depends on it must hear when
-    it arrives), at a cycle, or after :data:`MAXIMUM_ANCESTORS`.
+    Ends at a missing item, at a cycle, or after :data:`MAXIMUM_ANCESTORS`. The missing item is yielded too, since
+    the schedule depends on its arrival.
     """
     seen: set[Pid] = set()
     pid: Pid | None = episode

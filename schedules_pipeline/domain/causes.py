@@ -1,4 +1,4 @@
-"""Why a schedule is rebuilt: where the request came from, and what it was about."""
+"""Why a schedule is rebuilt."""
 
 from dataclasses import dataclass
 from datetime import datetime

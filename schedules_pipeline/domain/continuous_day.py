@@ -1,5 +1,5 @@
-"""A day without a gap and without an overlap, for partners who can take no other. Everybody else gets schedules as
-they are, gaps and overlaps included. How the day is cut is in :mod:`~schedules_pipeline.domain.day_cut`.
+"""A day without gaps and overlaps, for formats that allow neither. Other formats keep gaps and overlaps.
+:mod:`~schedules_pipeline.domain.day_cut` cuts the day.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from schedules_pipeline.domain.published import Broadcast
 
 
 class Segment(NamedTuple):
-    """``broadcast`` is None where the service is off air. A broadcast that was cut keeps its own, wider times."""
+    """``broadcast`` is None while the service is off air. A cut broadcast keeps its own, wider times."""
 
     interval: Interval
     broadcast: Broadcast | None
@@ -41,8 +41,8 @@ class ContinuousDay:
 
 
 def make_continuous(window: Interval, broadcasts: Sequence[Broadcast]) -> ContinuousDay:
-    """At each instant the broadcast that began last of those that run then; of two that began at once, the one whose
-    pid comes later; off air where none runs. So what is interrupted goes on when the interruption has ended.
+    """At each instant the service shows the running broadcast that began last; of two that began at once, the one
+    with the greater pid. So an interrupted broadcast continues after the interruption.
     """
     running = [broadcast for broadcast in broadcasts if broadcast.interval.overlaps(window)]
     running.sort(key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid))
@@ -55,7 +55,7 @@ def make_continuous(window: Interval, broadcasts: Sequence[Broadcast]) -> Contin
 
 
 def _pieces(window: Interval, broadcasts: Sequence[Broadcast]) -> Iterator[Segment]:
-    """What is shown between any two instants at which something begins or ends."""
+    """One segment between each two instants at which a broadcast begins or ends."""
     edges = {
         instant for broadcast in broadcasts for instant in broadcast.interval if window.contains(instant)
     }

@@ -41,7 +41,7 @@ class Straddling(StrEnum):
 class Stretch(NamedTuple):
     """One or more of a partner's days in a row, of one service. ``keys``: the schedules that have to be looked at.
 
-    ``is_as_listed``: whatever these schedules list is taken, also what lies outside of the window.
+    ``is_as_listed``: the guide has every broadcast of these schedules, also those outside the window.
     """
 
     sid: Sid
@@ -54,9 +54,9 @@ class Stretch(NamedTuple):
 class DayCut:
     """Where a partner's days begin: as the broadcast day does, at midnight UTC, or at a local time of their own.
 
-    A local time that the clocks skip is the instant at which it would have come had they not been put forward
-    (01:30 in London begins at what is then called 02:30). One that comes twice is the first of the two. So every
-    window but radio's broadcast day ends where the next begins; a day that a zone left out has an empty one.
+    A local time that the clocks skip is the instant at which it would have come without the change (01:30 in London
+    becomes 02:30). Of a local time that comes twice, the first counts. So every window except radio's broadcast day
+    ends when the next begins; a day that a zone left out has an empty window.
     """
 
     begins: NamedCut | time

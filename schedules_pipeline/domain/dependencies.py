@@ -11,8 +11,8 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 
 
 class Entry(NamedTuple):
-    """One back-reference: ``pid`` is read by a schedule, as the episode of ``broadcast_pid`` or, where
-    that is None, as an ancestor of some episode.
+    """One back-reference: ``pid`` is read by a schedule, as the episode of ``broadcast_pid`` or, if
+    that is None, as an ancestor of an episode.
     """
 
     pid: Pid

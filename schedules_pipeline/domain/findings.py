@@ -1,4 +1,4 @@
-"""What is noteworthy about a schedule that is published all the same, and what is too odd to accept."""
+"""Concerns about a schedule that is published nevertheless, and the rule that rejects a document that lost too much."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet

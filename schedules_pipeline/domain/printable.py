@@ -1,7 +1,7 @@
 """Text of unknown origin, made fit to be shown: on a terminal, in a log line, in a report.
 
-Belongs here: what every reader of a text has to fear, whatever shows it. Does not belong here: the escapes of one
-output, such as Markdown (``formats``), and published documents, which give every text as it came.
+Belongs here: escapes that every output needs. Does not belong here: the escapes of one output, such as Markdown
+(``documents``), and published documents, which keep every text as the source wrote it.
 """
 
 MAXIMUM_SHOWN = 500
@@ -9,9 +9,7 @@ MAXIMUM_SHOWN = 500
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that prints nothing or moves the cursor: control characters, line ends,
-    marks that turn the direction of writing, lone surrogates. What can be read stays as it is.
-    """
+    """Escape control characters, line ends, marks that turn the direction of writing, and lone surrogates."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)

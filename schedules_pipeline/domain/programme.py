@@ -36,7 +36,7 @@ class Episode:
 
 @dataclass(frozen=True, kw_only=True)
 class Programme:
-    """What the catalogue says of a slot. Every object is None and every title "" if the episode is unknown.
+    """What the catalogue says of a slot. If the episode is unknown, every object is None and every title "".
 
     Declaration order is the order of the fields in every document. A field that is added later has a default,
     and documents omit it where it has that default: their bytes, and so their versions, stay as they were.

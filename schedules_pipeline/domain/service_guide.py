@@ -1,5 +1,5 @@
-"""What one service shows in one stretch of time, cut from its published schedules: what the formats for partners
-render. How the stretch is chosen is in :mod:`~schedules_pipeline.domain.day_cut`.
+"""The broadcasts of one service in one window, cut from its published schedules. The formats for partners render it,
+and :mod:`~schedules_pipeline.domain.day_cut` chooses the window.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from schedules_pipeline.domain.published import Broadcast
 
 @dataclass(frozen=True, slots=True)
 class ServiceGuide:
-    """``name``: what people call the service. ``broadcasts``: each broadcast once, in order of start, then of pid;
-    one that straddles the window's edge is whole, its times are never cut.
+    """``name``: the service's name for people. ``broadcasts``: each once, in order of start, then of pid; a broadcast
+    across the window's edge keeps its times.
 
-    ``version`` is the sum of the sequence numbers of the schedules that it is cut from, so it grows with every
-    change of any of them. ``published_at`` is when the latest of them was published; None where there is none.
+    ``version`` is the sum of the sequence numbers of the schedules that the guide is cut from, so it grows with every
+    change of any of them. ``published_at`` is the latest of their publications; None without a schedule.
     """
 
     sid: Sid
