@@ -14,7 +14,7 @@ from schedules_pipeline.delivery.representations import Representation, validato
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling, Stretch, cut_guide
+from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, NamedCut, Straddling, cut_guide
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.service_guide import ServiceGuide
@@ -35,9 +35,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A service's stretch, and everything that is held of it, removals included."""
+    """A service's window, and everything that is held of it, removals included."""
 
-    stretch: Stretch
+    guide_window: GuideWindow
     name: str
     held: tuple[MirroredSchedule, ...]
 
@@ -81,7 +81,7 @@ def represent(
     return Representation(
         _validator(selection, offer, parts),
         offer.media_type,
-        cache_control(min(seconds_fresh(part.stretch.window, now) for part in parts)),
+        cache_control(min(seconds_fresh(part.guide_window.window, now) for part in parts)),
         partial(_join, parts) if as_stored else partial(_render, delivery.mirror, selection, offer, parts),
         max(held.published_at for part in parts for held in part.held),
     )
@@ -96,16 +96,16 @@ def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, dat
 
 
 def _part(delivery: Delivery, selection: Selection, sid: Sid, first: date, last: date) -> _Part:
-    stretch = selection.cut.stretch(delivery.calendar, sid, first, last)
+    guide_window = selection.cut.guide_window(delivery.calendar, sid, first, last)
     of_service = delivery.mirror.of_service(sid)
-    held = tuple(of_service[key.date] for key in stretch.keys if key.date in of_service)
-    return _Part(stretch, delivery.names.of(sid), held)
+    held = tuple(of_service[key.date] for key in guide_window.keys if key.date in of_service)
+    return _Part(guide_window, delivery.names.of(sid), held)
 
 
 def _validator(selection: Selection, offer: GuideFormat, parts: Sequence[_Part]) -> str:
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
     # The window too, which follows from settings: another zone is another day under the same name.
-    names = (f"{part.stretch.sid}={part.name}={part.stretch.window}" for part in parts)
+    names = (f"{part.guide_window.sid}={part.name}={part.guide_window.window}" for part in parts)
     asked = (selection.first, selection.last, selection.cut, selection.straddling)
     return validator_of(offer.name, offer.revision, *asked, *names, *versions)
 
@@ -114,7 +114,7 @@ def _join(parts: Sequence[_Part]) -> bytes:
     """Documents side by side as they were published, and which of the days asked for have none."""
     documents = [document for part in parts for held in part.held if (document := held.document())]
     there = {held.key for part in parts for held in part.held if not held.is_removed}
-    missing = [str(key) for part in parts for key in part.stretch.keys if key not in there]
+    missing = [str(key) for part in parts for key in part.guide_window.keys if key not in there]
     return b'{"schedules":[' + b",".join(documents) + b'],"missing":' + orjson.dumps(missing) + b"}"
 
 
@@ -124,7 +124,7 @@ def _render(mirror: Mirror, selection: Selection, offer: GuideFormat, parts: Seq
 
 def _guide(mirror: Mirror, selection: Selection, part: _Part) -> ServiceGuide:
     return cut_guide(
-        part.stretch,
+        part.guide_window,
         part.name,
         [schedule for held in part.held if (schedule := mirror.parsed(held))],
         [(held.seq, held.published_at) for held in part.held if held.is_removed],

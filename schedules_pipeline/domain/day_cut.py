@@ -1,6 +1,5 @@
-"""Which stretch of time is "a day" to a partner, and what a service shows in it. Broadcast days themselves, and
-local time, are the business of :mod:`~schedules_pipeline.domain.broadcast_day`; how a guide is written, that of
-the formats.
+"""A partner's day: where it begins, and the guide of a service for it. Broadcast days and local time are in
+:mod:`~schedules_pipeline.domain.broadcast_day`; formats are in ``documents``.
 """
 
 import re
@@ -29,7 +28,7 @@ class NamedCut(Enum):
 
 
 class Straddling(StrEnum):
-    """What becomes of a broadcast that runs across the edge of a window.
+    """Which window lists a broadcast that runs across an edge.
 
     ``STARTS``: it belongs to the window that it starts in. ``OVERLAPS``: to every window that it runs in.
     """
@@ -38,8 +37,8 @@ class Straddling(StrEnum):
     OVERLAPS = "overlaps"
 
 
-class Stretch(NamedTuple):
-    """One or more of a partner's days in a row, of one service. ``keys``: the schedules that have to be looked at.
+class GuideWindow(NamedTuple):
+    """One or more of a partner's days in a row, of one service. ``keys``: the schedules that may list its broadcasts.
 
     ``is_as_listed``: the guide has every broadcast of these schedules, also those outside the window.
     """
@@ -96,9 +95,9 @@ class DayCut:
         touching = [key.date for key in around if calendar.window(key).overlaps(window)] or [day]
         return _between(sid, touching[0] - 2 * _DAY, touching[-1] + _DAY)
 
-    def stretch(
+    def guide_window(
         self, calendar: BroadcastCalendar, sid: Sid, first: date, last: date | None = None
-    ) -> Stretch:
+    ) -> GuideWindow:
         """The days from ``first`` to ``last``, both included; the first alone where no last is given."""
         last = last or first
         start, end = self.window(calendar, sid, first).start, self.window(calendar, sid, last).end
@@ -107,7 +106,7 @@ class DayCut:
             self.keys_touching(calendar, sid, first)[0].date,
             self.keys_touching(calendar, sid, last)[-1].date,
         )
-        return Stretch(sid, Interval(start, end), keys, self.begins is NamedCut.BROADCAST)
+        return GuideWindow(sid, Interval(start, end), keys, self.begins is NamedCut.BROADCAST)
 
     def _start(self, calendar: BroadcastCalendar, day: date) -> datetime:
         if isinstance(self.begins, time):
@@ -116,15 +115,15 @@ class DayCut:
 
 
 def cut_guide(
-    stretch: Stretch,
+    guide_window: GuideWindow,
     name: str,
     schedules: Iterable[PublishedSchedule],
     removed: Iterable[tuple[int, datetime]] = (),
     straddling: Straddling = Straddling.STARTS,
 ) -> ServiceGuide:
-    """What the service shows in that stretch. ``name``: what people call the service.
+    """The guide of a service for that window. ``name``: the service's name for people.
 
-    ``schedules``: those of ``stretch.keys`` that are published; ``removed``: the sequence number and instant of
+    ``schedules``: those of ``guide_window.keys`` that are published; ``removed``: the sequence number and instant of
     each of them that was removed. Of a broadcast that is in several, the one in the schedule that was published
     last counts, then the one of the later date; only then is asked whether it is within the window.
     """
@@ -132,13 +131,13 @@ def cut_guide(
     broadcasts = [
         broadcast
         for broadcast in _each_once(schedules)
-        if stretch.is_as_listed or _belongs(broadcast.interval, stretch.window, straddling)
+        if guide_window.is_as_listed or _belongs(broadcast.interval, guide_window.window, straddling)
     ]
     versions = [*((schedule.seq, schedule.published_at) for schedule in schedules), *removed]
     return ServiceGuide(
-        stretch.sid,
+        guide_window.sid,
         name,
-        stretch.window,
+        guide_window.window,
         tuple(sorted(broadcasts, key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid))),
         sum(seq for seq, _ in versions),
         max((published_at for _, published_at in versions), default=None),

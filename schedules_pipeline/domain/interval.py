@@ -1,11 +1,11 @@
-"""Stretches of time: starts are inclusive and ends are exclusive, everywhere in this package."""
+"""Intervals: starts are inclusive and ends are exclusive, everywhere in this package."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """A half-open stretch of aware instants."""
+    """A half-open interval of aware instants."""
 
     start: datetime
     end: datetime

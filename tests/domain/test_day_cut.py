@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.day_cut import DayCut, Straddling, Stretch, cut_guide
+from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, Straddling, cut_guide
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
@@ -69,8 +69,8 @@ def _schedule(
     return PublishedSchedule(ScheduleKey(sid, day), seq, _PUBLISHED_AT + hours * _HOUR, "e", ordered)
 
 
-def _stretch(cut: str, day: date, sid: Sid = _TELEVISION) -> Stretch:
-    return DayCut.parse(cut).stretch(_LONDON, sid, day)
+def _guide_window(cut: str, day: date, sid: Sid = _TELEVISION) -> GuideWindow:
+    return DayCut.parse(cut).guide_window(_LONDON, sid, day)
 
 
 # How cuts are written.
@@ -224,16 +224,16 @@ def test_few_schedules_are_looked_at(place: tuple[ZoneInfo, date], text: str, si
 def test_stretch_of_days_is_what_its_days_are(
     place: tuple[ZoneInfo, date], text: str, sid: Sid, more: int
 ) -> None:
-    """A stretch begins with its first day, ends with its last, and needs every schedule that one of them needs."""
+    """A window begins with its first day, ends with its last, and needs every schedule that one of them needs."""
     zone, day = place
     cut, calendar = DayCut.parse(text), BroadcastCalendar(zone, ("*radio*",))
     days = [_day_after(day, number) for number in range(more + 1)]
 
-    stretch = cut.stretch(calendar, sid, days[0], days[-1])
+    guide_window = cut.guide_window(calendar, sid, days[0], days[-1])
 
     windows = [cut.window(calendar, sid, each) for each in days]
-    assert stretch.window == Interval(windows[0].start, windows[-1].end)
-    assert set(stretch.keys) == {key for each in days for key in cut.keys_touching(calendar, sid, each)}
+    assert guide_window.window == Interval(windows[0].start, windows[-1].end)
+    assert set(guide_window.keys) == {key for each in days for key in cut.keys_touching(calendar, sid, each)}
 
 
 # What is shown.
@@ -280,9 +280,11 @@ def _guides(
     first = schedules[0].key.date
     found = []
     for number in range(-4, 10):
-        stretch = cut.stretch(calendar, sid, _day_after(first, number))
-        needed = [held[key] for key in stretch.keys if key in held]
-        found.append((stretch.window, cut_guide(stretch, "", needed, straddling=straddling).broadcasts))
+        guide_window = cut.guide_window(calendar, sid, _day_after(first, number))
+        needed = [held[key] for key in guide_window.keys if key in held]
+        found.append(
+            (guide_window.window, cut_guide(guide_window, "", needed, straddling=straddling).broadcasts)
+        )
     return found
 
 
@@ -333,8 +335,8 @@ def test_broadcast_day_is_the_schedule_as_it_is_published(
     calendar = BroadcastCalendar(zone, ("*radio*",))
 
     for schedule in schedules:
-        stretch = DayCut.parse("broadcast").stretch(calendar, sid, schedule.key.date)
-        guide = cut_guide(stretch, "Alder", [schedule], straddling=straddling)
+        guide_window = DayCut.parse("broadcast").guide_window(calendar, sid, schedule.key.date)
+        guide = cut_guide(guide_window, "Alder", [schedule], straddling=straddling)
 
         assert guide.broadcasts == schedule.broadcasts
         assert (guide.version, guide.published_at) == (schedule.seq, schedule.published_at)
@@ -345,7 +347,7 @@ def test_broadcast_day_keeps_what_lies_outside_of_it() -> None:
     stray = _showing(1, _instant("2026-01-18T12:00"))
     schedule = _schedule(_JANUARY, [stray])
 
-    guide = cut_guide(_stretch("broadcast", _JANUARY), "Alder", [schedule])
+    guide = cut_guide(_guide_window("broadcast", _JANUARY), "Alder", [schedule])
 
     assert guide.broadcasts == (stray,)
 
@@ -357,7 +359,8 @@ def test_straddling_broadcast_belongs_to_the_day_it_starts_in() -> None:
 
     shown = {
         straddling: [
-            cut_guide(_stretch("utc", day), "", schedules, straddling=straddling).broadcasts for day in days
+            cut_guide(_guide_window("utc", day), "", schedules, straddling=straddling).broadcasts
+            for day in days
         ]
         for straddling in Straddling
     }
@@ -370,7 +373,7 @@ def test_broadcast_that_ends_with_the_day_does_not_touch_the_next() -> None:
     news = _showing(1, _instant("2026-01-15T23:00"))
 
     guide = cut_guide(
-        _stretch("utc", _day_after(_JANUARY)),
+        _guide_window("utc", _day_after(_JANUARY)),
         "",
         [_schedule(_JANUARY, [news])],
         straddling=Straddling.OVERLAPS,
@@ -389,7 +392,7 @@ def test_moved_broadcast_is_shown_once(old_hours: int, new_hours: int) -> None:
     ]
 
     shown = [
-        cut_guide(_stretch("utc", _day_after(_JANUARY, number)), "", schedules).broadcasts
+        cut_guide(_guide_window("utc", _day_after(_JANUARY, number)), "", schedules).broadcasts
         for number in (0, 1)
     ]
 
@@ -402,11 +405,11 @@ def test_order_of_the_schedules_does_not_matter(
 ) -> None:
     """A guide depends on the schedules, and not on the order in which they are given."""
     zone, sid, schedules = week
-    stretch = DayCut.parse(text).stretch(BroadcastCalendar(zone), sid, schedules[2].key.date)
+    guide_window = DayCut.parse(text).guide_window(BroadcastCalendar(zone), sid, schedules[2].key.date)
 
-    guide = cut_guide(stretch, "Alder", [schedules[number] for number in order])
+    guide = cut_guide(guide_window, "Alder", [schedules[number] for number in order])
 
-    assert guide == cut_guide(stretch, "Alder", schedules)
+    assert guide == cut_guide(guide_window, "Alder", schedules)
 
 
 def test_radio_broadcast_of_two_days_is_shown_once() -> None:
@@ -417,7 +420,7 @@ def test_radio_broadcast_of_two_days_is_shown_once() -> None:
         _schedule(_day_after(_JANUARY), [early], sid=_RADIO),
     ]
 
-    guide = cut_guide(_stretch("00:00", _day_after(_JANUARY), _RADIO), "", schedules)
+    guide = cut_guide(_guide_window("00:00", _day_after(_JANUARY), _RADIO), "", schedules)
 
     assert guide.broadcasts == (early,)
 
@@ -427,7 +430,7 @@ def test_version_counts_every_schedule_and_removal() -> None:
     schedules = [_schedule(_JANUARY, [], seq=3, hours=1), _schedule(_day_after(_JANUARY), [], seq=4)]
     removed = [(5, _PUBLISHED_AT + 2 * _HOUR)]
 
-    guide = cut_guide(_stretch("utc", _JANUARY), "Alder", schedules, removed)
+    guide = cut_guide(_guide_window("utc", _JANUARY), "Alder", schedules, removed)
 
     assert (guide.version, guide.published_at) == (12, _PUBLISHED_AT + 2 * _HOUR)
     assert (guide.sid, guide.name) == (_TELEVISION, "Alder")
@@ -435,6 +438,6 @@ def test_version_counts_every_schedule_and_removal() -> None:
 
 def test_guide_of_nothing_has_no_instant() -> None:
     """Where no schedule is there, a guide is empty, of version 0, and was never published."""
-    guide = cut_guide(_stretch("utc", _JANUARY), "Alder", [])
+    guide = cut_guide(_guide_window("utc", _JANUARY), "Alder", [])
 
     assert (guide.broadcasts, guide.version, guide.published_at) == ((), 0, None)
