@@ -7,7 +7,6 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from schedules_pipeline.delivery.representations import RepresentationCache
 from schedules_pipeline.delivery.routes import (
     catalogue,
     changes,
@@ -20,21 +19,12 @@ from schedules_pipeline.delivery.routes import (
 )
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
+from schedules_pipeline.delivery.routes.serving import serve
 from schedules_pipeline.delivery.routes.shortcut import Shortcut
-from schedules_pipeline.delivery.routes.working import Workers
 from schedules_pipeline.delivery.running import kept_up
 from schedules_pipeline.delivery.service import Delivery, Handover
 
-_RENDER_AT_ONCE = 4
-"""More would leave the thread that answers too little time."""
-
-_ASK_AT_ONCE = 4
-"""Questions that look into many schedules, and into the store."""
-
-_READ_AT_ONCE = 16
-"""From the store, which may hang. All together leave threads for what is answered from memory."""
-
-_ROUTERS = (health, schedules, changes, now_next, programmes, catalogue, guide)
+_ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
 
 def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
@@ -50,11 +40,9 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         generate_unique_id_function=operation_id,
         lifespan=_keeping_up(delivery) if keep_up else None,
     )
-    application.state.shelf, application.state.rendering = RepresentationCache(), {}
-    application.state.renderers, application.state.askers = Workers(_RENDER_AT_ONCE), Workers(_ASK_AT_ONCE)
-    application.state.readers = Workers(_READ_AT_ONCE)
-    for routes in _ROUTERS:
-        application.include_router(routes.router(delivery))
+    application.state.serving = serve(delivery)
+    for module in _ROUTES:
+        application.include_router(module.routes)
     problem_responses.install(application)
     # The last that is added is the first that is asked.
     application.add_middleware(Shortcut, delivery=delivery)

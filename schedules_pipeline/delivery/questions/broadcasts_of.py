@@ -186,7 +186,7 @@ def parse_place(cursor: str) -> Place:
             datetime.fromtimestamp(int(start), UTC), Sid(sid) if sid else "", Pid(pid) if pid else ""
         )
     except (ValueError, OverflowError, OSError) as error:
-        raise InvalidIdentifier(f"not a cursor of ours: {cursor[:60]!r}") from error
+        raise InvalidIdentifier(f"not a cursor of this service: {cursor[:60]!r}") from error
     if render_place(place) != cursor:
-        raise InvalidIdentifier(f"not a cursor of ours: {cursor[:60]!r}")
+        raise InvalidIdentifier(f"not a cursor of this service: {cursor[:60]!r}")
     return place

@@ -51,7 +51,7 @@ class Given:
         try:
             return datetime.fromtimestamp(int(self.etag.partition("-")[0], 16), UTC)
         except (ValueError, OverflowError, OSError) as error:
-            raise InvalidIdentifier(f"not an etag of ours: {self.etag[:60]!r}") from error
+            raise InvalidIdentifier(f"not an etag of this service: {self.etag[:60]!r}") from error
 
 
 @dataclass(frozen=True, slots=True)

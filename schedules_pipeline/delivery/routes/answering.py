@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import cast
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.datastructures import State
 
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
 from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, matching_tag
+from schedules_pipeline.delivery.routes.serving import Serving, serving_of
 
 _NOT_MODIFIED = 304
 _DATES_REMEMBERED = 4_096
@@ -31,7 +30,7 @@ async def answer(request: Request, representation: Representation) -> Response:
     asked = request.headers.get("if-none-match")
     if asked and (tag := matching_tag(asked, representation.validator)):
         return Response(status_code=_NOT_MODIFIED, headers={**headers, "ETag": tag})
-    packed = await _packed(request.app.state, representation)
+    packed = await _packed(serving_of(request), representation)
     return coded(request, packed, representation, headers)
 
 
@@ -60,21 +59,21 @@ async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _packed(state: State, representation: Representation) -> Packed:
+async def _packed(serving: Serving, representation: Representation) -> Packed:
     source, validator = representation.source, representation.validator
     if isinstance(source, Packed):
         return source
-    if (found := state.shelf.find(validator)) is not None:
-        return cast("Packed", found)
-    if validator not in state.rendering:
-        rendering = asyncio.ensure_future(_rendered(state, validator, source))
-        rendering.add_done_callback(lambda _: state.rendering.pop(validator))
-        state.rendering[validator] = rendering
-    # Whoever goes away before it is done takes it from nobody else.
-    return cast("Packed", await asyncio.shield(state.rendering[validator]))
+    if (found := serving.cache.find(validator)) is not None:
+        return found
+    if validator not in serving.rendering:
+        rendering = asyncio.ensure_future(_rendered(serving, validator, source))
+        rendering.add_done_callback(lambda _: serving.rendering.pop(validator))
+        serving.rendering[validator] = rendering
+    # A client that disconnects does not cancel the rendering, because others may wait for it.
+    return await asyncio.shield(serving.rendering[validator])
 
 
-async def _rendered(state: State, validator: str, render: Callable[[], bytes]) -> Packed:
-    packed: Packed = await state.renderers.run(lambda: pack(render()))
-    state.shelf.put(validator, packed)
+async def _rendered(serving: Serving, validator: str, render: Callable[[], bytes]) -> Packed:
+    packed = await serving.renderers.run(lambda: pack(render()))
+    serving.cache.put(validator, packed)
     return packed

@@ -2,10 +2,10 @@
 
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,7 +14,6 @@ from starlette.types import Scope as ASGIScope
 
 from schedules_pipeline.delivery.changes import (
     SCANNED_AT_ONCE,
-    Digests,
     Page,
     Scope,
     change_fields,
@@ -28,10 +27,9 @@ from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
-from schedules_pipeline.delivery.routes.caller import Caller, CallerNow
 from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
 from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Since, read_day
-from schedules_pipeline.delivery.routes.working import Workers
+from schedules_pipeline.delivery.routes.serving import Call, Called, Serving
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.domain.identifiers import Sid
@@ -47,78 +45,66 @@ _STREAM_TYPE = "text/event-stream"
 _STREAM_HEADERS = {"Cache-Control": NEVER_KEPT, "X-Accel-Buffering": "no"}
 
 
-def router(delivery: Delivery) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["changes"], responses=PROBLEMS)
-    digests = Digests(delivery.mirror)
+routes = APIRouter(prefix="/v1", tags=["changes"], responses=PROBLEMS)
 
-    @routes.get("/digest", responses={200: {"model": Digest}})
-    async def get_digest(
-        request: Request,
-        caller: Caller,
-        sids: Sids = [],  # noqa: B006 - FastAPI copies it
-        first: Annotated[str | None, Query(alias="from", max_length=10)] = None,
-        last: Annotated[str | None, Query(alias="to", max_length=10)] = None,
-    ) -> Response:
-        """The version of every service and day, removals included: what you have in another one, fetch."""
-        chosen = frozenset(Sid(text) for text in sids) or None
-        scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
-        validator, body = digests.of(caller, scope)
-        return await answer(
-            request, Representation(validator, "application/json", cache_control(0), lambda: body)
-        )
 
-    @routes.get("/changes", responses={200: {"model": Changes}, **CURSOR_PROBLEMS})
-    async def get_changes(
-        request: Request,
-        caller: Caller,
-        since: Since,
-        limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
-        wait: Annotated[
-            int,
-            Query(
-                ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait, where nothing has changed yet."
-            ),
-        ] = 0,
-    ) -> Response:
-        """What has changed since a cursor, in order, removals included; and the cursor to go on from."""
-        page = await _page(delivery, _readers(request), caller, since, limit)
-        if wait and not page.entries and not page.has_more:
-            with delivery.admission.waiting(caller):
-                page = await _awaited(delivery, request, caller, page, limit, wait)
-        return Response(
-            render_json(page_fields(page)),
-            media_type="application/json",
-            headers={"Cache-Control": NEVER_KEPT},
-        )
-
-    @routes.get(
-        "/changes/stream",
-        responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            **CURSOR_PROBLEMS,
-        },
-        response_class=StreamingResponse,
+@routes.get("/digest", responses={200: {"model": Digest}})
+async def get_digest(
+    call: Called,
+    sids: Sids = [],  # noqa: B006 - FastAPI copies it
+    first: Annotated[str | None, Query(alias="from", max_length=10)] = None,
+    last: Annotated[str | None, Query(alias="to", max_length=10)] = None,
+) -> Response:
+    """The version of every service and day, removals included: what you have in another one, fetch."""
+    chosen = frozenset(Sid(text) for text in sids) or None
+    scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
+    validator, body = call.serving.digests.of(call.caller, scope)
+    return await answer(
+        call.request, Representation(validator, "application/json", cache_control(0), lambda: body)
     )
-    async def stream_changes(
-        request: Request,
-        caller: Caller,
-        caller_now: CallerNow,
-        since: Since = "",
-        last_event_id: LastEventId = "",
-    ) -> Response:
-        """The same as server-sent events of the type `change`: the data of each is a change, its id a cursor.
 
-        Begins after the `Last-Event-ID` of a stream that was interrupted, else after `since`, else now.
-        An event `reset` says that the cursor means nothing any more: fetch the digest.
-        """
-        begin = last_event_id or since or render_cursor(delivery.mirror.cursor)
-        readers = _readers(request)
-        first = await _page(delivery, readers, caller, begin, _STREAM_PAGE)
-        if request.scope.get("is_head"):
-            return Response(media_type=_STREAM_TYPE, headers=_STREAM_HEADERS)
-        return _Stream(delivery.admission.waiting(caller), _events(delivery, readers, caller_now, first))
 
-    return routes
+@routes.get("/changes", responses={200: {"model": Changes}, **CURSOR_PROBLEMS})
+async def get_changes(
+    call: Called,
+    since: Since,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    wait: Annotated[
+        int,
+        Query(ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait, where nothing has changed yet."),
+    ] = 0,
+) -> Response:
+    """What has changed since a cursor, in order, removals included; and the cursor to go on from."""
+    page = await _page(call.serving, call.caller, since, limit)
+    if wait and not page.entries and not page.has_more:
+        with call.delivery.admission.waiting(call.caller):
+            page = await _awaited(call, page, limit, wait)
+    return Response(
+        render_json(page_fields(page)),
+        media_type="application/json",
+        headers={"Cache-Control": NEVER_KEPT},
+    )
+
+
+@routes.get(
+    "/changes/stream",
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **CURSOR_PROBLEMS,
+    },
+    response_class=StreamingResponse,
+)
+async def stream_changes(call: Called, since: Since = "", last_event_id: LastEventId = "") -> Response:
+    """The same as server-sent events of the type `change`: the data of each is a change, its id a cursor.
+
+    Begins after the `Last-Event-ID` of a stream that was interrupted, else after `since`, else now.
+    An event `reset` says that the cursor means nothing any more: fetch the digest.
+    """
+    begin = last_event_id or since or render_cursor(call.delivery.mirror.cursor)
+    first = await _page(call.serving, call.caller, begin, _STREAM_PAGE)
+    if call.request.scope.get("is_head"):
+        return Response(media_type=_STREAM_TYPE, headers=_STREAM_HEADERS)
+    return _Stream(call.delivery.admission.waiting(call.caller), _events(call, first))
 
 
 class _Stream(StreamingResponse):
@@ -133,18 +119,15 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def _readers(request: Request) -> Workers:
-    return cast("Workers", request.app.state.readers)
-
-
-async def _page(delivery: Delivery, readers: Workers, caller: Partner, since: str, limit: int) -> Page:
+async def _page(serving: Serving, caller: Partner, since: str, limit: int) -> Page:
     """From memory where it goes back so far, else from the store."""
+    delivery = serving.delivery
     extent = delivery.mirror.cursor
     position = position_of(since, extent)
     rows = delivery.tail.after(position, SCANNED_AT_ONCE)
     if rows is None:
         # The extent from before: what comes while the store is read is for the next page.
-        rows = await readers.run(read_old_rows, delivery.store.feed, position)
+        rows = await serving.readers.run(read_old_rows, delivery.store.feed, position)
     return page_of(rows, position, extent, caller, limit)
 
 
@@ -154,15 +137,13 @@ def _is_level(delivery: Delivery, page: Page) -> bool:
     return page.after.epoch == extent.epoch and place(page.after.position) >= place(extent.position)
 
 
-async def _awaited(
-    delivery: Delivery, request: Request, caller: Partner, page: Page, limit: int, wait: float
-) -> Page:
+async def _awaited(call: Call, page: Page, limit: int, wait: float) -> Page:
     """The first page with anything in it; an empty one when the time is over, nobody listens any more, or this
     process ends.
     """
-    loop = asyncio.get_running_loop()
+    delivery, loop = call.delivery, asyncio.get_running_loop()
     deadline = loop.time() + wait
-    gone = asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(_gone(call.request))
     try:
         while (
             not (page.entries or gone.done() or delivery.tail.is_closed)
@@ -171,7 +152,7 @@ async def _awaited(
             if _is_level(delivery, page):
                 upcoming = [gone, delivery.tail.next_change()]
                 await asyncio.wait(upcoming, timeout=left, return_when=FIRST_COMPLETED)
-            page = await _page(delivery, _readers(request), caller, render_cursor(page.after), limit)
+            page = await _page(call.serving, call.caller, render_cursor(page.after), limit)
     finally:
         gone.cancel()
     return page
@@ -182,12 +163,11 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def _events(
-    delivery: Delivery, readers: Workers, caller_now: Callable[[], Partner], page: Page
-) -> AsyncIterator[bytes]:
+async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
     """Until the reader goes away, its key does not hold any more, it cannot be told what comes next, or this process
     ends: then it comes back to another, with its cursor.
     """
+    delivery = call.delivery
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
     # At the beginning and when it has been quiet: when others' services change is nobody's business.
     is_place_due = True
@@ -203,7 +183,7 @@ async def _events(
         if delivery.tail.is_closed:
             return
         try:
-            page = await _page(delivery, readers, caller_now(), render_cursor(page.after), _STREAM_PAGE)
+            page = await _page(call.serving, call.caller_now(), render_cursor(page.after), _STREAM_PAGE)
         except Problem as problem:
             if problem.kind is CURSOR_TOO_OLD:
                 yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"

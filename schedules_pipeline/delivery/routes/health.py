@@ -5,50 +5,52 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from schedules_pipeline.delivery.problems import KINDS, NOT_FOUND, Problem
-from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.routes.serving import Served
 from schedules_pipeline.migration.ports.served import ServedSource
 
 _OK, _UNAVAILABLE = 200, 503
 
 
-def router(delivery: Delivery) -> APIRouter:
-    routes = APIRouter(tags=["health"])
+routes = APIRouter(tags=["health"])
 
-    @routes.get("/health/live")
-    async def is_alive() -> dict[str, bool]:
-        """Whether the process answers."""
-        return {"alive": True}
 
-    @routes.get("/health/ready")
-    async def is_ready(response: Response) -> dict[str, Any]:
-        """Whether there is anything to serve, and how old the store's last word on it is."""
-        rules, confirmed_at, now = delivery.policy.staleness, delivery.mirror.confirmed_at, delivery.clock()
-        ready = not rules.is_too_old(confirmed_at, now) and bool(delivery.mirror.services())
-        response.status_code = _OK if ready else _UNAVAILABLE
-        return {
-            "ready": ready,
-            "as_of": confirmed_at,
-            "stale": confirmed_at is not None and rules.is_stale(confirmed_at, now),
-        }
+@routes.get("/health/live")
+async def is_alive() -> dict[str, bool]:
+    """Whether the process answers."""
+    return {"alive": True}
 
-    @routes.get("/health/serving")
-    async def is_serving(response: Response) -> dict[str, str]:
-        """For whoever directs partners: 200 where they are to be sent here, 503 where to the old system."""
-        source = delivery.switched.current.source
-        response.status_code = _OK if source is ServedSource.OURS else _UNAVAILABLE
-        return {"source": source.value}
 
-    @routes.get("/problems/{name}")
-    async def explain(name: str) -> dict[str, Any]:
-        """What a type of problem means."""
-        for kind in KINDS:
-            if kind.name == name:
-                return {
-                    "type": f"/problems/{name}",
-                    "status": kind.status,
-                    "title": kind.title,
-                    "explanation": kind.explanation,
-                }
-        raise Problem(NOT_FOUND, f"There is no type of problem called {name[:40]!r}.")
+@routes.get("/health/ready")
+async def is_ready(response: Response, serving: Served) -> dict[str, Any]:
+    """Whether there is anything to serve, and how old the store's last word on it is."""
+    delivery = serving.delivery
+    rules, confirmed_at, now = delivery.policy.staleness, delivery.mirror.confirmed_at, delivery.clock()
+    ready = not rules.is_too_old(confirmed_at, now) and bool(delivery.mirror.services())
+    response.status_code = _OK if ready else _UNAVAILABLE
+    return {
+        "ready": ready,
+        "as_of": confirmed_at,
+        "stale": confirmed_at is not None and rules.is_stale(confirmed_at, now),
+    }
 
-    return routes
+
+@routes.get("/health/serving")
+async def is_serving(response: Response, serving: Served) -> dict[str, str]:
+    """For whoever directs partners: 200 where they are to be sent here, 503 where to the old system."""
+    source = serving.delivery.switched.current.source
+    response.status_code = _OK if source is ServedSource.OURS else _UNAVAILABLE
+    return {"source": source.value}
+
+
+@routes.get("/problems/{name}")
+async def explain(name: str) -> dict[str, Any]:
+    """What a type of problem means."""
+    for kind in KINDS:
+        if kind.name == name:
+            return {
+                "type": f"/problems/{name}",
+                "status": kind.status,
+                "title": kind.title,
+                "explanation": kind.explanation,
+            }
+    raise Problem(NOT_FOUND, f"There is no type of problem called {name[:40]!r}.")

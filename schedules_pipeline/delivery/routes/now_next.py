@@ -3,58 +3,53 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from schedules_pipeline.delivery.questions.now_next import (
     MOST_COMING,
-    NowNextBoard,
     first_boundary,
     fresh_seconds,
     now_next_fields,
 )
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
-from schedules_pipeline.delivery.routes.caller import Caller
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import NowNextOfServices
-from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.routes.serving import Called, Serving
 from schedules_pipeline.documents.broadcasts import render_json
 from schedules_pipeline.domain.identifiers import Sid
 
-
-def router(delivery: Delivery) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["now and next"], responses=PROBLEMS)
-    board = NowNextBoard(delivery.mirror)
-
-    @routes.get("/now-next", responses={200: {"model": NowNextOfServices}})
-    async def get_now_next(
-        request: Request,
-        caller: Caller,
-        sids: AnySids = [],  # noqa: B006 - FastAPI copies it
-        at: Annotated[
-            AwareDatetime | None, Query(description="Another instant than now, with its offset from UTC.")
-        ] = None,
-        count: Annotated[int, Query(ge=1, le=MOST_COMING, description="How many of those that come.")] = 1,
-    ) -> Response:
-        """What is on now on each service, or null in a gap, and what comes next. Unknown services are left out."""
-        now = delivery.clock()
-        instant = now if at is None else read_instant("at", at, now)
-        services = chosen_services(delivery, caller, sids)
-        found = await run_in_threadpool(_find, delivery, board, services, instant, count)
-        return await answer(request, found)
-
-    return routes
+routes = APIRouter(prefix="/v1", tags=["now and next"], responses=PROBLEMS)
 
 
-def _find(
-    delivery: Delivery, board: NowNextBoard, services: list[Sid], at: datetime, count: int
-) -> Representation:
-    found = {sid: board.find(sid, at, count) for sid in services}
+@routes.get("/now-next", responses={200: {"model": NowNextOfServices}})
+async def get_now_next(
+    call: Called,
+    sids: AnySids = [],  # noqa: B006 - FastAPI copies it
+    at: Annotated[
+        AwareDatetime | None, Query(description="Another instant than now, with its offset from UTC.")
+    ] = None,
+    count: Annotated[int, Query(ge=1, le=MOST_COMING, description="How many of those that come.")] = 1,
+) -> Response:
+    """What is on now on each service, or null in a gap, and what comes next. Unknown services are left out."""
+    now = call.delivery.clock()
+    instant = now if at is None else read_instant("at", at, now)
+    services = chosen_services(call.delivery, call.caller, sids)
+    found = await run_in_threadpool(_find, call.serving, services, instant, count)
+    return await answer(call.request, found)
+
+
+def _find(serving: Serving, services: list[Sid], at: datetime, count: int) -> Representation:
+    found = {sid: serving.board.find(sid, at, count) for sid in services}
     body = render_json(
-        {"services": [now_next_fields(sid, delivery.names.of(sid), one) for sid, one in found.items()]}
+        {
+            "services": [
+                now_next_fields(sid, serving.delivery.names.of(sid), one) for sid, one in found.items()
+            ]
+        }
     )
     seconds = fresh_seconds(at, first_boundary(found.values()))
     # What was on a while ago is no answer, so a cache may not keep it for when we do not answer.

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime
 
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
@@ -30,7 +30,6 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
 from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
-from schedules_pipeline.delivery.routes.caller import Caller
 from schedules_pipeline.delivery.routes.choosing import chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import (
@@ -39,6 +38,7 @@ from schedules_pipeline.delivery.routes.documented_queries import (
     NewsOfBrands,
     PidText,
 )
+from schedules_pipeline.delivery.routes.serving import Called
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.broadcasts import render_json
 from schedules_pipeline.domain.identifiers import Pid, Sid
@@ -49,48 +49,45 @@ _FRESH_SECONDS = 60
 _CURSOR_LENGTH = 200
 
 
-def router(delivery: Delivery) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["programmes"], responses=PROBLEMS)
+routes = APIRouter(prefix="/v1", tags=["programmes"], responses=PROBLEMS)
 
-    @routes.get("/programmes/{pid}/broadcasts", responses={200: {"model": BroadcastsOfProgramme}})
-    async def get_broadcasts(
-        request: Request,
-        caller: Caller,
-        pid: Annotated[PidText, Path(description="Of an episode, a series or a brand.")],
-        start: Annotated[
-            AwareDatetime | None,
-            Query(alias="from", description="What is on air then is included. Now, if left out."),
-        ] = None,
-        end: Annotated[
-            AwareDatetime | None,
-            Query(
-                alias="to",
-                description=f"At most {MOST_DAYS} days later; {DEFAULT_DAYS} days, if left out.",
-            ),
-        ] = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_BROADCASTS)] = 100,
-        after: Annotated[
-            str | None, Query(max_length=_CURSOR_LENGTH, description="`next` of the page before.")
-        ] = None,
-    ) -> Response:
-        """The broadcasts of an episode, or of anything below a series or brand, on the services that you may see."""
-        window = _window(start, end, delivery.clock())
-        question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
-        return await answer(
-            request, await request.app.state.askers.run(_broadcasts, delivery, caller, question)
-        )
 
-    @routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
-    async def post_latest_episodes(request: Request, caller: Caller, followed: FollowedBrands) -> Response:
-        """The latest episodes of brands that were shown since then: what is new to you, has changed, or is withdrawn.
+@routes.get("/programmes/{pid}/broadcasts", responses={200: {"model": BroadcastsOfProgramme}})
+async def get_broadcasts(
+    call: Called,
+    pid: Annotated[PidText, Path(description="Of an episode, a series or a brand.")],
+    start: Annotated[
+        AwareDatetime | None,
+        Query(alias="from", description="What is on air then is included. Now, if left out."),
+    ] = None,
+    end: Annotated[
+        AwareDatetime | None,
+        Query(
+            alias="to",
+            description=f"At most {MOST_DAYS} days later; {DEFAULT_DAYS} days, if left out.",
+        ),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_BROADCASTS)] = 100,
+    after: Annotated[
+        str | None, Query(max_length=_CURSOR_LENGTH, description="`next` of the page before.")
+    ] = None,
+) -> Response:
+    """The broadcasts of an episode, or of anything below a series or brand, on the services that you may see."""
+    window = _window(start, end, call.delivery.clock())
+    question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
+    found = await call.serving.askers.run(_broadcasts, call.delivery, call.caller, question)
+    return await answer(call.request, found)
 
-        Nothing is remembered of you: give back what you hold, each with its etag.
-        """
-        services = frozenset(chosen_services(delivery, caller, followed.sids))
-        body = await request.app.state.askers.run(_news, delivery, followed, services)
-        return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
 
-    return routes
+@routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
+async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Response:
+    """The latest episodes of brands that were shown since then: what is new to you, has changed, or is withdrawn.
+
+    Nothing is remembered of you: give back what you hold, each with its etag.
+    """
+    services = frozenset(chosen_services(call.delivery, call.caller, followed.sids))
+    body = await call.serving.askers.run(_news, call.delivery, followed, services)
+    return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
 
 
 def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval:

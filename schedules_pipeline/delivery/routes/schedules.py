@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.mirror import MirroredSchedule
@@ -13,7 +13,6 @@ from schedules_pipeline.delivery.packing import pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
-from schedules_pipeline.delivery.routes.caller import Caller
 from schedules_pipeline.delivery.routes.documented import (
     PROBLEMS,
     Guides,
@@ -33,6 +32,7 @@ from schedules_pipeline.delivery.routes.parameters import (
     read_day,
     split_format,
 )
+from schedules_pipeline.delivery.routes.serving import Call, Called, Serving
 from schedules_pipeline.delivery.selections import Selection, represent, represent_document
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
@@ -45,112 +45,99 @@ from schedules_pipeline.partners.partner import Partner
 _SERVICES_FRESH_SECONDS = 60
 
 
-def router(delivery: Delivery) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
+routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
 
-    @routes.get("/services", responses={200: {"model": Services}})
-    async def list_services(request: Request, caller: Caller) -> Response:
-        """The services that you may see, and the days that are published of each."""
-        return await answer(request, _services(delivery, caller))
+Day = Annotated[str | None, Query(alias="date", max_length=10, description="Today, if left out.")]
 
-    @routes.get("/schedules/{sid}/{date}", responses=in_formats(Schedule | Guides))
-    async def get_schedule(
-        request: Request,
-        caller: Caller,
-        sid: SidPath,
-        date: DayPath,
-        day: Cut = "broadcast",
-        straddling: Straddle = Straddling.STARTS,
-        min_seq: Annotated[
-            int,
-            Query(
-                ge=0,
-                le=2**53,
-                description="A version that you have heard of: asked for where it is stored, if it is not here yet.",
-            ),
-        ] = 0,
-    ) -> Response:
-        """One service on one day, in the format of the path or of `Accept`."""
-        text, name = split_format(date)
-        key = ScheduleKey(_visible(caller, sid), parse_date(text))
-        offer, cut = (
-            choose_format(delivery.formats, name, request.headers.get("accept", "")),
-            DayCut.parse(day),
-        )
-        if offer.name == JSON_FORMAT.name and cut.begins is NamedCut.BROADCAST:
-            return await answer(request, await _document(request, delivery, key, min_seq))
-        selection = Selection((key.sid,), key.date, key.date, cut, straddling)
-        return await answer(request, _found(delivery, selection, offer))
 
-    @routes.get("/schedules/{sid}", responses=in_formats(Schedules | Guides))
-    async def get_days(
-        request: Request,
-        caller: Caller,
-        sid: SidPath,
-        first: Annotated[
-            str | None, Query(alias="from", max_length=10, description="Today, if left out.")
-        ] = None,
-        last: Annotated[
-            str | None,
-            Query(
-                alias="to",
-                max_length=10,
-                description=f"Included; at most {MOST_DAYS} days; a week, if left out.",
-            ),
-        ] = None,
-        day: Cut = "broadcast",
-        straddling: Straddle = Straddling.STARTS,
-    ) -> Response:
-        """A service over a range of days. In JSON the documents as they were published, and which days have none."""
-        text, name = split_format(sid)
-        begin = read_day(first, _today(delivery))
-        end = read_day(last, begin + timedelta(days=6))
-        if not 0 <= (end - begin).days < MOST_DAYS:
-            raise Problem(BAD_REQUEST, f"From {begin} to {end} are not 1 to {MOST_DAYS} days.")
-        offer = choose_format(delivery.formats, name, request.headers.get("accept", ""))
-        selection = Selection((_visible(caller, text),), begin, end, DayCut.parse(day), straddling)
-        return await answer(request, _found(delivery, selection, offer))
+@routes.get("/services", responses={200: {"model": Services}})
+async def list_services(call: Called) -> Response:
+    """The services that you may see, and the days that are published of each."""
+    return await answer(call.request, _services(call.delivery, call.caller))
 
-    async def _one_day(
-        request: Request,
-        caller: Partner,
-        name: str,
-        date: str | None,
-        sids: list[str],
-        cut: Cut,
-        straddling: Straddle,
-    ) -> Response:
-        on = read_day(date, _today(delivery))
-        offer = choose_format(delivery.formats, name, request.headers.get("accept", ""))
-        selection = Selection(_chosen(delivery, caller, sids), on, on, DayCut.parse(cut), straddling)
-        return await answer(request, _found(delivery, selection, offer))
 
-    @routes.get("/schedules", responses=in_formats(Schedules | Guides))
-    async def get_services_of_a_day(
-        request: Request,
-        caller: Caller,
-        sids: Sids = [],  # noqa: B006 - FastAPI copies it
-        date: Annotated[str | None, Query(max_length=10, description="Today, if left out.")] = None,
-        day: Cut = "broadcast",
-        straddling: Straddle = Straddling.STARTS,
-    ) -> Response:
-        """Many services on one day. In JSON the documents as they were published, and which services have none."""
-        return await _one_day(request, caller, "", date, sids, day, straddling)
+@routes.get("/schedules/{sid}/{date}", responses=in_formats(Schedule | Guides))
+async def get_schedule(
+    call: Called,
+    sid: SidPath,
+    date: DayPath,
+    day: Cut = "broadcast",
+    straddling: Straddle = Straddling.STARTS,
+    min_seq: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=2**53,
+            description="A version that you have heard of: asked for where it is stored, if it is not here yet.",
+        ),
+    ] = 0,
+) -> Response:
+    """One service on one day, in the format of the path or of `Accept`."""
+    text, name = split_format(date)
+    key = ScheduleKey(_visible(call.caller, sid), parse_date(text))
+    chosen, cut = choose_format(call.delivery.formats, name, call.accept), DayCut.parse(day)
+    if chosen.name == JSON_FORMAT.name and cut.begins is NamedCut.BROADCAST:
+        return await answer(call.request, await _document(call.serving, key, min_seq))
+    return await _answer_selection(call, Selection((key.sid,), key.date, key.date, cut, straddling), chosen)
 
-    @routes.get("/schedules.{format}", responses=in_formats(Schedules | Guides))
-    async def get_services_of_a_day_in_a_format(
-        request: Request,
-        caller: Caller,
-        format: Annotated[str, Path(max_length=30)],  # noqa: A002 - the parameter's name in the address
-        sids: Sids = [],  # noqa: B006
-        date: Annotated[str | None, Query(max_length=10, description="Today, if left out.")] = None,
-        day: Cut = "broadcast",
-        straddling: Straddle = Straddling.STARTS,
-    ) -> Response:
-        """The same in the format of the path."""
-        return await _one_day(request, caller, format, date, sids, day, straddling)
 
-    return routes
+@routes.get("/schedules/{sid}", responses=in_formats(Schedules | Guides))
+async def get_days(
+    call: Called,
+    sid: SidPath,
+    first: Annotated[
+        str | None, Query(alias="from", max_length=10, description="Today, if left out.")
+    ] = None,
+    last: Annotated[
+        str | None,
+        Query(
+            alias="to",
+            max_length=10,
+            description=f"Included; at most {MOST_DAYS} days; a week, if left out.",
+        ),
+    ] = None,
+    day: Cut = "broadcast",
+    straddling: Straddle = Straddling.STARTS,
+) -> Response:
+    """A service over a range of days. In JSON the documents as they were published, and which days have none."""
+    text, name = split_format(sid)
+    begin = read_day(first, _today(call.delivery))
+    end = read_day(last, begin + timedelta(days=6))
+    if not 0 <= (end - begin).days < MOST_DAYS:
+        raise Problem(BAD_REQUEST, f"From {begin} to {end} are not 1 to {MOST_DAYS} days.")
+    chosen = choose_format(call.delivery.formats, name, call.accept)
+    sids = (_visible(call.caller, text),)
+    return await _answer_selection(call, Selection(sids, begin, end, DayCut.parse(day), straddling), chosen)
+
+
+@routes.get("/schedules", responses=in_formats(Schedules | Guides))
+async def get_services_of_a_day(
+    call: Called,
+    sids: Sids = [],  # noqa: B006 - FastAPI copies it
+    on: Day = None,
+    day: Cut = "broadcast",
+    straddling: Straddle = Straddling.STARTS,
+) -> Response:
+    """Many services on one day. In JSON the documents as they were published, and which services have none."""
+    return await get_services_of_a_day_in_a_format(call, "", sids, on, day, straddling)
+
+
+@routes.get("/schedules.{format}", responses=in_formats(Schedules | Guides))
+async def get_services_of_a_day_in_a_format(
+    call: Called,
+    name: Annotated[str, Path(alias="format", max_length=30)],
+    sids: Sids = [],  # noqa: B006
+    on: Day = None,
+    day: Cut = "broadcast",
+    straddling: Straddle = Straddling.STARTS,
+) -> Response:
+    """The same in the format of the path."""
+    date = read_day(on, _today(call.delivery))
+    chosen = choose_format(call.delivery.formats, name, call.accept)
+    services = _chosen_services(call.delivery, call.caller, sids)
+    return await _answer_selection(
+        call, Selection(services, date, date, DayCut.parse(day), straddling), chosen
+    )
 
 
 def _today(delivery: Delivery) -> date:
@@ -166,7 +153,7 @@ def _visible(caller: Partner, text: str) -> Sid:
     return sid
 
 
-def _chosen(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
+def _chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
     if texts:
         return [_visible(caller, text) for text in dict.fromkeys(texts)]
     sids = delivery.services_of(caller)
@@ -177,17 +164,18 @@ def _chosen(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
     return sids
 
 
-def _found(delivery: Delivery, selection: Selection, offer: GuideFormat) -> Representation:
-    representation = represent(delivery, selection, offer, delivery.clock())
+async def _answer_selection(call: Call, selection: Selection, chosen: GuideFormat) -> Response:
+    representation = represent(call.delivery, selection, chosen, call.delivery.clock())
     if representation is None:
         raise Problem(NOT_FOUND, "Nothing is published of what you ask for; /v1/digest says what there is.")
-    return representation
+    return await answer(call.request, representation)
 
 
-async def _document(request: Request, delivery: Delivery, key: ScheduleKey, min_seq: int) -> Representation:
+async def _document(serving: Serving, key: ScheduleKey, min_seq: int) -> Representation:
+    delivery = serving.delivery
     held = delivery.mirror.held(key)
     if min_seq > (held.seq if held else 0):
-        found = await request.app.state.readers.run(_from_store, delivery, key)
+        found = await serving.readers.run(_from_store, delivery, key)
         # A store that has lost its latest writes may know less than the mirror.
         held = found if held is None or (found is not None and found.seq > held.seq) else held
     if held is None or held.packed is None:

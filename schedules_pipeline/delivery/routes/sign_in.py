@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse
 
 from schedules_pipeline.delivery.problems import FORBIDDEN, NO_KEY, TOO_LARGE, Problem
 from schedules_pipeline.delivery.routes.gate import KEY_COOKIE
-from schedules_pipeline.delivery.routes.page_answers import PageAnswers
+from schedules_pipeline.delivery.routes.page_answers import PageRoute, plain_page
+from schedules_pipeline.delivery.routes.serving import Served
 from schedules_pipeline.delivery.service import Delivery
 
 _MOST_FORM_BYTES = 4_096
@@ -16,40 +17,38 @@ _SIGNED_IN_SECONDS = 7 * 86_400
 _REJECTED = "That is no valid key. It may have been revoked, or have expired."
 
 
-def router(delivery: Delivery, answers: PageAnswers) -> APIRouter:
-    routes = APIRouter(include_in_schema=False, route_class=answers.route_class())
+routes = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-    @routes.get("/sign-in")
-    async def ask_for_key() -> Response:
-        return answers.plain("sign_in.html", problem="")
 
-    @routes.post("/sign-in")
-    async def sign_in(request: Request) -> Response:
-        _require_own_page(request)
-        key = await _key_of_form(request)
-        if not _is_valid(delivery, key):
-            return answers.plain("sign_in.html", HTTPStatus.FORBIDDEN, problem=_REJECTED)
-        response = RedirectResponse("/guide", HTTPStatus.SEE_OTHER)
-        response.set_cookie(
-            KEY_COOKIE,
-            key,
-            max_age=_SIGNED_IN_SECONDS,
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="strict",
-        )
-        return response
+@routes.get("/sign-in")
+async def ask_for_key(serving: Served) -> Response:
+    return plain_page(serving, "sign_in.html", problem="")
 
-    @routes.post("/sign-out")
-    async def sign_out(request: Request) -> Response:
-        _require_own_page(request)
-        response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-        response.delete_cookie(
-            KEY_COOKIE, secure=request.url.scheme == "https", httponly=True, samesite="strict"
-        )
-        return response
 
-    return routes
+@routes.post("/sign-in")
+async def sign_in(request: Request, serving: Served) -> Response:
+    _require_own_page(request)
+    key = await _key_of_form(request)
+    if not _is_valid(serving.delivery, key):
+        return plain_page(serving, "sign_in.html", HTTPStatus.FORBIDDEN, problem=_REJECTED)
+    response = RedirectResponse("/guide", HTTPStatus.SEE_OTHER)
+    response.set_cookie(
+        KEY_COOKIE,
+        key,
+        max_age=_SIGNED_IN_SECONDS,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+@routes.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    _require_own_page(request)
+    response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    response.delete_cookie(KEY_COOKIE, secure=request.url.scheme == "https", httponly=True, samesite="strict")
+    return response
 
 
 def _is_valid(delivery: Delivery, key: str) -> bool:
