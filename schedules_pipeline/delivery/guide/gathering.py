@@ -26,6 +26,7 @@ from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages
 from schedules_pipeline.delivery.guide.views import (
     DetailPage,
     GuideQuery,
+    GuideSources,
     Link,
     Panel,
     Standing,
@@ -59,11 +60,10 @@ class Guide:
         delivery, now = self._delivery, self._delivery.clock()
         sids = delivery.services_of(caller)
         panel, standing = self._panel(caller, now), self._standing(now)
+        sources = GuideSources(delivery.calendar, delivery.names, delivery.mirror)
 
         def render() -> bytes:
-            view = guide_page(
-                asked, now, sids, delivery.calendar, delivery.names, delivery.mirror, panel, standing
-            )
+            view = guide_page(asked, now, sids, sources, panel, standing)
             return self._pages.render("guide.html", view=view, partner=caller)
 
         return self._represent(render, "guide", asked, caller, standing.is_stale, _minute(now))

@@ -50,6 +50,15 @@ class Names(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class GuideSources:
+    """The calendar of broadcast days, the names of services and the published schedules."""
+
+    calendar: BroadcastCalendar
+    names: Names
+    documents: Documents
+
+
+@dataclass(frozen=True, slots=True)
 class GuideQuery:
     """What the reader wants to see. ``on``: None for today. ``begin``: None for the start of the day. ``group``: ""
     for all services.
@@ -235,13 +244,12 @@ def guide_page(
     asked: GuideQuery,
     now: datetime,
     sids: Sequence[Sid],
-    calendar: BroadcastCalendar,
-    names: Names,
-    documents: Documents,
+    sources: GuideSources,
     panel: Panel,
     standing: Standing,
 ) -> GuidePage:
-    """Of all the services that the reader may see. A group that there is not is taken for all of them."""
+    """``sids``: all services that the reader may see. An unknown group selects all of them."""
+    calendar, names, documents = sources.calendar, sources.names, sources.documents
     groups = groups_of(sids, calendar, names)
     group = next((group for group in groups if group.name == asked.group), groups[0])
     leading = leading_service(group.sids, calendar)
@@ -252,11 +260,6 @@ def guide_page(
     words = parse_query(asked.question)
     hits, found_more = _search(frame, shown, words, names, documents) if words else (None, False)
     rows = [] if words else [row_for(frame, ScheduleKey(sid, on), names, documents) for sid in shown]
-    row_parameters = {
-        "date": on.isoformat(),
-        "like": leading,
-        "from": f"{asked.begin:%H:%M}" if asked.begin else "",
-    }
     return GuidePage(
         asked,
         days_of(on, today),
@@ -269,8 +272,14 @@ def guide_page(
         panel,
         standing,
         _hours(calendar, ScheduleKey(leading, on)),
-        "/guide/rows?" + urlencode(row_parameters),
+        _rows_address(asked, on, leading),
     )
+
+
+def _rows_address(asked: GuideQuery, on: date, leading: Sid) -> str:
+    """The address of single rows of the page; a script adds their services."""
+    begin = f"{asked.begin:%H:%M}" if asked.begin else ""
+    return "/guide/rows?" + urlencode({"date": on.isoformat(), "like": leading, "from": begin})
 
 
 def row_for(frame: Frame, key: ScheduleKey, names: Names, documents: Documents) -> Row:
