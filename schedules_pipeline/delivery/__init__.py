@@ -1,1 +1,1 @@
-"""The service that partners read. Framework-free but for ``application``, ``routes`` and ``__main__``."""
+"""The HTTP service that partners read. Only ``application``, ``routes`` and ``__main__`` know the web framework."""

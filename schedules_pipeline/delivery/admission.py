@@ -1,11 +1,11 @@
-"""Letting requests in: whose key it is, whether that partner has asked too often, and what it has used.
+"""Admission of requests: the partner of a key, its limits, and its usage.
 
-Belongs here: what happens on the way of every request, in the memory of one process: nothing here waits for
-anything. Does not belong here: HTTP (the application's middleware calls this), and how partners and usage get from
-and to the store (:mod:`~schedules_pipeline.delivery.partner_upkeep`).
+Belongs here: checks of every request, in the memory of one process, without waiting. Does not belong here: HTTP
+(``routes.gate``), and the exchange of partners and usage with the store
+(:mod:`~schedules_pipeline.delivery.partner_upkeep`).
 
-Any thread may call any of it. The rate is limited in each process by itself; the limit of a day goes by what all
-processes have counted, some seconds late (ADR 20).
+Thread-safe. Each process limits the rate separately; the limit of a day uses the counts of all processes, which are
+some seconds old (ADR 20).
 """
 
 import hmac
@@ -31,12 +31,12 @@ _MOST_ROUTES = 200
 _TRY_AGAIN_SECONDS = 5
 _NO_DIGEST = "0" * 64
 _ONE = 1 - 1e-6
-"""A whole request, but for what fractions of one lose in floating-point numbers."""
+"""One request, less the rounding error of floating-point numbers."""
 
 
 @dataclass(slots=True)
 class _Meter:
-    """How much one partner may still ask for. ``left``: requests of the minute, as of ``at`` (seconds since 1970).
+    """One partner's token bucket and counts. ``left``: requests of the minute, as of ``at`` (seconds since 1970).
     ``used``: requests of ``day`` (days since 1970), by all processes as far as known.
     """
 
@@ -47,8 +47,8 @@ class _Meter:
     waiting: int = 0
 
     def bring_up_to(self, at: float, per_minute: int) -> None:
-        """What the time has brought. A clock that was put back brings nothing, and takes nothing: from there it
-        goes on. A day that has begun has no requests yet.
+        """Refill the bucket for the time that has passed, and reset the count on a new day. A clock that was put back
+        neither adds nor removes requests.
         """
         passed = max(0.0, at - self.at)
         self.left, self.at = min(per_minute, self.left + passed * per_minute / _MINUTE), at
@@ -63,7 +63,7 @@ class _Entry:
 
 
 class Admission:
-    """The partners as they were read last, and the meters of this process."""
+    """The partners as last read from the store, and the meters of this process."""
 
     def __init__(self, most_waiting: int = 2_000) -> None:
         """``most_waiting``: how many requests of all partners together may wait for changes at one time."""
@@ -76,17 +76,15 @@ class Admission:
         self._routes: set[str] = set()
         self._lock = Lock()
 
-    # Who.
+    # Identity.
 
     @property
     def knows_anybody(self) -> bool:
         return bool(self._entries)
 
     def refresh(self, partners: Sequence[Partner], used_today: Mapping[str, int], now: datetime) -> None:
-        """Replace the directory as a whole. ``used_today``: requests of this day in UTC by partner's name, as the
-        store has them (:func:`~schedules_pipeline.partners.ports.requests_used`).
-
-        A key that is no longer there is refused from here on.
+        """Replace all partners. ``used_today``: requests of this day in UTC by partner's name, as stored
+        (:func:`~schedules_pipeline.partners.ports.requests_used`). Keys that are missing stop working at once.
         """
         day = int(now.timestamp()) // _DAY
         with self._lock:
@@ -98,25 +96,25 @@ class Admission:
             self._entries = {key.id: _Entry(partner, key) for partner in partners for key in partner.keys}
 
     def admit(self, key_text: str | None, now: datetime) -> Partner:
-        """The partner whose key it is, and one request of its limits.
+        """Identify the partner and count one request towards its limits.
 
-        Raises :class:`Problem`: ``NO_KEY`` where none was given, or an unknown, revoked or expired one, which all
-        look alike; ``TOO_MANY_REQUESTS`` beyond a limit, which then costs nothing of it; ``UNAVAILABLE`` where
-        partners have never been read.
+        Raises :class:`Problem`: ``NO_KEY`` for a missing, unknown, revoked or expired key, without telling them
+        apart; ``TOO_MANY_REQUESTS`` beyond a limit, without counting the request; ``UNAVAILABLE`` before partners
+        were first read.
         """
         partner = self.identify(key_text, now)
         self.take_one(partner, now)
         return partner
 
     def identify(self, key_text: str | None, now: datetime) -> Partner:
-        """Whose key it is, at no cost: to count what is refused to it, and whether it still holds for a stream."""
+        """The partner of a key, without counting a request. Streams call it to check that their key is still valid."""
         if self._entries is None:
             raise _try_again(UNAVAILABLE, "Who may read is not known yet: try again in a few seconds.")
         if not key_text:
             raise _unknown("Give your API key as `Authorization: Bearer sk_…`.")
         text = key_text[:_LONGEST_KEY]
         entry = self._entries.get(key_id(text) or "")
-        # The same work for an id that there is and one that there is not, so that neither can be told by the time.
+        # Known and unknown ids take the same work, so that the response time does not reveal which ids exist.
         fits = hmac.compare_digest(key_digest(text), entry.key.digest if entry else _NO_DIGEST)
         if entry is None or not fits or not entry.key.is_valid(now):
             raise _unknown(
@@ -124,10 +122,10 @@ class Admission:
             )
         return entry.partner
 
-    # How much.
+    # Limits.
 
     def take_one(self, partner: Partner, now: datetime) -> None:
-        """One request of its limits; raises ``TOO_MANY_REQUESTS`` as :meth:`admit` does."""
+        """Count one request. Raises ``TOO_MANY_REQUESTS`` as :meth:`admit` does."""
         with self._lock:
             self._take(partner, self._meters.get(partner.name) or _Meter(), now)
 
@@ -145,8 +143,8 @@ class Admission:
         meter.used += 1
 
     def fields(self, partner: Partner, now: datetime) -> dict[str, str]:
-        """What an answer tells a partner of its limits: ``RateLimit-Policy`` and ``RateLimit``, as of
-        draft-ietf-httpapi-ratelimit-headers-10. Takes nothing of them.
+        """The header fields ``RateLimit-Policy`` and ``RateLimit`` of an answer, by
+        draft-ietf-httpapi-ratelimit-headers-10.
         """
         with self._lock:
             meter = self._meters.get(partner.name) or _Meter()
@@ -155,7 +153,7 @@ class Admission:
 
     @contextmanager
     def waiting(self, partner: Partner) -> Iterator[None]:
-        """While a request waits for changes: a long poll, or a stream.
+        """Count a long poll or a stream as waiting for as long as the context lasts.
 
         Raises ``TOO_MANY_REQUESTS`` beyond the partner's own limit, ``UNAVAILABLE`` beyond that of this process.
         """
@@ -179,11 +177,11 @@ class Admission:
             self._waiting += 1
             return meter
 
-    # What was used.
+    # Usage.
 
     def note(self, partner: str, route: str, status: int, size: int, problem: str = "") -> None:
-        """Count an answer. ``partner``: its name, "" where there was no valid key. ``route``: one of our own, never
-        the path that was asked for. ``size``: bytes of the body. ``problem``: name of its kind, where it was one.
+        """Count an answer. ``partner``: its name, "" without a valid key. ``route``: the route's template, never the
+        requested path. ``size``: bytes of the body. ``problem``: the kind's name, "" for other answers.
         """
         name = partner or NOBODY
         with self._lock:
@@ -193,9 +191,8 @@ class Admission:
                 _add(self._counts, UsageLine(name, UsageKind.PROBLEMS, "", problem), 1)
 
     def take_usage(self, today: date) -> dict[date, UsageCounts]:
-        """What was counted since the last call, as of this day in UTC, and what was given back, as of its own.
-
-        It is the caller's to store from here on.
+        """Hand over the counts since the last call, as counts of ``today`` (UTC), and returned ones under their own
+        day. The caller must store them or give them back.
         """
         with self._lock:
             taken, self._given_back = self._given_back, {}
@@ -205,7 +202,7 @@ class Admission:
         return dict(taken)
 
     def give_back(self, day: date, counts: UsageCounts) -> None:
-        """Take back what could not be stored, to be taken again."""
+        """Return counts that could not be stored; the next :meth:`take_usage` includes them."""
         with self._lock:
             _add_all(self._given_back.setdefault(day, {}), counts)
 
@@ -215,7 +212,7 @@ class Admission:
         return dict(used)
 
     def _known(self, route: str) -> str:
-        """Whoever names routes by what is asked for would fill the store; beyond so many, they count as one."""
+        """Routes beyond :data:`_MOST_ROUTES` count as one, because every distinct route takes memory in the store."""
         if route not in self._routes:
             if len(self._routes) >= _MOST_ROUTES or " " in route:
                 return OTHER_ROUTE
@@ -236,7 +233,7 @@ def _over(policy: str, limit: str, wait_seconds: float, partner: Partner, meter:
 def _fields(partner: Partner, meter: _Meter) -> dict[str, str]:
     minute, day = partner.requests_per_minute, partner.requests_per_day
     left, left_today = int(meter.left + 1 - _ONE), max(0, day - meter.used)
-    # Until all are there again; or where there is none, until one is, which is also what Retry-After says.
+    # Seconds until the bucket is full or, if it is empty, until the next request, as Retry-After says.
     until = math.ceil(((minute if left else 1) - meter.left) * _MINUTE / minute)
     return {
         "RateLimit-Policy": f'"minute";q={minute};w=60, "day";q={day};w={_DAY}',

@@ -1,4 +1,4 @@
-"""The application: the gate, the routes, and what is the same for all of them."""
+"""The ASGI application: routes, problem responses, and the middleware in front of them."""
 
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable
@@ -28,9 +28,7 @@ _ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
 
 def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
-    """Serves what ``delivery`` holds. ``keep_up``: brings it up to date while it serves; else that is the caller's
-    business.
-    """
+    """``keep_up``: update ``delivery`` from its store while the application runs; otherwise the caller does."""
     application = DocumentedApplication(
         title="Programme schedules",
         version=version("schedules-pipeline"),
@@ -44,7 +42,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     for module in _ROUTES:
         application.include_router(module.routes)
     problem_responses.install(application)
-    # The last that is added is the first that is asked.
+    # The middleware that is added last runs first.
     application.add_middleware(Shortcut, delivery=delivery)
     application.add_middleware(Gate, delivery=delivery)
     return application

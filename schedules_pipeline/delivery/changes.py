@@ -22,12 +22,12 @@ from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, plac
 _DIGESTS_REMEMBERED = 50
 
 SCANNED_AT_ONCE = 5_000
-"""How many rows one request looks at; one who may see few services gets fewer of them, and goes on from there."""
+"""The most rows that one request reads. A partner that may see few services gets a shorter page and continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in order, ``after`` which to go on; ``has_more`` says that there were more rows at that moment."""
+    """Rows in order. The next page follows ``after``; ``has_more``: more rows existed when the page was made."""
 
     entries: Sequence[FeedEntry]
     after: FeedCursor
@@ -35,9 +35,9 @@ class Page:
 
 
 def position_of(cursor: str, extent: FeedCursor) -> str:
-    """Where a partner's cursor stands in the keyspace that is mirrored.
+    """The position of a partner's cursor in the mirrored keyspace.
 
-    Raises :class:`Problem` for a cursor of another keyspace, and :class:`InvalidIdentifier` for none of ours.
+    Raises :class:`Problem` if the cursor is of another keyspace, :class:`InvalidIdentifier` if it is not a cursor.
     """
     found = parse_cursor(cursor)
     if found.epoch != extent.epoch:
@@ -46,9 +46,9 @@ def position_of(cursor: str, extent: FeedCursor) -> str:
 
 
 def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
-    """The rows after a position, from the store. Blocking; raises :class:`Problem` where some may be gone already.
+    """The rows after a position, from the store. Blocking. Raises :class:`Problem` if some may have been trimmed.
 
-    What may be gone is asked after the rows are read, because it is noted before anything goes.
+    The start of the complete part is read after the rows, because the store records it before it trims.
     """
     rows = feed.read_after(position, SCANNED_AT_ONCE)
     if place(position) < place(feed.complete_after()):
@@ -59,9 +59,9 @@ def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
 def page_of(
     rows: Sequence[FeedEntry], position: str, extent: FeedCursor, partner: Partner, limit: int
 ) -> Page:
-    """What a partner is told of the rows after its position, of which at most :data:`SCANNED_AT_ONCE` are given.
+    """One partner's page of the rows after its position; ``rows`` has at most :data:`SCANNED_AT_ONCE`.
 
-    Nothing is told that the mirror does not have yet; so whoever hears of a version can fetch it.
+    Leaves out rows that the mirror has not reached, so that a partner can fetch every version it hears of.
     """
     mirrored = rows[: bisect_right(rows, place(extent.position), key=lambda row: place(row.position))]
     visible = (row for row in mirrored if partner.may_see(row.change.key.sid))
@@ -87,7 +87,7 @@ def render_json(value: object) -> bytes:
 
 
 def change_fields(change: Change) -> dict[str, Any]:
-    """A row as partners get it."""
+    """The fields of a change in an answer."""
     return {
         "sid": change.key.sid,
         "date": change.key.date,
@@ -110,7 +110,7 @@ def page_fields(page: Page) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which part of a digest is asked for; the days from ``first`` to ``last``, both included."""
+    """The requested part of a digest; ``first`` and ``last`` are included."""
 
     sids: frozenset[Sid] | None
     first: date
@@ -121,7 +121,7 @@ class Scope:
 
 
 class Digests:
-    """Rendered digests by who may see what and what was asked for, for as long as the mirror stays as it is."""
+    """Rendered digests by visible services and scope, remembered until the mirror changes."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
@@ -129,7 +129,7 @@ class Digests:
         self._rendered: dict[tuple[tuple[str, ...], Scope], tuple[str, bytes]] = {}
 
     def of(self, partner: Partner, scope: Scope) -> tuple[str, bytes]:
-        """The validator and the bytes."""
+        """The digest's validator and its bytes."""
         if self._generation != self._mirror.generation or len(self._rendered) >= _DIGESTS_REMEMBERED:
             self._generation, self._rendered = self._mirror.generation, {}
         asked = partner.services, scope
@@ -140,7 +140,7 @@ class Digests:
 
 
 def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, Any]:
-    """Every service and day that the partner may see, removals included, and a cursor to follow from."""
+    """All services and days that the partner may see, removals included, and the cursor to follow from."""
     return {
         "cursor": render_cursor(mirror.cursor),
         "services": {

@@ -1,6 +1,6 @@
-"""Keeps the mirror up with what is published: reads everything once, then follows the change feed.
+"""Updates the mirror: reads all published schedules once, then follows the change feed.
 
-Runs in a thread of its own and blocks on the store; what it finds it hands over, whole, to an :class:`Audience`.
+Runs in its own thread, which blocks on the store, and passes complete steps to an :class:`Audience`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,32 +28,32 @@ _DOCUMENTS_AT_ONCE = 200
 _WAIT_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
 _REMEMBERED = timedelta(hours=1)
-"""How much of the feed's past is known from the start, so that what changed lately can be shown at once."""
+"""The part of the feed's past that is read at the start, so that the guide can list recent changes at once."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Every row of the feed after a position, up to the moment."""
+    """All rows of the feed after a position."""
 
     after: str
     entries: Sequence[FeedEntry]
 
 
 class Audience(Protocol):
-    """Who holds the mirror. Each call is one step for everybody who asks it."""
+    """The owner of the mirror. Requests see the state before or after a call, never between."""
 
     def begin(
         self, extent: FeedCursor, everything: Sequence[MirroredSchedule], past: Past, at: datetime
     ) -> None:
-        """Begin with what is all there is. ``past``: rows of the feed up to the extent's position."""
+        """Replace all state. ``past``: rows of the feed up to the cursor's position."""
 
     def advance(
         self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
     ) -> None:
-        """Take in rows that followed, and what is published of the schedules that they name. Without rows:
-        the store has confirmed that there are none.
+        """Add rows that followed, and the latest versions of the schedules that they name. An empty call means that
+        the store has confirmed the present state.
         """
 
 
@@ -74,7 +74,7 @@ class Follower:
         self._extent: FeedCursor | None = None
 
     def run(self, stop: Event) -> None:
-        """Follow until told to stop. While the store does not answer, what was found last stays."""
+        """Follow until ``stop`` is set. While the store does not answer, the audience keeps its state."""
         is_away = False
         while not stop.is_set():
             try:
@@ -82,7 +82,7 @@ class Follower:
                 if is_away:
                     _log.info("following goes on")
                 is_away = False
-            except Exception as error:  # noqa: BLE001 - a thread that ends would leave everybody with what is old
+            except Exception as error:  # noqa: BLE001 - if this thread ended, all partners would read old schedules
                 if not is_away:
                     is_ours = not isinstance(error, PipelineError)
                     _log.warning("following interrupted", error=str(error), exc_info=is_ours)
@@ -90,8 +90,8 @@ class Follower:
                 stop.wait(_PAUSE_SECONDS)
 
     def follow(self, wait_seconds: float = _WAIT_SECONDS) -> None:
-        """One round: begin where nothing is known yet, the keyspace is another one, or rows are gone that were not
-        read; else hand on what came.
+        """One round: read everything at the start, in another keyspace, or after missing trimmed rows; otherwise
+        pass on the rows that followed.
         """
         epoch = self._epoch()
         if self._extent is None or self._extent.epoch != epoch:
@@ -100,18 +100,18 @@ class Follower:
             self._advance(self._extent, wait_seconds)
 
     def _epoch(self) -> str:
-        """Raises :class:`ServiceError` for a keyspace that was lost and is not filled again: partners keep what
-        they were served from before.
+        """Raises :class:`ServiceError` if the keyspace was lost and no coldstart has finished in it; the audience
+        then keeps serving the old state.
         """
         epoch = self._coldstarts.epoch()
         if epoch is not None:
             return epoch.id
         if self._extent is not None and self._extent.epoch:
-            raise ServiceError("our keyspace was lost, and no coldstart has finished in it yet")
+            raise ServiceError("the keyspace was lost, and no coldstart has finished in it yet")
         return ""
 
     def _begin(self, epoch: str) -> None:
-        """The position is read first, so that what changes meanwhile is found again as a row after it."""
+        """Reads the position first: a change during the reads is then found again as a row after it."""
         at = self._clock()
         extent = FeedCursor(epoch, self._feed.last_position())
         heads = self._feed.heads()
@@ -135,7 +135,7 @@ class Follower:
             self._extent = FeedCursor(extent.epoch, entries[-1].position)
 
     def _has_missed_rows(self, position: str) -> bool:
-        """Who was away for days may find that rows were trimmed meanwhile. To be asked after the rows are read."""
+        """Whether rows after ``position`` were trimmed, as after days without the store. Call after reading rows."""
         return place(position) < place(self._feed.complete_after())
 
     def _past(self, extent: FeedCursor, at: datetime) -> Past:
@@ -148,7 +148,7 @@ class Follower:
         return Past(begin, [row for row in rows if place(row.position) <= place(extent.position)])
 
     def _read(self, keys: Sequence[ScheduleKey]) -> list[MirroredSchedule]:
-        """What is published of these. Of what cannot be read, or is gone already, nothing is said."""
+        """The published schedules of these keys, without those that are gone or cannot be decoded."""
         return [
             held
             for first in range(0, len(keys), _DOCUMENTS_AT_ONCE)

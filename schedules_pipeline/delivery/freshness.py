@@ -1,4 +1,4 @@
-"""For how long an answer may be kept: the nearer to the air, the shorter. And what is said of an old mirror."""
+"""How long caches may keep an answer (the closer to transmission, the shorter), and when the mirror is stale."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ _OVER_SECONDS: Final = 3_600
 _STALE_IF_ERROR_SECONDS: Final = 86_400
 
 NEVER_KEPT = "no-store"
-"""For what is another thing every time, such as a page of the change feed."""
+"""For answers that no cache may keep, such as a page of the change feed."""
 
 
 def seconds_fresh(window: Interval, now: datetime) -> int:
-    """How long what is shown in this window may be taken for the latest without asking."""
+    """How many seconds a cache may use the schedule of this window without revalidating it."""
     if window.contains(now):
         return _ON_AIR_SECONDS
     if window.end <= now:
@@ -32,16 +32,14 @@ def seconds_fresh(window: Interval, now: datetime) -> int:
 
 
 def cache_control(seconds: int) -> str:
-    """For the partner's own cache, since another partner may see other services; where we do not answer, what it
-    has may be used for a day.
-    """
+    """Private, because partners see different services. If the service fails, a cache may use its copy for a day."""
     return f"private, max-age={seconds}, stale-if-error={_STALE_IF_ERROR_SECONDS}"
 
 
 @dataclass(frozen=True, slots=True)
 class Staleness:
-    """``marked_after``: how old the store's last confirmation may be before answers are marked as stale.
-    ``served_for``: how old before nothing is served any more.
+    """``marked_after``: the age of the store's last confirmation from which answers are marked as stale.
+    ``served_for``: the age from which requests are answered with 503.
     """
 
     marked_after: timedelta
@@ -51,5 +49,5 @@ class Staleness:
         return now - confirmed_at > self.marked_after
 
     def is_too_old(self, confirmed_at: datetime | None, now: datetime) -> bool:
-        """Also where the store has never been read."""
+        """Also true if the store was never read (None)."""
         return confirmed_at is None or now - confirmed_at > self.served_for

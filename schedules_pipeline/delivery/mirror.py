@@ -1,7 +1,7 @@
-"""What is published, held in memory: the latest version of every schedule, packed, and which were removed.
+"""All published schedules in memory: the latest version of each, compressed, and removals.
 
-It is changed from one thread, the one that answers requests, and so is always whole. Who brings the changes is
-:mod:`~schedules_pipeline.delivery.follower`.
+Only the event loop's thread changes the mirror, so requests always see a consistent state.
+:mod:`~schedules_pipeline.delivery.follower` supplies the changes.
 """
 
 from collections import defaultdict
@@ -18,12 +18,12 @@ from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.publishing.ports.feed import place
 
 _PARSED_AT_ONCE = 1_024
-"""How many schedules are remembered in their parsed form; some fifty kilobytes each."""
+"""How many schedules stay in parsed form, about fifty kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MirroredSchedule:
-    """The latest version of one schedule; ``packed`` is None where it was removed."""
+    """The latest version of one schedule; ``packed`` is None for a removal."""
 
     key: ScheduleKey
     seq: int
@@ -36,13 +36,13 @@ class MirroredSchedule:
         return self.packed is None
 
     def document(self) -> bytes | None:
-        """The published document; None where it was removed."""
+        """The published document; None for a removal."""
         return self.packed.coded(Coding.IDENTITY) if self.packed else None
 
 
 class Mirror:
-    """Empty until the first :meth:`replace`. ``confirmed_at``: when the store last confirmed that this is all there
-    is; None before. ``generation`` is another number whenever what is held may be something else.
+    """Empty until the first :meth:`replace`. ``confirmed_at``: when the store last confirmed that the mirror is
+    current; None before that. ``generation`` grows with every possible change of the contents.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Mirror:
     def replace(
         self, cursor: FeedCursor, everything: Iterable[MirroredSchedule], confirmed_at: datetime
     ) -> None:
-        """Begin anew: the store has been read whole."""
+        """Replace the contents by a complete read of the store."""
         by_sid: dict[Sid, dict[date, MirroredSchedule]] = defaultdict(dict)
         for held in everything:
             by_sid[held.key.sid][held.key.date] = held
@@ -63,7 +63,7 @@ class Mirror:
         self.generation += 1
 
     def advance(self, position: str, changed: Iterable[MirroredSchedule], confirmed_at: datetime) -> None:
-        """Take in what changed up to a position. What is older than what is held is passed over."""
+        """Apply the changes up to a position. Versions older than the held ones are ignored."""
         for held in changed:
             of_service = self._by_sid.setdefault(held.key.sid, {})
             known = of_service.get(held.key.date)
@@ -76,7 +76,7 @@ class Mirror:
         self.confirmed_at = confirmed_at
 
     def forget_removals(self, published_before: datetime) -> None:
-        """Forget which schedules were removed long ago, so that the memory does not grow for ever."""
+        """Drop old removals, so that memory does not grow without bound."""
         self.generation += 1
         for sid, of_service in list(self._by_sid.items()):
             kept = {
@@ -89,41 +89,41 @@ class Mirror:
                 del self._by_sid[sid]
 
     def services(self) -> list[Sid]:
-        """Those of which anything is published, in order."""
+        """The services with at least one published schedule, sorted."""
         return sorted(
             sid for sid, held in self._by_sid.items() if any(not h.is_removed for h in held.values())
         )
 
     def of_service(self, sid: Sid) -> dict[date, MirroredSchedule]:
-        """Everything that is known of a service, removals included, by its broadcast day. Not to be changed."""
+        """A service's schedules and removals by broadcast day. Callers must not change the dictionary."""
         return self._by_sid.get(sid, {})
 
     def held(self, key: ScheduleKey) -> MirroredSchedule | None:
-        """The latest version, or the removal; None where nothing was ever published, or long ago."""
+        """The latest version or removal; None if the schedule was never published, or its removal was dropped."""
         return self._by_sid.get(key.sid, {}).get(key.date)
 
     def everything(self) -> Iterable[MirroredSchedule]:
-        """All that is held, removals included."""
+        """All schedules and removals."""
         return (held for of_service in self._by_sid.values() for held in of_service.values())
 
     def document(self, key: ScheduleKey) -> bytes | None:
-        """The published document, as it stands in the store; None where there is none."""
+        """The published document, byte for byte; None without one."""
         held = self.held(key)
         return held.document() if held else None
 
     def schedule(self, key: ScheduleKey) -> PublishedSchedule | None:
-        """The document read; None where there is none. The latest that were asked for are remembered."""
+        """The parsed document; None without one. Recently used ones are remembered."""
         held = self.held(key)
         return self.parsed(held) if held else None
 
     def parsed(self, held: MirroredSchedule) -> PublishedSchedule | None:
-        """The same of what was held at some moment; may be asked from any thread."""
+        """The parsed document of a version that was held at some moment. Thread-safe."""
         return None if held.is_removed else self._parsed(held)
 
 
 def _follows(held: MirroredSchedule, known: MirroredSchedule) -> bool:
-    """Whether it is not older than what is known. A schedule whose removal the store has forgotten begins with number
-    1 again; so of what follows a removal, the later instant counts too.
+    """Whether ``held`` is at least as new as ``known``. The sequence starts again at 1 once the store has dropped a
+    removal, so after a removal a later time of publication counts too.
     """
     return held.seq >= known.seq or (known.is_removed and held.published_at > known.published_at)
 

@@ -1,6 +1,6 @@
-"""Packs a document once for every request that will want it, and unpacks it for those who take it plain.
+"""Compresses a document once for all requests, and decompresses it for clients that accept no coding.
 
-gzip is what everybody takes; zstd is smaller, and a tenth of the work to unpack.
+Every client accepts gzip; zstd is smaller and takes a tenth of the time to decompress.
 """
 
 import gzip
@@ -25,7 +25,7 @@ class Coding(StrEnum):
 
 
 class _Unpacking(local):
-    """One for each thread, which must not share them; to make one takes as long as to unpack a schedule."""
+    """One decompressor a thread: they are not thread-safe, and making one takes as long as using it once."""
 
     def __init__(self) -> None:
         self.zstd = zstandard.ZstdDecompressor()
@@ -51,12 +51,12 @@ class Packed(NamedTuple):
                 return _unpacking.zstd.decompress(self.zstd, max_output_size=self.size)
 
     def plain_pieces(self) -> Iterator[bytes]:
-        """The plain bytes piece by piece, for what is large: so much of it is in memory at once and no more."""
+        """The plain bytes in pieces, so that a large document is never in memory as a whole."""
         return zstandard.ZstdDecompressor().read_to_iter(self.zstd, write_size=_PIECE_BYTES)
 
 
 def pack(plain: bytes) -> Packed:
-    """The same input gives the same bytes: no time and no name is packed with it."""
+    """Equal input gives equal bytes: neither time nor name is stored."""
     return Packed(
         zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(plain),
         gzip.compress(plain, _GZIP_LEVEL, mtime=0),

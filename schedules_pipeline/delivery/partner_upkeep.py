@@ -1,7 +1,4 @@
-"""Partners from the store into memory, and usage from memory into the store, every few seconds.
-
-Belongs here: one round of it. Does not belong here: the thread that goes round, and what is done with either.
-"""
+"""Loads partners from the store and stores their usage; ``delivery.running`` repeats this every few seconds."""
 
 from datetime import UTC, datetime
 
@@ -12,10 +9,10 @@ from schedules_pipeline.partners.ports import PartnerStore, requests_used
 
 
 def store_usage(admission: Admission, book: PartnerStore, now: datetime) -> None:
-    """Store what was counted. What cannot be stored stays counted, and the :class:`ServiceError` passes.
+    """Store the counts since the last round; a crash loses them. Counts of the last seconds before midnight may be
+    stored under the next day.
 
-    A death loses what was counted since the last round. What was counted in the seconds before midnight may be
-    stored as of the day that begins.
+    Raises :class:`ServiceError` if the store rejects them, after giving them back to ``admission``.
     """
     left = admission.take_usage(now.astimezone(UTC).date())
     try:
@@ -28,11 +25,10 @@ def store_usage(admission: Admission, book: PartnerStore, now: datetime) -> None
 
 
 def keep_up(admission: Admission, book: PartnerStore, clock: Clock) -> None:
-    """One round: store the usage, then read partners and what they have used today.
+    """One round: store the usage, then read partners and their usage of today.
 
-    Raises :class:`ServiceError` where the store does not answer, or has lost its partners, as one that was emptied
-    has: then everything goes on by what was read before.
-    A store that takes no writes is read all the same: a revoked key must not hold until it does again.
+    Partners are read even if usage cannot be stored, so that a revoked key stops working on a read-only store.
+    Raises :class:`ServiceError` if the store does not answer or was emptied; ``admission`` then keeps its partners.
     """
     now = clock()
     try:

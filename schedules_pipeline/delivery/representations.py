@@ -1,6 +1,6 @@
-"""Answers as partners' caches see them: bytes that change only where their validator does, in the coding wanted.
+"""Representations: the bytes of an answer, with a validator that changes whenever they do, in several codings.
 
-What a route found is a :class:`Representation`; it is rendered at most once for all who ask, and packed at most once.
+A route finds a :class:`Representation`; it is rendered and compressed at most once for all requests.
 """
 
 from collections import OrderedDict
@@ -14,13 +14,13 @@ from schedules_pipeline.delivery.packing import Coding, Packed
 
 _REMEMBERED_BYTES = 64_000_000
 _WORTH_PACKING = 600
-"""Bytes; what fits into one packet of a network gains nothing."""
+"""Bytes. Smaller answers fit into one network packet, so compressing them gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """``validator``: another one whenever the bytes are others; at most a hundred characters of ASCII, no quotes.
-    ``source`` is the packed bytes, or what renders the plain ones; that may be called in a worker thread.
+    """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
+    ``source``: the compressed bytes, or a function that renders the plain ones in a worker thread.
     """
 
     validator: str
@@ -31,24 +31,24 @@ class Representation:
 
 
 def validator_of(*parts: object) -> str:
-    """A short word for what these say together."""
+    """A short hash of the parts' texts."""
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
 def validator_of_version(held: MirroredSchedule) -> str:
-    """The hash of the content as it was stored, and what publishing added: a content that comes back is another
-    version, with other bytes around it.
+    """The stored hash of the content, the sequence number and the time: the document contains all three, and content
+    that returns after a change is another version.
     """
     return f"{held.etag}.{held.seq}.{int(held.published_at.timestamp() * 1_000_000):x}"
 
 
 def entity_tag(validator: str, coding: Coding) -> str:
-    """A strong one: every coding has its own, since its bytes are its own."""
+    """Strong, so each coding has its own tag."""
     return f'"{validator}"' if coding is Coding.IDENTITY else f'"{validator}.{coding}"'
 
 
 def matching_tag(if_none_match: str, validator: str) -> str | None:
-    """The tag that the asker has these bytes under already, in whatever coding; None where it has others."""
+    """The client's tag of this representation in any coding; None if the client has another one."""
     ours = [entity_tag(validator, coding) for coding in Coding]
     if if_none_match.strip() == "*":
         return ours[-1]
@@ -57,7 +57,7 @@ def matching_tag(if_none_match: str, validator: str) -> str | None:
 
 
 class RepresentationCache:
-    """The latest answers, packed, up to so many bytes; the longest unused goes first."""
+    """Recently used answers, compressed, up to a number of bytes; the least recently used one is dropped first."""
 
     def __init__(self, capacity_bytes: int = _REMEMBERED_BYTES) -> None:
         self._capacity_bytes = capacity_bytes
@@ -70,7 +70,7 @@ class RepresentationCache:
         return packed
 
     def put(self, validator: str, packed: Packed) -> None:
-        """Remember it, if it is not so large that it would drive out everything else."""
+        """Add an answer, unless it is larger than a quarter of the capacity."""
         if _weight(packed) > self._capacity_bytes // 4 or validator in self._packed:
             return
         self._packed[validator] = packed
@@ -81,7 +81,7 @@ class RepresentationCache:
 
 
 def coding_for(wanted: Coding, size: int) -> Coding:
-    """What is small goes as it is."""
+    """Small answers are not compressed."""
     return wanted if size >= _WORTH_PACKING else Coding.IDENTITY
 
 

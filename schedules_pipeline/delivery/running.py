@@ -1,6 +1,6 @@
-"""The threads beside the one that answers: one follows what is published, the other knows partners and the switch.
+"""The background threads: one follows the change feed, the other loads partners and the switch record.
 
-They are two, so that a store that can be read but not written to holds up nobody's news.
+There are two, so that a store that rejects writes, which the second needs, does not delay changes.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 @contextmanager
 def kept_up(delivery: Delivery, audience: Audience) -> Iterator[None]:
-    """While this lasts, ``delivery`` is brought up to date with its store."""
+    """Update ``delivery`` from its store for as long as the context lasts."""
     store, stop = delivery.store, Event()
     follower = Follower(store.feed, store.schedules, store.coldstarts, audience, delivery.clock)
     threads = [
@@ -41,7 +41,7 @@ def kept_up(delivery: Delivery, audience: Audience) -> Iterator[None]:
 
 
 def upkeep_of(delivery: Delivery) -> Callable[[], None]:
-    """One round: the switch, then the partners, then what they have used; and that all this went well."""
+    """One round: read the switch, exchange partners and usage, then record a heartbeat."""
 
     def keep_everything_up() -> None:
         delivery.switched.refresh(delivery.store.served)
@@ -52,7 +52,7 @@ def upkeep_of(delivery: Delivery) -> Callable[[], None]:
 
 
 def _repeat(action: Callable[[], None], stop: Event) -> None:
-    """Until told to stop, and once more then: what was counted in the meantime is not to be lost."""
+    """Until ``stop`` is set, and once more after it, so that the last counts are stored."""
     is_away = False
     while True:
         is_last = stop.is_set()
@@ -61,7 +61,7 @@ def _repeat(action: Callable[[], None], stop: Event) -> None:
             if is_away:
                 _log.info("upkeep goes on")
             is_away = False
-        except Exception as error:  # noqa: BLE001 - a thread that ends would let in whose key was revoked since
+        except Exception as error:  # noqa: BLE001 - if this thread ended, revoked keys would stay valid
             if not is_away:
                 is_ours = not isinstance(error, PipelineError)
                 _log.warning("upkeep interrupted", error=str(error), exc_info=is_ours)

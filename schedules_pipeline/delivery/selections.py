@@ -1,4 +1,4 @@
-"""What is asked for of the schedules, and the representation of it: some services, some days, one format."""
+"""Selections of schedules (services, days, format) and their representations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ _WINDOWS_REMEMBERED = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Days from ``first`` to ``last``, both included, as the cut begins them."""
+    """Days from ``first`` to ``last``, both included, by the cut's days."""
 
     sids: Sequence[Sid]
     first: date
@@ -45,7 +45,7 @@ class _Part:
 def represent_document(
     delivery: Delivery, held: MirroredSchedule, packed: Packed, now: datetime
 ) -> Representation:
-    """One schedule as it was published: packed already."""
+    """One schedule as published, which the mirror holds in compressed form."""
     return Representation(
         validator_of_version(held),
         JSON_FORMAT.media_type,
@@ -63,9 +63,9 @@ def _window(calendar: BroadcastCalendar, key: ScheduleKey) -> Interval:
 def represent(
     delivery: Delivery, selection: Selection, offer: GuideFormat, now: datetime
 ) -> Representation | None:
-    """All that is selected, in one document; None where nothing of it is published.
+    """The whole selection in one document; None if none of it is published.
 
-    What is held is taken now; it may be rendered later, in another thread.
+    Versions are fixed by this call, although the document may be rendered later in another thread.
     """
     if offer.is_of_utc_days:
         selection = replace(selection, cut=DayCut(NamedCut.UTC), straddling=Straddling.OVERLAPS)
@@ -88,7 +88,7 @@ def represent(
 
 
 def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, date]]:
-    """Each day by itself where the format is one of days, else all of them in one."""
+    """One window a day if the format has single days, else one for all days."""
     if not offer.is_of_utc_days:
         return [(selection.first, selection.last)]
     days = (selection.last - selection.first).days + 1
@@ -104,14 +104,14 @@ def _part(delivery: Delivery, selection: Selection, sid: Sid, first: date, last:
 
 def _validator(selection: Selection, offer: GuideFormat, parts: Sequence[_Part]) -> str:
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
-    # The window too, which follows from settings: another zone is another day under the same name.
+    # The window depends on the configured time zone: the same date can be another day.
     names = (f"{part.guide_window.sid}={part.name}={part.guide_window.window}" for part in parts)
     asked = (selection.first, selection.last, selection.cut, selection.straddling)
     return validator_of(offer.name, offer.revision, *asked, *names, *versions)
 
 
 def _join(parts: Sequence[_Part]) -> bytes:
-    """Documents side by side as they were published, and which of the days asked for have none."""
+    """Documents as published, and the requested days that have none."""
     documents = [document for part in parts for held in part.held if (document := held.document())]
     there = {held.key for part in parts for held in part.held if not held.is_removed}
     missing = [str(key) for part in parts for key in part.guide_window.keys if key not in there]

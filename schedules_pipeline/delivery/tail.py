@@ -1,6 +1,6 @@
-"""The latest rows of the change feed, in memory, and those who wait for the next one.
+"""The latest rows of the change feed in memory, and the signal that wakes waiting requests.
 
-Used from the event loop's thread alone.
+Used only in the event loop's thread.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ _ROWS_KEPT = 5_000
 
 
 class Tail:
-    """Rows after a beginning that moves on as old ones are dropped. Who asks for older ones asks the store."""
+    """The rows after a position that advances as old rows are dropped. Older rows must be read from the store."""
 
     def __init__(self, rows_kept: int = _ROWS_KEPT) -> None:
         self.is_closed = False
@@ -24,12 +24,12 @@ class Tail:
         self._next: asyncio.Future[None] | None = None
 
     def restart(self, position: str) -> None:
-        """Forget everything, and know every row after this position. Whoever waits is woken."""
+        """Drop all rows and start after this position. Wakes all waiting requests."""
         self._begin, self._places, self._entries = place(position), [], []
         self._wake()
 
     def extend(self, entries: Sequence[FeedEntry]) -> None:
-        """Take in the rows that follow, and wake whoever waits."""
+        """Add the rows that follow, and wake all waiting requests."""
         if not entries:
             return
         self._entries.extend(entries)
@@ -39,7 +39,7 @@ class Tail:
         self._wake()
 
     def after(self, position: str, limit: int) -> list[FeedEntry] | None:
-        """The rows after a position, in order; None where some of them may have been dropped."""
+        """The rows after a position, in order; None if some of them may have been dropped."""
         at = place(position)
         if at < self._begin:
             return None
@@ -47,9 +47,7 @@ class Tail:
         return self._entries[first : first + limit]
 
     def next_change(self) -> asyncio.Future[None]:
-        """Is done when rows come, everything begins anew, or nothing comes any more. One for all who wait: not to be
-        cancelled.
-        """
+        """Done on new rows, a restart or :meth:`close`. All waiting requests share the future: do not cancel it."""
         if self._next is None or self._next.done():
             self._next = asyncio.get_running_loop().create_future()
             if self.is_closed:
@@ -57,12 +55,12 @@ class Tail:
         return self._next
 
     def close(self) -> None:
-        """Nothing is to be waited for any more, since this process ends. Whoever waits is woken."""
+        """End all waiting, because the process stops."""
         self.is_closed = True
         self._wake()
 
     def latest(self, limit: int) -> list[FeedEntry]:
-        """The last rows that came, the newest first."""
+        """The last rows, the newest first."""
         return self._entries[: -limit - 1 : -1]
 
     def _drop(self, count: int) -> None:

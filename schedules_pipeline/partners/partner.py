@@ -1,4 +1,4 @@
-"""Partners: who they are, which keys they have, what they may see, and how much they may ask for.
+"""Partners: their names, API keys, visible services and limits.
 
 Belongs here: these values and the rules that they keep. Does not belong here: where they are stored
 (:mod:`~schedules_pipeline.partners.ports`), and letting a request in (``delivery.admission``).
@@ -44,7 +44,7 @@ def partner_name(text: str) -> str:
 
 
 def service_pattern(text: str) -> str:
-    """Raise :class:`InvalidIdentifier` for what is neither a service id nor one with ``*`` or ``?`` in it."""
+    """Raises :class:`InvalidIdentifier` if the text is not a service id, possibly with ``*`` or ``?`` in it."""
     if not _PATTERN.fullmatch(text):
         raise InvalidIdentifier(
             f"not a pattern of services: {text[:80]!r} (pattern [0-9a-z_*?]+, at most 64)"
@@ -53,13 +53,13 @@ def service_pattern(text: str) -> str:
 
 
 def key_id(text: str) -> str | None:
-    """The id in a key; None for a text that does not even have the form of one."""
+    """The id in a key; None if the text does not have the form of a key."""
     found = _KEY.fullmatch(text)
     return None if found is None else found[1]
 
 
 def key_digest(text: str) -> str:
-    """What is kept of a key: its SHA-256, in hexadecimal. Takes any text."""
+    """The stored digest of a key: SHA-256 in hexadecimal. Accepts any text."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
@@ -95,7 +95,7 @@ class IssuedKey:
 
 
 def issue_key(random: bytes, created_at: datetime, expires_at: datetime | None = None) -> IssuedKey:
-    """Make a key from :data:`RANDOM_BYTES` bytes that nobody can foresee. ``ValueError`` for another number."""
+    """Make a key from :data:`RANDOM_BYTES` random bytes. Raises ``ValueError`` for another number of bytes."""
     if len(random) != RANDOM_BYTES:
         raise ValueError(f"a key is made from {RANDOM_BYTES} bytes, not {len(random)}")
     identifier, secret = (
@@ -113,7 +113,7 @@ class Partner:
     ``waiting_at_once``: how many of its requests may wait for changes at one time.
 
     Raises :class:`InvalidPartner` for limits out of range, too many keys or patterns, or two keys of one id, and
-    :class:`InvalidIdentifier` for a name or pattern that is none.
+    :class:`InvalidIdentifier` for a malformed name or pattern.
     """
 
     name: str

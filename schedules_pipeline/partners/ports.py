@@ -13,10 +13,10 @@ from typing import Final, NamedTuple, Protocol
 from schedules_pipeline.partners.partner import Partner
 
 NOBODY: Final = "(none)"
-"""Stands for the partner where a request came without a valid key; no partner can have this name."""
+"""The partner of requests without a valid key; no partner can have this name."""
 
 TOO_MANY: Final = "429"
-"""The status of what was refused for a limit, and is no part of what a partner has used."""
+"""The status of requests beyond a limit, which do not count as usage."""
 
 USAGE_KEPT_DAYS: Final = 35
 
@@ -30,7 +30,7 @@ class UsageKind(StrEnum):
 
 
 class UsageLine(NamedTuple):
-    """What a number is a count of. No part has a space in it; ``route`` and ``detail`` are "" where there is none.
+    """The subject of a count. No part contains a space; ``route`` and ``detail`` may be "".
 
     ``detail``: of requests the status, of problems the name.
     """
@@ -45,7 +45,7 @@ UsageCounts = Mapping[UsageLine, int]
 
 
 def requests_used(counts: UsageCounts) -> dict[str, int]:
-    """By partner, the requests that count towards its limit of a day: all but those that were refused for one."""
+    """By partner, the requests that count towards its daily limit: all except those rejected for a limit."""
     used: Counter[str] = Counter()
     for line, count in counts.items():
         if line.kind is UsageKind.REQUESTS and line.detail != TOO_MANY:
@@ -55,40 +55,40 @@ def requests_used(counts: UsageCounts) -> dict[str, int]:
 
 class PartnerStore(Protocol):
     def all(self) -> list[Partner]:
-        """Every partner, by name; those whose record does not read back are left out: one damaged record must not
-        hold up what concerns all others.
+        """Every partner, by name, except those whose record cannot be decoded: one damaged record must not affect
+        other partners.
         """
 
     def unreadable(self) -> list[str]:
-        """Names of partners whose record does not read back, sorted."""
+        """Names of partners whose record cannot be decoded, sorted."""
 
     def was_ever_used(self) -> bool:
-        """Whether anybody has ever been entered here. Where nobody is known and this is False, the store was lost."""
+        """Whether a partner was ever created here. An empty directory with False means that the store was lost."""
 
     def one(self, name: str) -> Partner | None:
-        """None where there is no such partner; :class:`InvalidRecord` where its record does not read back."""
+        """None if there is no such partner. Raises :class:`InvalidRecord` if its record cannot be decoded."""
 
     def create(self, partner: Partner) -> bool:
-        """Enter a new partner; False where the name is taken. Entering the very same again is True."""
+        """Create a partner. False if the name is taken; True if exactly this partner exists already."""
 
     def change(self, before: Partner, after: Partner) -> bool:
         """Put ``after`` in the place of ``before``, of the same name, in one atomic step.
 
-        False where the partner is no longer as it was before, or is gone: somebody else was first. Where it is
-        as it shall be already it is True: the first reply may have been lost.
+        False if the stored partner differs from ``before``, or is gone. True if it equals ``after`` already, because
+        the reply to the first attempt may have been lost.
         """
 
     def remove(self, name: str) -> bool:
-        """Remove a partner whatever its record says, and its totals; False where there is none.
+        """Remove a partner and its totals, even if its record cannot be decoded; False if there is none.
 
         The usage of past days stays until it expires.
         """
 
     def add_usage(self, day: date, counts: UsageCounts) -> None:
-        """Count up, in the day and in the totals. What is repeated after a lost reply may count twice."""
+        """Add counts to the day and to the totals. A call repeated after a lost reply may count twice."""
 
     def usage(self, day: date) -> dict[UsageLine, int]:
-        """What was counted for a day in UTC, for :data:`USAGE_KEPT_DAYS` days from the last count on."""
+        """The counts of a day in UTC; kept for :data:`USAGE_KEPT_DAYS` days after the last count."""
 
     def usage_totals(self) -> dict[UsageLine, int]:
-        """What was counted since the keyspace began, or since the partner was entered."""
+        """The counts since the keyspace began, or since the partner was created."""

@@ -1,1 +1,1 @@
-"""The programme guide to look at: what its pages show, as values, and the pages as bytes. No web framework."""
+"""The programme guide: the contents of its pages as values, and the pages as bytes. No web framework."""

@@ -1,5 +1,5 @@
-"""What the guide says of one schedule: its broadcasts, where its versions came from, how it compares; and what
-changed lately. Pure.
+"""The details of one schedule: its broadcasts, the causes of its versions, its comparison with the old system; and
+recent changes. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ _MINUTE = timedelta(minutes=1)
 @dataclass(frozen=True, slots=True)
 class BroadcastDetail:
     """One showing in full. ``synopsis`` is the longest that there is. ``gap_minutes``: how long nothing was shown
-    before it; negative where it overlaps the one before. ``image_url`` is "" where there is none to show.
+    before it; negative where it overlaps the one before. ``image_url`` is "" without an image.
     """
 
     pid: Pid
@@ -54,7 +54,7 @@ class BroadcastDetail:
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """One cause of a version, for operators. ``changed``: names of the item's fields, as far as known."""
+    """One cause of a version, for operators. ``changed``: the item's changed fields, as far as known."""
 
     event_id: str
     origin: str
@@ -111,7 +111,7 @@ class Latest:
 def broadcasts_of(
     showings: Sequence[Broadcast], zone: ZoneInfo, now: datetime, images: str
 ) -> Iterator[BroadcastDetail]:
-    """In their order. ``images``: where images are; "" where nobody has said."""
+    """In their order. ``images``: the template of image addresses, "" without images."""
     covered = None
     for showing in showings:
         gap = timedelta(0) if covered is None else showing.start - covered
@@ -182,7 +182,7 @@ def parity_of(comparison: Comparison, seq: int, zone: ZoneInfo) -> Parity:
 
 
 def _generated(at: str, zone: ZoneInfo) -> str:
-    """As other moments are written; what is none as it stands, for where nothing was compared it is empty."""
+    """Formatted like other moments. Other text is returned unchanged; it is "" if nothing was compared."""
     try:
         return moment(datetime.fromisoformat(at), zone)
     except ValueError:

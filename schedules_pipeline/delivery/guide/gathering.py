@@ -1,7 +1,7 @@
-"""The guide over a delivery: gathers what each page is made from, and says when it is another page.
+"""The guide over a delivery: gathers the contents of each page and derives its validator.
 
-Belongs here: what is read for which page, and who is told what. Does not belong here: what a page holds
-(``views``, ``detail``), how it is written (``pages``), and HTTP (``routes.guide``).
+Belongs here: the data of each page, and which parts only operators see. Does not belong here: the contents as values
+(``views``, ``detail``), markup (``pages``), and HTTP (``routes.guide``).
 """
 
 from collections.abc import Callable, Sequence
@@ -49,14 +49,14 @@ _ROWS_LOOKED_AT = 2_000
 
 
 class Guide:
-    """Everything that may take a while is left to the representations, which render in a worker thread."""
+    """Pages are rendered by their representations, in a worker thread."""
 
     def __init__(self, delivery: Delivery, pages: Pages) -> None:
         self._delivery = delivery
         self._pages = pages
 
     def whole(self, caller: Partner, asked: GuideQuery) -> Representation:
-        """The grid, or what a search has found."""
+        """The grid, or the results of a search."""
         delivery, now = self._delivery, self._delivery.clock()
         sids = delivery.services_of(caller)
         panel, standing = self._panel(caller, now), self._standing(now)
@@ -80,7 +80,7 @@ class Guide:
         return self._represent(render, "rows", keys, frame.window, _minute(now))
 
     def changes(self, caller: Partner) -> Representation:
-        """What has changed in the last hour."""
+        """The changes of the last hour."""
         panel = self._panel(caller, self._delivery.clock())
         return self._represent(lambda: self._pages.render("changes.html", panel=panel), "changes", panel)
 
@@ -107,7 +107,7 @@ class Guide:
         return self._represent(lambda: body, "detail", body)
 
     def _represent(self, render: Callable[[], bytes], *parts: object) -> Representation:
-        """``parts``: what the page is made from, besides what is published."""
+        """``parts``: everything that the page depends on besides the mirror."""
         validator = validator_of(self._pages.version, self._delivery.mirror.cursor, *parts)
         return Representation(validator, MEDIA_TYPE, CHECKED_EACH_TIME, render)
 
@@ -164,8 +164,8 @@ class Guide:
     def _origins(
         self, key: ScheduleKey, seq: int
     ) -> tuple[list[Version] | None, float | None, Parity | None]:
-        """The latest versions, how soon the one that is shown was published, and how it compares. Of a store that is
-        away: nothing, and None for the versions.
+        """The latest versions, the seconds until the shown one was published, and its comparison. All None if the
+        store does not answer.
         """
         store, zone = self._delivery.store, self._delivery.calendar.zone
         try:
@@ -178,5 +178,5 @@ class Guide:
 
 
 def _minute(now: datetime) -> str:
-    """Until the next, nothing but the line that is now would be elsewhere."""
+    """Within one minute, only the line that marks the present would move."""
     return f"{now:%Y%m%d%H%M}"

@@ -1,10 +1,10 @@
 """The guide as a grid: services as rows, time across, showings as blocks. Pure.
 
-Belongs here: where each block stands, which of them overlap, where nothing is scheduled, and in what words times are
-shown. Does not belong here: markup (``pages`` and the templates), and a schedule's detail (``detail``).
+Belongs here: positions of blocks, overlaps, gaps, and the wording of times. Does not belong here: markup (``pages``
+and the templates), and a schedule's detail (``detail``).
 
-Places and lengths are whole minutes from the window's start, elapsed, never of the clock on the wall: so a day of 23
-or 25 hours is as long as it lasts. A stylesheet turns them into distances.
+Positions and lengths are elapsed whole minutes from the window's start, so days of 23 and 25 hours have their real
+length. A stylesheet turns them into distances.
 """
 
 import re
@@ -25,10 +25,10 @@ from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.errors import InvalidIdentifier
 
 MOST_BLOCKS: Final = 400
-"""In one row; a service that shows more in one day has its own page."""
+"""In one row; the page of the schedule lists all."""
 
 MOST_LANES: Final = 3
-"""Of showings that overlap, so many are drawn one below the other."""
+"""How many overlapping broadcasts are drawn below each other."""
 
 _NEAR_BLOCKS = 3
 _MINUTE = timedelta(minutes=1)
@@ -39,7 +39,7 @@ _LOCAL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
 class Kind(StrEnum):
-    """What is known of a showing. ``BLANKED``: it keeps its slot and shows no programme. ``UNKNOWN``: the catalogue
+    """The kind of a showing. ``BLANKED``: it keeps its slot and shows no programme. ``UNKNOWN``: the catalogue
     lacks its episode.
     """
 
@@ -222,7 +222,7 @@ def _first(calendar: BroadcastCalendar, on: date, window: Interval, at: time) ->
 
 
 def airings_in(window: Interval, schedules: Iterable[PublishedSchedule]) -> list[Airing]:
-    """What is shown in the window, in order of start, then of service."""
+    """The airings in the window, in order of start, then of service."""
     return [airing for airing in find_airings(schedules) if airing.broadcast.interval.overlaps(window)]
 
 
@@ -252,8 +252,8 @@ def row_of(
 
 
 def assign_lanes(intervals: Sequence[Interval]) -> list[int]:
-    """For each stretch, in order of start, a lane in which nothing before it is still shown. Where there is none left
-    the last lane holds several.
+    """For each interval, in order of start, a lane in which no earlier one still runs. If there is none
+    left, the last lane holds several.
     """
     ends: list[datetime] = []
     lanes: list[int] = []
@@ -274,7 +274,7 @@ def kind_of(showing: Broadcast) -> Kind:
 
 
 def title_of(showing: Broadcast) -> str:
-    """What stands where the title stands, also where there is none."""
+    """The displayed title, with a placeholder if the broadcast has none."""
     match kind_of(showing):
         case Kind.BLANKED:
             return "Blanked"
@@ -285,7 +285,7 @@ def title_of(showing: Broadcast) -> str:
 
 
 def fingerprint(showing: Broadcast) -> str:
-    """The same for the same showing, whichever process asks."""
+    """Equal for equal broadcasts, in every process."""
     return blake2b(repr(showing).encode("utf-8", "backslashreplace"), digest_size=6).hexdigest()
 
 
@@ -318,12 +318,12 @@ def block_of(frame: Frame, airing: Airing, lane: int = 0, *, is_near: bool = Fal
 
 
 def _near(airings: Sequence[Airing], focus: datetime) -> Sequence[Airing]:
-    """What is shown at the moment or, where nothing is, next; and what follows it."""
+    """The current or else the next airing, and those that follow it."""
     return [airing for airing in airings if airing.broadcast.end > focus][:_NEAR_BLOCKS]
 
 
 def _gaps(frame: Frame, airings: Sequence[Airing]) -> Iterator[Gap]:
-    """What no showing covers, as far as it lasts a minute."""
+    """The gaps of at least a minute."""
     covered = frame.window.start
     for start, end in [
         *(airing.broadcast.interval for airing in airings),

@@ -1,8 +1,7 @@
-"""The guide's pages as bytes: templates, and the files that they refer to.
+"""The guide's pages as bytes: templates, and the static files that they refer to.
 
-Every text in a page is escaped by the templates' own rule, whoever wrote it; control characters, which no page may
-hold, are made visible. Nothing is loaded from anywhere else, and no style or script stands in a page, so the policy
-that is sent with each forbids both.
+Templates escape every text, and control characters, which HTML does not allow, are replaced visibly. Pages load
+nothing from other sites and contain no inline style or script, so their content security policy forbids both.
 """
 
 import re
@@ -30,7 +29,7 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = {
 
 
 class Asset(NamedTuple):
-    """A file that pages refer to. ``version`` is another one whenever its bytes are."""
+    """A static file. ``version`` differs whenever the bytes differ."""
 
     content: bytes
     media_type: str
@@ -58,12 +57,12 @@ class Pages:
         return self._environment.get_template(template).render(values).encode("utf-8", "backslashreplace")
 
     def _address_of(self, name: str) -> str:
-        """With the version in it, so that a browser may keep the file for ever."""
+        """With the version in it, so that browsers may cache the file forever."""
         return f"/static/{name}?v={self.assets[name].version}"
 
 
 def security_headers(image_url_template: str) -> dict[str, str]:
-    """For every page. Pictures may come from where the template says that they are, and from nowhere else."""
+    """For every page. Images are allowed from the origin of the template only."""
     parts = urlsplit(image_url_template)
     pictures = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
     policy = {
@@ -85,7 +84,7 @@ def security_headers(image_url_template: str) -> dict[str, str]:
 
 
 def _finalize(value: Any) -> Any:
-    """Of a text of unknown origin, what no page may hold is shown as the sign for it."""
+    """Replaces characters that HTML does not allow by U+FFFD."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value)
     return value

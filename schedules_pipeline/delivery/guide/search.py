@@ -1,4 +1,4 @@
-"""Finding programmes in the guide by what is written of them. Pure."""
+"""Full-text search for programmes in the guide. Pure."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from schedules_pipeline.domain.airing import Airing
 from schedules_pipeline.domain.published import Broadcast
 
 MOST_CHARACTERS: Final = 100
-"""Of what is searched for; what is longer is cut."""
+"""Of a query; longer queries are cut."""
 
 MOST_WORDS: Final = 8
 MOST_HITS: Final = 100
@@ -21,14 +21,14 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``has_more``: there are more hits than these, and a narrower question would help."""
+    """``has_more``: there are more hits than these."""
 
     hits: Sequence[Airing]
     has_more: bool
 
 
 def parse_query(text: str) -> tuple[str, ...]:
-    """The words that are looked for, without regard to case and accents; none where nothing is asked."""
+    """The words of a query, without case and accents."""
     return tuple(dict.fromkeys(_WORD.findall(_fold(text[:MOST_CHARACTERS]))))[:MOST_WORDS]
 
 
@@ -53,7 +53,7 @@ def _texts(showing: Broadcast) -> Iterable[str]:
 
 
 def _fold(text: str) -> str:
-    """Fit to be compared: accents are taken off, and capitals are small."""
+    """Lower case without accents, for comparison."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text)

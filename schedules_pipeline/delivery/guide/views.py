@@ -1,6 +1,6 @@
-"""Whole pages of the guide: what each shows, made from the mirror and what else is known. Pure, but for reading it.
+"""The contents of whole pages of the guide. Pure, except that published schedules are read on demand.
 
-Belongs here: which services and days are shown, and what surrounds them. Does not belong here: the rows themselves
+Belongs here: the choice of services and days, and the parts around the rows. Does not belong here: the rows
 (``grid``), and markup (``pages``).
 """
 
@@ -38,13 +38,13 @@ _HOUR = timedelta(hours=1)
 
 
 class Documents(Protocol):
-    """What is published."""
+    """The published schedules."""
 
     def schedule(self, key: ScheduleKey) -> PublishedSchedule | None: ...
 
 
 class Names(Protocol):
-    """What people call the services."""
+    """The display names of services."""
 
     def of(self, sid: Sid) -> str: ...
 
@@ -60,8 +60,8 @@ class GuideSources:
 
 @dataclass(frozen=True, slots=True)
 class GuideQuery:
-    """What the reader wants to see. ``on``: None for today. ``begin``: None for the start of the day. ``group``: ""
-    for all services.
+    """The reader's choice. ``on``: None for today. ``begin``: None for the start of the day. ``group``: "" for all
+    services.
     """
 
     on: date | None = None
@@ -70,7 +70,7 @@ class GuideQuery:
     question: str = ""
 
     def address(self, on: date) -> str:
-        """Of the same on another day, without what was searched for."""
+        """The address of the same page on another day, without the search."""
         begin = f"{self.begin:%H:%M}" if self.begin else ""
         parameters = {"date": on.isoformat(), "from": begin, "group": self.group}
         return "/guide?" + urlencode({name: value for name, value in parameters.items() if value})
@@ -78,7 +78,7 @@ class GuideQuery:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Services that may be looked at by themselves."""
+    """Services that can be shown without the others."""
 
     name: str
     label: str
@@ -91,7 +91,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What changed lately, the newest first; ``left_out`` counts what there was no room for."""
+    """Recent changes, the newest first; ``left_out`` counts those that are not listed."""
 
     latest: Sequence[Latest]
     left_out: int
@@ -99,8 +99,8 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How what is shown stands: ``as_of``: when the store last confirmed it. ``stream``: the cursor after which the
-    feed is to be followed.
+    """The age of the page's data. ``as_of``: when the store last confirmed it. ``stream``: the cursor after which
+    scripts follow the feed.
     """
 
     as_of: str
@@ -118,7 +118,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The day of a page and those beside it, as they are called."""
+    """The day of a page and its neighbours, with their names."""
 
     on: date
     name: str
@@ -131,7 +131,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class GuidePage:
-    """``found``: None where nothing is searched for; then there are rows. ``hours``: those a page may begin at."""
+    """``found``: None without a search; then there are rows. ``hours``: the choices for the page's start."""
 
     asked: GuideQuery
     days: Days
@@ -148,7 +148,7 @@ class GuidePage:
 
     @property
     def dates(self) -> str:
-        """The broadcast days whose changes may be seen here."""
+        """The broadcast days whose changes affect the page."""
         return " ".join(map(str, days_around(self.days.on)))
 
     @property
@@ -162,7 +162,7 @@ class GuidePage:
 
     @property
     def odd_length(self) -> str:
-        """Of a day that is longer or shorter than others."""
+        """The length of a day with a clock change; "" for other days."""
         length = self.frame.window.length
         return f"{length // _HOUR} hours" if self.frame.changes_clocks and not self.asked.begin else ""
 
@@ -175,8 +175,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class DetailPage:
-    """One schedule. ``etag``: "" where it was removed. ``versions``: None where the store does not answer; it and
-    ``parity`` are shown to operators alone.
+    """One schedule. ``etag``: "" for a removal. ``versions``: None if the store does not answer. Only operators see
+    ``versions`` and ``parity``.
     """
 
     key: ScheduleKey
@@ -217,8 +217,8 @@ def _short(on: date, today: date) -> str:
 
 
 def groups_of(sids: Sequence[Sid], calendar: BroadcastCalendar, names: Names) -> list[Group]:
-    """All services first; then the two media, where there are both; then the families of several services whose ids
-    begin with the same two words.
+    """All services; then television and radio, if there are both; then families of services whose ids begin with the
+    same two words.
     """
     radio = tuple(filter(calendar.is_radio, sids))
     television = tuple(sid for sid in sids if not calendar.is_radio(sid))
@@ -236,7 +236,7 @@ def groups_of(sids: Sequence[Sid], calendar: BroadcastCalendar, names: Names) ->
 
 
 def leading_service(sids: Sequence[Sid], calendar: BroadcastCalendar) -> Sid:
-    """Whose day a page shows: television's, where there is any."""
+    """The service whose broadcast day a page shows: the first television service, if there is one."""
     return next((sid for sid in sids if not calendar.is_radio(sid)), sids[0] if sids else Sid("television"))
 
 
@@ -287,7 +287,7 @@ def row_for(frame: Frame, key: ScheduleKey, names: Names, documents: Documents) 
 
 
 def schedules_around(key: ScheduleKey, documents: Documents) -> Mapping[ScheduleKey, PublishedSchedule]:
-    """Those that may show something on the day, as far as they are published."""
+    """The published schedules that may list broadcasts of the day."""
     keys = [ScheduleKey(key.sid, day) for day in days_around(key.date)]
     found = ((around, documents.schedule(around)) for around in keys)
     return {around: schedule for around, schedule in found if schedule is not None}
@@ -296,7 +296,7 @@ def schedules_around(key: ScheduleKey, documents: Documents) -> Mapping[Schedule
 def _search(
     frame: Frame, sids: Iterable[Sid], words: Sequence[str], names: Names, documents: Documents
 ) -> tuple[list[Hit], bool]:
-    """What is found, in the order of time."""
+    """The hits in order of time, and whether there are more."""
     airings = [
         airing
         for sid in sids
@@ -318,7 +318,7 @@ def _search(
 
 
 def _hours(calendar: BroadcastCalendar, day: ScheduleKey) -> list[str]:
-    """Times of day at which a page may begin, each once."""
+    """The hours at which a page may begin, each once."""
     window = calendar.window(day)
     instants = (window.start + n * _HOUR for n in range(window.length // _HOUR))
     return list(dict.fromkeys(f"{at.astimezone(calendar.zone):%H:00}" for at in instants))

@@ -1,1 +1,1 @@
-"""What partners ask besides schedules: what is on, where something is shown, what is new, what is available."""
+"""Questions besides schedules: now and next, broadcasts of a programme, latest episodes, catalogue feeds."""

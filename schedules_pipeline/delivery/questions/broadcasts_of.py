@@ -1,8 +1,7 @@
-"""Where an episode is shown, or anything below a series or a brand.
+"""The broadcasts of an episode, or of all episodes below a series or a brand.
 
-The back-reference index says which schedules to look into, and what is published says what they show: the index may
-hold a schedule too many. A soap is in hundreds of schedules, so they are looked into day by day, for no longer than
-a page needs.
+The back-reference index lists the schedules to read; it may list too many, so the published schedules decide. A soap
+is in hundreds of schedules, so they are read day by day until the page is full.
 """
 
 from collections import defaultdict
@@ -25,7 +24,7 @@ MOST_DAYS = 31
 DEFAULT_DAYS = 8
 MOST_BROADCASTS = 500
 MOST_SCHEDULES = 1_000
-"""How many schedules one page looks into, unless it takes more to get on at all."""
+"""How many schedules one page reads, unless it needs more to make progress."""
 
 _DAY = _EARLIEST_BEFORE_ITS_DAY = timedelta(days=1)
 _DAYS_BEFORE = 2
@@ -33,15 +32,15 @@ _DAYS_AFTER = 1
 
 
 class Documents(Protocol):
-    """What is published."""
+    """The published schedules."""
 
     def schedule(self, key: ScheduleKey) -> PublishedSchedule | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``window``: what ends after its start and starts before its end is asked for, so what is on air at the start
-    is included. ``after``: the place up to which it was answered already.
+    """``window``: broadcasts that overlap it answer the question, also those that began before it. ``after``: the
+    place of the last answer that the client has.
     """
 
     pid: Pid
@@ -51,7 +50,7 @@ class Question:
 
     @property
     def begins_at(self) -> datetime:
-        """Nothing that starts before this is asked for, but for what is still on air at the window's start."""
+        """The earliest start of an answer, except broadcasts that are on air at the window's start."""
         return self.window.start if self.after is None else max(self.window.start, self.after.start)
 
     def asks_for(self, airing: Airing) -> bool:
@@ -62,7 +61,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``following``: where to go on; None where there is no more. A page may be short, or empty, and have one."""
+    """``following``: the next page's ``after``; None on the last page. Other pages may be short or empty."""
 
     airings: tuple[Airing, ...]
     following: Place | None
@@ -71,8 +70,8 @@ class Page:
 def plan_look(
     references: Iterable[Reference], question: Question, may_see: Callable[[Sid], bool]
 ) -> list[tuple[date, list[ScheduleKey]]]:
-    """The schedules that may answer the question, by broadcast day; and those of the days beside them, for one of
-    these may have been published later, and list the same broadcast with another programme, or blanked.
+    """The schedules that may answer the question, by broadcast day, and their neighbours of the days before and after.
+    A neighbour may be newer and list the same broadcast with another programme, or blanked.
     """
     first = question.begins_at.date() - timedelta(days=_DAYS_BEFORE)
     last = question.window.end.date() + timedelta(days=_DAYS_AFTER)
@@ -101,11 +100,11 @@ def find_broadcasts(
 
 
 def _complete_before(day: date) -> Place:
-    """Once all days before this one were looked into, every showing that stands before this place was found, and is
-    final: the schedule of the day after, which may list the same broadcast otherwise, was looked into as well.
+    """Once all days before ``day`` are read, the broadcasts before this place are complete and final, because the
+    following day, whose schedule may list the same broadcast differently, is read as well.
 
-    A broadcast starts within its day, and that may begin hours before it does in UTC. One that a schedule lists
-    more than a day too early, which the checks report, may be passed over at the edge of a page.
+    A broadcast starts within its day, which may begin hours before the same date in UTC. A broadcast that a schedule
+    lists more than a day too early (the checks report it) may be missed at the edge of a page.
     """
     return Place(datetime.combine(day - _DAY, time(), UTC) - _EARLIEST_BEFORE_ITS_DAY)
 
@@ -117,7 +116,7 @@ def _page(answers: Sequence[Airing], limit: int, frontier: Place | None) -> Page
 
 
 class _Matches:
-    """What was found so far: broadcasts of the pid, as the episode or as an ancestor that is named or not."""
+    """The matches so far: broadcasts with the pid as episode or as ancestor, whether the document names it or not."""
 
     def __init__(self, question: Question, lineage: Lineage) -> None:
         self._question = question
@@ -135,14 +134,14 @@ class _Matches:
         self._looked_into += schedules
 
     def are_enough(self, frontier: Place) -> bool:
-        """Whether a page is full, or enough was done for it."""
+        """Whether the page is full, or enough schedules were read for it."""
         if len(self._looked_into) >= MOST_SCHEDULES:
             return True
         inside = (self._question.asks_for(a) and a.place < frontier for a in self._found)
         return sum(inside) > self._question.limit
 
     def before(self, frontier: Place | None) -> list[Airing]:
-        """What answers the question, in order."""
+        """The answers before ``frontier``, in order."""
         return [
             airing
             for airing in find_wanted(self._looked_into, self._is_match)
@@ -154,7 +153,7 @@ class _Matches:
         return self._pid in above or showing.episode_pid == self._pid or showing.episode_pid in self._below
 
     def _find_below(self, episodes: set[Pid | None]) -> None:
-        """Ask our copies about these, where the pid may be above an episode that does not name it."""
+        """Look these up in the catalogue copies, if documents may leave out the pid as an ancestor."""
         if self._is_always_named is None:
             self._is_always_named = self._lineage.is_always_named(self._pid)
         if not self._is_always_named:
@@ -173,13 +172,13 @@ def page_fields(question: Question, page: Page) -> dict[str, Any]:
 
 
 def render_place(place: Place) -> str:
-    """A cursor: for partners a word without meaning. URL-safe."""
+    """An opaque, URL-safe cursor."""
     text = f"{int(place.start.timestamp())}|{place.sid}|{place.broadcast_pid}"
     return seal(text)
 
 
 def parse_place(cursor: str) -> Place:
-    """Raise :class:`InvalidIdentifier` for anything that :func:`render_place` never gave."""
+    """Raises :class:`InvalidIdentifier` if the text is not a result of :func:`render_place`."""
     try:
         start, sid, pid = unseal(cursor).split("|")
         place = Place(

@@ -1,10 +1,10 @@
-"""Which episodes are available now, and which are coming: each once, with its series and brand and its broadcasts.
+"""Available and coming episodes: each once, with its series, brand and broadcasts.
 
-Our copies of the catalogue hold what outputs use, and so no windows of availability. "Available" is therefore derived:
-an episode is taken to be available for so many days after a broadcast of it has begun.
+The catalogue copies have no windows of availability. "Available" is therefore derived: an episode counts as available
+for a number of days after a broadcast of it has begun.
 
-The table behind both feeds is made of everything that is published around today, in a worker thread, and remembered.
-Of it a page is cut for each partner; a schedule is read again only where another version of it is published.
+A worker thread builds the table of both feeds from all schedules around today. Pages are cut from it for each partner.
+A schedule is parsed again only when a new version is published.
 """
 
 from bisect import bisect_right
@@ -27,7 +27,7 @@ from schedules_pipeline.domain.interval import Interval
 COMING_DAYS = 8
 MOST_ENTRIES = 200
 MOST_BROADCASTS = 5_000
-"""A page that has so many broadcasts ends, whatever its limit; an entry is never cut."""
+"""A page with this many broadcasts ends, even below its limit; an entry is never split."""
 
 _REBUILT_AFTER = timedelta(seconds=5)
 _MARGIN_DAYS = 2
@@ -42,7 +42,7 @@ class Feed(StrEnum):
 
 
 class Mention(NamedTuple):
-    """One broadcast of a schedule. Most share their programme with others, and so do the services of a region."""
+    """One broadcast of a schedule. Many share their programme's bytes with other broadcasts and services."""
 
     key: ScheduleKey
     halves: Halves
@@ -53,7 +53,7 @@ class Mention(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """``programme``: as the schedule has it that was published last. ``mentions`` in order of place."""
+    """``programme``: from the schedule that was published last. ``mentions``: in order of place."""
 
     episode_pid: str
     programme: bytes
@@ -70,14 +70,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``following``: the pid after which to go on; None where there is no more."""
+    """``following``: the next page's ``after``; None on the last page."""
 
     entries: tuple[Entry, ...]
     following: str | None
 
 
 def window_of(feed: Feed, now: datetime, available_days: int) -> Interval:
-    """The starts that count. What begins at this very second has begun, and is not coming."""
+    """The interval of starts that count. A broadcast that begins in this second has begun."""
     begun = now.replace(microsecond=0) + _ONE_SECOND
     if feed is Feed.COMING:
         return Interval(begun, begun + timedelta(days=COMING_DAYS))
@@ -85,19 +85,19 @@ def window_of(feed: Feed, now: datetime, available_days: int) -> Interval:
 
 
 def days_of_both(now: datetime, available_days: int) -> list[date]:
-    """The broadcast days whose schedules may list anything of either window."""
+    """The broadcast days whose schedules may list broadcasts of either window."""
     back, ahead = available_days + _MARGIN_DAYS, COMING_DAYS + _MARGIN_DAYS
     return [now.date() + timedelta(days=days) for days in range(-back, ahead)]
 
 
 def find_mentions(key: ScheduleKey, document: bytes) -> tuple[Mention, ...]:
-    """Every broadcast: also one that shows no episode, for it may take the place of one that did."""
+    """Every broadcast, also without an episode, because it may replace an earlier one that had one."""
     return tuple(Mention(key, _shared(halves)) for halves in split_broadcasts(document))
 
 
 @lru_cache(_SHARED)
 def _shared(halves: Halves) -> Halves:
-    """The one of equal values that is kept; what a part of it is shared with is the next function's business."""
+    """Equal values become one object, to save memory; so do equal programmes of different values."""
     return halves._replace(programme=_shared_text(halves.programme))
 
 
@@ -107,8 +107,8 @@ def _shared_text(text: bytes) -> bytes:
 
 
 def tabulate(mentions: Iterable[Sequence[Mention]]) -> Table:
-    """``mentions``: of each schedule, the one that was published last coming last; of a broadcast that two of one
-    service list it counts.
+    """``mentions``: of each schedule, in order of publication. If two schedules of a service list the same broadcast,
+    the later publication counts.
     """
     latest: dict[tuple[Sid, str], Mention] = {}
     programmes: dict[str, bytes] = {}
@@ -130,7 +130,7 @@ def tabulate(mentions: Iterable[Sequence[Mention]]) -> Table:
 def find_page(
     table: Table, window: Interval, may_see: Callable[[Sid], bool], after: str | None, limit: int
 ) -> Page:
-    """The episodes that follow a pid, in order of pid, with those of their broadcasts that are asked for."""
+    """The episodes after a pid, in order of pid, with their visible broadcasts in the window."""
     start, end = render_instant(window.start), render_instant(window.end)
     found: list[Entry] = []
     broadcasts = 0
@@ -166,8 +166,8 @@ def _render_mention(mention: Mention) -> bytes:
 
 
 class RememberedTable:
-    """The table of what the mirror holds, made again where that has changed, by one worker at a time, and no sooner
-    than five seconds after it was made.
+    """The table of the mirror's schedules. It is rebuilt after a change, by one worker at a time, and at most every
+    five seconds.
     """
 
     def __init__(self, mirror: Mirror, available_days: int) -> None:
@@ -180,7 +180,7 @@ class RememberedTable:
         self._made_at: datetime | None = None
 
     def plan(self, now: datetime) -> Callable[[], Table]:
-        """Called from the thread that changes the mirror; what it gives is for a worker thread."""
+        """Called in the event loop's thread. The result is a function for a worker thread."""
         made_of = (self._mirror.cursor, now.date())
         if made_of == self._made_of or self._is_recent(now):
             table = self._table
@@ -199,7 +199,7 @@ class RememberedTable:
     def _make(
         self, everything: Sequence[MirroredSchedule], made_of: tuple[FeedCursor, date], now: datetime
     ) -> Table:
-        # Who comes while another makes it takes the one from before, and occupies no thread; but for the first.
+        # While one worker rebuilds the table, other requests use the old one instead of blocking a thread each.
         if self._lock.acquire(blocking=self._made_at is None):
             try:
                 if made_of != self._made_of and not self._is_recent(now):

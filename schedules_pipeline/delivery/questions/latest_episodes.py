@@ -1,13 +1,13 @@
-"""The latest episodes of brands, for those who follow them: what is new, changed or withdrawn since they asked last.
+"""The latest episodes of brands: new, changed and withdrawn ones since the client's last request.
 
-Nothing is remembered of who asks. The asker says what it was given, by the etags that it was given it under, and is
-told the difference. The law, for one ``since`` and one choice of services: an asker that applies every answer
-(adds or replaces what is new or changed, drops what is withdrawn) holds, after each, for every brand the episodes
-that one who asks for the first time is given, in the same words. What it holds beyond these are older ones that
-it was given before newer ones came, and they too are as they would be told now.
+The service stores no state of clients. A request lists the episodes that the client holds, with their etags, and the
+answer is the difference. For one ``since`` and one choice of services the guarantee is: a client that applies every
+answer (adds or replaces new and changed episodes, drops withdrawn ones) holds for each brand the same episodes as a
+client that asks for the first time. It may also hold older episodes, from before newer ones came; those are current
+too.
 
-What was first shown before ``since`` is settled: an asker that moves ``since`` on keeps it as it is, and is not
-given it again where it is repeated.
+Episodes first shown before ``since`` are final: a client that advances ``since`` keeps them, and a repeat does not
+return them again.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ MOST_OF_A_BRAND = 50
 MOST_GIVEN = 1_000
 MOST_DAYS_BACK = 31
 MOST_SCHEDULES = 1_000
-"""How many one request may look into: no more than are remembered in their parsed form."""
+"""How many schedules one request may read: no more than the mirror remembers in parsed form."""
 ETAG_PATTERN = "^[0-9a-f]{1,9}-[0-9a-f]{16}$"
 
 _DAYS_BEFORE = 2
@@ -40,14 +40,14 @@ _ETAG_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the asker holds. The etag says when the episode was first shown, as far as was known then."""
+    """An episode that the client holds. Its etag contains when it was first shown, as known at that time."""
 
     episode_pid: Pid
     etag: str
 
     @property
     def first_shown_at(self) -> datetime:
-        """Raises :class:`InvalidIdentifier` for an etag that we never gave."""
+        """Raises :class:`InvalidIdentifier` if the service cannot have issued the etag."""
         try:
             return datetime.fromtimestamp(int(self.etag.partition("-")[0], 16), UTC)
         except (ValueError, OverflowError, OSError) as error:
@@ -69,7 +69,7 @@ class LatestEpisode:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """``unchanged``: how many of those that were given are neither changed nor withdrawn."""
+    """``unchanged``: how many of the held episodes are neither changed nor withdrawn."""
 
     new: tuple[LatestEpisode, ...]
     changed: tuple[LatestEpisode, ...]
@@ -78,7 +78,7 @@ class News:
 
 
 def earliest_since(horizon: RetentionHorizon, now: datetime) -> datetime:
-    """The instant since which every schedule is certainly kept: what left at the horizon is not withdrawn."""
+    """The earliest ``since`` that retention covers, so that expired schedules do not count as withdrawn."""
     kept_days = min(horizon.days, MOST_DAYS_BACK) if horizon.days else MOST_DAYS_BACK
     # A showing in the first hours of a date may be of the broadcast day before it, in any time zone.
     first = now.astimezone(UTC).date() - timedelta(days=max(kept_days - _DAYS_BEFORE, 0))

@@ -1,6 +1,6 @@
 """Whether an episode is below a series or brand that its document does not name.
 
-A document names the nearest series and the topmost brand. What stands between them is known by our copies alone.
+A document names the nearest series and the topmost brand. Only the catalogue copies contain the items between them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ _READ_AT_ONCE = 500
 
 
 class Lineage:
-    """For one question, and not for keeping: it remembers items as they were when they were first read.
+    """For one request only: it remembers items as first read.
 
-    A copy that cannot be read counts as missing; what looks after such copies is the reconciliation.
+    A copy that cannot be decoded counts as missing; reconciliation repairs it.
     """
 
     def __init__(self, copies: CopyStore) -> None:
@@ -25,7 +25,7 @@ class Lineage:
         self._items: dict[Pid, CatalogueItem | None] = {}
 
     def is_always_named(self, ancestor: Pid) -> bool:
-        """Whether every document names it that shows it: an episode, or a brand with nothing above it."""
+        """Whether all documents below the item name it: true for an episode, and for a brand without a parent."""
         self._read({ancestor})
         item = self._items[ancestor]
         if item is None:
@@ -33,7 +33,7 @@ class Lineage:
         return item.kind is Kind.EPISODE or (item.kind is Kind.BRAND and item.parent_pid is None)
 
     def below(self, ancestor: Pid, episodes: Iterable[Pid]) -> set[Pid]:
-        """Those of the episodes that the pid is an ancestor of. At most nine levels are read, each in batches."""
+        """The episodes below ``ancestor``. Reads at most nine levels, each in batches."""
         among = set(episodes) - {ancestor}
         self._read_upwards(among)
         return {

@@ -1,4 +1,4 @@
-"""What is on now on each service, and what comes next."""
+"""The current and next broadcasts of each service."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 MOST_SERVICES = 500
 MOST_COMING = 10
 FRESH_FOR = timedelta(seconds=60)
-"""How long an answer may be kept at the most: for so long a change may stay unseen."""
+"""How long caches may keep an answer, and so how long a change may stay invisible."""
 
 
 @dataclass(frozen=True, slots=True)
 class NowNext:
-    """``now``: None in a gap. ``until``: when the answer changes by time alone; None where nothing more is known."""
+    """``now``: None in a gap. ``until``: the next start or end; None if no later broadcast is known."""
 
     now: Broadcast | None
     coming: tuple[Broadcast, ...]
@@ -27,7 +27,7 @@ class NowNext:
 
 
 def days_around(at: datetime) -> list[date]:
-    """The broadcast days that may list what is on at an instant, and what comes next."""
+    """The broadcast days that may list the current and the next broadcasts."""
     return [at.date() + timedelta(days=days) for days in (-1, 0, 1)]
 
 
@@ -47,20 +47,20 @@ def find_now_next(schedules: Iterable[PublishedSchedule], at: datetime, count: i
 
 
 def first_boundary(found: Iterable[NowNext]) -> datetime | None:
-    """When the first of these changes by time alone."""
+    """The earliest ``until``; None if no result has one."""
     return min((one.until for one in found if one.until is not None), default=None)
 
 
 def fresh_seconds(at: datetime, until: datetime | None) -> int:
-    """For how many whole seconds an answer may be kept."""
+    """For how many whole seconds a cache may keep the answer."""
     left = FRESH_FOR if until is None else min(until - at, FRESH_FOR)
     return int(left.total_seconds())
 
 
 class NowNextBoard:
-    """What is on each service, remembered until its boundary, or until another version of a schedule is published.
+    """Remembers the result of each service until its boundary, or a new version of a schedule.
 
-    It is asked from many threads; two that ask at once may both find the same.
+    Thread-safe: two threads that miss at once both compute the same result.
     """
 
     def __init__(self, mirror: Mirror) -> None:
@@ -80,7 +80,7 @@ class NowNextBoard:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """``result`` holds from ``since`` until its boundary, as long as these are the versions."""
+    """``result`` is valid from ``since`` until its boundary, for these versions."""
 
     versions: tuple[MirroredSchedule | None, ...]
     since: datetime
@@ -91,7 +91,7 @@ class _Found:
 
 
 def now_next_fields(sid: Sid, name: str, found: NowNext) -> dict[str, Any]:
-    """One service's part of the answer."""
+    """The fields of one service in the answer."""
     return {
         "sid": sid,
         "name": name,

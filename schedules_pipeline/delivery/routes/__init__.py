@@ -1,1 +1,1 @@
-"""What can be asked over HTTP, a module for each subject: parameters in, an answer of the room above out."""
+"""The HTTP interface, a module for each subject: reads parameters, calls the room above, and answers."""

@@ -1,4 +1,4 @@
-"""From a representation to a response: conditional, coded, and rendered outside of the event loop."""
+"""Turns representations into responses: conditional, content-coded, rendered outside of the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ _LARGE_BYTES = 262_144
 
 
 async def answer(request: Request, representation: Representation) -> Response:
-    """304 where the asker has it already; else the whole, rendered now unless somebody has asked before."""
+    """304 if the client has the representation already, else its bytes, rendered unless they are remembered."""
     headers = {
         "Cache-Control": representation.cache_control,
         "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
@@ -42,7 +42,7 @@ def _http_date(instant: datetime) -> str:
 def coded(
     request: Request, packed: Packed, representation: Representation, headers: dict[str, str]
 ) -> Response:
-    """The whole, in the coding that the asker takes."""
+    """The bytes in the coding that the client prefers."""
     coding = coding_for(choose_coding(request.headers.get("accept-encoding", "")), packed.size)
     headers["ETag"] = entity_tag(representation.validator, coding)
     if coding is not Coding.IDENTITY:
@@ -54,7 +54,7 @@ def coded(
 
 
 async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
-    """Each when the one before it is on its way, so that who asks for much and reads nothing holds no memory."""
+    """Each piece is made once the one before it is sent, so that a client that does not read holds no memory."""
     for piece in packed.plain_pieces():
         yield piece
 

@@ -1,19 +1,19 @@
-"""HTTP as uvicorn speaks it, with an end to what comes before a request's body.
+"""Uvicorn's HTTP protocol with a bound on the head of a request.
 
-Its parser keeps the address and the fields of a request for as long as they go on, and asks for no key until they end;
-so anybody could fill the memory.
+Uvicorn's parser buffers a request's address and header fields without a bound, before any key is checked; a client
+without a key could fill the memory.
 """
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD_BYTES = 65_536
-"""Of the address and all fields together, or of what stands behind a body in pieces; what the last read from the
-network brought with it comes on top.
+"""Of the address and all header fields together, or of the trailers of a chunked body. The last read from the
+network may exceed it.
 """
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """Ends a connection on which more comes than that before anything of a body, or the end of a request."""
+    """Closes a connection that sends more than :data:`MOST_HEAD_BYTES` before a body or the end of a request."""
 
     _unfinished_bytes = 0
 

@@ -1,4 +1,4 @@
-"""The catalogue feeds: which episodes are available, and which are coming."""
+"""The catalogue feeds: available and coming episodes."""
 
 from collections.abc import Callable
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What has changed: the digest, the change feed in pages, with waiting for the next change, and as a stream."""
+"""Changes: the digest, and the change feed as pages, by long poll, and as a stream of server-sent events."""
 
 import asyncio
 from asyncio import FIRST_COMPLETED
@@ -108,7 +108,7 @@ async def stream_changes(call: Called, since: Since = "", last_event_id: LastEve
 
 
 class _Stream(StreamingResponse):
-    """Holds a place among those who wait for as long as it lasts, however it ends; is refused where none is free."""
+    """Counts as a waiting request for as long as it lasts; rejected beyond the partner's limit."""
 
     def __init__(self, waiting: AbstractContextManager[None], events: AsyncIterator[bytes]) -> None:
         super().__init__(events, headers=_STREAM_HEADERS, media_type=_STREAM_TYPE)
@@ -120,27 +120,25 @@ class _Stream(StreamingResponse):
 
 
 async def _page(serving: Serving, caller: Partner, since: str, limit: int) -> Page:
-    """From memory where it goes back so far, else from the store."""
+    """From memory if the tail goes back so far, else from the store."""
     delivery = serving.delivery
     extent = delivery.mirror.cursor
     position = position_of(since, extent)
     rows = delivery.tail.after(position, SCANNED_AT_ONCE)
     if rows is None:
-        # The extent from before: what comes while the store is read is for the next page.
+        # The cursor from before the read: rows that arrive during it belong to the next page.
         rows = await serving.readers.run(read_old_rows, delivery.store.feed, position)
     return page_of(rows, position, extent, caller, limit)
 
 
 def _is_level(delivery: Delivery, page: Page) -> bool:
-    """Whether the page ends where the feed does, at this very moment; else to wait would be to miss something."""
+    """Whether the page ends where the mirrored feed ends; otherwise waiting would skip rows."""
     extent = delivery.mirror.cursor
     return page.after.epoch == extent.epoch and place(page.after.position) >= place(extent.position)
 
 
 async def _awaited(call: Call, page: Page, limit: int, wait: float) -> Page:
-    """The first page with anything in it; an empty one when the time is over, nobody listens any more, or this
-    process ends.
-    """
+    """The first page that is not empty; an empty one after ``wait`` seconds, a disconnect, or a shutdown."""
     delivery, loop = call.delivery, asyncio.get_running_loop()
     deadline = loop.time() + wait
     gone = asyncio.ensure_future(_gone(call.request))
@@ -164,12 +162,12 @@ async def _gone(request: Request) -> None:
 
 
 async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
-    """Until the reader goes away, its key does not hold any more, it cannot be told what comes next, or this process
-    ends: then it comes back to another, with its cursor.
+    """Ends when the client disconnects, its key expires, the next rows cannot be read, or the process stops. The client
+    then reconnects with its cursor.
     """
     delivery = call.delivery
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
-    # At the beginning and when it has been quiet: when others' services change is nobody's business.
+    # The position is sent at the start and after quiet periods only: its pace must not reveal other services' changes.
     is_place_due = True
     while True:
         if page.entries:
@@ -189,7 +187,7 @@ async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
                 yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"
             return
         except ServiceError:
-            # What is missing is in the store alone, which is away; the reader comes back, with its cursor.
+            # The next rows are only in the store, which does not answer; the client reconnects with its cursor.
             return
 
 
@@ -199,5 +197,5 @@ def _event(epoch: str, entry: FeedEntry) -> bytes:
 
 
 def _place(extent: FeedCursor) -> bytes:
-    """Without data it is no event, but the reader remembers the place; and the line is known to be alive."""
+    """An id without data: the client stores the position without an event, and the connection stays alive."""
     return b"id: %b\n\n" % render_cursor(extent).encode()

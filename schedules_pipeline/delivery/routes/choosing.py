@@ -1,4 +1,4 @@
-"""Which services a question is about, and when: parameters that all questions across services take."""
+"""Parameters of all questions across services: the services and an instant."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -25,7 +25,7 @@ AnySids = Annotated[
 
 
 def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> list[Sid]:
-    """Of those named, or of all, what the partner may see and anything is published of; in order."""
+    """The named services, or all, that the partner may see and that have published schedules; sorted."""
     named = frozenset(texts)
     sids = [sid for sid in delivery.services_of(caller) if not named or sid in named]
     if len(sids) > MOST_SERVICES:
@@ -35,7 +35,7 @@ def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> li
 
 
 def read_instant(name: str, instant: datetime, now: datetime) -> datetime:
-    """In UTC. What is far from now is refused: nothing is published of it, and calendars end somewhere."""
+    """In UTC. Raises :class:`Problem` if the instant is far from now, because nothing is published of it."""
     if abs(instant - now) > _FARTHEST:
         detail = f"`{name}` is more than {_FARTHEST.days} days from now; nothing is published of that."
         raise Problem(BAD_REQUEST, detail)

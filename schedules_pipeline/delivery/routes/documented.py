@@ -1,5 +1,5 @@
-"""What answers look like, for OpenAPI and for those who generate a client from it. Answers are not made from this:
-their bytes were rendered when they were published. Tests compare the two.
+"""Models of the answers, for OpenAPI. Answers are not rendered from them, because published documents are served as
+stored; tests compare the two.
 """
 
 from datetime import date, datetime
@@ -48,7 +48,7 @@ class Guide(BaseModel):
 
 
 class Guides(BaseModel):
-    """What is answered where days are not cut as the broadcaster cuts them."""
+    """The answer for days that are not broadcast days."""
 
     guides: list[Guide]
 

@@ -1,5 +1,5 @@
-"""What answers to questions look like, for OpenAPI, as :mod:`~schedules_pipeline.delivery.routes.documented` has it of
-documents; and the one body that is taken, which is made from this.
+"""Models of the answers to questions, for OpenAPI, as in :mod:`~schedules_pipeline.delivery.routes.documented`; and the
+model that parses the one request body.
 """
 
 from datetime import date, datetime
@@ -62,7 +62,7 @@ class GivenEpisode(BaseModel):
 
 
 class FollowedBrands(BaseModel):
-    """What is followed, and what is held already."""
+    """The followed brands, and the episodes that the client holds."""
 
     model_config = ConfigDict(
         extra="forbid",

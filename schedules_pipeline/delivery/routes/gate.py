@@ -1,6 +1,6 @@
-"""The gate that every request passes first: who asks, whether it may, and what is counted of it.
+"""Middleware that every request passes first: authentication, limits, the switch, and usage counts.
 
-Plain ASGI, since it is on the way of every request. It knows keys, limits and the age of the mirror, and no subject.
+Plain ASGI, because its cost is added to every request. It knows keys, limits and the age of the mirror, not routes.
 """
 
 import re
@@ -29,7 +29,7 @@ _MAXIMUM_BODY_BYTES = 100_000
 
 
 class Gate:
-    """``confirmed_at`` of the mirror decides whether an answer is marked as stale, or none is given."""
+    """Marks answers as stale, or rejects requests, by the age of the mirror's ``confirmed_at``."""
 
     def __init__(self, application: ASGIApp, delivery: Delivery) -> None:
         self._application = application
@@ -41,7 +41,7 @@ class Gate:
             return
         receive = _bounded(receive)
         if scope["method"] == "HEAD":
-            # As GET would be answered, but for the body; so no route has to know of it.
+            # Answered as GET without the body, so that routes need not support HEAD.
             scope, send = {**scope, "method": "GET", "is_head": True}, _without_body(send)
         if _OPEN.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
@@ -49,7 +49,7 @@ class Gate:
         counting = _Counting(scope, send)
         try:
             await self._pass(scope, receive, counting)
-        except Exception as error:  # whatever it is, it is told as a problem, and counted
+        except Exception as error:  # every error becomes a problem document and is counted
             if counting.has_begun:
                 raise
             await _reject(told_problem(scope, error), scope, receive, counting.send)
@@ -67,7 +67,7 @@ class Gate:
         await self._application(scope, receive, counting.send)
 
     def _partner_now(self, key: str | None) -> Partner:
-        """Whose key it still is, while an answer goes on and on; raises :class:`Problem` where no longer anybody's."""
+        """The key's partner at this moment, for answers that last. Raises :class:`Problem` if the key is not valid."""
         now = self._delivery.clock()
         partner = self._delivery.admission.identify(key, now)
         self._require_service(partner, now)
@@ -88,7 +88,7 @@ class Gate:
             )
 
     def _marks(self, now: datetime) -> dict[str, str]:
-        """When the store last said that this is the latest, and whether that is too long ago."""
+        """The headers that tell the age of the mirror."""
         confirmed_at = self._delivery.mirror.confirmed_at
         if confirmed_at is None:
             return {}
@@ -99,7 +99,7 @@ class Gate:
 
 
 class _Counting:
-    """One response on its way out: its headers are completed, and its status and bytes counted."""
+    """Wraps ``send`` of one response: adds headers, and counts status and bytes."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -123,7 +123,7 @@ class _Counting:
         await self._send(message)
 
     def finish(self, delivery: Delivery) -> None:
-        """Also where the asker went away before the end."""
+        """Count the response, also after a disconnect."""
         route = getattr(self._scope.get("route"), "path", _NO_ROUTE)
         delivery.admission.note(
             self.partner, route, self._status, self._bytes, self._scope.get(PROBLEM_TOLD, "")
@@ -131,7 +131,7 @@ class _Counting:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Of a body no more is read than anybody has to send."""
+    """Rejects bodies larger than any valid request."""
     left = _MAXIMUM_BODY_BYTES
 
     async def receive_bounded() -> Message:
@@ -139,7 +139,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            # Of FastAPI's own kind, since it takes any other for a body that does not parse.
+            # FastAPI treats any other exception here as a body that cannot be parsed.
             raise HTTPException(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {_MAXIMUM_BODY_BYTES} bytes are taken."
             )
@@ -165,8 +165,8 @@ def _key_of(headers: Headers) -> str | None:
 
 
 def _of_cookies(field: str) -> str | None:
-    """Read by hand, in the time that its length takes: the standard library's parser goes over what it finds in
-    quotes again and again, and anybody may send it. A key needs no quotes.
+    """Parsed here in linear time: the standard library's parser takes quadratic time for quoted values on some
+    supported versions of Python, and keys need no quotes.
     """
     for cookie in field.split(";"):
         name, _, value = cookie.partition("=")
@@ -176,7 +176,7 @@ def _of_cookies(field: str) -> str | None:
 
 
 async def _reject(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """A page's reader is led to where keys are taken."""
+    """Redirects the reader of a page to the sign-in page."""
     if problem.kind is NO_KEY and scope["path"].startswith(_PAGES):
         response: Response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     else:

@@ -1,4 +1,4 @@
-"""The guide's pages, and the parts of them that are fetched anew when something changes."""
+"""The guide's pages, and the parts that scripts fetch again after a change."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -86,7 +86,7 @@ async def show_schedule(
 
 
 def _key(caller: Partner, sid: str, date: str) -> ScheduleKey:
-    """What a partner may not see is as if it were not there."""
+    """Raises :class:`Problem` (404) for services that the partner may not see."""
     key = ScheduleKey(Sid(sid), parse_date(date))
     if not caller.may_see(key.sid):
         raise Problem(NOT_FOUND, f"There is no service {sid}.")

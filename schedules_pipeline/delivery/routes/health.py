@@ -1,4 +1,4 @@
-"""Health, which nobody needs a key for, and what the types of problems mean."""
+"""Health and explanations of problem types; both are readable without a key."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def is_ready(response: Response, serving: Served) -> dict[str, Any]:
 
 @routes.get("/health/serving")
 async def is_serving(response: Response, serving: Served) -> dict[str, str]:
-    """For whoever directs partners: 200 where they are to be sent here, 503 where to the old system."""
+    """For load balancers: 200 if partners are to be sent to this service, 503 if to the old system."""
     source = serving.delivery.switched.current.source
     response.status_code = _OK if source is ServedSource.OURS else _UNAVAILABLE
     return {"source": source.value}

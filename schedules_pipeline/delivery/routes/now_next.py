@@ -1,4 +1,4 @@
-"""What is on now, and what comes next."""
+"""The programmes that are on now, and the next ones."""
 
 from datetime import datetime
 from typing import Annotated
@@ -52,7 +52,7 @@ def _find(serving: Serving, services: list[Sid], at: datetime, count: int) -> Re
         }
     )
     seconds = fresh_seconds(at, first_boundary(found.values()))
-    # What was on a while ago is no answer, so a cache may not keep it for when we do not answer.
+    # No stale-if-error: an old answer to "what is on" is wrong.
     return Representation(
         validator_of("now-next", body), "application/json", f"private, max-age={seconds}", lambda: body
     )

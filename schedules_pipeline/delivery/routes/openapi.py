@@ -1,6 +1,6 @@
-"""The OpenAPI document, where FastAPI cannot know: who may ask, and that errors are problem documents.
+"""Completes FastAPI's OpenAPI document: authentication, validators, and errors as problem documents.
 
-What the answers look like is in :mod:`~schedules_pipeline.delivery.routes.documented` and its neighbour.
+The models of the answers are in :mod:`~schedules_pipeline.delivery.routes.documented` and ``documented_queries``.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocumen
 
 
 def operation_id(route: APIRoute) -> str:
-    """The function's name, which stays where a path moves; so no two routes' functions may be called the same."""
+    """The function's name, which stays the same if a path moves. Names of route functions must be unique."""
     return route.name
 
 
@@ -83,7 +83,7 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _responses(responses: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """In order of their status; what FastAPI says of wrong parameters is told by our 400."""
+    """In order of their status, without FastAPI's 422, which the service answers as 400."""
     for status, response in sorted(responses.items()):
         if status == _FRAMEWORK_STATUS:
             continue
@@ -94,5 +94,5 @@ def _responses(responses: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _json_first(content: dict[str, Any]) -> dict[str, Any]:
-    """Generated clients read the first of them that they know."""
+    """JSON first, because generated clients use the first media type that they know."""
     return dict(sorted(content.items(), key=lambda item: item[0] != "application/json"))

@@ -1,4 +1,4 @@
-"""How every page is answered: with the policy that keeps it harmless, and with a page where something is wrong."""
+"""Responses with pages: security headers, and problems as pages."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Parameters that several routes take, each with its limits, as FastAPI reads and documents them."""
+"""Parameters of several routes, each with its limits, as FastAPI parses and documents them."""
 
 from datetime import date
 from typing import Annotated
@@ -58,11 +58,11 @@ LastEventId = Annotated[
 
 
 def split_format(text: str) -> tuple[str, str]:
-    """What stands before the first full stop, and the name of a format behind it; "" without one."""
+    """Split at the first full stop into the text and the name of a format, "" without one."""
     what, _, name = text.partition(".")
     return what, name
 
 
 def read_day(text: str | None, default: date) -> date:
-    """Raises :class:`InvalidIdentifier` for what is no date."""
+    """Raises :class:`InvalidIdentifier` if the text is not a date."""
     return parse_date(text) if text is not None else default

@@ -1,4 +1,4 @@
-"""Whatever goes wrong becomes a problem document; here is which."""
+"""Turns every exception into a problem document."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -28,7 +28,7 @@ _RETRY_SECONDS = 5
 _ERRORS_TOLD = 20
 
 PROBLEM_TOLD: Final = "problem_told"
-"""Under which name the scope has the kind of the problem that was answered with."""
+"""The key in the ASGI scope for the kind of the problem that was sent."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -43,7 +43,7 @@ def problem_response(problem: Problem) -> Response:
 
 
 def install(application: FastAPI) -> None:
-    """Answer every error of the routes, of FastAPI and of ours with a problem document."""
+    """Answer all exceptions of routes and of FastAPI with problem documents."""
     for kind in (Problem, InvalidIdentifier, ServiceError, RequestValidationError, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
 
@@ -53,7 +53,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def told_problem(scope: Scope, error: Exception) -> Problem:
-    """What the asker is told; noted in the scope, so that it can be counted. A defect is told to us alone."""
+    """The problem for the client, recorded in the scope for usage counts. Defects are logged."""
     problem = problem_of(error)
     scope[PROBLEM_TOLD] = problem.kind.name
     if problem.kind is DEFECT:
@@ -62,7 +62,7 @@ def told_problem(scope: Scope, error: Exception) -> Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What the asker is told; of a defect nothing, for its text may hold anything."""
+    """The problem for the client. A defect's text is left out, because it may contain secrets."""
     match error:
         case Problem():
             return error
@@ -87,7 +87,7 @@ def _of_framework(error: HTTPException) -> Problem:
         return Problem(kind, "There is nothing under this path; /openapi.json lists those that there are.")
     if kind is NOT_ALLOWED:
         methods = headers.get("Allow", "").split(", ")
-        # The gate answers HEAD wherever there is a GET.
+        # The gate answers HEAD for every GET.
         headers["Allow"] = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
         return Problem(kind, f"This path takes {headers['Allow']}.", headers=headers)
     return Problem(kind, str(error.detail), headers=headers)

@@ -1,4 +1,4 @@
-"""Where a programme is shown, and the latest episodes of brands."""
+"""Broadcasts of a programme, and the latest episodes of brands."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -91,7 +91,7 @@ async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Respon
 
 
 def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval:
-    # To the minute, so that those who ask within one have the same answer, and caches are of use.
+    # Cut to the minute, so that requests within one minute share an answer.
     begins = now.replace(second=0, microsecond=0) if start is None else read_instant("from", start, now)
     ends = begins + timedelta(days=DEFAULT_DAYS) if end is None else read_instant("to", end, now)
     if not begins < ends <= begins + timedelta(days=MOST_DAYS):

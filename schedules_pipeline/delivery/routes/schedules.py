@@ -141,12 +141,12 @@ async def get_services_of_a_day_in_a_format(
 
 
 def _today(delivery: Delivery) -> date:
-    """Where the broadcaster is."""
+    """The date in the broadcaster's time zone."""
     return delivery.clock().astimezone(delivery.calendar.zone).date()
 
 
 def _visible(caller: Partner, text: str) -> Sid:
-    """What a partner may not see is as if it were not there."""
+    """Raises :class:`Problem` (404) for services that the partner may not see."""
     sid = Sid(text)
     if not caller.may_see(sid):
         raise Problem(NOT_FOUND, f"There is no service {sid}; /v1/services lists those that there are.")
@@ -188,14 +188,14 @@ async def _document(serving: Serving, key: ScheduleKey, min_seq: int) -> Represe
 
 
 def _from_store(delivery: Delivery, key: ScheduleKey) -> MirroredSchedule | None:
-    """A version that another process has told of already, and the mirror has not heard of."""
+    """A version that another process has announced and the mirror does not have yet."""
     document = delivery.store.schedules.documents([key]).get(key)
     if document is None:
         return None
     try:
         publication, _ = split_document(document)
     except InvalidRecord:
-        # The follower has logged it; what was there before is served on.
+        # The follower has logged it; the mirror's version is served.
         return None
     return MirroredSchedule(key, publication.seq, publication.etag, publication.published_at, pack(document))
 

@@ -1,4 +1,4 @@
-"""What the routes answer from, as one typed value: ``app.state`` holds it, and a dependency hands it out."""
+"""The state that routes share, as one typed value in ``app.state``, and the dependencies that provide it."""
 
 from asyncio import Future
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.partners.partner import Partner
 
 _RENDER_AT_ONCE = 4
-"""More would slow the thread that answers."""
+"""More would slow the event loop's thread."""
 
 _ASK_AT_ONCE = 4
 """Questions that read many schedules, and the store."""
@@ -30,9 +30,9 @@ _READ_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The delivery, what is derived from it and remembered between requests, and the workers of slow answers.
+    """The delivery, values derived from it that are remembered between requests, and the limits on slow work.
 
-    ``rendering``: the representations that a worker renders at the moment, by validator.
+    ``rendering``: representations in progress, by validator.
     """
 
     delivery: Delivery
@@ -69,7 +69,7 @@ def serving_of(request: Request) -> Serving:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, the partner that sends it, and what it is answered from."""
+    """One request, its partner, and the shared state."""
 
     request: Request
     caller: Partner
@@ -84,9 +84,7 @@ class Call:
         return self.request.headers.get("accept", "")
 
     def caller_now(self) -> Partner:
-        """The partner as it is by now, for an answer that lasts. Raises :class:`Problem` if its key is no longer
-        valid.
-        """
+        """The partner at this moment, for an answer that lasts. Raises :class:`Problem` if its key is not valid."""
         find = cast("Callable[[], Partner]", self.request.scope["partner_now"])
         return find()
 
@@ -103,7 +101,7 @@ async def _call(request: Request) -> Call:
 
 
 Served = Annotated[Serving, Depends(_serving)]
-"""For answers that need no key."""
+"""For requests without a key."""
 
 Called = Annotated[Call, Depends(_call)]
-"""For answers to partners: the gate has found who calls."""
+"""For requests of partners, which the gate has identified."""

@@ -1,4 +1,4 @@
-"""Signing in with a key and out again. The key is kept in a cookie that no script can read and no other site sends."""
+"""Signing in with a key, and out. The key is in a cookie that scripts cannot read and other sites cannot send."""
 
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
@@ -62,14 +62,14 @@ def _is_valid(delivery: Delivery, key: str) -> bool:
 
 
 def _require_own_page(request: Request) -> None:
-    """Nobody is signed in or out by another site's form. What sends no origin is no browser's form."""
+    """Rejects forms of other sites. A request without ``Origin`` is not a form of a browser."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise Problem(FORBIDDEN, "This can only be sent from the page itself.")
 
 
 async def _key_of_form(request: Request) -> str:
-    """Read by hand: it is one field, and no more of it than that is ever read."""
+    """Reads a bounded part of the body; the form has one field."""
     body = b""
     async for chunk in request.stream():
         body += chunk

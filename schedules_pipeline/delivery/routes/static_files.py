@@ -1,4 +1,4 @@
-"""The files that pages refer to: held in memory, and no others can be asked for."""
+"""The static files of the pages, served from memory."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -16,7 +16,7 @@ routes = APIRouter(include_in_schema=False)
 
 @routes.get("/static/{name}")
 async def get_file(request: Request, serving: Served, name: str, v: str = "") -> Response:
-    """Asked for by its version it is kept; a script's own imports name none, and are asked about each time."""
+    """An address with the file's version may be cached forever. Imports within scripts have none: revalidated."""
     asset = serving.pages.assets.get(name)
     if asset is None:
         raise Problem(NOT_FOUND, "There is no such file.")

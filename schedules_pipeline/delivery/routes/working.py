@@ -1,8 +1,8 @@
-"""Work that is done in worker threads, and how much of each kind at once.
+"""Limits on concurrent work in worker threads, one for each kind of work.
 
-All of a process's worker threads are one pool. Without a limit of its own, a store that hangs would take every thread
-with the questions that need it, and those that need no store would not be answered either; and many documents that
-are rendered at once would leave the thread that answers no time.
+All worker threads of a process form one pool. Without separate limits, requests that wait for a hanging store would
+occupy the whole pool and block requests that need no store; and many documents rendered at once would slow the event
+loop's thread.
 """
 
 from asyncio import Semaphore
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 class Workers:
-    """Used from the event loop's thread alone. The limits of all kinds together are below that of the pool, 40."""
+    """Used only in the event loop's thread. The limits of all kinds together are below the pool's size, 40."""
 
     def __init__(self, at_once: int, most_waiting: int = _MOST_WAITING) -> None:
         self._free = Semaphore(at_once)
@@ -29,7 +29,7 @@ class Workers:
         self._under_way = 0
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
-        """What it returns or raises. Raises :class:`Problem` where too many wait for such work already."""
+        """The result of ``work``. Raises :class:`Problem` if too many requests wait for this kind of work already."""
         if self._under_way >= self._most:
             detail = "Too many requests of this kind wait already. Try again."
             raise Problem(UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_SECONDS)})

@@ -1,4 +1,4 @@
-// What works on every page: the theme's button, and controls that mean nothing without a script.
+// On every page: the theme button, and controls that need a script.
 const THEMES = ["automatic", "light", "dark"];
 const root = document.documentElement;
 const button = document.getElementById("theme");
@@ -16,7 +16,7 @@ function remember(theme) {
     if (theme === "automatic") localStorage.removeItem("theme");
     else localStorage.setItem("theme", theme);
   } catch {
-    // Storage may be forbidden; then it is forgotten with the page.
+    // Storage may be blocked; then the choice lasts until the page is left.
   }
 }
 

@@ -1,4 +1,4 @@
-// One schedule: when a new version of it is published, that is fetched and takes the place of what is shown.
+// One schedule: fetches a new version when it is published and replaces the contents.
 import { announcer, clock, follow, showState } from "./follow.js";
 
 const RETRY_AFTER = 4000;

@@ -1,8 +1,8 @@
-// Follows the change feed over server-sent events, and says how that stands.
+// Follows the change feed over server-sent events, and reports the state of the connection.
 //
 // follow(since, listener): since is a cursor; the listener has
 //   changed(row)  a schedule was published or removed,
-//   missed()      what happened meanwhile cannot be told: everything shown has to be fetched anew,
+//   missed()      changes were missed: the page must be fetched again,
 //   stands(state) "live" or "lost".
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 30000;
@@ -28,7 +28,7 @@ export function follow(since, listener) {
     source.addEventListener("reset", beginAnew);
     source.addEventListener("error", () => {
       listener.stands("lost");
-      // What was interrupted is opened again by the browser; what was refused is not.
+      // The browser reopens an interrupted stream, but not one that the service rejected.
       if (source.readyState === EventSource.CLOSED) askWhy();
     });
   }
@@ -57,7 +57,7 @@ export function follow(since, listener) {
     }
   }
 
-  // A page that nobody sees holds no connection; seen again, it goes on where it was.
+  // A hidden page closes its connection; it continues from its cursor when it is visible again.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       clearTimeout(timer);
@@ -70,7 +70,7 @@ export function follow(since, listener) {
   open();
 }
 
-// The light in the masthead. Stale is what the service says of itself, and weighs more than how we are connected.
+// The light in the masthead. "Stale", reported by the service, takes precedence over the state of the connection.
 export function showState() {
   const box = document.getElementById("state");
   const text = document.getElementById("state-text");
@@ -91,7 +91,7 @@ export function showState() {
       stands = state;
       render();
     },
-    // Every answer says when the store last confirmed what it is made from.
+    // Every answer has the time of the store's last confirmation.
     heard(answer) {
       const asOf = answer.headers.get("Schedules-As-Of");
       staleSince = answer.headers.get("Schedules-Stale") && asOf ? `Stale: the store last answered at ${clock(new Date(asOf))}` : "";
@@ -100,7 +100,7 @@ export function showState() {
   };
 }
 
-// Says things to screen readers, not more often than they can be listened to.
+// Announces changes to screen readers, at a limited rate.
 export function announcer(between = 4000) {
   const box = document.getElementById("announcer");
   const waiting = new Map();

@@ -1,4 +1,4 @@
-// The grid: the line that is now, keys, details in a dialog, and rows that change by themselves.
+// The grid: the line that marks the present, keys, details in a dialog, and rows that update.
 import { announcer, clock, follow, parse, showState } from "./follow.js";
 
 const CHANGED_FOR = 90000;
@@ -33,7 +33,7 @@ function moveNow() {
   for (const row of grid.querySelectorAll(".row[data-sid]")) markNow(row, now);
 }
 
-// On another day what the service has marked stays: what the page is about is not now.
+// On another day, the marks of the service stay.
 function markNow(row, now) {
   if (now < 0 || now >= length) return;
   let near = 3;
@@ -60,7 +60,7 @@ function goToNow() {
   if (block) rove(block, { preventScroll: true });
 }
 
-// Keys. One link of the grid can be reached by Tab, and the arrows move that place.
+// Keys. Tab reaches one link of the grid, and the arrow keys move it.
 
 let place = null;
 let column = 0;
@@ -111,7 +111,7 @@ function above(link, step) {
 
 function keepColumn(link) {
   const [at, end] = spanOf(link);
-  // Of what is on air the place is now, so that up and down stay at the line.
+  // For a programme on air the column is the present, so that up and down stay at the line.
   const now = minutesNow();
   column = at <= now && now < end ? now : at;
 }
@@ -137,7 +137,7 @@ function onGridKey(event) {
   if (event.key !== "ArrowUp" && event.key !== "ArrowDown") keepColumn(next);
 }
 
-// However it came to have the focus.
+// Focus from any source: keys, mouse or script.
 function onGridFocus(event) {
   const link = event.target.closest(".row[data-sid] a");
   if (link && link !== place) settle(link);
@@ -181,7 +181,7 @@ function onGridClick(event) {
   openDetails(link);
 }
 
-// Only some services
+// Filter by service
 
 function filterRows() {
   const wanted = document.getElementById("filter").value.trim().toLowerCase();
@@ -212,12 +212,12 @@ function onChange(row) {
   soon();
 }
 
-// Services may have come or gone, so rows alone would not do.
+// Services may have been added or removed, so rows alone are not enough.
 function onMissed() {
   reload();
 }
 
-// Once for all that comes in the meantime: where nothing was published, much is when something is.
+// One reload for many changes: the first schedules are often published together.
 function reload() {
   reloading ||= setTimeout(() => location.reload(), RELOAD_AFTER);
 }
@@ -307,7 +307,7 @@ function tell(row, count) {
 
 let seen = new Map();
 
-// An item is new for a while after it was first seen here; what the page came with never is.
+// An item is new for a while after it first appears; items of the initial page never are.
 function markNew(list, firstSeen = Date.now()) {
   const items = [...list.querySelectorAll("li[data-at]")];
   seen = new Map(items.map((item) => [item.textContent, seen.get(item.textContent) ?? firstSeen]));

@@ -1,4 +1,4 @@
-// Takes a key from the address, where no server's log can see it, and signs in with it.
+// Signs in with a key from the address's fragment, which browsers do not send and servers do not log.
 function take() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
   if (!given) return;

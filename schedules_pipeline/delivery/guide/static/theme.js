@@ -1,8 +1,8 @@
-// The theme that was chosen here before, set before anything is painted. Everything else can wait.
+// Sets the stored theme before the page is painted.
 "use strict";
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 } catch {
-  // Storage may be forbidden; then the system's choice stands.
+  // Storage may be blocked; then the system's theme applies.
 }
