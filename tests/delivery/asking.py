@@ -47,7 +47,7 @@ def held(listed: PublishedSchedule, *, removed: bool = False) -> MirroredSchedul
 
 @dataclass
 class Stage:
-    """``client`` is the key of somebody who may see everything; :meth:`ask_as` makes others."""
+    """``client`` may see every service; :meth:`ask_as` makes other clients."""
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     settings: Settings = field(default_factory=Settings)
@@ -88,7 +88,7 @@ class Stage:
             self.store.references.register({listed.key: {Entry(item.pid) for item in items}}, 1)
 
     def get(self, path: str, **params: Any) -> Any:
-        """What everybody is told; it must be told."""
+        """The answer to ``client``, which must succeed."""
         response = self.client.get(path, params=params)
         response.raise_for_status()
         return response.json()

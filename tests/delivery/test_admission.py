@@ -1,4 +1,4 @@
-"""Who is let in, how often, and what is counted of it; with no store anywhere."""
+"""Admission of requests: keys, limits and usage counts, without a store."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +83,7 @@ def test_a_key_lets_its_partner_in() -> None:
     ids=lambda text: repr(text)[:30],
 )
 def test_what_is_no_key_of_ours_lets_nobody_in(text: str | None) -> None:
-    """Whatever is given instead of a key is refused with a challenge, and not repeated in the refusal."""
+    """A text that is not a key is rejected with a challenge; the answer does not repeat the text."""
     problem = _problem_of(lambda: _knowing(_ACME).admit(text, _NOW))
 
     assert problem.kind is NO_KEY
@@ -176,7 +176,7 @@ def test_all_keys_of_a_partner_share_its_limits() -> None:
 
 
 def test_threads_share_the_limits() -> None:
-    """However many ask at once, and whoever reads the partners meanwhile, a minute's worth is admitted."""
+    """Concurrent threads admit exactly one minute's worth, also during a refresh."""
     acme = replace(_ACME, requests_per_minute=500, requests_per_day=100_000)
     admission = _knowing(acme)
 
@@ -192,7 +192,7 @@ def test_threads_share_the_limits() -> None:
 
 
 def test_a_refresh_forgives_nothing() -> None:
-    """What was asked for in this minute stays asked for, under a greater limit as well."""
+    """Requests of this minute still count after the limit was raised."""
     admission = _knowing(_ACME)
     for _ in range(3):
         admission.admit(_KEY.text, _NOW)
@@ -208,7 +208,7 @@ _STEPS = st.lists(st.integers(min_value=0, max_value=30_000_000), min_size=1, ma
 
 @given(st.integers(min_value=1, max_value=300), _STEPS)
 def test_never_more_than_a_minutes_worth_and_the_rate(per_minute: int, steps: list[int]) -> None:
-    """In any stretch of time no more are admitted than come at once and with the time, wherever it begins."""
+    """In any interval, at most the burst and the refill of that interval are admitted."""
     admission = _knowing(replace(_ACME, requests_per_minute=per_minute, requests_per_day=100_000))
     at, admitted = _NOW, []
     for microseconds in steps:
@@ -222,7 +222,7 @@ def test_never_more_than_a_minutes_worth_and_the_rate(per_minute: int, steps: li
 
 @given(st.integers(min_value=1, max_value=300), _STEPS)
 def test_who_keeps_to_the_rate_is_never_rejected(per_minute: int, steps: list[int]) -> None:
-    """One request for each share of a minute is admitted, whatever comes in between."""
+    """A request at every refill is admitted, also with rejected requests between them."""
     admission = _knowing(replace(_ACME, requests_per_minute=per_minute, requests_per_day=100_000))
     every, at = timedelta(minutes=1) / per_minute + timedelta(microseconds=1), _NOW
 
@@ -234,7 +234,7 @@ def test_who_keeps_to_the_rate_is_never_rejected(per_minute: int, steps: list[in
 
 @given(st.integers(min_value=1, max_value=300), _STEPS)
 def test_a_partner_that_rests_recovers(per_minute: int, steps: list[int]) -> None:
-    """Whatever it did before, after a minute without a request a whole minute's worth is there again."""
+    """After a minute without requests, the bucket is full."""
     admission = _knowing(replace(_ACME, requests_per_minute=per_minute, requests_per_day=100_000))
     at = _NOW
     for microseconds in steps:
@@ -281,7 +281,7 @@ def test_beyond_a_days_requests_nothing_is_answered_until_midnight() -> None:
 
 
 def test_what_other_processes_have_counted_counts() -> None:
-    """A refresh brings what all have stored; what is counted here and not stored yet is added."""
+    """After a refresh, the day's count is the stored one plus the counts of this process that are not stored yet."""
     admission = _knowing(_ACME)
     admission.note("acme", _ROUTE, 200, 1)
     admission.note("acme", _ROUTE, 429, 1)
@@ -305,7 +305,7 @@ def test_what_was_given_back_counts_for_its_day() -> None:
 
 
 def test_an_answer_tells_what_is_left() -> None:
-    """The fields say limits and what is left of them, and asking for them takes nothing."""
+    """The fields tell limits and remainders, and reading them costs no request."""
     admission = _knowing(_ACME, used=10)
     admission.admit(_KEY.text, _NOW)
 
@@ -360,7 +360,7 @@ def test_a_refresh_does_not_forget_who_waits() -> None:
     assert problem.kind is TOO_MANY_REQUESTS
 
 
-# What was used
+# Usage
 
 
 def test_usage_is_counted_by_route_status_and_problem() -> None:
@@ -384,7 +384,7 @@ def test_usage_is_counted_by_route_status_and_problem() -> None:
 
 
 def test_what_was_given_back_is_taken_again() -> None:
-    """Under its own day, with what has been counted since."""
+    """Returned counts keep their day and are handed over with newer ones."""
     yesterday = _NOW.date() - timedelta(days=1)
     line = UsageLine("acme", UsageKind.BYTES)
     admission = _knowing(_ACME)
@@ -400,7 +400,7 @@ def test_what_was_given_back_is_taken_again() -> None:
 
 
 def test_routes_cannot_fill_the_store() -> None:
-    """Where somebody counts by what was asked for, all beyond a number are one."""
+    """Routes beyond the maximum count as one."""
     admission = _knowing(_ACME)
     for number in range(1_000):
         admission.note("acme", f"/v1/{number}", 404, 0)

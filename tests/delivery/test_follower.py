@@ -59,7 +59,7 @@ def _break(stage: DeliveryStage, conditions: Conditions) -> None:
 
 
 def test_everything_is_read_at_the_beginning(stage: DeliveryStage) -> None:
-    """Who begins holds what is published, removals included, up to the last row of the feed."""
+    """After the first round, the mirror holds all schedules and removals up to the feed's last row."""
     stage.publish([ScheduleRemoved(_NEXT)])
 
     stage.begin_delivery()
@@ -109,7 +109,7 @@ def test_past_hour_is_known_from_the_start(stage: DeliveryStage) -> None:
 
 
 def test_document_that_is_gone_is_passed_over(stage: DeliveryStage) -> None:
-    """Of a row whose document is gone by now nothing is taken but the row; what was held stays."""
+    """If the document of a row is gone, the row is passed on and the held version stays."""
     before = _documents(stage.delivery.mirror)[_ALDER]
     stage.publish([_moved(_ALDER)])
     stage.store.schedules.kept[_ALDER].document = None
@@ -121,7 +121,7 @@ def test_document_that_is_gone_is_passed_over(stage: DeliveryStage) -> None:
 
 
 def test_damaged_document_is_passed_over(stage: DeliveryStage) -> None:
-    """A document that is none of ours takes nobody's place, and holds up nothing that comes with it."""
+    """A document that cannot be decoded replaces nothing, and does not delay other documents."""
     before = _documents(stage.delivery.mirror)[_ALDER]
     stage.publish([_moved(_ALDER), _moved(_NEXT)])
     stage.store.schedules.kept[_ALDER].document = b'{"sid":'
@@ -133,7 +133,7 @@ def test_damaged_document_is_passed_over(stage: DeliveryStage) -> None:
 
 
 def test_another_epoch_begins_anew(stage: DeliveryStage) -> None:
-    """In another keyspace everything is read again, and what is not published there is gone."""
+    """In another keyspace everything is read again, and schedules that it lacks are dropped."""
     stage.store.coldstarts.renew_epoch("second")
     del stage.store.schedules.kept[_NEXT]
 
@@ -154,7 +154,7 @@ def test_first_epoch_begins_anew() -> None:
 
 
 def test_lost_keyspace_takes_nothing_away(stage: DeliveryStage) -> None:
-    """Where the epoch is gone, the store was lost: partners keep what they had, and the follower says so."""
+    """A missing epoch means that the store was lost: the mirror keeps its state, and the follower raises."""
     before = _documents(stage.delivery.mirror)
     stage.store.coldstarts._epoch = None
     stage.store.schedules.kept.clear()
@@ -166,7 +166,7 @@ def test_lost_keyspace_takes_nothing_away(stage: DeliveryStage) -> None:
 
 
 def test_rows_that_were_trimmed_unread_begin_anew(stage: DeliveryStage) -> None:
-    """Who was away for so long that rows are gone reads everything again, and misses nothing."""
+    """After missing trimmed rows, the follower reads everything again."""
     stage.publish([_moved(_ALDER), ScheduleRemoved(_NEXT)])
     stage.clock.advance(timedelta(hours=1))
     stage.store.feed.trim(stage.clock())
@@ -193,7 +193,7 @@ def test_trimming_what_was_read_begins_nothing_anew(
 
 @pytest.mark.parametrize("begins_anew", [False, True])
 def test_failing_store_loses_nothing(begins_anew: bool) -> None:
-    """Between whichever two calls the store fails, the next rounds bring the mirror to what is published."""
+    """After a failure between any two calls, the next rounds bring the mirror up to date."""
     for number in range(1, 200):
         stage = _with_changes(begins_anew=begins_anew)
         conditions = FailsAt(number)
@@ -229,7 +229,7 @@ def _follow_through(stage: DeliveryStage) -> None:
 
 
 def test_run_goes_on_after_whatever_befalls_it(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a store that is away nor a defect of ours ends the following."""
+    """Neither a failing store nor a defect ends the follower's thread."""
     stop, rounds = Event(), iter([ServiceError("away"), KeyError("a defect"), None])
 
     def follow() -> None:
@@ -246,7 +246,7 @@ def test_run_goes_on_after_whatever_befalls_it(stage: DeliveryStage, monkeypatch
 
 
 def test_removals_are_forgotten_within_an_hour(stage: DeliveryStage) -> None:
-    """Once its removal is older than the feed is kept, a schedule is as if it had never been, whoever begins anew."""
+    """A removal older than the feed's retention is dropped, also by a follower that starts again."""
     stage.publish([ScheduleRemoved(_NEXT)])
     stage.follow()
     known_at_first = stage.delivery.mirror.held(_NEXT)

@@ -1,4 +1,4 @@
-"""What is published, in memory."""
+"""The mirror of published schedules."""
 
 from datetime import timedelta
 
@@ -30,14 +30,14 @@ def _mirror(*everything: MirroredSchedule) -> Mirror:
 
 
 def test_nothing_is_known_before_the_store_was_read() -> None:
-    """An empty mirror has no services and says that nobody has confirmed it."""
+    """An empty mirror has no services and no time of confirmation."""
     mirror = Mirror()
 
     assert (mirror.services(), mirror.confirmed_at, mirror.held(key())) == ([], None, None)
 
 
 def test_document_comes_out_as_it_went_in() -> None:
-    """What is held of a schedule is the published document, byte by byte, and reads as the schedule that it is."""
+    """The mirror gives the published document byte for byte, and parses it."""
     listed = _listed()
 
     mirror = _mirror(held(listed))
@@ -70,7 +70,7 @@ def test_older_version_is_passed_over() -> None:
 
 
 def test_schedule_whose_removal_was_forgotten_elsewhere_returns() -> None:
-    """Numbers begin again once the store has forgotten a removal; what is published then is held all the same."""
+    """After the store has dropped a removal, numbers start again, and the new version is held."""
     mirror = _mirror(_removed(5))
 
     mirror.advance("6-0", [held(schedule(key(), [showing(1, NOON)], 1, NOON + 6 * _HOUR))], NOON)
@@ -80,7 +80,7 @@ def test_schedule_whose_removal_was_forgotten_elsewhere_returns() -> None:
 
 @given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)))
 def test_order_of_arrival_does_not_count(order: list[int], removals: set[int]) -> None:
-    """In whatever order the versions of a schedule come, the one with the greatest number is held."""
+    """Versions in any order leave the one with the greatest number."""
     versions = {seq: _removed(seq) if seq in removals else held(_listed(seq)) for seq in order}
     mirror = _mirror()
 

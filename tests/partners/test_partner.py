@@ -35,7 +35,7 @@ _ACME = Partner("acme", _NOW, keys=(_key(1),))
 
 @given(st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES))
 def test_a_key_names_itself_and_is_kept_as_its_digest(random: bytes) -> None:
-    """Whatever the random bytes, the text has the form of a key, with the id in it that its record has."""
+    """Any random bytes give a text in the form of a key that contains the id of its record."""
     issued = issue_key(random, _NOW)
 
     assert key_id(issued.text) == issued.key.id
@@ -50,7 +50,7 @@ def test_no_randomness_is_lost_in_a_key(one: bytes, other: bytes) -> None:
 
 
 def test_a_key_is_not_in_its_representation() -> None:
-    """What is written into a log by mistake does not have the secret in it."""
+    """The representation of an issued key does not contain the secret."""
     issued = issue_key(b"\x07" * RANDOM_BYTES, _NOW)
 
     assert issued.text not in repr(issued)
@@ -66,7 +66,7 @@ def test_a_key_is_made_from_enough_and_no_more(length: int) -> None:
 
 @given(st.text())
 def test_any_text_may_be_asked_for_its_id(text: str) -> None:
-    """Whatever arrives as a key, lone surrogates included, has an id or none, and a digest."""
+    """Any text, lone surrogates included, has a digest, and an id or None."""
     assert key_id(text) is None
     assert len(key_digest(text)) == 64
 
@@ -129,12 +129,12 @@ def test_what_is_no_pattern_is_rejected(pattern: str) -> None:
         {"waiting_at_once": 1_001},
         {"keys": (_key(1), _key(1, _NOW))},
         {"keys": tuple(_key(n) for n in range(MOST_KEYS + 1))},
-        {"created_at": datetime(2026, 3, 28)},  # noqa: DTZ001 - that it has no zone is what is wrong
+        {"created_at": datetime(2026, 3, 28)},  # noqa: DTZ001 - the missing zone is tested
     ],
     ids=str,
 )
 def test_what_no_partner_can_be_is_rejected(wrong: dict[str, object]) -> None:
-    """Limits out of range, too much of anything, and local times are refused wherever a partner is made."""
+    """Limits out of range, too many keys or patterns, and naive times are rejected."""
     with pytest.raises(InvalidPartner):
         replace(_ACME, **wrong)  # type: ignore[arg-type]
 

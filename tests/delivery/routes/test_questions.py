@@ -45,12 +45,12 @@ def _broadcasts(page: Any) -> list[str]:
     return [airing["broadcast"]["broadcast_pid"] for airing in page["broadcasts"]]
 
 
-# What is the same for all.
+# All questions
 
 
 @pytest.mark.parametrize("path", _PATHS)
 def test_answer_that_is_held_is_not_sent_again(stage: Stage, path: str) -> None:
-    """Whoever has an answer with its etag is told that it is the same, until it is another."""
+    """A client that sends the etag gets 304 until the answer changes."""
     first = stage.client.get(path)
     again = stage.client.get(path, headers={"If-None-Match": first.headers["etag"]})
     stage.publish(schedule(key(ALDER), [showing(1, NOON - _HOUR / 5), showing(2, NOON + _HOUR)], seq=2))
@@ -92,7 +92,7 @@ def test_services_of_others_do_not_exist(stage: Stage, path: str) -> None:
     ],
 )
 def test_answer_is_as_it_is_documented(stage: Stage, path: str, model: type[BaseModel]) -> None:
-    """What OpenAPI says of an answer is what is sent: every field, and no other."""
+    """Answers have exactly the fields of their OpenAPI models."""
     answer = stage.client.get(path)
 
     read = model.model_validate_json(answer.content)
@@ -121,7 +121,7 @@ def test_answer_is_as_it_is_documented(stage: Stage, path: str, model: type[Base
     ],
 )
 def test_parameter_out_of_bounds_is_a_problem(stage: Stage, path: str, params: dict[str, Any]) -> None:
-    """What is beyond a limit, or is none of what it should be, is refused with a problem document."""
+    """Parameters that are malformed or beyond a limit are rejected with a problem document."""
     rejected = stage.client.get(path, params=params)
 
     assert (rejected.status_code, rejected.headers["content-type"]) == (400, "application/problem+json")
@@ -131,7 +131,7 @@ def test_parameter_out_of_bounds_is_a_problem(stage: Stage, path: str, params: d
 def test_only_what_needs_the_index_fails_without_the_store(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the store is away, what is held in memory is told; where the index is needed, that it cannot be."""
+    """Without the store, questions are answered from memory; those that need the index get 503."""
 
     def away(pids: Sequence[Pid]) -> dict[Pid, list[Reference]]:
         raise ServiceError("redis is away")
@@ -175,7 +175,7 @@ def test_now_is_kept_until_the_next_boundary(stage: Stage) -> None:
 
 
 def test_next_becomes_now(stage: Stage) -> None:
-    """What is remembered of a service holds up to its boundary, and not at it."""
+    """The remembered result of a service is used before its boundary, and not at it."""
     told = [stage.get("/v1/now-next", sid=ALDER)["services"][0]["now"]]
     for hours in (0.25, 2.75):
         stage.advance(hours * _HOUR)
@@ -187,7 +187,7 @@ def test_next_becomes_now(stage: Stage) -> None:
 
 
 def test_another_instant_can_be_asked_about(stage: Stage) -> None:
-    """With `at`, what is on at that instant is told; services that are not known are left out."""
+    """With `at`, the answer is about that instant; unknown services are left out."""
     services = stage.get("/v1/now-next", at="2026-03-10T15:00:00Z", sid=[ALDER, "nobody"])["services"]
 
     assert [(one["sid"], one["now"]["broadcast_pid"], one["next"]) for one in services] == [
@@ -196,7 +196,7 @@ def test_another_instant_can_be_asked_about(stage: Stage) -> None:
 
 
 def test_edit_shows_at_once(stage: Stage) -> None:
-    """What is remembered of a service is forgotten as soon as another version of its schedule is held."""
+    """A new version of a schedule replaces the remembered result of its service."""
     before = stage.get("/v1/now-next", sid=ALDER)
     stage.publish(schedule(key(ALDER), [showing(1, NOON - _HOUR / 4, title="Late Change")], seq=2))
 
@@ -281,7 +281,7 @@ def _latest(stage: Stage, **body: Any) -> Any:
 
 
 def test_follower_is_told_the_difference(stage: Stage) -> None:
-    """Who gives back what it holds is told what is new, what has changed and what is withdrawn, and no more."""
+    """A client that sends its episodes gets only the new, changed and withdrawn ones."""
     first = _latest(stage)
     held = [{"episode_pid": one["episode_pid"], "etag": one["etag"]} for one in first["new"]]
     nothing = _latest(stage, given=held)
@@ -388,7 +388,7 @@ def test_too_many_schedules_are_rejected(stage: Stage, monkeypatch: pytest.Monke
 def test_feeds_tell_each_episode_with_its_broadcasts(
     stage: Stage, feed: str, told: dict[Pid, list[str]]
 ) -> None:
-    """What has begun makes an episode available, what has not is coming; each episode comes once."""
+    """An episode is available after a broadcast has begun, and coming before; each is listed once."""
     page = stage.get(f"/v1/catalogue/{feed}")
 
     assert {
