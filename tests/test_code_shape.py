@@ -22,8 +22,6 @@ _LONG_FUNCTIONS = {
 _LONG_MODULES = {
     "tests/compatibility/keyspace_files.py",
     "tests/delivery/routes/test_changes_routes.py",
-    "tests/delivery/routes/test_questions.py",
-    "tests/delivery/test_admission.py",
     "tests/documents/test_catalogue_schedule.py",
     "tests/documents/test_source_document.py",
     "tests/documents/test_tv_anytime.py",

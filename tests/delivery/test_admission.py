@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.delivery.admission import OTHER_ROUTE, Admission
+from schedules_pipeline.delivery.admission import Admission
 from schedules_pipeline.delivery.problems import NO_KEY, TOO_MANY_REQUESTS, UNAVAILABLE, Problem
 from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.partners.ports import NOBODY, UsageKind, UsageLine
@@ -358,55 +358,3 @@ def test_a_refresh_does_not_forget_who_waits() -> None:
         problem = _problem_of(admission.waiting(_ACME).__enter__)
 
     assert problem.kind is TOO_MANY_REQUESTS
-
-
-# Usage
-
-
-def test_usage_is_counted_by_route_status_and_problem() -> None:
-    """Taking it leaves nothing, so that nothing is stored twice."""
-    admission = _knowing(_ACME)
-    admission.note("acme", _ROUTE, 200, 1_000)
-    admission.note("acme", _ROUTE, 200, 500)
-    admission.note("acme", _ROUTE, 404, 20, "not-found")
-
-    taken, left = (admission.take_usage(_NOW.date()) for _ in range(2))
-
-    assert taken == {
-        _NOW.date(): {
-            UsageLine("acme", UsageKind.REQUESTS, _ROUTE, "200"): 2,
-            UsageLine("acme", UsageKind.REQUESTS, _ROUTE, "404"): 1,
-            UsageLine("acme", UsageKind.BYTES): 1_520,
-            UsageLine("acme", UsageKind.PROBLEMS, "", "not-found"): 1,
-        }
-    }
-    assert left == {}
-
-
-def test_what_was_given_back_is_taken_again() -> None:
-    """Returned counts keep their day and are handed over with newer ones."""
-    yesterday = _NOW.date() - timedelta(days=1)
-    line = UsageLine("acme", UsageKind.BYTES)
-    admission = _knowing(_ACME)
-    admission.give_back(yesterday, {line: 5})
-    admission.give_back(_NOW.date(), {line: 6})
-    admission.note("acme", _ROUTE, 200, 7)
-
-    taken = admission.take_usage(_NOW.date())
-
-    assert taken[yesterday] == {line: 5}
-    assert taken[_NOW.date()][line] == 13
-    assert admission.take_usage(_NOW.date()) == {}
-
-
-def test_routes_cannot_fill_the_store() -> None:
-    """Routes beyond the maximum count as one."""
-    admission = _knowing(_ACME)
-    for number in range(1_000):
-        admission.note("acme", f"/v1/{number}", 404, 0)
-    admission.note("acme", "/v1/a b", 404, 0)
-
-    counts = admission.take_usage(_NOW.date())[_NOW.date()]
-
-    assert len(counts) < 210
-    assert counts[UsageLine("acme", UsageKind.REQUESTS, OTHER_ROUTE, "404")] == 801

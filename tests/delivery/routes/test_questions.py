@@ -1,4 +1,4 @@
-"""The questions that partners ask over HTTP: now and next, where it is shown, the latest episodes, the catalogue."""
+"""The questions that partners ask over HTTP: now and next, where it is shown, and the latest episodes."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from builders import BRAND, SERIES
-from delivery.asking import Stage, document_of
+from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, EPISODE, NOON, key, schedule, showing
 from pydantic import BaseModel
 
@@ -373,54 +373,3 @@ def test_too_many_schedules_are_rejected(stage: Stage, monkeypatch: pytest.Monke
     assert rejected.status_code == 400
     assert "fewer brands" in rejected.json()["detail"]
     assert latest_episodes.MOST_SCHEDULES > 2
-
-
-# The catalogue feeds.
-
-
-@pytest.mark.parametrize(
-    ("feed", "told"),
-    [
-        ("available", {EPISODE: ["w0000001"]}),
-        ("coming", {EPISODE: ["w0000002"], _OTHER: ["w0000003"]}),
-    ],
-)
-def test_feeds_tell_each_episode_with_its_broadcasts(
-    stage: Stage, feed: str, told: dict[Pid, list[str]]
-) -> None:
-    """An episode is available after a broadcast has begun, and coming before; each is listed once."""
-    page = stage.get(f"/v1/catalogue/{feed}")
-
-    assert {
-        item["episode_pid"]: [shown["broadcast_pid"] for shown in item["broadcasts"]]
-        for item in page["items"]
-    } == told
-    assert page["next"] is None
-
-
-def test_feed_is_told_page_by_page(stage: Stage) -> None:
-    """Following `next` leads through all items, each once."""
-    first = stage.get("/v1/catalogue/coming", limit=1)
-    second = stage.get("/v1/catalogue/coming", limit=1, after=first["next"])
-
-    assert [item["episode_pid"] for page in (first, second) for item in page["items"]] == [EPISODE, _OTHER]
-    assert second["next"] is None
-
-
-def test_feed_is_of_the_services_that_are_named(stage: Stage) -> None:
-    """With `sid`, an episode is told for its broadcasts on those services alone."""
-    page = stage.get("/v1/catalogue/coming", sid=BIRCH)
-
-    assert [item["episode_pid"] for item in page["items"]] == [_OTHER]
-
-
-def test_item_says_what_the_document_says(stage: Stage) -> None:
-    """An item has the episode, series, brand and titles of the published document."""
-    listed = schedule(key(ALDER), [showing(1, NOON + _HOUR)], seq=2)
-    stage.publish(listed)
-    broadcast = orjson.loads(document_of(listed))["broadcasts"][0]
-
-    item = stage.get("/v1/catalogue/coming", sid=ALDER)["items"][0]
-
-    names = ("episode", "series", "brand", "title", "subtitle")
-    assert {name: item[name] for name in names} == {name: broadcast[name] for name in names}
