@@ -38,7 +38,7 @@ _MOVES_BETWEEN_STEPS = 3
 def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim whose release did not get through is taken back after a lease, which is long in production."""
     monkeypatch.setattr(publish, "LEASE_FOR", timedelta(seconds=3))
-    monkeypatch.setattr(publish, "_PAUSE_FOR_THE_WORLD", timedelta(seconds=0.2))
+    monkeypatch.setattr(publish, "_PAUSE_AFTER_OUTAGE", timedelta(seconds=0.2))
 
 
 def test_slots_that_move_while_changes_arrive_lose_nothing(cluster: Cluster) -> None:
