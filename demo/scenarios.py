@@ -17,9 +17,11 @@ from demo.traffic import Change, Traffic
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.history.guides import describe, import_rules, read_guide
 from schedules_pipeline.history.recorded import (
+    CatalogueDeleted,
     CatalogueUpdated,
     HistoryEvent,
     SchedulePut,
+    ScheduleRemoved,
     paced,
     read_history,
 )
@@ -100,10 +102,14 @@ def imported(path: Path, now: datetime) -> Scenario:
 
 def _put(sample: Sample, event: HistoryEvent) -> None:
     match event:
-        case CatalogueUpdated(pid=pid):
-            sample.catalogue[pid] = event.document
-        case SchedulePut(sid=sid, date=day):
-            sample.schedules[sid, day] = event.document
+        case CatalogueUpdated(document=document, pid=pid):
+            sample.catalogue[pid] = document
+        case CatalogueDeleted(pid=pid):
+            sample.catalogue.pop(pid, None)
+        case SchedulePut(document=document, sid=sid, date=day):
+            sample.schedules[sid, day] = document
+        case ScheduleRemoved(sid=sid, date=day):
+            sample.schedules.pop((sid, day), None)
 
 
 def _replay(events: Iterator[HistoryEvent], speed: float, now: datetime) -> Iterator[tuple[float, Change]]:
@@ -114,10 +120,14 @@ def _replay(events: Iterator[HistoryEvent], speed: float, now: datetime) -> Iter
 
 
 def _change(event: HistoryEvent) -> Change:
+    when = f"recorded {event.at:%d %b %H:%M}"
     match event:
-        case CatalogueUpdated(pid=pid, type=kind):
-            return Change(f"recorded {event.at:%d %b %H:%M}: {kind} {pid}", {pid: event.document}, {})
-        case SchedulePut(sid=sid, date=day):
-            text = f"recorded {event.at:%d %b %H:%M}: schedule {sid}/{day}"
-            return Change(text, {}, {(sid, day): event.document})
+        case CatalogueUpdated(document=document, pid=pid, type=kind):
+            return Change(f"{when}: {kind} {pid}", {pid: document})
+        case CatalogueDeleted(pid=pid, type=kind):
+            return Change(f"{when}: {kind} {pid} deleted", deleted={pid: kind})
+        case SchedulePut(document=document, sid=sid, date=day):
+            return Change(f"{when}: schedule {sid}/{day}", schedules={(sid, day): document})
+        case ScheduleRemoved(sid=sid, date=day):
+            return Change(f"{when}: schedule {sid}/{day} removed", schedules={(sid, day): None})
     raise TypeError(f"no such event: {event!r}")

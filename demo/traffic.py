@@ -31,7 +31,8 @@ _SENTENCES: Final = {"short": 1, "medium": 2, "long": 4}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Documents to write upstream at one moment. A schedule that is None is removed.
+    """Documents to write upstream at one moment. A schedule that is None is removed. ``deleted``: catalogue items to
+    delete, with their types.
 
     The traffic keeps using these documents, so callers must not alter them.
     """
@@ -39,6 +40,7 @@ class Change:
     description: str
     catalogue: dict[str, Document] = field(default_factory=dict)
     schedules: dict[SourceKey, Document | None] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
 
 
 class Traffic:

@@ -66,20 +66,20 @@ class Upstream:
 
     def put_catalogue(self, document: Document) -> None:
         """Write a catalogue document and then announce it, so that it is there when the notification arrives."""
-        self._redis.set(_catalogue_key(document), orjson.dumps(document))
-        notification = {
-            "action": "UPDATE",
-            "type": document["type"],
-            "pid": document["pid"],
-            "seq": next(self._sequence),
-            "at": render_instant(self._clock()),
-        }
-        self._sns.publish(TopicArn=self._topic_arn, Message=orjson.dumps(notification).decode())
+        self._redis.set(_catalogue_key(document["pid"]), orjson.dumps(document))
+        self._announce("UPDATE", document["type"], document["pid"])
+
+    def delete_catalogue(self, pid: str, kind: str) -> None:
+        """Delete a catalogue document, if there is one, and then announce it."""
+        self._redis.delete(_catalogue_key(pid))
+        self._announce("DELETE", kind, pid)
 
     def apply(self, change: Change) -> None:
-        """Write all documents of a change, the catalogue first."""
+        """Write and delete all documents of a change, the catalogue first."""
         for document in change.catalogue.values():
             self.put_catalogue(document)
+        for pid, kind in change.deleted.items():
+            self.delete_catalogue(pid, kind)
         for (sid, on), schedule in change.schedules.items():
             if schedule is None:
                 self.remove_schedule(sid, on)
@@ -100,6 +100,11 @@ class Upstream:
             done += written
             on_progress(done, total)
 
+    def _announce(self, action: str, kind: str, pid: str) -> None:
+        at = render_instant(self._clock())
+        notification = {"action": action, "type": kind, "pid": pid, "seq": next(self._sequence), "at": at}
+        self._sns.publish(TopicArn=self._topic_arn, Message=orjson.dumps(notification).decode())
+
     def _load(self, sample: Sample) -> Iterator[int]:
         """Write the sample. Yields the number of documents that were written since the last yield."""
         documents = [*sample.catalogue.values()]
@@ -110,7 +115,7 @@ class Upstream:
     def _load_catalogue(self, documents: Sequence[Document]) -> int:
         with self._redis.pipeline(transaction=False) as pipeline:
             for document in documents:
-                pipeline.set(_catalogue_key(document), orjson.dumps(document))
+                pipeline.set(_catalogue_key(document["pid"]), orjson.dumps(document))
             pipeline.execute()
         return len(documents)
 
@@ -131,5 +136,5 @@ def _object_key(sid: str, on: date) -> str:
     return f"{SOURCE_PREFIX}{sid}/{on.isoformat()}.json"
 
 
-def _catalogue_key(document: Document) -> str:
-    return CATALOGUE_PREFIX + str(document["pid"])
+def _catalogue_key(pid: str) -> str:
+    return CATALOGUE_PREFIX + pid

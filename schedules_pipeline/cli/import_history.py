@@ -13,7 +13,13 @@ from schedules_pipeline.cli.printing import progress
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.history.importing import connect_destination, find_addresses_elsewhere, import_history
-from schedules_pipeline.history.recorded import SchedulePut, read_history
+from schedules_pipeline.history.recorded import (
+    CatalogueDeleted,
+    CatalogueUpdated,
+    SchedulePut,
+    ScheduleRemoved,
+    read_history,
+)
 
 _ALLOWED_ELSEWHERE = "--into-sources-elsewhere"
 
@@ -34,7 +40,7 @@ _ALLOWED_ELSEWHERE = "--into-sources-elsewhere"
 )
 @answering
 def command(session: Session, path: Path, speed: float | None, elsewhere: bool) -> Answer:
-    """Write a recorded history into the configured bucket and catalogue keyspace, and announce it.
+    """Repeat a recorded history in the configured bucket and catalogue keyspace, and announce it.
 
     Both belong to the upstream systems, so the command refuses unless they are on this machine. The history is read to
     its end before anything is written.
@@ -46,8 +52,9 @@ def command(session: Session, path: Path, speed: float | None, elsewhere: bool) 
             f"{_ALLOWED_ELSEWHERE} overwrites them",
             Ending.USAGE,
         )
-    counts = Counter(isinstance(event, SchedulePut) for event in read_history(path))
-    schedules, items = counts[True], counts[False]
+    counts = Counter(type(event) for event in read_history(path))
+    schedules, items = counts[SchedulePut], counts[CatalogueUpdated]
+    removed, deleted = counts[ScheduleRemoved], counts[CatalogueDeleted]
     upstreams = session.pipeline.upstreams
     destination = connect_destination(session.settings, upstreams.schedule_queue, upstreams.catalogue_queue)
     written = count(1)
@@ -60,7 +67,8 @@ def command(session: Session, path: Path, speed: float | None, elsewhere: bool) 
             speed,
             lambda _: update("importing", next(written), counts.total()),
         )
-    return Answer(
-        {"schedules": schedules, "items": items},
-        f"imported {counted(schedules, 'schedule document')} and {counted(items, 'item')}",
-    )
+    text = f"imported {counted(schedules, 'schedule document')} and {counted(items, 'item')}"
+    if removed or deleted:
+        text += f", removed {counted(removed, 'schedule document')} and {counted(deleted, 'item')}"
+    numbers = {"schedules": schedules, "items": items, "schedules_removed": removed, "items_deleted": deleted}
+    return Answer(numbers, text)

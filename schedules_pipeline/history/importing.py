@@ -1,4 +1,4 @@
-"""Writes a recorded history to the bucket and the catalogue keyspace, and announces it on the two queues.
+"""Repeats a recorded history in the bucket and the catalogue keyspace, and announces it on the two queues.
 
 It sends to the queues directly, so the bucket needs no notifications.
 """
@@ -18,7 +18,14 @@ from schedules_pipeline.documents.broadcasts import render_instant
 from schedules_pipeline.documents.notification import object_key
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, paced
+from schedules_pipeline.history.recorded import (
+    CatalogueDeleted,
+    CatalogueUpdated,
+    HistoryEvent,
+    SchedulePut,
+    ScheduleRemoved,
+    paced,
+)
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 from schedules_pipeline.settings import Settings
 
@@ -77,7 +84,7 @@ def import_history(
     speed: float | None = None,
     on_written: Callable[[HistoryEvent], None] = lambda _: None,
 ) -> None:
-    """Write and announce every event: at once, or at ``speed`` times the recorded pace."""
+    """Write or remove what every event says, and announce it: at once, or at ``speed`` times the recorded pace."""
     paced_events = paced(events, math.inf if speed is None else speed, clock())
     for number, (due_at, event) in enumerate(paced_events, start=1):
         sleep(max(0.0, (due_at - clock()).total_seconds()))
@@ -98,18 +105,22 @@ def _service_errors(number: int) -> Iterator[None]:
 
 
 def _write(event: HistoryEvent, to: Destination, number: int, now: datetime) -> None:
-    content = orjson.dumps(event.document)
+    told: dict[str, object] = {"seq": number, "at": render_instant(now)}
     match event:
-        case CatalogueUpdated(type=kind, pid=pid):
-            to.redis.set(to.catalogue_prefix + pid, content)
-            at = render_instant(now)
-            to.catalogue_queue.send(
-                [_text({"action": "UPDATE", "type": kind, "pid": pid, "seq": number, "at": at})]
-            )
-        case SchedulePut(sid=sid, date=day):
+        case CatalogueUpdated(document=document, type=kind, pid=pid):
+            to.redis.set(to.catalogue_prefix + pid, orjson.dumps(document))
+            to.catalogue_queue.send([_text({"action": "UPDATE", "type": kind, "pid": pid, **told})])
+        case CatalogueDeleted(type=kind, pid=pid):
+            to.redis.delete(to.catalogue_prefix + pid)
+            to.catalogue_queue.send([_text({"action": "DELETE", "type": kind, "pid": pid, **told})])
+        case SchedulePut(document=document, sid=sid, date=day):
+            content = orjson.dumps(document)
             name = object_key(ScheduleKey(Sid(sid), day))
             to.s3.put_object(Bucket=to.bucket, Key=name, Body=content, ContentType="application/json")
             to.schedule_queue.send([_text({"sid": sid, "date": day.isoformat()})])
+        case ScheduleRemoved(sid=sid, date=day):
+            to.s3.delete_object(Bucket=to.bucket, Key=object_key(ScheduleKey(Sid(sid), day)))
+            to.schedule_queue.send([_text({"sid": sid, "date": day.isoformat(), "action": "DELETE"})])
 
 
 def _text(fields: dict[str, object]) -> str:

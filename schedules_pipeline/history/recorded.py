@@ -3,7 +3,9 @@
 A line is one of::
 
     {"at", "kind": "catalogue", "action": "UPDATE", "type", "pid", "document": {...}}
+    {"at", "kind": "catalogue", "action": "DELETE", "type", "pid"}
     {"at", "kind": "schedule", "action": "PUT", "sid", "date", "document": {...}}
+    {"at", "kind": "schedule", "action": "REMOVE", "sid", "date"}
 """
 
 import gzip
@@ -30,20 +32,33 @@ class InvalidHistory(ContentError):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """A document that an upstream wrote at some time; one of the two classes below."""
+    """What an upstream wrote or removed at some time; one of the four classes below."""
 
     at: datetime
-    document: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueUpdated(HistoryEvent):
+    document: dict[str, Any]
+    type: str
+    pid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueDeleted(HistoryEvent):
     type: str
     pid: str
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulePut(HistoryEvent):
+    document: dict[str, Any]
+    sid: str
+    date: date
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRemoved(HistoryEvent):
     sid: str
     date: date
 
@@ -106,11 +121,16 @@ def paced(
 def _fields(event: HistoryEvent) -> dict[str, Any]:
     fields: dict[str, Any] = {"at": event.at}
     match event:
-        case CatalogueUpdated(type=kind, pid=pid):
+        case CatalogueUpdated(document=document, type=kind, pid=pid):
             fields |= {"kind": "catalogue", "action": "UPDATE", "type": kind, "pid": pid}
-        case SchedulePut(sid=sid, date=day):
-            fields |= {"kind": "schedule", "action": "PUT", "sid": sid, "date": day}
-    return fields | {"document": event.document}
+            fields["document"] = document
+        case CatalogueDeleted(type=kind, pid=pid):
+            fields |= {"kind": "catalogue", "action": "DELETE", "type": kind, "pid": pid}
+        case SchedulePut(document=document, sid=sid, date=day):
+            fields |= {"kind": "schedule", "action": "PUT", "sid": sid, "date": day, "document": document}
+        case ScheduleRemoved(sid=sid, date=day):
+            fields |= {"kind": "schedule", "action": "REMOVE", "sid": sid, "date": day}
+    return fields
 
 
 def _parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
@@ -126,28 +146,38 @@ def _parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
 def _parse_event(fields: Any) -> HistoryEvent:
     if not isinstance(fields, dict):
         raise InvalidDocument("not a JSON object")
-    at, document = _instant(fields["at"]), fields["document"]
-    if not isinstance(document, dict):
-        raise InvalidDocument("the document is not a JSON object")
+    at = _instant(fields["at"])
     match fields["kind"], fields["action"]:
         case "catalogue", "UPDATE":
-            _require_same(fields, document, "pid", "type")
+            document = _document(fields, "pid", "type")
             return CatalogueUpdated(at, document, fields["type"], Pid(fields["pid"]))
+        case "catalogue", "DELETE":
+            return CatalogueDeleted(at, _text(fields, "type"), Pid(_text(fields, "pid")))
         case "schedule", "PUT":
-            _require_same(fields, document, "sid", "date")
+            document = _document(fields, "sid", "date")
             return SchedulePut(at, document, Sid(fields["sid"]), parse_date(fields["date"]))
+        case "schedule", "REMOVE":
+            return ScheduleRemoved(at, Sid(_text(fields, "sid")), parse_date(_text(fields, "date")))
         case kind, action:
             raise InvalidDocument(f"no event has the kind {_shown(kind)} and the action {_shown(action)}")
 
 
-def _require_same(fields: Mapping[str, Any], document: Mapping[str, Any], *names: str) -> None:
+def _document(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Reject an event that names another document than it contains, which would be replayed under a wrong key."""
+    document = fields["document"]
+    if not isinstance(document, dict):
+        raise InvalidDocument("the document is not a JSON object")
     for name in names:
-        if not isinstance(fields[name], str):
-            raise InvalidDocument(f"{name} is not a text")
-        if fields[name] != document.get(name):
+        if _text(fields, name) != document.get(name):
             complaint = f"{name} is {_shown(fields[name])} but in the document {_shown(document.get(name))}"
             raise InvalidDocument(complaint)
+    return document
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    if not isinstance(text := fields[name], str):
+        raise InvalidDocument(f"{name} is not a text")
+    return text
 
 
 def _instant(text: Any) -> datetime:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from cli_stage import Stage
 
-from schedules_pipeline.history.recorded import SchedulePut, read_history
+from schedules_pipeline.history.recorded import CatalogueUpdated, SchedulePut, read_history
 
 _PROGRAMME = """<programme start="20260328120000" stop="20260328123000" channel="alder"><title lang="de">Salz</title>
 <title lang="en">Salt</title></programme>"""
@@ -57,7 +57,7 @@ def test_zone_and_language_are_applied(stage: Stage, guide: Path, tmp_path: Path
     titles = [
         event.document["title"]
         for event in read_history(tmp_path / "out.jsonl.gz")
-        if "title" in event.document
+        if isinstance(event, CatalogueUpdated)
     ]
     assert _starts(tmp_path / "out.jsonl.gz") == ["2026-03-28T11:00:00Z"]
     assert titles == ["Salt"]

@@ -2,7 +2,7 @@
 
 import gzip
 import subprocess
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -12,9 +12,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from demo.command_line import main
 from demo.playing import retry_until_answered
 from demo.private_file import write_environment
+from demo.sample import Sample
 from demo.scenarios import Scenario, imported, invented, recorded
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.history.recorded import (
+    CatalogueDeleted,
+    CatalogueUpdated,
+    SchedulePut,
+    ScheduleRemoved,
+    write_history,
+)
 
 
 def test_the_environment_is_read_by_a_shell(tmp_path: Path) -> None:
@@ -67,6 +75,29 @@ def test_nothing_of_a_recorded_history_is_past_the_horizon(tmp_path: Path) -> No
 
     assert scenario.opening.schedules
     assert all(_horizon(scenario).keeps(day, now) for _, day in scenario.opening.schedules)
+
+
+def test_removals_of_a_recorded_history_are_replayed(tmp_path: Path) -> None:
+    """In the first hour they leave nothing in the opening; later ones are changes."""
+    day, at = date(2026, 3, 28), datetime(2026, 3, 27, 9, tzinfo=UTC)
+    item = {"pid": "b0000001", "type": "brand", "title": "Salt and Slate"}
+    schedule = {"sid": "alder_one", "date": day.isoformat(), "broadcasts": []}
+    events = [
+        CatalogueUpdated(at, item, "brand", "b0000001"),
+        SchedulePut(at, schedule, "alder_one", day),
+        CatalogueDeleted(at, "brand", "b0000001"),
+        ScheduleRemoved(at, "alder_one", day),
+        CatalogueDeleted(at + timedelta(hours=2), "brand", "b0000002"),
+        ScheduleRemoved(at + timedelta(hours=2), "alder_two", day),
+    ]
+    write_history(tmp_path / "history.jsonl.gz", events)
+
+    scenario = recorded(tmp_path / "history.jsonl.gz", 600, datetime(2026, 9, 1, tzinfo=UTC))
+
+    changes = [change for _, change in scenario.changes]
+    assert scenario.opening == Sample({}, {})
+    assert [change.deleted for change in changes] == [{"b0000002": "brand"}, {}]
+    assert [change.schedules for change in changes] == [{}, {("alder_two", day): None}]
 
 
 @pytest.mark.parametrize("year", [2011, 2026, 2031])

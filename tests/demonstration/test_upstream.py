@@ -31,6 +31,10 @@ class _World:
         self._enter("set", name)
         self.values[name] = value
 
+    def delete(self, name: str) -> None:
+        self._enter("delete", name)
+        self.values.pop(name, None)
+
     def pipeline(self, *, transaction: bool) -> "_Pipeline":
         assert not transaction
         return _Pipeline(self)
@@ -145,18 +149,21 @@ def test_schedule_is_removed() -> None:
 
 
 def test_change_is_applied_catalogue_first() -> None:
-    """A change writes and announces its items, then puts and removes its schedules."""
+    """A change writes, deletes and announces its items, then puts and removes its schedules."""
     world = _World()
     change = Change(
         "retitle",
         catalogue={"b00000001": _item("b00000001")},
         schedules={("alder_two", _DAY): _schedule("alder_two"), ("alder_three", _DAY): None},
+        deleted={"b00000002": "series"},
     )
 
     _upstream(world).apply(change)
 
     assert world.journal == [
         "set catalogue:b00000001",
+        f"publish {_TOPIC}",
+        "delete catalogue:b00000002",
         f"publish {_TOPIC}",
         "put schedule-source/schedules/alder_two/2026-11-02.json",
         "delete schedule-source/schedules/alder_three/2026-11-02.json",

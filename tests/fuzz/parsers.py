@@ -272,6 +272,8 @@ PARSERS = (
         (
             orjson.dumps({**_LINE, "document": orjson.loads(source_document())}),
             orjson.dumps({**_EDIT, "document": orjson.loads(catalogue_document())}),
+            orjson.dumps({**_LINE, "action": "REMOVE"}),
+            orjson.dumps({**_EDIT, "action": "DELETE"}),
         ),
     ),
     Parser("xmltv", _read_guide, (_GUIDE, _GUIDE_OF_OURS), _take_in),

@@ -35,13 +35,12 @@ def _original() -> Stage:
 def _rebuilt_from(path: Path) -> Stage:
     stage = Stage()
     for event in read_history(path):
-        content = orjson.dumps(event.document)
         match event:
-            case CatalogueUpdated(pid=pid):
-                stage.upstreams.catalogue_source.documents[Pid(pid)] = content
-            case RecordedPut():
-                key = ScheduleKey.parse(f"{event.sid}/{event.date}")
-                stage.upstreams.schedule_source.put(key, content)
+            case CatalogueUpdated(document=document, pid=pid):
+                stage.upstreams.catalogue_source.documents[Pid(pid)] = orjson.dumps(document)
+            case RecordedPut(document=document, sid=sid, date=day):
+                key = ScheduleKey.parse(f"{sid}/{day}")
+                stage.upstreams.schedule_source.put(key, orjson.dumps(document))
     stage.pipeline.publisher.rebuild_from_sources([KEY, TOMORROW], stage.session.cause("import"))
     return stage
 

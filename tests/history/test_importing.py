@@ -1,5 +1,6 @@
 """Importing a history: its writes, announcements and times, and which sources are on this machine."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -9,11 +10,18 @@ from fakes import Conditions, FakeClock, FakeQueue
 from pydantic import SecretStr
 
 from schedules_pipeline.documents.notification import (
+    CatalogueAction,
     parse_catalogue_notification,
     parse_schedule_notification,
 )
 from schedules_pipeline.history.importing import Destination, find_addresses_elsewhere, import_history
-from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut
+from schedules_pipeline.history.recorded import (
+    CatalogueDeleted,
+    CatalogueUpdated,
+    HistoryEvent,
+    SchedulePut,
+    ScheduleRemoved,
+)
 from schedules_pipeline.settings import Settings
 
 _AT = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -22,6 +30,10 @@ _SCHEDULE = {"sid": "alder", "date": "2026-03-28", "broadcasts": []}
 _EVENTS: list[HistoryEvent] = [
     CatalogueUpdated(_AT, _ITEM, "brand", "b0000001"),
     SchedulePut(_AT + timedelta(seconds=30), _SCHEDULE, "alder", date(2026, 3, 28)),
+]
+_REMOVALS: list[HistoryEvent] = [
+    ScheduleRemoved(_AT, "alder", date(2026, 3, 28)),
+    CatalogueDeleted(_AT, "brand", "b0000001"),
 ]
 
 
@@ -39,14 +51,20 @@ class Sources:
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803 - boto3's names
         self.log.append((f"{Bucket}/{Key}", orjson.loads(Body)))
 
+    def delete(self, name: str) -> None:
+        self.log.append((f"delete {name}", None))
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803 - boto3's names
+        self.log.append((f"delete {Bucket}/{Key}", None))
+
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.clock.advance(timedelta(seconds=seconds))
 
-    def run(self, speed: float | None = None) -> None:
+    def run(self, speed: float | None = None, events: Sequence[HistoryEvent] = _EVENTS) -> None:
         queues = [_NotingQueue(name, self) for name in ("schedule queue", "catalogue queue")]
         destination = Destination(cast(Any, self), "a-bucket", cast(Any, self), "items:", *queues)
-        import_history(_EVENTS, destination, self.clock, self.sleep, speed)
+        import_history(events, destination, self.clock, self.sleep, speed)
 
 
 class _NotingQueue(FakeQueue):
@@ -75,6 +93,26 @@ def test_every_document_is_written_before_it_is_announced() -> None:
     assert (sources.log[0][1], sources.log[2][1]) == (_ITEM, _SCHEDULE)
     assert parse_catalogue_notification(sources.log[1][1]).pid == "b0000001"
     assert [str(key) for key in parse_schedule_notification(sources.log[3][1]).keys] == ["alder/2026-03-28"]
+
+
+def test_every_removal_is_announced_after_it() -> None:
+    """The object or the key is deleted, then the notification says so."""
+    sources = Sources()
+
+    sources.run(events=_REMOVALS)
+
+    names = [name for name, _ in sources.log]
+    removal = parse_schedule_notification(sources.log[1][1])
+    deletion = parse_catalogue_notification(sources.log[3][1])
+    assert names == [
+        "delete a-bucket/schedules/alder/2026-03-28.json",
+        "schedule queue",
+        "delete items:b0000001",
+        "catalogue queue",
+    ]
+    assert removal.removal
+    assert [str(key) for key in removal.keys] == ["alder/2026-03-28"]
+    assert (deletion.action, deletion.pid) == (CatalogueAction.DELETE, "b0000001")
 
 
 @pytest.mark.parametrize(("speed", "slept"), [(None, 0.0), (1.0, 30.0), (60.0, 0.5)])

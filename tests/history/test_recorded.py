@@ -10,13 +10,16 @@ import orjson
 import pytest
 
 from schedules_pipeline.history.recorded import (
+    CatalogueDeleted,
     CatalogueUpdated,
     HistoryEvent,
     InvalidHistory,
     SchedulePut,
+    ScheduleRemoved,
     delay_before,
     paced,
     read_history,
+    write_history,
 )
 
 _AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -39,6 +42,9 @@ _SCHEDULE = {
     "document": _SOURCE,
 }
 
+_DELETE = {name: value for name, value in _CATALOGUE.items() if name != "document"} | {"action": "DELETE"}
+_REMOVE = {name: value for name, value in _SCHEDULE.items() if name != "document"} | {"action": "REMOVE"}
+
 
 def _write(directory: Path, *lines: bytes) -> Path:
     path = directory / "history.jsonl.gz"
@@ -47,19 +53,34 @@ def _write(directory: Path, *lines: bytes) -> Path:
 
 
 def _event(seconds: float) -> HistoryEvent:
-    return HistoryEvent(_AT + timedelta(seconds=seconds), {})
+    return HistoryEvent(_AT + timedelta(seconds=seconds))
 
 
 def test_history_is_read_in_its_order(tmp_path: Path) -> None:
     """Each line becomes the event that it describes."""
-    path = _write(tmp_path, orjson.dumps(_CATALOGUE), orjson.dumps(_SCHEDULE))
+    path = _write(tmp_path, *map(orjson.dumps, (_CATALOGUE, _SCHEDULE, _REMOVE, _DELETE)))
+    later, day = _AT + timedelta(minutes=5), date(2026, 11, 2)
 
     events = list(read_history(path))
 
     assert events == [
         CatalogueUpdated(_AT, _ITEM, "brand", "b00000001"),
-        SchedulePut(_AT + timedelta(minutes=5), _SOURCE, "alder_one_north", date(2026, 11, 2)),
+        SchedulePut(later, _SOURCE, "alder_one_north", day),
+        ScheduleRemoved(later, "alder_one_north", day),
+        CatalogueDeleted(_AT, "brand", "b00000001"),
     ]
+
+
+def test_history_is_written_as_it_was_read(tmp_path: Path) -> None:
+    """Events of every kind are the same after writing and reading."""
+    events = list(
+        read_history(_write(tmp_path, *map(orjson.dumps, (_CATALOGUE, _SCHEDULE, _REMOVE, _DELETE))))
+    )
+
+    number = write_history(tmp_path / "again.jsonl.gz", events)
+
+    assert number == 4
+    assert list(read_history(tmp_path / "again.jsonl.gz")) == events
 
 
 def test_history_skips_empty_lines(tmp_path: Path) -> None:
@@ -99,10 +120,35 @@ def test_history_names_the_line_that_is_no_event(
     assert complaint in str(caught.value)
 
 
-@pytest.mark.parametrize("field", [*_CATALOGUE])
-def test_history_names_the_field_that_is_missing(tmp_path: Path, field: str) -> None:
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        (_REMOVE | {"sid": "Alder"}, "not a service id: 'Alder'"),
+        (_REMOVE | {"date": 5}, "date is not a text"),
+        (_DELETE | {"pid": None}, "pid is not a text"),
+        (_DELETE | {"pid": "aeiou"}, "'aeiou'"),
+        (_DELETE | {"action": "REMOVE"}, "no event has the kind 'catalogue' and the action 'REMOVE'"),
+    ],
+)
+def test_history_names_the_line_of_an_unusable_removal(
+    tmp_path: Path, fields: dict[str, Any], complaint: str
+) -> None:
+    """A removal names a schedule or an item."""
+    path = _write(tmp_path, orjson.dumps(fields))
+
+    with pytest.raises(InvalidHistory, match="line 1: ") as caught:
+        list(read_history(path))
+
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [(event, name) for event in (_CATALOGUE, _DELETE, _SCHEDULE, _REMOVE) for name in event],
+)
+def test_history_names_the_field_that_is_missing(tmp_path: Path, event: dict[str, Any], field: str) -> None:
     """Every field of an event is required."""
-    line = orjson.dumps({name: value for name, value in _CATALOGUE.items() if name != field})
+    line = orjson.dumps({name: value for name, value in event.items() if name != field})
     path = _write(tmp_path, line)
 
     with pytest.raises(InvalidHistory, match=rf"line 1: the field '{field}' is missing"):
@@ -124,7 +170,7 @@ def test_history_yields_what_comes_before_a_bad_line(tmp_path: Path) -> None:
 
     first = next(events)
 
-    assert first.document == _ITEM
+    assert first == CatalogueUpdated(_AT, _ITEM, "brand", "b00000001")
     with pytest.raises(InvalidHistory):
         next(events)
 
@@ -207,4 +253,4 @@ def test_recorded_history_is_read_to_its_end() -> None:
     instants = [event.at for event in events]
 
     assert instants == sorted(instants)
-    assert {type(event) for event in events} == {CatalogueUpdated, SchedulePut}
+    assert {type(event) for event in events} >= {CatalogueUpdated, SchedulePut}
