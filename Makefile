@@ -15,7 +15,7 @@ LOCKED := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup interpreter run quick static pure test check docs fuzz bench lock clean
+.PHONY: help setup interpreter run replay quick static pure test check docs fuzz bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,10 @@ run: setup ## Run the demonstration: REPLAY=history.jsonl.gz SPEED=600 XMLTV=gui
 		$(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) \
 		$(if $(AWS_PORT),--aws-port $(AWS_PORT)) $(if $(DELIVERY_PORT),--delivery-port $(DELIVERY_PORT)) \
 		$(if $(NO_OPEN),--no-open)
+
+replay: $(READY) ## Replay a recorded history at full speed, and print differences and regret: HISTORY=history.jsonl.gz BATCH=10
+	@test -n "$(HISTORY)" || { echo 'error: name a recorded history: make replay HISTORY=history.jsonl.gz' >&2; exit 2; }
+	@$(BIN)/python -m demo.replay "$(HISTORY)" $(if $(BATCH),--batch $(BATCH))
 
 quick: $(READY) ## Formatter, linter, types, and the tests of pure rules and workflows: under 30 seconds
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static pure

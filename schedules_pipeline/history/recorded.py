@@ -74,7 +74,7 @@ def read_history(path: Path | str) -> Iterator[HistoryEvent]:
         with gzip.open(path, "rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _parse_line(path, number, line)
+                    yield parse_line(path, number, line)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidHistory(f"{path}, after line {number}: not a whole gzip file: {error}") from error
 
@@ -133,7 +133,8 @@ def _fields(event: HistoryEvent) -> dict[str, Any]:
     return fields
 
 
-def _parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
+def parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
+    """Read one line. Raises :class:`InvalidHistory`, naming the file and the line, if it is not an event."""
     try:
         # This parser limits nesting to a depth that error messages can show; orjson's limit is too high.
         return _parse_event(from_json(line, allow_inf_nan=False))

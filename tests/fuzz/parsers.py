@@ -268,7 +268,7 @@ PARSERS = (
     ),
     Parser(
         "history_line",
-        lambda line: history._parse_line("history.jsonl.gz", 1, line),
+        lambda line: history.parse_line("history.jsonl.gz", 1, line),
         (
             orjson.dumps({**_LINE, "document": orjson.loads(source_document())}),
             orjson.dumps({**_EDIT, "document": orjson.loads(catalogue_document())}),
