@@ -3,12 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from demo.replay.oracle.days import Key
 from demo.replay.oracle.guide import Content, Document
 from demo.replay.oracle.instants import seconds_of
 
-_LONGEST_BROADCAST_DAYS = 2
+_MARGIN_DAYS = 2
+"""How far the broadcasts of a document may be from its date."""
+
 _DAY_SECONDS = 86_400
 
 
@@ -60,12 +63,11 @@ class OnAir:
 
     def _around(self, sid: str, start: int, end: int) -> list[tuple[int, int, Document, Key]]:
         """The broadcasts of a service near this time, by start; one that two days list counts once."""
-        margin = _LONGEST_BROADCAST_DAYS * _DAY_SECONDS
-        found = {}
-        for date, slots in self._days[sid].items():
-            for begins, ends, slot in slots:
-                if begins < end + margin and ends > start - margin:
-                    found[begins, ends, slot["broadcast_pid"]] = (begins, ends, slot, (sid, date))
+        days, found = self._days[sid], {}
+        for day in range(start // _DAY_SECONDS - _MARGIN_DAYS, end // _DAY_SECONDS + _MARGIN_DAYS + 1):
+            date = datetime.fromtimestamp(day * _DAY_SECONDS, UTC).date().isoformat()
+            for begins, ends, slot in days.get(date, ()):
+                found[begins, ends, slot["broadcast_pid"]] = (begins, ends, slot, (sid, date))
         return [found[place] for place in sorted(found)]
 
 
