@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple, Self
 
 from schedules_pipeline.errors import InvalidIdentifier
@@ -76,6 +76,15 @@ class ScheduleKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.sid}/{self.date.isoformat()}"
+
+    @property
+    def with_neighbours(self) -> "tuple[ScheduleKey, ScheduleKey, ScheduleKey]":
+        """The service's schedules of the day before, of the day itself, and of the day after."""
+        return self.after(-1), self, self.after(1)
+
+    def after(self, days: int) -> "ScheduleKey":
+        """The service's schedule so many days later."""
+        return ScheduleKey(self.sid, self.date + timedelta(days=days))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> dict[str, Any]:

@@ -302,9 +302,9 @@ def test_the_grid_is_walked_by_keys(reader: Tab) -> None:
     reader.press("ArrowLeft")
     back = (reader.evaluate(sid), reader.evaluate(at))
     reader.press("Enter")
-    reader.wait_until("document.getElementById('showing').open")
+    reader.wait_until("document.getElementById('broadcast').open")
     reader.press("Escape")
-    reader.wait_until("!document.getElementById('showing').open")
+    reader.wait_until("!document.getElementById('broadcast').open")
 
     assert later == began + 30
     assert below == ("alder_three", later)
@@ -472,7 +472,7 @@ def test_axe_finds_nothing_to_complain_of(
     reader.evaluate("document.querySelectorAll('.is-near').forEach(block => block.classList.add('changed'))")
     found += _violations(reader, axe)
     reader.evaluate("document.querySelector('.block.is-near a').click()")
-    reader.wait_until("document.getElementById('showing').open")
+    reader.wait_until("document.getElementById('broadcast').open")
     found += _violations(reader, axe)
     reader.press("Escape")
     reader.press("?")

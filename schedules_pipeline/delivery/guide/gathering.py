@@ -1,51 +1,54 @@
 """The guide over a delivery: gathers the contents of each page and derives its validator.
 
-Belongs here: the data of each page, and which parts only operators see. Does not belong here: the contents as values
-(``views``, ``detail``), markup (``pages``), and HTTP (``routes.guide``).
+Belongs here: the data of each page, and which parts only operators see. Does not belong here: the grid page as values
+(``views``), markup (``pages``), and HTTP (``routes.guide``).
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from schedules_pipeline.delivery.guide.detail import (
-    MOST_CHANGES,
-    MOST_VERSIONS,
-    Parity,
-    Version,
-    broadcasts_of,
-    changed_lately,
-    clock,
-    latest_of,
-    moment,
-    parity_of,
-    version_of,
-)
-from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
-from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages
-from schedules_pipeline.delivery.guide.views import (
-    DetailPage,
-    GuideQuery,
-    GuideSources,
-    Link,
-    Panel,
-    Standing,
-    days_of,
-    guide_page,
-    long_name,
-    row_for,
-)
+from schedules_pipeline.delivery.guide.broadcasts import gaps_before
+from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin, row_of
+from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, long_date
+from schedules_pipeline.delivery.guide.views import Days, GuideQuery, guide_page, schedules_around
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import render_cursor
+from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.migration.ports.comparisons import Comparison
 from schedules_pipeline.partners.partner import Partner
 
 CHECKED_EACH_TIME: Final = "private, no-cache"
+MOST_CHANGES: Final = 40
+MOST_VERSIONS: Final = 20
+RECENT: Final = timedelta(hours=1)
 
-_ROWS_LOOKED_AT = 2_000
+_MOST_ROWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Recent changes, the newest first. ``left_out`` counts those that are not listed. Only operators see causes."""
+
+    changes: Sequence[Change]
+    left_out: int
+    shows_causes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The age of the page's data. ``as_of``: when the store last confirmed it. ``stream``: the cursor after which
+    scripts follow the feed.
+    """
+
+    as_of: str
+    is_stale: bool
+    stream: str
 
 
 class Guide:
@@ -55,18 +58,16 @@ class Guide:
         self._delivery = delivery
         self._pages = pages
 
-    def whole(self, caller: Partner, asked: GuideQuery) -> Representation:
+    def whole(self, caller: Partner, query: GuideQuery) -> Representation:
         """The grid, or the results of a search."""
         delivery, now = self._delivery, self._delivery.clock()
-        sids = delivery.services_of(caller)
-        panel, standing = self._panel(caller, now), self._standing(now)
-        sources = GuideSources(delivery.calendar, delivery.names, delivery.mirror)
+        sids, panel, standing = delivery.services_of(caller), self._panel(caller, now), self._standing(now)
 
         def render() -> bytes:
-            view = guide_page(asked, now, sids, sources, panel, standing)
-            return self._pages.render("guide.html", view=view, partner=caller)
+            view = guide_page(delivery, query, now, sids)
+            return self._pages.render("guide.html", view=view, panel=panel, standing=standing, partner=caller)
 
-        return self._represent(render, "guide", asked, caller, standing.is_stale, _minute(now))
+        return self._represent(render, "guide", query, caller, standing.is_stale, _minute(now))
 
     def rows(self, keys: Sequence[ScheduleKey], like: ScheduleKey, begin: str) -> Representation:
         """The rows of some services, in a grid that shows the day ``like``."""
@@ -74,8 +75,8 @@ class Guide:
         frame = frame_of(delivery.calendar, like, now, parse_begin(begin))
 
         def render() -> bytes:
-            rows = [row_for(frame, key, delivery.names, delivery.mirror) for key in keys]
-            return self._pages.render("rows.html", rows=rows)
+            rows = [row_of(frame, key, schedules_around(delivery.mirror, key)) for key in keys]
+            return self._pages.render("rows.html", frame=frame, rows=rows)
 
         return self._represent(render, "rows", keys, frame.window, _minute(now))
 
@@ -84,27 +85,42 @@ class Guide:
         panel = self._panel(caller, self._delivery.clock())
         return self._represent(lambda: self._pages.render("changes.html", panel=panel), "changes", panel)
 
-    def showing(self, key: ScheduleKey, pid: Pid) -> Representation:
-        """One broadcast in full. Blocking. Raises :class:`Problem` where the schedule does not list it."""
-        delivery, now = self._delivery, self._delivery.clock()
-        schedule = delivery.mirror.schedule(key)
-        showings = [one for one in schedule.broadcasts if one.broadcast_pid == pid] if schedule else []
-        if not showings:
-            raise Problem(NOT_FOUND, f"{key} lists no broadcast {pid}, or no longer.")
-        zone, images = delivery.calendar.zone, delivery.policy.image_url_template
-        body = self._pages.render(
-            "showing.html",
-            b=next(broadcasts_of(showings, zone, now, images)),
-            key=key,
-            name=delivery.names.of(key.sid),
-            day_name=long_name(key.date),
-        )
-        return self._represent(lambda: body, "showing", body)
+    def broadcast(self, key: ScheduleKey, pid: Pid) -> Representation:
+        """One broadcast in full. Blocking. Raises :class:`Problem` if the schedule does not list it."""
+        schedule = self._delivery.mirror.schedule(key)
+        for broadcast in schedule.broadcasts if schedule else ():
+            if broadcast.broadcast_pid == pid:
+                now = self._delivery.clock()
+                return self._rendered("broadcast.html", broadcast=broadcast, key=key, now=now)
+        raise Problem(NOT_FOUND, f"The schedule {key} does not list the broadcast {pid}.")
 
     def schedule(self, caller: Partner, key: ScheduleKey) -> Representation:
-        """One schedule in full. Blocking. Raises :class:`Problem` where nothing was ever published of it."""
-        body = self._pages.render("detail.html", view=self._detail(caller, key), partner=caller)
-        return self._represent(lambda: body, "detail", body)
+        """One schedule in full. Blocking. Raises :class:`Problem` if it was never published."""
+        delivery, now = self._delivery, self._delivery.clock()
+        held, schedule = delivery.mirror.held(key), delivery.mirror.schedule(key)
+        if held is None:
+            name = delivery.names.of(key.sid)
+            raise Problem(NOT_FOUND, f"No schedule of {name} was published for {long_date(key.date)}.")
+        versions, comparison = self._origins(key) if caller.is_operator else ([], None)
+        broadcasts = schedule.broadcasts if schedule else ()
+        return self._rendered(
+            "detail.html",
+            partner=caller,
+            now=now,
+            standing=self._standing(now),
+            days=Days(key.date, day_of(delivery.calendar, key.sid, now)),
+            window=delivery.calendar.window(key),
+            held=held,
+            broadcasts=list(zip(broadcasts, gaps_before(broadcasts), strict=True)),
+            formats=delivery.formats,
+            versions=None if versions is None else versions[:MOST_VERSIONS],
+            version=next((change for change in versions or () if change.seq == held.seq), None),
+            comparison=comparison,
+        )
+
+    def _rendered(self, template: str, **values: Any) -> Representation:
+        body = self._pages.render(template, **values)
+        return self._represent(lambda: body, template, body)
 
     def _represent(self, render: Callable[[], bytes], *parts: object) -> Representation:
         """``parts``: everything that the page depends on besides the mirror."""
@@ -120,61 +136,26 @@ class Guide:
         return Standing(f"{confirmed_at.astimezone(zone):%H:%M:%S}", is_stale, render_cursor(mirror.cursor))
 
     def _panel(self, caller: Partner, now: datetime) -> Panel:
-        names, zone = self._delivery.names, self._delivery.calendar.zone
-        rows = (entry.change for entry in self._delivery.tail.latest(_ROWS_LOOKED_AT))
-        changes = [change for change in changed_lately(rows, now) if caller.may_see(change.key.sid)]
-        latest = [
-            latest_of(change, names.of(change.key.sid), zone, tells_why=caller.is_operator)
-            for change in changes[:MOST_CHANGES]
-        ]
-        return Panel(tuple(latest), len(changes) - len(latest))
+        rows = (entry.change for entry in self._delivery.tail.latest(_MOST_ROWS))
+        changes = [change for change in recent_changes(rows, now) if caller.may_see(change.key.sid)]
+        listed = changes[:MOST_CHANGES]
+        return Panel(listed, len(changes) - len(listed), caller.is_operator)
 
-    def _detail(self, caller: Partner, key: ScheduleKey) -> DetailPage:
-        delivery, now = self._delivery, self._delivery.clock()
-        standing, held, schedule = (
-            self._standing(now),
-            delivery.mirror.held(key),
-            delivery.mirror.schedule(key),
-        )
-        name, zone, images = (
-            delivery.names.of(key.sid),
-            delivery.calendar.zone,
-            delivery.policy.image_url_template,
-        )
-        if held is None:
-            raise Problem(NOT_FOUND, f"Nothing is published of {name} on {long_name(key.date)}.")
-        versions, seconds, parity = self._origins(key, held.seq) if caller.is_operator else ([], None, None)
-        return DetailPage(
-            key,
-            name,
-            days_of(key.date, day_of(delivery.calendar, key.sid, now)),
-            " to ".join(clock(at, zone) for at in delivery.calendar.window(key)),
-            held.seq,
-            held.etag,
-            moment(held.published_at, zone),
-            seconds,
-            tuple(broadcasts_of(schedule.broadcasts if schedule else (), zone, now, images)),
-            [Link(each.name, f"/v1/schedules/{key}.{each.name}") for each in delivery.formats],
-            standing,
-            caller.is_operator,
-            versions,
-            parity,
-        )
-
-    def _origins(
-        self, key: ScheduleKey, seq: int
-    ) -> tuple[list[Version] | None, float | None, Parity | None]:
-        """The latest versions, the seconds until the shown one was published, and its comparison. All None if the
-        store does not answer.
-        """
-        store, zone = self._delivery.store, self._delivery.calendar.zone
+    def _origins(self, key: ScheduleKey) -> tuple[Sequence[Change] | None, Comparison | None]:
+        """The latest versions and the comparison. Both None if the store does not answer."""
+        store = self._delivery.store
         try:
-            changes, compared = store.versions.versions(key), store.comparisons.find([key]).get(key)
+            return store.versions.versions(key), store.comparisons.find([key]).get(key)
         except ServiceError:
-            return None, None, None
-        seconds = next((change.seconds_from_notification for change in changes if change.seq == seq), None)
-        versions = [version_of(change, zone) for change in changes[:MOST_VERSIONS]]
-        return versions, seconds, parity_of(compared, seq, zone) if compared else None
+            return None, None
+
+
+def recent_changes(newest_first: Iterable[Change], now: datetime) -> Iterator[Change]:
+    """The changes of the last hour, up to the first that is older."""
+    for change in newest_first:
+        if now - change.published_at > RECENT:
+            return
+        yield change
 
 
 def _minute(now: datetime) -> str:

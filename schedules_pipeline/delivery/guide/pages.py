@@ -6,15 +6,21 @@ nothing from other sites and contain no inline style or script, so their content
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from schedules_pipeline.delivery.guide.broadcasts import fingerprint, kind_of, synopsis_of, title_of
+from schedules_pipeline.delivery.representations import validator_of
+from schedules_pipeline.documents.image_url import render_image_url
 from schedules_pipeline.domain.printable import shorten
+from schedules_pipeline.domain.service_names import ServiceNames
 
 MEDIA_TYPE: Final = "text/html; charset=utf-8"
 
@@ -39,10 +45,12 @@ class Asset(NamedTuple):
 class Pages:
     """The templates and files of this package, read when it is made."""
 
-    def __init__(self) -> None:
-        self.assets = _read_assets()
-        self.version = blake2b("".join(a.version for a in self.assets.values()).encode()).hexdigest()[:12]
-        self._environment = Environment(
+    def __init__(self, names: ServiceNames, zone: ZoneInfo, image_url_template: str) -> None:
+        """``zone``: of the times on the pages. ``image_url_template``: "" for pages without images."""
+        self.assets = read_assets()
+        versions = (asset.version for asset in self.assets.values())
+        self.version = validator_of(*versions, names, zone, image_url_template)
+        self._environment = environment = Environment(
             loader=PackageLoader(_PACKAGE),
             autoescape=True,
             undefined=StrictUndefined,
@@ -50,8 +58,22 @@ class Pages:
             lstrip_blocks=True,
             finalize=_finalize,
         )
-        self._environment.globals["asset"] = self._address_of
-        self._environment.filters["shorten"] = lambda value: shorten(str(value), _SHORT_CHARACTERS)
+        environment.globals |= {
+            "asset": self._address_of,
+            "fingerprint": fingerprint,
+            "kind_of": kind_of,
+            "name_of": names.of,
+            "synopsis_of": synopsis_of,
+            "title_of": title_of,
+        }
+        environment.filters |= {
+            "clock": lambda at: f"{at.astimezone(zone):%H:%M}",
+            "clock_seconds": lambda at: f"{at.astimezone(zone):%H:%M:%S}",
+            "image_url": lambda image_pid: render_image_url(image_url_template, image_pid),
+            "long_date": long_date,
+            "moment": lambda at: format_moment(at, zone),
+            "shorten": lambda value: shorten(str(value), _SHORT_CHARACTERS),
+        }
 
     def render(self, template: str, **values: Any) -> bytes:
         return self._environment.get_template(template).render(values).encode("utf-8", "backslashreplace")
@@ -59,6 +81,20 @@ class Pages:
     def _address_of(self, name: str) -> str:
         """With the version in it, so that browsers may cache the file forever."""
         return f"/static/{name}?v={self.assets[name].version}"
+
+
+def long_date(on: date) -> str:
+    """``Saturday 28 March 2026``."""
+    return f"{on:%A %-d %B %Y}"
+
+
+def format_moment(at: datetime | str, zone: ZoneInfo) -> str:
+    """``28 Mar 2026, 19:30:05 GMT``. Text that is not an instant in ISO format is returned unchanged."""
+    try:
+        instant = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+    except ValueError:
+        return str(at)
+    return f"{instant.astimezone(zone):%-d %b %Y, %H:%M:%S %Z}"
 
 
 def security_headers(image_url_template: str) -> dict[str, str]:
@@ -90,7 +126,8 @@ def _finalize(value: Any) -> Any:
     return value
 
 
-def _read_assets() -> dict[str, Asset]:
+def read_assets() -> dict[str, Asset]:
+    """The static files by name."""
     found = {}
     for file in (files(_PACKAGE) / "static").iterdir():
         content = file.read_bytes()

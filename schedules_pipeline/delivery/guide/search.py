@@ -33,23 +33,23 @@ def parse_query(text: str) -> tuple[str, ...]:
 
 
 def search(airings: Iterable[Airing], words: Sequence[str]) -> Found:
-    """The showings in whose titles and synopses every word stands, or begins one; in the order given."""
+    """The airings whose titles and synopses have a word that begins with each of ``words``; in the order given."""
     patterns = [re.compile(rf"\b{re.escape(word)}") for word in words]
     hits = list(islice((airing for airing in airings if _matches(airing.broadcast, patterns)), MOST_HITS + 1))
     return Found(hits[:MOST_HITS], len(hits) > MOST_HITS)
 
 
-def _matches(showing: Broadcast, patterns: Sequence[re.Pattern[str]]) -> bool:
-    text = _fold(" ".join(_texts(showing)))
+def _matches(broadcast: Broadcast, patterns: Sequence[re.Pattern[str]]) -> bool:
+    text = _fold(" ".join(_texts(broadcast)))
     return bool(patterns) and all(pattern.search(text) for pattern in patterns)
 
 
-def _texts(showing: Broadcast) -> Iterable[str]:
-    yield showing.title
-    yield showing.subtitle
-    if showing.episode:
-        yield from showing.episode.synopses.texts
-        yield showing.episode.pid
+def _texts(broadcast: Broadcast) -> Iterable[str]:
+    yield broadcast.title
+    yield broadcast.subtitle
+    if broadcast.episode:
+        yield from broadcast.episode.synopses.texts
+        yield broadcast.episode.pid
 
 
 def _fold(text: str) -> str:

@@ -1,31 +1,23 @@
-"""The contents of whole pages of the guide. Pure, except that published schedules are read on demand.
+"""The contents of the grid page: the choice of services and days, the rows, and the results of a search.
 
-Belongs here: the choice of services and days, and the parts around the rows. Does not belong here: the rows
-(``grid``), and markup (``pages``).
+Pure, except that published schedules are read from the mirror. Does not belong here: the layout of rows (``grid``),
+and markup (``pages``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlencode
 
-from schedules_pipeline.delivery.guide.detail import BroadcastDetail, Latest, Parity, Version
-from schedules_pipeline.delivery.guide.grid import (
-    Block,
-    Frame,
-    Row,
-    airings_in,
-    block_of,
-    day_of,
-    days_around,
-    frame_of,
-    row_of,
-)
-from schedules_pipeline.delivery.guide.search import parse_query, search
+from schedules_pipeline.delivery.guide.grid import Frame, Row, airings_in, day_of, frame_of, row_of
+from schedules_pipeline.delivery.guide.search import Found, parse_query, search
+from schedules_pipeline.delivery.mirror import Mirror
+from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
+from schedules_pipeline.domain.service_names import ServiceNames
 
 MOST_SERVICES: Final = 150
 """On one page."""
@@ -35,27 +27,6 @@ RADIO: Final = "radio"
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
-
-
-class Documents(Protocol):
-    """The published schedules."""
-
-    def schedule(self, key: ScheduleKey) -> PublishedSchedule | None: ...
-
-
-class Names(Protocol):
-    """The display names of services."""
-
-    def of(self, sid: Sid) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class GuideSources:
-    """The calendar of broadcast days, the names of services and the published schedules."""
-
-    calendar: BroadcastCalendar
-    names: Names
-    documents: Documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +40,13 @@ class GuideQuery:
     group: str = ""
     question: str = ""
 
+    @property
+    def begins(self) -> str:
+        return f"{self.begin:%H:%M}" if self.begin else ""
+
     def address(self, on: date) -> str:
         """The address of the same page on another day, without the search."""
-        begin = f"{self.begin:%H:%M}" if self.begin else ""
-        parameters = {"date": on.isoformat(), "from": begin, "group": self.group}
+        parameters = {"date": on.isoformat(), "from": self.begins, "group": self.group}
         return "/guide?" + urlencode({name: value for name, value in parameters.items() if value})
 
 
@@ -82,78 +56,55 @@ class Group:
 
     name: str
     label: str
-    sids: tuple[Sid, ...]
-
-    @property
-    def size(self) -> int:
-        return len(self.sids)
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Recent changes, the newest first; ``left_out`` counts those that are not listed."""
-
-    latest: Sequence[Latest]
-    left_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The age of the page's data. ``as_of``: when the store last confirmed it. ``stream``: the cursor after which
-    scripts follow the feed.
-    """
-
-    as_of: str
-    is_stale: bool
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    service: str
-    start: datetime
-    block: Block
-    synopsis: str
+    sids: Sequence[Sid]
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The day of a page and its neighbours, with their names."""
+    """The day of a page, and its neighbours."""
 
     on: date
-    name: str
-    previous: date
-    previous_name: str
-    following: date
-    following_name: str
     today: date
+
+    @property
+    def previous(self) -> date:
+        return self.on - _DAY
+
+    @property
+    def following(self) -> date:
+        return self.on + _DAY
+
+    def label(self, day: date) -> str:
+        """``Yesterday``, ``Tomorrow``, or ``Sat 28 Mar``."""
+        return {-1: "Yesterday", 1: "Tomorrow"}.get((day - self.today).days) or f"{day:%a %-d %b}"
 
 
 @dataclass(frozen=True, slots=True)
 class GuidePage:
-    """``found``: None without a search; then there are rows. ``hours``: the choices for the page's start."""
+    """``leading``: the schedule whose broadcast day the page shows. ``found``: None without a search; then the page has
+    rows. ``hours``: the choices for the page's start.
+    """
 
-    asked: GuideQuery
+    query: GuideQuery
     days: Days
+    leading: ScheduleKey
     frame: Frame
     groups: Sequence[Group]
     rows: Sequence[Row]
     services_left_out: int
-    found: Sequence[Hit] | None
-    found_more: bool
-    panel: Panel
-    standing: Standing
+    found: Found | None
     hours: Sequence[str]
-    rows_address: str
 
     @property
     def dates(self) -> str:
         """The broadcast days whose changes affect the page."""
-        return " ".join(map(str, days_around(self.days.on)))
+        return " ".join(str(key.date) for key in self.leading.with_neighbours)
 
     @property
-    def begin(self) -> str:
-        return f"{self.asked.begin:%H:%M}" if self.asked.begin else ""
+    def rows_address(self) -> str:
+        """The address of single rows of the page; a script adds their services."""
+        parameters = {"date": self.leading.date, "like": self.leading.sid, "from": self.query.begins}
+        return "/guide/rows?" + urlencode(parameters)
 
     @property
     def zone_name(self) -> str:
@@ -164,72 +115,23 @@ class GuidePage:
     def odd_length(self) -> str:
         """The length of a day with a clock change; "" for other days."""
         length = self.frame.window.length
-        return f"{length // _HOUR} hours" if self.frame.changes_clocks and not self.asked.begin else ""
+        return f"{length // _HOUR} hours" if self.frame.changes_clocks and not self.query.begin else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    label: str
-    href: str
-
-
-@dataclass(frozen=True, slots=True)
-class DetailPage:
-    """One schedule. ``etag``: "" for a removal. ``versions``: None if the store does not answer. Only operators see
-    ``versions`` and ``parity``.
-    """
-
-    key: ScheduleKey
-    name: str
-    days: Days
-    hours: str
-    seq: int
-    etag: str
-    published: str
-    seconds: float | None
-    broadcasts: Sequence[BroadcastDetail]
-    links: Sequence[Link]
-    standing: Standing
-    is_operator: bool
-    versions: Sequence[Version] | None
-    parity: Parity | None
-
-    @property
-    def is_removed(self) -> bool:
-        return not self.etag
-
-
-def days_of(on: date, today: date) -> Days:
-    previous, following = on - _DAY, on + _DAY
-    return Days(
-        on, long_name(on), previous, _short(previous, today), following, _short(following, today), today
-    )
-
-
-def long_name(on: date) -> str:
-    """``Saturday 28 March 2026``."""
-    return f"{on:%A %-d %B %Y}"
-
-
-def _short(on: date, today: date) -> str:
-    names = {-1: "Yesterday", 1: "Tomorrow"}
-    return names.get((on - today).days) or f"{on:%a %-d %b}"
-
-
-def groups_of(sids: Sequence[Sid], calendar: BroadcastCalendar, names: Names) -> list[Group]:
+def groups_of(sids: Sequence[Sid], calendar: BroadcastCalendar, names: ServiceNames) -> list[Group]:
     """All services; then television and radio, if there are both; then families of services whose ids begin with the
     same two words.
     """
-    radio = tuple(filter(calendar.is_radio, sids))
-    television = tuple(sid for sid in sids if not calendar.is_radio(sid))
-    groups = [Group("", "All services", tuple(sids))]
+    radio = [sid for sid in sids if calendar.is_radio(sid)]
+    television = [sid for sid in sids if not calendar.is_radio(sid)]
+    groups = [Group("", "All services", sids)]
     if radio and television:
         groups += [Group(TELEVISION, "Television", television), Group(RADIO, "Radio", radio)]
     families: dict[str, list[Sid]] = {}
     for sid in sids:
         families.setdefault("_".join(sid.split("_")[:2]), []).append(sid)
     return groups + [
-        Group(family, names.of(Sid(family)), tuple(members))
+        Group(family, names.of(Sid(family)), members)
         for family, members in families.items()
         if 1 < len(members) < len(sids)
     ]
@@ -240,81 +142,41 @@ def leading_service(sids: Sequence[Sid], calendar: BroadcastCalendar) -> Sid:
     return next((sid for sid in sids if not calendar.is_radio(sid)), sids[0] if sids else Sid("television"))
 
 
-def guide_page(
-    asked: GuideQuery,
-    now: datetime,
-    sids: Sequence[Sid],
-    sources: GuideSources,
-    panel: Panel,
-    standing: Standing,
-) -> GuidePage:
+def guide_page(delivery: Delivery, query: GuideQuery, now: datetime, sids: Sequence[Sid]) -> GuidePage:
     """``sids``: all services that the reader may see. An unknown group selects all of them."""
-    calendar, names, documents = sources.calendar, sources.names, sources.documents
-    groups = groups_of(sids, calendar, names)
-    group = next((group for group in groups if group.name == asked.group), groups[0])
-    leading = leading_service(group.sids, calendar)
-    today = day_of(calendar, leading, now)
-    on = asked.on or today
-    frame = frame_of(calendar, ScheduleKey(leading, on), now, asked.begin)
-    shown = group.sids[:MOST_SERVICES]
-    words = parse_query(asked.question)
-    hits, found_more = _search(frame, shown, words, names, documents) if words else (None, False)
-    rows = [] if words else [row_for(frame, ScheduleKey(sid, on), names, documents) for sid in shown]
+    calendar, mirror = delivery.calendar, delivery.mirror
+    groups = groups_of(sids, calendar, delivery.names)
+    group = next((group for group in groups if group.name == query.group), groups[0])
+    sid = leading_service(group.sids, calendar)
+    today = day_of(calendar, sid, now)
+    leading = ScheduleKey(sid, query.on or today)
+    frame = frame_of(calendar, leading, now, query.begin)
+    shown = [ScheduleKey(sid, leading.date) for sid in group.sids[:MOST_SERVICES]]
+    words = parse_query(query.question)
     return GuidePage(
-        asked,
-        days_of(on, today),
+        query,
+        Days(leading.date, today),
+        leading,
         frame,
         groups,
-        rows,
+        [] if words else [row_of(frame, key, schedules_around(mirror, key)) for key in shown],
         len(group.sids) - len(shown),
-        hits,
-        found_more,
-        panel,
-        standing,
-        _hours(calendar, ScheduleKey(leading, on)),
-        _rows_address(asked, on, leading),
+        _search(frame, shown, words, mirror) if words else None,
+        _hours(calendar, leading),
     )
 
 
-def _rows_address(asked: GuideQuery, on: date, leading: Sid) -> str:
-    """The address of single rows of the page; a script adds their services."""
-    begin = f"{asked.begin:%H:%M}" if asked.begin else ""
-    return "/guide/rows?" + urlencode({"date": on.isoformat(), "like": leading, "from": begin})
-
-
-def row_for(frame: Frame, key: ScheduleKey, names: Names, documents: Documents) -> Row:
-    return row_of(frame, key, names.of(key.sid), schedules_around(key, documents))
-
-
-def schedules_around(key: ScheduleKey, documents: Documents) -> Mapping[ScheduleKey, PublishedSchedule]:
+def schedules_around(mirror: Mirror, key: ScheduleKey) -> dict[ScheduleKey, PublishedSchedule]:
     """The published schedules that may list broadcasts of the day."""
-    keys = [ScheduleKey(key.sid, day) for day in days_around(key.date)]
-    found = ((around, documents.schedule(around)) for around in keys)
+    found = ((around, mirror.schedule(around)) for around in key.with_neighbours)
     return {around: schedule for around, schedule in found if schedule is not None}
 
 
-def _search(
-    frame: Frame, sids: Iterable[Sid], words: Sequence[str], names: Names, documents: Documents
-) -> tuple[list[Hit], bool]:
-    """The hits in order of time, and whether there are more."""
-    airings = [
-        airing
-        for sid in sids
-        for airing in airings_in(
-            frame.window, schedules_around(ScheduleKey(sid, frame.date), documents).values()
-        )
-    ]
-    found = search(sorted(airings, key=lambda airing: airing.place), words)
-    hits = [
-        Hit(
-            names.of(airing.key.sid),
-            airing.broadcast.start,
-            block_of(frame, airing),
-            airing.broadcast.episode.synopses.short if airing.broadcast.episode else "",
-        )
-        for airing in found.hits
-    ]
-    return hits, found.has_more
+def _search(frame: Frame, keys: Sequence[ScheduleKey], words: Sequence[str], mirror: Mirror) -> Found:
+    """The hits in order of time."""
+    found = (airings_in(frame.window, schedules_around(mirror, key).values()) for key in keys)
+    airings = [airing for of_service in found for airing in of_service]
+    return search(sorted(airings, key=lambda airing: airing.place), words)
 
 
 def _hours(calendar: BroadcastCalendar, day: ScheduleKey) -> list[str]:

@@ -44,8 +44,8 @@ async def show_guide(
     group: Annotated[str, Query(max_length=_LONGEST_GROUP)] = "",
     question: Annotated[str, Query(alias="q", max_length=MOST_CHARACTERS)] = "",
 ) -> Response:
-    asked = GuideQuery(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
-    return await answer_page(call, call.serving.guide.whole(call.caller, asked))
+    query = GuideQuery(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
+    return await answer_page(call, call.serving.guide.whole(call.caller, query))
 
 
 @routes.get("/guide/rows")
@@ -67,11 +67,11 @@ async def show_changes(call: Called) -> Response:
     return await answer_page(call, call.serving.guide.changes(call.caller))
 
 
-@routes.get("/guide/showing")
-async def show_showing(
+@routes.get("/guide/broadcast")
+async def show_broadcast(
     call: Called, sid: SidQuery, date: Day, pid: Annotated[str, Query(max_length=32)]
 ) -> Response:
-    found = await run_in_threadpool(call.serving.guide.showing, _key(call.caller, sid, date), Pid(pid))
+    found = await run_in_threadpool(call.serving.guide.broadcast, _key(call.caller, sid, date), Pid(pid))
     return await answer_page(call, found)
 
 

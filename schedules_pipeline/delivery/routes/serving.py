@@ -51,7 +51,8 @@ class Serving:
 
 def serve(delivery: Delivery) -> Serving:
     """With nothing remembered yet."""
-    pages = Pages()
+    images = delivery.policy.image_url_template
+    pages = Pages(delivery.names, delivery.calendar.zone, images)
     return Serving(
         delivery,
         pages,
@@ -59,7 +60,7 @@ def serve(delivery: Delivery) -> Serving:
         Digests(delivery.mirror),
         NowNextBoard(delivery.mirror),
         RememberedTable(delivery.mirror, delivery.policy.available_days),
-        security_headers(delivery.policy.image_url_template),
+        security_headers(images),
     )
 
 

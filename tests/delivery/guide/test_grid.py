@@ -11,16 +11,15 @@ from delivery.guides import ALDER, NOON, TODAY, key, schedule, showing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schedules_pipeline.delivery.guide.broadcasts import Kind, fingerprint, kind_of, title_of
 from schedules_pipeline.delivery.guide.grid import (
     MOST_BLOCKS,
     MOST_LANES,
     Frame,
     Gap,
-    Kind,
     Row,
     assign_lanes,
     day_of,
-    fingerprint,
     frame_of,
     parse_begin,
     row_of,
@@ -43,7 +42,7 @@ def _frame(on: date = TODAY, now: datetime = NOON, begin: time | None = None) ->
 
 def _row(frame: Frame, showings: Sequence[Broadcast]) -> Row:
     published = schedule(ScheduleKey(ALDER, frame.date), showings)
-    return row_of(frame, published.key, "Alder One", {published.key: published})
+    return row_of(frame, published.key, {published.key: published})
 
 
 _SHOWN = st.builds(
@@ -68,7 +67,7 @@ def test_every_block_lies_within_the_window(spans: list[tuple[datetime, datetime
     assert [block.offset for block in row.blocks] == sorted(block.offset for block in row.blocks)
     assert all(0 <= block.lane < row.lanes <= MOST_LANES for block in row.blocks)
     shown = {shown.broadcast_pid for shown in showings if shown.interval.overlaps(frame.window)}
-    assert {block.pid for block in row.blocks} == shown
+    assert {block.airing.broadcast.broadcast_pid for block in row.blocks} == shown
 
 
 @given(st.lists(_SHOWN, min_size=1, max_size=40))
@@ -126,18 +125,19 @@ def test_a_showing_after_the_clock_change_stands_where_it_is_shown() -> None:
 
     row = _row(frame, [showing(1, datetime(2026, 3, 29, 1, tzinfo=UTC))])
 
-    assert (row.blocks[0].starts, row.blocks[0].offset) == ("02:00 BST", 19 * 60)
+    [block] = row.blocks
+    assert (frame.clock(block.airing.broadcast.start), block.offset) == ("02:00 BST", 19 * 60)
 
 
-def test_a_showing_across_the_edge_is_cut_and_says_so() -> None:
-    """It stands at the edge, and knows that it began before or goes on."""
+def test_a_broadcast_across_the_edge_is_cut() -> None:
+    """Its block begins or ends at the edge of the window."""
     frame = _frame()
     row = _row(frame, [showing(1, _SIX - 10 * _MINUTE), showing(2, frame.window.end - 5 * _MINUTE)])
 
     first, last = row.blocks
 
-    assert (first.offset, first.length, first.begins_before, first.goes_beyond) == (0, 20, True, False)
-    assert (last.end, last.length, last.begins_before, last.goes_beyond) == (frame.minutes, 5, False, True)
+    assert (first.offset, first.length) == (0, 20)
+    assert (last.end, last.length) == (frame.minutes, 5)
 
 
 def test_gaps_are_there_to_be_seen() -> None:
@@ -149,10 +149,10 @@ def test_gaps_are_there_to_be_seen() -> None:
 
 
 def test_an_overlap_goes_into_a_lane_of_its_own() -> None:
-    """The later of two that overlap is drawn below, and marked."""
+    """The later of two broadcasts that overlap is drawn below."""
     row = _row(_frame(), [showing(1, _SIX, 45), showing(2, _SIX + 30 * _MINUTE)])
 
-    assert [(block.lane, block.overlaps) for block in row.blocks] == [(0, False), (1, True)]
+    assert [block.lane for block in row.blocks] == [0, 1]
     assert row.lanes == 2
 
 
@@ -161,15 +161,15 @@ def test_what_is_known_of_a_showing_is_told_apart() -> None:
     untitled = replace(showing(3, _SIX + 60 * _MINUTE), title="")
     unknown = showing(2, _SIX + 30 * _MINUTE, is_known=False)
 
-    row = _row(_frame(), [showing(1, _SIX, episode_pid=None), unknown, untitled])
+    broadcasts = [showing(1, _SIX, episode_pid=None), unknown, untitled]
 
-    assert [block.kind for block in row.blocks] == [Kind.BLANKED, Kind.UNKNOWN, Kind.PROGRAMME]
-    assert [block.title for block in row.blocks] == ["Blanked", "Unknown programme p0000001", "Untitled"]
+    assert list(map(kind_of, broadcasts)) == [Kind.BLANKED, Kind.UNKNOWN, Kind.PROGRAMME]
+    assert list(map(title_of, broadcasts)) == ["Blanked", "Unknown programme p0000001", "Untitled"]
 
 
 def test_a_service_without_a_schedule_is_known_as_such() -> None:
     """None published, and one that lists nothing, are two things."""
-    without = row_of(_frame(), key(), "Alder One", {})
+    without = row_of(_frame(), key(), {})
     empty = _row(_frame(), [])
 
     assert (without.has_schedule, without.cells) == (False, [])
@@ -182,9 +182,9 @@ def test_a_broadcast_that_two_days_list_is_shown_once() -> None:
     yesterday = schedule(key(days=-1), [moved], seq=1)
     today = schedule(key(), [replace(moved, start=_SIX, end=_SIX + 60 * _MINUTE)], seq=2)
 
-    row = row_of(_frame(), key(), "Alder One", {yesterday.key: yesterday, today.key: today})
+    row = row_of(_frame(), key(), {yesterday.key: yesterday, today.key: today})
 
-    assert [(block.key, block.offset, block.length) for block in row.blocks] == [(today.key, 0, 60)]
+    assert [(block.airing.key, block.offset, block.length) for block in row.blocks] == [(today.key, 0, 60)]
 
 
 def test_a_row_has_an_end() -> None:
@@ -202,7 +202,6 @@ def test_what_is_on_air_and_follows_is_near() -> None:
 
     row = _row(_frame(), showings)
 
-    assert [block.is_on_air for block in row.blocks] == [False, False, True, False, False, False]
     assert [block.is_near for block in row.blocks] == [False, False, True, True, True, False]
 
 

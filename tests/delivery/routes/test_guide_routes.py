@@ -1,4 +1,4 @@
-"""The guide over HTTP: what its pages hold, what they may never hold, and how one signs in."""
+"""The guide over HTTP: what its pages contain, and what they must not contain."""
 
 import re
 from dataclasses import replace
@@ -9,10 +9,8 @@ import pytest
 from builders import a_change
 from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
-from starlette.testclient import TestClient
 
 from schedules_pipeline.delivery.guide.grid import MOST_BLOCKS
-from schedules_pipeline.delivery.guide.pages import Pages
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -75,7 +73,7 @@ _PAGES = [
     "/guide?q=lantern",
     f"/guide/rows?sid={ALDER}&like={ALDER}&date={TODAY}",
     "/guide/changes",
-    f"/guide/showing?sid={ALDER}&date={TODAY}&pid=w0000001",
+    f"/guide/broadcast?sid={ALDER}&date={TODAY}&pid=w0000001",
     f"/guide/{ALDER}/{TODAY}",
     "/sign-in",
 ]
@@ -133,6 +131,83 @@ def test_the_grid_shows_what_is_published(stage: Stage) -> None:
     assert "Tuesday 10 March 2026" in page
 
 
+def test_the_grid_marks_how_a_broadcast_lies_in_its_window(stage: Stage) -> None:
+    """The classes of a block name its kind, an overlap, the edge of the window that it crosses, and what is on air."""
+    six = NOON - timedelta(hours=6)
+    broadcasts = [
+        showing(1, six - timedelta(minutes=10)),
+        showing(2, NOON - timedelta(minutes=45), 60),
+        showing(3, NOON, 5, episode_pid=None),
+        showing(4, NOON + timedelta(minutes=15), is_known=False),
+        showing(5, six + timedelta(hours=23, minutes=55)),
+    ]
+    stage.publish(schedule(key(), broadcasts, seq=2))
+
+    page = stage.client.get(f"/guide/rows?sid={ALDER}&like={ALDER}&date={TODAY}").text
+
+    marks = ("is-on-air", "is-near", "overlaps", "is-short", "begins-before", "goes-beyond")
+    found = [
+        [words[2], *(word for word in words if word in marks)]
+        for words in map(str.split, re.findall(r'class="(cell block [^"]*)"', page))
+    ]
+    assert found == [
+        ["programme", "begins-before"],
+        ["programme", "is-on-air", "is-near"],
+        ["blanked", "is-on-air", "is-near", "overlaps", "is-short"],
+        ["unknown", "is-near"],
+        ["programme", "is-short", "goes-beyond"],
+    ]
+    assert page.count("mark-overlap") == 1
+
+
+def test_a_broadcast_in_full_has_its_longest_synopsis_and_its_image(stage: Stage) -> None:
+    """The image's address is made by the template; without a template there is no image."""
+    shown = showing(1, NOON)
+    assert shown.episode is not None
+    longer = replace(shown, episode=replace(shown.episode, synopses=Synopses("brief", "detailed", "")))
+    without_images = Stage()
+    pages = []
+    for each in (stage, without_images):
+        each.publish(schedule(key(), [longer], seq=2))
+        pages.append(each.client.get(f"/guide/broadcast?sid={ALDER}&date={TODAY}&pid=w0000001").text)
+
+    assert all("detailed" in page and "brief" not in page and "on air" in page for page in pages)
+    assert ["https://images.example/p0000009.jpg" in page for page in pages] == [True, False]
+    assert "<img" not in pages[1]
+
+
+def test_an_operator_reads_the_causes_of_a_version(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page lists the causes that are kept, the number of the others, and the seconds since the oldest."""
+    causes = tuple(
+        Cause(f"event-{n}", Origin.CATALOGUE, "b0000001", NOON - timedelta(seconds=2 + n), ("title",))
+        for n in range(5)
+    )
+    change = a_change(key(), 1, etag="etag", published_at=NOON, causes=causes, cause_count=8)
+    monkeypatch.setattr(stage.store.versions, "versions", lambda _: [change])
+
+    page = stage.ask_as("operator", is_operator=True).get(f"/guide/{ALDER}/{TODAY}").text
+
+    assert re.findall(r"<bdi>(event-\d)</bdi>", page) == [f"event-{n}" for n in range(5)]
+    assert "and 3 more" in page
+    assert "6.0 s after its cause" in page
+    assert "6.0 s from the notification to publication" in page
+    assert page.count("</code>: title<br>") == 5
+
+
+def test_a_comparison_of_an_earlier_version_is_marked(stage: Stage) -> None:
+    """Only a comparison of the version that is shown stands without that remark."""
+    operator = stage.ask_as("operator", is_operator=True)
+    differences = (("w0000001", "title", "ours", "theirs"),)
+    pages = []
+    for seq in (7, 1):
+        comparison = Comparison(seq, Verdict.DIFFERS, "2026-03-10T11:00:00Z", "", 1, differences)
+        stage.store.comparisons.keep({key(): comparison})
+        pages.append(operator.get(f"/guide/{ALDER}/{TODAY}").text)
+
+    assert ["of an earlier version than this" in page for page in pages] == [True, False]
+    assert all("1 difference" in page and "theirs" in page for page in pages)
+
+
 def test_a_partner_sees_its_own_services_alone(stage: Stage) -> None:
     """The others are not in the grid, not among the changes, and have no page."""
     _note_change(stage, ALDER)
@@ -143,7 +218,7 @@ def test_a_partner_sees_its_own_services_alone(stage: Stage) -> None:
     rejected = [
         partner.get(f"/guide/{ALDER}/{TODAY}"),
         partner.get(f"/guide/rows?sid={BIRCH}&sid={ALDER}&like={BIRCH}&date={TODAY}"),
-        partner.get(f"/guide/showing?sid={ALDER}&date={TODAY}&pid=w0000001"),
+        partner.get(f"/guide/broadcast?sid={ALDER}&date={TODAY}&pid=w0000001"),
     ]
 
     assert all("alder" not in page.lower() for page in pages)
@@ -217,7 +292,8 @@ def test_partners_see_when_and_operators_see_why(stage: Stage) -> None:
     told = operator.get("/guide/changes").text + operator.get(f"/guide/{ALDER}/{TODAY}").text
     not_told = stage.client.get("/guide/changes").text + stage.client.get(f"/guide/{ALDER}/{TODAY}").text
 
-    assert "catalogue p0000001 (title)" in told
+    assert "catalogue p0000001 (title)</bdi>, 1.0 s before" in told
+    assert "s before" not in not_told
     assert "Where its versions came from" in told
     assert "matches" in told
     assert "catalogue p0000001" not in not_told
@@ -265,108 +341,5 @@ def test_a_removed_schedule_says_so(stage: Stage) -> None:
     assert never.status_code == 404
 
 
-def test_a_key_is_taken_once_and_kept_in_a_cookie(stage: Stage) -> None:
-    """No script can read the cookie and no other site sends it; signed out it is gone."""
-    client, secret = _reader(stage)
-
-    signed_in = client.post("/sign-in", content=f"key={secret}", headers={"Origin": "http://testserver"})
-    seen = client.get("/guide")
-    signed_out = client.post("/sign-out")
-
-    cookie = signed_in.headers["set-cookie"]
-    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/guide")
-    assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
-    assert "Secure" not in cookie
-    assert seen.status_code == 200
-    assert signed_out.status_code == 303
-    assert client.get("/guide").headers["location"] == "/sign-in"
-
-
-def test_over_https_the_cookie_is_for_https_alone(stage: Stage) -> None:
-    """A key never travels in the open after it was given in secret."""
-    client, secret = _reader(stage, "https://testserver")
-
-    response = client.post("/sign-in", content=f"key={secret}")
-
-    assert "Secure" in response.headers["set-cookie"]
-
-
-@pytest.mark.parametrize("path", ["/guide", f"/guide/{ALDER}/{TODAY}", "/guide/changes"])
-def test_without_a_key_one_is_led_to_the_door(stage: Stage, path: str) -> None:
-    """Nothing is readable, and a page asks for a key."""
-    client, _ = _reader(stage)
-
-    response = client.get(path)
-
-    assert (response.status_code, response.headers["location"]) == (303, "/sign-in")
-
-
-@pytest.mark.parametrize("body", ["key=sk_wrong_key", "", "key=", "nothing", "key=%00%ff", "&" * 50])
-def test_a_wrong_key_is_rejected_and_not_shown_again(stage: Stage, body: str) -> None:
-    """And no cookie is set."""
-    client, _ = _reader(stage)
-
-    response = client.post("/sign-in", content=body)
-
-    assert response.status_code == 403
-    assert "set-cookie" not in response.headers
-    assert "sk_wrong" not in response.text
-
-
-def test_a_form_of_another_site_signs_nobody_in(stage: Stage) -> None:
-    """Nor out."""
-    client, secret = _reader(stage)
-    elsewhere = {"Origin": "https://elsewhere.example"}
-
-    answers = [
-        client.post(path, content=f"key={secret}", headers=elsewhere) for path in ("/sign-in", "/sign-out")
-    ]
-
-    assert [answer.status_code for answer in answers] == [403, 403]
-
-
-def test_a_form_is_read_no_further_than_a_key_is_long(stage: Stage) -> None:
-    """What is longer is refused."""
-    client, _ = _reader(stage)
-
-    assert client.post("/sign-in", content="key=" + "x" * 5_000).status_code == 413
-
-
-def test_files_are_kept_by_their_version(stage: Stage) -> None:
-    """With the right version for ever, otherwise asked about; and there are no others."""
-    client, _ = _reader(stage)
-    version = Pages().assets["guide.css"].version
-
-    kept, checked = (
-        client.get(f"/static/guide.css?v={v}").headers["cache-control"] for v in (version, "old")
-    )
-    missing = [client.get(f"/static/{name}") for name in ("pages.py", "..%2fpages.py", "")]
-
-    assert "immutable" in kept
-    assert checked == "public, no-cache"
-    assert [response.status_code for response in missing] == [404, 404, 404]
-
-
-def test_every_place_in_a_long_day_has_its_rule() -> None:
-    """Hours of two days and minutes of an hour, for the start and for the length."""
-    rules = Pages().assets["places.css"].content.decode()
-
-    missing = [
-        name
-        for where in ("at", "for")
-        for name in [f".{where}-h{n} {{" for n in range(48)] + [f".{where}-m{n} {{" for n in range(60)]
-        if name not in rules
-    ]
-
-    assert missing == []
-
-
 def _removed() -> MirroredSchedule:
     return MirroredSchedule(key(), 2, "", NOON, None)
-
-
-def _reader(stage: Stage, base_url: str = "http://testserver") -> tuple[TestClient, str]:
-    """A browser without a key, and the key that somebody has been given."""
-    secret = stage.ask_as("reader").headers["Authorization"].removeprefix("Bearer ")
-    return TestClient(stage.client.app, base_url, follow_redirects=False), secret

@@ -163,10 +163,10 @@ async function openDetails(link) {
   const [sid, date] = link.pathname.split("/").slice(2);
   const query = new URLSearchParams({ sid, date, pid: link.hash.slice(3) });
   try {
-    const answer = await fetch(`/guide/showing?${query}`);
+    const answer = await fetch(`/guide/broadcast?${query}`);
     if (!answer.ok) throw new Error(answer.status);
-    document.getElementById("showing-body").replaceChildren(parse(await answer.text()));
-    document.getElementById("showing").showModal();
+    document.getElementById("broadcast-body").replaceChildren(parse(await answer.text()));
+    document.getElementById("broadcast").showModal();
   } catch {
     location.assign(link.href);
   }
