@@ -1,15 +1,15 @@
 """The real pipeline on a real Redis, over sources in memory and a simulated clock."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 from pydantic import SecretStr
 from redis import Redis
 
 from demo.replay.sources import MemoryBucket, MemoryQueue, SimulatedClock
-from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.connections import build_pipeline, policies_from
+from schedules_pipeline.composition import Pipeline, Upstreams
+from schedules_pipeline.connections import calendar_from, policies_from, redis_store
 from schedules_pipeline.documents.notification import object_key
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.history.recorded import (
@@ -22,6 +22,9 @@ from schedules_pipeline.history.recorded import (
 from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
+from schedules_pipeline.upstream.legacy import RedisLegacyKeyspace
 
 _CATALOGUE_PREFIX = "catalogue:"
 
@@ -42,19 +45,26 @@ class World:
         self._redis = Redis.from_url(redis_url)
         self._bucket = MemoryBucket()
         self._schedule_queue, self._catalogue_queue = MemoryQueue(self.clock), MemoryQueue(self.clock)
-        built = build_pipeline(settings)
-        upstreams = replace(
-            built.upstreams,
+        link = RedisLink(connect(redis_url))
+        upstreams = Upstreams(
             schedule_source=self._bucket,
+            catalogue_source=RedisCatalogueSource(link, _CATALOGUE_PREFIX),
             schedule_queue=self._schedule_queue,
             catalogue_queue=self._catalogue_queue,
+            legacy=RedisLegacyKeyspace(link, settings.legacy_prefix),
+            schedule_dead_letters=MemoryQueue(self.clock),
+            catalogue_dead_letters=MemoryQueue(self.clock),
         )
-        self.pipeline = Pipeline(
-            built.store, upstreams, built.calendar, self.clock, policies_from(settings), watch=built.watch
-        )
+        store, calendar = redis_store(link, settings.keyspace), calendar_from(settings)
+        self.pipeline = Pipeline(store, upstreams, calendar, self.clock, policies_from(settings))
 
     def happen(self, events: Sequence[HistoryEvent]) -> None:
         """Write and delete what the events say, and announce each on its queue."""
+        self.write(events)
+        self.announce(events)
+
+    def write(self, events: Sequence[HistoryEvent]) -> None:
+        """Write and delete what the events say, without a notification."""
         with self._redis.pipeline(transaction=False) as catalogue:
             for event in events:
                 match event:
@@ -67,6 +77,8 @@ class World:
                     case ScheduleRemoved(sid=sid, date=day):
                         self._bucket.remove(ScheduleKey(Sid(sid), day))
             catalogue.execute()
+
+    def announce(self, events: Sequence[HistoryEvent]) -> None:
         for event in events:
             self._announce(event)
 

@@ -84,7 +84,7 @@ def write_history(path: Path | str, events: Iterable[HistoryEvent]) -> int:
     number = 0
     with Path(path).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
         for event in events:
-            lines.write(orjson.dumps(_fields(event)) + b"\n")
+            lines.write(render_line(event) + b"\n")
             number += 1
     return number
 
@@ -118,7 +118,8 @@ def paced(
         previous = event
 
 
-def _fields(event: HistoryEvent) -> dict[str, Any]:
+def render_line(event: HistoryEvent) -> bytes:
+    """One line of a history, without the line end."""
     fields: dict[str, Any] = {"at": event.at}
     match event:
         case CatalogueUpdated(document=document, type=kind, pid=pid):
@@ -130,7 +131,7 @@ def _fields(event: HistoryEvent) -> dict[str, Any]:
             fields |= {"kind": "schedule", "action": "PUT", "sid": sid, "date": day, "document": document}
         case ScheduleRemoved(sid=sid, date=day):
             fields |= {"kind": "schedule", "action": "REMOVE", "sid": sid, "date": day}
-    return fields
+    return orjson.dumps(fields)
 
 
 def parse_line(path: Path | str, number: int, line: bytes) -> HistoryEvent:
