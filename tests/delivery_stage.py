@@ -43,7 +43,9 @@ class DeliveryStage:
         """A process of the service that has just started, with nothing in its memory."""
         self.delivery: Delivery = build_delivery(self.store.as_store(), self.settings, self.clock)
         store = self.delivery.store
-        self.follower = Follower(store.feed, store.schedules, store.coldstarts, self.delivery, self.clock)
+        self.follower = Follower(
+            store.feed, store.schedules, store.coldstarts, self.delivery.apply, self.clock
+        )
         self.application = build_application(self.delivery)
         self.keep_up()
 

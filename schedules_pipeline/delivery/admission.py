@@ -72,14 +72,14 @@ class Admission:
         self._meters: dict[str, _Meter] = {}
         self._waiting = 0
         self._counts: dict[UsageLine, int] = {}
-        self._given_back: dict[date, dict[UsageLine, int]] = {}
+        self._returned: dict[date, dict[UsageLine, int]] = {}
         self._routes: set[str] = set()
         self._lock = Lock()
 
     # Identity.
 
     @property
-    def knows_anybody(self) -> bool:
+    def has_partners(self) -> bool:
         return bool(self._entries)
 
     def refresh(self, partners: Sequence[Partner], used_today: Mapping[str, int], now: datetime) -> None:
@@ -103,7 +103,7 @@ class Admission:
         were first read.
         """
         partner = self.identify(key_text, now)
-        self.take_one(partner, now)
+        self.count_request(partner, now)
         return partner
 
     def identify(self, key_text: str | None, now: datetime) -> Partner:
@@ -124,7 +124,7 @@ class Admission:
 
     # Limits.
 
-    def take_one(self, partner: Partner, now: datetime) -> None:
+    def count_request(self, partner: Partner, now: datetime) -> None:
         """Count one request. Raises ``TOO_MANY_REQUESTS`` as :meth:`admit` does."""
         with self._lock:
             self._take(partner, self._meters.get(partner.name) or _Meter(), now)
@@ -179,7 +179,7 @@ class Admission:
 
     # Usage.
 
-    def note(self, partner: str, route: str, status: int, size: int, problem: str = "") -> None:
+    def count_response(self, partner: str, route: str, status: int, size: int, problem: str = "") -> None:
         """Count an answer. ``partner``: its name, "" without a valid key. ``route``: the route's template, never the
         requested path. ``size``: bytes of the body. ``problem``: the kind's name, "" for other answers.
         """
@@ -190,25 +190,25 @@ class Admission:
             if problem:
                 _add(self._counts, UsageLine(name, UsageKind.PROBLEMS, "", problem), 1)
 
-    def take_usage(self, today: date) -> dict[date, UsageCounts]:
+    def collect_usage(self, today: date) -> dict[date, UsageCounts]:
         """Hand over the counts since the last call, as counts of ``today`` (UTC), and returned ones under their own
         day. The caller must store them or give them back.
         """
         with self._lock:
-            taken, self._given_back = self._given_back, {}
+            taken, self._returned = self._returned, {}
             counts, self._counts = self._counts, {}
         if counts:
             _add_all(taken.setdefault(today, {}), counts)
         return dict(taken)
 
-    def give_back(self, day: date, counts: UsageCounts) -> None:
-        """Return counts that could not be stored; the next :meth:`take_usage` includes them."""
+    def return_usage(self, day: date, counts: UsageCounts) -> None:
+        """Return counts that could not be stored; the next :meth:`collect_usage` includes them."""
         with self._lock:
-            _add_all(self._given_back.setdefault(day, {}), counts)
+            _add_all(self._returned.setdefault(day, {}), counts)
 
     def _not_stored(self, today: date) -> dict[str, int]:
         used = Counter(requests_used(self._counts))
-        used.update(requests_used(self._given_back.get(today, {})))
+        used.update(requests_used(self._returned.get(today, {})))
         return dict(used)
 
     def _known(self, route: str) -> str:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from schedules_pipeline.delivery.follower import Update
 from schedules_pipeline.delivery.routes import (
     catalogue,
     changes,
@@ -21,8 +22,8 @@ from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
 from schedules_pipeline.delivery.routes.serving import serve
 from schedules_pipeline.delivery.routes.shortcut import Shortcut
-from schedules_pipeline.delivery.running import kept_up
-from schedules_pipeline.delivery.service import Delivery, Handover
+from schedules_pipeline.delivery.running import background_threads
+from schedules_pipeline.delivery.service import Delivery
 
 _ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide)
 
@@ -36,7 +37,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
-        lifespan=_keeping_up(delivery) if keep_up else None,
+        lifespan=_update(delivery) if keep_up else None,
     )
     application.state.serving = serve(delivery)
     for module in _ROUTES:
@@ -48,10 +49,16 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     return application
 
 
-def _keeping_up(delivery: Delivery) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _update(delivery: Delivery) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with kept_up(delivery, Handover(delivery, get_running_loop())):
+        loop = get_running_loop()
+
+        def apply(update: Update) -> None:
+            """In the event loop's thread, between requests."""
+            loop.call_soon_threadsafe(delivery.apply, update)
+
+        with background_threads(delivery, apply):
             yield
 
     return lifespan

@@ -34,13 +34,13 @@ class Page:
     has_more: bool
 
 
-def position_of(cursor: str, extent: FeedCursor) -> str:
+def position_of(cursor: str, end: FeedCursor) -> str:
     """The position of a partner's cursor in the mirrored keyspace.
 
     Raises :class:`Problem` if the cursor is of another keyspace, :class:`InvalidIdentifier` if it is not a cursor.
     """
     found = parse_cursor(cursor)
-    if found.epoch != extent.epoch:
+    if found.epoch != end.epoch:
         raise _too_old("It is of a keyspace that was lost.")
     return found.position
 
@@ -56,21 +56,19 @@ def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
     return rows
 
 
-def page_of(
-    rows: Sequence[FeedEntry], position: str, extent: FeedCursor, partner: Partner, limit: int
-) -> Page:
+def page_of(rows: Sequence[FeedEntry], position: str, end: FeedCursor, partner: Partner, limit: int) -> Page:
     """One partner's page of the rows after its position; ``rows`` has at most :data:`SCANNED_AT_ONCE`.
 
     Leaves out rows that the mirror has not reached, so that a partner can fetch every version it hears of.
     """
-    mirrored = rows[: bisect_right(rows, place(extent.position), key=lambda row: place(row.position))]
+    mirrored = rows[: bisect_right(rows, place(end.position), key=lambda row: place(row.position))]
     visible = (row for row in mirrored if partner.may_see(row.change.key.sid))
     wanted = list(islice(visible, limit + 1))
     if len(wanted) > limit:
-        return Page(wanted[:limit], FeedCursor(extent.epoch, wanted[limit - 1].position), has_more=True)
+        return Page(wanted[:limit], FeedCursor(end.epoch, wanted[limit - 1].position), has_more=True)
     if len(rows) >= SCANNED_AT_ONCE and mirrored:
-        return Page(wanted, FeedCursor(extent.epoch, mirrored[-1].position), has_more=True)
-    return Page(wanted, FeedCursor(extent.epoch, max(position, extent.position, key=place)), has_more=False)
+        return Page(wanted, FeedCursor(end.epoch, mirrored[-1].position), has_more=True)
+    return Page(wanted, FeedCursor(end.epoch, max(position, end.position, key=place)), has_more=False)
 
 
 def _too_old(reason: str) -> Problem:

@@ -1,24 +1,22 @@
 """Updates the mirror: reads all published schedules once, then follows the change feed.
 
-Runs in its own thread, which blocks on the store, and passes complete steps to an :class:`Audience`.
+Runs in its own thread, which blocks on the store, and passes on complete updates.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Protocol
 
 import structlog
 
-from schedules_pipeline.delivery.mirror import MirroredSchedule
-from schedules_pipeline.delivery.packing import pack
+from schedules_pipeline.delivery.mirror import MirroredSchedule, mirror_document
+from schedules_pipeline.delivery.rounds import attempt
 from schedules_pipeline.documents.cursors import FeedCursor
-from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.errors import InvalidRecord, PipelineError, ServiceError
+from schedules_pipeline.errors import InvalidRecord, ServiceError
 from schedules_pipeline.maintenance.ports.coldstart import ColdstartStore
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
 from schedules_pipeline.publishing.ports.schedules import ScheduleStore
@@ -34,59 +32,56 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """All rows of the feed after a position."""
+class Snapshot:
+    """Replaces all state. ``rows``: the feed's rows after ``rows_after``, up to the cursor's position. ``at``: when the
+    store was read.
+    """
 
-    after: str
-    entries: Sequence[FeedEntry]
+    cursor: FeedCursor
+    schedules: Sequence[MirroredSchedule]
+    rows_after: str
+    rows: Sequence[FeedEntry]
+    at: datetime
 
 
-class Audience(Protocol):
-    """The owner of the mirror. Requests see the state before or after a call, never between."""
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Rows that followed, and the latest versions of the schedules that they name. Without rows, the store has
+    confirmed the present state.
+    """
 
-    def begin(
-        self, extent: FeedCursor, everything: Sequence[MirroredSchedule], past: Past, at: datetime
-    ) -> None:
-        """Replace all state. ``past``: rows of the feed up to the cursor's position."""
+    rows: Sequence[FeedEntry]
+    schedules: Sequence[MirroredSchedule]
+    at: datetime
 
-    def advance(
-        self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
-    ) -> None:
-        """Add rows that followed, and the latest versions of the schedules that they name. An empty call means that
-        the store has confirmed the present state.
-        """
+
+Update = Snapshot | Advance
 
 
 class Follower:
+    """``apply``: takes each complete update. Requests see the state before or after it, never between."""
+
     def __init__(
         self,
         feed: ChangeFeed,
         schedules: ScheduleStore,
         coldstarts: ColdstartStore,
-        audience: Audience,
+        apply: Callable[[Update], None],
         clock: Clock,
     ) -> None:
         self._feed = feed
         self._schedules = schedules
         self._coldstarts = coldstarts
-        self._audience = audience
+        self._apply = apply
         self._clock = clock
-        self._extent: FeedCursor | None = None
+        self._cursor: FeedCursor | None = None
 
     def run(self, stop: Event) -> None:
-        """Follow until ``stop`` is set. While the store does not answer, the audience keeps its state."""
-        is_away = False
+        """Follow until ``stop`` is set. While the store does not answer, no update is passed on."""
+        is_failing = False
         while not stop.is_set():
-            try:
-                self.follow()
-                if is_away:
-                    _log.info("following goes on")
-                is_away = False
-            except Exception as error:  # noqa: BLE001 - if this thread ended, all partners would read old schedules
-                if not is_away:
-                    is_ours = not isinstance(error, PipelineError)
-                    _log.warning("following interrupted", error=str(error), exc_info=is_ours)
-                is_away = True
+            is_failing = attempt(self.follow, "following", was_failing=is_failing)
+            if is_failing:
                 stop.wait(_PAUSE_SECONDS)
 
     def follow(self, wait_seconds: float = _WAIT_SECONDS) -> None:
@@ -94,79 +89,74 @@ class Follower:
         pass on the rows that followed.
         """
         epoch = self._epoch()
-        if self._extent is None or self._extent.epoch != epoch:
+        if self._cursor is None or self._cursor.epoch != epoch:
             self._begin(epoch)
         else:
-            self._advance(self._extent, wait_seconds)
+            self._advance(self._cursor, wait_seconds)
 
     def _epoch(self) -> str:
-        """Raises :class:`ServiceError` if the keyspace was lost and no coldstart has finished in it; the audience
-        then keeps serving the old state.
+        """Raises :class:`ServiceError` if the keyspace was lost and no coldstart has finished in it; the
+        delivery then keeps serving the old state.
         """
         epoch = self._coldstarts.epoch()
         if epoch is not None:
             return epoch.id
-        if self._extent is not None and self._extent.epoch:
+        if self._cursor is not None and self._cursor.epoch:
             raise ServiceError("the keyspace was lost, and no coldstart has finished in it yet")
         return ""
 
     def _begin(self, epoch: str) -> None:
         """Reads the position first: a change during the reads is then found again as a row after it."""
         at = self._clock()
-        extent = FeedCursor(epoch, self._feed.last_position())
-        heads = self._feed.heads()
-        removed = [_removal(change) for change in heads.values() if change.is_removal]
-        published = self._read([key for key, change in heads.items() if not change.is_removal])
-        self._audience.begin(extent, removed + published, self._past(extent, at), at)
-        self._extent = extent
-        _log.info("everything read", schedules=len(published), removals=len(removed), epoch=epoch)
+        cursor = FeedCursor(epoch, self._feed.last_position())
+        schedules = self._latest(self._feed.heads())
+        self._apply(Snapshot(cursor, schedules, *self._recent_rows(cursor, at), at))
+        self._cursor = cursor
+        removals = sum(held.is_removed for held in schedules)
+        _log.info("everything read", schedules=len(schedules) - removals, removals=removals, epoch=epoch)
 
-    def _advance(self, extent: FeedCursor, wait_seconds: float) -> None:
-        entries = self._feed.wait_after(extent.position, _ROWS_AT_ONCE, wait_seconds)
+    def _advance(self, cursor: FeedCursor, wait_seconds: float) -> None:
+        rows = self._feed.wait_after(cursor.position, _ROWS_AT_ONCE, wait_seconds)
         at = self._clock()
-        if self._has_missed_rows(extent.position):
-            self._begin(extent.epoch)
+        if self._has_missed_rows(cursor.position):
+            self._begin(cursor.epoch)
             return
-        latest = {entry.change.key: entry.change for entry in entries}
-        removed = [_removal(change) for change in latest.values() if change.is_removal]
-        published = self._read([key for key, change in latest.items() if not change.is_removal])
-        self._audience.advance(entries, removed + published, at)
-        if entries:
-            self._extent = FeedCursor(extent.epoch, entries[-1].position)
+        self._apply(Advance(rows, self._latest({row.change.key: row.change for row in rows}), at))
+        if rows:
+            self._cursor = FeedCursor(cursor.epoch, rows[-1].position)
 
     def _has_missed_rows(self, position: str) -> bool:
         """Whether rows after ``position`` were trimmed, as after days without the store. Call after reading rows."""
         return place(position) < place(self._feed.complete_after())
 
-    def _past(self, extent: FeedCursor, at: datetime) -> Past:
+    def _recent_rows(self, cursor: FeedCursor, at: datetime) -> tuple[str, Sequence[FeedEntry]]:
+        """The rows of the last hour, and the position before them."""
         begin = max(self._feed.position_before(at - _REMEMBERED), self._feed.complete_after(), key=place)
-        if place(begin) >= place(extent.position):
-            return Past(extent.position, ())
+        if place(begin) >= place(cursor.position):
+            return cursor.position, ()
         rows: list[FeedEntry] = []
         while more := self._feed.read_after(rows[-1].position if rows else begin, _ROWS_AT_ONCE):
             rows += more
-        return Past(begin, [row for row in rows if place(row.position) <= place(extent.position)])
+        return begin, [row for row in rows if place(row.position) <= place(cursor.position)]
 
-    def _read(self, keys: Sequence[ScheduleKey]) -> list[MirroredSchedule]:
-        """The published schedules of these keys, without those that are gone or cannot be decoded."""
-        return [
+    def _latest(self, changes: Mapping[ScheduleKey, Change]) -> list[MirroredSchedule]:
+        """The removals, and the published schedules except those that are gone or cannot be decoded."""
+        removed = [
+            MirroredSchedule(change.key, change.seq, "", change.published_at, None)
+            for change in changes.values()
+            if change.is_removal
+        ]
+        keys = [key for key, change in changes.items() if not change.is_removal]
+        return removed + [
             held
             for first in range(0, len(keys), _DOCUMENTS_AT_ONCE)
-            for held in _packed(self._schedules.documents(keys[first : first + _DOCUMENTS_AT_ONCE]).items())
+            for held in _decodable(self._schedules.documents(keys[first : first + _DOCUMENTS_AT_ONCE]))
         ]
 
 
-def _packed(documents: Iterable[tuple[ScheduleKey, bytes]]) -> Iterable[MirroredSchedule]:
-    for key, document in documents:
+def _decodable(documents: Mapping[ScheduleKey, bytes]) -> Iterable[MirroredSchedule]:
+    for key, document in documents.items():
         try:
-            publication, _ = split_document(document)
+            yield mirror_document(key, document)
         except InvalidRecord as error:
             _log.error("document passed over", schedule=str(key), error=str(error))
-            continue
-        yield MirroredSchedule(
-            key, publication.seq, publication.etag, publication.published_at, pack(document)
-        )
-
-
-def _removal(change: Change) -> MirroredSchedule:
-    return MirroredSchedule(change.key, change.seq, "", change.published_at, None)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-from schedules_pipeline.delivery.packing import Coding, Packed
+from schedules_pipeline.delivery.packing import Coding, Packed, pack
 from schedules_pipeline.documents.cursors import FeedCursor
-from schedules_pipeline.documents.partner_document import parse_published
+from schedules_pipeline.documents.partner_document import parse_published, split_document
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.publishing.ports.feed import place
@@ -38,6 +38,12 @@ class MirroredSchedule:
     def document(self) -> bytes | None:
         """The published document; None for a removal."""
         return self.packed.coded(Coding.IDENTITY) if self.packed else None
+
+
+def mirror_document(key: ScheduleKey, document: bytes) -> MirroredSchedule:
+    """A published document in compressed form. Raises :class:`InvalidRecord` if it cannot be decoded."""
+    publication, _ = split_document(document)
+    return MirroredSchedule(key, publication.seq, publication.etag, publication.published_at, pack(document))
 
 
 class Mirror:

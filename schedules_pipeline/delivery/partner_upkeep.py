@@ -8,23 +8,23 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.ports import PartnerStore, requests_used
 
 
-def store_usage(admission: Admission, book: PartnerStore, now: datetime) -> None:
+def store_usage(admission: Admission, store: PartnerStore, now: datetime) -> None:
     """Store the counts since the last round; a crash loses them. Counts of the last seconds before midnight may be
     stored under the next day.
 
     Raises :class:`ServiceError` if the store rejects them, after giving them back to ``admission``.
     """
-    left = admission.take_usage(now.astimezone(UTC).date())
+    left = admission.collect_usage(now.astimezone(UTC).date())
     try:
         for day in sorted(left):
-            book.add_usage(day, left[day])
+            store.add_usage(day, left[day])
             del left[day]
     finally:
         for day, counts in left.items():
-            admission.give_back(day, counts)
+            admission.return_usage(day, counts)
 
 
-def keep_up(admission: Admission, book: PartnerStore, clock: Clock) -> None:
+def exchange_usage(admission: Admission, store: PartnerStore, clock: Clock) -> None:
     """One round: store the usage, then read partners and their usage of today.
 
     Partners are read even if usage cannot be stored, so that a revoked key stops working on a read-only store.
@@ -32,15 +32,15 @@ def keep_up(admission: Admission, book: PartnerStore, clock: Clock) -> None:
     """
     now = clock()
     try:
-        store_usage(admission, book, now)
+        store_usage(admission, store, now)
     finally:
-        _read(admission, book, now)
+        _read(admission, store, now)
 
 
-def _read(admission: Admission, book: PartnerStore, now: datetime) -> None:
-    partners = book.all()
-    if not partners and admission.knows_anybody and not book.was_ever_used():
+def _read(admission: Admission, store: PartnerStore, now: datetime) -> None:
+    partners = store.all()
+    if not partners and admission.has_partners and not store.was_ever_used():
         raise ServiceError(
             "the store has lost its partners: `schedules-pipeline partners import` brings them back"
         )
-    admission.refresh(partners, requests_used(book.usage(now.astimezone(UTC).date())), now)
+    admission.refresh(partners, requests_used(store.usage(now.astimezone(UTC).date())), now)

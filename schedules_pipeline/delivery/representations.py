@@ -35,6 +35,11 @@ def validator_of(*parts: object) -> str:
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
+def json_representation(name: str, body: bytes, cache_control: str) -> Representation:
+    """An answer that is rendered already, with the hash of its bytes as validator."""
+    return Representation(validator_of(name, body), "application/json", cache_control, lambda: body)
+
+
 def validator_of_version(held: MirroredSchedule) -> str:
     """The stored hash of the content, the sequence number and the time: the document contains all three, and content
     that returns after a change is another version.

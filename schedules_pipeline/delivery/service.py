@@ -1,17 +1,15 @@
 """Everything that answers are made from: the mirror, the feed's tail, the partners, the store."""
 
-from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schedules_pipeline.delivery.admission import Admission
-from schedules_pipeline.delivery.follower import Past
+from schedules_pipeline.delivery.follower import Advance, Snapshot, Update
 from schedules_pipeline.delivery.freshness import Staleness
-from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
+from schedules_pipeline.delivery.mirror import Mirror
 from schedules_pipeline.delivery.switched import SwitchState
 from schedules_pipeline.delivery.tail import Tail
-from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.documents.guide_formats import GuideFormat
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
@@ -19,7 +17,6 @@ from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.publishing.ports.feed import FeedEntry
 from schedules_pipeline.push.ports import PushStore
 
 _HOUR = timedelta(hours=1)
@@ -60,45 +57,28 @@ class Delivery:
         """The services with published schedules that the partner may see, sorted."""
         return [sid for sid in self.mirror.services() if partner.may_see(sid)]
 
-    def begin(
-        self, cursor: FeedCursor, everything: Sequence[MirroredSchedule], past: Past, at: datetime
-    ) -> None:
-        """Replace all state. Wakes every waiting request, whose cursor may be of another keyspace."""
-        self.mirror.replace(cursor, everything, at)
-        self.mirror.forget_removals(at - self.policy.feed_kept_for)
-        self.tail.restart(past.after)
-        self.tail.extend(past.entries)
+    def apply(self, update: Update) -> None:
+        match update:
+            case Snapshot():
+                self._replace(update)
+            case Advance():
+                self._advance(update)
 
-    def advance(
-        self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
-    ) -> None:
-        """Add documents before rows, so that every version that a partner hears of can be fetched."""
-        before = self.mirror.confirmed_at
-        self.mirror.advance(entries[-1].position if entries else "0", changed, at)
+    def _replace(self, snapshot: Snapshot) -> None:
+        """Wakes every waiting request, whose cursor may be of another keyspace."""
+        self.mirror.replace(snapshot.cursor, snapshot.schedules, snapshot.at)
+        self.mirror.forget_removals(snapshot.at - self.policy.feed_kept_for)
+        self.tail.restart(snapshot.rows_after)
+        self.tail.extend(snapshot.rows)
+
+    def _advance(self, advance: Advance) -> None:
+        """Adds documents before rows, so that every version that a partner hears of can be fetched."""
+        before, at, rows = self.mirror.confirmed_at, advance.at, advance.rows
+        self.mirror.advance(rows[-1].position if rows else "0", advance.schedules, at)
         if before is None or at - _start_of_hour(before) >= _HOUR:
             self.mirror.forget_removals(at - self.policy.feed_kept_for)
-        self.tail.extend(entries)
+        self.tail.extend(rows)
 
 
 def _start_of_hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
-
-
-class Handover:
-    """Passes what the follower finds to the event loop's thread. Implements
-    :class:`~schedules_pipeline.delivery.follower.Audience`.
-    """
-
-    def __init__(self, delivery: Delivery, loop: AbstractEventLoop) -> None:
-        self._delivery = delivery
-        self._loop = loop
-
-    def begin(
-        self, cursor: FeedCursor, everything: Sequence[MirroredSchedule], past: Past, at: datetime
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._delivery.begin, cursor, everything, past, at)
-
-    def advance(
-        self, entries: Sequence[FeedEntry], changed: Sequence[MirroredSchedule], at: datetime
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._delivery.advance, entries, changed, at)

@@ -127,9 +127,9 @@ def test_unknown_keys_leave_nothing_behind() -> None:
     for number in range(200):
         with pytest.raises(Problem):
             admission.admit(f"sk_{number:08}_" + "b" * 40, _NOW)
-        admission.note("", _ROUTE, 401, 10)
+        admission.count_response("", _ROUTE, 401, 10)
 
-    assert dict(admission.take_usage(_NOW.date())[_NOW.date()]) == {
+    assert dict(admission.collect_usage(_NOW.date())[_NOW.date()]) == {
         UsageLine(NOBODY, UsageKind.REQUESTS, _ROUTE, "401"): 200,
         UsageLine(NOBODY, UsageKind.BYTES): 2_000,
     }
@@ -283,8 +283,8 @@ def test_beyond_a_days_requests_nothing_is_answered_until_midnight() -> None:
 def test_what_other_processes_have_counted_counts() -> None:
     """After a refresh, the day's count is the stored one plus the counts of this process that are not stored yet."""
     admission = _knowing(_ACME)
-    admission.note("acme", _ROUTE, 200, 1)
-    admission.note("acme", _ROUTE, 429, 1)
+    admission.count_response("acme", _ROUTE, 200, 1)
+    admission.count_response("acme", _ROUTE, 429, 1)
 
     admission.refresh([_ACME], {"acme": 98}, _NOW)
 
@@ -295,8 +295,8 @@ def test_what_was_given_back_counts_for_its_day() -> None:
     """While the store is gone, what could not be stored is still no longer the partner's to use."""
     line = UsageLine("acme", UsageKind.REQUESTS, _ROUTE, "200")
     admission = _knowing(_ACME)
-    admission.give_back(_NOW.date(), {line: 100})
-    admission.give_back(_NOW.date() - timedelta(days=1), {line: 7})
+    admission.return_usage(_NOW.date(), {line: 100})
+    admission.return_usage(_NOW.date() - timedelta(days=1), {line: 7})
 
     admission.refresh([_ACME], {}, _NOW)
 

@@ -49,7 +49,7 @@ def test_document_comes_out_as_it_went_in() -> None:
 
 
 def test_later_version_takes_the_place_of_the_earlier() -> None:
-    """After an advance the newer version is held, and the extent is the place of its row."""
+    """After an advance the newer version is held, and the end is the place of its row."""
     mirror = _mirror(held(_listed(1)))
 
     mirror.advance("6-0", [held(_listed(2, minutes=5))], NOON + _HOUR)

@@ -8,7 +8,7 @@ import pytest
 from fakes import Conditions, FakeClock, FakePartnerStore
 
 from schedules_pipeline.delivery.admission import Admission
-from schedules_pipeline.delivery.partner_upkeep import keep_up
+from schedules_pipeline.delivery.partner_upkeep import exchange_usage
 from schedules_pipeline.delivery.problems import NO_KEY, Problem
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
@@ -54,16 +54,16 @@ class _Process:
         self.keep_up()
 
     def keep_up(self) -> None:
-        keep_up(self.admission, self._stage.book, self._stage.clock)
+        exchange_usage(self.admission, self._stage.book, self._stage.clock)
 
     def ask(self) -> bool:
         """Whether a request is answered; either way it is counted."""
         try:
             self.admission.admit(_KEY.text, self._stage.clock())
         except Problem as problem:
-            self.admission.note("acme", _ROUTE, problem.kind.status, 0)
+            self.admission.count_response("acme", _ROUTE, problem.kind.status, 0)
             return False
-        self.admission.note("acme", _ROUTE, 200, 0)
+        self.admission.count_response("acme", _ROUTE, 200, 0)
         return True
 
 
@@ -149,7 +149,7 @@ def test_a_store_that_was_emptied_locks_nobody_out(stage: _Stage) -> None:
     process.keep_up()
 
     assert answered
-    assert not process.admission.knows_anybody
+    assert not process.admission.has_partners
 
 
 def test_the_last_partner_that_is_removed_is_rejected(stage: _Stage) -> None:
@@ -179,7 +179,7 @@ def test_a_lost_reply_counts_once_more(stage: _Stage) -> None:
 def test_what_was_stored_is_not_given_back(stage: _Stage) -> None:
     """Of several days, those before the one that could not be stored are in the store once."""
     process, today = stage.process(), stage.clock().date()
-    process.admission.give_back(today - timedelta(days=1), {_REQUESTS: 3})
+    process.admission.return_usage(today - timedelta(days=1), {_REQUESTS: 3})
     process.ask()
     stage.conditions.fails_at, stage.conditions.passes = "_count_one", 1
 

@@ -12,11 +12,11 @@ _ROUTE = "/v1/changes"
 def test_usage_is_counted_by_route_status_and_problem() -> None:
     """Taking it leaves nothing, so that nothing is stored twice."""
     admission = Admission()
-    admission.note("acme", _ROUTE, 200, 1_000)
-    admission.note("acme", _ROUTE, 200, 500)
-    admission.note("acme", _ROUTE, 404, 20, "not-found")
+    admission.count_response("acme", _ROUTE, 200, 1_000)
+    admission.count_response("acme", _ROUTE, 200, 500)
+    admission.count_response("acme", _ROUTE, 404, 20, "not-found")
 
-    taken, left = (admission.take_usage(_NOW.date()) for _ in range(2))
+    taken, left = (admission.collect_usage(_NOW.date()) for _ in range(2))
 
     assert taken == {
         _NOW.date(): {
@@ -34,25 +34,25 @@ def test_returned_counts_are_taken_again() -> None:
     yesterday = _NOW.date() - timedelta(days=1)
     line = UsageLine("acme", UsageKind.BYTES)
     admission = Admission()
-    admission.give_back(yesterday, {line: 5})
-    admission.give_back(_NOW.date(), {line: 6})
-    admission.note("acme", _ROUTE, 200, 7)
+    admission.return_usage(yesterday, {line: 5})
+    admission.return_usage(_NOW.date(), {line: 6})
+    admission.count_response("acme", _ROUTE, 200, 7)
 
-    taken = admission.take_usage(_NOW.date())
+    taken = admission.collect_usage(_NOW.date())
 
     assert taken[yesterday] == {line: 5}
     assert taken[_NOW.date()][line] == 13
-    assert admission.take_usage(_NOW.date()) == {}
+    assert admission.collect_usage(_NOW.date()) == {}
 
 
 def test_routes_cannot_fill_the_store() -> None:
     """Routes beyond the maximum count as one."""
     admission = Admission()
     for number in range(1_000):
-        admission.note("acme", f"/v1/{number}", 404, 0)
-    admission.note("acme", "/v1/a b", 404, 0)
+        admission.count_response("acme", f"/v1/{number}", 404, 0)
+    admission.count_response("acme", "/v1/a b", 404, 0)
 
-    counts = admission.take_usage(_NOW.date())[_NOW.date()]
+    counts = admission.collect_usage(_NOW.date())[_NOW.date()]
 
     assert len(counts) < 210
     assert counts[UsageLine("acme", UsageKind.REQUESTS, OTHER_ROUTE, "404")] == 801

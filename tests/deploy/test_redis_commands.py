@@ -87,7 +87,7 @@ def test_the_delivery_service_sends_what_its_user_may(
     store.partners.create(Partner("acme", utc_now(), is_operator=True, is_preview=True, keys=(issued.key,)))
     delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)
     of_store = delivery.store
-    follower = Follower(of_store.feed, of_store.schedules, of_store.coldstarts, delivery, utc_now)
+    follower = Follower(of_store.feed, of_store.schedules, of_store.coldstarts, delivery.apply, utc_now)
     headers = {"Authorization": f"Bearer {issued.text}"}
     episode, brand = _of_a_brand(store.schedules.documents(keys[:1])[keys[0]])
 

@@ -54,8 +54,8 @@ class Question:
         return self.window.start if self.after is None else max(self.window.start, self.after.start)
 
     def asks_for(self, airing: Airing) -> bool:
-        shown = airing.broadcast
-        is_inside = shown.end > self.window.start and shown.start < self.window.end
+        broadcast = airing.broadcast
+        is_inside = broadcast.end > self.window.start and broadcast.start < self.window.end
         return is_inside and (self.after is None or airing.place > self.after)
 
 
@@ -67,7 +67,7 @@ class Page:
     following: Place | None
 
 
-def plan_look(
+def plan_reads(
     references: Iterable[Reference], question: Question, may_see: Callable[[Sid], bool]
 ) -> list[tuple[date, list[ScheduleKey]]]:
     """The schedules that may answer the question, by broadcast day, and their neighbours of the days before and after.
@@ -78,24 +78,24 @@ def plan_look(
     by_day: dict[date, set[ScheduleKey]] = defaultdict(set)
     for key in {reference.key for reference in references}:
         if first <= key.date <= last and may_see(key.sid):
-            for day in (key.date + timedelta(days=days) for days in (-1, 0, 1)):
-                by_day[day].add(ScheduleKey(key.sid, day))
+            for around in key.with_neighbours:
+                by_day[around.date].add(around)
     return [(day, sorted(by_day[day])) for day in sorted(by_day)]
 
 
 def find_broadcasts(
     question: Question,
-    look: Sequence[tuple[date, Sequence[ScheduleKey]]],
+    reads: Sequence[tuple[date, Sequence[ScheduleKey]]],
     documents: Documents,
     lineage: Lineage,
 ) -> Page:
     """One page of the answer, in order of place."""
     matches = _Matches(question, lineage)
-    for day, keys in look:
+    for day, keys in reads:
         frontier = _complete_before(day)
         if frontier.start > question.begins_at and matches.are_enough(frontier):
             return _page(matches.before(frontier), question.limit, frontier)
-        matches.look_into([schedule for key in keys if (schedule := documents.schedule(key)) is not None])
+        matches.add([schedule for key in keys if (schedule := documents.schedule(key)) is not None])
     return _page(matches.before(None), question.limit, None)
 
 
@@ -123,19 +123,21 @@ class _Matches:
         self._pid = question.pid
         self._lineage = lineage
         self._is_always_named: bool | None = None
-        self._looked_into: list[PublishedSchedule] = []
+        self._schedules: list[PublishedSchedule] = []
         self._below: set[Pid] = set()
         self._found: list[Airing] = []
 
-    def look_into(self, schedules: Sequence[PublishedSchedule]) -> None:
-        airings = [Airing(schedule.key, shown) for schedule in schedules for shown in schedule.broadcasts]
-        self._find_below({shown.episode_pid for _, shown in airings if shown.episode is not None})
+    def add(self, schedules: Sequence[PublishedSchedule]) -> None:
+        airings = [
+            Airing(schedule.key, broadcast) for schedule in schedules for broadcast in schedule.broadcasts
+        ]
+        self._find_below({broadcast.episode_pid for _, broadcast in airings if broadcast.episode is not None})
         self._found += [airing for airing in airings if self._is_match(airing.broadcast)]
-        self._looked_into += schedules
+        self._schedules += schedules
 
     def are_enough(self, frontier: Place) -> bool:
         """Whether the page is full, or enough schedules were read for it."""
-        if len(self._looked_into) >= MOST_SCHEDULES:
+        if len(self._schedules) >= MOST_SCHEDULES:
             return True
         inside = (self._question.asks_for(a) and a.place < frontier for a in self._found)
         return sum(inside) > self._question.limit
@@ -144,13 +146,15 @@ class _Matches:
         """The answers before ``frontier``, in order."""
         return [
             airing
-            for airing in find_wanted(self._looked_into, self._is_match)
+            for airing in find_wanted(self._schedules, self._is_match)
             if self._question.asks_for(airing) and (frontier is None or airing.place < frontier)
         ]
 
-    def _is_match(self, showing: Broadcast) -> bool:
-        above = [item.pid for item in (showing.series, showing.brand) if item is not None]
-        return self._pid in above or showing.episode_pid == self._pid or showing.episode_pid in self._below
+    def _is_match(self, broadcast: Broadcast) -> bool:
+        above = [item.pid for item in (broadcast.series, broadcast.brand) if item is not None]
+        return (
+            self._pid in above or broadcast.episode_pid == self._pid or broadcast.episode_pid in self._below
+        )
 
     def _find_below(self, episodes: set[Pid | None]) -> None:
         """Look these up in the catalogue copies, if documents may leave out the pid as an ancestor."""

@@ -39,7 +39,7 @@ _ETAG_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class KnownEpisode:
     """An episode that the client holds. Its etag contains when it was first shown, as known at that time."""
 
     episode_pid: Pid
@@ -68,7 +68,7 @@ class LatestEpisode:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class EpisodeChanges:
     """``unchanged``: how many of the held episodes are neither changed nor withdrawn."""
 
     new: tuple[LatestEpisode, ...]
@@ -93,9 +93,7 @@ def plan_schedules(
     """
     first, last = _days_between(since, now)
     listed = {r.key for r in references if first <= r.key.date <= last and may_see(r.key.sid)}
-    return sorted(
-        {ScheduleKey(key.sid, key.date + timedelta(days=days)) for key in listed for days in (-1, 0, 1)}
-    )
+    return sorted({around for key in listed for around in key.with_neighbours})
 
 
 def _days_between(since: datetime, now: datetime) -> tuple[date, date]:
@@ -119,17 +117,17 @@ def find_episodes(
     return found
 
 
-def find_news(
-    episodes: dict[Pid, LatestEpisode], given: Sequence[Given], since: datetime, count: int
-) -> News:
+def compare_episodes(
+    episodes: dict[Pid, LatestEpisode], known: Sequence[KnownEpisode], since: datetime, count: int
+) -> EpisodeChanges:
     """The difference to what the asker holds; ``count``: how many of each brand, the latest first."""
-    etags = {one.episode_pid: one.etag for one in given}
-    settled = {one.episode_pid for one in given if one.first_shown_at < since}
+    etags = {one.episode_pid: one.etag for one in known}
+    settled = {one.episode_pid for one in known if one.first_shown_at < since}
     judged = etags.keys() - settled
     changed = [episodes[pid] for pid in judged & episodes.keys() if episodes[pid].etag != etags[pid]]
     withdrawn = judged - episodes.keys()
     new = [episode for episode in _latest(episodes.values(), count) if episode.episode_pid not in etags]
-    return News(
+    return EpisodeChanges(
         tuple(new),
         tuple(_latest_first(changed)),
         tuple(sorted(withdrawn)),
@@ -148,14 +146,14 @@ def _latest_first(episodes: Iterable[LatestEpisode]) -> list[LatestEpisode]:
     return sorted(episodes, key=lambda episode: episode.place, reverse=True)
 
 
-def news_fields(news: News, since: datetime) -> dict[str, Any]:
+def changes_fields(changes: EpisodeChanges, since: datetime) -> dict[str, Any]:
     """The answer; ``since`` as it was applied."""
     return {
         "since": since,
-        "new": [episode.fields for episode in news.new],
-        "changed": [episode.fields for episode in news.changed],
-        "withdrawn": list(news.withdrawn),
-        "unchanged": news.unchanged,
+        "new": [episode.fields for episode in changes.new],
+        "changed": [episode.fields for episode in changes.changed],
+        "withdrawn": list(changes.withdrawn),
+        "unchanged": changes.unchanged,
     }
 
 

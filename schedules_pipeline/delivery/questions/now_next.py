@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
@@ -26,21 +26,17 @@ class NowNext:
     until: datetime | None
 
 
-def days_around(at: datetime) -> list[date]:
-    """The broadcast days that may list the current and the next broadcasts."""
-    return [at.date() + timedelta(days=days) for days in (-1, 0, 1)]
-
-
-def keys_around(sid: Sid, at: datetime) -> list[ScheduleKey]:
-    return [ScheduleKey(sid, day) for day in days_around(at)]
+def keys_around(sid: Sid, at: datetime) -> tuple[ScheduleKey, ...]:
+    """The schedules that may list the current and the next broadcasts."""
+    return ScheduleKey(sid, at.date()).with_neighbours
 
 
 def find_now_next(schedules: Iterable[PublishedSchedule], at: datetime, count: int) -> NowNext:
-    """Of the schedules of one service around an instant. Where showings overlap, the one that began last is on."""
-    showings = [airing.broadcast for airing in find_airings(schedules)]
-    on_air = [showing for showing in showings if showing.interval.contains(at)]
-    coming = [showing for showing in showings if showing.start > at]
-    boundaries = [showing.end for showing in on_air] + [showing.start for showing in coming[:1]]
+    """Of the schedules of one service around an instant. Where broadcasts overlap, the one that began last is on."""
+    broadcasts = [airing.broadcast for airing in find_airings(schedules)]
+    on_air = [broadcast for broadcast in broadcasts if broadcast.interval.contains(at)]
+    coming = [broadcast for broadcast in broadcasts if broadcast.start > at]
+    boundaries = [broadcast.end for broadcast in on_air] + [broadcast.start for broadcast in coming[:1]]
     return NowNext(
         on_air[-1] if on_air else None, tuple(coming[:count]), min(boundaries) if boundaries else None
     )
@@ -96,6 +92,6 @@ def now_next_fields(sid: Sid, name: str, found: NowNext) -> dict[str, Any]:
         "sid": sid,
         "name": name,
         "now": None if found.now is None else broadcast_fields(found.now),
-        "next": [broadcast_fields(showing) for showing in found.coming],
+        "next": [broadcast_fields(broadcast) for broadcast in found.coming],
         "until": found.until,
     }

@@ -15,7 +15,7 @@ from schedules_pipeline.delivery.questions.catalogue_feeds import (
     render_page,
     window_of,
 )
-from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
@@ -68,6 +68,4 @@ def _represent(
     make: Callable[[], Table], window: Interval, services: frozenset[Sid], after: str | None, limit: int
 ) -> Representation:
     body = render_page(find_page(make(), window, services.__contains__, after, limit))
-    return Representation(
-        validator_of("catalogue", body), "application/json", cache_control(_FRESH_SECONDS), lambda: body
-    )
+    return json_representation("catalogue", body, cache_control(_FRESH_SECONDS))

@@ -78,7 +78,7 @@ async def get_changes(
     page = await _page(call.serving, call.caller, since, limit)
     if wait and not page.entries and not page.has_more:
         with call.delivery.admission.waiting(call.caller):
-            page = await _awaited(call, page, limit, wait)
+            page = await _wait_for_changes(call, page, limit, wait)
     return Response(
         render_json(page_fields(page)),
         media_type="application/json",
@@ -122,32 +122,32 @@ class _Stream(StreamingResponse):
 async def _page(serving: Serving, caller: Partner, since: str, limit: int) -> Page:
     """From memory if the tail goes back so far, else from the store."""
     delivery = serving.delivery
-    extent = delivery.mirror.cursor
-    position = position_of(since, extent)
+    end = delivery.mirror.cursor
+    position = position_of(since, end)
     rows = delivery.tail.after(position, SCANNED_AT_ONCE)
     if rows is None:
         # The cursor from before the read: rows that arrive during it belong to the next page.
         rows = await serving.readers.run(read_old_rows, delivery.store.feed, position)
-    return page_of(rows, position, extent, caller, limit)
+    return page_of(rows, position, end, caller, limit)
 
 
-def _is_level(delivery: Delivery, page: Page) -> bool:
+def _is_at_end(delivery: Delivery, page: Page) -> bool:
     """Whether the page ends where the mirrored feed ends; otherwise waiting would skip rows."""
-    extent = delivery.mirror.cursor
-    return page.after.epoch == extent.epoch and place(page.after.position) >= place(extent.position)
+    end = delivery.mirror.cursor
+    return page.after.epoch == end.epoch and place(page.after.position) >= place(end.position)
 
 
-async def _awaited(call: Call, page: Page, limit: int, wait: float) -> Page:
+async def _wait_for_changes(call: Call, page: Page, limit: int, wait: float) -> Page:
     """The first page that is not empty; an empty one after ``wait`` seconds, a disconnect, or a shutdown."""
     delivery, loop = call.delivery, asyncio.get_running_loop()
     deadline = loop.time() + wait
-    gone = asyncio.ensure_future(_gone(call.request))
+    gone = asyncio.ensure_future(_disconnected(call.request))
     try:
         while (
             not (page.entries or gone.done() or delivery.tail.is_closed)
             and (left := deadline - loop.time()) > 0
         ):
-            if _is_level(delivery, page):
+            if _is_at_end(delivery, page):
                 upcoming = [gone, delivery.tail.next_change()]
                 await asyncio.wait(upcoming, timeout=left, return_when=FIRST_COMPLETED)
             page = await _page(call.serving, call.caller, render_cursor(page.after), limit)
@@ -156,7 +156,7 @@ async def _awaited(call: Call, page: Page, limit: int, wait: float) -> Page:
     return page
 
 
-async def _gone(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -175,7 +175,7 @@ async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
         if is_place_due:
             yield _place(page.after)
         is_place_due = False
-        if _is_level(delivery, page):
+        if _is_at_end(delivery, page):
             came, _ = await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
             is_place_due = not came
         if delivery.tail.is_closed:
@@ -196,6 +196,6 @@ def _event(epoch: str, entry: FeedEntry) -> bytes:
     return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, render_json(change_fields(entry.change)))
 
 
-def _place(extent: FeedCursor) -> bytes:
+def _place(end: FeedCursor) -> bytes:
     """An id without data: the client stores the position without an event, and the connection stays alive."""
-    return b"id: %b\n\n" % render_cursor(extent).encode()
+    return b"id: %b\n\n" % render_cursor(end).encode()

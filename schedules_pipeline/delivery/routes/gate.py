@@ -15,7 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_SWITCHED, UNAVAILABLE, Problem
-from schedules_pipeline.delivery.routes.problem_responses import PROBLEM_TOLD, problem_response, told_problem
+from schedules_pipeline.delivery.routes.problem_responses import (
+    PROBLEM_KIND,
+    problem_response,
+    record_problem,
+)
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import NOBODY
@@ -52,7 +56,7 @@ class Gate:
         except Exception as error:  # every error becomes a problem document and is counted
             if counting.has_begun:
                 raise
-            await _reject(told_problem(scope, error), scope, receive, counting.send)
+            await _reject(record_problem(scope, error), scope, receive, counting.send)
         finally:
             counting.finish(self._delivery)
 
@@ -60,7 +64,7 @@ class Gate:
         now, key = self._delivery.clock(), _key_of(Headers(scope=scope))
         partner = self._delivery.admission.identify(key, now)
         counting.partner = partner.name
-        self._delivery.admission.take_one(partner, now)
+        self._delivery.admission.count_request(partner, now)
         self._require_service(partner, now)
         counting.headers = self._marks(now) | self._delivery.admission.fields(partner, now)
         scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, key)
@@ -125,8 +129,8 @@ class _Counting:
     def finish(self, delivery: Delivery) -> None:
         """Count the response, also after a disconnect."""
         route = getattr(self._scope.get("route"), "path", _NO_ROUTE)
-        delivery.admission.note(
-            self.partner, route, self._status, self._bytes, self._scope.get(PROBLEM_TOLD, "")
+        delivery.admission.count_response(
+            self.partner, route, self._status, self._bytes, self._scope.get(PROBLEM_KIND, "")
         )
 
 

@@ -13,7 +13,7 @@ from schedules_pipeline.delivery.questions.now_next import (
     fresh_seconds,
     now_next_fields,
 )
-from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
@@ -53,6 +53,4 @@ def _find(serving: Serving, services: list[Sid], at: datetime, count: int) -> Re
     )
     seconds = fresh_seconds(at, first_boundary(found.values()))
     # No stale-if-error: an old answer to "what is on" is wrong.
-    return Representation(
-        validator_of("now-next", body), "application/json", f"private, max-age={seconds}", lambda: body
-    )
+    return json_representation("now-next", body, f"private, max-age={seconds}")

@@ -25,9 +25,9 @@ from schedules_pipeline.errors import InvalidIdentifier, ServiceError
 
 _KIND_BY_STATUS: Mapping[int, ProblemKind] = {kind.status: kind for kind in reversed(KINDS)}
 _RETRY_SECONDS = 5
-_ERRORS_TOLD = 20
+_MOST_ERRORS = 20
 
-PROBLEM_TOLD: Final = "problem_told"
+PROBLEM_KIND: Final = "problem_told"
 """The key in the ASGI scope for the kind of the problem that was sent."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -49,13 +49,13 @@ def install(application: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    return problem_response(told_problem(request.scope, error))
+    return problem_response(record_problem(request.scope, error))
 
 
-def told_problem(scope: Scope, error: Exception) -> Problem:
+def record_problem(scope: Scope, error: Exception) -> Problem:
     """The problem for the client, recorded in the scope for usage counts. Defects are logged."""
     problem = problem_of(error)
-    scope[PROBLEM_TOLD] = problem.kind.name
+    scope[PROBLEM_KIND] = problem.kind.name
     if problem.kind is DEFECT:
         _log.error("defect", path=scope["path"], exc_info=error)
     return problem
@@ -96,5 +96,5 @@ def _of_framework(error: HTTPException) -> Problem:
 def _wrong_parameters(error: RequestValidationError) -> list[dict[str, str]]:
     return [
         {"parameter": ".".join(map(str, wrong["loc"])), "problem": wrong["msg"]}
-        for wrong in error.errors()[:_ERRORS_TOLD]
+        for wrong in error.errors()[:_MOST_ERRORS]
     ]

@@ -16,19 +16,19 @@ from schedules_pipeline.delivery.questions.broadcasts_of import (
     find_broadcasts,
     page_fields,
     parse_place,
-    plan_look,
+    plan_reads,
 )
 from schedules_pipeline.delivery.questions.latest_episodes import (
     MOST_SCHEDULES,
-    Given,
+    KnownEpisode,
+    changes_fields,
+    compare_episodes,
     earliest_since,
     find_episodes,
-    find_news,
-    news_fields,
     plan_schedules,
 )
 from schedules_pipeline.delivery.questions.lineage import Lineage
-from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
@@ -86,7 +86,7 @@ async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Respon
     Nothing is remembered of you: give back what you hold, each with its etag.
     """
     services = frozenset(chosen_services(call.delivery, call.caller, followed.sids))
-    body = await call.serving.askers.run(_news, call.delivery, followed, services)
+    body = await call.serving.askers.run(_latest_episodes, call.delivery, followed, services)
     return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
 
 
@@ -101,15 +101,13 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Inte
 
 def _broadcasts(delivery: Delivery, caller: Partner, question: Question) -> Representation:
     references = delivery.store.references.references([question.pid])[question.pid]
-    look = plan_look(references, question, caller.may_see)
-    page = find_broadcasts(question, look, delivery.mirror, Lineage(delivery.store.copies))
+    reads = plan_reads(references, question, caller.may_see)
+    page = find_broadcasts(question, reads, delivery.mirror, Lineage(delivery.store.copies))
     body = render_json(page_fields(question, page))
-    return Representation(
-        validator_of("broadcasts", body), "application/json", cache_control(_FRESH_SECONDS), lambda: body
-    )
+    return json_representation("broadcasts", body, cache_control(_FRESH_SECONDS))
 
 
-def _news(delivery: Delivery, followed: FollowedBrands, services: frozenset[Sid]) -> bytes:
+def _latest_episodes(delivery: Delivery, followed: FollowedBrands, services: frozenset[Sid]) -> bytes:
     now = delivery.clock()
     since = min(max(followed.since, earliest_since(delivery.policy.horizon, now)), now).astimezone(UTC)
     brands = [Pid(text) for text in dict.fromkeys(followed.brands)]
@@ -117,9 +115,9 @@ def _news(delivery: Delivery, followed: FollowedBrands, services: frozenset[Sid]
     listed = [reference for of_brand in references.values() for reference in of_brand]
     keys = plan_schedules(listed, since, now, services.__contains__)
     if len(keys) > MOST_SCHEDULES:
-        detail = f"Too many schedules ({len(keys)}) to look into: name fewer brands or services, or a later `since`."
+        detail = f"Too many schedules ({len(keys)}) to reads into: name fewer brands or services, or a later `since`."
         raise Problem(BAD_REQUEST, detail)
     schedules = [found for key in keys if (found := delivery.mirror.schedule(key)) is not None]
-    given = [Given(Pid(one.episode_pid), one.etag) for one in followed.given]
+    given = [KnownEpisode(Pid(one.episode_pid), one.etag) for one in followed.given]
     episodes = find_episodes(schedules, brands, since, now)
-    return render_json(news_fields(find_news(episodes, given, since, followed.count), since))
+    return render_json(changes_fields(compare_episodes(episodes, given, since, followed.count), since))

@@ -7,11 +7,10 @@ import orjson
 from fastapi import APIRouter, Path, Query, Response
 
 from schedules_pipeline.delivery.freshness import cache_control
-from schedules_pipeline.delivery.mirror import MirroredSchedule
+from schedules_pipeline.delivery.mirror import MirroredSchedule, mirror_document
 from schedules_pipeline.delivery.negotiation import choose_format
-from schedules_pipeline.delivery.packing import pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
-from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import (
     PROBLEMS,
@@ -36,7 +35,6 @@ from schedules_pipeline.delivery.routes.serving import Call, Called, Serving
 from schedules_pipeline.delivery.selections import Selection, represent, represent_document
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
-from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import InvalidRecord
@@ -193,21 +191,15 @@ def _from_store(delivery: Delivery, key: ScheduleKey) -> MirroredSchedule | None
     if document is None:
         return None
     try:
-        publication, _ = split_document(document)
+        return mirror_document(key, document)
     except InvalidRecord:
         # The follower has logged it; the mirror's version is served.
         return None
-    return MirroredSchedule(key, publication.seq, publication.etag, publication.published_at, pack(document))
 
 
 def _services(delivery: Delivery, caller: Partner) -> Representation:
     body = orjson.dumps({"services": [_service(delivery, sid) for sid in delivery.services_of(caller)]})
-    return Representation(
-        validator_of("services", body),
-        "application/json",
-        cache_control(_SERVICES_FRESH_SECONDS),
-        lambda: body,
-    )
+    return json_representation("services", body, cache_control(_SERVICES_FRESH_SECONDS))
 
 
 def _service(delivery: Delivery, sid: Sid) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from schedules_pipeline.delivery.questions.broadcasts_of import (
     Question,
     find_broadcasts,
     parse_place,
-    plan_look,
+    plan_reads,
     render_place,
 )
 from schedules_pipeline.delivery.questions.lineage import Lineage
@@ -64,8 +64,8 @@ def _lineage(*items: CatalogueItem) -> Lineage:
 
 
 def _ask(question: Question, published: _Published, lineage: Lineage | None = None) -> Page:
-    look = plan_look(published.references(), question, lambda sid: True)
-    return find_broadcasts(question, look, published, lineage or _lineage())
+    reads = plan_reads(published.references(), question, lambda sid: True)
+    return find_broadcasts(question, reads, published, lineage or _lineage())
 
 
 def _ask_on(question: Question, published: _Published) -> list[Page]:
@@ -156,18 +156,18 @@ def test_service_that_may_not_be_seen_is_not_looked_into() -> None:
     """Of services that the partner may not see no schedule is looked into."""
     references = [Reference(key(ALDER)), Reference(key(BIRCH), Pid("w0000001")), Reference(key(BIRCH))]
 
-    look = plan_look(references, Question(EPISODE, _WEEK, 10), lambda sid: sid == BIRCH)
+    reads = plan_reads(references, Question(EPISODE, _WEEK, 10), lambda sid: sid == BIRCH)
 
-    assert look == [(TODAY + timedelta(days=days), [key(BIRCH, days)]) for days in (-1, 0, 1)]
+    assert reads == [(TODAY + timedelta(days=days), [key(BIRCH, days)]) for days in (-1, 0, 1)]
 
 
 def test_days_outside_of_the_window_are_not_looked_into() -> None:
     """However many schedules show it, only days that may reach into the window, and those beside, are looked into."""
     references = [Reference(key(days=days)) for days in range(-30, 31)]
 
-    look = plan_look(references, Question(EPISODE, _WEEK, 10), lambda sid: True)
+    reads = plan_reads(references, Question(EPISODE, _WEEK, 10), lambda sid: True)
 
-    assert [day for day, _ in look] == [TODAY + timedelta(days=days) for days in range(-3, 11)]
+    assert [day for day, _ in reads] == [TODAY + timedelta(days=days) for days in range(-3, 11)]
 
 
 def test_full_page_looks_no_further() -> None:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.delivery.questions.latest_episodes import (
-    Given,
+    EpisodeChanges,
+    KnownEpisode,
     LatestEpisode,
-    News,
+    changes_fields,
+    compare_episodes,
     earliest_since,
     find_episodes,
-    find_news,
-    news_fields,
     plan_schedules,
 )
 from schedules_pipeline.documents.broadcasts import render_json
@@ -34,16 +34,16 @@ _EPISODES = [Pid(f"p000000{number}") for number in range(1, 6)]
 _HOUR = timedelta(hours=1)
 
 
-def _news(
+def _latest_episodes(
     showings: Sequence[Broadcast],
     held: Sequence[LatestEpisode] = (),
     *,
     now: datetime = NOON,
     since: datetime = _SINCE,
     count: int = 2,
-) -> News:
+) -> EpisodeChanges:
     episodes = find_episodes([schedule(key(), showings)], [BRAND.pid], since, now)
-    return find_news(episodes, [Given(one.episode_pid, one.etag) for one in held], since, count)
+    return compare_episodes(episodes, [KnownEpisode(one.episode_pid, one.etag) for one in held], since, count)
 
 
 def _aired(number: int, hours_ago: float, **changed: Any) -> Broadcast:
@@ -58,7 +58,7 @@ def _pids(episodes: Sequence[LatestEpisode]) -> list[Pid]:
 
 def test_first_asker_is_given_the_latest() -> None:
     """Who holds nothing is given so many of the brand's episodes, the latest first."""
-    news = _news([_aired(number, number) for number in (1, 2, 3)])
+    news = _latest_episodes([_aired(number, number) for number in (1, 2, 3)])
 
     assert (_pids(news.new), news.changed, news.withdrawn, news.unchanged) == (_EPISODES[:2], (), (), 0)
 
@@ -69,7 +69,7 @@ def test_so_many_are_given_of_each_brand() -> None:
     seldom = _aired(4, 40, brand=_SECOND)
     episodes = find_episodes([schedule(key(), [*often, seldom])], [BRAND.pid, _SECOND.pid], _SINCE, NOON)
 
-    news = find_news(episodes, [], _SINCE, 2)
+    news = compare_episodes(episodes, [], _SINCE, 2)
 
     assert _pids(news.new) == [_EPISODES[0], _EPISODES[1], _EPISODES[3]]
 
@@ -77,21 +77,21 @@ def test_so_many_are_given_of_each_brand() -> None:
 def test_repeat_is_not_given_again() -> None:
     """A repeat of what was given is nothing new, and changes nothing."""
     first = _aired(1, 10)
-    held = _news([first]).new
+    held = _latest_episodes([first]).new
 
-    news = _news([first, _aired(6, 1, is_repeat=True)], held)
+    news = _latest_episodes([first, _aired(6, 1, is_repeat=True)], held)
 
-    assert news == News((), (), (), 1)
+    assert news == EpisodeChanges((), (), (), 1)
 
 
 def test_repeat_of_what_fell_behind_is_not_given_again() -> None:
     """An episode that newer ones have overtaken is not new when it is repeated."""
     shown = [_aired(number, 20 - number) for number in (1, 2, 3)]
-    held = _news(shown, count=3).new
+    held = _latest_episodes(shown, count=3).new
 
-    news = _news([*shown, _aired(6, 1, is_repeat=True)], held, count=1)
+    news = _latest_episodes([*shown, _aired(6, 1, is_repeat=True)], held, count=1)
 
-    assert news == News((), (), (), 3)
+    assert news == EpisodeChanges((), (), (), 3)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_repeat_of_what_fell_behind_is_not_given_again() -> None:
 )
 def test_edit_of_what_was_given_is_told(edited: Broadcast) -> None:
     """Where the text, the times or the place of what was given have changed, it is told as changed."""
-    held = _news([_aired(1, 10)]).new
+    held = _latest_episodes([_aired(1, 10)]).new
 
-    news = _news([edited], held)
+    news = _latest_episodes([edited], held)
 
     assert (news.new, _pids(news.changed), news.withdrawn) == ((), [_EPISODES[0]], ())
     assert news.changed[0].etag != held[0].etag
@@ -128,19 +128,19 @@ def test_edit_of_what_was_given_is_told(edited: Broadcast) -> None:
 )
 def test_what_is_not_shown_any_more_is_withdrawn(edited: list[Broadcast]) -> None:
     """What was given, and has not been shown of the brand after all, is withdrawn."""
-    held = _news([_aired(1, 10)]).new
+    held = _latest_episodes([_aired(1, 10)]).new
 
-    news = _news(edited, held)
+    news = _latest_episodes(edited, held)
 
-    assert news == News((), (), (_EPISODES[0],), 0)
+    assert news == EpisodeChanges((), (), (_EPISODES[0],), 0)
 
 
 def test_older_one_takes_the_place_of_what_is_withdrawn() -> None:
     """Where one of the latest is withdrawn, the next is among the latest, and is given."""
     shown = [_aired(number, number) for number in (1, 2, 3)]
-    held = _news(shown).new
+    held = _latest_episodes(shown).new
 
-    news = _news(shown[1:], held)
+    news = _latest_episodes(shown[1:], held)
 
     assert (_pids(news.new), news.withdrawn, news.unchanged) == ([_EPISODES[2]], (_EPISODES[0],), 1)
 
@@ -149,7 +149,7 @@ def test_what_has_not_begun_is_not_given() -> None:
     """An episode counts from the instant at which it begins, and not before."""
     coming = showing(1, NOON + timedelta(seconds=1))
 
-    early, in_time = (_news([coming], now=now) for now in (NOON, coming.start))
+    early, in_time = (_latest_episodes([coming], now=now) for now in (NOON, coming.start))
 
     assert (_pids(early.new), _pids(in_time.new)) == ([], [EPISODE])
 
@@ -157,21 +157,21 @@ def test_what_has_not_begun_is_not_given() -> None:
 def test_what_was_first_shown_before_is_settled() -> None:
     """An asker that moves its ``since`` on keeps what it was given from before, and gets no repeat of it."""
     first = _aired(1, 30)
-    held = _news([first]).new
+    held = _latest_episodes([first]).new
     moved_on = NOON - 20 * _HOUR
 
     gone, repeated = (
-        _news(shown, held, since=moved_on) for shown in ([], [first, _aired(6, 1, is_repeat=True)])
+        _latest_episodes(shown, held, since=moved_on) for shown in ([], [first, _aired(6, 1, is_repeat=True)])
     )
 
-    assert [gone, repeated] == [News((), (), (), 1)] * 2
+    assert [gone, repeated] == [EpisodeChanges((), (), (), 1)] * 2
 
 
 def test_answer_is_what_the_episodes_say() -> None:
     """An episode is told with its brand, its etag, and its first broadcast with service and day."""
-    news = _news([_aired(1, 10)], count=1)
+    news = _latest_episodes([_aired(1, 10)], count=1)
 
-    fields = news_fields(news, _SINCE)
+    fields = changes_fields(news, _SINCE)
 
     assert list(fields) == ["since", "new", "changed", "withdrawn", "unchanged"]
     (told,) = fields["new"]
@@ -201,10 +201,10 @@ def test_what_leaves_at_the_horizon_is_not_asked_about(horizon: RetentionHorizon
 @pytest.mark.parametrize("etag", ["", "-", "x-0", f"{'f' * 30}-0"])
 def test_other_texts_are_no_etags(etag: str) -> None:
     """What we never gave is refused."""
-    held = Given(EPISODE, etag)
+    held = KnownEpisode(EPISODE, etag)
 
     with pytest.raises(InvalidIdentifier, match="not an etag"):
-        find_news({}, [held], _SINCE, 1)
+        compare_episodes({}, [held], _SINCE, 1)
 
 
 # The law.
@@ -240,9 +240,9 @@ class _Asker:
     def __init__(self) -> None:
         self.held: dict[Pid, LatestEpisode] = {}
 
-    def asks(self, episodes: dict[Pid, LatestEpisode], since: datetime, count: int) -> News:
-        given_before = [Given(pid, held.etag) for pid, held in self.held.items()]
-        news = find_news(episodes, given_before, since, count)
+    def asks(self, episodes: dict[Pid, LatestEpisode], since: datetime, count: int) -> EpisodeChanges:
+        given_before = [KnownEpisode(pid, held.etag) for pid, held in self.held.items()]
+        news = compare_episodes(episodes, given_before, since, count)
         assert not {one.episode_pid for one in news.new} & self.held.keys()
         assert {*news.withdrawn, *_pids(news.changed)} <= self.held.keys()
         assert news.unchanged == len(self.held) - len(news.changed) - len(news.withdrawn)

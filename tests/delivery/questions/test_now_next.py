@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from schedules_pipeline.delivery.questions.now_next import (
     NowNext,
-    days_around,
     find_now_next,
     first_boundary,
     fresh_seconds,
+    keys_around,
     now_next_fields,
 )
 from schedules_pipeline.domain.published import Broadcast
@@ -72,7 +72,7 @@ def test_yesterdays_schedule_may_still_be_on() -> None:
     found = find_now_next(schedules, at, 1)
 
     assert (found.now, found.coming) == (film, (morning,))
-    assert {listed.key.date for listed in schedules} <= set(days_around(at))
+    assert {listed.key for listed in schedules} <= set(keys_around(ALDER, at))
 
 
 def test_nothing_published_is_nothing_on() -> None:

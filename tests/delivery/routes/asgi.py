@@ -35,7 +35,7 @@ class GuideQuery:
             "server": ("127.0.0.1", 80),
         }
         self._sent: asyncio.Queue[Message] = asyncio.Queue()
-        self._gone = asyncio.Event()
+        self._disconnected = asyncio.Event()
         self._begun = self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -50,7 +50,7 @@ class GuideQuery:
 
     def go_away(self) -> None:
         """The connection is closed by the asker."""
-        self._gone.set()
+        self._disconnected.set()
 
     async def end(self) -> None:
         """Wait until the application has done with it."""
@@ -84,7 +84,7 @@ class GuideQuery:
         if not self._begun:
             self._begun = True
             return {"type": "http.request", "body": b"", "more_body": False}
-        await self._gone.wait()
+        await self._disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def _next(self) -> Message:

@@ -56,7 +56,7 @@ def _switch(stage: DeliveryStage, source: ServedSource) -> None:
 
 
 def _used(stage: DeliveryStage) -> dict[tuple[str, UsageKind, str, str], int]:
-    taken = stage.delivery.admission.take_usage(stage.clock().date())
+    taken = stage.delivery.admission.collect_usage(stage.clock().date())
     return {
         (line.partner, line.kind, line.route, line.detail): count
         for counts in taken.values()

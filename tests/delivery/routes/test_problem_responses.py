@@ -106,7 +106,7 @@ def test_defect_is_counted_as_one(stage: DeliveryStage, monkeypatch: pytest.Monk
 
     stage.client().get("/v1/services")
 
-    counts = stage.delivery.admission.take_usage(stage.clock().date())[stage.clock().date()]
+    counts = stage.delivery.admission.collect_usage(stage.clock().date())[stage.clock().date()]
     lines = {(line.kind, line.route, line.detail) for line in counts}
     assert (UsageKind.REQUESTS, "/v1/services", "500") in lines
     assert (UsageKind.PROBLEMS, "", "defect") in lines

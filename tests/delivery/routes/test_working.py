@@ -63,11 +63,11 @@ def test_store_that_hangs_holds_up_nobody_who_needs_none(monkeypatch: pytest.Mon
     stage, let_go = DeliveryStage(), Event()
     stage.publish([SchedulePut(KEYS[0], (Slot(BROADCASTS[0], EPISODES[0]),))])
     stage.keep_up()
-    extent = stage.delivery.mirror.cursor
-    stage.delivery.tail.restart(extent.position)
+    end = stage.delivery.mirror.cursor
+    stage.delivery.tail.restart(end.position)
     monkeypatch.setattr(stage.store.feed, "read_after", lambda *_: let_go.wait(30) and [])
     paths = ("/v1/schedules/alder/2026-03-28.xmltv", "/v1/now-next", "/v1/catalogue/coming")
-    old = {"since": render_cursor(FeedCursor(extent.epoch, "0"))}
+    old = {"since": render_cursor(FeedCursor(end.epoch, "0"))}
     key = {"Authorization": stage.client().headers["authorization"]}
 
     async def ask() -> list[int]:
