@@ -109,17 +109,18 @@ class Admission:
     def identify(self, key_text: str | None, now: datetime) -> Partner:
         """The partner of a key, without counting a request. Streams call it to check that their key is still valid."""
         if self._entries is None:
-            raise _try_again(UNAVAILABLE, "Who may read is not known yet: try again in a few seconds.")
+            raise _try_again(
+                UNAVAILABLE,
+                "The service is starting and has not read its partners yet: try again in a few seconds.",
+            )
         if not key_text:
-            raise _unknown("Give your API key as `Authorization: Bearer sk_…`.")
+            raise _unknown("Send your API key as `Authorization: Bearer sk_…`.")
         text = key_text[:_LONGEST_KEY]
         entry = self._entries.get(key_id(text) or "")
         # Known and unknown ids take the same work, so that the response time does not reveal which ids exist.
         fits = hmac.compare_digest(key_digest(text), entry.key.digest if entry else _NO_DIGEST)
         if entry is None or not fits or not entry.key.is_valid(now):
-            raise _unknown(
-                "This API key is not known, has been revoked, or has expired: ask whoever gave it to you."
-            )
+            raise _unknown("This API key is unknown, revoked or expired: ask the operators for a new one.")
         return entry.partner
 
     # Limits.
@@ -169,10 +170,12 @@ class Admission:
         with self._lock:
             meter = self._meters.get(partner.name) or _Meter()
             if meter.waiting >= partner.waiting_at_once:
-                detail = f"{meter.waiting} of your requests wait for changes already: end one, or ask without waiting."
+                detail = f"{meter.waiting} of your requests already wait for changes: end one, or poll without `wait`."
                 raise _try_again(TOO_MANY_REQUESTS, detail, {"violated-policies": ["waiting"]})
             if self._waiting >= self._most_waiting:
-                raise _try_again(UNAVAILABLE, "Too many requests wait for changes here: ask without waiting.")
+                raise _try_again(
+                    UNAVAILABLE, "Too many requests wait for changes in this process: poll without `wait`."
+                )
             meter.waiting += 1
             self._waiting += 1
             return meter
@@ -224,7 +227,7 @@ def _over(policy: str, limit: str, wait_seconds: float, partner: Partner, meter:
     seconds = max(1, math.ceil(wait_seconds))
     return Problem(
         TOO_MANY_REQUESTS,
-        f"More than {limit}: the next is answered in {seconds} s.",
+        f"The limit is {limit}: retry in {seconds} s.",
         {"violated-policies": [policy]},
         {"Retry-After": str(seconds), **_fields(partner, meter)},
     )

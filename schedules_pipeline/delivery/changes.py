@@ -41,7 +41,7 @@ def position_of(cursor: str, end: FeedCursor) -> str:
     """
     found = parse_cursor(cursor)
     if found.epoch != end.epoch:
-        raise _too_old("It is of a keyspace that was lost.")
+        raise _too_old("The keyspace of this cursor was lost.")
     return found.position
 
 
@@ -52,7 +52,7 @@ def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
     """
     rows = feed.read_after(position, SCANNED_AT_ONCE)
     if place(position) < place(feed.complete_after()):
-        raise _too_old("Changes are kept for some days.")
+        raise _too_old("Some changes after this cursor have been deleted.")
     return rows
 
 
@@ -74,7 +74,7 @@ def page_of(rows: Sequence[FeedEntry], position: str, end: FeedCursor, partner: 
 def _too_old(reason: str) -> Problem:
     return Problem(
         CURSOR_TOO_OLD,
-        f"{reason} Fetch /v1/digest, then the schedules that you have in another version, and go on from its cursor.",
+        f"{reason} Fetch /v1/digest, then every schedule whose version differs, and continue from its cursor.",
         {"digest": DIGEST},
     )
 

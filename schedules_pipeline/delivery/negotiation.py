@@ -23,7 +23,9 @@ def choose_format(formats: Sequence[GuideFormat], name: str, accept: str) -> Gui
     for each in formats:
         if chosen in each.requested_as:
             return each
-    raise Problem(NOT_ACCEPTABLE, f"The formats are {', '.join(media_types)}.", {"offered": media_types})
+    raise Problem(
+        NOT_ACCEPTABLE, f"The available formats are {', '.join(media_types)}.", {"offered": media_types}
+    )
 
 
 def _named(formats: Sequence[GuideFormat], name: str) -> GuideFormat:

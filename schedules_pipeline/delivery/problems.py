@@ -1,4 +1,4 @@
-"""What a request is told where it cannot be answered: problem documents (RFC 9457), as values and one error."""
+"""Problem documents (RFC 9457), as values and as one error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,78 +21,79 @@ BAD_REQUEST = ProblemKind(
     "bad-request",
     400,
     "The request cannot be understood",
-    "Something in the request is missing, misspelt or beyond its limit. `errors` names the "
-    "parameters, where it is there. Do not repeat it as it is.",
+    "A part of the request is missing, misspelt or beyond its limit. `errors`, if present, names the "
+    "parameters. Do not repeat the request unchanged.",
 )
 NO_KEY = ProblemKind(
     "no-key",
     401,
-    "No valid API key was given",
-    "Every request needs a key, as `Authorization: Bearer sk_…`. This one had none, or one that is "
+    "No valid API key",
+    "Every request needs a key, as `Authorization: Bearer sk_…`. This request had no key, or a key that is "
     "unknown, revoked or expired.",
 )
 FORBIDDEN = ProblemKind(
     "forbidden",
     403,
-    "This key may not do that",
-    "The key is valid, but this is not for its holder; or a form came from another site.",
+    "Not allowed with this key",
+    "The key is valid but does not give access to this; or another site sent the form.",
 )
 NOT_FOUND = ProblemKind(
     "not-found",
     404,
-    "There is nothing there",
-    "No such path, or nothing published there that this key may see. `/v1/digest` lists what there is.",
+    "Not found",
+    "The path does not exist, or it has no published schedule that this key may read. `/v1/digest` lists all "
+    "schedules that the key may read.",
 )
 NOT_ALLOWED = ProblemKind(
     "method-not-allowed",
     405,
-    "That method means nothing here",
-    "`Allow` says which methods there are.",
+    "Method not allowed",
+    "`Allow` lists the methods of this path.",
 )
 NOT_ACCEPTABLE = ProblemKind(
     "not-acceptable",
     406,
-    "Not in any of the formats asked for",
-    "None of the formats in `Accept` is there; `offered` lists those that are.",
+    "None of the requested formats is available",
+    "No format in `Accept` is available; `offered` lists the available ones.",
 )
 CURSOR_TOO_OLD = ProblemKind(
     "cursor-too-old",
     410,
-    "Changes after this cursor are no longer all kept",
-    "Changes were missed that are not kept any more. Fetch `/v1/digest`, then what you have in "
-    "another version, and go on from its cursor.",
+    "The cursor is too old",
+    "Some changes after this cursor have been deleted. Fetch `/v1/digest`, then every schedule whose version "
+    "differs from yours, and continue from the digest's cursor.",
 )
 TOO_LARGE = ProblemKind(
     "too-large",
     413,
-    "The request's body is too large",
-    "The body may have so many bytes as `detail` says.",
+    "The request body is too large",
+    "`detail` states the limit in bytes.",
 )
 TOO_MANY_REQUESTS = ProblemKind(
     "too-many-requests",
     429,
-    "More requests than agreed",
-    "Ask again after `Retry-After` seconds. `violated-policies` names the limits: of a minute, of a "
-    "day, or of requests that wait at one time.",
+    "Too many requests",
+    "Retry after `Retry-After` seconds. `violated-policies` names the exceeded limit: requests in a minute, "
+    "requests in a day, or requests that wait at the same time.",
 )
 DEFECT = ProblemKind(
     "defect",
     500,
-    "A defect of this service",
-    "The fault is ours, and has been noted. Asking again may help; asking for something else will.",
+    "Internal error",
+    "The service has a defect, which has been logged. A retry may succeed.",
 )
 UNAVAILABLE = ProblemKind(
     "unavailable",
     503,
-    "This cannot be answered at the moment",
-    "What is needed does not answer at the moment. Ask again after `Retry-After` seconds; until then "
-    "use what you have.",
+    "Temporarily unavailable",
+    "The service cannot read the data at the moment. Retry after `Retry-After` seconds; until then, use your "
+    "copy.",
 )
 NOT_SWITCHED = ProblemKind(
     "not-switched",
     503,
-    "Partners are served by the old system at present",
-    "Until the switch is announced, partners read the old system; only keys for trials are answered here.",
+    "The old system still serves partners",
+    "Until the switch is announced, partners read the old system. This service answers trial keys only.",
 )
 
 KINDS = (
@@ -113,8 +114,8 @@ KINDS = (
 
 @dataclass
 class Problem(Exception):
-    """Raised anywhere below a route; the application answers with it. ``detail`` is for the reader, and says what
-    to do; ``members`` are further fields of the document.
+    """The application answers a request with it. ``detail`` tells the reader what to do; ``members`` are further
+    fields of the document.
     """
 
     kind: ProblemKind

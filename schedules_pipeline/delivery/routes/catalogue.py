@@ -26,8 +26,10 @@ from schedules_pipeline.domain.interval import Interval
 
 _FRESH_SECONDS = 60
 
-Limit = Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="How many items; a page may be shorter.")]
-After = Annotated[PidText | None, Query(description="`next` of the page before.")]
+Limit = Annotated[
+    int, Query(ge=1, le=MOST_ENTRIES, description="The most items on a page; a page may be shorter.")
+]
+After = Annotated[PidText | None, Query(description="`next` of the previous page.")]
 
 
 routes = APIRouter(prefix="/v1/catalogue", tags=["catalogue"], responses=PROBLEMS)
@@ -49,7 +51,7 @@ async def get_available(
     limit: Limit = 100,
     after: After = None,
 ) -> Response:
-    """The episodes that are taken to be available: a broadcast of each has begun within the last days."""
+    """The episodes that count as available: a broadcast of each has begun within the last days."""
     return await _page(Feed.AVAILABLE, call, sids, limit, after)
 
 

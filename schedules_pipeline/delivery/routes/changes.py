@@ -55,7 +55,7 @@ async def get_digest(
     first: Annotated[str | None, Query(alias="from", max_length=10)] = None,
     last: Annotated[str | None, Query(alias="to", max_length=10)] = None,
 ) -> Response:
-    """The version of every service and day, removals included: what you have in another one, fetch."""
+    """The version of every schedule, removals included. Fetch each schedule whose version differs from yours."""
     chosen = frozenset(Sid(text) for text in sids) or None
     scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
     validator, body = call.serving.digests.of(call.caller, scope)
@@ -71,10 +71,12 @@ async def get_changes(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
     wait: Annotated[
         int,
-        Query(ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait, where nothing has changed yet."),
+        Query(
+            ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait for a change, if there is none yet."
+        ),
     ] = 0,
 ) -> Response:
-    """What has changed since a cursor, in order, removals included; and the cursor to go on from."""
+    """The changes since a cursor, in order, removals included, and the cursor to continue from."""
     page = await _page(call.serving, call.caller, since, limit)
     if wait and not page.entries and not page.has_more:
         with call.delivery.admission.waiting(call.caller):
@@ -95,10 +97,10 @@ async def get_changes(
     response_class=StreamingResponse,
 )
 async def stream_changes(call: Called, since: Since = "", last_event_id: LastEventId = "") -> Response:
-    """The same as server-sent events of the type `change`: the data of each is a change, its id a cursor.
+    """The changes as server-sent events of type `change`. The data of an event is a change, its id a cursor.
 
-    Begins after the `Last-Event-ID` of a stream that was interrupted, else after `since`, else now.
-    An event `reset` says that the cursor means nothing any more: fetch the digest.
+    Begins after `Last-Event-ID` (after an interruption), else after `since`, else now.
+    An event `reset` means that the cursor is no longer valid: fetch the digest.
     """
     begin = last_event_id or since or render_cursor(call.delivery.mirror.cursor)
     first = await _page(call.serving, call.caller, begin, _STREAM_PAGE)

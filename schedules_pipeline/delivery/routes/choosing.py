@@ -19,7 +19,7 @@ AnySids = Annotated[
     Query(
         alias="sid",
         max_length=MOST_SERVICES,
-        description="Service ids; all that you may see, if left out.",
+        description="Service ids. Default: all services that your key may read.",
     ),
 ]
 
@@ -29,7 +29,7 @@ def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> li
     named = frozenset(texts)
     sids = [sid for sid in delivery.services_of(caller) if not named or sid in named]
     if len(sids) > MOST_SERVICES:
-        detail = f"You may see {len(sids)} services: name at most {MOST_SERVICES} as `sid`."
+        detail = f"Your key may read {len(sids)} services: name at most {MOST_SERVICES} of them as `sid`."
         raise Problem(BAD_REQUEST, detail)
     return sids
 
@@ -37,6 +37,6 @@ def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> li
 def read_instant(name: str, instant: datetime, now: datetime) -> datetime:
     """In UTC. Raises :class:`Problem` if the instant is far from now, because nothing is published of it."""
     if abs(instant - now) > _FARTHEST:
-        detail = f"`{name}` is more than {_FARTHEST.days} days from now; nothing is published of that."
+        detail = f"`{name}` is more than {_FARTHEST.days} days from now; no schedule is published for it."
         raise Problem(BAD_REQUEST, detail)
     return instant.astimezone(UTC)

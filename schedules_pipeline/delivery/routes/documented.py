@@ -16,7 +16,7 @@ class Service(BaseModel):
     is_radio: bool
     first_date: date
     last_date: date
-    schedules: int = Field(description="How many days are published.")
+    schedules: int = Field(description="The number of published days.")
 
 
 class Services(BaseModel):
@@ -26,24 +26,24 @@ class Services(BaseModel):
 class Schedule(BaseModel):
     sid: str
     date: date
-    seq: int = Field(description="Grows with every version, and goes on after a removal.")
+    seq: int = Field(description="Grows with every version, also after a removal.")
     published_at: datetime
-    etag: str = Field(description="The hash of `broadcasts`: equal where the content is.")
+    etag: str = Field(description="The hash of `broadcasts`; equal for equal content.")
     broadcasts: list[Broadcast]
 
 
 class Schedules(BaseModel):
     schedules: list[Schedule]
-    missing: list[str] = Field(description="What nothing is published of, as `sid/date`.")
+    missing: list[str] = Field(description="The requested schedules that are not published, as `sid/date`.")
 
 
 class Guide(BaseModel):
     sid: str
     name: str
-    start: datetime = Field(description="The day, or the days together, as you cut them.")
+    start: datetime = Field(description="The start of the requested days.")
     end: datetime
-    version: int = Field(description="Grows with every change of what it is cut from.")
-    published_at: datetime | None = Field(description="Null where nothing was ever published.")
+    version: int = Field(description="Grows with every change of its schedules.")
+    published_at: datetime | None = Field(description="Null if none of its schedules was ever published.")
     broadcasts: list[Broadcast]
 
 
@@ -61,13 +61,13 @@ class Change(BaseModel):
     published_at: datetime
     removed: bool
     broadcasts: int
-    href: str = Field(description="Where this version, or a later one, can be read.")
+    href: str = Field(description="The path of this version, or of a later one.")
 
 
 class Changes(BaseModel):
-    changes: list[Change] = Field(description="In order; of one schedule there may be several.")
-    cursor: str = Field(description="Where to go on.")
-    more: bool = Field(description="Whether there were more at that moment.")
+    changes: list[Change] = Field(description="In order; a schedule may occur several times.")
+    cursor: str = Field(description="The cursor of the next page.")
+    more: bool = Field(description="Whether more changes exist.")
 
 
 class DigestEntry(BaseModel):
@@ -79,7 +79,7 @@ class DigestEntry(BaseModel):
 
 
 class Digest(BaseModel):
-    cursor: str = Field(description="Follow the feed from here, and nothing is missed.")
+    cursor: str = Field(description="The cursor to follow the feed from, without missing a change.")
     services: dict[str, list[DigestEntry]]
 
 
@@ -95,11 +95,11 @@ class ProblemDocument(BaseModel):
 
 
 _MEANINGS = {
-    400: "A parameter cannot be taken.",
-    401: "No valid API key was given.",
-    404: "There is nothing there that you may see.",
-    429: "More requests than agreed; `Retry-After` says when.",
-    503: "It cannot be answered at the moment.",
+    400: "A parameter is invalid.",
+    401: "The API key is missing or not valid.",
+    404: "Not found, or not readable with your key.",
+    429: "Too many requests; retry after `Retry-After` seconds.",
+    503: "Temporarily unavailable.",
 }
 Responses = dict[int | str, dict[str, Any]]
 PROBLEMS: Responses = {
@@ -108,14 +108,14 @@ PROBLEMS: Responses = {
 CURSOR_PROBLEMS: Responses = {
     410: {
         "model": ProblemDocument,
-        "description": "The cursor is too old: fetch `/v1/digest`, and go on from there.",
+        "description": "The cursor is too old: fetch `/v1/digest` and continue from its cursor.",
     }
 }
 
 
 def in_formats(model: Any) -> Responses:
-    """Of a route that answers in JSON, which is this model, and in every other format that there is."""
+    """Of a route that answers in JSON, as this model, and in all other formats."""
     return {
         200: {"model": model, "content": {"application/xml": {"schema": {"type": "string"}}}},
-        406: {"model": ProblemDocument, "description": "Not in any format that you accept."},
+        406: {"model": ProblemDocument, "description": "None of the accepted formats is available."},
     }

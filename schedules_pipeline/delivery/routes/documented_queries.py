@@ -30,7 +30,7 @@ class NowNextOfService(BaseModel):
     now: Broadcast | None = Field(description="Null in a gap.")
     next: list[Broadcast]
     until: datetime | None = Field(
-        description="When this changes by time alone; null where nothing more is known."
+        description="When the answer changes next; null if no later broadcast is known."
     )
 
 
@@ -49,16 +49,14 @@ class BroadcastsOfProgramme(BaseModel):
     start: datetime = Field(alias="from")
     end: datetime = Field(alias="to")
     broadcasts: list[Airing] = Field(description="In order of start. A page may be short, or empty.")
-    next: str | None = Field(
-        description="Give it as `after` for what follows; null where there is nothing more."
-    )
+    next: str | None = Field(description="Send it as `after` for the next page; null on the last page.")
 
 
 class GivenEpisode(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     episode_pid: PidText
-    etag: str = Field(pattern=ETAG_PATTERN, description="As it was given.")
+    etag: str = Field(pattern=ETAG_PATTERN, description="The etag from the service.")
 
 
 class FollowedBrands(BaseModel):
@@ -79,32 +77,32 @@ class FollowedBrands(BaseModel):
     )
 
     brands: Annotated[list[PidText], Field(min_length=1, max_length=MOST_BRANDS)] = Field(
-        description="As the broadcasts name them under `brand`."
+        description="The pids of `brand` in broadcasts."
     )
-    since: AwareDatetime = Field(description="What began before this is not asked for.")
+    since: AwareDatetime = Field(description="The earliest start of a broadcast that counts.")
     count: int = Field(default=10, ge=1, le=MOST_OF_A_BRAND, description="How many episodes of each brand.")
     given: Annotated[list[GivenEpisode], Field(max_length=MOST_GIVEN)] = Field(
-        default=[], description="All that was given before and not withdrawn since."
+        default=[], description="The episodes that you hold: all that were returned and not withdrawn."
     )
     sids: Annotated[list[SidText], Field(max_length=MOST_SERVICES)] = Field(
-        default=[], description="The services that count; all that you may see, if left out."
+        default=[], description="The services that count. Default: all services that your key may read."
     )
 
 
 class LatestEpisode(BaseModel):
     episode_pid: str
     brand_pid: str
-    etag: str = Field(description="Give it back as it is.")
+    etag: str = Field(description="Send it back unchanged.")
     sid: str
     date: date
-    broadcast: Broadcast = Field(description="The first since then; repeats are not told.")
+    broadcast: Broadcast = Field(description="The first broadcast since then; repeats are not listed.")
 
 
 class NewsOfBrands(BaseModel):
-    since: datetime = Field(description="As it was applied: not before what is kept.")
-    new: list[LatestEpisode] = Field(description="The latest first.")
-    changed: list[LatestEpisode] = Field(description="In place of what was given.")
-    withdrawn: list[str] = Field(description="Pids of episodes that were not shown after all.")
+    since: datetime = Field(description="The instant that was applied; not before the retained schedules.")
+    new: list[LatestEpisode] = Field(description="Newest first.")
+    changed: list[LatestEpisode] = Field(description="Replace the episodes that you hold.")
+    withdrawn: list[str] = Field(description="The pids of episodes that were not shown.")
     unchanged: int
 
 
@@ -125,17 +123,15 @@ class CatalogueBroadcast(BaseModel):
 
 class CatalogueItem(BaseModel):
     episode_pid: str
-    etag: str = Field(description="Another where anything of this item is.")
+    etag: str = Field(description="Differs if any field of the item differs.")
     episode: Episode
     series: TitledItem | None
     brand: TitledItem | None
     title: str
     subtitle: str
-    broadcasts: list[CatalogueBroadcast] = Field(description="Those that make it available, or are coming.")
+    broadcasts: list[CatalogueBroadcast] = Field(description="The broadcasts in the window of the feed.")
 
 
 class CatalogueItems(BaseModel):
     items: list[CatalogueItem] = Field(description="In order of `episode_pid`.")
-    next: str | None = Field(
-        description="Give it as `after` for what follows; null where there is nothing more."
-    )
+    next: str | None = Field(description="Send it as `after` for the next page; null on the last page.")

@@ -81,13 +81,13 @@ class Gate:
         if not self._delivery.switched.serves(partner):
             raise Problem(
                 NOT_SWITCHED,
-                "Read the old system's schedules until the switch is announced; a key for trials is answered already.",
+                "Read the old system's schedules until the switch is announced. Trial keys work already.",
                 headers={"Retry-After": str(_RETRY_SECONDS)},
             )
         if self._delivery.policy.staleness.is_too_old(self._delivery.mirror.confirmed_at, now):
             raise Problem(
                 UNAVAILABLE,
-                "The store has not answered for longer than what it last said may be served. Try again.",
+                "The store has not answered for so long that the service's data is too old. Try again.",
                 headers={"Retry-After": str(_RETRY_SECONDS)},
             )
 
@@ -145,7 +145,7 @@ def _bounded(receive: Receive) -> Receive:
         if left < 0:
             # FastAPI treats any other exception here as a body that cannot be parsed.
             raise HTTPException(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {_MAXIMUM_BODY_BYTES} bytes are taken."
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body may have at most {_MAXIMUM_BODY_BYTES} bytes."
             )
         return message
 

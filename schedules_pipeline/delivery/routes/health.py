@@ -22,7 +22,7 @@ async def is_alive() -> dict[str, bool]:
 
 @routes.get("/health/ready")
 async def is_ready(response: Response, serving: Served) -> dict[str, Any]:
-    """Whether there is anything to serve, and how old the store's last word on it is."""
+    """Whether the service has schedules to serve, and when the store last confirmed them."""
     delivery = serving.delivery
     rules, confirmed_at, now = delivery.policy.staleness, delivery.mirror.confirmed_at, delivery.clock()
     ready = not rules.is_too_old(confirmed_at, now) and bool(delivery.mirror.services())
@@ -44,7 +44,7 @@ async def is_serving(response: Response, serving: Served) -> dict[str, str]:
 
 @routes.get("/problems/{name}")
 async def explain(name: str) -> dict[str, Any]:
-    """What a type of problem means."""
+    """The meaning of a problem type."""
     for kind in KINDS:
         if kind.name == name:
             return {
@@ -53,4 +53,4 @@ async def explain(name: str) -> dict[str, Any]:
                 "title": kind.title,
                 "explanation": kind.explanation,
             }
-    raise Problem(NOT_FOUND, f"There is no type of problem called {name[:40]!r}.")
+    raise Problem(NOT_FOUND, f"There is no problem type {name[:40]!r}.")

@@ -30,11 +30,11 @@ async def get_now_next(
     call: Called,
     sids: AnySids = [],  # noqa: B006 - FastAPI copies it
     at: Annotated[
-        AwareDatetime | None, Query(description="Another instant than now, with its offset from UTC.")
+        AwareDatetime | None, Query(description="An instant, with its offset from UTC. Default: now.")
     ] = None,
-    count: Annotated[int, Query(ge=1, le=MOST_COMING, description="How many of those that come.")] = 1,
+    count: Annotated[int, Query(ge=1, le=MOST_COMING, description="How many next broadcasts to list.")] = 1,
 ) -> Response:
-    """What is on now on each service, or null in a gap, and what comes next. Unknown services are left out."""
+    """The current broadcast of each service, or null in a gap, and the next ones. Omits unknown services."""
     now = call.delivery.clock()
     instant = now if at is None else read_instant("at", at, now)
     services = chosen_services(call.delivery, call.caller, sids)

@@ -33,7 +33,7 @@ _CONDITIONAL = frozenset(
 
 _ETAG = {
     "ETag": {
-        "description": "A strong validator, another for every version, format and coding.",
+        "description": "A strong validator; it differs for every version, format and coding.",
         "schema": {"type": "string"},
     }
 }
@@ -41,7 +41,7 @@ _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The `ETag` of what you have; the answer is 304 where that is the latest.",
+    "description": "The `ETag` of your copy; the answer is 304 if it is current.",
     "schema": {"type": "string", "maxLength": 4_096},
 }
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
@@ -63,7 +63,7 @@ def _complete(document: dict[str, Any]) -> None:
     document["security"] = [{_SCHEME: []}]
     components = document["components"]
     components["securitySchemes"] = {
-        _SCHEME: {"type": "http", "scheme": "bearer", "description": "Your API key, as it was given to you."}
+        _SCHEME: {"type": "http", "scheme": "bearer", "description": "Your API key."}
     }
     for name in _FRAMEWORK_SCHEMAS:
         components["schemas"].pop(name, None)
@@ -72,7 +72,7 @@ def _complete(document: dict[str, Any]) -> None:
             operation["security"] = []
         if operation["operationId"] in _CONDITIONAL:
             operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
-            operation["responses"]["304"] = {"description": "You have it.", "headers": _ETAG}
+            operation["responses"]["304"] = {"description": "Your copy is current.", "headers": _ETAG}
             operation["responses"]["200"]["headers"] = _ETAG
         operation["responses"] = dict(_responses(operation["responses"]))
 

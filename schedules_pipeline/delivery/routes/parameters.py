@@ -12,19 +12,21 @@ from schedules_pipeline.domain.identifiers import parse_date
 MOST_DAYS = 31
 MOST_SERVICES = 100
 
-SidPath = Annotated[str, Path(max_length=90, description="A service id, as `/v1/services` lists them.")]
+SidPath = Annotated[str, Path(max_length=90, description="A service id from `/v1/services`.")]
 DayPath = Annotated[
     str,
     Path(
         max_length=60,
-        description="The date of a day, `YYYY-MM-DD`; with a format's name behind it, as `2026-03-28.xmltv`, "
-        "if that is to decide and not `Accept`.",
+        description="A date, `YYYY-MM-DD`. Append the name of a format, as in `2026-03-28.xmltv`, to select it "
+        "regardless of `Accept`.",
     ),
 ]
 Sids = Annotated[
     list[str],
     Query(
-        alias="sid", max_length=MOST_SERVICES, description="Service ids; all that you may see, if left out."
+        alias="sid",
+        max_length=MOST_SERVICES,
+        description="Service ids. Default: all services that your key may read.",
     ),
 ]
 Cut = Annotated[
@@ -32,15 +34,15 @@ Cut = Annotated[
     Query(
         alias="day",
         max_length=9,
-        description="How a day is cut: `broadcast` (as the broadcaster does), `utc`, or the local time at which "
-        "yours begin, as `05:30`.",
+        description="Where a day begins: `broadcast` (the broadcast day), `utc` (midnight UTC), or a local time, "
+        "such as `05:30`.",
     ),
 ]
 Straddle = Annotated[
     Straddling,
     Query(
-        description="Where a broadcast that runs across the edge of a day belongs: to the day that it `starts` in, "
-        "or to each that it `overlaps`. Means nothing for broadcast days, which are given as published."
+        description="The day of a broadcast that crosses the edge of a day: the day that it `starts` in, or each day "
+        "that it `overlaps`. Has no effect on broadcast days, which are returned as published."
     ),
 ]
 Since = Annotated[
@@ -52,7 +54,7 @@ LastEventId = Annotated[
     str,
     Header(
         max_length=MAXIMUM_LENGTH,
-        description="Where an interrupted stream was; browsers send it by themselves.",
+        description="The cursor of the last event before an interruption; browsers send it automatically.",
     ),
 ]
 

@@ -69,27 +69,28 @@ def problem_of(error: Exception) -> Problem:
         case InvalidIdentifier():
             return Problem(BAD_REQUEST, str(error))
         case RequestValidationError():
-            return Problem(
-                BAD_REQUEST, "Some parameters cannot be taken.", {"errors": _wrong_parameters(error)}
-            )
+            return Problem(BAD_REQUEST, "Some parameters are invalid.", {"errors": _wrong_parameters(error)})
         case ServiceError():
-            detail = "What this needs from the store cannot be read at the moment. Try again."
+            detail = "The store does not answer at the moment. Try again."
             return Problem(UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_SECONDS)})
         case HTTPException():
             return _of_framework(error)
         case _:
-            return Problem(DEFECT, "It is in our log. Asking again may help, and telling us does.")
+            return Problem(
+                DEFECT,
+                "The service has logged the error. A retry may succeed; if it does not, tell the operators.",
+            )
 
 
 def _of_framework(error: HTTPException) -> Problem:
     kind, headers = _KIND_BY_STATUS.get(error.status_code, BAD_REQUEST), dict(error.headers or {})
     if kind is NOT_FOUND:
-        return Problem(kind, "There is nothing under this path; /openapi.json lists those that there are.")
+        return Problem(kind, "This path does not exist; /openapi.json lists all paths.")
     if kind is NOT_ALLOWED:
         methods = headers.get("Allow", "").split(", ")
         # The gate answers HEAD for every GET.
         headers["Allow"] = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
-        return Problem(kind, f"This path takes {headers['Allow']}.", headers=headers)
+        return Problem(kind, f"This path allows {headers['Allow']}.", headers=headers)
     return Problem(kind, str(error.detail), headers=headers)
 
 

@@ -55,24 +55,26 @@ routes = APIRouter(prefix="/v1", tags=["programmes"], responses=PROBLEMS)
 @routes.get("/programmes/{pid}/broadcasts", responses={200: {"model": BroadcastsOfProgramme}})
 async def get_broadcasts(
     call: Called,
-    pid: Annotated[PidText, Path(description="Of an episode, a series or a brand.")],
+    pid: Annotated[PidText, Path(description="The pid of an episode, a series or a brand.")],
     start: Annotated[
         AwareDatetime | None,
-        Query(alias="from", description="What is on air then is included. Now, if left out."),
+        Query(
+            alias="from", description="Includes the broadcasts that are on air at this instant. Default: now."
+        ),
     ] = None,
     end: Annotated[
         AwareDatetime | None,
         Query(
             alias="to",
-            description=f"At most {MOST_DAYS} days later; {DEFAULT_DAYS} days, if left out.",
+            description=f"At most {MOST_DAYS} days after `from`. Default: {DEFAULT_DAYS} days after it.",
         ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_BROADCASTS)] = 100,
     after: Annotated[
-        str | None, Query(max_length=_CURSOR_LENGTH, description="`next` of the page before.")
+        str | None, Query(max_length=_CURSOR_LENGTH, description="`next` of the previous page.")
     ] = None,
 ) -> Response:
-    """The broadcasts of an episode, or of anything below a series or brand, on the services that you may see."""
+    """The broadcasts of an episode, or of all episodes of a series or brand, on the services of your key."""
     window = _window(start, end, call.delivery.clock())
     question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
     found = await call.serving.askers.run(_broadcasts, call.delivery, call.caller, question)
@@ -81,9 +83,9 @@ async def get_broadcasts(
 
 @routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
 async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Response:
-    """The latest episodes of brands that were shown since then: what is new to you, has changed, or is withdrawn.
+    """The latest episodes of brands since an instant, as new, changed and withdrawn ones.
 
-    Nothing is remembered of you: give back what you hold, each with its etag.
+    The service keeps no state of clients: send the episodes that you hold, each with its etag.
     """
     services = frozenset(chosen_services(call.delivery, call.caller, followed.sids))
     body = await call.serving.askers.run(_latest_episodes, call.delivery, followed, services)
@@ -95,7 +97,7 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Inte
     begins = now.replace(second=0, microsecond=0) if start is None else read_instant("from", start, now)
     ends = begins + timedelta(days=DEFAULT_DAYS) if end is None else read_instant("to", end, now)
     if not begins < ends <= begins + timedelta(days=MOST_DAYS):
-        raise Problem(BAD_REQUEST, f"`to` is not after `from`, or by more than {MOST_DAYS} days.")
+        raise Problem(BAD_REQUEST, f"`to` must be after `from`, by at most {MOST_DAYS} days.")
     return Interval(begins, ends)
 
 
@@ -115,7 +117,7 @@ def _latest_episodes(delivery: Delivery, followed: FollowedBrands, services: fro
     listed = [reference for of_brand in references.values() for reference in of_brand]
     keys = plan_schedules(listed, since, now, services.__contains__)
     if len(keys) > MOST_SCHEDULES:
-        detail = f"Too many schedules ({len(keys)}) to reads into: name fewer brands or services, or a later `since`."
+        detail = f"Too many schedules ({len(keys)}) for one request: name fewer brands or services, or a later `since`."
         raise Problem(BAD_REQUEST, detail)
     schedules = [found for key in keys if (found := delivery.mirror.schedule(key)) is not None]
     given = [KnownEpisode(Pid(one.episode_pid), one.etag) for one in followed.given]

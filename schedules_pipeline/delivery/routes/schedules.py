@@ -45,12 +45,12 @@ _SERVICES_FRESH_SECONDS = 60
 
 routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
 
-Day = Annotated[str | None, Query(alias="date", max_length=10, description="Today, if left out.")]
+Day = Annotated[str | None, Query(alias="date", max_length=10, description="Default: today.")]
 
 
 @routes.get("/services", responses={200: {"model": Services}})
 async def list_services(call: Called) -> Response:
-    """The services that you may see, and the days that are published of each."""
+    """The services that your key may read, and the published days of each."""
     return await answer(call.request, _services(call.delivery, call.caller))
 
 
@@ -66,7 +66,7 @@ async def get_schedule(
         Query(
             ge=0,
             le=2**53,
-            description="A version that you have heard of: asked for where it is stored, if it is not here yet.",
+            description="The lowest acceptable version; read from the store if this process does not have it yet.",
         ),
     ] = 0,
 ) -> Response:
@@ -83,26 +83,24 @@ async def get_schedule(
 async def get_days(
     call: Called,
     sid: SidPath,
-    first: Annotated[
-        str | None, Query(alias="from", max_length=10, description="Today, if left out.")
-    ] = None,
+    first: Annotated[str | None, Query(alias="from", max_length=10, description="Default: today.")] = None,
     last: Annotated[
         str | None,
         Query(
             alias="to",
             max_length=10,
-            description=f"Included; at most {MOST_DAYS} days; a week, if left out.",
+            description=f"The last day, included; at most {MOST_DAYS} days. Default: a week.",
         ),
     ] = None,
     day: Cut = "broadcast",
     straddling: Straddle = Straddling.STARTS,
 ) -> Response:
-    """A service over a range of days. In JSON the documents as they were published, and which days have none."""
+    """One service on a range of days. JSON has the documents as published, and lists the days without one."""
     text, name = split_format(sid)
     begin = read_day(first, _today(call.delivery))
     end = read_day(last, begin + timedelta(days=6))
     if not 0 <= (end - begin).days < MOST_DAYS:
-        raise Problem(BAD_REQUEST, f"From {begin} to {end} are not 1 to {MOST_DAYS} days.")
+        raise Problem(BAD_REQUEST, f"`from` {begin} to `to` {end} must be 1 to {MOST_DAYS} days.")
     chosen = choose_format(call.delivery.formats, name, call.accept)
     sids = (_visible(call.caller, text),)
     return await _answer_selection(call, Selection(sids, begin, end, DayCut.parse(day), straddling), chosen)
@@ -116,7 +114,7 @@ async def get_services_of_a_day(
     day: Cut = "broadcast",
     straddling: Straddle = Straddling.STARTS,
 ) -> Response:
-    """Many services on one day. In JSON the documents as they were published, and which services have none."""
+    """Many services on one day. JSON has the documents as published, and lists the services without one."""
     return await get_services_of_a_day_in_a_format(call, "", sids, on, day, straddling)
 
 
@@ -129,7 +127,7 @@ async def get_services_of_a_day_in_a_format(
     day: Cut = "broadcast",
     straddling: Straddle = Straddling.STARTS,
 ) -> Response:
-    """The same in the format of the path."""
+    """Many services on one day, in the format of the path."""
     date = read_day(on, _today(call.delivery))
     chosen = choose_format(call.delivery.formats, name, call.accept)
     services = _chosen_services(call.delivery, call.caller, sids)
@@ -147,7 +145,7 @@ def _visible(caller: Partner, text: str) -> Sid:
     """Raises :class:`Problem` (404) for services that the partner may not see."""
     sid = Sid(text)
     if not caller.may_see(sid):
-        raise Problem(NOT_FOUND, f"There is no service {sid}; /v1/services lists those that there are.")
+        raise Problem(NOT_FOUND, f"There is no service {sid}; /v1/services lists the services of your key.")
     return sid
 
 
@@ -157,7 +155,8 @@ def _chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> l
     sids = delivery.services_of(caller)
     if len(sids) > MOST_SERVICES:
         raise Problem(
-            BAD_REQUEST, f"You may see {len(sids)} services: name at most {MOST_SERVICES} as `sid`."
+            BAD_REQUEST,
+            f"Your key may read {len(sids)} services: name at most {MOST_SERVICES} of them as `sid`.",
         )
     return sids
 
@@ -165,7 +164,7 @@ def _chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> l
 async def _answer_selection(call: Call, selection: Selection, chosen: GuideFormat) -> Response:
     representation = represent(call.delivery, selection, chosen, call.delivery.clock())
     if representation is None:
-        raise Problem(NOT_FOUND, "Nothing is published of what you ask for; /v1/digest says what there is.")
+        raise Problem(NOT_FOUND, "No requested schedule is published; /v1/digest lists the published ones.")
     return await answer(call.request, representation)
 
 
@@ -179,7 +178,7 @@ async def _document(serving: Serving, key: ScheduleKey, min_seq: int) -> Represe
     if held is None or held.packed is None:
         raise Problem(
             NOT_FOUND,
-            f"Nothing is published of {key}; /v1/digest says what there is.",
+            f"The schedule {key} is not published; /v1/digest lists the published ones.",
             {"removed": True, "seq": held.seq, "removed_at": held.published_at.isoformat()} if held else {},
         )
     return represent_document(delivery, held, held.packed, delivery.clock())

@@ -14,7 +14,7 @@ from schedules_pipeline.delivery.service import Delivery
 
 _MOST_FORM_BYTES = 4_096
 _SIGNED_IN_SECONDS = 7 * 86_400
-_REJECTED = "That is no valid key. It may have been revoked, or have expired."
+_REJECTED = "This key is not valid. It may be mistyped, revoked or expired."
 
 
 routes = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -65,7 +65,7 @@ def _require_own_page(request: Request) -> None:
     """Rejects forms of other sites. A request without ``Origin`` is not a form of a browser."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise Problem(FORBIDDEN, "This can only be sent from the page itself.")
+        raise Problem(FORBIDDEN, "This form can only be sent from the service's own page.")
 
 
 async def _key_of_form(request: Request) -> str:
@@ -74,7 +74,7 @@ async def _key_of_form(request: Request) -> str:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MOST_FORM_BYTES:
-            raise Problem(TOO_LARGE, "A key is shorter than that.")
+            raise Problem(TOO_LARGE, "The form is longer than any key.")
     try:
         fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=10)
     except ValueError:

@@ -19,7 +19,7 @@ async def get_file(request: Request, serving: Served, name: str, v: str = "") ->
     """An address with the file's version may be cached forever. Imports within scripts have none: revalidated."""
     asset = serving.pages.assets.get(name)
     if asset is None:
-        raise Problem(NOT_FOUND, "There is no such file.")
+        raise Problem(NOT_FOUND, "This file does not exist.")
     keep = _KEPT_FOR_EVER if v == asset.version else _CHECKED_EACH_TIME
     response = await answer(
         request,

@@ -31,7 +31,7 @@ class Workers:
     async def run(self, work: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
         """The result of ``work``. Raises :class:`Problem` if too many requests wait for this kind of work already."""
         if self._under_way >= self._most:
-            detail = "Too many requests of this kind wait already. Try again."
+            detail = "Too many requests of this kind are waiting. Try again."
             raise Problem(UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_SECONDS)})
         self._under_way += 1
         try:
