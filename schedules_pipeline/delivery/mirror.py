@@ -112,11 +112,6 @@ class Mirror:
         """All schedules and removals."""
         return (held for of_service in self._by_sid.values() for held in of_service.values())
 
-    def document(self, key: ScheduleKey) -> bytes | None:
-        """The published document, byte for byte; None without one."""
-        held = self.held(key)
-        return held.document() if held else None
-
     def schedule(self, key: ScheduleKey) -> PublishedSchedule | None:
         """The parsed document; None without one. Recently used ones are remembered."""
         held = self.held(key)

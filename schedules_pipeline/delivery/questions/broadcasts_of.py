@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from schedules_pipeline.delivery.questions.lineage import Lineage
 from schedules_pipeline.documents.broadcasts import airing_fields
@@ -29,12 +29,6 @@ MOST_SCHEDULES = 1_000
 _DAY = _EARLIEST_BEFORE_ITS_DAY = timedelta(days=1)
 _DAYS_BEFORE = 2
 _DAYS_AFTER = 1
-
-
-class Documents(Protocol):
-    """The published schedules."""
-
-    def schedule(self, key: ScheduleKey) -> PublishedSchedule | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ def plan_reads(
 def find_broadcasts(
     question: Question,
     reads: Sequence[tuple[date, Sequence[ScheduleKey]]],
-    documents: Documents,
+    read: Callable[[ScheduleKey], PublishedSchedule | None],
     lineage: Lineage,
 ) -> Page:
     """One page of the answer, in order of place."""
@@ -95,7 +89,7 @@ def find_broadcasts(
         frontier = _complete_before(day)
         if frontier.start > question.begins_at and matches.are_enough(frontier):
             return _page(matches.before(frontier), question.limit, frontier)
-        matches.add([schedule for key in keys if (schedule := documents.schedule(key)) is not None])
+        matches.add([schedule for key in keys if (schedule := read(key)) is not None])
     return _page(matches.before(None), question.limit, None)
 
 

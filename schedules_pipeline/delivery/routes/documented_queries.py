@@ -2,6 +2,7 @@
 model that parses the one request body.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
@@ -14,8 +15,9 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
     MOST_OF_A_BRAND,
 )
 from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
-from schedules_pipeline.domain.programme import Episode, TitledItem
+from schedules_pipeline.domain.programme import Episode, Programme
 from schedules_pipeline.domain.published import Broadcast
+from schedules_pipeline.domain.schedule import Slot
 
 PID_PATTERN = "^[0-9b-df-hj-np-tv-z]{8,32}$"
 SID_PATTERN = "^[0-9a-z_]{1,64}$"
@@ -106,30 +108,20 @@ class NewsOfBrands(BaseModel):
     unchanged: int
 
 
-class CatalogueBroadcast(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class CatalogueBroadcast(Slot):
     sid: str
     date: date
-    broadcast_pid: str
-    version_pid: str
-    start: datetime
-    end: datetime
-    duration_seconds: int
-    is_repeat: bool
-    is_blanked: bool
-    is_signed: bool
-    is_audio_described: bool
-    episode_pid: str
 
 
-class CatalogueItem(BaseModel):
-    episode_pid: str
-    etag: str = Field(description="Differs if any field of the item differs.")
+@dataclass(frozen=True, kw_only=True)
+class CatalogueItem(Programme):
     episode: Episode
-    series: TitledItem | None
-    brand: TitledItem | None
-    title: str
-    subtitle: str
-    broadcasts: list[CatalogueBroadcast] = Field(description="The broadcasts in the window of the feed.")
+    episode_pid: str
+    etag: Annotated[str, Field(description="Differs if any field of the item differs.")]
+    broadcasts: Annotated[
+        list[CatalogueBroadcast], Field(description="The broadcasts in the window of the feed.")
+    ]
 
 
 class CatalogueItems(BaseModel):

@@ -104,7 +104,7 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Inte
 def _broadcasts(delivery: Delivery, caller: Partner, question: Question) -> Representation:
     references = delivery.store.references.references([question.pid])[question.pid]
     reads = plan_reads(references, question, caller.may_see)
-    page = find_broadcasts(question, reads, delivery.mirror, Lineage(delivery.store.copies))
+    page = find_broadcasts(question, reads, delivery.mirror.schedule, Lineage(delivery.store.copies))
     body = render_json(page_fields(question, page))
     return json_representation("broadcasts", body, cache_control(_FRESH_SECONDS))
 

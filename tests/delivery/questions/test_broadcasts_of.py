@@ -40,10 +40,10 @@ class _Published:
 
     def __init__(self, schedules: Iterable[PublishedSchedule]) -> None:
         self._by_key = {listed.key: listed for listed in schedules}
-        self.looked_into: list[ScheduleKey] = []
+        self.keys_read: list[ScheduleKey] = []
 
     def schedule(self, of: ScheduleKey) -> PublishedSchedule | None:
-        self.looked_into.append(of)
+        self.keys_read.append(of)
         return self._by_key.get(of)
 
     def references(self) -> list[Reference]:
@@ -65,7 +65,7 @@ def _lineage(*items: CatalogueItem) -> Lineage:
 
 def _ask(question: Question, published: _Published, lineage: Lineage | None = None) -> Page:
     reads = plan_reads(published.references(), question, lambda sid: True)
-    return find_broadcasts(question, reads, published, lineage or _lineage())
+    return find_broadcasts(question, reads, published.schedule, lineage or _lineage())
 
 
 def _ask_on(question: Question, published: _Published) -> list[Page]:
@@ -152,7 +152,7 @@ def test_what_is_on_air_at_the_start_is_included() -> None:
     assert [airing.broadcast for airing in page.airings] == [on_air]
 
 
-def test_service_that_may_not_be_seen_is_not_looked_into() -> None:
+def test_service_that_may_not_be_seen_is_not_keys_read() -> None:
     """Of services that the partner may not see no schedule is looked into."""
     references = [Reference(key(ALDER)), Reference(key(BIRCH), Pid("w0000001")), Reference(key(BIRCH))]
 
@@ -161,7 +161,7 @@ def test_service_that_may_not_be_seen_is_not_looked_into() -> None:
     assert reads == [(TODAY + timedelta(days=days), [key(BIRCH, days)]) for days in (-1, 0, 1)]
 
 
-def test_days_outside_of_the_window_are_not_looked_into() -> None:
+def test_days_outside_of_the_window_are_not_keys_read() -> None:
     """However many schedules show it, only days that may reach into the window, and those beside, are looked into."""
     references = [Reference(key(days=days)) for days in range(-30, 31)]
 
@@ -179,7 +179,7 @@ def test_full_page_looks_no_further() -> None:
     page = _ask(Question(EPISODE, _WEEK, 1), published)
 
     assert (_pids(page.airings), page.following) == ([(ALDER, "w0000000")], page.airings[0].place)
-    assert max(of.date for of in published.looked_into) < TODAY + timedelta(days=5)
+    assert max(of.date for of in published.keys_read) < TODAY + timedelta(days=5)
 
 
 def test_page_ends_after_so_many_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_page_ends_after_so_many_schedules(monkeypatch: pytest.MonkeyPatch) -> N
     assert first.following is not None
     assert first.following.start > NOON
     assert rest[-1].following is None
-    assert {key(days=days) for days in range(8)} <= set(published.looked_into)
+    assert {key(days=days) for days in range(8)} <= set(published.keys_read)
 
 
 _days = st.lists(

@@ -153,7 +153,9 @@ def test_only_what_needs_the_index_fails_without_the_store(
 
 def test_what_is_on_is_told_as_its_document_has_it(stage: Stage) -> None:
     """Of each service the showing that is on, and the next, in the very words of the published document."""
-    held = stage.delivery.mirror.document(key(ALDER)) or b""
+    mirrored = stage.delivery.mirror.held(key(ALDER))
+    assert mirrored is not None
+    held = mirrored.document() or b""
 
     services = stage.get("/v1/now-next")["services"]
 
