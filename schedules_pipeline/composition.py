@@ -22,8 +22,8 @@ from schedules_pipeline.migration.ports import MigrationSources
 from schedules_pipeline.migration.ports.parity import Requirements
 from schedules_pipeline.migration.report_parity import ParityReporter
 from schedules_pipeline.migration.switch import Switcher
-from schedules_pipeline.publishing.accept_rejected import RejectedDocuments
 from schedules_pipeline.publishing.check_schedules import ScheduleChecker
+from schedules_pipeline.publishing.decide_holds import HoldDecisions
 from schedules_pipeline.publishing.explain_version import VersionExplainer
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.intake import CatalogueIntake, ScheduleIntake
@@ -97,7 +97,7 @@ class Pipeline:
     @cached_property
     def publisher(self) -> Publisher:
         rebuilder = Rebuilder(
-            self.store, self.upstreams, self.follower, self.clock, self._policies.publishing
+            self.store, self.upstreams, self.follower, self.calendar, self.clock, self._policies.publishing
         )
         return Publisher(self.store, rebuilder, self.clock, self._timing.keep_alive)
 
@@ -118,10 +118,8 @@ class Pipeline:
         return VersionExplainer(self.store)
 
     @cached_property
-    def rejected_documents(self) -> RejectedDocuments:
-        return RejectedDocuments(
-            self.store, self.upstreams, self.publisher, self.clock, self._policies.publishing
-        )
+    def holds(self) -> HoldDecisions:
+        return HoldDecisions(self.store, self.publisher, self.calendar, self.clock)
 
     # Maintenance
 
@@ -137,7 +135,6 @@ class Pipeline:
             self._timing.wait,
             ColdstartPolicy(
                 policies.coldstart_shards,
-                policies.publishing.smallest_share,
                 policies.purge_settles_for,
                 policies.publishing.horizon,
             ),
@@ -165,7 +162,12 @@ class Pipeline:
             self.store,
             self.upstreams,
             DifferenceFinder(
-                self.store, self.upstreams, self.follower, self.clock, self._policies.publishing
+                self.store,
+                self.upstreams,
+                self.follower,
+                self.calendar,
+                self.clock,
+                self._policies.publishing,
             ),
             self.publisher,
             self.clock,

@@ -26,7 +26,7 @@ from schedules_pipeline.migration.ports.parity import ReportStore, Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
-from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.policy import LossPolicy, PublishingPolicy
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store.coldstart import RedisColdstartStore
 from schedules_pipeline.store.comparisons import RedisComparisonStore
@@ -38,6 +38,7 @@ from schedules_pipeline.store.heartbeats import RedisDeliveryHeartbeats
 from schedules_pipeline.store.incidents import RedisIncidentStore
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.store.losses import RedisLossStore
 from schedules_pipeline.store.parity import RedisParityTrendStore
 from schedules_pipeline.store.partners import RedisPartnerStore
 from schedules_pipeline.store.passes import RedisPassStore
@@ -77,6 +78,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         work=RedisWorkQueue(link, keys),
         feed=RedisChangeFeed(link, keys),
         rejections=RedisRejectionStore(link, keys),
+        losses=RedisLossStore(link, keys),
         comparisons=RedisComparisonStore(link, keys),
         counters=RedisCounterStore(link, keys),
         presence=RedisPublisherPresence(link, keys),
@@ -151,7 +153,13 @@ def file_formats_from(settings: Settings) -> Mapping[str, FileFormat]:
 def policies_from(settings: Settings) -> Policies:
     return Policies(
         publishing=PublishingPolicy(
-            smallest_share=settings.smallest_share,
+            losses=LossPolicy(
+                smallest_share=settings.smallest_airtime_share,
+                largest_quarantined_share=settings.largest_quarantined_share,
+                confirm_after=timedelta(minutes=settings.confirm_minutes),
+                whole_hours=settings.loss_budget_hours,
+                service_hours=settings.loss_budget_service_hours,
+            ),
             maximum_catalogue_bytes=settings.maximum_catalogue_bytes,
             horizon=RetentionHorizon(settings.retention_days),
         ),

@@ -22,6 +22,7 @@ RENAMED = {
     "purge_settles_seconds": "purge_delay_seconds",
     "push_set_aside_hours": "push_quarantine_hours",
     "refused_kept_days": "rejections_kept_days",
+    "smallest_share": "smallest_airtime_share",
 }
 """Old names to new ones. 0.2 still reads the old variables, with a warning; the next release ignores them."""
 
@@ -154,12 +155,23 @@ class BroadcastDaySettings(_Group):
 class SafeguardSettings(_Group):
     """Input and safeguards"""
 
-    smallest_share: float = _env(
-        0.5,
-        "An operator must confirm a document that has a smaller share of the broadcasts that it replaces.",
+    smallest_airtime_share: float = _env(
+        0.7,
+        "A document is held if it covers a smaller share of the airtime to come than the schedule did within 24 hours.",
         ge=0,
         le=1,
-        accepts="0 to 1; an empty document must be confirmed even at 0",
+    )
+    largest_quarantined_share: float = _env(
+        0.25, "A document is held if a greater share of its broadcasts is unusable.", ge=0, le=1
+    )
+    confirm_minutes: int = _env(
+        10, "Another put of similar coverage confirms a held document after so many minutes.", ge=0
+    )
+    loss_budget_hours: float = _env(
+        36, "Hours of airtime that all services together may lose within an hour; more is held.", ge=0
+    )
+    loss_budget_service_hours: float = _env(
+        30, "Hours of airtime that one service may lose within an hour; more is held.", ge=0
     )
     maximum_schedule_bytes: int = _env(
         5_000_000, "Larger schedule documents are rejected.", ge=10_000, le=100_000_000

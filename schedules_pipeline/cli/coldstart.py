@@ -25,9 +25,7 @@ def _reason_option(default: str) -> Callable[..., Any]:
 
 @click.group("coldstart", invoke_without_command=True)
 @click.option("--purge", is_flag=True, help="Delete the waiting messages of both queues first.")
-@click.option(
-    "--even-if-fewer", is_flag=True, help="Proceed even if the source lists far less than partners have."
-)
+@click.option("--even-if-fewer", is_flag=True, hidden=True)
 @click.option("--here", is_flag=True, help="Run it in this process, not in Dagster.")
 @_wait_option
 @_reason_option("asked for on the command line")
@@ -46,12 +44,14 @@ def command(
         if any((purge, even_if_fewer, here, wait, yes, context.params["as_json"])):
             raise click.UsageError(f"options go behind {context.invoked_subcommand!r}, not before it")
         return None
-    dangers = ["delete the waiting messages of both queues"] if purge else []
-    dangers += ["remove schedules that the source no longer lists"] if even_if_fewer else []
-    confirm(f"Coldstart, and {' and '.join(dangers)}?", yes=yes or not dangers)
+    if even_if_fewer:
+        remark(
+            "warning: --even-if-fewer goes in version 0.3: losses are held, see `schedules-pipeline holds`"
+        )
+    confirm("Coldstart, and delete the waiting messages of both queues?", yes=yes or not purge)
     cause = session.cause("coldstart")
     coldstarter = session.pipeline.coldstarter
-    coldstart = coldstarter.request(cause.event_id, reason, purge=purge, even_if_fewer=even_if_fewer)
+    coldstart = coldstarter.request(cause.event_id, reason, purge=purge)
     if coldstart.id != cause.event_id:
         remark(f"one is open already: {coldstart.request.reason}")
     if here:

@@ -79,7 +79,7 @@ class _Header:
 _HEADER = Record(_Header, "accepted source")
 
 
-def accept(schedule: SourceSchedule) -> AcceptedSchedule:
+def accept(schedule: SourceSchedule, quarantined: object = (), mended: object = ()) -> AcceptedSchedule:
     return AcceptedSchedule(
         schedule.published_at.isoformat(),
         tuple([slot.episode_pid for slot in schedule.slots]),

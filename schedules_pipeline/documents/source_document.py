@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from schedules_pipeline.documents.validation import summarise
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.schedule import Slot, SourceSchedule, in_order
+from schedules_pipeline.domain.schedule import Slot, SourceDocument, SourceSchedule, in_order
 from schedules_pipeline.errors import InvalidDocument
 
 MAXIMUM_BROADCASTS = 2_000
@@ -79,7 +79,7 @@ class _ScheduleModel(BaseModel):
     broadcasts: list[_BroadcastModel] = Field(max_length=MAXIMUM_BROADCASTS)
 
 
-def parse_source_document(key: ScheduleKey, content: bytes) -> SourceSchedule:
+def parse_source_document(key: ScheduleKey, content: bytes) -> SourceDocument:
     """Read the document that was found under ``key``.
 
     Raises :class:`InvalidDocument` if it does not parse or validate, repeats a broadcast pid (a partner would show
@@ -94,7 +94,9 @@ def parse_source_document(key: ScheduleKey, content: bytes) -> SourceSchedule:
         claimed = f"{model.sid}/{model.date}"[:100]
         raise InvalidDocument(f"schedule {key}: the document says that it is {claimed!r}")
     _reject_repeats(key, model.broadcasts)
-    return SourceSchedule(key, model.published_at, in_order(map(_slot, model.broadcasts)))
+    return SourceDocument(
+        SourceSchedule(key, model.published_at, in_order(map(_slot, model.broadcasts))), (), ()
+    )
 
 
 def _named_key(sid: str, day: str) -> ScheduleKey | None:

@@ -15,6 +15,7 @@ class Origin(StrEnum):
     RETENTION = "retention"
     RECONCILIATION = "reconciliation"
     UPGRADE = "upgrade"
+    HOLD = "hold"
     OTHER = "other"
     """Written by a newer release under a name that this one does not know."""
 

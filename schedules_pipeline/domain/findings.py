@@ -1,4 +1,4 @@
-"""Concerns about a schedule that is published nevertheless, and the rule that rejects a document that lost too much."""
+"""Concerns about a schedule that is published nevertheless."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -46,11 +46,6 @@ def find_unresolved(
     return episodes + [
         Finding(Concern.UNKNOWN_ANCESTOR, None, pid) for pid in sorted(ancestors) if pid in unknown
     ]
-
-
-def has_shrunk(new_count: int, old_count: int, smallest_share: float) -> bool:
-    """Whether a document has lost so many broadcasts that it must be confirmed; an empty one always."""
-    return new_count == 0 or new_count < old_count * smallest_share
 
 
 def _find_outside(slots: Iterable[Slot], day: Interval) -> Iterable[Finding]:

@@ -51,3 +51,21 @@ _AnySlot = TypeVar("_AnySlot", bound=Slot)
 def in_order(slots: Iterable[_AnySlot]) -> tuple[_AnySlot, ...]:
     """Slots in the order of every document: by start, then by pid."""
     return tuple(sorted(slots, key=lambda slot: (slot.start, slot.broadcast_pid)))
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedBroadcast:
+    broadcast_pid: str
+    reason: str
+    is_blanked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    schedule: SourceSchedule
+    quarantined: tuple[QuarantinedBroadcast, ...]
+    mended: tuple[str, ...]
+
+
+def keep_last_good(document: SourceDocument, committed: Iterable[Slot]) -> SourceSchedule:
+    return document.schedule

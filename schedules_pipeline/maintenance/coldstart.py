@@ -3,12 +3,14 @@
 Several workers share a coldstart. Each repeats small steps whose results are stored, so a worker that dies
 leaves at most one batch undone, and any other worker finishes it.
 
-The preparation has a fixed order: stop the intake, check the source for a loss, purge the queues, then read the
-sources. Every change that a purged message announced is therefore read from its source. For the same reason all
-copies are compared, including those that no schedule uses, and earlier reads of an item can no longer be stored.
+If the source has lost schedules, the loss valve holds what is missing, as it does for every build.
+
+The preparation has a fixed order: stop the intake, purge the queues, then read the sources. Every change that a purged
+message announced is therefore read from its source. For the same reason all copies are compared, including those that
+no schedule uses, and earlier reads of an item can no longer be stored.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -34,12 +36,9 @@ OnProgress = Callable[[Coldstart], None]
 
 @dataclass(frozen=True, slots=True)
 class ColdstartPolicy:
-    """``smallest_share``: the share of the published schedules that the source must list at least.
-    ``purge_settles_for``: how long after a purge the queue may still delete messages.
-    """
+    """``purge_settles_for``: how long after a purge the queue may still delete messages."""
 
     shards: int = 2
-    smallest_share: float = 0.5
     purge_settles_for: timedelta = timedelta(0)
     horizon: RetentionHorizon = KEEPS_EVERYTHING
 
@@ -70,11 +69,10 @@ class Coldstarter:
         reason: str,
         *,
         purge: bool = False,
-        even_if_fewer: bool = False,
         by_itself: bool = False,
     ) -> Coldstart:
         """Open a coldstart, which workers then carry out. If one is open already, return that one."""
-        request = Request(reason, self._clock(), purge, even_if_fewer, by_itself)
+        request = Request(reason, self._clock(), purge, by_itself)
         return self._coldstarts.open(coldstart_id, request)
 
     def work_at(self, coldstart_id: str, worker: str, shard: int, on_progress: OnProgress) -> Coldstart:
@@ -117,9 +115,8 @@ class Coldstarter:
         return leads
 
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
-        if not coldstart.is_confirmed:
-            self._confirm_or_reject(coldstart)
-            return
+        # From here on messages may be purged: an abandoned coldstart has lost them.
+        self._coldstarts.confirm(coldstart.id)
         if coldstart.request.purge:
             self._purge(coldstart, worker)
             self._invalidate_tokens(coldstart, worker)
@@ -128,14 +125,6 @@ class Coldstarter:
         held = self._within_horizon(key for keys in self._store.schedules.stored_keys() for key in keys)
         shards = plan_shards(self._listed() | self._published() | held, self._policy.shards)
         self._coldstarts.list_work(coldstart.id, shards, self._clock())
-
-    def _confirm_or_reject(self, coldstart: Coldstart) -> None:
-        """Before the purge: messages purged for a coldstart that is then rejected would be lost."""
-        loss = find_loss(self._listed(), self._within_horizon(self._published()), self._policy.smallest_share)
-        if loss and not coldstart.request.even_if_fewer:
-            self._end(coldstart, Stage.REJECTED, loss)
-        else:
-            self._coldstarts.confirm(coldstart.id)
 
     def _listed(self) -> set[ScheduleKey]:
         return self._within_horizon(self._sources.schedule_source.list_keys())
@@ -202,19 +191,3 @@ def plan_shards(keys: Iterable[ScheduleKey], shards: int) -> list[list[ScheduleK
     for key in sorted(keys, key=lambda key: (key.date, key.sid)):
         planned[key.date.toordinal() % shards].append(key)
     return planned
-
-
-def find_loss(
-    listed: Collection[ScheduleKey], published: Collection[ScheduleKey], smallest_share: float
-) -> str:
-    """Describe the loss to partners if the source lists too few of the published schedules, else return "".
-
-    An empty or wrong bucket must not empty every guide.
-    """
-    kept = sum(key in listed for key in published)
-    if not published or kept >= smallest_share * len(published):
-        return ""
-    return (
-        f"the source lists only {kept} of the {len(published)} schedules that partners have: is it the right "
-        "bucket? If this is intended, ask for a coldstart even if fewer"
-    )

@@ -20,6 +20,7 @@ from schedules_pipeline.documents.partner_document import (
     render_programmes,
     split_document,
 )
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
@@ -27,10 +28,18 @@ from schedules_pipeline.domain.dependencies import Dependencies, dependencies, f
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.errors import InvalidRecord
+from schedules_pipeline.publishing.draft import situation_of
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.judge_source import Accepted, Removed, judge_source
+from schedules_pipeline.publishing.judge_source import (
+    Accepted,
+    Held,
+    Removed,
+    SourceJudge,
+    waits_for_operator,
+)
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
+from schedules_pipeline.publishing.ports.losses import NO_STANDING
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
 
 
@@ -108,6 +117,7 @@ class DifferenceFinder:
         store: PublishingStore,
         sources: PublishingSources,
         follower: CatalogueFollower,
+        calendar: BroadcastCalendar,
         clock: Clock,
         policy: PublishingPolicy,
     ) -> None:
@@ -115,6 +125,7 @@ class DifferenceFinder:
         self._sources = sources
         self._policy = policy
         self._follower = follower
+        self._calendar = calendar
         self._clock = clock
 
     def find(self, keys: Sequence[ScheduleKey]) -> FoundDifferences:
@@ -142,23 +153,32 @@ class DifferenceFinder:
         return {key: _Stored(states[key], documents.get(key), heads.get(key)) for key in keys}
 
     def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, AcceptedSchedule | NoSource]:
-        """The source that each schedule should have accepted: a rejected document leaves the held one in place.
+        """The source that each schedule should have accepted: a rejected or held document leaves the committed one in
+        place.
 
         Schedules whose source could not be read are left out.
         """
         found = self._sources.schedule_source.fetch(list(stored))
-        earlier = self._store.rejections.find([str(key) for key in stored])
-        now = self._clock()
+        standings = self._store.losses.find(list(stored))
+        judge = SourceJudge(self._policy.losses, self._clock())
         judged: dict[ScheduleKey, AcceptedSchedule | NoSource] = {}
         for key, source in found.items():
             if isinstance(source, Exception):
                 continue
-            held = _held(stored[key].state)
-            match judge_source(key, source, len(held.slots), earlier.get(str(key)), self._policy, now):
+            state, standing = stored[key].state, standings.get(key, NO_STANDING)
+            held = _held(state)
+            situation = situation_of(state, held, self._calendar.window(key), standing)
+            match judge.judge(situation, source):
+                case Accepted(proposal=proposal) | Removed(proposal=proposal) if (
+                    waits_for_operator(standing) and not proposal.is_decided
+                ):
+                    judged[key] = held
                 case Accepted(schedule):
                     judged[key] = schedule
                 case Removed():
                     judged[key] = NoSource()
+                case Held(kept=kept) if kept is not None:
+                    judged[key] = kept
                 case _:
                     judged[key] = held
         return judged

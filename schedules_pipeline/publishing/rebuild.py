@@ -9,40 +9,34 @@ them without harm.
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
-from schedules_pipeline.documents.accepted_schedule import (
-    AcceptedSchedule,
-    NoSource,
-    UndecodableSource,
-    parse_accepted,
-    render_accepted,
-)
-from schedules_pipeline.documents.partner_document import (
-    Publication,
-    fill,
-    hash_content,
-    render_document,
-    render_programmes,
-)
+from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule
+from schedules_pipeline.documents.partner_document import fill, hash_content, render_programmes
+from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.domain.dependencies import Dependencies, dependencies
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.errors import InvalidRecord
+from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.counting import Tally, counted
+from schedules_pipeline.publishing.draft import Content, Draft, Round, draft_of, situation_of
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
-from schedules_pipeline.publishing.judge_source import Accepted, Judgement, Rejected, Removed, judge_source
+from schedules_pipeline.publishing.judge_source import (
+    PAST_THE_HORIZON,
+    Held,
+    Rejected,
+    Situation,
+    SourceJudge,
+)
+from schedules_pipeline.publishing.loss_valve import LossValve
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
 from schedules_pipeline.publishing.ports.counters import Counter, Timer
-from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
-from schedules_pipeline.publishing.ports.upstream import SourceObject
+from schedules_pipeline.publishing.ports.losses import NO_STANDING, Standing
+from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome
 from schedules_pipeline.publishing.ports.work import Claim, Work
-from schedules_pipeline.publishing.resolve_programmes import Need, ProgrammeResolver, ResolvedBatch
+from schedules_pipeline.publishing.resolve_programmes import ProgrammeResolver, ResolvedBatch
 
 _COUNTERS = {
     Outcome.PUBLISHED: Counter.SCHEDULES_PUBLISHED,
@@ -103,117 +97,13 @@ def tally_batch(batch: BatchResult, now: datetime) -> Tally:
     return Tally({counter: batch.count(outcome) for outcome, counter in _COUNTERS.items()}, waits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A schedule to build, with its committed state and the source to build it from.
-
-    ``ends_rejection``: the source had a rejected document, and this build replaces or removes it.
-    """
-
-    work: Work
-    state: ScheduleState
-    committed: AcceptedSchedule | NoSource
-    source: AcceptedSchedule | NoSource
-    source_is_new: bool = False
-    ends_rejection: bool = False
-
-    @property
-    def key(self) -> ScheduleKey:
-        return self.work.key
-
-    def judged(self, judgement: Judgement, *, was_rejected: bool) -> "_Draft":
-        """The draft after its source was fetched. Raises :class:`InvalidRecord` if the document is rejected and
-        the committed source cannot be decoded: the publisher must not replace a schedule by nothing.
-        """
-        match judgement:
-            case Accepted(schedule):
-                return replace(self, source=schedule, source_is_new=True, ends_rejection=was_rejected)
-            case Removed():
-                is_new = self.state.accepted is not None
-                return replace(self, source=NoSource(), source_is_new=is_new, ends_rejection=was_rejected)
-            case Rejected() if isinstance(self.committed, UndecodableSource):
-                raise InvalidRecord(
-                    f"schedule {self.key}: the accepted source cannot be decoded and the document in the bucket "
-                    "is rejected: put a valid document"
-                )
-            case Rejected():
-                return self
-
-    def need(self, *, trust_index: bool) -> Need:
-        """``trust_index``: the index has every entry of the committed state, so only new entries are registered."""
-        if not trust_index:
-            return Need(self.source.episodes(), self.source.shown(), frozenset())
-        if not self.source_is_new:
-            return Need(self.source.episodes(), (), self.state.ancestors)
-        registered = frozenset(self.committed.shown())
-        fresh = [mention for mention in self.source.shown() if mention not in registered]
-        return Need(self.source.episodes(), fresh, self.state.ancestors)
-
-    def obsolete(self, ancestors: frozenset[Pid]) -> Dependencies:
-        """The index entries that the committed state needed and a build with these ancestors does not."""
-        if not self.source_is_new and ancestors == self.state.ancestors:
-            return frozenset()
-        needed = dependencies(self.source.shown(), ancestors)
-        return dependencies(self.committed.shown(), self.state.ancestors) - needed
-
-
-class _Content(NamedTuple):
-    """The broadcasts of a document, and their etag; both empty if partners see no schedule."""
-
-    text: bytes = b""
-    etag: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """What the commits of one round share. ``seconds``: how long the batch has taken until now."""
-
-    token: int
-    at: datetime
-    seconds: float
-    recorded_by: str
-
-    def commit(self, draft: _Draft, ancestors: frozenset[Pid], content: _Content) -> Commit:
-        seq, source = draft.state.seq + 1, draft.source
-        accepted, document = b"", b""
-        if isinstance(source, AcceptedSchedule):
-            accepted = render_accepted(source) if draft.source_is_new else b""
-            document = render_document(draft.key, Publication(seq, self.at, content.etag), content.text)
-        return Commit(
-            key=draft.key,
-            token=self.token,
-            read_token=draft.state.committed_token,
-            seen_mark=draft.state.source_mark,
-            accepted=accepted,
-            accepted_is_new=draft.source_is_new,
-            ancestors=ancestors,
-            etag=content.etag,
-            document=document,
-            change=self._change(draft, seq, content),
-        )
-
-    def _change(self, draft: _Draft, seq: int, content: _Content) -> Change:
-        return Change(
-            key=draft.key,
-            seq=seq,
-            etag=content.etag,
-            published_at=self.at,
-            broadcasts=len(draft.source.slots),
-            content_bytes=len(content.text),
-            source_changed=draft.source_is_new,
-            build_milliseconds=round(self.seconds * 1000, 1),
-            causes=draft.work.causes,
-            cause_count=draft.work.cause_count,
-            recorded_by=self.recorded_by,
-        )
-
-
 class Rebuilder:
     def __init__(
         self,
         store: PublishingStore,
         sources: PublishingSources,
         follower: CatalogueFollower,
+        calendar: BroadcastCalendar,
         clock: Clock,
         policy: PublishingPolicy,
     ) -> None:
@@ -221,6 +111,7 @@ class Rebuilder:
         self.clock = clock
         self._sources = sources
         self._follower = follower
+        self._calendar = calendar
         self._policy = policy
 
     @counted(Counter.BATCHES_FAILED, Timer.BATCH, tally_batch)
@@ -239,10 +130,9 @@ class Rebuilder:
         while pending:
             drafts, unfetched = self._gather(pending)
             failed |= unfetched
-            resolver = ProgrammeResolver(self.store, self._follower, claim.token, refresh_cause)
-            resolved = resolver.resolve({d.key: d.need(trust_index=refresh_cause is None) for d in drafts})
+            drafts, resolved = self._resolve(drafts, claim.token, refresh_cause)
             contents = _join(drafts, resolved)
-            this = _Round(claim.token, self.clock(), time.perf_counter() - began, recorded_by)
+            this = Round(claim.token, self.clock(), time.perf_counter() - began, recorded_by)
             commits = [this.commit(d, resolved.ancestors[d.key], contents[d.key]) for d in drafts]
             results = self._commit(drafts, commits, claim.token)
             built += [result for result in results if result.outcome is not Outcome.MOVED]
@@ -250,62 +140,79 @@ class Rebuilder:
             pending = [work for work in pending if work.key in moved]
         return BatchResult(built, failed, time.perf_counter() - began)
 
+    def _resolve(
+        self, drafts: list[Draft], token: int, refresh_cause: Cause | None
+    ) -> tuple[list[Draft], ResolvedBatch]:
+        """Resolve the programmes, and hold back what would lose too much airtime."""
+        resolved = self._resolve_programmes(drafts, token, refresh_cause)
+        valve = LossValve(self.store, self._policy.losses, self.clock())
+        held = valve.hold_back(drafts, lambda pid: bool(resolved.programmes[pid].items))
+        if not held:
+            return drafts, resolved
+        drafts = [draft.held(held[draft.key]) if draft.key in held else draft for draft in drafts]
+        again = self._resolve_programmes([d for d in drafts if d.key in held], token, refresh_cause)
+        programmes = {**resolved.programmes, **again.programmes}
+        return drafts, ResolvedBatch(programmes, {**resolved.ancestors, **again.ancestors})
+
+    def _resolve_programmes(
+        self, drafts: Sequence[Draft], token: int, refresh_cause: Cause | None
+    ) -> ResolvedBatch:
+        resolver = ProgrammeResolver(self.store, self._follower, token, refresh_cause)
+        return resolver.resolve({d.key: d.need(trust_index=refresh_cause is None) for d in drafts})
+
     # Gather
 
-    def _gather(self, pending: Sequence[Work]) -> tuple[list[_Draft], dict[ScheduleKey, Exception]]:
+    def _gather(self, pending: Sequence[Work]) -> tuple[list[Draft], dict[ScheduleKey, Exception]]:
         """Read the committed states, and the sources that changed since or that an older release accepted. Returns
         the failed fetches too.
         """
         states = self.store.schedules.read([work.key for work in pending])
-        drafts = [_draft(work, states[work.key]) for work in pending]
+        drafts = [draft_of(work, states[work.key]) for work in pending]
         stale = [draft for draft in drafts if draft.state.must_fetch or draft.committed.is_outdated]
         fetched, failed = self._fetch_and_judge(stale) if stale else ({}, {})
         return [fetched.get(draft.key, draft) for draft in drafts if draft.key not in failed], failed
 
     def _fetch_and_judge(
-        self, drafts: Sequence[_Draft]
-    ) -> tuple[dict[ScheduleKey, _Draft], dict[ScheduleKey, Exception]]:
-        """Drafts of rejected documents keep the source that was accepted last."""
-        found = self._fetch([draft.key for draft in drafts])
-        earlier = self.store.rejections.find([str(draft.key) for draft in drafts])
-        failed = {}
-        judgements: dict[ScheduleKey, Judgement] = {}
+        self, drafts: Sequence[Draft]
+    ) -> tuple[dict[ScheduleKey, Draft], dict[ScheduleKey, Exception]]:
+        """Drafts of rejected and held documents keep the source that was accepted last."""
+        keys = [draft.key for draft in drafts]
+        kept = self._policy.horizon.select(keys, self.clock())
+        found = self._sources.schedule_source.fetch(kept) if kept else {}
+        rejected, standings = (
+            self.store.rejections.find([str(key) for key in keys]),
+            self.store.losses.find(keys),
+        )
+        judge = SourceJudge(self._policy.losses, self.clock())
+        judged, failed = {}, {}
         for draft in drafts:
-            key, source = draft.key, found[draft.key]
+            source = found.get(draft.key)
             if isinstance(source, Exception):
-                failed[key] = source
-            else:
-                judgements[key] = judge_source(
-                    key,
-                    source,
-                    len(draft.committed.slots),
-                    earlier.get(str(key)),
-                    self._policy,
-                    self.clock(),
-                )
-        self._keep_rejections(judgements)
-        judged = {
-            draft.key: draft.judged(judgements[draft.key], was_rejected=str(draft.key) in earlier)
-            for draft in drafts
-            if draft.key in judgements
-        }
+                failed[draft.key] = source
+                continue
+            situation = self._situation(draft, standings)
+            judgement = judge.judge(situation, source) if draft.key in found else PAST_THE_HORIZON
+            judged[draft.key] = draft.judged(situation, judgement, was_rejected=str(draft.key) in rejected)
+        self._keep_rejections(judged)
         return judged, failed
 
-    def _fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
-        """Fetch the documents; a schedule past the horizon counts as removed."""
-        now = self.clock()
-        kept = [key for key in keys if self._policy.horizon.keeps(key.date, now)]
-        return {**dict.fromkeys(keys), **(self._sources.schedule_source.fetch(kept) if kept else {})}
+    def _situation(self, draft: Draft, standings: Mapping[ScheduleKey, Standing]) -> Situation:
+        day, standing = self._calendar.window(draft.key), standings.get(draft.key, NO_STANDING)
+        return situation_of(draft.state, draft.committed, day, standing)
 
-    def _keep_rejections(self, judgements: Mapping[ScheduleKey, Judgement]) -> None:
-        rejections = {str(key): j.rejection for key, j in judgements.items() if isinstance(j, Rejected)}
+    def _keep_rejections(self, judged: Mapping[ScheduleKey, Draft]) -> None:
+        rejections = {
+            str(key): draft.judgement.rejection
+            for key, draft in judged.items()
+            if isinstance(draft.judgement, Rejected)
+        }
         if rejections:
             self.store.rejections.keep(rejections)
             self.store.counters.add({Counter.SCHEDULE_DOCUMENTS_REJECTED: len(rejections)})
 
     # Apply
 
-    def _commit(self, drafts: Sequence[_Draft], commits: Sequence[Commit], token: int) -> list[BuildResult]:
+    def _commit(self, drafts: Sequence[Draft], commits: Sequence[Commit], token: int) -> list[BuildResult]:
         results = self.store.schedules.commit(commits)
         self._announce(zip(commits, results, strict=True))
         committed = [
@@ -313,13 +220,27 @@ class Rebuilder:
             for draft, commit, result in zip(drafts, commits, results, strict=True)
             if result.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
         ]
-        # Only after the commit: until then a second identical document must find the rejection that it confirms.
+        # Only after the commit: until then a later document must find the rejection or the hold.
         self.store.rejections.forget([str(draft.key) for draft, _ in committed if draft.ends_rejection])
+        self._record_losses([draft for draft, _ in committed])
         self._unregister(committed, token)
         return [
             BuildResult(result.outcome, result.seq, commit.change)
             for commit, result in zip(commits, results, strict=True)
         ]
+
+    def _record_losses(self, drafts: Sequence[Draft]) -> None:
+        losses = self.store.losses
+        held = {draft.key: draft.judgement.hold for draft in drafts if isinstance(draft.judgement, Held)}
+        if held:
+            losses.hold(held)
+            self.store.counters.add({Counter.SCHEDULE_DOCUMENTS_HELD: len(held)})
+        losses.end([draft.key for draft in drafts if draft.ends_hold])
+        now = self.clock()
+        losses.refund([draft.key for draft in drafts if draft.makes_whole(now)])
+        losses.record_blanking(
+            {draft.key: blanked for draft in drafts if (blanked := draft.newly_blanked(now))}, now
+        )
 
     def _announce(self, results: Iterable[tuple[Commit, CommitResult]]) -> None:
         """Append the rows that the feed may lack, including those that a dead worker left in an outbox."""
@@ -327,7 +248,7 @@ class Rebuilder:
         self.store.feed.append(rows)
         self.store.schedules.confirm_announced({key: seq for key, seq, _ in rows})
 
-    def _unregister(self, committed: Iterable[tuple[_Draft, Commit]], token: int) -> None:
+    def _unregister(self, committed: Iterable[tuple[Draft, Commit]], token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""
         obsolete = {
             draft.key: entries for draft, commit in committed if (entries := draft.obsolete(commit.ancestors))
@@ -335,30 +256,13 @@ class Rebuilder:
         self.store.references.unregister(obsolete, token)
 
 
-def _join(drafts: Iterable[_Draft], resolved: ResolvedBatch) -> dict[ScheduleKey, _Content]:
+def _join(drafts: Iterable[Draft], resolved: ResolvedBatch) -> dict[ScheduleKey, Content]:
     """Join every source to its programmes; the batch renders each programme once."""
     texts = render_programmes(resolved.programmes)
-    contents = dict.fromkeys([draft.key for draft in drafts], _Content())
+    contents = dict.fromkeys([draft.key for draft in drafts], Content())
     for draft in drafts:
         source = draft.source
         if isinstance(source, AcceptedSchedule):
             text = fill(source.slots, map(texts.__getitem__, source.episode_pids))
-            contents[draft.key] = _Content(text, hash_content(text))
+            contents[draft.key] = Content(text, hash_content(text))
     return contents
-
-
-def _draft(work: Work, state: ScheduleState) -> _Draft:
-    committed = _committed_source(state)
-    return _Draft(work, state, committed, committed)
-
-
-def _committed_source(state: ScheduleState) -> AcceptedSchedule | NoSource:
-    """Raises :class:`InvalidRecord` if it cannot be decoded and the source is not going to be fetched."""
-    if state.accepted is None:
-        return NoSource()
-    try:
-        return parse_accepted(state.accepted)
-    except InvalidRecord:
-        if not state.must_fetch:
-            raise
-        return UndecodableSource()

@@ -23,7 +23,7 @@ class Keys:
     # One schedule, tag {sid/date}.
 
     def state(self, key: ScheduleKey) -> str:
-        """Hash: token, seq, etag, mark, seen, accepted, ancestors."""
+        """Hash: token, seq, etag, mark, seen, accepted, ancestors, covered (the airtime now and lately)."""
         return f"{self.keyspace}:state:{{{key}}}"
 
     def document(self, key: ScheduleKey) -> str:
@@ -85,6 +85,15 @@ class Keys:
         ``epoch``: hash, the epoch of this keyspace.
         """
         return f"{self.keyspace}:{{coldstart}}:{name}"
+
+    # Losses of airtime, tag {losses}.
+
+    def losses(self, name: str) -> str:
+        """Hashes by schedule key. ``holds``: what is not published. ``decisions``: what operators decided. ``ledger``,
+        ``replaced``: losses that were let through, and the sources that they replaced, compressed. ``blanked``: airtime
+        that was blanked lately. ``event``: string, the id of the latest hold of the budget, and its time.
+        """
+        return f"{self.keyspace}:{{losses}}:{name}"
 
     # Alarms, tag {alarms}.
 

@@ -11,7 +11,7 @@ from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
 from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import Command, RedisLink
 
-_FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors")
+_FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors", "covered")
 
 
 class RedisScheduleStore:
@@ -87,12 +87,13 @@ class RedisScheduleStore:
                 render_row(commit.change),
                 VERSIONS_LISTED,
                 self._versions_kept_seconds,
+                commit.covered,
             ],
         )
 
 
 def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
-    token, seq, etag, mark, seen, accepted, ancestors = reply
+    token, seq, etag, mark, seen, accepted, ancestors, covered = reply
     return ScheduleState(
         key=key,
         committed_token=int(token or 0),
@@ -102,6 +103,7 @@ def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
         seen_mark=int(seen or 0),
         accepted=accepted,
         ancestors=frozenset(cast("list[Pid]", (ancestors or b"").decode().split())),
+        covered=covered,
     )
 
 

@@ -11,6 +11,7 @@ from fakes.conditions import Conditions, FakeClock
 from fakes.copies import FakeCatalogueSource, FakeCopyStore
 from fakes.feed import FakeChangeFeed
 from fakes.incidents import FakeIncidentStore
+from fakes.losses import FakeLossStore
 from fakes.partners import FakePartnerStore, FakeSubscriptionStore
 from fakes.references import FakeReferenceIndex
 from fakes.reports import (
@@ -43,6 +44,7 @@ class FakeStore:
     work: FakeWorkQueue
     feed: FakeChangeFeed
     rejections: FakeRejectionStore
+    losses: FakeLossStore
     comparisons: FakeComparisonStore
     counters: FakeCounterStore
     presence: FakePublisherPresence
@@ -66,6 +68,7 @@ class FakeStore:
             work=self.work,
             feed=self.feed,
             rejections=self.rejections,
+            losses=self.losses,
             comparisons=self.comparisons,
             counters=self.counters,
             presence=self.presence,
@@ -119,6 +122,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         work=FakeWorkQueue(conditions),
         feed=FakeChangeFeed(conditions, clock),
         rejections=FakeRejectionStore(conditions),
+        losses=FakeLossStore(conditions),
         comparisons=FakeComparisonStore(conditions),
         counters=FakeCounterStore(conditions),
         presence=FakePublisherPresence(conditions, clock),

@@ -113,6 +113,7 @@ class FakeScheduleStore(Fake):
             etag=commit.etag,
             seen_mark=self.mark_seen(kept.state, commit),
             accepted=accepted,
+            covered=commit.covered if commit.accepted_is_new else kept.state.covered,
             ancestors=commit.ancestors,
         )
         return CommitResult(outcome, seq, tuple(sorted(kept.outbox.items())))

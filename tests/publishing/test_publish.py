@@ -10,7 +10,7 @@ from schedules_pipeline.documents.partner_document import render_document
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.publishing import rebuild
+from schedules_pipeline.publishing import draft
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.publish import LEASE_FOR, MAXIMUM_ATTEMPTS
@@ -124,7 +124,7 @@ def _break_build_of(key: ScheduleKey, monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("broken on purpose")
         return render_document(built, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rebuild, "render_document", render)
+    monkeypatch.setattr(draft, "render_document", render)
 
 
 def _publish_through_failures(stage: Stage) -> None:

@@ -11,8 +11,8 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 class Stage(StrEnum):
     """``REQUESTED``: not begun. ``PREPARING``: the intake is stopped, queues are purged if requested, and the work
-    is listed. ``BUILDING``: workers rebuild the schedules. The others are final: ``FINISHED``, ``REJECTED`` (partners
-    would have lost too much), ``ABANDONED`` by an operator.
+    is listed. ``BUILDING``: workers rebuild the schedules. The others are final: ``FINISHED``, ``REJECTED`` (by
+    release 0.1, which let a coldstart fail where partners would have lost much), ``ABANDONED`` by an operator.
     """
 
     REQUESTED = "requested"
@@ -29,15 +29,13 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, with its reason for operators. ``purge``: delete the messages that wait in the queues.
-    ``even_if_fewer``: accept that the source lists far fewer schedules than are published. ``by_itself``: requested
-    automatically, as a protection.
+    """A request, with its reason for operators. ``purge``: delete the messages that wait in the queues. ``by_itself``:
+    requested automatically, as a protection.
     """
 
     reason: str
     requested_at: datetime
     purge: bool = False
-    even_if_fewer: bool = False
     by_itself: bool = False
 
 

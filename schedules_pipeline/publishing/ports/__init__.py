@@ -6,6 +6,7 @@ from schedules_pipeline.publishing.ports.catalogue import CatalogueSource, CopyS
 from schedules_pipeline.publishing.ports.counters import CounterStore
 from schedules_pipeline.publishing.ports.feed import ChangeFeed
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryHeartbeats
+from schedules_pipeline.publishing.ports.losses import LossStore
 from schedules_pipeline.publishing.ports.presence import PublisherPresence
 from schedules_pipeline.publishing.ports.references import ReferenceIndex
 from schedules_pipeline.publishing.ports.rejections import RejectionStore
@@ -26,6 +27,7 @@ class PublishingStore:
     feed: ChangeFeed
     versions: VersionStore
     rejections: RejectionStore
+    losses: LossStore
     counters: CounterStore
     presence: PublisherPresence
     heartbeats: DeliveryHeartbeats

@@ -21,6 +21,7 @@ class Counter(StrEnum):
     SCHEDULE_PUTS = "schedule puts"
     SCHEDULE_REMOVALS = "schedule removals"
     SCHEDULE_DOCUMENTS_REJECTED = "schedule documents refused"
+    SCHEDULE_DOCUMENTS_HELD = "schedule documents held"
     SCHEDULE_INTAKES_FAILED = "schedule intakes failed"
     CATALOGUE_MESSAGES_RECEIVED = "catalogue messages received"
     CATALOGUE_MESSAGES_REJECTED = "catalogue messages refused"
@@ -52,6 +53,7 @@ class Timer(StrEnum):
     PUBLISHED_AFTER_RETENTION = "published after retention"
     PUBLISHED_AFTER_RECONCILIATION = "published after reconciliation"
     PUBLISHED_AFTER_UPGRADE = "published after upgrade"
+    PUBLISHED_AFTER_HOLD = "published after hold"
     PUBLISHED_AFTER_OTHER = "published after other"
 
     @classmethod

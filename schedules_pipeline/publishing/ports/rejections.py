@@ -13,26 +13,21 @@ _EXCERPT_CHARACTERS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """``digest`` and ``put_id`` identify the document, so that a second identical put of a shrunken document can
-    confirm it. ``excerpt`` is its beginning. ``confirmed_digest``: the digest that an operator has confirmed.
-    """
+    """``digest`` and ``put_id`` identify the document; ``excerpt`` is its beginning."""
 
     reason: str
     refused_at: datetime
     digest: str
     put_id: str
     excerpt: str
-    confirmed_digest: str = ""
 
 
-def rejection(
-    error: ContentError, content: bytes, now: datetime, put_id: str = "", digest: str = ""
-) -> Rejection:
-    """The rejection of this content. ``digest``: by default that of the bytes."""
+def rejection(error: ContentError, content: bytes, now: datetime, put_id: str = "") -> Rejection:
+    """The rejection of this content."""
     return Rejection(
         reason=str(error),
         refused_at=now,
-        digest=digest or hashlib.sha256(content).hexdigest(),
+        digest=hashlib.sha256(content).hexdigest(),
         put_id=put_id,
         excerpt=content[:_EXCERPT_CHARACTERS].decode(errors="replace"),
     )

@@ -17,7 +17,8 @@ class ScheduleState:
     """The committed state of one schedule, read in one atomic step.
 
     Before the first publication ``committed_token`` and ``seq`` are 0 and ``etag`` is ""; after a removal ``etag`` is
-    "" again. ``accepted`` is None if there is no accepted source document.
+    "" again. ``accepted`` is None if there is no accepted source document. ``covered``: the record of the airtime that
+    it covers and that earlier ones covered lately; None if a release that kept none has committed.
     """
 
     key: ScheduleKey
@@ -28,6 +29,7 @@ class ScheduleState:
     seen_mark: int = 0
     accepted: bytes | None = None
     ancestors: frozenset[Pid] = frozenset()
+    covered: bytes | None = None
 
     @property
     def must_fetch(self) -> bool:
@@ -40,7 +42,8 @@ class Commit:
     """The result of one build, to be committed unless another build has committed.
 
     ``read_token`` is the ``committed_token`` of the state that the build began from. ``accepted`` is b"" if there is
-    no source document or the store has it already. ``etag`` and ``document`` are empty if partners see no schedule.
+    no source document or the store has it already. ``covered`` goes with a new accepted source. ``etag`` and
+    ``document`` are empty if partners see no schedule.
     ``change`` is the row of the change feed, with the next sequence number.
     """
 
@@ -54,6 +57,7 @@ class Commit:
     etag: str
     document: bytes
     change: Change
+    covered: bytes = b""
 
 
 class Outcome(StrEnum):

@@ -5,6 +5,7 @@
 --       4 accepted source ("" = none)  5 "1" if the accepted source is new  6 ancestors
 --       7 etag ("" = removed)  8 next sequence number  9 document  10 feed row
 --       11 rows kept in the history, within ten  12 seconds for which a replaced document is kept
+--       13 coverage of the accepted source, if that is new
 -- The next sequence number is the one that the build expected, because no other build has committed since.
 -- A document that is missing although it should exist is published again.
 -- Reply: outcome, sequence number, then pairs that the feed may lack: feed row, sequence number
@@ -33,6 +34,7 @@ if etag ~= ARGV[7] or (ARGV[7] ~= '' and not is_there) then
 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'seen', ARGV[3], 'ancestors', ARGV[6], 'etag', ARGV[7], 'seq', seq)
 if ARGV[5] == '1' then
+  redis.call('HSET', KEYS[1], 'covered', ARGV[13])
   if ARGV[4] == '' then redis.call('HDEL', KEYS[1], 'accepted')
   else redis.call('HSET', KEYS[1], 'accepted', ARGV[4]) end
 end
