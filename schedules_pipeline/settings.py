@@ -7,14 +7,12 @@ Each setting is read from ``SCHEDULES_<NAME>``. The groups are the sections of `
 import os
 import warnings
 from datetime import date
-from ipaddress import ip_network
 from typing import Annotated, Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from schedules_pipeline import setting_values
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import LogStyle
 
@@ -22,54 +20,8 @@ RENAMED = {
     "purge_settles_seconds": "purge_delay_seconds",
     "push_set_aside_hours": "push_quarantine_hours",
     "refused_kept_days": "rejections_kept_days",
-    "smallest_share": "smallest_airtime_share",
 }
 """Old names to new ones. 0.2 still reads the old variables, with a warning; the next release ignores them."""
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"no such time zone: {name[:60]!r}") from error
-    return name
-
-
-def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in texts:
-        ip_network(text)
-    return texts
-
-
-def _web_address(url: SecretStr) -> SecretStr:
-    """The error does not quote the address, which may hold a token."""
-    if not _is_web_address(url.get_secret_value()):
-        raise ValueError("expected http:// or https:// and a host")
-    return url
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _image_template(text: str) -> str:
-    is_valid = (
-        _is_web_address(text) and text.count("{image_pid}") == 1 and text.isascii() and text.isprintable()
-    )
-    if text and (not is_valid or " " in text):
-        raise ValueError(
-            "expected http:// or https://, a host, and {image_pid} once, in ASCII without spaces"
-        )
-    return text
-
-
-def _pairs(names: object) -> object:
-    """The members of a mapping as pairs, because settings must be hashable."""
-    return tuple(names.items()) if isinstance(names, dict) else names
 
 
 _ServiceName = tuple[
@@ -143,7 +95,7 @@ class AwsSettings(_Group):
 class BroadcastDaySettings(_Group):
     """Broadcast days"""
 
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = _env(
+    time_zone: Annotated[str, AfterValidator(setting_values.time_zone)] = _env(
         "Europe/London", "Time zone of the broadcast day.", accepts="a zone of the IANA database"
     )
     radio_services: tuple[str, ...] = _env(("*radio*",), "Patterns of the radio services (JSON list).")
@@ -266,7 +218,7 @@ class AlarmSettings(_Group):
     """Alarms and monitoring"""
 
     alarm_topic_arn: str | None = _env(None, "SNS topic that receives alarms.")
-    alarm_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = _env(
+    alarm_webhook_url: Annotated[SecretStr, AfterValidator(setting_values.web_address)] | None = _env(
         None,
         "Address to which alarms are posted. Secret: it may hold a token.",
         accepts="`http://` or `https://` and a host; redirections are not followed",
@@ -289,7 +241,7 @@ class DeliverySettings(_Group):
 
     delivery_host: str = _env("127.0.0.1", "Address that serves partners.")
     delivery_port: int = _env(8080, "Port that serves partners.", ge=1, le=65535)
-    delivery_trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = _env(
+    delivery_trusted_proxies: Annotated[tuple[str, ...], AfterValidator(setting_values.networks)] = _env(
         (),
         "Load balancers whose `X-Forwarded-Proto` is trusted (JSON list).",
         accepts="IP addresses, and networks such as `10.0.0.0/16`",
@@ -300,7 +252,7 @@ class DeliverySettings(_Group):
     delivery_served_stale_hours: float = _env(
         24, "Hours for which stale documents are served during an outage of the store.", gt=0, le=720
     )
-    service_names: Annotated[tuple[_ServiceName, ...], BeforeValidator(_pairs)] = _env(
+    service_names: Annotated[tuple[_ServiceName, ...], BeforeValidator(setting_values.pairs)] = _env(
         (),
         "Names of services by sid (JSON object). Other services get a name made from their sid.",
         accepts="names of 1 to 100 characters",
@@ -308,7 +260,7 @@ class DeliverySettings(_Group):
     available_days: int = _env(
         7, "Days after a broadcast for which feeds list the episode as available.", ge=1, le=30
     )
-    image_url_template: Annotated[str, AfterValidator(_image_template)] = _env(
+    image_url_template: Annotated[str, AfterValidator(setting_values.image_template)] = _env(
         "",
         "Address of an image, with `{image_pid}` in it. Without it, partners get no image addresses.",
         accepts="`http://` or `https://`, a host, and `{image_pid}` once, in ASCII without spaces",

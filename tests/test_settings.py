@@ -43,7 +43,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         pytest.param("TIME_ZONE", "", id="no zone"),
         pytest.param("TIME_ZONE", "../etc/passwd", id="zone that is a path"),
         pytest.param("FIRST_DATE", "soon", id="not a date"),
-        pytest.param("SMALLEST_SHARE", "1.5", id="share above one"),
+        pytest.param("SMALLEST_AIRTIME_SHARE", "1.5", id="share above one"),
         pytest.param("DIFFERENCE_SEVERITY", "WARNING", id="severity with more behind it"),
         pytest.param("DIFFERENCE_SEVERITY", "error", id="severity in lower case"),
         pytest.param("COLDSTART_SHARDS", "0", id="no shard"),

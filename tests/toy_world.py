@@ -4,12 +4,12 @@ Belongs here: its changes as values, how each is written to the sources and anno
 with the real workflows over fakes.
 
 No document here is invalid or shrunken unless its name says so: every other one has between two and four
-broadcasts, so that each may replace each, even if some are never read.
+broadcasts, so that each may replace each by the policy of these worlds, even if some are never read.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any, Protocol
 
@@ -39,7 +39,9 @@ BROADCASTS = tuple(Pid(f"w000000{number}") for number in range(1, 7))
 TITLES = ("", "Harbour Lights", "Quiet Viaduct", "Salt and Slate")
 FEWEST, MOST = 2, 4
 
-_DAY_BEGINS = datetime(2026, 3, 28, 6, tzinfo=UTC)
+_FIRST_BROADCAST = time(18, tzinfo=UTC)
+"""Still to come when the clock of a world begins, at noon of the first day."""
+
 _PUBLISHED_AT = "2026-03-27T10:00:00Z"
 
 
@@ -138,7 +140,7 @@ class SchedulePut(_OfSchedule):
 
     def document(self) -> bytes:
         """The bytes that the external system writes."""
-        begin = _DAY_BEGINS + timedelta(minutes=self.minutes)
+        begin = datetime.combine(self.key.date, _FIRST_BROADCAST) + timedelta(minutes=self.minutes)
         broadcasts = [_broadcast(slot, begin + number * _SLOT) for number, slot in enumerate(self.slots)]
         head = {"sid": self.key.sid, "date": self.key.date, "published_at": _PUBLISHED_AT}
         return orjson.dumps({**head, "broadcasts": broadcasts})
@@ -146,7 +148,7 @@ class SchedulePut(_OfSchedule):
 
 @dataclass(frozen=True, slots=True)
 class ShrunkenSchedulePut(SchedulePut):
-    """Too few broadcasts to replace another document, unless it is put twice."""
+    """Covers too little to replace another document, unless it is put again some minutes later."""
 
 
 @dataclass(frozen=True, slots=True)

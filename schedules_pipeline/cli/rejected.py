@@ -4,16 +4,19 @@ from collections.abc import Iterator
 
 import click
 
+from schedules_pipeline.cli import holds
 from schedules_pipeline.cli.answer import (
     Answer,
     Shown,
     answering,
     document_table,
 )
+from schedules_pipeline.cli.arguments import KEY
 from schedules_pipeline.cli.endings import CommandExit
+from schedules_pipeline.cli.printing import remark, yes_option
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
-from schedules_pipeline.domain.identifiers import is_pid
+from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.publishing.ports.rejections import Rejection
 
 _LISTING = "`schedules-pipeline rejected list`"
@@ -48,6 +51,16 @@ def show(session: Session, subject: str) -> Answer:
     rejection = _rejections(session, (subject,))[subject]
     document = {**_fields(subject, rejection), "digest": rejection.digest, "excerpt": rejection.excerpt}
     return Answer(document, _shown(session, subject, rejection))
+
+
+@command.command("accept", hidden=True)
+@click.argument("key", type=KEY, metavar="SID/DATE")
+@yes_option
+@click.pass_context
+def accept(context: click.Context, key: ScheduleKey, yes: bool) -> None:
+    """The old name of ``holds confirm``."""
+    remark("warning: `rejected accept` is now `holds confirm`; the old name goes in version 0.3")
+    context.invoke(holds.confirm, hold_ids=(str(key),), yes=yes)
 
 
 @command.command("forget")

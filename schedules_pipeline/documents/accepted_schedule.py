@@ -14,7 +14,7 @@ from schedules_pipeline.documents.record import Record
 from schedules_pipeline.documents.validation import explain
 from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.schedule import SourceSchedule
+from schedules_pipeline.domain.schedule import QuarantinedBroadcast, SourceSchedule
 from schedules_pipeline.errors import InvalidRecord
 
 _SLOT_FIELDS_OF_0_1_0 = 10
@@ -23,13 +23,18 @@ _NO_EPISODE = "-"
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSchedule:
-    """An accepted source document with its slots rendered; columns of equal length, in order of start."""
+    """An accepted source document with its slots rendered; columns of equal length, in order of start.
+
+    ``quarantined``, ``mended``: what was unusable in the document, and what was put right.
+    """
 
     published_at: str
     episode_pids: Sequence[Pid | None]
     broadcast_pids: Sequence[Pid]
     slots: Sequence[bytes]
     slot_fields: int = SLOT_FIELDS
+    quarantined: tuple[QuarantinedBroadcast, ...] = ()
+    mended: tuple[str, ...] = ()
 
     @property
     def is_outdated(self) -> bool:
@@ -74,17 +79,25 @@ class _Header:
     slot_fields: int
     episode_pids: tuple[str | None, ...]
     broadcast_pids: tuple[str, ...]
+    quarantined: tuple[QuarantinedBroadcast, ...] = ()
+    mended: tuple[str, ...] = ()
 
 
-_HEADER = Record(_Header, "accepted source")
+_HEADER = Record(_Header, "accepted source", omits_defaults=True)
 
 
-def accept(schedule: SourceSchedule, quarantined: object = (), mended: object = ()) -> AcceptedSchedule:
+def accept(
+    schedule: SourceSchedule,
+    quarantined: tuple[QuarantinedBroadcast, ...] = (),
+    mended: tuple[str, ...] = (),
+) -> AcceptedSchedule:
     return AcceptedSchedule(
         schedule.published_at.isoformat(),
         tuple([slot.episode_pid for slot in schedule.slots]),
         tuple([slot.broadcast_pid for slot in schedule.slots]),
         [render_slot(slot) for slot in schedule.slots],
+        quarantined=quarantined,
+        mended=mended,
     )
 
 
@@ -95,6 +108,8 @@ def render_accepted(accepted: AcceptedSchedule) -> bytes:
         accepted.slot_fields,
         tuple(accepted.episode_pids),
         tuple(accepted.broadcast_pids),
+        accepted.quarantined,
+        accepted.mended,
     )
     return b"\n".join([_HEADER.render(header), *accepted.slots])
 
@@ -114,6 +129,8 @@ def parse_accepted(content: bytes) -> AcceptedSchedule:
         cast("tuple[Pid, ...]", header.broadcast_pids),
         slots,
         header.slot_fields,
+        header.quarantined,
+        header.mended,
     )
 
 

@@ -1,10 +1,16 @@
-"""The schedule documents that the external system writes to S3: parsing and rejecting, never writing.
+"""The schedule documents that the external system writes to S3: parsing and judging, never writing.
+
+One bad broadcast does not cost its day. What has one obvious reading is mended; a broadcast that has none is
+quarantined, and the others are accepted.
 
 Format: ``{"sid", "date", "published_at", "broadcasts": [...]}`` in JSON; unknown fields are ignored.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated
+import re
+from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -13,21 +19,32 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_json
 
 from schedules_pipeline.documents.validation import summarise
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
-from schedules_pipeline.domain.schedule import Slot, SourceDocument, SourceSchedule, in_order
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, is_pid, parse_date
+from schedules_pipeline.domain.printable import shorten
+from schedules_pipeline.domain.schedule import (
+    QuarantinedBroadcast,
+    Slot,
+    SourceDocument,
+    SourceSchedule,
+    in_order,
+)
 from schedules_pipeline.errors import InvalidDocument
 
 MAXIMUM_BROADCASTS = 2_000
 """More than one a minute for a radio day, far above any real schedule. It bounds the work of one build."""
 
+_MOST_TOLD = 50
+
 _PidField = Annotated[str, AfterValidator(Pid)]
 _OptionalPid = Annotated[str | None, AfterValidator(lambda text: Pid(text) if text else None)]
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T24:00(?::00(?:\.0+)?)?(?=Z|[+-])")
 
 
 def _written_out(instant: object) -> object:
@@ -50,7 +67,7 @@ _Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_writte
 
 
 class _BroadcastModel(BaseModel):
-    # Strict, since pydantic would read "no" as a boolean.
+    # Strict, since pydantic would read "no" as a boolean. A null flag is false.
     model_config = ConfigDict(extra="ignore", strict=True)
 
     broadcast_pid: _PidField
@@ -58,10 +75,10 @@ class _BroadcastModel(BaseModel):
     version_pid: _OptionalPid = None
     start: _Instant
     end: _Instant
-    is_repeat: bool = False
-    is_blanked: bool = False
-    is_signed: bool = False
-    is_audio_described: bool = False
+    is_repeat: bool | None = False
+    is_blanked: bool | None = False
+    is_signed: bool | None = False
+    is_audio_described: bool | None = False
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "_BroadcastModel":
@@ -70,33 +87,59 @@ class _BroadcastModel(BaseModel):
         return self
 
 
-class _ScheduleModel(BaseModel):
+_FLAG: TypeAdapter[Any] = TypeAdapter(bool | None)
+_OPTIONAL: dict[str, TypeAdapter[Any]] = {
+    "version_pid": TypeAdapter(_OptionalPid),
+    "is_repeat": _FLAG,
+    "is_signed": _FLAG,
+    "is_audio_described": _FLAG,
+}
+"""The fields whose loss changes little: an unusable one is left out. Not ``is_blanked``, a matter of rights, and not
+``episode_pid``, without which the broadcast is empty.
+"""
+
+
+class _Envelope(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     sid: str
     date: str
     published_at: _Instant
+
+
+class _ScheduleModel(_Envelope):
     broadcasts: list[_BroadcastModel] = Field(max_length=MAXIMUM_BROADCASTS)
 
 
-def parse_source_document(key: ScheduleKey, content: bytes) -> SourceDocument:
-    """Read the document that was found under ``key``.
+class _UnjudgedModel(_Envelope):
+    broadcasts: list[Any] = Field(max_length=MAXIMUM_BROADCASTS)
 
-    Raises :class:`InvalidDocument` if it does not parse or validate, repeats a broadcast pid (a partner would show
-    that programme twice), or is of another service or day than its key.
+
+def parse_source_document(key: ScheduleKey, content: bytes) -> SourceDocument:
+    """Read the document that was found under ``key``, broadcast by broadcast.
+
+    Raises :class:`InvalidDocument` if it does not parse, its head or its list of broadcasts is unusable, or it is of
+    another service or day than its key.
     """
+    # A sound document, which nearly all are, takes one call.
+    with suppress(ValidationError):
+        sound = _ScheduleModel.model_validate_json(content)
+        if len({broadcast.broadcast_pid for broadcast in sound.broadcasts}) == len(sound.broadcasts):
+            _require_key(key, sound)
+            slots = in_order(map(_slot, sound.broadcasts))
+            return SourceDocument(SourceSchedule(key, sound.published_at, slots))
     try:
-        model = _ScheduleModel.model_validate_json(content)
+        unjudged = _UnjudgedModel.model_validate_json(content)
     except ValidationError as error:
         raise InvalidDocument(f"schedule {key}: {summarise(error)}") from error
-    named = _named_key(model.sid, model.date)
-    if named != key:
+    _require_key(key, unjudged)
+    return _judge(key, unjudged)
+
+
+def _require_key(key: ScheduleKey, model: _Envelope) -> None:
+    if _named_key(model.sid, model.date) != key:
         claimed = f"{model.sid}/{model.date}"[:100]
         raise InvalidDocument(f"schedule {key}: the document says that it is {claimed!r}")
-    _reject_repeats(key, model.broadcasts)
-    return SourceDocument(
-        SourceSchedule(key, model.published_at, in_order(map(_slot, model.broadcasts))), (), ()
-    )
 
 
 def _named_key(sid: str, day: str) -> ScheduleKey | None:
@@ -106,26 +149,79 @@ def _named_key(sid: str, day: str) -> ScheduleKey | None:
         return None
 
 
-def _reject_repeats(key: ScheduleKey, broadcasts: list[_BroadcastModel]) -> None:
-    seen: set[str] = set()
-    for broadcast in broadcasts:
-        if broadcast.broadcast_pid in seen:
-            raise InvalidDocument(f"schedule {key}: broadcast {broadcast.broadcast_pid} is listed twice")
-        seen.add(broadcast.broadcast_pid)
+# Broadcast by broadcast
+
+
+def _judge(key: ScheduleKey, unjudged: _UnjudgedModel) -> SourceDocument:
+    mended: list[str] = []
+    usable: dict[Pid, list[Slot]] = defaultdict(list)
+    quarantined: list[QuarantinedBroadcast] = []
+    for number, raw in enumerate(unjudged.broadcasts, start=1):
+        repaired, repairs = _repair(raw, number)
+        try:
+            slot = _slot(_BroadcastModel.model_validate_json(to_json(repaired)))
+        except ValidationError as error:
+            quarantined.append(_quarantine(raw, f"broadcast {number}: {summarise(error)}"))
+        else:
+            mended += repairs
+            usable[slot.broadcast_pid].append(slot)
+    for pid, slots in usable.items():
+        if any(slot != slots[0] for slot in slots):
+            reason = f"broadcast {pid} is listed {len(slots)} times, and differs"
+            quarantined.append(QuarantinedBroadcast(pid, reason, any(slot.is_blanked for slot in slots)))
+        elif len(slots) > 1:
+            mended.append(f"broadcast {pid} is listed {len(slots)} times, always the same")
+    chosen = in_order(slots[0] for slots in usable.values() if all(slot == slots[0] for slot in slots))
+    return SourceDocument(
+        SourceSchedule(key, unjudged.published_at, chosen), tuple(quarantined), tuple(mended[:_MOST_TOLD])
+    )
+
+
+def _repair(raw: Any, number: int) -> tuple[Any, list[str]]:
+    """The broadcast as it can only be meant, and what was put right."""
+    if not isinstance(raw, dict):
+        return raw, []
+    repaired, told = dict(raw), []
+    for name, adapter in _OPTIONAL.items():
+        try:
+            adapter.validate_python(repaired.get(name), strict=True)
+        except ValidationError:
+            told.append(f"broadcast {number}: {name} is left out: {shorten(repr(repaired.pop(name)))}")
+    for name in ("start", "end"):
+        text = repaired.get(name)
+        if isinstance(text, str) and _MIDNIGHT.match(text):
+            repaired[name] = _MIDNIGHT.sub(_next_midnight, text)
+            told.append(f"broadcast {number}: {name} at 24:00 is midnight of the next day")
+    return repaired, told
+
+
+def _next_midnight(match: re.Match[str]) -> str:
+    try:
+        return f"{date.fromisoformat(match[1]) + timedelta(days=1)}T00:00:00"
+    except (ValueError, OverflowError):
+        return match[0]
+
+
+def _quarantine(raw: Any, reason: str) -> QuarantinedBroadcast:
+    fields = raw if isinstance(raw, dict) else {}
+    named = fields.get("broadcast_pid")
+    pid = named.lower() if isinstance(named, str) and is_pid(named.lower()) else ""
+    return QuarantinedBroadcast(pid, reason, fields.get("is_blanked") not in (None, False))
 
 
 def _slot(model: _BroadcastModel) -> Slot:
+    is_blanked = bool(model.is_blanked)
     return Slot(
         broadcast_pid=Pid(model.broadcast_pid),
-        version_pid=None if model.is_blanked else _optional_pid(model.version_pid),
+        version_pid=None if is_blanked else _optional_pid(model.version_pid),
         start=model.start,
         end=model.end,
         duration_seconds=int((model.end - model.start).total_seconds()),
-        is_repeat=model.is_repeat,
-        is_blanked=model.is_blanked,
-        is_signed=model.is_signed,
-        is_audio_described=model.is_audio_described,
-        episode_pid=None if model.is_blanked else _optional_pid(model.episode_pid),
+        is_repeat=bool(model.is_repeat),
+        is_blanked=is_blanked,
+        is_signed=bool(model.is_signed),
+        is_audio_described=bool(model.is_audio_described),
+        episode_pid=None if is_blanked else _optional_pid(model.episode_pid),
     )
 
 

@@ -1,12 +1,14 @@
 """A schedule as its source gives it: which programme is shown when, by pid, with nothing joined to it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Self, TypeVar, cast
 
 from schedules_pipeline.domain.identifiers import OptionalPid, Pid, ScheduleKey
 from schedules_pipeline.domain.interval import Interval
+
+_AnySlot = TypeVar("_AnySlot", bound="Slot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,10 @@ class Slot:
     def interval(self) -> Interval:
         return Interval(self.start, self.end)
 
+    def blanked(self) -> Self:
+        """The same slot without its programme."""
+        return replace(self, is_blanked=True, episode_pid=None, version_pid=None)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceSchedule:
@@ -45,9 +51,6 @@ class SourceSchedule:
     slots: tuple[Slot, ...]
 
 
-_AnySlot = TypeVar("_AnySlot", bound=Slot)
-
-
 def in_order(slots: Iterable[_AnySlot]) -> tuple[_AnySlot, ...]:
     """Slots in the order of every document: by start, then by pid."""
     return tuple(sorted(slots, key=lambda slot: (slot.start, slot.broadcast_pid)))
@@ -55,6 +58,12 @@ def in_order(slots: Iterable[_AnySlot]) -> tuple[_AnySlot, ...]:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedBroadcast:
+    """A broadcast of a source document that has no obvious reading.
+
+    ``broadcast_pid``: "" if that cannot be read either. ``reason``: for people. ``is_blanked``: the document blanks it,
+    or may do so: what is shown in its place is blanked, too.
+    """
+
     broadcast_pid: str
     reason: str
     is_blanked: bool
@@ -62,10 +71,26 @@ class QuarantinedBroadcast:
 
 @dataclass(frozen=True, slots=True)
 class SourceDocument:
+    """What a source document says. ``schedule`` has its usable broadcasts; ``mended`` tells what was put right, one
+    sentence each.
+    """
+
     schedule: SourceSchedule
-    quarantined: tuple[QuarantinedBroadcast, ...]
-    mended: tuple[str, ...]
+    quarantined: tuple[QuarantinedBroadcast, ...] = ()
+    mended: tuple[str, ...] = ()
 
 
 def keep_last_good(document: SourceDocument, committed: Iterable[Slot]) -> SourceSchedule:
-    return document.schedule
+    """The schedule of a document, with the committed slots of its quarantined broadcasts that overlap no other slot."""
+    known = {slot.broadcast_pid: slot for slot in committed}
+    slots = list(document.schedule.slots)
+    listed = {slot.broadcast_pid for slot in slots}
+    for unusable in document.quarantined:
+        last_good = known.get(cast("Pid", unusable.broadcast_pid))
+        if last_good is None or last_good.broadcast_pid in listed:
+            continue
+        if any(last_good.interval.overlaps(slot.interval) for slot in slots):
+            continue
+        slots.append(last_good.blanked() if unusable.is_blanked else last_good)
+        listed.add(last_good.broadcast_pid)
+    return replace(document.schedule, slots=in_order(slots))

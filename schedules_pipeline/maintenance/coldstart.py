@@ -115,8 +115,10 @@ class Coldstarter:
         return leads
 
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
-        # From here on messages may be purged: an abandoned coldstart has lost them.
-        self._coldstarts.confirm(coldstart.id)
+        if not coldstart.is_confirmed:
+            # From here on messages may be purged: an abandoned coldstart has lost them.
+            self._coldstarts.confirm(coldstart.id)
+            return
         if coldstart.request.purge:
             self._purge(coldstart, worker)
             self._invalidate_tokens(coldstart, worker)

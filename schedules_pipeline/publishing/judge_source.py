@@ -275,13 +275,9 @@ def _blank(situation: Situation, blanked: Collection[Pid]) -> AcceptedSchedule |
     if not shown:
         return None
     newly = {slot.broadcast_pid for slot in shown}
-    hidden = [_blanked(slot) if slot.broadcast_pid in newly else slot for slot in slots]
+    hidden = [slot.blanked() if slot.broadcast_pid in newly else slot for slot in slots]
     return replace(
         committed,
         episode_pids=tuple([slot.episode_pid for slot in hidden]),
         slots=[render_slot(slot) for slot in hidden],
     )
-
-
-def _blanked(slot: Slot) -> Slot:
-    return replace(slot, is_blanked=True, episode_pid=None, version_pid=None)

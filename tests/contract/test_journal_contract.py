@@ -1,7 +1,6 @@
 """What operators check, on fakes and Redis alike: rejections, comparisons, counters, and the running publisher."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
@@ -177,13 +176,3 @@ def test_comparisons_are_forgotten(store: Store) -> None:
     store.comparisons.forget([])
 
     assert store.comparisons.all() == {_B: comparison}
-
-
-def test_confirmation_is_kept_with_its_rejection(store: Store) -> None:
-    """The digest that an operator has confirmed comes back with the rejection."""
-    confirmed = replace(_rejection("too few"), confirmed_digest="abc")
-    store.rejections.keep({"alder/2026-03-28": confirmed})
-
-    found = store.rejections.find(["alder/2026-03-28"])
-
-    assert found == {"alder/2026-03-28": confirmed}

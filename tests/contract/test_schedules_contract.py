@@ -91,11 +91,18 @@ def test_source_changes_are_counted(store: Store) -> None:
 def test_first_commit_is_published(store: Store) -> None:
     """All parts of a commit become the committed state, and partners see the document."""
     committed = _publish(
-        store, 7, accepted=b"source\nline", accepted_is_new=True, ancestors=frozenset([_SERIES, _BRAND])
+        store,
+        7,
+        accepted=b"source\nline",
+        accepted_is_new=True,
+        ancestors=frozenset([_SERIES, _BRAND]),
+        covered=b"all day",
     )
 
     assert (committed.outcome, committed.seq) == (Outcome.PUBLISHED, 1)
-    assert _state(store) == ScheduleState(_A, 7, 1, "e1", 0, 0, b"source\nline", frozenset([_SERIES, _BRAND]))
+    assert _state(store) == ScheduleState(
+        _A, 7, 1, "e1", 0, 0, b"source\nline", frozenset([_SERIES, _BRAND]), b"all day"
+    )
     assert store.schedules.documents([_A]) == {_A: b"document e1"}
 
 
@@ -178,7 +185,7 @@ def test_removal_is_published(store: Store) -> None:
     assert (committed.outcome, committed.seq, seq) == (Outcome.PUBLISHED, 2, 2)
     assert parse_row(row).is_removal
     assert store.schedules.documents([_A]) == {}
-    assert _state(store) == ScheduleState(_A, 2, 2, "")
+    assert _state(store) == ScheduleState(_A, 2, 2, "", covered=b"")
 
 
 def test_removed_schedule_goes_on_counting(store: Store) -> None:

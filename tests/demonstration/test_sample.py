@@ -109,7 +109,8 @@ def test_sample_schedules_are_accepted(sample: Sample) -> None:
         for key, document in zip(keys, sample.schedules.values(), strict=True)
     ]
 
-    assert sum(len(schedule.slots) for schedule in parsed) == len(_broadcasts(sample))
+    assert not any(document.quarantined or document.mended for document in parsed)
+    assert sum(len(document.schedule.slots) for document in parsed) == len(_broadcasts(sample))
 
 
 def test_sample_catalogue_is_accepted(sample: Sample) -> None:

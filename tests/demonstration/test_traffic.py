@@ -171,7 +171,7 @@ def test_changed_schedules_are_accepted(steps: list[_Step]) -> None:
     ]
 
     expected = [_NOW + timedelta(seconds=second) for second, _ in changed]
-    assert [schedule.published_at for schedule in parsed] == expected
+    assert [document.schedule.published_at for document in parsed] == expected
 
 
 def test_changed_schedules_stay_in_order_and_within_their_day(steps: list[_Step]) -> None:

@@ -233,7 +233,10 @@ def test_the_pipeline_may_write_every_registered_key() -> None:
         *(name(key) for name in (keys.state, keys.document, keys.outbox, keys.history)),
         keys.version(key, 1),
         *(name(pid) for name in (keys.copy, keys.version_token, keys.dependants)),
-        *(name("any") for name in (keys.work, keys.feed, keys.coldstart, keys.alarms, keys.journal)),
+        *(
+            name("any")
+            for name in (keys.work, keys.feed, keys.coldstart, keys.losses, keys.alarms, keys.journal)
+        ),
     ]
     writable = {rule.removeprefix("~") for rule in rules_of("pipeline") if rule.startswith("~")}
 

@@ -153,7 +153,7 @@ def test_slot_gives_its_length_in_seconds(minutes: int) -> None:
     """A slot's duration is the seconds from its start to its end, beyond a day too."""
     fields = {"broadcast_pid": "p0000001", "start": _SIX, "end": _SIX + timedelta(minutes=minutes)}
     source = {"sid": _KEY.sid, "date": _KEY.date, "published_at": _SIX, "broadcasts": [fields]}
-    (read,) = parse_source_document(_KEY, orjson.dumps(source)).slots
+    (read,) = parse_source_document(_KEY, orjson.dumps(source)).schedule.slots
 
     slot = orjson.loads(b"{" + render_slot(read) + b"}")
 
@@ -280,7 +280,7 @@ def test_equal_schedules_have_equal_hashes(broadcasts: list[Slot], offsets: list
     ]
     source = {"sid": _KEY.sid, "date": _KEY.date, "published_at": _SIX, "broadcasts": written}
 
-    read = parse_source_document(_KEY, orjson.dumps(source)).slots
+    read = parse_source_document(_KEY, orjson.dumps(source)).schedule.slots
 
     assert hash_content(_content(read)) == hash_content(_GOLDEN_CONTENT)
 

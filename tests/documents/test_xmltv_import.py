@@ -120,7 +120,7 @@ def _accepted(
     }
     keys = {key: ScheduleKey(Sid(key[0]), key[1]) for key in imported.schedules}
     schedules = {
-        keys[key]: parse_source_document(keys[key], orjson.dumps(document)).slots
+        keys[key]: parse_source_document(keys[key], orjson.dumps(document)).schedule.slots
         for key, document in imported.schedules.items()
     }
     return items, schedules

@@ -14,7 +14,6 @@ from schedules_pipeline.domain.findings import (
     Finding,
     find_timing_concerns,
     find_unresolved,
-    has_shrunk,
 )
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
@@ -132,34 +131,3 @@ def test_unresolved_is_empty_where_all_is_known() -> None:
     findings = find_unresolved([EpisodeMention(Pid("b0000001"), _pid(1))], [Pid("b0000003")], frozenset())
 
     assert findings == []
-
-
-@pytest.mark.parametrize(
-    ("new", "old", "share", "shrunk"),
-    [
-        pytest.param(0, 0, 0.5, True, id="empty where there was nothing"),
-        pytest.param(0, 40, 0.5, True, id="empty"),
-        pytest.param(0, 40, 0.0, True, id="empty where any share will do"),
-        pytest.param(1, 0, 0.5, False, id="first"),
-        pytest.param(19, 40, 0.5, True, id="below half"),
-        pytest.param(20, 40, 0.5, False, id="half"),
-        pytest.param(20, 41, 0.5, True, id="below half of an odd number"),
-        pytest.param(40, 40, 1.0, False, id="as many where none may go"),
-        pytest.param(39, 40, 1.0, True, id="one fewer where none may go"),
-        pytest.param(1, 40, 0.0, False, id="any share will do"),
-        pytest.param(80, 40, 0.5, False, id="more"),
-    ],
-)
-def test_document_has_shrunk(new: int, old: int, share: float, *, shrunk: bool) -> None:
-    """A document has shrunk where it is empty or has less than the share of what it replaces."""
-    found = has_shrunk(new, old, share)
-
-    assert found is shrunk
-
-
-@given(st.integers(1, 2_000), st.integers(0, 2_000), st.floats(0, 1))
-def test_document_that_has_not_fewer_broadcasts_has_not_shrunk(new: int, fewer: int, share: float) -> None:
-    """A document with as many broadcasts as it replaces, or more, has not shrunk, whatever the share."""
-    found = has_shrunk(new, max(0, new - fewer), share)
-
-    assert found is False

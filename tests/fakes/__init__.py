@@ -13,8 +13,9 @@ from fakes.conditions import Conditions, F, Fake, FakeClock, P, T, answered, ste
 from fakes.copies import TOKEN_KEPT_FOR, FakeCatalogueSource, FakeCopyStore, FakeTokens
 from fakes.feed import TAKEN_OVER_AFTER, FakeChangeFeed
 from fakes.incidents import FakeIncidentStore
+from fakes.losses import FakeLossStore
 from fakes.partners import FakePartnerStore, FakeSubscriptionStore
-from fakes.pipeline import FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from fakes.pipeline import TOY_LOSSES, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from fakes.references import EntriesBySchedule, FakeReferenceIndex
 from fakes.reports import (
     MOST_PARITY_POINTS,
@@ -45,6 +46,7 @@ __all__ = [
     "MOST_RECEIVES",
     "TAKEN_OVER_AFTER",
     "TOKEN_KEPT_FOR",
+    "TOY_LOSSES",
     "VISIBLE_AGAIN_AFTER",
     "Conditions",
     "EntriesBySchedule",
@@ -61,6 +63,7 @@ __all__ = [
     "FakeFailingCheckStore",
     "FakeIncidentStore",
     "FakeLegacyKeyspace",
+    "FakeLossStore",
     "FakeParityTrendStore",
     "FakePartnerStore",
     "FakePassStore",

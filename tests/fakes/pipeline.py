@@ -31,7 +31,10 @@ from schedules_pipeline.composition import Pipeline, Policies, Store, Timing, Up
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
-from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.policy import LossPolicy, PublishingPolicy
+
+TOY_LOSSES = LossPolicy(smallest_share=0.5, tolerated=timedelta(0))
+"""A document with less than half of the airtime that it replaces is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +163,9 @@ def pipeline_over(
     clock: FakeClock,
     horizon: RetentionHorizon = KEEPS_EVERYTHING,
     kept_for: RetentionPeriods = RetentionPeriods(),  # noqa: B008 - frozen
+    losses: LossPolicy = TOY_LOSSES,
 ) -> Pipeline:
-    """The real workflows. A document with less than half of the broadcasts that it replaces is rejected. Leases are
-    not renewed, and waiting turns the clock.
-    """
+    """The real workflows. Leases are not renewed, and waiting turns the clock."""
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
     return Pipeline(
         store,
@@ -171,7 +173,9 @@ def pipeline_over(
         calendar,
         clock,
         Policies(
-            PublishingPolicy(horizon=horizon), kept_for=kept_for, purge_settles_for=timedelta(seconds=60)
+            PublishingPolicy(losses, horizon=horizon),
+            kept_for=kept_for,
+            purge_settles_for=timedelta(seconds=60),
         ),
         Timing(
             wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),

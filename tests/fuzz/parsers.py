@@ -31,6 +31,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
+from schedules_pipeline.domain.schedule import SourceDocument
 from schedules_pipeline.errors import ContentError
 from schedules_pipeline.history import recorded as history
 from schedules_pipeline.migration.legacy_document import parse_legacy_document
@@ -119,7 +120,7 @@ _ITEM = CatalogueItem(
 _CAUSE = Cause("event-1", Origin.CATALOGUE, PID, _NOON, ("title",))
 _CHANGE = a_change(KEY, 3, published_at=_NOON, causes=(_CAUSE,), cause_count=1)
 _PUBLICATION = Publication(3, _NOON, "0123456789abcdef")
-_ACCEPTED = accepted_schedule.accept(parse_source_document(KEY, source_document()))
+_ACCEPTED = accepted_schedule.accept(parse_source_document(KEY, source_document()).schedule)
 _LINE = {
     "at": "2026-03-27T10:00:00Z",
     "kind": "schedule",
@@ -142,9 +143,10 @@ def _read_accepted(content: bytes) -> Any:
     return accepted, accepted_schedule.read_source(KEY, accepted)
 
 
-def _accept_again(schedule: Any) -> Any:
-    stored = accepted_schedule.render_accepted(accepted_schedule.accept(schedule))
-    return accepted_schedule.read_source(KEY, accepted_schedule.parse_accepted(stored))
+def _accept_again(document: Any) -> Any:
+    accepted = accepted_schedule.accept(document.schedule, document.quarantined, document.mended)
+    stored = accepted_schedule.parse_accepted(accepted_schedule.render_accepted(accepted))
+    return SourceDocument(accepted_schedule.read_source(KEY, stored), stored.quarantined, stored.mended)
 
 
 def _name_again(notification: ScheduleNotification) -> ScheduleNotification:
@@ -175,7 +177,8 @@ def _take_in(guide: ImportedGuide) -> ImportedGuide:
         for pid, item in guide.catalogue.items():
             parse_catalogue_document(Pid(pid), orjson.dumps(item))
         for (sid, day), schedule in guide.schedules.items():
-            parse_source_document(ScheduleKey(Sid(sid), day), orjson.dumps(schedule))
+            document = parse_source_document(ScheduleKey(Sid(sid), day), orjson.dumps(schedule))
+            assert not document.quarantined
     except ContentError as rejection:
         raise AssertionError(f"a document that was made of the guide is refused: {rejection}") from rejection
     return guide

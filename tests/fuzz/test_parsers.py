@@ -177,7 +177,7 @@ def test_odd_lengths_of_broadcasts_are_accepted(seconds: int) -> None:
         "end": "2026-03-28T06:00:01Z" if seconds == 1 else "2027-03-28T06:00:00Z",
     }
 
-    (broadcast,) = parse_source_document(KEY, orjson.dumps(document)).slots
+    (broadcast,) = parse_source_document(KEY, orjson.dumps(document)).schedule.slots
 
     assert (broadcast.end - broadcast.start).total_seconds() == seconds
 
@@ -189,8 +189,9 @@ def test_numbers_are_no_instants(instant: object, field: str) -> None:
     document = orjson.loads(source_document(broadcasts=1))
     document["broadcasts"][0][field] = instant
 
-    with pytest.raises(InvalidDocument, match=f"broadcasts.0.{field}: Input should be a valid datetime"):
-        parse_source_document(KEY, orjson.dumps(document))
+    (quarantined,) = parse_source_document(KEY, orjson.dumps(document)).quarantined
+
+    assert f"{field}: Input should be a valid datetime" in quarantined.reason
 
 
 @pytest.mark.parametrize(

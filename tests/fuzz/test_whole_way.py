@@ -36,7 +36,6 @@ from schedules_pipeline.documents.notification import (
 )
 from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS, parse_source_document
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
-from schedules_pipeline.domain.findings import has_shrunk
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.errors import InvalidDocument, InvalidMessage
@@ -45,7 +44,6 @@ from schedules_pipeline.publishing.intake import IngestResult, ingest
 from schedules_pipeline.publishing.ports.upstream import SourceObject
 
 _PIDS = (PID, Pid("s0000001"), Pid("b0000001"))
-_SHARE = 0.5
 _SOURCES = (source_document(), source_document(broadcasts=4), source_document(broadcasts=1))
 _ITEMS = (catalogue_document(), catalogue_document(parent="b0000001"), catalogue_document(parent=PID))
 
@@ -178,7 +176,7 @@ def test_source_documents_of_any_kind_are_shown_or_rejected(documents: list[byte
     world.settle()
 
     for content in documents:
-        before, held = world.published(), len(orjson.loads(world.published() or b"[]"))
+        before = world.published()
         world.upstreams.schedule_source.put(KEY, content)
         world.announce_schedule()
         world.settle()
@@ -186,8 +184,7 @@ def test_source_documents_of_any_kind_are_shown_or_rejected(documents: list[byte
         rejection = world.store.rejections.all().get(str(KEY))
         assert world.store.work.backlog().is_empty
         assert not world.store.work.quarantined()
-        assert (rejection is not None) or not _must_be_rejected(content)
-        assert (rejection is None) or _may_be_rejected(content, held)
+        assert (rejection is not None) == _must_be_rejected(content)
         if rejection is not None:
             assert world.published() == before
             assert len(rejection.excerpt) <= 2_000
@@ -200,13 +197,6 @@ def _must_be_rejected(content: bytes) -> bool:
     except InvalidDocument:
         return True
     return False
-
-
-def _may_be_rejected(content: bytes, held: int) -> bool:
-    """One that has shrunk is refused, unless it confirms the one before."""
-    if _must_be_rejected(content):
-        return True
-    return has_shrunk(len(parse_source_document(KEY, content).slots), held, _SHARE)
 
 
 @thoroughly
@@ -277,7 +267,7 @@ def test_largest_document_there_can_be_fits_into_redis() -> None:
     episode = Pid(f"p{0:031}")
     synopses = Synopses(text, text, text)
     items[episode] = CatalogueItem(episode, Kind.EPISODE, title, chain[0].pid, title, synopses, text)
-    (broadcast,) = parse_source_document(KEY, source_document(broadcasts=1)).slots
+    (broadcast,) = parse_source_document(KEY, source_document(broadcasts=1)).schedule.slots
 
     programme = render_joined(resolve_programme(episode, items.get).items)
 

@@ -36,7 +36,7 @@ def recorded_events() -> Iterator[HistoryEvent]:
 
 def _schedule_survives(event: SchedulePut) -> bool:
     key = ScheduleKey(Sid(event.sid), event.date)
-    source = parse_source_document(key, orjson.dumps(event.document))
+    source = parse_source_document(key, orjson.dumps(event.document)).schedule
     accepted = accept(source)
     parsed = parse_accepted(render_accepted(accepted))
     return parsed == accepted and read_source(key, parsed) == source

@@ -6,18 +6,19 @@ from datetime import date, datetime, timedelta
 from random import Random
 
 import pytest
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
+from fakes import TOY_LOSSES, FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from from_scratch import coldstart as from_scratch
 from from_scratch import contents
 from toy_world import Focus, RandomUpstream
 
-from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.maintenance.coldstart import LEASE_FOR, find_loss, plan_shards
+from schedules_pipeline.maintenance.coldstart import LEASE_FOR, plan_shards
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
 from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
+from schedules_pipeline.publishing.policy import LossPolicy
 from schedules_pipeline.publishing.publish import Publisher
 from schedules_pipeline.publishing.rebuild import BatchResult
 
@@ -28,11 +29,11 @@ _KEYS = [ScheduleKey(Sid(sid), date(2026, 11, day)) for sid in ("alder", "birch"
 class World:
     """A pipeline over fakes. The sources hold documents that were never announced."""
 
-    def __init__(self) -> None:
+    def __init__(self, losses: LossPolicy = TOY_LOSSES) -> None:
         self.clock = FakeClock()
         self.store: FakeStore = fake_store(self.clock)
         self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(1))
-        self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock, losses=losses)
         self.changes = RandomUpstream(Random(7), _FOCUS, troubled=False)
         self.told: list[Coldstart] = []
         for pid in _FOCUS.pids:
@@ -166,8 +167,9 @@ def test_no_source_is_read_before_the_purge_has_settled(
     assert read_at[-1] - began >= timedelta(seconds=60)
 
 
-def test_an_empty_source_takes_nothing_from_partners(world: World) -> None:
-    """If the source lists far fewer schedules than are published, the coldstart is rejected with a reason."""
+def test_an_empty_source_takes_nothing_from_partners() -> None:
+    """What the source has lost is held, and the coldstart goes on."""
+    world = World(LossPolicy(whole_hours=1))
     world.work("one")
     before = contents(world.store.as_store(), _FOCUS.keys)
     for key in _FOCUS.keys:
@@ -175,23 +177,25 @@ def test_an_empty_source_takes_nothing_from_partners(world: World) -> None:
 
     ended = world.work("two")
 
-    assert ended.stage is Stage.REJECTED
-    assert f"only 0 of the {len(_FOCUS.keys)} schedules" in ended.problem
+    assert ended.stage is Stage.FINISHED
     assert contents(world.store.as_store(), _FOCUS.keys) == before
-    assert world.store.passes.all()[PassName.COLDSTART].latest.problem == ended.problem
-    assert not world.store.coldstarts.intake_is_paused()
+    assert world.store.losses.holds().keys() == set(_FOCUS.keys)
 
 
-def test_fewer_schedules_may_be_intended(world: World) -> None:
-    """A coldstart even if fewer removes the schedules that the source no longer has."""
+def test_a_held_loss_may_be_intended() -> None:
+    """An operator confirms the end of the services, and every later coldstart agrees."""
+    world = World(LossPolicy(whole_hours=1))
     world.work("one")
     for key in _FOCUS.keys:
         world.upstreams.schedule_source.remove(key)
-    world.pipeline.coldstarter.request("two", "the end of the service", even_if_fewer=True)
-
     world.work("two")
+    (loss,) = world.pipeline.holds.list()
+
+    world.pipeline.holds.confirm(loss, Cause("operator", Origin.OPERATOR, loss.id, world.clock()))
+    world.work("three")
 
     assert world.store.schedules.documents(_FOCUS.keys) == {}
+    assert world.store.losses.holds() == {}
 
 
 def test_a_silent_preparer_is_replaced(world: World) -> None:
@@ -225,31 +229,6 @@ def test_shards_are_divided_by_date() -> None:
         len({key.date for key in shard} & {k.date for k in other}) == 0 for shard, other in [shards[:2]]
     )
     assert all(shard == sorted(shard, key=lambda key: (key.date, key.sid)) for shard in shards)
-
-
-@pytest.mark.parametrize(("listed", "is_loss"), [(0, True), (13, True), (14, False), (28, False)])
-def test_a_loss_is_less_than_the_share(listed: int, is_loss: bool) -> None:
-    """Exactly the smallest share is enough; one schedule fewer is a loss."""
-    assert bool(find_loss(_KEYS[:listed], _KEYS, 0.5)) is is_loss
-
-
-def test_without_published_schedules_there_is_no_loss() -> None:
-    """The first coldstart may find any number of schedules."""
-    assert find_loss([], [], 0.5) == ""
-
-
-def test_a_rejected_coldstart_purges_nothing(world: World) -> None:
-    """A rejected coldstart leaves the messages in the queues."""
-    world.work("one")
-    for key in _FOCUS.keys:
-        world.upstreams.schedule_source.remove(key)
-    world.upstreams.catalogue_queue.post("a message")
-    world.pipeline.coldstarter.request("two", "a storm", purge=True)
-
-    ended = world.work("two")
-
-    assert ended.stage is Stage.REJECTED
-    assert not world.upstreams.catalogue_queue.is_empty()
 
 
 def test_a_schedule_that_cannot_be_built_does_not_delay_the_others(world: World) -> None:

@@ -4,6 +4,7 @@ The month is real and not part of this project: name its file in ``SCHEDULES_REC
 also replays a history of the project's own making, so it is never skipped as a whole.
 """
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.history.recorded import CatalogueUpdated, HistoryEvent, SchedulePut, read_history
-from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.policy import LossPolicy, PublishingPolicy
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
@@ -50,6 +51,10 @@ class World:
         return _pipeline(self.url, f"scratch{number}", self.upstreams)
 
 
+_NOTHING_IS_HELD = LossPolicy(smallest_share=0, whole_hours=math.inf, service_hours=math.inf)
+"""What a hold leaves depends on the history, as it should."""
+
+
 @pytest.fixture
 def world(redis_server: RedisServer, redis_client: Redis) -> World:
     upstreams = fake_upstreams(FakeClock(), Random(0))
@@ -62,13 +67,12 @@ def _pipeline(url: str, keyspace: str, upstreams: FakeUpstreams) -> Pipeline:
     link = RedisLink(connect(url))
     mixed = replace(upstreams.as_upstreams(), catalogue_source=RedisCatalogueSource(link, "catalogue:"))
     calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
-    # Nothing is refused here: what a refusal leaves depends on history, as it should.
     return Pipeline(
         redis_store(link, keyspace),
         mixed,
         calendar,
         lambda: datetime.now(UTC),
-        Policies(PublishingPolicy(smallest_share=0.0)),
+        Policies(PublishingPolicy(_NOTHING_IS_HELD)),
     )
 
 
