@@ -3,6 +3,7 @@
 import dagster as dg
 
 from schedules_pipeline.assets.catalogue import catalogue_copies
+from schedules_pipeline.assets.holds import held_losses_asset
 from schedules_pipeline.assets.parity import parity_assets
 from schedules_pipeline.assets.schedules import schedule_assets
 from schedules_pipeline.assets.upstream import external_assets
@@ -10,6 +11,7 @@ from schedules_pipeline.checks.schedules import schedule_checks
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
 from schedules_pipeline.jobs.collect_garbage import collect_garbage_job, collect_garbage_timer
+from schedules_pipeline.jobs.decide_hold import decide_hold_job
 from schedules_pipeline.jobs.prune_records import prune_records_job, prune_records_timer
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
 from schedules_pipeline.jobs.reconcile import reconcile_job, reconcile_timer
@@ -18,6 +20,7 @@ from schedules_pipeline.partitions import schedule_partitions
 from schedules_pipeline.resources import pipeline_resource
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor
 from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, schedule_events_sensor
+from schedules_pipeline.sensors.revisit_holds import revisit_holds_sensor
 from schedules_pipeline.sensors.watch import watch_sensor
 from schedules_pipeline.settings import Settings, load_settings
 
@@ -30,6 +33,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             *external_assets(settings, partitions),
             catalogue_copies,
             schedule_assets(settings, partitions),
+            held_losses_asset(),
             parity_assets(settings),
         ],
         asset_checks=[schedule_checks(settings)],
@@ -39,12 +43,14 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             prune_records_job(settings),
             collect_garbage_job(),
             reconcile_job(settings),
+            decide_hold_job(settings),
         ],
         schedules=[parity_timer(), prune_records_timer(), collect_garbage_timer(settings), reconcile_timer()],
         sensors=[
             schedule_events_sensor(settings),
             catalogue_events_sensor(settings),
             coldstart_control_sensor(settings),
+            revisit_holds_sensor(settings),
             watch_sensor(settings),
         ],
         resources={"pipeline": pipeline or pipeline_resource, **_io_manager(settings)},

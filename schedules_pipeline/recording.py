@@ -12,6 +12,7 @@ import dagster as dg
 import structlog
 
 from schedules_pipeline.assets import names
+from schedules_pipeline.assets.holds import holds_metadata
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.changes import Change
@@ -21,6 +22,7 @@ from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult, is_built, source_accepted
+from schedules_pipeline.publishing.ports.losses import Hold
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.settings import Settings
 
@@ -67,6 +69,7 @@ class Recorder:
         self._run_id = run_id
         self._rejected: dict[str, Rejection] = {}
         self._quarantined: dict[ScheduleKey, str] = {}
+        self._held: dict[ScheduleKey, Hold] = {}
         self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
 
     def record_published(self) -> int:
@@ -130,6 +133,14 @@ class Recorder:
         keys = [key for key in _changed(self._quarantined, quarantined) if self._is_partitioned(key)]
         self._log_all(self._evaluation(key, is_built(quarantined.get(key))) for key in keys)
         self._rejected, self._quarantined = rejected, quarantined
+
+    def record_holds(self) -> None:
+        """Record the losses of airtime that are held, if they have changed since the last call."""
+        held = self._pipeline.store.losses.holds()
+        if held != self._held:
+            metadata = holds_metadata(self._pipeline.holds.list())
+            self._log_all([dg.AssetMaterialization(names.HELD_LOSSES, metadata=dict(metadata))])
+            self._held = held
 
     def _rejection(self, subject: str, rejection: Rejection | None) -> Iterable[Event]:
         """A schedule's is a check result, a catalogue item's an observation; the sensors report messages."""

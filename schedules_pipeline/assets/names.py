@@ -16,6 +16,7 @@ SOURCE_SCHEDULE = AssetKey("source_schedule")
 BACK_REFERENCE_INDEX = AssetKey("back_reference_index")
 PARTNER_SCHEDULE = AssetKey("partner_schedule")
 
+HELD_LOSSES = AssetKey("held_losses")
 PARITY_REPORT = AssetKey("parity_report")
 
 OWNERS = ["team:schedules"]

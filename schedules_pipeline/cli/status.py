@@ -187,6 +187,19 @@ def _rejected(pipeline: Pipeline, now: datetime) -> Section:
     return Section(fields, (", ".join(f"{count:,} {kind}" for kind, count in fields.items()),))
 
 
+def _held(pipeline: Pipeline, now: datetime) -> Section:
+    """A hold on a day that has begun is a fault; one further ahead waits for a decision or a fuller document."""
+    waiting = [loss for loss in pipeline.holds.list() if loss.verdict is None]
+    hours = round(sum(loss.seconds for loss in waiting) / 3600, 1)
+    fields = {"holds": len(waiting), "schedules": sum(len(loss.held) for loss in waiting), "hours": hours}
+    if not waiting:
+        return Section(fields, ("nothing is held",))
+    line = f"{counted(len(waiting), 'hold')}, {hours} hours of airtime: `schedules-pipeline holds list`"
+    on_air = [loss.id for loss in waiting if loss.airs_at <= now]
+    wrong = f"{counted(len(on_air), 'hold')} of a day that has begun: `schedules-pipeline holds list`"
+    return Section(fields, (line,), (wrong,) if on_air else ())
+
+
 def _parity(pipeline: Pipeline, now: datetime) -> Section:
     verdicts = Counter(comparison.verdict for comparison in pipeline.store.comparisons.all().values())
     compared = sum(verdicts.values())
@@ -267,6 +280,7 @@ _CHECKS: Mapping[str, _Check] = {
     "published": _published,
     "feed": _feed,
     "rejected": _rejected,
+    "held": _held,
     "parity": _parity,
     "served": _served,
     "passes": _passes,

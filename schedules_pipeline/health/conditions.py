@@ -13,10 +13,11 @@ from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.health.incidents import AlarmName, Condition, Details, Findings, Severity
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart
 from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
 from schedules_pipeline.publishing.check_schedules import CheckName
+from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
@@ -41,6 +42,7 @@ _HEARTBEAT_FORGOTTEN_AFTER = timedelta(days=7)
 _CHANGES = {Origin.SCHEDULE, Origin.CATALOGUE, Origin.OPERATOR}
 """Origins of changes that someone waits for. Full passes have alarms of their own."""
 _CHECKS_WITH_AN_ALARM = {CheckName.IS_BUILT, CheckName.MATCHES_LEGACY}
+_A_DAY, _AN_HOUR = timedelta(days=1), timedelta(hours=1)
 _EXAMPLES = 5
 _EXAMPLE_CHARACTERS = 200
 
@@ -59,6 +61,7 @@ class Thresholds:
     queue_after: timedelta = timedelta(minutes=5)
     collection_after: timedelta = timedelta(hours=26)
     reconciliation_after: timedelta = timedelta(hours=3)
+    blanking_above: timedelta = timedelta(hours=12)
     difference_is_error: bool = True
     clear_after: timedelta = timedelta(minutes=1)
 
@@ -104,6 +107,8 @@ class Facts:
     failed_runs: Sequence[FailedRun] = ()
     push_quarantined: Mapping[str, str] = field(default_factory=dict)
     heartbeats: Mapping[DeliveryProcess, datetime] = field(default_factory=dict)
+    held: Sequence[HeldLoss] = ()
+    blanked: Mapping[ScheduleKey, timedelta] = field(default_factory=dict)
 
 
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
@@ -115,6 +120,8 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         *_queue_not_drained(facts, thresholds, now),
         *_dead_letters(facts),
         *_input_rejected(facts),
+        *_airtime_held(facts, now),
+        *_blanking_unusual(facts, thresholds),
         *_runs_failed(facts),
         *_pass_failed(facts),
         *_passes_missed(facts, thresholds, now),
@@ -241,6 +248,44 @@ def _input_rejected(facts: Facts) -> Iterator[Condition]:
         yield Condition(AlarmName.INPUT_REJECTED, Severity.WARNING, summary, _examples(examples))
 
 
+def _airtime_held(facts: Facts, now: datetime) -> Iterator[Condition]:
+    """It grows more severe as the airtime comes near: warning days ahead, error within a day, critical on the day."""
+    waiting = [loss for loss in facts.held if loss.verdict is None]
+    if not waiting:
+        return
+    first = min(loss.airs_at for loss in waiting)
+    severity = (
+        Severity.WARNING if first > now + _A_DAY else Severity.ERROR if first > now else Severity.CRITICAL
+    )
+    hours = sum(loss.seconds for loss in waiting) / 3600
+    services = sorted({sid for loss in waiting for sid in loss.seconds_by_service})
+    begins = f"the first day begins {_instant(first)}" if first > now else "one of the days has begun"
+    summary = (
+        f"{hours:.1f} hours of airtime held of {', '.join(services[:_EXAMPLES])}"
+        f"{', …' if len(services) > _EXAMPLES else ''}; {begins}: `schedules-pipeline holds list`"
+    )
+    previews = {
+        loss.id: f"{_count(len(loss.held), 'schedule')}, {loss.seconds / 3600:.1f} h" for loss in waiting
+    }
+    yield Condition(AlarmName.AIRTIME_HELD, severity, summary, _examples(previews))
+
+
+def _blanking_unusual(facts: Facts, thresholds: Thresholds) -> Iterator[Condition]:
+    """Blanking is never held, so operators hear of much of it at once."""
+    blanked: dict[str, timedelta] = {}
+    for key, airtime in facts.blanked.items():
+        blanked[key.sid] = blanked.get(key.sid, timedelta(0)) + airtime
+    unusual = {
+        sid: airtime for sid, airtime in sorted(blanked.items()) if airtime > thresholds.blanking_above
+    }
+    if unusual:
+        details = {sid: f"{airtime / _AN_HOUR:.1f} h" for sid, airtime in unusual.items()}
+        summary = "much airtime was blanked within an hour: " + ", ".join(
+            f"{s} {d}" for s, d in details.items()
+        )
+        yield Condition(AlarmName.BLANKING_UNUSUAL, Severity.WARNING, summary, _examples(details))
+
+
 def _kind_of(subject: str) -> str:
     if "/" in subject:
         return "schedule document"
@@ -287,7 +332,7 @@ def _reconciliation_differed(facts: Facts) -> Iterator[Condition]:
 
 
 def _coldstart(facts: Facts, now: datetime) -> Iterator[Condition]:
-    """An automatic coldstart, which an operator must know of, and one without progress or rejected."""
+    """An automatic coldstart, which an operator must know of, and one without progress."""
     coldstart = facts.coldstart
     if coldstart is None:
         return
@@ -296,10 +341,7 @@ def _coldstart(facts: Facts, now: datetime) -> Iterator[Condition]:
         summary = f"a coldstart began automatically: {_example(coldstart.request.reason)}"
         yield _error(AlarmName.AUTOMATIC_COLDSTART, summary, details)
     silent = now - (coldstart.alive_at or coldstart.request.requested_at)
-    if is_automatic and coldstart.stage is Stage.REJECTED:
-        summary = f"an automatic coldstart was rejected: {_example(coldstart.problem)}"
-        yield _error(AlarmName.COLDSTART_STALLED, summary, details)
-    elif not coldstart.stage.is_final and silent > _COLDSTART_SILENT_AFTER:
+    if not coldstart.stage.is_final and silent > _COLDSTART_SILENT_AFTER:
         summary = (
             f"no worker has made progress with the coldstart for {_duration(silent)}, {coldstart.left} left"
         )

@@ -25,6 +25,9 @@ class AlarmName(StrEnum):
     QUEUE_NOT_DRAINED = "queue-not-drained"
     DEAD_LETTERS = "dead-letters"
     INPUT_REJECTED = "input-refused"
+    AIRTIME_HELD = "airtime-held"
+    BLANKING_UNUSUAL = "blanking-unusual"
+    BROADCASTS_QUARANTINED = "broadcasts-quarantined"
     CHECKS_FAILED = "checks-failed"
     DIFFERS_FROM_THE_OLD_SYSTEM = "differs-from-the-old-system"
     RUNS_FAILED = "runs-failed"
@@ -39,10 +42,18 @@ class AlarmName(StrEnum):
 
 
 class Severity(StrEnum):
-    """``ERROR``: partners see, or may soon see, old or wrong schedules. ``WARNING``: to be checked in office hours."""
+    """``CRITICAL``: viewers see it today. ``ERROR``: partners see, or may soon see, old or wrong schedules.
+    ``WARNING``: to be checked in office hours.
+    """
 
+    CRITICAL = "critical"
     ERROR = "error"
     WARNING = "warning"
+
+    def exceeds(self, other: "Severity") -> bool:
+        """Whether this one is worse. An alarm that grows worse is sent again."""
+        ranks = list(Severity)
+        return ranks.index(self) < ranks.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +162,7 @@ def begin_incident(condition: Condition, now: datetime, revision: int = 1) -> In
 
 def as_cleared(raised: Notice, now: datetime) -> Notice:
     """The all-clear for an alarm that was sent."""
-    notice_id = _notice_id(raised.name, raised.since, Phase.CLEARED)
+    notice_id = _notice_id(raised.name, raised.since, Phase.CLEARED, raised.severity)
     return replace(raised, id=notice_id, phase=Phase.CLEARED, at=now)
 
 
@@ -166,7 +177,8 @@ def _continue(known: Incident | None, condition: Condition, now: datetime) -> In
         details=condition.details,
         absent_since=None,
     )
-    if known.state is State.SUSPECTED and now - known.since >= condition.patience:
+    is_due = known.state is State.SUSPECTED and now - known.since >= condition.patience
+    if is_due or (known.is_open and condition.severity.exceeds(known.severity)):
         raised = _next(replace(current, state=State.RAISED))
         return IncidentChange(raised, _notice(raised, Phase.RAISED, now))
     return IncidentChange(known if current == known else _next(current))
@@ -189,7 +201,7 @@ def _next(incident: Incident) -> Incident:
 
 def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
     return Notice(
-        _notice_id(incident.name, incident.since, phase),
+        _notice_id(incident.name, incident.since, phase, incident.severity),
         incident.name,
         phase,
         incident.severity,
@@ -200,5 +212,7 @@ def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
     )
 
 
-def _notice_id(name: AlarmName, since: datetime, phase: Phase) -> str:
-    return f"{name}:{since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}"
+def _notice_id(name: AlarmName, since: datetime, phase: Phase, severity: Severity) -> str:
+    """A critical alarm has ids of its own, because a milder one may have been sent of the same incident."""
+    grade = f":{severity}" if severity is Severity.CRITICAL else ""
+    return f"{name}:{since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}{grade}"

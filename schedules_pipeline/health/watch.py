@@ -35,6 +35,7 @@ from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_na
 from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.migration.ports import MigrationSources
+from schedules_pipeline.publishing.decide_holds import list_holds
 from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue, QueueDepth
 
@@ -139,6 +140,8 @@ class Watch:
                 if standing.progress.quarantine
             },
             heartbeats=store.heartbeats.all(),
+            held=list_holds(store.losses),
+            blanked=store.losses.blanked(now),
         )
 
     def _ask(

@@ -14,7 +14,7 @@ from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.building import single_op_job
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
+from schedules_pipeline.maintenance.ports.coldstart import Coldstart
 from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
@@ -34,8 +34,6 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
         log = _ProgressLog(pipeline, context.log.info)
         ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, log)
         _record_published(context, pipeline, settings)
-        if ended.stage is Stage.REJECTED:
-            raise dg.Failure(f"the coldstart was rejected: {ended.problem}")
         _record_catalogue(context)
         context.add_output_metadata(
             {"schedules": ended.total, "published": ended.published, "failed": ended.failed}

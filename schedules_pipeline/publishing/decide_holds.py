@@ -21,6 +21,7 @@ from schedules_pipeline.publishing.ports.losses import (
     Hold,
     HoldReason,
     Loss,
+    LossStore,
     Verdict,
 )
 from schedules_pipeline.publishing.ports.work import Mark
@@ -50,6 +51,11 @@ class HeldLoss:
         return min(hold.held_at for hold in self.held.values())
 
     @property
+    def airs_at(self) -> datetime:
+        """When the first of the held broadcast days begins."""
+        return min(hold.airs_at for hold in self.held.values())
+
+    @property
     def seconds(self) -> int:
         """The airtime to come that is held."""
         return sum(hold.lost_seconds for hold in self.held.values())
@@ -60,6 +66,19 @@ class HeldLoss:
         for key, hold in sorted(self.held.items()):
             found[key.sid] += hold.lost_seconds
         return dict(found)
+
+
+def list_holds(losses: LossStore) -> list[HeldLoss]:
+    """All holds of a store, those that wait for a decision first, then the latest first."""
+    decisions, let_through = losses.decisions(), losses.let_through()
+    groups: dict[tuple[str, Verdict | None], dict[ScheduleKey, Hold]] = defaultdict(dict)
+    for key, hold in losses.holds().items():
+        groups[hold.id, _verdict(hold, decisions.get(key))][key] = hold
+    found = [
+        HeldLoss(hold_id, _reason(held), held, _same_event(held, let_through), verdict)
+        for (hold_id, verdict), held in groups.items()
+    ]
+    return sorted(found, key=lambda each: (each.verdict is not None, -each.held_at.timestamp(), each.id))
 
 
 class HoldDecisions:
@@ -73,16 +92,7 @@ class HoldDecisions:
 
     def list(self) -> list[HeldLoss]:
         """All holds, those that wait for a decision first, then the latest first."""
-        losses = self._store.losses
-        decisions, let_through = losses.decisions(), losses.let_through()
-        groups: dict[tuple[str, Verdict | None], dict[ScheduleKey, Hold]] = defaultdict(dict)
-        for key, hold in losses.holds().items():
-            groups[hold.id, _verdict(hold, decisions.get(key))][key] = hold
-        found = [
-            HeldLoss(hold_id, _reason(held), held, _same_event(held, let_through), verdict)
-            for (hold_id, verdict), held in groups.items()
-        ]
-        return sorted(found, key=lambda each: (each.verdict is not None, -each.held_at.timestamp(), each.id))
+        return list_holds(self._store.losses)
 
     def find(self, hold_id: str) -> HeldLoss:
         """The hold that waits for a decision. Raises :class:`NoSuchHold`."""
@@ -98,7 +108,10 @@ class HoldDecisions:
 
     def reject(self, loss: HeldLoss, cause: Cause) -> BatchResult:
         """Keep what partners have until the source has something else, and restore what was let through."""
-        restored = {key: _restoring(loss, lost) for key, lost in loss.let_through.items()}
+        restored = {
+            key: _restoring(loss, lost, self._calendar.window(key).start)
+            for key, lost in loss.let_through.items()
+        }
         self._store.losses.hold(restored)
         self._decide(loss.id, restored, Verdict.REJECTED, restores=True)
         self._decide(loss.id, loss.held, Verdict.REJECTED)
@@ -163,7 +176,7 @@ def _same_event(
     }
 
 
-def _restoring(of: HeldLoss, lost: Loss) -> Hold:
+def _restoring(of: HeldLoss, lost: Loss, airs_at: datetime) -> Hold:
     return Hold(
         id=of.id,
         reason=HoldReason.RESTORED,
@@ -173,4 +186,5 @@ def _restoring(of: HeldLoss, lost: Loss) -> Hold:
         lost_seconds=lost.seconds,
         covered_seconds=0,
         held_at=lost.at,
+        airs_at=airs_at,
     )

@@ -155,6 +155,7 @@ class SourceJudge:
             lost_seconds=round(max(lost, timedelta(0)).total_seconds()),
             covered_seconds=round(covered.total_seconds()),
             held_at=self._now,
+            airs_at=situation.day.start,
         )
         earlier = situation.standing.hold
         if earlier is not None and earlier.reason is reason:

@@ -27,7 +27,9 @@ _LIMITS = LossLimits(whole=100, of_service={_A.sid: 60, _B.sid: 60})
 
 
 def _hold(digest: str = "abc") -> Hold:
-    return Hold("alder/2026-03-28", HoldReason.SHRUNK, LossKind.SHRUNK, digest, "put 1", 3_600, 60, _NOW)
+    return Hold(
+        "alder/2026-03-28", HoldReason.SHRUNK, LossKind.SHRUNK, digest, "put 1", 3_600, 60, _NOW, _NOW
+    )
 
 
 def _loss(key: ScheduleKey, seconds: int, digest: str = "abc", at: datetime = _NOW) -> tuple[Loss, bytes]:

@@ -300,7 +300,7 @@ def test_a_rejected_document_of_a_later_put_stays_rejected() -> None:
 
 def test_a_loss_that_is_taken_back_brings_the_replaced_source() -> None:
     """As long as the source says what was taken back."""
-    hold = Hold("loss-1", HoldReason.RESTORED, LossKind.REMOVED, "removed", "", 86_400, 0, _NOW)
+    hold = Hold("loss-1", HoldReason.RESTORED, LossKind.REMOVED, "removed", "", 86_400, 0, _NOW, _DAY.start)
     decision = Decision("loss-1", "removed", Verdict.REJECTED, _NOW, restores=True)
     replaced = render_accepted(_accepted(_WHOLE))
 

@@ -44,6 +44,7 @@ class Hold:
 
     ``id`` groups the schedules that one event would lose. ``digest`` identifies the broadcasts that are held.
     ``put_id``: the latest put that had them. ``lost_seconds``, ``covered_seconds``: of the airtime to come.
+    ``airs_at``: the begin of the broadcast day.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Hold:
     lost_seconds: int
     covered_seconds: int
     held_at: datetime
+    airs_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
