@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from redis import Redis
 
 from demo.replay.oracle.airtime import Airtime, clip, length
-from demo.replay.oracle.days import Key
+from demo.replay.oracle.days import BroadcastDays, Key
 from demo.replay.oracle.guide import Content, read_edit
 from demo.replay.oracle.losses import usable
 from demo.replay.replaying import Replay
@@ -31,6 +32,7 @@ FIRST_DAY = date(2026, 6, 1)
 DAYS = 3
 OPENS = datetime(2026, 5, 31, 6, tzinfo=UTC)
 """A day before the first broadcast day begins."""
+CALENDAR = BroadcastDays(ZoneInfo("Europe/London"), ("*radio*",))
 
 
 @cache
@@ -110,7 +112,7 @@ class Stage:
         )
 
     def _to_come(self, key: SourceKey, airtime: Airtime) -> Airtime:
-        start, end = self.replay.account.days.span(name(key))
+        start, end = CALENDAR.span(name(key))
         return clip(airtime, max(start, int(self.now.timestamp())), end)
 
     def _step(self, events: Sequence[HistoryEvent]) -> None:
@@ -161,11 +163,12 @@ def minute_long(count: int) -> Fault:
 
 
 def truncated(share: float) -> Fault:
-    """Only this share of the time from now, or from the beginning, to the end stays: the rest is cut off."""
+    """Only this share of the time from now, or from the beginning, to the end of the day stays: the rest is cut off."""
 
     def make(document: Document, now: datetime) -> Document:
         slots = document["broadcasts"]
-        begins, ends = max(_instant(slots[0]["start"]), now), _instant(slots[-1]["end"])
+        day_ends = datetime.fromtimestamp(CALENDAR.span((document["sid"], document["date"]))[1], UTC)
+        begins, ends = max(_instant(slots[0]["start"]), now), min(_instant(slots[-1]["end"]), day_ends)
         cut = (begins + share * (ends - begins)).replace(microsecond=0)
         kept = [slot for slot in slots if _instant(slot["start"]) < cut]
         kept[-1] = kept[-1] | {"end": f"{min(cut, _instant(kept[-1]['end'])):%Y-%m-%dT%H:%M:%SZ}"}

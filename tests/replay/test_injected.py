@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from replay.injected import (
     DAYS,
@@ -35,7 +35,10 @@ _KEPT_SHARE = 0.7
 """A document may cover at least this share of the fullest state without being held."""
 
 seriously = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 keys = st.tuples(
     st.sampled_from(SERVICES), st.integers(0, DAYS - 1).map(lambda n: FIRST_DAY + timedelta(days=n))
@@ -87,6 +90,7 @@ def test_a_fault_is_held(
 
     assert at_once == before
     assert later == before
+    assert len(stage.replay.account.holds.all) == 1
     assert stage.is_level()
 
 
@@ -134,12 +138,16 @@ def _erode(stage: Stage, key: SourceKey, shares: list[float], apart: int) -> Non
 def test_a_vanished_service_is_held(open_stage: Callable[[int], Stage], sid: str, minutes: int) -> None:
     """All objects of a service are deleted at once: partners keep every day that is not over."""
     stage = open_stage(minutes)
-    of_service = [key for key in stage.sources if key[0] == sid]
+    of_service = {key: document for key, document in stage.sources.items() if key[0] == sid}
     before = {key: stage.shown(key) for key in of_service}
 
     stage.remove(of_service)
+    stage.pass_time(_DAY / 2)
+    held = {key: stage.shown(key) for key in of_service}
+    stage.put(of_service)
 
-    assert {key: stage.shown(key) for key in of_service} == before
+    assert held == before
+    assert stage.is_level()
 
 
 @seriously
@@ -153,6 +161,7 @@ def test_two_services_that_lose_a_day_at_once_are_held(
     before = [stage.shown(key) for key in removed]
 
     stage.remove(removed)
+    stage.pass_time(2 * _HOUR)
 
     assert [stage.shown(key) for key in removed] == before
 
