@@ -159,7 +159,9 @@ class SourceJudge:
         )
         earlier = situation.standing.hold
         if earlier is not None and earlier.reason is reason:
-            hold = replace(hold, id=earlier.id, held_at=earlier.held_at)
+            # Another coverage is another proposal, which has to be confirmed from its own time on.
+            goes_on = reason is not HoldReason.SHRUNK or self._is_similar(situation, covered, earlier)
+            hold = replace(hold, id=earlier.id, held_at=earlier.held_at if goes_on else self._now)
         return Held(
             hold, _blank(situation, {slot.broadcast_pid for slot in proposal.slots if slot.is_blanked})
         )
@@ -230,12 +232,18 @@ class SourceJudge:
         if hold is None or hold.reason is not HoldReason.SHRUNK or hold.put_id == proposal.put_id:
             return False
         window = to_come(situation.day, self._now)
-        covered = length(clip(proposal.airtime, window)).total_seconds()
-        held = hold.covered_seconds
-        is_similar = abs(covered - held) <= max(
-            _SIMILAR * max(covered, held), (self._now - hold.held_at).total_seconds()
+        covered = length(clip(proposal.airtime, window))
+        return (
+            self._is_similar(situation, covered, hold)
+            and self._now - hold.held_at >= self._policy.confirm_after
         )
-        return is_similar and self._now - hold.held_at >= self._policy.confirm_after
+
+    def _is_similar(self, situation: Situation, covered: timedelta, hold: Hold) -> bool:
+        """Whether this much airtime to come is about what the hold's document covered, less what has aired since."""
+        day, held = situation.day, timedelta(seconds=hold.covered_seconds)
+        aired = to_come(day, hold.held_at).length - to_come(day, self._now).length
+        tolerance = _SIMILAR * max(covered, held)
+        return held - aired - tolerance <= covered <= held + tolerance
 
 
 def waits_for_operator(standing: Standing) -> bool:

@@ -35,7 +35,7 @@ _KEPT_SHARE = 0.7
 """A document may cover at least this share of the fullest state without being held."""
 
 seriously = settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
