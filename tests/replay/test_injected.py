@@ -35,7 +35,7 @@ _KEPT_SHARE = 0.7
 """A document may cover at least this share of the fullest state without being held."""
 
 seriously = settings(
-    max_examples=15,
+    max_examples=12,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -91,6 +91,28 @@ def test_a_fault_is_held(
     assert at_once == before
     assert later == before
     assert len(stage.replay.account.holds.all) == 1
+    assert stage.is_level()
+
+
+@seriously
+@given(key=keys, minutes=moments, fault=faults, apart=st.integers(0, 9), later=st.integers(10, 90))
+def test_a_fault_is_confirmed_only_by_a_later_put(
+    open_stage: Callable[[int], Stage], key: SourceKey, minutes: int, fault: Fault, apart: int, later: int
+) -> None:
+    """An upstream that repeats its fault at once confirms nothing; one that means it is believed some minutes later."""
+    stage = open_stage(minutes)
+    if _is_over(stage, key):
+        return
+    faulty, before = fault.make(stage.sources[key], stage.now), stage.shown(key)
+
+    stage.put({key: faulty})
+    stage.pass_time(apart)
+    stage.put({key: faulty})
+    repeated = stage.shown(key)
+    stage.pass_time(later - apart)
+    stage.put({key: faulty})
+
+    assert repeated == before
     assert stage.is_level()
 
 
