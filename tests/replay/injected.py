@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from redis import Redis
 
-from demo.replay.oracle.airtime import Airtime, clip, length
+from demo.replay.oracle.airtime import Airtime, clip, length, union
 from demo.replay.oracle.days import BroadcastDays, Key
 from demo.replay.oracle.guide import Content, read_edit
 from demo.replay.oracle.losses import usable
@@ -27,18 +27,18 @@ from schedules_pipeline.history.recorded import (
     render_line,
 )
 
-SERVICES = ("alder_two_north", "alder_news")
-FIRST_DAY = date(2026, 6, 1)
+SERVICES = ("alder_two_north", "alder_news", "alder_radio_one")
+FIRST_DAYS = (date(2026, 6, 1), date(2026, 3, 28), date(2026, 10, 24))
+"""The broadcast days of the last two have 23 and 25 hours."""
+
 DAYS = 3
-OPENS = datetime(2026, 5, 31, 6, tzinfo=UTC)
-"""A day before the first broadcast day begins."""
 CALENDAR = BroadcastDays(ZoneInfo("Europe/London"), ("*radio*",))
 
 
 @cache
-def small_guide() -> Sample:
-    """Three days of two services, and the items that they use."""
-    sample = make_sample(FIRST_DAY, DAYS, clock_change_days=False)
+def small_guide(first_day: date) -> Sample:
+    """Three days of some services, and the items that they use."""
+    sample = make_sample(first_day, DAYS, clock_change_days=False)
     schedules = {key: document for key, document in sample.schedules.items() if key[0] in SERVICES}
     used = {slot["episode_pid"] for document in schedules.values() for slot in document["broadcasts"]}
     while more := {sample.catalogue[pid].get("parent_pid") for pid in used if pid in sample.catalogue}:
@@ -49,19 +49,22 @@ def small_guide() -> Sample:
 
 
 class Stage:
-    """The small guide in the pipeline, published, one day before it begins."""
+    """The small guide in the pipeline, published, some minutes after 06:00 on the day before its first."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisServer, first_day: date, minutes: int) -> None:
+        opens = datetime.combine(first_day - timedelta(days=1), time(6), tzinfo=UTC)
         with Redis.from_url(server.url) as redis:
             # Only ever a server that this run started.
             redis.flushall()
         self.replay = Replay(server.url, "replay")
-        self.sources = dict(small_guide().schedules)
-        self.replay.wait_until(OPENS)
-        items = [CatalogueUpdated(OPENS, d, d["type"], p) for p, d in small_guide().catalogue.items()]
+        self.guide = small_guide(first_day)
+        self.sources = dict(self.guide.schedules)
+        self.replay.wait_until(opens)
+        items = [CatalogueUpdated(opens, d, d["type"], pid) for pid, d in self.guide.catalogue.items()]
         self.replay.account.apply(map(read_edit, map(render_line, items)))
         self.replay.world.write(items)
         self.put(self.sources)
+        self.pass_time(minutes)
 
     @property
     def now(self) -> datetime:
@@ -99,10 +102,10 @@ class Stage:
         """Seconds of the broadcast day that partners have with a known programme, from now on."""
         return length(self._to_come(key, usable(self.shown(key))))
 
-    def source_airtime_to_come(self, key: SourceKey) -> int:
-        """Seconds of the broadcast day that the source covers, from now on."""
-        slots = self.sources[key]["broadcasts"]
-        covered = [(_seconds(slot["start"]), _seconds(slot["end"])) for slot in slots]
+    def source_airtime_to_come(self, key: SourceKey, document: Document | None = None) -> int:
+        """Seconds of the broadcast day that the source, or another document, covers from now on."""
+        slots = (document or self.sources[key])["broadcasts"]
+        covered = union((_seconds(slot["start"]), _seconds(slot["end"])) for slot in slots)
         return length(self._to_come(key, covered))
 
     def is_level(self) -> bool:
