@@ -159,9 +159,10 @@ class SourceJudge:
         )
         earlier = situation.standing.hold
         if earlier is not None and earlier.reason is reason:
-            # Another coverage is another proposal, which has to be confirmed from its own time on.
-            goes_on = reason is not HoldReason.SHRUNK or self._is_similar(situation, covered, earlier)
-            hold = replace(hold, id=earlier.id, held_at=earlier.held_at if goes_on else self._now)
+            hold = replace(hold, id=earlier.id)
+            # Another coverage is another proposal, which a later put has to confirm anew.
+            if reason is not HoldReason.SHRUNK or self._is_similar(situation, covered, earlier):
+                hold = replace(hold, held_at=earlier.held_at, covered_seconds=earlier.covered_seconds)
         return Held(
             hold, _blank(situation, {slot.broadcast_pid for slot in proposal.slots if slot.is_blanked})
         )
@@ -239,7 +240,7 @@ class SourceJudge:
         )
 
     def _is_similar(self, situation: Situation, covered: timedelta, hold: Hold) -> bool:
-        """Whether this much airtime to come is about what the hold's document covered, less what has aired since."""
+        """Whether so much airtime to come is about what was held, less what has aired since."""
         day, held = situation.day, timedelta(seconds=hold.covered_seconds)
         aired = to_come(day, hold.held_at).length - to_come(day, self._now).length
         tolerance = _SIMILAR * max(covered, held)

@@ -43,8 +43,8 @@ class Hold:
     """A document, or a removal, that is not published: partners keep what they have.
 
     ``id`` groups the schedules that one event would lose. ``digest`` identifies the broadcasts that are held.
-    ``put_id``: the latest put that had them. ``lost_seconds``, ``covered_seconds``: of the airtime to come.
-    ``airs_at``: the begin of the broadcast day.
+    ``put_id``: the latest put that had them. ``lost_seconds``: of the airtime to come. ``covered_seconds``: of it, by
+    the document that was there at ``held_at``. ``airs_at``: the begin of the broadcast day.
     """
 
     id: str
