@@ -1,17 +1,20 @@
 """The S3 bucket that partners read files from."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.store.aws_answers import (
+    is_absent,
+    object_names,
+    require_from_aws,
+    require_whole_object,
+    service_errors,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_ABSENT = ("NoSuchKey", "404")
 
 
 class S3FileStore:
@@ -20,33 +23,30 @@ class S3FileStore:
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._what = f"bucket {bucket}"
 
     def put(self, name: str, content: bytes, media_type: str) -> None:
-        with self._service_errors():
-            self._client.put_object(Bucket=self._bucket, Key=name, Body=content, ContentType=media_type)
+        with service_errors(self._what):
+            reply = self._client.put_object(
+                Bucket=self._bucket, Key=name, Body=content, ContentType=media_type
+            )
+            require_from_aws(self._what, reply)
 
     def read(self, name: str) -> bytes | None:
-        with self._service_errors():
+        with service_errors(self._what):
             try:
-                return self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+                reply = self._client.get_object(Bucket=self._bucket, Key=name)
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _ABSENT:
+                if is_absent(error):
                     return None
                 raise
+            require_whole_object(self._what, reply)
+            return reply["Body"].read()
 
     def delete(self, name: str) -> None:
-        with self._service_errors():
-            self._client.delete_object(Bucket=self._bucket, Key=name)
+        with service_errors(self._what):
+            require_from_aws(self._what, self._client.delete_object(Bucket=self._bucket, Key=name))
 
     def names(self, prefix: str) -> Iterator[str]:
-        with self._service_errors():
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            for page in pages:
-                yield from (found["Key"] for found in page.get("Contents", []))
-
-    @contextmanager
-    def _service_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError, OSError) as error:
-            raise ServiceError(f"bucket {self._bucket}: {error}") from error
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return object_names(self._what, pages)

@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.incidents import Notice
 from schedules_pipeline.health.notice import render_notice, render_subject
+from schedules_pipeline.store.aws_answers import service_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -30,7 +28,7 @@ class SnsNotifier:
             "phase": notice.phase.value,
             "severity": notice.severity.value,
         }
-        try:
+        with service_errors(f"topic {self._topic_arn}"):
             self._client.publish(
                 TopicArn=self._topic_arn,
                 Subject=render_subject(notice),
@@ -38,6 +36,4 @@ class SnsNotifier:
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
                 },
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceError(f"topic {self._topic_arn}: {error}") from error
+            )["MessageId"]

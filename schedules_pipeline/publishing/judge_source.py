@@ -264,6 +264,8 @@ def _whole_content(key: ScheduleKey, found: SourceObject) -> bytes:
             f"schedule {key}: {size:,} bytes are more than a document may have "
             "(the setting SCHEDULES_MAXIMUM_SCHEDULE_BYTES)"
         )
+    if found.defect:
+        raise InvalidDocument(f"schedule {key}: {found.defect}")
     return found.content
 
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from schedules_pipeline.domain.dependencies import Entry, Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing.ports.references import EntriesBySchedule
+from schedules_pipeline.store.aws_answers import is_from_aws, require_from_aws, service_errors
 from schedules_pipeline.store.members import parse_member, render_member
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class DynamoReferenceIndex:
     def __init__(self, client: "DynamoDBClient", table: str, keyspace: str) -> None:
         self._client = client
         self._table = table
+        self._what = f"DynamoDB table {table}"
         self._keyspace = keyspace
 
     def register(self, entries: EntriesBySchedule, token: int) -> None:
@@ -91,13 +93,14 @@ class DynamoReferenceIndex:
 
         def raise_score(key: _Key) -> None:
             with self._unless_newer():
-                self._client.update_item(
+                reply = self._client.update_item(
                     TableName=self._table,
                     Key=self._key(key),
                     UpdateExpression="SET score = :token",
                     ConditionExpression="attribute_not_exists(score) OR score < :token",
                     ExpressionAttributeValues={":token": {"N": str(token)}},
                 )
+                require_from_aws(self._what, reply)
 
         _in_parallel(raise_score, _keys(entries))
 
@@ -106,12 +109,13 @@ class DynamoReferenceIndex:
 
         def remove(key: _Key) -> bool:
             with self._unless_newer():
-                self._client.delete_item(
+                reply = self._client.delete_item(
                     TableName=self._table,
                     Key=self._key(key),
                     ConditionExpression="score <= :token",
                     ExpressionAttributeValues={":token": {"N": str(token)}},
                 )
+                require_from_aws(self._what, reply)
                 return True
             return False
 
@@ -177,7 +181,7 @@ class DynamoReferenceIndex:
                 ConsistentRead=True,
                 Limit=1,
             )
-        return bool(page["Items"])
+            return bool(page["Items"])
 
     def _there(self, keys: Sequence[_Key]) -> set[_Key]:
         there: set[_Key] = set()
@@ -194,11 +198,11 @@ class DynamoReferenceIndex:
                         }
                     }
                 )
-            rows = reply["Responses"].get(self._table, [])
-            there |= {(self._pid(row["item"]["S"]), row["member"]["S"]) for row in rows}
-            left = reply["UnprocessedKeys"].get(self._table, {"Keys": []})["Keys"]
+                rows = reply["Responses"].get(self._table, [])
+                there |= {(self._pid(row["item"]["S"]), row["member"]["S"]) for row in rows}
+                left = reply["UnprocessedKeys"].get(self._table, {"Keys": []})["Keys"]
             if len(left) == len(pending):
-                raise ServiceError(f"DynamoDB table {self._table}: throttled, no key was read")
+                raise ServiceError(f"{self._what}: throttled, no key was read")
             pending = [cast("dict[str, UniversalAttributeValueTypeDef]", dict(key)) for key in left]
         return there
 
@@ -224,15 +228,16 @@ class DynamoReferenceIndex:
 
     @contextmanager
     def _as_service_error(self) -> Iterator[None]:
-        """Raise transient and repairable errors as :class:`ServiceError`; others are defects and pass through."""
-        try:
-            yield
-        except ClientError as error:
-            if (meaning := _meaning(error)) is None:
+        """Raise transient and repairable errors as :class:`ServiceError`, and answers of something in front of
+        DynamoDB. Other errors are defects and pass through.
+        """
+        with service_errors(self._what, passes=_is_defect):
+            try:
+                yield
+            except ClientError as error:
+                if (meaning := _meaning(error)) is not None:
+                    raise ServiceError(f"{self._what}: {meaning}") from error
                 raise
-            raise ServiceError(f"DynamoDB table {self._table}: {meaning}") from error
-        except (BotoCoreError, OSError) as error:
-            raise ServiceError(f"DynamoDB table {self._table}: {error}") from error
 
 
 def _in_parallel(ask: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
@@ -257,6 +262,10 @@ def _meaning(error: ClientError) -> str | None:
     if code == "ValidationException" and "schema" in str(error):
         return f"{_OTHER_KEYS} ({error})"
     return f"{_REPAIRABLE[code]} ({error})" if code in _REPAIRABLE else None
+
+
+def _is_defect(error: ClientError) -> bool:
+    return is_from_aws(error) and _meaning(error) is None
 
 
 def _code(error: ClientError) -> str:

@@ -3,14 +3,22 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from schedules_pipeline.documents.content_encoding import decode_content
 from schedules_pipeline.documents.notification import object_key, parse_object_key
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.errors import InvalidIdentifier, ServiceError
+from schedules_pipeline.errors import InvalidDocument, InvalidIdentifier, ServiceError
 from schedules_pipeline.publishing.ports.upstream import SourceObject
+from schedules_pipeline.store.aws_answers import (
+    is_absent,
+    object_names,
+    require_whole_object,
+    service_errors,
+)
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -36,15 +44,11 @@ class S3ScheduleSource:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix="schedules/"
         )
-        try:
-            for page in pages:
-                for found in page.get("Contents", []):
-                    try:
-                        yield parse_object_key(found["Key"])
-                    except InvalidIdentifier:
-                        continue
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceError(f"bucket {self._bucket}: {error}") from error
+        for name in object_names(f"bucket {self._bucket}", pages):
+            try:
+                yield parse_object_key(name)
+            except InvalidIdentifier:
+                continue
 
     def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         if len(keys) == 1:
@@ -52,18 +56,34 @@ class S3ScheduleSource:
         with ThreadPoolExecutor(FETCHED_SIDE_BY_SIDE) as pool:
             return dict(zip(keys, pool.map(self._fetch, keys), strict=True))
 
-    def _fetch(self, key: ScheduleKey) -> SourceObject | Exception | None:
+    def _fetch(self, key: ScheduleKey) -> SourceObject | ServiceError | None:
+        try:
+            with service_errors(f"schedule {key} in bucket {self._bucket}"):
+                found = self._get(key)
+        except ServiceError as error:
+            return error
+        return None if found is None else self._decoded(*found)
+
+    def _get(self, key: ScheduleKey) -> tuple[SourceObject, str] | None:
+        """The object and its encoding."""
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=object_key(key))
-            put_id = f"{found['LastModified'].isoformat()} {found.get('VersionId', '')}".strip()
-            content, unread_bytes = self._read(found["Body"], found["ContentLength"])
-            return SourceObject(content, put_id, unread_bytes)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+            if is_absent(error):
                 return None
-            return ServiceError(f"schedule {key}: {error}")
-        except (BotoCoreError, OSError) as error:
-            return ServiceError(f"schedule {key}: {error}")
+            raise
+        require_whole_object(f"schedule {key} in bucket {self._bucket}", found)
+        put_id = f"{found['LastModified'].isoformat()} {found.get('VersionId', '')}".strip()
+        content, unread_bytes = self._read(found["Body"], found["ContentLength"])
+        return SourceObject(content, put_id, unread_bytes), found.get("ContentEncoding", "")
+
+    def _decoded(self, found: SourceObject, encoding: str) -> SourceObject:
+        if found.unread_bytes:
+            return found
+        try:
+            return replace(found, content=decode_content(found.content, encoding, self._maximum_bytes))
+        except InvalidDocument as error:
+            return replace(found, defect=str(error))
 
     def _read(self, body: "StreamingBody", size: int) -> tuple[bytes, int]:
         """The content, and the number of unread bytes."""

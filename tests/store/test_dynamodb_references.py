@@ -192,7 +192,12 @@ def test_a_missing_permission_is_named(stubbed: tuple[DynamoReferenceIndex, Stub
 def test_a_defect_is_raised_unchanged(stubbed: tuple[DynamoReferenceIndex, Stubber], operation: str) -> None:
     """An invalid request is a defect and not a ``ServiceError``."""
     index, stubber = stubbed
-    stubber.add_client_error(operation, service_error_code="ValidationException", http_status_code=400)
+    stubber.add_client_error(
+        operation,
+        service_error_code="ValidationException",
+        http_status_code=400,
+        response_meta={"RequestId": "1"},
+    )
 
     with pytest.raises(ClientError, match="ValidationException"):
         _ASK[operation](index)

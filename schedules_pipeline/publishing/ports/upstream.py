@@ -48,13 +48,15 @@ class NotificationQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """A schedule document. ``put_id`` differs between two puts of the same bytes. ``unread_bytes``: how many bytes of
-    an oversized document were not read.
+    """A schedule document, without the encodings of its object. ``put_id`` differs between two puts of the same bytes.
+    ``unread_bytes``: how many bytes of an oversized object were not read. ``defect``: why the content could not be
+    decoded; then it is the object's.
     """
 
     content: bytes
     put_id: str
     unread_bytes: int = 0
+    defect: str = ""
 
 
 class ScheduleSource(Protocol):
@@ -64,4 +66,6 @@ class ScheduleSource(Protocol):
         """Every schedule with a document; objects with other names are skipped."""
 
     def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
-        """The documents, fetched in parallel: None if there is none, and the error if a fetch failed."""
+        """The documents, fetched in parallel: None if the source says that there is none, :class:`ServiceError` if
+        it gave no answer, or one that is not its own.
+        """
