@@ -7,7 +7,7 @@ from itertools import count, islice
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth, SourceObject
+from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueDepth, SourceObject
 
 
 class SimulatedClock:
@@ -48,9 +48,11 @@ class MemoryQueue:
         self._waiting: deque[Message] = deque()
         self._ids = count(1)
 
-    def send(self, bodies: Sequence[str]) -> None:
-        for body in bodies:
-            self._waiting.append(Message(f"replay-{next(self._ids)}", body, self._clock(), "", 1))
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        for each in messages:
+            self._waiting.append(
+                Message(f"replay-{next(self._ids)}", each.body, self._clock(), "", 1, each.reason)
+            )
 
     def receive(self, wait_seconds: int) -> list[Message]:
         return list(islice(iter(self._waiting), 10))

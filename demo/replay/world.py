@@ -21,6 +21,7 @@ from schedules_pipeline.history.recorded import (
 )
 from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.ports.upstream import Outgoing
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
@@ -100,13 +101,17 @@ class World:
     def _announce(self, event: HistoryEvent) -> None:
         match event:
             case CatalogueUpdated(type=kind, pid=pid):
-                self._catalogue_queue.send([_catalogue_message("UPDATE", kind, pid)])
+                self._catalogue_queue.send([Outgoing(_catalogue_message("UPDATE", kind, pid))])
             case CatalogueDeleted(type=kind, pid=pid):
-                self._catalogue_queue.send([_catalogue_message("DELETE", kind, pid)])
+                self._catalogue_queue.send([Outgoing(_catalogue_message("DELETE", kind, pid))])
             case SchedulePut(sid=sid, date=day):
-                self._schedule_queue.send([_s3_event("ObjectCreated:Put", ScheduleKey(Sid(sid), day))])
+                self._schedule_queue.send(
+                    [Outgoing(_s3_event("ObjectCreated:Put", ScheduleKey(Sid(sid), day)))]
+                )
             case ScheduleRemoved(sid=sid, date=day):
-                self._schedule_queue.send([_s3_event("ObjectRemoved:Delete", ScheduleKey(Sid(sid), day))])
+                self._schedule_queue.send(
+                    [Outgoing(_s3_event("ObjectRemoved:Delete", ScheduleKey(Sid(sid), day)))]
+                )
 
 
 def settings_for(redis_url: str, keyspace: str) -> Settings:

@@ -26,7 +26,7 @@ from schedules_pipeline.history.recorded import (
     ScheduleRemoved,
     paced,
 )
-from schedules_pipeline.publishing.ports.upstream import NotificationQueue
+from schedules_pipeline.publishing.ports.upstream import NotificationQueue, Outgoing
 from schedules_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,18 +109,20 @@ def _write(event: HistoryEvent, to: Destination, number: int, now: datetime) -> 
     match event:
         case CatalogueUpdated(document=document, type=kind, pid=pid):
             to.redis.set(to.catalogue_prefix + pid, orjson.dumps(document))
-            to.catalogue_queue.send([_text({"action": "UPDATE", "type": kind, "pid": pid, **told})])
+            to.catalogue_queue.send([Outgoing(_text({"action": "UPDATE", "type": kind, "pid": pid, **told}))])
         case CatalogueDeleted(type=kind, pid=pid):
             to.redis.delete(to.catalogue_prefix + pid)
-            to.catalogue_queue.send([_text({"action": "DELETE", "type": kind, "pid": pid, **told})])
+            to.catalogue_queue.send([Outgoing(_text({"action": "DELETE", "type": kind, "pid": pid, **told}))])
         case SchedulePut(document=document, sid=sid, date=day):
             content = orjson.dumps(document)
             name = object_key(ScheduleKey(Sid(sid), day))
             to.s3.put_object(Bucket=to.bucket, Key=name, Body=content, ContentType="application/json")
-            to.schedule_queue.send([_text({"sid": sid, "date": day.isoformat()})])
+            to.schedule_queue.send([Outgoing(_text({"sid": sid, "date": day.isoformat()}))])
         case ScheduleRemoved(sid=sid, date=day):
             to.s3.delete_object(Bucket=to.bucket, Key=object_key(ScheduleKey(Sid(sid), day)))
-            to.schedule_queue.send([_text({"sid": sid, "date": day.isoformat(), "action": "DELETE"})])
+            to.schedule_queue.send(
+                [Outgoing(_text({"sid": sid, "date": day.isoformat(), "action": "DELETE"}))]
+            )
 
 
 def _text(fields: dict[str, object]) -> str:

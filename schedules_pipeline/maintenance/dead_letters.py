@@ -8,7 +8,7 @@ some rounds without a new message, and at a maximum number of messages.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, Outgoing, QueueDepth
 
 MOST_AT_ONCE = 10_000
 _ROUNDS_WITHOUT_NEWS = 5
@@ -60,7 +60,9 @@ class DeadLetters:
 
         A crash in between leaves a message in both queues, which is harmless: it only announces a change.
         """
-        return self._handle(ids, most, lambda messages: self._queue.send([m.body for m in messages]))
+        return self._handle(
+            ids, most, lambda messages: self._queue.send([Outgoing(m.body) for m in messages])
+        )
 
     def drop(self, ids: Collection[str] | None = None, most: int = MOST_AT_ONCE) -> ReplayResult:
         """Delete these messages, or all."""

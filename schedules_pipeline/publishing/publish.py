@@ -33,6 +33,8 @@ _EXHAUSTED = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
 _NAMED = 3
 _FIRST_RETRY = timedelta(seconds=2)
 _PAUSE_AFTER_OUTAGE = timedelta(seconds=5)
+_MOST_DOUBLINGS = 3
+"""The longest pause after an outage is 40 seconds, so that partners are not behind for long after it."""
 
 _RENEW_EVERY_SECONDS = LEASE_FOR.total_seconds() / 3
 _LONGEST_BUILD_SECONDS = 600.0
@@ -74,6 +76,7 @@ class Publisher:
         self._rebuilder = rebuilder
         self._clock = clock
         self._keep_alive = keep_alive
+        self._outages = 0
 
     def publish_next(self, limit: int = BATCH_SIZE) -> BatchResult | None:
         """Rebuild the most urgent pending schedules; None if there are none.
@@ -143,13 +146,22 @@ class Publisher:
             failures = {work.key: _failure(work, error, now) for work in claim.work}
             self._store.work.postpone(claim, failures, counts=True)
             raise
+        if batch.built:
+            self._outages = 0
         self._retry_soon(claim, batch.failed)
         self._store.work.release(claim, [built.key for built in batch.built])
         return batch
 
     def _retry_soon(self, claim: Claim, failed: Mapping[ScheduleKey, Exception]) -> None:
-        """A service failed, which does not count as an attempt of the schedule, however long it lasts."""
-        retry_at = self._clock() + _PAUSE_AFTER_OUTAGE
+        """A service failed, which does not count as an attempt of the schedule, however long it lasts.
+
+        The pause doubles with each batch in a row of which nothing was built.
+        """
+        if not failed:
+            return
+        pause = _PAUSE_AFTER_OUTAGE * 2**self._outages
+        self._outages = min(self._outages + 1, _MOST_DOUBLINGS)
+        retry_at = self._clock() + pause
         failures = {key: Failure(str(error), retry_at) for key, error in failed.items()}
         self._store.work.postpone(claim, failures, counts=False)
 

@@ -1,21 +1,28 @@
 """A notification queue on SQS."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueDepth
+from schedules_pipeline.store.aws_answers import require_from_aws, service_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageBatchRequestEntryTypeDef
 
 _MOST_PER_CALL = 10
+_MESSAGE_LIMITS = (262_144, 1_048_576)
+"""The most bytes of a message: of a queue with the limit that was the highest until 2025, and of one with today's."""
+
+_MOST_BYTES_PER_CALL = min(_MESSAGE_LIMITS)
+_REASON = "reason"
+_REASON_CHARACTERS = 500
+_NOT_ACCEPTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _T = TypeVar("_T")
 
@@ -31,76 +38,87 @@ class SqsQueue:
     def __init__(self, client: "SQSClient", name: str) -> None:
         self._client = client
         self._name = name
+        self._what = f"queue {name}"
         self._known_url: str | None = None
 
     def receive(self, wait_seconds: int) -> list[Message]:
-        with self._service_errors():
+        with service_errors(self._what):
             reply = self._client.receive_message(
                 QueueUrl=self._url(),
                 MaxNumberOfMessages=_MOST_PER_CALL,
                 WaitTimeSeconds=max(0, min(20, wait_seconds)),
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+                MessageAttributeNames=[_REASON],
             )
-        return [_message(row) for row in reply.get("Messages", [])]
+            require_from_aws(self._what, reply)
+            return [_message(row) for row in reply.get("Messages", [])]
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """A message that could not be deleted is delivered again, which is harmless."""
+        """A message that could not be deleted is delivered again, which is harmless. A stale receipt is no error."""
         for batch in _batches(messages):
-            with self._service_errors():
-                self._client.delete_message_batch(
+            with service_errors(self._what):
+                reply = self._client.delete_message_batch(
                     QueueUrl=self._url(),
                     Entries=[{"Id": str(i), "ReceiptHandle": m.receipt} for i, m in enumerate(batch)],
                 )
+                self._require_all(len(batch), reply, "deleted")
 
     def show_again(self, messages: Sequence[Message]) -> None:
         for batch in _batches(messages):
-            with self._service_errors():
-                self._client.change_message_visibility_batch(
+            with service_errors(self._what):
+                reply = self._client.change_message_visibility_batch(
                     QueueUrl=self._url(),
                     Entries=[
                         {"Id": str(i), "ReceiptHandle": m.receipt, "VisibilityTimeout": 0}
                         for i, m in enumerate(batch)
                     ],
                 )
+                self._require_all(len(batch), reply, "made visible")
 
-    def send(self, bodies: Sequence[str]) -> None:
-        for batch in _batches(bodies):
-            with self._service_errors():
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        for batch in batches_to_send(messages):
+            with service_errors(self._what):
                 reply = self._client.send_message_batch(
-                    QueueUrl=self._url(),
-                    Entries=[{"Id": str(i), "MessageBody": body} for i, body in enumerate(batch)],
+                    QueueUrl=self._url(), Entries=[_entry(i, each) for i, each in enumerate(batch)]
                 )
-            if failed := reply.get("Failed"):
-                raise ServiceError(
-                    f"queue {self._name}: {len(failed)} messages were not accepted: {failed[0]}"
-                )
+                self._require_all(len(batch), reply, "accepted", is_stale_harmless=False)
 
     def purge(self) -> None:
-        with self._service_errors(), suppress(self._client.exceptions.PurgeQueueInProgress):
-            self._client.purge_queue(QueueUrl=self._url())
+        with service_errors(self._what), suppress(self._client.exceptions.PurgeQueueInProgress):
+            require_from_aws(self._what, self._client.purge_queue(QueueUrl=self._url()))
 
     def depth(self) -> QueueDepth:
-        with self._service_errors():
+        with service_errors(self._what):
             attributes = self._client.get_queue_attributes(
                 QueueUrl=self._url(),
                 AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
             )["Attributes"]
-        return QueueDepth(
-            int(attributes["ApproximateNumberOfMessages"]),
-            int(attributes["ApproximateNumberOfMessagesNotVisible"]),
-        )
+            return QueueDepth(
+                int(attributes["ApproximateNumberOfMessages"]),
+                int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+            )
 
     def _url(self) -> str:
         if self._known_url is None:
             self._known_url = self._client.get_queue_url(QueueName=self._name)["QueueUrl"]
         return self._known_url
 
-    @contextmanager
-    def _service_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise ServiceError(f"queue {self._name}: {error}") from error
+    def _require_all(
+        self, count: int, reply: Mapping[str, Any], done: str, *, is_stale_harmless: bool = True
+    ) -> None:
+        """Raises :class:`ServiceError` unless the reply accounts for every entry.
+
+        ``is_stale_harmless``: accept that entries failed by the sender's fault, as those with a stale receipt do.
+        """
+        require_from_aws(self._what, reply)
+        failed = [each for each in reply.get("Failed", []) if not (is_stale_harmless and each["SenderFault"])]
+        if failed:
+            raise ServiceError(f"{self._what}: {len(failed)} messages were not {done}: {failed[0]}")
+        unanswered = count - len(reply.get("Successful", [])) - len(reply.get("Failed", []))
+        if unanswered:
+            raise ServiceError(
+                f"{self._what}: the answer does not say whether {unanswered} messages were {done}"
+            )
 
 
 class PolledSqsQueue(SqsQueue):
@@ -122,8 +140,49 @@ class PolledSqsQueue(SqsQueue):
         return messages
 
 
+def batches_to_send(messages: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
+    """Batches that one call sends: by number and by bytes. A message that is larger than a batch has its own."""
+    batch: list[Outgoing] = []
+    size = 0
+    for each in messages:
+        added = len(each.body.encode()) + _reason_bytes(each)
+        if batch and (len(batch) == _MOST_PER_CALL or size + added > _MOST_BYTES_PER_CALL):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += added
+    if batch:
+        yield batch
+
+
 def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (items[start : start + _MOST_PER_CALL] for start in range(0, len(items), _MOST_PER_CALL))
+
+
+def _entry(number: int, message: Outgoing) -> "SendMessageBatchRequestEntryTypeDef":
+    entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(number), "MessageBody": message.body}
+    if message.reason and _has_room_for_reason(message):
+        entry["MessageAttributes"] = {
+            _REASON: {"DataType": "String", "StringValue": _as_attribute(message.reason)}
+        }
+    return entry
+
+
+def _has_room_for_reason(message: Outgoing) -> bool:
+    """Whether the reason makes the message no larger than a queue accepts, of which its body alone may be all."""
+    size = len(message.body.encode())
+    return not any(size <= limit < size + _reason_bytes(message) for limit in _MESSAGE_LIMITS)
+
+
+def _reason_bytes(message: Outgoing) -> int:
+    """SQS counts the name, the type and the value of an attribute."""
+    return len(_REASON) + len("String") + len(_as_attribute(message.reason).encode()) if message.reason else 0
+
+
+def _as_attribute(reason: str) -> str:
+    """The beginning of the reason, in the characters that SQS accepts."""
+    text = reason[:_REASON_CHARACTERS].encode(errors="replace").decode()
+    return _NOT_ACCEPTED.sub("?", text)
 
 
 def _message(row: "MessageTypeDef") -> Message:
@@ -134,4 +193,5 @@ def _message(row: "MessageTypeDef") -> Message:
         sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
         receipt=row["ReceiptHandle"],
         deliveries=int(attributes["ApproximateReceiveCount"]),
+        reason=row["MessageAttributes"][_REASON]["StringValue"] if "MessageAttributes" in row else "",
     )

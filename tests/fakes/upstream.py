@@ -8,7 +8,7 @@ from random import Random
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth, SourceObject
+from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueDepth, SourceObject
 
 VISIBLE_AGAIN_AFTER = timedelta(seconds=60)
 
@@ -83,6 +83,7 @@ class _Sent:
     body: str
     sent_at: datetime
     visible_at: datetime
+    reason: str = ""
     deliveries: int = 0
 
 
@@ -101,11 +102,11 @@ class FakeQueue(Fake):
         self._sent: dict[str, _Sent] = {}
         self._count = 0
 
-    def post(self, body: str, delay: timedelta = timedelta(0)) -> None:
+    def post(self, body: str, delay: timedelta = timedelta(0), reason: str = "") -> None:
         """Send from the upstream; the message arrives after the delay."""
         self._count += 1
         message_id, now = f"{self._name}-{self._count}", self._clock()
-        self._sent[message_id] = _Sent(message_id, body, now, now + delay)
+        self._sent[message_id] = _Sent(message_id, body, now, now + delay, reason)
 
     def redrive(self) -> None:
         """Send the dead letters again, as an operator does."""
@@ -143,9 +144,9 @@ class FakeQueue(Fake):
                 self._sent[message.message_id].visible_at = self._clock()
 
     @answered
-    def send(self, bodies: Sequence[str]) -> None:
-        for body in bodies:
-            self._send_one(body)
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        for message in messages:
+            self._send_one(message)
 
     @answered
     @step
@@ -160,8 +161,8 @@ class FakeQueue(Fake):
         return QueueDepth(waiting, len(self._sent) - waiting)
 
     @step
-    def _send_one(self, body: str) -> None:
-        self.post(body)
+    def _send_one(self, message: Outgoing) -> None:
+        self.post(message.body, reason=message.reason)
 
     @step
     def _delete_one(self, message: Message) -> None:
@@ -176,7 +177,7 @@ class FakeQueue(Fake):
     def _deliver(self, sent: _Sent) -> Message:
         sent.deliveries += 1
         sent.visible_at = self._clock() + VISIBLE_AGAIN_AFTER
-        return Message(sent.message_id, sent.body, sent.sent_at, _receipt(sent), sent.deliveries)
+        return Message(sent.message_id, sent.body, sent.sent_at, _receipt(sent), sent.deliveries, sent.reason)
 
     def _bury(self) -> None:
         for sent in self._visible():

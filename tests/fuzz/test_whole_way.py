@@ -293,6 +293,22 @@ def test_too_large_source_document_is_rejected_unread() -> None:
     assert world.store.work.backlog().is_empty
 
 
+def test_document_that_cannot_be_decoded_is_rejected() -> None:
+    """The rejection says what is wrong with the object's encoding, and partners keep the last good version."""
+    world = _World()
+    world.upstreams.schedule_source.put(KEY, source_document())
+    world.announce_schedule()
+    world.settle()
+    before = world.published()
+
+    world.upstreams.schedule_source.objects[KEY] = SourceObject(b"?", "put 2", defect="it is not gzip")
+    world.announce_schedule()
+    world.settle()
+
+    assert world.store.rejections.all()[str(KEY)].reason == f"schedule {KEY}: it is not gzip"
+    assert world.published() == before
+
+
 def test_too_large_catalogue_document_is_rejected() -> None:
     """A catalogue document above the limit leaves our copy, and what partners see, as they are."""
     world = _World()

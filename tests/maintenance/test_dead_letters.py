@@ -9,7 +9,7 @@ import pytest
 from demo.provision import AwsEndpoints, ProvisionedResources
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.dead_letters import DeadLetters, ReplayResult
-from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueDepth
 from schedules_pipeline.upstream.queue import SqsQueue
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -42,10 +42,10 @@ class ListQueue:
         self._do("show again")
         self.hidden -= {message.message_id for message in messages}
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, messages: Sequence[Outgoing]) -> None:
         self._do("send")
         first = len(self.there) + 1
-        self.there |= {f"id-{n}": body for n, body in enumerate(bodies, start=first)}
+        self.there |= {f"id-{n}": message.body for n, message in enumerate(messages, start=first)}
 
     def purge(self) -> None:
         raise NotImplementedError
@@ -198,7 +198,7 @@ def test_on_sqs_listing_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None
     """More messages than one call receives are all found, and all found again by the next listing."""
     queue, dead = queues
     bodies = [f"body {number}" for number in range(25)]
-    dead.send(bodies)
+    dead.send([Outgoing(body) for body in bodies])
     letters = DeadLetters(dead, queue)
 
     first, second = letters.peek(), letters.peek()
@@ -210,7 +210,7 @@ def test_on_sqs_listing_loses_nothing(queues: tuple[SqsQueue, SqsQueue]) -> None
 def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueue]) -> None:
     """One message is replayed, one dropped, and the rest replayed; no dead letter remains."""
     queue, dead = queues
-    dead.send(["a", "b", "c"])
+    dead.send([Outgoing("a"), Outgoing("b"), Outgoing("c")])
     letters = DeadLetters(dead, queue)
     by_body = {message.body: message.message_id for message in letters.peek()}
 
@@ -226,7 +226,7 @@ def test_on_sqs_letters_are_replayed_and_dropped(queues: tuple[SqsQueue, SqsQueu
 def test_on_sqs_a_stale_receipt_is_no_error(queues: tuple[SqsQueue, SqsQueue]) -> None:
     """Making a deleted message visible again has no effect."""
     _, dead = queues
-    dead.send(["a"])
+    dead.send([Outgoing("a")])
     [message] = dead.receive(1)
     dead.delete([message])
 

@@ -12,7 +12,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing import draft
 from schedules_pipeline.publishing.ports.schedules import Outcome
-from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.publishing.ports.work import Failure, Mark
 from schedules_pipeline.publishing.publish import LEASE_FOR, MAXIMUM_ATTEMPTS
 
 _GOOD = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -74,6 +74,35 @@ def test_a_long_outage_of_the_source_quarantines_nothing(monkeypatch: pytest.Mon
     assert stage.store.work.quarantined() == {}
     stage.pipeline.publisher.publish_all()
     assert stage.published() == {_BAD}
+
+
+def test_the_pause_after_an_outage_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing can be built, a schedule waits 5, 10, 20 and then 40 seconds; a build begins anew with 5."""
+    stage = Stage()
+    pauses = []
+    for _ in range(2):
+        with monkeypatch.context() as outage:
+            _break_source_of(stage, _BAD, outage)
+            stage.mark(_BAD)
+            for _ in range(5):
+                stage.pipeline.publisher.publish_all()
+                pauses.append(_seconds_until_due(stage))
+        stage.pipeline.publisher.publish_all()
+
+    assert pauses == [5, 10, 20, 40, 40] * 2
+
+
+def _seconds_until_due(stage: Stage) -> int:
+    """Turn the clock until the schedule is pending again."""
+    for seconds in range(1, 100):
+        stage.clock.advance(timedelta(seconds=1))
+        claim = stage.store.work.claim(1, stage.clock(), LEASE_FOR)
+        if claim is not None:
+            stage.store.work.postpone(
+                claim, {w.key: Failure("", stage.clock()) for w in claim.work}, counts=False
+            )
+            return seconds
+    raise AssertionError("it is never due")
 
 
 def _break_source_of(stage: Stage, key: ScheduleKey, monkeypatch: pytest.MonkeyPatch) -> None:

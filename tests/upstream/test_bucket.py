@@ -1,5 +1,11 @@
 """The schedule documents in a bucket, of any size, on the emulator."""
 
+import codecs
+import gzip
+
+import pytest
+import zstandard
+
 from demo.provision import AwsEndpoints, ProvisionedResources
 from schedules_pipeline.documents.notification import object_key
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -58,3 +64,47 @@ def test_larger_document_does_not_hold_up_others(
         found = source.fetch([_KEY, _OTHER])[_OTHER]
         assert isinstance(found, SourceObject)
         assert found.content == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (gzip.compress(b"{}"), "gzip"),
+        (zstandard.compress(b"{}"), "zstd"),
+        (gzip.compress(gzip.compress(b"{}")), "gzip, gzip"),
+        (codecs.BOM_UTF8 + b"{}", ""),
+    ],
+    ids=["gzip", "zstd", "twice", "byte-order mark"],
+)
+def test_an_encoded_document_is_decoded(
+    aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, content: bytes, encoding: str
+) -> None:
+    """The encoding that an object names is undone, and a byte-order mark is skipped."""
+    client = aws_endpoints.s3()
+    client.put_object(Bucket=provisioned.bucket, Key=object_key(_KEY), Body=content, ContentEncoding=encoding)
+
+    found = _fetched(S3ScheduleSource(client, provisioned.bucket, _LIMIT), _KEY)
+
+    assert (found.content, found.unread_bytes, found.defect) == (b"{}", 0, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "defect"),
+    [
+        (b"{}", "br", "the Content-Encoding 'br' is unknown"),
+        (b"{}", "gzip", "the content cannot be decoded as gzip"),
+        (gzip.compress(b" " * 5_000_000), "gzip", "decoded from gzip it has more than 10,000 bytes"),
+    ],
+    ids=["unknown", "damaged", "bomb"],
+)
+def test_a_document_that_cannot_be_decoded_says_why(
+    aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, content: bytes, encoding: str, defect: str
+) -> None:
+    """The object is found, with its defect, so that its document is rejected rather than fetched again and again."""
+    client = aws_endpoints.s3()
+    client.put_object(Bucket=provisioned.bucket, Key=object_key(_KEY), Body=content, ContentEncoding=encoding)
+
+    found = _fetched(S3ScheduleSource(client, provisioned.bucket, _LIMIT), _KEY)
+
+    assert found.content == content
+    assert found.defect.startswith(defect)

@@ -10,13 +10,24 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery from a queue. ``receipt`` deletes this delivery."""
+    """One delivery from a queue. ``receipt`` deletes this delivery. ``reason``: why the intake made it a dead letter;
+    empty for other messages.
+    """
 
     message_id: str
     body: str
     sent_at: datetime
     receipt: str
     deliveries: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send. ``reason``: why it is a dead letter, which the queue keeps as an attribute."""
+
+    body: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +47,8 @@ class NotificationQueue(Protocol):
     def show_again(self, messages: Sequence[Message]) -> None:
         """Make received messages visible at once. If that fails, the visibility timeout does it later."""
 
-    def send(self, bodies: Sequence[str]) -> None:
-        """Send messages to this queue, as a replay of dead letters does."""
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        """Send messages to this queue. Raises :class:`ServiceError` if one is not accepted; others may be sent then."""
 
     def purge(self) -> None:
         """Delete all waiting messages, and perhaps those that are sent in the next minute."""
