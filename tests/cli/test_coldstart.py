@@ -45,26 +45,14 @@ def test_a_coldstart_is_waited_for(published: Stage) -> None:
     assert "finished: asked for on the command line; 100% (2 of 2)" in result.stdout
 
 
-def test_the_dangers_of_a_coldstart_are_asked_about(published: Stage) -> None:
-    """--purge and --even-if-fewer need the operator's agreement."""
+def test_a_purge_is_asked_about(published: Stage) -> None:
+    """--purge needs the operator's agreement. --even-if-fewer only warns that it has no effect."""
     declined = published.run("coldstart", "--purge", "--even-if-fewer", answer="n\n")
 
     assert declined.exit_code == 1
     assert "delete the waiting messages of both queues" in declined.stderr
-    assert "remove schedules that the source no longer lists" in declined.stderr
+    assert "--even-if-fewer goes in version 0.3" in declined.stderr
     assert published.store.coldstarts.latest() is None
-
-
-def test_a_coldstart_that_would_remove_too_much_is_rejected(published: Stage) -> None:
-    """If the source lists far less than partners have, it ends with 1 and removes nothing."""
-    published.upstreams.schedule_source.objects.clear()
-
-    result = published.run("coldstart", "--here")
-
-    assert result.exit_code == 1
-    assert "rejected: " in result.stdout
-    assert "the source lists only 0 of the 2 schedules that partners have" in result.stdout
-    assert _broadcasts(published) == 4
 
 
 def test_the_status_of_a_coldstart(published: Stage) -> None:

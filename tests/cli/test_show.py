@@ -19,9 +19,9 @@ def test_show_gives_the_schedule_in_local_time(published: Stage, words: tuple[st
     assert "alder/2026-03-28  version 2" in result.stdout
     line = next(line for line in result.stdout.splitlines() if BROADCASTS[0] in line)
     assert line.split() == [
-        "06:00",
+        "18:00",
         "GMT",
-        "06:30",
+        "18:30",
         "Salt",
         "and",
         "Slate",

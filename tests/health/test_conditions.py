@@ -194,11 +194,6 @@ _RULES = [
         id="never begun",
     ),
     pytest.param(
-        {"coldstart": _coldstart(Stage.REJECTED, ended_at=_NOW - _HOUR, problem="3 listed, 40 held")},
-        "coldstart-stalled: an automatic coldstart was rejected: 3 listed, 40 held",
-        id="refused itself",
-    ),
-    pytest.param(
         {"unreachable": {"the legacy keyspace": "Redis: away", "catalogue_events": "timed out"}},
         "upstream-unreachable: catalogue_events, the legacy keyspace did not answer",
         id="unreachable",
@@ -257,14 +252,6 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
                 )
             },
             id="a coldstart at work",
-        ),
-        pytest.param(
-            {
-                "coldstart": _coldstart(
-                    Stage.REJECTED, request=replace(_REQUEST, by_itself=False), ended_at=_NOW
-                )
-            },
-            id="a refusal that an operator sees",
         ),
         pytest.param(
             {

@@ -61,6 +61,11 @@ _ALL = (
     ),
     _counter("notifications_refused", ("queue",), "Messages that were rejected."),
     _counter("ignored", ("queue", "reason"), "Changes named by messages that had no effect, by reason."),
+    _counter(
+        "documents_held",
+        (),
+        "Builds that held a loss of airtime back.",
+    ),
     _counter("documents_refused", ("kind",), "Documents that were rejected; the last good one stayed."),
     _gauge("refused_inputs", (), "Rejected messages, documents and items on the list of rejections."),
     # Output.
@@ -153,6 +158,7 @@ COUNTERS = {
     Counter.CATALOGUE_UNCHANGED: (_IGNORED, (_CATALOGUE, "no used field changed")),
     Counter.CATALOGUE_ABSENT: (_IGNORED, (_CATALOGUE, "no document")),
     Counter.SCHEDULE_DOCUMENTS_REJECTED: ("schedules_documents_refused_total", ("schedule",)),
+    Counter.SCHEDULE_DOCUMENTS_HELD: ("schedules_documents_held_total", ()),
     Counter.CATALOGUE_DOCUMENTS_REJECTED: ("schedules_documents_refused_total", ("catalogue",)),
     Counter.SCHEDULES_PUBLISHED: (_OUTCOMES, ("published",)),
     Counter.SCHEDULES_UNCHANGED: (_OUTCOMES, ("unchanged",)),
