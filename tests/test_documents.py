@@ -93,7 +93,7 @@ def test_the_register_has_no_other_keys() -> None:
     assert methods == {
         *("state", "document", "outbox", "history", "version"),
         *("copy", "version_token", "dependants"),
-        *("work", "feed", "coldstart", "alarms", "journal", "delivery"),
+        *("work", "feed", "coldstart", "losses", "alarms", "journal", "delivery"),
     }
 
 

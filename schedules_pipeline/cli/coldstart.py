@@ -25,7 +25,7 @@ def _reason_option(default: str) -> Callable[..., Any]:
 
 @click.group("coldstart", invoke_without_command=True)
 @click.option("--purge", is_flag=True, help="Delete the waiting messages of both queues first.")
-@click.option("--even-if-fewer", is_flag=True, hidden=True)
+@click.option("--even-if-fewer", is_flag=True, help="No effect: losses are held. It goes in version 0.3.")
 @click.option("--here", is_flag=True, help="Run it in this process, not in Dagster.")
 @_wait_option
 @_reason_option("asked for on the command line")

@@ -213,6 +213,5 @@ def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
 
 
 def _notice_id(name: AlarmName, since: datetime, phase: Phase, severity: Severity) -> str:
-    """A critical alarm has ids of its own, because a milder one may have been sent of the same incident."""
-    grade = f":{severity}" if severity is Severity.CRITICAL else ""
-    return f"{name}:{since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}{grade}"
+    """The severity is part of the id, because a milder notice may have been sent of the same incident."""
+    return f"{name}:{since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}:{severity}"

@@ -253,7 +253,7 @@ def test_the_pipeline_may_write_every_registered_key() -> None:
             "version_token",
             "dependants",
         ),
-        *("work", "feed", "coldstart", "alarms", "journal", "delivery"),
+        *("work", "feed", "coldstart", "losses", "alarms", "journal", "delivery"),
     }
 
 

@@ -14,7 +14,10 @@ from schedules_pipeline.health.incidents import AlarmName, Condition, Severity
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Request, Stage
 from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
 from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
+from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Backlog
@@ -25,6 +28,8 @@ _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 _IDLE = Backlog(0, 0, 0, 0, None)
+_NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
+
 _WELL = Facts(watched_since=_NOW, backlog=_IDLE)
 _THRESHOLDS = Thresholds()
 _REQUEST = Request("the keyspace is empty", _NOW - _HOUR, by_itself=True)
@@ -49,6 +54,13 @@ def _coldstart(stage: Stage, **fields: Any) -> Coldstart:
 
 def _waiting(oldest: timedelta) -> Mapping[str, QueueFacts | None]:
     return {"schedule_events": QueueFacts(QueueDepth(3, 0), oldest)}
+
+
+def _held(hours_ahead: float, verdict: HoldVerdict | None = None) -> HeldLoss:
+    """A hold of 22.5 hours of a day that begins so many hours from now."""
+    airs_at = _NOW + timedelta(hours=hours_ahead)
+    hold = Hold("a hold", HoldReason.SHRUNK, LossKind.SHRUNK, "abc", "put 1", 81_000, 5_400, _NOW, airs_at)
+    return HeldLoss(f"hold {hours_ahead}", HoldReason.SHRUNK, {_KEY: hold}, {}, verdict)
 
 
 def _one(facts: Facts, thresholds: Thresholds = _THRESHOLDS) -> Condition:
@@ -194,6 +206,17 @@ _RULES = [
         id="never begun",
     ),
     pytest.param(
+        {"held": [_held(hours_ahead=40), _held(hours_ahead=30, verdict=HoldVerdict.REJECTED)]},
+        "airtime-held: 22.5 hours of airtime held of alder_one; the first day begins 2026-03-30T04:00:00Z: "
+        "`schedules-pipeline holds list`",
+        id="held days ahead",
+    ),
+    pytest.param(
+        {"blanked": {_KEY: timedelta(hours=7), _NEXT_DAY: timedelta(hours=6)}},
+        "blanking-unusual: much airtime was blanked within an hour: alder_one 13.0 h",
+        id="much blanked",
+    ),
+    pytest.param(
         {"unreachable": {"the legacy keyspace": "Redis: away", "catalogue_events": "timed out"}},
         "upstream-unreachable: catalogue_events, the legacy keyspace did not answer",
         id="unreachable",
@@ -209,11 +232,35 @@ def test_each_rule_finds_what_is_wrong(facts: Mapping[str, Any], expected: str) 
     assert f"{condition.name}: {condition.summary}" == expected
 
 
+@pytest.mark.parametrize(
+    ("hours_ahead", "severity"),
+    [
+        (25, Severity.WARNING),
+        (24, Severity.ERROR),
+        (1, Severity.ERROR),
+        (0, Severity.CRITICAL),
+        (-9, Severity.CRITICAL),
+    ],
+)
+def test_a_hold_grows_more_severe_as_its_airtime_comes_near(hours_ahead: int, severity: Severity) -> None:
+    """The nearest of all holds counts."""
+    condition = _one(replace(_WELL, held=[_held(hours_ahead=90), _held(hours_ahead=hours_ahead)]))
+
+    assert condition.severity is severity
+
+
+def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
+    """An operator knows of the one, and the other is ordinary."""
+    facts = replace(_WELL, held=[_held(0, HoldVerdict.REJECTED)], blanked={_KEY: timedelta(hours=12)})
+
+    assert find_conditions(facts, Thresholds(), _NOW).conditions == ()
+
+
 def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
     """The table above has a case for each; an unreachable store cannot be found by reading it."""
     found = {str(case.values[1]).partition(":")[0] for case in _RULES}
 
-    assert found == set(AlarmName) - {AlarmName.STORE_UNREACHABLE}
+    assert found == set(AlarmName) - {AlarmName.STORE_UNREACHABLE, AlarmName.BROADCASTS_QUARANTINED}
 
 
 @pytest.mark.parametrize(

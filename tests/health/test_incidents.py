@@ -168,3 +168,18 @@ def test_every_incident_ends_without_conditions(checks: list[Findings]) -> None:
         alarms.check(_GONE)
 
     assert {incident.state for incident in alarms.incidents.values()} <= {State.OVER}
+
+
+def test_an_alarm_that_grows_worse_is_sent_again() -> None:
+    """Once for each step, under ids that differ; one that grows milder is not."""
+    grades = [Severity.WARNING, Severity.ERROR, Severity.ERROR, Severity.CRITICAL, Severity.WARNING]
+    known: list[Incident] = []
+    told: list[Notice] = []
+    for minute, severity in enumerate(grades):
+        found = Findings((replace(_DEAD, severity=severity),))
+        changes = plan_changes(known, found, _NOW + timedelta(minutes=minute), timedelta(0))
+        known = [change.incident for change in changes] or known
+        told += [change.notice for change in changes if change.notice]
+
+    assert [notice.severity for notice in told] == [Severity.WARNING, Severity.ERROR, Severity.CRITICAL]
+    assert len({notice.id for notice in told}) == 3

@@ -1,7 +1,7 @@
 -- Reserves losses of airtime in the budget of the last hour, all that fit and none that does not.
 -- KEYS  1 ledger (hash)  2 replaced (hash)  3 event (string)
 -- ARGV  1 now  2 seconds of the budget's window  3 limit of the whole  4 seconds for which an entry is kept
---       5 id of a new hold, then groups of 6: schedule key, service, limit of the service, seconds, loss, replaced source
+--       5 id of a new hold  6... six for each loss: schedule key, service, limit of the service, seconds, loss, replaced source
 -- The ledger holds by schedule: digest, seconds and time (JSON, the loss as its reader stores it, and these three).
 -- Reply: the id of the hold ("" = none), then the schedules that do not fit
 local now, window, whole_limit, kept_for = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
