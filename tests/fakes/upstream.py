@@ -116,7 +116,7 @@ class FakeQueue(Fake):
 
     def has_visible(self) -> bool:
         """Whether a message is visible now; has no checkpoint."""
-        return bool(self._visible())
+        return bool(self._sent) and bool(self._visible())
 
     def is_empty(self) -> bool:
         """Whether every message is deleted or dead; has no checkpoint."""

@@ -5,18 +5,23 @@ Most races need no more than that, and every step can be tried.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from itertools import count
 from typing import TypeVar
 
+from fakes import FakeUpstreams
+from from_scratch import Contents
 from simulation.simulator import Simulation, Worker
 from toy_world import Change, Focus
 
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
+from schedules_pipeline.publishing.ports.upstream import SourceObject
 from schedules_pipeline.publishing.publish import LEASE_FOR
 
 T = TypeVar("T")
+_Sources = tuple[frozenset[tuple[ScheduleKey, SourceObject]], frozenset[tuple[Pid, bytes]], date]
 CATALOGUE, SECOND_CATALOGUE = "catalogue intake", "second catalogue intake"
 PUBLISHER, SECOND_PUBLISHER = "publisher", "second publisher"
 SCHEDULES = "schedule intake"
@@ -62,37 +67,45 @@ class Stop:
 
 def explore(scenario: Scenario) -> None:
     """Try every step, or every pair of steps, with every fate; raises the error of the first run that goes wrong."""
+    exploration = _Exploration(scenario, {})
     if scenario.accomplice:
         for fate in (Fate.GOES_ON, Fate.DIES):
-            _explore_pairs(scenario, fate)
+            _explore_pairs(exploration, fate)
     else:
         for fate in Fate:
-            _explore_stops(scenario, fate)
+            _explore_stops(exploration, fate)
 
 
-def _explore_stops(scenario: Scenario, fate: Fate) -> None:
+@dataclass(frozen=True, slots=True)
+class _Exploration:
+    """A scenario, and the contents already built from scratch for it. Its runs end with few different sources."""
+
+    scenario: Scenario
+    built: dict[_Sources, Contents]
+
+    def came_to_stops(self, stop: Stop, accomplice_stop: Stop | None = None) -> bool:
+        simulation = Interruption(self.scenario, self.built, stop, accomplice_stop)
+        simulation.run()
+        return simulation.came_to_stops
+
+
+def _explore_stops(exploration: _Exploration, fate: Fate) -> None:
     for steps in count():
-        if not _came_to_stops(scenario, Stop(steps, fate)):
+        if not exploration.came_to_stops(Stop(steps, fate)):
             return
 
 
-def _explore_pairs(scenario: Scenario, accomplice_fate: Fate) -> None:
+def _explore_pairs(exploration: _Exploration, accomplice_fate: Fate) -> None:
     """The victim continues, because it has the older token; the fate of the accomplice, with the newer token,
     varies.
     """
-    fate = Fate.GOES_ON_LATE if scenario.victim == PUBLISHER else Fate.GOES_ON
+    fate = Fate.GOES_ON_LATE if exploration.scenario.victim == PUBLISHER else Fate.GOES_ON
     for steps in count():
         for accomplice_steps in count():
-            if not _came_to_stops(scenario, Stop(steps, fate), Stop(accomplice_steps, accomplice_fate)):
+            if not exploration.came_to_stops(Stop(steps, fate), Stop(accomplice_steps, accomplice_fate)):
                 break
         if not accomplice_steps:
             return
-
-
-def _came_to_stops(scenario: Scenario, stop: Stop, accomplice_stop: Stop | None = None) -> bool:
-    simulation = Interruption(scenario, stop, accomplice_stop)
-    simulation.run()
-    return simulation.came_to_stops
 
 
 class Interruption(Simulation):
@@ -102,10 +115,17 @@ class Interruption(Simulation):
 
     kept_for = RetentionPeriods(removals=timedelta(0))
 
-    def __init__(self, scenario: Scenario, stop: Stop, accomplice_stop: Stop | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        built: dict[_Sources, Contents],
+        stop: Stop,
+        accomplice_stop: Stop | None = None,
+    ) -> None:
         super().__init__(0, focus=Focus())
         self.came_to_stops = True
         self._scenario = scenario
+        self._built = built
         self._stop = stop
         self._accomplice_stop = accomplice_stop
         self._asks_again_next = ""
@@ -124,6 +144,23 @@ class Interruption(Simulation):
 
     def arrange(self, items: list[T]) -> list[T]:
         return items
+
+    def build_from_scratch(self, sources: FakeUpstreams) -> Contents:
+        """Not built again from equal sources. A build that changed its sources is not reused."""
+        before = self._describe(sources)
+        if before in self._built:
+            return self._built[before]
+        contents = super().build_from_scratch(sources)
+        if self._describe(sources) == before:
+            self._built[before] = contents
+        return contents
+
+    def _describe(self, sources: FakeUpstreams) -> _Sources:
+        return (
+            frozenset(sources.schedule_source.objects.items()),
+            frozenset(sources.catalogue_source.documents.items()),
+            self.horizon.first_kept[-1],
+        )
 
     def _play(self) -> None:
         for change in self._scenario.begin:
@@ -172,9 +209,9 @@ class Interruption(Simulation):
     def _stop_at_step(self, stopped: Worker, steps: int, but: Worker | None = None) -> None:
         """Let all workers but one work; the worker to be stopped comes first, so that it gets the job."""
         in_order = [stopped, *(worker for worker in self.workers if worker not in (stopped, but))]
-        while steps and (ready := [worker for worker in in_order if worker.is_ready]):
-            self.resume(ready[0])
-            steps -= ready[0] is stopped
+        while steps and (ready := _first_ready(in_order)):
+            self.resume(ready)
+            steps -= ready is stopped
         self.came_to_stops &= not steps
 
     def _end_lease(self, others: Sequence[Worker]) -> None:
@@ -189,11 +226,15 @@ class Interruption(Simulation):
             self._asks_again_next = worker.name
 
     def _work(self, workers: Sequence[Worker]) -> None:
-        while ready := [worker for worker in workers if worker.is_ready]:
+        while ready := _first_ready(workers):
             self.count_step()
-            self.resume(ready[0])
+            self.resume(ready)
 
     def _work_until_quiet(self) -> None:
         self._work(self.workers)
         while self.wait():
             self._work(self.workers)
+
+
+def _first_ready(workers: Sequence[Worker]) -> Worker | None:
+    return next((worker for worker in workers if worker.is_ready), None)

@@ -18,8 +18,9 @@ from random import Random
 from typing import TypeVar
 
 from builders import as_release_0_1_0
-from fakes import Conditions, FakeClock, FakeQueue, fake_store, fake_upstreams, pipeline_over
+from fakes import Conditions, FakeClock, FakeQueue, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from from_scratch import (
+    Contents,
     as_accepted,
     coldstart,
     contents,
@@ -336,8 +337,11 @@ class Simulation(Conditions, ABC):
         """Nothing is pending, so the store must equal a build from scratch."""
         keys, pids = self.focus.keys, self.focus.pids
         sources = as_accepted(self.store, keys, pids) if self._troubled else self.upstreams
-        _require_equal("published", contents(self.store, keys), coldstart(sources, keys, self.horizon))
+        _require_equal("published", contents(self.store, keys), self.build_from_scratch(sources))
         _require_equal("missing index entries", find_missing_entries(self.store, keys, pids), [])
+
+    def build_from_scratch(self, sources: FakeUpstreams) -> Contents:
+        return coldstart(sources, self.focus.keys, self.horizon)
 
     def _judge_thoroughly(self) -> None:
         self.judge()
