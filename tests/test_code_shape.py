@@ -20,13 +20,6 @@ _LONG_FUNCTIONS = {
     "tests/documents/test_xmltv.py:test_a_guide_has_these_bytes",
 }
 _LONG_MODULES = {
-    "tests/compatibility/keyspace_files.py",
-    "tests/delivery/routes/test_changes_routes.py",
-    "tests/documents/test_catalogue_schedule.py",
-    "tests/documents/test_source_document.py",
-    "tests/documents/test_tv_anytime.py",
-    "tests/documents/test_xmltv_import.py",
-    "tests/domain/test_day_cut.py",
     "tests/end_to_end/test_guide_page.py",
 }
 

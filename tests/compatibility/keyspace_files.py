@@ -1,30 +1,26 @@
-"""Reads and writes whole Redis keyspaces in a plain, readable form, and restores one into an empty server.
+"""Files of whole Redis keyspaces, in a plain, readable form.
 
-Belongs here: the form of the file, reading every key of a server into it, and writing it back. Does not belong here:
-what any key means. It depends on redis-py and the standard library alone, so that any version of us can use it.
+Belongs here: the form of the file. Does not belong here: the meaning of any key, and reading and writing a server
+(``keyspace_server``). Only the standard library is imported, so that any version of the pipeline can use this module.
 
-A file is gzipped JSON. Bytes stand in it as text where they are UTF-8, otherwise as ``{"base64": ...}``. Clients that
-are given here must answer with bytes (``decode_responses=False``) and speak RESP2, as redis-py does by default.
+A file is gzipped JSON. It holds bytes as text if they are UTF-8, otherwise as ``{"base64": ...}``.
 """
 
 import base64
 import gzip
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from redis import Redis
 
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An entry of a stream that was delivered to a consumer, and is not confirmed."""
+    """An entry of a stream that was delivered to a consumer and is not acknowledged."""
 
     id: str
     consumer: str
@@ -34,8 +30,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A consumer group. ``entries_read`` is None where the server does not know it. A delivery of an entry that was
-    trimmed since is left out: nobody can be given it again.
+    """A consumer group. ``entries_read`` is None if the server does not know it. Deliveries of trimmed entries are
+    left out, because the server cannot deliver such an entry again.
     """
 
     name: str
@@ -47,7 +43,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Entries by id, each with its fields in order, and what else a stream remembers."""
+    """Entries by id, each with its fields in order, and the stream's own counters."""
 
     entries: tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]
     last_id: str
@@ -62,7 +58,7 @@ Value = bytes | dict[bytes, bytes] | dict[bytes, float] | list[bytes] | set[byte
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key. ``type`` as the command TYPE says it. ``ttl``: the seconds that it had left, None without an end."""
+    """One key. ``type`` is the answer of the command TYPE; ``ttl`` is in seconds, None if the key does not expire."""
 
     key: str
     type: str
@@ -81,7 +77,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What partners see of a schedule. A removed one keeps its number, with an empty ``etag`` and no ``content``."""
+    """The published version of a schedule. A removed one has its number, an empty ``etag``, and no ``content``."""
 
     seq: int
     etag: str
@@ -92,11 +88,11 @@ class Published:
 class Fixture:
     """A keyspace as it was written.
 
-    ``entries``: by key, in order. ``sources``: what the bucket holds at ``now``, by object key. ``earlier_sources``:
-    documents that were replaced or removed before, the oldest first; the last good ones of refused documents are among
-    them. ``documents``: by ``sid/date``, of every schedule that was ever published. ``settings``: by name, as the
-    settings are called. ``partner_keys``: the text of the newest key of each partner, which is invented like
-    everything here. ``cast``: which schedule, item or message stands for what, by a word.
+    ``entries``: by key, in order. ``sources``: the objects of the bucket at ``now``, by object key.
+    ``earlier_sources``: documents that were replaced or removed before, the oldest first, among them the last good
+    document of each schedule whose newest was rejected. ``documents``: every schedule that was ever published, by
+    ``sid/date``. ``settings``: by name. ``partner_keys``: the text of each partner's newest key; it is invented, as
+    everything here. ``cast``: the schedule, item or message for each role, by a word.
     """
 
     written_by: str
@@ -110,11 +106,8 @@ class Fixture:
     cast: Mapping[str, str]
 
 
-# The file
-
-
 def load_fixture(path: Path | str) -> Fixture:
-    """Read a file that :func:`save_fixture` has written. Raises ``ValueError`` for a file of another form."""
+    """Read a file of :func:`save_fixture`. Raises ``ValueError`` for a file of another form."""
     with gzip.open(path, "rb") as file:
         written = json.load(file)
     if written.get("format") != FORMAT:
@@ -134,8 +127,8 @@ def load_fixture(path: Path | str) -> Fixture:
 
 
 def save_fixture(fixture: Fixture, document_keys: Mapping[str, str], path: Path | str) -> None:
-    """Write a file that is the same for the same fixture. ``document_keys``: under which Redis key the document of
-    each schedule is, by ``sid/date``; the file names that key rather than saying the document twice.
+    """Equal fixtures give equal files. ``document_keys``: the Redis key of each schedule's document, by
+    ``sid/date``; the file names that key rather than repeating the document.
     """
     written = {
         "format": FORMAT,
@@ -158,139 +151,6 @@ def save_fixture(fixture: Fixture, document_keys: Mapping[str, str], path: Path 
     }
     text = json.dumps(written, ensure_ascii=False, indent=0)
     Path(path).write_bytes(gzip.compress(text.encode(), mtime=0))
-
-
-# A server
-
-
-def dump(client: Redis) -> dict[str, Entry]:
-    """Read every key of a server, in order."""
-    keys = sorted(key.decode() for key in client.scan_iter(count=1_000))
-    return {key: _read(client, key) for key in keys}
-
-
-def restore(fixture: Fixture, redis_client: Redis) -> None:
-    """Write every key into an empty server. Raises ``ValueError`` where it is not empty."""
-    if redis_client.dbsize():
-        raise ValueError("the server is not empty")
-    for entry in fixture.entries.values():
-        _write(redis_client, entry)
-        if entry.ttl is not None:
-            redis_client.expire(entry.key, entry.ttl)
-
-
-def _read(client: Any, key: str) -> Entry:
-    type_ = client.type(key).decode()
-    milliseconds = client.pttl(key)
-    ttl = None if milliseconds < 0 else math.ceil(milliseconds / 1000)
-    return Entry(key, type_, _read_value(client, key, type_), ttl)
-
-
-def _read_value(client: Any, key: str, type_: str) -> Value:
-    value: Value
-    match type_:
-        case "string":
-            value = client.get(key)
-        case "hash":
-            value = dict(sorted(client.hgetall(key).items()))
-        case "list":
-            value = client.lrange(key, 0, -1)
-        case "set":
-            value = client.smembers(key)
-        case "zset":
-            value = dict(client.zrange(key, 0, -1, withscores=True))
-        case "stream":
-            value = _read_stream(client, key)
-        case _:
-            raise ValueError(f"{key}: a {type_} cannot be read")
-    return value
-
-
-def _read_stream(client: Any, key: str) -> Stream:
-    entries = tuple((id_.decode(), tuple(fields.items())) for id_, fields in client.xrange(key))
-    there = {id_ for id_, _ in entries}
-    about = client.xinfo_stream(key)
-    return Stream(
-        entries=entries,
-        last_id=about["last-generated-id"].decode(),
-        entries_added=about["entries-added"],
-        max_deleted_id=about["max-deleted-entry-id"].decode(),
-        groups=tuple(_read_group(client, key, found, there) for found in client.xinfo_groups(key)),
-    )
-
-
-def _read_group(client: Any, key: str, found: Mapping[str, Any], there: set[str]) -> Group:
-    name = found["name"].decode()
-    pending = client.xpending_range(key, name, "-", "+", found["pending"]) if found["pending"] else []
-    return Group(
-        name=name,
-        last_delivered_id=found["last-delivered-id"].decode(),
-        entries_read=found["entries-read"],
-        consumers=tuple(sorted(consumer["name"].decode() for consumer in client.xinfo_consumers(key, name))),
-        pending=tuple(
-            Pending(
-                p["message_id"].decode(),
-                p["consumer"].decode(),
-                p["time_since_delivered"] // 1000,
-                p["times_delivered"],
-            )
-            for p in pending
-            if p["message_id"].decode() in there
-        ),
-    )
-
-
-def _write(client: Any, entry: Entry) -> None:
-    key, value = entry.key, entry.value
-    match entry.type:
-        case "string":
-            client.set(key, value)
-        case "hash":
-            client.hset(key, mapping=value)
-        case "list":
-            client.rpush(key, *_items(value))
-        case "set":
-            client.sadd(key, *_items(value))
-        case "zset":
-            client.zadd(key, value)
-        case "stream" if isinstance(value, Stream):
-            _write_stream(client, key, value)
-        case _:
-            raise ValueError(f"{key}: a {entry.type} cannot be written")
-
-
-def _items(value: Value) -> Iterable[bytes]:
-    assert isinstance(value, list | set)
-    return value
-
-
-def _write_stream(client: Any, key: str, stream: Stream) -> None:
-    """A group makes the stream where it has no entries; what it has delivered is claimed for its consumers."""
-    for id_, fields in stream.entries:
-        client.xadd(key, dict(fields), id=id_)
-    client.execute_command("XGROUP CREATE", key, "maker", "0", "MKSTREAM")
-    client.xgroup_destroy(key, "maker")
-    client.execute_command(
-        "XSETID",
-        key,
-        stream.last_id,
-        "ENTRIESADDED",
-        stream.entries_added,
-        "MAXDELETEDID",
-        stream.max_deleted_id,
-    )
-    for group in stream.groups:
-        read: Sequence[Any] = () if group.entries_read is None else ("ENTRIESREAD", group.entries_read)
-        client.execute_command("XGROUP CREATE", key, group.name, group.last_delivered_id, *read)
-        for consumer in group.consumers:
-            client.xgroup_createconsumer(key, group.name, consumer)
-        for p in group.pending:
-            idle = p.idle_seconds * 1000
-            again = {"idle": idle, "retrycount": p.deliveries, "force": True, "justid": True}
-            client.xclaim(key, group.name, p.consumer, 0, [p.id], **again)
-
-
-# JSON
 
 
 def _render_bytes(value: bytes) -> Any:

@@ -10,7 +10,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from compatibility.keyspace_files import Fixture, load_fixture, restore
+from compatibility.keyspace_files import Fixture, load_fixture
+from compatibility.keyspace_server import restore
 from fakes import FakeClock, fake_upstreams, pipeline_over
 from redis import Redis
 

@@ -1,79 +1,20 @@
-"""The catalogue schedule: a continuous UTC day, its exact bytes, and the manifests of full and update."""
+"""The catalogue schedule: a continuous UTC day, and its exact bytes."""
 
-import json
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from hashlib import sha256
+from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from builders import BLANKED, UNKNOWN, a_broadcast, an_episode
+from documents.catalogue_days import DAY, HOUR, MIDNIGHT, SID, guide_of, showing_at
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
 from schedules_pipeline.documents.catalogue_schedule import (
-    CatalogueFile,
-    describe_day,
-    describe_removal,
     render_catalogue_removal,
     render_catalogue_schedules,
-    render_full_manifest,
-    render_update_manifest,
 )
 from schedules_pipeline.domain.catalogue import Synopses
-from schedules_pipeline.domain.identifiers import Pid, Sid
-from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
-
-_SID = Sid("alder_one_north")
-_DAY = date(2026, 1, 15)
-_MIDNIGHT = datetime(2026, 1, 15, tzinfo=UTC)
-_HOUR = timedelta(hours=1)
-_NO_TEXTS = Synopses("", "", "")
-
-
-def _showing(
-    number: int,
-    start: float,
-    end: float,
-    *,
-    title: str = "Quiet Viaduct",
-    subtitle: str = "",
-    synopses: Synopses = _NO_TEXTS,
-    episode_pid: str = "",
-    is_blanked: bool = False,
-    is_known: bool = True,
-) -> Broadcast:
-    """``start`` and ``end`` are hours after midnight. Each has an episode of its own where none is named."""
-    episode_pid = Pid(episode_pid or f"b{number:07}")
-    named = {
-        "episode": an_episode(pid=episode_pid, title="", synopses=synopses, image_pid=""),
-        "series": None,
-        "brand": None,
-        "title": title,
-        "subtitle": subtitle,
-    }
-    return a_broadcast(
-        number,
-        _MIDNIGHT + start * _HOUR,
-        (end - start) * 60,
-        broadcast_pid=Pid(f"p{number:07}"),
-        **{"episode_pid": episode_pid}
-        | named
-        | ({} if is_known else UNKNOWN)
-        | (BLANKED if is_blanked else {}),
-    )
-
-
-def _guide(
-    *showings: Broadcast, sid: Sid = _SID, days: int = 0, version: int = 7, length: timedelta = 24 * _HOUR
-) -> ServiceGuide:
-    start = _MIDNIGHT + days * timedelta(days=1)
-    ordered = tuple(sorted(showings, key=lambda showing: (showing.start, showing.broadcast_pid)))
-    return ServiceGuide(sid, "Alder One", Interval(start, start + length), ordered, version, _MIDNIGHT)
 
 
 def _read(document: bytes) -> etree._Element:
@@ -110,7 +51,7 @@ def _guides(draw: st.DrawFn) -> ServiceGuide:
     showings = []
     for number in range(draw(st.integers(0, 10))):
         start = draw(st.integers(-5, 24))
-        showing = _showing(
+        showing = showing_at(
             number,
             start,
             start + draw(st.integers(1, 30)),
@@ -122,16 +63,16 @@ def _guides(draw: st.DrawFn) -> ServiceGuide:
             is_known=draw(st.booleans()),
         )
         showings.append(showing)
-    return _guide(*showings, version=draw(st.integers(0, 10**6)))
+    return guide_of(*showings, version=draw(st.integers(0, 10**6)))
 
 
 def test_document_is_exactly_so() -> None:
     """The golden document: a programme with all there is, an off-air filler, and what stands for unknown ones."""
     synopses = Synopses("A lamp.", "A lamp is lit.", "A lamp & a viaduct.\nBoth are lit.")
-    guide = _guide(
-        _showing(1, 6, 7, subtitle="Series 2: The <Lantern>", synopses=synopses),
-        _showing(2, 7, 8, is_blanked=True),
-        _showing(3, 8, 24, is_known=False),
+    guide = guide_of(
+        showing_at(1, 6, 7, subtitle="Series 2: The <Lantern>", synopses=synopses),
+        showing_at(2, 7, 8, is_blanked=True),
+        showing_at(3, 8, 24, is_known=False),
     )
 
     document = render_catalogue_schedules([guide])
@@ -215,7 +156,7 @@ def test_version_stands_on_everything(guide: ServiceGuide) -> None:
 @given(st.lists(_guides(), min_size=2, max_size=4))
 def test_equal_guides_give_equal_bytes(guides: list[ServiceGuide]) -> None:
     """The document depends on the days that are in it, and not on the order in which they are given."""
-    days = [_guide(*guide.broadcasts, days=number) for number, guide in enumerate(guides)]
+    days = [guide_of(*guide.broadcasts, days=number) for number, guide in enumerate(guides)]
 
     document = render_catalogue_schedules(days)
 
@@ -224,22 +165,22 @@ def test_equal_guides_give_equal_bytes(guides: list[ServiceGuide]) -> None:
 
 def test_day_of_nothing_is_one_filler() -> None:
     """A day of which nothing is published is off air from midnight to midnight, and has version 0."""
-    document = render_catalogue_schedules([_guide(version=0)])
+    document = render_catalogue_schedules([guide_of(version=0)])
 
-    assert _airings(document) == [("OFF_AIR", _MIDNIGHT, _MIDNIGHT + 24 * _HOUR)]
+    assert _airings(document) == [("OFF_AIR", MIDNIGHT, MIDNIGHT + 24 * HOUR)]
     assert _programmes(document) == {"OFF_AIR": ("OffAir", "Off air")}
 
 
 def test_straddling_showing_is_in_both_days() -> None:
     """What runs over midnight UTC ends with the one day and begins with the next."""
-    film = _showing(1, 23, 26)
+    film = showing_at(1, 23, 26)
 
-    document = render_catalogue_schedules([_guide(film), _guide(film, days=1)])
+    document = render_catalogue_schedules([guide_of(film), guide_of(film, days=1)])
 
     shown = [airing[1:] for airing in _airings(document) if airing[0] == "b0000001"]
     assert shown == [
-        (_MIDNIGHT + 23 * _HOUR, _MIDNIGHT + 24 * _HOUR),
-        (_MIDNIGHT + 24 * _HOUR, _MIDNIGHT + 26 * _HOUR),
+        (MIDNIGHT + 23 * HOUR, MIDNIGHT + 24 * HOUR),
+        (MIDNIGHT + 24 * HOUR, MIDNIGHT + 26 * HOUR),
     ]
 
 
@@ -253,14 +194,14 @@ def test_straddling_showing_is_in_both_days() -> None:
 )
 def test_title_is_the_whole_chain(title: str, subtitle: str, expected: tuple[str, str]) -> None:
     """A programme's title is title and subtitle, without what XML cannot hold."""
-    document = render_catalogue_schedules([_guide(_showing(1, 0, 24, title=title, subtitle=subtitle))])
+    document = render_catalogue_schedules([guide_of(showing_at(1, 0, 24, title=title, subtitle=subtitle))])
 
     assert _programmes(document) == {"b0000001": expected}
 
 
 def test_programme_without_a_title_is_to_be_announced() -> None:
     """An episode of which nothing readable is known as a title stands as one to be announced."""
-    document = render_catalogue_schedules([_guide(_showing(1, 0, 24, title=" \x00"))])
+    document = render_catalogue_schedules([guide_of(showing_at(1, 0, 24, title=" \x00"))])
 
     assert _programmes(document) == {"TO_BE_ANNOUNCED": ("ToBeAnnounced", "To be announced")}
 
@@ -281,122 +222,30 @@ def test_description_is_the_shortest_and_synopsis_the_longest(
     synopses: Synopses, expected: dict[str, str]
 ) -> None:
     """The shortest text describes, the longest is the synopsis, and none is given twice."""
-    document = render_catalogue_schedules([_guide(_showing(1, 0, 24, synopses=synopses))])
+    document = render_catalogue_schedules([guide_of(showing_at(1, 0, 24, synopses=synopses))])
 
     found = {text.tag: text.text for text in _read(document).iter("Description", "Synopsis")}
     assert found == expected
 
 
-@pytest.mark.parametrize("length", [23 * _HOUR, 25 * _HOUR, 48 * _HOUR])
+@pytest.mark.parametrize("length", [23 * HOUR, 25 * HOUR, 48 * HOUR])
 def test_other_window_is_rejected(length: timedelta) -> None:
     """A guide that was not cut into UTC days is refused."""
     with pytest.raises(ValueError, match="no UTC day"):
-        render_catalogue_schedules([_guide(length=length)])
+        render_catalogue_schedules([guide_of(length=length)])
 
 
 def test_repeated_day_is_rejected() -> None:
     """A day of a service can be in a document only once."""
     with pytest.raises(ValueError, match="alder_one_north_20260115 is given twice"):
-        render_catalogue_schedules([_guide(), _guide(version=8)])
+        render_catalogue_schedules([guide_of(), guide_of(version=8)])
 
 
 def test_removal_deletes_the_schedule() -> None:
     """A removal deletes the day's schedule by the id and a version that the document of the day has as well."""
-    document = render_catalogue_removal(_SID, _DAY, 8)
+    document = render_catalogue_removal(SID, DAY, 8)
 
     catalogue = _read(document).find("ScheduleCatalog")
     assert catalogue is not None
     assert _attributes(catalogue) == {"id": "alder_one_north_20260115", "version": "8"}
     assert [(item.tag, _attributes(item)) for item in catalogue] == [("Delete", _attributes(catalogue))]
-
-
-# Manifests.
-
-
-def _files() -> list[CatalogueFile]:
-    """Two days of one service and one of another, not in order."""
-    guides = [
-        _guide(_showing(1, 24, 37), _showing(2, 36, 48), days=1, version=3),
-        _guide(),
-        _guide(sid=Sid("alder_two")),
-    ]
-    return [
-        describe_day(
-            guide, f"{guide.sid}/{guide.window.start:%Y%m%d}.xml", render_catalogue_schedules([guide])
-        )
-        for guide in guides
-    ]
-
-
-def _manifest(document: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(document)
-    return found
-
-
-def test_full_manifest_names_every_file() -> None:
-    """A full manifest has every file with its day, version, size, digest and what was altered, in order."""
-    document = render_full_manifest("partners", _files())
-
-    manifest = _manifest(document)
-    keys = ["alder_one_north/20260115.xml", "alder_one_north/20260116.xml", "alder_two/20260115.xml"]
-    assert {name: value for name, value in manifest.items() if name != "files"} == {
-        "s3Bucket": "partners",
-        "s3Keys": keys,
-        "type": "CATALOG_FULL",
-        "schema": "schedules-catalogue-1",
-    }
-    second = render_catalogue_schedules([_guide(_showing(1, 24, 37), _showing(2, 36, 48), days=1, version=3)])
-    assert manifest["files"][1] == {
-        "path": "alder_one_north/20260116.xml",
-        "id": "alder_one_north_20260116",
-        "sid": "alder_one_north",
-        "date": "2026-01-16",
-        "version": 3,
-        "bytes": len(second),
-        "sha256": sha256(second).hexdigest(),
-        "overlapped": 1,
-        "removed": False,
-    }
-    assert [file["path"] for file in manifest["files"]] == keys
-
-
-def test_update_manifest_tells_removals() -> None:
-    """An update manifest names what changed and what was removed, and says which is which."""
-    removal = render_catalogue_removal(_SID, _DAY, 8)
-    files = [_files()[2], describe_removal(_SID, _DAY, 8, "gone.xml", removal)]
-
-    manifest = _manifest(render_update_manifest("partners", files))
-
-    assert manifest["type"] == "CATALOG_UPDATE"
-    assert manifest["s3Keys"] == ["gone.xml", "alder_two/20260115.xml"]
-    assert [(file["sid"], file["version"], file["removed"]) for file in manifest["files"]] == [
-        ("alder_one_north", 8, True),
-        ("alder_two", 7, False),
-    ]
-
-
-def test_removal_in_a_full_manifest_is_rejected() -> None:
-    """A full manifest removes by leaving out, and refuses a file that says so."""
-    removal = describe_removal(_SID, _DAY, 8, "gone.xml", b"")
-
-    with pytest.raises(ValueError, match=r"gone\.xml removes a day"):
-        render_full_manifest("partners", [removal])
-
-
-@pytest.mark.parametrize("render", [render_full_manifest, render_update_manifest])
-def test_repeated_day_in_a_manifest_is_rejected(render: Any) -> None:
-    """A manifest that named two files for one day would not say which of them counts."""
-    files = _files()
-
-    with pytest.raises(ValueError, match="is given twice"):
-        render("partners", [files[0], *files])
-
-
-@given(st.permutations(range(3)))
-def test_order_of_the_files_does_not_matter(order: Sequence[int]) -> None:
-    """Equal files give equal manifests, in whatever order they come."""
-    files = _files()
-
-    manifest = render_full_manifest("partners", [files[number] for number in order])
-
-    assert manifest == render_full_manifest("partners", files)
