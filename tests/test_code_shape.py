@@ -19,9 +19,7 @@ _LONG_FUNCTIONS = {
     "tests/documents/test_catalogue_schedule.py:test_document_is_exactly_so",
     "tests/documents/test_xmltv.py:test_a_guide_has_these_bytes",
 }
-_LONG_MODULES = {
-    "tests/end_to_end/test_guide_page.py",
-}
+_LONG_MODULES: set[str] = set()
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 

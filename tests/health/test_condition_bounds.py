@@ -1,0 +1,163 @@
+"""Facts within their bounds, or within their patience, are no condition."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from health.condition_facts import (
+    HOUR,
+    KEY,
+    MINUTE,
+    NOW,
+    REQUEST,
+    SECOND,
+    THRESHOLDS,
+    WELL,
+    backlog_of,
+    coldstart_at,
+    held_loss,
+    only_condition,
+    pass_of,
+    queues_waiting,
+)
+
+from schedules_pipeline.domain.causes import Origin
+from schedules_pipeline.health.conditions import QueueFacts, Thresholds, find_conditions
+from schedules_pipeline.health.incidents import AlarmName
+from schedules_pipeline.maintenance.ports.coldstart import Stage
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
+from schedules_pipeline.publishing.ports.upstream import QueueDepth
+
+
+def test_an_idle_system_has_no_condition() -> None:
+    """A system without a past has no alarm either."""
+    found = find_conditions(WELL, THRESHOLDS, NOW)
+
+    assert found.conditions == ()
+    assert found.undecided == frozenset()
+
+
+def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
+    """An operator knows of the one, and the other is ordinary."""
+    facts = replace(WELL, held=[held_loss(0, HoldVerdict.REJECTED)], blanked={KEY: timedelta(hours=12)})
+
+    assert find_conditions(facts, Thresholds(), NOW).conditions == ()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param({"backlog": backlog_of(30 * SECOND)}, id="a publisher has half a minute to come"),
+        pytest.param({"backlog": backlog_of(-HOUR)}, id="not due yet"),
+        pytest.param({"heartbeats": {DeliveryProcess.DELIVERY: NOW - 2 * MINUTE}}, id="a pulse may be late"),
+        pytest.param(
+            {"heartbeats": {DeliveryProcess.PUSHER: NOW - 168 * HOUR - SECOND}},
+            id="a pulse that is forgotten",
+        ),
+        pytest.param({"heartbeats": {DeliveryProcess.PUSHER: NOW + HOUR}}, id="a clock that is ahead"),
+        pytest.param({"backlog": backlog_of(5 * MINUTE), "publisher": "run"}, id="backlog"),
+        pytest.param({"pending_since": {Origin.SCHEDULE: NOW - 15 * MINUTE}}, id="late"),
+        pytest.param({"pending_since": {Origin.COLDSTART: NOW - 9 * HOUR}}, id="a coldstart is no change"),
+        pytest.param({"queues": queues_waiting(5 * MINUTE)}, id="queue"),
+        pytest.param({"dead_letters": {"schedule_dead_letters": QueueDepth(0, 0)}}, id="no dead letters"),
+        pytest.param(
+            {"failing_checks": {(KEY, "is_built"): "", (KEY, "matches_legacy"): ""}},
+            id="checks that have alarms of their own",
+        ),
+        pytest.param({"comparisons": {KEY: Comparison(1, Verdict.SUSPECTED, "")}}, id="only suspected"),
+        pytest.param({"passes": pass_of(PassName.WATCH, MINUTE, "webhook: 500")}, id="the watch itself"),
+        pytest.param({"passes": pass_of(PassName.COLLECTION, 26 * HOUR)}, id="collection"),
+        pytest.param({"passes": pass_of(PassName.RECONCILIATION, 3 * HOUR, differed=0)}, id="reconciliation"),
+        pytest.param(
+            {"coldstart": coldstart_at(Stage.FINISHED, ended_at=NOW - 10 * MINUTE - SECOND)}, id="long over"
+        ),
+        pytest.param(
+            {
+                "coldstart": coldstart_at(
+                    Stage.BUILDING, request=replace(REQUEST, by_itself=False), alive_at=NOW - 5 * MINUTE
+                )
+            },
+            id="a coldstart at work",
+        ),
+        pytest.param(
+            {
+                "queues": queues_waiting(HOUR),
+                "coldstart": coldstart_at(
+                    Stage.BUILDING, request=replace(REQUEST, by_itself=False), alive_at=NOW
+                ),
+            },
+            id="messages wait while a coldstart holds the intake",
+        ),
+        pytest.param(
+            {
+                "coldstart": coldstart_at(
+                    Stage.FINISHED, ended_at=NOW - 5 * MINUTE, request=replace(REQUEST, by_itself=False)
+                ),
+                "queues": queues_waiting(14 * 24 * HOUR),
+            },
+            id="messages wait that a coldstart held up, or nobody has polled yet",
+        ),
+    ],
+)
+def test_values_within_bounds_are_no_condition(facts: Mapping[str, Any]) -> None:
+    """Up to the threshold, and if another alarm covers the problem, there is no condition."""
+    found = find_conditions(replace(WELL, **facts), THRESHOLDS, NOW)
+
+    assert found.conditions == ()
+
+
+@pytest.mark.parametrize(("watched_for", "missed"), [(26 * HOUR, False), (27 * HOUR, True)])
+def test_a_pass_that_never_ran_is_missed_after_its_period(watched_for: timedelta, missed: bool) -> None:
+    """A new installation has the whole period for its first collection."""
+    facts = replace(WELL, watched_since=NOW - watched_for, passes=pass_of(PassName.RECONCILIATION, MINUTE))
+
+    found = find_conditions(facts, THRESHOLDS, NOW).conditions
+
+    assert [c.summary for c in found] == (
+        ["no collection within 26 h: none has ever succeeded"] if missed else []
+    )
+
+
+def test_a_pass_that_only_failed_counts_as_missed() -> None:
+    """The latest success counts, so a collection that fails each night is missed as well."""
+    facts = replace(WELL, watched_since=NOW - 30 * HOUR, passes=pass_of(PassName.COLLECTION, MINUTE, "broke"))
+    facts = replace(facts, passes={**facts.passes, **pass_of(PassName.RECONCILIATION, MINUTE)})
+
+    names = {condition.name for condition in find_conditions(facts, THRESHOLDS, NOW).conditions}
+
+    assert names == {AlarmName.COLLECTION_MISSED, AlarmName.PASS_FAILED}
+
+
+@pytest.mark.parametrize(
+    ("queues", "dead_letters", "undecided"),
+    [
+        ({"a": None}, {"b": QueueDepth(0, 0)}, {AlarmName.QUEUE_NOT_DRAINED}),
+        ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": None}, {AlarmName.DEAD_LETTERS}),
+        ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": QueueDepth(0, 0)}, set()),
+    ],
+)
+def test_a_queue_that_does_not_answer_decides_nothing(
+    queues: Mapping[str, QueueFacts | None],
+    dead_letters: Mapping[str, QueueDepth | None],
+    undecided: set[AlarmName],
+) -> None:
+    """Its condition can neither be found nor cleared; the other kind of queue is not affected."""
+    found = find_conditions(replace(WELL, queues=queues, dead_letters=dead_letters), THRESHOLDS, NOW)
+
+    assert found.undecided == undecided
+    assert found.conditions == ()
+
+
+@pytest.mark.parametrize(
+    "facts", [{"backlog": backlog_of(HOUR)}, {"unreachable": {"schedule_events": "timed out"}}]
+)
+def test_transient_conditions_have_patience(facts: Mapping[str, Any]) -> None:
+    """A handover or a lost packet may explain the finding of one check."""
+    condition = only_condition(replace(WELL, **facts))
+
+    assert timedelta(0) < condition.patience < timedelta(seconds=30)
