@@ -8,6 +8,7 @@ from functools import cached_property
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.expectations.learner import ExpectationLearner
 from schedules_pipeline.health.conditions import Thresholds
 from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.health.watch import Watch
@@ -111,7 +112,7 @@ class Pipeline:
 
     @cached_property
     def checker(self) -> ScheduleChecker:
-        return ScheduleChecker(self.store, self.calendar)
+        return ScheduleChecker(self.store, self.calendar, self.clock)
 
     @cached_property
     def explainer(self) -> VersionExplainer:
@@ -120,6 +121,10 @@ class Pipeline:
     @cached_property
     def holds(self) -> HoldDecisions:
         return HoldDecisions(self.store, self.publisher, self.calendar, self.clock)
+
+    @cached_property
+    def expectations(self) -> ExpectationLearner:
+        return ExpectationLearner(self.store, self.calendar, self.clock)
 
     # Maintenance
 

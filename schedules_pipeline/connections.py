@@ -32,6 +32,7 @@ from schedules_pipeline.store.coldstart import RedisColdstartStore
 from schedules_pipeline.store.comparisons import RedisComparisonStore
 from schedules_pipeline.store.copies import RedisCopyStore
 from schedules_pipeline.store.counters import RedisCounterStore
+from schedules_pipeline.store.expectations import RedisExpectationStore
 from schedules_pipeline.store.failing_checks import RedisFailingCheckStore
 from schedules_pipeline.store.feed import RedisChangeFeed
 from schedules_pipeline.store.heartbeats import RedisDeliveryHeartbeats
@@ -79,6 +80,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         feed=RedisChangeFeed(link, keys),
         rejections=RedisRejectionStore(link, keys),
         losses=RedisLossStore(link, keys),
+        expectations=RedisExpectationStore(link, keys),
         comparisons=RedisComparisonStore(link, keys),
         counters=RedisCounterStore(link, keys),
         presence=RedisPublisherPresence(link, keys),
@@ -100,6 +102,12 @@ def report_store(settings: Settings, dagster_storage: str) -> ReportStore:
     """The directory of parity reports."""
     directory = settings.reports_directory or f"{dagster_storage}/reports"
     return ReportFiles(Path(directory), "parity", settings.reports_kept)
+
+
+def outlier_report_files(settings: Settings, dagster_storage: str) -> ReportFiles:
+    """The weekly reports of outliers, beside those of the parity."""
+    directory = settings.reports_directory or f"{dagster_storage}/reports"
+    return ReportFiles(Path(directory), "outliers", settings.reports_kept)
 
 
 def with_external_index(

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from schedules_pipeline.assets.catalogue import catalogue_copies
+from schedules_pipeline.assets.expectations import expectation_assets
 from schedules_pipeline.assets.holds import held_losses_asset
 from schedules_pipeline.assets.parity import parity_assets
 from schedules_pipeline.assets.schedules import schedule_assets
@@ -12,6 +13,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
 from schedules_pipeline.jobs.collect_garbage import collect_garbage_job, collect_garbage_timer
 from schedules_pipeline.jobs.decide_hold import decide_hold_job
+from schedules_pipeline.jobs.learn_expectations import expectations_timer, outliers_timer
 from schedules_pipeline.jobs.prune_records import prune_records_job, prune_records_timer
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
 from schedules_pipeline.jobs.reconcile import reconcile_job, reconcile_timer
@@ -34,6 +36,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             catalogue_copies,
             schedule_assets(settings, partitions),
             held_losses_asset(),
+            *expectation_assets(settings),
             parity_assets(settings),
         ],
         asset_checks=[schedule_checks(settings)],
@@ -45,7 +48,14 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             reconcile_job(settings),
             decide_hold_job(settings),
         ],
-        schedules=[parity_timer(), prune_records_timer(), collect_garbage_timer(settings), reconcile_timer()],
+        schedules=[
+            parity_timer(),
+            prune_records_timer(),
+            collect_garbage_timer(settings),
+            reconcile_timer(),
+            expectations_timer(settings),
+            outliers_timer(settings),
+        ],
         sensors=[
             schedule_events_sensor(settings),
             catalogue_events_sensor(settings),

@@ -17,6 +17,8 @@ BACK_REFERENCE_INDEX = AssetKey("back_reference_index")
 PARTNER_SCHEDULE = AssetKey("partner_schedule")
 
 HELD_LOSSES = AssetKey("held_losses")
+SERVICE_EXPECTATIONS = AssetKey("service_expectations")
+OUTLIER_REPORT = AssetKey("outlier_report")
 PARITY_REPORT = AssetKey("parity_report")
 
 OWNERS = ["team:schedules"]

@@ -20,6 +20,10 @@ _DESCRIPTIONS = {
     CheckName.NO_GAPS_OR_OVERLAPS: "Each broadcast begins where the previous one ends, within the broadcast day.",
     CheckName.INDEX_COMPLETE: "The back-reference index has an entry for every pid that the schedule depends on.",
     CheckName.REFERENCES_RESOLVED: "The catalogue has every episode, series and brand that the schedule refers to.",
+    CheckName.WITHIN_EXPECTED_RANGE: (
+        "Broadcasts, hours covered, changes an hour, repeats and unknown episodes are what is normal for the service "
+        "and weekday."
+    ),
     CheckName.MATCHES_LEGACY: (
         "The document equals the old system's, field by field. They are compared once the old system has generated "
         "its document after the pipeline's; a difference counts if the old system's next refresh does not remove it."

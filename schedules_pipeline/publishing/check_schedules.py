@@ -7,11 +7,13 @@ from typing import Any
 
 from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import dependencies
 from schedules_pipeline.domain.findings import Finding, find_timing_concerns, find_unresolved
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.schedule import Slot
 from schedules_pipeline.errors import InvalidRecord
+from schedules_pipeline.publishing.check_expectations import ExpectationChecker, RangeFinding
 from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
@@ -25,6 +27,7 @@ class CheckName(StrEnum):
     REFERENCES_RESOLVED = "references_resolved"
     NO_GAPS_OR_OVERLAPS = "no_gaps_or_overlaps"
     INDEX_COMPLETE = "index_complete"
+    WITHIN_EXPECTED_RANGE = "within_expected_range"
     MATCHES_LEGACY = "matches_legacy"
 
 
@@ -48,9 +51,10 @@ class _Source:
 
 
 class ScheduleChecker:
-    def __init__(self, store: PublishingStore, calendar: BroadcastCalendar) -> None:
+    def __init__(self, store: PublishingStore, calendar: BroadcastCalendar, clock: Clock) -> None:
         self._store = store
         self._calendar = calendar
+        self._expectations = ExpectationChecker(store, calendar, clock)
 
     def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
         """All checks except the comparison with the old system, of the schedules with an accepted source."""
@@ -62,6 +66,7 @@ class ScheduleChecker:
         lacking = self._store.references.missing(entries)
         rejections = self._store.rejections.find([str(key) for key in sources])
         quarantined = self._store.work.quarantined()
+        expected = self._expectations.check(list(sources))
         return unreadable | {
             key: [
                 is_built(quarantined.get(key)),
@@ -69,6 +74,7 @@ class ScheduleChecker:
                 _references_resolved(source.accepted, states[key], unknown),
                 self._no_gaps_or_overlaps(key, source.broadcasts),
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
+                _within_expected_range(expected.get(key)),
             ]
             for key, source in sources.items()
         }
@@ -119,6 +125,14 @@ def _references_resolved(
     findings = find_unresolved(accepted.shown(), state.ancestors, set(unknown))
     known = len(accepted.episodes()) + len(state.ancestors)
     return _from_findings(CheckName.REFERENCES_RESOLVED, findings, f"all {known} references are known")
+
+
+def _within_expected_range(finding: RangeFinding | None) -> CheckResult:
+    if finding is None:
+        return CheckResult(CheckName.WITHIN_EXPECTED_RANGE, True, "removed during the check")
+    return CheckResult(
+        CheckName.WITHIN_EXPECTED_RANGE, not finding.outside, finding.summary, facts={"values": finding.facts}
+    )
 
 
 def _index_complete(wanted: int, lacking: int) -> CheckResult:

@@ -27,6 +27,9 @@ from schedules_pipeline.publishing.policy import LossPolicy
 from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.losses import HoldReason, Loss, LossKind, LossLimits
 
+_HOUR = 3600
+_MORE_THAN_A_DAY = 1.25
+
 IsKnown = Callable[[Pid], bool]
 
 
@@ -73,10 +76,15 @@ class LossValve:
         }
 
     def _limits(self, keys: Collection[ScheduleKey]) -> LossLimits:
-        hour = 3600
+        """A service that never fills its day has a smaller budget: a quarter more than its longest normal day."""
+        sids = sorted({key.sid for key in keys})
+        learned = self._store.expectations.read(sids)
+        hours = dict.fromkeys(sids, self._policy.service_hours)
+        for sid, expectation in learned.items():
+            if longest := expectation.longest_day():
+                hours[sid] = min(hours[sid], _MORE_THAN_A_DAY * longest)
         return LossLimits(
-            round(self._policy.whole_hours * hour),
-            {key.sid: round(self._policy.service_hours * hour) for key in keys},
+            round(self._policy.whole_hours * _HOUR), {sid: round(each * _HOUR) for sid, each in hours.items()}
         )
 
     def _find_losses(self, drafts: Iterable[Draft], is_known: IsKnown) -> dict[ScheduleKey, _Candidate]:

@@ -1,4 +1,4 @@
-"""A fake of the losses of airtime: holds, decisions, and the ledger of the budget."""
+"""Fakes of the losses of airtime (holds, decisions, the ledger of the budget) and of what is normal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fakes.conditions import Conditions, Fake, answered, step
-from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.publishing.ports.expectations import Expectation
 from schedules_pipeline.publishing.ports.losses import (
     BUDGET_WINDOW,
     RESTORABLE_FOR,
@@ -17,6 +18,35 @@ from schedules_pipeline.publishing.ports.losses import (
     Reservation,
     Standing,
 )
+
+
+class FakeExpectationStore(Fake):
+    """Implements :class:`ExpectationStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._kept: dict[Sid, Expectation] = {}
+
+    @answered
+    @step
+    def read(self, sids: Sequence[Sid]) -> dict[Sid, Expectation]:
+        return {sid: self._kept[sid] for sid in sids if sid in self._kept}
+
+    @answered
+    @step
+    def all(self) -> dict[Sid, Expectation]:
+        return dict(self._kept)
+
+    @answered
+    @step
+    def keep(self, expectations: Mapping[Sid, Expectation]) -> None:
+        self._kept.update(expectations)
+
+    @answered
+    @step
+    def forget(self, sids: Sequence[Sid]) -> None:
+        for sid in sids:
+            self._kept.pop(sid, None)
 
 
 class FakeLossStore(Fake):

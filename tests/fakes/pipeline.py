@@ -11,7 +11,7 @@ from fakes.conditions import Conditions, FakeClock
 from fakes.copies import FakeCatalogueSource, FakeCopyStore
 from fakes.feed import FakeChangeFeed
 from fakes.incidents import FakeIncidentStore
-from fakes.losses import FakeLossStore
+from fakes.losses import FakeExpectationStore, FakeLossStore
 from fakes.partners import FakePartnerStore, FakeSubscriptionStore
 from fakes.references import FakeReferenceIndex
 from fakes.reports import (
@@ -48,6 +48,7 @@ class FakeStore:
     feed: FakeChangeFeed
     rejections: FakeRejectionStore
     losses: FakeLossStore
+    expectations: FakeExpectationStore
     comparisons: FakeComparisonStore
     counters: FakeCounterStore
     presence: FakePublisherPresence
@@ -72,6 +73,7 @@ class FakeStore:
             feed=self.feed,
             rejections=self.rejections,
             losses=self.losses,
+            expectations=self.expectations,
             comparisons=self.comparisons,
             counters=self.counters,
             presence=self.presence,
@@ -126,6 +128,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         feed=FakeChangeFeed(conditions, clock),
         rejections=FakeRejectionStore(conditions),
         losses=FakeLossStore(conditions),
+        expectations=FakeExpectationStore(conditions),
         comparisons=FakeComparisonStore(conditions),
         counters=FakeCounterStore(conditions),
         presence=FakePublisherPresence(conditions, clock),

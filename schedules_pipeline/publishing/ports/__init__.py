@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from schedules_pipeline.publishing.ports.catalogue import CatalogueSource, CopyStore
 from schedules_pipeline.publishing.ports.counters import CounterStore
+from schedules_pipeline.publishing.ports.expectations import ExpectationStore
 from schedules_pipeline.publishing.ports.feed import ChangeFeed
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryHeartbeats
 from schedules_pipeline.publishing.ports.losses import LossStore
@@ -28,6 +29,7 @@ class PublishingStore:
     versions: VersionStore
     rejections: RejectionStore
     losses: LossStore
+    expectations: ExpectationStore
     counters: CounterStore
     presence: PublisherPresence
     heartbeats: DeliveryHeartbeats

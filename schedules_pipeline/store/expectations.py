@@ -1,0 +1,36 @@
+"""What is normal for each service, on Redis."""
+
+from collections.abc import Mapping, Sequence
+
+from schedules_pipeline.documents.record import Record
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.publishing.ports.expectations import Expectation
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+_EXPECTATION = Record(Expectation, "expectation of a service")
+
+
+class RedisExpectationStore:
+    """Implements :class:`ExpectationStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("expectations")
+
+    def read(self, sids: Sequence[Sid]) -> dict[Sid, Expectation]:
+        if not sids:
+            return {}
+        found = self._link.call("HMGET", self._key, *sids)
+        return {sid: _EXPECTATION.parse(value) for sid, value in zip(sids, found, strict=True) if value}
+
+    def all(self) -> dict[Sid, Expectation]:
+        rows = self._link.call("HGETALL", self._key)
+        return {Sid(sid.decode()): _EXPECTATION.parse(value) for sid, value in rows.items()}
+
+    def keep(self, expectations: Mapping[Sid, Expectation]) -> None:
+        self._link.run([("HSET", self._key, sid, _EXPECTATION.render(e)) for sid, e in expectations.items()])
+
+    def forget(self, sids: Sequence[Sid]) -> None:
+        if sids:
+            self._link.call("HDEL", self._key, *sids)
