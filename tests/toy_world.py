@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import orjson
 from fakes import (
+    TOY_LOSSES,
     Conditions,
     FakeClock,
     FakeStore,
@@ -29,6 +30,7 @@ from schedules_pipeline.documents.notification import object_key
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.intake import ingest
+from schedules_pipeline.publishing.policy import LossPolicy
 
 KEYS = tuple(map(ScheduleKey.parse, ("alder/2026-03-28", "alder/2026-03-29", "birch_radio/2026-03-28")))
 EPISODES = tuple(map(Pid, ("p0000001", "p0000002", "p0000003")))
@@ -331,11 +333,15 @@ class RandomUpstream:
 class World:
     """The real workflows over fakes, with one worker that does everything."""
 
-    def __init__(self, seed: int = 0, conditions: Conditions | None = None) -> None:
+    def __init__(
+        self, seed: int = 0, conditions: Conditions | None = None, losses: LossPolicy = TOY_LOSSES
+    ) -> None:
         self.clock = FakeClock()
         self.store: FakeStore = fake_store(self.clock, conditions)
         self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(seed), conditions)
-        self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
+        self.pipeline: Pipeline = pipeline_over(
+            self.store.as_store(), self.upstreams, self.clock, losses=losses
+        )
 
     def happen(self, *changes: Change) -> None:
         for change in changes:
