@@ -75,7 +75,7 @@ class Tab:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command, and its answer; what happens meanwhile is noted."""
+        """Send one command and return its answer; events that arrive before it are recorded."""
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:

@@ -1,4 +1,4 @@
-"""One builder for each value: complete and valid, with whatever a test says otherwise."""
+"""One builder for each value: complete and valid, with the changes that a test gives."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta

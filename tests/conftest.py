@@ -87,7 +87,7 @@ def redis_server(redis_executable: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def redis_client(redis_server: RedisServer) -> Iterator[Redis]:
     """A client of the run's own Redis server, which is empty before and after the test."""
-    # Only ever a server that this run started: whatever it holds may go.
+    # Only a server that this run started, so all of its data may be deleted.
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
         yield client
@@ -110,7 +110,7 @@ def emulator(emulator_executable: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def account_numbers() -> Iterator[int]:
-    """Numbers of AWS accounts that nobody has used in this run."""
+    """Numbers of AWS accounts that are unused in this run."""
     return itertools.count(1)
 
 

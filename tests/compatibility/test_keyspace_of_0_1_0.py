@@ -63,7 +63,7 @@ class Restored:
         return {key: (s.seq, s.etag) for key, s in self.store.schedules.read(self.keys()).items()}
 
     def rebuild(self) -> None:
-        """Finish what is pending, then build every schedule that is published once more."""
+        """Finish the pending work, then build every published schedule once more."""
         self.pipeline.publisher.publish_all()
         shown = list(self.store.schedules.documents(self.keys()))
         cause = Cause("test", Origin.OPERATOR, "", self.clock())
@@ -165,7 +165,7 @@ def test_upgraded_keyspace_is_stable(restored: Restored) -> None:
 
 
 def test_what_was_pending_is_finished(restored: Restored) -> None:
-    """A publisher builds what was marked or in progress, and a reconciliation finds nothing that it cannot mend."""
+    """A publisher builds schedules that were marked or in progress; a reconciliation repairs every difference."""
     restored.pipeline.publisher.publish_all()
 
     assert restored.store.work.backlog().is_empty

@@ -1,4 +1,6 @@
-"""The law of delivery: who follows the feed from any point, through whatever happens, ends with what is published."""
+"""The law of delivery: a partner that follows the feed from any point ends with the published schedules, after any
+events.
+"""
 
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -38,7 +40,7 @@ class Follower:
     versions: dict[str, Version] = field(default_factory=dict)
 
     def read_digest(self) -> None:
-        """Fetch what is held in another version, drop what is not published, and go on from the digest's cursor."""
+        """Fetch the schedules with another version, drop those not published, and continue from the digest's cursor."""
         digest = self.client.get("/v1/digest").json()
         listed: set[str] = set()
         for sid, days in digest["services"].items():
@@ -102,7 +104,7 @@ class History:
         self.random.choice(steps)()
 
     def end(self) -> None:
-        """Everything settles, and everybody reads to the end."""
+        """All pending work is done, and every follower reads to the end."""
         self.stage.settle()
         self.stage.keep_up()
         for follower in self.followers:
@@ -116,7 +118,7 @@ class History:
         self.stage.follower.follow(wait_seconds=0)
 
     def _begin(self) -> None:
-        """Somebody new, or one that was away: from any point that there was."""
+        """A new follower, or a returning one, that starts at any earlier point of the feed."""
         follower = Follower(self.stage.client("partial"))
         follower.read_digest()
         self.followers.append(follower)
@@ -161,7 +163,7 @@ class History:
 @given(seed=st.integers(0, 1_000_000), length=st.integers(5, 60))
 @settings(max_examples=40)
 def test_who_follows_ends_with_what_is_published(services: tuple[str, ...], seed: int, length: int) -> None:
-    """Whatever happens meanwhile, whoever follows holds in the end exactly the published bytes of its services."""
+    """After any sequence of events, every follower has exactly the published bytes of its services."""
     history = History(seed, services)
     history._begin()
     for _ in range(length):

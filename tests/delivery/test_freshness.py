@@ -36,7 +36,7 @@ def test_nearer_the_air_is_fresh_for_shorter(now: datetime, seconds: int) -> Non
 
 @given(st.integers(0, 100_000), st.integers(0, 100_000))
 def test_freshness_never_grows_towards_the_air(minutes: int, more: int) -> None:
-    """Whatever the time before a window, one who asks nearer to it may keep the answer no longer."""
+    """At any time before a window, an answer given closer to it may not be cached for longer."""
     nearer, farther = timedelta(minutes=minutes), timedelta(minutes=minutes + more)
 
     assert seconds_fresh(_WINDOW, _BEGIN - nearer) <= seconds_fresh(_WINDOW, _BEGIN - farther)

@@ -40,8 +40,8 @@ _JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
     ],
 )
 def test_media_type_is_the_one_of_greatest_weight(accept: str, chosen: str | None) -> None:
-    """The most specific range that covers an offer weighs it; among equals ours comes first; what is excluded is not
-    taken.
+    """The most specific range that covers an offer gives its weight; equal weights take the server's order; an excluded
+    type is not chosen.
     """
     assert choose_media_type(accept, _OFFERS) == chosen
 
@@ -73,7 +73,7 @@ def test_coding_is_the_smallest_of_greatest_weight(accept_encoding: str, chosen:
 
 @given(st.text(max_size=400))
 def test_any_field_is_answered(field: str) -> None:
-    """Whatever somebody writes into these fields, one of the offers comes of it, or none."""
+    """For any text in these fields, the result is one of the offers or None."""
     assert choose_media_type(field, _OFFERS) in (*_OFFERS, None)
     assert choose_coding(field) in Coding
 

@@ -13,7 +13,7 @@ from schedules_pipeline.delivery.packing import Coding, pack
 
 @given(st.binary(max_size=5_000))
 def test_every_coding_holds_the_same_bytes(plain: bytes) -> None:
-    """Whatever is packed comes out of every coding as it went in, and has the size that is said."""
+    """Any bytes survive every encoding, and the stated size is right."""
     packed = pack(plain)
 
     unpacked = (
@@ -46,7 +46,7 @@ def test_packed_is_smaller(coding: Coding) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 131_072, 131_073, 1_000_000])
 def test_pieces_together_are_the_plain_bytes(size: int) -> None:
-    """What is read piece by piece is what was packed, and no piece is large."""
+    """The pieces together equal the packed bytes, and no piece is large."""
     plain = Random(size).randbytes(size)
 
     pieces = list(pack(plain).plain_pieces())

@@ -121,7 +121,7 @@ def test_a_new_day_begins_with_all_of_its_requests(stage: _Stage) -> None:
 
 @pytest.mark.parametrize("fails_at", ["_count_one", "all", "usage"])
 def test_without_a_store_everything_goes_on_by_what_was_read(stage: _Stage, fails_at: str) -> None:
-    """Partners are let in, limits hold, and what was counted is stored once the store is back."""
+    """During an outage partners are admitted and limits hold; usage is stored after it."""
     process = stage.process()
     process.ask()
     stage.conditions.fails_at = fails_at
@@ -163,7 +163,7 @@ def test_the_last_partner_that_is_removed_is_rejected(stage: _Stage) -> None:
 
 
 def test_a_lost_reply_counts_once_more(stage: _Stage) -> None:
-    """What was stored, and could not be known to be, is stored again: as much as is asked for in one round."""
+    """Usage whose confirmation was lost is stored again, so one round may count twice."""
     process = stage.process()
     process.ask()
     stage.conditions.fails_at = "add_usage answers"

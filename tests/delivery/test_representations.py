@@ -1,4 +1,4 @@
-"""Tags, and the shelf of what was rendered."""
+"""Entity tags, and the cache of rendered representations."""
 
 from datetime import timedelta
 
@@ -47,12 +47,12 @@ def test_every_coding_has_its_own_strong_tag() -> None:
     ],
 )
 def test_tag_that_is_held_is_found_in_a_list(if_none_match: str, tag: str | None) -> None:
-    """Whoever names one of our tags, weak or not, in whatever coding, has these bytes; anybody has some by ``*``."""
+    """Any tag of the version matches, weak or strong, of any encoding; ``*`` matches every version."""
     assert matching_tag(if_none_match, "a") == tag
 
 
 def test_content_that_comes_back_is_another_version() -> None:
-    """What was published twice with the same content has two validators, since its envelope differs."""
+    """Two versions with the same content have two validators, because their envelopes differ."""
     first = held(schedule(key(), [showing(1, NOON)], seq=1))
     third = held(schedule(key(), [showing(1, NOON)], seq=3))
 
@@ -69,7 +69,7 @@ def test_number_that_comes_back_is_another_version() -> None:
 
 
 def test_validator_tells_parts_apart() -> None:
-    """What is said in other parts is another thing, though it be the same letters."""
+    """Parts that are split differently give another validator, even if the joined letters are equal."""
     assert len({validator_of("ab", "c"), validator_of("a", "bc"), validator_of("abc")}) == 3
 
 
@@ -80,7 +80,7 @@ def test_what_is_small_goes_plain(size: int, coding: Coding) -> None:
 
 
 def test_shelf_drops_what_was_unused_longest() -> None:
-    """Once the shelf is full, what nobody has asked for goes first."""
+    """A full cache drops the least recently requested representation first."""
     shelf = RepresentationCache(capacity_bytes=400)
     for name in "abcd":
         shelf.put(name, _packed(100))
@@ -92,7 +92,7 @@ def test_shelf_drops_what_was_unused_longest() -> None:
 
 
 def test_shelf_never_holds_more_than_it_may() -> None:
-    """However much is put there, what is held fits; and the latest is there."""
+    """After any insertions the cache is within its limit and has the latest representation."""
     shelf = RepresentationCache(capacity_bytes=1_000)
     for number in range(200):
         shelf.put(str(number), _packed(number))

@@ -1,4 +1,4 @@
-"""What is done beside the answers: a round that went well leaves a pulse, and one that did not leaves none."""
+"""The background rounds: a round that succeeds leaves a heartbeat, one that fails leaves none."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What is asked for of several schedules, as one representation."""
+"""Representations of several schedules."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_documents_stand_side_by_side_as_published(stage: Stage) -> None:
 
 
 def test_nothing_is_selected_where_nothing_is_published(stage: Stage) -> None:
-    """Where there is nothing, or only what was removed, there is no representation."""
+    """A selection without schedules, or with removed ones only, has no representation."""
     stage.delivery.mirror.advance("9-0", [held(schedule(key(BIRCH), [], 1), removed=True)], NOON)
 
     found = [
@@ -74,7 +74,7 @@ def test_nothing_is_selected_where_nothing_is_published(stage: Stage) -> None:
 
 
 def test_other_days_are_cut_from_several_documents(stage: Stage) -> None:
-    """A day of a partner's own is a guide, with the broadcasts that begin in it, whichever schedules list them."""
+    """A partner's own day is a guide of the broadcasts that begin in it, from all schedules that list them."""
     guides = _body(_selected(stage, cut=DayCut.parse("23:00"), last=TODAY + _DAY))["guides"]
 
     assert [(guide["start"], guide["end"]) for guide in guides] == [
@@ -97,7 +97,9 @@ def test_straddling_decides_about_the_edge(stage: Stage) -> None:
 
 
 def test_validator_is_another_for_everything_else_that_is_asked(stage: Stage) -> None:
-    """Whatever changes the bytes changes the validator: days, services, cut, straddling, format and its revision."""
+    """Everything that changes the bytes changes the validator: days, services, cut, straddling, format and its
+    revision.
+    """
     other = GuideFormat("xmltv", "application/xml", (), JSON_FORMAT.render, "1")
     asked = [
         _selected(stage),

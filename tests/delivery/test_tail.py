@@ -16,8 +16,8 @@ def _rows(first: int, last: int) -> list[str]:
 
 @given(st.lists(st.integers(1, 7), max_size=12), st.integers(0, 60), st.integers(1, 9))
 def test_rows_after_a_position_are_whole_or_unknown(batches: list[int], position: int, limit: int) -> None:
-    """However rows come, what is said to follow a position is exactly that, in order; or the tail says that it does
-    not know, and it knows all of the latest.
+    """For rows in any order of arrival, the rows after a position are complete and in order, or reported as unknown;
+    the latest rows are always known.
     """
     tail, last = Tail(rows_kept=5), 0
     tail.restart("0")
@@ -54,7 +54,7 @@ def test_latest_rows_come_newest_first() -> None:
 
 @pytest.mark.parametrize("wakes", ["rows", "restart"])
 def test_who_waits_is_woken(wakes: str) -> None:
-    """Everybody who waits wakes when rows come, and when everything begins anew; whoever waits then waits anew."""
+    """New rows and a restart wake all waiters; a later waiter waits for the next event."""
 
     async def wait() -> tuple[bool, bool, bool]:
         tail = Tail()

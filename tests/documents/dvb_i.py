@@ -1,7 +1,8 @@
-"""What DVB-I asks of the schedule of a content guide: ETSI TS 103 770 V1.2.1, for the elements that ours has.
+"""The rules of DVB-I for the schedule of a content guide: ETSI TS 103 770 V1.2.1, for the elements that the pipeline
+writes.
 
-Belongs here: the rules, in our words, that every document must keep; so they hold where nobody has the XSD, and
-some of them no XSD can say. Does not belong here: what of a broadcast goes where (``test_tv_anytime``).
+Belongs here: the rules, reworded, for every document. They also hold without the XSD, and the XSD cannot express some
+of them. Does not belong here: where each field of a broadcast goes (``test_tv_anytime``).
 """
 
 import re
@@ -67,7 +68,7 @@ _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 def find_faults(document: bytes) -> list[str]:
     """Each rule that the document breaks, by the element that does; none where it is as DVB-I wants it.
 
-    What the elements have to do with each other is asked only where each of them is right by itself.
+    Rules between elements are checked only if each element is right on its own.
     """
     root = etree.fromstring(document)
     rules = (_lengths, _identities, _references, _times)

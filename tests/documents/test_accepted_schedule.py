@@ -1,4 +1,4 @@
-"""Accepted source documents as our store keeps them: what is written is read back."""
+"""Accepted source documents as the store keeps them are read back as written."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -114,7 +114,7 @@ def test_accepted_schedule_with_fewer_slot_fields_is_outdated() -> None:
 @given(_schedules)
 @example(_EMPTY)
 def test_accepted_schedule_is_read_back(schedule: SourceSchedule) -> None:
-    """What is written of an accepted schedule is read back as the same columns."""
+    """A written accepted schedule is read back with the same columns."""
     accepted = accept(schedule)
 
     parsed = parse_accepted(render_accepted(accepted))
@@ -125,7 +125,7 @@ def test_accepted_schedule_is_read_back(schedule: SourceSchedule) -> None:
 @given(_schedules)
 @example(_EMPTY)
 def test_source_is_read_from_its_slots(schedule: SourceSchedule) -> None:
-    """The source schedule that was accepted comes back out of what is kept of it."""
+    """The stored form gives the accepted source schedule again."""
     kept = render_accepted(accept(schedule))
 
     source = read_source(_KEY, parse_accepted(kept))
@@ -144,7 +144,7 @@ def test_accepted_schedules_have_equal_bytes_where_they_are_equal(
 
 
 def test_accepted_schedule_lists_every_mention_of_an_episode() -> None:
-    """Each broadcast that shows an episode is a mention of it, and one without an episode is none."""
+    """Exactly the broadcasts with an episode are mentions of it."""
     accepted = accept(_SCHEDULE)
 
     shown, episodes = accepted.shown(), accepted.episodes()

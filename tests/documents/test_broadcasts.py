@@ -97,7 +97,7 @@ def test_showing_is_spelt_as_in_its_document(
 def test_halves_are_what_the_document_was_put_together_from(
     slots: list[Slot], episode: CatalogueItem, ancestors: dict[Pid, CatalogueItem]
 ) -> None:
-    """A document that is taken apart gives the very halves that were joined in it, and what they are found by."""
+    """Splitting a document gives the joined halves and their lookup keys."""
     document = _document(slots, {episode.pid: episode} | ancestors)
 
     halves = split_broadcasts(document)
@@ -112,7 +112,7 @@ def test_halves_are_what_the_document_was_put_together_from(
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"broadcasts":[{}]}', b'{"broadcasts":[1]}'])
 def test_other_documents_are_not_taken_apart(document: bytes) -> None:
-    """What is no document of ours is refused, and not answered with something else."""
+    """A document of another form is rejected."""
     with pytest.raises(InvalidRecord, match="cannot be decoded"):
         split_broadcasts(document)
 

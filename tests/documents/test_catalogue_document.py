@@ -105,7 +105,7 @@ def test_catalogue_document_takes_some_synopses() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_catalogue_document_of_each_kind_is_read(kind: Kind) -> None:
-    """Episodes, series and brands are read, and a parent that a document names is taken whatever its kind."""
+    """Episodes, series and brands are read; a parent of any kind is accepted."""
     item = _read(_document(type=kind.value))
 
     assert (item.kind, item.parent_pid) == (kind, "b0000002")
@@ -258,7 +258,7 @@ _items = _episodes | _others
 
 @given(_items)
 def test_copy_is_read_back(item: CatalogueItem) -> None:
-    """What is written of an item is read back as the same item."""
+    """A written item is read back as the same item."""
     copy = render_copy(item)
 
     assert parse_copy(_PID, copy) == item
@@ -291,7 +291,7 @@ _json = st.recursive(
 
 @given(st.sampled_from(list(_document())), _json)
 def test_catalogue_document_is_read_or_rejected(field: str, value: Any) -> None:
-    """Whatever stands in any one field, the document is read or is refused as invalid."""
+    """With any value in any one field, the document is read, or rejected as invalid."""
     content = orjson.dumps(_document(**{field: value}))
 
     try:

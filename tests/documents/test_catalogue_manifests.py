@@ -43,7 +43,7 @@ def _manifest(document: bytes) -> dict[str, Any]:
 
 
 def test_full_manifest_names_every_file() -> None:
-    """A full manifest has every file with its day, version, size, digest and what was altered, in order."""
+    """A full manifest lists every file in order, with its day, version, size, digest and alterations."""
     document = render_full_manifest("partners", _files())
 
     manifest = _manifest(document)
@@ -72,7 +72,7 @@ def test_full_manifest_names_every_file() -> None:
 
 
 def test_update_manifest_tells_removals() -> None:
-    """An update manifest names what changed and what was removed, and says which is which."""
+    """An update manifest lists changes and removals separately."""
     removal = render_catalogue_removal(SID, DAY, 8)
     files = [_files()[2], describe_removal(SID, DAY, 8, "gone.xml", removal)]
 
@@ -105,7 +105,7 @@ def test_repeated_day_in_a_manifest_is_rejected(render: Any) -> None:
 
 @given(st.permutations(range(3)))
 def test_order_of_the_files_does_not_matter(order: Sequence[int]) -> None:
-    """Equal files give equal manifests, in whatever order they come."""
+    """Equal files in any order give equal manifests."""
     files = _files()
 
     manifest = render_full_manifest("partners", [files[number] for number in order])

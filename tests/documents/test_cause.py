@@ -1,4 +1,4 @@
-"""Causes of a rebuild as lines of JSON: what is written is read back."""
+"""Causes of a rebuild as lines of JSON, read back as written."""
 
 from datetime import UTC, datetime
 
@@ -50,7 +50,7 @@ def test_cause_of_an_unknown_origin_is_read() -> None:
 
 @given(_causes)
 def test_cause_is_read_back(cause: Cause) -> None:
-    """What is written of a cause is read back as the same cause, and is one line whatever its texts."""
+    """A written cause is read back as the same cause, and is one line with any texts."""
     line = render_cause(cause)
 
     assert parse_cause(line) == cause

@@ -1,4 +1,4 @@
-"""Rows of the change feed: what is written is read back, and the sequence number stands first."""
+"""Rows of the change feed are read back as written, and begin with the sequence number."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -84,7 +84,7 @@ def test_row_of_a_later_release_is_read() -> None:
 
 @given(_changes)
 def test_row_is_read_back(change: Change) -> None:
-    """What is written of a change is read back as the same change."""
+    """A written change is read back as the same change."""
     row = render_row(change)
 
     assert parse_row(row) == change
@@ -92,7 +92,7 @@ def test_row_is_read_back(change: Change) -> None:
 
 @given(_changes)
 def test_row_begins_with_the_sequence_number(change: Change) -> None:
-    """Whatever else it says, a row begins with its sequence number."""
+    """Every row begins with its sequence number."""
     row = render_row(change)
 
     assert row.startswith(b'{"seq":%d,' % change.seq)

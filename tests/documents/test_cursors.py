@@ -1,4 +1,4 @@
-"""Cursors: what a partner keeps, and what it may send instead of it."""
+"""Cursors: the text that a partner stores, and other texts that it may send."""
 
 from base64 import urlsafe_b64encode
 
@@ -21,7 +21,7 @@ def _encoded(text: str) -> str:
 
 @given(epoch=_EPOCHS, position=_POSITIONS)
 def test_cursor_reads_back(epoch: str, position: str) -> None:
-    """Whatever place of whatever keyspace a cursor was made for, it names that place, and fits into its parameter."""
+    """A cursor of any position and epoch is parsed back to them, and fits into its parameter."""
     extent = FeedCursor(epoch, position)
 
     cursor = render_cursor(extent)
@@ -33,7 +33,7 @@ def test_cursor_reads_back(epoch: str, position: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_a_cursor_of_ours_or_rejected(text: str) -> None:
-    """A text that is taken is exactly the one that is given for what was read from it; no other error comes of one."""
+    """An accepted text is exactly the rendering of its cursor; any other text raises the documented error."""
     try:
         extent = parse_cursor(text)
     except InvalidIdentifier:
@@ -45,7 +45,7 @@ def test_any_text_is_a_cursor_of_ours_or_rejected(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_in_our_coding_is_a_cursor_of_ours_or_rejected(text: str) -> None:
-    """The same of what is coded as cursors are."""
+    """The same for texts in the encoding of cursors."""
     cursor = urlsafe_b64encode(text.encode("utf-8", "replace")).decode().rstrip("=")
 
     try:

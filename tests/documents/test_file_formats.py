@@ -35,7 +35,7 @@ def test_json_is_the_document_itself() -> None:
 
 @pytest.mark.parametrize(("name", "root"), [("xmltv", "tv"), ("tva", "TVAMain")])
 def test_other_formats_show_the_same_schedule(name: str, root: str) -> None:
-    """The service by its name, and what it shows."""
+    """The service's name and its broadcasts."""
     content = gzip.decompress(render_file(_FORMATS[name], _DOCUMENT))
 
     document = etree.fromstring(content)

@@ -60,7 +60,7 @@ def test_instant_of_publication_is_spelled_as_in_documents() -> None:
 
 
 def test_guide_is_as_it_is_documented() -> None:
-    """What OpenAPI says of guides is what is rendered."""
+    """A rendered guide has exactly the fields that OpenAPI describes."""
     read = Guides.model_validate_json(render_guides([_GUIDE]))
 
     assert read.guides[0].broadcasts[0].broadcast_pid == "w0000001"

@@ -10,7 +10,7 @@ _TEMPLATE = "https://images.example/{image_pid}/320.jpg?a=b"
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_an_address_that_we_make_is_known_again(image_pid: str) -> None:
-    """Whatever upstream calls an image."""
+    """Any image pid of the upstream."""
     assert parse_image_url(_TEMPLATE, render_image_url(_TEMPLATE, image_pid)) == image_pid
 
 
@@ -24,7 +24,7 @@ def test_what_an_image_is_called_stays_in_its_place(image_pid: str) -> None:
 
 
 def test_there_is_no_address_without_an_image_or_a_template() -> None:
-    """And any other address is of no image of ours."""
+    """Any other address belongs to no image of the upstream."""
     assert (render_image_url(_TEMPLATE, ""), render_image_url("", "p0000001")) == ("", "")
     assert parse_image_url("", "https://images.example/p0000001") == ""
     assert parse_image_url(_TEMPLATE, "https://elsewhere.example/p0000001/320.jpg?a=b") == ""

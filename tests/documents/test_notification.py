@@ -1,4 +1,4 @@
-"""Notifications of both queues in every envelope in which they come, and what is refused."""
+"""Notifications of both queues in each of their envelopes, and notifications that are rejected."""
 
 from datetime import date
 from typing import Any
@@ -176,7 +176,7 @@ def test_schedule_notification_is_read(
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
 def test_schedule_notification_rejects(message: _Message, complaint: str, *, is_enveloped: bool) -> None:
-    """A notification that names no schedule is refused, saying what is wrong with it."""
+    """A notification that names no schedule is rejected with the reason."""
     body = _json(_envelope(message) if is_enveloped else message)
 
     with pytest.raises(InvalidMessage) as rejected:
@@ -232,7 +232,7 @@ def test_catalogue_notification_is_read(
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
 def test_catalogue_notification_rejects(message: _Message, complaint: str, *, is_enveloped: bool) -> None:
-    """A notification that names no catalogue item is refused, saying what is wrong with it."""
+    """A notification that names no catalogue item is rejected with the reason."""
     body = _json(_envelope(message) if is_enveloped else message)
 
     with pytest.raises(InvalidMessage) as rejected:
@@ -299,7 +299,7 @@ _messages = _values | st.dictionaries(_names, _values).map(lambda changes: _BARE
 
 @given(_messages, st.sampled_from([parse_schedule_notification, parse_catalogue_notification]))
 def test_notification_is_read_or_rejected(message: object, parse: Any) -> None:
-    """Whatever JSON a body holds, it is read or is refused as invalid."""
+    """A body of any JSON is read, or rejected as invalid."""
     body = _json(message)
 
     try:

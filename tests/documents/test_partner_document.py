@@ -230,7 +230,7 @@ def _expected(broadcast: Slot, programme: Programme) -> dict[str, Any]:
 def test_document_is_what_another_renderer_gives(
     publication: Publication, shown: list[tuple[Slot, Programme]]
 ) -> None:
-    """Whatever its texts, a document has the bytes that the standard library gives the same fields."""
+    """With any texts, a document has the bytes that the standard library gives the same fields."""
     expected = {
         "sid": "alder_one_north",
         "date": "2026-01-15",

@@ -29,7 +29,7 @@ _SHOWINGS = st.builds(
 
 @given(showings=st.lists(_SHOWINGS, max_size=5), seq=st.integers(1, 2**53))
 def test_document_reads_back(showings: list[object], seq: int) -> None:
-    """Every field of what was published comes out of the document as it went in."""
+    """Every field of a published schedule is read back from the document unchanged."""
     listed = schedule(key(), showings, seq, published_at=NOON)  # type: ignore[arg-type]
 
     read = parse_published(document_of(listed))
@@ -39,7 +39,7 @@ def test_document_reads_back(showings: list[object], seq: int) -> None:
 
 
 def test_document_of_the_pipeline_reads_back() -> None:
-    """What the pipeline itself has published renders again, byte by byte, from what was read."""
+    """A document of the pipeline, read and rendered again, has the same bytes."""
     stage = DeliveryStage()
     slots = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], EPISODES[1]), Slot(BROADCASTS[2], None))
     stage.publish([ItemPut(EPISODES[0], "Harbour Lights", image_pid="p0image1"), SchedulePut(KEYS[0], slots)])
@@ -79,7 +79,7 @@ def test_what_is_none_of_ours_is_rejected(before: bytes, after: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_other_bytes_are_rejected(document: bytes) -> None:
-    """Whatever stands in the store, no other error comes of it."""
+    """Any bytes in the store are read, or raise the documented error."""
     with pytest.raises(InvalidRecord):
         parse_published(document)
 

@@ -1,4 +1,4 @@
-"""Broadcasts of a source document: what is mended, and what is quarantined."""
+"""Broadcasts of a source document: which faults are corrected, and which broadcasts are quarantined."""
 
 from datetime import UTC, datetime
 
@@ -124,7 +124,7 @@ def test_a_quarantined_broadcast_names_its_pid_and_whether_it_is_blanked(
     ],
 )
 def test_what_has_one_reading_is_mended(changes: Document, told: str) -> None:
-    """The broadcast is accepted, and the document tells what was put right."""
+    """The broadcast is accepted, and the document lists the correction."""
     found = parse_source_document(KEY, orjson.dumps(a_document(a_broadcast(**changes))))
 
     assert (found.quarantined, found.mended) == ((), (f"broadcast 1: {told}",))

@@ -1,4 +1,4 @@
-"""Source schedule documents: what is read from them, and every way in which one is refused."""
+"""Source schedule documents: the values read from them, and every reason to reject one."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -108,7 +108,7 @@ def test_blanked_broadcast_loses_its_pids() -> None:
     ],
 )
 def test_source_document_reads_instants_as_whole_seconds_in_utc(text: str, instant: str) -> None:
-    """An instant is read whatever its offset, and cut to the second."""
+    """An instant with any offset is read, and cut to the second."""
     (broadcast,) = slots_of(a_document(a_broadcast(start=text, end="2026-01-15T23:00:00Z")))
 
     assert broadcast.start.isoformat() == f"{instant}+00:00"
@@ -133,7 +133,7 @@ def test_source_document_reads_the_same_instant_at_any_offset(instant: datetime,
 def test_source_document_is_read_in_order_of_start_and_pid(
     slots: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    """Whatever the order of its list, broadcasts come by start, and by pid where they start together."""
+    """From a list in any order, broadcasts are read by start, and by pid if they start together."""
     made = [a_broadcast(start=f"2026-01-15T0{hour}:00:00Z", broadcast_pid=f"p{n:07}") for hour, n in slots]
     shuffled = data.draw(st.permutations(made))
 
@@ -282,7 +282,7 @@ _damages: list[Callable[[Any], Document]] = [
 
 @given(st.sampled_from(_damages), _json | _instants)
 def test_source_document_is_read_or_rejected(damage: Callable[[Any], Document], value: Any) -> None:
-    """Whatever stands in any one field, the document is read or is refused as invalid."""
+    """With any value in any one field, the document is read, or rejected as invalid."""
     content = orjson.dumps(damage(value))
 
     try:

@@ -124,7 +124,7 @@ def test_document_is_this_one() -> None:
 
 
 def test_document_declares_utf_8() -> None:
-    """Whoever reads it from a file need not guess its encoding."""
+    """A reader of the file need not guess its encoding."""
     document = render_tv_anytime([], NAMING)
 
     assert document.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<TVAMain ")
@@ -148,7 +148,7 @@ def test_event_says(showing: Broadcast, name: str, count: int) -> None:
 
 
 def test_blanked_broadcast_keeps_its_slot() -> None:
-    """It is an event like others, of a programme of its own that tells nothing of what is shown."""
+    """A blanked broadcast is an event of its own programme, without any detail of the real programme."""
     root = render_valid(guide_with(BLANKED))
 
     assert texts_of(root, "PublishedStartTime") == ["2026-03-10T06:00:00Z"]
@@ -232,7 +232,7 @@ def test_services_come_in_the_order_of_their_ids() -> None:
 
 
 def test_service_given_twice_is_rejected() -> None:
-    """A service has one schedule in a document, so two guides of it are a mistake of whoever cut them."""
+    """A document has one schedule of each service, so two guides of one service are an error of the caller."""
     with pytest.raises(ValueError, match="alder_one is given twice"):
         render_tv_anytime([guide_with(SHOWING), guide_with()], NAMING)
 
@@ -300,7 +300,7 @@ _guides = st.lists(
 @given(guides=_guides)
 @example(guides=[_golden_guide()])
 def test_every_document_is_valid(guides: Sequence[ServiceGuide]) -> None:
-    """Whatever is shown, the document keeps every rule, and has an event for each broadcast."""
+    """For any broadcasts, the document keeps every rule and has an event for each broadcast."""
     root = render_valid(*guides)
 
     assert sorted(texts_of(root, "OtherIdentifier")) == sorted(
@@ -310,7 +310,7 @@ def test_every_document_is_valid(guides: Sequence[ServiceGuide]) -> None:
 
 @given(guides=_guides, data=st.data())
 def test_equal_guides_give_equal_bytes(guides: list[ServiceGuide], data: st.DataObject) -> None:
-    """In whatever order the services are given, and however often, the bytes are the same."""
+    """The order and the number of repetitions of the services do not change the bytes."""
     shuffled = data.draw(st.permutations(guides))
 
     assert render_tv_anytime(guides, NAMING) == render_tv_anytime(shuffled, NAMING)
@@ -375,7 +375,7 @@ def test_rule_is_broken_by(before: bytes, after: bytes, fault: str) -> None:
     ],
 )
 def test_schema_rejects(before: bytes, after: bytes) -> None:
-    """The XSDs at hand are those of what we write: they take it as it is, and refuse it with something wrong in it."""
+    """The given XSDs are of this format: they accept the document, and reject it with a fault in it."""
     document = render_tv_anytime([_golden_guide()], NAMING, image_url_template=TEMPLATE)
     assert before in document
 

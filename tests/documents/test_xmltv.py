@@ -94,7 +94,7 @@ def test_a_guide_has_these_bytes() -> None:
 
 @given(guides())
 def test_every_guide_is_valid(made: list[ServiceGuide]) -> None:
-    """Whatever was published, the document is valid by the DTD, and no text in it is empty."""
+    """For any guide, the document is valid by the DTD, and no text in it is empty."""
     root = etree.fromstring(
         render_xmltv(made, domain=DOMAIN, image_url_template="https://i.example/{image_pid}")
     )
@@ -110,7 +110,7 @@ def test_every_guide_is_valid(made: list[ServiceGuide]) -> None:
 
 @given(guides())
 def test_no_broadcast_is_lost_or_moved(made: list[ServiceGuide]) -> None:
-    """There is a programme for every broadcast, with exactly its times, whatever gaps and overlaps there are."""
+    """Every broadcast has a programme with exactly its times, with any gaps and overlaps."""
     root = etree.fromstring(render_xmltv(made, domain=DOMAIN))
 
     times = sorted((e.get("start", ""), e.get("stop", "")) for e in root.iterfind("programme"))
@@ -153,13 +153,13 @@ def test_an_unknown_episode_keeps_its_slot() -> None:
 
 
 def test_an_episode_without_a_title_has_one_all_the_same() -> None:
-    """The DTD wants a title, and one of nothing but control characters is none."""
+    """The DTD requires a title; a title of control characters alone counts as missing."""
     assert _texts(_programme(showing(title="", subtitle="")), "title") == ["To be announced"]
     assert _texts(_programme(showing(title="\x00 \x1b", subtitle="\n")), "title") == ["To be announced"]
 
 
 def test_a_title_that_cannot_be_written_leaves_its_place_to_the_sub_title() -> None:
-    """What is known is shown before what stands for nothing."""
+    """The sub-title comes before a placeholder."""
     programme = _programme(showing(title="\x00", subtitle="The Lantern"))
 
     assert (_texts(programme, "title"), _texts(programme, "sub-title")) == (["The Lantern"], [])
@@ -250,7 +250,7 @@ def test_times_are_in_utc_with_their_offset_in_every_year() -> None:
 
 
 def test_channels_are_in_the_order_of_their_ids() -> None:
-    """Whatever order the services come in, the bytes are the same; a service that shows nothing is a channel."""
+    """Services in any order give the same bytes; a service without broadcasts is a channel."""
     one, other = guide([showing()]), guide([], BIRCH, "")
 
     document = render_xmltv([other, one], domain=DOMAIN)
@@ -280,7 +280,7 @@ def test_a_guide_of_no_services_is_valid() -> None:
 
 
 def test_a_service_that_is_given_twice_is_a_mistake() -> None:
-    """Two channels of one id would make the document invalid, so whoever asks must cut the guide once."""
+    """Two channels with one id would make the document invalid, so a caller may pass one guide of a service."""
     with pytest.raises(ValueError, match="alder_one_north is given twice"):
         render_xmltv([guide([]), guide([], BIRCH), guide([])], domain=DOMAIN)
 

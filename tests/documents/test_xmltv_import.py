@@ -69,7 +69,7 @@ def test_a_description_goes_where_its_length_belongs(length: int, field: str) ->
 
 
 def test_what_one_showing_lacks_is_taken_from_another() -> None:
-    """A description belongs to the episode, whichever of its showings gives it."""
+    """A description belongs to the episode, so every broadcast of it gets the text."""
     bare, told = "<title>Salt</title><sub-title>Low</sub-title>", "<desc>A boat.</desc>"
     later = programme_element("202603281300 +0000", "202603281330 +0000", bare + told)
 
@@ -100,12 +100,12 @@ def test_the_guide_says_when_it_was_made() -> None:
     ],
 )
 def test_a_service_is_named_by_its_channel(channel: str, sid: str) -> None:
-    """Letters and digits stay, whatever is between is an underscore; of our own domain it is the sid itself."""
+    """Letters and digits stay, others become underscores; an id of the pipeline's own domain gives the sid."""
     assert list(imported_from(tv_document(programme_element(channel=channel), channel="")).names) == [sid]
 
 
 def test_channels_that_come_to_the_same_are_told_apart() -> None:
-    """Each has a suffix of its own id, whichever comes first; one without a letter is named by it alone."""
+    """Each gets a suffix of its own id, in any order; an id without letters gives the suffix alone."""
     ids = ["BBC.1", "bbc-1", "bbc2", "日本"]
 
     first, second = (

@@ -73,7 +73,7 @@ def test_a_number_tells_episodes_apart(system: str) -> None:
     "number", ['system="dd_progid">EP01234567.0012', 'system="x">crid://alder.example/12']
 )
 def test_a_number_of_all_the_world_is_the_episode(number: str) -> None:
-    """Whatever language its sub-title is in, it is shown under the first, and counted."""
+    """A sub-title in another language keeps the episode, which is shown under the first title and counted."""
     inside = f"<title>Salt</title><sub-title>{{}}</sub-title><episode-num {number}</episode-num>"
 
     first, second = (

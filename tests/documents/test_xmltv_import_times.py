@@ -49,7 +49,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
     ],
 )
 def test_a_time_is_read_as_the_dtd_has_it(text: str | None, expected: str | None) -> None:
-    """An offset, a name, or neither, which is then the zone that was asked for; what is none of that is no time."""
+    """A time has an offset, the name of a zone, or neither, which means the given zone; any other text is no time."""
     found = parse_time(text, ZoneInfo("Europe/Vienna"))
 
     assert (found and found.isoformat()) == expected
@@ -66,7 +66,7 @@ def test_a_time_without_an_offset_is_utc_unless_said_otherwise() -> None:
 
 @pytest.mark.parametrize("stop", [None, "nonsense", "202603281200 +0000", "202603281100 +0000"])
 def test_what_has_no_stop_ends_when_the_next_begins(stop: str | None) -> None:
-    """The next of the same channel, in whatever order they come, and later than this one."""
+    """The next later programme of the same channel, in any order of the file."""
     following = programme_element("202603281245 +0000", "202603281300 +0000", "<title>Next</title>")
     elsewhere = programme_element("202603281210 +0000", "202603281300 +0000", channel="other")
 
@@ -128,7 +128,7 @@ def test_a_programme_that_is_given_twice_is_shown_once() -> None:
 def _days_of(
     starts: Iterable[str], channel: str = "alder", calendar: BroadcastCalendar = CALENDAR
 ) -> list[str]:
-    """The day into which each of these goes, by itself."""
+    """The broadcast day of each start, imported alone."""
     found = []
     for start in starts:
         at = datetime.strptime(start, "%Y%m%d%H%M").replace(tzinfo=UTC)
@@ -157,14 +157,14 @@ def test_a_radio_day_begins_at_midnight_local_time() -> None:
 
 
 def test_broadcast_days_are_cut_in_their_own_zone() -> None:
-    """Wherever the guide comes from."""
+    """The days are those of the calendar's zone, not of the guide's."""
     calendar = BroadcastCalendar(ZoneInfo("America/New_York"))
 
     assert _days_of(["202603281000", "202603280959"], calendar=calendar) == ["2026-03-28", "2026-03-27"]
 
 
 def test_no_day_has_more_than_the_pipeline_takes() -> None:
-    """What is above the limit is left out and counted, or the whole day would be refused."""
+    """Programmes above the limit are dropped and counted; otherwise the pipeline would reject the whole day."""
     start = datetime(2026, 3, 28, 6, tzinfo=UTC)
     times = [f"{start + timedelta(seconds=n):%Y%m%d%H%M%S} +0000" for n in range(MAXIMUM_BROADCASTS + 3)]
 

@@ -34,7 +34,7 @@ def test_every_declared_encoding_is_read(encode: Callable[[str], bytes]) -> None
 
 
 def test_what_is_not_known_is_passed_over() -> None:
-    """Elements of others, comments and processing instructions, wherever they stand."""
+    """Foreign elements, comments and processing instructions, anywhere in the file."""
     inside = "<x:thing xmlns:x='urn:x'/><!-- a --><title>Salt<!-- b --> and Slate</title><title><b>Other</b></title>"
 
     imported = imported_from(
@@ -94,7 +94,7 @@ def test_a_guide_that_is_cut_off_is_rejected() -> None:
 
 
 def test_a_guide_above_the_limit_is_rejected() -> None:
-    """Its size is that of what has been unpacked."""
+    """The size of a compressed guide is that of its unpacked bytes."""
     elements = read_elements(
         BytesIO(tv_document(*(programme_element() for _ in range(2_000)))), Reading(maximum_bytes=100_000)
     )
@@ -114,7 +114,7 @@ def test_an_element_without_an_end_is_not_held() -> None:
 
 @pytest.mark.slow
 def test_no_more_than_a_few_elements_are_held() -> None:
-    """Whatever comes below the root is forgotten soon after it is read, also what we do not know."""
+    """Elements below the root, also unknown ones, are released soon after they are read."""
     content = tv_document(*("<strange>x</strange>" * 10 + programme_element() for _ in range(20_000)))
     elements = read_elements(BytesIO(content), Reading())
     assert isinstance(elements, GeneratorType)

@@ -85,7 +85,7 @@ def test_what_was_rendered_is_imported_as_it_was(made: list[ServiceGuide]) -> No
 
 @given(guides())
 def test_an_import_is_stable(made: list[ServiceGuide]) -> None:
-    """What is rendered of an import, and imported again, has the same pids; and a third time the same bytes."""
+    """An import that is rendered and imported again has the same pids; a third time gives the same bytes."""
     first = imported_from(_render(made))
     again = _render(_published(first))
 
@@ -135,7 +135,7 @@ def test_slots_without_a_programme_come_back_as_they_were() -> None:
 
 
 def test_the_guide_of_another_pipeline_is_another_s() -> None:
-    """Numbers of a domain that is not ours are no pids of ours."""
+    """Ids of another domain are not taken as pids."""
     imported = imported_from(_render([guide([showing()])]), ImportRules(CALENDAR, "birch.example"))
 
     assert "w0000001" not in pids_of(imported)
@@ -143,5 +143,5 @@ def test_the_guide_of_another_pipeline_is_another_s() -> None:
 
 
 def test_the_remarks_of_an_import_can_be_read() -> None:
-    """Each says of what it speaks and what was done."""
+    """Each remark names its subject and the action taken."""
     assert all(re.fullmatch(r"(channel|programme|text) .+: .+", remark) for remark in Remark)

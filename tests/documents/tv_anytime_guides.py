@@ -55,7 +55,9 @@ def render_valid(*guides: ServiceGuide, template: str = TEMPLATE) -> etree._Elem
 
 @cache
 def load_schema(directory: str) -> etree.XMLSchema:
-    """That of TV-Anytime, whatever its file is called; what it imports is read from beside it, never fetched."""
+    """The schema of TV-Anytime, from a file of any name. Imported schemas are read from the same directory, never
+    fetched.
+    """
     parser = etree.XMLParser(no_network=True)
     for path in sorted(Path(directory).glob("tva_metadata_3-1*.xsd")):
         tree = etree.parse(path, parser)

@@ -24,12 +24,12 @@ CALENDAR = BroadcastCalendar(ZoneInfo("Europe/London"), ("*radio*",))
 
 
 def episode(number: int = 1, **fields: Any) -> Episode:
-    """An episode with a short synopsis and an image, and with whatever is said otherwise."""
+    """An episode with a short synopsis and an image, and with the given changes."""
     return an_episode(**{"pid": Pid(f"p{number:07}")} | fields)
 
 
 def showing(start: datetime = NOON, minutes: int = 30, number: int = 1, **fields: Any) -> Broadcast:
-    """A broadcast of an episode of a series of a brand, with whatever is said otherwise."""
+    """A broadcast of an episode of a series of a brand, with the given changes."""
     return a_broadcast(number, start, minutes, **fields)
 
 

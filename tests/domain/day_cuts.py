@@ -25,7 +25,7 @@ def day_after(day: date, number: int = 1) -> date:
 
 
 def _clock_changes(zone: ZoneInfo, year: int) -> list[date]:
-    """The days of a year within which the zone's offset changes; the first of January where there is none."""
+    """The days of a year on which the zone's offset changes, otherwise the first of January."""
     days = [day_after(date(year, 1, 1), number) for number in range(365)]
     offsets = [
         datetime.combine(day, time(0), tzinfo=zone).utcoffset() for day in [*days, day_after(days[-1])]

@@ -52,7 +52,7 @@ def test_start_of_an_instant_is_before_every_airing_of_it() -> None:
 
 
 def test_wanted_broadcast_that_was_published_otherwise_is_not_found() -> None:
-    """Of what is wanted that counts which the schedule that was published last has, wanted or not."""
+    """If several schedules list a broadcast, the schedule published last decides, even if it was not asked for."""
     night = NOON + timedelta(hours=14)
     before = schedule(key(), [showing(1, night), showing(2, night)], seq=1)
     after = schedule(key(days=1), [showing(1, night, episode_pid=None), showing(3, night)], seq=2)

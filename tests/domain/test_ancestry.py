@@ -84,7 +84,7 @@ def test_walk_is_cut_after_eight_ancestors(ancestors: int) -> None:
 
 @given(_catalogues)
 def test_walk_follows_parents_and_ends_for_a_reason(catalogue: dict[Pid, CatalogueItem]) -> None:
-    """Whatever the parents, each step is the last one's parent, none comes twice, and the end has a cause."""
+    """With any parents, each step is the parent of the step before, no item comes twice, and the end has a cause."""
     steps = list(walk_ancestry(_pid(1), catalogue.get))
 
     pids = [pid for pid, _ in steps]

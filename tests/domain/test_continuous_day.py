@@ -1,4 +1,4 @@
-"""A day without gaps and overlaps: what is shown at each instant, and what had to be altered for it."""
+"""A day without gaps and overlaps: the programme at each instant, and the alterations made for it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -126,7 +126,7 @@ def test_neighbours_differ(showings: list[Broadcast]) -> None:
 
 @given(_days())
 def test_order_of_the_showings_does_not_matter(showings: list[Broadcast]) -> None:
-    """The day depends on what is shown, and not on the order in which it is given."""
+    """The order of the broadcasts does not change the day."""
     day = make_continuous(_WINDOW, showings)
 
     assert make_continuous(_WINDOW, sorted(showings, key=lambda s: s.broadcast_pid)) == day

@@ -54,7 +54,7 @@ def test_cut_is_written_as_it_was_read(text: str) -> None:
     ],
 )
 def test_other_text_is_no_cut(text: str) -> None:
-    """What is no cut is refused, and the error says what one looks like."""
+    """A text that is no cut is rejected, and the error shows the accepted forms."""
     with pytest.raises(InvalidIdentifier, match="broadcast, utc, or a local time as 05:30"):
         DayCut.parse(text)
 

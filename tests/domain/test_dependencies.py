@@ -14,7 +14,7 @@ _SHOWING, _REPEAT, _OTHER = (Pid(f"p000000{number}") for number in range(3))
 
 
 def test_ancestors_are_all_that_was_read_above_the_episodes() -> None:
-    """The ancestors are what was read for each episode but the episode itself, each once."""
+    """The ancestors are the items read for each episode, without the episode itself, each once."""
     reads = {_LANTERNS: (_LANTERNS, _SERIES, _BRAND), _BRIDGES: (_BRIDGES, _BRAND)}
 
     ancestors = find_ancestors([_LANTERNS, _BRIDGES], reads.__getitem__)
@@ -30,7 +30,7 @@ def test_ancestors_of_no_episode_are_none() -> None:
 
 
 def test_dependencies_are_one_for_each_showing_and_each_ancestor() -> None:
-    """An episode shown twice has two entries, and an ancestor one, whatever hangs below it."""
+    """An episode shown twice has two entries; an ancestor has one, for any number of descendants."""
     shown = [
         EpisodeMention(_LANTERNS, _SHOWING),
         EpisodeMention(_LANTERNS, _REPEAT),
@@ -65,7 +65,7 @@ _mentions = st.lists(
 def test_dependencies_cover_every_pid_that_was_read(
     parents: dict[Pid, Pid | None], shown: list[EpisodeMention]
 ) -> None:
-    """Whatever the catalogue lacks, each pid that was looked up has an entry, and no other pid has."""
+    """With any items missing from the catalogue, exactly the looked-up pids have an entry."""
     items = {pid: CatalogueItem(pid, Kind.SERIES, parent_pid=parent) for pid, parent in parents.items()}
     reads = {pid: resolve_programme(pid, items.get).reads for pid in _PIDS}
     episodes = {mention.episode_pid for mention in shown}

@@ -91,7 +91,7 @@ def test_diff_names_a_broadcast_that_one_side_lacks() -> None:
 
 
 def test_diff_matches_broadcasts_by_pid() -> None:
-    """A moved broadcast is a difference of its start, wherever it stands in the list."""
+    """A moved broadcast is a difference of its start, at any place in the list."""
     moved = _broadcast(_FIRST, start="2026-01-15T09:00:00Z")
 
     found = diff([_broadcast(_FIRST), _broadcast(_SECOND)], [_broadcast(_SECOND), moved])
@@ -143,7 +143,7 @@ _documents = st.dictionaries(
 
 @given(_documents, _documents)
 def test_diff_is_empty_where_both_are_equal_and_nowhere_else(ours: _Broadcasts, theirs: _Broadcasts) -> None:
-    """Nothing differs exactly where both lists are the same JSON, whatever the order of fields."""
+    """Two lists have no difference exactly if they are equal as JSON, with fields in any order."""
     are_equal = orjson.dumps(ours, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
         theirs, option=orjson.OPT_SORT_KEYS
     )

@@ -1,4 +1,4 @@
-"""What viewers are told of an episode: titles, series, brand, image, and what was read for them."""
+"""The viewers' information about an episode: titles, series, brand, image, and the items read for them."""
 
 from dataclasses import replace
 

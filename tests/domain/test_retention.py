@@ -19,12 +19,12 @@ _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
     ],
 )
 def test_the_horizon_is_so_many_days_before_today(day: date, expected: bool) -> None:
-    """The day that is exactly so many days back is the first that is kept; what is to come always is."""
+    """The day exactly at the horizon is the first that is kept; future days are always kept."""
     assert RetentionHorizon(30).keeps(day, _NOW) is expected
 
 
 def test_today_is_the_date_in_utc() -> None:
-    """The horizon moves at midnight in UTC, whatever zone the clock is given in."""
+    """The horizon moves at midnight in UTC, with the clock in any zone."""
     late_evening = datetime(2026, 3, 28, 23, tzinfo=timezone(timedelta(hours=-5)))
 
     assert not RetentionHorizon(1).keeps(date(2026, 3, 27), late_evening)
@@ -32,5 +32,5 @@ def test_today_is_the_date_in_utc() -> None:
 
 
 def test_no_days_is_no_horizon() -> None:
-    """Zero keeps what is as old as dates can be."""
+    """Zero keeps every date."""
     assert KEEPS_EVERYTHING.keeps(date.min, _NOW)

@@ -31,7 +31,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Tab]:
-    """A reader who has never been here."""
+    """A tab of a reader without a cookie."""
     with browser.tab() as tab:
         tab.resize(*DESKTOP)
         tab.prefer(prefers_color_scheme="light", prefers_reduced_motion="reduce")
@@ -40,6 +40,6 @@ def tab(browser: Browser) -> Iterator[Tab]:
 
 @pytest.fixture
 def reader(tab: Tab, service: DeliveryService, broadcaster: Broadcaster) -> Tab:
-    """One who has signed in by a link, and looks at the guide, which follows the feed."""
+    """A reader who signed in by a link, on the guide's page, which follows the feed."""
     enter(tab, service, broadcaster)
     return tab

@@ -35,7 +35,7 @@ PHONE, NARROW, DESKTOP = (390, 844), (320, 700), (1440, 900)
 
 
 class RealClock(FakeClock):
-    """The real time: the browser shows what is on air now."""
+    """The real time, because the browser marks the programmes on air now."""
 
     def __call__(self) -> datetime:
         return datetime.now(UTC)

@@ -37,7 +37,9 @@ _SUBSCRIBERS = 200
 
 @dataclass
 class Broadcaster:
-    """What is published, by whom, and to whom. ``key`` is that of a partner who may see everything."""
+    """The published schedules, their publisher, and their readers. ``key`` belongs to a partner that may see every
+    service.
+    """
 
     redis: RedisServer
     source: FakeUpstreams
@@ -146,7 +148,7 @@ def _next_change(lines: Iterator[str]) -> dict[str, Any]:
 
 
 def test_a_schedule_is_served_as_it_is_stored(broadcaster: Broadcaster, client: httpx2.Client) -> None:
-    """Byte for byte, each of them, under the hash that is in it; who has it already is told so."""
+    """Each schedule is served byte for byte under the hash in it; a request with that hash gets 304."""
     for schedule, document in broadcaster.documents.items():
         answer = client.get(f"/v1/schedules/{schedule}")
         again = client.get(f"/v1/schedules/{schedule}", headers={"If-None-Match": answer.headers["ETag"]})
@@ -208,7 +210,7 @@ def _is_stale(client: httpx2.Client) -> bool:
 def test_a_process_that_starts_without_redis_is_ready_when_redis_is(
     own_redis: tuple[RedisServer, ExitStack], redis_executable: Path, tmp_path: Path
 ) -> None:
-    """Until then it is alive and answers 503, with a time to come again; nobody has to restart it."""
+    """Before that the service is alive and answers 503 with a time to retry; it needs no restart."""
     redis, stop_redis = own_redis
     stop_redis.close()
 
@@ -230,7 +232,7 @@ def test_a_process_that_starts_without_redis_is_ready_when_redis_is(
 def test_partners_keep_what_they_had_when_redis_is_emptied(
     broadcaster: Broadcaster, client: httpx2.Client
 ) -> None:
-    """Neither the schedules nor the partners are taken for gone, and what is built anew is followed again."""
+    """The service keeps its schedules and partners, and follows the rebuilt keyspace."""
     with Redis.from_url(broadcaster.redis.url) as redis:
         redis.flushall()
     _wait_until(lambda: _is_stale(client))
@@ -259,7 +261,7 @@ def test_a_revoked_key_stops_working(broadcaster: Broadcaster, client: httpx2.Cl
 def test_a_service_that_is_told_to_stop_ends_its_streams_and_stores_what_was_used(
     broadcaster: Broadcaster, service: DeliveryService, client: httpx2.Client
 ) -> None:
-    """It ends by itself, whoever still listens, and no request is missing from what the partner has used."""
+    """The service ends although readers still listen, and the partner's usage counts every request."""
 
     def used_of(route: str) -> int:
         totals = broadcaster.pipeline.store.partners.usage_totals()
@@ -283,7 +285,7 @@ def test_a_service_that_is_told_to_stop_ends_its_streams_and_stores_what_was_use
 def test_the_scheme_is_taken_from_a_proxy_that_is_trusted(
     broadcaster: Broadcaster, tmp_path: Path, trusted: str, is_secure: bool
 ) -> None:
-    """The cookie of the guide is for TLS alone where a load balancer says so that was named, and nobody else."""
+    """The guide's cookie is for TLS alone only if a named load balancer says that the request used TLS."""
     settings = {"SCHEDULES_DELIVERY_TRUSTED_PROXIES": trusted}
 
     with _service(broadcaster.redis, tmp_path, **settings) as service:
@@ -306,7 +308,7 @@ def test_many_who_wait_all_hear_of_one_change(broadcaster: Broadcaster, service:
 
 
 async def _hear(service: DeliveryService, key: str, publish: Callable[[], None]) -> list[dict[str, Any]]:
-    """What each of many streams hears first, of what is published when all of them stream."""
+    """The first event of each of many streams, for a publication made while all of them are open."""
     streaming, left = asyncio.Event(), [_SUBSCRIBERS]
     limits = httpx2.Limits(max_connections=None)
     headers = {"Authorization": f"Bearer {key}"}

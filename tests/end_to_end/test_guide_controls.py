@@ -49,7 +49,7 @@ def test_keys_lead_to_search_and_help(reader: Tab) -> None:
 
 
 def test_the_grid_is_one_stop_of_the_tab_key(reader: Tab) -> None:
-    """Hundreds of blocks are not in the way of whoever goes on with Tab."""
+    """A reader who goes on with Tab need not pass hundreds of blocks."""
     assert reader.evaluate("document.querySelectorAll('.row[data-sid] a[tabindex=\"0\"]').length") == 1
     assert reader.evaluate("document.querySelectorAll('.row[data-sid] a:not([tabindex])').length") == 0
 
@@ -67,7 +67,7 @@ def test_no_page_is_wider_than_a_phone(
 
 
 def test_a_phone_shows_now_and_next(reader: Tab, service: DeliveryService) -> None:
-    """For each service what is on and the two that follow, one below the other."""
+    """For each service the programme on air and the next two, one below the other."""
     reader.resize(*PHONE)
     reader.go(f"{service.url}/guide")
 

@@ -108,7 +108,7 @@ def test_an_edit_appears_by_itself(reader: Tab, broadcaster: Broadcaster) -> Non
 def test_an_open_schedule_changes_by_itself(
     reader: Tab, service: DeliveryService, broadcaster: Broadcaster
 ) -> None:
-    """Its page takes over the new version, and marks what is new."""
+    """The schedule's page shows the new version, and marks the changes."""
     reader.go(f"{service.url}/guide/{ONE}/{broadcaster.today}")
     wait_until_following(reader)
 
@@ -121,7 +121,7 @@ def test_an_open_schedule_changes_by_itself(
 
 
 def test_what_was_missed_is_fetched(tab: Tab, broadcaster: Broadcaster, tmp_path: Path) -> None:
-    """While the service is gone the page says so; when it is back, so are the changes that were made meanwhile."""
+    """During an outage the page says so; afterwards it shows the changes made during it."""
     port = find_free_port()
     with serving(broadcaster, tmp_path / "before", port) as service:
         enter(tab, service, broadcaster)

@@ -36,7 +36,7 @@ _AS_IT_IS, _AS_CHOICES = b"\0", b"\1"
 
 
 class PropertyBroken(Exception):
-    """A parser accepted what it does not give back."""
+    """A parser accepted an input that its writer does not reproduce."""
 
 
 def main(words: Sequence[str] | None = None) -> int:

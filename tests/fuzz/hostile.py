@@ -1,7 +1,7 @@
-"""Input that somebody sends by mistake or on purpose: random, or a proper document with something wrong in it.
+"""Input sent by mistake or on purpose: random, or a proper document with a fault in it.
 
-Belongs here: what is sent, as Hypothesis's strategies and as a list of extremes. Does not belong here: who reads it
-(``parsers``), and what is expected then.
+Belongs here: the inputs, as Hypothesis's strategies and as a list of extremes. Does not belong here: the parsers
+(``parsers``), and their expected results.
 """
 
 import json
@@ -76,7 +76,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=8,
 )
-"""Whatever JSON can say, and some that only Python's reader takes for JSON."""
+"""Any JSON value, and some values that only Python's reader accepts."""
 
 
 def render(value: Any) -> bytes:
@@ -86,7 +86,7 @@ def render(value: Any) -> bytes:
 
 @st.composite
 def mutants(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
-    """One of the seeds with up to three things wrong in what it says, and perhaps one in its bytes."""
+    """One of the seeds with up to three faults in its values, and perhaps one in its bytes."""
     content = draw(st.sampled_from(seeds))
     try:
         value = json.loads(content)
@@ -143,7 +143,7 @@ def _with_a_key_twice(content: bytes, value: Any) -> bytes:
 
 
 def extremes(seed: bytes) -> dict[str, bytes]:
-    """Inputs too large for a random search, by what is too much in them."""
+    """Inputs too large for a random search, by their excess."""
     opened = seed[:-1]
     return {
         "nothing": b"",

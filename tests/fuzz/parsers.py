@@ -1,7 +1,7 @@
 """Every parser of the package behind one shape: bytes in; a value, or a ContentError.
 
-Belongs here: what each reads, samples that it accepts, and how its values are written and read again.
-Does not belong here: what is done with them (``test_parsers``, ``coverage_guided``).
+Belongs here: the input of each parser, samples that it accepts, and how its values are written and read again. Does not
+belong here: the properties (``test_parsers``, ``coverage_guided``).
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class Parser:
 
 
 def _text(content: bytes) -> str:
-    """Any bytes as a text; what is not UTF-8 becomes half surrogates, which a text may hold."""
+    """Any bytes as a text; bytes that are not UTF-8 become lone surrogates, which a text may hold."""
     return content.decode(errors="surrogateescape")
 
 

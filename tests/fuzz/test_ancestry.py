@@ -75,7 +75,9 @@ def _walk(graph: _Graph) -> list[Pid]:
 @example(_CYCLE)
 @example(_SELF)
 def test_index_holds_exactly_what_was_read(graph: _Graph) -> None:
-    """A build ends whatever the shape, reads at most the bound, and registers each pid that it read, and no other."""
+    """For any shape of the catalogue a build ends, reads at most the bound, and registers exactly the pids that it
+    read.
+    """
     world = _World(graph)
 
     assert world.store.work.backlog().is_empty

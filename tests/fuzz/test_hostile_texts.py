@@ -51,7 +51,7 @@ def _sendable(text: str) -> bool:
 @given(title=(texts | st.text()).filter(_sendable).map(lambda text: text[:500]))
 @example(title="\x1b]0;title\x07\u202e\0\U0010ffff")
 def test_title_is_published_as_it_came(title: str) -> None:
-    """Whatever a title holds, the published document is JSON that gives the same title back, in every place of it."""
+    """With any title, the published document is JSON that gives the same title back in every place."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     pipeline = pipeline_over(store.as_store(), upstreams, clock)
@@ -179,7 +179,7 @@ def test_differences_of_any_legacy_document_are_short(content: bytes) -> None:
 @thoroughly
 @given(text=texts | st.text())
 def test_printable_text_moves_no_cursor(text: str) -> None:
-    """What is shown has no control character, line end, direction mark or half surrogate, and keeps all letters."""
+    """A shown text has no control character, line end, direction mark or lone surrogate, and keeps all letters."""
     shown = printable(text)
 
     left = iter(shown)

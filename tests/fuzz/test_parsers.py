@@ -1,4 +1,4 @@
-"""Every parser on every sort of input: a value or a refusal, and a refusal that somebody can read."""
+"""Every parser on every sort of input gives a value or a readable rejection."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -30,7 +30,9 @@ _parsers = pytest.mark.parametrize("parser", PARSERS, ids=str)
 
 
 def read_or_reject(parser: Parser, content: bytes) -> bool:
-    """Whether the input was accepted; AssertionError where what it says is not kept, or the refusal is of no use."""
+    """Whether the input was accepted. Raises AssertionError if the value loses information, or if the rejection is not
+    readable.
+    """
     try:
         value = parser.read(content)
     except ContentError as rejection:
@@ -51,7 +53,7 @@ def test_samples_are_read(parser: Parser) -> None:
 
 @_parsers
 def test_any_input_is_read_or_rejected(parser: Parser) -> None:
-    """Whatever comes is a value that survives being written and read, or a ContentError in a printable line."""
+    """Any input gives a value that survives being written and read, or a ContentError in a printable line."""
 
     @thoroughly
     @given(contents(parser.samples))
@@ -228,7 +230,7 @@ def test_longer_message_than_any_queue_takes_is_rejected(parse: Callable[[str], 
 
 @pytest.mark.parametrize("parser", [p for p in PARSERS if p.samples[0].startswith((b"{", b"["))], ids=str)
 def test_nesting_is_limited(parser: Parser) -> None:
-    """Every parser of JSON refuses what is nested deeper than a thousand levels, before it runs out of stack."""
+    """Every parser of JSON rejects more than a thousand levels of nesting, before the stack overflows."""
     sample = parser.samples[0]
     name = b'"more":' if sample.startswith(b"{") else b""
     deep = b"[" * 1_100 + b"]" * 1_100

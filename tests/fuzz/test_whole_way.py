@@ -49,7 +49,7 @@ _ITEMS = (catalogue_document(), catalogue_document(parent="b0000001"), catalogue
 
 
 def _bodies(samples: tuple[bytes, ...]) -> st.SearchStrategy[list[str]]:
-    """Up to twelve message bodies; what is not UTF-8 is in them as half surrogates."""
+    """Up to twelve message bodies; bytes that are not UTF-8 are lone surrogates in them."""
     one = hostile_contents(samples).map(lambda content: content.decode(errors="surrogateescape"))
     return st.lists(one | texts, min_size=1, max_size=12)
 
@@ -85,7 +85,7 @@ class _World:
         )
 
     def apart_from_the_journal(self) -> dict[str, str]:
-        """All that the store holds, but for what is refused and what is counted."""
+        """The whole store without the rejections and the counters."""
         parts = [field.name for field in fields(self.store) if field.name not in ("rejections", "counters")]
         return {part: repr(_held(getattr(self.store, part))) for part in parts}
 
@@ -98,7 +98,7 @@ def _held(fake: Any) -> dict[str, Any]:
 
 
 def _counted(world: _World, name: str) -> int:
-    """The sum of the counters of that name, whichever queue's they are."""
+    """The sum of the counters of that name over all queues."""
     return sum(amount for counter, amount in world.store.counters.all().items() if counter.endswith(name))
 
 
@@ -148,7 +148,7 @@ def test_catalogue_messages_of_any_kind_are_handled_or_rejected(bodies: list[str
 def test_rejected_messages_leave_no_other_trace(
     schedule_bodies: list[str], catalogue_bodies: list[str]
 ) -> None:
-    """What is refused changes nothing in the store but the record of refusals and the counters."""
+    """A rejected message changes nothing in the store but the record of rejections and the counters."""
     world = _World()
     world.upstreams.schedule_source.put(KEY, source_document())
     world.announce_schedule()
@@ -206,7 +206,9 @@ def _must_be_rejected(content: bytes) -> bool:
     )
 )
 def test_catalogue_documents_of_any_kind_are_shown_or_rejected(documents: list[tuple[Pid, bytes]]) -> None:
-    """Each document is what partners see next, or leaves what they see byte for byte and is kept as refused."""
+    """Each document becomes the next published version, or is recorded as rejected and leaves the published bytes
+    unchanged.
+    """
     world = _World()
     for pid in _PIDS:
         world.upstreams.catalogue_source.documents[pid] = catalogue_document(pid, parent=None)
@@ -236,7 +238,7 @@ def _is_item(pid: Pid, content: bytes) -> bool:
 
 
 def _assert_sound(world: _World) -> None:
-    """What is published is what a coldstart from our own copies gives, in JSON that anybody can read."""
+    """The published schedules equal a coldstart from the pipeline's copies, in standard JSON."""
     store = world.store.as_store()
     assert contents(store, [KEY]) == coldstart(as_accepted(store, [KEY], _PIDS), [KEY])
     assert find_missing_entries(store, [KEY], _PIDS) == []
@@ -276,7 +278,7 @@ def test_largest_document_there_can_be_fits_into_redis() -> None:
 
 
 def test_too_large_source_document_is_rejected_unread() -> None:
-    """A document of which the source read only the beginning is refused by its size, and what is shown stays."""
+    """A document that the source read only in part is rejected by its size, and the published version stays."""
     world = _World()
     world.upstreams.schedule_source.put(KEY, source_document())
     world.announce_schedule()
@@ -294,7 +296,7 @@ def test_too_large_source_document_is_rejected_unread() -> None:
 
 
 def test_document_that_cannot_be_decoded_is_rejected() -> None:
-    """The rejection says what is wrong with the object's encoding, and partners keep the last good version."""
+    """The rejection names the fault of the object's encoding, and partners keep the last good version."""
     world = _World()
     world.upstreams.schedule_source.put(KEY, source_document())
     world.announce_schedule()

@@ -1,4 +1,4 @@
-"""The guide's grid as values: where blocks stand, what overlaps, what is missing, and how long a day is."""
+"""The guide's grid as values: positions of blocks, overlaps, gaps, and the length of a day."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,7 +54,7 @@ _SHOWN = st.builds(
 
 @given(st.lists(_SHOWN, max_size=40), st.sampled_from([TODAY, _SHORT_DAY, _LONG_DAY]))
 def test_every_block_lies_within_the_window(spans: list[tuple[datetime, datetime]], on: date) -> None:
-    """Whatever is published, a block begins and ends in the window, is a minute long at least, and is in order."""
+    """For any published schedule, blocks are in order, lie within the window, and last a minute or more."""
     frame = _frame(on)
     shift = frame.window.start - _SIX
     showings = [
@@ -90,7 +90,7 @@ def test_every_minute_is_shown_or_said_to_be_empty(spans: list[tuple[datetime, d
 
 @given(st.lists(_SHOWN, max_size=30))
 def test_lanes_keep_apart_what_overlaps(spans: list[tuple[datetime, datetime]]) -> None:
-    """Of what is in one lane nothing overlaps, but for the last lane, which takes what no other can."""
+    """Blocks in one lane do not overlap, except in the last lane, which takes the rest."""
     intervals = [Interval(start, end) for start, end in sorted(spans)]
 
     lanes = assign_lanes(intervals)
@@ -141,7 +141,7 @@ def test_a_broadcast_across_the_edge_is_cut() -> None:
 
 
 def test_gaps_are_there_to_be_seen() -> None:
-    """Before, between and after what is shown."""
+    """Gaps stand before, between and after the broadcasts."""
     row = _row(_frame(), [showing(1, _SIX + 60 * _MINUTE), showing(2, _SIX + 120 * _MINUTE)])
 
     assert [(gap.offset, gap.length) for gap in row.gaps] == [(0, 60), (90, 30), (150, 1290)]
@@ -206,7 +206,7 @@ def test_what_is_on_air_and_follows_is_near() -> None:
 
 
 def test_a_gap_that_is_now_is_near() -> None:
-    """So that a list of what is on says that nothing is."""
+    """A list of programmes on air can then say that the service shows nothing."""
     row = _row(_frame(), [showing(1, NOON - 60 * _MINUTE), showing(2, NOON + 60 * _MINUTE)])
 
     assert [gap.is_near for gap in row.gaps] == [False, True, False]
@@ -250,7 +250,7 @@ def test_the_day_goes_on_until_six() -> None:
 
 @pytest.mark.parametrize("text", ["24:00", "6:00", "12:60", "noon", "१२:00"])
 def test_what_is_no_time_of_day_is_rejected(text: str) -> None:
-    """And nothing at all is none."""
+    """An empty list has no entry."""
     with pytest.raises(InvalidIdentifier, match="expected HH:MM"):
         parse_begin(text)
 

@@ -31,7 +31,7 @@ def test_every_word_has_to_be_there(question: str) -> None:
 
 @pytest.mark.parametrize("question", ["", "  ", "?!*", "(", "%"])
 def test_what_holds_no_word_asks_nothing(question: str) -> None:
-    """Signs are no words, whatever they mean elsewhere."""
+    """A question without letters and digits has no words."""
     assert parse_query(question) == ()
 
 

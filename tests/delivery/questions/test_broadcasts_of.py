@@ -1,4 +1,4 @@
-"""Where a programme is shown: found in what is published, page by page."""
+"""The broadcasts of a programme, found in the published schedules page by page."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ _NOBODYS = TitledItem(pid=Pid("b0000002"), title="Salt and Slate")
 
 
 class _Published:
-    """What is published, by key; notes what was looked into."""
+    """The published schedules by key; records which of them were read."""
 
     def __init__(self, schedules: Iterable[PublishedSchedule]) -> None:
         self._by_key = {listed.key: listed for listed in schedules}
@@ -99,7 +99,7 @@ def test_episode_series_and_brand_are_found(pid: Pid) -> None:
 
 
 def test_series_that_no_document_names_is_found() -> None:
-    """What is below a series that holds the nearest series is found by our copies."""
+    """Items below a series within a series are found through the pipeline's copies."""
     outer = Pid("s0000009")
     shown = showing(1, NOON)
     beside = showing(2, NOON + timedelta(hours=1), episode_pid=_OTHER, series=None)
@@ -283,7 +283,7 @@ def test_cursor_of_a_place_reads_back(start: datetime, sid: str, pid: str) -> No
     "cursor", ["", "x", "bm9uZQ", "MHxhfGI", "OTk5OTk5OTk5OTk5OTk5OTk5fHw", "é", "MTB8fA=="]
 )
 def test_other_texts_are_no_cursors(cursor: str) -> None:
-    """What we never gave is refused."""
+    """A cursor that the service never issued is rejected."""
     with pytest.raises(InvalidIdentifier, match="not a cursor"):
         parse_place(cursor)
 

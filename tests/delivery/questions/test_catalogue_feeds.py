@@ -110,7 +110,7 @@ def test_text_is_of_the_schedule_that_was_published_last() -> None:
 
 
 def test_services_that_may_not_be_seen_give_nothing() -> None:
-    """An episode that only other services show is not listed, nor is any broadcast of theirs."""
+    """Episodes and broadcasts of services that the partner may not see are not listed."""
     seen = schedule(key(ALDER), [showing(1, NOON)])
     hidden = schedule(key(BIRCH), [showing(1, NOON), showing(2, NOON, episode_pid=_EPISODES[1])])
 
@@ -146,7 +146,7 @@ def test_windows_meet_at_the_present_second(feed: Feed, starts: list[int]) -> No
 
 
 def test_page_ends_with_many_broadcasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page ends once it has many broadcasts, whatever its limit; an item is not cut."""
+    """A page ends after many broadcasts, below its limit too; the broadcasts of one item stay on one page."""
     monkeypatch.setattr(catalogue_feeds, "MOST_BROADCASTS", 2)
     shown = [showing(number, NOON + number * _HOUR) for number in range(3)]
     table = _table(schedule(key(), [*shown, showing(9, NOON, episode_pid=_EPISODES[1])]))
@@ -210,7 +210,7 @@ def _mirror(*everything: MirroredSchedule) -> Mirror:
 
 
 def test_table_is_of_what_is_published_around_today() -> None:
-    """The table has what is published for the days of both windows, and nothing of what was removed."""
+    """The table lists the published schedules of both windows, and no removed schedule."""
     mirror = _mirror(
         _held(key(), [showing(1, NOON)]),
         _held(key(BIRCH), [showing(2, NOON, episode_pid=_EPISODES[1])], removed=True),
@@ -274,7 +274,7 @@ def test_two_who_ask_at_once_make_it_once() -> None:
 
 
 def test_nobody_waits_for_another_to_make_it() -> None:
-    """Who asks while the table is made again is given the one from before."""
+    """A request during a rebuild of the table gets the earlier table."""
     mirror = _mirror(_held(key(), [showing(1, NOON)]))
     remembered = RememberedTable(mirror, 7)
     first = remembered.plan(NOON)()
@@ -282,7 +282,7 @@ def test_nobody_waits_for_another_to_make_it() -> None:
     meanwhile = []
 
     class Slow(MirroredSchedule):
-        """Somebody asks while it is read."""
+        """A request arrives during the read."""
 
         __slots__ = ()
 
@@ -300,7 +300,7 @@ def test_nobody_waits_for_another_to_make_it() -> None:
 
 
 def test_schedule_that_was_published_last_counts() -> None:
-    """Of a broadcast that two days list, the table has what was published last, whichever day that is."""
+    """If two days list a broadcast, the table has the version published last."""
     early, late = showing(1, NOON, title="Early"), showing(1, NOON, title="Late")
     orders = [(1, 2), (2, 1)]
 

@@ -75,7 +75,7 @@ def test_so_many_are_given_of_each_brand() -> None:
 
 
 def test_repeat_is_not_given_again() -> None:
-    """A repeat of what was given is nothing new, and changes nothing."""
+    """A repeat of a listed episode adds no entry and changes none."""
     first = _aired(1, 10)
     held = _latest_episodes([first]).new
 
@@ -105,7 +105,7 @@ def test_repeat_of_what_fell_behind_is_not_given_again() -> None:
     ids=["text", "moved", "longer", "another broadcast"],
 )
 def test_edit_of_what_was_given_is_told(edited: Broadcast) -> None:
-    """Where the text, the times or the place of what was given have changed, it is told as changed."""
+    """An episode whose text, times or place changed since the answer is listed as changed."""
     held = _latest_episodes([_aired(1, 10)]).new
 
     news = _latest_episodes([edited], held)
@@ -127,7 +127,7 @@ def test_edit_of_what_was_given_is_told(edited: Broadcast) -> None:
     ids=["removed", "blanked", "replaced", "of another brand", "moved into the future", "not known"],
 )
 def test_what_is_not_shown_any_more_is_withdrawn(edited: list[Broadcast]) -> None:
-    """What was given, and has not been shown of the brand after all, is withdrawn."""
+    """A listed episode that the brand does not show after all is withdrawn."""
     held = _latest_episodes([_aired(1, 10)]).new
 
     news = _latest_episodes(edited, held)
@@ -155,7 +155,7 @@ def test_what_has_not_begun_is_not_given() -> None:
 
 
 def test_what_was_first_shown_before_is_settled() -> None:
-    """An asker that moves its ``since`` on keeps what it was given from before, and gets no repeat of it."""
+    """A partner that advances ``since`` keeps its earlier episodes, and gets none of them again."""
     first = _aired(1, 30)
     held = _latest_episodes([first]).new
     moved_on = NOON - 20 * _HOUR
@@ -200,7 +200,7 @@ def test_what_leaves_at_the_horizon_is_not_asked_about(horizon: RetentionHorizon
 
 @pytest.mark.parametrize("etag", ["", "-", "x-0", f"{'f' * 30}-0"])
 def test_other_texts_are_no_etags(etag: str) -> None:
-    """What we never gave is refused."""
+    """A token that the service never issued is rejected."""
     held = KnownEpisode(EPISODE, etag)
 
     with pytest.raises(InvalidIdentifier, match="not an etag"):
@@ -235,7 +235,7 @@ _steps = st.lists(
 
 
 class _Asker:
-    """Holds what it was told, and applies every answer."""
+    """A partner that applies every answer to its own list."""
 
     def __init__(self) -> None:
         self.held: dict[Pid, LatestEpisode] = {}
@@ -267,8 +267,8 @@ def _published(state: _State, seq: int) -> list[PublishedSchedule]:
 def test_asker_holds_what_one_who_never_asked_is_given(
     steps: list[tuple[ScheduleKey, list[Broadcast], int]], count: int, asked: list[bool]
 ) -> None:
-    """Whatever is edited and however time passes, who applies the answers holds the same latest episodes as one
-    who asks for the first time, in the same words; nothing it holds is out of date, and nothing is given twice.
+    """After any edits at any times, a partner that applies the answers has the same latest episodes, with the same
+    texts, as a partner that asks for the first time. No episode is out of date or listed twice.
     """
     asker, state, now = _Asker(), _State(), NOON
     for number, ((of, showings, hours), asks) in enumerate(zip(steps, asked, strict=False), start=1):
@@ -290,8 +290,8 @@ def test_asker_holds_what_one_who_never_asked_is_given(
 def test_asker_that_moves_on_keeps_what_is_settled(
     steps: list[tuple[ScheduleKey, list[Broadcast], int]], count: int
 ) -> None:
-    """Who moves ``since`` on with time is given no episode twice, keeps what is from before as it was, and holds
-    every one of the latest.
+    """A partner that advances ``since`` with time gets no episode twice, keeps earlier ones unchanged, and has all of
+    the latest.
     """
     asker, state, now = _Asker(), _State(), NOON
     for number, (of, showings, hours) in enumerate(steps, start=1):

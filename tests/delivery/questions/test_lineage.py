@@ -51,7 +51,7 @@ def test_series_between_is_found() -> None:
     ("pid", "is_named"), [(_BRAND, True), (_EPISODE, True), (_OUTER, False), (Pid("b0000009"), False)]
 )
 def test_episodes_and_topmost_brands_are_always_named(pid: Pid, is_named: bool) -> None:
-    """Only of a series, and of what is not known, a document may show something without naming it."""
+    """A document can show items without naming them only below a series or an unknown item."""
     lineage = Lineage(_copies(*_CATALOGUE))
 
     found = lineage.is_always_named(pid)
@@ -60,7 +60,7 @@ def test_episodes_and_topmost_brands_are_always_named(pid: Pid, is_named: bool) 
 
 
 def test_unreadable_copy_ends_the_ancestry() -> None:
-    """A copy that is none of ours counts as missing, and what is above it as not there."""
+    """A copy that cannot be decoded counts as missing, and the items above it count as absent."""
     copies = _copies(*_CATALOGUE)
     copies.copies[_INNER] = b"?"
 
@@ -75,7 +75,7 @@ def test_unreadable_copy_ends_the_ancestry() -> None:
 def test_found_are_those_whose_ancestry_holds_it(
     parents: list[Pid | None], ancestor: Pid, random: Random
 ) -> None:
-    """Whatever hangs under whatever, and in whatever order it is asked, those below are those whose walk meets it."""
+    """In any tree and any order of questions, the items below one are those whose ancestors include it."""
     items = {pid: _item(pid, Kind.SERIES, parent) for pid, parent in zip(_PIDS, parents, strict=True)}
     lineage = Lineage(_copies(*items.values()))
     asked = random.sample(_PIDS, 3)

@@ -1,4 +1,4 @@
-"""What is on now, and what comes next."""
+"""The programme on air now, and the next one."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -63,7 +63,7 @@ def test_of_showings_that_overlap_the_last_to_begin_is_on() -> None:
 
 
 def test_yesterdays_schedule_may_still_be_on() -> None:
-    """After midnight and before the day begins, what is on is listed by the schedule of the day before."""
+    """After midnight and before the broadcast day begins, the schedule of the day before lists the programme on air."""
     at = datetime(2026, 3, 10, 2, tzinfo=UTC)
     film = showing(1, at - timedelta(hours=1), 180)
     morning = showing(2, at + timedelta(hours=4))
@@ -125,7 +125,7 @@ def test_first_boundary_is_of_all_services() -> None:
 
 
 def test_service_is_given_with_its_name() -> None:
-    """The fields of a service: its sid and name, what is on, what comes, and until when that holds."""
+    """A service has its sid, its name, the current and the next programme, and until when the answer holds."""
     fields = now_next_fields(ALDER, "Alder One", _of(showing(1, NOON), showing(2, _minutes(30))))
 
     assert list(fields) == ["sid", "name", "now", "next", "until"]

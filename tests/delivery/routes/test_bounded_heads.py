@@ -29,7 +29,7 @@ async def _take_all(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _exchange(pieces: Iterator[bytes]) -> bytes:
-    """Send until there is no more, or the connection is ended; then what was answered, as far as it came."""
+    """Send everything, or until the server closes the connection; returns the part of the answer that arrived."""
     config, state = Config(_take_all, lifespan="off", log_config=None), ServerState()
     config.load()
     server = await asyncio.get_running_loop().create_server(

@@ -94,7 +94,9 @@ def test_digest_that_is_held_is_not_sent_again(stage: DeliveryStage) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 1_000])
 def test_pages_of_any_size_give_every_row_once(stage: DeliveryStage, limit: int) -> None:
-    """Whatever the size of a page, whoever goes on from each gets every row, in order, once; and hears when it ends."""
+    """With any page size, a reader that follows the cursors gets every row once, in order, and is told where the feed
+    ends.
+    """
     since, has_more = cursor_at(0), True
     rows: list[tuple[str, int, bool]] = []
     while has_more:
@@ -184,7 +186,7 @@ def test_cursor_too_old_is_told_where_to_begin(stage: DeliveryStage) -> None:
 
 
 def test_cursor_at_the_end_is_never_too_old(stage: DeliveryStage) -> None:
-    """Who has read everything has missed nothing, though every row be gone by now."""
+    """A reader at the end of the feed has missed no row, even if all rows are trimmed."""
     stage.clock.advance(timedelta(days=30))
     stage.store.feed.trim(stage.clock())
     stage.begin_delivery()
@@ -194,7 +196,7 @@ def test_cursor_at_the_end_is_never_too_old(stage: DeliveryStage) -> None:
 
 @pytest.mark.parametrize("path", [FEED, STREAM])
 def test_cursor_of_another_keyspace_is_gone(stage: DeliveryStage, path: str) -> None:
-    """What was read in a keyspace that was lost means nothing in this one."""
+    """A cursor of a lost keyspace has no meaning in the new one."""
     answer = stage.client().get(path, params={"since": cursor_at(2, "lost")})
 
     assert (answer.status_code, answer.json()["digest"]) == (410, "/v1/digest")

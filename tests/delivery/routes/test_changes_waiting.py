@@ -32,7 +32,7 @@ def stage() -> DeliveryStage:
 
 
 class Waiting:
-    """Asks in an event loop, and knows when somebody begins to wait."""
+    """Sends requests in an event loop, and knows when one of them begins to wait."""
 
     def __init__(self, stage: DeliveryStage) -> None:
         self.stage = stage
@@ -191,7 +191,7 @@ async def _event(asked: GuideQuery, kind: str = "change") -> list[dict[str, str]
 
 
 def test_stream_gives_what_is_there_then_what_comes(stage: DeliveryStage) -> None:
-    """A stream begins after its cursor, each event with the cursor after it; and goes on with what is published."""
+    """A stream begins after its cursor and continues with new publications; each event has the cursor after it."""
 
     async def play(waiting: Waiting) -> None:
         async with waiting.ask(STREAM, since=cursor_at(3)) as asked:
@@ -210,7 +210,7 @@ def test_stream_gives_what_is_there_then_what_comes(stage: DeliveryStage) -> Non
 
 
 def test_stream_goes_on_after_the_last_event(stage: DeliveryStage) -> None:
-    """A reader that comes back with the last id that it has gets what follows, whatever its first cursor was."""
+    """A reader that reconnects with its last event id gets the events after it, and its first cursor is ignored."""
 
     async def play(waiting: Waiting) -> None:
         async with waiting.ask(STREAM, since=cursor_at(0), last_event_id=cursor_at(4)) as asked:
@@ -233,7 +233,7 @@ def test_stream_without_a_cursor_begins_now(stage: DeliveryStage) -> None:
 
 
 def test_stream_says_nothing_of_changes_of_others(stage: DeliveryStage) -> None:
-    """Where only others' services change, nothing is sent, so nobody can tell that anything has happened."""
+    """Changes of services that the partner may not see send nothing, so the partner cannot notice them."""
 
     async def play(waiting: Waiting) -> None:
         async with waiting.ask(STREAM, "birch-only", since=cursor_at(5)) as asked:

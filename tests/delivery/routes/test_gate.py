@@ -65,7 +65,7 @@ def _used(stage: DeliveryStage) -> dict[tuple[str, UsageKind, str, str], int]:
 
 
 def test_every_route_needs_a_key_but_the_open_ones(stage: DeliveryStage) -> None:
-    """Whatever route there is, or will be, nobody gets anything without a key, unless it is one of those listed."""
+    """Every route, also a future one, needs a key, except those listed here."""
     anybody = stage.client(None)
 
     closed = {
@@ -109,7 +109,7 @@ def test_without_a_valid_key_nothing_is_told(stage: DeliveryStage, headers: dict
 
 
 def test_key_may_be_in_the_cookie_of_the_page(stage: DeliveryStage) -> None:
-    """Who has signed in on the page has the key in a cookie, and is known by it."""
+    """A reader who signed in on the page is recognised by the key in a cookie."""
     key = stage.client().headers["authorization"].removeprefix("Bearer ")
 
     answer = stage.client(None).get(_SCHEDULE, headers={"Cookie": f"schedules_key={key}"})
@@ -121,7 +121,7 @@ def test_key_may_be_in_the_cookie_of_the_page(stage: DeliveryStage) -> None:
     "other", ["", "theme=dark; ", "a=b c; ", 'a="\\a\\a; ', "=; ;; ", "schedules_keys=sk_no; "]
 )
 def test_other_cookies_do_not_hide_the_key(stage: DeliveryStage, other: str) -> None:
-    """Whatever other cookies hold, also what no cookie may, the key is found among them."""
+    """The key is found among any other cookies, even malformed ones."""
     key = stage.client().headers["authorization"].removeprefix("Bearer ")
 
     answer = stage.client(None).get(_SCHEDULE, headers={"Cookie": f"{other}schedules_key={key}; z=1"})
@@ -157,7 +157,7 @@ def test_head_of_the_stream_ends(stage: DeliveryStage) -> None:
 
 
 def test_before_the_switch_partners_are_sent_away(stage: DeliveryStage) -> None:
-    """While the old system serves partners, nobody but those on trial and operators is answered."""
+    """While the old system serves partners, only partners on trial and operators are admitted."""
     stage.add_partner(Partner("trial", stage.clock(), is_preview=True))
     stage.add_partner(Partner("staff", stage.clock(), is_operator=True))
 
@@ -174,8 +174,8 @@ def test_before_the_switch_partners_are_sent_away(stage: DeliveryStage) -> None:
 
 
 def test_old_answers_are_marked_then_rejected(stage: DeliveryStage) -> None:
-    """While the store does not answer, what was last good is served and says since when; after the agreed time it is
-    not served any more.
+    """While the store does not answer, the last good version is served and marked with its age; after the agreed time
+    it is not served.
     """
     acme, confirmed_at = stage.client(), stage.clock()
     statuses = []
@@ -214,7 +214,7 @@ def test_nothing_is_served_before_the_store_was_read() -> None:
 
 
 def test_usage_is_counted_by_route(stage: DeliveryStage) -> None:
-    """What was asked is counted by the routes' templates, statuses and problems, and no path stands anywhere in it."""
+    """Requests are counted by route template, status and problem; the counts contain no path."""
     acme = stage.client()
     _used(stage)
     size = len(acme.get(_SCHEDULE, headers={"Accept-Encoding": "identity"}).content)
@@ -303,7 +303,7 @@ def test_more_requests_than_agreed_are_rejected(stage: DeliveryStage) -> None:
 
 
 def test_what_is_rejected_beyond_a_limit_is_counted_as_the_partner_s(stage: DeliveryStage) -> None:
-    """Who asks too often is seen in its own usage, and not among requests that nobody knows."""
+    """A throttled partner is counted in its own usage, not among unauthenticated requests."""
     stage.add_partner(Partner("small", stage.clock(), requests_per_minute=2))
     stage.keep_up()
     small = stage.client("small")

@@ -1,4 +1,4 @@
-"""The guide over HTTP: what its pages contain, and what they must not contain."""
+"""The guide over HTTP: the contents of its pages, and contents that they must not have."""
 
 import re
 from dataclasses import replace
@@ -132,7 +132,9 @@ def test_the_grid_shows_what_is_published(stage: Stage) -> None:
 
 
 def test_the_grid_marks_how_a_broadcast_lies_in_its_window(stage: Stage) -> None:
-    """The classes of a block name its kind, an overlap, the edge of the window that it crosses, and what is on air."""
+    """The classes of a block name its kind, an overlap, the edge of the window that it crosses, and whether it is on
+    air.
+    """
     six = NOON - timedelta(hours=6)
     broadcasts = [
         showing(1, six - timedelta(minutes=10)),
@@ -226,7 +228,7 @@ def test_a_partner_sees_its_own_services_alone(stage: Stage) -> None:
 
 
 def test_a_search_lists_what_it_finds(stage: Stage) -> None:
-    """Without any script; and says so where there is nothing."""
+    """The search works without scripts, and reports that nothing was found."""
     found, nothing = (stage.client.get("/guide", params={"q": text}).text for text in ("weir", "trams"))
 
     assert "1 found for" in found
@@ -262,7 +264,7 @@ def test_rows_are_limited(stage: Stage) -> None:
 
 
 def test_a_row_of_many_showings_leads_to_the_schedule(stage: Stage) -> None:
-    """What there is no room for is on the schedule's own page."""
+    """A row has a limited number of blocks; a link leads to the schedule's page with the others."""
     many = [showing(n, NOON + timedelta(seconds=n), 1) for n in range(MOST_BLOCKS + 1)]
     stage.publish(schedule(key(), many, seq=2))
 
@@ -314,7 +316,7 @@ def test_changes_of_the_last_hour_are_listed(stage: Stage) -> None:
 
 
 def test_with_the_store_gone_pages_say_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is held is shown and marked as stale; what only the store knows is said not to be there."""
+    """Schedules in memory are shown and marked as stale; the page says which data needs the store."""
 
     def reject(*_: object) -> None:
         raise ServiceError("away")

@@ -19,7 +19,7 @@ def stage() -> DeliveryStage:
 
 
 def test_process_is_alive(stage: DeliveryStage) -> None:
-    """Anybody may ask whether the process answers."""
+    """The liveness check needs no key."""
     answer = stage.client(None).get("/health/live")
 
     assert (answer.status_code, answer.json()) == (200, {"alive": True})
@@ -37,7 +37,7 @@ def test_service_is_ready_while_it_has_something_to_serve(stage: DeliveryStage) 
 
 
 def test_service_is_not_ready_with_nothing() -> None:
-    """With nothing published, nobody is to be sent here."""
+    """A process without any schedule is not ready for requests."""
     answer = DeliveryStage().client(None).get("/health/ready")
 
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
@@ -45,7 +45,7 @@ def test_service_is_not_ready_with_nothing() -> None:
 
 @pytest.mark.parametrize(("source", "status"), [(ServedSource.OURS, 200), (ServedSource.LEGACY, 503)])
 def test_who_directs_partners_hears_where_to(stage: DeliveryStage, source: ServedSource, status: int) -> None:
-    """The operators' switch is what is told, to whoever asks."""
+    """Every reader gets the state of the operators' switch."""
     stage.store.served.change(ServedState(2, source, stage.clock(), "test", "test", None, forced=False))
     stage.keep_up()
 

@@ -24,7 +24,7 @@ def _operations(document: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_document_needs_a_key() -> None:
-    """What there is to ask is told to partners."""
+    """The description lists every route that partners may use."""
     assert DeliveryStage().client(None).get("/openapi.json").status_code == 401
 
 
@@ -118,7 +118,7 @@ def _is_limited(schema: Any) -> bool:
     ],
 )
 def test_what_has_a_validator_is_documented_so(document: Any, operation: str, address: str) -> None:
-    """Who is given an `ETag` reads in the document that it may be sent again, and nobody else does."""
+    """An operation documents `If-None-Match` and 304 exactly if its answer has an `ETag`."""
     stage = DeliveryStage()
     stage.publish([SchedulePut(KEYS[0], (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], None)))])
     stage.follow()

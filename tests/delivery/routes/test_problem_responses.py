@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told as a problem document."""
+"""Every error is answered with a problem document."""
 
 import pytest
 from delivery_stage import DeliveryStage
@@ -36,7 +36,7 @@ def stage() -> DeliveryStage:
     ],
 )
 def test_every_error_is_a_problem_document(stage: DeliveryStage, method: str, path: str, kind: str) -> None:
-    """What is wrong with a request is told in the media type and with the members of RFC 9457, and never kept."""
+    """An error has the media type and the members of RFC 9457, and is never cached."""
     answer = stage.client().request(method, path)
 
     problem = answer.json()
@@ -50,7 +50,7 @@ def test_every_error_is_a_problem_document(stage: DeliveryStage, method: str, pa
 
 
 def test_wrong_method_is_told_the_right_ones(stage: DeliveryStage) -> None:
-    """Who asks in a way that a path does not know hears which ways there are."""
+    """A method that a path does not support is answered with the supported ones."""
     acme = stage.client()
 
     answers = [acme.delete("/v1/services"), acme.get("/v1/episodes/latest"), acme.head("/v1/episodes/latest")]
@@ -59,7 +59,7 @@ def test_wrong_method_is_told_the_right_ones(stage: DeliveryStage) -> None:
 
 
 def test_wrong_parameters_are_named(stage: DeliveryStage) -> None:
-    """Every parameter that cannot be taken is named with what is wrong about it, and not repeated."""
+    """Each invalid parameter is named with its error; its value is not repeated."""
     answer = stage.client().get("/v1/changes", params={"since": "x", "limit": "secretly", "wait": 99})
 
     errors = answer.json()["errors"]
@@ -131,7 +131,7 @@ def test_store_that_is_away_is_told_with_when_to_retry(
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_type_explains_itself(stage: DeliveryStage, kind: ProblemKind) -> None:
-    """The address that a problem has as its type says what it means, to anybody."""
+    """The page at a problem's type explains the problem, without a key."""
     answer = stage.client(None).get(f"/problems/{kind.name}")
 
     assert answer.json()["title"] == kind.title

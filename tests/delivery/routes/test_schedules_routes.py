@@ -58,7 +58,9 @@ def test_schedule_is_the_stored_document(stage: DeliveryStage, coding: str) -> N
 
 
 def test_schedule_that_is_held_is_not_sent_again(stage: DeliveryStage) -> None:
-    """With its tag, of whatever coding, the same version is 304 with the headers of 200; a later one is sent."""
+    """With the tag of any encoding of the same version the answer is 304 with the headers of 200; a later version is
+    sent.
+    """
     acme = stage.client()
     tags = [
         acme.get(_PATH, headers={"Accept-Encoding": coding}).headers["etag"] for coding in ("gzip", "zstd")
@@ -90,7 +92,7 @@ def test_nearer_the_air_is_kept_for_shorter(stage: DeliveryStage) -> None:
 
 
 def test_missing_and_removed_are_told_apart(stage: DeliveryStage) -> None:
-    """Where nothing was ever published there is nothing; of what was removed, it is said when and with which number."""
+    """A schedule that was never published is 404; a removed one tells when it was removed, and its number."""
     stage.publish([ScheduleRemoved(_ALDER)])
     stage.keep_up()
 
@@ -102,7 +104,7 @@ def test_missing_and_removed_are_told_apart(stage: DeliveryStage) -> None:
 
 
 def test_version_that_is_not_here_yet_is_read_from_the_store(stage: DeliveryStage) -> None:
-    """Who has heard of a version from elsewhere gets it, though the mirror has not; without a number, what is held."""
+    """A version that the mirror lacks is read from the store; a request without a number gets the mirror's."""
     before = _stored(stage)
     stage.publish([SchedulePut(_ALDER, _SLOTS, 7)])
 
@@ -263,14 +265,14 @@ def test_format_that_there_is_not_is_rejected(stage: DeliveryStage, path: str) -
 
 
 def test_format_of_the_path_wins(stage: DeliveryStage) -> None:
-    """What stands in the path is given, whatever is accepted."""
+    """The format in the path wins over the Accept header."""
     answer = stage.client().get(f"{_PATH}.json", headers={"Accept": "audio/mpeg"})
 
     assert answer.content == _stored(stage)
 
 
 def test_day_is_cut_as_the_partner_cuts_it(stage: DeliveryStage) -> None:
-    """A day in UTC, or from a local time on, is a guide of that stretch."""
+    """A day in UTC, or from a local time on, is a guide of that window."""
     paths = (f"{_PATH}?day=utc", f"{_PATH}?day=06:15", f"{_PATH}?day=06:15&straddling=overlaps")
     guides = [stage.client().get(path).json()["guides"][0] for path in paths]
 
@@ -318,7 +320,7 @@ def test_services_have_what_is_published_of_them(stage: DeliveryStage) -> None:
     ],
 )
 def test_answer_is_as_it_is_documented(stage: DeliveryStage, path: str, model: type[BaseModel]) -> None:
-    """What OpenAPI says of an answer is what is sent: every field of every part, and no other."""
+    """An answer has exactly the fields that OpenAPI describes, in every part."""
     answer = stage.client().get(path).json()
 
     read = model.model_validate(answer)
@@ -327,7 +329,7 @@ def test_answer_is_as_it_is_documented(stage: DeliveryStage, path: str, model: t
 
 
 def _fields(value: object) -> object:
-    """The names of all members, without what they hold."""
+    """The names of all members, without their values."""
     match value:
         case dict():
             return {name: _fields(member) for name, member in value.items()}
@@ -340,7 +342,7 @@ def _fields(value: object) -> object:
 def test_what_many_ask_for_at_once_is_rendered_once(
     stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While something is being rendered, others who ask for the same wait for it, and later ones get what was made."""
+    """Requests for the same representation wait for one rendering, and later requests get its result."""
     rendered, may_go_on, began = [], threading.Event(), asyncio.Event()
 
     def render(*_: object) -> bytes:
@@ -367,7 +369,7 @@ def test_what_many_ask_for_at_once_is_rendered_once(
 
 
 def test_large_plain_answers_come_in_pieces(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is large and asked for plain is the same, with its length said before; only it is not made at once."""
+    """A large answer without compression has the same bytes and a Content-Length, and is sent in pieces."""
     whole = stage.client().get("/v1/schedules/alder?from=2026-03-28", headers={"Accept-Encoding": "identity"})
     monkeypatch.setattr(answering, "_LARGE_BYTES", 100)
 

@@ -68,7 +68,7 @@ _PATHS = [
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("path", _PATHS)
 def test_answers_are_those_of_the_route(stage: DeliveryStage, method: str, path: str) -> None:
-    """Whatever is asked about a schedule, status, headers and body are those that the route alone would give."""
+    """For any request for a schedule, status, headers and body equal those of the route alone."""
     routed = _without_shortcut(stage)
 
     for partner in ("acme", "birch-only"):

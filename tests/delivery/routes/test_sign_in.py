@@ -76,7 +76,7 @@ def test_a_form_of_another_site_signs_nobody_in(stage: Stage) -> None:
 
 
 def test_a_form_is_read_no_further_than_a_key_is_long(stage: Stage) -> None:
-    """What is longer is refused."""
+    """A longer form is rejected."""
     client, _ = _reader(stage)
 
     assert client.post("/sign-in", content="key=" + "x" * 5_000).status_code == 413
@@ -112,6 +112,6 @@ def test_every_place_in_a_long_day_has_its_rule() -> None:
 
 
 def _reader(stage: Stage, base_url: str = "http://testserver") -> tuple[TestClient, str]:
-    """A browser without a key, and the key that somebody has been given."""
+    """A browser that is not signed in, and the text of a partner's key."""
     secret = stage.ask_as("reader").headers["Authorization"].removeprefix("Bearer ")
     return TestClient(stage.client.app, base_url, follow_redirects=False), secret

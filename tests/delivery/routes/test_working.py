@@ -59,7 +59,7 @@ def test_who_would_wait_behind_too_many_is_rejected() -> None:
 
 
 def test_store_that_hangs_holds_up_nobody_who_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While more requests wait for the store than there are worker threads, what is in memory is rendered and told."""
+    """Requests for data in memory are answered while more requests wait for the store than there are worker threads."""
     stage, let_go = DeliveryStage(), Event()
     stage.publish([SchedulePut(KEYS[0], (Slot(BROADCASTS[0], EPISODES[0]),))])
     stage.keep_up()
