@@ -8,7 +8,9 @@ Format: ``{"sid", "date", "published_at", "broadcasts": [...]}`` in JSON; unknow
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -40,11 +42,14 @@ from schedules_pipeline.errors import InvalidDocument
 MAXIMUM_BROADCASTS = 2_000
 """More than one a minute for a radio day, far above any real schedule. It bounds the work of one build."""
 
+LONGEST_BROADCAST = timedelta(hours=30)
+"""A radio day, the longest broadcast day. A longer broadcast would hide a whole day of its service."""
+
 _MOST_TOLD = 50
 
 _PidField = Annotated[str, AfterValidator(Pid)]
 _OptionalPid = Annotated[str | None, AfterValidator(lambda text: Pid(text) if text else None)]
-_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T24:00(?::00(?:\.0+)?)?(?=Z|[+-])")
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt _]24:00(?::00(?:\.0+)?)?(?=[Zz+-])")
 
 
 def _written_out(instant: object) -> object:
@@ -81,9 +86,11 @@ class _BroadcastModel(BaseModel):
     is_audio_described: bool | None = False
 
     @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> "_BroadcastModel":
+    def _has_a_sensible_length(self) -> "_BroadcastModel":
         if self.end <= self.start:
             raise ValueError(f"broadcast {self.broadcast_pid} ends at or before its start")
+        if self.end - self.start > LONGEST_BROADCAST:
+            raise ValueError(f"broadcast {self.broadcast_pid} is longer than a broadcast day")
         return self
 
 
@@ -153,28 +160,58 @@ def _named_key(sid: str, day: str) -> ScheduleKey | None:
 
 
 def _judge(key: ScheduleKey, unjudged: _UnjudgedModel) -> SourceDocument:
-    mended: list[str] = []
-    usable: dict[Pid, list[Slot]] = defaultdict(list)
-    quarantined: list[QuarantinedBroadcast] = []
+    """Judge each broadcast with its repetitions, so that no broadcast has a say in another."""
+    listed: dict[str, list[_Listing]] = defaultdict(list)
     for number, raw in enumerate(unjudged.broadcasts, start=1):
-        repaired, repairs = _repair(raw, number)
-        try:
-            slot = _slot(_BroadcastModel.model_validate_json(to_json(repaired)))
-        except ValidationError as error:
-            quarantined.append(_quarantine(raw, f"broadcast {number}: {summarise(error)}"))
-        else:
-            mended += repairs
-            usable[slot.broadcast_pid].append(slot)
-    for pid, slots in usable.items():
-        if any(slot != slots[0] for slot in slots):
-            reason = f"broadcast {pid} is listed {len(slots)} times, and differs"
-            quarantined.append(QuarantinedBroadcast(pid, reason, any(slot.is_blanked for slot in slots)))
-        elif len(slots) > 1:
-            mended.append(f"broadcast {pid} is listed {len(slots)} times, always the same")
-    chosen = in_order(slots[0] for slots in usable.values() if all(slot == slots[0] for slot in slots))
-    return SourceDocument(
-        SourceSchedule(key, unjudged.published_at, chosen), tuple(quarantined), tuple(mended[:_MOST_TOLD])
-    )
+        pid = _named_pid(raw)
+        listed[pid or str(number)].append(_read_listing(raw, number, pid))
+    slots: list[Slot] = []
+    quarantined: list[QuarantinedBroadcast] = []
+    mended: list[str] = []
+    for listings in listed.values():
+        match _unite(listings):
+            case QuarantinedBroadcast() as unusable:
+                quarantined.append(unusable)
+            case slot:
+                slots.append(slot)
+                mended += [sentence for listing in listings for sentence in listing.mended]
+                if len(listings) > 1:
+                    mended.append(
+                        f"broadcast {slot.broadcast_pid} is listed {len(listings)} times, always the same"
+                    )
+    schedule = SourceSchedule(key, unjudged.published_at, in_order(slots))
+    return SourceDocument(schedule, tuple(quarantined), tuple(mended[:_MOST_TOLD]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One element of the list of broadcasts: its slot, or why it has none."""
+
+    slot: Slot | QuarantinedBroadcast
+    mended: Sequence[str] = ()
+
+
+def _read_listing(raw: Any, number: int, pid: str) -> _Listing:
+    repaired, mended = _repair(raw, number)
+    try:
+        return _Listing(_slot(_BroadcastModel.model_validate_json(to_json(repaired))), mended)
+    except ValidationError as error:
+        reason = f"broadcast {number}: {summarise(error)}"
+        return _Listing(QuarantinedBroadcast(pid, reason, _may_be_blanked(raw)))
+
+
+def _unite(listings: Sequence[_Listing]) -> Slot | QuarantinedBroadcast:
+    """What all listings of one broadcast say. If they differ, none is certain."""
+    first = listings[0].slot
+    if len(listings) == 1 or all(listing.slot == first for listing in listings):
+        return first
+    is_blanked = any(listing.slot.is_blanked for listing in listings)
+    unusable = [each.slot for each in listings if isinstance(each.slot, QuarantinedBroadcast)]
+    if len(unusable) == len(listings):
+        return replace(unusable[0], is_blanked=is_blanked)
+    reasons = [f"broadcast {first.broadcast_pid} is listed {len(listings)} times, and differs"]
+    reasons += [each.reason for each in unusable[:1]]
+    return QuarantinedBroadcast(first.broadcast_pid, "; ".join(reasons), is_blanked)
 
 
 def _repair(raw: Any, number: int) -> tuple[Any, list[str]]:
@@ -202,11 +239,16 @@ def _next_midnight(match: re.Match[str]) -> str:
         return match[0]
 
 
-def _quarantine(raw: Any, reason: str) -> QuarantinedBroadcast:
-    fields = raw if isinstance(raw, dict) else {}
-    named = fields.get("broadcast_pid")
-    pid = named.lower() if isinstance(named, str) and is_pid(named.lower()) else ""
-    return QuarantinedBroadcast(pid, reason, fields.get("is_blanked") not in (None, False))
+def _named_pid(raw: Any) -> str:
+    """The pid in lower case as far as it can be read, else "": a last good slot may have it."""
+    named = raw.get("broadcast_pid") if isinstance(raw, dict) else None
+    return named.lower() if isinstance(named, str) and is_pid(named.lower()) else ""
+
+
+def _may_be_blanked(raw: Any) -> bool:
+    """Also where the flag cannot be read, because blanking may be a matter of rights."""
+    flag = raw.get("is_blanked") if isinstance(raw, dict) else None
+    return flag is not None and flag is not False
 
 
 def _slot(model: _BroadcastModel) -> Slot:

@@ -62,6 +62,16 @@ def test_a_broadcast_is_quarantined_without(field: str) -> None:
             id="other offset",
         ),
         pytest.param({"is_blanked": 1}, "is_blanked: Input should be a valid boolean", id="blanked a number"),
+        pytest.param(
+            {"end": "2026-01-16T12:00:01Z"},
+            "document: Value error, broadcast p0000001 is longer than a broadcast day",
+            id="more than 30 hours",
+        ),
+        pytest.param(
+            {"end": "2062-01-15T06:30:00Z"},
+            "document: Value error, broadcast p0000001 is longer than a broadcast day",
+            id="digits of the year exchanged",
+        ),
     ],
 )
 def test_a_broadcast_is_quarantined_with(changes: Document, complaint: str) -> None:
@@ -93,6 +103,7 @@ def test_a_broadcast_that_is_no_object_is_quarantined(raw: object) -> None:
         pytest.param({"end": None, "is_blanked": True}, "p0000001", True, id="blanked"),
         pytest.param({"end": None, "is_blanked": None}, "p0000001", False, id="null"),
         pytest.param({"is_blanked": "true"}, "p0000001", True, id="perhaps blanked"),
+        pytest.param({"is_blanked": 0}, "p0000001", True, id="a number, perhaps blanked"),
     ],
 )
 def test_a_quarantined_broadcast_names_its_pid_and_whether_it_is_blanked(
@@ -120,6 +131,11 @@ def test_a_quarantined_broadcast_names_its_pid_and_whether_it_is_blanked(
         ),
         pytest.param(
             {"end": "2026-01-15T24:00Z"}, "end at 24:00 is midnight of the next day", id="end at 24:00"
+        ),
+        pytest.param(
+            {"end": "2026-01-15 24:00:00.000+01:00"},
+            "end at 24:00 is midnight of the next day",
+            id="end at 24:00 in another spelling",
         ),
     ],
 )
@@ -162,3 +178,31 @@ def test_a_broadcast_that_is_listed_twice_and_differs_is_quarantined() -> None:
         QuarantinedBroadcast("p0000001", "broadcast p0000001 is listed 2 times, and differs", True),
     )
     assert [slot.broadcast_pid for slot in found.schedule.slots] == ["p0000002"]
+
+
+def test_a_broadcast_of_a_whole_radio_day_is_accepted() -> None:
+    """Thirty hours are the longest broadcast day."""
+    found = parse_source_document(KEY, orjson.dumps(a_document(a_broadcast(end="2026-01-16T12:00:00Z"))))
+
+    assert [slot.duration_seconds for slot in found.schedule.slots] == [30 * 3600]
+
+
+def test_a_usable_and_an_unusable_listing_of_one_broadcast_are_quarantined_together() -> None:
+    """The usable one is no more certain, and one of the two may blank the broadcast."""
+    unusable = a_broadcast(broadcast_pid="P0000001", is_blanked=True)
+
+    found = parse_source_document(KEY, orjson.dumps(a_document(a_broadcast(), unusable)))
+
+    (quarantined,) = found.quarantined
+    assert (quarantined.broadcast_pid, quarantined.is_blanked) == ("p0000001", True)
+    assert quarantined.reason.startswith("broadcast p0000001 is listed 2 times, and differs; broadcast 2: ")
+    assert found.schedule.slots == ()
+
+
+def test_an_unusable_broadcast_that_is_listed_twice_is_one_broadcast() -> None:
+    """It counts once in the share of the day."""
+    unusable = a_broadcast(end=None)
+
+    found = parse_source_document(KEY, orjson.dumps(a_document(unusable, unusable | {"is_blanked": True})))
+
+    assert [(each.broadcast_pid, each.is_blanked) for each in found.quarantined] == [("p0000001", True)]
