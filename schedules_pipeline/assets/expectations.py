@@ -18,7 +18,10 @@ _MOST_CHARTS = 8
 
 def expectation_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets ``service_expectations`` and ``outlier_report``."""
+    return [_service_expectations(), _outlier_report(settings)]
 
+
+def _service_expectations() -> dg.AssetsDefinition:
     @dg.asset(
         key=names.SERVICE_EXPECTATIONS,
         deps=[names.PARTNER_SCHEDULE],
@@ -43,6 +46,10 @@ def expectation_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             }
         )
 
+    return service_expectations
+
+
+def _outlier_report(settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=names.OUTLIER_REPORT,
         deps=[names.SERVICE_EXPECTATIONS],
@@ -61,7 +68,7 @@ def expectation_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             metadata={**report_metadata(report), "report": dg.MetadataValue.path(path)}
         )
 
-    return [service_expectations, outlier_report]
+    return outlier_report
 
 
 def report_metadata(report: OutlierReport) -> Mapping[str, dg.MetadataValue]:

@@ -15,6 +15,7 @@ from schedules_pipeline.documents.record import Record
 from schedules_pipeline.documents.validation import summarise
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument, InvalidIdentifier, InvalidRecord
 
 REMEMBERED = 20_000
@@ -71,20 +72,22 @@ def parse_catalogue_document(pid: Pid, content: bytes) -> CatalogueItem:
 
 
 def _project(pid: Pid, parent: Pid | None, model: _ItemModel) -> CatalogueItem:
+    """Equal meanings become equal values: a text that shows nothing is empty, and an empty warning is none."""
+    title = visible_or_empty(model.title)
     if model.type is not Kind.EPISODE:
         position = model.position if model.type is Kind.SERIES else None
-        return CatalogueItem(pid, model.type, model.title, parent, model.image_pid, position=position)
+        return CatalogueItem(pid, model.type, title, parent, model.image_pid, position=position)
     texts = model.synopses or _SynopsesModel()
-    synopses = Synopses(texts.short, texts.medium, texts.long)
+    synopses = Synopses(*map(visible_or_empty, (texts.short, texts.medium, texts.long)))
     return CatalogueItem(
         pid=pid,
         kind=model.type,
-        title=model.title,
+        title=title,
         parent_pid=parent,
         image_pid=model.image_pid,
         synopses=synopses,
-        warning_text=model.warning_text,
-        presentation_title=model.presentation_title,
+        warning_text=visible_or_empty(model.warning_text or "") or None,
+        presentation_title=visible_or_empty(model.presentation_title),
         position=model.position,
     )
 
@@ -103,8 +106,11 @@ def _from_list(row: Any) -> dict[str, Any]:
     }
 
 
-PROJECTION = len(fields(CatalogueItem)) + len(fields(Synopses))
-"""The version of the projection. Fields are only ever added, so a greater number is a later one."""
+_REVISIONS = 1
+"""How often the same fields were given another meaning: texts that show nothing became empty (0.3)."""
+
+PROJECTION = len(fields(CatalogueItem)) + len(fields(Synopses)) + _REVISIONS
+"""The version of the projection. Fields and revisions are only ever added, so a greater number is a later one."""
 
 _COPY = Record(CatalogueItem, "copy", [_from_list], omits_defaults=True)
 _CURRENT = b'{"projection":%d,' % PROJECTION

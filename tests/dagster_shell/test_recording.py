@@ -102,6 +102,7 @@ def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
         "no_gaps_or_overlaps": True,
         "index_complete": True,
         "references_resolved": False,
+        "within_expected_range": True,
         "matches_legacy": False,
     }
     assert "not comparable yet" in (stage.evaluations()["matches_legacy"].description or "")

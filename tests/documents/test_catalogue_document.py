@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schedules_pipeline.documents.catalogue_document import parse_catalogue_document, parse_copy, render_copy
 from schedules_pipeline.domain.catalogue import NO_SYNOPSES, CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument
 
 _PID = Pid("b0000001")
@@ -89,11 +90,27 @@ def test_catalogue_document_takes_absent_and_null_for_empty(document: _Document)
     assert item == CatalogueItem(_PID, Kind.EPISODE, "", None, "", Synopses("", "", ""), None)
 
 
-def test_catalogue_document_keeps_an_empty_warning() -> None:
-    """An empty warning is not the same as none."""
-    item = _read(_document(warning_text=""))
+@pytest.mark.parametrize("warning", ["", " ", "\u200b", None])
+def test_a_warning_that_shows_nothing_is_none(warning: str | None) -> None:
+    """Equal meanings are equal values."""
+    item = _read(_document(warning_text=warning))
 
-    assert item.warning_text == ""
+    assert item.warning_text is None
+
+
+def test_texts_that_show_nothing_are_empty() -> None:
+    """Of an episode, its synopses, and of a series or brand."""
+    item = _read(
+        _document(
+            title="\u200b",
+            presentation_title="\u00ad",
+            synopses={"short": "\u3164", "medium": " ", "long": "x"},
+        )
+    )
+    brand = _read(_document(type="brand", title="\ufeff"))
+
+    assert (item.title, item.presentation_title, item.synopses) == ("", "", Synopses("", "", "x"))
+    assert brand.title == ""
 
 
 def test_catalogue_document_takes_some_synopses() -> None:
@@ -231,7 +248,7 @@ def test_catalogue_document_does_not_echo_long_values(field: str) -> None:
     assert len(reason) < 300
 
 
-_texts = st.text(max_size=20)
+_texts = st.text(max_size=20).map(visible_or_empty)
 _parents = st.none() | st.sampled_from(["b0000002", "v1234567"]).map(Pid)
 _episodes = st.builds(
     CatalogueItem,
@@ -241,7 +258,7 @@ _episodes = st.builds(
     _parents,
     _texts,
     st.builds(Synopses, _texts, _texts, _texts),
-    st.none() | _texts,
+    st.none() | _texts.filter(bool),
 )
 _others = st.builds(
     CatalogueItem,

@@ -16,6 +16,7 @@ from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.programme import Episode
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.domain.visible import visible_or_empty
 
 DOMAIN = "alder.example"
 ALDER, BIRCH = Sid("alder_one_north"), Sid("birch")
@@ -62,21 +63,24 @@ SHORT_DAY = ScheduleKey(ALDER, date(2026, 3, 28))
 LONG_DAY = ScheduleKey(ALDER, date(2026, 10, 24))
 """The clocks go back in the night: 25 hours."""
 
-_TEXTS = st.text(max_size=40) | st.sampled_from(
-    (
-        "",
-        " ",
-        "Tom & <Jerry>",
-        "line\nline\r\n\tline",
-        "\x00\x0b\x1b",
-        "\x85\x92\ufffe",
-        "]]>",
-        "\U0001f600",
-        "\u202e",
-        "To be announced",
-        "Not available",
+_TEXTS = (
+    st.text(max_size=40)
+    | st.sampled_from(
+        (
+            "",
+            " ",
+            "Tom & <Jerry>",
+            "line\nline\r\n\tline",
+            "\x00\x0b\x1b",
+            "\x85\x92\ufffe",
+            "]]>",
+            "\U0001f600",
+            "\u202e",
+            "To be announced",
+            "Not available",
+        )
     )
-)
+).map(visible_or_empty)
 
 
 @st.composite
