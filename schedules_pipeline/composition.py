@@ -104,11 +104,11 @@ class Pipeline:
 
     @cached_property
     def schedule_intake(self) -> ScheduleIntake:
-        return ScheduleIntake(self.store, self.calendar, self.clock)
+        return ScheduleIntake(self.store, self.upstreams.schedule_dead_letters, self.calendar, self.clock)
 
     @cached_property
     def catalogue_intake(self) -> CatalogueIntake:
-        return CatalogueIntake(self.store, self.follower, self.clock)
+        return CatalogueIntake(self.store, self.upstreams.catalogue_dead_letters, self.follower, self.clock)
 
     @cached_property
     def checker(self) -> ScheduleChecker:

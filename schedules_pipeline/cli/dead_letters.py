@@ -83,7 +83,9 @@ def show(session: Session, message_id: str, which: str) -> Answer:
             if message.message_id == message_id:
                 sent = session.local(message.sent_at)
                 title = f"{message_id} of the {name} queue, sent {sent}, received {message.deliveries} times"
-                return Answer(_fields(name, message), [title, _says(name, message), message.body])
+                reason = [f"rejected: {message.reason}"] if message.reason else []
+                shown = [title, *reason, _says(name, message), message.body]
+                return Answer(_fields(name, message), shown)
     raise CommandExit(f"no dead letter {message_id}; see `schedules-pipeline dead-letters list`")
 
 
@@ -150,11 +152,11 @@ def _list_shown(
         more = " or more" if len(rows) >= limit else ""
         yield f"{name}: {counted(len(rows), 'dead letter')}{more}"
         if rows:
-            yield document_table(session, rows, "message_id", "sent_at", "deliveries", "says")
+            yield document_table(session, rows, "message_id", "sent_at", "deliveries", "reason", "says")
 
 
 def _fields(name: str, message: Message) -> dict[str, object]:
-    fields = members(message, "message_id", "sent_at", "deliveries")
+    fields = members(message, "message_id", "sent_at", "deliveries", "reason")
     return {"queue": name, **fields, "says": _says(name, message), "body": message.body}
 
 
@@ -168,4 +170,4 @@ def _says(name: str, message: Message) -> str:
         item = parse_catalogue_notification(message.body)
     except InvalidMessage as error:
         return f"invalid: {error}"
-    return f"{item.action} {item.kind} {item.pid}"
+    return f"{item.action} {item.pid}"

@@ -1,21 +1,22 @@
 """Notifications from both queues, in every envelope in which they come.
 
-A schedule notification is an S3 event (bare, inside an SNS envelope, or S3's test event) or the bare
-form ``{"sid", "date"}``. A catalogue notification is ``{"action", "type", "pid", "seq", "at"}``, bare or
-inside an SNS envelope. Only what changed is read from it: the data always comes from the source.
+A schedule notification is an S3 event, an EventBridge event of S3, or the bare form ``{"sid", "date"}``. A catalogue
+notification is ``{"action", "pid", …}``. Either may be inside an SNS envelope. Only what changed is read from it: the
+data always comes from the source.
 """
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
 from schedules_pipeline.documents.validation import summarise
-from schedules_pipeline.domain.catalogue import Kind
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import InvalidIdentifier, InvalidMessage
 
@@ -23,6 +24,12 @@ MAXIMUM_CHARACTERS = 1_048_576
 """The limit of SQS. A longer text cannot be an SQS message and is rejected unread."""
 
 _OBJECT_KEY = re.compile(r"schedules/([^/]+)/([^/]+)\.json")
+_REMOVALS = ("ObjectRemoved", "LifecycleExpiration")
+_UNCONFIRMED = (
+    "the subscription of topic {topic} awaits confirmation, and nothing arrives from it until then: confirm it at the "
+    "SubscribeURL in the message"
+)
+_ENDED = "the subscription of topic {topic} has ended, and nothing arrives from it: subscribe the queue again"
 
 
 class CatalogueAction(StrEnum):
@@ -31,17 +38,29 @@ class CatalogueAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A part of a message, as a message of its own, and why it cannot be read."""
+
+    body: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleNotification:
-    """The schedules whose source documents were put or removed; none for S3's test event."""
+    """The schedules whose source documents were put or removed; none for S3's test event. ``unreadable``: the records
+    of the same message that name no object.
+    """
 
     keys: tuple[ScheduleKey, ...]
     removal: bool = False
+    unreadable: Unreadable | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueNotification:
+    """``action``: UPDATE for every action but DELETE, since the current document is read in any case."""
+
     pid: Pid
-    kind: Kind
     action: CatalogueAction
 
 
@@ -72,7 +91,15 @@ class _S3Record(BaseModel):
 
 
 class _S3Event(BaseModel):
-    records: list[_S3Record] = Field(alias="Records", min_length=1)
+    records: list[Any] = Field(alias="Records", min_length=1)
+
+
+class _EventBridgeEvent(BaseModel):
+    """Unlike in an S3 event, the key is not URL-encoded."""
+
+    source: Literal["aws.s3"]
+    detail_type: str = Field(alias="detail-type")
+    detail: _S3Entity
 
 
 class _BareSchedule(BaseModel):
@@ -82,11 +109,8 @@ class _BareSchedule(BaseModel):
 
 
 class _Catalogue(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    action: CatalogueAction
-    type: Kind
     pid: str
+    action: Any = None
 
 
 def parse_schedule_notification(body: str) -> ScheduleNotification:
@@ -96,7 +120,9 @@ def parse_schedule_notification(body: str) -> ScheduleNotification:
         if message.get("Event") == "s3:TestEvent":
             return ScheduleNotification(())
         if "Records" in message:
-            return _from_s3(_S3Event.model_validate(message))
+            return _from_s3(_S3Event.model_validate(message).records)
+        if "detail-type" in message:
+            return _from_eventbridge(_EventBridgeEvent.model_validate(message))
         bare = _BareSchedule.model_validate(message)
         return ScheduleNotification(
             (ScheduleKey(Sid(bare.sid), parse_date(bare.date)),), bare.action == "DELETE"
@@ -111,7 +137,10 @@ def parse_catalogue_notification(body: str) -> CatalogueNotification:
     """Raises :class:`InvalidMessage` where the body names no catalogue item in any known form."""
     try:
         model = _Catalogue.model_validate(_open(body))
-        return CatalogueNotification(Pid(model.pid), model.type, model.action)
+        is_delete = isinstance(model.action, str) and model.action.upper() == CatalogueAction.DELETE
+        return CatalogueNotification(
+            Pid(model.pid), CatalogueAction.DELETE if is_delete else CatalogueAction.UPDATE
+        )
     except ValidationError as error:
         raise InvalidMessage(f"catalogue notification: {summarise(error)}") from error
     except InvalidIdentifier as error:
@@ -123,6 +152,7 @@ def _open(body: str) -> dict[str, Any]:
     if len(body) > MAXIMUM_CHARACTERS:
         raise InvalidMessage(f"notification: {len(body):,} characters are more than a message may have")
     message = _load(body)
+    _require_notification(message)
     if isinstance(message, dict) and isinstance(message.get("Message"), str) and "TopicArn" in message:
         message = _load(message["Message"])
     if not isinstance(message, dict):
@@ -138,18 +168,48 @@ def _load(text: str) -> Any:
         raise InvalidMessage(f"notification: not JSON ({error})") from error
 
 
-def _from_s3(event: _S3Event) -> ScheduleNotification:
-    """Raises :class:`InvalidIdentifier` only if no object is a schedule's; records of other objects beside a
-    schedule's are skipped.
+def _require_notification(message: object) -> None:
+    """Raises :class:`InvalidMessage` if SNS speaks of the subscription itself."""
+    match message:
+        case {"Type": "SubscriptionConfirmation", "TopicArn": topic}:
+            raise InvalidMessage("notification: " + _UNCONFIRMED.format(topic=str(topic)[:120]))
+        case {"Type": "UnsubscribeConfirmation", "TopicArn": topic}:
+            raise InvalidMessage("notification: " + _ENDED.format(topic=str(topic)[:120]))
+
+
+def _from_s3(records: Sequence[Any]) -> ScheduleNotification:
+    """Raises :class:`InvalidIdentifier` or :class:`InvalidMessage` only if no record is a schedule's.
+
+    Records of other objects are skipped, and records that cannot be read are returned, beside a schedule's.
     """
     named: list[tuple[ScheduleKey, str]] = []
-    stranger: InvalidIdentifier | None = None
-    for record in event.records:
+    strangers: list[InvalidIdentifier] = []
+    unreadable: list[Any] = []
+    reasons: list[str] = []
+    for number, content in enumerate(records):
         try:
+            record = _S3Record.model_validate(content)
             named.append((parse_object_key(unquote_plus(record.s3.object.key)), record.event_name))
         except InvalidIdentifier as error:
-            stranger = stranger or error
-    if not named and stranger is not None:
-        raise stranger
-    removal = all("ObjectRemoved" in event_name for _, event_name in named)
-    return ScheduleNotification(tuple(dict.fromkeys(key for key, _ in named)), removal)
+            strangers.append(error)
+        except ValidationError as error:
+            unreadable.append(content)
+            reasons.append(f"schedule notification: {_of_record(number, error)}")
+    if not named:
+        raise InvalidMessage(reasons[0]) if reasons else strangers[0]
+    removal = all(any(kind in event_name for kind in _REMOVALS) for _, event_name in named)
+    keys = tuple(dict.fromkeys(key for key, _ in named))
+    left = Unreadable(json.dumps({"Records": unreadable}), reasons[0]) if unreadable else None
+    return ScheduleNotification(keys, removal, left)
+
+
+def _of_record(number: int, error: ValidationError) -> str:
+    """The summary, with the record's number in front of each field."""
+    parts = summarise(error).split("; ")
+    return "; ".join(f"Records.{number}.{part}".replace(".document: ", ": ") for part in parts)
+
+
+def _from_eventbridge(event: _EventBridgeEvent) -> ScheduleNotification:
+    return ScheduleNotification(
+        (parse_object_key(event.detail.object.key),), event.detail_type == "Object Deleted"
+    )

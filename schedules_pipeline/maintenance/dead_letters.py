@@ -37,6 +37,11 @@ class _Received:
     deleted: frozenset[str]
 
 
+def _is_back(message: Message, done: Collection[str]) -> bool:
+    """Whether the intake has rejected this body again since this call sent it. To send it once more has no end."""
+    return bool(message.reason) and message.body in done
+
+
 Handle = Callable[[Sequence[Message]], None]
 
 
@@ -78,6 +83,11 @@ class DeadLetters:
         """Receive new messages up to the limits; handle and delete those of ``ids``, or all if it is None."""
         received: dict[str, Message] = {}
         deleted: set[str] = set()
+        done: set[str] = set()
+
+        def is_chosen(message: Message) -> bool:
+            return not _is_back(message, done) if ids is None else message.message_id in ids
+
         rounds_without_news = 0
         try:
             while len(received) < most and rounds_without_news < _ROUNDS_WITHOUT_NEWS:
@@ -88,10 +98,11 @@ class DeadLetters:
                 # A later delivery replaces the receipt of an earlier one.
                 received.update({message.message_id: message for message in messages})
                 rounds_without_news = 0 if new else rounds_without_news + 1
-                if chosen := [m for m in new if ids is None or m.message_id in ids]:
+                if chosen := [m for m in new if is_chosen(m)]:
                     before_deletion(chosen)
                     self._dead.delete(chosen)
                     deleted.update(message.message_id for message in chosen)
+                    done.update(message.body for message in chosen)
                 if ids and deleted.issuperset(ids):
                     break
             return _Received(list(received.values()), frozenset(deleted))

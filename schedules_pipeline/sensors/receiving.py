@@ -80,6 +80,8 @@ def _log_ingested(ingested: IngestResult) -> None:
         )
     for message_id, rejection in ingested.rejected.items():
         _log.warning("notification rejected", event_id=message_id, reason=rejection.reason)
+    for message_id, error in ingested.kept.items():
+        _log.warning("notification not sent to the dead letters", event_id=message_id, error=error)
 
 
 def _needs_publisher(pipeline: Pipeline) -> bool:

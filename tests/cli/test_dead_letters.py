@@ -6,7 +6,7 @@ from cli_stage import Stage
 
 def _kill(stage: Stage) -> None:
     stage.upstreams.schedule_dead_letters.post('{"sid": "alder", "date": "2026-03-28"}')
-    stage.upstreams.catalogue_dead_letters.post("{")
+    stage.upstreams.catalogue_dead_letters.post("{", reason="not JSON")
 
 
 def test_dead_letters_are_listed(published: Stage) -> None:
@@ -21,7 +21,9 @@ def test_dead_letters_are_listed(published: Stage) -> None:
         ("catalogue", document["dead_letters"][1]["says"]),
     ]
     assert document["dead_letters"][1]["says"].startswith("invalid: ")
+    assert [d["reason"] for d in document["dead_letters"]] == ["", "not JSON"]
     assert "catalogue: 1 dead letter" in words
+    assert "not JSON" in words
     assert "schedule: " not in words
 
 
@@ -33,6 +35,7 @@ def test_one_dead_letter_is_shown(published: Stage) -> None:
     again = published.run_for_json("dead-letters", "show", "dead schedule-1")
 
     assert '{"sid": "alder", "date": "2026-03-28"}' in result.stdout
+    assert "rejected: not JSON" in published.run("dead-letters", "show", "dead catalogue-1").stdout
     assert again["body"] == '{"sid": "alder", "date": "2026-03-28"}'
 
 

@@ -1,10 +1,10 @@
 """Notifications of both queues in each of their envelopes, and notifications that are rejected."""
 
+import json
 from datetime import date
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +13,11 @@ from schedules_pipeline.documents.notification import (
     CatalogueAction,
     CatalogueNotification,
     ScheduleNotification,
-    object_key,
     parse_catalogue_notification,
-    parse_object_key,
     parse_schedule_notification,
 )
-from schedules_pipeline.domain.catalogue import Kind
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.errors import InvalidIdentifier, InvalidMessage
+from schedules_pipeline.errors import InvalidMessage
 
 _NORTH = ScheduleKey(Sid("alder_one_north"), date(2026, 1, 15))
 _SOUTH = ScheduleKey(Sid("alder_one_southern"), date(2026, 1, 16))
@@ -31,7 +28,7 @@ _Message = dict[str, Any]
 
 
 def _json(message: object) -> str:
-    return orjson.dumps(message).decode()
+    return json.dumps(message)
 
 
 def _record(key: object = _OBJECT, event_name: object = _PUT) -> _Message:
@@ -67,6 +64,28 @@ def _envelope(message: object) -> _Message:
         "Subject": "Amazon S3 Notification",
         "Message": message if isinstance(message, str) else _json(message),
         "Timestamp": "2026-01-10T09:30:00.123Z",
+    }
+
+
+def _eventbridge(key: object = _OBJECT, detail_type: object = "Object Created") -> _Message:
+    """As S3 reports to EventBridge."""
+    return {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": detail_type,
+        "source": "aws.s3",
+        "account": "111122223333",
+        "time": "2026-01-10T09:30:00Z",
+        "region": "eu-west-1",
+        "resources": ["arn:aws:s3:::schedule-source"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": "schedule-source"},
+            "object": {"key": key, "size": 5, "etag": "b57f9512698f4b09e608f4f2a65852e5"},
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": "123456789012",
+            "reason": "PutObject",
+        },
     }
 
 
@@ -128,6 +147,20 @@ _UPDATE = {
             _event(_record("logs/today.txt"), _record()), (_NORTH,), False, id="beside another object"
         ),
         pytest.param(_TEST_EVENT, (), False, id="S3 test event"),
+        pytest.param(
+            _event(_record(event_name="LifecycleExpiration:Delete")), (_NORTH,), True, id="S3 expiry"
+        ),
+        pytest.param(
+            _event(_record(event_name="s3:LifecycleExpiration:DeleteMarkerCreated")),
+            (_NORTH,),
+            True,
+            id="S3 expiry of a version",
+        ),
+        pytest.param(_eventbridge(), (_NORTH,), False, id="EventBridge put"),
+        pytest.param(_eventbridge(_OBJECT, "Object Deleted"), (_NORTH,), True, id="EventBridge removal"),
+        pytest.param(
+            _eventbridge(_OBJECT, "Object Tags Added"), (_NORTH,), False, id="EventBridge, another event"
+        ),
     ],
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
@@ -168,6 +201,14 @@ def test_schedule_notification_is_read(
         pytest.param(
             _event(_record(event_name=None)), "Records.0.eventName: Input should be", id="event null"
         ),
+        pytest.param(_eventbridge("schedules%2Falder%2F2026-01-15.json"), "not a schedule's", id="encoded"),
+        pytest.param(_eventbridge(7), "detail.object.key: Input should be", id="EventBridge key a number"),
+        pytest.param(_eventbridge(_OBJECT, None), "detail-type: Input should be", id="EventBridge null"),
+        pytest.param(
+            _eventbridge() | {"source": "aws.ec2"},
+            "source: Input should be 'aws.s3'",
+            id="of another service",
+        ),
         pytest.param(_event(_record("logs/today.txt")), "not a schedule's object key", id="another object"),
         pytest.param(
             _event(_record(""), _record("b")), "not a schedule's object key: ''", id="other objects"
@@ -186,48 +227,74 @@ def test_schedule_notification_rejects(message: _Message, complaint: str, *, is_
 
 
 @pytest.mark.parametrize(
-    ("changes", "read"),
+    "bad",
     [
-        pytest.param({}, (Kind.EPISODE, CatalogueAction.UPDATE), id="episode"),
-        pytest.param({"type": "series"}, (Kind.SERIES, CatalogueAction.UPDATE), id="series"),
-        pytest.param({"type": "brand"}, (Kind.BRAND, CatalogueAction.UPDATE), id="brand"),
-        pytest.param({"action": "DELETE"}, (Kind.EPISODE, CatalogueAction.DELETE), id="delete"),
-        pytest.param(
-            {"seq": None, "at": 5}, (Kind.EPISODE, CatalogueAction.UPDATE), id="fields that are not read"
-        ),
-        pytest.param({"document": {"a": 1}}, (Kind.EPISODE, CatalogueAction.UPDATE), id="unknown field"),
+        pytest.param(None, id="null"),
+        pytest.param({"eventName": _PUT}, id="without an object"),
+        pytest.param(_record(7), id="object key a number"),
+        pytest.param(_record(_OBJECT, None), id="event null"),
+        pytest.param({"eventName": _PUT, "s3": {"object": {"key": None, "n": 2**70}}}, id="large number"),
+    ],
+)
+@pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
+def test_a_record_that_cannot_be_read_does_not_cost_its_siblings(bad: object, *, is_enveloped: bool) -> None:
+    """The other records are read, and the bad one is returned as a message of its own, with its reason."""
+    message = _event(_record(), bad, _record(_OTHER_OBJECT))
+
+    notification = parse_schedule_notification(_json(_envelope(message) if is_enveloped else message))
+
+    assert notification.keys == (_NORTH, _SOUTH)
+    assert notification.unreadable is not None
+    assert json.loads(notification.unreadable.body) == {"Records": [bad]}
+    assert notification.unreadable.reason.startswith("schedule notification: Records.1")
+    with pytest.raises(InvalidMessage, match=r"Records\.0"):
+        parse_schedule_notification(notification.unreadable.body)
+
+
+@pytest.mark.parametrize(
+    ("changes", "action"),
+    [
+        pytest.param({}, CatalogueAction.UPDATE, id="update"),
+        pytest.param({"action": "DELETE"}, CatalogueAction.DELETE, id="delete"),
+        pytest.param({"action": "delete"}, CatalogueAction.DELETE, id="delete in lower case"),
+        pytest.param({"action": "CREATE"}, CatalogueAction.UPDATE, id="another action"),
+        pytest.param({"action": "update"}, CatalogueAction.UPDATE, id="lower case"),
+        pytest.param({"action": None}, CatalogueAction.UPDATE, id="action null"),
+        pytest.param({"action": ["DELETE"]}, CatalogueAction.UPDATE, id="action a list"),
+        pytest.param({"type": "clip"}, CatalogueAction.UPDATE, id="another type"),
+        pytest.param({"type": 7}, CatalogueAction.UPDATE, id="type a number"),
+        pytest.param({"seq": None, "at": 5}, CatalogueAction.UPDATE, id="fields that are not read"),
+        pytest.param({"document": {"a": 1}}, CatalogueAction.UPDATE, id="unknown field"),
     ],
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
 def test_catalogue_notification_is_read(
-    changes: _Message, read: tuple[Kind, CatalogueAction], *, is_enveloped: bool
+    changes: _Message, action: CatalogueAction, *, is_enveloped: bool
 ) -> None:
-    """Pid, kind and action are read, with or without an envelope, and nothing else is looked at."""
+    """Every action but DELETE means that the item is to be checked again, with or without an envelope."""
     message = _UPDATE | changes
 
     notification = parse_catalogue_notification(_json(_envelope(message) if is_enveloped else message))
 
-    assert notification == CatalogueNotification(Pid("b0000001"), *read)
+    assert notification == CatalogueNotification(Pid("b0000001"), action)
+
+
+def test_catalogue_notification_needs_only_the_pid() -> None:
+    """Without action and type the item is checked again."""
+    notification = parse_catalogue_notification('{"pid": "b0000001"}')
+
+    assert notification == CatalogueNotification(Pid("b0000001"), CatalogueAction.UPDATE)
 
 
 @pytest.mark.parametrize(
     ("message", "complaint"),
     [
-        pytest.param(
-            {}, "action: Field required; type: Field required; pid: Field required", id="empty object"
-        ),
-        pytest.param(
-            _UPDATE | {"action": "CREATE"}, "action: Input should be 'UPDATE' or", id="other action"
-        ),
-        pytest.param(_UPDATE | {"action": "update"}, "action: Input should be 'UPDATE' or", id="lower case"),
-        pytest.param(
-            _UPDATE | {"type": "clip"}, "type: Input should be 'episode', 'series' or", id="other kind"
-        ),
+        pytest.param({}, "pid: Field required", id="empty object"),
         pytest.param(_UPDATE | {"pid": "b1"}, "not a pid: 'b1'", id="bad pid"),
         pytest.param(_UPDATE | {"pid": None}, "pid: Input should be a valid string", id="pid null"),
         pytest.param(_UPDATE | {"pid": 10000001}, "pid: Input should be a valid string", id="pid a number"),
-        pytest.param(_BARE, "action: Field required", id="a schedule's"),
-        pytest.param(_TEST_EVENT, "action: Field required", id="S3 test event"),
+        pytest.param(_BARE, "pid: Field required", id="a schedule's"),
+        pytest.param(_TEST_EVENT, "pid: Field required", id="S3 test event"),
     ],
 )
 @pytest.mark.parametrize("is_enveloped", [False, True], ids=["alone", "in SNS"])
@@ -276,9 +343,9 @@ def test_notification_rejects_garbage(parse: Any, body: str, complaint: str) -> 
         (parse_schedule_notification, _event(_record("x" * 10_000))),
         (parse_schedule_notification, _event(_record(f"schedules/{'x' * 10_000}/2026-01-15.json"))),
         (parse_catalogue_notification, _UPDATE | {"pid": "x" * 10_000}),
-        (parse_catalogue_notification, _UPDATE | {"type": "x" * 10_000}),
+        (parse_schedule_notification, _event(_record("x" * 10_000, None))),
     ],
-    ids=["sid", "date", "object key", "sid of an object key", "pid", "type"],
+    ids=["sid", "date", "object key", "sid of an object key", "pid", "record"],
 )
 def test_notification_does_not_echo_long_values(parse: Any, message: _Message) -> None:
     """A complaint is short, however long the value that it is about."""
@@ -308,52 +375,3 @@ def test_notification_is_read_or_rejected(message: object, parse: Any) -> None:
         outcome = error
 
     assert isinstance(outcome, (ScheduleNotification, CatalogueNotification, InvalidMessage))
-
-
-_keys = st.builds(
-    ScheduleKey,
-    st.text("abcxyz0189_", min_size=1, max_size=64).map(Sid),
-    st.dates(date(2, 1, 1), date(9998, 12, 31)),
-)
-
-
-@given(_keys)
-def test_object_key_is_read_back(key: ScheduleKey) -> None:
-    """The name of a schedule's object is read back as the schedule's key."""
-    name = object_key(key)
-
-    assert parse_object_key(name) == key
-
-
-@given(_keys)
-def test_object_key_is_read_from_an_event(key: ScheduleKey) -> None:
-    """The name of a schedule's object, encoded as in S3's events, is read as the schedule's key."""
-    body = _json(_event(_record(quote_plus(object_key(key)))))
-
-    notification = parse_schedule_notification(body)
-
-    assert notification.keys == (key,)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "schedules/",
-        "schedules/alder_one_north/2026-01-15",
-        "schedules/alder_one_north/2026-01-15.json.bak",
-        "schedules/alder_one_north/2026-01-15.json\n",
-        "schedules/alder_one_north/2026-01-15xjson",
-        "/schedules/alder_one_north/2026-01-15.json",
-        "old/schedules/alder_one_north/2026-01-15.json",
-        "schedules/alder_one_north/north/2026-01-15.json",
-        "schedules/2026-01-15.json",
-        "schedules/Alder/2026-01-15.json",
-        "schedules/alder_one_north/2026-02-30.json",
-        "schedules/alder_one_north/latest.json",
-    ],
-)
-def test_object_key_rejects(name: str) -> None:
-    """An object of any other name is no schedule's."""
-    with pytest.raises(InvalidIdentifier):
-        parse_object_key(name)

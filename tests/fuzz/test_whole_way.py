@@ -110,6 +110,13 @@ def _is_rejected(parse: Any, body: str) -> bool:
     return False
 
 
+def _is_rejected_in_part(body: str) -> bool:
+    try:
+        return parse_schedule_notification(body).unreadable is not None
+    except InvalidMessage:
+        return False
+
+
 @thoroughly
 @given(bodies=_bodies(SCHEDULE_MESSAGES))
 def test_schedule_messages_of_any_kind_are_handled_or_rejected(bodies: list[str]) -> None:
@@ -121,10 +128,12 @@ def test_schedule_messages_of_any_kind_are_handled_or_rejected(bodies: list[str]
     taken = world.take_in_all()
 
     rejected = sum(_is_rejected(parse_schedule_notification, body) for body in bodies)
+    in_part = sum(_is_rejected_in_part(body) for body in bodies)
     assert taken.received == len(bodies)
-    assert len(taken.rejected) == len(world.store.rejections.all()) == rejected
-    assert _counted(world, "messages refused") == rejected
+    assert len(taken.rejected) == len(world.store.rejections.all()) == rejected + in_part
+    assert _counted(world, "messages refused") == rejected + in_part
     assert sum(taken.counts.values()) == len(bodies) - rejected
+    assert world.upstreams.schedule_dead_letters.depth().waiting == rejected + in_part
 
 
 @thoroughly
@@ -141,6 +150,7 @@ def test_catalogue_messages_of_any_kind_are_handled_or_rejected(bodies: list[str
     assert taken.received == len(bodies)
     assert len(taken.rejected) == len(world.store.rejections.all()) == rejected
     assert _counted(world, "messages refused") == rejected
+    assert world.upstreams.catalogue_dead_letters.depth().waiting == rejected
 
 
 @thoroughly

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from demo.provision import AwsEndpoints, ProvisionedResources
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.dead_letters import DeadLetters, ReplayResult
 from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueDepth
-from schedules_pipeline.upstream.queue import SqsQueue
+from schedules_pipeline.upstream.queue import SqsQueue, batches_to_send
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
@@ -233,3 +235,42 @@ def test_on_sqs_a_stale_receipt_is_no_error(queues: tuple[SqsQueue, SqsQueue]) -
     dead.show_again([message, replace(message, receipt="no such receipt")])
 
     assert dead.depth() == QueueDepth(0, 0)
+
+
+def test_on_sqs_a_replay_fills_batches_by_bytes(queues: tuple[SqsQueue, SqsQueue]) -> None:
+    """Ten large messages, of which one call could not send all, are replayed; so is one larger than a batch."""
+    queue, dead = queues
+    bodies = [str(number) * 200_000 for number in range(10)] + ["x" * 1_000_000]
+    dead.send([Outgoing(body) for body in bodies])
+
+    handled = DeadLetters(dead, queue).replay()
+
+    assert len(handled.done) == len(bodies)
+    assert sorted(message.body for message in DeadLetters(queue, dead).peek()) == sorted(bodies)
+
+
+def test_on_sqs_a_reason_is_kept(queues: tuple[SqsQueue, SqsQueue]) -> None:
+    """It is an attribute of the message: cut, without characters that SQS rejects, and absent without room for it."""
+    queue, dead = queues
+    largest = "x" * 1_048_576
+    dead.send([Outgoing("a", "not JSON: \x00 é\ud800"), Outgoing("b"), Outgoing("c", "x" * 9_000)])
+    dead.send([Outgoing(largest, "reason")])
+
+    reasons = {message.body: message.reason for message in DeadLetters(dead, queue).peek()}
+
+    assert reasons == {"a": "not JSON: ? é?", "b": "", "c": "x" * 500, largest: ""}
+
+
+@given(
+    st.lists(
+        st.builds(Outgoing, st.sampled_from(["", "é" * 70_000, "x" * 262_144, "y" * 900_000]), st.text())
+    )
+)
+def test_batches_are_within_the_limits(messages: list[Outgoing]) -> None:
+    """A batch has at most ten messages and 262,144 bytes, or is one larger message; none is lost or moved."""
+    batches = list(batches_to_send(messages))
+
+    assert [message for batch in batches for message in batch] == messages
+    for batch in batches:
+        assert 1 <= len(batch) <= 10
+        assert len(batch) == 1 or sum(len(message.body.encode()) for message in batch) <= 262_144
