@@ -3,13 +3,13 @@
 Every function may be called again without harm, on any ``endpoint_url``. This module imports boto3 and the standard
 library alone, because compose mounts it into the image without the rest of the demonstration.
 
-A put or a removal in the bucket goes to the topic ``schedule-events`` and from there, in an SNS envelope, to the
+A put, a removal or an expiry goes to the topic ``schedule-events`` and from there, in an SNS envelope, to the
 queue of the same name. Catalogue changes go to the topic ``catalogue-events``, which has its own queue. A message that
 was received five times and not deleted moves to the queue's dead-letter queue.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import EventType
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -28,6 +29,13 @@ CATALOGUE_EVENTS = "catalogue-events"
 ALARMS = "schedules-alarms"
 SOURCE_BUCKET = "schedule-source"
 SOURCE_PREFIX = "schedules/"
+SOURCE_EVENTS: Sequence["EventType"] = (
+    "s3:ObjectCreated:*",
+    "s3:ObjectRemoved:*",
+    "s3:LifecycleExpiration:*",
+)
+"""An object that a lifecycle rule deletes is announced by an event of its own, and not as removed."""
+
 REFERENCES_TABLE = "schedules-references"
 DEAD_SUFFIX = "-dead"
 
@@ -136,7 +144,7 @@ def provision_files(endpoints: AwsEndpoints, bucket: str) -> None:
 
 
 def announce_schedules(endpoints: AwsEndpoints, provisioned: ProvisionedResources) -> None:
-    """Make the bucket announce every later put and removal to the topic ``schedule-events``.
+    """Make the bucket announce every later put, removal and expiry to the topic ``schedule-events``.
 
     S3 sends a test event at once.
     """
@@ -149,7 +157,7 @@ def announce_schedules(endpoints: AwsEndpoints, provisioned: ProvisionedResource
             "TopicConfigurations": [
                 {
                     "TopicArn": topic_arn,
-                    "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
+                    "Events": [*SOURCE_EVENTS],
                     "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": SOURCE_PREFIX}]}},
                 }
             ]

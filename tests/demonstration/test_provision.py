@@ -130,6 +130,16 @@ def test_removal_arrives_inside_an_envelope(
     assert record["s3"]["object"]["key"] == _KEY
 
 
+def test_the_bucket_announces_puts_removals_and_expiry(
+    aws_endpoints: AwsEndpoints, announced: ProvisionedResources
+) -> None:
+    """Expiry by a lifecycle rule is an event of its own, which is announced too. The emulator expires nothing."""
+    answer = aws_endpoints.s3().get_bucket_notification_configuration(Bucket=announced.bucket)
+
+    [topic] = answer["TopicConfigurations"]
+    assert topic["Events"] == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
+
+
 def test_put_outside_the_schedules_is_silent(
     aws_endpoints: AwsEndpoints, announced: ProvisionedResources
 ) -> None:

@@ -14,6 +14,8 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from demo.provision import SOURCE_EVENTS, SOURCE_PREFIX
+
 _REPOSITORY = Path(__file__).parents[2]
 _FOLDER = _REPOSITORY / "deploy/ecs"
 _TASKS = sorted((_FOLDER / "tasks").glob("*.json"))
@@ -58,7 +60,7 @@ _TAKING_IN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisib
 _SOURCE = {"s3:GetObject", "s3:ListBucket"}
 _REFERENCES = {f"dynamodb:{name}" for name in ("BatchGetItem", "DeleteItem", "Query", "Scan", "UpdateItem")}
 _NEEDED = {
-    "code-server": _LOOKING | _TAKING_IN | _SOURCE | _REFERENCES | {"sns:Publish"},
+    "code-server": _LOOKING | _TAKING_IN | _SOURCE | _REFERENCES | {"sns:Publish", "sqs:SendMessage"},
     "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
     "monitoring": _LOOKING,
     "delivery": {"dynamodb:Query"},
@@ -189,6 +191,38 @@ def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
 
     assert allowed >= _NEEDED[process]
     assert allowed - _NEEDED[process] <= besides.get(process, set())
+
+
+def test_a_sensor_may_send_dead_letters_and_an_operator_may_send_them_back() -> None:
+    """The code server sends to the dead-letter queues only, and the command line to the queues that they came from."""
+    allowed = {
+        process: {
+            resource.rpartition(":")[2]
+            for statement in _statements(_FOLDER / f"policies/task-{process}.json")
+            if "sqs:SendMessage" in _listed(statement["Action"])
+            for resource in _listed(statement["Resource"])
+        }
+        for process in ("code-server", "cli")
+    }
+
+    assert allowed == {
+        "code-server": {"schedule-events-dead", "catalogue-events-dead"},
+        "cli": {"schedule-events", "catalogue-events"},
+    }
+
+
+def test_the_bucket_announces_what_the_demonstration_does() -> None:
+    """``aws s3api put-bucket-notification-configuration`` accepts the file, and it names expiry too."""
+    model = botocore.session.get_session().get_service_model("s3")
+    shape = model.shape_for("NotificationConfiguration")
+    configuration = json.loads((_FOLDER / "bucket-notifications.json").read_text())
+
+    report = ParamValidator().validate(configuration, shape)
+
+    [topic] = configuration["TopicConfigurations"]
+    assert report.generate_report() == ""
+    assert topic["Events"] == list(SOURCE_EVENTS)
+    assert topic["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": SOURCE_PREFIX}]
 
 
 def test_no_process_may_write_upstream_data() -> None:
