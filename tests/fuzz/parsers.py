@@ -5,7 +5,7 @@ belong here: the properties (``test_parsers``, ``coverage_guided``).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from io import BytesIO
 from typing import Any
@@ -151,7 +151,7 @@ def _accept_again(document: Any) -> Any:
 
 def _name_again(notification: ScheduleNotification) -> ScheduleNotification:
     keys = tuple(parse_object_key(object_key(key)) for key in notification.keys)
-    return ScheduleNotification(keys, notification.removal)
+    return replace(notification, keys=keys)
 
 
 _GUIDE_RULES = ImportRules(BroadcastCalendar(ZoneInfo("Europe/London")), "alder.example")

@@ -73,8 +73,8 @@ class _NotingQueue(FakeQueue):
         self._log = sources.log
         self._label = name
 
-    def send(self, bodies: Any) -> None:
-        self._log.extend((self._label, body) for body in bodies)
+    def send(self, messages: Any) -> None:
+        self._log.extend((self._label, message.body) for message in messages)
 
 
 def test_every_document_is_written_before_it_is_announced() -> None:
