@@ -20,7 +20,7 @@ from schedules_pipeline.documents.broadcasts import render_slot
 from schedules_pipeline.documents.source_document import parse_source_document
 from schedules_pipeline.domain.airtime import Airtime, clip, length, to_come, union
 from schedules_pipeline.domain.coverage import Coverage
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.schedule import Slot, SourceDocument, keep_last_good
 from schedules_pipeline.errors import InvalidDocument
@@ -47,12 +47,14 @@ _SIMILAR = 0.2
 class Proposal:
     """The broadcasts that a document would put in place of the committed ones; none for a removal.
 
+    ``blanked``: the broadcasts that it blanks, or may blank.
     ``is_decided``: an operator or the end of the schedule's life has decided, so no budget applies.
     """
 
     digest: str
     put_id: str
     slots: Sequence[Slot] = ()
+    blanked: frozenset[str] = frozenset()
     is_decided: bool = False
 
     @property
@@ -163,9 +165,7 @@ class SourceJudge:
             # Another coverage is another proposal, which a later put has to confirm anew.
             if reason is not HoldReason.SHRUNK or self._is_similar(situation, covered, earlier):
                 hold = replace(hold, held_at=earlier.held_at, covered_seconds=earlier.covered_seconds)
-        return Held(
-            hold, _blank(situation, {slot.broadcast_pid for slot in proposal.slots if slot.is_blanked})
-        )
+        return Held(hold, _blank(situation, proposal.blanked))
 
     def _judge_removal(self, situation: Situation) -> Judgement:
         proposal = Proposal(REMOVED, "")
@@ -179,14 +179,16 @@ class SourceJudge:
         if document.quarantined:
             slots = keep_last_good(document, situation.committed_slots()).slots
         schedule = accept(replace(document.schedule, slots=slots), document.quarantined, document.mended)
-        proposal = Proposal(_digest(document, schedule), put_id, slots)
+        blanked: set[str] = {slot.broadcast_pid for slot in slots if slot.is_blanked}
+        blanked |= {each.broadcast_pid for each in document.quarantined if each.is_blanked}
+        proposal = Proposal(_digest(document, schedule), put_id, slots, frozenset(blanked))
         decided = self._decided(situation, proposal)
         if decided is not None:
             return decided
         if _is_confirmed(situation, proposal.digest):
             return Accepted(schedule, replace(proposal, is_decided=True))
         key = str(situation.key)
-        if self._has_too_many_quarantined(document):
+        if self._has_too_many_quarantined(situation, document):
             return self.hold(situation, HoldReason.QUARANTINED, LossKind.SHRUNK, proposal, key)
         if self._has_shrunk(situation, proposal) and not self._confirms(situation, proposal):
             return self.hold(situation, HoldReason.SHRUNK, LossKind.SHRUNK, proposal, key)
@@ -208,14 +210,13 @@ class SourceJudge:
         if decision.restores and replaced is not None:
             restored = parse_accepted(replaced)
             slots = read_source(situation.key, restored).slots
-            decided = Proposal(proposal.digest, proposal.put_id, slots, is_decided=True)
-            return Accepted(restored, decided, is_restored=True)
-        return Held(
-            hold, _blank(situation, {slot.broadcast_pid for slot in proposal.slots if slot.is_blanked})
-        )
+            return Accepted(restored, replace(proposal, slots=slots, is_decided=True), is_restored=True)
+        return Held(hold, _blank(situation, proposal.blanked))
 
-    def _has_too_many_quarantined(self, document: SourceDocument) -> bool:
-        """One unusable broadcast never holds a day."""
+    def _has_too_many_quarantined(self, situation: Situation, document: SourceDocument) -> bool:
+        """One unusable broadcast never holds a day, and a day that is over is not held."""
+        if self._now >= situation.day.end:
+            return False
         unusable, usable = len(document.quarantined), len(document.schedule.slots)
         return unusable > max(1, self._policy.largest_quarantined_share * (unusable + usable))
 
@@ -277,7 +278,7 @@ def _digest(document: SourceDocument, schedule: AcceptedSchedule) -> str:
     return hashlib.sha256(b"\n".join([*slots, b"", *unusable])).hexdigest()
 
 
-def _blank(situation: Situation, blanked: Collection[Pid]) -> AcceptedSchedule | None:
+def _blank(situation: Situation, blanked: Collection[str]) -> AcceptedSchedule | None:
     """The committed source with these broadcasts blanked, or None if it shows none of them."""
     committed = situation.committed
     if not blanked or not isinstance(committed, AcceptedSchedule):

@@ -58,7 +58,7 @@ class LossValve:
         if not candidates:
             return {}
         # A hold of the budget waits for an operator, also if another document comes or the hour is over.
-        waiting = {key: "" for key, each in candidates.items() if waits_for_operator(each.situation.standing)}
+        waiting = {key: "" for key, each in candidates.items() if self._still_waits(each)}
         wanted = {key: (each.loss, each.replaced) for key, each in candidates.items() if key not in waiting}
         new_id = f"loss-{self._now:%Y%m%dT%H%M%SZ}"
         reservation = self._store.losses.reserve(wanted, self._limits(wanted), new_id, self._now)
@@ -74,6 +74,11 @@ class LossValve:
             )
             for key, hold_id in ids.items()
         }
+
+    def _still_waits(self, candidate: _Candidate) -> bool:
+        """Whether an undecided hold of the budget covers this; a document that is nearly whole ends the hold."""
+        is_whole = candidate.loss.seconds <= self._policy.tolerated.total_seconds()
+        return waits_for_operator(candidate.situation.standing) and not is_whole
 
     def _limits(self, keys: Collection[ScheduleKey]) -> LossLimits:
         """A service that never fills its day has a smaller budget: a quarter more than its longest normal day."""

@@ -1,6 +1,7 @@
 """Measures broadcast days as they are published, to learn what is normal and to compare with it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
@@ -45,25 +46,26 @@ class DayMeasurer:
     def measure(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, dict[Measure, float]]:
         """Schedules without an accepted source, or with one that cannot be decoded, are left out."""
         sources = dict(self._sources(keys))
-        episodes = sorted(set().union(*[source.episodes() for source in sources.values()]))
+        episodes = sorted(set().union(*[source.episodes() for source, _ in sources.values()]))
         known = self._store.copies.read(episodes).keys()
         return {
             key: measure(
-                read_source(key, source).slots,
+                slots,
                 sum(pid is not None and pid not in known for pid in source.episode_pids),
                 self._store.versions.versions(key),
                 self._calendar.window(key),
             )
-            for key, source in sources.items()
+            for key, (source, slots) in sources.items()
         }
 
-    def _sources(self, keys: Sequence[ScheduleKey]) -> Iterator[tuple[ScheduleKey, AcceptedSchedule]]:
+    def _sources(
+        self, keys: Sequence[ScheduleKey]
+    ) -> Iterator[tuple[ScheduleKey, tuple[AcceptedSchedule, Sequence[Slot]]]]:
         for key, state in self._store.schedules.read(keys).items():
             if state.accepted is not None:
-                try:
-                    yield key, parse_accepted(state.accepted)
-                except InvalidRecord:
-                    continue
+                with suppress(InvalidRecord):
+                    source = parse_accepted(state.accepted)
+                    yield key, (source, read_source(key, source).slots)
 
 
 def outside(values: Mapping[Measure, float], ranges: Mapping[Measure, ExpectedRange]) -> dict[Measure, float]:

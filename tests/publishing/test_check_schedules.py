@@ -14,6 +14,7 @@ _OF_ONE = {
     CheckName.REFERENCES_RESOLVED,
     CheckName.NO_GAPS_OR_OVERLAPS,
     CheckName.INDEX_COMPLETE,
+    CheckName.WITHIN_EXPECTED_RANGE,
 }
 
 

@@ -361,3 +361,34 @@ def test_accepted_without_confirmation_means_little_is_lost(
     assert isinstance(judgement, Accepted) == (
         kept or timedelta(minutes=len(left) - covered) <= policy.tolerated
     )
+
+
+def test_a_quarantined_broadcast_that_may_be_blanked_is_blanked_in_what_partners_keep() -> None:
+    """Also if its document is held, and the committed slot would overlap another broadcast of it."""
+    document = orjson.loads(_content([60]))
+    document["broadcasts"].append(
+        {"broadcast_pid": "p0000001", "is_blanked": True, "start": None, "end": None}
+    )
+
+    judgement = _judge(_situation(_WHOLE), orjson.dumps(document))
+
+    assert isinstance(judgement, Held)
+    assert judgement.kept == _accepted(_content([30] * 48, blanked=frozenset({1})))
+
+
+@pytest.mark.parametrize(("unusable", "is_held"), [(1, False), (12, False), (13, True), (48, True)])
+def test_a_document_of_too_many_unusable_broadcasts_is_held(unusable: int, is_held: bool) -> None:
+    """More than a quarter; below that, their last good slots stay. A day that is over is not held."""
+    document = orjson.loads(_WHOLE)
+    for broadcast in document["broadcasts"][:unusable]:
+        broadcast["end"] = None
+
+    judgement = _judge(_situation(_WHOLE), orjson.dumps(document))
+    too_late = _judge(_situation(_WHOLE), orjson.dumps(document), now=_DAY.end)
+
+    assert isinstance(judgement, Held) is is_held
+    if isinstance(judgement, Held):
+        assert judgement.hold.reason is HoldReason.QUARANTINED
+    elif isinstance(judgement, Accepted):
+        assert judgement.schedule.slots == _accepted(_WHOLE).slots
+    assert isinstance(too_late, Accepted)

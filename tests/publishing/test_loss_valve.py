@@ -223,3 +223,16 @@ def test_a_service_that_never_fills_its_day_has_a_smaller_budget() -> None:
     _remove(world, _ALDER, _ALDER_LATER)
 
     assert world.store.losses.holds().keys() == {_ALDER, _ALDER_LATER}
+
+
+def test_a_document_that_is_nearly_whole_ends_a_hold_of_the_budget() -> None:
+    """An hour less of a day of twelve is not what was held."""
+    world = World(losses=LossPolicy(whole_hours=13, service_hours=13))
+    world.happen(ItemPut(EPISODES[0], "Harbour Lights"), _day(_ALDER, 20), _day(_BIRCH, 20))
+    world.settle()
+    _remove(world, _ALDER, _BIRCH)
+
+    world.happen(_day(_ALDER, 19), _day(_BIRCH, 15))
+    world.settle()
+
+    assert world.store.losses.holds().keys() == {_BIRCH}
