@@ -47,12 +47,12 @@ class RedisSettings(_Group):
         SecretStr("redis://127.0.0.1:6379/0"),
         "Redis server of the pipeline's keyspace. Secret: it may hold a password.",
     )
-    redis_is_cluster: bool = _env(default=False, meaning="Whether `redis_url` is a Redis Cluster.")
+    redis_is_cluster: bool = _env(default=False, meaning="Whether `SCHEDULES_REDIS_URL` is a Redis Cluster.")
     catalogue_redis_url: SecretStr | None = _env(
-        None, "Redis server of the catalogue keyspace, if not `redis_url`."
+        None, "Redis server of the catalogue keyspace, if not `SCHEDULES_REDIS_URL`."
     )
     legacy_redis_url: SecretStr | None = _env(
-        None, "Redis server of the old system's keyspace, if not `redis_url`."
+        None, "Redis server of the old system's keyspace, if not `SCHEDULES_REDIS_URL`."
     )
     keyspace: str = _env(
         "schedules",
@@ -74,9 +74,11 @@ class AwsSettings(_Group):
     schedule_bucket: str = _env("schedule-source", "S3 bucket of the schedule documents.")
     schedule_queue: str = _env("schedule-events", "SQS queue that announces schedule documents.")
     catalogue_queue: str = _env("catalogue-events", "SQS queue that announces catalogue items.")
-    schedule_dead_letter_queue: str = _env("schedule-events-dead", "Dead-letter queue of `schedule_queue`.")
+    schedule_dead_letter_queue: str = _env(
+        "schedule-events-dead", "Dead-letter queue of `SCHEDULES_SCHEDULE_QUEUE`."
+    )
     catalogue_dead_letter_queue: str = _env(
-        "catalogue-events-dead", "Dead-letter queue of `catalogue_queue`."
+        "catalogue-events-dead", "Dead-letter queue of `SCHEDULES_CATALOGUE_QUEUE`."
     )
     references_home: str = _env(
         "redis",
@@ -281,7 +283,8 @@ class DeliverySettings(_Group):
     )
     tag_date: str = _env(
         "2024",
-        "A day, month or year in which you owned `crid_authority`. It is part of every service's tag: never change it.",
+        "A day, month or year in which you owned `SCHEDULES_CRID_AUTHORITY`. It is part of every service's tag: "
+        "never change it.",
         pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$",
         accepts="`YYYY`, `YYYY-MM` or `YYYY-MM-DD`",
     )

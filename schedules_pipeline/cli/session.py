@@ -3,6 +3,7 @@
 import getpass
 import time
 import uuid
+import warnings
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,9 +23,16 @@ class Session:
 
     @cached_property
     def settings(self) -> "Settings":
+        """Warnings, for example of a renamed variable, are one line each on standard error."""
         from schedules_pipeline.settings import load_settings  # noqa: PLC0415 - pydantic costs as much as click
 
-        return load_settings()
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", FutureWarning)
+            try:
+                return load_settings()
+            finally:
+                for warning in found:
+                    click.echo(f"warning: {warning.message}", err=True)
 
     @cached_property
     def pipeline(self) -> "Pipeline":

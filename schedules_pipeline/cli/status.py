@@ -65,7 +65,7 @@ _Check = Callable[[Pipeline, datetime], Section]
 def command(session: Session, watch: bool, every: float) -> Answer | None:
     """Show the state of the whole pipeline.
 
-    Ends with 1 if something is wrong: quarantined or late schedules, dead letters, a failed pass, lasting differences
+    Ends with 1 if it finds a problem: quarantined or late schedules, dead letters, a failed pass, lasting differences
     from the old system, an open alarm. Ends with 3 if a service did not answer.
     """
     if watch and is_for_programs():
@@ -313,8 +313,12 @@ def _render(sections: Mapping[str, Section], session: Session, now: datetime) ->
     grid.add_column(overflow="fold")
     for name, section in sections.items():
         grid.add_row(Text(name.replace("_", " "), style="bold"), _paragraph(section))
-    is_well = _ending(sections) is Ending.WELL
-    verdict = Text("all is well", style="green") if is_well else Text("something is wrong", style="bold red")
+    problems = sum(len(section.wrong) + bool(section.unreachable) for section in sections.values())
+    verdict = (
+        Text(counted(problems, "problem"), style="bold red")
+        if problems
+        else Text("all is well", style="green")
+    )
     grid.add_row(Text(session.local(now)), verdict)
     return grid
 

@@ -109,12 +109,12 @@ def _why_shown(session: Session, explanation: Explanation) -> Iterator[Shown]:
     what = "removed" if change.is_removal else "published"
     yield f"{change.key} version {change.seq}: {what} {session.local(change.published_at)}{after}"
     yield table(
-        ["what changed", "fields", "said by", "at", "event"],
+        ["what changed", "fields", "sent by", "at", "event"],
         [
             [
                 f"{cause.origin} {cause.subject}",
                 ", ".join(cause.changed) or _without_fields(cause),
-                _queue(session, cause) or "an operator",
+                _sender(session, cause),
                 session.local(cause.notified_at),
                 cause.event_id,
             ]
@@ -152,6 +152,11 @@ def _queue(session: Session, cause: Cause) -> str | None:
         Origin.CATALOGUE: session.settings.catalogue_queue,
     }
     return queues.get(cause.origin)
+
+
+def _sender(session: Session, cause: Cause) -> str:
+    by_hand = cause.origin is Origin.OPERATOR
+    return _queue(session, cause) or ("an operator" if by_hand else "the pipeline")
 
 
 def _without_fields(cause: Cause) -> str:

@@ -179,10 +179,8 @@ class Rebuilder:
         keys = [draft.key for draft in drafts]
         kept = self._policy.horizon.select(keys, self.clock())
         found = self._sources.schedule_source.fetch(kept) if kept else {}
-        rejected, standings = (
-            self.store.rejections.find([str(key) for key in keys]),
-            self.store.losses.find(keys),
-        )
+        rejected = self.store.rejections.find([str(key) for key in keys])
+        standings = self.store.losses.find(keys)
         judge = SourceJudge(self._policy.losses, self.clock())
         judged, failed = {}, {}
         for draft in drafts:

@@ -40,6 +40,21 @@ def test_an_old_name_is_understood_with_a_warning(published: Stage, old: str, ne
     assert after.stderr == ""
 
 
+def test_an_old_name_of_a_setting_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning names both variables and no line of source; it also precedes the error of a wrong value."""
+    monkeypatch.setenv("SCHEDULES_REFUSED_KEPT_DAYS", "0")
+
+    with pytest.raises(ConfigurationError):
+        _ = Session().settings
+
+    assert capsys.readouterr().err == (
+        "warning: SCHEDULES_REFUSED_KEPT_DAYS is now SCHEDULES_REJECTIONS_KEPT_DAYS; "
+        "the next release ignores the old name\n"
+    )
+
+
 def test_old_names_are_not_listed() -> None:
     """Neither the help nor completion offers an old name."""
     assert not RENAMED.keys() & COMMANDS.keys()

@@ -2,10 +2,12 @@
 
 import orjson
 import pytest
-from cli_stage import BRAND, KEY, TOMORROW, Stage
+from cli_stage import BRAND, KEY, TOMORROW, Stage, schedule_put
 from toy_world import BROADCASTS, ItemDeleted, ScheduleRemoved
 
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.ports.work import Mark
 
 
 def test_history_lists_versions_newest_first(published: Stage) -> None:
@@ -124,6 +126,25 @@ def test_why_of_an_operators_rebuild(published: Stage) -> None:
 
     assert (document["causes"][0]["origin"], document["causes"][0]["queue"]) == ("operator", None)
     assert document["causes"][0]["event_id"].startswith("operator")
+
+
+@pytest.mark.parametrize(
+    ("origin", "sender"),
+    [
+        (Origin.CATALOGUE, "catalogue-events"),
+        (Origin.OPERATOR, "an operator"),
+        (Origin.COLDSTART, "the pipeline"),
+    ],
+)
+def test_why_names_the_sender(stage: Stage, origin: Origin, sender: str) -> None:
+    """A queue, an operator, or the pipeline if neither asked for the version."""
+    schedule_put(KEY).write(stage.upstreams)
+    stage.store.schedules.count_source_change([KEY])
+    now = stage.clock()
+    stage.store.work.mark([Mark(KEY, now, Cause("e", origin, "x", now))])
+    stage.pipeline.publisher.publish_all()
+
+    assert sender in stage.run("why", KEY).stdout
 
 
 def test_why_without_the_older_document(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
