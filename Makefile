@@ -82,8 +82,8 @@ static: $(READY)
 pure: $(READY)
 	@$(BIN)/python -m pytest --hypothesis-profile quick -m "not server and not slow" $(PURE)
 
-test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself
-	$(BIN)/python -m pytest
+test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself: WORKERS=2
+	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS))
 
 check: setup ## Formatter, linter, strict types, import contracts
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
+import structlog
 from clusters import Cluster, running_cluster
 from redis import Redis
 
@@ -39,6 +40,12 @@ hypothesis.settings.load_profile("untimed")
 
 
 _SERVERS = {"redis_executable", "emulator_executable"}
+
+
+def pytest_configure() -> None:
+    """Log tracebacks without local variables: structlog's default takes seconds to format those of one defect."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

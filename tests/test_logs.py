@@ -16,8 +16,9 @@ _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 @pytest.fixture
 def stream() -> Iterator[StringIO]:
+    configuration = structlog.get_config()
     yield StringIO()
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 def _lines(stream: StringIO) -> list[dict[str, object]]:

@@ -93,8 +93,9 @@ class Written:
 def written(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[Written]:
     """Collects texts. :func:`_add_output` adds output and log of the process."""
     caplog.set_level(logging.INFO)
+    configuration = structlog.get_config()
     yield Written()
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 @pytest.fixture(params=list(_ALARMS_SAY))
