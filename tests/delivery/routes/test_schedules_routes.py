@@ -273,12 +273,15 @@ def test_format_of_the_path_wins(stage: DeliveryStage) -> None:
 
 def test_day_is_cut_as_the_partner_cuts_it(stage: DeliveryStage) -> None:
     """A day in UTC, or from a local time on, is a guide of that window."""
-    paths = (f"{_PATH}?day=utc", f"{_PATH}?day=06:15", f"{_PATH}?day=06:15&straddling=overlaps")
+    # The next day's schedule lists the same broadcasts, and would show them on its own day.
+    stage.publish([ScheduleRemoved(_NEXT)])
+    stage.keep_up()
+    paths = (f"{_PATH}?day=utc", f"{_PATH}?day=18:15", f"{_PATH}?day=18:15&straddling=overlaps")
     guides = [stage.client().get(path).json()["guides"][0] for path in paths]
 
     assert [(guide["start"], guide["end"]) for guide in guides[:2]] == [
         ("2026-03-28T00:00:00Z", "2026-03-29T00:00:00Z"),
-        ("2026-03-28T06:15:00Z", "2026-03-29T05:15:00Z"),
+        ("2026-03-28T18:15:00Z", "2026-03-29T17:15:00Z"),
     ]
     assert [len(guide["broadcasts"]) for guide in guides] == [2, 1, 2]
 
