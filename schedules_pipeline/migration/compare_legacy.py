@@ -19,6 +19,7 @@ from schedules_pipeline.domain.diff import Difference, diff, leave_out_intended
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
 from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
@@ -174,10 +175,17 @@ def _differences(published: bytes | None, legacy: LegacySchedule) -> list[Differ
     broadcasts: list[dict[str, Any]] = []
     if published is not None:
         broadcasts = orjson.loads(split_document(published)[1])
-    found = diff(broadcasts, legacy.broadcasts)
+    found = [
+        d for d in diff(broadcasts, legacy.broadcasts) if not (_is_blank(d.ours) and _is_blank(d.theirs))
+    ]
     if published is None and not found:
         return [Difference("", "(schedule)", "(absent)", "(empty)")]
     return found
+
+
+def _is_blank(value: object) -> bool:
+    """Whether a field says nothing. The old system publishes such texts as they are, and null beside ""."""
+    return value is None or (isinstance(value, str) and not visible_or_empty(value))
 
 
 def _not_comparable(seq: int, generated_at: str, reason: str) -> Comparison:

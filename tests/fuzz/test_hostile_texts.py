@@ -25,6 +25,7 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.diff import Difference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.printable import printable, shorten
+from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.compare_legacy import judge_differences
@@ -51,7 +52,9 @@ def _sendable(text: str) -> bool:
 @given(title=(texts | st.text()).filter(_sendable).map(lambda text: text[:500]))
 @example(title="\x1b]0;title\x07\u202e\0\U0010ffff")
 def test_title_is_published_as_it_came(title: str) -> None:
-    """With any title, the published document is JSON that gives the same title back in every place."""
+    """With any title, the published document is JSON that gives the same title back in every place. A title without a
+    visible character is empty.
+    """
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
     pipeline = pipeline_over(store.as_store(), upstreams, clock)
@@ -65,9 +68,10 @@ def test_title_is_published_as_it_came(title: str) -> None:
     pipeline.publisher.publish_all()
 
     (broadcast,) = orjson.loads(store.schedules.documents([KEY])[KEY])["broadcasts"]
-    assert broadcast["title"] == broadcast["episode"]["title"] == title
-    assert broadcast["episode"]["synopses"] == synopses
-    assert broadcast["episode"]["warning_text"] == title
+    shown = visible_or_empty(title)
+    assert broadcast["title"] == broadcast["episode"]["title"] == shown
+    assert broadcast["episode"]["synopses"] == dict.fromkeys(synopses, shown)
+    assert broadcast["episode"]["warning_text"] == (shown or None)
 
 
 # Keys

@@ -120,15 +120,20 @@ def test_record_that_cannot_be_decoded_is_rejected(name: str, content: bytes) ->
         parser.read(content)
 
 
+(_HISTORY_LINE,) = [parser for parser in PARSERS if parser.name == "history_line"]
+
+
 @thoroughly
-@given(lines=st.lists(contents(PARSERS[10].samples).map(lambda line: line.replace(b"\n", b" ")), max_size=4))
+@given(
+    lines=st.lists(contents(_HISTORY_LINE.samples).map(lambda line: line.replace(b"\n", b" ")), max_size=4)
+)
 def test_history_is_read_up_to_the_first_line_that_is_none(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
 ) -> None:
     """A recorded history gives its events, or names the first line that is not one."""
     path = tmp_path_factory.getbasetemp() / "history.jsonl.gz"
     path.write_bytes(gzip.compress(b"\n".join(lines), compresslevel=1))
-    proper = [bool(line.strip()) and read_or_reject(PARSERS[10], line) for line in lines]
+    proper = [bool(line.strip()) and read_or_reject(_HISTORY_LINE, line) for line in lines]
     wrong = [number for number, line in enumerate(lines) if line.strip() and not proper[number]]
 
     if wrong:

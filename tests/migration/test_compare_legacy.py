@@ -94,6 +94,15 @@ def test_the_same_fields_match() -> None:
     assert stage.compare().verdict is Verdict.MATCHES
 
 
+@pytest.mark.parametrize("nothing", [None, " ", "\u200b"])
+def test_empty_texts_match_in_any_spelling(nothing: str | None) -> None:
+    """The old system publishes an invisible text as it is, and the pipeline an empty one."""
+    stage = Stage()
+    stage.refresh_legacy(title=nothing)
+
+    assert stage.compare().verdict is Verdict.MATCHES
+
+
 def test_a_difference_stands_only_at_the_next_refresh() -> None:
     """A difference is suspected first, and stands if a later legacy document still shows it."""
     stage = Stage()
