@@ -25,6 +25,7 @@ from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.judge_source import (
     PAST_THE_HORIZON,
     Held,
+    Judgement,
     Rejected,
     Situation,
     SourceJudge,
@@ -33,7 +34,7 @@ from schedules_pipeline.publishing.loss_valve import LossValve
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
 from schedules_pipeline.publishing.ports.counters import Counter, Timer
-from schedules_pipeline.publishing.ports.losses import NO_STANDING, Standing
+from schedules_pipeline.publishing.ports.losses import NO_STANDING
 from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome
 from schedules_pipeline.publishing.ports.work import Claim, Work
 from schedules_pipeline.publishing.resolve_programmes import ProgrammeResolver, ResolvedBatch
@@ -179,31 +180,39 @@ class Rebuilder:
         keys = [draft.key for draft in drafts]
         kept = self._policy.horizon.select(keys, self.clock())
         found = self._sources.schedule_source.fetch(kept) if kept else {}
-        rejected = self.store.rejections.find([str(key) for key in keys])
-        standings = self.store.losses.find(keys)
+        failed = {key: source for key, source in found.items() if isinstance(source, Exception)}
+        sources = {key: source for key, source in found.items() if not isinstance(source, Exception)}
+        fetched = [draft for draft in drafts if draft.key not in failed]
+        situations = self._situations(fetched)
         judge = SourceJudge(self._policy.losses, self.clock())
-        judged, failed = {}, {}
-        for draft in drafts:
-            source = found.get(draft.key)
-            if isinstance(source, Exception):
-                failed[draft.key] = source
-                continue
-            situation = self._situation(draft, standings)
-            judgement = judge.judge(situation, source) if draft.key in found else PAST_THE_HORIZON
-            judged[draft.key] = draft.judged(situation, judgement, was_rejected=str(draft.key) in rejected)
-        self._keep_rejections(judged)
+        judgements = {
+            key: judge.judge(situation, sources[key]) if key in sources else PAST_THE_HORIZON
+            for key, situation in situations.items()
+        }
+        rejected = self.store.rejections.find([str(draft.key) for draft in fetched])
+        self._keep_rejections(judgements)
+        judged = {
+            draft.key: draft.judged(
+                situations[draft.key], judgements[draft.key], was_rejected=str(draft.key) in rejected
+            )
+            for draft in fetched
+        }
         return judged, failed
 
-    def _situation(self, draft: Draft, standings: Mapping[ScheduleKey, Standing]) -> Situation:
-        day, standing = self._calendar.window(draft.key), standings.get(draft.key, NO_STANDING)
-        return situation_of(draft.state, draft.committed, day, standing)
-
-    def _keep_rejections(self, judged: Mapping[ScheduleKey, Draft]) -> None:
-        rejections = {
-            str(key): draft.judgement.rejection
-            for key, draft in judged.items()
-            if isinstance(draft.judgement, Rejected)
+    def _situations(self, drafts: Sequence[Draft]) -> dict[ScheduleKey, Situation]:
+        standings = self.store.losses.find([draft.key for draft in drafts])
+        return {
+            draft.key: situation_of(
+                draft.state,
+                draft.committed,
+                self._calendar.window(draft.key),
+                standings.get(draft.key, NO_STANDING),
+            )
+            for draft in drafts
         }
+
+    def _keep_rejections(self, judgements: Mapping[ScheduleKey, Judgement]) -> None:
+        rejections = {str(key): j.rejection for key, j in judgements.items() if isinstance(j, Rejected)}
         if rejections:
             self.store.rejections.keep(rejections)
             self.store.counters.add({Counter.SCHEDULE_DOCUMENTS_REJECTED: len(rejections)})
