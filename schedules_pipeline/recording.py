@@ -6,6 +6,7 @@ confirmed, so a run that dies loses no record, and publishing never waits for Da
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
+from itertools import chain
 from typing import TypeVar
 
 import dagster as dg
@@ -164,15 +165,29 @@ class Recorder:
         """Record the latest version of each schedule and evaluate its checks."""
         ensure_services(self._instance, {key.sid for key in latest})
         shown = {key: change for key, change in latest.items() if not change.is_removal}
-        checks = self._pipeline.checker.check(list(shown))
-        self._log_all(
+        neighbours = self._neighbours(latest)
+        checks = self._pipeline.checker.check(list(shown), neighbours)
+        events = (
             event
             for key, change in latest.items()
             for event in self._events(key, change, checks.get(key, ()))
         )
+        beside = (
+            self._evaluation(key, result)
+            for key in neighbours
+            for result in checks.get(key, ())
+            if result.name is CheckName.NO_GAPS_OR_OVERLAPS
+        )
+        self._log_all(chain(events, beside))
         for key, change in latest.items():
             fields = causes_fields(change.causes, change.cause_count, change.published_at)
             _log.info("version recorded", schedule=str(key), seq=change.seq, run_id=self._run_id, **fields)
+
+    def _neighbours(self, latest: Mapping[ScheduleKey, Change]) -> list[ScheduleKey]:
+        """The days beside a day whose times may have changed, unless :meth:`_events` records their times too."""
+        moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
+        beside = {near for key in moved for near in key.with_neighbours} - moved
+        return sorted(key for key in beside if self._is_partitioned(key))
 
     def _events(self, key: ScheduleKey, change: Change, checks: Iterable[CheckResult]) -> Iterable[Event]:
         partition = partition_key(key)

@@ -17,7 +17,10 @@ from schedules_pipeline.settings import Settings
 _DESCRIPTIONS = {
     CheckName.IS_BUILT: "The latest build succeeded; the schedule is not quarantined after repeated failures.",
     CheckName.SOURCE_ACCEPTED: "The latest source document was accepted, not rejected.",
-    CheckName.NO_GAPS_OR_OVERLAPS: "Each broadcast begins where the previous one ends, within the broadcast day.",
+    CheckName.NO_GAPS_OR_OVERLAPS: (
+        "Each broadcast begins where the previous one ends, also from one day to the next; none starts outside its "
+        "broadcast day, and days that overlap agree."
+    ),
     CheckName.INDEX_COMPLETE: "The back-reference index has an entry for every pid that the schedule depends on.",
     CheckName.REFERENCES_RESOLVED: "The catalogue has every episode, series and brand that the schedule refers to.",
     CheckName.WITHIN_EXPECTED_RANGE: (

@@ -1,23 +1,30 @@
 """Concerns about a schedule that is published nevertheless."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid
-from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.schedule import Slot
 
 
 class Concern(StrEnum):
     OVERLAP = "overlap"
     GAP = "gap"
     OUTSIDE_DAY = "outside the broadcast day"
+    GAP_AT_SEAM = "gap between days"
+    OVERLAP_AT_SEAM = "overlap between days"
+    IN_TWO_DAYS = "listed in two days"
+    OTHER_TIMES = "other times in a neighbouring day"
+    OTHER_PROGRAMME = "other programme in a neighbouring day"
     UNKNOWN_EPISODE = "unknown episode"
     UNKNOWN_ANCESTOR = "unknown ancestor"
+
+    @property
+    def is_at_seam(self) -> bool:
+        """Whether it is a gap or overlap between this day and a neighbouring one."""
+        return self in (Concern.GAP_AT_SEAM, Concern.OVERLAP_AT_SEAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +34,6 @@ class Finding:
     concern: Concern
     broadcast_pid: Pid | None
     detail: str
-
-
-def find_timing_concerns(broadcasts: Sequence[Slot], day: Interval) -> list[Finding]:
-    """Overlaps and gaps between neighbours, and broadcasts that do not start within the day."""
-    return [*_find_outside(broadcasts, day), *_find_seams(broadcasts)]
 
 
 def find_unresolved(
@@ -46,24 +48,3 @@ def find_unresolved(
     return episodes + [
         Finding(Concern.UNKNOWN_ANCESTOR, None, pid) for pid in sorted(ancestors) if pid in unknown
     ]
-
-
-def _find_outside(slots: Iterable[Slot], day: Interval) -> Iterable[Finding]:
-    for slot in slots:
-        if not day.contains(slot.start):
-            yield Finding(Concern.OUTSIDE_DAY, slot.broadcast_pid, f"starts at {slot.start:%FT%TZ}")
-
-
-def _find_seams(slots: Sequence[Slot]) -> Iterable[Finding]:
-    """Compare each start with the latest end so far: a long programme may overlap several others."""
-    latest_end = None
-    for slot in slots:
-        if latest_end is not None and slot.start != latest_end:
-            yield _seam(slot, slot.start - latest_end)
-        latest_end = slot.end if latest_end is None else max(latest_end, slot.end)
-
-
-def _seam(slot: Slot, distance: timedelta) -> Finding:
-    concern = Concern.GAP if distance > timedelta(0) else Concern.OVERLAP
-    seconds = int(abs(distance.total_seconds()))
-    return Finding(concern, slot.broadcast_pid, f"{seconds} s before {slot.start:%FT%TZ}")

@@ -1,7 +1,8 @@
 """Checks published schedules against the store, independently of the build."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -9,9 +10,10 @@ from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, par
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import dependencies
-from schedules_pipeline.domain.findings import Finding, find_timing_concerns, find_unresolved
+from schedules_pipeline.domain.findings import Finding, find_unresolved
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.schedule import Slot
+from schedules_pipeline.domain.timeline import Day, find_timing_concerns
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.check_expectations import ExpectationChecker, RangeFinding
 from schedules_pipeline.publishing.ports import PublishingStore
@@ -19,6 +21,7 @@ from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
 
 _SHOWN_FINDINGS = 20
+_SHOWN_SEAMS = 3
 
 
 class CheckName(StrEnum):
@@ -56,10 +59,30 @@ class ScheduleChecker:
         self._calendar = calendar
         self._expectations = ExpectationChecker(store, calendar, clock)
 
-    def check(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, list[CheckResult]]:
-        """All checks except the comparison with the old system, of the schedules with an accepted source."""
-        states = {key: s for key, s in self._store.schedules.read(keys).items() if s.accepted is not None}
-        sources, unreadable = _read_sources(states)
+    def check(
+        self, keys: Sequence[ScheduleKey], timelines_of: Collection[ScheduleKey] = ()
+    ) -> dict[ScheduleKey, list[CheckResult]]:
+        """All checks except the comparison with the old system, of the schedules with an accepted source.
+
+        ``timelines_of``: further schedules, of which only the times are checked. Everything is read at once, with the
+        two neighbours of each schedule.
+        """
+        wanted = {*keys, *timelines_of}
+        states = self._store.schedules.read(sorted({day for key in wanted for day in key.with_neighbours}))
+        everything, unreadable = _read_sources(states)
+        timelines = {
+            key: [self._no_gaps_or_overlaps(key, everything, states)] for key in wanted if key in everything
+        }
+        sources = {key: everything[key] for key in keys if key in everything}
+        full = self._check_all(sources, states, timelines)
+        return {key: unreadable[key] for key in keys if key in unreadable} | timelines | full
+
+    def _check_all(
+        self,
+        sources: Mapping[ScheduleKey, _Source],
+        states: Mapping[ScheduleKey, ScheduleState],
+        timelines: Mapping[ScheduleKey, Sequence[CheckResult]],
+    ) -> dict[ScheduleKey, list[CheckResult]]:
         entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
         pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
         unknown = set(pids) - self._store.copies.read(pids).keys()
@@ -67,23 +90,37 @@ class ScheduleChecker:
         rejections = self._store.rejections.find([str(key) for key in sources])
         quarantined = self._store.work.quarantined()
         expected = self._expectations.check(list(sources))
-        return unreadable | {
+        return {
             key: [
                 is_built(quarantined.get(key)),
                 source_accepted(rejections.get(str(key))),
                 _references_resolved(source.accepted, states[key], unknown),
-                self._no_gaps_or_overlaps(key, source.broadcasts),
+                *timelines[key],
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
                 _within_expected_range(expected.get(key)),
             ]
             for key, source in sources.items()
         }
 
-    def _no_gaps_or_overlaps(self, key: ScheduleKey, broadcasts: Sequence[Slot]) -> CheckResult:
-        findings = find_timing_concerns(broadcasts, self._calendar.window(key))
-        return _from_findings(
-            CheckName.NO_GAPS_OR_OVERLAPS, findings, f"{len(broadcasts)} broadcasts, one after the other"
+    def _no_gaps_or_overlaps(
+        self,
+        key: ScheduleKey,
+        sources: Mapping[ScheduleKey, _Source],
+        states: Mapping[ScheduleKey, ScheduleState],
+    ) -> CheckResult:
+        before, day, after = [
+            Day(
+                self._calendar.window(near),
+                sources[near].broadcasts if near in sources else (),
+                was_removed=states[near].accepted is None and states[near].seq > 0,
+            )
+            for near in key.with_neighbours
+        ]
+        findings = find_timing_concerns(before, day, after)
+        result = _from_findings(
+            CheckName.NO_GAPS_OR_OVERLAPS, findings, f"{len(day.broadcasts)} broadcasts, one after the other"
         )
+        return replace(result, summary=_timing_summary(findings)) if findings else result
 
 
 def _read_sources(
@@ -92,8 +129,10 @@ def _read_sources(
     """The accepted sources, and a failed check for each that cannot be decoded."""
     sources, unreadable = {}, {}
     for key, state in states.items():
+        if state.accepted is None:
+            continue
         try:
-            accepted = parse_accepted(state.accepted or b"")
+            accepted = parse_accepted(state.accepted)
             sources[key] = _Source(accepted, read_source(key, accepted).slots)
         except InvalidRecord as error:
             summary = f"the accepted source cannot be decoded, rebuild it from its source: {error}"
@@ -149,8 +188,17 @@ def _from_findings(name: CheckName, findings: Sequence[Finding], well: str) -> C
         {"concern": f.concern.value, "broadcast": f.broadcast_pid or "", "detail": f.detail}
         for f in findings[:_SHOWN_FINDINGS]
     ]
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.concern.value] = counts.get(finding.concern.value, 0) + 1
-    summary = ", ".join(f"{count} × {concern}" for concern, count in counts.items())
-    return CheckResult(name, False, summary, facts={"findings": shown})
+    return CheckResult(name, False, _counts(findings), facts={"findings": shown})
+
+
+def _timing_summary(findings: Sequence[Finding]) -> str:
+    """The seams in words, and how many findings of each kind there are besides."""
+    seams = [finding.detail.partition(", at ")[0] for finding in findings if finding.concern.is_at_seam]
+    others = [finding for finding in findings if not finding.concern.is_at_seam]
+    more = [f"{len(seams) - _SHOWN_SEAMS} more between days"] if len(seams) > _SHOWN_SEAMS else []
+    return "; ".join([*seams[:_SHOWN_SEAMS], *more, *([_counts(others)] if others else [])])
+
+
+def _counts(findings: Iterable[Finding]) -> str:
+    counts = Counter(finding.concern.value for finding in findings)
+    return ", ".join(f"{count} × {concern}" for concern, count in counts.items())

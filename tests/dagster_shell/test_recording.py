@@ -91,7 +91,7 @@ def test_a_new_service_becomes_a_partition(stage: Stage) -> None:
 
 def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
     """Each check is evaluated for a new version; a check without comparable data does not pass."""
-    stage.put(_KEY)
+    stage.put(_KEY, broadcasts=17)
 
     stage.recorder.record_published()
 
