@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
@@ -66,7 +65,7 @@ class Timing:
 
 
 class Pipeline:
-    """The workflows over one store and one set of upstreams, each built when it is first used."""
+    """The workflows over one store and one set of upstreams. Building them reads nothing."""
 
     def __init__(
         self,
@@ -83,133 +82,43 @@ class Pipeline:
         self.upstreams = upstreams
         self.calendar = calendar
         self.clock = clock
-        self._policies = policies
-        self._timing = timing
         self.watch = watch or Watch(store, upstreams, (), clock, Thresholds())
+        self._build_publishing(policies.publishing, timing.keep_alive)
+        self._build_migration(policies)
+        self._build_maintenance(policies, timing.wait)
 
-    # Publishing
+    def _build_publishing(self, policy: PublishingPolicy, keep_alive: KeepAlive) -> None:
+        store, upstreams, calendar, clock = self.store, self.upstreams, self.calendar, self.clock
+        self.follower = CatalogueFollower(store, upstreams, calendar, clock, policy)
+        rebuilder = Rebuilder(store, upstreams, self.follower, calendar, clock, policy)
+        self.publisher = Publisher(store, rebuilder, clock, keep_alive)
+        self.schedule_intake = ScheduleIntake(store, upstreams.schedule_dead_letters, calendar, clock)
+        self.catalogue_intake = CatalogueIntake(store, upstreams.catalogue_dead_letters, self.follower, clock)
+        self.checker = ScheduleChecker(store, calendar, clock)
+        self.explainer = VersionExplainer(store)
+        self.holds = HoldDecisions(store, self.publisher, calendar, clock)
+        self.expectations = ExpectationLearner(store, calendar, clock)
 
-    @cached_property
-    def follower(self) -> CatalogueFollower:
-        return CatalogueFollower(
-            self.store, self.upstreams, self.calendar, self.clock, self._policies.publishing
+    def _build_migration(self, policies: Policies) -> None:
+        sides, horizon = (self.store, self.upstreams, self.clock), policies.publishing.horizon
+        self.comparer = LegacyComparer(*sides, horizon, policies.intended_differences)
+        self.parity_reporter = ParityReporter(*sides, horizon, policies.switch_requirements)
+        self.switcher = Switcher(self.store, self.parity_reporter, self.clock)
+
+    def _build_maintenance(self, policies: Policies, wait: Callable[[float], None]) -> None:
+        store, upstreams, calendar, clock = self.store, self.upstreams, self.calendar, self.clock
+        horizon = policies.publishing.horizon
+        coldstart = ColdstartPolicy(policies.coldstart_shards, policies.purge_settles_for, horizon)
+        self.coldstarter = Coldstarter(
+            store, upstreams, self.follower, self.publisher, clock, wait, coldstart
         )
-
-    @cached_property
-    def publisher(self) -> Publisher:
-        rebuilder = Rebuilder(
-            self.store, self.upstreams, self.follower, self.calendar, self.clock, self._policies.publishing
+        self.protector = Protector(store, upstreams, self.coldstarter, policies.storm_threshold)
+        forget_comparisons = {"comparisons": self.comparer.forget_unknown}
+        self.collector = GarbageCollector(
+            store, upstreams, calendar, clock, horizon, policies.kept_for, forget_comparisons
         )
-        return Publisher(self.store, rebuilder, self.clock, self._timing.keep_alive)
-
-    @cached_property
-    def schedule_intake(self) -> ScheduleIntake:
-        return ScheduleIntake(self.store, self.upstreams.schedule_dead_letters, self.calendar, self.clock)
-
-    @cached_property
-    def catalogue_intake(self) -> CatalogueIntake:
-        return CatalogueIntake(self.store, self.upstreams.catalogue_dead_letters, self.follower, self.clock)
-
-    @cached_property
-    def checker(self) -> ScheduleChecker:
-        return ScheduleChecker(self.store, self.calendar, self.clock)
-
-    @cached_property
-    def explainer(self) -> VersionExplainer:
-        return VersionExplainer(self.store)
-
-    @cached_property
-    def holds(self) -> HoldDecisions:
-        return HoldDecisions(self.store, self.publisher, self.calendar, self.clock)
-
-    @cached_property
-    def expectations(self) -> ExpectationLearner:
-        return ExpectationLearner(self.store, self.calendar, self.clock)
-
-    # Maintenance
-
-    @cached_property
-    def coldstarter(self) -> Coldstarter:
-        policies = self._policies
-        return Coldstarter(
-            self.store,
-            self.upstreams,
-            self.follower,
-            self.publisher,
-            self.clock,
-            self._timing.wait,
-            ColdstartPolicy(
-                policies.coldstart_shards,
-                policies.purge_settles_for,
-                policies.publishing.horizon,
-            ),
-        )
-
-    @cached_property
-    def protector(self) -> Protector:
-        return Protector(self.store, self.upstreams, self.coldstarter, self._policies.storm_threshold)
-
-    @cached_property
-    def collector(self) -> GarbageCollector:
-        return GarbageCollector(
-            self.store,
-            self.upstreams,
-            self.calendar,
-            self.clock,
-            self._policies.publishing.horizon,
-            self._policies.kept_for,
-            {"comparisons": self.comparer.forget_unknown},
-        )
-
-    @cached_property
-    def reconciler(self) -> Reconciler:
-        return Reconciler(
-            self.store,
-            self.upstreams,
-            DifferenceFinder(
-                self.store,
-                self.upstreams,
-                self.follower,
-                self.calendar,
-                self.clock,
-                self._policies.publishing,
-            ),
-            self.publisher,
-            self.clock,
-            self._timing.wait,
-            ReconcilePolicy(self._policies.reconcile_grace_seconds, self._policies.publishing.horizon),
-        )
-
-    @cached_property
-    def schedule_dead_letters(self) -> DeadLetters:
-        return DeadLetters(self.upstreams.schedule_dead_letters, self.upstreams.schedule_queue)
-
-    @cached_property
-    def catalogue_dead_letters(self) -> DeadLetters:
-        return DeadLetters(self.upstreams.catalogue_dead_letters, self.upstreams.catalogue_queue)
-
-    # Migration
-
-    @cached_property
-    def comparer(self) -> LegacyComparer:
-        return LegacyComparer(
-            self.store,
-            self.upstreams,
-            self.clock,
-            self._policies.publishing.horizon,
-            self._policies.intended_differences,
-        )
-
-    @cached_property
-    def parity_reporter(self) -> ParityReporter:
-        return ParityReporter(
-            self.store,
-            self.upstreams,
-            self.clock,
-            self._policies.publishing.horizon,
-            self._policies.switch_requirements,
-        )
-
-    @cached_property
-    def switcher(self) -> Switcher:
-        return Switcher(self.store, self.parity_reporter, self.clock)
+        finder = DifferenceFinder(store, upstreams, self.follower, calendar, clock, policies.publishing)
+        reconcile = ReconcilePolicy(policies.reconcile_grace_seconds, horizon)
+        self.reconciler = Reconciler(store, upstreams, finder, self.publisher, clock, wait, reconcile)
+        self.schedule_dead_letters = DeadLetters(upstreams.schedule_dead_letters, upstreams.schedule_queue)
+        self.catalogue_dead_letters = DeadLetters(upstreams.catalogue_dead_letters, upstreams.catalogue_queue)

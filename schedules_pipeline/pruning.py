@@ -68,34 +68,28 @@ def plan_pruning(runs: Iterable[FinishedRun], before: datetime) -> list[str]:
     return [r.run_id for r in ordered if r.ended_at < before.timestamp() and latest[r.job] != r.run_id]
 
 
+@dataclass(frozen=True, slots=True)
 class RecordPruner:
     """Prunes one instance from within a run. ``log_event`` writes into that run."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        settings: Settings,
-        instance: dg.DagsterInstance,
-        log_event: Callable[[dg.AssetMaterialization], None],
-    ) -> None:
-        self._pipeline = pipeline
-        self._settings = settings
-        self._instance = instance
-        self._log_event = log_event
+    pipeline: Pipeline
+    settings: Settings
+    instance: dg.DagsterInstance
+    log_event: Callable[[dg.AssetMaterialization], None]
 
     def prune(self) -> dict[str, int]:
         """One pass; a failed one is recorded too. A pass that is stopped at any point loses no record."""
-        began_at, problem = self._pipeline.clock(), ""
+        began_at, problem = self.pipeline.clock(), ""
         counts = dict.fromkeys(map(str, PruneCount), 0)
         try:
-            for name, amount in self._steps(began_at - timedelta(days=self._settings.dagster_runs_kept_days)):
+            for name, amount in self._steps(began_at - timedelta(days=self.settings.dagster_runs_kept_days)):
                 counts[name] += amount
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"[:500]
             raise
         finally:
-            report = PassReport(PassName.RETENTION, began_at, self._pipeline.clock(), counts, problem=problem)
-            self._pipeline.store.passes.record(report)
+            report = PassReport(PassName.RETENTION, began_at, self.pipeline.clock(), counts, problem=problem)
+            self.pipeline.store.passes.record(report)
         return counts
 
     def _steps(self, before: datetime) -> Iterator[tuple[PruneCount, int]]:
@@ -105,21 +99,21 @@ class RecordPruner:
         if old_runs:
             yield from self._carry_forward(frozenset(old_runs), published)
         for run_id in old_runs:
-            delete_run(self._instance, run_id)
+            delete_run(self.instance, run_id)
             yield PruneCount.RUNS_DELETED, 1
         records = self._records(set(dg.DagsterRunStatus) - set(_FINISHED))
         unfinished = [record.dagster_run.run_id for record in records]
-        deleted = delete_old_evaluations(self._instance, before, unfinished, published.__contains__)
+        deleted = delete_old_evaluations(self.instance, before, unfinished, published.__contains__)
         yield PruneCount.EVALUATIONS_DELETED, deleted
-        delete_orphaned_tags(self._instance)
-        yield PruneCount.TICK_LOGS_DELETED, delete_old_tick_logs(self._instance, before)
+        delete_orphaned_tags(self.instance)
+        yield PruneCount.TICK_LOGS_DELETED, delete_old_tick_logs(self.instance, before)
 
     def _published_partitions(self) -> set[str]:
-        heads, now = self._pipeline.store.feed.heads(), self._pipeline.clock()
+        heads, now = self.pipeline.store.feed.heads(), self.pipeline.clock()
         return {
             str(partition_key(key))
             for key, change in heads.items()
-            if not change.is_removal and is_partitioned(key.date, now, self._settings)
+            if not change.is_removal and is_partitioned(key.date, now, self.settings)
         }
 
     def _carry_forward(
@@ -127,14 +121,14 @@ class RecordPruner:
     ) -> Iterator[tuple[PruneCount, int]]:
         """Record the latest materialisations of old runs again, unless their schedule is no longer published."""
         for asset in CARRIED_ASSETS:
-            for record in latest_materialisations(self._instance, asset):
+            for record in latest_materialisations(self.instance, asset):
                 if record.run_id not in old_runs:
                     continue
                 if record.partition_key is not None and record.partition_key not in published:
                     yield PruneCount.RECORDS_DROPPED, 1
                 # Asked again, because a publisher may have recorded a newer version since.
-                elif is_latest(self._instance, asset, record):
-                    self._log_event(carried(record))
+                elif is_latest(self.instance, asset, record):
+                    self.log_event(carried(record))
                     yield PruneCount.RECORDS_CARRIED, 1
 
     def _finished_runs(self) -> list[FinishedRun]:
@@ -149,7 +143,7 @@ class RecordPruner:
         ]
 
     def _records(self, statuses: Iterable[dg.DagsterRunStatus]) -> Iterable[dg.RunRecord]:
-        return self._instance.get_run_records(dg.RunsFilter(statuses=list(statuses)))
+        return self.instance.get_run_records(dg.RunsFilter(statuses=list(statuses)))
 
 
 def carried(record: dg.EventLogRecord) -> dg.AssetMaterialization:

@@ -43,25 +43,15 @@ class ColdstartPolicy:
     horizon: RetentionHorizon = KEEPS_EVERYTHING
 
 
+@dataclass(frozen=True, slots=True)
 class Coldstarter:
-    def __init__(
-        self,
-        store: MaintenanceStore,
-        sources: MaintenanceSources,
-        follower: CatalogueFollower,
-        publisher: Publisher,
-        clock: Clock,
-        wait: Callable[[float], None],
-        policy: ColdstartPolicy,
-    ) -> None:
-        self._store = store
-        self._coldstarts = store.coldstarts
-        self._sources = sources
-        self._policy = policy
-        self._follower = follower
-        self._publisher = publisher
-        self._clock = clock
-        self._wait = wait
+    store: MaintenanceStore
+    sources: MaintenanceSources
+    follower: CatalogueFollower
+    publisher: Publisher
+    clock: Clock
+    wait: Callable[[float], None]
+    policy: ColdstartPolicy
 
     def request(
         self,
@@ -72,8 +62,8 @@ class Coldstarter:
         by_itself: bool = False,
     ) -> Coldstart:
         """Open a coldstart, which workers then carry out. If one is open already, return that one."""
-        request = Request(reason, self._clock(), purge, by_itself)
-        return self._coldstarts.open(coldstart_id, request)
+        request = Request(reason, self.clock(), purge, by_itself)
+        return self.store.coldstarts.open(coldstart_id, request)
 
     def work_at(self, coldstart_id: str, worker: str, shard: int, on_progress: OnProgress) -> Coldstart:
         """Take part until the coldstart has ended, first in one shard, then in any that has work left.
@@ -89,19 +79,19 @@ class Coldstarter:
             elif self._lead(coldstart, worker):
                 self._prepare(coldstart, worker)
             else:
-                self._wait(_POLL_SECONDS)
-            coldstart = self._coldstarts.latest() or coldstart
+                self.wait(_POLL_SECONDS)
+            coldstart = self.store.coldstarts.latest() or coldstart
             on_progress(coldstart)
         return coldstart
 
     def abandon(self, reason: str) -> bool:
         """End the open coldstart. Schedules that it has not built keep their state. False if none is open."""
-        latest = self._coldstarts.latest()
+        latest = self.store.coldstarts.latest()
         return latest is not None and self._end(latest, Stage.ABANDONED, reason)
 
     def _join(self, coldstart_id: str) -> Coldstart:
         """A worker whose coldstart has ended must not start it again."""
-        latest = self._coldstarts.latest()
+        latest = self.store.coldstarts.latest()
         if latest is not None and latest.id == coldstart_id:
             return latest
         return self.request(coldstart_id, "launched by hand")
@@ -109,82 +99,82 @@ class Coldstarter:
     # Prepare
 
     def _lead(self, coldstart: Coldstart, worker: str) -> bool:
-        leads = self._coldstarts.lead(coldstart.id, worker, self._clock(), LEASE_FOR)
+        leads = self.store.coldstarts.lead(coldstart.id, worker, self.clock(), LEASE_FOR)
         if leads:
-            self._coldstarts.pause_intake(LEASE_FOR)
+            self.store.coldstarts.pause_intake(LEASE_FOR)
         return leads
 
     def _prepare(self, coldstart: Coldstart, worker: str) -> None:
         if not coldstart.is_confirmed:
             # From here on messages may be purged: an abandoned coldstart has lost them.
-            self._coldstarts.confirm(coldstart.id)
+            self.store.coldstarts.confirm(coldstart.id)
             return
         if coldstart.request.purge:
             self._purge(coldstart, worker)
             self._invalidate_tokens(coldstart, worker)
             self._compare_copies(coldstart, worker)
         # Unpublished schedules too: a publisher may be about to publish one that the source has removed since.
-        held = self._within_horizon(key for keys in self._store.schedules.stored_keys() for key in keys)
-        shards = plan_shards(self._listed() | self._published() | held, self._policy.shards)
-        self._coldstarts.list_work(coldstart.id, shards, self._clock())
+        held = self._within_horizon(key for keys in self.store.schedules.stored_keys() for key in keys)
+        shards = plan_shards(self._listed() | self._published() | held, self.policy.shards)
+        self.store.coldstarts.list_work(coldstart.id, shards, self.clock())
 
     def _listed(self) -> set[ScheduleKey]:
-        return self._within_horizon(self._sources.schedule_source.list_keys())
+        return self._within_horizon(self.sources.schedule_source.list_keys())
 
     def _published(self) -> set[ScheduleKey]:
-        return {key for key, change in self._store.feed.heads().items() if not change.is_removal}
+        return {key for key, change in self.store.feed.heads().items() if not change.is_removal}
 
     def _within_horizon(self, keys: Iterable[ScheduleKey]) -> set[ScheduleKey]:
-        return set(self._policy.horizon.select(keys, self._clock()))
+        return set(self.policy.horizon.select(keys, self.clock()))
 
     def _purge(self, coldstart: Coldstart, worker: str) -> None:
-        for queue in (self._sources.schedule_queue, self._sources.catalogue_queue):
+        for queue in (self.sources.schedule_queue, self.sources.catalogue_queue):
             # A worker that has lost its lead may be late: by now the queue holds messages sent after the sources
             # were read.
             if self._lead(coldstart, worker):
                 queue.purge()
-        until = self._clock() + self._policy.purge_settles_for
-        while self._clock() < until:
-            self._wait(min(_RENEW_EVERY_SECONDS, (until - self._clock()).total_seconds()))
+        until = self.clock() + self.policy.purge_settles_for
+        while self.clock() < until:
+            self.wait(min(_RENEW_EVERY_SECONDS, (until - self.clock()).total_seconds()))
             self._lead(coldstart, worker)
 
     def _invalidate_tokens(self, coldstart: Coldstart, worker: str) -> None:
-        for pids in self._store.copies.tracked_pids():
-            self._store.copies.invalidate_tokens(pids)
+        for pids in self.store.copies.tracked_pids():
+            self.store.copies.invalidate_tokens(pids)
             self._lead(coldstart, worker)
 
     def _compare_copies(self, coldstart: Coldstart, worker: str) -> None:
         cause = self._cause(coldstart, worker)
-        for pids in self._store.copies.stored_pids():
-            self._follower.follow(dict.fromkeys(pids, cause))
+        for pids in self.store.copies.stored_pids():
+            self.follower.follow(dict.fromkeys(pids, cause))
             self._lead(coldstart, worker)
 
     # Build
 
     def _build_next(self, coldstart: Coldstart, worker: str, shard: int) -> None:
-        keys = self._coldstarts.next_keys(coldstart.id, shard, BATCH_SIZE, self._clock())
+        keys = self.store.coldstarts.next_keys(coldstart.id, shard, BATCH_SIZE, self.clock())
         if not keys:
             self._end(coldstart, Stage.FINISHED)
             return
-        self._coldstarts.pause_intake(LEASE_FOR)
-        batch = self._publisher.rebuild_from_sources(keys, self._cause(coldstart, worker))
+        self.store.coldstarts.pause_intake(LEASE_FOR)
+        batch = self.publisher.rebuild_from_sources(keys, self._cause(coldstart, worker))
         # Failed schedules stay in the work queue, and publishers retry them.
         counts = {"published": batch.count(Outcome.PUBLISHED), "failed": len(batch.failed)}
-        self._coldstarts.record_built(coldstart.id, keys, counts)
+        self.store.coldstarts.record_built(coldstart.id, keys, counts)
 
     def _end(self, coldstart: Coldstart, stage: Stage, problem: str = "") -> bool:
-        now = self._clock()
-        if not self._coldstarts.end(coldstart.id, stage, now, problem):
+        now = self.clock()
+        if not self.store.coldstarts.end(coldstart.id, stage, now, problem):
             return False
         if stage is not Stage.ABANDONED:
-            ended = self._coldstarts.latest() or coldstart
+            ended = self.store.coldstarts.latest() or coldstart
             counts = {"schedules": ended.total, "published": ended.published, "failed": ended.failed}
             began_at = coldstart.request.requested_at
-            self._store.passes.record(PassReport(PassName.COLDSTART, began_at, now, counts, problem))
+            self.store.passes.record(PassReport(PassName.COLDSTART, began_at, now, counts, problem))
         return True
 
     def _cause(self, coldstart: Coldstart, worker: str) -> Cause:
-        return Cause(worker, Origin.COLDSTART, coldstart.id, self._clock())
+        return Cause(worker, Origin.COLDSTART, coldstart.id, self.clock())
 
 
 def plan_shards(keys: Iterable[ScheduleKey], shards: int) -> list[list[ScheduleKey]]:

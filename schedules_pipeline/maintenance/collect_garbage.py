@@ -61,32 +61,25 @@ class _Plan:
     forgettable: Mapping[ScheduleKey, ScheduleState] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
 class GarbageCollector:
-    """Concurrent collections are safe; one is enough."""
+    """Concurrent collections are safe; one is enough.
 
-    def __init__(
-        self,
-        store: MaintenanceStore,
-        sources: MaintenanceSources,
-        calendar: BroadcastCalendar,
-        clock: Clock,
-        horizon: RetentionHorizon,
-        kept_for: RetentionPeriods,
-        further_steps: Mapping[str, Callable[[], int]],
-    ) -> None:
-        """``further_steps``: collections of records that other rooms own, by the name of their count."""
-        self._store = store
-        self._sources = sources
-        self._calendar = calendar
-        self._clock = clock
-        self._horizon = horizon
-        self._kept_for = kept_for
-        self._further_steps = further_steps
+    ``further_steps``: collections of records that other rooms own, by the name of their count.
+    """
+
+    store: MaintenanceStore
+    sources: MaintenanceSources
+    calendar: BroadcastCalendar
+    clock: Clock
+    horizon: RetentionHorizon
+    kept_for: RetentionPeriods
+    further_steps: Mapping[str, Callable[[], int]]
 
     def collect(self, say: Say = say_nothing) -> PassReport:
         """Collect everything once. Schedules past the horizon are only marked: publishers publish their removal."""
-        with recorded_pass(PassName.COLLECTION, self._store.passes, self._clock) as record:
-            now = self._clock()
+        with recorded_pass(PassName.COLLECTION, self.store.passes, self.clock) as record:
+            now = self.clock()
             plan = self._plan(now)
             say(f"{len(plan.committed)} schedules are held, {len(plan.expired)} of them past the horizon")
             self._expire(plan.expired, now)
@@ -101,16 +94,16 @@ class GarbageCollector:
                 **self._collect_copies(),
             }
             say(f"{counts['catalogue copies']} catalogue copies had no dependants")
-            counts["feed rows"] = self._store.feed.trim(now - self._kept_for.feed)
+            counts["feed rows"] = self.store.feed.trim(now - self.kept_for.feed)
             counts["refusals"] = self._forget_rejections(now)
-            counts |= {name: step() for name, step in self._further_steps.items()}
+            counts |= {name: step() for name, step in self.further_steps.items()}
             return record(counts)
 
     def services_in_use(self) -> set[Sid]:
         """Every service with a stored schedule, or with a source document within the horizon."""
-        listed = self._horizon.select(self._sources.schedule_source.list_keys(), self._clock())
+        listed = self.horizon.select(self.sources.schedule_source.list_keys(), self.clock())
         return {key.sid for key in listed} | {
-            key.sid for keys in self._store.schedules.stored_keys() for key in keys
+            key.sid for keys in self.store.schedules.stored_keys() for key in keys
         }
 
     # Schedules
@@ -119,18 +112,18 @@ class GarbageCollector:
         committed: dict[ScheduleKey, _Committed] = {}
         expired: list[ScheduleKey] = []
         forgettable: dict[ScheduleKey, ScheduleState] = {}
-        for keys in self._store.schedules.stored_keys():
-            pending = self._store.work.unfinished(keys)
-            old = [key for key in keys if not self._horizon.keeps(key.date, now)]
-            heads = self._store.feed.heads_of(old)
-            states = self._store.schedules.read(keys)
+        for keys in self.store.schedules.stored_keys():
+            pending = self.store.work.unfinished(keys)
+            old = [key for key in keys if not self.horizon.keeps(key.date, now)]
+            heads = self.store.feed.heads_of(old)
+            states = self.store.schedules.read(keys)
             committed |= {key: _committed(state) for key, state in states.items()}
             for key in old:
                 if key in pending:
                     continue
                 if _has_content(states[key]):
                     expired.append(key)
-                elif _is_removal_seen(heads.get(key), now - self._kept_for.removals):
+                elif _is_removal_seen(heads.get(key), now - self.kept_for.removals):
                     forgettable[key] = states[key]
         return _Plan(committed, expired, forgettable)
 
@@ -139,8 +132,8 @@ class GarbageCollector:
         cause = Cause("collection", Origin.RETENTION, "past the horizon", now)
         for start in range(0, len(keys), _BATCH):
             batch = keys[start : start + _BATCH]
-            self._store.schedules.count_source_change(batch)
-            self._store.work.mark([Mark(key, due_at(key, now, self._calendar), cause) for key in batch])
+            self.store.schedules.count_source_change(batch)
+            self.store.work.mark([Mark(key, due_at(key, now, self.calendar), cause) for key in batch])
 
     def _forget(self, states: Mapping[ScheduleKey, ScheduleState]) -> int:
         """Forget the head first and the state last.
@@ -149,13 +142,13 @@ class GarbageCollector:
         order it would begin with 1 below its old head, and the feed would reject its rows as old ones. The state
         is last because every other record of the schedule is found through it.
         """
-        self._store.feed.forget_removals({key: state.seq for key, state in states.items()})
-        still_there = self._store.feed.heads_of(list(states))
+        self.store.feed.forget_removals({key: state.seq for key, state in states.items()})
+        still_there = self.store.feed.heads_of(list(states))
         tokens = {key: s.committed_token for key, s in states.items() if key not in still_there}
         keys = sorted(tokens)
-        self._store.rejections.forget([str(key) for key in keys])
-        self._store.work.forget(keys)
-        return len(self._store.schedules.forget(tokens))
+        self.store.rejections.forget([str(key) for key in keys])
+        self.store.work.forget(keys)
+        return len(self.store.schedules.forget(tokens))
 
     # What schedules depend on
 
@@ -168,40 +161,40 @@ class GarbageCollector:
         of a schedule that never committed has a score above 0 and stays too.
         """
         removed = 0
-        for pids in self._store.references.pids():
+        for pids in self.store.references.pids():
             superfluous: dict[ScheduleKey, list[Entry]] = defaultdict(list)
-            for pid, references in self._store.references.references(pids).items():
+            for pid, references in self.store.references.references(pids).items():
                 for key, broadcast_pid in references:
                     entry = Entry(pid, broadcast_pid)
                     if key in committed and entry not in committed[key].dependencies:
                         superfluous[key].append(entry)
             for key, entries in superfluous.items():
-                removed += self._store.references.unregister({key: entries}, committed[key].token)
+                removed += self.store.references.unregister({key: entries}, committed[key].token)
         return removed
 
     def _collect_copies(self) -> dict[str, int]:
         """Delete copies without dependants, and records of missing items that no schedule uses."""
-        collected = [self._store.copies.collect(pids) for pids in self._known_pids()]
+        collected = [self.store.copies.collect(pids) for pids in self._known_pids()]
         return {
             "catalogue copies": sum(counts.copies for counts in collected),
             "notes of missing items": sum(counts.absences for counts in collected),
         }
 
     def _known_pids(self) -> Iterable[Sequence[Pid]]:
-        yield from self._store.copies.stored_pids()
-        yield from self._store.copies.tracked_pids()
+        yield from self.store.copies.stored_pids()
+        yield from self.store.copies.tracked_pids()
 
     # Records for operators
 
     def _forget_rejections(self, now: datetime) -> int:
         """Rejections of schedules stay: a second put of the same document is compared with them."""
-        before = now - self._kept_for.rejections
+        before = now - self.kept_for.rejections
         old = [
             subject
-            for subject, rejection in self._store.rejections.all().items()
+            for subject, rejection in self.store.rejections.all().items()
             if rejection.refused_at < before and not _is_schedule(subject)
         ]
-        self._store.rejections.forget(old)
+        self.store.rejections.forget(old)
         return len(old)
 
 

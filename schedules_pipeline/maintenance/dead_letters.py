@@ -45,15 +45,15 @@ def _is_back(message: Message, done: Collection[str]) -> bool:
 Handle = Callable[[Sequence[Message]], None]
 
 
+@dataclass(frozen=True, slots=True)
 class DeadLetters:
     """The dead letters of one queue."""
 
-    def __init__(self, dead: NotificationQueue, queue: NotificationQueue) -> None:
-        self._dead = dead
-        self._queue = queue
+    dead: NotificationQueue
+    queue: NotificationQueue
 
     def depth(self) -> QueueDepth:
-        return self._dead.depth()
+        return self.dead.depth()
 
     def peek(self, most: int = MOST_AT_ONCE) -> list[Message]:
         """Messages, oldest first, as many as the queue delivered. All of them stay in the queue."""
@@ -65,9 +65,7 @@ class DeadLetters:
 
         A crash in between leaves a message in both queues, which is harmless: it only announces a change.
         """
-        return self._handle(
-            ids, most, lambda messages: self._queue.send([Outgoing(m.body) for m in messages])
-        )
+        return self._handle(ids, most, lambda messages: self.queue.send([Outgoing(m.body) for m in messages]))
 
     def drop(self, ids: Collection[str] | None = None, most: int = MOST_AT_ONCE) -> ReplayResult:
         """Delete these messages, or all."""
@@ -91,7 +89,7 @@ class DeadLetters:
         rounds_without_news = 0
         try:
             while len(received) < most and rounds_without_news < _ROUNDS_WITHOUT_NEWS:
-                messages = self._dead.receive(_WAIT_SECONDS)
+                messages = self.dead.receive(_WAIT_SECONDS)
                 if not messages:
                     break
                 new = [message for message in messages if message.message_id not in received]
@@ -100,7 +98,7 @@ class DeadLetters:
                 rounds_without_news = 0 if new else rounds_without_news + 1
                 if chosen := [m for m in new if is_chosen(m)]:
                     before_deletion(chosen)
-                    self._dead.delete(chosen)
+                    self.dead.delete(chosen)
                     deleted.update(message.message_id for message in chosen)
                     done.update(message.body for message in chosen)
                 if ids and deleted.issuperset(ids):
@@ -108,4 +106,4 @@ class DeadLetters:
             return _Received(list(received.values()), frozenset(deleted))
         finally:
             if left := [message for id_, message in received.items() if id_ not in deleted]:
-                self._dead.show_again(left)
+                self.dead.show_again(left)

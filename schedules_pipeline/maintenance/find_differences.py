@@ -111,28 +111,20 @@ class _Stored:
     head: Change | None
 
 
+@dataclass(frozen=True, slots=True)
 class DifferenceFinder:
-    def __init__(
-        self,
-        store: PublishingStore,
-        sources: PublishingSources,
-        follower: CatalogueFollower,
-        calendar: BroadcastCalendar,
-        clock: Clock,
-        policy: PublishingPolicy,
-    ) -> None:
-        self._store = store
-        self._sources = sources
-        self._policy = policy
-        self._follower = follower
-        self._calendar = calendar
-        self._clock = clock
+    store: PublishingStore
+    sources: PublishingSources
+    follower: CatalogueFollower
+    calendar: BroadcastCalendar
+    clock: Clock
+    policy: PublishingPolicy
 
     def find(self, keys: Sequence[ScheduleKey]) -> FoundDifferences:
         """Compare one batch of schedules with their sources."""
         stored = self._read(keys)
         expected = self._expect(self._judge(stored))
-        missing = self._store.references.missing(
+        missing = self.store.references.missing(
             {key: _entries(stored[key].state, e) for key, e in expected.items()}
         )
         found = {}
@@ -147,9 +139,9 @@ class DifferenceFinder:
         )
 
     def _read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, _Stored]:
-        states = self._store.schedules.read(keys)
-        documents = self._store.schedules.documents(keys)
-        heads = self._store.feed.heads_of(keys)
+        states = self.store.schedules.read(keys)
+        documents = self.store.schedules.documents(keys)
+        heads = self.store.feed.heads_of(keys)
         return {key: _Stored(states[key], documents.get(key), heads.get(key)) for key in keys}
 
     def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, AcceptedSchedule | NoSource]:
@@ -158,16 +150,16 @@ class DifferenceFinder:
 
         Schedules whose source could not be read are left out.
         """
-        found = self._sources.schedule_source.fetch(list(stored))
-        standings = self._store.losses.find(list(stored))
-        judge = SourceJudge(self._policy.losses, self._clock())
+        found = self.sources.schedule_source.fetch(list(stored))
+        standings = self.store.losses.find(list(stored))
+        judge = SourceJudge(self.policy.losses, self.clock())
         judged: dict[ScheduleKey, AcceptedSchedule | NoSource] = {}
         for key, source in found.items():
             if isinstance(source, Exception):
                 continue
             state, standing = stored[key].state, standings.get(key, NO_STANDING)
             held = _held(state)
-            situation = situation_of(state, held, self._calendar.window(key), standing)
+            situation = situation_of(state, held, self.calendar.window(key), standing)
             match judge.judge(situation, source):
                 case Accepted(proposal=proposal) | Removed(proposal=proposal) if (
                     waits_for_operator(standing) and not proposal.is_decided
@@ -210,7 +202,7 @@ class DifferenceFinder:
         differing: set[Pid] = set()
         for _ in range(MAXIMUM_ANCESTORS + 1):
             level = sorted(pids - items.keys())
-            in_source, copies = self._follower.read_source(level), self._store.copies.read(level)
+            in_source, copies = self.follower.read_source(level), self.store.copies.read(level)
             differing |= {
                 pid for pid, item in in_source.items() if _parse_copy_or_none(pid, copies.get(pid)) != item
             }
@@ -223,9 +215,9 @@ class DifferenceFinder:
         self, keys: Sequence[ScheduleKey], stored: Mapping[ScheduleKey, _Stored]
     ) -> Collection[ScheduleKey]:
         """Schedules that a change is pending for, that changed during the comparison, or that are quarantined."""
-        states = self._store.schedules.read(keys)
+        states = self.store.schedules.read(keys)
         moved = {key for key, state in states.items() if state != stored[key].state}
-        return moved | self._store.work.unfinished(keys) | (self._store.work.quarantined().keys() & set(keys))
+        return moved | self.store.work.unfinished(keys) | (self.store.work.quarantined().keys() & set(keys))
 
 
 def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) -> frozenset[Part]:

@@ -37,30 +37,30 @@ class Verdict:
     has_gone_back: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Protector:
-    def __init__(
-        self, store: MaintenanceStore, sources: MaintenanceSources, coldstarter: Coldstarter, threshold: int
-    ) -> None:
-        """``threshold``: more waiting catalogue messages than this are a storm."""
-        self._coldstarts = store.coldstarts
-        self._queue = sources.catalogue_queue
-        self._coldstarter = coldstarter
-        self._threshold = threshold
+    """``threshold``: more waiting catalogue messages than this are a storm."""
+
+    store: MaintenanceStore
+    sources: MaintenanceSources
+    coldstarter: Coldstarter
+    threshold: int
 
     def check(self, remembered: ProtectionMemory, new_id: str) -> Verdict:
         """Check the store and the queue; request a coldstart if one is needed and none is open."""
-        found, waiting = self._coldstarts.record_heartbeat(), self._queue.depth().waiting
-        verdict = judge(remembered, found, waiting, self._threshold)
+        found = self.store.coldstarts.record_heartbeat()
+        waiting = self.sources.catalogue_queue.depth().waiting
+        verdict = judge(remembered, found, waiting, self.threshold)
         if found is not None and verdict.has_gone_back:
             # Before anything else: sequence numbers that partners have seen will be used again for other content.
-            self._coldstarts.renew_epoch(new_id)
+            self.store.coldstarts.renew_epoch(new_id)
             found = replace(found, id=new_id)
-        latest = self._coldstarts.latest()
+        latest = self.store.coldstarts.latest()
         if latest is not None and not latest.stage.is_final:
             return Verdict(_postpone(verdict, remembered, found))
         # A keyspace without an epoch that holds a coldstart is not a lost one: an operator abandoned the coldstart.
         if verdict.reason and (latest is None or found is not None):
-            self._coldstarter.request(new_id, verdict.reason, purge=verdict.purge, by_itself=True)
+            self.coldstarter.request(new_id, verdict.reason, purge=verdict.purge, by_itself=True)
         return verdict
 
 

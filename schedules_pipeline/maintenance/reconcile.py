@@ -52,28 +52,19 @@ class ReconcilePolicy:
     horizon: RetentionHorizon = KEEPS_EVERYTHING
 
 
+@dataclass(frozen=True, slots=True)
 class Reconciler:
-    def __init__(
-        self,
-        store: MaintenanceStore,
-        sources: MaintenanceSources,
-        finder: DifferenceFinder,
-        publisher: Publisher,
-        clock: Clock,
-        wait: Callable[[float], None],
-        policy: ReconcilePolicy,
-    ) -> None:
-        self._store = store
-        self._sources = sources
-        self._policy = policy
-        self._finder = finder
-        self._publisher = publisher
-        self._clock = clock
-        self._wait = wait
+    store: MaintenanceStore
+    sources: MaintenanceSources
+    finder: DifferenceFinder
+    publisher: Publisher
+    clock: Clock
+    wait: Callable[[float], None]
+    policy: ReconcilePolicy
 
     def reconcile(self, share: Share = EVERYTHING, say: Say = say_nothing) -> PassReport:
         """Reconcile a share of all schedules. The problem names schedules that differ even after their repair."""
-        with recorded_pass(PassName.RECONCILIATION, self._store.passes, self._clock) as record:
+        with recorded_pass(PassName.RECONCILIATION, self.store.passes, self.clock) as record:
             keys = self._list(share)
             found = self._compare(keys, say)
             differing = self._confirm(found.standing)
@@ -98,15 +89,15 @@ class Reconciler:
 
         Sorted by date, so that one batch holds the variants that share their episodes.
         """
-        everything = set(self._sources.schedule_source.list_keys()) | self._store.feed.heads().keys()
-        everything.update(key for keys in self._store.schedules.stored_keys() for key in keys)
-        kept = self._policy.horizon.select(filter(share.has, everything), self._clock())
+        everything = set(self.sources.schedule_source.list_keys()) | self.store.feed.heads().keys()
+        everything.update(key for keys in self.store.schedules.stored_keys() for key in keys)
+        kept = self.policy.horizon.select(filter(share.has, everything), self.clock())
         return sorted(kept, key=lambda key: (key.date, key.sid))
 
     def _compare(self, keys: Sequence[ScheduleKey], say: Say = say_nothing) -> FoundDifferences:
         found, done = NOTHING_FOUND, 0
         for batch in _batches(keys):
-            found += self._finder.find(batch)
+            found += self.finder.find(batch)
             done += len(batch)
             say(f"{done} of {len(keys)} schedules compared, {len(found.standing)} suspected to differ")
         return found
@@ -115,16 +106,16 @@ class Reconciler:
         """The differences that remain in the same state after the grace period."""
         if not suspected:
             return {}
-        self._wait(self._policy.grace_seconds)
+        self.wait(self.policy.grace_seconds)
         remaining = self._compare(list(suspected)).standing
         return {key: now for key, now in remaining.items() if _is_same(suspected[key], now)}
 
     def _repair(self, differing: Differences) -> None:
         """Rebuild from the sources. Publishers retry the schedules that cannot be built now."""
         for keys in _batches(list(differing)):
-            cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self._clock())
+            cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self.clock())
             self._invalidate({key: differing[key] for key in keys if differing[key].is_hidden}, cause)
-            self._publisher.rebuild_from_sources(keys, cause)
+            self.publisher.rebuild_from_sources(keys, cause)
 
     def _invalidate(self, hidden: Differences, cause: Cause) -> None:
         """Make the next commit publish, although the stored state says that nothing has changed.
@@ -135,9 +126,9 @@ class Reconciler:
         if not hidden:
             return
         keys = list(hidden)
-        self._store.schedules.count_source_change(keys)
-        claim = self._store.work.claim_exactly(keys, cause, self._clock(), LEASE_FOR)
-        self._store.schedules.invalidate({key: hidden[key].announced_seq for key in keys}, claim.token)
+        self.store.schedules.count_source_change(keys)
+        claim = self.store.work.claim_exactly(keys, cause, self.clock(), LEASE_FOR)
+        self.store.schedules.invalidate({key: hidden[key].announced_seq for key in keys}, claim.token)
 
 
 def _is_same(before: Difference, now: Difference) -> bool:

@@ -44,59 +44,53 @@ class _Pair:
         return 0 if self.head is None else self.head.seq
 
 
+@dataclass(frozen=True, slots=True)
 class LegacyComparer:
-    def __init__(
-        self,
-        store: MigrationStore,
-        sources: MigrationSources,
-        clock: Clock,
-        horizon: RetentionHorizon,
-        intended: Sequence[str],
-    ) -> None:
-        """``horizon``: older legacy documents are not compared, because the pipeline has removed those schedules.
-        ``intended``: patterns of the fields that differ on purpose.
-        """
-        self._store = store
-        self._legacy = sources.legacy
-        self._clock = clock
-        self._horizon = horizon
-        self._intended = intended
+    """``horizon``: older legacy documents are not compared, because the pipeline has removed those schedules.
+    ``intended``: patterns of the fields that differ on purpose.
+    """
+
+    store: MigrationStore
+    sources: MigrationSources
+    clock: Clock
+    horizon: RetentionHorizon
+    intended: Sequence[str]
 
     def is_due(self) -> bool:
         """Whether the old system has refreshed since the last comparison."""
-        refreshed_at = self._legacy.refreshed_at()
-        return bool(refreshed_at) and refreshed_at != self._store.comparisons.compared_refresh()
+        refreshed_at = self.sources.legacy.refreshed_at()
+        return bool(refreshed_at) and refreshed_at != self.store.comparisons.compared_refresh()
 
     def compare_all(self) -> dict[ScheduleKey, Comparison]:
         """Compare every schedule that either side has; return the comparisons whose outcome is new."""
-        refreshed_at = self._legacy.refreshed_at()
-        earlier = self._store.comparisons.all()
-        heads = self._store.feed.heads()
+        refreshed_at = self.sources.legacy.refreshed_at()
+        earlier = self.store.comparisons.all()
+        heads = self.store.feed.heads()
         news: dict[ScheduleKey, Comparison] = {}
-        everything = sorted(heads.keys() | set(self._within_horizon(self._legacy.list_keys())))
+        everything = sorted(heads.keys() | set(self._within_horizon(self.sources.legacy.list_keys())))
         for start in range(0, len(everything), _BATCH):
             compared = {
                 pair.key: self._judge(pair, earlier.get(pair.key))
                 for pair in self._read(everything[start : start + _BATCH], heads)
             }
-            self._store.comparisons.keep(compared)
+            self.store.comparisons.keep(compared)
             news |= {key: c for key, c in compared.items() if _is_news(c, earlier.get(key))}
-        self._store.comparisons.record_compared_refresh(refreshed_at)
+        self.store.comparisons.record_compared_refresh(refreshed_at)
         return news
 
     def forget_unknown(self) -> int:
         """Forget comparisons of schedules that neither side has; return their number."""
-        unknown = self._store.comparisons.all().keys() - self._store.feed.heads().keys()
+        unknown = self.store.comparisons.all().keys() - self.store.feed.heads().keys()
         if unknown:
-            unknown -= set(self._within_horizon(self._legacy.list_keys()))
-        self._store.comparisons.forget(sorted(unknown))
+            unknown -= set(self._within_horizon(self.sources.legacy.list_keys()))
+        self.store.comparisons.forget(sorted(unknown))
         return len(unknown)
 
     def _read(self, keys: Sequence[ScheduleKey], heads: Mapping[ScheduleKey, Change]) -> list[_Pair]:
         """Read the legacy documents first, and check last whether a change is pending."""
-        legacy = self._legacy.read(self._within_horizon(keys))
-        published = self._store.schedules.documents(keys)
-        pending = self._store.work.unfinished(keys)
+        legacy = self.sources.legacy.read(self._within_horizon(keys))
+        published = self.store.schedules.documents(keys)
+        pending = self.store.work.unfinished(keys)
         return [
             _Pair(key, heads.get(key), published.get(key), legacy.get(key), key in pending)
             for key in keys
@@ -104,7 +98,7 @@ class LegacyComparer:
         ]
 
     def _within_horizon(self, keys: Iterable[ScheduleKey]) -> list[ScheduleKey]:
-        return self._horizon.select(keys, self._clock())
+        return self.horizon.select(keys, self.clock())
 
     def _judge(self, pair: _Pair, earlier: Comparison | None) -> Comparison:
         try:
@@ -119,7 +113,7 @@ class LegacyComparer:
                 return _not_comparable(
                     pair.seq, generated_at, "a new version was published during the comparison"
                 )
-            differences = leave_out_intended(_differences(pair.published, legacy), self._intended)
+            differences = leave_out_intended(_differences(pair.published, legacy), self.intended)
         except InvalidRecord as error:
             reason = f"the published document is damaged, reconcile it: {error}"
             return _not_comparable(pair.seq, generated_at, reason)

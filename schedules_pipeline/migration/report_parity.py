@@ -3,6 +3,8 @@
 ``compare_legacy`` compares, ``judge_parity`` decides what a report says, and ``tabulate_parity`` makes its tables.
 """
 
+from dataclasses import dataclass
+
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.maintenance.ports.passes import PassName
@@ -12,44 +14,37 @@ from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
 from schedules_pipeline.migration.ports.parity import ParityReport, Requirements
 
 
+@dataclass(frozen=True, slots=True)
 class ParityReporter:
-    def __init__(
-        self,
-        store: MigrationStore,
-        sources: MigrationSources,
-        clock: Clock,
-        horizon: RetentionHorizon,
-        requirements: Requirements,
-    ) -> None:
-        self._store = store
-        self._legacy = sources.legacy
-        self._clock = clock
-        self._horizon = horizon
-        self._requirements = requirements
+    store: MigrationStore
+    sources: MigrationSources
+    clock: Clock
+    horizon: RetentionHorizon
+    requirements: Requirements
 
     def preview(self) -> ParityReport:
         """The report as of now, without recording it."""
         # Imported here because pandas is slow to import and only reports need it.
         from schedules_pipeline.migration.tabulate_parity import tabulate  # noqa: PLC0415
 
-        return tabulate(self._gather(), self._requirements, self._clock())
+        return tabulate(self._gather(), self.requirements, self.clock())
 
     def report(self) -> ParityReport:
         """The report as of now, added to the trend and recorded as a pass."""
-        with recorded_pass(PassName.PARITY, self._store.passes, self._clock) as record:
+        with recorded_pass(PassName.PARITY, self.store.passes, self.clock) as record:
             report = self.preview()
-            self._store.parity_trend.append(report.point)
+            self.store.parity_trend.append(report.point)
             record(_counts(report))
             return report
 
     def _gather(self) -> Evidence:
         """Read the comparisons last: one that is newer than the rest then counts as none, never as a match."""
-        refreshed_at = self._legacy.refreshed_at()
-        heads = self._store.feed.heads()
-        legacy = frozenset(self._horizon.select(self._legacy.list_keys(), self._clock()))
-        compared_refresh = self._store.comparisons.compared_refresh()
-        comparisons = self._store.comparisons.all()
-        trend = tuple(self._store.parity_trend.all())
+        refreshed_at = self.sources.legacy.refreshed_at()
+        heads = self.store.feed.heads()
+        legacy = frozenset(self.horizon.select(self.sources.legacy.list_keys(), self.clock()))
+        compared_refresh = self.store.comparisons.compared_refresh()
+        comparisons = self.store.comparisons.all()
+        trend = tuple(self.store.parity_trend.all())
         return Evidence(heads, legacy, comparisons, refreshed_at, compared_refresh, trend)
 
 

@@ -44,16 +44,16 @@ class SwitchResult:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class Switcher:
-    def __init__(self, store: MigrationStore, reporter: ParityReporter, clock: Clock) -> None:
-        self._store = store
-        self._reporter = reporter
-        self._clock = clock
+    store: MigrationStore
+    reporter: ParityReporter
+    clock: Clock
 
     def plan(self, to: ServedSource, *, force: bool = False) -> SwitchPlan:
         """What a switch would do now. Changes nothing."""
-        report, coldstart = self._reporter.preview(), self._store.coldstarts.latest()
-        return plan_switch(self._store.served.current(), to, report, coldstart, force=force)
+        report, coldstart = self.reporter.preview(), self.store.coldstarts.latest()
+        return plan_switch(self.store.served.current(), to, report, coldstart, force=force)
 
     def switch(self, plan: SwitchPlan, by: str, reason: str) -> SwitchResult:
         """Carry out a plan that an operator has seen.
@@ -70,14 +70,14 @@ class Switcher:
         served = ServedState(
             number=fresh.current.number + 1,
             source=fresh.to,
-            since=self._clock(),
+            since=self.clock(),
             by=by,
             reason=reason,
             parity_share=fresh.parity_share,
             forced=bool(fresh.objections),
         )
-        if not self._store.served.change(served):
-            return SwitchResult(fresh, None, _overtaken(self._store.served.current()))
+        if not self.store.served.change(served):
+            return SwitchResult(fresh, None, _overtaken(self.store.served.current()))
         return SwitchResult(fresh, served)
 
 

@@ -2,23 +2,23 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 
+@dataclass(frozen=True, slots=True)
 class ReportFiles:
-    """Implements :class:`ReportStore`."""
+    """``name``: the beginning of every file's name. ``kept``: the number of reports that are kept."""
 
-    def __init__(self, directory: Path, name: str, kept: int) -> None:
-        """``name``: the beginning of every file's name. ``kept``: the number of reports that are kept."""
-        self._directory = directory
-        self._name = name
-        self._kept = kept
+    directory: Path
+    name: str
+    kept: int
 
     def put(self, at: datetime, files: Mapping[str, bytes]) -> Mapping[str, Path]:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        stem = f"{self._name}-{at:%Y%m%dT%H%M%S}.{at.microsecond:06}Z"
-        paths = {ending: self._directory / f"{stem}.{ending}" for ending in files}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        stem = f"{self.name}-{at:%Y%m%dT%H%M%S}.{at.microsecond:06}Z"
+        paths = {ending: self.directory / f"{stem}.{ending}" for ending in files}
         for ending, content in files.items():
             _write_whole(paths[ending], content)
         self._remove_old()
@@ -26,12 +26,12 @@ class ReportFiles:
 
     def reports(self) -> Sequence[Path]:
         """All files of reports, oldest first. Other files in the directory are left out."""
-        return sorted(self._directory.glob(f"{self._name}-*Z.*"))
+        return sorted(self.directory.glob(f"{self.name}-*Z.*"))
 
     def _remove_old(self) -> None:
         made = sorted({path.name.rpartition(".")[0] for path in self.reports()})
-        for stem in made[: -self._kept]:
-            for path in self._directory.glob(f"{stem}.*"):
+        for stem in made[: -self.kept]:
+            for path in self.directory.glob(f"{stem}.*"):
                 path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Notices of alarms through an SNS topic."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schedules_pipeline.health.incidents import Notice
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+@dataclass(frozen=True, slots=True)
 class SnsNotifier:
     """Implements :class:`Notifier`. Name, phase and severity are message attributes too, so that a subscription can
     filter by them.
@@ -17,10 +19,9 @@ class SnsNotifier:
 
     channel = "sns"
 
-    def __init__(self, client: "SNSClient", topic_arn: str, runbook: str) -> None:
-        self._client = client
-        self._topic_arn = topic_arn
-        self._runbook = runbook
+    client: "SNSClient"
+    topic_arn: str
+    runbook: str
 
     def send(self, notice: Notice) -> None:
         attributes = {
@@ -28,11 +29,11 @@ class SnsNotifier:
             "phase": notice.phase.value,
             "severity": notice.severity.value,
         }
-        with service_errors(f"topic {self._topic_arn}"):
-            self._client.publish(
-                TopicArn=self._topic_arn,
+        with service_errors(f"topic {self.topic_arn}"):
+            self.client.publish(
+                TopicArn=self.topic_arn,
                 Subject=render_subject(notice),
-                Message=render_notice(notice, self._runbook).decode(),
+                Message=render_notice(notice, self.runbook).decode(),
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
                 },

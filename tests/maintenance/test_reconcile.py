@@ -235,7 +235,8 @@ def test_a_change_that_arrives_within_the_grace_does_not_count(stage: Stage) -> 
     def arrive(seconds: float) -> None:
         stage.pipeline.publisher.rebuild_from_sources([KEY], stage.cause())
 
-    stage.pipeline.reconciler._wait = arrive  # the one moment in which something can arrive
+    # The one moment in which something can arrive.
+    stage.pipeline.reconciler = replace(stage.pipeline.reconciler, wait=arrive)
 
     assert stage.reconcile() == {"suspected": 1}
 
