@@ -1,4 +1,4 @@
-"""What is normal is learned from observed days by robust statistics."""
+"""Normal days are learned from observed days by robust statistics."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Learning from published schedules, and the uses of what was learned, over fakes."""
+"""Learning from published schedules, and the uses of the learned ranges, over fakes."""
 
 from datetime import date, timedelta
 
@@ -44,7 +44,7 @@ def _check(world: World, key: ScheduleKey) -> CheckResult:
 
 
 def test_the_last_week_is_learned() -> None:
-    """Days that have ended, with what was published of them."""
+    """The learner reads the published schedules of ended days."""
     world = _world_with_history(9)
 
     (expectation,) = world.pipeline.store.expectations.all().values()
@@ -74,7 +74,7 @@ def test_a_service_that_is_gone_is_forgotten() -> None:
 
 
 def test_the_check_says_value_range_and_days() -> None:
-    """A day with far fewer hours is reported, with what was expected."""
+    """A day with far fewer hours is reported with the expected range."""
     world = _world_with_history(7)
     tomorrow = world.clock().date() + timedelta(days=1)
 

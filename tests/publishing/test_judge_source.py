@@ -172,7 +172,7 @@ def test_the_fullest_state_is_forgotten_after_a_day() -> None:
 
 
 def test_airtime_that_is_over_is_no_loss() -> None:
-    """A source that trims what has been on air loses nothing; the last half-hour is never held."""
+    """Past broadcasts may be trimmed without loss, and a document is not held in the last half-hour of its day."""
     evening = _content([6 * 60], begin=18 * 60)
 
     assert isinstance(_judge(_situation(_WHOLE), evening, now=_SIX + 18 * _HOUR), Accepted)
@@ -299,7 +299,7 @@ def test_a_rejected_document_of_a_later_put_stays_rejected() -> None:
 
 
 def test_a_loss_that_is_taken_back_brings_the_replaced_source() -> None:
-    """As long as the source says what was taken back."""
+    """A restoring decision brings back the replaced source; without a stored one the loss stays held."""
     hold = Hold("loss-1", HoldReason.RESTORED, LossKind.REMOVED, "removed", "", 86_400, 0, _NOW, _DAY.start)
     decision = Decision("loss-1", "removed", Verdict.REJECTED, _NOW, restores=True)
     replaced = render_accepted(_accepted(_WHOLE))
@@ -349,7 +349,7 @@ def test_a_held_document_without_new_blanking_changes_nothing() -> None:
 def test_accepted_without_confirmation_means_little_is_lost(
     minutes: list[int], begin: int, hour: int
 ) -> None:
-    """Whatever the document, at whatever hour: it keeps the share, or loses less than is tolerated."""
+    """Any accepted document, at any hour, keeps the share or loses less than the tolerance."""
     policy, now = LossPolicy(), _SIX + hour * _HOUR
     content = _content([float(length) for length in minutes], begin=begin)
 

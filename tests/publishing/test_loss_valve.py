@@ -1,4 +1,6 @@
-"""Losses of airtime through the real workflows, over fakes: what is held, what is let through, what comes back."""
+"""Losses of airtime through the real workflows, over fakes: documents held, documents published, and documents
+restored.
+"""
 
 from datetime import date, timedelta
 from zlib import crc32
@@ -226,7 +228,7 @@ def test_a_service_that_never_fills_its_day_has_a_smaller_budget() -> None:
 
 
 def test_a_document_that_is_nearly_whole_ends_a_hold_of_the_budget() -> None:
-    """An hour less of a day of twelve is not what was held."""
+    """A document that lacks one hour of twelve differs from the held one."""
     world = World(losses=LossPolicy(whole_hours=13, service_hours=13))
     world.happen(ItemPut(EPISODES[0], "Harbour Lights"), _day(_ALDER, 20), _day(_BIRCH, 20))
     world.settle()
