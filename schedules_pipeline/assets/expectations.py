@@ -1,4 +1,4 @@
-"""What is normal for each service, and the weekly report of what was not."""
+"""The expected ranges of each service, and the weekly report of days outside them."""
 
 import base64
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def _service_expectations() -> dg.AssetsDefinition:
         kinds={"pandas", "redis"},
         owners=names.OWNERS,
         description=(
-            "What is normal for each service and weekday: number of broadcasts, hours covered, changes an hour, "
+            "The expected ranges of each service and weekday: number of broadcasts, hours covered, changes an hour, "
             "repeats, unknown episodes. The last week is added to a snapshot of seventy days. The check "
             "within_expected_range and the loss budget use it."
         ),

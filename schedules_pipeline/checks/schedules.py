@@ -24,8 +24,8 @@ _DESCRIPTIONS = {
     CheckName.INDEX_COMPLETE: "The back-reference index has an entry for every pid that the schedule depends on.",
     CheckName.REFERENCES_RESOLVED: "The catalogue has every episode, series and brand that the schedule refers to.",
     CheckName.WITHIN_EXPECTED_RANGE: (
-        "Broadcasts, hours covered, changes an hour, repeats and unknown episodes are what is normal for the service "
-        "and weekday."
+        "Broadcasts, hours covered, changes an hour, repeats and unknown episodes are in the expected range of the "
+        "service and weekday."
     ),
     CheckName.MATCHES_LEGACY: (
         "The document equals the old system's, field by field. They are compared once the old system has generated "

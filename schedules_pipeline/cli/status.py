@@ -35,7 +35,7 @@ from schedules_pipeline.migration.ports.comparisons import Verdict
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _LATE = timedelta(minutes=5)
-"""A schedule that has been due for longer is late, whatever the load."""
+"""A schedule that has been due for longer is late, also under load."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is normal for each service and weekday, learned from what was published: learning it, and reporting outliers.
+"""Learns the expected ranges of each service and weekday from published days, and reports the days outside them.
 
 The values that others use are in ``publishing/ports/expectations.py``. Only this room imports pandas for them.
 """

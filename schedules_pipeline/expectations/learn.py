@@ -1,4 +1,4 @@
-"""Learns what is normal: adds the last week to the observed days of each service, and computes their ranges anew.
+"""Learns expected ranges: adds the last week to the observed days of each service, and computes their ranges anew.
 
 A snapshot holds the observed days themselves, a few numbers each, so that the week is added to it and nothing else is
 read. Only the learner imports this module, because pandas takes long to import.
@@ -54,7 +54,7 @@ def _frame(observed: Sequence[ObservedDay]) -> pd.DataFrame:
 
 
 def _ranges(frame: pd.DataFrame) -> dict[Measure, ExpectedRange]:
-    """Median and median deviation: a day that went wrong does not widen what is normal."""
+    """Median and median deviation, so that one day that went wrong does not widen the range."""
     median = frame.median()
     spread = (frame - median).abs().median() * _NORMAL_SCALE
     counts = frame.count()

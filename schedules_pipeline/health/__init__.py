@@ -1,4 +1,4 @@
-"""Detects what is wrong with the running system: facts, conditions, incidents, metrics, liveness.
+"""Detects faults of the running system: facts, conditions, incidents, metrics, liveness.
 
 Repairs belong to ``maintenance``.
 """

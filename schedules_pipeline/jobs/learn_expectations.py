@@ -1,4 +1,4 @@
-"""The timers of what is normal: learned every day, reported once a week. Both are assets that may be materialised."""
+"""Timers of two assets: expected ranges are learned every day, outliers are reported once a week."""
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from schedules_pipeline.settings import Settings
 def expectations_timer(settings: Settings) -> dg.ScheduleDefinition:
     """After the broadcast day has ended."""
     target = dg.AssetSelection.assets(names.SERVICE_EXPECTATIONS)
-    description = "Learns every morning what is normal for each service."
+    description = "Learns the expected ranges of each service every morning."
     return timer("expectations_timer", "45 6 * * *", description, settings.time_zone, target=target)
 
 

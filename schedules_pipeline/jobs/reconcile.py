@@ -1,4 +1,4 @@
-"""The reconciliation of what is stored with the sources: one share every hour, or everything on demand."""
+"""The reconciliation of stored data with the sources: one share every hour, or everything on demand."""
 
 from datetime import datetime, timedelta
 

@@ -264,7 +264,7 @@ def _entries(state: ScheduleState, expected: _Expected) -> Dependencies:
 
 
 def _is_accepted(state: ScheduleState, source: AcceptedSchedule | NoSource) -> bool:
-    """Whether this source is the stored one, in whichever form a release stored it."""
+    """Whether this source is the stored one, in the form of any release."""
     if state.accepted is None or isinstance(source, NoSource):
         return state.accepted is None and isinstance(source, NoSource)
     return _held(state) == source

@@ -65,7 +65,7 @@ class Protector:
 
 
 def judge(remembered: ProtectionMemory, found: Epoch | None, waiting: int, threshold: int) -> Verdict:
-    """Compare the memory with what was found. Pure.
+    """Compare the memory with the keyspace. Pure.
 
     A storm causes one coldstart: the backlog must fall to half of the threshold before another storm counts.
     """

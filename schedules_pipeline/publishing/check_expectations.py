@@ -1,4 +1,4 @@
-"""Compares published days with what is normal for their services, for the check ``within_expected_range``."""
+"""Compares published days with the expected ranges of their services, for the check ``within_expected_range``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class ExpectationChecker:
                 if (r := ranges.get(name)) is not None
             }
             if not ranges:
-                found[key] = RangeFinding((), "too few days were published to know what is normal", facts)
+                found[key] = RangeFinding((), "too few days were published to know the expected range", facts)
             elif self._calendar.window(key).start > limit:
                 found[key] = RangeFinding((), "more than a week ahead, so it may still be filled", facts)
             else:

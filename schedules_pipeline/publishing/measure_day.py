@@ -1,4 +1,4 @@
-"""Measures broadcast days as they are published, to learn what is normal and to compare with it."""
+"""Measures published broadcast days, to learn expected ranges and to compare days with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

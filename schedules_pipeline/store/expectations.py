@@ -1,4 +1,4 @@
-"""What is normal for each service, on Redis."""
+"""Expected ranges of each service, on Redis."""
 
 from collections.abc import Mapping, Sequence
 

@@ -108,7 +108,7 @@ class Keys:
 
     def journal(self, name: str) -> str:
         """``refused``, ``comparisons``, ``failing_checks``, ``counters``, ``durations``, ``intake``,
-        ``passes``: hashes. ``expectations``: hash, what is normal, by service. ``compared_refresh``: string.
+        ``passes``: hashes. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
         ``publisher``: string that expires, the active publisher. ``parity_trend``: list, past parity reports, newest
         first.
         """

@@ -95,5 +95,5 @@ def test_without_history_the_check_passes_and_says_so() -> None:
     first = _check(new, _put(new, new.clock().date(), 4))
     far = _check(learned, _put(learned, learned.clock().date() + timedelta(days=20), 1))
 
-    assert (first.passed, first.summary) == (True, "too few days were published to know what is normal")
+    assert (first.passed, first.summary) == (True, "too few days were published to know the expected range")
     assert (far.passed, far.summary) == (True, "more than a week ahead, so it may still be filled")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class QueueName(StrEnum):
-    """The queues of notifications, whatever their names at the upstream."""
+    """The queues of notifications, by role; their upstream names are settings."""
 
     SCHEDULE_EVENTS = "schedule_events"
     CATALOGUE_EVENTS = "catalogue_events"

@@ -1,4 +1,4 @@
-"""What is normal for a service: ranges for each weekday, learned from the days that were published."""
+"""Expected ranges of a service for each weekday, learned from its published days."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Protocol
 from schedules_pipeline.domain.identifiers import Sid
 
 FEWEST_DAYS = 4
-"""With fewer days of a weekday, the range of all weekdays together is used; with fewer days in all, there is none."""
+"""With fewer days of a weekday, the range of all weekdays is used; with fewer days in all, the service has none."""
 
 
 class Measure(StrEnum):
-    """What is measured of one broadcast day of a service. Shares are of the number of broadcasts."""
+    """The measures of one broadcast day of a service. Shares are of the number of broadcasts."""
 
     BROADCASTS = "broadcasts"
     HOURS = "hours covered"
@@ -32,7 +32,7 @@ class ObservedDay:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRange:
-    """The values that are normal, both bounds included. ``days``: how many days it was learned from."""
+    """The expected values, both bounds included. ``days``: how many days it was learned from."""
 
     low: float
     high: float
