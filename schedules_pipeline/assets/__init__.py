@@ -1,1 +1,4 @@
-"""The assets: the upstream sources, the pipeline's catalogue copies, and the schedules. Their bodies call workflows."""
+"""The assets: the upstream sources, the catalogue copies, the schedules, reports.
+
+Belongs here: what Dagster shows of them, and bodies that call workflows. Does not belong here: the workflows.
+"""

@@ -1,1 +1,1 @@
-"""The asset checks as Dagster shows them. The rules are in ``publishing`` and ``migration``."""
+"""The asset checks as Dagster shows them. The rules that they apply belong to ``publishing`` and ``migration``."""

@@ -1,1 +1,4 @@
-"""Recorded upstream histories: read, written, exported from the store, imported into the sources."""
+"""Recorded upstream histories: read, written, exported from the store, imported into the sources.
+
+Does not belong here: playing a history in its own time, which is a demonstration (``demo``).
+"""

@@ -1,5 +1,5 @@
-"""What the system stores, on Redis: the register of keys, the scripts, one adapter for each port.
+"""The store on Redis: the register of keys, the scripts, one adapter for each port.
 
 Optional: the back-reference index on DynamoDB. Only ``dynamodb.py`` and ``external_index.py`` know of it, and only
-``connections.py`` imports them, when the setting ``references_home`` says so.
+``connections.py`` imports them, if the setting ``references_home`` is ``dynamodb``.
 """
