@@ -5,6 +5,7 @@ confirmed, so a run that dies loses no record, and publishing never waits for Da
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum, auto
 from itertools import chain
 from typing import TypeVar
@@ -165,8 +166,9 @@ class Recorder:
         """Record the latest version of each schedule and evaluate its checks."""
         ensure_services(self._instance, {key.sid for key in latest})
         shown = {key: change for key, change in latest.items() if not change.is_removal}
-        neighbours = self._neighbours(latest)
-        checks = self._pipeline.checker.check(list(shown), neighbours)
+        moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
+        neighbours = self._neighbours(moved)
+        checks = self._pipeline.checker.check(list(shown), timelines_of={*moved, *neighbours})
         events = (
             event
             for key, change in latest.items()
@@ -183,9 +185,8 @@ class Recorder:
             fields = causes_fields(change.causes, change.cause_count, change.published_at)
             _log.info("version recorded", schedule=str(key), seq=change.seq, run_id=self._run_id, **fields)
 
-    def _neighbours(self, latest: Mapping[ScheduleKey, Change]) -> list[ScheduleKey]:
-        """The days beside a day whose times may have changed, unless :meth:`_events` records their times too."""
-        moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
+    def _neighbours(self, moved: AbstractSet[ScheduleKey]) -> list[ScheduleKey]:
+        """The days beside those whose times may have changed; :meth:`_events` records the times of these."""
         beside = {near for key in moved for near in key.with_neighbours} - moved
         return sorted(key for key in beside if self._is_partitioned(key))
 

@@ -60,18 +60,19 @@ class ScheduleChecker:
         self._expectations = ExpectationChecker(store, calendar, clock)
 
     def check(
-        self, keys: Sequence[ScheduleKey], timelines_of: Collection[ScheduleKey] = ()
+        self, keys: Sequence[ScheduleKey], timelines_of: Collection[ScheduleKey] | None = None
     ) -> dict[ScheduleKey, list[CheckResult]]:
         """All checks except the comparison with the old system, of the schedules with an accepted source.
 
-        ``timelines_of``: further schedules, of which only the times are checked. Everything is read at once, with the
-        two neighbours of each schedule.
+        ``timelines_of``: the only schedules of which the times are checked, among ``keys`` or not; None for all of
+        ``keys``. Everything is read at once, with the two neighbours of each of these.
         """
-        wanted = {*keys, *timelines_of}
-        states = self._store.schedules.read(sorted({day for key in wanted for day in key.with_neighbours}))
+        timed = set(keys if timelines_of is None else timelines_of)
+        wanted = {*keys, *(near for key in timed for near in key.with_neighbours)}
+        states = self._store.schedules.read(sorted(wanted))
         everything, unreadable = _read_sources(states)
         timelines = {
-            key: [self._no_gaps_or_overlaps(key, everything, states)] for key in wanted if key in everything
+            key: [self._no_gaps_or_overlaps(key, everything, states)] for key in timed if key in everything
         }
         sources = {key: everything[key] for key in keys if key in everything}
         full = self._check_all(sources, states, timelines)
@@ -95,7 +96,7 @@ class ScheduleChecker:
                 is_built(quarantined.get(key)),
                 source_accepted(rejections.get(str(key))),
                 _references_resolved(source.accepted, states[key], unknown),
-                *timelines[key],
+                *timelines.get(key, ()),
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
                 _within_expected_range(expected.get(key)),
             ]

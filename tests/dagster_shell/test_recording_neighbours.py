@@ -10,6 +10,7 @@ import pytest
 from dagster_stage import DagsterStage, source_document
 
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
@@ -121,7 +122,24 @@ def test_one_read_has_all_days_that_are_needed(stage: Stage, monkeypatch: pytest
         return read(keys)
 
     monkeypatch.setattr(stage.store.schedules, "read", counting)
-    checker.check([_KEY], [_BEFORE, _AFTER])
+    checker.check([_KEY], [_BEFORE, _KEY, _AFTER])
 
     assert reads[0] == [_KEY.after(days) for days in (-2, -1, 0, 1, 2)]
     assert reads[1:] == [[_KEY]]  # The expected ranges are of one schedule.
+
+
+def test_without_times_to_check_no_neighbour_is_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a change of the catalogue, which moves no broadcast, reads only the schedules that it changed."""
+    read = stage.store.schedules.read
+    reads: set[ScheduleKey] = set()
+    checker = stage.pipeline.checker
+
+    def counting(keys: Sequence[ScheduleKey]) -> Any:
+        reads.update(keys)
+        return read(keys)
+
+    monkeypatch.setattr(stage.store.schedules, "read", counting)
+    results = checker.check([_KEY], timelines_of=())
+
+    assert reads == {_KEY}
+    assert CheckName.NO_GAPS_OR_OVERLAPS not in {result.name for result in results[_KEY]}
