@@ -16,6 +16,7 @@ from typing import TextIO
 
 import orjson
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from schedules_pipeline.domain.causes import Cause
@@ -53,9 +54,13 @@ def configure_logs(style: LogStyle, level: str, stream: TextIO | None = None) ->
 
 def _rendering(*, for_people: bool, colours: bool) -> list[Processor]:
     if for_people:
-        return [_hide_credentials, _show_control_characters, structlog.dev.ConsoleRenderer(colors=colours)]
+        # Here and below without local variables, which may hold secrets and take seconds to render.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=colours, exception_formatter=structlog.dev.plain_traceback
+        )
+        return [_hide_credentials, _show_control_characters, renderer]
     return [
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
         _hide_credentials,
         structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode()),
     ]

@@ -79,6 +79,24 @@ def test_no_credentials_are_logged(stream: StringIO, style: LogStyle) -> None:
     assert "store:6379" in stream.getvalue()
 
 
+@pytest.mark.parametrize("style", [LogStyle.JSON, LogStyle.CONSOLE])
+def test_a_traceback_shows_no_local_variables(stream: StringIO, style: LogStyle) -> None:
+    """They may hold a partner's key."""
+    configure_logs(style, "INFO", stream)
+
+    def fail(key: str) -> None:
+        raise RuntimeError(f"a key of {len(key)} characters")
+
+    try:
+        fail("hunter2")
+    except RuntimeError:
+        structlog.get_logger().exception("defect")
+
+    assert "a key of 7 characters" in stream.getvalue()
+    assert 'hunter2"' not in stream.getvalue().replace('fail("hunter2")', "")
+    assert "hunter2'" not in stream.getvalue()
+
+
 def test_a_terminal_is_shown_no_control_characters(stream: StringIO) -> None:
     """An escape sequence in a title is printed literally."""
     configure_logs(LogStyle.CONSOLE, "INFO", stream)
