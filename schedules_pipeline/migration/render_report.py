@@ -5,13 +5,14 @@ characters are made visible.
 """
 
 import csv
-import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.printable import printable, shorten
@@ -21,12 +22,6 @@ from schedules_pipeline.migration.ports.parity import ParityReport, Standing, Ta
 
 _MOST_CHARACTERS = 160
 _BRIEF_CHARACTERS = 40
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#1d2129}"
-    "table{border-collapse:collapse;margin:.5em 0 1.5em}th,td{padding:.2em .8em .2em 0;text-align:left;"
-    "vertical-align:top;border-bottom:1px solid #ddd;overflow-wrap:anywhere}td.n{text-align:right}"
-    ".ready{color:#0a6b2d}.not{color:#a5120b}h1{font-size:1.4em}h2{font-size:1.1em}"
-)
 
 _COUNTED = {
     Verdict.MATCHES: "match",
@@ -117,26 +112,35 @@ def _markdown_row(cells: Sequence[Cell]) -> str:
 
 
 def render_html(report: ParityReport) -> bytes:
-    """A self-contained page without scripts."""
-    head = f"<h1 class={'ready' if report.is_ready else 'not'}>{html.escape(report.headline)}</h1>"
-    sections = [
-        head,
-        f"<p>{report.at:%Y-%m-%d %H:%M:%S} UTC. {html.escape(counts_line(report))}</p>",
-        _html_list("Objections", report.objections),
-        _html_list("Remarks", report.remarks),
-        "<h2>Trend</h2>" + render_chart([*report.trend, report.point], report.requirements.matching_share),
-        _html_table("By service", tally_table("service", report.by_service)),
-        _html_table("Differences by field and service", field_table(report)),
-        _html_table("By date", tally_table("date", report.by_date)),
-        _html_table("Not comparable", reason_table(report)),
-        _html_table("Worst schedules", worst_table(report, 100, 20)),
-        _html_table("Only one side has", one_sided_table(report, 1_000)),
-    ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Parity report</title>'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>"
-    ).encode("utf-8", "backslashreplace")
+    """A self-contained page without scripts. The template escapes every text except the chart."""
+    environment = Environment(
+        loader=PackageLoader("schedules_pipeline.migration"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_finalize,
+    )
+    page = environment.get_template("report.html").render(
+        report=report,
+        counts=counts_line(report),
+        chart=render_chart([*report.trend, report.point], report.requirements.matching_share),
+        tables={
+            "By service": tally_table("service", report.by_service),
+            "Differences by field and service": field_table(report),
+            "By date": tally_table("date", report.by_date),
+            "Not comparable": reason_table(report),
+            "Worst schedules": worst_table(report, 100, 20),
+            "Only one side has": one_sided_table(report, 1_000),
+        },
+    )
+    return page.encode("utf-8", "backslashreplace")
+
+
+def _finalize(value: Any) -> Any:
+    """Numbers get thousands separators, and unprintable characters of a text are made visible."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def render_csv(report: ParityReport) -> bytes:
@@ -215,26 +219,6 @@ def _standing_json(standing: Standing) -> Mapping[str, Any]:
         "difference_count": standing.difference_count,
         "differences": [dict(zip(_DIFFERENCE, map(show, d), strict=True)) for d in standing.differences],
     }
-
-
-def _html_list(title: str, sentences: Sequence[str]) -> str:
-    if not sentences:
-        return ""
-    items = "".join(f"<li>{html.escape(printable(sentence))}</li>" for sentence in sentences)
-    return f"<h2>{title}</h2><ul>{items}</ul>"
-
-
-def _html_table(title: str, table: Table) -> str:
-    head, rows = table
-    if not rows:
-        return f"<h2>{title}</h2><p>none</p>"
-    columns = "".join(f"<th>{html.escape(column)}</th>" for column in head)
-    body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in rows)
-    return f"<h2>{title}</h2><table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _html_cell(cell: Cell) -> str:
-    return f"<td{' class=n' if isinstance(cell, int) else ''}>{html.escape(_text(cell))}</td>"
 
 
 def _text(cell: Cell) -> str:
