@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schedules_pipeline.cli.endings import CommandExit
+from schedules_pipeline.cli.session import CommandExit
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.partners.partner import partner_name, service_pattern
@@ -117,6 +117,16 @@ def did_you_mean(name: str, known: Iterable[str], listing: str) -> str:
     """The closest known names, or the command that lists all of them."""
     close = get_close_matches(name, known, n=3)
     return f"did you mean {' or '.join(close)}?" if close else f"`{listing}` lists them"
+
+
+def yes_option(command: _Command) -> _Command:
+    """Add ``--yes``, as the argument ``yes``."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+
+
+def all_option(help_text: str) -> Callable[[_Command], _Command]:
+    """Add ``--all``, as the argument ``everything``."""
+    return click.option("--all", "everything", is_flag=True, help=help_text)
 
 
 def overwrite_option(command: _Command) -> _Command:

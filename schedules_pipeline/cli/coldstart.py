@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering
-from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import confirm, members, progress, remark, yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, answering, confirm, members, progress, remark
+from schedules_pipeline.cli.arguments import yes_option
+from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import counted, duration
 from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
 

@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table
-from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import all_option, confirm, members, yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, Shown, answering, confirm, document_table, members
+from schedules_pipeline.cli.arguments import all_option, yes_option
+from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.documents.notification import (
     parse_catalogue_notification,

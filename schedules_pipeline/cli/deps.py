@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering
+from schedules_pipeline.cli.answer import Answer, Shown, answering, table
 from schedules_pipeline.cli.arguments import not_found, take_only_key
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import table
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.accepted_schedule import parse_accepted

@@ -12,10 +12,9 @@ from schedules_pipeline.cli.answer import (
     is_for_programs,
     print_shown,
 )
-from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.printing import confirm as ask
-from schedules_pipeline.cli.printing import yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import confirm as ask
+from schedules_pipeline.cli.arguments import yes_option
+from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.publishing.decide_holds import HeldLoss

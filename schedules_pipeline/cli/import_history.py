@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering
+from schedules_pipeline.cli.answer import Answer, answering, progress
 from schedules_pipeline.cli.arguments import EXISTING_FILE
-from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import progress
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.history.importing import connect_destination, find_addresses_elsewhere, import_history
 from schedules_pipeline.history.recorded import (

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering, is_for_programs
+from schedules_pipeline.cli.answer import Answer, answering, is_for_programs, remark
 from schedules_pipeline.cli.arguments import (
     EXISTING_FILE,
     NEW_FILE,
@@ -14,7 +14,6 @@ from schedules_pipeline.cli.arguments import (
     require_new,
     writing,
 )
-from schedules_pipeline.cli.printing import remark
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.history.guides import describe, guide_history, import_rules, read_guide

@@ -15,8 +15,7 @@ from typing import Any, Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.errors import ConfigurationError, PipelineError, ServiceError
 
 PROGRAM: Final = "schedules-pipeline"

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering
-from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.printing import line, table
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, Shown, answering, line, table
+from schedules_pipeline.cli.session import Ending, Session
 
 if TYPE_CHECKING:
     from schedules_pipeline.migration.ports.parity import ParityReport

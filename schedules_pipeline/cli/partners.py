@@ -11,12 +11,19 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table
-from schedules_pipeline.cli.arguments import PARTNER, PATTERN, did_you_mean
-from schedules_pipeline.cli.endings import CommandExit, Ending
+from schedules_pipeline.cli.answer import (
+    Answer,
+    Shown,
+    answering,
+    confirm,
+    document_table,
+    line,
+    members,
+    table,
+)
+from schedules_pipeline.cli.arguments import PARTNER, PATTERN, did_you_mean, yes_option
 from schedules_pipeline.cli.partners_backup import export, import_
-from schedules_pipeline.cli.printing import confirm, line, members, table, yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import ago, duration
 from schedules_pipeline.partners.partner import (
     MOST_REQUESTS_PER_DAY,

@@ -8,8 +8,7 @@ import click
 
 from schedules_pipeline.cli.answer import Answer, answering
 from schedules_pipeline.cli.arguments import EXISTING_FILE, output_options, require_new, writing
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner

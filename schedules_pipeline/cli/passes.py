@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering
-from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.printing import all_option, members, remark
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, answering, members, remark
+from schedules_pipeline.cli.arguments import all_option
+from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.cli.wording import duration
 from schedules_pipeline.maintenance.ports.passes import PassReport
 from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share

@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering, document_table
-from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION, did_you_mean, usage_errors
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, line, members, table, yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, answering, confirm, document_table, line, members, table
+from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION, did_you_mean, usage_errors, yes_option
+from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import duration
 from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES

@@ -6,10 +6,8 @@ from dataclasses import replace
 import click
 
 from schedules_pipeline.cli.answer import Answer, answering, document_table
-from schedules_pipeline.cli.arguments import KEY
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import all_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.arguments import KEY, all_option
+from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.work import Mark

@@ -6,11 +6,17 @@ from datetime import date
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering
-from schedules_pipeline.cli.arguments import DATE, KEY, SERVICE, not_found, unknown_service
-from schedules_pipeline.cli.endings import CommandExit, Ending
-from schedules_pipeline.cli.printing import all_option, confirm, progress, remark, table, yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, Shown, answering, confirm, progress, remark, table
+from schedules_pipeline.cli.arguments import (
+    DATE,
+    KEY,
+    SERVICE,
+    all_option,
+    not_found,
+    unknown_service,
+    yes_option,
+)
+from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid

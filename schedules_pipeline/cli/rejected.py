@@ -5,16 +5,9 @@ from collections.abc import Iterator
 import click
 
 from schedules_pipeline.cli import holds
-from schedules_pipeline.cli.answer import (
-    Answer,
-    Shown,
-    answering,
-    document_table,
-)
-from schedules_pipeline.cli.arguments import KEY
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import remark, yes_option
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table, remark
+from schedules_pipeline.cli.arguments import KEY, yes_option
+from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.publishing.ports.rejections import Rejection

@@ -1,21 +1,47 @@
-"""The context of one call: settings, pipeline, operator, clock."""
+"""The context of one call: settings, pipeline, operator, clock; and how it ends."""
 
 import getpass
 import time
 import uuid
 import warnings
 from datetime import datetime
+from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from schedules_pipeline.cli.wording import local
+from schedules_pipeline.cli.wording import local, printable
 from schedules_pipeline.domain.causes import Cause, Origin
 
 if TYPE_CHECKING:
     from schedules_pipeline.composition import Pipeline
     from schedules_pipeline.settings import Settings
+
+
+class Ending(IntEnum):
+    """Exit codes. ``WRONG``: a fault was found, nothing was found, or the operator declined. ``USAGE`` is click's."""
+
+    WELL = 0
+    WRONG = 1
+    USAGE = 2
+    NO_ANSWER = 3
+    MISCONFIGURED = 4
+
+
+class CommandExit(click.ClickException):
+    """Ends the command with one line on standard error."""
+
+    def __init__(self, message: str, ending: Ending = Ending.WRONG) -> None:
+        super().__init__(message)
+        self._ending = ending
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # a class variable there
+        return int(self._ending)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {printable(self.message)}", file=file, err=file is None)
 
 
 class Session:

@@ -9,11 +9,9 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, is_for_programs
+from schedules_pipeline.cli.answer import Answer, Shown, answering, is_for_programs, table
 from schedules_pipeline.cli.arguments import not_found, take_only_key
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import table
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import clock, counted
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey

@@ -17,11 +17,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from schedules_pipeline.cli.answer import Answer, answering, is_for_programs
+from schedules_pipeline.cli.answer import Answer, answering, is_for_programs, members, screen
 from schedules_pipeline.cli.coldstart import coldstart_fields, describe_coldstart
-from schedules_pipeline.cli.endings import Ending
-from schedules_pipeline.cli.printing import members, screen
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid

@@ -9,13 +9,15 @@ from schedules_pipeline.cli.answer import (
     Answer,
     Shown,
     answering,
+    confirm,
     document_table,
     is_for_programs,
+    line,
+    members,
     print_shown,
 )
-from schedules_pipeline.cli.endings import CommandExit
-from schedules_pipeline.cli.printing import confirm, line, members, yes_option
-from schedules_pipeline.cli.session import Session, login
+from schedules_pipeline.cli.arguments import yes_option
+from schedules_pipeline.cli.session import CommandExit, Session, login
 from schedules_pipeline.migration.ports.parity import render_share
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table
+from schedules_pipeline.cli.answer import Answer, Shown, answering, document_table, members, table
 from schedules_pipeline.cli.arguments import not_found, take_key, take_only_key, take_seqs
-from schedules_pipeline.cli.printing import members, table
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.cli.wording import counted, duration
 from schedules_pipeline.domain.causes import Cause, Origin

@@ -9,9 +9,8 @@ import pytest
 from cli_stage import KEY, Stage, all_commands
 from click.testing import CliRunner
 
-from schedules_pipeline.cli.endings import Ending
 from schedules_pipeline.cli.main import COMMANDS, PROGRAM, RENAMED, main
-from schedules_pipeline.cli.session import Session
+from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.errors import (
     ConfigurationError,
     ContentError,
