@@ -22,7 +22,7 @@ from schedules_pipeline.health.ports.incidents import Notifier
 from schedules_pipeline.health.ports.queue_polls import QueueName
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
-from schedules_pipeline.migration.ports.parity import ReportStore, Requirements
+from schedules_pipeline.migration.ports.parity import Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
@@ -98,16 +98,10 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
     )
 
 
-def report_store(settings: Settings, dagster_storage: str) -> ReportStore:
-    """The directory of parity reports."""
+def report_files(settings: Settings, dagster_storage: str, name: str) -> ReportFiles:
+    """The latest reports of this name, in the directory of reports."""
     directory = settings.reports_directory or f"{dagster_storage}/reports"
-    return ReportFiles(Path(directory), "parity", settings.reports_kept)
-
-
-def outlier_report_files(settings: Settings, dagster_storage: str) -> ReportFiles:
-    """The weekly reports of outliers, beside those of the parity."""
-    directory = settings.reports_directory or f"{dagster_storage}/reports"
-    return ReportFiles(Path(directory), "outliers", settings.reports_kept)
+    return ReportFiles(Path(directory), name, settings.reports_kept)
 
 
 def with_external_index(

@@ -11,13 +11,14 @@ from schedules_pipeline.assets.upstream import external_assets
 from schedules_pipeline.checks.schedules import schedule_checks
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
-from schedules_pipeline.jobs.collect_garbage import collect_garbage_job, collect_garbage_timer
 from schedules_pipeline.jobs.decide_hold import decide_hold_job
-from schedules_pipeline.jobs.learn_expectations import expectations_timer, outliers_timer
-from schedules_pipeline.jobs.prune_records import prune_records_job, prune_records_timer
+from schedules_pipeline.jobs.full_passes import (
+    collect_garbage_job,
+    prune_records_job,
+    reconcile_job,
+    timers,
+)
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
-from schedules_pipeline.jobs.reconcile import reconcile_job, reconcile_timer
-from schedules_pipeline.jobs.report_parity import parity_timer
 from schedules_pipeline.partitions import schedule_partitions
 from schedules_pipeline.resources import pipeline_resource
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor
@@ -48,14 +49,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             reconcile_job(settings),
             decide_hold_job(settings),
         ],
-        schedules=[
-            parity_timer(),
-            prune_records_timer(),
-            collect_garbage_timer(settings),
-            reconcile_timer(),
-            expectations_timer(settings),
-            outliers_timer(settings),
-        ],
+        schedules=timers(settings),
         sensors=[
             schedule_events_sensor(settings),
             catalogue_events_sensor(settings),

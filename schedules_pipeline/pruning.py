@@ -24,7 +24,8 @@ from schedules_pipeline.dagster_storage import (
     latest_materialisations,
 )
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.partitions import is_partitioned, partition_key, schedule_key
 from schedules_pipeline.settings import Settings
 
@@ -79,17 +80,11 @@ class RecordPruner:
 
     def prune(self) -> dict[str, int]:
         """One pass; a failed one is recorded too. A pass that is stopped at any point loses no record."""
-        began_at, problem = self.pipeline.clock(), ""
-        counts = dict.fromkeys(map(str, PruneCount), 0)
-        try:
-            for name, amount in self._steps(began_at - timedelta(days=self.settings.dagster_runs_kept_days)):
+        counts, clock = dict.fromkeys(map(str, PruneCount), 0), self.pipeline.clock
+        with recorded_pass(PassName.RETENTION, self.pipeline.store.passes, clock) as record:
+            for name, amount in self._steps(clock() - timedelta(days=self.settings.dagster_runs_kept_days)):
                 counts[name] += amount
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"[:500]
-            raise
-        finally:
-            report = PassReport(PassName.RETENTION, began_at, self.pipeline.clock(), counts, problem=problem)
-            self.pipeline.store.passes.record(report)
+            record(counts)
         return counts
 
     def _steps(self, before: datetime) -> Iterator[tuple[PruneCount, int]]:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.connections import outlier_report_files
+from schedules_pipeline.connections import report_files
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.expectations.outliers import OutlierReport, render_chart, render_outliers
 from schedules_pipeline.settings import Settings
@@ -62,7 +62,7 @@ def _outlier_report(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.MaterializeResult[None]:
         report = pipeline.expectations.report()
-        files = outlier_report_files(settings, context.instance.storage_directory())
+        files = report_files(settings, context.instance.storage_directory(), "outliers")
         path = files.put(report.at, {"html": render_outliers(report).encode()})["html"]
         return dg.MaterializeResult(
             metadata={**report_metadata(report), "report": dg.MetadataValue.path(path)}

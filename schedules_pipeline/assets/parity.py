@@ -10,7 +10,7 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.connections import report_store
+from schedules_pipeline.connections import report_files
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.migration.parity_chart import render_small_chart
 from schedules_pipeline.migration.ports.parity import ParityReport, percent
@@ -57,7 +57,7 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
             recorder.record_comparisons(pipeline.comparer.compare_all())
         report = pipeline.parity_reporter.report()
         context.log.info(report.headline)
-        paths = report_store(settings, context.instance.storage_directory()).put(
+        paths = report_files(settings, context.instance.storage_directory(), "parity").put(
             report.at,
             {"html": render_html(report), "csv": render_csv(report), "json": render_json(report)},
         )

@@ -13,8 +13,7 @@ from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.jobs import collect_garbage, reconcile
-from schedules_pipeline.jobs.reconcile import share_of_hour
+from schedules_pipeline.jobs.full_passes import COLLECT, RECONCILE, share_of_hour
 from schedules_pipeline.maintenance.ports.passes import PassName
 from schedules_pipeline.maintenance.reconcile import Share
 from schedules_pipeline.partitions import known_services
@@ -59,7 +58,7 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 def test_a_collection_removes_partitions_of_services_without_schedules(stage: Stage) -> None:
     """A service keeps its partitions while the pipeline or the source has a schedule of it."""
-    result = stage.run(collect_garbage.JOB_NAME)
+    result = stage.run(COLLECT)
 
     assert result.success
     assert known_services(stage.instance) == {"alder_one"}
@@ -69,11 +68,11 @@ def test_a_collection_removes_partitions_of_services_without_schedules(stage: St
 def test_a_collection_says_what_it_found(stage: Stage) -> None:
     """The output's metadata have the counts: the schedule expires first and is deleted days later."""
     stage.clock.advance(timedelta(days=11))
-    expiring = stage.run(collect_garbage.JOB_NAME)
+    expiring = stage.run(COLLECT)
     stage.pipeline.publisher.publish_all()
     stage.clock.advance(timedelta(days=9))
 
-    forgetting = stage.run(collect_garbage.JOB_NAME)
+    forgetting = stage.run(COLLECT)
 
     assert _metadata(expiring)["schedules expired"] == 1
     assert _metadata(forgetting)["schedules forgotten"] == 1
@@ -84,7 +83,7 @@ def test_a_reconcile_of_everything_mends_and_counts(stage: Stage) -> None:
     """On demand, with one share of one."""
     stage.store.schedules.kept[_KEY].document = None
 
-    result = stage.run(reconcile.JOB_NAME, of=1)
+    result = stage.run(RECONCILE, of=1)
 
     assert result.success
     assert _metadata(result)["mended"] == 1
@@ -95,7 +94,7 @@ def test_a_reconcile_of_a_share_leaves_the_others_alone(stage: Stage) -> None:
     """A damaged schedule in another share is found when that share is due."""
     stage.store.schedules.kept[_KEY].document = None
 
-    result = stage.run(reconcile.JOB_NAME, number=_WITHOUT_KEY.number, of=_WITHOUT_KEY.of)
+    result = stage.run(RECONCILE, number=_WITHOUT_KEY.number, of=_WITHOUT_KEY.of)
 
     assert _metadata(result)["schedules"] == 0
     assert not stage.pipeline.store.schedules.documents([_KEY])
@@ -103,7 +102,7 @@ def test_a_reconcile_of_a_share_leaves_the_others_alone(stage: Stage) -> None:
 
 def test_a_reconcile_without_a_choice_takes_the_share_of_the_hour(stage: Stage) -> None:
     """A run as the timer starts it."""
-    result = stage.run(reconcile.JOB_NAME)
+    result = stage.run(RECONCILE)
 
     expected = share_of_hour(stage.clock(), _SETTINGS.reconcile_shares).has(_KEY)
     assert _metadata(result)["schedules"] == int(expected)
@@ -114,14 +113,14 @@ def test_a_reconcile_that_cannot_mend_fails(stage: Stage, monkeypatch: pytest.Mo
     SchedulePut(_KEY, (Slot(BROADCASTS[0], None),), minutes=5).write(stage.upstreams)
     monkeypatch.setattr(stage.pipeline.publisher, "rebuild_from_sources", lambda *_: None)
 
-    result = stage.run(reconcile.JOB_NAME, of=1)
+    result = stage.run(RECONCILE, of=1)
 
     assert not result.success
 
 
 def test_a_share_that_there_is_not_is_rejected(stage: Stage) -> None:
     """An invalid share fails the run before any schedule is compared."""
-    assert not stage.run(reconcile.JOB_NAME, number=3, of=2).success
+    assert not stage.run(RECONCILE, number=3, of=2).success
     assert PassName.RECONCILIATION not in stage.pipeline.store.passes.all()
 
 
@@ -129,7 +128,7 @@ def test_a_reconcile_does_nothing_while_a_coldstart_has_stopped_the_intake(stage
     """The coldstart rebuilds every schedule from its source, so differences do not count."""
     stage.pipeline.store.coldstarts.pause_intake(timedelta(hours=1))
 
-    result = stage.run(reconcile.JOB_NAME, of=1)
+    result = stage.run(RECONCILE, of=1)
 
     assert result.success
     assert PassName.RECONCILIATION not in stage.pipeline.store.passes.all()

@@ -1,12 +1,11 @@
-"""The parity report, which operators read before they switch partners: its values, its trend, its files.
+"""The parity report, which operators read before they switch partners: its values and its trend.
 
 ``tabulate_parity`` makes the tables, and ``render_report`` the files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -151,13 +150,3 @@ class ParityTrendStore(Protocol):
 
     def all(self) -> list[ParityPoint]:
         """Oldest first."""
-
-
-class ReportStore(Protocol):
-    """Holds the files of the latest reports."""
-
-    def put(self, at: datetime, files: Mapping[str, bytes]) -> Mapping[str, Path]:
-        """Write the files of one report, by suffix (``html``); return their paths."""
-
-    def reports(self) -> Sequence[Path]:
-        """The stored files, oldest first."""
