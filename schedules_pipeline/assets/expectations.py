@@ -1,6 +1,5 @@
 """The expected ranges of each service, and the weekly report of days outside them."""
 
-import base64
 from collections.abc import Mapping
 
 import dagster as dg
@@ -8,7 +7,7 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import report_files
-from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.documents.markdown import markdown_chart, markdown_table
 from schedules_pipeline.expectations.outliers import OutlierReport, render_chart, render_outliers
 from schedules_pipeline.settings import Settings
 
@@ -81,19 +80,25 @@ def report_metadata(report: OutlierReport) -> Mapping[str, dg.MetadataValue]:
         "worst": dg.MetadataValue.md(_table(report)),
     }
     for sid in list(services)[:_MOST_CHARTS]:
-        image = base64.b64encode(render_chart(sid, report.expectations[sid]).encode()).decode()
-        metadata[f"chart {sid}"] = dg.MetadataValue.md(f"![{sid}](data:image/svg+xml;base64,{image})")
+        chart = render_chart(sid, report.expectations[sid])
+        metadata[f"chart {sid}"] = dg.MetadataValue.md(markdown_chart(sid, chart))
     return metadata
 
 
 def _table(report: OutlierReport) -> str:
     if not report.outliers:
         return "Every day was as expected."
-    rows = ["| service | day | measure | value | expected | learned from |", "|---|---|---|---|---|---|"]
-    for outlier in report.outliers[:_MOST_ROWS]:
-        expected = f"{outlier.expected.low:g} to {outlier.expected.high:g}"
-        rows.append(
-            f"| {escape_markdown(outlier.sid)} | {outlier.day:%a %Y-%m-%d} | {outlier.measure} | {outlier.value:g} "
-            f"| {expected} | {outlier.expected.days} days |"
+    rows = [
+        (
+            outlier.sid,
+            f"{outlier.day:%a %Y-%m-%d}",
+            outlier.measure,
+            f"{outlier.value:g}",
+            f"{outlier.expected.low:g} to {outlier.expected.high:g}",
+            f"{outlier.expected.days} days",
         )
-    return "\n".join(rows)
+        for outlier in report.outliers
+    ]
+    return markdown_table(
+        ("service", "day", "measure", "value", "expected", "learned from"), rows, _MOST_ROWS
+    )

@@ -6,7 +6,7 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.documents.markdown import escape_markdown, markdown_table
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 
 _MOST_ROWS = 50
@@ -53,19 +53,17 @@ def _preview(waiting: Sequence[HeldLoss]) -> str:
 def _describe(loss: HeldLoss) -> str:
     """What partners would lose, by schedule, and what rejecting restores."""
     services = ", ".join(f"{sid} {seconds / 3600:.1f} h" for sid, seconds in loss.seconds_by_service.items())
+    rows = [
+        (str(key), f"{hold.lost_seconds / 3600:.1f} h", f"{hold.covered_seconds / 3600:.1f} h", hold.kind)
+        for key, hold in sorted(loss.held.items())
+    ]
     lines = [
         f"**{escape_markdown(loss.id)}** ({loss.reason}), since {loss.held_at:%Y-%m-%d %H:%M} UTC",
         "",
         f"{loss.seconds / 3600:.1f} hours of airtime: {escape_markdown(services)}",
         "",
-        "| schedule | would lose | would keep | kind |",
-        "|---|---|---|---|",
+        markdown_table(("schedule", "would lose", "would keep", "kind"), rows, _MOST_ROWS),
     ]
-    for key, hold in sorted(loss.held.items())[:_MOST_ROWS]:
-        lost, kept = f"{hold.lost_seconds / 3600:.1f} h", f"{hold.covered_seconds / 3600:.1f} h"
-        lines.append(f"| {escape_markdown(str(key))} | {lost} | {kept} | {hold.kind} |")
-    if left := len(loss.held) - _MOST_ROWS:
-        lines += [f"| … and {left} more | | | |"] if left > 0 else []
     if loss.let_through:
         restored = ", ".join(sorted(map(str, loss.let_through)))
         lines += ["", f"Rejecting it also restores {escape_markdown(restored)}."]

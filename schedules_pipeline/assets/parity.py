@@ -3,7 +3,6 @@
 Texts from upstream are escaped, because Dagster's UI renders Markdown as HTML.
 """
 
-import base64
 from collections.abc import Mapping
 
 import dagster as dg
@@ -11,11 +10,10 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import report_files
-from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.documents.markdown import escape_markdown, markdown_chart, markdown_table
 from schedules_pipeline.migration.parity_chart import render_small_chart
 from schedules_pipeline.migration.ports.parity import ParityReport, percent
 from schedules_pipeline.migration.render_report import (
-    Table,
     brief_worst_table,
     counts_line,
     field_table,
@@ -24,7 +22,6 @@ from schedules_pipeline.migration.render_report import (
     render_csv,
     render_html,
     render_json,
-    render_markdown_table,
     tally_table,
 )
 from schedules_pipeline.recording import Recorder
@@ -73,27 +70,31 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
 def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
     """The verdict, the numbers that Dagster plots over time, and the tables, in this order."""
     counts = report.overall
-    metadata: dict[str, dg.MetadataValue] = {"verdict": dg.MetadataValue.md(_verdict(report))}
-    if counts.share is not None:
-        # As a percentage, because Dagster's axis has no room for 0.9981.
-        metadata["matching_percent"] = dg.MetadataValue.float(percent(counts.share))
-    metadata |= {
+    # As a percentage, because Dagster's axis has no room for 0.9981.
+    share = {} if counts.share is None else {"matching_percent": percent(counts.share)}
+    chart = render_small_chart([*report.trend, report.point], report.requirements.matching_share)
+    tables = {
+        "by service": tally_table("service", report.by_service),
+        "by field": field_table(report),
+        "by date": tally_table("date", report.by_date),
+        "worst schedules": brief_worst_table(report, _WORST_SHOWN, _DIFFERENCES_EACH),
+        "not comparable": reason_table(report),
+        "only one side has": one_sided_table(report, 1_000),
+    }
+    return {
+        "verdict": dg.MetadataValue.md(_verdict(report)),
+        **{name: dg.MetadataValue.float(value) for name, value in share.items()},
         "comparable_percent": dg.MetadataValue.float(percent(counts.coverage)),
         "schedules": dg.MetadataValue.int(counts.schedules),
         "comparable": dg.MetadataValue.int(counts.comparable),
         "matching": dg.MetadataValue.int(counts.matching),
         "differing": dg.MetadataValue.int(counts.comparable - counts.matching),
-        "trend": dg.MetadataValue.md(_chart(report)),
-        "by service": dg.MetadataValue.md(_table(tally_table("service", report.by_service))),
-        "by field": dg.MetadataValue.md(_table(field_table(report))),
-        "by date": dg.MetadataValue.md(_table(tally_table("date", report.by_date))),
-        "worst schedules": dg.MetadataValue.md(
-            _table(brief_worst_table(report, _WORST_SHOWN, _DIFFERENCES_EACH))
-        ),
-        "not comparable": dg.MetadataValue.md(_table(reason_table(report))),
-        "only one side has": dg.MetadataValue.md(_table(one_sided_table(report, 1_000))),
+        "trend": dg.MetadataValue.md(markdown_chart("share that matches, over past reports", chart)),
+        **{
+            name: dg.MetadataValue.md(markdown_table(columns, rows, _MOST_ROWS))
+            for name, (columns, rows) in tables.items()
+        },
     }
-    return metadata
 
 
 def _verdict(report: ParityReport) -> str:
@@ -102,18 +103,3 @@ def _verdict(report: ParityReport) -> str:
     lines += [f"- objection: {escape_markdown(objection)}" for objection in report.objections]
     lines += [f"- {escape_markdown(remark)}" for remark in report.remarks]
     return "\n".join(lines)
-
-
-def _chart(report: ParityReport) -> str:
-    """An image as a data URL, which Dagster's Markdown shows."""
-    points, threshold = [*report.trend, report.point], report.requirements.matching_share
-    image = base64.b64encode(render_small_chart(points, threshold).encode()).decode()
-    return f"![share that matches, over past reports](data:image/svg+xml;base64,{image})"
-
-
-def _table(table: Table) -> str:
-    """The first rows, and the number of those left out; the report's files have all."""
-    head, rows = table
-    left_out = len(rows) - _MOST_ROWS
-    shown = render_markdown_table((head, rows[:_MOST_ROWS]))
-    return shown if left_out <= 0 else f"{shown}\n\n{left_out:,} more rows are in the files"

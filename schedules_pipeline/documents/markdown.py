@@ -1,7 +1,11 @@
 """Texts in Markdown, as Dagster's UI renders descriptions of checks and metadata of that kind."""
 
+from base64 import b64encode
+from collections.abc import Sequence
+
 from schedules_pipeline.domain.printable import printable
 
+Cell = str | int
 _SPECIAL = "\\`*_{}[]()#+-.!|~:@"
 
 
@@ -12,3 +16,23 @@ def escape_markdown(text: str) -> str:
     """
     escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in _SPECIAL else char for char in escaped)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], most: int) -> str:
+    """The first ``most`` rows with every cell escaped, and the number of those left out; "none" without rows."""
+    if not rows:
+        return "none"
+    lines = [_row(columns), "|" + "---|" * len(columns), *map(_row, rows[:most])]
+    if (left_out := len(rows) - most) > 0:
+        lines += ["", f"{left_out:,} more rows are left out"]
+    return "\n".join(lines)
+
+
+def markdown_chart(title: str, svg: str) -> str:
+    """A chart as a data URL, which Dagster's UI shows."""
+    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
+
+
+def _row(cells: Sequence[Cell]) -> str:
+    texts = (f"{cell:,}" if isinstance(cell, int) else cell for cell in cells)
+    return f"| {' | '.join(map(escape_markdown, texts))} |"

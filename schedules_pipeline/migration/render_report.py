@@ -14,7 +14,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.documents.markdown import Cell
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.migration.parity_chart import render_chart
 from schedules_pipeline.migration.ports.comparisons import Verdict
@@ -33,7 +33,6 @@ _COUNTED = {
 _SIDES = ("pipeline", "old system")
 _DIFFERENCE = ("broadcast", "field", "ours", "theirs")
 
-Cell = str | int
 Table = tuple[Sequence[str], Sequence[Sequence[Cell]]]
 
 
@@ -90,25 +89,6 @@ def one_sided_table(report: ParityReport, most: int) -> Table:
         (str(key), theirs) for key in report.only_theirs
     ]
     return ("schedule", "only in"), sided[:most]
-
-
-# Markdown
-
-
-def render_markdown_table(table: Table) -> str:
-    """Escape every cell; "none" if there are no rows."""
-    head, rows = table
-    if not rows:
-        return "none"
-    lines = [_markdown_row(head), "|" + "---|" * len(head), *map(_markdown_row, rows)]
-    return "\n".join(lines)
-
-
-def _markdown_row(cells: Sequence[Cell]) -> str:
-    return "| " + " | ".join(escape_markdown(_text(cell)) for cell in cells) + " |"
-
-
-# Files
 
 
 def render_html(report: ParityReport) -> bytes:
@@ -219,10 +199,6 @@ def _standing_json(standing: Standing) -> Mapping[str, Any]:
         "difference_count": standing.difference_count,
         "differences": [dict(zip(_DIFFERENCE, map(show, d), strict=True)) for d in standing.differences],
     }
-
-
-def _text(cell: Cell) -> str:
-    return f"{cell:,}" if isinstance(cell, int) else cell
 
 
 def _inert(text: str) -> str:

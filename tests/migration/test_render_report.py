@@ -15,7 +15,7 @@ from builders import a_change
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.documents.markdown import escape_markdown, markdown_table
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.judge_parity import Evidence
 from schedules_pipeline.migration.parity_chart import render_chart, render_small_chart
@@ -33,7 +33,6 @@ from schedules_pipeline.migration.render_report import (
     render_csv,
     render_html,
     render_json,
-    render_markdown_table,
     tally_table,
 )
 from schedules_pipeline.migration.tabulate_parity import tabulate
@@ -99,7 +98,7 @@ def test_no_text_breaks_a_table_of_markdown(text: str) -> None:
     """The table keeps its rows and cells, and no cell holds a character with a meaning in Markdown."""
     table = brief_worst_table(_report(text), 10, 3)
 
-    lines = render_markdown_table(table).split("\n")
+    lines = markdown_table(*table, 10).split("\n")
 
     assert len(lines) == 3
     for line in lines:
