@@ -70,7 +70,6 @@ _WATCH_TIMEOUT_SECONDS = 3.0
 
 
 def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = timedelta(days=3)) -> Store:
-    """The pipeline's store on Redis."""
     keys = Keys(keyspace)
     return Store(
         schedules=RedisScheduleStore(link, keys, versions_kept_for),
@@ -196,7 +195,6 @@ def thresholds_from(settings: Settings) -> Thresholds:
 
 
 def utc_now() -> datetime:
-    """The clock of every real process."""
     return datetime.now(UTC)
 
 
@@ -235,7 +233,6 @@ def _notifiers(settings: Settings) -> list[Notifier]:
 
 
 def build_pipeline(settings: Settings) -> Pipeline:
-    """The pipeline on real services."""
     s3 = s3_client(settings.aws_region, settings.aws_endpoint_url)
     sqs = sqs_client(settings.aws_region, settings.aws_endpoint_url)
     link = RedisLink(connect(settings.redis_url.get_secret_value(), cluster=settings.redis_is_cluster))

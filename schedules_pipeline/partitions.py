@@ -26,7 +26,6 @@ def schedule_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
 
 
 def coldstart_shards(settings: Settings) -> dg.StaticPartitionsDefinition:
-    """The runs of a coldstart."""
     count = settings.coldstart_shards
     return dg.StaticPartitionsDefinition([f"{number}-of-{count}" for number in range(1, count + 1)])
 
@@ -52,13 +51,11 @@ def is_partitioned(day: date, now: datetime, settings: Settings) -> bool:
 
 
 def ensure_services(instance: dg.DagsterInstance, sids: Iterable[Sid]) -> None:
-    """Add partitions for new services."""
     if new := sorted(set(map(str, sids)) - known_services(instance)):
         instance.add_dynamic_partitions(SERVICES.name or "", new)
 
 
 def known_services(instance: dg.DagsterInstance) -> set[str]:
-    """The services that have partitions."""
     return set(instance.get_dynamic_partitions(SERVICES.name or ""))
 
 

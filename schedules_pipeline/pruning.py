@@ -88,7 +88,6 @@ class RecordPruner:
         return counts
 
     def _steps(self, before: datetime) -> Iterator[tuple[PruneCount, int]]:
-        """Prune, and yield the count of each step."""
         old_runs = plan_pruning(self._finished_runs(), before)
         published = self._published_partitions()
         if old_runs:

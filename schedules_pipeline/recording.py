@@ -99,7 +99,6 @@ class Recorder:
         return [change for change in changes if change.seq >= heads.get(change.key, change).seq]
 
     def record_all_published(self) -> None:
-        """Record until no change is left."""
         while self.record_published():
             pass
 
@@ -118,7 +117,6 @@ class Recorder:
         self._record({c.key: c for c in self._partitioned([heads[key] for key in keys if key in heads])})
 
     def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
-        """Record new results of the comparison with the old system."""
         keys = [key for key in comparisons if self._is_partitioned(key)]
         ensure_services(self._instance, {key.sid for key in keys})
         self._log_all(self._legacy_evaluation(key, comparisons[key]) for key in keys)
@@ -163,7 +161,6 @@ class Recorder:
         return [result for checks in results.values() for result in checks]
 
     def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
-        """Record the latest version of each schedule and evaluate its checks."""
         ensure_services(self._instance, {key.sid for key in latest})
         shown = {key: change for key, change in latest.items() if not change.is_removal}
         moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}

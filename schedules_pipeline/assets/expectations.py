@@ -16,7 +16,6 @@ _MOST_CHARTS = 8
 
 
 def expectation_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets ``service_expectations`` and ``outlier_report``."""
     return [_service_expectations(), _outlier_report(settings)]
 
 

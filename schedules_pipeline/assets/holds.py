@@ -13,8 +13,6 @@ _MOST_ROWS = 50
 
 
 def held_losses_asset() -> dg.AssetsDefinition:
-    """The asset ``held_losses``."""
-
     @dg.asset(
         key=names.HELD_LOSSES,
         deps=[names.SOURCE_SCHEDULE],

@@ -33,8 +33,6 @@ _DIFFERENCES_EACH = 3
 
 
 def parity_assets(settings: Settings) -> dg.AssetsDefinition:
-    """The asset ``parity_report``."""
-
     @dg.asset(
         key=names.PARITY_REPORT,
         deps=[names.PARTNER_SCHEDULE, names.LEGACY_SCHEDULE],
@@ -98,7 +96,6 @@ def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
 
 
 def _verdict(report: ParityReport) -> str:
-    """The headline, the counts, the objections to a switch, and remarks."""
     lines = [f"**{escape_markdown(report.headline)}**", "", escape_markdown(counts_line(report)), ""]
     lines += [f"- objection: {escape_markdown(objection)}" for objection in report.objections]
     lines += [f"- {escape_markdown(remark)}" for remark in report.remarks]

@@ -9,7 +9,6 @@ from schedules_pipeline.settings import Settings
 
 
 def external_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
-    """The two sources, the two queues that announce their changes, and the old system's output."""
     return [
         _external(
             names.SCHEDULE_DOCUMENTS,

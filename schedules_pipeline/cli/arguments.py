@@ -80,7 +80,6 @@ def take_key(words: Sequence[str]) -> tuple[ScheduleKey, list[str]]:
 
 
 def take_only_key(words: Sequence[str]) -> ScheduleKey:
-    """Parse one schedule and nothing else."""
     key, rest = take_key(words)
     if rest:
         raise click.UsageError(f"one schedule, please: {' '.join(rest)!r} is too much")
@@ -88,7 +87,6 @@ def take_only_key(words: Sequence[str]) -> ScheduleKey:
 
 
 def take_seqs(words: Sequence[str], most: int) -> list[int]:
-    """Parse at most ``most`` sequence numbers."""
     wrong = next((word for word in words if not (word.isascii() and word.isdigit())), None)
     if wrong is not None:
         raise click.UsageError(f"{wrong!r} is not the number of a version: see `schedules-pipeline history`")

@@ -73,7 +73,6 @@ class Session:
         return self.pipeline.clock()
 
     def local(self, instant: datetime) -> str:
-        """The instant in the pipeline's time zone."""
         return local(instant, self.pipeline.calendar.zone)
 
     def cause(self, subject: str) -> Cause:

@@ -26,8 +26,6 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 def coldstart_job(settings: Settings) -> dg.JobDefinition:
-    """The job, partitioned by shard."""
-
     @dg.op(name="rebuild_all", description="Rebuilds everything from its sources, beginning with one shard.")
     def rebuild_all(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         shard = shard_number(context.partition_key)
@@ -81,7 +79,6 @@ class _ProgressLog:
 
 
 def describe(coldstart: Coldstart, pipeline: Pipeline) -> str:
-    """One line for operators: progress, rate and time left."""
     if not coldstart.total:
         return f"coldstart {coldstart.stage}: {coldstart.problem or coldstart.request.reason}"
     now = pipeline.clock()

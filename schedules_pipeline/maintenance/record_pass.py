@@ -11,8 +11,7 @@ Say = Callable[[str], None]
 """Receives the progress of a pass, one line at a time."""
 
 
-def say_nothing(_: str) -> None:
-    """Discard the progress."""
+def say_nothing(_: str) -> None: ...
 
 
 class Record(Protocol):

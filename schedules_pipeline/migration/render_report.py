@@ -51,7 +51,6 @@ def tally_table(head: str, tallies: Iterable[Tally]) -> Table:
 
 
 def field_table(report: ParityReport) -> Table:
-    """The kept differences by field and service."""
     rows = [(show(f.field), f.sid, f.schedules, f.differences) for f in report.by_field]
     return ("field", "service", "schedules", "differences known"), rows
 
@@ -83,7 +82,6 @@ def brief_worst_table(report: ParityReport, most: int, differences_each: int) ->
 
 
 def one_sided_table(report: ParityReport, most: int) -> Table:
-    """Schedules that exist on one side only."""
     ours, theirs = _SIDES
     sided = [(str(key), ours) for key in report.only_ours] + [
         (str(key), theirs) for key in report.only_theirs
@@ -148,7 +146,6 @@ def render_json(report: ParityReport) -> bytes:
 
 
 def as_json(report: ParityReport, most_worst: int = 100) -> dict[str, Any]:
-    """The report as plain values."""
     return {
         "at": report.at.isoformat(),
         "ready": report.is_ready,

@@ -23,7 +23,6 @@ class ParityReporter:
     requirements: Requirements
 
     def preview(self) -> ParityReport:
-        """The report as of now, without recording it."""
         # Imported here because pandas is slow to import and only reports need it.
         from schedules_pipeline.migration.tabulate_parity import tabulate  # noqa: PLC0415
 

@@ -84,7 +84,6 @@ class Switcher:
 def plan_switch(
     current: ServedState, to: ServedSource, report: ParityReport, coldstart: Coldstart | None, *, force: bool
 ) -> SwitchPlan:
-    """Pure."""
     is_needless = current.source is to
     objections = [] if to is ServedSource.LEGACY else _objections(report, coldstart)
     return SwitchPlan(
@@ -109,7 +108,6 @@ def _objections(report: ParityReport, coldstart: Coldstart | None) -> list[str]:
 
 
 def _effects(to: ServedSource, report: ParityReport) -> list[str]:
-    """What will change for partners, as far as the comparison knows."""
     counts = report.overall
     differing = counts.comparable - counts.matching
     unknown = counts.schedules - counts.comparable

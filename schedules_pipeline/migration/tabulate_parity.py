@@ -20,7 +20,6 @@ _COLUMNS = ["sid", "date", "verdict", "comparable", "matching"]
 
 
 def tabulate(evidence: Evidence, requirements: Requirements, now: datetime) -> ParityReport:
-    """Make the report. Pure."""
     everything = sorted(evidence.published | evidence.legacy)
     standings = tuple(find_standing(key, evidence) for key in everything)
     frame = _frame(standings)
@@ -48,7 +47,6 @@ def tabulate(evidence: Evidence, requirements: Requirements, now: datetime) -> P
 
 
 def _frame(standings: Sequence[Standing]) -> pd.DataFrame:
-    """One row for each schedule."""
     rows = [
         (
             str(s.key.sid),
@@ -67,7 +65,6 @@ def _tally(name: str, frame: pd.DataFrame) -> Tally:
 
 
 def _tallies(frame: pd.DataFrame, by: str) -> tuple[Tally, ...]:
-    """One tally for each value of a column, sorted by value."""
     return tuple(_tally(str(name), group) for name, group in frame.groupby(by, sort=True))
 
 

@@ -9,7 +9,6 @@ _PARTNER = Record(Partner, "partner", is_secret=True)
 
 
 def render_partner(partner: Partner) -> bytes:
-    """One line of JSON."""
     return _PARTNER.render(partner)
 
 

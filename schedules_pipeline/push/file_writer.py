@@ -69,7 +69,6 @@ class FileWriter:
             self._delete(self._path(_file_name(key, file_format)))
 
     def list_schedules(self) -> set[str]:
-        """The paths of all schedule files."""
         return set(self.store.names(self._path(_SCHEDULES)))
 
     def delete_strays(self, listed: set[str], schedules: Sequence[DeliveredSchedule]) -> None:

@@ -105,7 +105,6 @@ class Progress:
         return self.quarantine is None and (self.next_at is None or self.next_at <= now)
 
     def moved_to(self, position: str) -> "Progress":
-        """The same progress at another position."""
         return replace(self, position=position)
 
     def delivered(self, position: str, epoch: str, now: datetime) -> "Progress":

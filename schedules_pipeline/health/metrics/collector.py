@@ -5,18 +5,13 @@ nothing.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 import structlog
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
-from prometheus_client.core import (
-    Metric as Family,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from schedules_pipeline.errors import PipelineError
@@ -28,6 +23,11 @@ from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, Durati
 PATIENCE_SECONDS = 8.0
 """Shorter than the default timeout of a scrape by Prometheus, which is 10 seconds."""
 
+_CLASSES: Mapping[MetricKind, Callable[..., Any]] = {
+    MetricKind.COUNTER: CounterMetricFamily,
+    MetricKind.GAUGE: GaugeMetricFamily,
+    MetricKind.HISTOGRAM: HistogramMetricFamily,
+}
 _BOUNDS = (*map(str, DURATION_BOUNDS), "+Inf")
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -76,28 +76,15 @@ def _families(samples: Sequence[Sample]) -> list[Family]:
     return [_family(METRICS[name], found) for name, found in by_metric.items()]
 
 
-def _family(metric: Metric, samples: Sequence[Sample]) -> Family:
-    match metric.kind:
-        case MetricKind.HISTOGRAM:
-            return _histogram(metric, samples)
-        case MetricKind.COUNTER:
-            family: CounterMetricFamily | GaugeMetricFamily = CounterMetricFamily(
-                metric.name, metric.help, labels=metric.labels
-            )
-        case MetricKind.GAUGE:
-            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+def _family(metric: Metric, samples: Sequence[Sample]) -> Any:
+    family = _CLASSES[metric.kind](metric.name, metric.help, labels=metric.labels)
     for sample in samples:
-        if isinstance(sample.value, Durations):
-            raise TypeError(f"{metric.name} is no histogram")
-        family.add_metric(sample.labels, sample.value)
+        family.add_metric(sample.labels, *_values(sample.value))
     return family
 
 
-def _histogram(metric: Metric, samples: Sequence[Sample]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for sample in samples:
-        if not isinstance(sample.value, Durations):
-            raise TypeError(f"{metric.name} is a histogram")
-        buckets = list(zip(_BOUNDS, map(float, accumulate(sample.value.counts)), strict=True))
-        family.add_metric(sample.labels, buckets, sample.value.seconds)
-    return family
+def _values(value: float | Durations) -> tuple[object, ...]:
+    """A number, or the buckets of a histogram and their sum."""
+    if isinstance(value, Durations):
+        return list(zip(_BOUNDS, map(float, accumulate(value.counts)), strict=True)), value.seconds
+    return (value,)

@@ -28,7 +28,6 @@ _Read = Callable[[HealthStore, datetime], Iterator[Sample]]
 
 
 def parts_of(store: HealthStore, sources: MigrationSources, clock: Clock) -> Mapping[str, Part]:
-    """Every part by its name."""
     parts: dict[str, Part] = {
         name: partial(_read_store, read, store, clock) for name, read in _STORE_PARTS.items()
     }

@@ -29,8 +29,7 @@ class IncidentStore(Protocol):
         that were not yet tried come first.
         """
 
-    def confirm_delivered(self, channel: str, notice: Notice) -> None:
-        """Record the delivery of a notice over this channel."""
+    def confirm_delivered(self, channel: str, notice: Notice) -> None: ...
 
     def count_undelivered(self) -> int:
         """The number of deliveries still to be made, over all channels."""
@@ -40,8 +39,6 @@ class IncidentStore(Protocol):
 
 
 class Notifier(Protocol):
-    """One channel to operators."""
-
     @property
     def channel(self) -> str:
         """Its name: one word."""

@@ -48,7 +48,6 @@ class Tally:
 
     @property
     def coverage(self) -> float:
-        """The share of all schedules that could be compared."""
         return self.comparable / self.schedules if self.schedules else 0.0
 
 
@@ -116,13 +115,11 @@ class ParityReport:
 
     @property
     def point(self) -> ParityPoint:
-        """The record of this report in the trend."""
         counts = self.overall
         return ParityPoint(self.at, counts.schedules, counts.comparable, counts.matching, self.is_ready)
 
     @property
     def headline(self) -> str:
-        """The verdict in one line."""
         counts = self.overall
         share = "nothing was compared" if counts.share is None else _matching(counts)
         wanted = f"threshold {render_share(self.requirements.matching_share)}"
