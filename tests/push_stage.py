@@ -10,6 +10,7 @@ from builders import a_change
 from fakes import Conditions, Fake, FakeClock, FakeStore, fake_store, step
 
 from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import Publication, render_document
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
@@ -138,8 +139,8 @@ class PushStage:
         feed, rows = self.store.feed, SharedRows(self.store.feed, limit=3)
         return Pusher(
             self.store.as_store(),
-            WebhookPush(feed, rows, self.receiver, _cursor, master),
-            FilesPush(feed, rows, self._documents_of, self.files, _cursor, FilePolicy()),
+            WebhookPush(feed, rows, self.receiver, master),
+            FilesPush(feed, rows, self._documents_of, self.files, FilePolicy()),
             self.clock,
             jitter=lambda: 1.0,
         )
@@ -214,5 +215,5 @@ class PushStage:
         return {key: self.documents[key] for key in keys if key in self.documents}
 
 
-def _cursor(epoch: str, position: str) -> str:
-    return f"{epoch}@{position}"
+def cursor_at(position: str, epoch: str = EPOCH) -> str:
+    return render_cursor(FeedCursor(epoch, position))

@@ -7,7 +7,6 @@ from pathlib import Path
 import structlog
 
 from schedules_pipeline.connections import build_store, file_formats_from, utc_now
-from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.outbound.files import S3FileStore
@@ -25,18 +24,13 @@ from schedules_pipeline.upstream.clients import files_client
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-def feed_cursor(epoch: str, position: str) -> str:
-    """The cursor that the delivery service gives for this position."""
-    return render_cursor(FeedCursor(epoch, position))
-
-
 def build_pusher(settings: Settings, store: PushStore) -> Pusher:
     rows, secret = SharedRows(store.feed), settings.webhook_master_secret
     master = None if secret is None else secret.get_secret_value().encode()
     receiver = PartnerWebhooks(settings.push_threads)
     return Pusher(
         store,
-        WebhookPush(store.feed, rows, receiver, feed_cursor, master),
+        WebhookPush(store.feed, rows, receiver, master),
         _files_push(settings, store, rows),
         utc_now,
         timedelta(hours=settings.push_quarantine_hours),
@@ -55,9 +49,7 @@ def _files_push(settings: Settings, store: PushStore, rows: SharedRows) -> Files
         timedelta(hours=settings.files_full_hours), timedelta(seconds=settings.files_update_seconds)
     )
     formats = file_formats_from(settings)
-    return FilesPush(
-        store.feed, rows, store.schedules.documents, _file_store(settings), feed_cursor, policy, formats
-    )
+    return FilesPush(store.feed, rows, store.schedules.documents, _file_store(settings), policy, formats)
 
 
 def require_settings(settings: Settings, store: PushStore) -> None:

@@ -5,11 +5,11 @@ at least once, and a subscription has at most one request under way. If the proc
 position is written, the request is repeated with the same id.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry
@@ -20,9 +20,6 @@ from schedules_pipeline.push.subscription import Failure
 from schedules_pipeline.push.turn import Turn
 from schedules_pipeline.push.webhook_event import Event, render_change, render_reset
 from schedules_pipeline.push.webhook_signature import signed_headers
-
-RenderCursor = Callable[[str, str], str]
-"""From an epoch and a position to the cursor in partners' documents."""
 
 _ASKS_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _OTHER_KEYSPACE = "the feed began anew; sequence numbers may begin again"
@@ -36,7 +33,6 @@ class WebhookPush:
     feed: ChangeFeed
     rows: SharedRows
     receiver: Receiver
-    render_cursor: RenderCursor
     master_secret: bytes | None
 
     def push(self, turn: Turn, partner: Partner, epoch: str) -> Failure | None:
@@ -69,7 +65,7 @@ class WebhookPush:
                 continue
             if not turn.has_time():
                 return None
-            event = render_change(entry, epoch, self.render_cursor(epoch, entry.position))
+            event = render_change(entry, epoch, render_cursor(FeedCursor(epoch, entry.position)))
             failure = self._post(turn, event)
             if failure is not None:
                 return failure
@@ -82,7 +78,7 @@ class WebhookPush:
         """The position is read before the request, so the digest that the receiver then reads is at least as new."""
         position = self.feed.last_position()
         reason = _OTHER_KEYSPACE if turn.progress.epoch != epoch else _TOO_OLD
-        cursor = self.render_cursor(epoch, position)
+        cursor = render_cursor(FeedCursor(epoch, position))
         failure = self._post(turn, render_reset(position, epoch, cursor, reason, turn.now))
         if failure is None:
             turn.write_delivered(turn.progress.delivered(position, epoch, turn.now))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.delivered_file import PUBLISHED_DOCUMENT, FileFormat
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -21,7 +22,6 @@ from schedules_pipeline.publishing.ports.feed import ChangeFeed, place
 from schedules_pipeline.push.file_manifest import Manifest, ManifestLink, Pointer, RemovedSchedule
 from schedules_pipeline.push.file_writer import Documents, FileWriter
 from schedules_pipeline.push.ports import FileStore
-from schedules_pipeline.push.push_changes import RenderCursor
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import Progress
 from schedules_pipeline.push.turn import Turn
@@ -54,6 +54,9 @@ class _Delivery:
     def may_see(self, key: ScheduleKey) -> bool:
         return self.partner.may_see(key.sid)
 
+    def cursor_at(self, position: str) -> str:
+        return render_cursor(FeedCursor(self.epoch, position))
+
 
 @dataclass(frozen=True, slots=True)
 class _Update:
@@ -73,7 +76,6 @@ class FilesPush:
     rows: SharedRows
     documents: Documents
     files: FileStore | None
-    render_cursor: RenderCursor
     policy: FilePolicy = FilePolicy()
     formats: Mapping[str, FileFormat] = field(default_factory=lambda: {"json": PUBLISHED_DOCUMENT})
 
@@ -134,7 +136,7 @@ class FilesPush:
             name = delivery.writer.put_manifest(self._put_changes(delivery, update))
             pointer = pointer.with_update(ManifestLink(name, update.begin, update.end))
         end = max(pointer.end, update.end, key=place)
-        delivery.writer.put_pointer(replace(pointer, end=end, cursor=self.render_cursor(delivery.epoch, end)))
+        delivery.writer.put_pointer(replace(pointer, end=end, cursor=delivery.cursor_at(end)))
         if update.changes:
             delivery.turn.write_delivered(self._progress_at(delivery, update.end))
         else:
@@ -147,7 +149,7 @@ class FilesPush:
         for change in gone:
             delivery.writer.delete_schedule(change.key)
         removed = [RemovedSchedule(c.key.sid, c.key.date, c.seq) for c in gone]
-        cursor = self.render_cursor(delivery.epoch, update.end)
+        cursor = delivery.cursor_at(update.end)
         return Manifest(update.begin, update.end, cursor, delivery.turn.now, written, removed)
 
     def _write_full(self, delivery: _Delivery) -> None:
@@ -162,7 +164,7 @@ class FilesPush:
         listed = delivery.writer.list_schedules()
         written = list(delivery.writer.put_schedules(keys, self.documents))
         delivery.writer.delete_strays(listed, written)
-        turn, cursor = delivery.turn, self.render_cursor(delivery.epoch, end)
+        turn, cursor = delivery.turn, delivery.cursor_at(end)
         now = turn.now
         full = ManifestLink(delivery.writer.put_manifest(Manifest(None, end, cursor, now, written)), "", end)
         services, formats = delivery.partner.services, turn.subscription.formats

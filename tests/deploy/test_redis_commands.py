@@ -32,7 +32,6 @@ from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.push.__main__ import feed_cursor
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher
 from schedules_pipeline.push.push_changes import WebhookPush
@@ -194,8 +193,8 @@ def _pusher(store: Store, done: Event, expected: int) -> Pusher:
     rows = SharedRows(store.feed)
     return Pusher(
         store,
-        WebhookPush(store.feed, rows, _Receiver(expected, done), feed_cursor, _MASTER),
-        FilesPush(store.feed, rows, store.schedules.documents, FakeFileStore(DiesAt()), feed_cursor),
+        WebhookPush(store.feed, rows, _Receiver(expected, done), _MASTER),
+        FilesPush(store.feed, rows, store.schedules.documents, FakeFileStore(DiesAt())),
         utc_now,
     )
 

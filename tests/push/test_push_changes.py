@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from push_stage import CREATED_AT, EPOCH, HIDDEN, HOOK, KEY, MASTER, OTHER, PushStage
+from push_stage import CREATED_AT, EPOCH, HIDDEN, HOOK, KEY, MASTER, OTHER, PushStage, cursor_at
 
 from schedules_pipeline.migration.ports.served import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
@@ -54,7 +54,7 @@ def test_a_request_describes_the_change(stage: PushStage) -> None:
             "etag": f"{1:032x}",
             "published_at": "2026-03-28T12:00:00Z",
             "href": "/v1/schedules/alder_one/2026-03-28?min_seq=1",
-            "cursor": "life-1@1",
+            "cursor": cursor_at("1"),
         },
     }
     assert removed["type"] == "schedule.removed"
@@ -150,7 +150,7 @@ def test_missed_rows_cause_a_reset(stage: PushStage) -> None:
 
     reset, change = stage.receiver.accepted
     assert reset["type"] == "feed.reset"
-    assert reset["data"]["cursor"] == "life-1@3"
+    assert reset["data"]["cursor"] == cursor_at("3")
     assert reset["data"]["href"] == "/v1/digest"
     assert (change["data"]["sid"], change["data"]["seq"]) == (OTHER.sid, 2)
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from push_stage import CREATED_AT, EPOCH, FILES, HIDDEN, KEY, OTHER, PushStage
+from push_stage import CREATED_AT, EPOCH, FILES, HIDDEN, KEY, OTHER, PushStage, cursor_at
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partners.partner import Partner
@@ -75,7 +75,7 @@ def test_the_first_turn_writes_everything(stage: PushStage) -> None:
     assert _file(stage, OTHER) == stage.documents[OTHER]
     assert _file(stage, HIDDEN) is None
     (full,) = _manifests(stage)
-    assert (full["kind"], full["from"], full["to"], full["cursor"]) == ("full", None, "3", "life-1@3")
+    assert (full["kind"], full["from"], full["to"], full["cursor"]) == ("full", None, "3", cursor_at("3"))
     assert [schedule["sid"] for schedule in full["schedules"]] == [KEY.sid, OTHER.sid]
 
 
@@ -134,7 +134,7 @@ def test_changes_of_other_services_move_only_the_pointer(stage: PushStage) -> No
     stage.push(FILES)
 
     assert len(list(_manifests(stage))) == 1
-    assert (_pointer(stage)["end"], _pointer(stage)["cursor"]) == ("4", "life-1@4")
+    assert (_pointer(stage)["end"], _pointer(stage)["cursor"]) == ("4", cursor_at("4"))
 
 
 def test_updates_are_at_least_a_minute_apart(stage: PushStage) -> None:

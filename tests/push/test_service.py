@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 from builders import a_change
-from push_stage import EPOCH, HOOK, KEY, OTHER, PushStage
+from push_stage import EPOCH, HOOK, KEY, OTHER, PushStage, cursor_at
 from pydantic import SecretStr
 from redis import Redis
 from structlog.testing import capture_logs
@@ -28,7 +28,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError, ServiceError
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
-from schedules_pipeline.push.__main__ import feed_cursor, require_settings
+from schedules_pipeline.push.__main__ import require_settings
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.service import PushService
 from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
@@ -289,7 +289,7 @@ def test_a_real_process_delivers_changes(
     standing = store.subscriptions.one(HOOK)
     assert standing is not None
     assert standing.progress.position == store.feed.last_position()
-    assert first["data"]["cursor"] == feed_cursor(EPOCH, store.feed.read_after("0", 1)[0].position)
+    assert first["data"]["cursor"] == cursor_at(store.feed.read_after("0", 1)[0].position)
 
 
 def _append(feed: Any, key: ScheduleKey, seq: int, now: datetime) -> None:
