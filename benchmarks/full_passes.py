@@ -27,7 +27,7 @@ from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.maintenance.ports.passes import PassReport
+from schedules_pipeline.maintenance.ports import PassReport
 
 _AT_ONCE = 1_000
 

@@ -43,7 +43,7 @@ from demo.webhook_receiver import WebhookReceiver
 from schedules_pipeline.composition import Pipeline, Store
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.errors import ConfigurationError, ServiceError
-from schedules_pipeline.maintenance.ports.coldstart import Stage
+from schedules_pipeline.maintenance.ports import Stage
 from schedules_pipeline.push.subscription import SubscriptionKind
 from schedules_pipeline.push.webhook_signature import derive_secret
 from schedules_pipeline.settings import load_settings

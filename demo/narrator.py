@@ -13,8 +13,8 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.health.incidents import AlarmName, Incident
-from schedules_pipeline.health.ports.incidents import IncidentStore
-from schedules_pipeline.migration.ports.comparisons import Comparison, ComparisonStore, Verdict
+from schedules_pipeline.health.ports import IncidentStore
+from schedules_pipeline.migration.ports import Comparison, ComparisonStore, Verdict
 from schedules_pipeline.publishing.ports.feed import ChangeFeed
 
 Print = Callable[[str], None]

@@ -18,8 +18,7 @@ from schedules_pipeline.maintenance.find_differences import DifferenceFinder
 from schedules_pipeline.maintenance.protect import Protector
 from schedules_pipeline.maintenance.reconcile import ReconcilePolicy, Reconciler
 from schedules_pipeline.migration.compare_legacy import LegacyComparer
-from schedules_pipeline.migration.ports import MigrationSources
-from schedules_pipeline.migration.ports.parity import Requirements
+from schedules_pipeline.migration.ports import MigrationSources, Requirements
 from schedules_pipeline.migration.report_parity import ParityReporter
 from schedules_pipeline.migration.switch import Switcher
 from schedules_pipeline.publishing.check_schedules import ScheduleChecker

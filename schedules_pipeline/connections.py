@@ -18,11 +18,10 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
 from schedules_pipeline.health.conditions import Thresholds
-from schedules_pipeline.health.ports.incidents import Notifier
-from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.ports import Notifier, QueueName
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
-from schedules_pipeline.migration.ports.parity import Requirements
+from schedules_pipeline.migration.ports import Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier

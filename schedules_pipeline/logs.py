@@ -21,7 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.printable import printable
-from schedules_pipeline.maintenance.ports.passes import PassReport
+from schedules_pipeline.maintenance.ports import PassReport
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 

@@ -24,7 +24,7 @@ from schedules_pipeline.dagster_storage import (
     latest_materialisations,
 )
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.partitions import is_partitioned, partition_key, schedule_key
 from schedules_pipeline.settings import Settings

@@ -17,7 +17,7 @@ from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.settings import Settings

@@ -13,7 +13,7 @@ from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import Publication, render_document
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher, PushReport

@@ -12,7 +12,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import report_files
 from schedules_pipeline.documents.markdown import escape_markdown, markdown_chart, markdown_table
 from schedules_pipeline.migration.parity_chart import render_small_chart
-from schedules_pipeline.migration.ports.parity import ParityReport, percent
+from schedules_pipeline.migration.ports import ParityReport, percent
 from schedules_pipeline.migration.render_report import (
     brief_worst_table,
     counts_line,

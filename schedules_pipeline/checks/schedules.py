@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
 from schedules_pipeline.settings import Settings

@@ -10,7 +10,7 @@ from schedules_pipeline.cli.answer import Answer, answering, confirm, members, p
 from schedules_pipeline.cli.arguments import yes_option
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import counted, duration
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
+from schedules_pipeline.maintenance.ports import Coldstart, Stage
 
 _CHECK_EVERY_SECONDS = 1.0
 _FIRST_SHARD = 0

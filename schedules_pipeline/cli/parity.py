@@ -9,7 +9,7 @@ from schedules_pipeline.cli.answer import Answer, Shown, answering, line, table
 from schedules_pipeline.cli.session import Ending, Session
 
 if TYPE_CHECKING:
-    from schedules_pipeline.migration.ports.parity import ParityReport
+    from schedules_pipeline.migration.ports import ParityReport
 
 
 @click.command("parity")

@@ -9,7 +9,7 @@ from schedules_pipeline.cli.answer import Answer, answering, members, remark
 from schedules_pipeline.cli.arguments import all_option
 from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.cli.wording import duration
-from schedules_pipeline.maintenance.ports.passes import PassReport
+from schedules_pipeline.maintenance.ports import PassReport
 from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
 
 _SHARE = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")

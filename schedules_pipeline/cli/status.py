@@ -25,11 +25,10 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.health.conditions import STARTING
-from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
-from schedules_pipeline.maintenance.ports.coldstart import Stage
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord
-from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage
+from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _LATE = timedelta(minutes=5)

@@ -18,8 +18,7 @@ from schedules_pipeline.cli.answer import (
 )
 from schedules_pipeline.cli.arguments import yes_option
 from schedules_pipeline.cli.session import CommandExit, Session, login
-from schedules_pipeline.migration.ports.parity import render_share
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState, render_share
 
 if TYPE_CHECKING:
     from schedules_pipeline.migration.switch import SwitchPlan

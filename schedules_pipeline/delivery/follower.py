@@ -17,7 +17,7 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidRecord, ServiceError
-from schedules_pipeline.maintenance.ports.coldstart import ColdstartStore
+from schedules_pipeline.maintenance.ports import ColdstartStore
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
 from schedules_pipeline.publishing.ports.schedules import ScheduleStore
 

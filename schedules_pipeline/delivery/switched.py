@@ -1,6 +1,6 @@
 """Whether the pipeline or the old system serves partners, by the operators' switch record."""
 
-from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource, ServedSourceStore
+from schedules_pipeline.migration.ports import NEVER_SWITCHED, ServedSource, ServedSourceStore
 from schedules_pipeline.partners.partner import Partner
 
 

@@ -13,9 +13,8 @@ from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.health.incidents import AlarmName, Condition, Details, Findings, Severity
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess

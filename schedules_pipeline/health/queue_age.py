@@ -5,7 +5,7 @@ SQS reports this age only through CloudWatch, minutes late and not in every regi
 
 from datetime import datetime, timedelta
 
-from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
+from schedules_pipeline.health.ports import QueueName, QueuePolls
 from schedules_pipeline.maintenance.ports import MaintenanceSources
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue, QueueDepth
 

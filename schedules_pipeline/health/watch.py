@@ -29,10 +29,9 @@ from schedules_pipeline.health.incidents import (
     begin_incident,
     plan_changes,
 )
-from schedules_pipeline.health.ports import HealthStore
-from schedules_pipeline.health.ports.incidents import Notifier
+from schedules_pipeline.health.ports import HealthStore, Notifier
 from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.migration.ports import MigrationSources
 from schedules_pipeline.publishing.decide_holds import list_holds

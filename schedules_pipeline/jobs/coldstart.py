@@ -14,7 +14,7 @@ from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.building import single_op_job
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart
+from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings

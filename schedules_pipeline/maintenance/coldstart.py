@@ -18,9 +18,15 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
-from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Request, Stage
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.ports import (
+    Coldstart,
+    MaintenanceSources,
+    MaintenanceStore,
+    PassName,
+    PassReport,
+    Request,
+    Stage,
+)
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.publish import BATCH_SIZE, Publisher

@@ -19,8 +19,7 @@ from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependen
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
 from schedules_pipeline.publishing.ports.work import Mark

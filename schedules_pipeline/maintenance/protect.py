@@ -7,8 +7,7 @@ was replaced, or it went back in time). The caller keeps the memory of earlier c
 from dataclasses import dataclass, replace
 
 from schedules_pipeline.maintenance.coldstart import Coldstarter
-from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
-from schedules_pipeline.maintenance.ports.coldstart import Epoch
+from schedules_pipeline.maintenance.ports import Epoch, MaintenanceSources, MaintenanceStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ from schedules_pipeline.maintenance.find_differences import (
     FoundDifferences,
     Part,
 )
-from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
 from schedules_pipeline.publishing.publish import BATCH_SIZE, LEASE_FOR, Publisher
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport, PassStore
+from schedules_pipeline.maintenance.ports import PassName, PassReport, PassStore
 
 Say = Callable[[str], None]
 """Receives the progress of a pass, one line at a time."""

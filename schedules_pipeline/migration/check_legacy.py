@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
 
 

@@ -22,8 +22,7 @@ from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
-from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, MigrationSources, MigrationStore, Verdict
 
 _BATCH = 200
 _SHOWN_DIFFERENCES = 20

@@ -10,8 +10,15 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.migration.ports.parity import ParityPoint, Requirements, Standing, Tally, render_share
+from schedules_pipeline.migration.ports import (
+    Comparison,
+    ParityPoint,
+    Requirements,
+    Standing,
+    Tally,
+    Verdict,
+    render_share,
+)
 
 _COMPARED_WITHIN = timedelta(minutes=5)
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)

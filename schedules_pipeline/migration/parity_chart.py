@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from schedules_pipeline.migration.ports.parity import ParityPoint, render_share
+from schedules_pipeline.migration.ports import ParityPoint, render_share
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 140, 46
 _MOST_POINTS = 60

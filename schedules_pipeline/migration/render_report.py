@@ -17,8 +17,7 @@ from markupsafe import Markup
 from schedules_pipeline.documents.markdown import Cell
 from schedules_pipeline.domain.printable import printable, shorten
 from schedules_pipeline.migration.parity_chart import render_chart
-from schedules_pipeline.migration.ports.comparisons import Verdict
-from schedules_pipeline.migration.ports.parity import ParityReport, Standing, Tally, render_share
+from schedules_pipeline.migration.ports import ParityReport, Standing, Tally, Verdict, render_share
 
 _MOST_CHARACTERS = 160
 _BRIEF_CHARACTERS = 40

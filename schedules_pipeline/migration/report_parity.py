@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.migration.judge_parity import Evidence
-from schedules_pipeline.migration.ports import MigrationSources, MigrationStore
-from schedules_pipeline.migration.ports.parity import ParityReport, Requirements
+from schedules_pipeline.migration.ports import MigrationSources, MigrationStore, ParityReport, Requirements
 
 
 @dataclass(frozen=True, slots=True)

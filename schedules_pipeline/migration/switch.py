@@ -1,16 +1,20 @@
 """Switches partners from the old system's schedules to the pipeline's, and back; a plan shows the effects first.
 
-The switch is one record (``ports.served``) that the delivery side obeys. A switch to the pipeline is rejected while
+The switch is one record (:class:`ServedState`) that the delivery side obeys. A switch to the pipeline is rejected while
 there are objections, unless it is forced. A switch back is never rejected, because it is the emergency exit.
 """
 
 from dataclasses import dataclass
 
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart
-from schedules_pipeline.migration.ports import MigrationStore
-from schedules_pipeline.migration.ports.parity import ParityReport, render_share
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.maintenance.ports import Coldstart
+from schedules_pipeline.migration.ports import (
+    MigrationStore,
+    ParityReport,
+    ServedSource,
+    ServedState,
+    render_share,
+)
 from schedules_pipeline.migration.report_parity import ParityReporter
 
 

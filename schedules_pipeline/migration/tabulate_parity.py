@@ -11,8 +11,14 @@ from typing import Any
 import pandas as pd
 
 from schedules_pipeline.migration.judge_parity import Evidence, find_objections, find_remarks, find_standing
-from schedules_pipeline.migration.ports.comparisons import Verdict
-from schedules_pipeline.migration.ports.parity import FieldTally, ParityReport, Requirements, Standing, Tally
+from schedules_pipeline.migration.ports import (
+    FieldTally,
+    ParityReport,
+    Requirements,
+    Standing,
+    Tally,
+    Verdict,
+)
 
 _MOST_WORST = 100
 _MOST_REASON_CHARACTERS = 200

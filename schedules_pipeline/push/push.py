@@ -12,7 +12,7 @@ from random import SystemRandom
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import PipelineError
-from schedules_pipeline.migration.ports.served import ServedSource
+from schedules_pipeline.migration.ports import ServedSource
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.feed import place
 from schedules_pipeline.push.ports import PushStore

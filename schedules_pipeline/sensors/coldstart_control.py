@@ -10,7 +10,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME, describe
 from schedules_pipeline.maintenance.coldstart import LEASE_FOR
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart
+from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.partitions import coldstart_shards
 from schedules_pipeline.sensors.missing_redis import find_missing_redis

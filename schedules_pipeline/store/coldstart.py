@@ -6,7 +6,7 @@ from typing import Any
 
 from schedules_pipeline.documents.record import Record
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.ports import Coldstart, Epoch, Request, Stage
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, Script
 

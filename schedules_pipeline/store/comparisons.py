@@ -7,7 +7,7 @@ import orjson
 
 from schedules_pipeline.documents.record import Record
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 

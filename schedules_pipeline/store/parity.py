@@ -1,7 +1,7 @@
 """Past parity reports, on Redis: a list of records, newest first."""
 
 from schedules_pipeline.documents.record import Record
-from schedules_pipeline.migration.ports.parity import ParityPoint
+from schedules_pipeline.migration.ports import ParityPoint
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 

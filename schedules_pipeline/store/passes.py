@@ -1,7 +1,7 @@
 """Results of the full passes, on Redis: a hash with fields by the pass's name."""
 
 from schedules_pipeline.documents.record import Record
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.maintenance.ports import PassName, PassRecord, PassReport
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 

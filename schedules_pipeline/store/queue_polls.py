@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
+from schedules_pipeline.health.ports import QueueName, QueuePolls
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 

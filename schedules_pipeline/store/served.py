@@ -1,7 +1,7 @@
 """The source that partners are served from, on Redis: a hash of the current state, and a list of all switches."""
 
 from schedules_pipeline.documents.record import Record
-from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedState
+from schedules_pipeline.migration.ports import NEVER_SWITCHED, ServedState
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 

@@ -3,7 +3,7 @@
 from cli_stage import BRAND, KEY, Stage
 from toy_world import ItemPut
 
-from schedules_pipeline.maintenance.ports.coldstart import Stage as ColdstartStage
+from schedules_pipeline.maintenance.ports import Stage as ColdstartStage
 
 
 def _broadcasts(stage: Stage) -> int:

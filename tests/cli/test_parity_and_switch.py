@@ -7,7 +7,7 @@ import pytest
 from cli_stage import KEY, TOMORROW, Stage
 
 from schedules_pipeline.documents.partner_document import split_document
-from schedules_pipeline.migration.ports.served import ServedSource
+from schedules_pipeline.migration.ports import ServedSource
 
 
 def _refresh_legacy(stage: Stage, **changes: object) -> None:

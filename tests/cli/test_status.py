@@ -9,9 +9,9 @@ from cli_stage import KEY, TOMORROW, Stage
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import InvalidRecord, ServiceError
 from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
-from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.maintenance.ports import PassName, PassReport
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Failure, Mark
 

@@ -17,7 +17,7 @@ from schedules_pipeline.health.incidents import (
     begin_incident,
     plan_changes,
 )
-from schedules_pipeline.health.ports.incidents import IncidentStore
+from schedules_pipeline.health.ports import IncidentStore
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE = timedelta(seconds=25)

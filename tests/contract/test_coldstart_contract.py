@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.ports import Coldstart, Epoch, Request, Stage
 
 PassTime = Callable[[timedelta], None]
 

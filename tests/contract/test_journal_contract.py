@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.maintenance.ports import PassName, PassRecord, PassReport
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.publishing.ports.rejections import Rejection
 

@@ -12,8 +12,8 @@ from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.health.ports import QueueName, QueuePolls
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, Counter, Timer
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.work import Failure, Mark

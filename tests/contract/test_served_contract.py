@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.migration.ports.parity import ParityPoint
-from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource, ServedState
+from schedules_pipeline.migration.ports import NEVER_SWITCHED, ParityPoint, ServedSource, ServedState
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _FIRST = ServedState(1, ServedSource.OURS, _NOW, "ada", "parity “reached”", 0.9981, forced=False)

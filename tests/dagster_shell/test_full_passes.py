@@ -14,7 +14,7 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.jobs.full_passes import COLLECT, RECONCILE, share_of_hour
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.reconcile import Share
 from schedules_pipeline.partitions import known_services
 from schedules_pipeline.settings import Settings

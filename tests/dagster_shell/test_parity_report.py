@@ -14,7 +14,7 @@ from schedules_pipeline.assets.parity import parity_assets, report_metadata
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.settings import Settings
 
 _KEYS = [ScheduleKey(Sid("alder_one"), date(2026, 3, day)) for day in (27, 28)]

@@ -10,7 +10,7 @@ from pruning_stage import KEYS, Stage, open_stage
 from schedules_pipeline import pruning
 from schedules_pipeline.assets import names
 from schedules_pipeline.dagster_storage import latest_materialisations
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.pruning import PruneCount
 

@@ -30,7 +30,7 @@ from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher

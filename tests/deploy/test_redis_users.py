@@ -26,8 +26,8 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.health.metrics.collector import PipelineCollector
 from schedules_pipeline.health.metrics.parts import parts_of
-from schedules_pipeline.maintenance.ports.coldstart import Stage
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.maintenance.ports import Stage
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import UsageKind, UsageLine
 from schedules_pipeline.publishing.ports.counters import Counter

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.ports import Coldstart, Epoch, Request, Stage
 
 
 class FakeColdstartStore(Fake):

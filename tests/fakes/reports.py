@@ -6,11 +6,9 @@ from datetime import datetime
 
 from fakes.conditions import Conditions, Fake, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.health.ports.queue_polls import QueueName, QueuePolls
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.migration.ports.parity import ParityPoint
-from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedState
+from schedules_pipeline.health.ports import QueueName, QueuePolls
+from schedules_pipeline.maintenance.ports import PassName, PassRecord, PassReport
+from schedules_pipeline.migration.ports import NEVER_SWITCHED, Comparison, ParityPoint, ServedState, Verdict
 from schedules_pipeline.publishing.ports.counters import (
     DURATION_BOUNDS,
     NO_DURATIONS,

@@ -29,7 +29,7 @@ from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.compare_legacy import judge_differences
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import is_built, source_accepted
 from schedules_pipeline.publishing.ports.rejections import Rejection

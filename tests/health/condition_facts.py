@@ -7,8 +7,7 @@ from typing import Any
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.conditions import Facts, QueueFacts, Thresholds, find_conditions
 from schedules_pipeline.health.incidents import Condition
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Request, Stage
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord, PassReport
+from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord, PassReport, Request, Stage
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict

@@ -26,9 +26,8 @@ from health.condition_facts import (
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.health.conditions import QueueFacts, Thresholds, find_conditions
 from schedules_pipeline.health.incidents import AlarmName
-from schedules_pipeline.maintenance.ports.coldstart import Stage
-from schedules_pipeline.maintenance.ports.passes import PassName
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.maintenance.ports import PassName, Stage
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.upstream import QueueDepth

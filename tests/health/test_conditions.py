@@ -27,9 +27,8 @@ from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.conditions import FailedRun
 from schedules_pipeline.health.incidents import AlarmName, Severity
-from schedules_pipeline.maintenance.ports.coldstart import Stage
-from schedules_pipeline.maintenance.ports.passes import PassName
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.maintenance.ports import PassName, Stage
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.rejections import Rejection

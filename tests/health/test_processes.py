@@ -19,7 +19,7 @@ from demo.provision import AwsEndpoints, ProvisionedResources
 from demo.servers import RedisServer, find_free_port
 from schedules_pipeline.connections import build_pipeline, redis_store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
+from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.settings import load_settings
 from schedules_pipeline.store.link import RedisLink, connect
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from fakes import FakeClock
 
-from schedules_pipeline.health.ports.queue_polls import QueuePolls
+from schedules_pipeline.health.ports import QueuePolls
 from schedules_pipeline.health.queue_age import LONGEST_KEPT, oldest_message_age
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 

@@ -14,9 +14,9 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.conditions import FailedRun, Thresholds
 from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
-from schedules_pipeline.health.ports.incidents import Notifier
+from schedules_pipeline.health.ports import Notifier
 from schedules_pipeline.health.watch import Watch
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.work import Mark

@@ -15,8 +15,7 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.coldstart import LEASE_FOR, plan_shards
-from schedules_pipeline.maintenance.ports.coldstart import Coldstart, Stage
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import Coldstart, PassName, Stage
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
 from schedules_pipeline.publishing.policy import LossPolicy
 from schedules_pipeline.publishing.publish import Publisher

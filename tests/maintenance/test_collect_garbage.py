@@ -15,8 +15,8 @@ from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.maintenance.ports.passes import PassName
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.maintenance.ports import PassName
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.rejections import Rejection
 
 _KEY, _OTHER = (ScheduleKey(Sid(sid), date(2026, 3, 28)) for sid in ("alder", "birch"))

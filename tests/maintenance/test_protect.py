@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
 
-from schedules_pipeline.maintenance.ports.coldstart import Epoch, Stage
+from schedules_pipeline.maintenance.ports import Epoch, Stage
 from schedules_pipeline.maintenance.protect import ProtectionMemory, Verdict, judge
 
 _EPOCH = Epoch("one", 7)

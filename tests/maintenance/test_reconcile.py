@@ -26,7 +26,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidRecord, ServiceError
 from schedules_pipeline.maintenance.find_differences import Part, is_document_right
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rebuild import Rebuilder

@@ -14,7 +14,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.policy import PublishingPolicy
 from schedules_pipeline.publishing.ports.work import Mark
 

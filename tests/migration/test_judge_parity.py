@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.judge_parity import Evidence
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.migration.ports.parity import ParityReport, Requirements
+from schedules_pipeline.migration.ports import Comparison, ParityReport, Requirements, Verdict
 from schedules_pipeline.migration.tabulate_parity import tabulate
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)

@@ -19,12 +19,13 @@ from schedules_pipeline.documents.markdown import escape_markdown, markdown_tabl
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.migration.judge_parity import Evidence
 from schedules_pipeline.migration.parity_chart import render_chart, render_small_chart
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.migration.ports.parity import (
+from schedules_pipeline.migration.ports import (
+    Comparison,
     ParityPoint,
     ParityReport,
     Requirements,
     Tally,
+    Verdict,
     render_share,
 )
 from schedules_pipeline.migration.render_report import (

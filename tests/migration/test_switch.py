@@ -12,11 +12,8 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.maintenance.ports.coldstart import Request
-from schedules_pipeline.maintenance.ports.passes import PassName
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
-from schedules_pipeline.migration.ports.parity import Requirements
-from schedules_pipeline.migration.ports.served import NEVER_SWITCHED, ServedSource
+from schedules_pipeline.maintenance.ports import PassName, Request
+from schedules_pipeline.migration.ports import NEVER_SWITCHED, Comparison, Requirements, ServedSource, Verdict
 from schedules_pipeline.migration.report_parity import ParityReporter
 from schedules_pipeline.migration.switch import Switcher
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from push_stage import CREATED_AT, EPOCH, HIDDEN, HOOK, KEY, MASTER, OTHER, PushStage, cursor_at
 
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import PushOutcome

@@ -11,7 +11,7 @@ from fakes import fake_store, pipeline_over
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME
 from schedules_pipeline.maintenance.coldstart import LEASE_FOR
-from schedules_pipeline.maintenance.ports.coldstart import Epoch, Stage
+from schedules_pipeline.maintenance.ports import Epoch, Stage
 from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, parse_cursor
 from schedules_pipeline.settings import Settings

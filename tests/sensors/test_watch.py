@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.maintenance.ports.passes import PassName
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.sensors.watch import INTERVAL_SECONDS, find_failed_runs, watch_sensor
 from schedules_pipeline.settings import Settings
 

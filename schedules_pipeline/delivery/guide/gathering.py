@@ -20,7 +20,7 @@ from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.migration.ports.comparisons import Comparison
+from schedules_pipeline.migration.ports import Comparison
 from schedules_pipeline.partners.partner import Partner
 
 CHECKED_EACH_TIME: Final = "private, no-cache"

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from schedules_pipeline.delivery.problems import KINDS, NOT_FOUND, Problem
 from schedules_pipeline.delivery.routes.serving import Served
-from schedules_pipeline.migration.ports.served import ServedSource
+from schedules_pipeline.migration.ports import ServedSource
 
 _OK, _UNAVAILABLE = 200, 503
 

@@ -11,13 +11,10 @@ from functools import partial
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, Sample
-from schedules_pipeline.health.ports import HealthStore
-from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.ports import HealthStore, QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
-from schedules_pipeline.maintenance.ports.coldstart import Stage
-from schedules_pipeline.maintenance.ports.passes import PassName, PassRecord
-from schedules_pipeline.migration.ports import MigrationSources
-from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage
+from schedules_pipeline.migration.ports import MigrationSources, Verdict
 from schedules_pipeline.partners.ports import UsageKind
 from schedules_pipeline.publishing.ports.counters import Durations
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue

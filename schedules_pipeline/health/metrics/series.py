@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schedules_pipeline.domain.causes import Origin
-from schedules_pipeline.health.ports.queue_polls import QueueName
+from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.publishing.ports.counters import Counter, Durations, Timer
 
 

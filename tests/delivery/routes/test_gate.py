@@ -10,7 +10,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, Slot
 
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import NOBODY, UsageKind
 

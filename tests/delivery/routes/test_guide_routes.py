@@ -16,7 +16,7 @@ from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.feed import FeedEntry
 from schedules_pipeline.settings import Settings
 

@@ -6,7 +6,7 @@ import pytest
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
-from schedules_pipeline.migration.ports.served import ServedSource, ServedState
+from schedules_pipeline.migration.ports import ServedSource, ServedState
 
 
 @pytest.fixture

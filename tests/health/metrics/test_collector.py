@@ -12,10 +12,9 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
 from schedules_pipeline.health.metrics.collector import PipelineCollector
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, Sample
-from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.maintenance.ports.coldstart import Request
-from schedules_pipeline.maintenance.ports.passes import PassName, PassReport
-from schedules_pipeline.migration.ports.comparisons import Comparison, Verdict
+from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.maintenance.ports import PassName, PassReport, Request
+from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.partners.ports import NOBODY, UsageKind, UsageLine
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.rejections import Rejection

@@ -8,10 +8,10 @@ from scraping import Stage
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, MetricKind
-from schedules_pipeline.health.ports.queue_polls import QueueName
-from schedules_pipeline.maintenance.ports.coldstart import Stage as ColdstartStage
-from schedules_pipeline.maintenance.ports.passes import PassName
-from schedules_pipeline.migration.ports.comparisons import Verdict
+from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.maintenance.ports import PassName
+from schedules_pipeline.maintenance.ports import Stage as ColdstartStage
+from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.ports.counters import Counter, Timer
 
 _REPOSITORY = Path(__file__).parents[3]

@@ -1,12 +1,62 @@
-"""The coldstart: its request, its progress, and the remaining work."""
+"""The stores and sources of the full passes, and the values that they hold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
+from schedules_pipeline.publishing.ports.upstream import NotificationQueue
+
+
+class PassName(StrEnum):
+    """Workflows over much or all of the stored data, on a timer or on demand."""
+
+    COLDSTART = "coldstart"
+    COLLECTION = "collection"
+    RECONCILIATION = "reconciliation"
+    PARITY = "parity"
+    RETENTION = "retention"
+    WATCH = "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """One finished pass. ``counts``: its results by name. ``problem``: why it failed, or ""."""
+
+    name: PassName
+    began_at: datetime
+    ended_at: datetime
+    counts: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.problem
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_at - self.began_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class PassRecord:
+    """The latest report of one pass, the latest that succeeded, and totals over all runs."""
+
+    latest: PassReport
+    latest_success: PassReport | None
+    runs: int
+    failures: int
+    seconds: float
+
+
+class PassStore(Protocol):
+    def record(self, report: PassReport) -> None: ...
+
+    def all(self) -> dict[PassName, PassRecord]:
+        """One record for each pass that has ever run."""
 
 
 class Stage(StrEnum):
@@ -139,3 +189,17 @@ class ColdstartStore(Protocol):
 
     def record_heartbeat(self) -> Epoch | None:
         """Add one heartbeat and return the epoch as it was before; None without an epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceStore(PublishingStore):
+    coldstarts: ColdstartStore
+    passes: PassStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceSources(PublishingSources):
+    schedule_queue: NotificationQueue
+    catalogue_queue: NotificationQueue
+    schedule_dead_letters: NotificationQueue
+    catalogue_dead_letters: NotificationQueue
