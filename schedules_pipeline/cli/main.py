@@ -43,9 +43,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "switch": ("switch", "Show or change the keyspace that partners are served from."),
         "partners": ("partners", "Manage partners, their keys and limits."),
         "push": ("push", "Manage webhook and file subscriptions."),
-        "import": ("import_history", "Write a recorded history into the sources, and announce it."),
-        "import-xmltv": ("import_xmltv", "Convert an XMLTV guide into a recorded history."),
-        "export": ("export_history", "Write schedules and their catalogue items to a recorded history."),
+        "import": ("histories:import_", "Write a recorded history into the sources, and announce it."),
+        "import-xmltv": ("histories:import_guide", "Convert an XMLTV guide into a recorded history."),
+        "export": ("histories:export", "Write schedules and their catalogue items to a recorded history."),
         "completion": ("completion", "Print the script that completes commands in a shell."),
     }
 )
