@@ -42,6 +42,7 @@ def _pages() -> dict[str, str]:
 @pytest.mark.parametrize("alarm", AlarmName)
 def test_every_alarm_has_a_page(alarm: AlarmName) -> None:
     """The page of an alarm has all parts, in order, and none is empty."""
+    assert alarm in _pages(), f"docs/runbook.md has no page `## {alarm}`"
     text = _pages()[alarm]
 
     headed = re.findall(r"^\*\*(.+?)\*\*(.*?)(?=^\*\*|\Z)", text, re.MULTILINE | re.DOTALL)

@@ -20,10 +20,11 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", sorted(pages()))
 def test_generated_tables_are_up_to_date(page: str) -> None:
-    """If this fails, ``python -m docs.site --write`` writes the tables as the code has them."""
+    """The tables are those that ``python -m docs.site --write`` makes of the code."""
     text = (REPOSITORY / page).read_text()
 
-    assert fill_tables(text) == text
+    is_current = fill_tables(text) == text
+    assert is_current, f"{page}: run .venv/bin/python -m docs.site --write, and commit it"
     assert text.count("<!-- generated:") == text.count("<!-- end -->")
 
 

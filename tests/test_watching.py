@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -68,26 +67,31 @@ def site(
         yield Site(redis.url, stack.close, aws_endpoints, provisioned)
 
 
-def test_thresholds_are_those_of_the_settings() -> None:
-    """Default settings give the default thresholds, and each setting changes its own."""
-    settings = Settings(
-        alarm_backlog_minutes=1,
-        alarm_late_minutes=2,
-        alarm_queue_minutes=3,
-        alarm_collection_hours=4,
-        alarm_reconciliation_hours=5,
-        difference_severity="WARN",
-    )
-
+def test_default_settings_give_the_default_thresholds() -> None:
+    """The numbers in ``Settings`` and in ``Thresholds`` agree."""
     assert thresholds_from(Settings()) == Thresholds()
-    assert thresholds_from(settings) == Thresholds(
-        timedelta(minutes=1),
-        timedelta(minutes=2),
-        timedelta(minutes=3),
-        timedelta(hours=4),
-        timedelta(hours=5),
-        difference_is_error=False,
-    )
+
+
+_SETTINGS_OF_ALARMS = sorted(
+    name
+    for name, info in Settings.model_fields.items()
+    if name.startswith("alarm_") and info.annotation is int
+)
+
+
+@pytest.mark.parametrize("name", _SETTINGS_OF_ALARMS)
+def test_every_setting_of_an_alarm_changes_a_threshold(name: str) -> None:
+    """A setting of another value gives other thresholds."""
+    changed = Settings.model_validate({name: getattr(Settings(), name) + 1})
+
+    assert thresholds_from(changed) != Thresholds(), f"connections.py: thresholds_from does not use {name}"
+
+
+def test_severity_of_a_difference_is_a_setting() -> None:
+    """A difference from the old system is a warning if the setting says so."""
+    thresholds = thresholds_from(Settings(difference_severity="WARN"))
+
+    assert thresholds == Thresholds(difference_is_error=False)
 
 
 def test_a_dead_letter_raises_an_alarm(site: Site) -> None:

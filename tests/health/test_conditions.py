@@ -220,7 +220,8 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
     """The table above has a case for each; an unreachable store cannot be found by reading it."""
     found = {str(case.values[1]).partition(":")[0] for case in _RULES}
 
-    assert found == set(AlarmName) - {AlarmName.STORE_UNREACHABLE, AlarmName.BROADCASTS_QUARANTINED}
+    judged = set(AlarmName) - {AlarmName.STORE_UNREACHABLE, AlarmName.BROADCASTS_QUARANTINED}
+    assert found == judged, "_RULES in this module has exactly the alarms of find_conditions"
 
 
 def test_a_difference_is_as_severe_as_the_setting_says() -> None:
