@@ -1,15 +1,13 @@
 """``schedules-pipeline parity``: the parity of all schedules with the old system, and whether to switch."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import click
 
 from schedules_pipeline.cli.answer import Answer, Shown, answering, line, table
 from schedules_pipeline.cli.session import Ending, Session
-
-if TYPE_CHECKING:
-    from schedules_pipeline.migration.ports import ParityReport
+from schedules_pipeline.migration import render_report as tables
+from schedules_pipeline.migration.ports import ParityReport
 
 
 @click.command("parity")
@@ -23,16 +21,12 @@ def command(session: Session, worst: int) -> Answer:
     It uses the latest comparison with the old system and says if that is stale; to compare first, materialise the asset
     `parity_report`. Ends with 1 if partners should not be switched.
     """
-    from schedules_pipeline.migration.render_report import as_json  # noqa: PLC0415 - only this command needs it
-
     report = session.pipeline.parity_reporter.preview()
     ending = Ending.WELL if report.is_ready else Ending.WRONG
-    return Answer(as_json(report, worst), _shown(report, worst), ending)
+    return Answer(tables.as_json(report, worst), _shown(report, worst), ending)
 
 
-def _shown(report: "ParityReport", worst: int) -> Iterator[Shown]:
-    from schedules_pipeline.migration import render_report as tables  # noqa: PLC0415 - as above
-
+def _shown(report: ParityReport, worst: int) -> Iterator[Shown]:
     yield line(report.headline, "bold green" if report.is_ready else "bold red")
     yield tables.counts_line(report)
     yield from (line(f"objection: {objection}", "red") for objection in report.objections)

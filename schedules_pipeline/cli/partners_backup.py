@@ -12,7 +12,7 @@ from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.partners.record import parse_partner, render_partner
+from schedules_pipeline.partners.record import PARTNER
 
 _OWNER_ONLY = 0o600
 
@@ -28,7 +28,7 @@ def export(session: Session, path: Path, overwrite: bool) -> Answer:
     with writing(path):
         path.touch(_OWNER_ONLY)
         path.chmod(_OWNER_ONLY)
-        path.write_bytes(b"".join(render_partner(partner) + b"\n" for partner in partners))
+        path.write_bytes(b"".join(PARTNER.render(partner) + b"\n" for partner in partners))
     return Answer(
         {"path": str(path), "partners": [partner.name for partner in partners]},
         f"wrote {counted(len(partners), 'partner')} to {path}",
@@ -68,6 +68,6 @@ def _read(path: Path) -> list[Partner]:
 
 def _parse(path: Path, number: int, line: bytes) -> Partner:
     try:
-        return parse_partner(line)
+        return PARTNER.parse(line)
     except InvalidRecord as error:
         raise CommandExit(f"{path}, line {number}: {error}; nothing was created") from error

@@ -108,12 +108,11 @@ def _watch(session: Session, every: float) -> None:
 
 def _publisher(pipeline: Pipeline, now: datetime) -> Section:
     name = pipeline.store.presence.name()
-    if name == STARTING:
-        return Section({"publisher": name}, ("a publisher was requested, and is about to start",))
-    text = (
-        f"{name} is at work" if name else "no publisher is running, which is right while nothing is pending"
-    )
-    return Section({"publisher": name or None}, (text,))
+    texts = {
+        STARTING: "a publisher was requested, and is about to start",
+        "": "no publisher is running, which is right while nothing is pending",
+    }
+    return Section({"publisher": name or None}, (texts.get(name, f"{name} is at work"),))
 
 
 def _backlog(pipeline: Pipeline, now: datetime) -> Section:

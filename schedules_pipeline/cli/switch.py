@@ -1,7 +1,7 @@
 """``schedules-pipeline switch``: the keyspace that partners are served from, and changing it."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -19,9 +19,7 @@ from schedules_pipeline.cli.answer import (
 from schedules_pipeline.cli.arguments import yes_option
 from schedules_pipeline.cli.session import CommandExit, Session, login
 from schedules_pipeline.migration.ports import ServedSource, ServedState, render_share
-
-if TYPE_CHECKING:
-    from schedules_pipeline.migration.switch import SwitchPlan
+from schedules_pipeline.migration.switch import SwitchPlan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -97,21 +95,19 @@ def _switch(
     if dry_run:
         return Answer({"switched": False, **_plan_fields(plan)})
     confirm(f"Serve partners from {to}?", yes=yes)
-    result = switcher.switch(plan, by or login() or "unknown", reason)
-    if result.served is None:
-        raise CommandExit(result.problem)
-    done = f"partners are served from {to}: switch {result.served.number}, by {result.served.by}"
-    document = {"switched": True, **_plan_fields(plan), "record": _fields(result.served)}
+    served = switcher.switch(plan, by or login() or "unknown", reason)
+    done = f"partners are served from {to}: switch {served.number}, by {served.by}"
+    document = {"switched": True, **_plan_fields(plan), "record": _fields(served)}
     return Answer(document, [line(done, "bold")])
 
 
-def _plan_shown(plan: "SwitchPlan") -> Iterator[Shown]:
+def _plan_shown(plan: SwitchPlan) -> Iterator[Shown]:
     yield from plan.effects
     for objection in plan.objections:
         yield line(f"objection{', overridden by --force' if plan.forced else ''}: {objection}", "red")
 
 
-def _plan_fields(plan: "SwitchPlan") -> dict[str, object]:
+def _plan_fields(plan: SwitchPlan) -> dict[str, object]:
     return {
         "from": plan.current.source,
         **members(plan, "to", "parity_share", "effects", "objections"),

@@ -23,8 +23,6 @@ from schedules_pipeline.migration.ports import MigrationSources
 
 _UNAVAILABLE = 503
 
-Checks = Mapping[str, Callable[[], None]]
-
 
 def build_service(
     store: HealthStore, sources: MigrationSources, clock: Clock, patience_seconds: float = PATIENCE_SECONDS
@@ -35,12 +33,16 @@ def build_service(
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(PipelineCollector(parts_of(store, sources, clock), patience_seconds))
-    checks = {name: SharedCall(check, f"ready-{name}") for name, check in _checks(store).items()}
+    checks: dict[str, Callable[[], object]] = {
+        "store": store.presence.name,
+        "keyspace": partial(_require_filled, store),
+    }
+    shared = {name: SharedCall(check, f"ready-{name}") for name, check in checks.items()}
     return Starlette(
         routes=[
             Route("/metrics", partial(_metrics, registry)),
             Route("/health/live", _live),
-            Route("/health/ready", partial(_ready, checks, patience_seconds)),
+            Route("/health/ready", partial(_ready, shared, patience_seconds)),
         ]
     )
 
@@ -54,7 +56,7 @@ def _live(request: Request) -> Response:  # noqa: ARG001
     return JSONResponse({"alive": True})
 
 
-def _ready(checks: Mapping[str, SharedCall[None]], patience_seconds: float, request: Request) -> Response:  # noqa: ARG001
+def _ready(checks: Mapping[str, SharedCall[object]], patience_seconds: float, request: Request) -> Response:  # noqa: ARG001
     pending = {name: check.start() for name, check in checks.items()}
     found: dict[str, str] = {}
     for name, answer in pending.items():
@@ -71,16 +73,7 @@ def _ready(checks: Mapping[str, SharedCall[None]], patience_seconds: float, requ
     return JSONResponse({"ready": is_ready, "checks": found}, status_code=200 if is_ready else _UNAVAILABLE)
 
 
-def _checks(store: HealthStore) -> Checks:
-    """Functions that raise :class:`PipelineError` if their check fails."""
-    return {"store": partial(_store_answers, store), "keyspace": partial(_keyspace_is_filled, store)}
-
-
-def _store_answers(store: HealthStore) -> None:
-    store.presence.name()
-
-
-def _keyspace_is_filled(store: HealthStore) -> None:
+def _require_filled(store: HealthStore) -> None:
     if store.feed.count_schedules() == 0:
         raise ServiceError("the keyspace is empty: nothing has been published; a coldstart fills it")
     if store.coldstarts.epoch() is None:

@@ -7,6 +7,7 @@ there are objections, unless it is forced. A switch back is never rejected, beca
 from dataclasses import dataclass
 
 from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.migration.ports import (
     MigrationStore,
@@ -39,13 +40,8 @@ class SwitchPlan:
         return bool(self.objections) and not self.forced
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchResult:
-    """``served``: the new state, or None if nothing was switched; ``problem`` then says why."""
-
-    plan: SwitchPlan
-    served: ServedState | None
-    problem: str = ""
+class SwitchRejected(PipelineError):
+    """Nothing was switched; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +55,19 @@ class Switcher:
         report, coldstart = self.reporter.preview(), self.store.coldstarts.latest()
         return plan_switch(self.store.served.current(), to, report, coldstart, force=force)
 
-    def switch(self, plan: SwitchPlan, by: str, reason: str) -> SwitchResult:
+    def switch(self, plan: SwitchPlan, by: str, reason: str) -> ServedState:
         """Carry out a plan that an operator has seen.
 
-        The objections are computed again first. Nothing changes if another switch happened since the plan was made.
+        Raises :class:`SwitchRejected` if another switch happened since the plan was made, or if the objections,
+        which are computed again first, reject it.
         """
         fresh = self.plan(plan.to, force=plan.forced)
         if fresh.current != plan.current:
-            return SwitchResult(fresh, None, _overtaken(fresh.current))
+            raise SwitchRejected(_overtaken(fresh.current))
         if fresh.is_needless:
-            return SwitchResult(fresh, None, f"partners are served from {fresh.to} already")
+            raise SwitchRejected(f"partners are served from {fresh.to} already")
         if fresh.is_rejected:
-            return SwitchResult(fresh, None, "rejected: " + "; ".join(fresh.objections))
+            raise SwitchRejected("rejected: " + "; ".join(fresh.objections))
         served = ServedState(
             number=fresh.current.number + 1,
             source=fresh.to,
@@ -81,8 +78,8 @@ class Switcher:
             forced=bool(fresh.objections),
         )
         if not self.store.served.change(served):
-            return SwitchResult(fresh, None, _overtaken(self.store.served.current()))
-        return SwitchResult(fresh, served)
+            raise SwitchRejected(_overtaken(self.store.served.current()))
+        return served
 
 
 def plan_switch(

@@ -1,8 +1,5 @@
 """Partners: their names, API keys, visible services and limits.
 
-Belongs here: these values and the rules that they keep. Does not belong here: where they are stored
-(:mod:`~schedules_pipeline.partners.ports`), and letting a request in (``delivery.admission``).
-
 A key is ``sk_<id>_<secret>``. It is shown once, when it is issued; kept is its SHA-256.
 """
 

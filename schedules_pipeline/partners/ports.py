@@ -1,8 +1,4 @@
-"""Where partners and their usage are kept.
-
-Belongs here: what the store of partners promises, and the lines that usage is counted in.
-Does not belong here: what a partner is (``domain.partners``), and letting a request in (``delivery.admission``).
-"""
+"""The store of partners, and the lines in which their usage is counted."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,8 +1,4 @@
-"""One turn at one subscription: take its lease, deliver its pending changes, write its progress.
-
-Belongs here: the rules for every kind of subscription. Does not belong here: how each kind is delivered
-(``push_changes.py``, ``push_files.py``) and when a subscription gets a turn (``service.py``).
-"""
+"""One turn at one subscription of any kind: take its lease, deliver its pending changes, write its progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

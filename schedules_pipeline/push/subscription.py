@@ -2,9 +2,6 @@
 
 A subscription is a position in the change feed, and every change after that position is pending. Publishing therefore
 writes nothing for subscribers.
-
-Belongs here: the values, the backoff rule and the quarantine rule. Does not belong here: how changes are delivered
-(``push_changes.py``, ``push_files.py``) and where subscriptions are stored (``ports.py``).
 """
 
 import re

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import USAGE_KEPT_DAYS, UsageCounts, UsageKind, UsageLine
-from schedules_pipeline.partners.record import parse_partner, render_partner
+from schedules_pipeline.partners.record import PARTNER
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import Arguments, Command, RedisLink
 
@@ -83,7 +83,7 @@ class RedisPartnerStore:
         return self._link.call("HGET", self._partners, name) or None
 
     def _put(self, partner: Partner, instead_of: bytes) -> bool:
-        arguments: Arguments = [partner.name, instead_of, render_partner(partner)]
+        arguments: Arguments = [partner.name, instead_of, PARTNER.render(partner)]
         return bool(self._link.call(*self._replace.command([self._partners], arguments)))
 
     def _of_day(self, day: date) -> str:
@@ -102,7 +102,7 @@ def _line(partner: str, kind: str, route: str, detail: str) -> UsageLine:
 
 def _parse(name: str, record: bytes) -> Partner:
     try:
-        partner = parse_partner(record)
+        partner = PARTNER.parse(record)
     except InvalidRecord as error:
         raise InvalidRecord(f"partner {name!r}: {error}; remove the partner and create it again") from None
     if partner.name != name:

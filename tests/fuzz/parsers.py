@@ -36,7 +36,7 @@ from schedules_pipeline.errors import ContentError
 from schedules_pipeline.history import recorded as history
 from schedules_pipeline.migration.legacy_document import parse_legacy_document
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.partners.record import parse_partner, render_partner
+from schedules_pipeline.partners.record import PARTNER
 
 KEY = ScheduleKey(Sid("alder"), date(2026, 3, 28))
 PID = Pid("p0000001")
@@ -245,9 +245,9 @@ PARSERS = (
     ),
     Parser(
         "partner_record",
-        parse_partner,
-        (render_partner(_PARTNER),),
-        lambda partner: parse_partner(render_partner(partner)),
+        PARTNER.parse,
+        (PARTNER.render(_PARTNER),),
+        lambda partner: PARTNER.parse(PARTNER.render(partner)),
     ),
     Parser(
         "change_row",

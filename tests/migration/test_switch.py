@@ -15,7 +15,7 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.ports import PassName, Request
 from schedules_pipeline.migration.ports import NEVER_SWITCHED, Comparison, Requirements, ServedSource, Verdict
 from schedules_pipeline.migration.report_parity import ParityReporter
-from schedules_pipeline.migration.switch import Switcher
+from schedules_pipeline.migration.switch import Switcher, SwitchRejected
 
 _SCHEDULES = 100
 
@@ -63,19 +63,18 @@ def test_a_switch_is_recorded_with_who_when_why_and_the_share() -> None:
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "parity reached")
 
     served = stage.served.current()
-    assert result.served == served
+    assert result == served
     assert (served.source, served.by, served.reason) == (ServedSource.OURS, "ada", "parity reached")
     assert (served.since, served.parity_share, served.forced) == (stage.clock(), 1.0, False)
 
 
 def test_a_switch_below_the_threshold_is_rejected() -> None:
-    """With too many differences nothing is switched, and the result gives their number."""
+    """With too many differences nothing is switched, and the error gives their number."""
     stage = Stage(differing=2)
 
-    result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "")
+    with pytest.raises(SwitchRejected, match="2 of 100 comparable schedules differ"):
+        stage.switcher.switch(stage.switcher.plan(ServedSource.OURS), "ada", "")
 
-    assert result.served is None
-    assert "2 of 100 comparable schedules differ" in result.problem
     assert stage.served.switches() == []
 
 
@@ -85,9 +84,8 @@ def test_a_forced_switch_goes_ahead_and_says_that_it_was_forced() -> None:
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "agreed")
 
-    assert result.served is not None
-    assert result.served.forced
-    assert result.served.parity_share == 0.98
+    assert result.forced
+    assert result.parity_share == 0.98
 
 
 def test_force_that_was_not_needed_is_not_recorded_as_such() -> None:
@@ -96,8 +94,7 @@ def test_force_that_was_not_needed_is_not_recorded_as_such() -> None:
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.OURS, force=True), "ada", "")
 
-    assert result.served is not None
-    assert not result.served.forced
+    assert not result.forced
 
 
 def test_a_stale_comparison_rejects() -> None:
@@ -131,8 +128,7 @@ def test_switching_back_is_never_rejected() -> None:
 
     result = stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "grace", "titles are wrong")
 
-    assert result.served is not None
-    assert not result.served.forced
+    assert not result.forced
     assert [s.source for s in stage.served.switches()] == [ServedSource.LEGACY, ServedSource.OURS]
 
 
@@ -140,10 +136,9 @@ def test_switching_to_where_partners_are_changes_nothing() -> None:
     """A needless switch is not recorded."""
     stage = Stage()
 
-    result = stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "ada", "")
+    with pytest.raises(SwitchRejected, match="already"):
+        stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "ada", "")
 
-    assert result.served is None
-    assert "already" in result.problem
     assert stage.served.switches() == []
 
 
@@ -154,10 +149,9 @@ def test_two_operators_cannot_cross() -> None:
     stage.switcher.switch(plan, "ada", "first")
     stage.switcher.switch(stage.switcher.plan(ServedSource.LEGACY), "ada", "back again")
 
-    result = stage.switcher.switch(plan, "grace", "second")
+    with pytest.raises(SwitchRejected, match="another operator has switched since by ada"):
+        stage.switcher.switch(plan, "grace", "second")
 
-    assert result.served is None
-    assert "another operator has switched since by ada" in result.problem
     assert len(stage.served.switches()) == 2
 
 
@@ -167,10 +161,8 @@ def test_objections_since_the_plan_count() -> None:
     plan = stage.switcher.plan(ServedSource.OURS)
     stage.clock.advance(timedelta(hours=2))
 
-    result = stage.switcher.switch(plan, "ada", "")
-
-    assert result.served is None
-    assert "has not refreshed" in result.problem
+    with pytest.raises(SwitchRejected, match="has not refreshed"):
+        stage.switcher.switch(plan, "ada", "")
 
 
 def test_a_plan_says_what_changes_for_partners() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
-from schedules_pipeline.partners.record import parse_partner, render_partner
+from schedules_pipeline.partners.record import PARTNER
 
 _INSTANTS = st.datetimes(timezones=st.just(UTC))
 _KEYS = st.builds(
@@ -35,17 +35,17 @@ _PARTNERS = st.builds(
 @given(_PARTNERS)
 def test_a_partner_reads_back_as_it_was(partner: Partner) -> None:
     """Every partner that there can be is one line, and nothing of it is lost."""
-    record = render_partner(partner)
+    record = PARTNER.render(partner)
 
     assert b"\n" not in record
-    assert parse_partner(record) == partner
+    assert PARTNER.parse(record) == partner
 
 
 def test_instants_in_other_zones_are_the_same_instants() -> None:
     """A file that was edited by hand may have them."""
-    record = orjson.loads(render_partner(Partner("acme", datetime(2026, 3, 28, 12, tzinfo=UTC))))
+    record = orjson.loads(PARTNER.render(Partner("acme", datetime(2026, 3, 28, 12, tzinfo=UTC))))
 
-    read = parse_partner(orjson.dumps({**record, "created_at": "2026-03-28T14:00:00+02:00"}))
+    read = PARTNER.parse(orjson.dumps({**record, "created_at": "2026-03-28T14:00:00+02:00"}))
 
     assert read.created_at == datetime(2026, 3, 28, 12, tzinfo=UTC)
     assert read.created_at.utcoffset() == timedelta(hours=2)
@@ -62,9 +62,9 @@ def test_instants_in_other_zones_are_the_same_instants() -> None:
 )
 def test_the_error_names_fields_and_quotes_nothing(change: dict[str, object], says: str) -> None:
     """Where a record is wrong is told; what stands there is not."""
-    record = orjson.loads(render_partner(Partner("acme", datetime(2026, 3, 28, 12, tzinfo=UTC))))
+    record = orjson.loads(PARTNER.render(Partner("acme", datetime(2026, 3, 28, 12, tzinfo=UTC))))
 
     with pytest.raises(InvalidRecord, match=says) as caught:
-        parse_partner(orjson.dumps({**record, **change}))
+        PARTNER.parse(orjson.dumps({**record, **change}))
 
     assert "secret" not in str(caught.value)
