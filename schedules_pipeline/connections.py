@@ -43,6 +43,7 @@ from schedules_pipeline.store.parity import RedisParityTrendStore
 from schedules_pipeline.store.partners import RedisPartnerStore
 from schedules_pipeline.store.passes import RedisPassStore
 from schedules_pipeline.store.presence import RedisPublisherPresence
+from schedules_pipeline.store.quarantined_broadcasts import RedisQuarantinedBroadcastStore
 from schedules_pipeline.store.queue_polls import RedisQueuePollStore
 from schedules_pipeline.store.references import RedisReferenceIndex
 from schedules_pipeline.store.rejections import RedisRejectionStore
@@ -77,6 +78,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         work=RedisWorkQueue(link, keys),
         feed=RedisChangeFeed(link, keys),
         rejections=RedisRejectionStore(link, keys),
+        quarantined_broadcasts=RedisQuarantinedBroadcastStore(link, keys),
         losses=RedisLossStore(link, keys),
         expectations=RedisExpectationStore(link, keys),
         comparisons=RedisComparisonStore(link, keys),

@@ -36,13 +36,19 @@ Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 ASSET_OF_CHECK = {
     CheckName.IS_BUILT: names.PARTNER_SCHEDULE,
     CheckName.SOURCE_ACCEPTED: names.SOURCE_SCHEDULE,
+    CheckName.BROADCASTS_ACCEPTED: names.SOURCE_SCHEDULE,
     CheckName.NO_GAPS_OR_OVERLAPS: names.SOURCE_SCHEDULE,
     CheckName.INDEX_COMPLETE: names.BACK_REFERENCE_INDEX,
     CheckName.REFERENCES_RESOLVED: names.PARTNER_SCHEDULE,
     CheckName.WITHIN_EXPECTED_RANGE: names.PARTNER_SCHEDULE,
     CheckName.MATCHES_LEGACY: names.PARTNER_SCHEDULE,
 }
-_CHECKS_OF_THE_SOURCE = {CheckName.IS_BUILT, CheckName.SOURCE_ACCEPTED, CheckName.NO_GAPS_OR_OVERLAPS}
+_CHECKS_OF_THE_SOURCE = {
+    CheckName.IS_BUILT,
+    CheckName.SOURCE_ACCEPTED,
+    CheckName.NO_GAPS_OR_OVERLAPS,
+    CheckName.BROADCASTS_ACCEPTED,
+}
 _AT_ONCE = 50
 
 
@@ -72,6 +78,7 @@ class Recorder:
         self._run_id = run_id
         self._rejected: dict[str, Rejection] = {}
         self._quarantined: dict[ScheduleKey, str] = {}
+        self._quarantined_broadcasts: dict[ScheduleKey, str] = {}
         self._held: dict[ScheduleKey, Hold] = {}
         self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
 
@@ -134,6 +141,22 @@ class Recorder:
         keys = [key for key in _changed(self._quarantined, quarantined) if self._is_partitioned(key)]
         self._log_all(self._evaluation(key, is_built(quarantined.get(key))) for key in keys)
         self._rejected, self._quarantined = rejected, quarantined
+
+    def record_quarantined_broadcasts(self) -> None:
+        """Record the check of accepted documents whose broadcasts in quarantine have changed since the last call. The
+        document may have been accepted without a new version.
+        """
+        found = self._pipeline.store.quarantined_broadcasts.all()
+        keys = [key for key in _changed(self._quarantined_broadcasts, found) if self._is_partitioned(key)]
+        results = self._pipeline.checker.check(keys) if keys else {}
+        ensure_services(self._instance, {key.sid for key in results})
+        self._log_all(
+            self._evaluation(key, result)
+            for key, checks in results.items()
+            for result in checks
+            if result.name is CheckName.BROADCASTS_ACCEPTED
+        )
+        self._quarantined_broadcasts = found
 
     def record_holds(self) -> None:
         """Record the losses of airtime that are held, if they have changed since the last call."""

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import click
+import orjson
 from click.testing import CliRunner, Result
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from toy_world import BRANDS, BROADCASTS, EPISODES, KEYS, Change, SchedulePut, Slot
@@ -14,8 +15,10 @@ from toy_world import BRANDS, BROADCASTS, EPISODES, KEYS, Change, SchedulePut, S
 from schedules_pipeline.cli.main import main
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.intake import ingest
+from schedules_pipeline.publishing.ports.upstream import SourceObject
 from schedules_pipeline.settings import Settings
 
 
@@ -61,6 +64,17 @@ class Stage:
         self.ingest()
         self.clock.advance(timedelta(seconds=1))
         self.pipeline.publisher.publish_all()
+
+    def put_unusable(self, key: ScheduleKey) -> None:
+        """Put the document of :func:`schedule_put` with one unusable and one mended broadcast, and build."""
+        schedule_put(key).write(self.upstreams)
+        found = self.upstreams.schedule_source.fetch([key])[key]
+        assert isinstance(found, SourceObject)
+        document = orjson.loads(found.content)
+        document["broadcasts"][0]["end"] = None
+        document["broadcasts"][1]["is_signed"] = "yes"
+        self.upstreams.schedule_source.put(key, orjson.dumps(document))
+        self.pipeline.publisher.rebuild_from_sources([key], Cause("e", Origin.OPERATOR, "x", self.clock()))
 
     def ingest(self) -> None:
         """Handle all messages of both queues."""

@@ -17,6 +17,9 @@ from schedules_pipeline.settings import Settings
 _DESCRIPTIONS = {
     CheckName.IS_BUILT: "The latest build succeeded; the schedule is not quarantined after repeated failures.",
     CheckName.SOURCE_ACCEPTED: "The latest source document was accepted, not rejected.",
+    CheckName.BROADCASTS_ACCEPTED: (
+        "No broadcast of the accepted document is in quarantine, and none had to be mended. The result names each."
+    ),
     CheckName.NO_GAPS_OR_OVERLAPS: (
         "Each broadcast begins where the previous one ends, also from one day to the next; none starts outside its "
         "broadcast day, and days that overlap agree."

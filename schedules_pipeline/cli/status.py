@@ -31,6 +31,7 @@ from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage
 from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
+_SHOWN_SCHEDULES = 5
 _LATE = timedelta(minutes=5)
 """A schedule that has been due for longer is late, also under load."""
 
@@ -183,6 +184,15 @@ def _rejected(pipeline: Pipeline, now: datetime) -> Section:
     return Section(fields, (", ".join(f"{count:,} {kind}" for kind, count in fields.items()),))
 
 
+def _quarantined_broadcasts(pipeline: Pipeline, now: datetime) -> Section:
+    found = {
+        str(key): summary for key, summary in sorted(pipeline.store.quarantined_broadcasts.all().items())
+    }
+    shown = [f"{key}: {summary}" for key, summary in list(found.items())[:_SHOWN_SCHEDULES]]
+    line = f"in {counted(len(found), 'accepted document')}" if found else "none"
+    return Section({"schedules": found}, (line, *shown))
+
+
 def _held(pipeline: Pipeline, now: datetime) -> Section:
     """A hold on a day that has begun is a fault; one further ahead waits for a decision or a fuller document."""
     waiting = [loss for loss in pipeline.holds.list() if loss.verdict is None]
@@ -276,6 +286,7 @@ _CHECKS: Mapping[str, _Check] = {
     "published": _published,
     "feed": _feed,
     "rejected": _rejected,
+    "quarantined_broadcasts": _quarantined_broadcasts,
     "held": _held,
     "parity": _parity,
     "served": _served,

@@ -95,6 +95,8 @@ def _why_fields(session: Session, explanation: Explanation) -> dict[str, object]
         **_change_fields(change),
         "causes": [{**_cause_fields(cause), "queue": _queue(session, cause)} for cause in change.causes],
         "comparison": None if comparison is None else _comparison_fields(comparison),
+        "quarantined": [members(each, "broadcast_pid", "reason") for each in explanation.source.quarantined],
+        "mended": list(explanation.source.mended),
         "touched": [_change_fields(other) for other in explanation.touched.versions],
         "search_stopped_at": explanation.touched.stopped_at,
         "feed_goes_back": explanation.touched.goes_back,
@@ -122,6 +124,10 @@ def _why_shown(session: Session, explanation: Explanation) -> Iterator[Shown]:
     )
     if change.cause_count > len(change.causes):
         yield f"and {change.cause_count - len(change.causes)} more causes, of which only the number is kept"
+    for unusable in explanation.source.quarantined:
+        yield f"quarantined: {unusable.reason}"
+    for sentence in explanation.source.mended:
+        yield f"mended: {sentence}"
     if explanation.comparison is None:
         yield "the differences from the version before are unknown: a document has expired"
     else:

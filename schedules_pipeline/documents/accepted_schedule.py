@@ -59,6 +59,8 @@ class NoSource:
 
     slots: tuple[()] = ()
     is_outdated = False
+    quarantined = ()
+    mended = ()
 
     def episodes(self) -> set[Pid]:
         return set()

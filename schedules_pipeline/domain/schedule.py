@@ -1,13 +1,16 @@
 """A schedule as its source gives it: which programme is shown when, by pid, with nothing joined to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self, TypeVar, cast
 
 from schedules_pipeline.domain.identifiers import OptionalPid, Pid, ScheduleKey
 from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.printable import shorten
 
+_SHOWN_REASONS = 3
+_REASON_CHARACTERS = 200
 _AnySlot = TypeVar("_AnySlot", bound="Slot")
 
 
@@ -67,6 +70,16 @@ class QuarantinedBroadcast:
     broadcast_pid: str
     reason: str
     is_blanked: bool
+
+
+def describe_quarantined(quarantined: Sequence[QuarantinedBroadcast]) -> str:
+    """How many there are, and the first reasons; "" if there is none."""
+    if not quarantined:
+        return ""
+    reasons = [shorten(each.reason, _REASON_CHARACTERS) for each in quarantined[:_SHOWN_REASONS]]
+    more = ["…"] if len(quarantined) > len(reasons) else []
+    broadcasts = "1 broadcast" if len(quarantined) == 1 else f"{len(quarantined)} broadcasts"
+    return f"{broadcasts} quarantined: {'; '.join(reasons + more)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Facts:
     pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
     quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
     rejected: Mapping[str, Rejection] = field(default_factory=dict)
+    quarantined_broadcasts: Mapping[ScheduleKey, str] = field(default_factory=dict)
     comparisons: Mapping[ScheduleKey, Comparison] = field(default_factory=dict)
     failing_checks: FailingChecks = field(default_factory=dict)
     passes: Mapping[PassName, PassRecord] = field(default_factory=dict)
@@ -119,6 +120,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         *_queue_not_drained(facts, thresholds, now),
         *_dead_letters(facts),
         *_input_rejected(facts),
+        *_broadcasts_quarantined(facts),
         *_airtime_held(facts, now),
         *_blanking_unusual(facts, thresholds),
         *_runs_failed(facts),
@@ -245,6 +247,14 @@ def _input_rejected(facts: Facts) -> Iterator[Condition]:
         summary = ", ".join(_count(amount, kind) for kind, amount in sorted(kinds.items())) + " rejected"
         examples = {subject: rejection.reason for subject, rejection in facts.rejected.items()}
         yield Condition(AlarmName.INPUT_REJECTED, Severity.WARNING, summary, _examples(examples))
+
+
+def _broadcasts_quarantined(facts: Facts) -> Iterator[Condition]:
+    if found := {str(key): summary for key, summary in facts.quarantined_broadcasts.items()}:
+        summary = (
+            f"{_count(len(found), 'schedule')} with broadcasts that cannot be read; the others are published"
+        )
+        yield Condition(AlarmName.BROADCASTS_QUARANTINED, Severity.WARNING, summary, _examples(found))
 
 
 def _airtime_held(facts: Facts, now: datetime) -> Iterator[Condition]:

@@ -120,6 +120,7 @@ class Watch:
             pending_since=store.work.pending_since(),
             quarantined=store.work.quarantined(),
             rejected=store.rejections.all(),
+            quarantined_broadcasts=store.quarantined_broadcasts.all(),
             comparisons=store.comparisons.all(),
             failing_checks=store.failing_checks.all(),
             passes=store.passes.all(),

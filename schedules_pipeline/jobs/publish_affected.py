@@ -166,6 +166,7 @@ def _record_once(
     try:
         if with_rejections:
             recorder.record_rejections()
+            recorder.record_quarantined_broadcasts()
             recorder.record_holds()
         recorded = recorder.record_published()
         if pipeline.comparer.is_due():

@@ -12,6 +12,7 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import dependencies
 from schedules_pipeline.domain.findings import Finding, find_unresolved
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.domain.schedule import Slot
 from schedules_pipeline.domain.timeline import Day, find_timing_concerns
 from schedules_pipeline.errors import InvalidRecord
@@ -27,6 +28,7 @@ _SHOWN_SEAMS = 3
 class CheckName(StrEnum):
     IS_BUILT = "is_built"
     SOURCE_ACCEPTED = "source_accepted"
+    BROADCASTS_ACCEPTED = "broadcasts_accepted"
     REFERENCES_RESOLVED = "references_resolved"
     NO_GAPS_OR_OVERLAPS = "no_gaps_or_overlaps"
     INDEX_COMPLETE = "index_complete"
@@ -95,6 +97,7 @@ class ScheduleChecker:
             key: [
                 is_built(quarantined.get(key)),
                 source_accepted(rejections.get(str(key))),
+                _broadcasts_accepted(source.accepted),
                 _references_resolved(source.accepted, states[key], unknown),
                 *timelines.get(key, ()),
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
@@ -157,6 +160,20 @@ def source_accepted(rejection: Rejection | None) -> CheckResult:
     return CheckResult(
         CheckName.SOURCE_ACCEPTED, False, f"the last good version stays: {rejection.reason}", facts=facts
     )
+
+
+def _broadcasts_accepted(accepted: AcceptedSchedule) -> CheckResult:
+    """Broadcasts of the accepted document that are in quarantine, and those that were mended."""
+    counts = {"quarantined": len(accepted.quarantined), "mended": len(accepted.mended)}
+    if not any(counts.values()):
+        return CheckResult(CheckName.BROADCASTS_ACCEPTED, True, "every broadcast was usable as it was")
+    quarantined = [
+        {"broadcast": each.broadcast_pid, "reason": shorten(each.reason)}
+        for each in accepted.quarantined[:_SHOWN_FINDINGS]
+    ]
+    facts = {"quarantined": quarantined, "mended": list(accepted.mended[:_SHOWN_FINDINGS])}
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return CheckResult(CheckName.BROADCASTS_ACCEPTED, False, summary, facts=facts)
 
 
 def _references_resolved(

@@ -20,6 +20,7 @@ from schedules_pipeline.domain.coverage import Coverage
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.schedule import describe_quarantined
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.judge_source import (
     Accepted,
@@ -75,6 +76,11 @@ class Draft:
         if self.situation is None or not isinstance(self.judgement, Accepted | Removed):
             return False
         return self.situation.standing != NO_STANDING and not self.judgement.is_restored
+
+    @property
+    def quarantine_summary(self) -> str:
+        """The broadcasts that the new source has in quarantine; "" without any."""
+        return describe_quarantined(self.source.quarantined) if self.source_is_new else ""
 
     @property
     def proposal(self) -> Proposal | None:

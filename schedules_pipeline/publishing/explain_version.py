@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
+from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, NoSource, parse_accepted
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import Difference, diff
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.errors import ContentError
+from schedules_pipeline.errors import ContentError, InvalidRecord
 from schedules_pipeline.publishing.ports import PublishingStore
 
 SEARCHED_FOR = timedelta(minutes=10)
@@ -55,11 +56,15 @@ class AffectedVersions:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``change`` holds the causes and the changed fields. ``comparison`` is None if a document has expired."""
+    """``change`` holds the causes and the changed fields. ``comparison`` is None if a document has expired.
+
+    ``source``: the accepted document of the latest version; of an earlier one it is no longer known.
+    """
 
     change: Change
     comparison: Comparison | None
     touched: AffectedVersions
+    source: AcceptedSchedule | NoSource
 
 
 class VersionExplainer:
@@ -77,12 +82,14 @@ class VersionExplainer:
 
     def explain(self, key: ScheduleKey, seq: int | None = None) -> Explanation:
         """Explain one version, by default the latest. Raises :class:`NoSuchVersion`."""
-        change = self._version(self._versions(key), key, seq)
+        versions = self._versions(key)
+        change = self._version(versions, key, seq)
         try:
             comparison = self.compare(key, change.seq)
         except NoSuchVersion:
             comparison = None
-        return Explanation(change, comparison, self._find_touched(change))
+        source = accepted_source(self._store, key) if change.seq == versions[0].seq else NoSource()
+        return Explanation(change, comparison, self._find_touched(change), source)
 
     def _versions(self, key: ScheduleKey) -> Sequence[Change]:
         if versions := self._store.versions.versions(key):
@@ -129,6 +136,15 @@ class VersionExplainer:
         while entries := self._store.feed.read_after(position, _ROWS_AT_ONCE):
             yield from (entry.change for entry in entries)
             position = entries[-1].position
+
+
+def accepted_source(store: PublishingStore, key: ScheduleKey) -> AcceptedSchedule | NoSource:
+    """The document that the latest version is made from, with what was unusable in it and what was mended."""
+    accepted = store.schedules.read([key])[key].accepted
+    try:
+        return NoSource() if accepted is None else parse_accepted(accepted)
+    except InvalidRecord:
+        return NoSource()
 
 
 def _shares(row: Change, events: set[str]) -> bool:

@@ -220,6 +220,9 @@ class Rebuilder:
     # Apply
 
     def _commit(self, drafts: Sequence[Draft], commits: Sequence[Commit], token: int) -> list[BuildResult]:
+        summaries = {draft.key: summary for draft in drafts if (summary := draft.quarantine_summary)}
+        if summaries:
+            self.store.quarantined_broadcasts.keep(summaries)
         results = self.store.schedules.commit(commits)
         self._announce(zip(commits, results, strict=True))
         committed = [
@@ -229,6 +232,8 @@ class Rebuilder:
         ]
         # Only after the commit: until then a later document must find the rejection or the hold.
         self.store.rejections.forget([str(draft.key) for draft, _ in committed if draft.ends_rejection])
+        sound = [d.key for d, _ in committed if d.source_is_new and not d.quarantine_summary]
+        self.store.quarantined_broadcasts.forget(sound)
         self._record_losses([draft for draft, _ in committed])
         self._unregister(committed, token)
         return [

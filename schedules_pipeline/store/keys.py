@@ -108,9 +108,9 @@ class Keys:
 
     def journal(self, name: str) -> str:
         """``refused``, ``comparisons``, ``failing_checks``, ``counters``, ``durations``, ``intake``,
-        ``passes``: hashes. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
-        ``publisher``: string that expires, the active publisher. ``parity_trend``: list, past parity reports, newest
-        first.
+        ``passes``: hashes. ``quarantined_broadcasts``: hash, a summary by schedule. ``expectations``: hash, expected
+        ranges, by service. ``compared_refresh``: string. ``publisher``: string that expires, the active publisher.
+        ``parity_trend``: list, past parity reports, newest first.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from cli_stage import KEY, TOMORROW, Stage
+from cli_stage import KEY, TOMORROW, Stage, schedule_put
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import InvalidRecord, ServiceError
@@ -14,6 +14,8 @@ from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Failure, Mark
+
+_NO_INSTANT = "Input should be a valid datetime, written as a text"
 
 
 def _mark(stage: Stage) -> None:
@@ -79,6 +81,19 @@ def test_a_quarantined_schedule_is_wrong(published: Stage) -> None:
     assert result.exit_code == 1
     assert "1 schedule quarantined: `schedules-pipeline quarantine list`" in result.stdout
     assert result.stdout.rstrip().endswith("1 problem")
+
+
+def test_quarantined_broadcasts_are_shown_until_a_sound_document_comes(published: Stage) -> None:
+    """They are no fault of the pipeline, and have an alarm."""
+    published.put_unusable(KEY)
+
+    before = published.run_for_json("status")["quarantined_broadcasts"]
+    shown = published.run("status").stdout
+    published.happen(schedule_put(KEY))
+
+    assert before == {"schedules": {str(KEY): "1 broadcast quarantined: broadcast 1: end: " + _NO_INSTANT}}
+    assert "in 1 accepted document" in shown
+    assert published.run_for_json("status")["quarantined_broadcasts"] == {"schedules": {}}
 
 
 def test_a_late_schedule_is_wrong(published: Stage) -> None:

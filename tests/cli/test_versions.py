@@ -106,6 +106,21 @@ def test_why_names_the_notification_and_the_fields(published: Stage) -> None:
     assert document["search_stopped_at"] is None
 
 
+def test_why_names_what_the_source_document_had_unusable(published: Stage) -> None:
+    """Of the latest version; the source of an earlier one is no longer known."""
+    published.put_unusable(KEY)
+
+    latest, first = published.run_for_json("why", KEY), published.run_for_json("why", KEY, 1)
+    shown = published.run("why", KEY).stdout
+
+    [unusable] = latest["quarantined"]
+    assert unusable["reason"].startswith("broadcast 1: end: ")
+    assert latest["mended"] == ["broadcast 2: is_signed is left out: 'yes'"]
+    assert "quarantined: broadcast 1: end: " in shown
+    assert "mended: broadcast 2: is_signed" in shown
+    assert (first["quarantined"], first["mended"]) == ([], [])
+
+
 def test_why_of_an_older_version(published: Stage) -> None:
     """The older version's own cause is shown."""
     result = published.run("why", KEY, 1)

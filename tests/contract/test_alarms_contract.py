@@ -24,6 +24,7 @@ _LEASE = timedelta(seconds=25)
 _DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages — two", {"dead": 2, "who": "a\nb"})
 _LATE = Condition(AlarmName.SCHEDULES_LATE, Severity.ERROR, "late")
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
 
 
 def _raise(book: IncidentStore, condition: Condition, *channels: str) -> Notice:
@@ -178,6 +179,16 @@ def test_a_turn_carries_no_notice_for_no_channel(store: Store) -> None:
 
     assert [incident.is_open for incident in store.incidents.latest()] == [True]
     assert store.incidents.count_undelivered() == 0
+
+
+def test_quarantined_broadcasts_are_listed_until_they_are_forgotten(store: Store) -> None:
+    """The latest summary of each schedule."""
+    store.quarantined_broadcasts.keep({_KEY: "1 broadcast", _NEXT_DAY: "2 broadcasts"})
+    store.quarantined_broadcasts.keep({_KEY: "3 broadcasts"})
+    store.quarantined_broadcasts.forget([_NEXT_DAY])
+    store.quarantined_broadcasts.forget([])
+
+    assert store.quarantined_broadcasts.all() == {_KEY: "3 broadcasts"}
 
 
 def test_failing_checks_are_those_that_failed_last(store: Store) -> None:

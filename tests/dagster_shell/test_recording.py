@@ -99,6 +99,7 @@ def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
     assert outcomes == {
         "is_built": True,
         "source_accepted": True,
+        "broadcasts_accepted": True,
         "no_gaps_or_overlaps": True,
         "index_complete": True,
         "references_resolved": False,
@@ -172,6 +173,26 @@ def test_a_rejected_document_fails_its_check_until_a_good_one_comes(stage: Stage
     assert not rejected.passed
     assert "Invalid JSON" in (rejected.description or "")
     assert accepted.passed
+
+
+def test_quarantined_broadcasts_fail_their_check_without_a_new_version(stage: Stage) -> None:
+    """The last good slot stays, so partners see no change, and the check names the broadcast all the same."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    document = orjson.loads(source_document(_KEY, 2))
+    document["broadcasts"][1]["end"] = "noon"
+    stage.put(_KEY, content=orjson.dumps(document))
+    published = stage.recorder.record_published()
+    stage.recorder.record_quarantined_broadcasts()
+    failed = stage.evaluations()["broadcasts_accepted"]
+    stage.put(_KEY)
+
+    stage.recorder.record_quarantined_broadcasts()
+
+    assert published == 0
+    assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "broadcast 2: end: " in str(failed.metadata["quarantined"].value)
+    assert stage.evaluations()["broadcasts_accepted"].passed
 
 
 def test_a_rejected_catalogue_document_is_an_observation(stage: Stage) -> None:

@@ -20,6 +20,7 @@ from fakes.reports import (
     FakeFailingCheckStore,
     FakeParityTrendStore,
     FakePassStore,
+    FakeQuarantinedBroadcastStore,
     FakeQueuePollStore,
     FakeRejectionStore,
     FakeServedSourceStore,
@@ -47,6 +48,7 @@ class FakeStore:
     work: FakeWorkQueue
     feed: FakeChangeFeed
     rejections: FakeRejectionStore
+    quarantined_broadcasts: FakeQuarantinedBroadcastStore
     losses: FakeLossStore
     expectations: FakeExpectationStore
     comparisons: FakeComparisonStore
@@ -72,6 +74,7 @@ class FakeStore:
             work=self.work,
             feed=self.feed,
             rejections=self.rejections,
+            quarantined_broadcasts=self.quarantined_broadcasts,
             losses=self.losses,
             expectations=self.expectations,
             comparisons=self.comparisons,
@@ -127,6 +130,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         work=FakeWorkQueue(conditions),
         feed=FakeChangeFeed(conditions, clock),
         rejections=FakeRejectionStore(conditions),
+        quarantined_broadcasts=FakeQuarantinedBroadcastStore(conditions),
         losses=FakeLossStore(conditions),
         expectations=FakeExpectationStore(conditions),
         comparisons=FakeComparisonStore(conditions),

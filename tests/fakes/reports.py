@@ -59,6 +59,30 @@ class FakeRejectionStore(Fake):
         self._kept[subject] = rejected
 
 
+class FakeQuarantinedBroadcastStore(Fake):
+    """Implements :class:`QuarantinedBroadcastStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._summaries: dict[ScheduleKey, str] = {}
+
+    @answered
+    @step
+    def keep(self, summaries: Mapping[ScheduleKey, str]) -> None:
+        self._summaries |= summaries
+
+    @answered
+    @step
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        for key in keys:
+            self._summaries.pop(key, None)
+
+    @answered
+    @step
+    def all(self) -> dict[ScheduleKey, str]:
+        return dict(self._summaries)
+
+
 class FakeComparisonStore(Fake):
     """Implements :class:`ComparisonStore`."""
 

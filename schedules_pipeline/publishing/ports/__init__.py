@@ -9,6 +9,7 @@ from schedules_pipeline.publishing.ports.feed import ChangeFeed
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryHeartbeats
 from schedules_pipeline.publishing.ports.losses import LossStore
 from schedules_pipeline.publishing.ports.presence import PublisherPresence
+from schedules_pipeline.publishing.ports.quarantined_broadcasts import QuarantinedBroadcastStore
 from schedules_pipeline.publishing.ports.references import ReferenceIndex
 from schedules_pipeline.publishing.ports.rejections import RejectionStore
 from schedules_pipeline.publishing.ports.schedules import ScheduleStore
@@ -28,6 +29,7 @@ class PublishingStore:
     feed: ChangeFeed
     versions: VersionStore
     rejections: RejectionStore
+    quarantined_broadcasts: QuarantinedBroadcastStore
     losses: LossStore
     expectations: ExpectationStore
     counters: CounterStore

@@ -10,11 +10,14 @@ from builders import a_change
 from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, EPISODE, NOON, TODAY, key, schedule, showing
 
+from schedules_pipeline.delivery.guide import gathering
 from schedules_pipeline.delivery.guide.grid import MOST_BLOCKS
 from schedules_pipeline.delivery.mirror import MirroredSchedule
+from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.schedule import QuarantinedBroadcast
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.feed import FeedEntry
@@ -208,6 +211,23 @@ def test_a_comparison_of_an_earlier_version_is_marked(stage: Stage) -> None:
 
     assert ["of an earlier version than this" in page for page in pages] == [True, False]
     assert all("1 difference" in page and "theirs" in page for page in pages)
+
+
+def test_an_operator_reads_what_the_source_document_had_unusable(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Partners see neither the reasons nor the heading."""
+    unusable = QuarantinedBroadcast("w0000009", "broadcast 3: end: <b>", is_blanked=False)
+    source = AcceptedSchedule("", (), (), (), quarantined=(unusable,), mended=("broadcast 4: mended",))
+    monkeypatch.setattr(gathering, "accepted_source", lambda *_: source)
+
+    pages = [
+        stage.ask_as(name, is_operator=is_operator).get(f"/guide/{ALDER}/{TODAY}").text
+        for name, is_operator in (("operator", True), ("partner", False))
+    ]
+
+    for shown in ("Its source document", "broadcast 3: end: &lt;b&gt;", "broadcast 4: mended"):
+        assert [shown in page for page in pages] == [True, False]
 
 
 def test_a_partner_sees_its_own_services_alone(stage: Stage) -> None:

@@ -1,0 +1,17 @@
+"""The schedules whose accepted source document has broadcasts in quarantine."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+
+
+class QuarantinedBroadcastStore(Protocol):
+    """One summary for each schedule. The broadcasts themselves are committed with the source."""
+
+    def keep(self, summaries: Mapping[ScheduleKey, str]) -> None: ...
+
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        """An accepted source without such broadcasts has replaced the source, or the schedule is gone."""
+
+    def all(self) -> dict[ScheduleKey, str]: ...

@@ -1,0 +1,26 @@
+"""Schedules with broadcasts in quarantine, on Redis."""
+
+from collections.abc import Mapping, Sequence
+
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.link import RedisLink
+
+
+class RedisQuarantinedBroadcastStore:
+    """Implements :class:`QuarantinedBroadcastStore`."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("quarantined_broadcasts")
+
+    def keep(self, summaries: Mapping[ScheduleKey, str]) -> None:
+        self._link.run([("HSET", self._key, str(key), summary) for key, summary in summaries.items()])
+
+    def forget(self, keys: Sequence[ScheduleKey]) -> None:
+        if keys:
+            self._link.call("HDEL", self._key, *map(str, keys))
+
+    def all(self) -> dict[ScheduleKey, str]:
+        rows = self._link.call("HGETALL", self._key)
+        return {ScheduleKey.parse(key.decode()): summary.decode() for key, summary in rows.items()}
