@@ -162,6 +162,8 @@ class Recorder:
         """Record the losses of airtime that are held, if they have changed since the last call."""
         held = self._pipeline.store.losses.holds()
         if held != self._held:
+            keys = [key for key in _changed(self._held, held) if self._is_partitioned(key)]
+            self._log_all(self._evaluation(key, source_accepted(None, held.get(key))) for key in keys)
             metadata = holds_metadata(self._pipeline.holds.list())
             self._log_all([dg.AssetMaterialization(names.HELD_LOSSES, metadata=dict(metadata))])
             self._held = held

@@ -16,7 +16,7 @@ from schedules_pipeline.settings import Settings
 
 _DESCRIPTIONS = {
     CheckName.IS_BUILT: "The latest build succeeded; the schedule is not quarantined after repeated failures.",
-    CheckName.SOURCE_ACCEPTED: "The latest source document was accepted, not rejected.",
+    CheckName.SOURCE_ACCEPTED: "The latest source document was accepted, neither rejected nor held.",
     CheckName.BROADCASTS_ACCEPTED: (
         "No broadcast of the accepted document is in quarantine, and none had to be mended. The result names each."
     ),

@@ -18,6 +18,7 @@ from schedules_pipeline.domain.timeline import Day, find_timing_concerns
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.check_expectations import ExpectationChecker, RangeFinding
 from schedules_pipeline.publishing.ports import PublishingStore
+from schedules_pipeline.publishing.ports.losses import NO_STANDING, Hold
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
 
@@ -91,12 +92,13 @@ class ScheduleChecker:
         unknown = set(pids) - self._store.copies.read(pids).keys()
         lacking = self._store.references.missing(entries)
         rejections = self._store.rejections.find([str(key) for key in sources])
+        standings = self._store.losses.find(list(sources))
         quarantined = self._store.work.quarantined()
         expected = self._expectations.check(list(sources))
         return {
             key: [
                 is_built(quarantined.get(key)),
-                source_accepted(rejections.get(str(key))),
+                source_accepted(rejections.get(str(key)), standings.get(key, NO_STANDING).hold),
                 _broadcasts_accepted(source.accepted),
                 _references_resolved(source.accepted, states[key], unknown),
                 *timelines.get(key, ()),
@@ -152,8 +154,18 @@ def is_built(reason: str | None) -> CheckResult:
     return CheckResult(CheckName.IS_BUILT, False, summary, is_error=True)
 
 
-def source_accepted(rejection: Rejection | None) -> CheckResult:
-    """``rejection``: of the latest source document; None if it was accepted."""
+def source_accepted(rejection: Rejection | None, hold: Hold | None = None) -> CheckResult:
+    """``rejection``, ``hold``: of the latest source document; None if it was accepted."""
+    if hold is not None:
+        facts = {
+            "hold": hold.id,
+            "held_at": hold.held_at.isoformat(),
+            "would_lose_seconds": hold.lost_seconds,
+        }
+        summary = (
+            f"held ({hold.reason}): partners would lose {hold.lost_seconds / 3600:.1f} hours; hold {hold.id}"
+        )
+        return CheckResult(CheckName.SOURCE_ACCEPTED, False, summary, facts=facts)
     if rejection is None:
         return CheckResult(CheckName.SOURCE_ACCEPTED, True, "the latest source document is the one shown")
     facts = {"refused_at": rejection.refused_at.isoformat(), "excerpt": rejection.excerpt[:500]}

@@ -7,6 +7,7 @@ import pytest
 from toy_world import KEYS, Focus, RandomUpstream, World
 
 from schedules_pipeline.publishing.check_schedules import CheckName
+from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
 
 _OF_ONE = set(CheckName) - {CheckName.MATCHES_LEGACY}
 
@@ -41,3 +42,27 @@ def test_an_undecodable_source_fails_alone(published: World, accepted: bytes) ->
 
     assert [(r.name, r.passed, r.is_error) for r in results[damaged]] == [(CheckName.IS_BUILT, False, True)]
     assert all({r.name for r in results[key]} == _OF_ONE for key in others)
+
+
+def test_a_held_document_fails_its_check(published: World) -> None:
+    """With the hold and what partners would lose."""
+    key = KEYS[0]
+    hold = Hold(
+        "loss-1",
+        HoldReason.BUDGET,
+        LossKind.SHRUNK,
+        "abc",
+        "put 1",
+        5_400,
+        0,
+        published.clock(),
+        published.clock(),
+    )
+    published.store.losses.hold({key: hold})
+
+    (check,) = [
+        r for r in published.pipeline.checker.check([key])[key] if r.name is CheckName.SOURCE_ACCEPTED
+    ]
+
+    assert (check.passed, check.is_error) == (False, False)
+    assert check.summary == "held (budget): partners would lose 1.5 hours; hold loss-1"
