@@ -14,6 +14,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.programme import Episode, TitledItem
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.domain.schedule import Slot, in_order
+from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 10))
@@ -101,6 +102,22 @@ def a_change(key: ScheduleKey = KEY, seq: int = 1, **fields: Any) -> Change:
         "recorded_by": "",
     }
     return Change(**proper | fields)
+
+
+def a_hold(key: ScheduleKey = KEY, **fields: Any) -> Hold:
+    """A hold on a schedule whose document covers five hours less, since noon."""
+    values: dict[str, Any] = {
+        "id": str(key),
+        "reason": HoldReason.SHRUNK,
+        "kind": LossKind.SHRUNK,
+        "digest": "abc",
+        "put_id": "put 1",
+        "lost_seconds": 18_000,
+        "covered_seconds": 3_600,
+        "held_at": NOON,
+        "airs_at": NOON + timedelta(hours=18),
+    }
+    return Hold(**values | fields)
 
 
 def as_release_0_1_0(pid: Pid, copy: bytes) -> bytes:

@@ -17,6 +17,7 @@ from schedules_pipeline.migration.render_report import (
     brief_worst_table,
     counts_line,
     field_table,
+    held_table,
     one_sided_table,
     reason_table,
     render_csv,
@@ -77,6 +78,7 @@ def report_metadata(report: ParityReport) -> Mapping[str, dg.MetadataValue]:
         "by date": tally_table("date", report.by_date),
         "worst schedules": brief_worst_table(report, _WORST_SHOWN, _DIFFERENCES_EACH),
         "not comparable": reason_table(report),
+        "held": held_table(report),
         "only one side has": one_sided_table(report, 1_000),
     }
     return {

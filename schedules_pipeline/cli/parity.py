@@ -37,5 +37,7 @@ def _shown(report: ParityReport, worst: int) -> Iterator[Shown]:
         yield table(*tables.field_table(report))
     if report.reasons:
         yield table(*tables.reason_table(report))
+    if report.held:
+        yield table(*tables.held_table(report))
     if report.worst and worst:
         yield table(*tables.worst_table(report, worst, 3))

@@ -18,6 +18,9 @@ def legacy_result(comparison: Comparison, *, difference_is_error: bool) -> Check
             ]
             summary = f"{comparison.difference_count} differences from the old system"
             return CheckResult(CheckName.MATCHES_LEGACY, False, summary, difference_is_error, facts)
+        case Verdict.HELD:
+            summary = f"not compared while it is held: {comparison.reason}"
+            return CheckResult(CheckName.MATCHES_LEGACY, False, summary, facts=facts)
         case Verdict.SUSPECTED | Verdict.NOT_COMPARABLE:
             summary = f"not comparable yet: {comparison.reason}"
             return CheckResult(CheckName.MATCHES_LEGACY, False, summary, facts=facts)

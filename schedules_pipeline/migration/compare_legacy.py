@@ -2,7 +2,8 @@
 
 The old system lags by up to one refresh. A comparison therefore counts only if the legacy document is newer than
 the published version. A difference counts only if it remains at a later refresh while the published version is
-unchanged: no pending change can explain it then.
+unchanged: no pending change can explain it then. A schedule under a hold is not compared: the pipeline keeps what
+partners have, and the old system does not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
 from schedules_pipeline.migration.ports import Comparison, MigrationSources, MigrationStore, Verdict
+from schedules_pipeline.publishing.ports.losses import describe_hold
 
 _BATCH = 200
 _SHOWN_DIFFERENCES = 20
@@ -30,12 +32,13 @@ _SHOWN_DIFFERENCES = 20
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """The published side and the old system's side of one schedule."""
+    """The published side and the old system's side of one schedule. ``hold``: why it is held, or ""."""
 
     key: ScheduleKey
     head: Change | None
     published: bytes | None
     legacy: bytes | None
+    hold: str
     is_pending: bool
 
     @property
@@ -89,9 +92,12 @@ class LegacyComparer:
         """Read the legacy documents first, and check last whether a change is pending."""
         legacy = self.sources.legacy.read(self._within_horizon(keys))
         published = self.store.schedules.documents(keys)
+        holds = find_holds(self.store, keys)
         pending = self.store.work.unfinished(keys)
         return [
-            _Pair(key, heads.get(key), published.get(key), legacy.get(key), key in pending)
+            _Pair(
+                key, heads.get(key), published.get(key), legacy.get(key), holds.get(key, ""), key in pending
+            )
             for key in keys
             if key in published or key in legacy
         ]
@@ -100,6 +106,8 @@ class LegacyComparer:
         return self.horizon.select(keys, self.clock())
 
     def _judge(self, pair: _Pair, earlier: Comparison | None) -> Comparison:
+        if pair.hold:
+            return Comparison(pair.seq, Verdict.HELD, "", pair.hold)
         try:
             legacy = _parse_legacy(pair)
         except InvalidDocument as error:
@@ -117,6 +125,15 @@ class LegacyComparer:
             reason = f"the published document is damaged, reconcile it: {error}"
             return _not_comparable(pair.seq, generated_at, reason)
         return judge_differences(pair.seq, generated_at, differences, earlier)
+
+
+def find_holds(store: MigrationStore, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, str]:
+    """The holds that these schedules are under, in one line each."""
+    return {
+        key: describe_hold(standing.hold, standing.verdict)
+        for key, standing in store.losses.find(keys).items()
+        if standing.hold is not None
+    }
 
 
 def _parse_legacy(pair: _Pair) -> LegacySchedule:

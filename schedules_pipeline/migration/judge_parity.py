@@ -5,7 +5,7 @@ was never compared is not comparable. Too few comparisons, a stale comparison an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.changes import Change
@@ -26,7 +26,9 @@ _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The input of a report. ``heads``: the latest changes, removals included."""
+    """The input of a report. ``heads``: the latest changes, removals included. ``holds``: what is held now, in one line
+    each.
+    """
 
     heads: Mapping[ScheduleKey, Change]
     legacy: frozenset[ScheduleKey]
@@ -34,6 +36,7 @@ class Evidence:
     refreshed_at: str
     compared_refresh: str
     trend: tuple[ParityPoint, ...]
+    holds: Mapping[ScheduleKey, str] = field(default_factory=dict)
 
     @property
     def published(self) -> set[ScheduleKey]:
@@ -41,13 +44,17 @@ class Evidence:
 
 
 def find_standing(key: ScheduleKey, evidence: Evidence) -> Standing:
-    """The latest comparison, if it is of the current version. Pure."""
+    """The hold that the schedule is under, or the latest comparison if it is of the current version. Pure."""
+    if key in evidence.holds:
+        return Standing(key, Verdict.HELD, evidence.holds[key])
     comparison = evidence.comparisons.get(key)
     if comparison is None:
         return Standing(key, Verdict.NOT_COMPARABLE, "not compared yet")
     head = evidence.heads.get(key)
     if comparison.seq != (0 if head is None else head.seq):
         return Standing(key, Verdict.NOT_COMPARABLE, "the published version is not the one that was compared")
+    if comparison.verdict is Verdict.HELD:
+        return Standing(key, Verdict.NOT_COMPARABLE, "not compared since its hold ended")
     return Standing(
         key, comparison.verdict, comparison.reason, comparison.difference_count, comparison.differences
     )
@@ -94,7 +101,7 @@ def _refresh_objections(evidence: Evidence, requirements: Requirements, now: dat
     return found
 
 
-def find_remarks(overall: Tally, evidence: Evidence, now: datetime) -> list[str]:
+def find_remarks(overall: Tally, evidence: Evidence, now: datetime, held: int = 0) -> list[str]:
     """Facts for the reader that are no objections. Pure."""
     found = []
     refreshed = _instant(evidence.refreshed_at)
@@ -102,7 +109,11 @@ def find_remarks(overall: Tally, evidence: Evidence, now: datetime) -> list[str]
         found.append(f"the old system last refreshed {_render_age(now - refreshed)} ago")
     if evidence.refreshed_at != evidence.compared_refresh and evidence.compared_refresh:
         found.append("it has refreshed since the comparison that this report is based on")
-    if left := overall.schedules - overall.comparable:
+    if held:
+        found.append(
+            f"{held:,} of {overall.schedules:,} schedules are held, so they may differ and are not compared"
+        )
+    if left := overall.schedules - overall.comparable - held:
         found.append(
             f"{left:,} of {overall.schedules:,} schedules could not be compared and count for neither"
         )

@@ -14,6 +14,7 @@ class Verdict(StrEnum):
     MATCHES = "matches"
     DIFFERS = "differs"
     SUSPECTED = "suspected"
+    HELD = "held"
     NOT_COMPARABLE = "not comparable yet"
 
     @classmethod
@@ -27,7 +28,8 @@ class Comparison:
     """The comparison of version ``seq`` of a schedule with the legacy document of ``generated_at``.
 
     ``SUSPECTED``: they differ, but a change may be on its way. It becomes a difference if the next refresh shows it
-    again while the version is unchanged. ``differences`` holds the first few of ``difference_count``.
+    again while the version is unchanged. ``HELD``: the pipeline holds back what the source says, so the two sides need
+    not be equal. ``differences`` holds the first few of ``difference_count``.
     """
 
     seq: int
@@ -75,7 +77,8 @@ class LegacyKeyspace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The verdict on one schedule now: ``NOT_COMPARABLE`` if its latest comparison is of another version.
+    """The verdict on one schedule now: ``HELD`` while it is under a hold, ``NOT_COMPARABLE`` if its latest comparison
+    is of another version.
     ``differences`` holds the first few of ``difference_count``.
     """
 
@@ -87,7 +90,7 @@ class Standing:
 
     @property
     def is_comparable(self) -> bool:
-        return self.verdict is not Verdict.NOT_COMPARABLE
+        return self.verdict not in (Verdict.HELD, Verdict.NOT_COMPARABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class ParityReport:
     by_date: tuple[Tally, ...]
     by_field: tuple[FieldTally, ...]
     reasons: tuple[tuple[str, int], ...]
+    held: tuple[Standing, ...]
     worst: tuple[Standing, ...]
     only_ours: tuple[ScheduleKey, ...]
     only_theirs: tuple[ScheduleKey, ...]

@@ -26,6 +26,7 @@ _COUNTED = {
     Verdict.MATCHES: "match",
     Verdict.DIFFERS: "differ",
     Verdict.SUSPECTED: "perhaps differ",
+    Verdict.HELD: "are held",
     Verdict.NOT_COMPARABLE: "are not comparable yet",
 }
 
@@ -56,6 +57,11 @@ def field_table(report: ParityReport) -> Table:
 
 def reason_table(report: ParityReport) -> Table:
     return ("why it is not comparable", "schedules"), [(show(why), count) for why, count in report.reasons]
+
+
+def held_table(report: ParityReport) -> Table:
+    """The schedules under a hold, with its id and what it holds."""
+    return ("schedule", "held by"), [(str(s.key), show(s.reason)) for s in report.held]
 
 
 def worst_table(report: ParityReport, most: int, differences_each: int) -> Table:
@@ -106,6 +112,7 @@ def render_html(report: ParityReport) -> bytes:
             "Differences by field and service": field_table(report),
             "By date": tally_table("date", report.by_date),
             "Not comparable": reason_table(report),
+            "Held": held_table(report),
             "Worst schedules": worst_table(report, 100, 20),
             "Only one side has": one_sided_table(report, 1_000),
         },
@@ -163,6 +170,7 @@ def as_json(report: ParityReport, most_worst: int = 100) -> dict[str, Any]:
             for f in report.by_field
         ],
         "not_comparable": [{"reason": show(reason), "schedules": n} for reason, n in report.reasons],
+        "held": [{"schedule": str(s.key), "reason": show(s.reason)} for s in report.held],
         "worst": [_standing_json(standing) for standing in report.worst[:most_worst]],
         "only_ours": [str(key) for key in report.only_ours],
         "only_theirs": [str(key) for key in report.only_theirs],

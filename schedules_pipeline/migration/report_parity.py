@@ -9,6 +9,7 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
+from schedules_pipeline.migration.compare_legacy import find_holds
 from schedules_pipeline.migration.judge_parity import Evidence
 from schedules_pipeline.migration.ports import MigrationSources, MigrationStore, ParityReport, Requirements
 
@@ -42,8 +43,9 @@ class ParityReporter:
         legacy = frozenset(self.horizon.select(self.sources.legacy.list_keys(), self.clock()))
         compared_refresh = self.store.comparisons.compared_refresh()
         comparisons = self.store.comparisons.all()
+        holds = find_holds(self.store, list(self.store.losses.holds()))
         trend = tuple(self.store.parity_trend.all())
-        return Evidence(heads, legacy, comparisons, refreshed_at, compared_refresh, trend)
+        return Evidence(heads, legacy, comparisons, refreshed_at, compared_refresh, trend, holds)
 
 
 def _counts(report: ParityReport) -> dict[str, int]:

@@ -30,20 +30,22 @@ def tabulate(evidence: Evidence, requirements: Requirements, now: datetime) -> P
     standings = tuple(find_standing(key, evidence) for key in everything)
     frame = _frame(standings)
     overall = _tally("all", frame)
-    not_comparable = [s for s in standings if not s.is_comparable]
+    held = tuple(s for s in standings if s.verdict is Verdict.HELD)
+    not_comparable = [s for s in standings if s.verdict is Verdict.NOT_COMPARABLE]
     return ParityReport(
         at=now,
         requirements=requirements,
         overall=overall,
         verdicts={v: int((frame["verdict"] == v.value).sum()) for v in Verdict},
         objections=tuple(find_objections(overall, evidence, requirements, now)),
-        remarks=tuple(find_remarks(overall, evidence, now)),
+        remarks=tuple(find_remarks(overall, evidence, now, len(held))),
         refreshed_at=evidence.refreshed_at,
         compared_refresh=evidence.compared_refresh,
         by_service=_tallies(frame, "sid"),
         by_date=_tallies(frame, "date"),
         by_field=_tally_fields(standings),
         reasons=_count_reasons(not_comparable),
+        held=held,
         worst=_worst(standings),
         only_ours=tuple(sorted(evidence.published - evidence.legacy)),
         only_theirs=tuple(sorted(evidence.legacy - evidence.published)),

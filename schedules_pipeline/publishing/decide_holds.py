@@ -22,6 +22,7 @@ from schedules_pipeline.publishing.ports.losses import (
     HoldReason,
     Loss,
     LossStore,
+    Standing,
     Verdict,
 )
 from schedules_pipeline.publishing.ports.work import Mark
@@ -146,7 +147,7 @@ class HoldDecisions:
 
 
 def _verdict(hold: Hold, decision: Decision | None) -> Verdict | None:
-    return decision.verdict if decision is not None and decision.digest == hold.digest else None
+    return Standing(hold, decision).verdict
 
 
 def _may_end(hold: Hold, decision: Decision | None) -> bool:

@@ -46,7 +46,7 @@ def test_status_as_json(published: Stage) -> None:
     }
     assert document["published"]["services"] == {"alder": 2}
     assert document["feed"] == {"unrecorded": 4}
-    assert document["parity"] == {"matches": 0, "differs": 0, "suspected": 0, "not_comparable": 0}
+    assert document["parity"] == {"matches": 0, "differs": 0, "suspected": 0, "held": 0, "not_comparable": 0}
     assert document["coldstart"]["stage"] is None
     assert document["served"] == {"source": "legacy", "since": None}
 

@@ -257,6 +257,7 @@ def test_nothing_fails_of_a_schedule_that_was_removed(stage: Stage) -> None:
         (Verdict.MATCHES, True, dg.AssetCheckSeverity.WARN),
         (Verdict.DIFFERS, False, dg.AssetCheckSeverity.ERROR),
         (Verdict.SUSPECTED, False, dg.AssetCheckSeverity.WARN),
+        (Verdict.HELD, False, dg.AssetCheckSeverity.WARN),
         (Verdict.NOT_COMPARABLE, False, dg.AssetCheckSeverity.WARN),
     ],
 )

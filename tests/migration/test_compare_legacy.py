@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from builders import a_hold
 from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
 
 from schedules_pipeline.composition import Pipeline, Policies
@@ -16,6 +17,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.publishing.ports import losses
 from schedules_pipeline.publishing.ports.work import Mark
 
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -158,6 +160,47 @@ def test_a_schedule_about_to_be_rebuilt_is_not_comparable() -> None:
     stage.store.work.mark([Mark(_KEY, stage.clock(), stage.cause())])
 
     assert stage.compare().verdict is Verdict.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize("verdict", [None, losses.Verdict.REJECTED])
+def test_a_held_schedule_is_not_compared(verdict: losses.Verdict | None) -> None:
+    """Neither a match nor a difference, also after an operator has rejected the loss; its reason names the hold."""
+    stage = Stage()
+    hold = a_hold(_KEY)
+    stage.store.losses.hold({_KEY: hold})
+    if verdict is not None:
+        decision = losses.Decision(hold.id, hold.digest, verdict, stage.clock())
+        stage.store.losses.decide({_KEY: decision})
+    stage.refresh_legacy(title="Another title")
+    stage.compare()
+    stage.refresh_legacy(title="Another title")
+
+    held = stage.compare()
+
+    assert (held.verdict, held.difference_count) == (Verdict.HELD, 0)
+    decided = "; an operator has rejected it" if verdict else ""
+    assert held.reason == f"hold {_KEY} (shrunk): less airtime, 5.0 h of airtime to come{decided}"
+
+
+def test_a_held_removal_is_not_compared() -> None:
+    """The old system has removed the schedule, and partners of the pipeline keep it."""
+    stage = Stage()
+    stage.store.losses.hold({_KEY: a_hold(_KEY, kind=losses.LossKind.REMOVED)})
+    stage.upstreams.legacy.documents.clear()
+
+    assert stage.compare().verdict is Verdict.HELD
+
+
+def test_a_difference_after_a_hold_is_suspected_anew() -> None:
+    """What was held says nothing of how the schedule differs."""
+    stage = Stage()
+    stage.store.losses.hold({_KEY: a_hold(_KEY)})
+    stage.refresh_legacy(title="Another title")
+    stage.compare()
+    stage.store.losses.end([_KEY])
+    stage.refresh_legacy(title="Another title")
+
+    assert stage.compare().verdict is Verdict.SUSPECTED
 
 
 def test_without_a_legacy_document_it_is_not_comparable() -> None:

@@ -43,6 +43,31 @@ def _evidence(comparisons: Mapping[ScheduleKey, Comparison]) -> Evidence:
     return Evidence({key: _change(key) for key in keys}, keys, comparisons, _REFRESHED, _REFRESHED, ())
 
 
+def test_a_held_schedule_is_neither_compared_nor_a_difference() -> None:
+    """It is listed with its hold, whatever an earlier comparison said, and a remark counts it."""
+    evidence = replace(_evidence(_many(matching=9, differing=1)), holds={_key(0, "beech"): "hold loss-1"})
+
+    report = _report(evidence)
+
+    assert report.is_ready
+    assert (report.overall.comparable, report.verdicts[Verdict.HELD], report.verdicts[Verdict.DIFFERS]) == (
+        9,
+        1,
+        0,
+    )
+    assert [(s.key, s.reason) for s in report.held] == [(_key(0, "beech"), "hold loss-1")]
+    assert any(remark.startswith("1 of 10 schedules are held") for remark in report.remarks)
+    assert not any("could not be compared" in remark for remark in report.remarks)
+
+
+def test_a_comparison_of_a_held_schedule_ends_with_its_hold() -> None:
+    """Until the next comparison the schedule is not comparable."""
+    report = _report(_evidence({_key(0): Comparison(1, Verdict.HELD, "", "hold loss-1")}))
+
+    assert report.reasons == (("not compared since its hold ended", 1),)
+    assert report.held == ()
+
+
 def _report(evidence: Evidence) -> ParityReport:
     return tabulate(evidence, _REQUIREMENTS, _NOW)
 

@@ -24,6 +24,7 @@ from schedules_pipeline.migration.ports import (
     ParityPoint,
     ParityReport,
     Requirements,
+    Standing,
     Tally,
     Verdict,
     render_share,
@@ -40,6 +41,7 @@ from schedules_pipeline.migration.tabulate_parity import tabulate
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _HOSTILE = '<script>alert(1)</script>|\n[x](javascript:alert(1))\x1b[31m\u202e=1+1"'
+_HELD = ScheduleKey(Sid("dogwood"), date(2026, 3, 28))
 _FOLDED_BY_DAGSTER_FROM = 1_000
 
 
@@ -92,6 +94,17 @@ def test_no_text_becomes_an_element_of_the_page(text: str) -> None:
 
     assert page.tags == plain.tags
     assert "script" not in page.tags
+
+
+def test_held_schedules_are_listed_with_their_holds() -> None:
+    """In the page and in the document, apart from those that are not comparable."""
+    report = replace(_report(), held=(Standing(_HELD, Verdict.HELD, "hold loss-1 (budget)"),))
+    page = _Tags()
+
+    page.feed(render_html(report).decode())
+
+    assert f"{_HELD}hold loss-1 (budget)" in page.text
+    assert as_json(report)["held"] == [{"schedule": str(_HELD), "reason": "hold loss-1 (budget)"}]
 
 
 @given(text=st.one_of(st.just(_HOSTILE), st.text(max_size=80)))

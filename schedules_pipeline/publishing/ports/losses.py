@@ -106,6 +106,20 @@ class Standing:
     decision: Decision | None = None
     replaced: bytes | None = None
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """What an operator decided about what is held; None if that still waits, or nothing is held."""
+        if self.hold is None or self.decision is None or self.decision.digest != self.hold.digest:
+            return None
+        return self.decision.verdict
+
+
+def describe_hold(hold: Hold, verdict: Verdict | None) -> str:
+    """The hold in one line, for people."""
+    lost = f"{hold.kind}, {hold.lost_seconds / 3600:.1f} h of airtime to come"
+    decided = f"; an operator has {verdict} it" if verdict else ""
+    return f"hold {hold.id} ({hold.reason}): {lost}{decided}"
+
 
 NO_STANDING = Standing()
 
