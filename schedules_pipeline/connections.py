@@ -188,6 +188,7 @@ def thresholds_from(settings: Settings) -> Thresholds:
         backlog_after=timedelta(minutes=settings.alarm_backlog_minutes),
         late_after=timedelta(minutes=settings.alarm_late_minutes),
         queue_after=timedelta(minutes=settings.alarm_queue_minutes),
+        blanking_above=timedelta(hours=settings.alarm_blanking_hours),
         collection_after=timedelta(hours=settings.alarm_collection_hours),
         reconciliation_after=timedelta(hours=settings.alarm_reconciliation_hours),
         difference_is_error=settings.difference_severity == "ERROR",

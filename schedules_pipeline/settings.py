@@ -231,6 +231,9 @@ class AlarmSettings(_Group):
     alarm_queue_minutes: int = _env(
         5, "Alarm when a message has waited in a queue for so many minutes.", ge=1
     )
+    alarm_blanking_hours: float = _env(
+        12, "Alarm when more hours of a service were blanked within an hour.", ge=0
+    )
     alarm_collection_hours: int = _env(26, "Alarm after so many hours without garbage collection.", ge=1)
     alarm_reconciliation_hours: int = _env(3, "Alarm after so many hours without reconciliation.", ge=1)
     alarm_clear_seconds: int = _env(60, "Seconds without its cause after which an alarm is cleared.", ge=0)
