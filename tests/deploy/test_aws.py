@@ -249,7 +249,7 @@ def _calls() -> Iterator[str]:
 
 
 def _is_client(value: ast.expr) -> bool:
-    return isinstance(value, ast.Attribute) and value.attr == "_client"
+    return isinstance(value, ast.Attribute) and value.attr in ("_client", "client")
 
 
 def _statements(path: Path) -> list[dict[str, Any]]:

@@ -133,12 +133,15 @@ def test_a_fault_is_confirmed_only_by_a_later_put(
     sid=sids,
     minutes=st.integers(0, 2 * _DAY),
     shares=st.lists(st.floats(0.3, 0.75), min_size=2, max_size=6),
-    apart=st.integers(1, 30),
+    apart=st.integers(1, 9),
 )
 def test_erosion_is_held(
     open_stage: Open, first_day: date, sid: str, minutes: int, shares: list[float], apart: int
 ) -> None:
-    """A day that loses a part of what is left in each step keeps most of its fullest state, also while it is on air."""
+    """A day that loses a part of what is left in each step keeps most of its fullest state, also while it is on air.
+
+    The steps are less apart than the minutes after which a document of similar coverage confirms another.
+    """
     _erode(open_stage(first_day, minutes), _key(sid, first_day, 1), shares, apart)
 
 
