@@ -72,14 +72,15 @@ class QuarantinedBroadcast:
     is_blanked: bool
 
 
-def describe_quarantined(quarantined: Sequence[QuarantinedBroadcast]) -> str:
-    """How many there are, and the first reasons; "" if there is none."""
+def describe_quarantined(quarantined: Sequence[QuarantinedBroadcast], mended: Sequence[str] = ()) -> str:
+    """How many there are, the first reasons, and what else was mended; "" if none is quarantined."""
     if not quarantined:
         return ""
     reasons = [shorten(each.reason, _REASON_CHARACTERS) for each in quarantined[:_SHOWN_REASONS]]
     more = ["…"] if len(quarantined) > len(reasons) else []
     broadcasts = "1 broadcast" if len(quarantined) == 1 else f"{len(quarantined)} broadcasts"
-    return f"{broadcasts} quarantined: {'; '.join(reasons + more)}"
+    also = [f"also mended: {'; '.join(mended[:_SHOWN_REASONS])}"] if mended else []
+    return f"{broadcasts} quarantined: {'; '.join(reasons + more + also)}"
 
 
 @dataclass(frozen=True, slots=True)

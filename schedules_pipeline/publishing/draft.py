@@ -80,7 +80,9 @@ class Draft:
     @property
     def quarantine_summary(self) -> str:
         """The broadcasts that the new source has in quarantine; "" without any."""
-        return describe_quarantined(self.source.quarantined) if self.source_is_new else ""
+        if not self.source_is_new or not isinstance(self.source, AcceptedSchedule):
+            return ""
+        return describe_quarantined(self.source.quarantined, self.source.mended)
 
     @property
     def proposal(self) -> Proposal | None:

@@ -21,6 +21,9 @@ class RedisQuarantinedBroadcastStore:
         if keys:
             self._link.call("HDEL", self._key, *map(str, keys))
 
+    def find(self, key: ScheduleKey) -> str:
+        return (self._link.call("HGET", self._key, str(key)) or b"").decode()
+
     def all(self) -> dict[ScheduleKey, str]:
         rows = self._link.call("HGETALL", self._key)
         return {ScheduleKey.parse(key.decode()): summary.decode() for key, summary in rows.items()}

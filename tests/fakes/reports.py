@@ -79,6 +79,11 @@ class FakeQuarantinedBroadcastStore(Fake):
 
     @answered
     @step
+    def find(self, key: ScheduleKey) -> str:
+        return self._summaries.get(key, "")
+
+    @answered
+    @step
     def all(self) -> dict[ScheduleKey, str]:
         return dict(self._summaries)
 

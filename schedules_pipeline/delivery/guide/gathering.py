@@ -16,14 +16,12 @@ from schedules_pipeline.delivery.guide.views import Days, GuideQuery, guide_page
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, NoSource
 from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.migration.ports import Comparison
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.publishing.explain_version import accepted_source
 
 CHECKED_EACH_TIME: Final = "private, no-cache"
 MOST_CHANGES: Final = 40
@@ -103,7 +101,7 @@ class Guide:
         if held is None:
             name = delivery.names.of(key.sid)
             raise Problem(NOT_FOUND, f"No schedule of {name} was published for {long_date(key.date)}.")
-        versions, comparison, source = self._origins(key) if caller.is_operator else ([], None, NoSource())
+        versions, comparison, unusable = self._origins(key) if caller.is_operator else ([], None, "")
         broadcasts = schedule.broadcasts if schedule else ()
         return self._rendered(
             "detail.html",
@@ -118,7 +116,7 @@ class Guide:
             versions=None if versions is None else versions[:MOST_VERSIONS],
             version=next((change for change in versions or () if change.seq == held.seq), None),
             comparison=comparison,
-            source=source,
+            unusable=unusable,
         )
 
     def _rendered(self, template: str, **values: Any) -> Representation:
@@ -144,16 +142,16 @@ class Guide:
         listed = changes[:MOST_CHANGES]
         return Panel(listed, len(changes) - len(listed), caller.is_operator)
 
-    def _origins(
-        self, key: ScheduleKey
-    ) -> tuple[Sequence[Change] | None, Comparison | None, AcceptedSchedule | NoSource]:
-        """The latest versions, the comparison, and the source. Without any of them if the store does not answer."""
+    def _origins(self, key: ScheduleKey) -> tuple[Sequence[Change] | None, Comparison | None, str]:
+        """The latest versions, the comparison, and what was unusable in the source document. Without any of them if the
+        store does not answer.
+        """
         store = self._delivery.store
         try:
             comparison = store.comparisons.find([key]).get(key)
-            return store.versions.versions(key), comparison, accepted_source(store, key)
+            return store.versions.versions(key), comparison, store.quarantined_broadcasts.find(key)
         except ServiceError:
-            return None, None, NoSource()
+            return None, None, ""
 
 
 def recent_changes(newest_first: Iterable[Change], now: datetime) -> Iterator[Change]:

@@ -14,4 +14,7 @@ class QuarantinedBroadcastStore(Protocol):
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
         """An accepted source without such broadcasts has replaced the source, or the schedule is gone."""
 
+    def find(self, key: ScheduleKey) -> str:
+        """The summary of one schedule; "" if it has none."""
+
     def all(self) -> dict[ScheduleKey, str]: ...
