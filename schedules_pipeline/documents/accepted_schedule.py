@@ -136,6 +136,14 @@ def parse_accepted(content: bytes) -> AcceptedSchedule:
     )
 
 
+def parse_if_accepted(content: bytes | None) -> AcceptedSchedule | NoSource:
+    """The accepted source, or :class:`NoSource` if it is absent or cannot be decoded."""
+    try:
+        return NoSource() if content is None else parse_accepted(content)
+    except InvalidRecord:
+        return NoSource()
+
+
 def read_source(key: ScheduleKey, accepted: AcceptedSchedule) -> SourceSchedule:
     """Decode the slots. Raises :class:`InvalidRecord` if one cannot be decoded."""
     try:

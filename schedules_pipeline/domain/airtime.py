@@ -31,6 +31,11 @@ def length(airtime: Airtime) -> timedelta:
     return sum((interval.length for interval in airtime), timedelta(0))
 
 
+def length_within(airtime: Airtime, window: Interval) -> timedelta:
+    """How much of the window the airtime covers."""
+    return length(clip(airtime, window))
+
+
 def contains(airtime: Airtime, other: Airtime) -> bool:
     """Whether the airtime covers all of the other."""
     return union([*airtime, *other]) == airtime

@@ -7,7 +7,7 @@ shrink to nothing in steps that are each too small to notice.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schedules_pipeline.domain.airtime import Airtime, clip, contains, length
+from schedules_pipeline.domain.airtime import Airtime, contains, length_within
 from schedules_pipeline.domain.interval import Interval
 
 REMEMBERED_FOR = timedelta(hours=24)
@@ -30,7 +30,7 @@ class Coverage:
     def fullest(self, window: Interval, now: datetime) -> timedelta:
         """The most of the window that was covered at any moment of the last 24 hours."""
         lately = [each.airtime for each in self.earlier if each.until > now - REMEMBERED_FOR]
-        return max(length(clip(airtime, window)) for airtime in (self.current, *lately))
+        return max(length_within(airtime, window) for airtime in (self.current, *lately))
 
     def replaced_by(self, airtime: Airtime, now: datetime) -> "Coverage":
         """The coverage once a source with this airtime is accepted.

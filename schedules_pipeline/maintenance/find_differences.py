@@ -11,7 +11,7 @@ from enum import StrEnum
 from schedules_pipeline.documents.accepted_schedule import (
     AcceptedSchedule,
     NoSource,
-    parse_accepted,
+    parse_if_accepted,
 )
 from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.documents.partner_document import (
@@ -158,7 +158,7 @@ class DifferenceFinder:
             if isinstance(source, Exception):
                 continue
             state, standing = stored[key].state, standings.get(key, NO_STANDING)
-            held = _held(state)
+            held = parse_if_accepted(state.accepted)
             situation = situation_of(state, held, self.calendar.window(key), standing)
             match judge.judge(situation, source):
                 case Accepted(proposal=proposal) | Removed(proposal=proposal) if (
@@ -260,22 +260,14 @@ def _entries(state: ScheduleState, expected: _Expected) -> Dependencies:
     """The entries that the index must hold: for the expected source if it is accepted, else for the committed one."""
     if _is_accepted(state, expected.source):
         return expected.dependencies
-    return dependencies(_held(state).shown(), state.ancestors)
+    return dependencies(parse_if_accepted(state.accepted).shown(), state.ancestors)
 
 
 def _is_accepted(state: ScheduleState, source: AcceptedSchedule | NoSource) -> bool:
     """Whether this source is the stored one, in the form of any release."""
     if state.accepted is None or isinstance(source, NoSource):
         return state.accepted is None and isinstance(source, NoSource)
-    return _held(state) == source
-
-
-def _held(state: ScheduleState) -> AcceptedSchedule | NoSource:
-    """The accepted source, or :class:`NoSource` if it is absent or cannot be decoded."""
-    try:
-        return NoSource() if state.accepted is None else parse_accepted(state.accepted)
-    except InvalidRecord:
-        return NoSource()
+    return parse_if_accepted(state.accepted) == source
 
 
 def _parse_copy_or_none(pid: Pid, copy: bytes | None) -> CatalogueItem | None:

@@ -5,7 +5,7 @@ pass compares at intervals. A difference is suspected first, because a change ma
 remains after a grace period, in the same committed state, with nothing pending.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -22,7 +22,7 @@ from schedules_pipeline.maintenance.find_differences import (
 )
 from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
-from schedules_pipeline.publishing.publish import BATCH_SIZE, LEASE_FOR, Publisher
+from schedules_pipeline.publishing.publish import LEASE_FOR, Publisher, in_batches
 
 _NAMED = 5
 
@@ -95,7 +95,7 @@ class Reconciler:
 
     def _compare(self, keys: Sequence[ScheduleKey], say: Say = say_nothing) -> FoundDifferences:
         found, done = NOTHING_FOUND, 0
-        for batch in _batches(keys):
+        for batch in in_batches(keys):
             found += self.finder.find(batch)
             done += len(batch)
             say(f"{done} of {len(keys)} schedules compared, {len(found.standing)} suspected to differ")
@@ -111,7 +111,7 @@ class Reconciler:
 
     def _repair(self, differing: Differences) -> None:
         """Rebuild from the sources. Publishers retry the schedules that cannot be built now."""
-        for keys in _batches(list(differing)):
+        for keys in in_batches(list(differing)):
             cause = Cause("reconcile", Origin.RECONCILIATION, "differs from its sources", self.clock())
             self._invalidate({key: differing[key] for key in keys if differing[key].is_hidden}, cause)
             self.publisher.rebuild_from_sources(keys, cause)
@@ -132,11 +132,6 @@ class Reconciler:
 
 def _is_same(before: Difference, now: Difference) -> bool:
     return now.token == before.token and not before.parts.isdisjoint(now.parts)
-
-
-def _batches(keys: Sequence[ScheduleKey]) -> Iterator[Sequence[ScheduleKey]]:
-    for start in range(0, len(keys), BATCH_SIZE):
-        yield keys[start : start + BATCH_SIZE]
 
 
 def _problem(wrong: Sequence[ScheduleKey]) -> str:

@@ -94,7 +94,12 @@ class ScheduleChecker:
         rejections = self._store.rejections.find([str(key) for key in sources])
         standings = self._store.losses.find(list(sources))
         quarantined = self._store.work.quarantined()
-        expected = self._expectations.check(list(sources))
+        expected = self._expectations.check(
+            {
+                key: (source.broadcasts, sum(pid in unknown for pid in source.accepted.episode_pids))
+                for key, source in sources.items()
+            }
+        )
         return {
             key: [
                 is_built(quarantined.get(key)),
@@ -103,7 +108,7 @@ class ScheduleChecker:
                 _references_resolved(source.accepted, states[key], unknown),
                 *timelines.get(key, ()),
                 _index_complete(len(entries[key]), len(lacking.get(key, ()))),
-                _within_expected_range(expected.get(key)),
+                _within_expected_range(expected[key]),
             ]
             for key, source in sources.items()
         }
@@ -196,9 +201,7 @@ def _references_resolved(
     return _from_findings(CheckName.REFERENCES_RESOLVED, findings, f"all {known} references are known")
 
 
-def _within_expected_range(finding: RangeFinding | None) -> CheckResult:
-    if finding is None:
-        return CheckResult(CheckName.WITHIN_EXPECTED_RANGE, True, "removed during the check")
+def _within_expected_range(finding: RangeFinding) -> CheckResult:
     return CheckResult(
         CheckName.WITHIN_EXPECTED_RANGE, not finding.outside, finding.summary, facts={"values": finding.facts}
     )

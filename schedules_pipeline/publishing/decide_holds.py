@@ -26,7 +26,7 @@ from schedules_pipeline.publishing.ports.losses import (
     Verdict,
 )
 from schedules_pipeline.publishing.ports.work import Mark
-from schedules_pipeline.publishing.publish import BATCH_SIZE, Publisher
+from schedules_pipeline.publishing.publish import Publisher, in_batches
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.publishing.urgency import due_at
 
@@ -74,7 +74,7 @@ def list_holds(losses: LossStore) -> list[HeldLoss]:
     decisions, let_through = losses.decisions(), losses.let_through()
     groups: dict[tuple[str, Verdict | None], dict[ScheduleKey, Hold]] = defaultdict(dict)
     for key, hold in losses.holds().items():
-        groups[hold.id, _verdict(hold, decisions.get(key))][key] = hold
+        groups[hold.id, Standing(hold, decisions.get(key)).verdict][key] = hold
     found = [
         HeldLoss(hold_id, _reason(held), held, _same_event(held, let_through), verdict)
         for (hold_id, verdict), held in groups.items()
@@ -142,17 +142,15 @@ class HoldDecisions:
 
     def _rebuild(self, keys: Iterable[ScheduleKey], cause: Cause) -> BatchResult:
         wanted = sorted(keys, key=lambda key: (key.date, key.sid))
-        batches = (wanted[start : start + BATCH_SIZE] for start in range(0, len(wanted), BATCH_SIZE))
-        return sum((self._publisher.rebuild_from_sources(batch, cause) for batch in batches), EMPTY_BATCH)
-
-
-def _verdict(hold: Hold, decision: Decision | None) -> Verdict | None:
-    return Standing(hold, decision).verdict
+        built = (self._publisher.rebuild_from_sources(batch, cause) for batch in in_batches(wanted))
+        return sum(built, EMPTY_BATCH)
 
 
 def _may_end(hold: Hold, decision: Decision | None) -> bool:
     """Whether judging it again may change anything: a rejected one stays until the source changes."""
-    return _verdict(hold, decision) is not Verdict.REJECTED or (decision is not None and decision.restores)
+    return Standing(hold, decision).verdict is not Verdict.REJECTED or (
+        decision is not None and decision.restores
+    )
 
 
 def _reason(held: Mapping[ScheduleKey, Hold]) -> HoldReason:

@@ -14,7 +14,7 @@ from schedules_pipeline.documents.accepted_schedule import (
 )
 from schedules_pipeline.documents.coverage_record import parse_coverage, render_coverage
 from schedules_pipeline.documents.partner_document import Publication, render_document
-from schedules_pipeline.domain.airtime import Airtime, clip, length, to_come, union
+from schedules_pipeline.domain.airtime import Airtime, length_within, to_come, union
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.coverage import Coverage
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies
@@ -125,9 +125,9 @@ class Draft:
             return False
         window, coverage = to_come(self.situation.day, now), self.situation.coverage
         fullest = coverage.fullest(window, now)
-        if length(clip(coverage.current, window)) >= fullest:
+        if length_within(coverage.current, window) >= fullest:
             return False
-        return length(clip(self.judgement.proposal.airtime, window)) >= fullest
+        return length_within(self.judgement.proposal.airtime, window) >= fullest
 
     def newly_blanked(self, now: datetime) -> timedelta:
         """The airtime to come that this source blanks and the committed one does not."""
@@ -138,7 +138,7 @@ class Draft:
         before = {slot.broadcast_pid for slot in self.situation.committed_slots() if slot.is_blanked}
         slots = read_source(self.key, self.source).slots
         blanked = union(s.interval for s in slots if s.is_blanked and s.broadcast_pid not in before)
-        return length(clip(blanked, to_come(self.situation.day, now)))
+        return length_within(blanked, to_come(self.situation.day, now))
 
     def need(self, *, trust_index: bool) -> Need:
         """``trust_index``: the index has every entry of the committed state, so only new entries are registered."""

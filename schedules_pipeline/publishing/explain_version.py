@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, NoSource, parse_accepted
+from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, NoSource, parse_if_accepted
 from schedules_pipeline.documents.partner_document import split_document
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import Difference, diff
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.errors import ContentError, InvalidRecord
+from schedules_pipeline.errors import ContentError
 from schedules_pipeline.publishing.ports import PublishingStore
 
 SEARCHED_FOR = timedelta(minutes=10)
@@ -140,11 +140,7 @@ class VersionExplainer:
 
 def accepted_source(store: PublishingStore, key: ScheduleKey) -> AcceptedSchedule | NoSource:
     """The document that the latest version is made from, with what was unusable in it and what was mended."""
-    accepted = store.schedules.read([key])[key].accepted
-    try:
-        return NoSource() if accepted is None else parse_accepted(accepted)
-    except InvalidRecord:
-        return NoSource()
+    return parse_if_accepted(store.schedules.read([key])[key].accepted)
 
 
 def _shares(row: Change, events: set[str]) -> bool:

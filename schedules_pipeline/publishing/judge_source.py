@@ -5,7 +5,7 @@ replace nineteen, and twenty programmes of a minute each must not replace a day.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from schedules_pipeline.documents.accepted_schedule import (
 )
 from schedules_pipeline.documents.broadcasts import render_slot
 from schedules_pipeline.documents.source_document import parse_source_document
-from schedules_pipeline.domain.airtime import Airtime, clip, length, to_come, union
+from schedules_pipeline.domain.airtime import Airtime, length_within, to_come, union
 from schedules_pipeline.domain.coverage import Coverage
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.interval import Interval
@@ -54,12 +54,9 @@ class Proposal:
     digest: str
     put_id: str
     slots: Sequence[Slot] = ()
+    airtime: Airtime = ()
     blanked: frozenset[str] = frozenset()
     is_decided: bool = False
-
-    @property
-    def airtime(self) -> Airtime:
-        return union(slot.interval for slot in self.slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +143,7 @@ class SourceJudge:
     ) -> Held:
         """Hold a proposal. A hold for the same reason keeps its id and its beginning."""
         window = to_come(situation.day, self._now)
-        covered = length(clip(proposal.airtime, window))
+        covered = length_within(proposal.airtime, window)
         lost = situation.coverage.fullest(window, self._now) - covered
         hold = Hold(
             id=hold_id,
@@ -181,7 +178,7 @@ class SourceJudge:
         schedule = accept(replace(document.schedule, slots=slots), document.quarantined, document.mended)
         blanked: set[str] = {slot.broadcast_pid for slot in slots if slot.is_blanked}
         blanked |= {each.broadcast_pid for each in document.quarantined if each.is_blanked}
-        proposal = Proposal(_digest(document, schedule), put_id, slots, frozenset(blanked))
+        proposal = Proposal(_digest(document, schedule), put_id, slots, _airtime(slots), frozenset(blanked))
         decided = self._decided(situation, proposal)
         if decided is not None:
             return decided
@@ -210,7 +207,8 @@ class SourceJudge:
         if decision.restores and replaced is not None:
             restored = parse_accepted(replaced)
             slots = read_source(situation.key, restored).slots
-            return Accepted(restored, replace(proposal, slots=slots, is_decided=True), is_restored=True)
+            decided = replace(proposal, slots=slots, airtime=_airtime(slots), is_decided=True)
+            return Accepted(restored, decided, is_restored=True)
         return Held(hold, _blank(situation, proposal.blanked))
 
     def _has_too_many_quarantined(self, situation: Situation, document: SourceDocument) -> bool:
@@ -222,10 +220,8 @@ class SourceJudge:
 
     def _has_shrunk(self, situation: Situation, proposal: Proposal) -> bool:
         window = to_come(situation.day, self._now)
-        fullest, covered = (
-            situation.coverage.fullest(window, self._now),
-            length(clip(proposal.airtime, window)),
-        )
+        fullest = situation.coverage.fullest(window, self._now)
+        covered = length_within(proposal.airtime, window)
         return covered < self._policy.smallest_share * fullest and fullest - covered > self._policy.tolerated
 
     def _confirms(self, situation: Situation, proposal: Proposal) -> bool:
@@ -234,7 +230,7 @@ class SourceJudge:
         if hold is None or hold.reason is not HoldReason.SHRUNK or hold.put_id == proposal.put_id:
             return False
         window = to_come(situation.day, self._now)
-        covered = length(clip(proposal.airtime, window))
+        covered = length_within(proposal.airtime, window)
         return (
             self._is_similar(situation, covered, hold)
             and self._now - hold.held_at >= self._policy.confirm_after
@@ -246,6 +242,10 @@ class SourceJudge:
         aired = to_come(day, hold.held_at).length - to_come(day, self._now).length
         tolerance = _SIMILAR * max(covered, held)
         return held - aired - tolerance <= covered <= held + tolerance
+
+
+def _airtime(slots: Iterable[Slot]) -> Airtime:
+    return union(slot.interval for slot in slots)
 
 
 def waits_for_operator(standing: Standing) -> bool:

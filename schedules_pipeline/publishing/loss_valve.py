@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schedules_pipeline.domain.airtime import clip, length, to_come, union
+from schedules_pipeline.domain.airtime import length_within, to_come, union
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.schedule import Slot
@@ -110,8 +110,8 @@ class LossValve:
         self, situation: Situation, proposal: Proposal, window: Interval, is_known: IsKnown
     ) -> tuple[LossKind, timedelta]:
         """The loss of covered airtime, or that of known programmes where it is greater."""
-        before = length(clip(situation.coverage.current, window))
-        uncovered = before - length(clip(proposal.airtime, window))
+        before = length_within(situation.coverage.current, window)
+        uncovered = before - length_within(proposal.airtime, window)
         known = _known_airtime(proposal.slots, window, is_known)
         if known < before and (unknown := self._known_before(situation, window) - known) > uncovered:
             return LossKind.UNKNOWN_EPISODES, unknown
@@ -131,4 +131,4 @@ def _known_airtime(slots: Iterable[Slot], window: Interval, is_known: IsKnown) -
         for slot in slots
         if slot.is_blanked or (slot.episode_pid is not None and is_known(slot.episode_pid))
     )
-    return length(clip(union(shown), window))
+    return length_within(union(shown), window)

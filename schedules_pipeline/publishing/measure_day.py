@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
-from schedules_pipeline.domain.airtime import clip, length, union
+from schedules_pipeline.domain.airtime import length_within, union
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -25,7 +25,7 @@ def measure(
     rows of the schedule; those that were published during its day count as changes.
     """
     count = len(slots)
-    covered = length(clip(union(slot.interval for slot in slots), day))
+    covered = length_within(union(slot.interval for slot in slots), day)
     during = sum(day.contains(version.published_at) for version in versions)
     return {
         Measure.BROADCASTS: float(count),

@@ -68,6 +68,12 @@ def renew_in_background(renew: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
+def in_batches(keys: Sequence[ScheduleKey]) -> Iterator[Sequence[ScheduleKey]]:
+    """The keys in order, :data:`BATCH_SIZE` at a time."""
+    for start in range(0, len(keys), BATCH_SIZE):
+        yield keys[start : start + BATCH_SIZE]
+
+
 class Publisher:
     def __init__(
         self, store: PublishingStore, rebuilder: Rebuilder, clock: Clock, keep_alive: KeepAlive
