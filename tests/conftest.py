@@ -6,6 +6,7 @@ Where a server's program is missing, its tests are skipped at home and fail wher
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -43,7 +44,13 @@ _SERVERS = {"redis_executable", "emulator_executable"}
 
 
 def pytest_configure() -> None:
-    """Log tracebacks without local variables: structlog's default takes seconds to format those of one defect."""
+    """Log tracebacks without local variables: structlog's default takes seconds to format those of one defect.
+
+    A shell starts a background process with SIGINT ignored. Dagster gives SIGTERM the handler of SIGINT after each
+    run within the process, so programs that a later test starts would ignore SIGTERM, too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 
