@@ -73,14 +73,14 @@ class QuarantinedBroadcast:
 
 
 def describe_quarantined(quarantined: Sequence[QuarantinedBroadcast], mended: Sequence[str] = ()) -> str:
-    """How many there are, the first reasons, and what else was mended; "" if none is quarantined."""
+    """How many there are, and the first reasons; on further lines what else was mended. "" if none is quarantined."""
     if not quarantined:
         return ""
     reasons = [shorten(each.reason, _REASON_CHARACTERS) for each in quarantined[:_SHOWN_REASONS]]
     more = ["…"] if len(quarantined) > len(reasons) else []
     broadcasts = "1 broadcast" if len(quarantined) == 1 else f"{len(quarantined)} broadcasts"
-    also = [f"also mended: {'; '.join(mended[:_SHOWN_REASONS])}"] if mended else []
-    return f"{broadcasts} quarantined: {'; '.join(reasons + more + also)}"
+    summary = f"{broadcasts} quarantined: {'; '.join(reasons + more)}"
+    return "\n".join([summary, *(f"mended: {sentence}" for sentence in mended[:_SHOWN_REASONS])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,4 +26,6 @@ class RedisQuarantinedBroadcastStore:
 
     def all(self) -> dict[ScheduleKey, str]:
         rows = self._link.call("HGETALL", self._key)
-        return {ScheduleKey.parse(key.decode()): summary.decode() for key, summary in rows.items()}
+        return {
+            ScheduleKey.parse(key.decode()): text.decode().partition("\n")[0] for key, text in rows.items()
+        }

@@ -184,15 +184,13 @@ def test_a_turn_carries_no_notice_for_no_channel(store: Store) -> None:
 def test_quarantined_broadcasts_are_listed_until_they_are_forgotten(store: Store) -> None:
     """The latest summary of each schedule."""
     store.quarantined_broadcasts.keep({_KEY: "1 broadcast", _NEXT_DAY: "2 broadcasts"})
-    store.quarantined_broadcasts.keep({_KEY: "3 broadcasts"})
+    store.quarantined_broadcasts.keep({_KEY: "3 broadcasts\nmended: one"})
     store.quarantined_broadcasts.forget([_NEXT_DAY])
     store.quarantined_broadcasts.forget([])
 
     assert store.quarantined_broadcasts.all() == {_KEY: "3 broadcasts"}
-    assert (store.quarantined_broadcasts.find(_KEY), store.quarantined_broadcasts.find(_NEXT_DAY)) == (
-        "3 broadcasts",
-        "",
-    )
+    assert store.quarantined_broadcasts.find(_KEY) == "3 broadcasts\nmended: one"
+    assert store.quarantined_broadcasts.find(_NEXT_DAY) == ""
 
 
 def test_failing_checks_are_those_that_failed_last(store: Store) -> None:

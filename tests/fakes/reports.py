@@ -85,7 +85,7 @@ class FakeQuarantinedBroadcastStore(Fake):
     @answered
     @step
     def all(self) -> dict[ScheduleKey, str]:
-        return dict(self._summaries)
+        return {key: text.partition("\n")[0] for key, text in self._summaries.items()}
 
 
 class FakeComparisonStore(Fake):

@@ -7,7 +7,9 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 
 
 class QuarantinedBroadcastStore(Protocol):
-    """One summary for each schedule. The broadcasts themselves are committed with the source."""
+    """One text for each schedule: a line that sums up, then a line for each thing that was mended. The broadcasts
+    themselves are committed with the source.
+    """
 
     def keep(self, summaries: Mapping[ScheduleKey, str]) -> None: ...
 
@@ -15,6 +17,7 @@ class QuarantinedBroadcastStore(Protocol):
         """An accepted source without such broadcasts has replaced the source, or the schedule is gone."""
 
     def find(self, key: ScheduleKey) -> str:
-        """The summary of one schedule; "" if it has none."""
+        """The whole text of one schedule; "" if it has none."""
 
-    def all(self) -> dict[ScheduleKey, str]: ...
+    def all(self) -> dict[ScheduleKey, str]:
+        """The first line of each."""
