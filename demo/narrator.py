@@ -12,7 +12,8 @@ from demo.console import clock_time
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import printable, shorten
-from schedules_pipeline.health.incidents import AlarmName, Incident
+from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.incidents import Incident
 from schedules_pipeline.health.ports import IncidentStore
 from schedules_pipeline.migration.ports import Comparison, ComparisonStore, Verdict
 from schedules_pipeline.publishing.ports.feed import ChangeFeed
@@ -39,7 +40,7 @@ class Narrator:
         self._incidents = incidents
         self._print = print_line
         self._clock = clock
-        self._open: set[AlarmName] = set()
+        self._open: set[ConditionName] = set()
         self._position = "0"
         self._compared_refresh = ""
         self._waiting: dict[ScheduleKey, Change] = {}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.expectations.learner import ExpectationLearner
-from schedules_pipeline.health.conditions import Thresholds
+from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.coldstart import Coldstarter, ColdstartPolicy

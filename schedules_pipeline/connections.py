@@ -17,7 +17,7 @@ from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
-from schedules_pipeline.health.conditions import Thresholds
+from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.ports import Notifier, QueueName
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods

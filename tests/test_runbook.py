@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schedules_pipeline.cli.main import COMMANDS, PROGRAM
-from schedules_pipeline.health.incidents import AlarmName
+from schedules_pipeline.health.condition import ConditionName
 
 _REPOSITORY = Path(__file__).parent.parent
 _RUNBOOK = _REPOSITORY / "docs/runbook.md"
@@ -39,8 +39,8 @@ def _pages() -> dict[str, str]:
     return {_slug(heading): text for heading, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-@pytest.mark.parametrize("alarm", AlarmName)
-def test_every_alarm_has_a_page(alarm: AlarmName) -> None:
+@pytest.mark.parametrize("alarm", ConditionName)
+def test_every_alarm_has_a_page(alarm: ConditionName) -> None:
     """The page of an alarm has all parts, in order, and none is empty."""
     assert alarm in _pages(), f"docs/runbook.md has no page `## {alarm}`"
     text = _pages()[alarm]
@@ -53,7 +53,7 @@ def test_every_alarm_has_a_page(alarm: AlarmName) -> None:
 
 def test_every_page_is_of_an_alarm_or_general() -> None:
     """A page of an alarm that is no more, or of another name, is noticed."""
-    assert _pages().keys() == set(AlarmName) | _GENERAL
+    assert _pages().keys() == set(ConditionName) | _GENERAL
 
 
 def test_the_table_at_the_top_lists_every_alarm() -> None:
@@ -62,7 +62,7 @@ def test_the_table_at_the_top_lists_every_alarm() -> None:
 
     listed = re.findall(r"^\| \[([a-z-]+)\]\(#([a-z-]+)\)", top, re.MULTILINE)
 
-    pages = [slug for slug in _pages() if slug in set(AlarmName)]
+    pages = [slug for slug in _pages() if slug in set(ConditionName)]
     assert [name for name, _ in listed] == [anchor for _, anchor in listed] == pages
 
 

@@ -12,8 +12,8 @@ from demo.provision import AwsEndpoints, Channel, ProvisionedResources, provisio
 from demo.servers import RedisServer
 from schedules_pipeline.connections import build_pipeline, thresholds_from
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.conditions import Thresholds
-from schedules_pipeline.health.incidents import AlarmName
+from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.settings import Settings
 
 
@@ -101,7 +101,7 @@ def test_a_dead_letter_raises_an_alarm(site: Site) -> None:
 
     reports = [site.watch.check(), site.watch.check()]
 
-    assert [episode.name for episode in reports[-1].open] == [AlarmName.DEAD_LETTERS]
+    assert [episode.name for episode in reports[-1].open] == [ConditionName.DEAD_LETTERS]
     assert site.heard() == ["ALARM dead-letters: 1 message in catalogue_dead_letters"]
 
 

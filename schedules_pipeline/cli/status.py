@@ -24,7 +24,7 @@ from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
-from schedules_pipeline.health.conditions import STARTING
+from schedules_pipeline.health.facts import STARTING
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
 from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage

@@ -1,78 +1,16 @@
 """Alarms: their names, and the rule for when to notify that one is raised or cleared. Pure.
 
-A *condition* is a problem found by one check. An *incident* is the time for which a condition lasts. It is
+An *incident* is the time for which a condition lasts. It is
 *suspected* until the condition has lasted for its patience, then *raised*, with a notice. It is *over* when the
 condition has been gone for long enough, with a notice if it was ever raised.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-Details = Mapping[str, str | int | float]
-
-
-class AlarmName(StrEnum):
-    """Each name is also the heading of a page in the runbook."""
-
-    STORE_UNREACHABLE = "store-unreachable"
-    UPSTREAM_UNREACHABLE = "upstream-unreachable"
-    PUBLISHER_MISSING = "publisher-missing"
-    BACKLOG_GROWING = "backlog-growing"
-    SCHEDULES_LATE = "schedules-late"
-    SCHEDULES_QUARANTINED = "schedules-set-aside"
-    QUEUE_NOT_DRAINED = "queue-not-drained"
-    DEAD_LETTERS = "dead-letters"
-    INPUT_REJECTED = "input-refused"
-    AIRTIME_HELD = "airtime-held"
-    BLANKING_UNUSUAL = "blanking-unusual"
-    BROADCASTS_QUARANTINED = "broadcasts-quarantined"
-    CHECKS_FAILED = "checks-failed"
-    DIFFERS_FROM_THE_OLD_SYSTEM = "differs-from-the-old-system"
-    RUNS_FAILED = "runs-failed"
-    PASS_FAILED = "pass-failed"  # noqa: S105 - not a password
-    COLLECTION_MISSED = "collection-missed"
-    RECONCILIATION_MISSED = "reconciliation-missed"
-    RECONCILIATION_FOUND_DIFFERENCES = "reconciliation-found-differences"
-    AUTOMATIC_COLDSTART = "coldstart-by-itself"
-    COLDSTART_STALLED = "coldstart-stalled"
-    PUSH_QUARANTINED = "push-set-aside"
-    DELIVERY_SILENT = "delivery-silent"
-
-
-class Severity(StrEnum):
-    """``CRITICAL``: viewers see it today. ``ERROR``: partners see, or may soon see, old or wrong schedules.
-    ``WARNING``: to be checked in office hours.
-    """
-
-    CRITICAL = "critical"
-    ERROR = "error"
-    WARNING = "warning"
-
-    def exceeds(self, other: "Severity") -> bool:
-        """Whether this one is worse. An alarm that grows worse is sent again."""
-        ranks = list(Severity)
-        return ranks.index(self) < ranks.index(other)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A problem found by one check. It becomes an alarm when it has lasted for ``patience``."""
-
-    name: AlarmName
-    severity: Severity
-    summary: str
-    details: Details = field(default_factory=dict)
-    patience: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """The result of one check. ``undecided``: alarms that it could not judge, because a source did not answer."""
-
-    conditions: tuple[Condition, ...] = ()
-    undecided: frozenset[AlarmName] = frozenset()
+from schedules_pipeline.health.condition import Condition, ConditionName, Details, Findings, Severity
 
 
 class State(StrEnum):
@@ -89,7 +27,7 @@ class Incident:
     makes the change. ``absent_since``: when a check first did not find the condition any more.
     """
 
-    name: AlarmName
+    name: ConditionName
     state: State
     severity: Severity
     summary: str
@@ -113,7 +51,7 @@ class Notice:
     """A message to operators. Every delivery of it has the same ``id``."""
 
     id: str
-    name: AlarmName
+    name: ConditionName
     phase: Phase
     severity: Severity
     summary: str
@@ -155,7 +93,7 @@ def begin_incident(condition: Condition, now: datetime, revision: int = 1) -> In
         condition.summary,
         now,
         revision,
-        condition.details,
+        condition.evidence,
     )
     return IncidentChange(incident, _notice(incident, Phase.RAISED, now) if is_raised else None)
 
@@ -174,7 +112,7 @@ def _continue(known: Incident | None, condition: Condition, now: datetime) -> In
         known,
         severity=condition.severity,
         summary=condition.summary,
-        details=condition.details,
+        details=condition.evidence,
         absent_since=None,
     )
     is_due = known.state is State.SUSPECTED and now - known.since >= condition.patience
@@ -212,6 +150,6 @@ def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
     )
 
 
-def _notice_id(name: AlarmName, since: datetime, phase: Phase, severity: Severity) -> str:
+def _notice_id(name: ConditionName, since: datetime, phase: Phase, severity: Severity) -> str:
     """The severity is part of the id, because a milder notice may have been sent of the same incident."""
     return f"{name}:{since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}:{severity}"

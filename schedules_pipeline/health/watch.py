@@ -10,39 +10,33 @@ memory, so it is sent once by each watching process, and again after a restart.
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import PipelineError, ServiceError
-from schedules_pipeline.health.conditions import Facts, FailedRun, QueueFacts, Thresholds, find_conditions
+from schedules_pipeline.health.condition import ConditionName, Findings, make_condition
+from schedules_pipeline.health.facts import FailedRun, Thresholds
+from schedules_pipeline.health.find_conditions import find_conditions
+from schedules_pipeline.health.gather import gather_facts
 from schedules_pipeline.health.incidents import (
-    AlarmName,
-    Condition,
-    Findings,
     Incident,
     Notice,
     Phase,
-    Severity,
     as_cleared,
     begin_incident,
     plan_changes,
 )
 from schedules_pipeline.health.ports import HealthStore, Notifier
-from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.migration.ports import MigrationSources
-from schedules_pipeline.publishing.decide_holds import list_holds
 from schedules_pipeline.publishing.ports.counters import Counter
-from schedules_pipeline.publishing.ports.upstream import NotificationQueue, QueueDepth
 
 LEASE_FOR = timedelta(seconds=25)
 """Longer than a notifier needs, shorter than the time between two checks, so that the next check can retry."""
 
 _MOST_DELIVERIES = 100
-_LEGACY = "the legacy keyspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +88,9 @@ class Watch:
         try:
             with recorded_pass(PassName.WATCH, self._store.passes, self._clock) as record:
                 now = self._clock()
-                found = find_conditions(self._gather(failed_runs, now), self._thresholds, now)
+                found = find_conditions(
+                    gather_facts(self._store, self._sources, self._clock, failed_runs), self._thresholds, now
+                )
                 notices = self._apply(found, now)
                 report = self._deliver(notices)
                 record(report.counts(), report.problem)
@@ -106,59 +102,6 @@ class Watch:
             raise
         self._store_alarm.clear()
         return report
-
-    def _gather(self, failed_runs: Sequence[FailedRun], now: datetime) -> Facts:
-        """Ask the store first: if it is unreachable, nothing else matters."""
-        store = self._store
-        since, polls = store.incidents.watched_since(now), store.queue_polls.all()
-        queues, dead_letters = queues_by_name(self._sources), _dead_letters_by_name(self._sources)
-        depths, errors = self._ask([*queues.items(), *dead_letters.items()])
-        return Facts(
-            watched_since=since,
-            backlog=store.work.backlog(),
-            publisher=store.presence.name(),
-            pending_since=store.work.pending_since(),
-            quarantined=store.work.quarantined(),
-            rejected=store.rejections.all(),
-            quarantined_broadcasts=store.quarantined_broadcasts.all(),
-            comparisons=store.comparisons.all(),
-            failing_checks=store.failing_checks.all(),
-            passes=store.passes.all(),
-            coldstart=store.coldstarts.latest(),
-            queues={
-                name: QueueFacts(depth, oldest_message_age(polls[name], depth, now))
-                if (depth := depths.get(name))
-                else None
-                for name in queues
-            },
-            dead_letters={name: depths.get(name) for name in dead_letters},
-            unreachable=errors,
-            failed_runs=failed_runs,
-            push_quarantined={
-                standing.subscription.name: standing.progress.quarantine.reason
-                for standing in store.subscriptions.all()
-                if standing.progress.quarantine
-            },
-            heartbeats=store.heartbeats.all(),
-            held=list_holds(store.losses),
-            blanked=store.losses.blanked(now),
-        )
-
-    def _ask(
-        self, queues: Sequence[tuple[str, NotificationQueue]]
-    ) -> tuple[dict[str, QueueDepth], dict[str, str]]:
-        """The depths of the queues, and the errors of sources that did not answer.
-
-        All are asked at once, because an unreachable one costs its whole timeout.
-        """
-        with ThreadPoolExecutor(len(queues) + 1) as pool:
-            asked = {name: pool.submit(queue.depth) for name, queue in queues}
-            refreshed = pool.submit(self._sources.legacy.refreshed_at)
-        errors = {name: future.exception() for name, future in asked.items()} | {
-            _LEGACY: refreshed.exception()
-        }
-        depths = {name: future.result() for name, future in asked.items() if errors[name] is None}
-        return depths, {name: str(error) for name, error in errors.items() if error is not None}
 
     def _apply(self, found: Findings, now: datetime) -> list[Notice]:
         """Apply the changes that no other watcher has applied first; return their notices."""
@@ -212,7 +155,7 @@ class _StoreAlarm:
         self._notified: set[str] = set()
 
     def send(self, error: ServiceError) -> None:
-        condition = Condition(AlarmName.STORE_UNREACHABLE, Severity.ERROR, f"nothing can be done: {error}")
+        condition = make_condition(ConditionName.STORE_UNREACHABLE, "Redis", f"nothing can be done: {error}")
         self._notice = self._notice or begin_incident(condition, self._clock()).notice
         if self._notice:
             remaining = [notifier for notifier in self._notifiers if notifier.channel not in self._notified]
@@ -237,10 +180,3 @@ def _send(notifiers: Iterable[Notifier], notice: Notice) -> set[str]:
             continue
         accepted.add(notifier.channel)
     return accepted
-
-
-def _dead_letters_by_name(sources: MigrationSources) -> dict[str, NotificationQueue]:
-    return {
-        "schedule_dead_letters": sources.schedule_dead_letters,
-        "catalogue_dead_letters": sources.catalogue_dead_letters,
-    }

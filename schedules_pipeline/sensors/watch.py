@@ -11,7 +11,7 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.conditions import FailedRun
+from schedules_pipeline.health.facts import FailedRun
 from schedules_pipeline.health.watch import WatchReport
 from schedules_pipeline.sensors.missing_redis import find_missing_redis
 from schedules_pipeline.settings import Settings

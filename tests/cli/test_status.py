@@ -8,7 +8,8 @@ from cli_stage import KEY, TOMORROW, Stage, schedule_put
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import InvalidRecord, ServiceError
-from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
+from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.incidents import Incident, IncidentChange, State
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.migration.ports import Comparison, Verdict
@@ -164,10 +165,10 @@ def test_a_failed_pass_is_wrong(published: Stage) -> None:
 def test_an_open_alarm_is_wrong(published: Stage) -> None:
     """Only raised incidents are open alarms."""
     since = published.clock() - timedelta(hours=2)
-    raised = Incident(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
+    raised = Incident(ConditionName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
     others = [
-        Incident(AlarmName.RUNS_FAILED, State.SUSPECTED, Severity.ERROR, "a run failed", since, 1),
-        Incident(AlarmName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
+        Incident(ConditionName.RUNS_FAILED, State.SUSPECTED, Severity.ERROR, "a run failed", since, 1),
+        Incident(ConditionName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
     ]
     for episode in (raised, *others):
         published.store.incidents.change(IncidentChange(episode), ())

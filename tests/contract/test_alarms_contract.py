@@ -6,23 +6,20 @@ from datetime import UTC, date, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.health.incidents import (
-    AlarmName,
-    Condition,
-    Findings,
-    Notice,
-    Phase,
-    Severity,
-    State,
-    begin_incident,
-    plan_changes,
-)
+from schedules_pipeline.health.condition import Condition, ConditionName, Findings, Severity
+from schedules_pipeline.health.incidents import Notice, Phase, State, begin_incident, plan_changes
 from schedules_pipeline.health.ports import IncidentStore
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _LEASE = timedelta(seconds=25)
-_DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages — two", {"dead": 2, "who": "a\nb"})
-_LATE = Condition(AlarmName.SCHEDULES_LATE, Severity.ERROR, "late")
+_DEAD = Condition(
+    ConditionName.DEAD_LETTERS,
+    Severity.ERROR,
+    "dead",
+    "2 messages — two",
+    evidence={"dead": 2, "who": "a\nb"},
+)
+_LATE = Condition(ConditionName.SCHEDULES_LATE, Severity.ERROR, "work", "late")
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 _NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
 
@@ -91,7 +88,7 @@ def test_many_watchers_at_once_store_one_notice(store: Store) -> None:
 
 def test_many_watchers_at_once_take_each_notice_once(store: Store) -> None:
     """A notice that one watcher delivers goes to no other."""
-    booked = {_raise(store.incidents, replace(_DEAD, name=name), "sns").id for name in AlarmName}
+    booked = {_raise(store.incidents, replace(_DEAD, name=name), "sns").id for name in ConditionName}
 
     with ThreadPoolExecutor(8) as pool:
         takes = [pool.submit(store.incidents.take_notice, "sns", _NOW, _LEASE) for _ in range(40)]

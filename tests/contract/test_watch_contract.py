@@ -8,8 +8,9 @@ from threading import Lock
 from fakes import FakeClock, fake_upstreams
 
 from schedules_pipeline.composition import Store
-from schedules_pipeline.health.conditions import FailedRun, Thresholds
-from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
+from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.facts import FailedRun, Thresholds
+from schedules_pipeline.health.incidents import Notice, Phase
 from schedules_pipeline.health.watch import Watch
 
 _WATCHERS = 4
@@ -39,7 +40,7 @@ def test_watchers_at_once_deliver_every_notice_once(store: Store) -> None:
             list(pool.map(lambda watch: watch.check(found), watches))  # noqa: B023 - used up within the round
             clock.advance(timedelta(seconds=30))
 
-    heard = [notice for notice in listener.heard if notice.name is AlarmName.RUNS_FAILED]
+    heard = [notice for notice in listener.heard if notice.name is ConditionName.RUNS_FAILED]
 
     assert [notice.phase for notice in heard] == [Phase.RAISED, Phase.CLEARED] * 3
     assert len({notice.id for notice in heard}) == len(heard)

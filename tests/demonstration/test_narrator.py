@@ -7,9 +7,10 @@ from fakes import FakeClock, FakeStore, fake_store
 
 from demo.console import clock_time
 from demo.narrator import Narrator
-from schedules_pipeline.health.incidents import AlarmName, Condition, Findings, Severity, plan_changes
+from schedules_pipeline.health.condition import Condition, ConditionName, Findings, Severity
+from schedules_pipeline.health.incidents import plan_changes
 
-_DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages\nin dead")
+_DEAD = Condition(ConditionName.DEAD_LETTERS, Severity.ERROR, "dead", "2 messages\nin dead")
 
 
 class Stage:
@@ -57,7 +58,13 @@ def test_an_all_clear_says_when_it_was_told(stage: Stage) -> None:
 
 def test_a_suspicion_is_not_told(stage: Stage) -> None:
     """A condition that ends before its patience is over is no alarm."""
-    patient = Condition(AlarmName.PUBLISHER_MISSING, Severity.ERROR, "nobody", patience=timedelta(hours=1))
+    patient = Condition(
+        ConditionName.PUBLISHER_MISSING,
+        Severity.ERROR,
+        "the publisher",
+        "nobody",
+        patience=timedelta(hours=1),
+    )
 
     stage.find(patient)
     stage.find()

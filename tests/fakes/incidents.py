@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from fakes.conditions import Conditions, Fake, answered, step
-from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Notice
+from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class FakeIncidentStore(Fake):
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
-        self._incidents: dict[AlarmName, Incident] = {}
+        self._incidents: dict[ConditionName, Incident] = {}
         self._outbox: list[_Delivery] = []
         self._since: datetime | None = None
         self._lock = Lock()
@@ -46,7 +47,7 @@ class FakeIncidentStore(Fake):
     @step
     def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
         with self._lock:
-            first: dict[AlarmName, _Delivery] = {}
+            first: dict[ConditionName, _Delivery] = {}
             for delivery in self._outbox:
                 if delivery.channel == channel:
                     first.setdefault(delivery.notice.name, delivery)

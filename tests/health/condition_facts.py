@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.health.conditions import Facts, QueueFacts, Thresholds, find_conditions
-from schedules_pipeline.health.incidents import Condition
+from schedules_pipeline.health.condition import Condition
+from schedules_pipeline.health.facts import Facts, QueueFacts, Thresholds
+from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord, PassReport, Request, Stage
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind

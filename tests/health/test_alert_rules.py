@@ -10,8 +10,8 @@ import pytest
 import yaml
 from expressions import misnamed, read, series_labels
 
-from schedules_pipeline.health.conditions import DIFFERED
-from schedules_pipeline.health.incidents import AlarmName, Severity
+from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.facts import DIFFERED
 
 _REPOSITORY = Path(__file__).parents[2]
 _DIRECTORY = _REPOSITORY / "deploy/prometheus"
@@ -20,7 +20,7 @@ _LABEL_USED = re.compile(r"\$labels\.(\w+)")
 _LABEL_ROW = re.compile(r"^\| `(\w+)`[^|]*\| (.+) \|$", re.MULTILINE)
 
 # What only a metric tells: that the metrics themselves are not there.
-_PAGES = {name.value for name in AlarmName} | {"metrics-incomplete"}
+_PAGES = {name.value for name in ConditionName} | {"metrics-incomplete"}
 
 
 def _read(name: str) -> Any:
@@ -35,10 +35,10 @@ def test_there_is_a_rule_for_every_condition() -> None:
     pages = {rule["annotations"]["runbook"].partition("#")[2] for rule in _RULES}
 
     assert pages == {
-        *("publisher-missing", "backlog-growing", "schedules-late", "schedules-set-aside"),
-        *("dead-letters", "queue-not-drained", "input-refused", "differs-from-the-old-system"),
+        *("publisher-missing", "backlog-growing", "schedules-late", "schedules-quarantined"),
+        *("dead-letters", "queue-not-drained", "input-rejected", "differs-from-the-old-system"),
         *("collection-missed", "reconciliation-missed", "reconciliation-found-differences", "pass-failed"),
-        *("coldstart-stalled", "push-set-aside", "delivery-silent", "metrics-incomplete"),
+        *("coldstart-stalled", "subscriptions-quarantined", "delivery-silent", "metrics-incomplete"),
     }
     assert pages <= _PAGES
 

@@ -24,8 +24,9 @@ from health.condition_facts import (
 )
 
 from schedules_pipeline.domain.causes import Origin
-from schedules_pipeline.health.conditions import QueueFacts, Thresholds, find_conditions
-from schedules_pipeline.health.incidents import AlarmName
+from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.facts import QueueFacts, Thresholds
+from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.maintenance.ports import PassName, Stage
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
@@ -129,21 +130,21 @@ def test_a_pass_that_only_failed_counts_as_missed() -> None:
 
     names = {condition.name for condition in find_conditions(facts, THRESHOLDS, NOW).conditions}
 
-    assert names == {AlarmName.COLLECTION_MISSED, AlarmName.PASS_FAILED}
+    assert names == {ConditionName.COLLECTION_MISSED, ConditionName.PASS_FAILED}
 
 
 @pytest.mark.parametrize(
     ("queues", "dead_letters", "undecided"),
     [
-        ({"a": None}, {"b": QueueDepth(0, 0)}, {AlarmName.QUEUE_NOT_DRAINED}),
-        ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": None}, {AlarmName.DEAD_LETTERS}),
+        ({"a": None}, {"b": QueueDepth(0, 0)}, {ConditionName.QUEUE_NOT_DRAINED}),
+        ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": None}, {ConditionName.DEAD_LETTERS}),
         ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": QueueDepth(0, 0)}, set()),
     ],
 )
 def test_a_queue_that_does_not_answer_decides_nothing(
     queues: Mapping[str, QueueFacts | None],
     dead_letters: Mapping[str, QueueDepth | None],
-    undecided: set[AlarmName],
+    undecided: set[ConditionName],
 ) -> None:
     """Its condition can neither be found nor cleared; the other kind of queue is not affected."""
     found = find_conditions(replace(WELL, queues=queues, dead_letters=dead_letters), THRESHOLDS, NOW)

@@ -25,8 +25,8 @@ from health.condition_facts import (
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.health.conditions import FailedRun
-from schedules_pipeline.health.incidents import AlarmName, Severity
+from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.facts import FailedRun
 from schedules_pipeline.maintenance.ports import PassName, Stage
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
@@ -64,7 +64,7 @@ _RULES = [
     ),
     pytest.param(
         {"quarantined": {KEY: "it broke"}},
-        "schedules-set-aside: 1 schedule failed too often; partners see the last good version",
+        "schedules-quarantined: 1 schedule failed too often; partners see the last good version",
         id="set aside",
     ),
     pytest.param(
@@ -74,7 +74,7 @@ _RULES = [
     ),
     pytest.param(
         {"push_quarantined": {"harbour-webhook": "answered with status 410", "harbour-files": "no bucket"}},
-        "push-set-aside: 2 subscriptions quarantined until an operator resumes delivery",
+        "subscriptions-quarantined: 2 subscriptions quarantined until an operator resumes delivery",
         id="subscriptions",
     ),
     pytest.param(
@@ -111,7 +111,7 @@ _RULES = [
                 "m-1": _rejection(),
             }
         },
-        "input-refused: 2 catalogue documents, 1 message, 1 schedule document rejected",
+        "input-rejected: 2 catalogue documents, 1 message, 1 schedule document rejected",
         id="refused",
     ),
     pytest.param(
@@ -151,12 +151,12 @@ _RULES = [
     ),
     pytest.param(
         {"coldstart": coldstart_at(Stage.BUILDING, alive_at=NOW)},
-        "coldstart-by-itself: a coldstart began automatically: the keyspace is empty",
+        "coldstart-automatic: a coldstart began automatically: the keyspace is empty",
         id="by itself",
     ),
     pytest.param(
         {"coldstart": coldstart_at(Stage.FINISHED, ended_at=NOW - 10 * MINUTE)},
-        "coldstart-by-itself: a coldstart began automatically: the keyspace is empty",
+        "coldstart-automatic: a coldstart began automatically: the keyspace is empty",
         id="by itself and just over",
     ),
     pytest.param(
@@ -225,7 +225,7 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
     """The table above has a case for each; an unreachable store cannot be found by reading it."""
     found = {str(case.values[1]).partition(":")[0] for case in _RULES}
 
-    judged = set(AlarmName) - {AlarmName.STORE_UNREACHABLE}
+    judged = set(ConditionName) - {ConditionName.STORE_UNREACHABLE}
     assert found == judged, "_RULES in this module has exactly the alarms of find_conditions"
 
 
@@ -246,7 +246,7 @@ def test_details_are_the_first_few_and_fit_to_be_shown() -> None:
     keys = [ScheduleKey(Sid(f"alder_{i}"), date(2026, 3, 28)) for i in range(9)]
     reason = "line\nanother\x1b[31m" + "x" * 10_000
 
-    details = only_condition(replace(WELL, quarantined=dict.fromkeys(keys, reason))).details
+    details = only_condition(replace(WELL, quarantined=dict.fromkeys(keys, reason))).evidence
 
     assert list(details) == [str(key) for key in keys[:5]]
     assert all(str(text).isprintable() and len(str(text)) < 300 for text in details.values())

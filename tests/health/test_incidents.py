@@ -10,31 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.health.incidents import (
-    AlarmName,
-    Condition,
-    Findings,
-    Incident,
-    Notice,
-    Phase,
-    Severity,
-    State,
-    plan_changes,
-)
+from schedules_pipeline.health.condition import Condition, ConditionName, Findings, Severity
+from schedules_pipeline.health.incidents import Incident, Notice, Phase, State, plan_changes
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _INTERVAL = timedelta(seconds=30)
 _CLEAR_AFTER = timedelta(seconds=60)
-_DEAD = Condition(AlarmName.DEAD_LETTERS, Severity.ERROR, "2 messages in dead")
-_PATIENT = Condition(AlarmName.PUBLISHER_MISSING, Severity.ERROR, "nobody", patience=timedelta(seconds=20))
-_UNDECIDED = Findings(undecided=frozenset({AlarmName.DEAD_LETTERS}))
+_DEAD = Condition(ConditionName.DEAD_LETTERS, Severity.ERROR, "dead", "2 messages in dead")
+_PATIENT = Condition(
+    ConditionName.PUBLISHER_MISSING, Severity.ERROR, "the publisher", "nobody", patience=timedelta(seconds=20)
+)
+_UNDECIDED = Findings(undecided=frozenset({ConditionName.DEAD_LETTERS}))
 
 
 class Alarms:
     """Applies changes as the store does, with a check every half minute."""
 
     def __init__(self) -> None:
-        self.incidents: dict[AlarmName, Incident] = {}
+        self.incidents: dict[ConditionName, Incident] = {}
         self.notices: list[Notice] = []
         self.now = _NOW
 
@@ -128,15 +121,15 @@ def test_each_incident_has_its_own_notices() -> None:
 
 
 _CONDITIONS = [
-    Condition(name, Severity.ERROR, "it is wrong", patience=timedelta(seconds=20 * (i % 3)))
-    for i, name in enumerate(AlarmName)
+    Condition(name, Severity.ERROR, "a thing", "it is wrong", patience=timedelta(seconds=20 * (i % 3)))
+    for i, name in enumerate(ConditionName)
 ]
 
 
 @st.composite
 def _findings(draw: st.DrawFn) -> Findings:
     conditions = draw(st.lists(st.sampled_from(_CONDITIONS[:6]), unique_by=lambda condition: condition.name))
-    undecided = draw(st.frozensets(st.sampled_from(list(AlarmName)[:6])))
+    undecided = draw(st.frozensets(st.sampled_from(list(ConditionName)[:6])))
     return Findings(tuple(conditions), undecided)
 
 
@@ -148,7 +141,7 @@ def test_alarms_and_all_clears_alternate(checks: list[Findings]) -> None:
     for found in checks:
         alarms.check(found)
 
-    for name in AlarmName:
+    for name in ConditionName:
         phases = [notice.phase for notice in alarms.notices if notice.name is name]
         assert phases == [Phase.RAISED, Phase.CLEARED] * (len(phases) // 2) + [Phase.RAISED] * (
             len(phases) % 2

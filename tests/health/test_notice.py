@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from schedules_pipeline.health.incidents import AlarmName, Notice, Phase, Severity
+from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.incidents import Notice, Phase
 from schedules_pipeline.health.notice import LONGEST_SUBJECT, render_notice, render_subject
 
 _SINCE = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -13,7 +14,7 @@ _SINCE = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 def _notice(summary: str = "2 messages in dead", phase: Phase = Phase.RAISED) -> Notice:
     at = datetime(2026, 3, 28, 12, 5, tzinfo=UTC)
-    return Notice("n1", AlarmName.DEAD_LETTERS, phase, Severity.ERROR, summary, _SINCE, at, {"dead": 2})
+    return Notice("n1", ConditionName.DEAD_LETTERS, phase, Severity.ERROR, summary, _SINCE, at, {"dead": 2})
 
 
 def test_the_document_says_everything_and_where_to_read_on() -> None:

@@ -12,8 +12,9 @@ from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, f
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.conditions import FailedRun, Thresholds
-from schedules_pipeline.health.incidents import AlarmName, Notice, Phase
+from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.facts import FailedRun, Thresholds
+from schedules_pipeline.health.incidents import Notice, Phase
 from schedules_pipeline.health.ports import Notifier
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.ports import PassName
@@ -98,7 +99,7 @@ def test_a_check_reports_the_open_incidents(stage: Stage) -> None:
     report = stage.watch.check([_RUN])
 
     noted = stage.store.passes.all()[PassName.WATCH].latest
-    assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]
+    assert [incident.name for incident in report.open] == [ConditionName.RUNS_FAILED]
     assert [notice.phase for notice in report.raised] == [Phase.RAISED]
     assert (
         dict(noted.counts)
@@ -137,9 +138,9 @@ def test_conditions_come_from_the_store_and_the_queues(stage: Stage) -> None:
         "raised dead-letters",
         "raised delivery-silent",
         "raised publisher-missing",
-        "raised push-set-aside",
         "raised queue-not-drained",
         "raised schedules-late",
+        "raised subscriptions-quarantined",
     ]
 
 
@@ -251,7 +252,7 @@ def test_an_upstream_that_does_not_answer_is_an_alarm_of_its_own(stage: Stage) -
         "raised runs-failed",
         "raised upstream-unreachable",
     ]
-    found = next(n for n in stage.first.heard if n.name is AlarmName.UPSTREAM_UNREACHABLE)
+    found = next(n for n in stage.first.heard if n.name is ConditionName.UPSTREAM_UNREACHABLE)
     assert set(found.details) == {
         "schedule_events",
         "catalogue_events",
@@ -317,5 +318,5 @@ def test_without_channels_incidents_are_recorded(stage: Stage) -> None:
     """Open incidents can be listed, and no notices pile up."""
     report = stage.new_watch().check([_RUN])
 
-    assert [incident.name for incident in report.open] == [AlarmName.RUNS_FAILED]
+    assert [incident.name for incident in report.open] == [ConditionName.RUNS_FAILED]
     assert stage.store.incidents.count_undelivered() == 0

@@ -13,13 +13,14 @@ from urllib3 import Timeout
 
 from demo.servers import LOOPBACK, find_free_port
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.incidents import AlarmName, Notice, Phase, Severity
+from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.incidents import Notice, Phase
 from schedules_pipeline.outbound import alarm_webhook as webhook
 from schedules_pipeline.outbound.alarm_webhook import ATTEMPTS, WebhookNotifier
 
 _TOKEN = "/hook/very-secret-token?key=also-secret"
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
-_NOTICE = Notice("n1", AlarmName.DEAD_LETTERS, Phase.RAISED, Severity.ERROR, "dead", _NOW, _NOW)
+_NOTICE = Notice("n1", ConditionName.DEAD_LETTERS, Phase.RAISED, Severity.ERROR, "dead", _NOW, _NOW)
 
 
 class Receiver(ThreadingHTTPServer):

@@ -10,7 +10,7 @@ from fakes import FakeClock, fake_store, fake_upstreams
 
 from demo.provision import AwsEndpoints, Channel, provision_alarms
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.conditions import FailedRun, Thresholds
+from schedules_pipeline.health.facts import FailedRun, Thresholds
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.outbound.sns import SnsNotifier
 

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.incidents import AlarmName, Incident, IncidentChange, Severity, State
+from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.incidents import Incident, IncidentChange, State
 from schedules_pipeline.health.metrics.collector import PipelineCollector
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, Sample
 from schedules_pipeline.health.ports import QueueName
@@ -357,7 +358,9 @@ def _fill(stage: Stage) -> None:
 
 
 def _raise_alarm(stage: Stage) -> None:
-    incident = Incident(AlarmName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 messages", stage.clock(), 1)
+    incident = Incident(
+        ConditionName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 messages", stage.clock(), 1
+    )
     assert stage.pipeline.store.incidents.change(IncidentChange(incident), ())
 
 

@@ -1,0 +1,89 @@
+"""The facts from which conditions are judged, and the thresholds. Pure values.
+
+:func:`~schedules_pipeline.health.gather.gather_facts` reads them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from schedules_pipeline.domain.causes import Origin
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord
+from schedules_pipeline.migration.ports import Comparison
+from schedules_pipeline.publishing.decide_holds import HeldLoss
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.upstream import QueueDepth
+from schedules_pipeline.publishing.ports.work import Backlog
+
+STARTING = "starting"
+"""The presence of a publisher that was requested and has not started yet."""
+
+DIFFERED = "differed"
+"""The count of a reconciliation report that holds the number of differing schedules."""
+
+FailingChecks = Mapping[tuple[ScheduleKey, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a condition holds, and for how long it must be gone to be cleared.
+
+    Durations count from the last success, or from the first check ever.
+    """
+
+    backlog_after: timedelta = timedelta(minutes=5)
+    late_after: timedelta = timedelta(minutes=15)
+    queue_after: timedelta = timedelta(minutes=5)
+    collection_after: timedelta = timedelta(hours=26)
+    reconciliation_after: timedelta = timedelta(hours=3)
+    blanking_above: timedelta = timedelta(hours=12)
+    difference_is_error: bool = True
+    clear_after: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """``oldest``: how long the oldest message has waited."""
+
+    depth: QueueDepth
+    oldest: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A job whose latest finished run failed."""
+
+    job: str
+    run_id: str
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of one check. Queues and dead-letter queues are None if they did not answer.
+
+    ``unreachable``: the sources that did not answer, with their errors. ``push_quarantined``: subscriptions, with the
+    reason.
+    """
+
+    watched_since: datetime
+    backlog: Backlog
+    publisher: str = ""
+    pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
+    quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
+    rejected: Mapping[str, Rejection] = field(default_factory=dict)
+    quarantined_broadcasts: Mapping[ScheduleKey, str] = field(default_factory=dict)
+    comparisons: Mapping[ScheduleKey, Comparison] = field(default_factory=dict)
+    failing_checks: FailingChecks = field(default_factory=dict)
+    passes: Mapping[PassName, PassRecord] = field(default_factory=dict)
+    coldstart: Coldstart | None = None
+    queues: Mapping[str, QueueFacts | None] = field(default_factory=dict)
+    dead_letters: Mapping[str, QueueDepth | None] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    failed_runs: Sequence[FailedRun] = ()
+    push_quarantined: Mapping[str, str] = field(default_factory=dict)
+    heartbeats: Mapping[DeliveryProcess, datetime] = field(default_factory=dict)
+    held: Sequence[HeldLoss] = ()
+    blanked: Mapping[ScheduleKey, timedelta] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The rules: facts of one kind in, conditions out. Pure."""
