@@ -6,6 +6,7 @@ confirmed, so a run that dies loses no record, and publishing never waits for Da
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from enum import Enum, auto
 from itertools import chain
 from typing import TypeVar
@@ -76,7 +77,7 @@ class Recorder:
         self._instance = instance
         self._log_event = log_event
         self._run_id = run_id
-        self._rejected: dict[str, Rejection] = {}
+        self._rejected: dict[str, datetime] = {}
         self._quarantined: dict[ScheduleKey, str] = {}
         self._quarantined_broadcasts: dict[ScheduleKey, str] = {}
         self._held: dict[ScheduleKey, Hold] = {}
@@ -133,11 +134,11 @@ class Recorder:
 
         The first call of a recorder records all of them.
         """
-        rejected, quarantined = self._pipeline.store.rejections.all(), self._pipeline.store.work.quarantined()
+        store = self._pipeline.store
+        rejected, quarantined = store.rejections.times(), store.work.quarantined()
         changed = _changed(self._rejected, rejected)
-        self._log_all(
-            event for subject in changed for event in self._rejection(subject, rejected.get(subject))
-        )
+        found = store.rejections.find(changed)
+        self._log_all(event for subject in changed for event in self._rejection(subject, found.get(subject)))
         keys = [key for key in _changed(self._quarantined, quarantined) if self._is_partitioned(key)]
         self._log_all(self._evaluation(key, is_built(quarantined.get(key))) for key in keys)
         self._rejected, self._quarantined = rejected, quarantined

@@ -22,13 +22,13 @@ from schedules_pipeline.cli.coldstart import coldstart_fields, describe_coldstar
 from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.health.facts import STARTING
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
 from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage
 from schedules_pipeline.migration.ports import Verdict
+from schedules_pipeline.publishing.ports.rejections import RejectedKind
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _SHOWN_SCHEDULES = 5
@@ -176,11 +176,8 @@ def _feed(pipeline: Pipeline, now: datetime) -> Section:
 
 
 def _rejected(pipeline: Pipeline, now: datetime) -> Section:
-    kinds = Counter(
-        "schedules" if "/" in subject else "items" if is_pid(subject) else "messages"
-        for subject in pipeline.store.rejections.all()
-    )
-    fields = {kind: kinds[kind] for kind in ("schedules", "items", "messages")}
+    counts = pipeline.store.rejections.summary(0).counts
+    fields = {f"{kind}s": counts[kind] for kind in reversed(RejectedKind)}
     return Section(fields, (", ".join(f"{count:,} {kind}" for kind, count in fields.items()),))
 
 
@@ -207,7 +204,9 @@ def _held(pipeline: Pipeline, now: datetime) -> Section:
 
 
 def _parity(pipeline: Pipeline, now: datetime) -> Section:
-    verdicts = Counter(comparison.verdict for comparison in pipeline.store.comparisons.all().values())
+    verdicts = Counter[Verdict]()
+    for (_, verdict), amount in pipeline.store.comparisons.tally().items():
+        verdicts[verdict] += amount
     compared = sum(verdicts.values())
     differs = verdicts[Verdict.DIFFERS]
     line = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord
-from schedules_pipeline.migration.ports import Comparison
+from schedules_pipeline.migration.ports import NOTHING_DIFFERS, DifferenceSummary
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
-from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.rejections import NOTHING_REJECTED, RejectionSummary
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Backlog
 
@@ -73,9 +73,9 @@ class Facts:
     publisher: str = ""
     pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
     quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
-    rejected: Mapping[str, Rejection] = field(default_factory=dict)
+    rejected: RejectionSummary = NOTHING_REJECTED
     quarantined_broadcasts: Mapping[ScheduleKey, str] = field(default_factory=dict)
-    comparisons: Mapping[ScheduleKey, Comparison] = field(default_factory=dict)
+    differing: DifferenceSummary = NOTHING_DIFFERS
     failing_checks: FailingChecks = field(default_factory=dict)
     passes: Mapping[PassName, PassRecord] = field(default_factory=dict)
     coldstart: Coldstart | None = None

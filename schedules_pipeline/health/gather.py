@@ -7,6 +7,7 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.health.facts import Facts, FailedRun, QueueFacts
 from schedules_pipeline.health.ports import HealthStore, QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
+from schedules_pipeline.health.wording import EXAMPLES
 from schedules_pipeline.migration.ports import MigrationSources
 from schedules_pipeline.publishing.decide_holds import list_holds
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue, QueueDepth
@@ -32,9 +33,9 @@ def gather_facts(
         publisher=store.presence.name(),
         pending_since=store.work.pending_since(),
         quarantined=store.work.quarantined(),
-        rejected=store.rejections.all(),
+        rejected=store.rejections.summary(EXAMPLES),
         quarantined_broadcasts=store.quarantined_broadcasts.all(),
-        comparisons=store.comparisons.all(),
+        differing=store.comparisons.differing(EXAMPLES),
         failing_checks=store.failing_checks.all(),
         passes=store.passes.all(),
         coldstart=store.coldstarts.latest(),

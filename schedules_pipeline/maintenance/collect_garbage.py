@@ -18,9 +18,9 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
-from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
+from schedules_pipeline.publishing.ports.rejections import RejectedKind
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.urgency import due_at
@@ -147,6 +147,7 @@ class GarbageCollector:
         keys = sorted(tokens)
         self.store.rejections.forget([str(key) for key in keys])
         self.store.work.forget(keys)
+        self.store.losses.end(keys)
         return len(self.store.schedules.forget(tokens))
 
     # What schedules depend on
@@ -190,8 +191,8 @@ class GarbageCollector:
         before = now - self.kept_for.rejections
         old = [
             subject
-            for subject, rejection in self.store.rejections.all().items()
-            if rejection.refused_at < before and not _is_schedule(subject)
+            for subject, rejected_at in self.store.rejections.times().items()
+            if rejected_at < before and RejectedKind.of(subject) is not RejectedKind.SCHEDULE
         ]
         self.store.rejections.forget(old)
         return len(old)
@@ -210,11 +211,3 @@ def _has_content(state: ScheduleState) -> bool:
 def _is_removal_seen(head: Change | None, before: datetime) -> bool:
     """Whether the removal was announced long enough ago, or there was nothing to remove."""
     return head is None or (head.is_removal and head.published_at <= before)
-
-
-def _is_schedule(subject: str) -> bool:
-    try:
-        ScheduleKey.parse(subject)
-    except InvalidIdentifier:
-        return False
-    return True

@@ -1,7 +1,7 @@
 """The stores and sources of the migration: comparisons, the parity report, the switch, the legacy keyspace."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -40,6 +40,18 @@ class Comparison:
     differences: tuple[tuple[str, str, str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DifferenceSummary:
+    """``examples``: a few of the schedules that differ, with the number of their differences."""
+
+    compared: int = 0
+    differing: int = 0
+    examples: Mapping[ScheduleKey, int] = field(default_factory=dict)
+
+
+NOTHING_DIFFERS = DifferenceSummary()
+
+
 class ComparisonStore(Protocol):
     """The latest comparison of every schedule."""
 
@@ -55,6 +67,9 @@ class ComparisonStore(Protocol):
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
         """The number of schedules by service and verdict; zeros are absent."""
+
+    def differing(self, examples: int) -> DifferenceSummary:
+        """Counts, and at most ``examples`` of the schedules that differ: what a reader that asks often may read."""
 
     def compared_refresh(self) -> str:
         """The refresh that was compared last, as the old system wrote it; "" before the first."""

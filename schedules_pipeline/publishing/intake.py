@@ -35,11 +35,6 @@ from schedules_pipeline.publishing.ports.upstream import Message, NotificationQu
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.urgency import due_at
 
-MOST_REJECTIONS_KEPT = 10_000
-"""Above this, rejected messages are counted but not stored, so that a flooded queue cannot fill the store. Rejected
-documents are bounded by the number of documents.
-"""
-
 _KINDS = (Counter.SCHEDULE_PUTS, Counter.SCHEDULE_REMOVALS, Counter.SCHEDULE_MESSAGES_IGNORED)
 
 T = TypeVar("T")
@@ -105,8 +100,7 @@ class _DeadLetterOffice:
 
     def keep(self, parsed: _Parsed[T]) -> dict[str, str]:
         """The ids of messages that could not be sent, with the reason."""
-        if parsed.rejected and self._rejections.count() < MOST_REJECTIONS_KEPT:
-            self._rejections.keep(parsed.rejected)
+        self._rejections.keep(parsed.rejected)
         if not parsed.letters:
             return {}
         try:

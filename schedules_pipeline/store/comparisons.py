@@ -7,7 +7,7 @@ import orjson
 
 from schedules_pipeline.documents.record import Record
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.migration.ports import Comparison, DifferenceSummary, Verdict
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
@@ -40,16 +40,30 @@ class RedisComparisonStore:
         }
 
     def all(self) -> dict[ScheduleKey, Comparison]:
-        rows = self._link.call("HGETALL", self._key)
-        return {ScheduleKey.parse(key.decode()): _COMPARISON.parse(value) for key, value in rows.items()}
+        return {
+            ScheduleKey.parse(key.decode()): _COMPARISON.parse(value)
+            for page in self._link.hash_pages(self._key)
+            for key, value in page.items()
+        }
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
-        """Parses only the verdicts, because each scrape of the metrics calls this."""
-        rows = self._link.call("HGETALL", self._key)
-        found = Counter(
-            (key.partition(b"/")[0], orjson.loads(value)["verdict"]) for key, value in rows.items()
-        )
-        return {(Sid(sid.decode()), Verdict(verdict)): amount for (sid, verdict), amount in found.items()}
+        found = Counter((key.partition(b"/")[0], verdict) for key, (verdict, _) in self._verdicts().items())
+        return {(Sid(sid.decode()), verdict): amount for (sid, verdict), amount in found.items()}
+
+    def differing(self, examples: int) -> DifferenceSummary:
+        verdicts = self._verdicts()
+        differing = {key: n for key, (verdict, n) in verdicts.items() if verdict is Verdict.DIFFERS}
+        first = {ScheduleKey.parse(key.decode()): differing[key] for key in sorted(differing)[:examples]}
+        return DifferenceSummary(len(verdicts), len(differing), first)
+
+    def _verdicts(self) -> dict[bytes, tuple[Verdict, int]]:
+        """The verdict and the number of differences of every schedule, without the differences themselves."""
+        return {
+            key: (Verdict(fields["verdict"]), fields.get("difference_count", 0))
+            for page in self._link.hash_pages(self._key)
+            for key, value in page.items()
+            if (fields := orjson.loads(value))
+        }
 
     def compared_refresh(self) -> str:
         return (self._link.call("GET", self._refresh) or b"").decode()

@@ -23,8 +23,11 @@ class RedisFailingCheckStore:
         self._link.run(commands)
 
     def all(self) -> dict[tuple[ScheduleKey, str], str]:
-        rows = self._link.call("HGETALL", self._key)
-        return {_failing_check(field.decode()): text.decode() for field, text in rows.items()}
+        return {
+            _failing_check(field.decode()): text.decode()
+            for page in self._link.hash_pages(self._key)
+            for field, text in page.items()
+        }
 
 
 def _failing_check(field: str) -> tuple[ScheduleKey, str]:

@@ -107,10 +107,11 @@ class Keys:
     # What operators read, tag {journal}.
 
     def journal(self, name: str) -> str:
-        """``refused``, ``comparisons``, ``failing_checks``, ``counters``, ``durations``, ``intake``,
-        ``passes``: hashes. ``quarantined_broadcasts``: hash, a summary by schedule. ``expectations``: hash, expected
-        ranges, by service. ``compared_refresh``: string. ``publisher``: string that expires, the active publisher.
-        ``parity_trend``: list, past parity reports, newest first.
+        """``refused``: hash, with its index ``rejections_by_age``, a sorted set by kind and age. ``comparisons``,
+        ``failing_checks``, ``counters``, ``durations``, ``intake``, ``passes``: hashes. ``quarantined_broadcasts``:
+        hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
+        ``publisher``: string that expires, the active publisher. ``parity_trend``: list, past parity reports, newest
+        first.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
 

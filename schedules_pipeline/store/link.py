@@ -19,6 +19,7 @@ at once, or the workflow does later. So a repeated command must be harmless:
 - ``change_incident`` replies that another watcher was first; its notice is in the outbox all the same.
 - Coldstart scripts check the stage. ``end_coldstart`` replies that the coldstart had ended, so its pass is not
   recorded; ``record_built`` and ``record_heartbeat`` count twice.
+- ``keep_rejections`` stores the same rejections again; it may evict fewer.
 - Plain commands set values. Increments count twice: a source mark costs one fetch too many; operators' counters and
   partners' usage are too high by one.
 """
@@ -170,6 +171,16 @@ class RedisLink:
             if not batch:
                 return
             yield batch
+
+    def hash_pages(self, key: str) -> Iterator[dict[bytes, bytes]]:
+        """A hash in pages of some hundred fields, so that a large one neither blocks Redis nor fills the reader.
+
+        A field that is there throughout is in at least one page; while the hash grows, it may be in two.
+        """
+        cursor = None
+        while cursor != 0:
+            cursor, page = self.call("HSCAN", key, cursor or 0, "COUNT", _SCANNED_AT_ONCE)
+            yield page
 
     def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
         client: Any = self._client

@@ -1,7 +1,7 @@
 """Losses of airtime on Redis: holds, decisions, and the ledger of the loss budget."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -51,12 +51,10 @@ class RedisLossStore:
         }
 
     def holds(self) -> dict[ScheduleKey, Hold]:
-        rows = self._link.call("HGETALL", self._key("holds"))
-        return {ScheduleKey.parse(key.decode()): _HOLD.parse(value) for key, value in rows.items()}
+        return {key: _HOLD.parse(value) for key, value in self._all("holds")}
 
     def decisions(self) -> dict[ScheduleKey, Decision]:
-        rows = self._link.call("HGETALL", self._key("decisions"))
-        return {ScheduleKey.parse(key.decode()): _DECISION.parse(value) for key, value in rows.items()}
+        return {key: _DECISION.parse(value) for key, value in self._all("decisions")}
 
     def hold(self, holds: Mapping[ScheduleKey, Hold]) -> None:
         self._set("holds", {key: _HOLD.render(hold) for key, hold in holds.items()})
@@ -87,12 +85,7 @@ class RedisLossStore:
         self._forget(("ledger", "replaced"), keys)
 
     def let_through(self) -> dict[ScheduleKey, Loss]:
-        rows = self._link.call("HGETALL", self._key("ledger"))
-        return {
-            key: _loss(key, value)
-            for name, value in rows.items()
-            if (key := ScheduleKey.parse(name.decode()))
-        }
+        return {key: _loss(key, value) for key, value in self._all("ledger")}
 
     def record_blanking(self, airtime: Mapping[ScheduleKey, timedelta], now: datetime) -> None:
         self._set(
@@ -105,11 +98,15 @@ class RedisLossStore:
 
     def blanked(self, now: datetime) -> dict[ScheduleKey, timedelta]:
         """Forgets the older ones, too."""
-        rows = self._link.call("HGETALL", self._key("blanked"))
-        found = {ScheduleKey.parse(key.decode()): orjson.loads(value) for key, value in rows.items()}
+        found = {key: orjson.loads(value) for key, value in self._all("blanked")}
         since = now.timestamp() - _WINDOW_SECONDS
         self._forget(("blanked",), [key for key, row in found.items() if row["at"] <= since])
         return {key: timedelta(seconds=row["seconds"]) for key, row in found.items() if row["at"] > since}
+
+    def _all(self, name: str) -> Iterator[tuple[ScheduleKey, bytes]]:
+        for page in self._link.hash_pages(self._key(name)):
+            for key, value in page.items():
+                yield ScheduleKey.parse(key.decode()), value
 
     def _replaced(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         if not keys:

@@ -25,7 +25,8 @@ class RedisQuarantinedBroadcastStore:
         return (self._link.call("HGET", self._key, str(key)) or b"").decode()
 
     def all(self) -> dict[ScheduleKey, str]:
-        rows = self._link.call("HGETALL", self._key)
         return {
-            ScheduleKey.parse(key.decode()): text.decode().partition("\n")[0] for key, text in rows.items()
+            ScheduleKey.parse(key.decode()): text.decode().partition("\n")[0]
+            for page in self._link.hash_pages(self._key)
+            for key, text in page.items()
         }

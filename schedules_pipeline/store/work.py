@@ -100,10 +100,11 @@ class RedisWorkQueue:
         return Backlog(pending, leased, waiting, quarantined, _instant(float(oldest[1]) if oldest else None))
 
     def pending_since(self) -> dict[Origin, datetime]:
-        kept = self._link.run([("HVALS", self._key("causes")), ("HVALS", self._key("claimed_causes"))])
         since: dict[Origin, datetime] = {}
-        for cause in _causes(value for values in kept for value in values):
-            since[cause.origin] = min(cause.notified_at, since.get(cause.origin, cause.notified_at))
+        for name in ("causes", "claimed_causes"):
+            for page in self._link.hash_pages(self._key(name)):
+                for cause in _causes(page.values()):
+                    since[cause.origin] = min(cause.notified_at, since.get(cause.origin, cause.notified_at))
         return since
 
     def unfinished(self, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
@@ -118,8 +119,11 @@ class RedisWorkQueue:
         }
 
     def quarantined(self) -> dict[ScheduleKey, str]:
-        rows = self._link.call("HGETALL", self._key("set_aside"))
-        return {ScheduleKey.parse(key.decode()): reason.decode() for key, reason in rows.items()}
+        return {
+            ScheduleKey.parse(key.decode()): reason.decode()
+            for page in self._link.hash_pages(self._key("set_aside"))
+            for key, reason in page.items()
+        }
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
         if keys:

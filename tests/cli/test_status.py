@@ -204,10 +204,10 @@ def test_a_service_that_does_not_answer_hides_no_other(
 def test_an_undecodable_record_hides_no_other(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a fault, and all other sections are shown."""
 
-    def damaged() -> None:
+    def damaged(_: int) -> None:
         raise InvalidRecord("rejection of alder: not JSON")
 
-    monkeypatch.setattr(published.store.rejections, "all", damaged)
+    monkeypatch.setattr(published.store.rejections, "summary", damaged)
 
     result = published.run("status")
 

@@ -1,6 +1,7 @@
 """Measurements in the store, on fakes and Redis alike: durations, polls of queues, the age of pending work."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -14,9 +15,11 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.health.ports import QueueName, QueuePolls
 from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.publishing.ports import rejections
 from schedules_pipeline.publishing.ports.counters import DURATION_BOUNDS, Counter, Timer
-from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
 from schedules_pipeline.publishing.ports.work import Failure, Mark
+from schedules_pipeline.store import rejections as redis_rejections
 
 _NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
 _LEASE = timedelta(seconds=120)
@@ -56,7 +59,7 @@ def test_durations_add_up_beside_counters(store: Store) -> None:
 def test_an_empty_store_has_no_measurements(store: Store) -> None:
     """An empty store has no durations, rejections, schedules or pending work."""
     assert store.counters.durations() == {}
-    assert store.rejections.count() == 0
+    assert store.rejections.summary(5) == RejectionSummary(dict.fromkeys(RejectedKind, 0), {})
     assert store.feed.count_schedules() == 0
     assert store.work.pending_since() == {}
     assert store.queue_polls.all() == {queue: QueuePolls() for queue in QueueName}
@@ -164,13 +167,38 @@ def test_verdicts_are_counted_by_service(store: Store) -> None:
     assert tally == {(_A.sid, Verdict.MATCHES): 2, (_B.sid, Verdict.DIFFERS): 1}
 
 
-def test_rejections_are_counted_by_subject(store: Store) -> None:
-    """Two rejections of one subject count once."""
+def test_rejections_are_summarised_by_kind(store: Store) -> None:
+    """Two rejections of one subject count once. The examples are few: schedules first, then items, the latest first."""
     rejection = Rejection("torn", _NOW, "d", "", "")
-    store.rejections.keep({str(_A): rejection, str(_B): rejection})
+    later = replace(rejection, refused_at=_NOW + timedelta(seconds=1))
+    store.rejections.keep({str(_A): rejection, str(_B): later, "p0000001": later, "message-1": later})
     store.rejections.keep({str(_A): rejection})
 
-    assert store.rejections.count() == 2
+    summary = store.rejections.summary(3)
+
+    assert summary.counts == {RejectedKind.SCHEDULE: 2, RejectedKind.ITEM: 1, RejectedKind.MESSAGE: 1}
+    assert list(summary.latest.items()) == [(str(_B), later), (str(_A), rejection), ("p0000001", later)]
+
+
+def test_a_flood_of_rejections_evicts_the_oldest_messages_first_and_counts_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items follow when no message is left; the rejections of schedules stay, and each eviction is counted."""
+    for module in (rejections, redis_rejections):
+        monkeypatch.setattr(module, "MOST_REJECTIONS", 3)
+    at = [Rejection("torn", _NOW + timedelta(seconds=n), "d", "", "") for n in range(5)]
+    store.rejections.keep({str(_A): at[0], "p0000001": at[0], "message-1": at[1], "message-2": at[2]})
+    store.rejections.keep({"message-3": at[3]})
+    after_messages = set(store.rejections.times())
+    store.rejections.keep({f"p000000{n}": at[4] for n in range(2, 5)})
+
+    left = set(store.rejections.all())
+
+    assert after_messages == {str(_A), "p0000001", "message-2", "message-3"}
+    assert left == {str(_A), "p0000002", "p0000003", "p0000004"}
+    evicted = store.counters.all()
+    assert evicted[Counter.REJECTED_MESSAGES_EVICTED] == 3
+    assert evicted[Counter.REJECTED_ITEMS_EVICTED] == 1
 
 
 def test_known_schedules_are_counted_once(store: Store) -> None:

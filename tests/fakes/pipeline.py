@@ -122,19 +122,19 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
     """An empty store."""
     conditions = conditions or Conditions()
     references = FakeReferenceIndex(conditions)
-    schedules = FakeScheduleStore(conditions)
+    schedules, counters = FakeScheduleStore(conditions), FakeCounterStore(conditions)
     return FakeStore(
         schedules=schedules,
         copies=FakeCopyStore(conditions, references, clock),
         references=references,
         work=FakeWorkQueue(conditions),
         feed=FakeChangeFeed(conditions, clock),
-        rejections=FakeRejectionStore(conditions),
+        rejections=FakeRejectionStore(conditions, counters),
         quarantined_broadcasts=FakeQuarantinedBroadcastStore(conditions),
         losses=FakeLossStore(conditions),
         expectations=FakeExpectationStore(conditions),
         comparisons=FakeComparisonStore(conditions),
-        counters=FakeCounterStore(conditions),
+        counters=counters,
         presence=FakePublisherPresence(conditions, clock),
         passes=FakePassStore(conditions),
         versions=FakeVersionStore(conditions, schedules),

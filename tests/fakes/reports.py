@@ -8,7 +8,15 @@ from fakes.conditions import Conditions, Fake, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.ports import QueueName, QueuePolls
 from schedules_pipeline.maintenance.ports import PassName, PassRecord, PassReport
-from schedules_pipeline.migration.ports import NEVER_SWITCHED, Comparison, ParityPoint, ServedState, Verdict
+from schedules_pipeline.migration.ports import (
+    NEVER_SWITCHED,
+    Comparison,
+    DifferenceSummary,
+    ParityPoint,
+    ServedState,
+    Verdict,
+)
+from schedules_pipeline.publishing.ports import rejections as bounds
 from schedules_pipeline.publishing.ports.counters import (
     DURATION_BOUNDS,
     NO_DURATIONS,
@@ -16,7 +24,7 @@ from schedules_pipeline.publishing.ports.counters import (
     Durations,
     Timer,
 )
-from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
 
 MOST_PARITY_POINTS = 400
 
@@ -24,9 +32,10 @@ MOST_PARITY_POINTS = 400
 class FakeRejectionStore(Fake):
     """Implements :class:`RejectionStore`."""
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, counters: "FakeCounterStore") -> None:
         super().__init__(conditions)
         self._kept: dict[str, Rejection] = {}
+        self._counters = counters
 
     @answered
     def keep(self, rejections: Mapping[str, Rejection]) -> None:
@@ -46,8 +55,16 @@ class FakeRejectionStore(Fake):
 
     @answered
     @step
-    def count(self) -> int:
-        return len(self._kept)
+    def summary(self, examples: int) -> RejectionSummary:
+        kinds = Multiset(map(RejectedKind.of, self._kept))
+        latest = sorted(self._kept, key=self._age, reverse=True)[:examples]
+        counts = {kind: kinds[kind] for kind in RejectedKind}
+        return RejectionSummary(counts, {subject: self._kept[subject] for subject in latest})
+
+    @answered
+    @step
+    def times(self) -> dict[str, datetime]:
+        return {subject: self._kept[subject].refused_at for subject in sorted(self._kept, key=self._age)}
 
     @answered
     @step
@@ -57,6 +74,16 @@ class FakeRejectionStore(Fake):
     @step
     def _keep_one(self, subject: str, rejected: Rejection) -> None:
         self._kept[subject] = rejected
+        bounded = [s for s in self._kept if RejectedKind.of(s) is not RejectedKind.SCHEDULE]
+        for oldest in sorted(bounded, key=self._age)[: -bounds.MOST_REJECTIONS]:
+            del self._kept[oldest]
+            is_item = RejectedKind.of(oldest) is RejectedKind.ITEM
+            evicted = Counter.REJECTED_ITEMS_EVICTED if is_item else Counter.REJECTED_MESSAGES_EVICTED
+            self._counters.count_one(evicted)
+
+    def _age(self, subject: str) -> tuple[int, datetime, str]:
+        kind = list(RejectedKind).index(RejectedKind.of(subject))
+        return kind, self._kept[subject].refused_at, subject
 
 
 class FakeQuarantinedBroadcastStore(Fake):
@@ -124,6 +151,13 @@ class FakeComparisonStore(Fake):
 
     @answered
     @step
+    def differing(self, examples: int) -> DifferenceSummary:
+        differing = {key: c for key, c in self._kept.items() if c.verdict is Verdict.DIFFERS}
+        first = {key: differing[key].difference_count for key in sorted(differing, key=str)[:examples]}
+        return DifferenceSummary(len(self._kept), len(differing), first)
+
+    @answered
+    @step
     def compared_refresh(self) -> str:
         return self._refresh
 
@@ -176,6 +210,10 @@ class FakeCounterStore(Fake):
         for timer, all_seconds in durations.items():
             for seconds in all_seconds:
                 self._time_one(timer, seconds)
+
+    def count_one(self, name: Counter) -> None:
+        """Part of another store's step."""
+        self._totals[name] = self._totals.get(name, 0) + 1
 
     @answered
     @step

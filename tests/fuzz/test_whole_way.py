@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from fakes import MOST_MESSAGES, FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
+from fakes import FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
 from from_scratch import as_accepted, coldstart, contents, find_missing_entries, replay_feed
 from fuzz.hostile import contents as hostile_contents
 from fuzz.hostile import mutants, texts, thoroughly
@@ -39,8 +39,8 @@ from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import resolve_programme
 from schedules_pipeline.errors import InvalidDocument, InvalidMessage
-from schedules_pipeline.publishing import intake
 from schedules_pipeline.publishing.intake import IngestResult, ingest
+from schedules_pipeline.publishing.ports import rejections
 from schedules_pipeline.publishing.ports.upstream import SourceObject
 
 _PIDS = (PID, Pid("s0000001"), Pid("b0000001"))
@@ -256,8 +256,8 @@ def _assert_sound(world: _World) -> None:
 
 
 def test_flood_of_rejected_messages_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once enough is kept to look into, refused messages are deleted and counted, and fill nothing."""
-    monkeypatch.setattr(intake, "MOST_REJECTIONS_KEPT", 5)
+    """The latest rejected messages are kept to look into; all are deleted and counted, and fill nothing."""
+    monkeypatch.setattr(rejections, "MOST_REJECTIONS", 5)
     world = _World()
     for _ in range(100):
         world.upstreams.schedule_queue.post("{")
@@ -266,7 +266,7 @@ def test_flood_of_rejected_messages_is_counted_and_not_kept(monkeypatch: pytest.
     world.take_in_all()
 
     assert _counted(world, "messages refused") == 200
-    assert 5 <= len(world.store.rejections.all()) < 5 + MOST_MESSAGES
+    assert len(world.store.rejections.all()) == 5
 
 
 def test_largest_document_there_can_be_fits_into_redis() -> None:

@@ -28,7 +28,7 @@ from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.facts import QueueFacts, Thresholds
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.maintenance.ports import PassName, Stage
-from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
@@ -69,7 +69,7 @@ def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
             {"failing_checks": {(KEY, "is_built"): "", (KEY, "matches_legacy"): ""}},
             id="checks that have alarms of their own",
         ),
-        pytest.param({"comparisons": {KEY: Comparison(1, Verdict.SUSPECTED, "")}}, id="only suspected"),
+        pytest.param({"differing": DifferenceSummary(1, 0)}, id="only suspected"),
         pytest.param({"passes": pass_of(PassName.WATCH, MINUTE, "webhook: 500")}, id="the watch itself"),
         pytest.param({"passes": pass_of(PassName.COLLECTION, 26 * HOUR)}, id="collection"),
         pytest.param({"passes": pass_of(PassName.RECONCILIATION, 3 * HOUR, differed=0)}, id="reconciliation"),

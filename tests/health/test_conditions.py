@@ -28,10 +28,10 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.condition import ConditionName, Severity
 from schedules_pipeline.health.facts import FailedRun
 from schedules_pipeline.maintenance.ports import PassName, Stage
-from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
-from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 
 _NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
@@ -104,12 +104,10 @@ _RULES = [
     ),
     pytest.param(
         {
-            "rejected": {
-                str(KEY): _rejection(),
-                "b0000001": _rejection(),
-                "b0000002": _rejection(),
-                "m-1": _rejection(),
-            }
+            "rejected": RejectionSummary(
+                {RejectedKind.ITEM: 2, RejectedKind.MESSAGE: 1, RejectedKind.SCHEDULE: 1},
+                {str(KEY): _rejection()},
+            )
         },
         "input-rejected: 2 catalogue documents, 1 message, 1 schedule document rejected",
         id="refused",
@@ -120,7 +118,7 @@ _RULES = [
         id="checks",
     ),
     pytest.param(
-        {"comparisons": {KEY: Comparison(1, Verdict.DIFFERS, "", difference_count=3)}},
+        {"differing": DifferenceSummary(1, 1, {KEY: 3})},
         "differs-from-the-old-system: 1 of 1 schedule differ from the old system",
         id="differs",
     ),
@@ -231,7 +229,7 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
 
 def test_a_difference_is_as_severe_as_the_setting_says() -> None:
     """If a difference is a warning in Dagster, the alarm is a warning too."""
-    facts = replace(WELL, comparisons={KEY: Comparison(1, Verdict.DIFFERS, "", difference_count=1)})
+    facts = replace(WELL, differing=DifferenceSummary(1, 1, {KEY: 1}))
 
     severities = [
         only_condition(facts, replace(THRESHOLDS, difference_is_error=is_error)).severity

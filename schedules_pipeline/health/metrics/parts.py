@@ -95,7 +95,7 @@ def _feed(store: HealthStore, _: datetime) -> Iterator[Sample]:
 
 
 def _rejected(store: HealthStore, _: datetime) -> Iterator[Sample]:
-    yield Sample("schedules_refused_inputs", (), store.rejections.count())
+    yield Sample("schedules_refused_inputs", (), store.rejections.summary(0).total)
 
 
 def _comparisons(store: HealthStore, _: datetime) -> Iterator[Sample]:

@@ -68,6 +68,7 @@ _ALL = (
     ),
     _counter("documents_refused", ("kind",), "Documents that were rejected; the last good one stayed."),
     _gauge("refused_inputs", (), "Rejected messages, documents and items on the list of rejections."),
+    _counter("rejections_evicted", ("kind",), "Rejections that a later one displaced from the full list."),
     # Output.
     _counter("outcomes", ("outcome",), "Builds of a schedule, by outcome."),
     _histogram(
@@ -142,6 +143,7 @@ METRICS = {metric.name: metric for metric in _ALL}
 _SCHEDULE, _CATALOGUE = QueueName.SCHEDULE_EVENTS.value, QueueName.CATALOGUE_EVENTS.value
 _RECEIVED, _HANDLED = "schedules_notifications_received_total", "schedules_notifications_handled_total"
 _REJECTED, _IGNORED = "schedules_notifications_refused_total", "schedules_ignored_total"
+_EVICTED = "schedules_rejections_evicted_total"
 _OUTCOMES, _FAILURES = "schedules_outcomes_total", "schedules_workflow_failures_total"
 
 COUNTERS = {
@@ -163,6 +165,8 @@ COUNTERS = {
     Counter.SCHEDULES_PUBLISHED: (_OUTCOMES, ("published",)),
     Counter.SCHEDULES_UNCHANGED: (_OUTCOMES, ("unchanged",)),
     Counter.SCHEDULES_SUPERSEDED: (_OUTCOMES, ("superseded",)),
+    Counter.REJECTED_MESSAGES_EVICTED: (_EVICTED, ("message",)),
+    Counter.REJECTED_ITEMS_EVICTED: (_EVICTED, ("item",)),
     Counter.ALARM_NOTICES_SENT: ("schedules_alarm_notices_total", ("sent",)),
     Counter.ALARM_NOTICES_FAILED: ("schedules_alarm_notices_total", ("not taken",)),
     Counter.SCHEDULE_INTAKES_FAILED: (_FAILURES, ("schedule_intake",)),

@@ -1,15 +1,20 @@
 """Conditions of the sources: queues, dead letters, rejected input, held losses, blanking."""
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from schedules_pipeline.domain.identifiers import is_pid
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
 from schedules_pipeline.health.facts import Facts, Thresholds
 from schedules_pipeline.health.wording import EXAMPLES, count, duration, example, examples, instant
+from schedules_pipeline.publishing.ports.rejections import RejectedKind
 
 _A_DAY, _AN_HOUR = timedelta(days=1), timedelta(hours=1)
+
+_KINDS = {
+    RejectedKind.ITEM: "catalogue document",
+    RejectedKind.MESSAGE: "message",
+    RejectedKind.SCHEDULE: "schedule document",
+}
 
 
 def find_unreachable(facts: Facts) -> Iterator[Condition]:
@@ -46,10 +51,10 @@ def find_dead_letters(facts: Facts) -> Iterator[Condition]:
 
 
 def find_rejected(facts: Facts) -> Iterator[Condition]:
-    if facts.rejected:
-        kinds = Counter(_kind_of(subject) for subject in facts.rejected)
-        subject = ", ".join(count(amount, kind) for kind, amount in sorted(kinds.items()))
-        reasons = {subject: rejection.reason for subject, rejection in facts.rejected.items()}
+    if facts.rejected.total:
+        counts = facts.rejected.counts
+        subject = ", ".join(count(counts[kind], name) for kind, name in _KINDS.items() if counts.get(kind))
+        reasons = {subject: rejection.reason for subject, rejection in facts.rejected.latest.items()}
         yield make_condition(ConditionName.INPUT_REJECTED, subject, f"{subject} rejected", examples(reasons))
 
 
@@ -93,9 +98,3 @@ def find_unusual_blanking(facts: Facts, thresholds: Thresholds) -> Iterator[Cond
         listed = ", ".join(f"{sid} {hours}" for sid, hours in evidence.items())
         summary = f"much airtime was blanked within an hour: {listed}"
         yield make_condition(ConditionName.BLANKING_UNUSUAL, ", ".join(unusual), summary, examples(evidence))
-
-
-def _kind_of(subject: str) -> str:
-    if "/" in subject:
-        return "schedule document"
-    return "catalogue document" if is_pid(subject) else "message"

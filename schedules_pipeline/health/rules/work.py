@@ -7,7 +7,6 @@ from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
 from schedules_pipeline.health.facts import STARTING, Facts, Thresholds
 from schedules_pipeline.health.wording import count, duration, examples
-from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.check_schedules import CheckName
 
 _PUBLISHER_MISSED_AFTER = timedelta(seconds=30)
@@ -59,18 +58,13 @@ def find_failing_checks(facts: Facts) -> Iterator[Condition]:
 
 
 def find_differing(facts: Facts, thresholds: Thresholds) -> Iterator[Condition]:
-    differing = {
-        str(key): count(comparison.difference_count, "difference")
-        for key, comparison in facts.comparisons.items()
-        if comparison.verdict is Verdict.DIFFERS
-    }
-    if differing:
-        summary = (
-            f"{len(differing)} of {count(len(facts.comparisons), 'schedule')} differ from the old system"
-        )
+    found = facts.differing
+    if found.differing:
+        summary = f"{found.differing} of {count(found.compared, 'schedule')} differ from the old system"
+        differing = {str(key): count(amount, "difference") for key, amount in found.examples.items()}
         yield make_condition(
             ConditionName.DIFFERS_FROM_THE_OLD_SYSTEM,
-            count(len(differing), "schedule"),
+            count(found.differing, "schedule"),
             summary,
             examples(differing),
             severity=Severity.ERROR if thresholds.difference_is_error else Severity.WARNING,

@@ -36,6 +36,8 @@ class Counter(StrEnum):
     SCHEDULES_UNCHANGED = "schedules unchanged"
     SCHEDULES_SUPERSEDED = "schedules superseded"
     BATCHES_FAILED = "batches failed"
+    REJECTED_MESSAGES_EVICTED = "rejected messages evicted"
+    REJECTED_ITEMS_EVICTED = "rejected items evicted"
     ALARM_NOTICES_SENT = "alarm notices sent"
     ALARM_NOTICES_FAILED = "alarm notices not taken"
 

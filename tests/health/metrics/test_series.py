@@ -17,7 +17,7 @@ from schedules_pipeline.publishing.ports.counters import Counter, Timer
 _REPOSITORY = Path(__file__).parents[3]
 _WORKFLOWS = [
     path
-    for room in ("publishing", "maintenance", "migration", "health")
+    for room in ("publishing", "maintenance", "migration", "health", "store")
     for path in (_REPOSITORY / "schedules_pipeline" / room).glob("*.py")
 ]
 _ROW = re.compile(r"^\| `(schedules_\w+)` \| (\w+) \| (.+?) \| (.+) \|$", re.MULTILINE)
