@@ -16,7 +16,7 @@ from schedules_pipeline.connections import (
 )
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.freshness import Staleness
-from schedules_pipeline.delivery.routes.bounded_heads import BoundedHeads
+from schedules_pipeline.delivery.routes.bounded_waits import BoundedWaits
 from schedules_pipeline.delivery.service import Delivery, DeliveryPolicy
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
@@ -25,6 +25,9 @@ from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.settings import Settings, load_settings
 
 _ANSWERS_END_WITHIN_SECONDS = 3
+_IDLE_SECONDS = 65
+"""Longer than load balancers keep an idle connection (60), or they would send requests to one that just closed."""
+
 _NOT_STARTED = 3
 _STORE_ANSWERS_WITHIN_SECONDS = 3.0
 """Longer than a read of the feed blocks, and short enough that a store that hangs is reported soon."""
@@ -44,7 +47,8 @@ class DeliveryServer(uvicorn.Server):
                 build_application(delivery, keep_up=True),
                 host=settings.delivery_host,
                 port=settings.delivery_port,
-                http=BoundedHeads,
+                http=BoundedWaits,
+                timeout_keep_alive=_IDLE_SECONDS,
                 ws="none",
                 log_level="warning",
                 access_log=False,
