@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -9,9 +10,9 @@ from redis.exceptions import ResponseError
 from schedules_pipeline.documents.change_row import parse_row
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.publishing.ports.feed import FeedEntry
+from schedules_pipeline.publishing.ports.feed import MOST_ROWS, FeedEntry
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import RedisLink
+from schedules_pipeline.store.link import Arguments, RedisLink
 
 _GROUP = "dagster"
 _TAKEN_OVER_AFTER_MILLISECONDS = 60_000
@@ -29,8 +30,9 @@ class RedisChangeFeed:
 
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
         if rows:
-            arguments = [part for key, seq, row in rows for part in (str(key), seq, row)]
-            self._link.call(*self._append.command([self._changes, self._heads], arguments))
+            triples: list[Arguments] = [(str(key), seq, row) for key, seq, row in rows]
+            names = [self._changes, self._heads, self._trimmed]
+            self._link.call(*self._append.command(names, [MOST_ROWS, *chain(*triples)]))
 
     def count_schedules(self) -> int:
         return int(self._link.call("HLEN", self._heads))

@@ -46,10 +46,14 @@ class RedisPartnerStore:
         return now == after or (now == before and self._put(after, record))
 
     def remove(self, name: str) -> bool:
-        """An empty record stays, which distinguishes an emptied store from a lost one."""
-        removed = bool(self._record(name))
+        """The empty record of the latest one stays, which distinguishes an emptied store from a lost one."""
+        records = self._link.call("HGETALL", self._partners)
+        earlier = [other for other, record in records.items() if record == _REMOVED]
+        removed = bool(records.get(name.encode()))
         if removed:
             self._link.call("HSET", self._partners, name, _REMOVED)
+            if earlier:
+                self._link.call("HDEL", self._partners, *earlier)
         totals = self._link.call("HGETALL", self._totals)
         if fields := [field for field in totals if field.startswith(f"{name} ".encode())]:
             self._link.call("HDEL", self._totals, *fields)

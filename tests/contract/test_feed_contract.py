@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from builders import a_change
 
 from schedules_pipeline.composition import Store
@@ -10,7 +11,9 @@ from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.ports import feed as feed_port
 from schedules_pipeline.publishing.ports.feed import FeedEntry
+from schedules_pipeline.store import feed as redis_feed
 
 PassTime = Callable[[timedelta], None]
 
@@ -319,6 +322,20 @@ def test_complete_after_says_what_was_trimmed(store: Store) -> None:
 
     assert before == "0"
     assert store.feed.complete_after() == last
+
+
+def test_a_full_feed_loses_its_oldest_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps the latest rows and every head, and says from where on it is complete."""
+    for module in (feed_port, redis_feed):
+        monkeypatch.setattr(module, "MOST_ROWS", 3)
+    _append(store, _change(_B, 1), *(_change(_A, seq) for seq in (1, 2)))
+    second = store.feed.read_after("0", 2)[-1].position
+
+    _append(store, *(_change(_A, seq) for seq in (3, 4)))
+
+    assert _all(store) == [_change(_A, seq) for seq in (2, 3, 4)]
+    assert store.feed.complete_after() == second
+    assert store.feed.heads() == {_A: _change(_A, 4), _B: _change(_B, 1)}
 
 
 def test_trimming_less_than_before_changes_nothing(store: Store) -> None:

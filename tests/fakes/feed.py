@@ -7,6 +7,7 @@ from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.documents.change_row import parse_row
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.publishing.ports import feed as bounds
 from schedules_pipeline.publishing.ports.feed import FeedEntry
 
 TAKEN_OVER_AFTER = timedelta(seconds=60)
@@ -33,6 +34,7 @@ class FakeChangeFeed(Fake):
                 self.rows.append(row)
                 self._appended_at.append(self._clock())
                 self._heads[key] = seq, row
+        self._drop(len(self.rows) + 1 - self._first - bounds.MOST_ROWS)
 
     @answered
     @step
@@ -60,13 +62,9 @@ class FakeChangeFeed(Fake):
     @step
     def trim(self, before: datetime) -> int:
         kept = [number for number in self._numbers(1) if self._appended_at[number - 1] >= before]
-        gone = range(self._first, min(kept, default=len(self.rows) + 1))
-        self._first += len(gone)
-        self._next = max(self._next, self._first)
-        for number in gone:
-            self._taken_at.pop(number, None)
-            self._recorded.add(number)
-        return len(gone)
+        gone = min(kept, default=len(self.rows) + 1) - self._first
+        self._drop(gone)
+        return gone
 
     @answered
     @step
@@ -113,6 +111,15 @@ class FakeChangeFeed(Fake):
     @step
     def unrecorded(self) -> int:
         return len(self.rows) - len(self._recorded)
+
+    def _drop(self, count: int) -> None:
+        """Delete the oldest rows."""
+        gone = range(self._first, self._first + max(0, count))
+        self._first += len(gone)
+        self._next = max(self._next, self._first)
+        for number in gone:
+            self._taken_at.pop(number, None)
+            self._recorded.add(number)
 
     def _numbers(self, first: int) -> list[int]:
         return list(range(max(first, self._first), len(self.rows) + 1))

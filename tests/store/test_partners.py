@@ -52,6 +52,17 @@ def test_a_damaged_record_affects_no_other_partner(
     assert book.unreadable() == []
 
 
+def test_removed_partners_leave_one_empty_record(book: RedisPartnerStore, redis_client: Redis) -> None:
+    """However many are created and removed, the store does not grow, and is known to have been in use."""
+    for number in range(50):
+        book.create(Partner(f"partner-{number}", _NOW))
+        book.remove(f"partner-{number}")
+
+    assert redis_client.hlen(_KEYS.delivery("partners")) == 2
+    assert book.create(Partner("partner-7", _NOW))
+    assert book.was_ever_used()
+
+
 def test_a_record_of_a_later_version_is_read_and_changed(
     book: RedisPartnerStore, redis_client: Redis
 ) -> None:

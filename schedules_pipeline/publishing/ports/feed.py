@@ -8,6 +8,9 @@ from typing import Protocol
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
+MOST_ROWS = 500_000
+"""Rows that the feed keeps. Older ones are deleted with every append, also those of the latest days."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
@@ -24,7 +27,7 @@ def place(position: str) -> tuple[int, ...]:
 
 class ChangeFeed(Protocol):
     def append(self, rows: Sequence[tuple[ScheduleKey, int, bytes]]) -> None:
-        """Append rows (key, sequence number, rendered row), each at most once."""
+        """Append rows (key, sequence number, rendered row), each at most once; delete those above :data:`MOST_ROWS`."""
 
     def count_schedules(self) -> int:
         """The number of schedules with a head: published ones, and removals that are not forgotten yet."""
