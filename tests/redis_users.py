@@ -12,9 +12,10 @@ RULES = Path(__file__).parent.parent / "deploy/redis/users.acl"
 PASSWORD = "for-tests-only"
 
 
-def rules_of(user: str) -> list[str]:
-    """The user's rules in the file; a selector is one rule."""
-    line = next(line for line in RULES.read_text().splitlines() if line.split()[1] == user)
+def rules_of(user: str, keyspace: str = "schedules") -> list[str]:
+    """The user's rules in one keyspace; a selector is one rule."""
+    text = RULES.read_text().replace("@keyspace@", keyspace)
+    line = next(line for line in text.splitlines() if line.split()[1] == user)
     plain, *selectors = line.partition("user ")[2].split(" (")
     return [*plain.split()[1:], *(f"({selector}" for selector in selectors)]
 
@@ -24,10 +25,10 @@ def commands_of(user: str) -> set[str]:
     return {rule.removeprefix("+") for rule in rules_of(user) if rule.startswith("+")}
 
 
-def grant(client: Redis, users: Iterable[str]) -> None:
-    """Create the users on the server, with the password of the tests."""
+def grant(client: Redis, users: Iterable[str], keyspace: str = "schedules") -> None:
+    """Create the users of this keyspace on the server, with the password of the tests."""
     for user in users:
-        rules = [f">{PASSWORD}" if rule == f"#@{user}@" else rule for rule in rules_of(user)]
+        rules = [f">{PASSWORD}" if rule == f"#@{user}@" else rule for rule in rules_of(user, keyspace)]
         client.execute_command("ACL SETUSER", user, "reset", *rules)  # type: ignore[no-untyped-call]
 
 

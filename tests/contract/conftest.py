@@ -92,6 +92,8 @@ def _as_a_user(request: pytest.FixtureRequest, keyspace: str) -> StoreUnderTest:
     """An administrator makes time pass, because the operator's user may not."""
     restricted: Client = request.getfixturevalue("operator_link_client")
     client: Client = request.getfixturevalue("redis_link_client")
+    assert isinstance(client, Redis)
+    grant(client, ["operator"], keyspace)
     store = redis_store(RedisLink(restricted), keyspace)
     return StoreUnderTest(store, lambda by: _pass_time(client, keyspace, by))
 

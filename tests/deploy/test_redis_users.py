@@ -20,7 +20,7 @@ from redis import Redis, exceptions
 from redis_users import PASSWORD, RULES, commands_of, grant, rules_of, url_as
 from workers import Server, build_everything, contents, load_sample, pipeline_on, write_item
 
-from demo.servers import RedisServer
+from demo.servers import RedisServer, is_free
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -116,6 +116,26 @@ def test_the_pipelines_user_can_write_nothing_that_is_not_its_own(server: Server
             assert _rejected(client, "DEL", key)
         legacy = RedisLegacyKeyspace(RedisLink(client), "legacy:")
         assert list(legacy.list_keys()) == []
+
+
+@pytest.mark.parametrize("user", _USERS)
+@pytest.mark.usefixtures("server")
+def test_a_user_of_one_keyspace_reaches_no_other(redis_client: Redis, user: str) -> None:
+    """Neither a keyspace whose name begins with the same word, nor one whose name ends with it."""
+    granted = [re.sub(r"^[(]?(%RW?|%W)?~|[)]$", "", word) for word in _patterns(user)]
+    own = [pattern.replace("*", "any") for pattern in granted if pattern.startswith(f"{_KEYSPACE}:")]
+
+    def may(key: str) -> bool:
+        answer: bytes = redis_client.execute_command("ACL DRYRUN", user, "GET", key)  # type: ignore[no-untyped-call]
+        return answer == b"OK"
+
+    assert all(may(key) for key in own)
+    for other in ("schedules-staging", "schedules2", "schedules_staging", "other-schedules"):
+        assert not any(may(key.replace(_KEYSPACE, other, 1)) for key in own)
+
+
+def _patterns(user: str) -> list[str]:
+    return [word for rule in rules_of(user) for word in rule.split() if "~" in word]
 
 
 @pytest.mark.parametrize("user", _USERS)
@@ -240,7 +260,7 @@ def test_the_pipeline_may_write_every_registered_key() -> None:
     ]
     writable = {rule.removeprefix("~") for rule in rules_of("pipeline") if rule.startswith("~")}
 
-    assert {f"schedules*:{name.split(':')[1]}:*" for name in spelled} == writable
+    assert {f"schedules:{name.split(':')[1]}:*" for name in spelled} == writable
     assert {name for name in vars(Keys) if not name.startswith("_")} == {
         *(
             "keyspace",
@@ -262,7 +282,7 @@ def test_the_pipeline_may_write_every_registered_key() -> None:
 def test_the_pipelines_user_can_work_on_a_cluster(cluster: Cluster, source: FakeUpstreams) -> None:
     """On three masters that each know the user, a sample is published as that user."""
     for master in cluster.masters:
-        grant(master.client, ["pipeline"])
+        grant(master.client, ["pipeline"], "schedules-as-a-user")
     server = Server(cluster.url, is_cluster=True)
     keys = load_sample(server, source)[1]
     restricted = pipeline_on(_as("pipeline", server), "schedules-as-a-user", source)
@@ -295,8 +315,58 @@ def test_the_start_script_rejects_an_empty_password(tmp_path: Path) -> None:
         _start(tmp_path)
 
 
-def _start(directory: Path) -> None:
-    environment = {"SECRETS": str(directory), "RULES": str(RULES), "LOADED": str(directory / "users.acl")}
+@pytest.mark.parametrize(
+    ("keyspaces", "reached", "rejected"),
+    [
+        ("schedules-staging", ["schedules-staging"], ["schedules", "schedules-2"]),
+        ("schedules schedules-2", ["schedules", "schedules-2"], ["schedules-staging", "schedules-22"]),
+    ],
+)
+def test_a_server_serves_the_keyspaces_that_it_was_started_for(
+    redis_executable: Path, tmp_path: Path, keyspaces: str, reached: list[str], rejected: list[str]
+) -> None:
+    """The start script makes the users of one keyspace, or of two while one is built beside the other."""
+    for user in _USERS:
+        (tmp_path / f"redis_{user}_password").write_text(PASSWORD)
+    _start(tmp_path, KEYSPACES=keyspaces)
+
+    with _WithUsers(tmp_path / "redis", redis_executable, tmp_path / "users.acl") as started:
+        for user in _USERS:
+            with Redis.from_url(url_as(user, started.url)) as client:
+                assert all(not _rejected(client, "GET", f"{name}:{{feed}}:trimmed") for name in reached)
+                assert all(_rejected(client, "GET", f"{name}:{{feed}}:trimmed") for name in rejected)
+        with Redis.from_url(url_as("monitoring", started.url)) as client:
+            for name in reached:
+                client.xgroup_create(f"{name}:{{feed}}:changes", "dagster", mkstream=True)
+
+
+class _WithUsers(RedisServer):
+    """Has no user ``default``, so it cannot be asked whether it is ready."""
+
+    def __init__(self, directory: Path, executable: Path, users: Path) -> None:
+        super().__init__(directory, executable=executable, extra_arguments=("--aclfile", str(users)))
+
+    def _is_ready(self, port: int, pid: int) -> bool:
+        return not is_free(port)
+
+
+@pytest.mark.parametrize("keyspaces", ["schedules*", "a b;c", " ", "Schedules", "a/b"])
+def test_the_start_script_rejects_what_is_no_keyspace(tmp_path: Path, keyspaces: str) -> None:
+    """A pattern in a name would reach other keyspaces."""
+    for user in _USERS:
+        (tmp_path / f"redis_{user}_password").write_text("x")
+
+    with pytest.raises(subprocess.CalledProcessError):
+        _start(tmp_path, KEYSPACES=keyspaces)
+
+
+def _start(directory: Path, **more: str) -> None:
+    environment = {
+        "SECRETS": str(directory),
+        "RULES": str(RULES),
+        "LOADED": str(directory / "users.acl"),
+        **more,
+    }
     subprocess.run(
         ["/bin/sh", str(RULES.parent / "start.sh"), "true"],
         env={"PATH": "/usr/bin:/bin", **environment},
