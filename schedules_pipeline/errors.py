@@ -11,6 +11,7 @@
     │   └── InvalidRecord       a stored record cannot be decoded
     ├── AttemptsExhausted       the operator: a build failed so often that its schedule is quarantined
     ├── ServiceError            no one: the service may recover, so the call is retried with backoff
+    │   └── NotPermitted        the operator: the role or the user lacks a permission
     └── ConfigurationError      the operator: the process stops and names the setting
 """
 
@@ -49,6 +50,10 @@ class AttemptsExhausted(PipelineError):
 
 class ServiceError(PipelineError):
     """A store, queue or source failed; the same call may succeed later."""
+
+
+class NotPermitted(ServiceError):
+    """AWS denied the call; it succeeds when the permission is granted."""
 
 
 class ConfigurationError(PipelineError):

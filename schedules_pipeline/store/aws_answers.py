@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from schedules_pipeline.errors import PipelineError, ServiceError
+from schedules_pipeline.errors import NotPermitted, PipelineError, ServiceError
 
 _UNREADABLE = (ResponseParserError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What botocore raises if an answer has another form than its model says."""
@@ -26,6 +26,7 @@ _REMEDIES = {
     "PermanentRedirect": "the bucket is in another region: check SCHEDULES_AWS_REGION",
     "QueueDoesNotExist": "create the queue, or correct the setting that names it and SCHEDULES_AWS_REGION",
 }
+_DENIALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 _SHOWN_CHARACTERS = 300
 
 
@@ -41,7 +42,8 @@ def service_errors(what: str, passes: Callable[[ClientError], bool] = lambda _: 
     except ClientError as error:
         if passes(error):
             raise
-        raise ServiceError(f"{what}: {_describe(error)}") from error
+        denied = is_from_aws(error) and _code(error) in _DENIALS
+        raise (NotPermitted if denied else ServiceError)(f"{what}: {_describe(error)}") from error
     except (BotoCoreError, OSError) as error:
         raise ServiceError(f"{what}: {error}") from error
     except PipelineError:
@@ -100,5 +102,9 @@ def _describe(error: ClientError) -> str:
     text = str(error)[:_SHOWN_CHARACTERS]
     if not is_from_aws(error):
         return f"{text}; {_FOREIGN}"
-    code = error.response.get("Error", {}).get("Code", "").rpartition(".")[2]
+    code = _code(error)
     return f"{text}; {_REMEDIES[code]}" if code in _REMEDIES else text
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
