@@ -1,0 +1,224 @@
+"""Finds root causes: which fault explains which. Pure.
+
+A *fault* is an open condition or a failed probe. A rule says that faults of one name explain those of another, if they
+share a subject or in any case. Every fault has at most one explanation, the nearest, and a fault without one is a root.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from schedules_pipeline.health.condition import Condition, ConditionName, Severity
+from schedules_pipeline.health.probes.probe import ProbeName, ProbeResult, Verdict
+from schedules_pipeline.health.wording import count
+
+FaultName = ConditionName | ProbeName
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """``text``: a clause, such as ``57 messages wait in catalogue_events``. ``remedy``: what to do, also a clause."""
+
+    name: FaultName
+    severity: Severity
+    subjects: frozenset[str]
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A fault, and what it explains."""
+
+    fault: Fault
+    effects: tuple["Explanation", ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """``the sensor … is off, so 57 messages wait, so 21 schedules differ: switch it on``."""
+        return f"{self.chain}: {self.fault.remedy}" if self.fault.remedy else self.chain
+
+    @property
+    def chain(self) -> str:
+        """The sentence without the remedy. Effects that explain more come last, so that it reads on."""
+        effects = sorted(self.effects, key=lambda effect: bool(effect.effects))
+        listed = " and ".join(effect.chain for effect in effects)
+        return f"{self.fault.text}, so {listed}" if listed else self.fault.text
+
+    def faults(self) -> Iterator[Fault]:
+        """The root first, every effect after its cause."""
+        yield self.fault
+        for effect in self.effects:
+            yield from effect.faults()
+
+
+def diagnose(faults: Sequence[Fault]) -> tuple[Explanation, ...]:
+    """The root causes, the most severe first, each with everything that it explains."""
+    effects: dict[Fault, list[Fault]] = defaultdict(list)
+    roots: list[Fault] = []
+    for fault in dict.fromkeys(faults):
+        cause = _nearest_cause(fault, faults)
+        (roots if cause is None else effects[cause]).append(fault)
+
+    def explain(fault: Fault) -> Explanation:
+        return Explanation(fault, tuple(map(explain, effects[fault])))
+
+    explained = [explain(root) for root in roots]
+    return tuple(sorted(explained, key=lambda each: min(_rank(f) for f in each.faults())))
+
+
+def find_faults(conditions: Iterable[Condition], results: Iterable[ProbeResult]) -> list[Fault]:
+    """One fault for each condition, or for each of its queues or sensors; and for each failed finding of a probe."""
+    faults = [fault for condition in conditions for fault in _faults_of(condition)]
+    faults += [
+        Fault(result.name, Severity.ERROR, frozenset({finding.subject}), finding.text, finding.remedy)
+        for result in results
+        for finding in result.findings
+        if finding.verdict is Verdict.FAILED
+    ]
+    return faults
+
+
+def _rank(fault: Fault) -> int:
+    return list(Severity).index(fault.severity)
+
+
+# What explains what
+
+Rule = Callable[[Fault, Fault], bool]
+
+
+def _always(*_: Fault) -> bool:
+    return True
+
+
+def _same_subject(cause: Fault, effect: Fault) -> bool:
+    return not cause.subjects.isdisjoint(effect.subjects)
+
+
+def _about(*subjects: str) -> Rule:
+    """If the cause is about one of these."""
+    return lambda cause, _: not cause.subjects.isdisjoint(subjects)
+
+
+def _is_its_job(cause: Fault, effect: Fault) -> bool:
+    """Whether a failed run is that of a failed pass."""
+    return any(_JOBS.get(name) in effect.subjects for name in cause.subjects)
+
+
+_JOBS = {"collection": "collect_garbage", "reconciliation": "reconcile", "coldstart": "coldstart"}
+_C, _P = ConditionName, ProbeName
+_NO_REDIS: Mapping[FaultName, Rule] = {_C.STORE_UNREACHABLE: _always, _P.REDIS_ACCEPTS_WRITES: _always}
+_NO_S3: Mapping[FaultName, Rule] = {_P.S3_ANSWERS: _always}
+
+EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
+    _P.REDIS_ACCEPTS_WRITES: {_C.STORE_UNREACHABLE: _always},
+    _P.DELIVERY_ANSWERS: {_C.DELIVERY_SILENT: _always},
+    _C.DELIVERY_SILENT: _NO_REDIS,
+    _C.PASS_FAILED: {**_NO_REDIS, **_NO_S3, _C.UPSTREAM_UNREACHABLE: _always},
+    _C.RUNS_FAILED: {**_NO_REDIS, _C.PASS_FAILED: _is_its_job},
+    _C.COLLECTION_MISSED: {_C.PASS_FAILED: _about("collection"), _C.RUNS_FAILED: _about("collect_garbage")},
+    _C.RECONCILIATION_MISSED: {
+        _C.PASS_FAILED: _about("reconciliation"),
+        _C.RUNS_FAILED: _about("reconcile"),
+    },
+    _C.COLDSTART_STALLED: {**_NO_REDIS, **_NO_S3, _C.RUNS_FAILED: _about("coldstart")},
+    _C.PUBLISHER_MISSING: {**_NO_REDIS, _C.RUNS_FAILED: _about("publish_affected")},
+    _C.QUEUE_NOT_DRAINED: {
+        **_NO_REDIS,
+        _C.COLDSTART_STALLED: _always,
+        _C.UPSTREAM_UNREACHABLE: _same_subject,
+    },
+    _C.DEAD_LETTERS: {**_NO_REDIS, _C.INPUT_REJECTED: _always},
+    _C.BACKLOG_GROWING: {**_NO_S3, _C.COLDSTART_AUTOMATIC: _always},
+    _C.SCHEDULES_LATE: {
+        **_NO_S3,
+        _C.PUBLISHER_MISSING: _always,
+        _C.BACKLOG_GROWING: _always,
+        _C.COLDSTART_STALLED: _always,
+        _C.SCHEDULES_QUARANTINED: _always,
+    },
+    _C.SCHEDULES_QUARANTINED: {_P.CATALOGUE_ANSWERS: _always},
+    _C.CHECKS_FAILED: {
+        _C.SCHEDULES_QUARANTINED: _always,
+        _C.INPUT_REJECTED: _always,
+        _C.AIRTIME_HELD: _always,
+        _C.BROADCASTS_QUARANTINED: _always,
+        _P.CATALOGUE_ANSWERS: _always,
+    },
+    _C.RECONCILIATION_FOUND_DIFFERENCES: {
+        _C.COLDSTART_AUTOMATIC: _always,
+        _C.QUEUE_NOT_DRAINED: _always,
+        _P.SUBSCRIPTIONS: _always,
+        _P.BUCKET_EVENTS: _always,
+        _P.CATALOGUE_ANSWERS: _always,
+    },
+    _C.DIFFERS_FROM_THE_OLD_SYSTEM: {
+        _C.SCHEDULES_LATE: _always,
+        _C.PUBLISHER_MISSING: _always,
+        _C.QUEUE_NOT_DRAINED: _always,
+        _C.SCHEDULES_QUARANTINED: _always,
+        _C.AIRTIME_HELD: _always,
+        _C.DEAD_LETTERS: _always,
+        _C.INPUT_REJECTED: _always,
+        _P.SUBSCRIPTIONS: _always,
+        _P.BUCKET_EVENTS: _always,
+        _P.CATALOGUE_ANSWERS: _always,
+    },
+    _P.CANARY_SCHEDULE: {
+        **_NO_REDIS,
+        **_NO_S3,
+        _C.QUEUE_NOT_DRAINED: _about("schedule_events"),
+        _C.PUBLISHER_MISSING: _always,
+        _C.UPSTREAM_UNREACHABLE: _about("schedule_events"),
+        _C.COLDSTART_STALLED: _always,
+    },
+    _P.CANARY_ITEM: {
+        **_NO_REDIS,
+        _C.QUEUE_NOT_DRAINED: _about("catalogue_events"),
+        _C.UPSTREAM_UNREACHABLE: _about("catalogue_events"),
+        _C.COLDSTART_STALLED: _always,
+    },
+}
+"""By the effect's name: the names that explain it, each with the rule for two faults."""
+
+
+@cache
+def depth(name: FaultName) -> int:
+    """The length of the longest chain of names that may explain this one."""
+    return max((depth(cause) + 1 for cause in EXPLAINED_BY.get(name, ())), default=0)
+
+
+def _nearest_cause(effect: Fault, faults: Iterable[Fault]) -> Fault | None:
+    """Of several causes the one at the end of the longest chain, because its own cause is found in turn."""
+    rules = EXPLAINED_BY.get(effect.name, {})
+    causes = [fault for fault in faults if fault.name in rules and rules[fault.name](fault, effect)]
+    return max(causes, key=lambda cause: depth(cause.name), default=None)
+
+
+# Conditions as clauses
+
+_EACH: Mapping[ConditionName, Callable[[str, object], str]] = {
+    _C.QUEUE_NOT_DRAINED: lambda queue, waiting: f"{_verb(waiting, 'message', 'wait')} in `{queue}`",
+    _C.DEAD_LETTERS: lambda queue, dead: f"{_verb(dead, 'dead letter', 'wait')} in `{queue}`",
+    _C.UPSTREAM_UNREACHABLE: lambda source, _: f"`{source}` does not answer",
+    _C.DELIVERY_SILENT: lambda process, _: f"the process `{process}` is silent",
+}
+"""Conditions whose evidence has one entry for each subject, and the clause for one."""
+
+
+def _faults_of(condition: Condition) -> Iterator[Fault]:
+    remedy = condition.remedy[:1].lower() + condition.remedy[1:].rstrip(".")
+    clause = _EACH.get(condition.name)
+    if clause is None:
+        subjects = frozenset(condition.subject.split(", "))
+        yield Fault(condition.name, condition.severity, subjects, condition.summary, remedy)
+        return
+    for subject, value in condition.evidence.items():
+        yield Fault(condition.name, condition.severity, frozenset({subject}), clause(subject, value), remedy)
+
+
+def _verb(amount: object, thing: str, verb: str) -> str:
+    number = int(str(amount))
+    return f"{count(number, thing)} {verb if number != 1 else f'{verb}s'}"
