@@ -39,6 +39,7 @@ from schedules_pipeline.store.incidents import RedisIncidentStore
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.store.losses import RedisLossStore
+from schedules_pipeline.store.memory_history import RedisMemoryHistory
 from schedules_pipeline.store.parity import RedisParityTrendStore
 from schedules_pipeline.store.partners import RedisPartnerStore
 from schedules_pipeline.store.passes import RedisPassStore
@@ -92,6 +93,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         queue_polls=RedisQueuePollStore(link, keys),
         failing_checks=RedisFailingCheckStore(link, keys),
         incidents=RedisIncidentStore(link, keys),
+        memory_history=RedisMemoryHistory(link, keys),
         partners=RedisPartnerStore(link, keys),
         subscriptions=RedisSubscriptionStore(link, keys),
         heartbeats=RedisDeliveryHeartbeats(link, keys),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.health.growth import MemorySample
 from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
 from schedules_pipeline.push.ports import PushStore
 
@@ -82,6 +83,15 @@ class IncidentStore(Protocol):
         """The time of the first check ever, which is ``now`` if there was none."""
 
 
+class MemoryHistory(Protocol):
+    """The latest samples of Redis' memory, :data:`~schedules_pipeline.health.growth.SAMPLES_KEPT` of them."""
+
+    def add(self, sample: MemorySample) -> None: ...
+
+    def all(self) -> list[MemorySample]:
+        """Latest first."""
+
+
 class Notifier(Protocol):
     @property
     def channel(self) -> str:
@@ -96,3 +106,4 @@ class HealthStore(PushStore):
     failing_checks: FailingCheckStore
     incidents: IncidentStore
     queue_polls: QueuePollStore
+    memory_history: MemoryHistory

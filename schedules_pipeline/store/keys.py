@@ -110,8 +110,8 @@ class Keys:
         """``refused``: hash, with its index ``rejections_by_age``, a sorted set by kind and age. ``comparisons``,
         ``failing_checks``, ``counters``, ``durations``, ``intake``, ``passes``: hashes. ``quarantined_broadcasts``:
         hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
-        ``publisher``: string that expires, the active publisher. ``parity_trend``: list, past parity reports, newest
-        first.
+        ``publisher``: string that expires, the active publisher. ``parity_trend``, ``memory_samples``: lists, past
+        parity reports and samples of Redis' memory, newest first.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
 

@@ -13,6 +13,7 @@ from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.health.growth import SAMPLES_KEPT, MemorySample
 from schedules_pipeline.health.ports import QueueName, QueuePolls
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.publishing.ports import rejections
@@ -199,6 +200,15 @@ def test_a_flood_of_rejections_evicts_the_oldest_messages_first_and_counts_them(
     evicted = store.counters.all()
     assert evicted[Counter.REJECTED_MESSAGES_EVICTED] == 3
     assert evicted[Counter.REJECTED_ITEMS_EVICTED] == 1
+
+
+def test_the_latest_samples_of_memory_are_kept(store: Store) -> None:
+    """A day of them, latest first."""
+    samples = [MemorySample(_NOW + timedelta(minutes=15 * n), n, 1_000) for n in range(SAMPLES_KEPT + 3)]
+    for sample in samples:
+        store.memory_history.add(sample)
+
+    assert store.memory_history.all() == samples[:2:-1]
 
 
 def test_known_schedules_are_counted_once(store: Store) -> None:

@@ -18,6 +18,7 @@ from fakes.reports import (
     FakeComparisonStore,
     FakeCounterStore,
     FakeFailingCheckStore,
+    FakeMemoryHistory,
     FakeParityTrendStore,
     FakePassStore,
     FakeQuarantinedBroadcastStore,
@@ -62,6 +63,7 @@ class FakeStore:
     queue_polls: FakeQueuePollStore
     failing_checks: FakeFailingCheckStore
     incidents: FakeIncidentStore
+    memory_history: FakeMemoryHistory
     partners: FakePartnerStore
     subscriptions: FakeSubscriptionStore
     heartbeats: FakeDeliveryHeartbeats
@@ -88,6 +90,7 @@ class FakeStore:
             queue_polls=self.queue_polls,
             failing_checks=self.failing_checks,
             incidents=self.incidents,
+            memory_history=self.memory_history,
             partners=self.partners,
             subscriptions=self.subscriptions,
             heartbeats=self.heartbeats,
@@ -144,6 +147,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         queue_polls=FakeQueuePollStore(conditions),
         failing_checks=FakeFailingCheckStore(conditions),
         incidents=FakeIncidentStore(conditions),
+        memory_history=FakeMemoryHistory(conditions),
         partners=FakePartnerStore(conditions, clock),
         subscriptions=FakeSubscriptionStore(conditions),
         heartbeats=FakeDeliveryHeartbeats(conditions),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fakes.conditions import Conditions, Fake, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.health.growth import SAMPLES_KEPT, MemorySample
 from schedules_pipeline.health.ports import QueueName, QueuePolls
 from schedules_pipeline.maintenance.ports import PassName, PassRecord, PassReport
 from schedules_pipeline.migration.ports import (
@@ -169,6 +170,24 @@ class FakeComparisonStore(Fake):
     @step
     def _keep_one(self, key: ScheduleKey, comparison: Comparison) -> None:
         self._kept[key] = comparison
+
+
+class FakeMemoryHistory(Fake):
+    """Implements :class:`MemoryHistory`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._samples: list[MemorySample] = []
+
+    @answered
+    @step
+    def add(self, sample: MemorySample) -> None:
+        self._samples = [sample, *self._samples][:SAMPLES_KEPT]
+
+    @answered
+    @step
+    def all(self) -> list[MemorySample]:
+        return list(self._samples)
 
 
 class FakeFailingCheckStore(Fake):

@@ -7,9 +7,11 @@ A part that fails is missing from that scrape, and ``schedules_scrape_errors`` s
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.health.growth import hours_until_full
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, Sample
 from schedules_pipeline.health.ports import HealthStore, QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
@@ -185,6 +187,11 @@ def _heartbeats(store: HealthStore, _: datetime) -> Iterator[Sample]:
         yield Sample("schedules_delivery_pulse_timestamp_seconds", (process.value,), at.timestamp())
 
 
+def _memory(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    hours = hours_until_full(store.memory_history.all())
+    yield Sample("schedules_redis_until_full_seconds", (), inf if hours is None else hours * 3600)
+
+
 _STORE_PARTS: Mapping[str, _Read] = {
     "counters": _counters,
     "durations": _durations,
@@ -200,4 +207,5 @@ _STORE_PARTS: Mapping[str, _Read] = {
     "usage": _usage,
     "push": _push,
     "pulses": _heartbeats,
+    "memory": _memory,
 }

@@ -133,6 +133,11 @@ _ALL = (
         ("process",),
         "The last heartbeat of a process of this kind.",
     ),
+    _gauge(
+        "redis_until_full_seconds",
+        (),
+        "Time until Redis reaches its maxmemory at the growth of the latest day; +Inf if no end is in sight.",
+    ),
     # The scrape itself.
     _gauge("scrape_errors", ("part",), "1 for a part of this scrape that failed, else 0."),
 )

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from math import inf
 
 import pytest
 from scraping import KEY, Scrape, Stage
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.condition import ConditionName, Severity
+from schedules_pipeline.health.growth import MemorySample
 from schedules_pipeline.health.incidents import Incident, IncidentChange, State
 from schedules_pipeline.health.metrics.collector import PipelineCollector
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, METRICS, Sample
@@ -229,6 +231,19 @@ def test_rejected_input_is_counted(stage: Stage) -> None:
     assert scrape.value("schedules_notifications_refused_total", queue="catalogue_events") == 1
     assert scrape.value("schedules_notifications_refused_total", queue="schedule_events") == 0
     assert scrape.value("schedules_refused_inputs") == 2
+
+
+def test_time_until_redis_is_full(stage: Stage) -> None:
+    """Without a prediction it is infinite, so that a rule need only compare."""
+    before = stage.scrape().value("schedules_redis_until_full_seconds")
+    for number in range(96):
+        at = stage.clock() + timedelta(minutes=15 * number)
+        stage.store.memory_history.add(MemorySample(at, 500 + number, 995))
+
+    after = stage.scrape().value("schedules_redis_until_full_seconds")
+
+    assert before == inf
+    assert after == pytest.approx(360_000)
 
 
 def test_a_queue_that_does_not_answer_affects_no_other_part(
