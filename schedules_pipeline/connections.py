@@ -50,6 +50,7 @@ from schedules_pipeline.store.references import RedisReferenceIndex
 from schedules_pipeline.store.rejections import RedisRejectionStore
 from schedules_pipeline.store.schedules import RedisScheduleStore
 from schedules_pipeline.store.served import RedisServedSourceStore
+from schedules_pipeline.store.servers import RedisServers
 from schedules_pipeline.store.subscriptions import RedisSubscriptionStore
 from schedules_pipeline.store.versions import RedisVersionStore
 from schedules_pipeline.store.work import RedisWorkQueue
@@ -88,6 +89,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         passes=RedisPassStore(link, keys),
         versions=RedisVersionStore(link, keys),
         coldstarts=RedisColdstartStore(link, keys),
+        server=RedisServers(link),
         parity_trend=RedisParityTrendStore(link, keys),
         served=RedisServedSourceStore(link, keys),
         queue_polls=RedisQueuePollStore(link, keys),

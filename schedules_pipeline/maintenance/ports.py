@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.maintenance.servers import ServerStore
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
@@ -195,6 +196,7 @@ class ColdstartStore(Protocol):
 class MaintenanceStore(PublishingStore):
     coldstarts: ColdstartStore
     passes: PassStore
+    server: ServerStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,6 +147,18 @@ class RedisLink:
         """One command and its reply."""
         return self.run([command])[0]
 
+    def info(self) -> dict[str, dict[str, Any]]:
+        """The parsed ``INFO`` of the server, or of each primary of a cluster, by address."""
+        with _service_errors():
+            client = self._client
+            if not isinstance(client, RedisCluster):
+                at = client.connection_pool.connection_kwargs
+                return {f"{at.get('host', '')}:{at.get('port', '')}": client.info()}
+            names = [node.name for node in client.get_primaries()]  # type: ignore[no-untyped-call]
+            found: Any = client.info(target_nodes=RedisCluster.PRIMARIES)
+            # One node's answer comes without its name.
+            return found if len(names) > 1 else {names[0]: found}
+
     def wait_for_element(self, key: str, seconds: float) -> None:
         """Block until an element can be popped from the list, or for ``seconds``."""
         with _service_errors():

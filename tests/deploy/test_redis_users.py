@@ -44,6 +44,8 @@ _WORD = re.compile(r"^[A-Z]{3,}(?: [A-Z]+)?$")
 _CALL_IN_A_SCRIPT = re.compile(r"redis\.p?call\(\s*['\"](\w+)['\"]")
 _OF_THE_CLIENT = {
     "blpop": {"blpop"},
+    "info": {"info"},
+    "get_primaries": set(),
     "scan_iter": {"scan"},
     "script_load": {"script|load"},
     "pipeline": set(),

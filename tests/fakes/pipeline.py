@@ -27,6 +27,7 @@ from fakes.reports import (
     FakeServedSourceStore,
 )
 from fakes.schedules import FakeScheduleStore, FakeVersionStore
+from fakes.servers import FakeServers
 from fakes.upstream import FakeLegacyKeyspace, FakeQueue, FakeScheduleSource
 from fakes.work import FakeDeliveryHeartbeats, FakePublisherPresence, FakeWorkQueue
 from schedules_pipeline.composition import Pipeline, Policies, Store, Timing, Upstreams
@@ -58,6 +59,7 @@ class FakeStore:
     passes: FakePassStore
     versions: FakeVersionStore
     coldstarts: FakeColdstartStore
+    server: FakeServers
     parity_trend: FakeParityTrendStore
     served: FakeServedSourceStore
     queue_polls: FakeQueuePollStore
@@ -85,6 +87,7 @@ class FakeStore:
             passes=self.passes,
             versions=self.versions,
             coldstarts=self.coldstarts,
+            server=self.server,
             parity_trend=self.parity_trend,
             served=self.served,
             queue_polls=self.queue_polls,
@@ -142,6 +145,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         passes=FakePassStore(conditions),
         versions=FakeVersionStore(conditions, schedules),
         coldstarts=FakeColdstartStore(conditions, clock),
+        server=FakeServers(conditions),
         parity_trend=FakeParityTrendStore(conditions),
         served=FakeServedSourceStore(conditions),
         queue_polls=FakeQueuePollStore(conditions),
