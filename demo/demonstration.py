@@ -37,7 +37,7 @@ from demo.provision import (
     provision_references,
 )
 from demo.scenarios import Scenario
-from demo.servers import AwsEmulator, LoopbackServer, RedisServer, is_free
+from demo.servers import LOOPBACK, AwsEmulator, LoopbackServer, RedisServer, is_free
 from demo.upstream import Upstream
 from demo.webhook_receiver import WebhookReceiver
 from schedules_pipeline.composition import Pipeline, Store
@@ -146,6 +146,7 @@ class Demonstration:
             "SCHEDULES_PURGE_DELAY_SECONDS": "0",
             "SCHEDULES_FIRST_DATE": self._scenario.first_date.isoformat(),
             "SCHEDULES_FILES_BUCKET": _FILES_BUCKET,
+            "SCHEDULES_PUSH_ALLOWED_NETWORKS": f'["{LOOPBACK}"]',
             **self._scenario.settings,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",

@@ -23,6 +23,7 @@ from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
 from schedules_pipeline.migration.ports import Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
+from schedules_pipeline.outbound.checked_addresses import AllowedAddresses
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
 from schedules_pipeline.publishing.policy import LossPolicy, PublishingPolicy
@@ -234,7 +235,8 @@ def _notifiers(settings: Settings) -> list[Notifier]:
         notifiers.append(SnsNotifier(sns, settings.alarm_topic_arn, settings.runbook_url))
     if settings.alarm_webhook_url is not None:
         url = settings.alarm_webhook_url.get_secret_value()
-        notifiers.append(WebhookNotifier(url, settings.runbook_url))
+        allowed = AllowedAddresses(settings.alarm_allowed_networks, "SCHEDULES_ALARM_ALLOWED_NETWORKS")
+        notifiers.append(WebhookNotifier(url, settings.runbook_url, allowed))
     return notifiers
 
 

@@ -225,6 +225,11 @@ class AlarmSettings(_Group):
         "Address to which alarms are posted. Secret: it may hold a token.",
         accepts="`http://` or `https://` and a host; redirections are not followed",
     )
+    alarm_allowed_networks: Annotated[tuple[str, ...], AfterValidator(setting_values.networks)] = _env(
+        (),
+        "Networks besides the public internet that `SCHEDULES_ALARM_WEBHOOK_URL` may be in (JSON list).",
+        accepts="IP addresses, and networks such as `10.0.0.0/16`",
+    )
     runbook_url: str = _env("docs/runbook.md", "Address of the runbook. Each alarm links to its page.")
     alarm_backlog_minutes: int = _env(5, "Alarm when a schedule has been due for so many minutes.", ge=1)
     alarm_late_minutes: int = _env(15, "Alarm when a change has been unpublished for so many minutes.", ge=1)
@@ -311,6 +316,12 @@ class PushSettings(_Group):
     )
     webhook_plain_hosts: tuple[str, ...] = _env(
         (), "Hosts that may get webhooks without TLS, besides loopback (JSON list)."
+    )
+    push_allowed_networks: Annotated[tuple[str, ...], AfterValidator(setting_values.networks)] = _env(
+        (),
+        "Networks besides the public internet that webhooks may be sent to (JSON list). Every address is checked when "
+        "a connection is made.",
+        accepts="IP addresses, and networks such as `10.0.0.0/16`",
     )
     files_bucket: str | None = _env(
         None, "S3 bucket from which partners collect files. Without it, no file is written."

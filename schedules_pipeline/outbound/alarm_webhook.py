@@ -7,6 +7,7 @@ from urllib3.util import parse_url
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.incidents import Notice
 from schedules_pipeline.health.notice import render_notice
+from schedules_pipeline.outbound.checked_addresses import AllowedAddresses, check_pools
 from schedules_pipeline.outbound.secret_addresses import error_kind, keep_addresses_out_of_logs
 
 ATTEMPTS = 3
@@ -25,7 +26,7 @@ class WebhookNotifier:
 
     channel = "webhook"
 
-    def __init__(self, url: str, runbook: str) -> None:
+    def __init__(self, url: str, runbook: str, allowed: AllowedAddresses) -> None:
         self._url = url
         self._runbook = runbook
         self._headers = {"Content-Type": "application/json", "User-Agent": "schedules-pipeline"}
@@ -42,6 +43,7 @@ class WebhookNotifier:
             raise_on_status=False,
         )
         self._pool = PoolManager(retries=retry, timeout=_TIMEOUT)
+        check_pools(self._pool, allowed)
         keep_addresses_out_of_logs()
 
     def send(self, notice: Notice) -> None:

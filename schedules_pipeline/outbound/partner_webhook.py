@@ -11,10 +11,16 @@ from socket import SHUT_RDWR
 from threading import Lock, Timer, local
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import PoolManager, Timeout
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, LocationParseError
 
+from schedules_pipeline.outbound.checked_addresses import (
+    AllowedAddresses,
+    CheckedConnection,
+    CheckedSecureConnection,
+    check_pools,
+)
 from schedules_pipeline.outbound.secret_addresses import error_kind, keep_addresses_out_of_logs
 from schedules_pipeline.push.ports import Answer
 
@@ -32,14 +38,18 @@ class PartnerWebhooks:
     """
 
     def __init__(
-        self, threads: int, timeout: Timeout = _TIMEOUT, longest_seconds: float = _LONGEST_SECONDS
+        self,
+        threads: int,
+        allowed: AllowedAddresses,
+        timeout: Timeout = _TIMEOUT,
+        longest_seconds: float = _LONGEST_SECONDS,
     ) -> None:
         """``threads``: the number of connections kept for each host. ``longest_seconds``: of a whole request."""
         self._longest_seconds = longest_seconds
         self._pool = PoolManager(
             num_pools=_HOSTS_REMEMBERED, maxsize=threads, retries=False, timeout=timeout, block=False
         )
-        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        check_pools(self._pool, allowed, _Connection, _SecureConnection)
         keep_addresses_out_of_logs()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -119,7 +129,7 @@ class _CurrentRequest(local):
 _current = _CurrentRequest()
 
 
-class _Connection(HTTPConnection):
+class _Connection(CheckedConnection):
     def connect(self) -> None:
         super().connect()
         _current.deadline.watch(self)
@@ -129,13 +139,5 @@ class _Connection(HTTPConnection):
         super().request(*args, **options)
 
 
-class _SecureConnection(_Connection, HTTPSConnection):
+class _SecureConnection(_Connection, CheckedSecureConnection):
     """The same over TLS: ``_Connection`` comes first in the order of methods."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection

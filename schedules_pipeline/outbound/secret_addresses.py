@@ -5,6 +5,8 @@ import re
 
 from urllib3.exceptions import HTTPError, MaxRetryError
 
+from schedules_pipeline.outbound.checked_addresses import AddressNotAllowed
+
 _LOGGERS = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.poolmanager")
 _PATH = re.compile(r"/[^\s\"']*")
 
@@ -16,9 +18,9 @@ def keep_addresses_out_of_logs() -> None:
 
 
 def error_kind(error: HTTPError) -> str:
-    """The class of the underlying error. Its text would name the address."""
+    """The class of the underlying error; the text of most would name the address."""
     reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    return type(reason).__name__
+    return str(reason) if isinstance(reason, AddressNotAllowed) else type(reason).__name__
 
 
 def _redact(record: logging.LogRecord) -> bool:

@@ -9,6 +9,7 @@ import structlog
 from schedules_pipeline.connections import build_store, file_formats_from, utc_now
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import configure_logs
+from schedules_pipeline.outbound.checked_addresses import AllowedAddresses
 from schedules_pipeline.outbound.files import S3FileStore
 from schedules_pipeline.outbound.partner_webhook import PartnerWebhooks
 from schedules_pipeline.push.ports import FileStore, PushStore
@@ -27,7 +28,8 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 def build_pusher(settings: Settings, store: PushStore) -> Pusher:
     rows, secret = SharedRows(store.feed), settings.webhook_master_secret
     master = None if secret is None else secret.get_secret_value().encode()
-    receiver = PartnerWebhooks(settings.push_threads)
+    allowed = AllowedAddresses(settings.push_allowed_networks, "SCHEDULES_PUSH_ALLOWED_NETWORKS")
+    receiver = PartnerWebhooks(settings.push_threads, allowed)
     return Pusher(
         store,
         WebhookPush(store.feed, rows, receiver, master),

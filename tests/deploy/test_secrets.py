@@ -121,6 +121,7 @@ def situation(
         "SCHEDULES_REFERENCES_HOME": "dynamodb" if request.param == "only Redis answers" else "redis",
         "SCHEDULES_ALARM_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alarms",
         "SCHEDULES_ALARM_WEBHOOK_URL": f"http://us:hook-password-90c2@{nobody}/hook-path-77aa?token=hook-token-5d1f",
+        "SCHEDULES_ALARM_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         "SCHEDULES_FIRST_DATE": "2026-03-01",
         "SCHEDULES_SENSOR_TICK_SECONDS": "1",
         "SCHEDULES_PUBLISHER_SESSION_SECONDS": "1",

@@ -17,8 +17,10 @@ from schedules_pipeline.health.condition import ConditionName, Severity
 from schedules_pipeline.health.incidents import Notice, Phase
 from schedules_pipeline.outbound import alarm_webhook as webhook
 from schedules_pipeline.outbound.alarm_webhook import ATTEMPTS, WebhookNotifier
+from schedules_pipeline.outbound.checked_addresses import AllowedAddresses
 
 _TOKEN = "/hook/very-secret-token?key=also-secret"
+_ALLOWED = AllowedAddresses(("127.0.0.0/8",), "SCHEDULES_ALARM_ALLOWED_NETWORKS")
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _NOTICE = Notice("n1", ConditionName.DEAD_LETTERS, Phase.RAISED, Severity.ERROR, "dead", _NOW, _NOW)
 
@@ -80,7 +82,7 @@ def receiver() -> Iterator[Receiver]:
 
 def test_a_notice_is_posted_as_json(receiver: Receiver) -> None:
     """The document is posted to the exact address, with the notice's id as a header."""
-    WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
+    WebhookNotifier(receiver.url, "runbook", _ALLOWED).send(_NOTICE)
 
     ((path, headers, body),) = receiver.received
     assert path == _TOKEN
@@ -91,7 +93,7 @@ def test_a_notice_is_posted_as_json(receiver: Receiver) -> None:
 
 def test_credentials_in_the_address_become_a_header(receiver: Receiver) -> None:
     """They are not part of the path."""
-    WebhookNotifier(receiver.url.replace("//", "//user:pass@"), "runbook").send(_NOTICE)
+    WebhookNotifier(receiver.url.replace("//", "//user:pass@"), "runbook", _ALLOWED).send(_NOTICE)
 
     ((path, headers, _),) = receiver.received
     assert path == _TOKEN
@@ -103,7 +105,7 @@ def test_transient_statuses_are_retried(receiver: Receiver, status: int) -> None
     """Every attempt has the same id, and the last one succeeds."""
     receiver.statuses = [status] * (ATTEMPTS - 1)
 
-    WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
+    WebhookNotifier(receiver.url, "runbook", _ALLOWED).send(_NOTICE)
 
     assert [headers["idempotency-key"] for _, headers, _ in receiver.received] == ["n1"] * ATTEMPTS
 
@@ -113,7 +115,7 @@ def test_attempts_are_limited(receiver: Receiver) -> None:
     receiver.statuses = [503] * 100
 
     with pytest.raises(ServiceError, match="status 503"):
-        WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
+        WebhookNotifier(receiver.url, "runbook", _ALLOWED).send(_NOTICE)
 
     assert len(receiver.received) == ATTEMPTS
 
@@ -124,7 +126,7 @@ def test_redirections_are_not_followed(receiver: Receiver, status: int) -> None:
     receiver.statuses = [status]
 
     with pytest.raises(ServiceError, match=f"answered with status {status}"):
-        WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
+        WebhookNotifier(receiver.url, "runbook", _ALLOWED).send(_NOTICE)
 
     assert [path for path, _, _ in receiver.received] == [_TOKEN]
 
@@ -135,7 +137,7 @@ def test_permanent_statuses_are_not_retried(receiver: Receiver, status: int) -> 
     receiver.statuses = [status]
 
     with pytest.raises(ServiceError, match=f"status {status}"):
-        WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
+        WebhookNotifier(receiver.url, "runbook", _ALLOWED).send(_NOTICE)
 
     assert len(receiver.received) == 1
 
@@ -146,7 +148,7 @@ def test_an_attempt_times_out(receiver: Receiver, monkeypatch: pytest.MonkeyPatc
     receiver.statuses = [0] * ATTEMPTS
 
     with pytest.raises(ServiceError, match="no answer: ReadTimeoutError"):
-        WebhookNotifier(receiver.url, "runbook").send(_NOTICE)
+        WebhookNotifier(receiver.url, "runbook", _ALLOWED).send(_NOTICE)
 
     assert len(receiver.received) == ATTEMPTS
 
@@ -156,7 +158,7 @@ def test_a_refused_connection_is_a_service_error() -> None:
     url = f"http://{LOOPBACK}:{find_free_port()}{_TOKEN}"
 
     with pytest.raises(ServiceError, match="no answer: NewConnectionError"):
-        WebhookNotifier(url, "runbook").send(_NOTICE)
+        WebhookNotifier(url, "runbook", _ALLOWED).send(_NOTICE)
 
 
 @pytest.mark.parametrize("statuses", [[503] * 9, [302], [401], [503], []])
@@ -184,7 +186,7 @@ def _shown_by(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     texts = []
     with caplog.at_level(logging.DEBUG):
         try:
-            WebhookNotifier(url, "runbook").send(_NOTICE)
+            WebhookNotifier(url, "runbook", _ALLOWED).send(_NOTICE)
         except ServiceError as error:
             texts = [repr(error), repr(error.__cause__)]
             texts += [] if error.__suppress_context__ else [repr(error.__context__)]

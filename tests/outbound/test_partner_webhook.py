@@ -12,10 +12,12 @@ import pytest
 from urllib3 import Timeout
 
 from demo.servers import LOOPBACK, find_free_port
+from schedules_pipeline.outbound.checked_addresses import AllowedAddresses
 from schedules_pipeline.outbound.partner_webhook import PartnerWebhooks
 from schedules_pipeline.push.ports import Answer
 
 _PATH = "/in/very-secret-token?key=also-secret"
+_ALLOWED = AllowedAddresses(("127.0.0.0/8",), "SCHEDULES_PUSH_ALLOWED_NETWORKS")
 _HEADERS = {"Content-Type": "application/json", "webhook-id": "chg_1"}
 
 
@@ -83,7 +85,7 @@ def partner() -> Iterator[Partner]:
 
 @pytest.fixture
 def webhooks() -> PartnerWebhooks:
-    return PartnerWebhooks(2, Timeout(connect=2.0, read=5.0))
+    return PartnerWebhooks(2, _ALLOWED, Timeout(connect=2.0, read=5.0))
 
 
 def test_a_request_arrives_unchanged(partner: Partner, webhooks: PartnerWebhooks) -> None:
@@ -134,7 +136,7 @@ def test_a_partner_that_hangs_times_out(partner: Partner) -> None:
     """Silence for longer than the read timeout is reported as no answer."""
     partner.status = 0
 
-    answer = PartnerWebhooks(2, Timeout(connect=2.0, read=0.05)).post(partner.url, _HEADERS, b"{}")
+    answer = PartnerWebhooks(2, _ALLOWED, Timeout(connect=2.0, read=0.05)).post(partner.url, _HEADERS, b"{}")
 
     assert answer == Answer(0, problem="ReadTimeoutError")
     assert len(partner.received) == 1
@@ -154,7 +156,7 @@ def test_a_partner_that_drips_times_out(beginning: bytes, drop: bytes, expected:
     with socket.create_server((LOOPBACK, 0)) as listening:
         dripping = Thread(target=_drip, args=(listening, beginning, drop))
         dripping.start()
-        webhooks = PartnerWebhooks(2, longest_seconds=0.3)
+        webhooks = PartnerWebhooks(2, _ALLOWED, longest_seconds=0.3)
 
         answer = webhooks.post(f"http://{LOOPBACK}:{listening.getsockname()[1]}/", _HEADERS, b"{}")
 
@@ -194,7 +196,7 @@ def test_a_failed_connection_is_an_answer(
 def test_the_address_is_in_no_log(partner: Partner, caplog: pytest.LogCaptureFixture, status: int) -> None:
     """Neither path nor query appears in the answer or in any log line."""
     partner.status = status
-    webhooks = PartnerWebhooks(2, Timeout(connect=2.0, read=0.05 if status == 0 else 5.0))
+    webhooks = PartnerWebhooks(2, _ALLOWED, Timeout(connect=2.0, read=0.05 if status == 0 else 5.0))
 
     with caplog.at_level(logging.DEBUG):
         answer = webhooks.post(partner.url, _HEADERS, b"{}")

@@ -266,6 +266,7 @@ def test_a_real_process_delivers_changes(
         "SCHEDULES_REDIS_URL": redis_server.url,
         "SCHEDULES_KEYSPACE": keyspace,
         "SCHEDULES_WEBHOOK_MASTER_SECRET": _MASTER,
+        "SCHEDULES_PUSH_ALLOWED_NETWORKS": '["127.0.0.1"]',
         "SCHEDULES_PUSH_HEARTBEAT_FILE": str(tmp_path / "beat"),
     }
     _append(store.feed, KEY, 1, now)
