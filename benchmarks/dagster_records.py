@@ -28,6 +28,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.pruning import RecordPruner
 from schedules_pipeline.publishing.ports.feed import ChangeFeed
@@ -173,8 +174,8 @@ class _Records:
 
         def op(context: dg.OpExecutionContext) -> None:
             pipeline = _with_heads(self._pipeline, source_changed=source_changed)
-            recorder = Recorder(pipeline, self._settings, self._instance, context.log_event, context.run_id)
-            recorder.record_rebuilt(keys)
+            recorder = Recorder(pipeline, self._settings, self._instance, OwnRunWriter(context))
+            recorder.record_versions(keys)
 
         self._run("publish_affected", op)
 

@@ -1,17 +1,21 @@
 """Access to Dagster's storage that its public interface does not offer.
 
-Belongs here: every use of Dagster's private tables and files. ``tests/dagster_shell/test_pruning.py`` tests each on the
-pinned version. On a storage other than Dagster's SQL storage (SQLite, Postgres, MySQL) they do nothing. Does not belong
-here: the decision what to keep.
+Belongs here: every use of Dagster's private tables and files. ``tests/dagster_shell/test_pruning.py`` and
+``test_event_batches.py`` test each on the pinned version. On a storage other than Dagster's SQL storage (SQLite,
+Postgres, MySQL) deletions do nothing, and events are stored one by one. Does not belong here: the decision what to
+record and what to keep.
 """
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.events import DagsterEventType
+from dagster._core.events import ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS, DagsterEventType
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -26,6 +30,104 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 _EVALUATIONS = AssetCheckExecutionsTable.c
 _EVENTS = SqlEventLogStorageTable
 _AT_ONCE = 500
+_READ_ACROSS_RUNS: Collection[DagsterEventType | None] = frozenset(
+    {*ASSET_EVENTS, DagsterEventType.ASSET_CHECK_EVALUATION, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
+)
+
+
+def store_events(
+    instance: dg.DagsterInstance, entries: Sequence[dg.EventLogEntry], *, is_new_run: bool
+) -> None:
+    """Store events of one run in a few statements, with everything that Dagster derives from each.
+
+    In a run that is not new, an evaluation replaces the planned or earlier evaluation of its check and partition.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        for entry in entries:
+            storage.store_event(entry)
+        return
+    for start in range(0, len(entries), _AT_ONCE):
+        _store_some(storage, entries[start : start + _AT_ONCE], is_new_run=is_new_run)
+
+
+def _store_some(
+    storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry], *, is_new_run: bool
+) -> None:
+    indexed = entries
+    if isinstance(storage, SqliteEventLogStorage):
+        # Each run has a file of its own there, and what is read across runs is stored a second time.
+        with storage.run_connection(entries[0].run_id) as connection:
+            connection.execute(storage.prepare_insert_event_batch(entries))
+        indexed = [entry for entry in entries if entry.dagster_event_type in _READ_ACROSS_RUNS]
+        if not indexed:
+            return
+    with storage.index_transaction() as connection:
+        insert = storage.prepare_insert_event_batch(indexed).returning(_EVENTS.c.id)
+        stored = list(zip(indexed, connection.execute(insert).scalars().all(), strict=True))
+        evaluations = [_evaluation_row(entry, number) for entry, number in stored if _is_evaluation(entry)]
+        if not is_new_run:
+            _delete_evaluations(connection, evaluations)
+        if evaluations:
+            connection.execute(AssetCheckExecutionsTable.insert(), evaluations)
+    _store_asset_events(storage, stored)
+
+
+def _store_asset_events(storage: SqlEventLogStorage, stored: Sequence[tuple[dg.EventLogEntry, int]]) -> None:
+    """Store tags, and the latest event of each asset."""
+    of_assets = [(entry, number) for entry, number in stored if entry.dagster_event_type in ASSET_EVENTS]
+    storage.store_asset_event_tags([entry for entry, _ in of_assets], [number for _, number in of_assets])
+    latest = {entry.get_dagster_event().asset_key: (entry, number) for entry, number in of_assets}
+    for entry, number in latest.values():
+        storage.store_asset_event(entry, number)
+
+
+def _is_evaluation(entry: dg.EventLogEntry) -> bool:
+    return entry.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+
+
+def _evaluation_row(entry: dg.EventLogEntry, number: int) -> dict[str, Any]:
+    evaluation: Any = entry.get_dagster_event().event_specific_data
+    status = AssetCheckExecutionRecordStatus
+    return {
+        "asset_key": evaluation.asset_key.to_string(),
+        "check_name": evaluation.check_name,
+        "partition": evaluation.partition,
+        "run_id": entry.run_id,
+        "execution_status": (status.SUCCEEDED if evaluation.passed else status.FAILED).value,
+        "evaluation_event": dg.serialize_value(entry),
+        "evaluation_event_timestamp": datetime.fromtimestamp(entry.timestamp, UTC).replace(tzinfo=None),
+        "evaluation_event_storage_id": number,
+    }
+
+
+def _delete_evaluations(connection: db.Connection, replaced: Sequence[dict[str, Any]]) -> None:
+    """Delete what these rows replace: rows of the same run, check and partition."""
+    partitions: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row in replaced:
+        partitions[row["run_id"], row["asset_key"], row["check_name"]].append(row["partition"])
+    for (run_id, asset_key, check_name), of_check in partitions.items():
+        for start in range(0, len(of_check), _AT_ONCE):
+            wanted = of_check[start : start + _AT_ONCE]
+            connection.execute(
+                db.delete(AssetCheckExecutionsTable).where(
+                    _EVALUATIONS.run_id == run_id,
+                    _EVALUATIONS.asset_key == asset_key,
+                    _EVALUATIONS.check_name == check_name,
+                    _EVALUATIONS.partition.in_(wanted),
+                )
+            )
+
+
+def store_finished_run(
+    instance: dg.DagsterInstance, run_id: str, began_at: datetime, ended_at: datetime
+) -> None:
+    """Store when a run began and ended, which Dagster otherwise takes from the events of a run in progress."""
+    storage = instance.run_storage
+    if isinstance(storage, SqlRunStorage):
+        times = {"start_time": began_at.timestamp(), "end_time": ended_at.timestamp()}
+        with storage.connect() as connection:
+            connection.execute(db.update(RunsTable).where(RunsTable.c.run_id == run_id).values(times))
 
 
 def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:

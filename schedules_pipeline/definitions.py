@@ -19,6 +19,7 @@ from schedules_pipeline.jobs.full_passes import (
     timers,
 )
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
+from schedules_pipeline.jobs.rebuild_schedules import rebuild_schedules_job
 from schedules_pipeline.partitions import schedule_partitions
 from schedules_pipeline.resources import pipeline_resource
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor
@@ -43,6 +44,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
         asset_checks=[schedule_checks(settings)],
         jobs=[
             publish_affected_job(settings),
+            rebuild_schedules_job(settings),
             coldstart_job(settings),
             prune_records_job(settings),
             collect_garbage_job(),

@@ -4,11 +4,10 @@ Versions are recorded after they are published, from the change feed. The feed h
 confirmed, so a run that dies loses no record, and publishing never waits for Dagster.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import Enum, auto
-from itertools import chain
 from typing import TypeVar
 
 import dagster as dg
@@ -20,6 +19,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
+from schedules_pipeline.event_batches import Event, EventBatch, EventWriter
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports import Comparison, Verdict
@@ -27,13 +27,13 @@ from schedules_pipeline.partitions import ensure_services, is_partitioned, parti
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult, is_built, source_accepted
 from schedules_pipeline.publishing.ports.losses import Hold
 from schedules_pipeline.publishing.ports.rejections import Rejection
+from schedules_pipeline.publishing.ports.schedules import Outcome
+from schedules_pipeline.publishing.rebuild import BatchResult
 from schedules_pipeline.settings import Settings
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
-
 ASSET_OF_CHECK = {
     CheckName.IS_BUILT: names.PARTNER_SCHEDULE,
     CheckName.SOURCE_ACCEPTED: names.SOURCE_SCHEDULE,
@@ -50,7 +50,8 @@ _CHECKS_OF_THE_SOURCE = {
     CheckName.NO_GAPS_OR_OVERLAPS,
     CheckName.BROADCASTS_ACCEPTED,
 }
-_AT_ONCE = 50
+RECORDED_AT_ONCE = 300
+"""How many changes one call records at most; as many as a publisher builds at once."""
 
 
 class _Action(Enum):
@@ -62,21 +63,15 @@ class _Action(Enum):
 
 
 class Recorder:
-    """Writes events into one run, with that run's ``log_event``."""
+    """Writes the events of versions, rejections, holds and comparisons."""
 
     def __init__(
-        self,
-        pipeline: Pipeline,
-        settings: Settings,
-        instance: dg.DagsterInstance,
-        log_event: Callable[..., None],
-        run_id: str,
+        self, pipeline: Pipeline, settings: Settings, instance: dg.DagsterInstance, writer: EventWriter
     ) -> None:
         self._pipeline = pipeline
         self._settings = settings
         self._instance = instance
-        self._log_event = log_event
-        self._run_id = run_id
+        self._writer = writer
         self._rejected: dict[str, datetime] = {}
         self._quarantined: dict[ScheduleKey, str] = {}
         self._quarantined_broadcasts: dict[ScheduleKey, str] = {}
@@ -89,7 +84,7 @@ class Recorder:
         A change that another run records itself is left to that run, and recorded here if that run failed.
         """
         feed = self._pipeline.store.feed
-        entries = feed.take_unrecorded(self._run_id, _AT_ONCE)
+        entries = feed.take_unrecorded(self._writer.run_id, RECORDED_AT_ONCE)
         actions = {
             run_id: self._action_for(run_id) for run_id in {entry.change.recorded_by for entry in entries}
         }
@@ -119,15 +114,25 @@ class Recorder:
             return _Action.WAIT
         return _Action.CONFIRM if run.is_success else _Action.RECORD
 
-    def record_rebuilt(self, keys: Sequence[ScheduleKey]) -> None:
-        """Record schedules that this run has rebuilt, changed or not."""
-        heads = self._pipeline.store.feed.heads()
-        self._record({c.key: c for c in self._partitioned([heads[key] for key in keys if key in heads])})
+    def record_rebuilt(self, batch: BatchResult) -> None:
+        """Record schedules that this run has rebuilt, changed or not. A schedule without a document is recorded only
+        if this build removed it.
+        """
+        self.record_versions([b.key for b in batch.built if b.change.etag or b.outcome is Outcome.PUBLISHED])
+
+    def record_versions(self, keys: Sequence[ScheduleKey]) -> None:
+        """Record the latest version of each schedule, whether or not it was recorded before."""
+        heads = self._pipeline.store.feed.heads_of(keys)
+        self._record({change.key: change for change in self._partitioned(heads.values())})
 
     def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
+        """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one."""
         keys = [key for key in comparisons if self._is_partitioned(key)]
-        ensure_services(self._instance, {key.sid for key in keys})
-        self._log_all(self._legacy_evaluation(key, comparisons[key]) for key in keys)
+        compared = [key for key in keys if comparisons[key].verdict is not Verdict.NOT_COMPARABLE]
+        ensure_services(self._instance, {key.sid for key in compared})
+        self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in keys}
+        evaluations = [self._legacy_evaluation(key, comparisons[key]) for key in compared]
+        self._write(EventBatch("comparison with the old system", evaluations, compared))
 
     def record_rejections(self) -> None:
         """Record rejected input and quarantined schedules, and those that have recovered since the last call.
@@ -138,9 +143,11 @@ class Recorder:
         rejected, quarantined = store.rejections.times(), store.work.quarantined()
         changed = _changed(self._rejected, rejected)
         found = store.rejections.find(changed)
-        self._log_all(event for subject in changed for event in self._rejection(subject, found.get(subject)))
+        events = [event for subject in changed for event in self._rejection(subject, found.get(subject))]
         keys = [key for key in _changed(self._quarantined, quarantined) if self._is_partitioned(key)]
-        self._log_all(self._evaluation(key, is_built(quarantined.get(key))) for key in keys)
+        events += [self._evaluation(key, is_built(quarantined.get(key))) for key in keys]
+        rejected_keys = [ScheduleKey.parse(subject) for subject in changed if "/" in subject]
+        self._write(EventBatch("rejections", events, [*rejected_keys, *keys]))
         self._rejected, self._quarantined = rejected, quarantined
 
     def record_quarantined_broadcasts(self) -> None:
@@ -151,12 +158,13 @@ class Recorder:
         keys = [key for key in _changed(self._quarantined_broadcasts, found) if self._is_partitioned(key)]
         results = self._pipeline.checker.check(keys) if keys else {}
         ensure_services(self._instance, {key.sid for key in results})
-        self._log_all(
+        evaluations = [
             self._evaluation(key, result)
             for key, checks in results.items()
             for result in checks
             if result.name is CheckName.BROADCASTS_ACCEPTED
-        )
+        ]
+        self._write(EventBatch("quarantined broadcasts", evaluations, keys))
         self._quarantined_broadcasts = found
 
     def record_holds(self) -> None:
@@ -164,9 +172,10 @@ class Recorder:
         held = self._pipeline.store.losses.holds()
         if held != self._held:
             keys = [key for key in _changed(self._held, held) if self._is_partitioned(key)]
-            self._log_all(self._evaluation(key, source_accepted(None, held.get(key))) for key in keys)
             metadata = holds_metadata(self._pipeline.holds.list())
-            self._log_all([dg.AssetMaterialization(names.HELD_LOSSES, metadata=dict(metadata))])
+            events: list[Event] = [dg.AssetMaterialization(names.HELD_LOSSES, metadata=dict(metadata))]
+            events += [self._evaluation(key, source_accepted(None, held.get(key))) for key in keys]
+            self._write(EventBatch("held losses", events, keys))
             self._held = held
 
     def _rejection(self, subject: str, rejection: Rejection | None) -> Iterable[Event]:
@@ -183,7 +192,8 @@ class Recorder:
     def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
         """Evaluate and record the checks of unchanged schedules. Returns all results."""
         results = self._pipeline.checker.check([key for key in keys if self._is_partitioned(key)])
-        self._log_all(self._evaluation(key, result) for key, checks in results.items() for result in checks)
+        evaluations = [self._evaluation(key, result) for key, found in results.items() for result in found]
+        self._write(EventBatch("checks", evaluations, list(results)))
         return [result for checks in results.values() for result in checks]
 
     def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
@@ -192,21 +202,24 @@ class Recorder:
         moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
         neighbours = self._neighbours(moved)
         checks = self._pipeline.checker.check(list(shown), timelines_of={*moved, *neighbours})
-        events = (
+        events = [
             event
             for key, change in latest.items()
             for event in self._events(key, change, checks.get(key, ()))
-        )
-        beside = (
+        ]
+        events += [
             self._evaluation(key, result)
             for key in neighbours
             for result in checks.get(key, ())
             if result.name is CheckName.NO_GAPS_OR_OVERLAPS
-        )
-        self._log_all(chain(events, beside))
+        ]
+        changes = list(latest.values())
+        self._write(EventBatch(_trigger(changes), events, list(latest), changes))
         for key, change in latest.items():
             fields = causes_fields(change.causes, change.cause_count, change.published_at)
-            _log.info("version recorded", schedule=str(key), seq=change.seq, run_id=self._run_id, **fields)
+            _log.info(
+                "version recorded", schedule=str(key), seq=change.seq, run_id=self._writer.run_id, **fields
+            )
 
     def _neighbours(self, moved: AbstractSet[ScheduleKey]) -> list[ScheduleKey]:
         """The days beside those whose times may have changed; :meth:`_events` records the times of these."""
@@ -230,22 +243,22 @@ class Recorder:
         for result in checks:
             if change.source_changed or result.name not in _CHECKS_OF_THE_SOURCE:
                 yield self._evaluation(key, result)
-        pending = Comparison(change.seq, Verdict.NOT_COMPARABLE, "", "published just now")
-        yield self._legacy_evaluation(key, pending)
+        # The comparison with the old system is evaluated once there is one; until then no earlier difference counts.
+        self._outcomes[key, CheckName.MATCHES_LEGACY.value] = None
 
     def _legacy_evaluation(self, key: ScheduleKey, comparison: Comparison) -> dg.AssetCheckEvaluation:
         is_error = self._settings.difference_severity == "ERROR"
         return self._evaluation(key, legacy_result(comparison, difference_is_error=is_error))
 
     def _evaluation(self, key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
-        """The event, and the outcome that :meth:`_log_all` stores once the event is logged."""
+        """The event, and the outcome that :meth:`_write` stores once the event is stored."""
         self._outcomes[key, result.name.value] = result.summary if result.is_error else None
         return evaluation(key, result)
 
-    def _log_all(self, events: Iterable[Event]) -> None:
-        """Log the events, then store which checks fail, because Dagster cannot list these at once."""
-        for event in events:
-            self._log_event(event)
+    def _write(self, batch: EventBatch) -> None:
+        """Store the events, then which checks fail, because Dagster cannot list these at once."""
+        if batch.events:
+            self._writer.write(batch)
         outcomes, self._outcomes = self._outcomes, {}
         self._pipeline.store.failing_checks.record(outcomes)
 
@@ -259,6 +272,13 @@ class Recorder:
 def _changed(before: Mapping[_K, _V], after: Mapping[_K, _V]) -> list[_K]:
     """The keys whose value is new, different or gone."""
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]
+
+
+def _trigger(changes: Iterable[Change]) -> str:
+    """What requested the rebuilds: the origins of all known causes."""
+    return (
+        ", ".join(sorted({cause.origin.value for change in changes for cause in change.causes})) or "unknown"
+    )
 
 
 def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:

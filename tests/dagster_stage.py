@@ -1,7 +1,9 @@
 """A pipeline of fakes and a Dagster instance, on which the tests of Dagster's rooms build their stages."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import dagster as dg
 import orjson
@@ -10,6 +12,20 @@ from fakes import Conditions, FakeClock, FakeStore, FakeUpstreams, fake_store, f
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
+from schedules_pipeline.event_batches import EventBatch
+
+
+@dataclass(frozen=True)
+class ListWriter:
+    """Appends the events of every batch to a list, and the batches to another."""
+
+    events: list[Any]
+    run_id: str = "run"
+    batches: list[EventBatch] = field(default_factory=list)
+
+    def write(self, batch: EventBatch) -> None:
+        self.events.extend(batch.events)
+        self.batches.append(batch)
 
 
 class DagsterStage:

@@ -11,6 +11,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import report_files
 from schedules_pipeline.documents.markdown import escape_markdown, markdown_chart, markdown_table
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.migration.parity_chart import render_small_chart
 from schedules_pipeline.migration.ports import ParityReport, percent
 from schedules_pipeline.migration.render_report import (
@@ -49,7 +50,9 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.MaterializeResult[None]:
         if pipeline.comparer.is_due():
-            recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
+            recorder = Recorder(
+                pipeline, settings, context.instance, OwnRunWriter(context.op_execution_context)
+            )
             recorder.record_comparisons(pipeline.comparer.compare_all())
         report = pipeline.parity_reporter.report()
         context.log.info(report.headline)

@@ -12,8 +12,8 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.partitions import schedule_key
-from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.publish import BATCH_SIZE
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
@@ -33,7 +33,7 @@ def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> Iterator[dg.MaterializeResult[None]]:
         keys = [schedule_key(partition) for partition in context.partition_keys]
-        recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
+        recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context.op_execution_context))
         failed: dict[ScheduleKey, Exception] = {}
         for start in range(0, len(keys), BATCH_SIZE):
             failed |= _rebuild(context, pipeline, recorder, keys[start : start + BATCH_SIZE])
@@ -56,10 +56,7 @@ def _rebuild(
 ) -> dict[ScheduleKey, Exception]:
     cause = Cause(context.run_id, Origin.OPERATOR, "materialise", pipeline.clock())
     batch = pipeline.publisher.rebuild_from_sources(keys, cause, recorded_by=context.run_id)
-    # A schedule without a document is recorded only if this build removed it.
-    recorder.record_rebuilt(
-        [built.key for built in batch.built if built.change.etag or built.outcome is Outcome.PUBLISHED]
-    )
+    recorder.record_rebuilt(batch)
     return dict(batch.failed)
 
 

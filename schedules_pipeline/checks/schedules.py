@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
@@ -52,9 +53,7 @@ def schedule_checks(settings: Settings) -> dg.AssetChecksDefinition:
     def checks(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> Iterator[dg.AssetCheckResult]:
-        recorder = Recorder(
-            pipeline, settings, context.instance, context.op_execution_context.log_event, context.run.run_id
-        )
+        recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context.op_execution_context))
         keys = sorted(key for key, change in pipeline.store.feed.heads().items() if not change.is_removal)
         passed: Counter[CheckName] = Counter()
         for start in range(0, len(keys), _AT_ONCE):

@@ -13,6 +13,7 @@ import structlog
 from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.partitions import coldstart_shards, shard_number
@@ -49,7 +50,7 @@ def _coldstart_id(context: dg.OpExecutionContext) -> str:
 
 def _record_published(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> None:
     """Record as long as Redis answers. A publisher records the rest."""
-    recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
+    recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
     try:
         recorder.record_all_published()
     except ServiceError as error:

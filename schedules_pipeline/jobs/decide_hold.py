@@ -8,6 +8,7 @@ from schedules_pipeline.assets.holds import holds_metadata
 from schedules_pipeline.assets.names import HELD_LOSSES
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.publishing.decide_holds import NoSuchHold
 from schedules_pipeline.recording import Recorder
@@ -44,8 +45,8 @@ def decide_hold_job(settings: Settings) -> dg.JobDefinition:
             raise dg.Failure(f"{error}; the asset held_losses lists them") from error
         cause = Cause(context.run_id, Origin.OPERATOR, f"hold {loss.id}", pipeline.clock())
         batch = (holds.confirm if config.decision is HoldDecision.CONFIRM else holds.reject)(loss, cause)
-        recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
-        recorder.record_rebuilt([built.key for built in batch.built])
+        recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
+        recorder.record_rebuilt(batch)
         context.log_event(dg.AssetMaterialization(HELD_LOSSES, metadata=dict(holds_metadata(holds.list()))))
         context.add_output_metadata({"schedules": len(batch.built), "hours": loss.seconds / 3600})
         if batch.failed:

@@ -7,6 +7,7 @@ records and compares, because Dagster's records take longer than the schedules t
 import gc
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
@@ -15,11 +16,13 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import PipelineError
+from schedules_pipeline.event_batches import BatchRunWriter
 from schedules_pipeline.jobs.building import single_op_job
+from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.publishing.ports.schedules import Outcome
-from schedules_pipeline.publishing.rebuild import BatchResult
-from schedules_pipeline.recording import Recorder
+from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
+from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "publish_affected"
@@ -29,7 +32,9 @@ _HANDOVER_SECONDS = 30
 _LONGEST_SHUTDOWN_SECONDS = 1_800
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_WAIT_SECONDS = 1.0
-_RECORD_EVERY_SECONDS = 0.2
+_IDLE_SECONDS = 0.2
+_RECORD_EVERY_SECONDS = 3.0
+"""Each record is a run of its own, and a user of Dagster reads a list of them."""
 _REJECTIONS_EVERY_SECONDS = 5.0
 _LONGEST_OUTAGE_SECONDS = 60
 
@@ -122,7 +127,10 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         # Excludes imported modules from garbage collections, which interrupt batches.
         gc.freeze()
-        recorder = Recorder(pipeline, settings, context.instance, context.log_event, context.run_id)
+        writer = BatchRunWriter(
+            context.instance, rebuild_schedules_job(settings), rebuild_config, context.run, pipeline.clock
+        )
+        recorder = Recorder(pipeline, settings, context.instance, writer)
         with PublishingThread(pipeline, context.run_id) as publishing:
             _record_while_needed(context, pipeline, recorder, publishing, settings)
         recorder.record_all_published()
@@ -140,7 +148,7 @@ def _record_while_needed(
     settings: Settings,
 ) -> None:
     deadline = time.monotonic() + settings.publisher_session_seconds
-    rejections_at = 0.0
+    record_at = rejections_at = 0.0
     while True:
         now = time.monotonic()
         if now > min(deadline, publishing.last_active + settings.publisher_linger_seconds):
@@ -150,9 +158,13 @@ def _record_while_needed(
                 f"nothing could be published for {_LONGEST_OUTAGE_SECONDS} s; the sensors start another publisher "
                 "as soon as the store answers again"
             )
-        for result in publishing.take_results():
-            _log_result(context, result)
-        _record_once(context, pipeline, recorder, with_rejections=now >= rejections_at)
+        if now < record_at:
+            time.sleep(_IDLE_SECONDS)
+            continue
+        _log_results(context, publishing.take_results())
+        recorded = _record_once(context, pipeline, recorder, with_rejections=now >= rejections_at)
+        if 0 < recorded < RECORDED_AT_ONCE:
+            record_at = now + _RECORD_EVERY_SECONDS
         if now >= rejections_at:
             rejections_at = now + _REJECTIONS_EVERY_SECONDS
     publishing.leave()
@@ -161,8 +173,8 @@ def _record_while_needed(
 
 def _record_once(
     context: dg.OpExecutionContext, pipeline: Pipeline, recorder: Recorder, *, with_rejections: bool
-) -> None:
-    """Record and compare once; sleep briefly if there was nothing to do."""
+) -> int:
+    """Record and compare once; sleep briefly if there was nothing to do. Returns the number of changes."""
     try:
         if with_rejections:
             recorder.record_rejections()
@@ -174,10 +186,12 @@ def _record_once(
             recorder.record_comparisons(comparisons)
             context.log.info(f"compared with the old system: {len(comparisons)} outcomes are new")
         elif not recorded:
-            time.sleep(_RECORD_EVERY_SECONDS)
+            time.sleep(_IDLE_SECONDS)
     except PipelineError as error:
         context.log.warning(f"trying again in a moment: {error}")
         time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
+        return 0
+    return recorded
 
 
 def _hand_over(pipeline: Pipeline, name: str) -> None:
@@ -189,11 +203,18 @@ def _hand_over(pipeline: Pipeline, name: str) -> None:
         time.sleep(0.5)
 
 
-def _log_result(context: dg.OpExecutionContext, result: BatchResult | Exception) -> None:
-    if isinstance(result, Exception):
-        context.log.warning(f"a batch failed and was put back: {_in_full(result)}")
-        return
-    outcomes = ", ".join(f"{count} {outcome}" for outcome in Outcome if (count := result.count(outcome)))
-    context.log.info(f"batch of {len(result.built)} in {result.seconds * 1000:.0f} ms: {outcomes or 'none'}")
-    for key, error in result.failed.items():
-        context.log.warning(f"{key} could not be fetched, and waits: {error}")
+def _log_results(context: dg.OpExecutionContext, results: Sequence[BatchResult | Exception]) -> None:
+    """One line for all batches, because each line is an event of the run; and one for each failure."""
+    batches = [result for result in results if isinstance(result, BatchResult)]
+    if batches:
+        total = sum(batches, EMPTY_BATCH)
+        outcomes = ", ".join(f"{n} {outcome}" for outcome in Outcome if (n := total.count(outcome)))
+        context.log.info(
+            f"{len(total.built)} schedules in {len(batches)} batches and {total.seconds * 1000:.0f} ms: "
+            f"{outcomes or 'none'}"
+        )
+        for key, error in total.failed.items():
+            context.log.warning(f"{key} could not be fetched, and waits: {error}")
+    for result in results:
+        if isinstance(result, Exception):
+            context.log.warning(f"a batch failed and was put back: {_in_full(result)}")

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import orjson
 import pytest
-from dagster_stage import DagsterStage, source_document
+from dagster_stage import DagsterStage, ListWriter, source_document
 
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.publishing.check_schedules import CheckName
@@ -31,7 +31,7 @@ class Stage(DagsterStage):
         super().__init__(instance)
         self.events: list[Any] = []
         settings = Settings(first_date=_BEFORE.date)
-        self.recorder = Recorder(self.pipeline, settings, instance, self.events.append, "run")
+        self.recorder = Recorder(self.pipeline, settings, instance, ListWriter(self.events))
         self.put(_BEFORE, _KEY, _AFTER)
 
     def put(self, *keys: ScheduleKey, content: bytes | None = None) -> None:

@@ -1,0 +1,212 @@
+"""Writes Dagster events in batches: into the run that is at work, or as a finished run of their own.
+
+Belongs here: the form of the events and of the runs that hold them. Does not belong here: which events a version has
+(:mod:`~schedules_pipeline.recording`), and the tables (:mod:`~schedules_pipeline.dagster_storage`).
+
+Dagster's ``log_event`` stores each event by itself, with up to 25 connections for one version on Postgres, and keeps it
+in memory until the op ends.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from logging import INFO
+from typing import TYPE_CHECKING, Protocol
+
+import dagster as dg
+from dagster._core.events import (
+    AssetObservationData,
+    DagsterEvent,
+    DagsterEventType,
+    StepMaterializationData,
+)
+from dagster._core.execution.api import create_execution_plan
+from dagster._core.execution.plan.objects import StepSuccessData
+
+from schedules_pipeline.dagster_storage import store_events, store_finished_run
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.identifiers import ScheduleKey
+
+if TYPE_CHECKING:
+    from dagster._core.execution.plan.plan import ExecutionPlan
+
+Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+
+TRIGGER_TAG, CAUSE_TAG = "schedules/trigger", "schedules/cause"
+SERVICES_TAG, COUNT_TAG = "schedules/services", "schedules/count"
+PUBLISHER_TAG = "schedules/publisher"
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events to store together. ``trigger``: what led to them, a word or two. ``keys``: the schedules that they are
+    about. ``changes``: the versions that they record, if they record versions.
+    """
+
+    trigger: str
+    events: Sequence[Event]
+    keys: Sequence[ScheduleKey] = ()
+    changes: Sequence[Change] = ()
+
+
+class EventWriter(Protocol):
+    @property
+    def run_id(self) -> str:
+        """The run that writes, which need not be the run that holds the events."""
+
+    def write(self, batch: EventBatch) -> None:
+        """Store all events of the batch. An interrupted call may have stored them, or some of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRunWriter:
+    """Writes into the run of this op. A second evaluation of a check of the same partition replaces the first."""
+
+    context: dg.OpExecutionContext
+
+    @property
+    def run_id(self) -> str:
+        return self.context.run_id
+
+    def write(self, batch: EventBatch) -> None:
+        step_key = self.context.get_step_execution_context().step.key
+        job_name = self.context.job_name
+        events = [_dagster_event(event, job_name, step_key) for event in batch.events]
+        store_events(self.context.instance, _entries(self.run_id, events), is_new_run=False)
+
+
+@dataclass(frozen=True)
+class BatchRunWriter:
+    """Writes each batch as a finished run of ``job``, which rebuilds the schedules of the batch if it is re-executed.
+
+    ``publisher``: the run that writes. ``config_of``: the job's config for some schedules. The job has one op.
+    """
+
+    instance: dg.DagsterInstance
+    job: dg.JobDefinition
+    config_of: Callable[[Sequence[ScheduleKey]], Mapping[str, object]]
+    publisher: dg.DagsterRun
+    clock: Callable[[], datetime] = field(repr=False)
+
+    @property
+    def run_id(self) -> str:
+        return self.publisher.run_id
+
+    def write(self, batch: EventBatch) -> None:
+        if not batch.events:
+            return
+        began_at, ended_at = self._times(batch.changes)
+        run = self._create_run(batch)
+        store_finished_run(self.instance, run.run_id, began_at, ended_at)
+        store_events(
+            self.instance, _entries(run.run_id, self._events(batch, began_at, ended_at)), is_new_run=True
+        )
+
+    @cached_property
+    def _plan(self) -> "ExecutionPlan":
+        return create_execution_plan(self.job, run_config=self.config_of(()))
+
+    def _create_run(self, batch: EventBatch) -> dg.DagsterRun:
+        """The run is finished from the start, so that a death before its events leaves an empty run, which is pruned
+        like any other.
+        """
+        origin = self.publisher.remote_job_origin
+        return self.instance.create_run_for_job(
+            self.job,
+            execution_plan=self._plan,
+            run_id=str(uuid.uuid4()),
+            run_config=self.config_of(batch.keys),
+            status=dg.DagsterRunStatus.SUCCESS,
+            tags=batch_tags(batch) | {PUBLISHER_TAG: self.publisher.run_id},
+            remote_job_origin=origin and origin._replace(job_name=self.job.name),
+        )
+
+    def _times(self, changes: Sequence[Change]) -> tuple[datetime, datetime]:
+        """From the first publication to the last; of a batch without versions, now."""
+        published = [change.published_at for change in changes] or [self.clock()]
+        return min(published), max(published)
+
+    def _events(self, batch: EventBatch, began_at: datetime, ended_at: datetime) -> list[DagsterEvent]:
+        job_name, (step_key,) = self.job.name, self._plan.step_keys_to_execute
+        milliseconds = (ended_at - began_at).total_seconds() * 1000
+
+        def lifecycle(
+            kind: DagsterEventType, message: str, data: StepSuccessData | None = None
+        ) -> DagsterEvent:
+            of_step = kind in {DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS}
+            return DagsterEvent(
+                kind.value,
+                job_name,
+                step_key=step_key if of_step else None,
+                event_specific_data=data,
+                message=message,
+            )
+
+        return [
+            lifecycle(DagsterEventType.RUN_START, f"Recorded by the publisher of run {self.run_id}."),
+            lifecycle(DagsterEventType.STEP_START, f"{len(batch.keys)} schedules: {batch.trigger}."),
+            *(_dagster_event(event, job_name, step_key) for event in batch.events),
+            lifecycle(
+                DagsterEventType.STEP_SUCCESS,
+                "Everything is recorded.",
+                StepSuccessData(milliseconds),
+            ),
+            lifecycle(DagsterEventType.RUN_SUCCESS, "Everything is recorded."),
+        ]
+
+
+def batch_tags(batch: EventBatch) -> dict[str, str]:
+    """Tags by which a user of Dagster finds the run of a batch: what triggered it, its causes, its services."""
+    causes = dict.fromkeys(change.why for change in batch.changes if change.causes)
+    tags = {
+        TRIGGER_TAG: batch.trigger,
+        CAUSE_TAG: _name_some(list(causes)),
+        SERVICES_TAG: _name_some(sorted({str(key.sid) for key in batch.keys})),
+        COUNT_TAG: str(len(batch.keys)),
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def _name_some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _entries(run_id: str, events: Sequence[DagsterEvent]) -> list[dg.EventLogEntry]:
+    now = time.time()
+    return [
+        dg.EventLogEntry(
+            error_info=None,
+            level=INFO,
+            user_message=event.message or "",
+            run_id=run_id,
+            timestamp=now,
+            step_key=event.step_key,
+            job_name=event.job_name,
+            dagster_event=event,
+        )
+        for event in events
+    ]
+
+
+def _dagster_event(event: Event, job_name: str, step_key: str) -> DagsterEvent:
+    kind, data, message = _parts(event)
+    return DagsterEvent(kind.value, job_name, step_key=step_key, event_specific_data=data, message=message)
+
+
+def _parts(
+    event: Event,
+) -> tuple[DagsterEventType, StepMaterializationData | AssetObservationData | dg.AssetCheckEvaluation, str]:
+    match event:
+        case dg.AssetMaterialization():
+            data = StepMaterializationData(event, [])
+            return DagsterEventType.ASSET_MATERIALIZATION, data, f"Materialized {event.label}."
+        case dg.AssetObservation():
+            return DagsterEventType.ASSET_OBSERVATION, AssetObservationData(event), f"Observed {event.label}."
+        case dg.AssetCheckEvaluation():
+            outcome = "passed" if event.passed else "did not pass"
+            return DagsterEventType.ASSET_CHECK_EVALUATION, event, f"{event.check_name} {outcome}."
