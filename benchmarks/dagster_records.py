@@ -185,7 +185,7 @@ class _Records:
         def op(context: dg.OpExecutionContext) -> None:
             pipeline = _with_heads(self._pipeline, source_changed=True)
             pipeline.clock = lambda: before + timedelta(days=1)
-            RecordPruner(pipeline, self._settings, self._instance, context.log_event).prune()
+            RecordPruner(pipeline, self._settings, self._instance, OwnRunWriter(context)).prune()
 
         self._run("prune_records", op)
 

@@ -144,12 +144,16 @@ def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> l
     return found
 
 
-def is_latest(instance: dg.DagsterInstance, key: dg.AssetKey, record: dg.EventLogRecord) -> bool:
-    """Whether no later materialisation of the same asset and partition exists."""
-    partitions = None if record.partition_key is None else [record.partition_key]
-    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions)
-    newest = instance.fetch_materializations(wanted, limit=1).records
-    return bool(newest) and newest[0].storage_id == record.storage_id
+def still_latest(
+    instance: dg.DagsterInstance, key: dg.AssetKey, records: Sequence[dg.EventLogRecord]
+) -> list[dg.EventLogRecord]:
+    """Those of these materialisations of an asset that no later one of the same partition follows."""
+    partitions = {record.partition_key for record in records if record.partition_key is not None}
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    newest = set(instance.get_latest_storage_id_by_partition(key, kind, partitions).values())
+    if not partitions:
+        newest = {record.storage_id for record in instance.fetch_materializations(key, limit=1).records}
+    return [record for record in records if record.storage_id in newest]
 
 
 def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -164,18 +168,44 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     if isinstance(storage, SqliteEventLogStorage):
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{storage.path_for_shard(run_id)}{ending}").unlink(missing_ok=True)
+        _unlink_events(storage, run_id)
+
+
+def delete_written_runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:
+    """Delete runs that were written rather than launched, which have no captured output, many at once."""
+    events, runs = instance.event_log_storage, instance.run_storage
+    if not (isinstance(events, SqlEventLogStorage) and isinstance(runs, SqlRunStorage)):
+        for run_id in run_ids:
+            delete_run(instance, run_id)
+        return
+    for start in range(0, len(run_ids), _AT_ONCE):
+        some = run_ids[start : start + _AT_ONCE]
+        with events.index_connection() as connection:
+            _delete_where(connection, _EVENTS.c.run_id.in_(some))
+        with runs.connect() as connection:
+            connection.execute(db.delete(RunTagsTable).where(RunTagsTable.c.run_id.in_(some)))
+            connection.execute(db.delete(RunsTable).where(RunsTable.c.run_id.in_(some)))
+        if isinstance(events, SqliteEventLogStorage):
+            for run_id in some:
+                _unlink_events(events, run_id)
 
 
 def _delete_events(storage: SqlEventLogStorage, run_id: str) -> None:
     """Dagster's own statement lists every event id, which exceeds the database's limit for large runs."""
-    of_run = _EVENTS.c.run_id == run_id
     for connected in (storage.run_connection(run_id), storage.index_connection()):
         with connected as connection:
-            ids = db.select(_EVENTS.c.id).where(of_run)
-            connection.execute(db.delete(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
-            connection.execute(db.delete(_EVENTS).where(of_run))
+            _delete_where(connection, _EVENTS.c.run_id == run_id)
+
+
+def _delete_where(connection: db.Connection, of_runs: db.ColumnElement[bool]) -> None:
+    ids = db.select(_EVENTS.c.id).where(of_runs)
+    connection.execute(db.delete(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
+    connection.execute(db.delete(_EVENTS).where(of_runs))
+
+
+def _unlink_events(storage: SqliteEventLogStorage, run_id: str) -> None:
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{storage.path_for_shard(run_id)}{ending}").unlink(missing_ok=True)
 
 
 def delete_old_evaluations(

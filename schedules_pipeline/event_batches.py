@@ -153,7 +153,7 @@ class BatchRunWriter:
             lifecycle(
                 DagsterEventType.STEP_SUCCESS,
                 "Everything is recorded.",
-                StepSuccessData(milliseconds),
+                StepSuccessData(milliseconds),  # type: ignore[no-untyped-call]
             ),
             lifecycle(DagsterEventType.RUN_SUCCESS, "Everything is recorded."),
         ]
@@ -179,7 +179,7 @@ def _name_some(names: Sequence[str]) -> str:
 def _entries(run_id: str, events: Sequence[DagsterEvent]) -> list[dg.EventLogEntry]:
     now = time.time()
     return [
-        dg.EventLogEntry(
+        dg.EventLogEntry(  # type: ignore[no-untyped-call]
             error_info=None,
             level=INFO,
             user_message=event.message or "",

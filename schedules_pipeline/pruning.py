@@ -6,7 +6,8 @@ Its own records are carried forward in the same way when it is pruned. Check eva
 of each check and partition is kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,10 +21,12 @@ from schedules_pipeline.dagster_storage import (
     delete_old_tick_logs,
     delete_orphaned_tags,
     delete_run,
-    is_latest,
+    delete_written_runs,
     latest_materialisations,
+    still_latest,
 )
 from schedules_pipeline.errors import InvalidIdentifier
+from schedules_pipeline.event_batches import PUBLISHER_TAG, EventBatch, EventWriter
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.partitions import is_partitioned, partition_key, schedule_key
@@ -40,6 +43,7 @@ CARRIED_ASSETS = (
 )
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _SYSTEM_TAGS = "dagster/"
+_AT_ONCE = 500
 
 
 class PruneCount(StrEnum):
@@ -54,29 +58,30 @@ class PruneCount(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A finished run. Times are seconds since 1970."""
+    """A finished run. Times are seconds since 1970. ``is_written``: a publisher wrote it, and it was never launched."""
 
     run_id: str
     job: str
     ended_at: float
     created_at: float
+    is_written: bool = False
 
 
-def plan_pruning(runs: Iterable[FinishedRun], before: datetime) -> list[str]:
-    """The ids of the runs to delete, oldest first: those that ended before ``before``, except each job's latest."""
+def plan_pruning(runs: Iterable[FinishedRun], before: datetime) -> list[FinishedRun]:
+    """The runs to delete, oldest first: those that ended before ``before``, except each job's latest."""
     ordered = sorted(runs, key=lambda run: (run.created_at, run.run_id))
     latest = {run.job: run.run_id for run in ordered}
-    return [r.run_id for r in ordered if r.ended_at < before.timestamp() and latest[r.job] != r.run_id]
+    return [r for r in ordered if r.ended_at < before.timestamp() and latest[r.job] != r.run_id]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPruner:
-    """Prunes one instance from within a run. ``log_event`` writes into that run."""
+    """Prunes one instance from within a run. ``writer`` writes into that run."""
 
     pipeline: Pipeline
     settings: Settings
     instance: dg.DagsterInstance
-    log_event: Callable[[dg.AssetMaterialization], None]
+    writer: EventWriter
 
     def prune(self) -> dict[str, int]:
         """One pass; a failed one is recorded too. A pass that is stopped at any point loses no record."""
@@ -91,10 +96,12 @@ class RecordPruner:
         old_runs = plan_pruning(self._finished_runs(), before)
         published = self._published_partitions()
         if old_runs:
-            yield from self._carry_forward(frozenset(old_runs), published)
-        for run_id in old_runs:
-            delete_run(self.instance, run_id)
-            yield PruneCount.RUNS_DELETED, 1
+            yield from self._carry_forward({run.run_id for run in old_runs}, published)
+        delete_written_runs(self.instance, [run.run_id for run in old_runs if run.is_written])
+        for run in old_runs:
+            if not run.is_written:
+                delete_run(self.instance, run.run_id)
+        yield PruneCount.RUNS_DELETED, len(old_runs)
         records = self._records(set(dg.DagsterRunStatus) - set(_FINISHED))
         unfinished = [record.dagster_run.run_id for record in records]
         deleted = delete_old_evaluations(self.instance, before, unfinished, published.__contains__)
@@ -111,19 +118,18 @@ class RecordPruner:
         }
 
     def _carry_forward(
-        self, old_runs: frozenset[str], published: set[str]
+        self, old_runs: AbstractSet[str], published: set[str]
     ) -> Iterator[tuple[PruneCount, int]]:
         """Record the latest materialisations of old runs again, unless their schedule is no longer published."""
         for asset in CARRIED_ASSETS:
-            for record in latest_materialisations(self.instance, asset):
-                if record.run_id not in old_runs:
-                    continue
-                if record.partition_key is not None and record.partition_key not in published:
-                    yield PruneCount.RECORDS_DROPPED, 1
+            old = [r for r in latest_materialisations(self.instance, asset) if r.run_id in old_runs]
+            needed = [r for r in old if r.partition_key is None or r.partition_key in published]
+            yield PruneCount.RECORDS_DROPPED, len(old) - len(needed)
+            for start in range(0, len(needed), _AT_ONCE):
                 # Asked again, because a publisher may have recorded a newer version since.
-                elif is_latest(self.instance, asset, record):
-                    self.log_event(carried(record))
-                    yield PruneCount.RECORDS_CARRIED, 1
+                latest = still_latest(self.instance, asset, needed[start : start + _AT_ONCE])
+                self.writer.write(EventBatch("retention", [carried(record) for record in latest]))
+                yield PruneCount.RECORDS_CARRIED, len(latest)
 
     def _finished_runs(self) -> list[FinishedRun]:
         return [
@@ -132,12 +138,17 @@ class RecordPruner:
                 record.dagster_run.job_name,
                 record.end_time or record.update_timestamp.timestamp(),
                 record.create_timestamp.timestamp(),
+                PUBLISHER_TAG in record.dagster_run.tags,
             )
             for record in self._records(_FINISHED)
         ]
 
-    def _records(self, statuses: Iterable[dg.DagsterRunStatus]) -> Iterable[dg.RunRecord]:
-        return self.instance.get_run_records(dg.RunsFilter(statuses=list(statuses)))
+    def _records(self, statuses: Iterable[dg.DagsterRunStatus]) -> Iterator[dg.RunRecord]:
+        """In pages, because a busy week has a hundred thousand runs."""
+        wanted, cursor = dg.RunsFilter(statuses=list(statuses)), None
+        while page := self.instance.get_run_records(wanted, limit=_AT_ONCE, cursor=cursor):
+            yield from page
+            cursor = page[-1].dagster_run.run_id
 
 
 def carried(record: dg.EventLogRecord) -> dg.AssetMaterialization:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 from schedules_pipeline.assets import names
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.partitions import partition_key, schedule_partitions
 from schedules_pipeline.pruning import RecordPruner
 from schedules_pipeline.settings import Settings
@@ -95,7 +96,7 @@ class Stage:
         found: list[dict[str, int]] = []
 
         def op(context: dg.OpExecutionContext) -> None:
-            pruner = RecordPruner(self.pipeline, self.settings, self.instance, context.log_event)
+            pruner = RecordPruner(self.pipeline, self.settings, self.instance, OwnRunWriter(context))
             found.append(pruner.prune())
 
         self.run(op, "prune_records")

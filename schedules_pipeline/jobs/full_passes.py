@@ -6,6 +6,7 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job, timer
 from schedules_pipeline.logs import log_pass
 from schedules_pipeline.maintenance.reconcile import Share
@@ -121,7 +122,7 @@ def prune_records_job(settings: Settings) -> dg.JobDefinition:
         name="prune", description="Deletes old finished runs and keeps the latest record of each schedule."
     )
     def prune(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
-        pruned = RecordPruner(pipeline, settings, context.instance, context.log_event).prune()
+        pruned = RecordPruner(pipeline, settings, context.instance, OwnRunWriter(context)).prune()
         context.log.info(", ".join(f"{name}: {count:,}" for name, count in pruned.items()))
         context.add_output_metadata(pruned)
 

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from pruning_stage import CHECK, KEYS, Stage, limit_values, on_connect, open_stage
 
 from schedules_pipeline.assets import names
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.event_batches import BatchRunWriter, EventBatch
+from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.pruning import FinishedRun, PruneCount, plan_pruning
 
@@ -137,9 +140,33 @@ def test_a_plan_never_takes_a_young_run_or_the_latest_of_its_job(runs: list[Fini
     """Only runs that ended before the cut-off are planned, and every job keeps one."""
     before = datetime.fromtimestamp(1_000, UTC)
 
-    doomed = set(plan_pruning(runs, before))
+    doomed = {run.run_id for run in plan_pruning(runs, before)}
 
     assert all(run.ended_at < 1_000 for run in runs if run.run_id in doomed)
     assert {run.job for run in runs if run.run_id not in doomed} == {run.job for run in runs}
     kept_old = [r for r in runs if r.ended_at < 1_000 and r.run_id not in doomed]
     assert len(kept_old) <= len({run.job for run in runs})
+
+
+def test_runs_that_a_publisher_wrote_are_deleted_and_leave_nothing(stage: Stage) -> None:
+    """A run that was written rather than launched goes with its events, tags and files, but for the latest."""
+    job = rebuild_schedules_job(stage.settings)
+    publisher = dg.DagsterRun(job_name="publish_affected", run_id=dg._core.utils.make_new_run_id())
+    writer = BatchRunWriter(stage.instance, job, rebuild_config, publisher, lambda: datetime.now(UTC))
+    for _ in range(3):
+        writer.write(EventBatch("changes", [_materialisation(key) for key in KEYS], KEYS))
+    written = stage.runs()
+
+    pruned = stage.prune()
+
+    (left,) = stage.runs() & written
+    deleted = written - {left}
+    assert pruned[PruneCount.RUNS_DELETED] == 2
+    assert pruned[PruneCount.RECORDS_CARRIED] == 0
+    assert not [path for path in stage.directory.rglob("*") for run in deleted if run in path.name]
+    assert all(stage.instance.get_run_by_id(run) is None for run in deleted)
+    assert stage.latest(KEYS[0]) is not None
+
+
+def _materialisation(key: ScheduleKey) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition_key(key))
