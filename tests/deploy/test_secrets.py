@@ -107,7 +107,7 @@ def situation(
 ) -> Iterator[str]:
     """The environment of a process in production with one failure."""
     port = find_free_port() if request.param == "nothing answers" else redis_server.port
-    grant(redis_client, ["pipeline"])
+    grant(redis_client, ["pipeline"], "schedules-with-secrets")
     if request.param == "only Redis answers":
         redis_client.execute_command("ACL SETUSER", "pipeline", f">{_PASSWORD}")  # type: ignore[no-untyped-call]
     nobody = f"{LOOPBACK}:{find_free_port()}"
