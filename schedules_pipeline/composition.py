@@ -8,7 +8,7 @@ from datetime import timedelta
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.expectations.learner import ExpectationLearner
-from schedules_pipeline.health.facts import Thresholds
+from schedules_pipeline.health.check_health import HealthCheck
 from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.coldstart import Coldstarter, ColdstartPolicy
@@ -81,7 +81,8 @@ class Pipeline:
         self.upstreams = upstreams
         self.calendar = calendar
         self.clock = clock
-        self.watch = watch or Watch(store, upstreams, (), clock, Thresholds())
+        self.watch = watch or Watch(HealthCheck(store, upstreams, clock))
+        self.health = self.watch.health
         self._build_publishing(policies.publishing, timing.keep_alive)
         self._build_migration(policies)
         self._build_maintenance(policies, timing.wait)

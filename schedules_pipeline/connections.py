@@ -17,6 +17,7 @@ from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
+from schedules_pipeline.health.check_health import HealthCheck
 from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.ports import Notifier, QueueName
 from schedules_pipeline.health.watch import Watch
@@ -36,7 +37,7 @@ from schedules_pipeline.store.expectations import RedisExpectationStore
 from schedules_pipeline.store.failing_checks import RedisFailingCheckStore
 from schedules_pipeline.store.feed import RedisChangeFeed
 from schedules_pipeline.store.heartbeats import RedisDeliveryHeartbeats
-from schedules_pipeline.store.incidents import RedisIncidentStore
+from schedules_pipeline.store.incidents import RedisDagsterStore, RedisIncidentStore
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.store.losses import RedisLossStore
@@ -97,6 +98,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         failing_checks=RedisFailingCheckStore(link, keys),
         incidents=RedisIncidentStore(link, keys),
         memory_history=RedisMemoryHistory(link, keys),
+        dagster=RedisDagsterStore(link, keys),
         partners=RedisPartnerStore(link, keys),
         subscriptions=RedisSubscriptionStore(link, keys),
         heartbeats=RedisDeliveryHeartbeats(link, keys),
@@ -196,6 +198,8 @@ def thresholds_from(settings: Settings) -> Thresholds:
         blanking_above=timedelta(hours=settings.alarm_blanking_hours),
         collection_after=timedelta(hours=settings.alarm_collection_hours),
         reconciliation_after=timedelta(hours=settings.alarm_reconciliation_hours),
+        legacy_after=timedelta(minutes=settings.alarm_legacy_minutes),
+        state_export_after=timedelta(hours=settings.alarm_state_export_hours),
         difference_is_error=settings.difference_severity == "ERROR",
         clear_after=timedelta(seconds=settings.alarm_clear_seconds),
     )
@@ -225,7 +229,8 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
         catalogue_dead_letters=SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
     store = redis_store(own, settings.keyspace)
-    return Watch(store, checked, _notifiers(settings), utc_now, thresholds_from(settings))
+    health = HealthCheck(store, checked, utc_now, thresholds_from(settings))
+    return Watch(health, _notifiers(settings))
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

@@ -8,6 +8,7 @@ from schedules_pipeline.assets.holds import held_losses_asset
 from schedules_pipeline.assets.parity import parity_assets
 from schedules_pipeline.assets.schedules import schedule_assets
 from schedules_pipeline.assets.upstream import external_assets
+from schedules_pipeline.checks.health import health_check
 from schedules_pipeline.checks.schedules import schedule_checks
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
@@ -41,7 +42,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             *expectation_assets(settings),
             parity_assets(settings),
         ],
-        asset_checks=[schedule_checks(settings)],
+        asset_checks=[schedule_checks(settings), health_check()],
         jobs=[
             publish_affected_job(settings),
             rebuild_schedules_job(settings),

@@ -241,6 +241,12 @@ class AlarmSettings(_Group):
     )
     alarm_collection_hours: int = _env(26, "Alarm after so many hours without garbage collection.", ge=1)
     alarm_reconciliation_hours: int = _env(3, "Alarm after so many hours without reconciliation.", ge=1)
+    alarm_legacy_minutes: int = _env(
+        10, "Alarm when the old system has not refreshed for so many minutes.", ge=1
+    )
+    alarm_state_export_hours: int = _env(
+        26, "Alarm after so many hours without an export of the state.", ge=1
+    )
     alarm_clear_seconds: int = _env(60, "Seconds without its cause after which an alarm is cleared.", ge=0)
     monitoring_host: str = _env("127.0.0.1", "Address that serves metrics and health.")
     monitoring_port: int = _env(9464, "Port that serves metrics and health.", ge=1, le=65535)

@@ -48,7 +48,7 @@ class Stage:
         return Scrape(PipelineCollector(self.parts()))
 
     def parts(self) -> Mapping[str, Part]:
-        return parts_of(self.pipeline.store, self.pipeline.upstreams, self.clock)
+        return parts_of(self.pipeline.health)
 
 
 class Scrape:
@@ -59,7 +59,7 @@ class Scrape:
         registry.register(collector)
         self.samples = [sample for family in registry.collect() for sample in family.samples]
 
-    def value(self, name: str, **labels: str) -> float | None:
+    def value(self, name: str, /, **labels: str) -> float | None:
         """The value of the one series with this name and exactly these labels; None if there is no such series."""
         found = [s.value for s in self.samples if s.name == name and s.labels == labels]
         assert len(found) <= 1

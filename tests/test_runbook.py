@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schedules_pipeline.cli.main import COMMANDS, PROGRAM
-from schedules_pipeline.health.condition import ConditionName
+from schedules_pipeline.health.condition import KINDS, ConditionName
 
 _REPOSITORY = Path(__file__).parent.parent
 _RUNBOOK = _REPOSITORY / "docs/runbook.md"
@@ -21,7 +21,7 @@ _GENERAL = {
     "partners-who-complain",
     "switching-partners",
     "materialising-partitions",
-    "sensors-off",
+    "switching-sensors-off",
     "dagsters-own-records",
 }
 _PAGE = re.compile(r"^## (.+)$", re.MULTILINE)
@@ -82,10 +82,16 @@ def test_commands_of_the_runbook_exist() -> None:
     assert named <= COMMANDS.keys()
 
 
+def test_remedies_name_commands_that_exist() -> None:
+    """What a condition tells an operator to do can be typed."""
+    named = {name for kind in KINDS.values() for name in _COMMAND.findall(kind.remedy)}
+
+    assert named
+    assert named <= COMMANDS.keys()
+
+
 def test_alert_rules_lead_to_a_page() -> None:
     """The runbook that an alert rule of Prometheus names has that page."""
-    targets = re.findall(r"runbook: *\"?([^\s\"]+)", _ALERT_RULES.read_text())
+    targets = set(re.findall(r"runbook: *(.+)$", _ALERT_RULES.read_text(), re.MULTILINE))
 
-    assert targets
-    assert {target.partition("#")[0] for target in targets} == {"docs/runbook.md"}
-    assert {target.partition("#")[2] for target in targets} <= _pages().keys()
+    assert targets == {"docs/runbook.md#{{ $labels.name }}", "docs/runbook.md#metrics-incomplete"}

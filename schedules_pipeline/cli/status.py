@@ -1,7 +1,8 @@
 """``schedules-pipeline status``: the state of the whole pipeline.
 
-Each section is checked independently. If a service does not answer, its section says so and the others are shown. A
-section also lists its faults, which decide the exit code.
+The conditions of health decide the exit code, and are the same that the alarms, ``/health`` and Dagster show. The other
+sections are for reading. Each is checked independently: if a service does not answer, its section says so and the
+others are shown.
 """
 
 from collections import Counter
@@ -23,22 +24,21 @@ from schedules_pipeline.cli.session import Ending, Session
 from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import PipelineError, ServiceError
+from schedules_pipeline.health.condition import Condition, Severity
 from schedules_pipeline.health.facts import STARTING
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
-from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage
+from schedules_pipeline.maintenance.ports import PassName, PassRecord
 from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.ports.rejections import RejectedKind
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _SHOWN_SCHEDULES = 5
-_LATE = timedelta(minutes=5)
-"""A schedule that has been due for longer is late, also under load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The result of one check: JSON members, lines for people, and faults."""
+    """The result of one check: JSON members, and lines for people. ``wrong``: conditions of error or worse."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
@@ -63,8 +63,8 @@ _Check = Callable[[Pipeline, datetime], Section]
 def command(session: Session, watch: bool, every: float) -> Answer | None:
     """Show the state of the whole pipeline.
 
-    Ends with 1 if it finds a problem: quarantined or late schedules, dead letters, a failed pass, lasting differences
-    from the old system, an open alarm. Ends with 3 if a service did not answer.
+    Ends with 1 if a condition of severity error or critical holds, such as quarantined schedules, a silent process or
+    an empty keyspace. Warnings are shown and end with 0. Ends with 3 if a service did not answer.
     """
     if watch and is_for_programs():
         raise click.UsageError("--watch is for people, and --json is one document: choose one of them")
@@ -116,23 +116,45 @@ def _publisher(pipeline: Pipeline, now: datetime) -> Section:
     return Section({"publisher": name or None}, (texts.get(name, f"{name} is at work"),))
 
 
+def _conditions(pipeline: Pipeline, now: datetime) -> Section:
+    checkup = pipeline.health.check_or_report_outage()
+    undecided = sorted(checkup.findings.undecided)
+    fields = {
+        "found": [
+            members(each, "name", "severity", "subject", "summary", "since", "evidence", "remedy")
+            for each in checkup.conditions
+        ],
+        "undecided": undecided,
+    }
+    lines = tuple(
+        f"{each.severity} {_describe(each, now)}"
+        for each in checkup.conditions
+        if each.severity is Severity.WARNING
+    )
+    wrong = tuple(
+        f"{each.severity} {_describe(each, now)}"
+        for each in checkup.conditions
+        if each.severity is not Severity.WARNING
+    )
+    unknown = (f"not judged: {', '.join(undecided)}",) if undecided else ()
+    return Section(fields, (*lines, *unknown) or ("none",), wrong)
+
+
+def _describe(condition: Condition, now: datetime) -> str:
+    since = "" if condition.since is None else f" for {duration(now - condition.since)}"
+    return f"{condition.name}{since}: {condition.summary}. {condition.remedy}"
+
+
 def _backlog(pipeline: Pipeline, now: datetime) -> Section:
     backlog = pipeline.store.work.backlog()
     oldest = None if backlog.oldest_due_at is None else now - backlog.oldest_due_at
-    wrong = []
-    if backlog.quarantined:
-        wrong.append(
-            f"{counted(backlog.quarantined, 'schedule')} quarantined: `schedules-pipeline quarantine list`"
-        )
-    if oldest is not None and oldest > _LATE:
-        wrong.append(f"the oldest pending schedule was due {duration(oldest)} ago")
     late = f", the oldest due {duration(oldest)} ago" if oldest is not None and oldest > timedelta(0) else ""
     line = (
         f"{backlog.pending:,} pending{late}; {backlog.in_progress:,} in progress, "
         f"{backlog.waiting:,} waiting, {backlog.quarantined:,} quarantined"
     )
     fields = members(backlog, "pending", "in_progress", "waiting", "quarantined", "oldest_due_at")
-    return Section(fields, (line,), tuple(wrong))
+    return Section(fields, (line,))
 
 
 def _queue(name: QueueName, pipeline: Pipeline, now: datetime) -> Section:
@@ -141,10 +163,14 @@ def _queue(name: QueueName, pipeline: Pipeline, now: datetime) -> Section:
     depth = (upstreams.schedule_queue if is_schedules else upstreams.catalogue_queue).depth()
     age = oldest_message_age(notes, depth, now)
     polled = "never polled" if notes.polled_at is None else f"last polled {ago(notes.polled_at, now)}"
-    waits = f", for {duration(age)} at the most" if depth.waiting else ""
+    waits = f", for {duration(age)} at the most" if depth.waiting and age is not None else ""
     fields = members(depth, "waiting", "in_flight")
     return Section(
-        {**fields, "oldest_seconds": age.total_seconds(), "polled_at": notes.polled_at},
+        {
+            **fields,
+            "oldest_seconds": None if age is None else age.total_seconds(),
+            "polled_at": notes.polled_at,
+        },
         (f"{depth.waiting:,} waiting{waits}; {depth.in_flight:,} being handled; {polled}",),
     )
 
@@ -152,10 +178,8 @@ def _queue(name: QueueName, pipeline: Pipeline, now: datetime) -> Section:
 def _dead_letters(name: str, pipeline: Pipeline, now: datetime) -> Section:
     queue: NotificationQueue = getattr(pipeline.upstreams, name)
     depth = queue.depth()
-    count = depth.waiting + depth.in_flight
-    wrong = (f"{counted(count, 'dead letter')}: `schedules-pipeline dead-letters list`",)
     line = f"{depth.waiting:,} waiting, {depth.in_flight:,} being handled"
-    return Section(members(depth, "waiting", "in_flight"), (line,), wrong if count else ())
+    return Section(members(depth, "waiting", "in_flight"), (line,))
 
 
 def _published(pipeline: Pipeline, now: datetime) -> Section:
@@ -191,16 +215,13 @@ def _quarantined_broadcasts(pipeline: Pipeline, now: datetime) -> Section:
 
 
 def _held(pipeline: Pipeline, now: datetime) -> Section:
-    """A hold on a day that has begun is a fault; one further ahead waits for a decision or a fuller document."""
     waiting = [loss for loss in pipeline.holds.list() if loss.verdict is None]
     hours = round(sum(loss.seconds for loss in waiting) / 3600, 1)
     fields = {"holds": len(waiting), "schedules": sum(len(loss.held) for loss in waiting), "hours": hours}
     if not waiting:
         return Section(fields, ("nothing is held",))
     line = f"{counted(len(waiting), 'hold')}, {hours} hours of airtime: `schedules-pipeline holds list`"
-    on_air = [loss.id for loss in waiting if loss.airs_at <= now]
-    wrong = f"{counted(len(on_air), 'hold')} of a day that has begun: `schedules-pipeline holds list`"
-    return Section(fields, (line,), (wrong,) if on_air else ())
+    return Section(fields, (line,))
 
 
 def _parity(pipeline: Pipeline, now: datetime) -> Section:
@@ -208,13 +229,9 @@ def _parity(pipeline: Pipeline, now: datetime) -> Section:
     for (_, verdict), amount in pipeline.store.comparisons.tally().items():
         verdicts[verdict] += amount
     compared = sum(verdicts.values())
-    differs = verdicts[Verdict.DIFFERS]
     line = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict)
-    wrong = (
-        f"{counted(differs, 'schedule')} of {compared:,} differ{'s' if differs == 1 else ''} from the old system",
-    )
     fields = {verdict.name.lower(): verdicts[verdict] for verdict in Verdict}
-    return Section(fields, (line if compared else "nothing was compared yet",), wrong if differs else ())
+    return Section(fields, (line if compared else "nothing was compared yet",))
 
 
 def _served(pipeline: Pipeline, now: datetime) -> Section:
@@ -226,19 +243,19 @@ def _served(pipeline: Pipeline, now: datetime) -> Section:
 
 def _passes(pipeline: Pipeline, now: datetime) -> Section:
     records = pipeline.store.passes.all()
-    failed = [
-        f"the latest {name} failed: {r.latest.problem}" for name, r in records.items() if r.latest.problem
-    ]
     lines = [_describe_pass(name, record, now) for name, record in records.items()]
     fields = {str(name): _pass_fields(record) for name, record in records.items()}
-    return Section(fields, tuple(lines) or ("no pass has run yet",), tuple(failed))
+    return Section(fields, tuple(lines) or ("no pass has run yet",))
 
 
 def _describe_pass(name: PassName, record: PassRecord, now: datetime) -> str:
     latest = record.latest
     counts = ", ".join(f"{count:,} {what}" for what, count in latest.counts.items() if count)
-    how = "" if latest.succeeded else "failed "
-    return f"{name}: {how}{ago(latest.ended_at, now)}, in {duration(latest.seconds)}{': ' if counts else ''}{counts}"
+    if not latest.succeeded:
+        return f"{name}: failed {ago(latest.ended_at, now)}: {latest.problem}"
+    return (
+        f"{name}: {ago(latest.ended_at, now)}, in {duration(latest.seconds)}{': ' if counts else ''}{counts}"
+    )
 
 
 def _pass_fields(record: PassRecord) -> dict[str, Any]:
@@ -254,28 +271,11 @@ def _coldstart(pipeline: Pipeline, now: datetime) -> Section:
     latest = pipeline.store.coldstarts.latest()
     if latest is None:
         return Section({"stage": None}, ("there was no coldstart",))
-    is_wrong = latest.stage in (Stage.REJECTED, Stage.ABANDONED) or bool(latest.problem)
-    wrong = (f"the coldstart is {latest.stage.name.lower()}: {latest.problem}",)
-    return Section(
-        coldstart_fields(latest, now), (describe_coldstart(latest, now),), wrong if is_wrong else ()
-    )
-
-
-def _alarms(pipeline: Pipeline, now: datetime) -> Section:
-    """The open incidents, which the watch records every minute or so."""
-    raised = [incident for incident in pipeline.store.incidents.latest() if incident.is_open]
-    undelivered = pipeline.store.incidents.count_undelivered()
-    fields = {
-        "undelivered": undelivered,
-        "open": [members(incident, "name", "severity", "summary", "since") for incident in raised],
-    }
-    lines = (f"{counted(len(raised), 'alarm')} open, {counted(undelivered, 'notice')} to be delivered",)
-    wrong = tuple(f"{e.severity} {e.name} for {duration(now - e.since)}: {e.summary}" for e in raised)
-    return Section(fields, lines, wrong)
+    return Section(coldstart_fields(latest, now), (describe_coldstart(latest, now),))
 
 
 _CHECKS: Mapping[str, _Check] = {
-    "alarms": _alarms,
+    "conditions": _conditions,
     "publisher": _publisher,
     "backlog": _backlog,
     "schedule_queue": partial(_queue, QueueName.SCHEDULE_EVENTS),

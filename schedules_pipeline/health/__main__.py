@@ -13,7 +13,7 @@ def main() -> None:
     configure_logs(settings.log_style, settings.log_level)
     pipeline = build_pipeline(settings)
     uvicorn.run(
-        build_service(pipeline.store, pipeline.upstreams, pipeline.clock),
+        build_service(pipeline.health),
         host=settings.monitoring_host,
         port=settings.monitoring_port,
         log_level="warning",

@@ -31,12 +31,15 @@ class ConditionName(StrEnum):
     """Each name is also the heading of a page in the runbook."""
 
     STORE_UNREACHABLE = "store-unreachable"
+    KEYSPACE_EMPTY = "keyspace-empty"
+    PARTNERS_GONE = "partners-gone"
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
     PUBLISHER_MISSING = "publisher-missing"
     BACKLOG_GROWING = "backlog-growing"
     SCHEDULES_LATE = "schedules-late"
     SCHEDULES_QUARANTINED = "schedules-quarantined"
     QUEUE_NOT_DRAINED = "queue-not-drained"
+    QUEUE_MISCONFIGURED = "queue-misconfigured"
     DEAD_LETTERS = "dead-letters"
     INPUT_REJECTED = "input-rejected"
     AIRTIME_HELD = "airtime-held"
@@ -44,6 +47,10 @@ class ConditionName(StrEnum):
     BROADCASTS_QUARANTINED = "broadcasts-quarantined"
     CHECKS_FAILED = "checks-failed"
     DIFFERS_FROM_THE_OLD_SYSTEM = "differs-from-the-old-system"
+    OLD_SYSTEM_SILENT = "old-system-silent"
+    WATCH_SILENT = "watch-silent"
+    DAEMON_SILENT = "daemon-silent"
+    SENSORS_OFF = "sensors-off"
     RUNS_FAILED = "runs-failed"
     PASS_FAILED = "pass-failed"  # noqa: S105 - not a password
     COLLECTION_MISSED = "collection-missed"
@@ -116,6 +123,12 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.STORE_UNREACHABLE: Kind(
         _ERROR, "Bring Redis back; every process continues without a restart."
     ),
+    ConditionName.KEYSPACE_EMPTY: Kind(
+        _ERROR, "Fill it with `schedules-pipeline coldstart`.", timedelta(minutes=2)
+    ),
+    ConditionName.PARTNERS_GONE: Kind(
+        _ERROR, "Restore partners, keys and subscriptions with `schedules-pipeline partners import`."
+    ),
     ConditionName.UPSTREAM_UNREACHABLE: Kind(
         _ERROR, "Repair what the error names: credentials, a name, or the network.", _TWO_CHECKS
     ),
@@ -131,6 +144,9 @@ KINDS: Mapping[ConditionName, Kind] = {
     ),
     ConditionName.QUEUE_NOT_DRAINED: Kind(
         _ERROR, "Switch on the sensors `schedule_events` and `catalogue_events` and read their ticks."
+    ),
+    ConditionName.QUEUE_MISCONFIGURED: Kind(
+        _ERROR, "Set the attributes that the deployment guide lists; the queue was probably made anew."
     ),
     ConditionName.DEAD_LETTERS: Kind(
         _ERROR, "Read the reasons with `schedules-pipeline dead-letters list`, then replay or delete them."
@@ -150,10 +166,20 @@ KINDS: Mapping[ConditionName, Kind] = {
         _ERROR,
         "Compare with `schedules-pipeline parity show`; a switched partner sees the pipeline's version.",
     ),
+    ConditionName.OLD_SYSTEM_SILENT: Kind(
+        _ERROR, "Tell the team of the old system; switch partners with `schedules-pipeline switch`."
+    ),
+    ConditionName.WATCH_SILENT: Kind(
+        _ERROR,
+        "Start Dagster's daemon and code server, and switch on the sensor `watch`.",
+        timedelta(minutes=1),
+    ),
+    ConditionName.DAEMON_SILENT: Kind(_ERROR, "Restart `dagster-daemon`.", timedelta(minutes=1)),
+    ConditionName.SENSORS_OFF: Kind(_ERROR, "Switch them on in Dagster, under Automation.", _TWO_CHECKS),
     ConditionName.RUNS_FAILED: Kind(_ERROR, "Read the run in Dagster and launch the job again."),
     ConditionName.PASS_FAILED: Kind(_WARNING, "Repair what the problem names; the pass is repeated."),
     ConditionName.COLLECTION_MISSED: Kind(
-        _WARNING, "Switch on `collect_garbage_timer`, or `schedules-pipeline gc`."
+        _WARNING, "Switch on `collect_garbage_timer`, or `schedules-pipeline collect`."
     ),
     ConditionName.RECONCILIATION_MISSED: Kind(
         _WARNING, "Switch on `reconcile_timer`, or `schedules-pipeline reconcile`."

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord
-from schedules_pipeline.migration.ports import NOTHING_DIFFERS, DifferenceSummary
+from schedules_pipeline.migration.ports import NOTHING_DIFFERS, DifferenceSummary, ServedSource
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.rejections import NOTHING_REJECTED, RejectionSummary
@@ -19,6 +20,9 @@ from schedules_pipeline.publishing.ports.work import Backlog
 
 STARTING = "starting"
 """The presence of a publisher that was requested and has not started yet."""
+
+LEGACY = "the legacy keyspace"
+"""The name of the old system among the sources."""
 
 DIFFERED = "differed"
 """The count of a reconciliation report that holds the number of differing schedules."""
@@ -38,6 +42,8 @@ class Thresholds:
     queue_after: timedelta = timedelta(minutes=5)
     collection_after: timedelta = timedelta(hours=26)
     reconciliation_after: timedelta = timedelta(hours=3)
+    legacy_after: timedelta = timedelta(minutes=10)
+    state_export_after: timedelta = timedelta(hours=26)
     blanking_above: timedelta = timedelta(hours=12)
     difference_is_error: bool = True
     clear_after: timedelta = timedelta(minutes=1)
@@ -45,31 +51,24 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """``oldest``: how long the oldest message has waited."""
+    """``oldest``: how long the oldest message has waited, at most; None if the queue was never polled."""
 
     depth: QueueDepth
-    oldest: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class FailedRun:
-    """A job whose latest finished run failed."""
-
-    job: str
-    run_id: str
-    ended_at: datetime
+    oldest: timedelta | None = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of one check. Queues and dead-letter queues are None if they did not answer.
 
-    ``unreachable``: the sources that did not answer, with their errors. ``push_quarantined``: subscriptions, with the
-    reason.
+    ``watched_since``: the first check of the watch; None if it has never run. ``unreachable``: the sources that did not
+    answer, with their errors. ``push_quarantined``: subscriptions, with the reason. ``published``: schedules in the
+    feed. ``has_epoch``: whether a coldstart has finished in this keyspace. ``legacy_refreshed_at``: None if there is no
+    old system, or it did not answer. ``has_partners``: whether a partner was ever created in this keyspace.
     """
 
-    watched_since: datetime
     backlog: Backlog
+    watched_since: datetime | None = None
     publisher: str = ""
     pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
     quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
@@ -78,11 +77,16 @@ class Facts:
     differing: DifferenceSummary = NOTHING_DIFFERS
     failing_checks: FailingChecks = field(default_factory=dict)
     passes: Mapping[PassName, PassRecord] = field(default_factory=dict)
+    published: int = 0
+    has_epoch: bool = False
     coldstart: Coldstart | None = None
     queues: Mapping[str, QueueFacts | None] = field(default_factory=dict)
     dead_letters: Mapping[str, QueueDepth | None] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
-    failed_runs: Sequence[FailedRun] = ()
+    legacy_refreshed_at: datetime | None = None
+    served: ServedSource = ServedSource.LEGACY
+    dagster: DagsterSnapshot | None = None
+    has_partners: bool = False
     push_quarantined: Mapping[str, str] = field(default_factory=dict)
     heartbeats: Mapping[DeliveryProcess, datetime] = field(default_factory=dict)
     held: Sequence[HeldLoss] = ()

@@ -1,16 +1,18 @@
-"""Alarms: their names, and the rule for when to notify that one is raised or cleared. Pure.
+"""Incidents: for how long a condition lasts, and which notices each channel gets. Pure.
 
-An *incident* is the time for which a condition lasts. It is
-*suspected* until the condition has lasted for its patience, then *raised*, with a notice. It is *over* when the
-condition has been gone for long enough, with a notice if it was ever raised.
+An *incident* is *suspected* until its condition has lasted for its patience, then *raised*. It is *over* when the
+condition has been gone for long enough. A channel gets one notice of an incident that is raised, another if it grows
+worse, and one when it is over. What is due follows from what the channel has accepted, so there is no outbox.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Details, Findings, Severity
+
+_CLEARED = "cleared"
 
 
 class State(StrEnum):
@@ -21,10 +23,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """The latest incident of one alarm.
+    """The latest incident of one condition.
 
-    ``revision`` grows with every stored change of the alarm, so that of two watchers with the same findings only one
-    makes the change. ``absent_since``: when a check first did not find the condition any more.
+    ``absent_since``: when a check first did not find the condition any more. ``told``: the latest news that each
+    channel has accepted: "", the worst severity, or "cleared".
     """
 
     name: ConditionName
@@ -32,9 +34,9 @@ class Incident:
     severity: Severity
     summary: str
     since: datetime
-    revision: int
     details: Details = field(default_factory=dict)
     absent_since: datetime | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -61,85 +63,73 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentChange:
-    """Replaces an incident by its next revision, with the notice to send, if any."""
+class IncidentRules:
+    """``clear_after``: how long a condition must be gone. ``channels``: those that hear of an incident."""
 
-    incident: Incident
-    notice: Notice | None = None
+    clear_after: timedelta = timedelta(0)
+    channels: Sequence[str] = ()
 
 
-def plan_changes(
-    known: Iterable[Incident], found: Findings, now: datetime, clear_after: timedelta
-) -> list[IncidentChange]:
-    """The changes that the findings of one check cause. Undecided alarms stay as they are."""
+def follow(
+    known: Iterable[Incident], found: Findings, now: datetime, rules: IncidentRules
+) -> dict[ConditionName, Incident]:
+    """Every incident after this check. Undecided conditions stay as they are."""
     incidents = {incident.name: incident for incident in known}
     conditions = {condition.name: condition for condition in found.conditions}
-    changes = [_continue(incidents.get(name), condition, now) for name, condition in conditions.items()]
-    changes += [
-        _fade(incident, now, clear_after)
+    continued = {name: _continue(incidents.get(name), c, now, rules) for name, c in conditions.items()}
+    faded = {
+        name: _fade(incident, now, rules.clear_after)
         for name, incident in incidents.items()
         if name not in conditions.keys() | found.undecided and incident.state is not State.OVER
-    ]
-    return [t for t in changes if t.incident != incidents.get(t.incident.name)]
+    }
+    return incidents | continued | faded
 
 
-def begin_incident(condition: Condition, now: datetime, revision: int = 1) -> IncidentChange:
-    """The first check that finds the condition."""
-    is_raised = condition.patience <= timedelta(0)
-    incident = Incident(
-        condition.name,
-        State.RAISED if is_raised else State.SUSPECTED,
-        condition.severity,
-        condition.summary,
-        now,
-        revision,
-        condition.evidence,
-    )
-    return IncidentChange(incident, _notice(incident, Phase.RAISED, now) if is_raised else None)
+def due_notices(incident: Incident, channel: str, now: datetime) -> list[Notice]:
+    """The notices that this channel has not accepted yet, in order."""
+    told = incident.told.get(channel, _CLEARED)
+    if told == _CLEARED:
+        return []
+    is_news = not told or incident.severity.exceeds(Severity(told))
+    notices = [_notice(incident, Phase.RAISED, now)] if is_news else []
+    if incident.state is State.OVER:
+        notices.append(_notice(incident, Phase.CLEARED, now))
+    return notices
 
 
-def as_cleared(raised: Notice, now: datetime) -> Notice:
-    """The all-clear for an alarm that was sent."""
-    notice_id = _notice_id(raised.name, raised.since, Phase.CLEARED, raised.severity)
-    return replace(raised, id=notice_id, phase=Phase.CLEARED, at=now)
+def with_told(incident: Incident, channel: str, notice: Notice) -> Incident:
+    news = _CLEARED if notice.phase is Phase.CLEARED else notice.severity.value
+    return replace(incident, told={**incident.told, channel: news})
 
 
-def _continue(known: Incident | None, condition: Condition, now: datetime) -> IncidentChange:
-    """The condition holds: begin an incident, continue it, or raise it if the condition has lasted long enough."""
+def _continue(known: Incident | None, condition: Condition, now: datetime, rules: IncidentRules) -> Incident:
+    """The condition holds: begin an incident, or continue it, and raise it if it has lasted long enough."""
     if known is None or known.state is State.OVER:
-        return begin_incident(condition, now, known.revision + 1 if known else 1)
-    current = replace(
+        known = Incident(condition.name, State.SUSPECTED, condition.severity, condition.summary, now)
+    is_raised = known.is_open or now - known.since >= condition.patience
+    return replace(
         known,
+        state=State.RAISED if is_raised else State.SUSPECTED,
         severity=condition.severity,
         summary=condition.summary,
         details=condition.evidence,
         absent_since=None,
+        told={**dict.fromkeys(rules.channels, ""), **known.told} if is_raised else {},
     )
-    is_due = known.state is State.SUSPECTED and now - known.since >= condition.patience
-    if is_due or (known.is_open and condition.severity.exceeds(known.severity)):
-        raised = _next(replace(current, state=State.RAISED))
-        return IncidentChange(raised, _notice(raised, Phase.RAISED, now))
-    return IncidentChange(known if current == known else _next(current))
 
 
-def _fade(incident: Incident, now: datetime, clear_after: timedelta) -> IncidentChange:
-    """The condition is gone: a suspicion ends at once, an alarm after ``clear_after``."""
+def _fade(incident: Incident, now: datetime, clear_after: timedelta) -> Incident:
+    """The condition is gone: a suspicion ends at once, a raised incident after ``clear_after``."""
     absent_since = incident.absent_since or now
-    gone = _next(replace(incident, absent_since=absent_since))
-    if incident.state is State.SUSPECTED:
-        return IncidentChange(replace(gone, state=State.OVER))
-    if now - absent_since >= clear_after:
-        return IncidentChange(replace(gone, state=State.OVER), _notice(gone, Phase.CLEARED, now))
-    return IncidentChange(incident if incident.absent_since else gone)
-
-
-def _next(incident: Incident) -> Incident:
-    return replace(incident, revision=incident.revision + 1)
+    is_over = incident.state is State.SUSPECTED or now - absent_since >= clear_after
+    return replace(incident, state=State.OVER if is_over else incident.state, absent_since=absent_since)
 
 
 def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
+    """The severity is part of the id, because a milder notice may have been sent of the same incident."""
+    notice_id = f"{incident.name}:{incident.since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}:{incident.severity}"
     return Notice(
-        _notice_id(incident.name, incident.since, phase, incident.severity),
+        notice_id,
         incident.name,
         phase,
         incident.severity,
@@ -148,8 +138,3 @@ def _notice(incident: Incident, phase: Phase, now: datetime) -> Notice:
         now,
         incident.details,
     )
-
-
-def _notice_id(name: ConditionName, since: datetime, phase: Phase, severity: Severity) -> str:
-    """The severity is part of the id, because a milder notice may have been sent of the same incident."""
-    return f"{name}:{since:%Y-%m-%dT%H:%M:%S.%fZ}:{phase}:{severity}"

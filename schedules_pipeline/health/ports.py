@@ -1,14 +1,14 @@
 """The stores of health, and the channels to operators: polls of queues, failing checks, incidents."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.health.growth import MemorySample
-from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
+from schedules_pipeline.health.incidents import Incident, Notice
 from schedules_pipeline.push.ports import PushStore
 
 
@@ -32,6 +32,32 @@ class QueuePolls:
     received_sent_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A job whose latest finished run failed."""
+
+    job: str
+    run_id: str
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DagsterSnapshot:
+    """What only Dagster knows, at an instant.
+
+    ``sensors_off``: sensors of the pipeline that are switched off. ``ticked_at``: when each of the others last ended
+    a tick. ``daemons``: the last heartbeat of each daemon that Dagster requires; None if it never had one.
+    ``had_partners``: whether partners were ever seen here, as the sensor remembers outside the store.
+    """
+
+    at: datetime
+    failed_runs: tuple[FailedRun, ...] = ()
+    sensors_off: tuple[str, ...] = ()
+    ticked_at: Mapping[str, datetime] = field(default_factory=dict)
+    daemons: Mapping[str, datetime | None] = field(default_factory=dict)
+    had_partners: bool = False
+
+
 class QueuePollStore(Protocol):
     """Written by every process that receives. The last writer of concurrent polls wins."""
 
@@ -52,35 +78,31 @@ class FailingCheckStore(Protocol):
 
 
 class IncidentStore(Protocol):
-    """The latest incident of every alarm, and the notices still to be delivered.
+    """The latest incident of every condition. The watch that leads writes it."""
 
-    Several watchers may use it at once. A change and its notice, one for each channel, are recorded in one atomic
-    step.
-    """
+    def lead(self, lease_for: timedelta) -> bool:
+        """Acquire the lease of the watch. False if another watch holds it."""
+
+    def release(self) -> None: ...
 
     def latest(self) -> list[Incident]:
-        """The latest incident of every alarm that was ever found, including those that are over."""
+        """The latest incident of every condition that was ever found, including those that are over."""
 
-    def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
-        """Store the incident and its notice for these channels.
+    def save(self, incidents: Sequence[Incident]) -> None: ...
 
-        False, without a change, if another watcher has changed that incident since it was read.
-        """
+    def begin_watch(self, now: datetime) -> None:
+        """Record the time of the first check ever; later calls change nothing."""
 
-    def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
-        """Lease a notice for delivery over this channel; None if there is none or all are leased.
+    def watched_since(self) -> datetime | None:
+        """The time of the first check ever."""
 
-        The notices of one alarm come in order, each after the previous one was acknowledged. Between alarms, notices
-        that were not yet tried come first.
-        """
 
-    def confirm_delivered(self, channel: str, notice: Notice) -> None: ...
+class DagsterStore(Protocol):
+    """What the sensor ``watch`` has found in Dagster, so that every process can judge it."""
 
-    def count_undelivered(self) -> int:
-        """The number of deliveries still to be made, over all channels."""
+    def record(self, snapshot: DagsterSnapshot) -> None: ...
 
-    def watched_since(self, now: datetime) -> datetime:
-        """The time of the first check ever, which is ``now`` if there was none."""
+    def latest(self) -> DagsterSnapshot | None: ...
 
 
 class MemoryHistory(Protocol):
@@ -103,6 +125,7 @@ class Notifier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthStore(PushStore):
+    dagster: DagsterStore
     failing_checks: FailingCheckStore
     incidents: IncidentStore
     queue_polls: QueuePollStore

@@ -20,12 +20,12 @@ def queues_by_name(sources: MaintenanceSources) -> dict[QueueName, NotificationQ
     }
 
 
-def oldest_message_age(polls: QueuePolls, depth: QueueDepth, now: datetime) -> timedelta:
+def oldest_message_age(polls: QueuePolls, depth: QueueDepth, now: datetime) -> timedelta | None:
     """How long the oldest waiting message has waited, at most; 0 if none waits.
 
     All waiting messages came after the latest poll without messages, so the time since then is an upper bound.
     Under a load without empty polls, the age of the oldest message of the latest poll stands for it, because SQS
-    delivers roughly the oldest first. For a queue that was never polled it is :data:`LONGEST_KEPT`.
+    delivers roughly the oldest first. None for a queue that was never polled: its messages may be of any age.
 
     A message that was delivered, not handled, and waits again may be older. It is counted as *in flight* in between,
     and as a dead letter in the end.
@@ -34,5 +34,5 @@ def oldest_message_age(polls: QueuePolls, depth: QueueDepth, now: datetime) -> t
         return timedelta(0)
     known = [instant for instant in (polls.empty_at, polls.received_sent_at) if instant is not None]
     if not known:
-        return LONGEST_KEPT
+        return None
     return min(LONGEST_KEPT, max(timedelta(0), now - max(known)))

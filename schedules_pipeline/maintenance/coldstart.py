@@ -66,9 +66,10 @@ class Coldstarter:
         *,
         purge: bool = False,
         by_itself: bool = False,
+        is_first: bool = False,
     ) -> Coldstart:
         """Open a coldstart, which workers then carry out. If one is open already, return that one."""
-        request = Request(reason, self.clock(), purge, by_itself)
+        request = Request(reason, self.clock(), purge, by_itself, is_first)
         return self.store.coldstarts.open(coldstart_id, request)
 
     def work_at(self, coldstart_id: str, worker: str, shard: int, on_progress: OnProgress) -> Coldstart:

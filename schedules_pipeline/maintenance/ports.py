@@ -81,13 +81,14 @@ class Stage(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request, with its reason for operators. ``purge``: delete the messages that wait in the queues. ``by_itself``:
-    requested automatically, as a protection.
+    requested automatically, as a protection. ``is_first``: as far as is known, nothing was ever built here.
     """
 
     reason: str
     requested_at: datetime
     purge: bool = False
     by_itself: bool = False
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,10 @@ class Protector:
             return Verdict(_postpone(verdict, remembered, found))
         # A keyspace without an epoch that holds a coldstart is not a lost one: an operator abandoned the coldstart.
         if verdict.reason and (latest is None or found is not None):
-            self.coldstarter.request(new_id, verdict.reason, purge=verdict.purge, by_itself=True)
+            is_first = found is None and remembered.epoch is None
+            self.coldstarter.request(
+                new_id, verdict.reason, purge=verdict.purge, by_itself=True, is_first=is_first
+            )
         return verdict
 
 

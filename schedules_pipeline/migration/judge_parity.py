@@ -82,7 +82,7 @@ def find_objections(
 
 def _refresh_objections(evidence: Evidence, requirements: Requirements, now: datetime) -> list[str]:
     """Whether the old system still refreshes, and whether its latest refresh was compared."""
-    refreshed, compared = _instant(evidence.refreshed_at), _instant(evidence.compared_refresh)
+    refreshed, compared = parse_refresh(evidence.refreshed_at), parse_refresh(evidence.compared_refresh)
     longest = timedelta(minutes=requirements.refresh_minutes)
     if refreshed is None:
         return ["the old system does not say when it has refreshed"]
@@ -104,7 +104,7 @@ def _refresh_objections(evidence: Evidence, requirements: Requirements, now: dat
 def find_remarks(overall: Tally, evidence: Evidence, now: datetime, held: int = 0) -> list[str]:
     """Facts for the reader that are no objections. Pure."""
     found = []
-    refreshed = _instant(evidence.refreshed_at)
+    refreshed = parse_refresh(evidence.refreshed_at)
     if refreshed is not None:
         found.append(f"the old system last refreshed {_render_age(now - refreshed)} ago")
     if evidence.refreshed_at != evidence.compared_refresh and evidence.compared_refresh:
@@ -120,7 +120,7 @@ def find_remarks(overall: Tally, evidence: Evidence, now: datetime, held: int = 
     return found
 
 
-def _instant(text: str) -> datetime | None:
+def parse_refresh(text: str) -> datetime | None:
     """The instant that the old system wrote; None if it is not one with a time zone."""
     try:
         instant = datetime.fromisoformat(text)

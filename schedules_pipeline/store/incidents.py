@@ -1,16 +1,18 @@
-"""Incidents and their undelivered notices, on Redis."""
+"""Incidents, and what the watch found in Dagster, on Redis."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from schedules_pipeline.documents.record import Record
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
+from schedules_pipeline.health.incidents import Incident
+from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
 _INCIDENT = Record(Incident, "incident")
-_NOTICE = Record(Notice, "notice")
+_SNAPSHOT = Record(DagsterSnapshot, "snapshot of Dagster")
 
 
 class RedisIncidentStore:
@@ -19,53 +21,52 @@ class RedisIncidentStore:
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._incidents, self._since = keys.alarms("episodes"), keys.alarms("watched_since")
-        self._outbox, self._notices = keys.alarms("outbox"), keys.alarms("notices")
-        self._attempts, self._booked = keys.alarms("attempts"), keys.alarms("booked")
-        self._change, self._take = link.script("change_incident"), link.script("take_notice")
+        self._lease = keys.alarms("lease")
+
+    def lead(self, lease_for: timedelta) -> bool:
+        milliseconds = int(lease_for.total_seconds() * 1000)
+        return self._link.call("SET", self._lease, 1, "NX", "PX", milliseconds) is not None
+
+    def release(self) -> None:
+        self._link.call("DEL", self._lease)
 
     def latest(self) -> list[Incident]:
-        """Records that cannot be decoded are left out: a newer release may have conditions of its own."""
+        """Records that cannot be decoded are left out: a newer release may have conditions of its own.
+
+        Release 0.2 put a revision and a newline before the record.
+        """
         rows = self._link.call("HGETALL", self._incidents)
         found = []
         for _, value in sorted(rows.items()):
             with suppress(InvalidRecord):
-                found.append(_INCIDENT.parse(value.partition(b"\n")[2]))
+                found.append(_INCIDENT.parse(value[value.find(b"{") :]))
         return found
 
-    def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
-        incident, notice = change.incident, change.notice
-        deliveries = [] if notice is None else [_delivery(channel, notice) for channel in channels]
-        rendered = b"" if notice is None else _NOTICE.render(notice)
-        keys = [self._incidents, self._outbox, self._notices, self._booked]
-        arguments: list[str | bytes | int | float] = [incident.name.value, incident.revision]
-        arguments += [_INCIDENT.render(incident), rendered, *deliveries]
-        return bool(self._link.call(*self._change.command(keys, arguments)))
-
-    def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
-        keys = [self._outbox, self._notices, self._attempts]
-        times = (now.timestamp(), (now + lease_for).timestamp())
-        notice = self._link.call(*self._take.command(keys, [channel, *times]))
-        return None if notice is None else _NOTICE.parse(notice)
-
-    def confirm_delivered(self, channel: str, notice: Notice) -> None:
-        """The outbox first, so that an interrupted call leaves no delivery that is repeated."""
-        delivery = _delivery(channel, notice)
+    def save(self, incidents: Sequence[Incident]) -> None:
         self._link.run(
-            [
-                ("ZREM", self._outbox, delivery),
-                ("ZREM", self._attempts, delivery),
-                ("HDEL", self._notices, delivery),
-            ]
+            [("HSET", self._incidents, each.name.value, _INCIDENT.render(each)) for each in incidents]
         )
 
-    def count_undelivered(self) -> int:
-        return int(self._link.call("ZCARD", self._outbox))
+    def begin_watch(self, now: datetime) -> None:
+        self._link.call("SET", self._since, now.isoformat(), "NX")
 
-    def watched_since(self, now: datetime) -> datetime:
-        written = now.isoformat()
-        self._link.call("SET", self._since, written, "NX")
-        return datetime.fromisoformat(self._link.call("GET", self._since).decode())
+    def watched_since(self) -> datetime | None:
+        written = self._link.call("GET", self._since)
+        return None if written is None else datetime.fromisoformat(written.decode())
 
 
-def _delivery(channel: str, notice: Notice) -> str:
-    return f"{channel}\n{notice.name}\n{notice.id}"
+class RedisDagsterStore:
+    """Implements :class:`DagsterStore`. A record that cannot be decoded counts as none."""
+
+    def __init__(self, link: RedisLink, keys: Keys) -> None:
+        self._link = link
+        self._key = keys.journal("dagster")
+
+    def record(self, snapshot: DagsterSnapshot) -> None:
+        self._link.call("SET", self._key, _SNAPSHOT.render(snapshot))
+
+    def latest(self) -> DagsterSnapshot | None:
+        written = self._link.call("GET", self._key)
+        with suppress(InvalidRecord):
+            return None if written is None else _SNAPSHOT.parse(written)
+        return None

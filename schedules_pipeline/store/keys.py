@@ -98,9 +98,8 @@ class Keys:
     # Alarms, tag {alarms}.
 
     def alarms(self, name: str) -> str:
-        """``episodes``: hash, the latest incident by the alarm's name. ``outbox``, ``attempts``: sorted sets of
-        deliveries, by their order and by the end of their lease. ``notices``: hash, by delivery.
-        ``booked``, ``watched_since``: strings, the counter of deliveries and the time of the first check.
+        """``episodes``: hash, the latest incident by the alarm's name. ``watched_since``: string,
+        the time of the first check. ``lease``: string that expires, held by the watch that checks.
         """
         return f"{self.keyspace}:{{alarms}}:{name}"
 
@@ -111,7 +110,7 @@ class Keys:
         ``failing_checks``, ``counters``, ``durations``, ``intake``, ``passes``: hashes. ``quarantined_broadcasts``:
         hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
         ``publisher``: string that expires, the active publisher. ``parity_trend``, ``memory_samples``: lists, past
-        parity reports and samples of Redis' memory, newest first.
+        parity reports and samples of Redis' memory, newest first. ``dagster``: string, what only Dagster knows.
         """
         return f"{self.keyspace}:{{journal}}:{name}"
 

@@ -14,9 +14,8 @@ at once, or the workflow does later. So a repeated command must be harmless:
 - ``collect_copy``, ``delete_copy``, ``forget_heads``, ``forget_schedule`` and ``unsubscribe`` find nothing left to
   delete, and reply so; their first deletions are missing from the counts.
 - ``begin_copy``, ``start_copy``, ``take_token`` and ``invalidate_tokens`` take one more token; the first is unused.
-- ``claim``, ``take_notice`` and ``acquire_subscription`` lease something else or nothing. What the lost reply leased
-  is leased again when that lease ends.
-- ``change_incident`` replies that another watcher was first; its notice is in the outbox all the same.
+- ``claim``, ``acquire_subscription`` and the lease of the watch lease something else or nothing. What the lost reply
+  leased is leased again when that lease ends.
 - Coldstart scripts check the stage. ``end_coldstart`` replies that the coldstart had ended, so its pass is not
   recorded; ``record_built`` and ``record_heartbeat`` count twice.
 - ``keep_rejections`` stores the same rejections again; it may evict fewer.

@@ -6,9 +6,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
+
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueAttributes, QueueDepth
 from schedules_pipeline.store.aws_answers import require_from_aws, service_errors
 
 if TYPE_CHECKING:
@@ -91,11 +93,18 @@ class SqsQueue:
         with service_errors(self._what):
             attributes = self._client.get_queue_attributes(
                 QueueUrl=self._url(),
-                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                    "VisibilityTimeout",
+                    "MessageRetentionPeriod",
+                    "RedrivePolicy",
+                ],
             )["Attributes"]
             return QueueDepth(
                 int(attributes["ApproximateNumberOfMessages"]),
                 int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+                _attributes(dict(attributes)),
             )
 
     def _url(self) -> str:
@@ -183,6 +192,18 @@ def _as_attribute(reason: str) -> str:
     """The beginning of the reason, in the characters that SQS accepts."""
     text = reason[:_REASON_CHARACTERS].encode(errors="replace").decode()
     return _NOT_ACCEPTED.sub("?", text)
+
+
+def _attributes(answer: Mapping[Any, str]) -> QueueAttributes | None:
+    """None if the service does not tell them, as some emulators do not."""
+    if not {"VisibilityTimeout", "MessageRetentionPeriod"} <= answer.keys():
+        return None
+    redrive = orjson.loads(answer.get("RedrivePolicy") or "{}")
+    return QueueAttributes(
+        int(answer["VisibilityTimeout"]),
+        int(answer["MessageRetentionPeriod"]),
+        redrive.get("deadLetterTargetArn", ""),
+    )
 
 
 def _message(row: "MessageTypeDef") -> Message:

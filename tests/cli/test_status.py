@@ -8,13 +8,13 @@ from cli_stage import KEY, TOMORROW, Stage, schedule_put
 
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.errors import InvalidRecord, ServiceError
-from schedules_pipeline.health.condition import ConditionName, Severity
-from schedules_pipeline.health.incidents import Incident, IncidentChange, State
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Failure, Mark
+from schedules_pipeline.push.subscription import Progress, Subscription, SubscriptionKind
 
 _NO_INSTANT = "Input should be a valid datetime, written as a text"
 
@@ -53,10 +53,12 @@ def test_status_as_json(published: Stage) -> None:
 
 
 def test_status_of_an_empty_keyspace(stage: Stage) -> None:
-    """An empty keyspace is no fault."""
+    """An empty keyspace that nothing fills is wrong, and the line says what to do."""
     result = stage.run("status")
 
-    assert result.exit_code == 0
+    assert result.exit_code == 1
+    assert "keyspace-empty" in result.stdout
+    assert "schedules-pipeline coldstart" in result.stdout
     assert "0 schedules of 0 services" in result.stdout
 
 
@@ -80,12 +82,13 @@ def test_a_quarantined_schedule_is_wrong(published: Stage) -> None:
     result = published.run("status")
 
     assert result.exit_code == 1
-    assert "1 schedule quarantined: `schedules-pipeline quarantine list`" in result.stdout
+    assert "error schedules-quarantined: 1 schedule failed too often" in result.stdout
+    assert "`schedules-pipeline quarantine list`" in result.stdout
     assert result.stdout.rstrip().endswith("1 problem")
 
 
 def test_quarantined_broadcasts_are_shown_until_a_sound_document_comes(published: Stage) -> None:
-    """They are no fault of the pipeline, and have an alarm."""
+    """They are no fault of the pipeline, and a warning."""
     published.put_unusable(KEY)
 
     before = published.run_for_json("status")["quarantined_broadcasts"]
@@ -98,15 +101,15 @@ def test_quarantined_broadcasts_are_shown_until_a_sound_document_comes(published
 
 
 def test_a_late_schedule_is_wrong(published: Stage) -> None:
-    """A pending schedule is a fault once it has been due for five minutes."""
+    """A pending schedule is a fault once it has been due for half a minute without a publisher."""
     _mark(published)
 
     soon = published.run("status").exit_code
-    published.clock.advance(timedelta(minutes=6))
+    published.clock.advance(timedelta(minutes=1))
     later = published.run("status")
 
     assert (soon, later.exit_code) == (0, 1)
-    assert "the oldest pending schedule was due 6 min 0 s ago" in later.stdout
+    assert "error publisher-missing for 1 min 0 s: no publisher is at work" in later.stdout
 
 
 def test_dead_letters_are_wrong(published: Stage) -> None:
@@ -118,7 +121,8 @@ def test_dead_letters_are_wrong(published: Stage) -> None:
     document = published.run_for_json("status", exit_code=1)
 
     assert before == 0
-    assert document["wrong"] == ["1 dead letter: `schedules-pipeline dead-letters list`"]
+    (wrong,) = document["wrong"]
+    assert wrong.startswith("error dead-letters: 1 message in catalogue_dead_letters. ")
     assert document["schedule_queue"]["waiting"] == 1
 
 
@@ -144,11 +148,12 @@ def test_a_lasting_difference_is_wrong(published: Stage) -> None:
 
     document = published.run_for_json("status", exit_code=1)
 
-    assert document["wrong"] == ["1 schedule of 2 differs from the old system"]
+    (wrong,) = document["wrong"]
+    assert "1 of 2 schedules differ from the old system" in wrong
 
 
-def test_a_failed_pass_is_wrong(published: Stage) -> None:
-    """The line has its problem; successful passes show their counts."""
+def test_a_failed_pass_is_a_warning(published: Stage) -> None:
+    """It is to be checked in office hours. The line has its problem; successful passes show their counts."""
     now = published.clock()
     good = PassReport(PassName.COLLECTION, now - timedelta(seconds=75), now, {"copies": 3, "entries": 0})
     bad = PassReport(PassName.RECONCILIATION, now, now, problem="the bucket is away")
@@ -157,27 +162,51 @@ def test_a_failed_pass_is_wrong(published: Stage) -> None:
 
     result = published.run("status")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert "in 1 min 15 s: 3 copies" in result.stdout
-    assert "the latest reconciliation failed: the bucket is away" in result.stdout
+    assert "warning pass-failed" in result.stdout
+    assert "failed 0.00 s ago: the bucket is away" in result.stdout
 
 
-def test_an_open_alarm_is_wrong(published: Stage) -> None:
-    """Only raised incidents are open alarms."""
-    since = published.clock() - timedelta(hours=2)
-    raised = Incident(ConditionName.DEAD_LETTERS, State.RAISED, Severity.ERROR, "3 dead letters", since, 1)
-    others = [
-        Incident(ConditionName.RUNS_FAILED, State.SUSPECTED, Severity.ERROR, "a run failed", since, 1),
-        Incident(ConditionName.SCHEDULES_LATE, State.OVER, Severity.ERROR, "late", since, 1),
-    ]
-    for episode in (raised, *others):
-        published.store.incidents.change(IncidentChange(episode), ())
+def test_conditions_are_listed_with_what_to_do(published: Stage) -> None:
+    """The worst first, with everything that is known of each."""
+    published.upstreams.catalogue_dead_letters.post("{}")
+
+    (found,) = published.run_for_json("status", exit_code=1)["conditions"]["found"]
+
+    assert (found["name"], found["severity"], found["subject"]) == (
+        *("dead-letters", "error", "catalogue_dead_letters"),
+    )
+    assert found["evidence"] == {"catalogue_dead_letters": 1}
+    assert "schedules-pipeline dead-letters list" in found["remedy"]
+
+
+def test_what_was_silent_is_wrong(published: Stage) -> None:
+    """A quarantined subscription, a silent delivery service, and a watch that has stopped."""
+    now = published.clock()
+    hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)
+    aside = Progress("0", "life").quarantined("answered with status 410", now)
+    published.store.subscriptions.create(hook, aside)
+    published.store.heartbeats.record(DeliveryProcess.DELIVERY, now)
+    published.clock.advance(timedelta(days=1))
 
     document = published.run_for_json("status", exit_code=1)
-    words = published.run("status").stdout
 
-    assert [alarm["name"] for alarm in document["alarms"]["open"]] == ["dead-letters"]
-    assert "error dead-letters for 2 h 0 min: 3 dead letters" in words
+    assert {each["name"] for each in document["conditions"]["found"]} == {
+        *("subscriptions-quarantined", "delivery-silent", "watch-silent"),
+    }
+    assert len(document["wrong"]) == 3
+
+
+def test_a_watch_that_never_ran_is_wrong(published: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would be told of anything."""
+    monkeypatch.setattr(published.store.dagster, "latest", lambda: None)
+    monkeypatch.setattr(published.store.passes, "all", dict)
+
+    result = published.run("status")
+
+    assert result.exit_code == 1
+    assert "watch-silent: the watch has never checked this keyspace" in result.stdout
 
 
 def test_a_service_that_does_not_answer_hides_no_other(

@@ -8,7 +8,7 @@ from fakes import FakeClock, FakeStore, fake_store
 from demo.console import clock_time
 from demo.narrator import Narrator
 from schedules_pipeline.health.condition import Condition, ConditionName, Findings, Severity
-from schedules_pipeline.health.incidents import plan_changes
+from schedules_pipeline.health.incidents import IncidentRules, follow
 
 _DEAD = Condition(ConditionName.DEAD_LETTERS, Severity.ERROR, "dead", "2 messages\nin dead")
 
@@ -24,8 +24,8 @@ class Stage:
 
     def find(self, *conditions: Condition) -> None:
         book = self.store.incidents
-        for turn in plan_changes(book.latest(), Findings(conditions), self.clock(), timedelta(0)):
-            book.change(turn, ())
+        found = follow(book.latest(), Findings(conditions), self.clock(), IncidentRules())
+        book.save(list(found.values()))
         self.clock.advance(timedelta(seconds=30))
         self.narrator.catch_up()
 

@@ -24,6 +24,7 @@ from demo.servers import RedisServer, is_free
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.metrics.collector import PipelineCollector
 from schedules_pipeline.health.metrics.parts import parts_of
 from schedules_pipeline.maintenance.ports import Stage
@@ -172,13 +173,15 @@ def test_the_monitoring_user_reads_every_part_and_writes_nothing(
     build_everything(pipeline_on(server, _KEYSPACE, source), keys)
     watching = pipeline_on(_as("monitoring", server), _KEYSPACE, source)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(PipelineCollector(parts_of(watching.store, watching.upstreams, watching.clock), 30))
+    registry.register(PipelineCollector(parts_of(watching.health), 30))
 
     text = generate_latest(registry).decode()
+    checkup = watching.health.check()
 
     errors = re.findall(r'^schedules_scrape_errors\{part="(\w+)"\} (\S+)$', text, re.MULTILINE)
     assert {part for part, count in errors if float(count)} == set()
-    assert {"feed", "backlog", "passes"} <= {part for part, _ in errors}
+    assert {"feed", "backlog", "passes", "conditions"} <= {part for part, _ in errors}
+    assert ConditionName.STORE_UNREACHABLE not in {condition.name for condition in checkup.conditions}
     with pytest.raises(exceptions.NoPermissionError):
         watching.store.counters.add({Counter.SCHEDULES_PUBLISHED: 1})
     with pytest.raises(exceptions.NoPermissionError):

@@ -266,7 +266,7 @@ def _evaluate(name: str, instance: dg.DagsterInstance, written: Written) -> None
 
 def _look(pipeline: Pipeline, written: Written) -> None:
     try:
-        written.add("alarms", str(pipeline.watch.check(())))
+        written.add("alarms", str(pipeline.watch.check()))
     except Exception as error:  # noqa: BLE001 - every error is searched
         written.add_error("alarms", error)
 
@@ -289,7 +289,7 @@ def _ask(pipeline: Pipeline, path: str) -> str:
         "query_string": b"",
         "root_path": "",
     }
-    asyncio.run(build_service(pipeline.store, pipeline.upstreams, pipeline.clock, 20)(scope, receive, send))
+    asyncio.run(build_service(pipeline.health, 20)(scope, receive, send))
     return b"".join(message.get("body", b"") for message in sent).decode()
 
 

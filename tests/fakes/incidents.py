@@ -1,30 +1,37 @@
-"""The fake incident store."""
+"""The fake incident store, and the fake store of what the watch found in Dagster."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from threading import Lock
 
-from fakes.conditions import Conditions, Fake, answered, step
+from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.health.condition import ConditionName
-from schedules_pipeline.health.incidents import Incident, IncidentChange, Notice
-
-
-@dataclass(slots=True)
-class _Delivery:
-    channel: str
-    notice: Notice
-    leased_until: datetime | None = None
+from schedules_pipeline.health.incidents import Incident
+from schedules_pipeline.health.ports import DagsterSnapshot
 
 
 class FakeIncidentStore(Fake):
-    """Implements :class:`IncidentStore`; also for several threads at once."""
+    """Implements :class:`IncidentStore`."""
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)
+        self._clock = clock
         self._incidents: dict[ConditionName, Incident] = {}
-        self._outbox: list[_Delivery] = []
+        self._leased_until: datetime | None = None
         self._since: datetime | None = None
-        self._lock = Lock()
+
+    @answered
+    @step
+    def lead(self, lease_for: timedelta) -> bool:
+        now = self._clock()
+        if self._leased_until is not None and now < self._leased_until:
+            return False
+        self._leased_until = now + lease_for
+        return True
+
+    @answered
+    @step
+    def release(self) -> None:
+        self._leased_until = None
 
     @answered
     @step
@@ -33,44 +40,33 @@ class FakeIncidentStore(Fake):
 
     @answered
     @step
-    def change(self, change: IncidentChange, channels: tuple[str, ...]) -> bool:
-        with self._lock:
-            known = self._incidents.get(change.incident.name)
-            if change.incident.revision != (known.revision if known else 0) + 1:
-                return False
-            self._incidents[change.incident.name] = change.incident
-            if change.notice:
-                self._outbox += [_Delivery(channel, change.notice) for channel in channels]
-            return True
+    def save(self, incidents: Sequence[Incident]) -> None:
+        self._incidents |= {each.name: each for each in incidents}
 
     @answered
     @step
-    def take_notice(self, channel: str, now: datetime, lease_for: timedelta) -> Notice | None:
-        with self._lock:
-            first: dict[ConditionName, _Delivery] = {}
-            for delivery in self._outbox:
-                if delivery.channel == channel:
-                    first.setdefault(delivery.notice.name, delivery)
-            free = [d for d in first.values() if d.leased_until is None or d.leased_until <= now]
-            if not free:
-                return None
-            chosen = min(free, key=lambda d: d.leased_until.timestamp() if d.leased_until else 0.0)
-            chosen.leased_until = now + lease_for
-            return chosen.notice
-
-    @answered
-    @step
-    def confirm_delivered(self, channel: str, notice: Notice) -> None:
-        with self._lock:
-            self._outbox = [d for d in self._outbox if (d.channel, d.notice.id) != (channel, notice.id)]
-
-    @answered
-    @step
-    def count_undelivered(self) -> int:
-        return len(self._outbox)
-
-    @answered
-    @step
-    def watched_since(self, now: datetime) -> datetime:
+    def begin_watch(self, now: datetime) -> None:
         self._since = self._since or now
+
+    @answered
+    @step
+    def watched_since(self) -> datetime | None:
         return self._since
+
+
+class FakeDagsterStore(Fake):
+    """Implements :class:`DagsterStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._latest: DagsterSnapshot | None = None
+
+    @answered
+    @step
+    def record(self, snapshot: DagsterSnapshot) -> None:
+        self._latest = snapshot
+
+    @answered
+    @step
+    def latest(self) -> DagsterSnapshot | None:
+        return self._latest

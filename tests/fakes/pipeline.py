@@ -10,7 +10,7 @@ from fakes.coldstart import FakeColdstartStore
 from fakes.conditions import Conditions, FakeClock
 from fakes.copies import FakeCatalogueSource, FakeCopyStore
 from fakes.feed import FakeChangeFeed
-from fakes.incidents import FakeIncidentStore
+from fakes.incidents import FakeDagsterStore, FakeIncidentStore
 from fakes.losses import FakeExpectationStore, FakeLossStore
 from fakes.partners import FakePartnerStore, FakeSubscriptionStore
 from fakes.references import FakeReferenceIndex
@@ -66,6 +66,7 @@ class FakeStore:
     failing_checks: FakeFailingCheckStore
     incidents: FakeIncidentStore
     memory_history: FakeMemoryHistory
+    dagster: FakeDagsterStore
     partners: FakePartnerStore
     subscriptions: FakeSubscriptionStore
     heartbeats: FakeDeliveryHeartbeats
@@ -94,6 +95,7 @@ class FakeStore:
             failing_checks=self.failing_checks,
             incidents=self.incidents,
             memory_history=self.memory_history,
+            dagster=self.dagster,
             partners=self.partners,
             subscriptions=self.subscriptions,
             heartbeats=self.heartbeats,
@@ -150,7 +152,8 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         served=FakeServedSourceStore(conditions),
         queue_polls=FakeQueuePollStore(conditions),
         failing_checks=FakeFailingCheckStore(conditions),
-        incidents=FakeIncidentStore(conditions),
+        incidents=FakeIncidentStore(conditions, clock),
+        dagster=FakeDagsterStore(conditions),
         memory_history=FakeMemoryHistory(conditions),
         partners=FakePartnerStore(conditions, clock),
         subscriptions=FakeSubscriptionStore(conditions),

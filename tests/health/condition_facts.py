@@ -8,6 +8,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.condition import Condition
 from schedules_pipeline.health.facts import Facts, QueueFacts, Thresholds
 from schedules_pipeline.health.find_conditions import find_conditions
+from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord, PassReport, Request, Stage
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
@@ -21,9 +22,20 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 IDLE = Backlog(0, 0, 0, 0, None)
-WELL = Facts(watched_since=NOW, backlog=IDLE)
 THRESHOLDS = Thresholds()
-REQUEST = Request("the keyspace is empty", NOW - HOUR, by_itself=True)
+_WATCHED = PassReport(PassName.WATCH, NOW - MINUTE, NOW - MINUTE)
+WATCHED = {PassName.WATCH: PassRecord(_WATCHED, _WATCHED, 1, 0, 1.0)}
+DAGSTER = DagsterSnapshot(NOW - MINUTE)
+WELL = Facts(
+    watched_since=NOW,
+    backlog=IDLE,
+    published=7,
+    has_epoch=True,
+    passes=WATCHED,
+    dagster=DAGSTER,
+    has_partners=True,
+)
+REQUEST = Request("the keyspace was replaced", NOW - HOUR, by_itself=True)
 
 
 def backlog_of(overdue: timedelta, amount: int = 7) -> Backlog:
@@ -32,7 +44,7 @@ def backlog_of(overdue: timedelta, amount: int = 7) -> Backlog:
 
 def pass_of(name: PassName, ago: timedelta, problem: str = "", **counts: int) -> dict[PassName, PassRecord]:
     report = PassReport(name, NOW - ago - MINUTE, NOW - ago, counts, problem)
-    return {name: PassRecord(report, None if problem else report, 1, int(bool(problem)), 60.0)}
+    return {**WATCHED, name: PassRecord(report, None if problem else report, 1, int(bool(problem)), 60.0)}
 
 
 def coldstart_at(stage: Stage, **fields: Any) -> Coldstart:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from health.condition_facts import (
+    DAGSTER,
     HOUR,
     KEY,
     MINUTE,
@@ -35,7 +36,7 @@ from schedules_pipeline.publishing.ports.upstream import QueueDepth
 
 
 def test_an_idle_system_has_no_condition() -> None:
-    """A system without a past has no alarm either."""
+    """Work is done and every process reports."""
     found = find_conditions(WELL, THRESHOLDS, NOW)
 
     assert found.conditions == ()
@@ -100,7 +101,40 @@ def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
                 ),
                 "queues": queues_waiting(14 * 24 * HOUR),
             },
-            id="messages wait that a coldstart held up, or nobody has polled yet",
+            id="messages wait that a coldstart held up",
+        ),
+        pytest.param(
+            {"queues": {"schedule_events": QueueFacts(QueueDepth(3, 0), oldest=None)}},
+            id="a queue that the intake has not polled yet",
+        ),
+        pytest.param({"legacy_refreshed_at": NOW - 10 * MINUTE}, id="the old system refreshes"),
+        pytest.param({"legacy_refreshed_at": None}, id="no old system"),
+        pytest.param({"has_partners": False}, id="no partners yet"),
+        pytest.param(
+            {
+                "published": 0,
+                "has_epoch": False,
+                "coldstart": coldstart_at(
+                    Stage.BUILDING, request=replace(REQUEST, is_first=True), alive_at=NOW
+                ),
+            },
+            id="the coldstart that fills a new keyspace",
+        ),
+        pytest.param(
+            {
+                "coldstart": coldstart_at(
+                    Stage.FINISHED, request=replace(REQUEST, is_first=True), ended_at=NOW
+                )
+            },
+            id="a new keyspace that was just filled",
+        ),
+        pytest.param(
+            {"dagster": replace(DAGSTER, daemons={"SCHEDULER": None, "BACKFILL": NOW})},
+            id="a daemon that is about to start",
+        ),
+        pytest.param(
+            {"passes": pass_of(PassName.WATCH, 2 * MINUTE), "dagster": None},
+            id="a check of the watch takes its time",
         ),
     ],
 )
@@ -136,7 +170,11 @@ def test_a_pass_that_only_failed_counts_as_missed() -> None:
 @pytest.mark.parametrize(
     ("queues", "dead_letters", "undecided"),
     [
-        ({"a": None}, {"b": QueueDepth(0, 0)}, {ConditionName.QUEUE_NOT_DRAINED}),
+        (
+            {"a": None},
+            {"b": QueueDepth(0, 0)},
+            {ConditionName.QUEUE_NOT_DRAINED, ConditionName.QUEUE_MISCONFIGURED},
+        ),
         ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": None}, {ConditionName.DEAD_LETTERS}),
         ({"a": QueueFacts(QueueDepth(0, 0))}, {"b": QueueDepth(0, 0)}, set()),
     ],
@@ -151,6 +189,21 @@ def test_a_queue_that_does_not_answer_decides_nothing(
 
     assert found.undecided == undecided
     assert found.conditions == ()
+
+
+def test_an_old_snapshot_of_dagster_decides_nothing() -> None:
+    """The watch is silent; what Dagster's sensors and runs do is unknown."""
+    old = replace(DAGSTER, at=NOW - HOUR, sensors_off=("catalogue_events",))
+    facts = replace(WELL, passes=pass_of(PassName.WATCH, HOUR), dagster=old)
+
+    found = find_conditions(facts, THRESHOLDS, NOW)
+
+    assert [each.name for each in found.conditions] == [ConditionName.WATCH_SILENT]
+    assert found.undecided == {
+        ConditionName.DAEMON_SILENT,
+        ConditionName.SENSORS_OFF,
+        ConditionName.RUNS_FAILED,
+    }
 
 
 @pytest.mark.parametrize(

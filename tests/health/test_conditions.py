@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from health.condition_facts import (
+    DAGSTER,
     HOUR,
     KEY,
     MINUTE,
@@ -25,16 +26,25 @@ from health.condition_facts import (
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.health.condition import ConditionName, Severity
-from schedules_pipeline.health.facts import FailedRun
+from schedules_pipeline.health.condition import KINDS, ConditionName, Severity
+from schedules_pipeline.health.facts import QueueFacts
+from schedules_pipeline.health.find_conditions import find_conditions
+from schedules_pipeline.health.ports import FailedRun
 from schedules_pipeline.maintenance.ports import PassName, Stage
-from schedules_pipeline.migration.ports import DifferenceSummary
+from schedules_pipeline.migration.ports import DifferenceSummary, ServedSource
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
-from schedules_pipeline.publishing.ports.upstream import QueueDepth
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes, QueueDepth
 
 _NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
+
+
+_DAY_SECONDS = 24 * 60 * 60
+
+
+def _queue(attributes: QueueAttributes) -> QueueFacts:
+    return QueueFacts(QueueDepth(0, 0, attributes))
 
 
 def _rejection(reason: str = "not JSON") -> Rejection:
@@ -123,7 +133,12 @@ _RULES = [
         id="differs",
     ),
     pytest.param(
-        {"failed_runs": (FailedRun("collect_garbage", "r1", NOW), FailedRun("reconcile", "r2", NOW))},
+        {
+            "dagster": replace(
+                DAGSTER,
+                failed_runs=(FailedRun("collect_garbage", "r1", NOW), FailedRun("reconcile", "r2", NOW)),
+            )
+        },
         "runs-failed: the latest run failed of: collect_garbage, reconcile",
         id="runs",
     ),
@@ -149,12 +164,12 @@ _RULES = [
     ),
     pytest.param(
         {"coldstart": coldstart_at(Stage.BUILDING, alive_at=NOW)},
-        "coldstart-automatic: a coldstart began automatically: the keyspace is empty",
+        "coldstart-automatic: a coldstart began automatically: the keyspace was replaced",
         id="by itself",
     ),
     pytest.param(
         {"coldstart": coldstart_at(Stage.FINISHED, ended_at=NOW - 10 * MINUTE)},
-        "coldstart-automatic: a coldstart began automatically: the keyspace is empty",
+        "coldstart-automatic: a coldstart began automatically: the keyspace was replaced",
         id="by itself and just over",
     ),
     pytest.param(
@@ -188,6 +203,64 @@ _RULES = [
         {"unreachable": {"the legacy keyspace": "Redis: away", "catalogue_events": "timed out"}},
         "upstream-unreachable: catalogue_events, the legacy keyspace did not answer",
         id="unreachable",
+    ),
+    pytest.param(
+        {"published": 0, "has_epoch": False},
+        "keyspace-empty: the keyspace is empty: nothing was built in it yet, and no coldstart fills it",
+        id="empty",
+    ),
+    pytest.param(
+        {"published": 0},
+        "keyspace-empty: nothing is published: the source had no schedule at the last coldstart",
+        id="an empty source",
+    ),
+    pytest.param(
+        {"dagster": replace(DAGSTER, had_partners=True), "has_partners": False},
+        "partners-gone: the store has lost the partners, their keys and their subscriptions: "
+        "every partner gets 401",
+        id="partners gone",
+    ),
+    pytest.param(
+        {"queues": {"schedule_events": _queue(QueueAttributes(60, 4 * _DAY_SECONDS))}},
+        "queue-misconfigured: wrong attributes of schedule_events",
+        id="a queue without its redrive policy",
+    ),
+    pytest.param(
+        {"legacy_refreshed_at": NOW - 10 * MINUTE - SECOND},
+        "old-system-silent: the old system has not refreshed for 10 min; partners get its documents",
+        id="a dead old system",
+    ),
+    pytest.param(
+        {"passes": {}, "dagster": None},
+        "watch-silent: the watch has never checked this keyspace",
+        id="no watch",
+    ),
+    pytest.param(
+        {"passes": pass_of(PassName.WATCH, 2 * MINUTE + SECOND), "dagster": None},
+        "watch-silent: the watch has not checked for 2 min, so no notice is sent",
+        id="a silent watch",
+    ),
+    pytest.param(
+        {"dagster": replace(DAGSTER, daemons={"SCHEDULER": NOW - 5 * MINUTE, "SENSOR": NOW})},
+        "daemon-silent: no heartbeat of Dagster's daemon: SCHEDULER",
+        id="a dead daemon",
+    ),
+    pytest.param(
+        {
+            "dagster": replace(
+                DAGSTER, sensors_off=("catalogue_events",), ticked_at={"schedule_events": NOW - 7 * MINUTE}
+            )
+        },
+        "sensors-off: off or without ticks: catalogue_events, schedule_events",
+        id="sensors",
+    ),
+    pytest.param(
+        {
+            "watched_since": NOW - 6 * MINUTE,
+            "queues": {"schedule_events": QueueFacts(QueueDepth(3, 0), oldest=None)},
+        },
+        "queue-not-drained: 3 messages in schedule_events, never polled",
+        id="a queue that was never polled",
     ),
 ]
 
@@ -237,6 +310,52 @@ def test_a_difference_is_as_severe_as_the_setting_says() -> None:
     ]
 
     assert severities == [Severity.ERROR, Severity.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "defect"),
+    [
+        (QueueAttributes(60, 4 * _DAY_SECONDS, "arn"), ""),
+        (QueueAttributes(10, 4 * _DAY_SECONDS, "arn"), "a visibility timeout of 10 s: messages come twice"),
+        (
+            QueueAttributes(43_200, 4 * _DAY_SECONDS, "arn"),
+            "a visibility timeout of 12 h: the messages of a process that died wait so long",
+        ),
+        (QueueAttributes(60, 3_600, "arn"), "messages are kept for 60 min: a longer outage loses them"),
+        (
+            QueueAttributes(60, 4 * _DAY_SECONDS),
+            "no redrive policy: a message that cannot be handled comes again for ever",
+        ),
+    ],
+)
+def test_the_attributes_of_a_queue_are_judged(attributes: QueueAttributes, defect: str) -> None:
+    """Each defect is named with what it causes; a queue as documented has none."""
+    facts = replace(WELL, queues={"schedule_events": _queue(attributes)})
+
+    found = find_conditions(facts, THRESHOLDS, NOW).conditions
+
+    assert [dict(each.evidence) for each in found] == ([{"schedule_events": defect}] if defect else [])
+
+
+def test_a_dead_old_system_is_a_warning_after_the_switch() -> None:
+    """Partners no longer get its documents; only the comparisons end."""
+    facts = replace(WELL, legacy_refreshed_at=NOW - HOUR, served=ServedSource.OURS)
+
+    assert only_condition(facts).severity is Severity.WARNING
+
+
+def test_every_condition_says_what_to_do() -> None:
+    """Every name has a usual severity and a remedy of one sentence."""
+    assert KINDS.keys() == set(ConditionName)
+    assert all(kind.remedy.endswith(".") for kind in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    "former", ["schedules-set-aside", "input-refused", "coldstart-by-itself", "push-set-aside"]
+)
+def test_former_names_are_understood(former: str) -> None:
+    """Stored incidents of release 0.2 have them."""
+    assert ConditionName(former) in KINDS
 
 
 def test_details_are_the_first_few_and_fit_to_be_shown() -> None:

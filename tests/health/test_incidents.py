@@ -11,11 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Findings, Severity
-from schedules_pipeline.health.incidents import Incident, Notice, Phase, State, plan_changes
+from schedules_pipeline.health.incidents import (
+    Incident,
+    IncidentRules,
+    Notice,
+    Phase,
+    State,
+    due_notices,
+    follow,
+    with_told,
+)
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _INTERVAL = timedelta(seconds=30)
-_CLEAR_AFTER = timedelta(seconds=60)
+_RULES = IncidentRules(timedelta(seconds=60), ["ear"])
 _DEAD = Condition(ConditionName.DEAD_LETTERS, Severity.ERROR, "dead", "2 messages in dead")
 _PATIENT = Condition(
     ConditionName.PUBLISHER_MISSING, Severity.ERROR, "the publisher", "nobody", patience=timedelta(seconds=20)
@@ -24,21 +33,22 @@ _UNDECIDED = Findings(undecided=frozenset({ConditionName.DEAD_LETTERS}))
 
 
 class Alarms:
-    """Applies changes as the store does, with a check every half minute."""
+    """Follows the findings of a check every half minute, and tells one channel, as the watch does."""
 
     def __init__(self) -> None:
         self.incidents: dict[ConditionName, Incident] = {}
         self.notices: list[Notice] = []
         self.now = _NOW
+        self.accepts = True
 
     def check(self, found: Findings) -> list[Phase]:
         """The notices that the check sends."""
-        changes = plan_changes(self.incidents.values(), found, self.now, _CLEAR_AFTER)
-        for change in changes:
-            known = self.incidents.get(change.incident.name)
-            assert change.incident.revision == (known.revision if known else 0) + 1
-            self.incidents[change.incident.name] = change.incident
-        told = [change.notice for change in changes if change.notice]
+        self.incidents = follow(self.incidents.values(), found, self.now, _RULES)
+        told = []
+        for name in self.incidents if self.accepts else ():
+            for notice in due_notices(self.incidents[name], "ear", self.now):
+                self.incidents[name] = with_told(self.incidents[name], "ear", notice)
+                told.append(notice)
         self.notices += told
         self.now += _INTERVAL
         return [notice.phase for notice in told]
@@ -94,18 +104,46 @@ def test_an_open_incident_has_the_latest_summary() -> None:
     assert (incident.summary, incident.since, incident.state) == ("3 messages in dead", _NOW, State.RAISED)
 
 
-def test_a_check_without_news_plans_no_change() -> None:
-    """An unchanged open incident and an incident that stays over need no change."""
+def test_a_check_without_news_changes_nothing() -> None:
+    """An unchanged open incident and an incident that stays over are as they were."""
+    alarms = Alarms()
+    alarms.check(_THERE)
+    raised = alarms.incidents
+
+    again = follow(raised.values(), _THERE, alarms.now, _RULES)
+    for _ in range(4):
+        alarms.check(_GONE)
+    over = follow(alarms.incidents.values(), _GONE, alarms.now, _RULES)
+
+    assert again == raised
+    assert over == alarms.incidents
+
+
+def test_a_channel_that_was_away_gets_both_notices_in_order() -> None:
+    """Also if the incident was over before the channel accepted anything."""
+    alarms = Alarms()
+    alarms.accepts = False
+    for found in [_THERE, *[_GONE] * 4]:
+        alarms.check(found)
+    alarms.accepts = True
+
+    assert alarms.check(_GONE) == [Phase.RAISED, Phase.CLEARED]
+    assert alarms.check(_GONE) == []
+
+
+def test_a_new_channel_hears_of_open_incidents_alone() -> None:
+    """A channel that an operator adds is not told of all that was ever over."""
     alarms = Alarms()
     alarms.check(_THERE)
 
-    again = plan_changes(alarms.incidents.values(), _THERE, alarms.now, _CLEAR_AFTER)
+    opened = follow(alarms.incidents.values(), _THERE, alarms.now, IncidentRules(channels=["ear", "new"]))
     for _ in range(4):
         alarms.check(_GONE)
-    over = plan_changes(alarms.incidents.values(), _GONE, alarms.now, _CLEAR_AFTER)
+    over = follow(alarms.incidents.values(), _GONE, alarms.now, IncidentRules(channels=["ear", "new"]))
 
-    assert again == []
-    assert over == []
+    name = ConditionName.DEAD_LETTERS
+    assert [notice.phase for notice in due_notices(opened[name], "new", alarms.now)] == [Phase.RAISED]
+    assert due_notices(over[name], "new", alarms.now) == []
 
 
 def test_each_incident_has_its_own_notices() -> None:
@@ -166,13 +204,12 @@ def test_every_incident_ends_without_conditions(checks: list[Findings]) -> None:
 def test_an_alarm_that_grows_worse_is_sent_again() -> None:
     """Once for each step, under ids that differ; one that grows milder is not."""
     grades = [Severity.WARNING, Severity.ERROR, Severity.ERROR, Severity.CRITICAL, Severity.WARNING]
-    known: list[Incident] = []
-    told: list[Notice] = []
-    for minute, severity in enumerate(grades):
-        found = Findings((replace(_DEAD, severity=severity),))
-        changes = plan_changes(known, found, _NOW + timedelta(minutes=minute), timedelta(0))
-        known = [change.incident for change in changes] or known
-        told += [change.notice for change in changes if change.notice]
+    alarms = Alarms()
 
-    assert [notice.severity for notice in told] == [Severity.WARNING, Severity.ERROR, Severity.CRITICAL]
-    assert len({notice.id for notice in told}) == 3
+    for severity in grades:
+        alarms.check(_found(replace(_DEAD, severity=severity)))
+
+    assert [notice.severity for notice in alarms.notices] == [
+        *(Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
+    ]
+    assert len({notice.id for notice in alarms.notices}) == 3

@@ -47,9 +47,16 @@ def test_without_polls_the_age_grows() -> None:
     assert ages == [timedelta(0), timedelta(hours=1), timedelta(hours=2)]
 
 
-def test_without_any_poll_it_is_the_longest_time() -> None:
-    """A queue that was never polled may hold messages as old as SQS allows."""
-    assert oldest_message_age(QueuePolls(), _SOME, _NOW) == LONGEST_KEPT
+def test_without_any_poll_it_is_unknown() -> None:
+    """The messages of a queue that was never polled may be of any age."""
+    assert oldest_message_age(QueuePolls(), _SOME, _NOW) is None
+
+
+def test_it_is_no_longer_than_sqs_keeps_a_message() -> None:
+    """An intake that died long ago leaves messages that are younger."""
+    polls = QueuePolls(_ago(9e6), _ago(9e6), None)
+
+    assert oldest_message_age(polls, _SOME, _NOW) == LONGEST_KEPT
 
 
 def test_clocks_that_disagree_give_no_negative_age() -> None:

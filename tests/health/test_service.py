@@ -12,12 +12,13 @@ from starlette.applications import Starlette
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.metrics.collector import PATIENCE_SECONDS
 from schedules_pipeline.health.metrics.series import METRICS
+from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.health.service import build_service
+from schedules_pipeline.maintenance.ports import PassName, PassReport
 
 
 def _service(stage: Stage, patience_seconds: float = PATIENCE_SECONDS) -> Starlette:
-    pipeline = stage.pipeline
-    return build_service(pipeline.store, pipeline.upstreams, pipeline.clock, patience_seconds)
+    return build_service(stage.pipeline.health, patience_seconds)
 
 
 @pytest.fixture
@@ -128,8 +129,63 @@ def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.Monke
     assert orjson.loads(body)["checks"]["store"] == "no answer within 0.2 s"
 
 
+def test_health_lists_the_conditions_and_says_so_by_its_status(stage: Stage) -> None:
+    """A condition of error or worse is 503, so that any checker of web addresses notices it."""
+    stage.publish()
+    stage.pipeline.watch.check(DagsterSnapshot(stage.clock()))
+    well = get(_service(stage), "/health")
+    stage.upstreams.schedule_dead_letters.post("{}")
+    status, content_type, body = get(_service(stage), "/health")
+
+    (found,) = orjson.loads(body)["conditions"]
+    assert (well[0], orjson.loads(well[2])["healthy"]) == (200, True)
+    assert (status, content_type) == (503, "application/json")
+    assert (found["name"], found["severity"], found["subject"]) == (
+        *("dead-letters", "error", "schedule_dead_letters"),
+    )
+    assert found["evidence"] == {"schedule_dead_letters": 1}
+    assert found["runbook"].endswith("#dead-letters")
+    assert found["remedy"].startswith("Read the reasons")
+
+
+def test_health_with_a_warning_is_well(stage: Stage) -> None:
+    """A warning is to be checked in office hours."""
+    stage.publish()
+    stage.pipeline.watch.check(DagsterSnapshot(stage.clock()))
+    now = stage.clock()
+    stage.store.passes.record(PassReport(PassName.PARITY, now, now, problem="no bucket"))
+
+    status, _, body = get(_service(stage), "/health")
+
+    assert status == 200
+    assert [each["name"] for each in orjson.loads(body)["conditions"]] == ["pass-failed"]
+
+
+def test_health_of_a_store_that_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outage is the one condition; nothing else was judged."""
+    monkeypatch.setattr(stage.store.presence, "name", _down)
+
+    status, _, body = get(_service(stage), "/health")
+
+    answer = orjson.loads(body)
+    assert status == 503
+    assert [each["name"] for each in answer["conditions"]] == ["store-unreachable"]
+    assert "dead-letters" in answer["undecided"]
+
+
+def test_health_does_not_wait_for_ever(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that hangs is 503."""
+    released = threading.Event()
+    monkeypatch.setattr(stage.store.presence, "name", released.wait)
+
+    status, _, body = get(_service(stage, patience_seconds=0.2), "/health")
+
+    released.set()
+    assert (status, orjson.loads(body)["healthy"]) == (503, False)
+
+
 def test_another_path_is_not_there(stage: Stage) -> None:
-    """The service has three paths."""
+    """The service has four paths."""
     status, _, _ = get(_service(stage), "/")
 
     assert status == 404

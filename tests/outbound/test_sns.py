@@ -10,7 +10,9 @@ from fakes import FakeClock, fake_store, fake_upstreams
 
 from demo.provision import AwsEndpoints, Channel, provision_alarms
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.facts import FailedRun, Thresholds
+from schedules_pipeline.health.check_health import HealthCheck
+from schedules_pipeline.health.incidents import due_notices
+from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.outbound.sns import SnsNotifier
 
@@ -34,14 +36,18 @@ def _received(endpoints: AwsEndpoints, queue_url: str) -> list[dict[str, Any]]:
     return sorted(envelopes, key=lambda envelope: json.loads(envelope["Message"])["at"])
 
 
-def test_an_alarm_and_its_all_clear_arrive_once_each(aws_endpoints: AwsEndpoints, alarms: Channel) -> None:
+def test_an_alarm_and_its_all_clear_arrive_once_each(
+    aws_endpoints: AwsEndpoints, alarms: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Over many checks a subscriber gets one message at the beginning and one at the end."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
+    monkeypatch.setattr(store.feed, "count_schedules", lambda: 1)
+    health = HealthCheck(store.as_store(), upstreams.as_upstreams(), clock)
     notifier = SnsNotifier(aws_endpoints.sns(), alarms.topic_arn, _RUNBOOK)
-    watch = Watch(store.as_store(), upstreams.as_upstreams(), [notifier], clock, Thresholds())
-    for failed in [[FailedRun("reconcile", "r1", clock())]] * 3 + [[]] * 5:
-        watch.check(failed)
+    watch = Watch(health, [notifier])
+    for failed in [(FailedRun("reconcile", "r1", clock()),)] * 3 + [()] * 5:
+        watch.check(DagsterSnapshot(clock(), failed))
         clock.advance(timedelta(seconds=30))
 
     raised, cleared = _received(aws_endpoints, alarms.queue_url)
@@ -59,16 +65,21 @@ def test_an_alarm_and_its_all_clear_arrive_once_each(aws_endpoints: AwsEndpoints
     }
 
 
-def test_a_missing_topic_is_a_service_error(aws_endpoints: AwsEndpoints, alarms: Channel) -> None:
+def test_a_missing_topic_is_a_service_error(
+    aws_endpoints: AwsEndpoints, alarms: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error names the topic."""
     clock = FakeClock()
     store, upstreams = fake_store(clock), fake_upstreams(clock, Random(0))
+    monkeypatch.setattr(store.feed, "count_schedules", lambda: 1)
+    health = HealthCheck(store.as_store(), upstreams.as_upstreams(), clock)
     notifier = SnsNotifier(aws_endpoints.sns(), f"{alarms.topic_arn}-gone", _RUNBOOK)
-    watch = Watch(store.as_store(), upstreams.as_upstreams(), [notifier], clock, Thresholds())
+    watch = Watch(health, [notifier])
 
-    report = watch.check([FailedRun("reconcile", "r1", clock())])
+    report = watch.check(DagsterSnapshot(clock(), (FailedRun("reconcile", "r1", clock()),)))
 
     assert f"topic {alarms.topic_arn}-gone" in report.problem
-    assert report.undelivered == 1
+    assert report.sent == 0
+    (notice,) = due_notices(report.open[0], notifier.channel, clock())
     with pytest.raises(ServiceError):
-        notifier.send(report.raised[0])
+        notifier.send(notice)

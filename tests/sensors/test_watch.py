@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster_stage import DagsterStage
 from fakes import Conditions
 from pydantic import SecretStr
@@ -12,7 +20,9 @@ from pydantic import SecretStr
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.ports import PassName
-from schedules_pipeline.sensors.watch import INTERVAL_SECONDS, find_failed_runs, watch_sensor
+from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.sensors.dagster_snapshot import find_failed_runs
+from schedules_pipeline.sensors.watch import INTERVAL_SECONDS, watch_sensor
 from schedules_pipeline.settings import Settings
 
 _JOB = "tried"
@@ -32,15 +42,23 @@ class Stage(DagsterStage):
         self.switch = Switch()
         super().__init__(instance, self.switch)
         self.definitions = build_defs(_SETTINGS, self.pipeline)
+        self.cursor: str | None = None
+        self.evaluations: list[dg.AssetCheckEvaluation] = []
 
     def tick(self) -> str:
         context = dg.build_sensor_context(
-            instance=self.instance, definitions=self.definitions, resources={"pipeline": self.pipeline}
+            instance=self.instance,
+            cursor=self.cursor,
+            definitions=self.definitions,
+            resources={"pipeline": self.pipeline},
         )
-        reason = watch_sensor(_SETTINGS)(context)
+        result = watch_sensor(_SETTINGS)(context)
         self.clock.advance(timedelta(seconds=INTERVAL_SECONDS))
-        assert isinstance(reason, dg.SkipReason)
-        return str(reason.skip_message)
+        assert isinstance(result, dg.SensorResult)
+        assert isinstance(result.skip_reason, dg.SkipReason)
+        self.cursor = result.cursor
+        self.evaluations += [e for e in result.asset_events if isinstance(e, dg.AssetCheckEvaluation)]
+        return str(result.skip_reason.skip_message)
 
     def run(self, config: dict[str, object] | None = None) -> bool:
         """A run of the job ``reconcile``, which fails with an invalid configuration."""
@@ -53,9 +71,12 @@ class Stage(DagsterStage):
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Stage(instance)
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        made = Stage(instance)
+        monkeypatch.setattr(made.store.feed, "count_schedules", lambda: 1)
+        monkeypatch.setattr(instance, "get_daemon_statuses", dict)
+        yield made
 
 
 def test_a_failed_run_is_an_alarm_until_the_job_succeeds(stage: Stage) -> None:
@@ -80,6 +101,66 @@ def test_a_check_is_recorded_as_a_pass(stage: Stage) -> None:
     stage.tick()
 
     assert stage.store.passes.all()[PassName.WATCH].latest.succeeded
+
+
+def test_what_only_dagster_knows_is_recorded(stage: Stage) -> None:
+    """Every process can judge it: a sensor that is off is a condition, one that is on is none."""
+    repository = stage.definitions.get_repository_def()
+    off, on = (
+        InstigatorState(
+            RemoteInstigatorOrigin(
+                RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), name
+            ),
+            InstigatorType.SENSOR,
+            status,
+            SensorInstigatorData(),
+        )
+        for name, status in (
+            ("catalogue_events", InstigatorStatus.STOPPED),
+            ("schedule_events", InstigatorStatus.RUNNING),
+        )
+    )
+    assert {"catalogue_events", "schedule_events"} <= {sensor.name for sensor in repository.sensor_defs}
+    for state in (off, on):
+        stage.instance.add_instigator_state(state)
+
+    assert "sensors-off" not in stage.tick()
+    assert "sensors-off" in stage.tick()
+
+    snapshot = stage.store.dagster.latest()
+    assert snapshot is not None
+    assert snapshot.sensors_off == ("catalogue_events",)
+
+
+def test_partners_that_are_gone_are_noticed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sensor remembers outside the store that there were some."""
+    stage.store.partners.create(Partner("harbour", stage.clock()))
+    before = stage.tick()
+    monkeypatch.setattr(stage.store.partners, "was_ever_used", lambda: False)
+
+    assert "partners-gone" not in before
+    assert "partners-gone" in stage.tick()
+
+
+def test_the_check_of_health_is_recorded_when_it_changes_and_every_hour(stage: Stage) -> None:
+    """Green, red as the run fails, green again; then once an hour, so that its age shows that the watch runs."""
+    stage.tick()
+    stage.tick()
+    stage.run({"number": 3, "of": 2})
+    stage.tick()
+    stage.tick()
+    stage.run()
+    for _ in range(125):
+        stage.tick()
+
+    assert [(each.passed, each.severity) for each in stage.evaluations] == [
+        (True, dg.AssetCheckSeverity.WARN),
+        (False, dg.AssetCheckSeverity.ERROR),
+        (True, dg.AssetCheckSeverity.WARN),
+        (True, dg.AssetCheckSeverity.WARN),
+    ]
+    assert stage.evaluations[1].description == "runs-failed (error)"
+    assert {each.check_name for each in stage.evaluations} == {"is_healthy"}
 
 
 def test_a_store_that_is_away_fails_the_tick_and_says_so(stage: Stage) -> None:

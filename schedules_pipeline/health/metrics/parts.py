@@ -11,13 +11,16 @@ from math import inf
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.health.check_health import HealthCheck
+from schedules_pipeline.health.condition import ConditionName, Severity
 from schedules_pipeline.health.growth import hours_until_full
 from schedules_pipeline.health.metrics.series import COUNTERS, DURATIONS, Sample
 from schedules_pipeline.health.ports import HealthStore, QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
 from schedules_pipeline.maintenance.ports import PassName, PassRecord, Stage
-from schedules_pipeline.migration.ports import MigrationSources, Verdict
+from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.partners.ports import UsageKind
+from schedules_pipeline.publishing.decide_holds import list_holds
 from schedules_pipeline.publishing.ports.counters import Durations
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 from schedules_pipeline.push.lag import push_lag
@@ -26,10 +29,12 @@ Part = Callable[[], list[Sample]]
 _Read = Callable[[HealthStore, datetime], Iterator[Sample]]
 
 
-def parts_of(store: HealthStore, sources: MigrationSources, clock: Clock) -> Mapping[str, Part]:
+def parts_of(health: HealthCheck) -> Mapping[str, Part]:
+    store, sources, clock = health.store, health.sources, health.clock
     parts: dict[str, Part] = {
         name: partial(_read_store, read, store, clock) for name, read in _STORE_PARTS.items()
     }
+    parts["conditions"] = partial(_conditions, health)
     dead_letters = {
         QueueName.SCHEDULE_EVENTS: sources.schedule_dead_letters,
         QueueName.CATALOGUE_EVENTS: sources.catalogue_dead_letters,
@@ -40,6 +45,18 @@ def parts_of(store: HealthStore, sources: MigrationSources, clock: Clock) -> Map
     return parts
 
 
+def _conditions(health: HealthCheck) -> list[Sample]:
+    """Every condition that could be judged, under every severity, also while the store does not answer."""
+    findings = health.check_or_report_outage().findings
+    found = {(each.name, each.severity) for each in findings.conditions}
+    return [
+        Sample("schedules_condition", (name.value, severity.value), (name, severity) in found)
+        for name in ConditionName
+        if name not in findings.undecided
+        for severity in Severity
+    ]
+
+
 def _read_store(read: _Read, store: HealthStore, clock: Clock) -> list[Sample]:
     return list(read(store, clock()))
 
@@ -48,11 +65,15 @@ def _queue(name: QueueName, queue: NotificationQueue, store: HealthStore, clock:
     """Read the depth first: a poll in between then makes the age smaller, never greater."""
     depth = queue.depth()
     age = oldest_message_age(store.queue_polls.all()[name], depth, clock())
-    return [
+    samples = [
         Sample("schedules_queue_messages", (name.value, "waiting"), depth.waiting),
         Sample("schedules_queue_messages", (name.value, "in_flight"), depth.in_flight),
-        Sample("schedules_queue_oldest_message_age_seconds", (name.value,), age.total_seconds()),
     ]
+    if age is not None:
+        samples.append(
+            Sample("schedules_queue_oldest_message_age_seconds", (name.value,), age.total_seconds())
+        )
+    return samples
 
 
 def _dead_letters(name: QueueName, queue: NotificationQueue) -> list[Sample]:
@@ -152,6 +173,11 @@ def _alarms(store: HealthStore, _: datetime) -> Iterator[Sample]:
         yield Sample("schedules_alarm_raised", (incident.name.value,), incident.is_open)
 
 
+def _held(store: HealthStore, _: datetime) -> Iterator[Sample]:
+    waiting = [loss.seconds for loss in list_holds(store.losses) if loss.verdict is None]
+    yield Sample("schedules_held_seconds", (), sum(waiting))
+
+
 def _polls(store: HealthStore, _: datetime) -> Iterator[Sample]:
     for queue, polls in store.queue_polls.all().items():
         if polls.polled_at is not None:
@@ -203,6 +229,7 @@ _STORE_PARTS: Mapping[str, _Read] = {
     "passes": _passes,
     "coldstart": _coldstart,
     "alarms": _alarms,
+    "held": _held,
     "polls": _polls,
     "usage": _usage,
     "push": _push,

@@ -108,8 +108,10 @@ _ALL = (
     _gauge(
         "coldstart_alive_timestamp_seconds", (), "When a worker last made progress with the latest coldstart."
     ),
-    # Alarms.
-    _gauge("alarm_raised", ("alarm",), "1 for an alarm that is raised, 0 for one that is over."),
+    # Conditions and notices.
+    _gauge("condition", ("name", "severity"), "1 for a condition that holds, 0 for one that does not."),
+    _gauge("held_seconds", (), "Airtime that is held and waits for a decision."),
+    _gauge("alarm_raised", ("alarm",), "Until 0.3: schedules_condition replaces it."),
     _counter("alarm_notices", ("result",), "Notices of alarms, by whether they were accepted."),
     # Delivery to partners.
     _counter("delivery_requests", ("partner", "route", "status"), "Requests, rejected ones included."),

@@ -7,8 +7,11 @@ from schedules_pipeline.health.condition import Condition, ConditionName, Severi
 from schedules_pipeline.health.facts import Facts, Thresholds
 from schedules_pipeline.health.wording import EXAMPLES, count, duration, example, examples, instant
 from schedules_pipeline.publishing.ports.rejections import RejectedKind
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 _A_DAY, _AN_HOUR = timedelta(days=1), timedelta(hours=1)
+_SHORTEST_VISIBILITY, _LONGEST_VISIBILITY = timedelta(seconds=30), timedelta(minutes=15)
+_SHORTEST_KEPT = timedelta(days=1)
 
 _KINDS = {
     RejectedKind.ITEM: "catalogue document",
@@ -30,17 +33,48 @@ def find_undrained_queues(facts: Facts, thresholds: Thresholds, now: datetime) -
         ended_at = facts.coldstart.ended_at
         if not facts.coldstart.stage.is_final or (ended_at and now - ended_at <= thresholds.queue_after):
             return
-    slow = {name: q for name, q in facts.queues.items() if q and q.oldest > thresholds.queue_after}
-    if slow:
-        texts = [
-            f"{count(queue.depth.waiting, 'message')} in {name}, the oldest for {duration(queue.oldest)}"
-            for name, queue in slow.items()
-        ]
-        evidence = {name: queue.depth.waiting for name, queue in slow.items()}
-        since = now - max(queue.oldest for queue in slow.values())
+    watched_for = now - (facts.watched_since or now)
+    texts, evidence, longest = [], {}, timedelta(0)
+    for name, queue in facts.queues.items():
+        waited = watched_for if queue and queue.oldest is None else queue.oldest if queue else None
+        if queue and waited is not None and waited > thresholds.queue_after:
+            age = "never polled" if queue.oldest is None else f"the oldest for {duration(waited)}"
+            texts.append(f"{count(queue.depth.waiting, 'message')} in {name}, {age}")
+            evidence[name], longest = queue.depth.waiting, max(longest, waited)
+    if evidence:
         yield make_condition(
-            ConditionName.QUEUE_NOT_DRAINED, ", ".join(slow), "; ".join(texts), evidence, since
+            ConditionName.QUEUE_NOT_DRAINED, ", ".join(evidence), "; ".join(texts), evidence, now - longest
         )
+
+
+def find_misconfigured_queues(facts: Facts) -> Iterator[Condition]:
+    """A queue that was made anew has the attributes of its maker."""
+    answers = {name: queue.depth for name, queue in facts.queues.items() if queue}
+    found = {name: text for name, depth in answers.items() if (text := _describe_defects(depth.attributes))}
+    if found:
+        names = ", ".join(found)
+        yield make_condition(
+            ConditionName.QUEUE_MISCONFIGURED, names, f"wrong attributes of {names}", examples(found)
+        )
+
+
+def _describe_defects(attributes: QueueAttributes | None) -> str:
+    if attributes is None:
+        return ""
+    visibility, kept = (
+        timedelta(seconds=attributes.visibility_seconds),
+        timedelta(seconds=attributes.kept_seconds),
+    )
+    defects = {
+        "no redrive policy: a message that cannot be handled comes again for ever": not attributes.dead_letters_to,
+        f"a visibility timeout of {duration(visibility)}: messages come twice": visibility
+        < _SHORTEST_VISIBILITY,
+        f"a visibility timeout of {duration(visibility)}: the messages of a process that died wait so long": (
+            visibility > _LONGEST_VISIBILITY
+        ),
+        f"messages are kept for {duration(kept)}: a longer outage loses them": kept < _SHORTEST_KEPT,
+    }
+    return "; ".join(text for text, holds in defects.items() if holds)
 
 
 def find_dead_letters(facts: Facts) -> Iterator[Condition]:

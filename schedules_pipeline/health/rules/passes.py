@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Details, make_condition
 from schedules_pipeline.health.facts import DIFFERED, Facts, Thresholds
+from schedules_pipeline.health.rules.processes import is_dagster_known
 from schedules_pipeline.health.wording import count, duration, example, examples, instant
 from schedules_pipeline.maintenance.ports import Coldstart, PassName
 
@@ -13,11 +14,11 @@ _COLDSTART_SHOWN_FOR = timedelta(minutes=10)
 """A short automatic coldstart must still be seen."""
 
 
-def find_failed_runs(facts: Facts) -> Iterator[Condition]:
-    if facts.failed_runs:
-        jobs = ", ".join(run.job for run in facts.failed_runs)
-        evidence = {run.job: f"run {run.run_id}, {instant(run.ended_at)}" for run in facts.failed_runs}
-        since = min(run.ended_at for run in facts.failed_runs)
+def find_failed_runs(facts: Facts, now: datetime) -> Iterator[Condition]:
+    if facts.dagster and is_dagster_known(facts, now) and (failed := facts.dagster.failed_runs):
+        jobs = ", ".join(run.job for run in failed)
+        evidence = {run.job: f"run {run.run_id}, {instant(run.ended_at)}" for run in failed}
+        since = min(run.ended_at for run in failed)
         yield make_condition(
             ConditionName.RUNS_FAILED, jobs, f"the latest run failed of: {jobs}", evidence, since
         )
@@ -47,7 +48,7 @@ def find_missed_passes(facts: Facts, thresholds: Thresholds, now: datetime) -> I
     for condition, name, after in wanted:
         record = facts.passes.get(name)
         last = record.latest_success.ended_at if record and record.latest_success else None
-        if now - (last or facts.watched_since) > after:
+        if now - (last or facts.watched_since or now) > after:
             text = f"the last one ended {duration(now - last)} ago" if last else "none has ever succeeded"
             yield make_condition(
                 condition, name.value, f"no {name} within {duration(after)}: {text}", since=last
@@ -68,13 +69,16 @@ def find_repaired_differences(facts: Facts) -> Iterator[Condition]:
 
 
 def find_coldstart(facts: Facts, now: datetime) -> Iterator[Condition]:
-    """An automatic coldstart, which an operator must know of, and one without progress."""
+    """An automatic coldstart, which an operator must know of, and one without progress.
+
+    The coldstart that fills a new keyspace is ordinary.
+    """
     coldstart = facts.coldstart
     if coldstart is None:
         return
     evidence, request = _progress(coldstart), coldstart.request
     is_recent = not coldstart.ended_at or now - coldstart.ended_at <= _COLDSTART_SHOWN_FOR
-    if request.by_itself and is_recent:
+    if request.by_itself and not request.is_first and is_recent:
         summary = f"a coldstart began automatically: {example(request.reason)}"
         yield make_condition(
             ConditionName.COLDSTART_AUTOMATIC, "the keyspace", summary, evidence, request.requested_at

@@ -31,9 +31,21 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueAttributes:
+    """``dead_letters_to``: the ARN of the dead-letter queue, or ""."""
+
+    visibility_seconds: int
+    kept_seconds: int
+    dead_letters_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueDepth:
+    """How many messages a queue has, approximately, and its attributes if they are known."""
+
     waiting: int
     in_flight: int
+    attributes: QueueAttributes | None = None
 
 
 class NotificationQueue(Protocol):

@@ -1,0 +1,93 @@
+"""Reads what only Dagster knows: failed runs, sensors that are off or do not tick, and heartbeats of daemons."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorState
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun
+
+WATCH = "watch"
+"""The sensor that takes the snapshot, so it is on."""
+
+_LATEST = 10
+"""Overlapping runs of one job may end in another order than they began, so several are compared."""
+
+_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+"""A cancelled run does not say whether its job works."""
+
+
+def take_snapshot(
+    context: dg.SensorEvaluationContext, pipeline: Pipeline, *, had_partners: bool
+) -> DagsterSnapshot:
+    instance, repository = context.instance, context.repository_def
+    jobs = repository.job_names if repository else ()
+    names = {sensor.name for sensor in repository.sensor_defs} if repository else set()
+    # An instance in memory keeps no states of sensors.
+    kept = (
+        instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+        if instance.schedule_storage
+        else ()
+    )
+    states = [state for state in kept if state.instigator_name in names and state.instigator_name != WATCH]
+    running = {state.instigator_name: state for state in states if state.is_running}
+    ticked = {name: _ticked_at(instance, state) for name, state in running.items()}
+    return DagsterSnapshot(
+        at=pipeline.clock(),
+        failed_runs=tuple(find_failed_runs(instance, jobs, _active_publisher(pipeline))),
+        sensors_off=tuple(sorted({state.instigator_name for state in states} - running.keys())),
+        ticked_at={name: at for name, at in sorted(ticked.items()) if at is not None},
+        daemons={
+            name: None if status.last_heartbeat is None else _instant(status.last_heartbeat.timestamp)
+            for name, status in instance.get_daemon_statuses().items()
+            if status.required
+        },
+        had_partners=had_partners,
+    )
+
+
+def find_failed_runs(
+    instance: dg.DagsterInstance, jobs: Iterable[str], active_run: str = ""
+) -> list[FailedRun]:
+    """The latest finished run of each job, if it failed.
+
+    A job whose run ``active_run`` is still publishing has recovered, so its failed runs are left out.
+    """
+    active = instance.get_run_by_id(active_run) if active_run else None
+    recovered = {active.job_name} if active is not None and not active.is_finished else set()
+    latest = [_latest_finished(instance, job) for job in jobs if job not in recovered]
+    return [
+        FailedRun(record.dagster_run.job_name, record.dagster_run.run_id, _ended_at(record))
+        for record in latest
+        if record is not None and record.dagster_run.status is dg.DagsterRunStatus.FAILURE
+    ]
+
+
+def _ticked_at(instance: dg.DagsterInstance, state: InstigatorState) -> datetime | None:
+    """When the latest tick began; None if the sensor has not ticked yet."""
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+    return _instant(ticks[0].timestamp) if ticks else None
+
+
+def _active_publisher(pipeline: Pipeline) -> str:
+    try:
+        return pipeline.store.presence.name()
+    except ServiceError:
+        return ""
+
+
+def _latest_finished(instance: dg.DagsterInstance, job: str) -> dg.RunRecord | None:
+    filters = dg.RunsFilter(job_name=job, statuses=_FINISHED)
+    return max(instance.get_run_records(filters, limit=_LATEST), key=_ended_at, default=None)
+
+
+def _ended_at(record: dg.RunRecord) -> datetime:
+    return _instant(record.end_time) if record.end_time else record.update_timestamp
+
+
+def _instant(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
