@@ -1,21 +1,10 @@
-"""The asset check ``is_healthy``: the conditions of the pipeline, as ``status`` and the alarms show them.
-
-Its colour is the worst severity. Green: no condition holds. Yellow: something is to be checked in office hours. Red:
-partners see, or may soon see, old or wrong schedules; so it is a check of what partners get.
-"""
-
-from collections.abc import Mapping
+"""The asset check ``is_healthy``: the conditions that ``status`` and the alarms show."""
 
 import dagster as dg
 
 from schedules_pipeline.assets import names
+from schedules_pipeline.assets.health import IS_HEALTHY, evaluate
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.documents.markdown import markdown_table
-from schedules_pipeline.health.check_health import Checkup
-from schedules_pipeline.health.condition import Severity
-
-IS_HEALTHY = "is_healthy"
-_MOST_ROWS = 50
 
 
 def health_check() -> dg.AssetChecksDefinition:
@@ -29,43 +18,12 @@ def health_check() -> dg.AssetChecksDefinition:
         ),
     )
     def is_healthy(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
-        checkup = pipeline.health.check_or_report_outage()
+        found = evaluate(pipeline.health.check_or_report_outage())
         return dg.AssetCheckResult(
-            passed=not checkup.conditions,
-            severity=_severity(checkup),
-            description=_headline(checkup),
-            metadata=_metadata(checkup),
+            passed=found.passed,
+            severity=found.severity,
+            description=found.description,
+            metadata=found.metadata,
         )
 
     return is_healthy
-
-
-def evaluate(checkup: Checkup) -> dg.AssetCheckEvaluation:
-    """The evaluation of a check that another process has made."""
-    return dg.AssetCheckEvaluation(
-        asset_key=names.PARTNER_SCHEDULE,
-        check_name=IS_HEALTHY,
-        passed=not checkup.conditions,
-        severity=_severity(checkup),
-        description=_headline(checkup),
-        metadata=_metadata(checkup),
-    )
-
-
-def _severity(checkup: Checkup) -> dg.AssetCheckSeverity:
-    is_warning = checkup.worst in (None, Severity.WARNING)
-    return dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR
-
-
-def _headline(checkup: Checkup) -> str:
-    return ", ".join(f"{each.name} ({each.severity})" for each in checkup.conditions) or "no condition holds"
-
-
-def _metadata(checkup: Checkup) -> Mapping[str, dg.MetadataValue]:
-    rows = [(each.name, each.severity, each.summary, each.remedy) for each in checkup.conditions]
-    table = markdown_table(("condition", "severity", "what", "what to do"), rows, _MOST_ROWS)
-    return {
-        "conditions": dg.MetadataValue.md(table if rows else "None."),
-        "checked": dg.MetadataValue.timestamp(checkup.at),
-        "count": dg.MetadataValue.int(len(rows)),
-    }

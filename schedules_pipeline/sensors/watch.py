@@ -10,7 +10,7 @@ import dagster as dg
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from schedules_pipeline.checks.health import evaluate
+from schedules_pipeline.assets.health import evaluate
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.incidents import Phase

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from schedules_pipeline.assets import names
-from schedules_pipeline.checks.health import IS_HEALTHY
+from schedules_pipeline.assets.health import IS_HEALTHY
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.partitions import (
