@@ -56,6 +56,7 @@ from schedules_pipeline.store.servers import RedisServers
 from schedules_pipeline.store.subscriptions import RedisSubscriptionStore
 from schedules_pipeline.store.versions import RedisVersionStore
 from schedules_pipeline.store.work import RedisWorkQueue
+from schedules_pipeline.upstream.arrangement import AwsArrangement
 from schedules_pipeline.upstream.bucket import S3ScheduleSource
 from schedules_pipeline.upstream.catalogue import RedisCatalogueSource
 from schedules_pipeline.upstream.clients import (
@@ -243,6 +244,14 @@ def _notifiers(settings: Settings) -> list[Notifier]:
         allowed = AllowedAddresses(settings.alarm_allowed_networks, "SCHEDULES_ALARM_ALLOWED_NETWORKS")
         notifiers.append(WebhookNotifier(url, settings.runbook_url, allowed))
     return notifiers
+
+
+def build_arrangement(settings: Settings) -> AwsArrangement:
+    """How the sources announce changes. Its clients give up soon."""
+    place = (settings.aws_region, settings.aws_endpoint_url)
+    return AwsArrangement(
+        watching_sqs_client(*place), sns_client(*place), s3_client(*place), settings.schedule_bucket
+    )
 
 
 def build_pipeline(settings: Settings) -> Pipeline:

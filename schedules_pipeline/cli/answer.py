@@ -144,15 +144,19 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask on standard error. Raises :class:`CommandExit` unless the operator agrees."""
+    if not agrees(question, yes=yes):
+        raise CommandExit("nothing was done")
+
+
+def agrees(question: str, *, yes: bool) -> bool:
+    """Ask on standard error whether to do it. Raises :class:`CommandExit` without a terminal."""
     if yes:
-        return
+        return True
     try:
-        agrees = click.confirm(printable(question), err=True)
+        return click.confirm(printable(question), err=True)
     except click.Abort:
         click.echo(err=True)
         raise CommandExit("nothing was done: without a terminal to ask on, use --yes") from None
-    if not agrees:
-        raise CommandExit("nothing was done")
 
 
 def _console(file: Any) -> Console:

@@ -26,6 +26,7 @@ _NO_ANSWER_HINT: Final = (
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "status": ("status", "Show the state of the whole pipeline."),
+        "doctor": ("doctor", "Find root causes of faults, and apply safe remedies."),
         "show": ("show", "Show a schedule as partners see it."),
         "deps": ("deps", "Show what a schedule depends on, or what depends on a pid."),
         "history": ("versions:history", "List the published versions of a schedule, newest first."),

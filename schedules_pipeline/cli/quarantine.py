@@ -58,18 +58,20 @@ def release(session: Session, keys: tuple[ScheduleKey, ...], everything: bool) -
         raise click.UsageError("name schedules as SID/DATE, or use --all")
     quarantined = session.pipeline.store.work.quarantined()
     chosen = list(quarantined if everything else _chosen(quarantined, keys))
-    session.pipeline.store.work.mark(_marks(session, chosen))
+    release_schedules(session, chosen)
     return Answer(
         {"released": [str(key) for key in chosen]},
         f"released {counted(len(chosen), 'schedule')}; the next publisher builds what was released",
     )
 
 
-def _marks(session: Session, keys: Sequence[ScheduleKey]) -> list[Mark]:
+def release_schedules(session: Session, keys: Sequence[ScheduleKey]) -> None:
     """All with one event id, so that ``why`` shows which schedules were released together."""
     now, cause = session.now(), session.cause("")
     calendar = session.pipeline.calendar
-    return [Mark(key, due_at(key, now, calendar), replace(cause, subject=str(key))) for key in keys]
+    session.pipeline.store.work.mark(
+        [Mark(key, due_at(key, now, calendar), replace(cause, subject=str(key))) for key in keys]
+    )
 
 
 def _chosen(quarantined: Mapping[ScheduleKey, str], keys: tuple[ScheduleKey, ...]) -> dict[ScheduleKey, str]:

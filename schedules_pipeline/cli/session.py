@@ -4,6 +4,7 @@ import getpass
 import time
 import uuid
 import warnings
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
@@ -16,6 +17,8 @@ from schedules_pipeline.domain.causes import Cause, Origin
 
 if TYPE_CHECKING:
     from schedules_pipeline.composition import Pipeline
+    from schedules_pipeline.health.ports import DagsterSnapshot
+    from schedules_pipeline.health.probes.ports import Arrangement
     from schedules_pipeline.settings import Settings
 
 
@@ -65,6 +68,17 @@ class Session:
         from schedules_pipeline.connections import build_pipeline  # noqa: PLC0415 - boto3 and redis cost 0.5 s
 
         return build_pipeline(self.settings)
+
+    @cached_property
+    def arrangement(self) -> "Arrangement":
+        from schedules_pipeline.connections import build_arrangement  # noqa: PLC0415 - as above
+
+        return build_arrangement(self.settings)
+
+    def read_dagster(self, switch_on: Sequence[str] = ()) -> "DagsterSnapshot":
+        from schedules_pipeline.cli.dagster_instance import read_dagster  # noqa: PLC0415 - used by one command
+
+        return read_dagster(self.now(), switch_on)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -46,6 +46,11 @@ class Explanation:
         listed = " and ".join(effect.chain for effect in effects)
         return f"{self.fault.text}, so {listed}" if listed else self.fault.text
 
+    @property
+    def severity(self) -> Severity:
+        """The worst of the fault and its effects."""
+        return min((fault.severity for fault in self.faults()), key=list(Severity).index)
+
     def faults(self) -> Iterator[Fault]:
         """The root first, every effect after its cause."""
         yield self.fault
@@ -65,7 +70,7 @@ def diagnose(faults: Sequence[Fault]) -> tuple[Explanation, ...]:
         return Explanation(fault, tuple(map(explain, effects[fault])))
 
     explained = [explain(root) for root in roots]
-    return tuple(sorted(explained, key=lambda each: min(_rank(f) for f in each.faults())))
+    return tuple(sorted(explained, key=lambda each: list(Severity).index(each.severity)))
 
 
 def find_faults(conditions: Iterable[Condition], results: Iterable[ProbeResult]) -> list[Fault]:
@@ -80,8 +85,9 @@ def find_faults(conditions: Iterable[Condition], results: Iterable[ProbeResult])
     return faults
 
 
-def _rank(fault: Fault) -> int:
-    return list(Severity).index(fault.severity)
+def find_cause(name: FaultName, subject: str, faults: Iterable[Fault]) -> Fault | None:
+    """The fault that would explain one of this name and subject."""
+    return _nearest_cause(Fault(name, Severity.ERROR, frozenset({subject}), ""), faults)
 
 
 # What explains what
@@ -102,6 +108,16 @@ def _about(*subjects: str) -> Rule:
     return lambda cause, _: not cause.subjects.isdisjoint(subjects)
 
 
+def _both_queues(cause: Fault, _: Fault) -> bool:
+    """A publisher is started by either sensor, so one alone explains nothing."""
+    return cause.subjects >= {"schedule_events", "catalogue_events"}
+
+
+def _lacks_ticks(cause: Fault, effect: Fault) -> bool:
+    """A silent daemon explains sensors that do not tick, and not those that an operator has switched off."""
+    return _about("SENSOR")(cause, effect) and _NO_TICK in effect.text
+
+
 def _is_its_job(cause: Fault, effect: Fault) -> bool:
     """Whether a failed run is that of a failed pass."""
     return any(_JOBS.get(name) in effect.subjects for name in cause.subjects)
@@ -112,21 +128,61 @@ _C, _P = ConditionName, ProbeName
 _NO_REDIS: Mapping[FaultName, Rule] = {_C.STORE_UNREACHABLE: _always, _P.REDIS_ACCEPTS_WRITES: _always}
 _NO_S3: Mapping[FaultName, Rule] = {_P.S3_ANSWERS: _always}
 
+_NO_DAEMON: Mapping[FaultName, Rule] = {_C.DAEMON_SILENT: _about("SENSOR")}
+_NO_TIMERS: Mapping[FaultName, Rule] = {_C.DAEMON_SILENT: _about("SCHEDULER")}
+_CHANGES_ARE_LATE: Mapping[FaultName, Rule] = {
+    _C.QUEUE_NOT_DRAINED: _always,
+    _P.SUBSCRIPTIONS: _always,
+    _P.BUCKET_EVENTS: _always,
+    _P.CATALOGUE_ANSWERS: _always,
+    _C.KEYSPACE_EMPTY: _always,
+}
+
 EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
     _P.REDIS_ACCEPTS_WRITES: {_C.STORE_UNREACHABLE: _always},
-    _P.DELIVERY_ANSWERS: {_C.DELIVERY_SILENT: _always},
+    _P.DELIVERY_ANSWERS: {_C.DELIVERY_SILENT: _about("delivery"), _C.KEYSPACE_EMPTY: _always},
     _C.DELIVERY_SILENT: _NO_REDIS,
+    _P.LEGACY_ANSWERS: {_C.UPSTREAM_UNREACHABLE: _about("the legacy keyspace")},
+    _C.OLD_SYSTEM_SILENT: {
+        _P.LEGACY_ANSWERS: _always,
+        _C.UPSTREAM_UNREACHABLE: _about("the legacy keyspace"),
+    },
+    _C.QUEUE_MISCONFIGURED: {_P.QUEUE_ATTRIBUTES: _always},
+    _C.WATCH_SILENT: {**_NO_REDIS, **_NO_DAEMON, _C.SENSORS_OFF: _about("watch")},
+    _C.SENSORS_OFF: {_C.DAEMON_SILENT: _lacks_ticks},
     _C.PASS_FAILED: {**_NO_REDIS, **_NO_S3, _C.UPSTREAM_UNREACHABLE: _always},
     _C.RUNS_FAILED: {**_NO_REDIS, _C.PASS_FAILED: _is_its_job},
-    _C.COLLECTION_MISSED: {_C.PASS_FAILED: _about("collection"), _C.RUNS_FAILED: _about("collect_garbage")},
+    _C.COLLECTION_MISSED: {
+        **_NO_TIMERS,
+        _C.SENSORS_OFF: _about("collect_garbage_timer"),
+        _C.PASS_FAILED: _about("collection"),
+        _C.RUNS_FAILED: _about("collect_garbage"),
+    },
     _C.RECONCILIATION_MISSED: {
+        **_NO_TIMERS,
+        _C.SENSORS_OFF: _about("reconcile_timer"),
         _C.PASS_FAILED: _about("reconciliation"),
         _C.RUNS_FAILED: _about("reconcile"),
     },
-    _C.COLDSTART_STALLED: {**_NO_REDIS, **_NO_S3, _C.RUNS_FAILED: _about("coldstart")},
-    _C.PUBLISHER_MISSING: {**_NO_REDIS, _C.RUNS_FAILED: _about("publish_affected")},
+    _C.COLDSTART_STALLED: {
+        **_NO_REDIS,
+        **_NO_S3,
+        **_NO_DAEMON,
+        _C.SENSORS_OFF: _about("coldstart_control"),
+        _C.RUNS_FAILED: _about("coldstart"),
+    },
+    _C.KEYSPACE_EMPTY: {_C.COLDSTART_STALLED: _always, _C.SENSORS_OFF: _about("coldstart_control")},
+    _C.PARTNERS_GONE: {_C.KEYSPACE_EMPTY: _always},
+    _C.PUBLISHER_MISSING: {
+        **_NO_REDIS,
+        **_NO_DAEMON,
+        _C.SENSORS_OFF: _both_queues,
+        _C.RUNS_FAILED: _about("publish_affected"),
+    },
     _C.QUEUE_NOT_DRAINED: {
         **_NO_REDIS,
+        **_NO_DAEMON,
+        _C.SENSORS_OFF: _same_subject,
         _C.COLDSTART_STALLED: _always,
         _C.UPSTREAM_UNREACHABLE: _same_subject,
     },
@@ -147,28 +203,22 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _C.BROADCASTS_QUARANTINED: _always,
         _P.CATALOGUE_ANSWERS: _always,
     },
-    _C.RECONCILIATION_FOUND_DIFFERENCES: {
-        _C.COLDSTART_AUTOMATIC: _always,
-        _C.QUEUE_NOT_DRAINED: _always,
-        _P.SUBSCRIPTIONS: _always,
-        _P.BUCKET_EVENTS: _always,
-        _P.CATALOGUE_ANSWERS: _always,
-    },
+    _C.RECONCILIATION_FOUND_DIFFERENCES: {**_CHANGES_ARE_LATE, _C.COLDSTART_AUTOMATIC: _always},
     _C.DIFFERS_FROM_THE_OLD_SYSTEM: {
+        **_CHANGES_ARE_LATE,
+        _C.OLD_SYSTEM_SILENT: _always,
         _C.SCHEDULES_LATE: _always,
         _C.PUBLISHER_MISSING: _always,
-        _C.QUEUE_NOT_DRAINED: _always,
         _C.SCHEDULES_QUARANTINED: _always,
         _C.AIRTIME_HELD: _always,
         _C.DEAD_LETTERS: _always,
         _C.INPUT_REJECTED: _always,
-        _P.SUBSCRIPTIONS: _always,
-        _P.BUCKET_EVENTS: _always,
-        _P.CATALOGUE_ANSWERS: _always,
     },
     _P.CANARY_SCHEDULE: {
         **_NO_REDIS,
         **_NO_S3,
+        **_NO_DAEMON,
+        _C.SENSORS_OFF: _about("schedule_events"),
         _C.QUEUE_NOT_DRAINED: _about("schedule_events"),
         _C.PUBLISHER_MISSING: _always,
         _C.UPSTREAM_UNREACHABLE: _about("schedule_events"),
@@ -176,6 +226,8 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
     },
     _P.CANARY_ITEM: {
         **_NO_REDIS,
+        **_NO_DAEMON,
+        _C.SENSORS_OFF: _about("catalogue_events"),
         _C.QUEUE_NOT_DRAINED: _about("catalogue_events"),
         _C.UPSTREAM_UNREACHABLE: _about("catalogue_events"),
         _C.COLDSTART_STALLED: _always,
@@ -199,24 +251,48 @@ def _nearest_cause(effect: Fault, faults: Iterable[Fault]) -> Fault | None:
 
 # Conditions as clauses
 
+_NO_TICK = "no tick"
+"""How the evidence of a sensor begins that is on and does not tick."""
+
 _EACH: Mapping[ConditionName, Callable[[str, object], str]] = {
     _C.QUEUE_NOT_DRAINED: lambda queue, waiting: f"{_verb(waiting, 'message', 'wait')} in `{queue}`",
     _C.DEAD_LETTERS: lambda queue, dead: f"{_verb(dead, 'dead letter', 'wait')} in `{queue}`",
     _C.UPSTREAM_UNREACHABLE: lambda source, _: f"`{source}` does not answer",
     _C.DELIVERY_SILENT: lambda process, _: f"the process `{process}` is silent",
+    _C.DAEMON_SILENT: lambda daemon, last: f"Dagster's daemon `{daemon}` is silent, last alive {last}",
+    _C.QUEUE_MISCONFIGURED: lambda queue, _: f"the attributes of `{queue}` are wrong",
 }
 """Conditions whose evidence has one entry for each subject, and the clause for one."""
 
 
 def _faults_of(condition: Condition) -> Iterator[Fault]:
+    name, severity = condition.name, condition.severity
     remedy = condition.remedy[:1].lower() + condition.remedy[1:].rstrip(".")
-    clause = _EACH.get(condition.name)
-    if clause is None:
-        subjects = frozenset(condition.subject.split(", "))
-        yield Fault(condition.name, condition.severity, subjects, condition.summary, remedy)
-        return
-    for subject, value in condition.evidence.items():
-        yield Fault(condition.name, condition.severity, frozenset({subject}), clause(subject, value), remedy)
+    if name is _C.SENSORS_OFF:
+        yield from _sensors(condition, remedy)
+    elif clause := _EACH.get(name):
+        for subject, value in condition.evidence.items():
+            yield Fault(name, severity, frozenset({subject}), clause(subject, value), remedy)
+    else:
+        yield Fault(name, severity, frozenset(condition.subject.split(", ")), condition.summary, remedy)
+
+
+def _sensors(condition: Condition, remedy: str) -> Iterator[Fault]:
+    """Those that are off together, and those without ticks together."""
+    ticks = {sensor: str(text) for sensor, text in condition.evidence.items()}
+    late = {sensor: text for sensor, text in ticks.items() if _NO_TICK in text}
+    for group, state, what in (
+        (sorted(ticks.keys() - late.keys()), "off", remedy),
+        (
+            sorted(late),
+            f"on, with {_NO_TICK} for minutes",
+            "read the last ticks in Dagster, and the daemon's log",
+        ),
+    ):
+        if group:
+            listed = " and ".join(f"`{sensor}`" for sensor in group)
+            subject = f"the sensor {listed} is" if len(group) == 1 else f"the sensors {listed} are"
+            yield Fault(condition.name, condition.severity, frozenset(group), f"{subject} {state}", what)
 
 
 def _verb(amount: object, thing: str, verb: str) -> str:

@@ -19,11 +19,13 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.health.ports import HealthStore
-from schedules_pipeline.health.probes.probe import Finding, failed, passed
+from schedules_pipeline.health.probes.probe import Finding, failed, passed, unchecked
 from schedules_pipeline.publishing.ports.schedules import ScheduleState
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue, Outgoing
 
 CANARY = "doctor_canary_"
+SCHEDULE, ITEM = "a canary schedule", "a canary item"
+_PAUSED = "a coldstart has paused the intake"
 _LETTERS = "0123456789bcdfghjklmnpqrstvwxz"
 _PAUSE_SECONDS = 0.25
 
@@ -57,7 +59,10 @@ class Canaries:
 
     def send_schedule(self, queue: NotificationQueue) -> Iterator[Finding]:
         """It went round if the source mark that the intake counts up was seen by a commit."""
-        key, subject, began = self.names.key, "a canary schedule", self.clock()
+        key, subject, began = self.names.key, SCHEDULE, self.clock()
+        if self.store.coldstarts.intake_is_paused():
+            yield unchecked(subject, _PAUSED)
+            return
         body = {"sid": str(key.sid), "date": key.date.isoformat(), "action": "DELETE"}
         queue.send([Outgoing(json.dumps(body))])
         received = self._wait_until(lambda: self._state().source_mark > 0, began)
@@ -74,7 +79,10 @@ class Canaries:
 
     def send_item(self, queue: NotificationQueue) -> Iterator[Finding]:
         """Each token that the doctor takes of the item counts one; a greater step is the intake's."""
-        subject, began = "a canary item", self.clock()
+        subject, began = ITEM, self.clock()
+        if self.store.coldstarts.intake_is_paused():
+            yield unchecked(subject, _PAUSED)
+            return
         body = {"action": "UPDATE", "type": "episode", "pid": self.names.pid}
         last = self._next_token()
         queue.send([Outgoing(json.dumps(body))])
