@@ -15,7 +15,7 @@ LOCKED := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup interpreter run replay quick static pure test check docs fuzz bench lock clean
+.PHONY: help setup interpreter run replay quick static pure test check docs fuzz bench soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -99,6 +99,9 @@ fuzz: $(FUZZ_READY) ## Search for input that breaks a parser, by the branches th
 
 bench: setup ## Measure, print a table, and write .bench/results.json
 	$(BIN)/python -m benchmarks
+
+soak: setup ## Thirty days of changes in 15 minutes; fails unless the memory of every part ends flat
+	$(BIN)/python -m benchmarks.soak
 
 lock: $(UV) ## Lock the newest versions that pyproject.toml allows
 	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml

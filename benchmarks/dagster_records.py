@@ -57,7 +57,7 @@ def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     sample = whole_sample(FIRST_DATE, size.broadcast_days, size.services)
     documents = source_documents(sample)
-    with RedisServer(bench.directory / "redis") as server, _hasty_files():
+    with RedisServer(bench.directory / "redis") as server, hasty_files():
         from redis import Redis  # noqa: PLC0415 - beside its only use
 
         write_catalogue(Redis.from_url(server.url, protocol=2), sample.catalogue.values())
@@ -233,7 +233,7 @@ def _with_heads(pipeline: Pipeline, *, source_changed: bool) -> Pipeline:
 
 
 @contextmanager
-def _hasty_files() -> Iterator[None]:
+def hasty_files() -> Iterator[None]:
     """Make SQLite not wait for the disk. Its files have the same size, and a day takes seconds."""
 
     def hasten(connection: Any, _: object) -> None:
