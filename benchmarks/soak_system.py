@@ -263,6 +263,7 @@ def _servers(
     environment = {
         "SCHEDULES_REDIS_URL": url,
         "SCHEDULES_WEBHOOK_MASTER_SECRET": "a master secret that is no secret at all",
+        "SCHEDULES_PUSH_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         "SCHEDULES_PUSH_HEARTBEAT_FILE": str(directory / "heartbeat"),
         # Nothing listens there, so the queues do not answer, at once.
         "SCHEDULES_AWS_ENDPOINT_URL": f"http://{LOOPBACK}:9",

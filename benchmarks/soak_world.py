@@ -15,6 +15,7 @@ from benchmarks.soak_system import A_DAY, AHEAD, FIRST, Plan, System, fetch
 from benchmarks.world import write_catalogue
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.maintenance.reconcile import Share
 from schedules_pipeline.pruning import RecordPruner
 from schedules_pipeline.publishing.ports.counters import Counter
@@ -147,9 +148,7 @@ class World:
         pipeline, store = self._pipeline, self._pipeline.store
 
         def record(context: dg.OpExecutionContext) -> None:
-            recorder = Recorder(
-                pipeline, self._settings, self._system.instance, context.log_event, context.run_id
-            )
+            recorder = Recorder(pipeline, self._settings, self._system.instance, OwnRunWriter(context))
             recorder.record_all_published()
             recorder.record_rejections()
             recorder.record_holds()
@@ -157,7 +156,7 @@ class World:
         def prune(context: dg.OpExecutionContext) -> None:
             before = self._clock.real(self._clock.now() - A_DAY * self._plan.kept_days)
             pruning = Pipeline(store, pipeline.upstreams, pipeline.calendar, lambda: before + A_DAY)
-            RecordPruner(pruning, self._settings, self._system.instance, context.log_event).prune()
+            RecordPruner(pruning, self._settings, self._system.instance, OwnRunWriter(context)).prune()
 
         self._run("publish_affected", record)
         self._run("prune_records", prune)
