@@ -17,6 +17,7 @@ from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
+from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.health.check_health import HealthCheck
 from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.ports import Notifier, QueueName
@@ -127,9 +128,23 @@ def with_external_index(
 
 def build_store(settings: Settings, timeout_seconds: float = 10.0) -> Store:
     """The store alone, for processes without upstreams."""
+    return _store(settings, _own_link(settings, timeout_seconds))
+
+
+def _own_link(settings: Settings, timeout_seconds: float = 10.0) -> RedisLink:
+    """The link of the pipeline's keyspace."""
+    if settings.redis_is_cluster and settings.redis_wait_replicas:
+        raise ConfigurationError(
+            "SCHEDULES_REDIS_WAIT_REPLICAS does not work with a cluster: set min-replicas-to-write at its servers"
+        )
     url = settings.redis_url.get_secret_value()
     client = connect(url, cluster=settings.redis_is_cluster, timeout_seconds=timeout_seconds)
-    return _store(settings, RedisLink(client))
+    return RedisLink(client, replicas_to_wait_for=settings.redis_wait_replicas)
+
+
+def _foreign_link(url: SecretStr, timeout_seconds: float = 10.0) -> RedisLink:
+    """A link of a keyspace that the pipeline only reads."""
+    return RedisLink(connect(url.get_secret_value(), timeout_seconds=timeout_seconds), reads_replicas=True)
 
 
 def _store(settings: Settings, link: RedisLink) -> Store:
@@ -212,14 +227,9 @@ def utc_now() -> datetime:
 
 def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
     """The watch has its own connections with short timeouts, so that it does not hang when the workers do."""
-
-    def link(url: SecretStr, *, cluster: bool = False) -> RedisLink:
-        return RedisLink(
-            connect(url.get_secret_value(), cluster=cluster, timeout_seconds=_WATCH_TIMEOUT_SECONDS)
-        )
-
-    own = link(settings.redis_url, cluster=settings.redis_is_cluster)
-    legacy = link(settings.legacy_redis_url) if settings.legacy_redis_url else own
+    own = _own_link(settings, _WATCH_TIMEOUT_SECONDS)
+    url = settings.legacy_redis_url
+    legacy = own if url is None else _foreign_link(url, _WATCH_TIMEOUT_SECONDS)
     sqs = watching_sqs_client(settings.aws_region, settings.aws_endpoint_url)
     checked = replace(
         upstreams,
@@ -257,9 +267,9 @@ def build_arrangement(settings: Settings) -> AwsArrangement:
 def build_pipeline(settings: Settings) -> Pipeline:
     s3 = s3_client(settings.aws_region, settings.aws_endpoint_url)
     sqs = sqs_client(settings.aws_region, settings.aws_endpoint_url)
-    link = RedisLink(connect(settings.redis_url.get_secret_value(), cluster=settings.redis_is_cluster))
+    link = _own_link(settings)
     catalogue, legacy = (
-        link if url is None else RedisLink(connect(url.get_secret_value()))
+        link if url is None else _foreign_link(url)
         for url in (settings.catalogue_redis_url, settings.legacy_redis_url)
     )
     store = _store(settings, link)

@@ -46,8 +46,16 @@ class RedisSettings(_Group):
     redis_url: SecretStr = _env(
         SecretStr("redis://127.0.0.1:6379/0"),
         "Redis server of the pipeline's keyspace. Secret: it may hold a password.",
+        accepts="`redis://`, `rediss://`, or `redis+sentinel://host:26379,host:26379/service`",
     )
     redis_is_cluster: bool = _env(default=False, meaning="Whether `SCHEDULES_REDIS_URL` is a Redis Cluster.")
+    redis_wait_replicas: int = _env(
+        0,
+        "Replicas that confirm every write before it counts (`WAIT`), so that a failover loses nothing. Not for a "
+        "cluster.",
+        ge=0,
+        le=5,
+    )
     catalogue_redis_url: SecretStr | None = _env(
         None, "Redis server of the catalogue keyspace, if not `SCHEDULES_REDIS_URL`."
     )

@@ -24,18 +24,20 @@ at once, or the workflow does later. So a repeated command must be harmless:
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
 from itertools import islice
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from redis import Redis, exceptions
 from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from schedules_pipeline.errors import ConfigurationError, ServiceError
 
@@ -60,16 +62,48 @@ _TRANSIENT = (
     # A failover after the script was loaded.
     exceptions.NoScriptError,
 )
-_TRANSIENT_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED")
+_TRANSIENT_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY ", "UNBLOCKED", "MASTERDOWN")
 """Errors without a class in redis-py: disk full, replica missing, script running too long, blocked call ended by a
-moved slot.
+moved slot or a demotion, replica without its primary.
 """
 
+_OF_ANOTHER_SERVER = ("READONLY You", "NOREPLICAS", "UNBLOCKED", "MASTERDOWN")
+"""After such an error, or without an answer, the address may name another server than the connections do.
+``READONLY`` may stand inside the error of a script.
+"""
+
+_WITHOUT_ITS_CODE = (exceptions.ReadOnlyError, exceptions.ConnectionError, exceptions.TimeoutError)
+
 _REPEATED_AT_ONCE = 3
+_PRIMARY = b"master"
+_WAIT_MILLISECONDS = 1_000
+_READS = frozenset(
+    [
+        *("EXISTS", "GET", "MGET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HSCAN", "INFO"),
+        *(
+            "LRANGE",
+            "TIME",
+            "XINFO STREAM",
+            "XINFO GROUPS",
+            "XRANGE",
+            "XREAD",
+            "XREVRANGE",
+            "ZCARD",
+            "ZCOUNT",
+            "ZMSCORE",
+            "ZRANGE",
+        ),
+        *("ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE"),
+    ]
+)
+"""The commands that write nothing, so that no replica has to confirm them."""
 
 
 def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -> Client:
     """A client for ``redis://`` or ``rediss://`` that connects at its first command.
+
+    ``redis+sentinel://user:password@host:26379,host:26379/service/0`` names Sentinels, which are asked for the primary
+    of the service at every new connection; ``rediss+sentinel://`` uses TLS for both.
 
     Raises :class:`ConfigurationError` if the address cannot be parsed.
     """
@@ -82,13 +116,30 @@ def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -
         if cluster:
             return RedisCluster.from_url(url, **options)
         # Timeouts are not retried: the caller has waited long enough.
-        retry = Retry(ExponentialBackoff(), _REPEATED_AT_ONCE, (exceptions.ConnectionError,))
-        return Redis.from_url(url, retry=retry, **options)
+        options["retry"] = Retry(ExponentialBackoff(), _REPEATED_AT_ONCE, (exceptions.ConnectionError,))
+        if "+sentinel:" in url:
+            return _connect_by_sentinels(url, options)
+        return Redis.from_url(url, **options)
     except ValueError:
         # The original error may quote part of a password.
         raise ConfigurationError(
             "not a Redis address: expected redis:// or rediss://, a host and port, and a percent-encoded password"
         ) from None
+
+
+def _connect_by_sentinels(url: str, options: Mapping[str, Any]) -> Redis:
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    service, _, database = parts.path.strip("/").partition("/")
+    found = [host.rpartition(":") for host in hosts.split(",")]
+    if not service or not all(host for host, _, _ in found):
+        raise ValueError(url)
+    tls = {"ssl": True} if parts.scheme == "rediss+sentinel" else {}
+    sentinel: Any = Sentinel([(host, int(port)) for host, _, port in found], **{**options, **tls})  # type: ignore[no-untyped-call]
+    login = {"username": unquote(user) or None, "password": unquote(password) or None}
+    client: Redis = sentinel.master_for(service, db=int(database or 0), **login)
+    return client
 
 
 class Script:
@@ -116,11 +167,30 @@ class RedisLink:
 
     A batch is not a transaction; an atomic step is one script. Raises :class:`ServiceError` for transient errors;
     other errors are defects and pass through.
+
+    After a failover the address names another server. The link closes its connections at the first sign of that: an
+    error that says so, no answer, or a batch whose server turns out to be a replica.
     """
 
-    def __init__(self, client: Client, scripts: Sequence[Script] = ()) -> None:
+    def __init__(
+        self,
+        client: Client,
+        scripts: Sequence[Script] = (),
+        *,
+        reads_replicas: bool = False,
+        replicas_to_wait_for: int = 0,
+    ) -> None:
+        """``reads_replicas``: for a keyspace that is only read. ``replicas_to_wait_for``: how many replicas confirm a
+        batch that may write, before its replies are returned; not for a cluster.
+        """
         self._client = client
         self._scripts = list(scripts)
+        self._requires_primary = not reads_replicas and not isinstance(client, RedisCluster)
+        self._replicas_to_wait_for = replicas_to_wait_for
+
+    @property
+    def waits_for_replicas(self) -> bool:
+        return self._replicas_to_wait_for > 0
 
     def script(self, name: str) -> Script:
         """Register a script, so that :meth:`run` can load it onto a server that lacks it."""
@@ -132,7 +202,7 @@ class RedisLink:
         """All replies, in order. Loads scripts that the server lacks and repeats those calls."""
         if not commands:
             return []
-        with _service_errors():
+        with self._service_errors():
             replies = self._pipeline(commands)
             forgotten = [i for i, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
             if forgotten:
@@ -148,7 +218,7 @@ class RedisLink:
 
     def info(self) -> dict[str, dict[str, Any]]:
         """The parsed ``INFO`` of the server, or of each primary of a cluster, by address."""
-        with _service_errors():
+        with self._service_errors():
             client = self._client
             if not isinstance(client, RedisCluster):
                 at = client.connection_pool.connection_kwargs
@@ -160,7 +230,7 @@ class RedisLink:
 
     def wait_for_element(self, key: str, seconds: float) -> None:
         """Block until an element can be popped from the list, or for ``seconds``."""
-        with _service_errors():
+        with self._service_errors():
             self._client.blpop([key], timeout=seconds)
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -177,7 +247,7 @@ class RedisLink:
         """
         keys = iter(self._client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE))
         while True:
-            with _service_errors():
+            with self._service_errors():
                 batch = list(islice(keys, _SCANNED_AT_ONCE))
             if not batch:
                 return
@@ -196,29 +266,81 @@ class RedisLink:
     def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
         client: Any = self._client
         pipeline = client.pipeline(transaction=False)
-        for command in commands:
+        for command in (*commands, *self._closing(commands)):
             pipeline.execute_command(*command)
-        return cast("list[Any]", pipeline.execute(raise_on_error=False))
+        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        return self._without_closing(replies, len(commands))
+
+    def _closing(self, commands: Sequence[Command]) -> Iterator[Command]:
+        """The end of a batch: replicas confirm its writes, and the server tells its role."""
+        if self._replicas_to_wait_for and not all(name in _READS for name, *_ in commands):
+            yield ("WAIT", self._replicas_to_wait_for, _WAIT_MILLISECONDS)
+        if self._requires_primary:
+            yield ("ROLE",)
+
+    def _without_closing(self, replies: list[Any], count: int) -> list[Any]:
+        """The replies to the batch itself. Raises :class:`ServiceError` if another server should have answered."""
+        closing = replies[count:]
+        if self._requires_primary and closing:
+            _raise_first_error(closing)
+            if closing[-1][0] != _PRIMARY:
+                self.drop_connections()
+                raise ServiceError("Redis: the server has become a replica; connecting again")
+            if len(closing) > 1 and closing[0] < self._replicas_to_wait_for:
+                self.drop_connections()
+                raise ServiceError(
+                    f"Redis: {closing[0]} of {self._replicas_to_wait_for} replicas have confirmed the writes within "
+                    f"{_WAIT_MILLISECONDS} ms"
+                )
+        return replies[:count]
+
+    def run_afresh(self, commands: Sequence[Command]) -> list[Any]:
+        """Like :meth:`run` without scripts, over a new connection, so that the address is resolved again.
+
+        A cluster's client learns the servers by itself, so it uses its connections.
+        """
+        if isinstance(self._client, RedisCluster):
+            return self.run(commands)
+        pool = self._client.connection_pool
+        sent = [*commands, *self._closing(commands)]
+        with self._service_errors():
+            connection = pool.connection_class(**pool.connection_kwargs)
+            try:
+                connection.connect()
+                connection.send_packed_command(connection.pack_commands(sent))
+                client: Any = self._client
+                replies = [client.parse_response(connection, str(name)) for name, *_ in sent]
+            finally:
+                connection.disconnect()
+        return self._without_closing(replies, len(commands))
+
+    def drop_connections(self) -> None:
+        """Connect anew from now on. Calls that are running end on the connections that they have."""
+        if not isinstance(self._client, RedisCluster):
+            pool = self._client.connection_pool
+            pool.disconnect(inuse_connections=False)
+            pool.reset()
 
     def _load_scripts(self) -> None:
         for script in self._scripts:
             self._client.script_load(script.source)
+
+    @contextmanager
+    def _service_errors(self) -> Iterator[None]:
+        """Raise transient Redis errors as :class:`ServiceError`."""
+        try:
+            yield
+        except (*_TRANSIENT, exceptions.ResponseError) as error:
+            says_so = any(name in str(error) for name in _OF_ANOTHER_SERVER)
+            if says_so or isinstance(error, _WITHOUT_ITS_CODE):
+                self.drop_connections()
+            is_transient = isinstance(error, _TRANSIENT) or "READONLY You" in str(error)
+            if not is_transient and not str(error).startswith(_TRANSIENT_PREFIXES):
+                raise
+            raise ServiceError(f"Redis: {error}") from error
 
 
 def _raise_first_error(replies: Sequence[Any]) -> None:
     for reply in replies:
         if isinstance(reply, exceptions.RedisError | exceptions.RedisClusterException):
             raise reply
-
-
-@contextmanager
-def _service_errors() -> Iterator[None]:
-    """Raise transient Redis errors as :class:`ServiceError`."""
-    try:
-        yield
-    except _TRANSIENT as error:
-        raise ServiceError(f"Redis: {error}") from error
-    except exceptions.ResponseError as error:
-        if str(error).startswith(_TRANSIENT_PREFIXES):
-            raise ServiceError(f"Redis: {error}") from error
-        raise

@@ -47,6 +47,7 @@ _OF_THE_CLIENT = {
     "blpop": {"blpop"},
     "info": {"info"},
     "get_primaries": set(),
+    "parse_response": set(),
     "scan_iter": {"scan"},
     "script_load": {"script|load"},
     "pipeline": set(),
