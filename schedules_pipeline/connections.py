@@ -1,9 +1,9 @@
 """Builds stores, upstreams and the pipeline from settings. Clients connect when they are first used."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from schedules_pipeline.documents.delivered_file import FileFormat, file_formats
 from schedules_pipeline.documents.guide_formats import GuideFormat, GuidePolicy, guide_formats
 from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
+from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
 from schedules_pipeline.errors import ConfigurationError
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from schedules_pipeline.store.external_index import ExternalReferenceIndex
 
 _WATCH_TIMEOUT_SECONDS = 3.0
+_COPIES_WITHIN_SECONDS = 3.0
 
 
 def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = timedelta(days=3)) -> Store:
@@ -156,6 +158,21 @@ def _store(settings: Settings, link: RedisLink) -> Store:
     client = dynamodb_client(settings.aws_region, settings.aws_endpoint_url)
     index = DynamoReferenceIndex(client, settings.references_table, settings.keyspace)
     return with_external_index(store, link, settings.keyspace, index)
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesOfProcess:
+    """The catalogue copies, for a task that is sent to another process, which connects by itself."""
+
+    settings: Settings
+
+    def read(self, pids: Sequence[Pid]) -> Mapping[Pid, bytes]:
+        return _store_of_process(self.settings).copies.read(pids)
+
+
+@lru_cache(1)
+def _store_of_process(settings: Settings) -> Store:
+    return build_store(settings, _COPIES_WITHIN_SECONDS)
 
 
 def calendar_from(settings: Settings) -> BroadcastCalendar:

@@ -270,6 +270,13 @@ class DeliverySettings(_Group):
         "Load balancers whose `X-Forwarded-Proto` is trusted (JSON list).",
         accepts="IP addresses, and networks such as `10.0.0.0/16`",
     )
+    delivery_renderers: int = _env(
+        2,
+        "Processes that render expensive answers beside each delivery process. 0 renders in the delivery process "
+        "itself, which then answers others late.",
+        ge=0,
+        le=16,
+    )
     delivery_marked_stale_seconds: int = _env(
         15, "Seconds of an outage of the store after which answers are marked as stale.", ge=5
     )

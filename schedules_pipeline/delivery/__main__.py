@@ -8,6 +8,7 @@ from datetime import timedelta
 import uvicorn
 
 from schedules_pipeline.connections import (
+    CopiesOfProcess,
     build_store,
     calendar_from,
     guide_formats_from,
@@ -16,6 +17,7 @@ from schedules_pipeline.connections import (
 )
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.freshness import Staleness
+from schedules_pipeline.delivery.rendering import Rendering
 from schedules_pipeline.delivery.routes.bounded_waits import BoundedWaits
 from schedules_pipeline.delivery.service import Delivery, DeliveryPolicy
 from schedules_pipeline.domain.clock import Clock
@@ -36,6 +38,10 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Python's default is 700. A thousand waiting requests that are answered at once create so many objects that
 searching all memory for cycles, several times over, took a third of the time.
 """
+
+
+_SWITCH_SECONDS = 0.0005
+"""Python's default is 0.005: after each system call the event loop would wait so long for a thread that reads."""
 
 
 class DeliveryServer(uvicorn.Server):
@@ -65,8 +71,12 @@ class DeliveryServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def build_delivery(store: PushStore, settings: Settings, clock: Clock) -> Delivery:
-    """A delivery that has not read its store yet: it has no schedules and knows no partners."""
+def build_delivery(
+    store: PushStore, settings: Settings, clock: Clock, rendering: Rendering | None = None
+) -> Delivery:
+    """A delivery that has not read its store yet: it has no schedules and knows no partners. ``rendering``: in this
+    process by default.
+    """
     policy = DeliveryPolicy(
         Staleness(
             marked_after=timedelta(seconds=settings.delivery_marked_stale_seconds),
@@ -78,15 +88,23 @@ def build_delivery(store: PushStore, settings: Settings, clock: Clock) -> Delive
         horizon=RetentionHorizon(settings.retention_days),
     )
     formats, names = guide_formats_from(settings), service_names_from(settings)
-    return Delivery(store, clock, calendar_from(settings), names, formats, policy)
+    if rendering is None:
+        return Delivery(store, clock, calendar_from(settings), names, formats, policy)
+    copies = CopiesOfProcess(settings)
+    return Delivery(store, clock, calendar_from(settings), names, formats, policy, rendering, copies)
 
 
 def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
-    delivery = build_delivery(build_store(settings, _STORE_ANSWERS_WITHIN_SECONDS), settings, utc_now)
+    store, rendering = (
+        build_store(settings, _STORE_ANSWERS_WITHIN_SECONDS),
+        Rendering(settings.delivery_renderers),
+    )
+    delivery = build_delivery(store, settings, utc_now, rendering)
     server = DeliveryServer(delivery, settings)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server.run()
     if not server.started:
         sys.exit(_NOT_STARTED)

@@ -36,8 +36,8 @@ _ONE = 1 - 1e-6
 
 @dataclass(slots=True)
 class _Meter:
-    """One partner's token bucket and counts. ``left``: requests of the minute, as of ``at`` (seconds since 1970).
-    ``used``: requests of ``day`` (days since 1970), by all processes as far as known.
+    """One partner's token bucket and counts. ``left``: tokens of the minute as of ``at`` (seconds since 1970),
+    negative after expensive work. ``used``: requests of ``day`` (days since 1970), by all processes as far as known.
     """
 
     left: float = math.inf
@@ -136,12 +136,25 @@ class Admission:
         meter.bring_up_to(at, minute)
         if meter.left < _ONE:
             raise _over(
-                "minute", f"{minute} requests a minute", (1 - meter.left) * _MINUTE / minute, partner, meter
+                "minute",
+                f"{minute} requests a minute, and expensive ones count as several",
+                (1 - meter.left) * _MINUTE / minute,
+                partner,
+                meter,
             )
         if meter.used >= day:
             raise _over("day", f"{day} requests a day", _DAY - at % _DAY, partner, meter)
         meter.left -= 1
         meter.used += 1
+
+    def charge(self, partner: Partner, tokens: int) -> None:
+        """Take the tokens that the work for a request costs, beyond the one that every request costs. The minute's
+        tokens may become negative: the partner then waits until they are positive again.
+        """
+        with self._lock:
+            meter = self._meters.get(partner.name)
+            if meter is not None:
+                meter.left -= tokens
 
     def fields(self, partner: Partner, now: datetime) -> dict[str, str]:
         """The header fields ``RateLimit-Policy`` and ``RateLimit`` of an answer, by
@@ -235,7 +248,7 @@ def _over(policy: str, limit: str, wait_seconds: float, partner: Partner, meter:
 
 def _fields(partner: Partner, meter: _Meter) -> dict[str, str]:
     minute, day = partner.requests_per_minute, partner.requests_per_day
-    left, left_today = int(meter.left + 1 - _ONE), max(0, day - meter.used)
+    left, left_today = max(0, int(meter.left + 1 - _ONE)), max(0, day - meter.used)
     # Seconds until the bucket is full or, if it is empty, until the next request, as Retry-After says.
     until = math.ceil(((minute if left else 1) - meter.left) * _MINUTE / minute)
     return {

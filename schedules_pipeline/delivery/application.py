@@ -58,7 +58,11 @@ def _update(delivery: Delivery) -> Callable[[FastAPI], AbstractAsyncContextManag
             """In the event loop's thread, between requests."""
             loop.call_soon_threadsafe(delivery.apply, update)
 
-        with background_threads(delivery, apply):
-            yield
+        delivery.rendering.start()
+        try:
+            with background_threads(delivery, apply):
+                yield
+        finally:
+            delivery.rendering.close()
 
     return lifespan

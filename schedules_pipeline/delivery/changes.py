@@ -1,12 +1,12 @@
 """Pages of the change feed as one partner sees it, and the digest that it begins from."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,11 +15,13 @@ from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.documents.addresses import DIGEST, version_address
 from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.domain.changes import Change
-from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
 
 _DIGESTS_REMEMBERED = 50
+_READ_AT_ONCE = 500
+_RENDERED_REMEMBERED = 20_000
 
 SCANNED_AT_ONCE = 5_000
 """The most rows that one request reads. A partner that may see few services gets a shorter page and continues."""
@@ -45,12 +47,20 @@ def position_of(cursor: str, end: FeedCursor) -> str:
     return found.position
 
 
-def read_old_rows(feed: ChangeFeed, position: str) -> list[FeedEntry]:
-    """The rows after a position, from the store. Blocking. Raises :class:`Problem` if some may have been trimmed.
+def read_old_rows(feed: ChangeFeed, position: str, partner: Partner, limit: int) -> list[FeedEntry]:
+    """The rows after a position, from the store, until a page is full. Blocking. Raises :class:`Problem` if some may
+    have been trimmed.
 
     The start of the complete part is read after the rows, because the store records it before it trims.
     """
-    rows = feed.read_after(position, SCANNED_AT_ONCE)
+    rows: list[FeedEntry] = []
+    visible = 0
+    while visible <= limit and len(rows) < SCANNED_AT_ONCE:
+        more = feed.read_after(rows[-1].position if rows else position, _READ_AT_ONCE)
+        rows += more
+        visible += sum(partner.may_see(row.change.key.sid) for row in more)
+        if len(more) < _READ_AT_ONCE:
+            break
     if place(position) < place(feed.complete_after()):
         raise _too_old("Some changes after this cursor have been deleted.")
     return rows
@@ -98,12 +108,29 @@ def change_fields(change: Change) -> dict[str, Any]:
     }
 
 
-def page_fields(page: Page) -> dict[str, Any]:
-    return {
-        "changes": [change_fields(entry.change) for entry in page.entries],
-        "cursor": render_cursor(page.after),
-        "more": page.has_more,
-    }
+class RenderedRows:
+    """Rows as JSON, each rendered once for all partners."""
+
+    def __init__(self) -> None:
+        self._rendered: dict[str, tuple[Change, bytes]] = {}
+
+    def row(self, entry: FeedEntry) -> bytes:
+        known = self._rendered.get(entry.position)
+        # A position comes again in another keyspace.
+        if known is None or known[0] is not entry.change:
+            if len(self._rendered) >= _RENDERED_REMEMBERED:
+                self._rendered.clear()
+            known = entry.change, render_json(change_fields(entry.change))
+            self._rendered[entry.position] = known
+        return known[1]
+
+    def page(self, page: Page) -> bytes:
+        cursor, more = render_json(render_cursor(page.after)), render_json(page.has_more)
+        return b'{"changes":[%b],"cursor":%b,"more":%b}' % (
+            b",".join(map(self.row, page.entries)),
+            cursor,
+            more,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,42 +145,52 @@ class Scope:
         return self.first <= held.key.date <= self.last and (self.sids is None or held.key.sid in self.sids)
 
 
+class Digest(NamedTuple):
+    validator: str
+    body: bytes
+    rows: int
+
+
 class Digests:
-    """Rendered digests by visible services and scope, remembered until the mirror changes."""
+    """Digests by visible services and scope, remembered until the mirror changes; and the rendered entry of every
+    schedule, remembered until that schedule changes.
+    """
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._generation = -1
-        self._rendered: dict[tuple[tuple[str, ...], Scope], tuple[str, bytes]] = {}
+        self._digests: dict[tuple[tuple[str, ...], Scope], Digest] = {}
+        self._entries: dict[ScheduleKey, tuple[MirroredSchedule, bytes]] = {}
 
-    def of(self, partner: Partner, scope: Scope) -> tuple[str, bytes]:
-        """The digest's validator and its bytes."""
-        if self._generation != self._mirror.generation or len(self._rendered) >= _DIGESTS_REMEMBERED:
-            self._generation, self._rendered = self._mirror.generation, {}
+    def of(self, partner: Partner, scope: Scope) -> Digest:
+        """All services and days that the partner may see, removals included, and the cursor to follow from."""
+        if self._generation != self._mirror.generation or len(self._digests) >= _DIGESTS_REMEMBERED:
+            self._generation, self._digests = self._mirror.generation, {}
         asked = partner.services, scope
-        if asked not in self._rendered:
-            body = render_json(digest_fields(self._mirror, partner, scope))
-            self._rendered[asked] = blake2b(body, digest_size=16).hexdigest(), body
-        return self._rendered[asked]
+        if asked not in self._digests:
+            self._digests[asked] = self._make(partner, scope)
+        return self._digests[asked]
 
+    def _make(self, partner: Partner, scope: Scope) -> Digest:
+        services, rows = [], 0
+        for sid in sorted(sid for sid in self._mirror.sids() if partner.may_see(sid)):
+            if scope.sids is None or sid in scope.sids:
+                held_by_day = sorted(self._mirror.of_service(sid).items())
+                entries = [self._entry(held) for _, held in held_by_day if scope.takes(held)]
+                services.append(b'"%b":[%b]' % (sid.encode(), b",".join(entries)))
+                rows += len(entries)
+        cursor = render_json(render_cursor(self._mirror.cursor))
+        body = b'{"cursor":%b,"services":{%b}}' % (cursor, b",".join(services))
+        return Digest(blake2b(body, digest_size=16).hexdigest(), body, rows)
 
-def digest_fields(mirror: Mirror, partner: Partner, scope: Scope) -> dict[str, Any]:
-    """All services and days that the partner may see, removals included, and the cursor to follow from."""
-    return {
-        "cursor": render_cursor(mirror.cursor),
-        "services": {
-            str(sid): [
-                _digest_entry(held) for _, held in sorted(mirror.of_service(sid).items()) if scope.takes(held)
-            ]
-            for sid in _visible(mirror, partner)
-            if scope.sids is None or sid in scope.sids
-        },
-    }
-
-
-def _visible(mirror: Mirror, partner: Partner) -> Iterable[Sid]:
-    sids = {held.key.sid for held in mirror.everything()}
-    return sorted(sid for sid in sids if partner.may_see(sid))
+    def _entry(self, held: MirroredSchedule) -> bytes:
+        known = self._entries.get(held.key)
+        if known is None or known[0] is not held:
+            if len(self._entries) >= _RENDERED_REMEMBERED:
+                self._entries.clear()
+            known = held, render_json(_digest_entry(held))
+            self._entries[held.key] = known
+        return known[1]
 
 
 def _digest_entry(held: MirroredSchedule) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""All published schedules in memory: the latest version of each, compressed, and removals.
+"""All published schedules in memory: the latest version of each, compressed, and removals; and extracts of them.
 
 Only the event loop's thread changes the mirror, so requests always see a consistent state.
 :mod:`~schedules_pipeline.delivery.follower` supplies the changes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -18,18 +18,25 @@ from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.publishing.ports.feed import place
 
 _PARSED_AT_ONCE = 1_024
-"""How many schedules stay in parsed form, about fifty kilobytes each."""
+"""How many schedules stay in parsed form in a process that renders, about fifty kilobytes each."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class MirroredSchedule:
-    """The latest version of one schedule; ``packed`` is None for a removal."""
+    """The latest version of one schedule; ``packed`` is None for a removal. Equal if it is the same version.
+
+    Pickled without the gzip form, which a process that renders does not need.
+    """
 
     key: ScheduleKey
     seq: int
     etag: str
     published_at: datetime
-    packed: Packed | None
+    packed: Packed | None = field(compare=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        packed = self.packed and self.packed._replace(gzip=b"")
+        return MirroredSchedule, (self.key, self.seq, self.etag, self.published_at, packed)
 
     @property
     def is_removed(self) -> bool:
@@ -38,6 +45,27 @@ class MirroredSchedule:
     def document(self) -> bytes | None:
         """The published document; None for a removal."""
         return self.packed.coded(Coding.IDENTITY) if self.packed else None
+
+
+@lru_cache(_PARSED_AT_ONCE)
+def parsed(held: MirroredSchedule) -> PublishedSchedule | None:
+    """The parsed document; None for a removal. Recently used ones are remembered."""
+    document = held.document()
+    return parse_published(document) if document is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Some schedules and removals as they were at one moment, for another thread or process."""
+
+    by_key: Mapping[ScheduleKey, MirroredSchedule]
+
+    def __len__(self) -> int:
+        return len(self.by_key)
+
+    def schedule(self, key: ScheduleKey) -> PublishedSchedule | None:
+        held = self.by_key.get(key)
+        return parsed(held) if held else None
 
 
 def mirror_document(key: ScheduleKey, document: bytes) -> MirroredSchedule:
@@ -56,7 +84,6 @@ class Mirror:
         self.confirmed_at: datetime | None = None
         self.generation = 0
         self._by_sid: dict[Sid, dict[date, MirroredSchedule]] = {}
-        self._parsed = lru_cache(_PARSED_AT_ONCE)(_parse)
 
     def replace(
         self, cursor: FeedCursor, everything: Iterable[MirroredSchedule], confirmed_at: datetime
@@ -100,6 +127,10 @@ class Mirror:
             sid for sid, held in self._by_sid.items() if any(not h.is_removed for h in held.values())
         )
 
+    def sids(self) -> Iterable[Sid]:
+        """The services with schedules or removals."""
+        return self._by_sid.keys()
+
     def of_service(self, sid: Sid) -> dict[date, MirroredSchedule]:
         """A service's schedules and removals by broadcast day. Callers must not change the dictionary."""
         return self._by_sid.get(sid, {})
@@ -112,14 +143,8 @@ class Mirror:
         """All schedules and removals."""
         return (held for of_service in self._by_sid.values() for held in of_service.values())
 
-    def schedule(self, key: ScheduleKey) -> PublishedSchedule | None:
-        """The parsed document; None without one. Recently used ones are remembered."""
-        held = self.held(key)
-        return self.parsed(held) if held else None
-
-    def parsed(self, held: MirroredSchedule) -> PublishedSchedule | None:
-        """The parsed document of a version that was held at some moment. Thread-safe."""
-        return None if held.is_removed else self._parsed(held)
+    def extract(self, keys: Iterable[ScheduleKey]) -> Extract:
+        return Extract({key: held for key in keys if (held := self.held(key)) is not None})
 
 
 def _follows(held: MirroredSchedule, known: MirroredSchedule) -> bool:
@@ -127,8 +152,3 @@ def _follows(held: MirroredSchedule, known: MirroredSchedule) -> bool:
     removal, so after a removal a later time of publication counts too.
     """
     return held.seq >= known.seq or (known.is_removed and held.published_at > known.published_at)
-
-
-def _parse(held: MirroredSchedule) -> PublishedSchedule | None:
-    document = held.document()
-    return parse_published(document) if document is not None else None

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import NamedTuple
 
 from schedules_pipeline.delivery.mirror import MirroredSchedule
-from schedules_pipeline.delivery.packing import Coding, Packed
+from schedules_pipeline.delivery.packing import Coding, Packed, pack
 
 _REMEMBERED_BYTES = 64_000_000
 _WORTH_PACKING = 600
@@ -20,7 +21,8 @@ _WORTH_PACKING = 600
 @dataclass(frozen=True, slots=True)
 class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
-    ``source``: the compressed bytes, or a function that renders the plain ones in a worker thread.
+    ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled.
+    ``cost``: the tokens that rendering costs.
     """
 
     validator: str
@@ -28,6 +30,7 @@ class Representation:
     cache_control: str
     source: Packed | Callable[[], bytes]
     last_modified: datetime | None = None
+    cost: int = 0
 
 
 def validator_of(*parts: object) -> str:
@@ -35,9 +38,18 @@ def validator_of(*parts: object) -> str:
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
-def json_representation(name: str, body: bytes, cache_control: str) -> Representation:
-    """An answer that is rendered already, with the hash of its bytes as validator."""
-    return Representation(validator_of(name, body), "application/json", cache_control, lambda: body)
+class Rendered(NamedTuple):
+    """An answer whose validator is the hash of its bytes, because it is known only once it is rendered."""
+
+    validator: str
+    packed: Packed
+
+    def represent(self, media_type: str, cache_control: str) -> Representation:
+        return Representation(self.validator, media_type, cache_control, self.packed)
+
+
+def rendered(body: bytes) -> Rendered:
+    return Rendered(validator_of(body), pack(body))
 
 
 def validator_of_version(held: MirroredSchedule) -> str:

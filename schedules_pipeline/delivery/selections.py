@@ -7,8 +7,9 @@ from functools import lru_cache, partial
 
 import orjson
 
+from schedules_pipeline.delivery.costs import cost_of_joining, cost_of_rendering
 from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
-from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
+from schedules_pipeline.delivery.mirror import MirroredSchedule, parsed
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
 from schedules_pipeline.delivery.service import Delivery
@@ -82,8 +83,9 @@ def represent(
         _validator(selection, offer, parts),
         offer.media_type,
         cache_control(min(seconds_fresh(part.guide_window.window, now) for part in parts)),
-        partial(_join, parts) if as_stored else partial(_render, delivery.mirror, selection, offer, parts),
+        partial(_join, parts) if as_stored else partial(_render, selection.straddling, offer, parts),
         max(held.published_at for part in parts for held in part.held),
+        cost_of_joining(len(published)) if as_stored else cost_of_rendering(len(published)),
     )
 
 
@@ -118,15 +120,15 @@ def _join(parts: Sequence[_Part]) -> bytes:
     return b'{"schedules":[' + b",".join(documents) + b'],"missing":' + orjson.dumps(missing) + b"}"
 
 
-def _render(mirror: Mirror, selection: Selection, offer: GuideFormat, parts: Sequence[_Part]) -> bytes:
-    return offer.render([_guide(mirror, selection, part) for part in parts])
+def _render(straddling: Straddling, offer: GuideFormat, parts: Sequence[_Part]) -> bytes:
+    return offer.render([_guide(straddling, part) for part in parts])
 
 
-def _guide(mirror: Mirror, selection: Selection, part: _Part) -> ServiceGuide:
+def _guide(straddling: Straddling, part: _Part) -> ServiceGuide:
     return cut_guide(
         part.guide_window,
         part.name,
-        [schedule for held in part.held if (schedule := mirror.parsed(held))],
+        [schedule for held in part.held if (schedule := parsed(held))],
         [(held.seq, held.published_at) for held in part.held if held.is_removed],
-        selection.straddling,
+        straddling,
     )

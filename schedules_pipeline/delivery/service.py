@@ -8,6 +8,8 @@ from schedules_pipeline.delivery.admission import Admission
 from schedules_pipeline.delivery.follower import Advance, Snapshot, Update
 from schedules_pipeline.delivery.freshness import Staleness
 from schedules_pipeline.delivery.mirror import Mirror
+from schedules_pipeline.delivery.questions.lineage import CopyReader
+from schedules_pipeline.delivery.rendering import Rendering
 from schedules_pipeline.delivery.switched import SwitchState
 from schedules_pipeline.delivery.tail import Tail
 from schedules_pipeline.documents.guide_formats import GuideFormat
@@ -39,6 +41,8 @@ class DeliveryPolicy:
 class Delivery:
     """Used in the event loop's thread, except ``store``, which blocks and is called in worker threads.
 
+    ``copies_elsewhere``: the catalogue copies for a process that renders; None if this process does.
+
     Starts empty: ``delivery.running`` fills and updates mirror, tail, partners and switch.
     """
 
@@ -48,6 +52,8 @@ class Delivery:
     names: ServiceNames
     formats: Sequence[GuideFormat]
     policy: DeliveryPolicy
+    rendering: Rendering = field(default_factory=Rendering)
+    copies_elsewhere: CopyReader | None = None
     mirror: Mirror = field(default_factory=Mirror, init=False)
     tail: Tail = field(default_factory=Tail, init=False)
     admission: Admission = field(default_factory=Admission, init=False)

@@ -48,7 +48,7 @@ def test_document_comes_out_as_it_went_in() -> None:
     mirror = _mirror(held(listed))
 
     assert _document(mirror) == document_of(listed)
-    assert mirror.schedule(key()) == PublishedSchedule(
+    assert mirror.extract([key()]).schedule(key()) == PublishedSchedule(
         listed.key, listed.seq, listed.published_at, held(listed).etag, listed.broadcasts
     )
 
@@ -104,7 +104,7 @@ def test_removed_schedule_has_no_document() -> None:
     removal = mirror.held(key())
     assert removal is not None
     assert (removal.is_removed, removal.seq, removal.document()) == (True, 2, None)
-    assert (_document(mirror), mirror.schedule(key()), mirror.services()) == (None, None, [])
+    assert (_document(mirror), mirror.extract([key()]).schedule(key()), mirror.services()) == (None, None, [])
     assert mirror.of_service(ALDER) == {key().date: removal}
 
 
@@ -142,10 +142,10 @@ def test_beginning_anew_forgets_what_was() -> None:
 def test_what_was_read_once_is_remembered() -> None:
     """A schedule is parsed once; another version of it is another."""
     mirror = _mirror(held(_listed(1)))
-    first = mirror.schedule(key())
+    first = mirror.extract([key()]).schedule(key())
 
-    again = mirror.schedule(key())
+    again = mirror.extract([key()]).schedule(key())
     mirror.advance("6-0", [held(_listed(2))], NOON)
 
     assert again is first
-    assert mirror.schedule(key()) != first
+    assert mirror.extract([key()]).schedule(key()) != first

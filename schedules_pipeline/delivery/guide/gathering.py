@@ -7,14 +7,23 @@ Belongs here: the data of each page, and which parts only operators see. Does no
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
-from schedules_pipeline.delivery.guide.broadcasts import gaps_before
-from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin, row_of
+from schedules_pipeline.delivery.costs import cost_of_rendering
+from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, long_date
-from schedules_pipeline.delivery.guide.views import Days, GuideQuery, guide_page, schedules_around
+from schedules_pipeline.delivery.guide.rendering import (
+    GridPage,
+    render_broadcast,
+    render_detail,
+    render_grid,
+    render_rows,
+    render_template,
+)
+from schedules_pipeline.delivery.guide.views import Days, GuideQuery, choose
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
-from schedules_pipeline.delivery.representations import Representation, validator_of
+from schedules_pipeline.delivery.representations import Rendered, Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.domain.changes import Change
@@ -22,6 +31,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.migration.ports import Comparison
 from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.push.ports import PushStore
 
 CHECKED_EACH_TIME: Final = "private, no-cache"
 MOST_CHANGES: Final = 40
@@ -51,8 +61,22 @@ class Standing:
     stream: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What operators see of a schedule: the latest versions (None if the store does not answer), the comparison, and
+    what was unusable in the source document.
+    """
+
+    versions: Sequence[Change] | None
+    comparison: Comparison | None
+    unusable: str
+
+
+NO_ORIGINS: Final = Origins((), None, "")
+
+
 class Guide:
-    """Pages are rendered by their representations, in a worker thread."""
+    """Pages are rendered by tasks, in another process."""
 
     def __init__(self, delivery: Delivery, pages: Pages) -> None:
         self._delivery = delivery
@@ -61,72 +85,65 @@ class Guide:
     def whole(self, caller: Partner, query: GuideQuery) -> Representation:
         """The grid, or the results of a search."""
         delivery, now = self._delivery, self._delivery.clock()
-        sids, panel, standing = delivery.services_of(caller), self._panel(caller, now), self._standing(now)
-
-        def render() -> bytes:
-            view = guide_page(delivery, query, now, sids)
-            return self._pages.render("guide.html", view=view, panel=panel, standing=standing, partner=caller)
-
-        return self._represent(render, "guide", query, caller, standing.is_stale, _minute(now))
+        panel, standing = self._panel(caller, now), self._standing(now)
+        choice = choose(delivery.calendar, delivery.names, query, now, delivery.services_of(caller))
+        extract = delivery.mirror.extract(_around(choice.shown))
+        page = GridPage(
+            delivery.calendar, query, choice, now, {"panel": panel, "standing": standing, "partner": caller}
+        )
+        task = partial(render_grid, self._pages, page, extract)
+        cost = cost_of_rendering(len(extract))
+        return self._represent(task, cost, "guide", query, caller, standing.is_stale, _minute(now))
 
     def rows(self, keys: Sequence[ScheduleKey], like: ScheduleKey, begin: str) -> Representation:
         """The rows of some services, in a grid that shows the day ``like``."""
         delivery, now = self._delivery, self._delivery.clock()
         frame = frame_of(delivery.calendar, like, now, parse_begin(begin))
-
-        def render() -> bytes:
-            rows = [row_of(frame, key, schedules_around(delivery.mirror, key)) for key in keys]
-            return self._pages.render("rows.html", frame=frame, rows=rows)
-
-        return self._represent(render, "rows", keys, frame.window, _minute(now))
+        extract = delivery.mirror.extract(_around(keys))
+        task = partial(render_rows, self._pages, frame, keys, extract)
+        return self._represent(
+            task, cost_of_rendering(len(extract)), "rows", keys, frame.window, _minute(now)
+        )
 
     def changes(self, caller: Partner) -> Representation:
         """The changes of the last hour."""
         panel = self._panel(caller, self._delivery.clock())
-        return self._represent(lambda: self._pages.render("changes.html", panel=panel), "changes", panel)
+        task = partial(render_template, self._pages, "changes.html", {"panel": panel})
+        return self._represent(task, 1, "changes", panel)
 
-    def broadcast(self, key: ScheduleKey, pid: Pid) -> Representation:
-        """One broadcast in full. Blocking. Raises :class:`Problem` if the schedule does not list it."""
-        schedule = self._delivery.mirror.schedule(key)
-        for broadcast in schedule.broadcasts if schedule else ():
-            if broadcast.broadcast_pid == pid:
-                now = self._delivery.clock()
-                return self._rendered("broadcast.html", broadcast=broadcast, key=key, now=now)
-        raise Problem(NOT_FOUND, f"The schedule {key} does not list the broadcast {pid}.")
+    def broadcast(self, key: ScheduleKey, pid: Pid) -> Callable[[], Rendered | None]:
+        """The task for one broadcast in full."""
+        delivery = self._delivery
+        return partial(
+            render_broadcast, self._pages, key, pid, delivery.mirror.extract([key]), delivery.clock()
+        )
 
-    def schedule(self, caller: Partner, key: ScheduleKey) -> Representation:
-        """One schedule in full. Blocking. Raises :class:`Problem` if it was never published."""
+    def schedule(self, caller: Partner, key: ScheduleKey, origins: Origins) -> Callable[[], Rendered]:
+        """The task for one schedule in full. Raises :class:`Problem` if it was never published."""
         delivery, now = self._delivery, self._delivery.clock()
-        held, schedule = delivery.mirror.held(key), delivery.mirror.schedule(key)
+        held = delivery.mirror.held(key)
         if held is None:
             name = delivery.names.of(key.sid)
             raise Problem(NOT_FOUND, f"No schedule of {name} was published for {long_date(key.date)}.")
-        versions, comparison, unusable = self._origins(key) if caller.is_operator else ([], None, "")
-        broadcasts = schedule.broadcasts if schedule else ()
-        return self._rendered(
-            "detail.html",
-            partner=caller,
-            now=now,
-            standing=self._standing(now),
-            days=Days(key.date, day_of(delivery.calendar, key.sid, now)),
-            window=delivery.calendar.window(key),
-            held=held,
-            broadcasts=list(zip(broadcasts, gaps_before(broadcasts), strict=True)),
-            formats=delivery.formats,
-            versions=None if versions is None else versions[:MOST_VERSIONS],
-            version=next((change for change in versions or () if change.seq == held.seq), None),
-            comparison=comparison,
-            unusable=unusable,
-        )
+        versions = origins.versions
+        values = {
+            "partner": caller,
+            "now": now,
+            "standing": self._standing(now),
+            "days": Days(key.date, day_of(delivery.calendar, key.sid, now)),
+            "window": delivery.calendar.window(key),
+            "formats": delivery.formats,
+            "versions": None if versions is None else versions[:MOST_VERSIONS],
+            "version": next((change for change in versions or () if change.seq == held.seq), None),
+            "comparison": origins.comparison,
+            "unusable": origins.unusable,
+        }
+        return partial(render_detail, self._pages, key, delivery.mirror.extract([key]), values)
 
-    def _rendered(self, template: str, **values: Any) -> Representation:
-        body = self._pages.render(template, **values)
-        return self._represent(lambda: body, template, body)
-
-    def _represent(self, render: Callable[[], bytes], *parts: object) -> Representation:
+    def _represent(self, task: Callable[[], bytes], cost: int, *parts: object) -> Representation:
         """``parts``: everything that the page depends on besides the mirror."""
         validator = validator_of(self._pages.version, self._delivery.mirror.cursor, *parts)
-        return Representation(validator, MEDIA_TYPE, CHECKED_EACH_TIME, render)
+        return Representation(validator, MEDIA_TYPE, CHECKED_EACH_TIME, task, cost=cost)
 
     def _standing(self, now: datetime) -> Standing:
         mirror, zone = self._delivery.mirror, self._delivery.calendar.zone
@@ -142,16 +159,18 @@ class Guide:
         listed = changes[:MOST_CHANGES]
         return Panel(listed, len(changes) - len(listed), caller.is_operator)
 
-    def _origins(self, key: ScheduleKey) -> tuple[Sequence[Change] | None, Comparison | None, str]:
-        """The latest versions, the comparison, and what was unusable in the source document. Without any of them if the
-        store does not answer.
-        """
-        store = self._delivery.store
-        try:
-            comparison = store.comparisons.find([key]).get(key)
-            return store.versions.versions(key), comparison, store.quarantined_broadcasts.find(key)
-        except ServiceError:
-            return None, None, ""
+
+def read_origins(store: PushStore, key: ScheduleKey) -> Origins:
+    """Blocking."""
+    try:
+        comparison = store.comparisons.find([key]).get(key)
+        return Origins(store.versions.versions(key), comparison, store.quarantined_broadcasts.find(key))
+    except ServiceError:
+        return Origins(None, None, "")
+
+
+def _around(keys: Iterable[ScheduleKey]) -> Iterator[ScheduleKey]:
+    return (around for key in keys for around in key.with_neighbours)
 
 
 def recent_changes(newest_first: Iterable[Change], now: datetime) -> Iterator[Change]:

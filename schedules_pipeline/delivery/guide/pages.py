@@ -7,6 +7,7 @@ nothing from other sites and contain no inline style or script, so their content
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from schedules_pipeline.delivery.guide.broadcasts import fingerprint, kind_of, synopsis_of, title_of
+from schedules_pipeline.delivery.packing import Packed, pack
 from schedules_pipeline.delivery.representations import validator_of
 from schedules_pipeline.documents.image_url import render_image_url
 from schedules_pipeline.domain.printable import shorten
@@ -37,7 +39,7 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = {
 class Asset(NamedTuple):
     """A static file. ``version`` differs whenever the bytes differ."""
 
-    content: bytes
+    packed: Packed
     media_type: str
     version: str
 
@@ -47,6 +49,7 @@ class Pages:
 
     def __init__(self, names: ServiceNames, zone: ZoneInfo, image_url_template: str) -> None:
         """``zone``: of the times on the pages. ``image_url_template``: "" for pages without images."""
+        self._made_of = tuple(sorted(names.mapping.items())), zone, image_url_template
         self.assets = read_assets()
         versions = (asset.version for asset in self.assets.values())
         self.version = validator_of(*versions, names, zone, image_url_template)
@@ -75,12 +78,21 @@ class Pages:
             "shorten": lambda value: shorten(str(value), _SHORT_CHARACTERS),
         }
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Templates cannot be pickled; each process reads them once."""
+        return _pages_of_process, self._made_of
+
     def render(self, template: str, **values: Any) -> bytes:
         return self._environment.get_template(template).render(values).encode("utf-8", "backslashreplace")
 
     def _address_of(self, name: str) -> str:
         """With the version in it, so that browsers may cache the file forever."""
         return f"/static/{name}?v={self.assets[name].version}"
+
+
+@lru_cache(1)
+def _pages_of_process(names: tuple[tuple[str, str], ...], zone: ZoneInfo, image_url_template: str) -> Pages:
+    return Pages(ServiceNames(dict(names)), zone, image_url_template)
 
 
 def long_date(on: date) -> str:
@@ -132,5 +144,5 @@ def read_assets() -> dict[str, Asset]:
     for file in (files(_PACKAGE) / "static").iterdir():
         content = file.read_bytes()
         media_type = _MEDIA_TYPES[file.name.rpartition(".")[2]]
-        found[file.name] = Asset(content, media_type, blake2b(content, digest_size=6).hexdigest())
+        found[file.name] = Asset(pack(content), media_type, blake2b(content, digest_size=6).hexdigest())
     return found

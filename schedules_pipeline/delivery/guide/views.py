@@ -1,6 +1,6 @@
 """The contents of the grid page: the choice of services and days, the rows, and the results of a search.
 
-Pure, except that published schedules are read from the mirror. Does not belong here: the layout of rows (``grid``),
+Pure. Does not belong here: the layout of rows (``grid``),
 and markup (``pages``).
 """
 
@@ -12,8 +12,7 @@ from urllib.parse import urlencode
 
 from schedules_pipeline.delivery.guide.grid import Frame, Row, airings_in, day_of, frame_of, row_of
 from schedules_pipeline.delivery.guide.search import Found, parse_query, search
-from schedules_pipeline.delivery.mirror import Mirror
-from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.mirror import Extract
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
@@ -142,39 +141,58 @@ def leading_service(sids: Sequence[Sid], calendar: BroadcastCalendar) -> Sid:
     return next((sid for sid in sids if not calendar.is_radio(sid)), sids[0] if sids else Sid("television"))
 
 
-def guide_page(delivery: Delivery, query: GuideQuery, now: datetime, sids: Sequence[Sid]) -> GuidePage:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a page shows: ``shown`` are the schedules of its rows, ``today`` the leading service's present day."""
+
+    groups: Sequence[Group]
+    leading: ScheduleKey
+    today: date
+    shown: Sequence[ScheduleKey]
+    services_left_out: int
+
+
+def choose(
+    calendar: BroadcastCalendar, names: ServiceNames, query: GuideQuery, now: datetime, sids: Sequence[Sid]
+) -> Choice:
     """``sids``: all services that the reader may see. An unknown group selects all of them."""
-    calendar, mirror = delivery.calendar, delivery.mirror
-    groups = groups_of(sids, calendar, delivery.names)
+    groups = groups_of(sids, calendar, names)
     group = next((group for group in groups if group.name == query.group), groups[0])
     sid = leading_service(group.sids, calendar)
     today = day_of(calendar, sid, now)
     leading = ScheduleKey(sid, query.on or today)
-    frame = frame_of(calendar, leading, now, query.begin)
     shown = [ScheduleKey(sid, leading.date) for sid in group.sids[:MOST_SERVICES]]
+    return Choice(groups, leading, today, shown, len(group.sids) - len(shown))
+
+
+def guide_page(
+    calendar: BroadcastCalendar, query: GuideQuery, choice: Choice, extract: Extract, now: datetime
+) -> GuidePage:
+    """``extract``: the schedules around those of the choice."""
+    frame = frame_of(calendar, choice.leading, now, query.begin)
     words = parse_query(query.question)
     return GuidePage(
         query,
-        Days(leading.date, today),
-        leading,
+        Days(choice.leading.date, choice.today),
+        choice.leading,
         frame,
-        groups,
-        [] if words else [row_of(frame, key, schedules_around(mirror, key)) for key in shown],
-        len(group.sids) - len(shown),
-        _search(frame, shown, words, mirror) if words else None,
-        _hours(calendar, leading),
+        choice.groups,
+        [] if words else [row_of(frame, key, schedules_around(extract, key)) for key in choice.shown],
+        choice.services_left_out,
+        _search(frame, choice.shown, words, extract) if words else None,
+        _hours(calendar, choice.leading),
     )
 
 
-def schedules_around(mirror: Mirror, key: ScheduleKey) -> dict[ScheduleKey, PublishedSchedule]:
+def schedules_around(extract: Extract, key: ScheduleKey) -> dict[ScheduleKey, PublishedSchedule]:
     """The published schedules that may list broadcasts of the day."""
-    found = ((around, mirror.schedule(around)) for around in key.with_neighbours)
+    found = ((around, extract.schedule(around)) for around in key.with_neighbours)
     return {around: schedule for around, schedule in found if schedule is not None}
 
 
-def _search(frame: Frame, keys: Sequence[ScheduleKey], words: Sequence[str], mirror: Mirror) -> Found:
+def _search(frame: Frame, keys: Sequence[ScheduleKey], words: Sequence[str], extract: Extract) -> Found:
     """The hits in order of time."""
-    found = (airings_in(frame.window, schedules_around(mirror, key).values()) for key in keys)
+    found = (airings_in(frame.window, schedules_around(extract, key).values()) for key in keys)
     airings = [airing for of_service in found for airing in of_service]
     return search(sorted(airings, key=lambda airing: airing.place), words)
 

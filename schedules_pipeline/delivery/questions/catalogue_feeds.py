@@ -3,8 +3,8 @@
 The catalogue copies have no windows of availability. "Available" is therefore derived: an episode counts as available
 for a number of days after a broadcast of it has begun.
 
-A worker thread builds the table of both feeds from all schedules around today. Pages are cut from it for each partner.
-A schedule is parsed again only when a new version is published.
+A process that renders builds the table of both feeds from all schedules around today, and cuts pages from it for each
+partner. It parses a schedule again only when a new version is published.
 """
 
 from bisect import bisect_right
@@ -17,8 +17,10 @@ from functools import lru_cache
 from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
+from uuid import uuid4
 
 from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
+from schedules_pipeline.delivery.representations import Rendered, rendered
 from schedules_pipeline.documents.broadcasts import Halves, render_instant, render_json, split_broadcasts
 from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -34,6 +36,9 @@ _MARGIN_DAYS = 2
 _ONE_SECOND = timedelta(seconds=1)
 _SHARED = 60_000
 _ETAG_BYTES = 12
+
+
+TableVersion = tuple[FeedCursor, date]
 
 
 class Feed(StrEnum):
@@ -165,46 +170,32 @@ def _render_mention(mention: Mention) -> bytes:
     return f'{{"sid":"{sid}","date":"{day.isoformat()}",'.encode() + mention.halves.slot + b"}"
 
 
-class RememberedTable:
-    """The table of the mirror's schedules. It is rebuilt after a change, by one worker at a time, and at most every
-    five seconds.
-    """
+class TableOfProcess:
+    """The last table that this process made. Pickled by its name alone, so each process has one of its own."""
 
-    def __init__(self, mirror: Mirror, available_days: int) -> None:
-        self._mirror = mirror
-        self._available_days = available_days
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._lock = Lock()
         self._mentions: dict[ScheduleKey, tuple[MirroredSchedule, tuple[Mention, ...]]] = {}
         self._table = Table((), {})
-        self._made_of: tuple[FeedCursor, date] | None = None
-        self._made_at: datetime | None = None
+        self._made_of: TableVersion | None = None
 
-    def plan(self, now: datetime) -> Callable[[], Table]:
-        """Called in the event loop's thread. The result is a function for a worker thread."""
-        made_of = (self._mirror.cursor, now.date())
-        if made_of == self._made_of or self._is_recent(now):
-            table = self._table
-            return lambda: table
-        everything = [
-            held
-            for sid in self._mirror.services()
-            for day in days_of_both(now, self._available_days)
-            if (held := self._mirror.held(ScheduleKey(sid, day))) is not None
-        ]
-        return lambda: self._make(everything, made_of, now)
+    def __reduce__(self) -> tuple[object, ...]:
+        return _table_of_process, (self._name,)
 
-    def _is_recent(self, now: datetime) -> bool:
-        return self._made_at is not None and now - self._made_at < _REBUILT_AFTER
+    def table(self, version: TableVersion, everything: Sequence[MirroredSchedule] | None) -> Table | None:
+        """None if the table of this version is not here, and ``everything`` that it is made of is not given.
 
-    def _make(
-        self, everything: Sequence[MirroredSchedule], made_of: tuple[FeedCursor, date], now: datetime
-    ) -> Table:
-        # While one worker rebuilds the table, other requests use the old one instead of blocking a thread each.
-        if self._lock.acquire(blocking=self._made_at is None):
+        While one thread makes the table, others get the one before.
+        """
+        if version == self._made_of:
+            return self._table
+        if everything is None:
+            return None
+        if self._lock.acquire(blocking=self._made_of is None):
             try:
-                if made_of != self._made_of and not self._is_recent(now):
-                    self._table = self._tabulate(everything)
-                    self._made_of, self._made_at = made_of, now
+                if version != self._made_of:
+                    self._table, self._made_of = self._tabulate(everything), version
             finally:
                 self._lock.release()
         return self._table
@@ -216,7 +207,69 @@ class RememberedTable:
 
     def _read(self, held: MirroredSchedule) -> tuple[Mention, ...]:
         known = self._mentions.get(held.key)
-        if known is not None and known[0] is held:
+        if known is not None and known[0] == held:
             return known[1]
         document = held.document()
         return find_mentions(held.key, document) if document is not None else ()
+
+
+@lru_cache(1)
+def _table_of_process(name: str) -> TableOfProcess:
+    return TableOfProcess(name)
+
+
+class TablePlan(NamedTuple):
+    """Calling it gives the table."""
+
+    here: TableOfProcess
+    version: TableVersion
+    everything: Sequence[MirroredSchedule] | None
+
+    @property
+    def without_schedules(self) -> "TablePlan":
+        """Small to send; gives None in a process that does not have this table."""
+        return self._replace(everything=None)
+
+    def __call__(self) -> Table | None:
+        return self.here.table(self.version, self.everything)
+
+
+def render_page_of(
+    plan: TablePlan, window: Interval, sids: frozenset[Sid], after: str | None, limit: int
+) -> Rendered | None:
+    """None if the plan gives no table."""
+    table = plan()
+    return (
+        None
+        if table is None
+        else rendered(render_page(find_page(table, window, sids.__contains__, after, limit)))
+    )
+
+
+class RememberedTable:
+    """The table of the mirror's schedules. It is made again after a change, at most every five seconds."""
+
+    def __init__(self, mirror: Mirror, available_days: int) -> None:
+        self._mirror = mirror
+        self._available_days = available_days
+        self._here = TableOfProcess(uuid4().hex)
+        self._planned: tuple[datetime, TablePlan] | None = None
+
+    def plan(self, now: datetime) -> TablePlan:
+        """Called in the event loop's thread. The plan is for another thread or process."""
+        version = (self._mirror.cursor, now.date())
+        if self._planned is not None:
+            at, plan = self._planned
+            if plan.version == version or now - at < _REBUILT_AFTER:
+                return plan
+        plan = TablePlan(self._here, version, self._everything(now))
+        self._planned = now, plan
+        return plan
+
+    def _everything(self, now: datetime) -> list[MirroredSchedule]:
+        return [
+            held
+            for sid in self._mirror.services()
+            for day in days_of_both(now, self._available_days)
+            if (held := self._mirror.held(ScheduleKey(sid, day))) is not None
+        ]

@@ -3,15 +3,20 @@
 A document names the nearest series and the topmost brand. Only the catalogue copies contain the items between them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem, Kind, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import InvalidRecord
-from schedules_pipeline.publishing.ports.catalogue import CopyStore
 
 _READ_AT_ONCE = 500
+
+
+class CopyReader(Protocol):
+    def read(self, pids: Sequence[Pid]) -> Mapping[Pid, bytes]:
+        """The catalogue copies that exist."""
 
 
 class Lineage:
@@ -20,7 +25,7 @@ class Lineage:
     A copy that cannot be decoded counts as missing; reconciliation repairs it.
     """
 
-    def __init__(self, copies: CopyStore) -> None:
+    def __init__(self, copies: CopyReader) -> None:
         self._copies = copies
         self._items: dict[Pid, CatalogueItem | None] = {}
 

@@ -1,18 +1,20 @@
 """The current and next broadcasts of each service."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from schedules_pipeline.delivery.mirror import Mirror, MirroredSchedule
-from schedules_pipeline.documents.broadcasts import broadcast_fields
+from schedules_pipeline.delivery.mirror import Extract, Mirror
+from schedules_pipeline.delivery.representations import Rendered, rendered
+from schedules_pipeline.documents.broadcasts import broadcast_fields, render_json
 from schedules_pipeline.domain.airing import find_airings
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 
 MOST_SERVICES = 500
 MOST_COMING = 10
+_BOARDS_REMEMBERED = 200
 FRESH_FOR = timedelta(seconds=60)
 """How long caches may keep an answer, and so how long a change may stay invisible."""
 
@@ -53,37 +55,48 @@ def fresh_seconds(at: datetime, until: datetime | None) -> int:
     return int(left.total_seconds())
 
 
-class NowNextBoard:
-    """Remembers the result of each service until its boundary, or a new version of a schedule.
+class Board(NamedTuple):
+    """An answer, valid from ``since`` until ``until``, or until a schedule changes; ``until`` None: until then only."""
 
-    Thread-safe: two threads that miss at once both compute the same result.
-    """
+    since: datetime
+    until: datetime | None
+    answer: Rendered
+
+    def holds(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+def render_board(services: Sequence[tuple[Sid, str]], extract: Extract, at: datetime, count: int) -> Board:
+    """``services``: with their names. ``extract``: the schedules of :func:`keys_around` of each."""
+    found = {sid: find_now_next(_around(extract, sid, at), at, count) for sid, _ in services}
+    fields = [now_next_fields(sid, name, found[sid]) for sid, name in services]
+    return Board(at, first_boundary(found.values()), rendered(render_json({"services": fields})))
+
+
+def _around(extract: Extract, sid: Sid, at: datetime) -> list[PublishedSchedule]:
+    schedules = map(extract.schedule, keys_around(sid, at))
+    return [schedule for schedule in schedules if schedule is not None]
+
+
+class Boards:
+    """Remembers answers while the mirror does not change."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self._found: dict[Sid, _Found] = {}
+        self._generation = -1
+        self._boards: dict[tuple[tuple[Sid, ...], int], Board] = {}
 
-    def find(self, sid: Sid, at: datetime, count: int) -> NowNext:
-        """``count``: at most :data:`MOST_COMING`."""
-        versions = tuple(self._mirror.held(key) for key in keys_around(sid, at))
-        found = self._found.get(sid)
-        if found is None or found.versions != versions or not found.holds(at):
-            schedules = (self._mirror.schedule(key) for key in keys_around(sid, at))
-            listed = [schedule for schedule in schedules if schedule is not None]
-            found = self._found[sid] = _Found(versions, at, find_now_next(listed, at, MOST_COMING))
-        return replace(found.result, coming=found.result.coming[:count])
+    def find(self, sids: Sequence[Sid], count: int, at: datetime) -> Board | None:
+        if self._generation != self._mirror.generation:
+            return None
+        board = self._boards.get((tuple(sids), count))
+        return board if board is not None and board.holds(at) else None
 
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """``result`` is valid from ``since`` until its boundary, for these versions."""
-
-    versions: tuple[MirroredSchedule | None, ...]
-    since: datetime
-    result: NowNext
-
-    def holds(self, at: datetime) -> bool:
-        return self.since <= at and (self.result.until is None or at < self.result.until)
+    def put(self, sids: Sequence[Sid], count: int, board: Board, generation: int) -> None:
+        """``generation``: of the mirror when the board's schedules were taken from it."""
+        if generation != self._generation or len(self._boards) >= _BOARDS_REMEMBERED:
+            self._generation, self._boards = generation, {}
+        self._boards[tuple(sids), count] = board
 
 
 def now_next_fields(sid: Sid, name: str, found: NowNext) -> dict[str, Any]:

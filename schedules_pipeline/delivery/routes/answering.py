@@ -1,10 +1,10 @@
-"""Turns representations into responses: conditional, content-coded, rendered outside of the event loop."""
+"""Turns representations into responses: conditional, content-coded, rendered outside of this process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,26 +12,36 @@ from fastapi.responses import StreamingResponse
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
 from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, matching_tag
-from schedules_pipeline.delivery.routes.serving import Serving, serving_of
+from schedules_pipeline.delivery.routes.serving import Call
 
 _NOT_MODIFIED = 304
 _DATES_REMEMBERED = 4_096
 _LARGE_BYTES = 262_144
 
 
-async def answer(request: Request, representation: Representation) -> Response:
+async def answer(call: Call, representation: Representation) -> Response:
     """304 if the client has the representation already, else its bytes, rendered unless they are remembered."""
+    return not_modified(call.request, representation) or coded(
+        call.request, representation, await _packed(call, representation)
+    )
+
+
+def not_modified(request: Request, representation: Representation) -> Response | None:
+    """304 if the client has the representation already, else None."""
+    asked = request.headers.get("if-none-match")
+    if asked and (tag := matching_tag(asked, representation.validator)):
+        return Response(status_code=_NOT_MODIFIED, headers={**_headers(representation), "ETag": tag})
+    return None
+
+
+def _headers(representation: Representation) -> dict[str, str]:
     headers = {
         "Cache-Control": representation.cache_control,
         "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
     }
     if representation.last_modified is not None:
         headers["Last-Modified"] = _http_date(representation.last_modified)
-    asked = request.headers.get("if-none-match")
-    if asked and (tag := matching_tag(asked, representation.validator)):
-        return Response(status_code=_NOT_MODIFIED, headers={**headers, "ETag": tag})
-    packed = await _packed(serving_of(request), representation)
-    return coded(request, packed, representation, headers)
+    return headers
 
 
 @lru_cache(_DATES_REMEMBERED)
@@ -39,11 +49,10 @@ def _http_date(instant: datetime) -> str:
     return format_datetime(instant, usegmt=True)
 
 
-def coded(
-    request: Request, packed: Packed, representation: Representation, headers: dict[str, str]
-) -> Response:
+def coded(request: Request, representation: Representation, packed: Packed) -> Response:
     """The bytes in the coding that the client prefers."""
     coding = coding_for(choose_coding(request.headers.get("accept-encoding", "")), packed.size)
+    headers = _headers(representation)
     headers["ETag"] = entity_tag(representation.validator, coding)
     if coding is not Coding.IDENTITY:
         headers["Content-Encoding"] = coding
@@ -59,21 +68,26 @@ async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _packed(serving: Serving, representation: Representation) -> Packed:
-    source, validator = representation.source, representation.validator
+async def _packed(call: Call, representation: Representation) -> Packed:
+    source, validator, serving = representation.source, representation.validator, call.serving
     if isinstance(source, Packed):
         return source
     if (found := serving.cache.find(validator)) is not None:
         return found
     if validator not in serving.rendering:
-        rendering = asyncio.ensure_future(_rendered(serving, validator, source))
+        # The partner that asks first pays for all that wait for the same answer.
+        rendering = asyncio.ensure_future(_rendered(call, validator, source, representation.cost))
         rendering.add_done_callback(lambda _: serving.rendering.pop(validator))
         serving.rendering[validator] = rendering
     # A client that disconnects does not cancel the rendering, because others may wait for it.
     return await asyncio.shield(serving.rendering[validator])
 
 
-async def _rendered(serving: Serving, validator: str, render: Callable[[], bytes]) -> Packed:
-    packed = await serving.renderers.run(lambda: pack(render()))
-    serving.cache.put(validator, packed)
+async def _rendered(call: Call, validator: str, render: Callable[[], bytes], cost: int) -> Packed:
+    packed = await call.render(cost, partial(_render_packed, render))
+    call.serving.cache.put(validator, packed)
     return packed
+
+
+def _render_packed(render: Callable[[], bytes]) -> Packed:
+    return pack(render())

@@ -1,28 +1,23 @@
 """The catalogue feeds: available and coming episodes."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from starlette.concurrency import run_in_threadpool
 
+from schedules_pipeline.delivery.costs import cost_of_joining
 from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.questions.catalogue_feeds import (
     MOST_ENTRIES,
     Feed,
-    Table,
-    find_page,
-    render_page,
+    render_page_of,
     window_of,
 )
-from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import CatalogueItems, PidText
 from schedules_pipeline.delivery.routes.serving import Call, Called
-from schedules_pipeline.domain.identifiers import Sid
-from schedules_pipeline.domain.interval import Interval
 
 _FRESH_SECONDS = 60
 
@@ -39,9 +34,16 @@ async def _page(feed: Feed, call: Call, sids: list[str], limit: int, after: str 
     delivery, now = call.delivery, call.delivery.clock()
     services = frozenset(chosen_services(delivery, call.caller, sids))
     window = window_of(feed, now, delivery.policy.available_days)
-    make = call.serving.table.plan(now)
-    found = await run_in_threadpool(_represent, make, window, services, after, limit)
-    return await answer(call.request, found)
+    plan = call.serving.table.plan(now)
+    cost = cost_of_joining(limit)
+    found = await call.render(
+        cost, partial(render_page_of, plan.without_schedules, window, services, after, limit)
+    )
+    if found is None:
+        found = await call.render(0, partial(render_page_of, plan, window, services, after, limit))
+    if found is None:
+        raise RuntimeError("a plan with its schedules gave no table")
+    return await answer(call, found.represent("application/json", cache_control(_FRESH_SECONDS)))
 
 
 @routes.get("/available", responses={200: {"model": CatalogueItems}})
@@ -64,10 +66,3 @@ async def get_coming(
 ) -> Response:
     """The episodes of which a broadcast begins within eight days."""
     return await _page(Feed.COMING, call, sids, limit, after)
-
-
-def _represent(
-    make: Callable[[], Table], window: Interval, services: frozenset[Sid], after: str | None, limit: int
-) -> Representation:
-    body = render_page(find_page(make(), window, services.__contains__, after, limit))
-    return json_representation("catalogue", body, cache_control(_FRESH_SECONDS))

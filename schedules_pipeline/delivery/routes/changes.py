@@ -5,6 +5,7 @@ from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,20 +17,19 @@ from schedules_pipeline.delivery.changes import (
     SCANNED_AT_ONCE,
     Page,
     Scope,
-    change_fields,
-    page_fields,
     page_of,
     position_of,
     read_old_rows,
     render_json,
 )
+from schedules_pipeline.delivery.costs import cost_of_rows
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
 from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Since, read_day
-from schedules_pipeline.delivery.routes.serving import Call, Called, Serving
+from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.domain.identifiers import Sid
@@ -38,6 +38,9 @@ from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.feed import FeedEntry, place
 
 LONGEST_WAIT_SECONDS = 55
+LONGEST_STREAM_SECONDS = 3_600
+"""A client that has stopped reading looks like one that hears of no change, until buffers are full."""
+
 _HEARTBEAT_SECONDS = 15
 _STREAM_PAGE = 500
 _RECONNECT_MILLISECONDS = 2_000
@@ -58,9 +61,16 @@ async def get_digest(
     """The version of every schedule, removals included. Fetch each schedule whose version differs from yours."""
     chosen = frozenset(Sid(text) for text in sids) or None
     scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
-    validator, body = call.serving.digests.of(call.caller, scope)
+    digest = call.serving.digests.of(call.caller, scope)
     return await answer(
-        call.request, Representation(validator, "application/json", cache_control(0), lambda: body)
+        call,
+        Representation(
+            digest.validator,
+            "application/json",
+            cache_control(0),
+            partial(bytes, digest.body),
+            cost=cost_of_rows(digest.rows),
+        ),
     )
 
 
@@ -77,12 +87,13 @@ async def get_changes(
     ] = 0,
 ) -> Response:
     """The changes since a cursor, in order, removals included, and the cursor to continue from."""
-    page = await _page(call.serving, call.caller, since, limit)
+    page = await _page(call, call.caller, since, limit)
     if wait and not page.entries and not page.has_more:
         with call.delivery.admission.waiting(call.caller):
             page = await _wait_for_changes(call, page, limit, wait)
+    call.charge(cost_of_rows(len(page.entries)))
     return Response(
-        render_json(page_fields(page)),
+        call.serving.rows.page(page),
         media_type="application/json",
         headers={"Cache-Control": NEVER_KEPT},
     )
@@ -103,7 +114,7 @@ async def stream_changes(call: Called, since: Since = "", last_event_id: LastEve
     An event `reset` means that the cursor is no longer valid: fetch the digest.
     """
     begin = last_event_id or since or render_cursor(call.delivery.mirror.cursor)
-    first = await _page(call.serving, call.caller, begin, _STREAM_PAGE)
+    first = await _page(call, call.caller, begin, _STREAM_PAGE)
     if call.request.scope.get("is_head"):
         return Response(media_type=_STREAM_TYPE, headers=_STREAM_HEADERS)
     return _Stream(call.delivery.admission.waiting(call.caller), _events(call, first))
@@ -121,15 +132,15 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _page(serving: Serving, caller: Partner, since: str, limit: int) -> Page:
+async def _page(call: Call, caller: Partner, since: str, limit: int) -> Page:
     """From memory if the tail goes back so far, else from the store."""
-    delivery = serving.delivery
+    delivery = call.delivery
     end = delivery.mirror.cursor
     position = position_of(since, end)
     rows = delivery.tail.after(position, SCANNED_AT_ONCE)
     if rows is None:
         # The cursor from before the read: rows that arrive during it belong to the next page.
-        rows = await serving.readers.run(read_old_rows, delivery.store.feed, position)
+        rows = await call.read(read_old_rows, delivery.store.feed, position, caller, limit)
     return page_of(rows, position, end, caller, limit)
 
 
@@ -152,7 +163,7 @@ async def _wait_for_changes(call: Call, page: Page, limit: int, wait: float) -> 
             if _is_at_end(delivery, page):
                 upcoming = [gone, delivery.tail.next_change()]
                 await asyncio.wait(upcoming, timeout=left, return_when=FIRST_COMPLETED)
-            page = await _page(call.serving, call.caller, render_cursor(page.after), limit)
+            page = await _page(call, call.caller, render_cursor(page.after), limit)
     finally:
         gone.cancel()
     return page
@@ -164,26 +175,28 @@ async def _disconnected(request: Request) -> None:
 
 
 async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
-    """Ends when the client disconnects, its key expires, the next rows cannot be read, or the process stops. The client
-    then reconnects with its cursor.
+    """Ends when the client disconnects, its key expires, the next rows cannot be read, the process stops, or after
+    :data:`LONGEST_STREAM_SECONDS`. The client then reconnects with its cursor.
     """
-    delivery = call.delivery
+    delivery, loop = call.delivery, asyncio.get_running_loop()
+    ends_at = loop.time() + LONGEST_STREAM_SECONDS
     yield b"retry: %d\n\n" % _RECONNECT_MILLISECONDS
     # The position is sent at the start and after quiet periods only: its pace must not reveal other services' changes.
     is_place_due = True
     while True:
         if page.entries:
-            yield b"".join(_event(page.after.epoch, entry) for entry in page.entries)
+            rows = call.serving.rows
+            yield b"".join(_event(page.after.epoch, entry, rows.row(entry)) for entry in page.entries)
         if is_place_due:
             yield _place(page.after)
         is_place_due = False
         if _is_at_end(delivery, page):
             came, _ = await asyncio.wait([delivery.tail.next_change()], timeout=_HEARTBEAT_SECONDS)
             is_place_due = not came
-        if delivery.tail.is_closed:
+        if delivery.tail.is_closed or loop.time() >= ends_at:
             return
         try:
-            page = await _page(call.serving, call.caller_now(), render_cursor(page.after), _STREAM_PAGE)
+            page = await _page(call, call.caller_now(), render_cursor(page.after), _STREAM_PAGE)
         except Problem as problem:
             if problem.kind is CURSOR_TOO_OLD:
                 yield b"event: reset\ndata: " + render_json(problem.document()) + b"\n\n"
@@ -193,9 +206,9 @@ async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
             return
 
 
-def _event(epoch: str, entry: FeedEntry) -> bytes:
+def _event(epoch: str, entry: FeedEntry, row: bytes) -> bytes:
     cursor = render_cursor(FeedCursor(epoch, entry.position)).encode()
-    return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, render_json(change_fields(entry.change)))
+    return b"id: %b\nevent: change\ndata: %b\n\n" % (cursor, row)
 
 
 def _place(end: FeedCursor) -> bytes:

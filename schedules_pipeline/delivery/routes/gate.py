@@ -4,6 +4,7 @@ Plain ASGI, because its cost is added to every request. It knows keys, limits an
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from schedules_pipeline.delivery.routes.problem_responses import (
     problem_response,
     record_problem,
 )
+from schedules_pipeline.delivery.routes.serving import COST
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import NOBODY
@@ -66,9 +68,15 @@ class Gate:
         counting.partner = partner.name
         self._delivery.admission.count_request(partner, now)
         self._require_service(partner, now)
-        counting.headers = self._marks(now) | self._delivery.admission.fields(partner, now)
+        counting.headers = self._marks(now)
+        counting.limits = partial(self._limits, scope, partner)
         scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, key)
         await self._application(scope, receive, counting.send)
+
+    def _limits(self, scope: Scope, partner: Partner) -> dict[str, str]:
+        """The headers that tell what is left to the partner, and what the request has cost if that is more than one."""
+        fields = self._delivery.admission.fields(partner, self._delivery.clock())
+        return fields | {"Schedules-Cost": str(scope[COST])} if COST in scope else fields
 
     def _partner_now(self, key: str | None) -> Partner:
         """The key's partner at this moment, for answers that last. Raises :class:`Problem` if the key is not valid."""
@@ -110,6 +118,7 @@ class _Counting:
         self._send = send
         self.partner = NOBODY
         self.headers: dict[str, str] = {}
+        self.limits: Callable[[], dict[str, str]] = dict
         self._status = 0
         self._bytes = 0
 
@@ -120,7 +129,10 @@ class _Counting:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            more = ((name.lower().encode(), value.encode()) for name, value in self.headers.items())
+            more = (
+                (name.lower().encode(), value.encode())
+                for name, value in (self.headers | self.limits()).items()
+            )
             message = {**message, "headers": [*message["headers"], *more]}
         elif not self._scope.get("is_head"):
             self._bytes += len(message.get("body", b""))

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
+from schedules_pipeline.delivery.guide.gathering import CHECKED_EACH_TIME, NO_ORIGINS, read_origins
 from schedules_pipeline.delivery.guide.grid import parse_begin
+from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE
 from schedules_pipeline.delivery.guide.search import MOST_CHARACTERS
 from schedules_pipeline.delivery.guide.views import GuideQuery
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
@@ -71,8 +72,11 @@ async def show_changes(call: Called) -> Response:
 async def show_broadcast(
     call: Called, sid: SidQuery, date: Day, pid: Annotated[str, Query(max_length=32)]
 ) -> Response:
-    found = await run_in_threadpool(call.serving.guide.broadcast, _key(call.caller, sid, date), Pid(pid))
-    return await answer_page(call, found)
+    key = _key(call.caller, sid, date)
+    found = await call.render(1, call.serving.guide.broadcast(key, Pid(pid)))
+    if found is None:
+        raise Problem(NOT_FOUND, f"The schedule {key} does not list the broadcast {pid}.")
+    return await answer_page(call, found.represent(MEDIA_TYPE, CHECKED_EACH_TIME))
 
 
 @routes.get("/guide/{sid}/{date}")
@@ -81,8 +85,12 @@ async def show_schedule(
     sid: Annotated[str, Path(max_length=_LONGEST_SID)],
     date: Annotated[str, Path(max_length=10)],
 ) -> Response:
-    found = await run_in_threadpool(call.serving.guide.schedule, call.caller, _key(call.caller, sid, date))
-    return await answer_page(call, found)
+    key = _key(call.caller, sid, date)
+    origins = NO_ORIGINS
+    if call.caller.is_operator:
+        origins = await call.read(read_origins, call.delivery.store, key)
+    found = await call.render(1, call.serving.guide.schedule(call.caller, key, origins))
+    return await answer_page(call, found.represent(MEDIA_TYPE, CHECKED_EACH_TIME))
 
 
 def _key(caller: Partner, sid: str, date: str) -> ScheduleKey:

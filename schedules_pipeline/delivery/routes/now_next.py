@@ -1,25 +1,25 @@
 """The programmes that are on now, and the next ones."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
-from starlette.concurrency import run_in_threadpool
 
+from schedules_pipeline.delivery.costs import cost_of_rendering
 from schedules_pipeline.delivery.questions.now_next import (
     MOST_COMING,
-    first_boundary,
+    Board,
     fresh_seconds,
-    now_next_fields,
+    keys_around,
+    render_board,
 )
-from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import NowNextOfServices
-from schedules_pipeline.delivery.routes.serving import Called, Serving
-from schedules_pipeline.documents.broadcasts import render_json
+from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.domain.identifiers import Sid
 
 routes = APIRouter(prefix="/v1", tags=["now and next"], responses=PROBLEMS)
@@ -38,19 +38,20 @@ async def get_now_next(
     now = call.delivery.clock()
     instant = now if at is None else read_instant("at", at, now)
     services = chosen_services(call.delivery, call.caller, sids)
-    found = await run_in_threadpool(_find, call.serving, services, instant, count)
-    return await answer(call.request, found)
-
-
-def _find(serving: Serving, services: list[Sid], at: datetime, count: int) -> Representation:
-    found = {sid: serving.board.find(sid, at, count) for sid in services}
-    body = render_json(
-        {
-            "services": [
-                now_next_fields(sid, serving.delivery.names.of(sid), one) for sid, one in found.items()
-            ]
-        }
+    board = call.serving.boards.find(services, count, instant) or await _render(
+        call, services, instant, count
     )
-    seconds = fresh_seconds(at, first_boundary(found.values()))
+    seconds = fresh_seconds(instant, board.until)
     # No stale-if-error: an old answer to "what is on" is wrong.
-    return json_representation("now-next", body, f"private, max-age={seconds}")
+    return await answer(call, board.answer.represent("application/json", f"private, max-age={seconds}"))
+
+
+async def _render(call: Call, services: list[Sid], at: datetime, count: int) -> Board:
+    delivery = call.delivery
+    generation = delivery.mirror.generation
+    extract = delivery.mirror.extract(key for sid in services for key in keys_around(sid, at))
+    named = [(sid, delivery.names.of(sid)) for sid in services]
+    task = partial(render_board, named, extract, at, count)
+    board = await call.render(cost_of_rendering(len(extract)), task)
+    call.serving.boards.put(services, count, board, generation)
+    return board

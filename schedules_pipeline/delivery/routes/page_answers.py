@@ -20,7 +20,7 @@ from schedules_pipeline.errors import InvalidIdentifier, ServiceError
 
 async def answer_page(call: Call, representation: Representation) -> Response:
     """A page for the partner that calls."""
-    response = await answer(call.request, representation)
+    response = await answer(call, representation)
     response.headers.update(call.serving.page_headers)
     # A page depends on the key, which may be in the cookie.
     response.headers.add_vary_header("Cookie")

@@ -1,34 +1,35 @@
 """Broadcasts of a programme, and the latest episodes of brands."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime
 
+from schedules_pipeline.delivery.costs import cost_of_rendering
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
+from schedules_pipeline.delivery.questions.answers import (
+    Followed,
+    render_broadcasts_of,
+    render_latest_episodes,
+)
 from schedules_pipeline.delivery.questions.broadcasts_of import (
     DEFAULT_DAYS,
     MOST_BROADCASTS,
     MOST_DAYS,
     Question,
-    find_broadcasts,
-    page_fields,
     parse_place,
     plan_reads,
 )
 from schedules_pipeline.delivery.questions.latest_episodes import (
     MOST_SCHEDULES,
     KnownEpisode,
-    changes_fields,
-    compare_episodes,
     earliest_since,
-    find_episodes,
     plan_schedules,
 )
-from schedules_pipeline.delivery.questions.lineage import Lineage
-from schedules_pipeline.delivery.representations import Representation, json_representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
@@ -38,12 +39,10 @@ from schedules_pipeline.delivery.routes.documented_queries import (
     NewsOfBrands,
     PidText,
 )
-from schedules_pipeline.delivery.routes.serving import Called
-from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.documents.broadcasts import render_json
-from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.delivery.routes.serving import Call, Called
+from schedules_pipeline.domain.dependencies import Reference
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.partners.partner import Partner
 
 _FRESH_SECONDS = 60
 _CURSOR_LENGTH = 200
@@ -77,8 +76,13 @@ async def get_broadcasts(
     """The broadcasts of an episode, or of all episodes of a series or brand, on the services of your key."""
     window = _window(start, end, call.delivery.clock())
     question = Question(Pid(pid), window, limit, None if after is None else parse_place(after))
-    found = await call.serving.askers.run(_broadcasts, call.delivery, call.caller, question)
-    return await answer(call.request, found)
+    references = await _references(call, [question.pid])
+    reads = plan_reads(references[question.pid], question, call.caller.may_see)
+    copies = call.delivery.copies_elsewhere or call.delivery.store.copies
+    extract = call.delivery.mirror.extract(key for _, keys in reads for key in keys)
+    task = partial(render_broadcasts_of, question, reads, extract, copies)
+    found = await call.render(cost_of_rendering(min(len(extract), MOST_SCHEDULES)), task)
+    return await answer(call, found.represent("application/json", cache_control(_FRESH_SECONDS)))
 
 
 @routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
@@ -87,8 +91,15 @@ async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Respon
 
     The service keeps no state of clients: send the episodes that you hold, each with its etag.
     """
-    services = frozenset(chosen_services(call.delivery, call.caller, followed.sids))
-    body = await call.serving.askers.run(_latest_episodes, call.delivery, followed, services)
+    delivery, now = call.delivery, call.delivery.clock()
+    services = frozenset(chosen_services(delivery, call.caller, followed.sids))
+    since = min(max(followed.since, earliest_since(delivery.policy.horizon, now)), now).astimezone(UTC)
+    brands = [Pid(text) for text in dict.fromkeys(followed.brands)]
+    keys = await _plan_latest(call, brands, services, since, now)
+    extract = delivery.mirror.extract(keys)
+    given = [KnownEpisode(Pid(one.episode_pid), one.etag) for one in followed.given]
+    task = partial(render_latest_episodes, Followed(brands, since, followed.count, given), keys, extract, now)
+    body = await call.render(cost_of_rendering(len(extract)), task)
     return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
 
 
@@ -101,25 +112,17 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Inte
     return Interval(begins, ends)
 
 
-def _broadcasts(delivery: Delivery, caller: Partner, question: Question) -> Representation:
-    references = delivery.store.references.references([question.pid])[question.pid]
-    reads = plan_reads(references, question, caller.may_see)
-    page = find_broadcasts(question, reads, delivery.mirror.schedule, Lineage(delivery.store.copies))
-    body = render_json(page_fields(question, page))
-    return json_representation("broadcasts", body, cache_control(_FRESH_SECONDS))
+async def _references(call: Call, pids: list[Pid]) -> Mapping[Pid, Iterable[Reference]]:
+    return await call.read(call.delivery.store.references.references, pids)
 
 
-def _latest_episodes(delivery: Delivery, followed: FollowedBrands, services: frozenset[Sid]) -> bytes:
-    now = delivery.clock()
-    since = min(max(followed.since, earliest_since(delivery.policy.horizon, now)), now).astimezone(UTC)
-    brands = [Pid(text) for text in dict.fromkeys(followed.brands)]
-    references = delivery.store.references.references(brands)
+async def _plan_latest(
+    call: Call, brands: list[Pid], services: frozenset[Sid], since: datetime, now: datetime
+) -> list[ScheduleKey]:
+    references = await _references(call, brands)
     listed = [reference for of_brand in references.values() for reference in of_brand]
     keys = plan_schedules(listed, since, now, services.__contains__)
     if len(keys) > MOST_SCHEDULES:
         detail = f"Too many schedules ({len(keys)}) for one request: name fewer brands or services, or a later `since`."
         raise Problem(BAD_REQUEST, detail)
-    schedules = [found for key in keys if (found := delivery.mirror.schedule(key)) is not None]
-    given = [KnownEpisode(Pid(one.episode_pid), one.etag) for one in followed.given]
-    episodes = find_episodes(schedules, brands, since, now)
-    return render_json(changes_fields(compare_episodes(episodes, given, since, followed.count), since))
+    return keys

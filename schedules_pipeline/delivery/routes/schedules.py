@@ -10,7 +10,7 @@ from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.mirror import MirroredSchedule, mirror_document
 from schedules_pipeline.delivery.negotiation import choose_format
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
-from schedules_pipeline.delivery.representations import Representation, json_representation
+from schedules_pipeline.delivery.representations import Representation, rendered
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import (
     PROBLEMS,
@@ -31,7 +31,7 @@ from schedules_pipeline.delivery.routes.parameters import (
     read_day,
     split_format,
 )
-from schedules_pipeline.delivery.routes.serving import Call, Called, Serving
+from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.delivery.selections import Selection, represent, represent_document
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
@@ -51,7 +51,7 @@ Day = Annotated[str | None, Query(alias="date", max_length=10, description="Defa
 @routes.get("/services", responses={200: {"model": Services}})
 async def list_services(call: Called) -> Response:
     """The services that your key may read, and the published days of each."""
-    return await answer(call.request, _services(call.delivery, call.caller))
+    return await answer(call, _services(call.delivery, call.caller))
 
 
 @routes.get("/schedules/{sid}/{date}", responses=in_formats(Schedule | Guides))
@@ -75,7 +75,7 @@ async def get_schedule(
     key = ScheduleKey(_visible(call.caller, sid), parse_date(text))
     chosen, cut = choose_format(call.delivery.formats, name, call.accept), DayCut.parse(day)
     if chosen.name == JSON_FORMAT.name and cut.begins is NamedCut.BROADCAST:
-        return await answer(call.request, await _document(call.serving, key, min_seq))
+        return await answer(call, await _document(call, key, min_seq))
     return await _answer_selection(call, Selection((key.sid,), key.date, key.date, cut, straddling), chosen)
 
 
@@ -165,14 +165,14 @@ async def _answer_selection(call: Call, selection: Selection, chosen: GuideForma
     representation = represent(call.delivery, selection, chosen, call.delivery.clock())
     if representation is None:
         raise Problem(NOT_FOUND, "No requested schedule is published; /v1/digest lists the published ones.")
-    return await answer(call.request, representation)
+    return await answer(call, representation)
 
 
-async def _document(serving: Serving, key: ScheduleKey, min_seq: int) -> Representation:
-    delivery = serving.delivery
+async def _document(call: Call, key: ScheduleKey, min_seq: int) -> Representation:
+    delivery = call.delivery
     held = delivery.mirror.held(key)
     if min_seq > (held.seq if held else 0):
-        found = await serving.readers.run(_from_store, delivery, key)
+        found = await call.read(_from_store, delivery, key)
         # A store that has lost its latest writes may know less than the mirror.
         held = found if held is None or (found is not None and found.seq > held.seq) else held
     if held is None or held.packed is None:
@@ -198,7 +198,7 @@ def _from_store(delivery: Delivery, key: ScheduleKey) -> MirroredSchedule | None
 
 def _services(delivery: Delivery, caller: Partner) -> Representation:
     body = orjson.dumps({"services": [_service(delivery, sid) for sid in delivery.services_of(caller)]})
-    return json_representation("services", body, cache_control(_SERVICES_FRESH_SECONDS))
+    return rendered(body).represent("application/json", cache_control(_SERVICES_FRESH_SECONDS))
 
 
 def _service(delivery: Delivery, sid: Sid) -> dict[str, Any]:

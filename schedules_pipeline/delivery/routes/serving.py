@@ -3,34 +3,35 @@
 from asyncio import Future
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, Final, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
-from schedules_pipeline.delivery.changes import Digests
+from schedules_pipeline.delivery.changes import Digests, RenderedRows
 from schedules_pipeline.delivery.guide.gathering import Guide
 from schedules_pipeline.delivery.guide.pages import Pages, security_headers
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable
-from schedules_pipeline.delivery.questions.now_next import NowNextBoard
+from schedules_pipeline.delivery.questions.now_next import Boards
 from schedules_pipeline.delivery.representations import RepresentationCache
-from schedules_pipeline.delivery.routes.working import Workers
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.turns import Turns
 from schedules_pipeline.partners.partner import Partner
 
-_RENDER_AT_ONCE = 4
-"""More would slow the event loop's thread."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
-_ASK_AT_ONCE = 4
-"""Questions that read many schedules, and the store."""
+_READ_AT_ONCE, _READ_AT_ONCE_EACH = 16, 4
+"""Reads of the store, which may hang, of all partners and of each. There are threads left for other work."""
 
-_READ_AT_ONCE = 16
-"""Reads of the store, which may hang. All limits together leave threads for answers from memory."""
+COST: Final = "cost_in_tokens"
+"""The key in the ASGI scope for the tokens that the request has cost, if they are more than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The delivery, values derived from it that are remembered between requests, and the limits on slow work.
+    """The delivery, values derived from it that are remembered between requests, and the turns at slow work.
 
     ``rendering``: representations in progress, by validator.
     """
@@ -39,14 +40,13 @@ class Serving:
     pages: Pages
     guide: Guide
     digests: Digests
-    board: NowNextBoard
+    boards: Boards
     table: RememberedTable
     page_headers: Mapping[str, str]
+    rows: RenderedRows = field(default_factory=RenderedRows)
     cache: RepresentationCache = field(default_factory=RepresentationCache)
     rendering: dict[str, Future[Packed]] = field(default_factory=dict)
-    renderers: Workers = field(default_factory=lambda: Workers(_RENDER_AT_ONCE))
-    askers: Workers = field(default_factory=lambda: Workers(_ASK_AT_ONCE))
-    readers: Workers = field(default_factory=lambda: Workers(_READ_AT_ONCE))
+    readers: Turns = field(default_factory=lambda: Turns(_READ_AT_ONCE, _READ_AT_ONCE_EACH))
 
 
 def serve(delivery: Delivery) -> Serving:
@@ -58,7 +58,7 @@ def serve(delivery: Delivery) -> Serving:
         pages,
         Guide(delivery, pages),
         Digests(delivery.mirror),
-        NowNextBoard(delivery.mirror),
+        Boards(delivery.mirror),
         RememberedTable(delivery.mirror, delivery.policy.available_days),
         security_headers(images),
     )
@@ -83,6 +83,24 @@ class Call:
     @property
     def accept(self) -> str:
         return self.request.headers.get("accept", "")
+
+    def charge(self, tokens: int) -> None:
+        """Count the cost of work for this request, beyond the one token that every request costs."""
+        if tokens:
+            self.delivery.admission.charge(self.caller, tokens)
+            self.request.scope[COST] = self.request.scope.get(COST, 1) + tokens
+
+    async def render(self, cost: int, task: Callable[[], _T]) -> _T:
+        """The result of a task that can be pickled, performed outside of this process. Raises :class:`Problem` if too
+        many wait.
+        """
+        self.charge(cost)
+        return await self.delivery.rendering.perform(self.caller.name, task)
+
+    async def read(self, work: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
+        """The result of work that reads the store, in a thread. Raises :class:`Problem` if too many wait."""
+        async with self.serving.readers.turn(self.caller.name):
+            return await run_in_threadpool(work, *args, **options)
 
     def caller_now(self) -> Partner:
         """The partner at this moment, for an answer that lasts. Raises :class:`Problem` if its key is not valid."""

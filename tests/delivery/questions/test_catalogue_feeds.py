@@ -1,7 +1,8 @@
 """The catalogue feeds: which episodes are available or coming, page by page, and a table that is remembered."""
 
+import pickle
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 import pytest
@@ -209,6 +210,12 @@ def _mirror(*everything: MirroredSchedule) -> Mirror:
     return mirror
 
 
+def _made(remembered: RememberedTable, at: datetime = NOON) -> Table:
+    table = remembered.plan(at)()
+    assert table is not None
+    return table
+
+
 def test_table_is_of_what_is_published_around_today() -> None:
     """The table lists the published schedules of both windows, and no removed schedule."""
     mirror = _mirror(
@@ -217,7 +224,7 @@ def test_table_is_of_what_is_published_around_today() -> None:
         _held(key(days=30), [showing(3, NOON + timedelta(days=30), episode_pid=_EPISODES[2])]),
     )
 
-    table = RememberedTable(mirror, 7).plan(NOON)()
+    table = _made(RememberedTable(mirror, 7))
 
     assert table.pids == (EPISODE,)
 
@@ -228,9 +235,9 @@ def test_table_is_remembered_until_something_is_published() -> None:
     remembered = RememberedTable(mirror, 7)
     later = NOON + timedelta(minutes=1)
 
-    first, same = remembered.plan(NOON)(), remembered.plan(later)()
+    first, same = _made(remembered), _made(remembered, later)
     mirror.advance("2-0", [_held(key(), [showing(1, NOON + _HOUR)], seq=2)], later)
-    changed = remembered.plan(later)()
+    changed = _made(remembered, later)
 
     assert same is first
     was, now = (table.entries[EPISODE].mentions for table in (first, changed))
@@ -242,11 +249,11 @@ def test_table_is_not_made_again_at_once() -> None:
     """Within five seconds after it was made the table stays as it is, however much is published."""
     mirror = _mirror(_held(key(), [showing(1, NOON)]))
     remembered = RememberedTable(mirror, 7)
-    first = remembered.plan(NOON)()
+    first = _made(remembered)
     mirror.advance("2-0", [_held(key(), [], seq=2)], NOON)
 
-    soon = remembered.plan(NOON + timedelta(seconds=4.9))()
-    late = remembered.plan(NOON + timedelta(seconds=5))()
+    soon = _made(remembered, NOON + timedelta(seconds=4.9))
+    late = _made(remembered, NOON + timedelta(seconds=5))
 
     assert soon is first
     assert late.pids == ()
@@ -258,7 +265,7 @@ def test_table_is_made_again_when_a_day_begins() -> None:
     mirror = _mirror(_held(coming, [showing(1, NOON + timedelta(days=10))]))
     remembered = RememberedTable(mirror, 7)
 
-    today, tomorrow = remembered.plan(NOON)(), remembered.plan(NOON + timedelta(days=1))()
+    today, tomorrow = _made(remembered), _made(remembered, NOON + timedelta(days=1))
 
     assert (today.pids, tomorrow.pids) == ((), (EPISODE,))
 
@@ -267,8 +274,8 @@ def test_two_who_ask_at_once_make_it_once() -> None:
     """Of two who find that the table is old, the second is given what the first has made."""
     remembered = RememberedTable(_mirror(_held(key(), [showing(1, NOON)])), 7)
 
-    makers = [remembered.plan(NOON) for _ in range(2)]
-    first, second = (make() for make in makers)
+    plans = [remembered.plan(NOON) for _ in range(2)]
+    first, second = (plan() for plan in plans)
 
     assert first is second
 
@@ -277,7 +284,7 @@ def test_nobody_waits_for_another_to_make_it() -> None:
     """A request during a rebuild of the table gets the earlier table."""
     mirror = _mirror(_held(key(), [showing(1, NOON)]))
     remembered = RememberedTable(mirror, 7)
-    first = remembered.plan(NOON)()
+    first = _made(remembered)
     later = NOON + timedelta(minutes=1)
     meanwhile = []
 
@@ -287,16 +294,32 @@ def test_nobody_waits_for_another_to_make_it() -> None:
         __slots__ = ()
 
         def document(self) -> bytes | None:
-            meanwhile.append(remembered.plan(later)())
+            meanwhile.append(_made(remembered, later))
             return super().document()
 
     changed = _held(key(), [], seq=2)
     slow = Slow(changed.key, changed.seq, changed.etag, changed.published_at, changed.packed)
     mirror.advance("2-0", [slow], later)
-    made = remembered.plan(later)()
+    made = _made(remembered, later)
 
     assert [table is first for table in meanwhile] == [True]
     assert made.pids == ()
+
+
+def test_plan_without_schedules_is_for_a_process_that_has_the_table() -> None:
+    """It gives nothing until the whole plan has been carried out in that process, and the same table afterwards; a
+    pickled plan finds the table of the process that it reaches.
+    """
+    remembered = RememberedTable(_mirror(_held(key(), [showing(1, NOON)])), 7)
+    sent = pickle.dumps(remembered.plan(NOON))
+    without = pickle.dumps(remembered.plan(NOON).without_schedules)
+
+    before, made, after = (pickle.loads(plan)() for plan in (without, sent, without))
+
+    assert before is None
+    assert made.pids == (EPISODE,)
+    assert after is made
+    assert len(without) < 500
 
 
 def test_schedule_that_was_published_last_counts() -> None:
@@ -305,13 +328,15 @@ def test_schedule_that_was_published_last_counts() -> None:
     orders = [(1, 2), (2, 1)]
 
     tables = [
-        RememberedTable(
-            _mirror(
-                _held(key(), [late if first > second else early], seq=first),
-                _held(key(days=1), [late if second > first else early], seq=second),
-            ),
-            7,
-        ).plan(NOON)()
+        _made(
+            RememberedTable(
+                _mirror(
+                    _held(key(), [late if first > second else early], seq=first),
+                    _held(key(days=1), [late if second > first else early], seq=second),
+                ),
+                7,
+            )
+        )
         for first, second in orders
     ]
 

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-import anyio.from_thread
 import httpx2
 import pytest
 import zstandard
@@ -346,11 +345,11 @@ def test_what_many_ask_for_at_once_is_rendered_once(
     stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests for the same representation wait for one rendering, and later requests get its result."""
-    rendered, may_go_on, began = [], threading.Event(), asyncio.Event()
+    rendered, may_go_on, began = [], threading.Event(), threading.Event()
 
     def render(*_: object) -> bytes:
         rendered.append(1)
-        anyio.from_thread.run_sync(began.set)
+        began.set()
         may_go_on.wait(10)
         return os.urandom(2_000)
 
@@ -359,7 +358,7 @@ def test_what_many_ask_for_at_once_is_rendered_once(
         headers = {"Authorization": stage.client().headers["authorization"]}
         async with httpx2.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
             asked = [asyncio.ensure_future(client.get(f"{_PATH}.xmltv")) for _ in range(5)]
-            await began.wait()
+            await asyncio.to_thread(began.wait, 10)
             may_go_on.set()
             answers = [*await asyncio.gather(*asked), await client.get(f"{_PATH}.xmltv")]
             return {answer.content for answer in answers}

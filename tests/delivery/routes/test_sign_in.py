@@ -6,6 +6,7 @@ from delivery.guides import ALDER, TODAY
 from starlette.testclient import TestClient
 
 from schedules_pipeline.delivery.guide.pages import read_assets
+from schedules_pipeline.delivery.packing import Coding
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_files_are_kept_by_their_version(stage: Stage) -> None:
 
 def test_every_place_in_a_long_day_has_its_rule() -> None:
     """Hours of two days and minutes of an hour, for the start and for the length."""
-    rules = read_assets()["places.css"].content.decode()
+    rules = read_assets()["places.css"].packed.coded(Coding.IDENTITY).decode()
 
     missing = [
         name
