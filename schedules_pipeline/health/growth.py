@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
+from math import inf
 from statistics import median
+
+from schedules_pipeline.maintenance.servers import RedisServerFacts
 
 SAMPLES_KEPT = 96
 SAMPLED_EVERY = timedelta(minutes=15)
@@ -26,6 +29,12 @@ class MemorySample:
 def is_due(samples: Sequence[MemorySample], now: datetime) -> bool:
     """Whether to take another sample. ``samples``: latest first."""
     return not samples or now - samples[0].at >= SAMPLED_EVERY
+
+
+def sample_memory(servers: Sequence[RedisServerFacts], now: datetime) -> MemorySample | None:
+    """The sample of the server that is nearest to its limit; None if no server is known."""
+    fullest = max(servers, key=lambda s: s.used_memory / (s.maxmemory or inf), default=None)
+    return MemorySample(now, fullest.used_memory, fullest.maxmemory) if fullest else None
 
 
 def hours_until_full(samples: Sequence[MemorySample]) -> float | None:

@@ -8,14 +8,15 @@ If the store is unreachable, nothing can be recorded. The watch then follows tha
 sent once by each watching process, and again after a restart.
 """
 
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import sample
 
 from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.health.check_health import Checkup, HealthCheck, find_outage
 from schedules_pipeline.health.condition import ConditionName, Findings
+from schedules_pipeline.health.growth import is_due, sample_memory
 from schedules_pipeline.health.incidents import (
     Incident,
     IncidentRules,
@@ -70,7 +71,7 @@ class _Channel:
         """Send what is due. The channel is left for this check at its first failure, so that it delays no other."""
         due = [name for name, i in incidents.items() if due_notices(i, self.notifier.channel, now)]
         # In any order, so that one notice that the channel never accepts does not keep the others back.
-        for name in sample(due, len(due)):
+        for name in random.sample(due, len(due)):
             for notice in due_notices(incidents[name], self.notifier.channel, now):
                 try:
                     self.notifier.send(notice)
@@ -112,6 +113,7 @@ class Watch:
             store.incidents.begin_watch(clock())
             if dagster is not None:
                 store.dagster.record(dagster)
+            self._sample_memory()
             checkup = self.health.check()
             report = self._follow(checkup)
             record(report.counts(), report.problem)
@@ -119,6 +121,11 @@ class Watch:
             {Counter.ALARM_NOTICES_SENT: report.sent, Counter.ALARM_NOTICES_FAILED: report.failed}
         )
         return report
+
+    def _sample_memory(self) -> None:
+        store, now = self.health.store, self.health.clock()
+        if is_due(store.memory_history.all(), now) and (sample := sample_memory(store.server.facts(), now)):
+            store.memory_history.add(sample)
 
     def _follow(self, checkup: Checkup) -> WatchReport:
         """Another watch that leads at the moment follows the incidents; this one then only reports them."""

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.health.growth import SAMPLED_EVERY, MemorySample, hours_until_full, is_due
+from schedules_pipeline.health.growth import (
+    SAMPLED_EVERY,
+    MemorySample,
+    hours_until_full,
+    is_due,
+    sample_memory,
+)
+from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _MEGABYTE = 1_000_000
@@ -61,6 +68,18 @@ def test_peaks_do_not_move_the_prediction_much(peaks: set[int], height: float) -
 def test_a_full_server_is_full_now() -> None:
     """Beyond the limit there are no hours left, rather than fewer than none."""
     assert hours_until_full(_day(lambda n: _LIMIT + n)) == 0
+
+
+def test_a_sample_is_of_the_server_that_is_nearest_to_its_limit() -> None:
+    """A cluster is full when one of its servers is; without a limit a server is never full."""
+    lineage = Lineage("run 1", "history 1", 0)
+    servers = [
+        RedisServerFacts(address, "7", "master", lineage, used_memory=used, maxmemory=limit)
+        for address, used, limit in (("a:1", 600, 1_000), ("b:1", 90, 100), ("c:1", 900, 0))
+    ]
+
+    assert sample_memory(servers, _NOW) == MemorySample(_NOW, 90, 100)
+    assert sample_memory([], _NOW) is None
 
 
 def test_a_sample_is_due_every_quarter_of_an_hour() -> None:

@@ -4,6 +4,7 @@ fails.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -359,3 +360,15 @@ def test_a_notice_that_is_never_accepted_keeps_no_other_back(stage: Stage) -> No
         stage.look(_RUN)
 
     assert stage.first.told() == ["raised dead-letters"]
+
+
+def test_the_watch_samples_the_memory_of_redis_every_quarter_of_an_hour(stage: Stage) -> None:
+    """Not at every check, so that a day of samples is a short list."""
+    for _ in range(61):
+        stage.look()
+        stage.clock.advance(_LOOK)
+
+    taken = [sample.at for sample in stage.store.memory_history.all()]
+
+    assert len(taken) >= 3
+    assert {later - earlier for later, earlier in pairwise(taken)} == {timedelta(minutes=15)}
