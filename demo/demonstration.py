@@ -126,7 +126,13 @@ class Demonstration:
         """Start Redis and the emulator. Returns the environment that names them, which this process gets too."""
         ports, directory = self._placement.ports, self._directory
         redis = self._start(
-            "Redis", RedisServer(directory / "redis", port=ports["redis"], port_setting="REDIS_PORT")
+            "Redis",
+            RedisServer(
+                directory / "redis",
+                port=ports["redis"],
+                port_setting="REDIS_PORT",
+                extra_arguments=("--appendonly", "yes"),
+            ),
         )
         emulator = self._start(
             "AWS emulator",

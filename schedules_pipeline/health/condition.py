@@ -31,6 +31,11 @@ class ConditionName(StrEnum):
     """Each name is also the heading of a page in the runbook."""
 
     STORE_UNREACHABLE = "store-unreachable"
+    REDIS_EVICTS = "redis-evicts"
+    REDIS_IS_A_REPLICA = "redis-is-a-replica"
+    REDIS_NOT_DURABLE = "redis-not-durable"
+    REDIS_REPLICATION_LOST = "redis-replication-lost"
+    REDIS_MEMORY = "redis-memory"
     KEYSPACE_EMPTY = "keyspace-empty"
     PARTNERS_GONE = "partners-gone"
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
@@ -53,6 +58,7 @@ class ConditionName(StrEnum):
     SENSORS_OFF = "sensors-off"
     RUNS_FAILED = "runs-failed"
     PASS_FAILED = "pass-failed"  # noqa: S105 - not a password
+    STATE_EXPORT_OLD = "state-export-old"
     COLLECTION_MISSED = "collection-missed"
     RECONCILIATION_MISSED = "reconciliation-missed"
     RECONCILIATION_FOUND_DIFFERENCES = "reconciliation-found-differences"
@@ -123,6 +129,19 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.STORE_UNREACHABLE: Kind(
         _ERROR, "Bring Redis back; every process continues without a restart."
     ),
+    ConditionName.REDIS_EVICTS: Kind(_ERROR, "Set `maxmemory-policy noeviction`, then reconcile everything."),
+    ConditionName.REDIS_IS_A_REPLICA: Kind(
+        _ERROR, "Point `SCHEDULES_REDIS_URL` at the primary.", _TWO_CHECKS
+    ),
+    ConditionName.REDIS_NOT_DURABLE: Kind(
+        _WARNING, "Set `appendonly yes`, give it a replica, or make room on its disk."
+    ),
+    ConditionName.REDIS_REPLICATION_LOST: Kind(
+        _WARNING, "Bring the replicas back, and read their log.", _TWO_CHECKS
+    ),
+    ConditionName.REDIS_MEMORY: Kind(
+        _WARNING, "Raise `maxmemory`, or keep less: see the sizing formula in the documents."
+    ),
     ConditionName.KEYSPACE_EMPTY: Kind(
         _ERROR, "Fill it with `schedules-pipeline coldstart`.", timedelta(minutes=2)
     ),
@@ -178,6 +197,9 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.SENSORS_OFF: Kind(_ERROR, "Switch them on in Dagster, under Automation.", _TWO_CHECKS),
     ConditionName.RUNS_FAILED: Kind(_ERROR, "Read the run in Dagster and launch the job again."),
     ConditionName.PASS_FAILED: Kind(_WARNING, "Repair what the problem names; the pass is repeated."),
+    ConditionName.STATE_EXPORT_OLD: Kind(
+        _WARNING, "Switch on the timer of the export in Dagster, or export the state by hand."
+    ),
     ConditionName.COLLECTION_MISSED: Kind(
         _WARNING, "Switch on `collect_garbage_timer`, or `schedules-pipeline collect`."
     ),

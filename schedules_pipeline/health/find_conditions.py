@@ -8,7 +8,7 @@ from datetime import datetime
 
 from schedules_pipeline.health.condition import ConditionName, Findings
 from schedules_pipeline.health.facts import LEGACY, Facts, Thresholds
-from schedules_pipeline.health.rules import inputs, partners, passes, processes, work
+from schedules_pipeline.health.rules import inputs, partners, passes, processes, servers, work
 
 _OF_DAGSTER = (ConditionName.DAEMON_SILENT, ConditionName.SENSORS_OFF, ConditionName.RUNS_FAILED)
 
@@ -16,6 +16,7 @@ _OF_DAGSTER = (ConditionName.DAEMON_SILENT, ConditionName.SENSORS_OFF, Condition
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
     """Every condition that holds, at most one for each name."""
     found = (
+        *servers.find_server_defects(facts),
         *partners.find_empty_keyspace(facts),
         *partners.find_lost_partners(facts),
         *inputs.find_unreachable(facts),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from schedules_pipeline.health.facts import LEGACY, Facts, QueueFacts
+from schedules_pipeline.health.growth import hours_until_full
 from schedules_pipeline.health.ports import HealthStore, QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age, queues_by_name
 from schedules_pipeline.health.wording import EXAMPLES
@@ -61,6 +62,8 @@ def _of_store(store: HealthStore, now: datetime) -> Facts:
         served=store.served.current().source,
         dagster=store.dagster.latest(),
         has_partners=store.partners.was_ever_used(),
+        servers=store.servers.facts(),
+        hours_until_full=hours_until_full(store.memory_history.all()),
         push_quarantined={
             standing.subscription.name: standing.progress.quarantine.reason
             for standing in store.subscriptions.all()

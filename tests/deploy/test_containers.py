@@ -18,7 +18,7 @@ from schedules_pipeline.settings import Settings, load_settings
 
 _REPOSITORY = Path(__file__).parents[2]
 _DEPLOY = _REPOSITORY / "deploy"
-_NOT_OURS_ALONE = ("redis", "postgres", "prometheus", "grafana", "emulator")
+_NOT_OURS_ALONE = ("redis", "postgres", "prometheus", "alertmanager", "grafana", "emulator")
 _ENDING = {"cli", "provision"}
 """Services that end after their work."""
 _LISTENS_ON_NOTHING = {"pusher"}
