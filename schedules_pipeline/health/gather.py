@@ -62,7 +62,7 @@ def _of_store(store: HealthStore, now: datetime) -> Facts:
         served=store.served.current().source,
         dagster=store.dagster.latest(),
         has_partners=store.partners.was_ever_used(),
-        servers=store.servers.facts(),
+        servers=store.server.facts(),
         hours_until_full=hours_until_full(store.memory_history.all()),
         push_quarantined={
             standing.subscription.name: standing.progress.quarantine.reason

@@ -21,6 +21,7 @@ class PassName(StrEnum):
     PARITY = "parity"
     RETENTION = "retention"
     WATCH = "watch"
+    STATE_EXPORT = "state_export"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from schedules_pipeline.health.facts import Facts, QueueFacts, Thresholds
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord, PassReport, Request, Stage
+from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
@@ -26,6 +27,7 @@ THRESHOLDS = Thresholds()
 _WATCHED = PassReport(PassName.WATCH, NOW - MINUTE, NOW - MINUTE)
 WATCHED = {PassName.WATCH: PassRecord(_WATCHED, _WATCHED, 1, 0, 1.0)}
 DAGSTER = DagsterSnapshot(NOW - MINUTE)
+SERVER = RedisServerFacts("r:1", "7.0.15", "master", Lineage("run", "history", 0), has_append_only_file=True)
 WELL = Facts(
     watched_since=NOW,
     backlog=IDLE,
@@ -34,6 +36,7 @@ WELL = Facts(
     passes=WATCHED,
     dagster=DAGSTER,
     has_partners=True,
+    servers=[SERVER],
 )
 REQUEST = Request("the keyspace was replaced", NOW - HOUR, by_itself=True)
 

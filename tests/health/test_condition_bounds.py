@@ -111,6 +111,10 @@ def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
         pytest.param({"legacy_refreshed_at": None}, id="no old system"),
         pytest.param({"has_partners": False}, id="no partners yet"),
         pytest.param(
+            {"has_partners": False, "passes": pass_of(PassName.STATE_EXPORT, 99 * HOUR)},
+            id="nothing to export",
+        ),
+        pytest.param(
             {
                 "published": 0,
                 "has_epoch": False,
@@ -148,7 +152,8 @@ def test_values_within_bounds_are_no_condition(facts: Mapping[str, Any]) -> None
 @pytest.mark.parametrize(("watched_for", "missed"), [(26 * HOUR, False), (27 * HOUR, True)])
 def test_a_pass_that_never_ran_is_missed_after_its_period(watched_for: timedelta, missed: bool) -> None:
     """A new installation has the whole period for its first collection."""
-    facts = replace(WELL, watched_since=NOW - watched_for, passes=pass_of(PassName.RECONCILIATION, MINUTE))
+    ran = pass_of(PassName.RECONCILIATION, MINUTE) | pass_of(PassName.STATE_EXPORT, MINUTE)
+    facts = replace(WELL, watched_since=NOW - watched_for, passes=ran)
 
     found = find_conditions(facts, THRESHOLDS, NOW).conditions
 
@@ -160,7 +165,8 @@ def test_a_pass_that_never_ran_is_missed_after_its_period(watched_for: timedelta
 def test_a_pass_that_only_failed_counts_as_missed() -> None:
     """The latest success counts, so a collection that fails each night is missed as well."""
     facts = replace(WELL, watched_since=NOW - 30 * HOUR, passes=pass_of(PassName.COLLECTION, MINUTE, "broke"))
-    facts = replace(facts, passes={**facts.passes, **pass_of(PassName.RECONCILIATION, MINUTE)})
+    ran = pass_of(PassName.RECONCILIATION, MINUTE) | pass_of(PassName.STATE_EXPORT, MINUTE)
+    facts = replace(facts, passes={**facts.passes, **ran})
 
     names = {condition.name for condition in find_conditions(facts, THRESHOLDS, NOW).conditions}
 

@@ -14,6 +14,7 @@ from health.condition_facts import (
     NOW,
     REQUEST,
     SECOND,
+    SERVER,
     THRESHOLDS,
     WELL,
     backlog_of,
@@ -31,6 +32,7 @@ from schedules_pipeline.health.facts import QueueFacts
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.health.ports import FailedRun
 from schedules_pipeline.maintenance.ports import PassName, Stage
+from schedules_pipeline.maintenance.servers import RedisServerFacts, ReplicaFacts
 from schedules_pipeline.migration.ports import DifferenceSummary, ServedSource
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
@@ -40,6 +42,7 @@ from schedules_pipeline.publishing.ports.upstream import QueueAttributes, QueueD
 _NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
 
 
+_IN_STEP = ReplicaFacts("r:3", is_online=True, lag=SECOND)
 _DAY_SECONDS = 24 * 60 * 60
 
 
@@ -153,6 +156,11 @@ _RULES = [
         id="collection",
     ),
     pytest.param(
+        {"passes": pass_of(PassName.STATE_EXPORT, 26 * HOUR + SECOND)},
+        "state-export-old: no state export within 26 h: the last one ended 26 h ago",
+        id="state export",
+    ),
+    pytest.param(
         {"passes": pass_of(PassName.RECONCILIATION, 3 * HOUR + SECOND)},
         "reconciliation-missed: no reconciliation within 3 h: the last one ended 3 h ago",
         id="reconciliation",
@@ -262,6 +270,31 @@ _RULES = [
         "queue-not-drained: 3 messages in schedule_events, never polled",
         id="a queue that was never polled",
     ),
+    pytest.param(
+        {"servers": [replace(SERVER, eviction_policy="allkeys-lru", maxmemory=100)]},
+        "redis-evicts: Redis at r:1: its policy is allkeys-lru: when its memory is full, it deletes schedules",
+        id="eviction",
+    ),
+    pytest.param(
+        {"servers": [replace(SERVER, role="slave")]},
+        "redis-is-a-replica: Redis at r:1: it is a replica: it rejects writes, and what is read may be old",
+        id="a replica",
+    ),
+    pytest.param(
+        {"servers": [SERVER, replace(SERVER, address="r:2", persistence_problem="append-only file")]},
+        "redis-not-durable: Redis at r:2: the last write to its disk failed: append-only file",
+        id="a full disk, of one of two servers",
+    ),
+    pytest.param(
+        {"servers": [replace(SERVER, replicas=[ReplicaFacts("r:3", is_online=False, lag=SECOND)])]},
+        "redis-replication-lost: Redis at r:1: replicas are not in step: r:3",
+        id="a replica that is away",
+    ),
+    pytest.param(
+        {"servers": [replace(SERVER, used_memory=81, maxmemory=100)], "hours_until_full": 20.4},
+        "redis-memory: Redis at r:1: 81% of its memory is used, and full in 20 h at the present growth",
+        id="memory",
+    ),
 ]
 
 
@@ -310,6 +343,34 @@ def test_a_difference_is_as_severe_as_the_setting_says() -> None:
     ]
 
     assert severities == [Severity.ERROR, Severity.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("server", "hours", "severity"),
+    [
+        (replace(SERVER, eviction_policy="allkeys-lru"), None, Severity.WARNING),
+        (replace(SERVER, eviction_policy="allkeys-lru", maxmemory=9), None, Severity.ERROR),
+        (replace(SERVER, eviction_policy="volatile-lru", evicted_keys=1), None, Severity.CRITICAL),
+        (replace(SERVER, has_append_only_file=False), None, Severity.WARNING),
+        (replace(SERVER, has_append_only_file=False, replicas=[_IN_STEP]), None, None),
+        (replace(SERVER, replicas=[_IN_STEP], good_replicas=1), None, None),
+        (replace(SERVER, good_replicas=0), None, Severity.ERROR),
+        (replace(SERVER, replicas=[replace(_IN_STEP, lag=11 * SECOND)]), None, Severity.WARNING),
+        (replace(SERVER, used_memory=79, maxmemory=100), 73.0, None),
+        (replace(SERVER, used_memory=80, maxmemory=100), None, Severity.WARNING),
+        (replace(SERVER, used_memory=90, maxmemory=100), None, Severity.ERROR),
+        (replace(SERVER, used_memory=10, maxmemory=100), 72.0, Severity.WARNING),
+        (replace(SERVER, used_memory=10, maxmemory=100), 24.0, Severity.ERROR),
+        (replace(SERVER, used_memory=10), 1.0, None),
+    ],
+)
+def test_a_server_is_judged_by_what_it_says_of_itself(
+    server: RedisServerFacts, hours: float | None, severity: Severity | None
+) -> None:
+    """The severity of the one condition, or none."""
+    found = find_conditions(replace(WELL, servers=[server], hours_until_full=hours), THRESHOLDS, NOW)
+
+    assert [each.severity for each in found.conditions] == ([severity] if severity else [])
 
 
 @pytest.mark.parametrize(

@@ -41,17 +41,22 @@ def find_failed_passes(facts: Facts) -> Iterator[Condition]:
 
 
 def find_missed_passes(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator[Condition]:
-    wanted = (
+    wanted: tuple[tuple[ConditionName, PassName, timedelta], ...] = (
         (ConditionName.COLLECTION_MISSED, PassName.COLLECTION, thresholds.collection_after),
         (ConditionName.RECONCILIATION_MISSED, PassName.RECONCILIATION, thresholds.reconciliation_after),
     )
+    if facts.has_partners:
+        wanted += ((ConditionName.STATE_EXPORT_OLD, PassName.STATE_EXPORT, thresholds.state_export_after),)
     for condition, name, after in wanted:
         record = facts.passes.get(name)
         last = record.latest_success.ended_at if record and record.latest_success else None
         if now - (last or facts.watched_since or now) > after:
             text = f"the last one ended {duration(now - last)} ago" if last else "none has ever succeeded"
             yield make_condition(
-                condition, name.value, f"no {name} within {duration(after)}: {text}", since=last
+                condition,
+                name.value,
+                f"no {name.value.replace('_', ' ')} within {duration(after)}: {text}",
+                since=last,
             )
 
 

@@ -48,7 +48,10 @@ def _eviction(server: RedisServerFacts) -> _Defect | None:
         return None
     policy = f"its policy is {server.eviction_policy}"
     if server.evicted_keys:
-        return Severity.CRITICAL, f"{policy}, and it has deleted {server.evicted_keys:,} keys since it started"
+        return (
+            Severity.CRITICAL,
+            f"{policy}, and it has deleted {server.evicted_keys:,} keys since it started",
+        )
     if server.maxmemory:
         return Severity.ERROR, f"{policy}: when its memory is full, it deletes schedules"
     return Severity.WARNING, f"{policy}: with a limit of memory it would delete schedules"
@@ -66,7 +69,10 @@ def _persistence(server: RedisServerFacts) -> _Defect | None:
         return Severity.ERROR, f"the last write to its disk failed: {server.persistence_problem}"
     if not server.is_primary or server.has_append_only_file or any(r.is_online for r in server.replicas):
         return None
-    return Severity.WARNING, "it has no append-only file and no replica: a restart loses what it has not saved"
+    return (
+        Severity.WARNING,
+        "it has no append-only file and no replica: a restart loses what it has not saved",
+    )
 
 
 def _replication(server: RedisServerFacts) -> _Defect | None:
@@ -77,7 +83,10 @@ def _replication(server: RedisServerFacts) -> _Defect | None:
         return Severity.WARNING, f"replicas are not in step: {', '.join(away)}"
     late = [replica for replica in server.replicas if replica.lag > _REPLICA_LATE_AFTER]
     if late:
-        return Severity.WARNING, f"a replica is {duration(max(r.lag for r in late))} late: a failover loses so much"
+        return (
+            Severity.WARNING,
+            f"a replica is {duration(max(r.lag for r in late))} late: a failover loses so much",
+        )
     return None
 
 
