@@ -30,6 +30,7 @@ NAMES = (
     "dagster_records",
     "references_home",
     "delivery",
+    "waiting",
     "fairness",
 )
 _REPOSITORY = Path(__file__).parents[1]

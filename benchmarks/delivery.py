@@ -3,11 +3,10 @@
 Load: a conditional hit, a whole document in gzip and plain, and a page of the change feed, over 1, 8 and 64
 connections, in turns with the framework's bare "hello" and with nginx, which serves the same bytes as files. Server
 and load have a core each; Redis shares the load's. Memory: of the process without schedules, with half and with all
-of them. Delay: from the row in the feed until a stream has received and fetched the version, and until the last of a
-thousand waiting partners has received it, with the rate of other requests during that time. Without Redis:
+of them. Delay: from the row in the feed until a stream has received and fetched the version. Without Redis:
 conditional hits before and after it stops, the latter marked as stale.
 
-``delivery_load`` and ``delivery_telling`` do the measurements.
+``delivery_load`` and ``delivery_telling`` do the measurements; ``waiting`` is about many partners that wait.
 """
 
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.delivery_load import LoadPlan, conditional_hit, measure_load
-from benchmarks.delivery_telling import measure_many, measure_one
+from benchmarks.delivery_telling import measure_one
 from benchmarks.delivery_world import Keyspace, ServedState, add_partners, fill
 from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.load import Wrk, wrk_executable
@@ -42,7 +41,7 @@ _CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """``days``: of the half and of the whole. ``pause_seconds``: between changes that all partners wait for."""
+    """``days``: of the half and of the whole."""
 
     services: int
     days: tuple[int, int]
@@ -51,9 +50,6 @@ class _Size:
     rounds: int
     seconds: int
     changes: int
-    waiting: int
-    changes_to_all: int
-    pause_seconds: float
 
 
 _FULL = _Size(
@@ -64,9 +60,6 @@ _FULL = _Size(
     rounds=5,
     seconds=1,
     changes=60,
-    waiting=1_000,
-    changes_to_all=20,
-    pause_seconds=1.0,
 )
 _QUICK = _Size(
     services=6,
@@ -76,16 +69,14 @@ _QUICK = _Size(
     rounds=1,
     seconds=1,
     changes=3,
-    waiting=20,
-    changes_to_all=3,
-    pause_seconds=0.1,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
+    """Where the servers run."""
+
     bench: Bench
-    size: _Size
     core: int
     redis: RedisServer
 
@@ -107,22 +98,22 @@ class _Place:
 
 def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
-    _allow_open_files()
-    server_core, other_core = _cores()
+    allow_open_files()
+    server_core, other_core = two_cores()
     # This process and its children, except for the measured servers.
     with on_core(other_core), RedisServer(bench.directory / "redis") as redis:
         bench.say("publishing")
         keyspaces = _fill(redis.url, size)
         keys_file = bench.directory / "keys"
         keys = add_partners(keyspaces[-1], keys_file)
-        wrk = _wrk(keys_file, keys)
-        place = _Place(bench, size, server_core, redis)
+        wrk = load_generator(keys_file, keys)
+        place = Place(bench, server_core, redis)
         figures = _memory(place, keyspaces)
-        with place.served(keyspaces[-1], keys) as (served, server):
+        with place.served(keyspaces[-1], keys) as (served, _):
             facts = _facts(served, size, wrk)
-            figures += _load(place, served, wrk)
-            figures += _telling(place, served, server, wrk)
-            figures += _without_redis(place, served, wrk)
+            figures += _load(place, served, wrk, size)
+            figures += _telling(place, served, size)
+            figures += _without_redis(place, served, wrk, size)
         return Result(facts, figures)
 
 
@@ -133,11 +124,10 @@ def _facts(served: ServedState, size: _Size, wrk: Wrk | None) -> dict[str, objec
         "rows of the feed's page": size.rows,
         "load": "every status and the bytes of all answers were right" if wrk else _NO_WRK,
         "nginx": "one worker" if nginx_executable() else _NO_NGINX,
-        "waiting": "each heard of every change once",
     }
 
 
-def _cores() -> tuple[int, int]:
+def two_cores() -> tuple[int, int]:
     """One core for the server, one for everything else."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
@@ -145,7 +135,7 @@ def _cores() -> tuple[int, int]:
     return cores[0], cores[1]
 
 
-def _allow_open_files() -> None:
+def allow_open_files() -> None:
     """Each of a thousand waiting partners needs a file at both ends of its connection."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
@@ -158,12 +148,12 @@ def _fill(redis_url: str, size: _Size) -> list[Keyspace]:
     return [fill(redis_url, f"bench-{days}", first, days, size.services) for days in (0, *size.days)]
 
 
-def _wrk(keys_file: Path, keys: Sequence[str]) -> Wrk | None:
+def load_generator(keys_file: Path, keys: Sequence[str]) -> Wrk | None:
     executable = wrk_executable()
     return Wrk(executable, keys_file, keys[0]) if executable else None
 
 
-def _memory(place: _Place, keyspaces: Sequence[Keyspace]) -> list[Figure]:
+def _memory(place: Place, keyspaces: Sequence[Keyspace]) -> list[Figure]:
     """The memory of a process that has read everything and has had no request."""
     held: dict[int, int] = {}
     for keyspace in keyspaces:
@@ -178,42 +168,30 @@ def _memory(place: _Place, keyspaces: Sequence[Keyspace]) -> list[Figure]:
     ]
 
 
-def _load(place: _Place, served: ServedState, wrk: Wrk | None) -> list[Figure]:
+def _load(place: Place, served: ServedState, wrk: Wrk | None, size: _Size) -> list[Figure]:
     if wrk is None:
         return []
     place.bench.say("load")
-    size, directory = place.size, place.bench.directory
+    directory = place.bench.directory
     plan = LoadPlan(size.rows, size.connections, size.rounds, size.seconds)
     return measure_load(served, wrk, directory, place.core, plan)
 
 
-def _telling(place: _Place, served: ServedState, server: DeliveryServer, wrk: Wrk | None) -> list[Figure]:
-    size = place.size
+def _telling(place: Place, served: ServedState, size: _Size) -> list[Figure]:
     place.bench.say("one stream")
-    figures = uvloop.run(measure_one(served, size.changes))
-    place.bench.say(f"{size.waiting:,} waiting")
-    return figures + uvloop.run(
-        measure_many(
-            served,
-            server,
-            wrk,
-            waiting=size.waiting,
-            changes=size.changes_to_all,
-            pause_seconds=size.pause_seconds,
-        )
-    )
+    return uvloop.run(measure_one(served, size.changes))
 
 
-def _without_redis(place: _Place, served: ServedState, wrk: Wrk | None) -> list[Figure]:
+def _without_redis(place: Place, served: ServedState, wrk: Wrk | None, size: _Size) -> list[Figure]:
     """Raises WrongResult if the answers are not marked as stale, or are not the same."""
     if wrk is None:
         return []
     place.bench.say("Redis gone")
     question = conditional_hit(served)
-    before = [wrk.ask(question, _CONNECTIONS, place.size.seconds) for _ in range(place.size.rounds)]
+    before = [wrk.ask(question, _CONNECTIONS, size.seconds) for _ in range(size.rounds)]
     os.kill(place.redis.pid, signal.SIGKILL)
     _wait_for_the_mark(served, question.path)
-    after = [wrk.ask(question, _CONNECTIONS, place.size.seconds) for _ in range(place.size.rounds)]
+    after = [wrk.ask(question, _CONNECTIONS, size.seconds) for _ in range(size.rounds)]
     return [
         Figure(f"{when}: conditional hit, {_CONNECTIONS} connections", "1/s", [one.rate for one in answers])
         for when, answers in (("Redis there", before), ("Redis gone, marked as stale", after))

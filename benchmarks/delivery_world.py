@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -107,19 +107,26 @@ def fill(redis_url: str, name: str, first: date, days: int, services: int) -> Ke
 
 def add_partners(keyspace: Keyspace, file: Path) -> Sequence[str]:
     """Create partners without restrictions. Returns their keys, which are also written to ``file``."""
-    keys = []
-    for number in range(_PARTNERS):
-        issued = issue_key(secrets.token_bytes(RANDOM_BYTES), utc_now())
-        partner = Partner(
-            f"bench-{number}",
-            utc_now(),
-            is_preview=True,
-            requests_per_minute=MOST_REQUESTS_PER_MINUTE,
-            requests_per_day=MOST_REQUESTS_PER_DAY,
-            waiting_at_once=MOST_WAITING_AT_ONCE,
-            keys=(issued.key,),
+    keys = [
+        add_partner(
+            keyspace,
+            Partner(
+                f"bench-{number}",
+                utc_now(),
+                is_preview=True,
+                requests_per_minute=MOST_REQUESTS_PER_MINUTE,
+                requests_per_day=MOST_REQUESTS_PER_DAY,
+                waiting_at_once=MOST_WAITING_AT_ONCE,
+            ),
         )
-        keyspace.pipeline.store.partners.create(partner)
-        keys.append(issued.text)
+        for number in range(_PARTNERS)
+    ]
     file.write_text("\n".join(keys) + "\n")
     return keys
+
+
+def add_partner(keyspace: Keyspace, partner: Partner) -> str:
+    """Create a partner with a key, which is returned."""
+    issued = issue_key(secrets.token_bytes(RANDOM_BYTES), utc_now())
+    keyspace.pipeline.store.partners.create(replace(partner, keys=(issued.key,)))
+    return issued.text

@@ -16,19 +16,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
 from statistics import median
 
 import uvloop
 
-from benchmarks.delivery_world import Keyspace, ServedState, add_partners, fill
+from benchmarks.delivery_world import Keyspace, ServedState, add_partner, add_partners, fill
 from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.neighbour import CONNECTIONS, KINDS, Target
 from benchmarks.web_servers import DeliveryServer
 from demo.servers import LOOPBACK, RedisServer
 from schedules_pipeline.connections import utc_now
+from schedules_pipeline.partners.partner import Partner
 
 _TIMES, _MORE_MILLISECONDS = 1.5, 10.0
 _WHOLE_DOCUMENT_EVERY = 5
@@ -48,16 +49,26 @@ class _Size:
     rounds: int
 
 
-_FULL = _Size(services=44, days=30, rate=200, seconds=4.0, rounds=3)
+_FULL = _Size(services=44, days=30, rate=200, seconds=3.0, rounds=3)
 _QUICK = _Size(services=6, days=3, rate=50, seconds=0.5, rounds=1)
 
 
 @dataclass(frozen=True, slots=True)
+class _Neighbour:
+    kind: str
+    key: str
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
 class _Turn:
-    """``alone`` and ``beside``: the victim's latencies in milliseconds. ``answered``: to the neighbour, a second."""
+    """The victim's latencies in milliseconds: ``alone``, ``beside`` a neighbour within the default limits, and beside
+    an ``unlimited`` one. ``answered`` and ``rejected``: requests of the limited neighbour a second.
+    """
 
     alone: Sequence[float]
     beside: Sequence[float]
+    unlimited: Sequence[float]
     answered: float
     rejected: float
 
@@ -72,27 +83,27 @@ def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     with RedisServer(bench.directory / "redis") as redis:
         bench.say("publishing")
-        keyspace = fill(
-            redis.url,
-            "bench",
-            utc_now().date() - timedelta(days=2 * size.days // 3),
-            size.days,
-            size.services,
-        )
+        first = utc_now().date() - timedelta(days=2 * size.days // 3)
+        keyspace = fill(redis.url, "bench", first, size.days, size.services)
         keys = add_partners(keyspace, bench.directory / "keys")
+        # A partner's limit allows a burst, so each turn has a neighbour that has asked for nothing yet.
+        turns = [(kind, number) for number in range(size.rounds) for kind in KINDS]
+        neighbours = (
+            Partner(f"neighbour-{number}", utc_now(), is_preview=True) for number in range(len(turns))
+        )
+        limited = [add_partner(keyspace, neighbour) for neighbour in neighbours]
         with _served(bench, redis.url, keyspace, keys) as (served, server):
             target = _target(keyspace)
-            turns: dict[str, list[_Turn]] = {kind: [] for kind in KINDS}
-            for _ in range(size.rounds):
-                for kind in KINDS:
-                    bench.say(kind)
-                    turns[kind].append(_turn(served, size, kind, target))
+            measured: dict[str, list[_Turn]] = {kind: [] for kind in KINDS}
+            for (kind, number), key in zip(turns, limited, strict=True):
+                bench.say(f"{kind}, round {number + 1}")
+                measured[kind].append(_turn(served, size, _Neighbour(kind, key, target)))
             facts = {
                 "schedules": len(keyspace.sources),
-                "neighbour": f"{CONNECTIONS} connections without a pause, no limit of its rate",
+                "neighbour": f"{CONNECTIONS} connections without a pause",
                 "memory of the answering process, MB": server.resident_bytes() / 1e6,
             }
-        return Result(facts, [figure for kind, found in turns.items() for figure in _figures(kind, found)])
+        return Result(facts, [figure for kind, found in measured.items() for figure in _figures(kind, found)])
 
 
 @contextmanager
@@ -115,20 +126,28 @@ def _target(keyspace: Keyspace) -> Target:
     return Target(keyspace.cursor_before(rows), counts.most_common(1)[0][0], min(keyspace.sources).sid)
 
 
-def _turn(served: ServedState, size: _Size, kind: str, target: Target) -> _Turn:
+def _turn(served: ServedState, size: _Size, limited: _Neighbour) -> _Turn:
     alone = uvloop.run(_measure(served, size))
-    neighbour = [sys.executable, "-m", "benchmarks.neighbour", kind, str(served.port), served.keys[1]]
+    beside, answered, rejected = _beside(served, size, limited)
+    unlimited, _, _ = _beside(served, size, replace(limited, key=served.keys[1]))
+    return _Turn(alone, beside, unlimited, answered, rejected)
+
+
+def _beside(served: ServedState, size: _Size, neighbour: _Neighbour) -> tuple[list[float], float, float]:
+    """The victim's latencies; and how many of the neighbour's requests a second were answered, and rejected."""
+    seconds = size.seconds + _SETTLES_SECONDS
+    arguments = [neighbour.kind, str(served.port), neighbour.key, str(seconds), *neighbour.target]
     asking = subprocess.Popen(
-        [*neighbour, str(size.seconds + _SETTLES_SECONDS), *target], stdout=subprocess.PIPE
+        [sys.executable, "-m", "benchmarks.neighbour", *arguments], stdout=subprocess.PIPE
     )
     time.sleep(_SETTLES_SECONDS)
-    beside = uvloop.run(_measure(served, size))
+    latencies = uvloop.run(_measure(served, size))
     out, _ = asking.communicate(timeout=120)
     statuses = {int(status): count for status, count in json.loads(out).items()}
     if other := {status for status in statuses if status not in _EXPECTED}:
-        raise WrongResult(f"{kind}: answered with {other}")
-    per_second = {status: count / (size.seconds + _SETTLES_SECONDS) for status, count in statuses.items()}
-    return _Turn(alone, beside, per_second.get(200, 0), per_second.get(429, 0) + per_second.get(503, 0))
+        raise WrongResult(f"{neighbour.kind}: answered with {other}")
+    rejected = statuses.get(429, 0) + statuses.get(503, 0)
+    return latencies, (sum(statuses.values()) - rejected) / seconds, rejected / seconds
 
 
 async def _measure(served: ServedState, size: _Size) -> list[float]:
@@ -175,8 +194,10 @@ def _figures(kind: str, turns: Sequence[_Turn]) -> list[Figure]:
     return [
         Figure(f"{kind}: p50 alone", "ms", [median(turn.alone) for turn in turns]),
         Figure(f"{kind}: p50 beside it", "ms", [median(turn.beside) for turn in turns]),
+        Figure(f"{kind}: p50 beside it, unlimited", "ms", [median(turn.unlimited) for turn in turns]),
         Figure(f"{kind}: p99 alone", "ms", [_p99(turn.alone) for turn in turns]),
         Figure(f"{kind}: p99 beside it", "ms", [_p99(turn.beside) for turn in turns]),
+        Figure(f"{kind}: p99 beside it, unlimited", "ms", [_p99(turn.unlimited) for turn in turns]),
         Figure(f"{kind}: p99 beside it / allowed", "×", [turn.excess for turn in turns], goal=1.0),
         Figure(f"{kind}: answered to the neighbour", "1/s", [turn.answered for turn in turns]),
         Figure(f"{kind}: rejected", "1/s", [turn.rejected for turn in turns]),

@@ -4,8 +4,10 @@ Belongs here: the stage for routes that answer questions. Does not belong here: 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from delivery.guides import NOON
@@ -16,6 +18,7 @@ from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import pack
+from schedules_pipeline.delivery.rendering import Rendering
 from schedules_pipeline.documents.broadcasts import broadcast_fields, render_json
 from schedules_pipeline.documents.catalogue_document import render_copy
 from schedules_pipeline.documents.cursors import FeedCursor
@@ -25,6 +28,9 @@ from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.settings import Settings
+
+_NO_COPIES: Any = SimpleNamespace(read=partial(dict.fromkeys, ()))
+"""Catalogue copies that can be sent to another process."""
 
 _KEYS_ISSUED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -47,14 +53,19 @@ def held(listed: PublishedSchedule, *, removed: bool = False) -> MirroredSchedul
 
 @dataclass
 class Stage:
-    """``client`` may see every service; :meth:`ask_as` makes other clients."""
+    """``client`` may see every service; :meth:`ask_as` makes other clients. ``rendering``: None for rendering in this
+    process.
+    """
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     settings: Settings = field(default_factory=Settings)
+    rendering: Rendering | None = None
 
     def __post_init__(self) -> None:
         self.store: FakeStore = fake_store(self.clock)
         self.delivery = build_delivery(self.store.as_store(), self.settings, self.clock)
+        if self.rendering is not None:
+            self.delivery = replace(self.delivery, rendering=self.rendering, copies_elsewhere=_NO_COPIES)
         self._application = build_application(self.delivery)
         self._partners: list[Partner] = []
         self._position = 1

@@ -1,6 +1,7 @@
 """The feed's latest rows in memory, and those who wait."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from delivery.feed_rows import entry
@@ -68,3 +69,44 @@ def test_who_waits_is_woken(wakes: str) -> None:
         return was_woken_by_nothing, first.done() and second.done(), tail.next_change().done()
 
     assert asyncio.run(wait()) == (False, True, False)
+
+
+def test_many_who_wait_are_woken_a_few_at_a_time() -> None:
+    """Between groups of waiters other work of the event loop has its turn; in the end all of them are woken."""
+
+    async def wait() -> list[int]:
+        tail, woken, counts = Tail(), 0, []
+
+        async def hear() -> None:
+            nonlocal woken
+            await asyncio.wait([tail.next_change()])
+            woken += 1
+
+        waiting = [asyncio.ensure_future(hear()) for _ in range(105)]
+        await asyncio.sleep(0)
+        tail.extend([entry("1")])
+        while woken < len(waiting):
+            await asyncio.sleep(0)
+            counts.append(woken)
+        return counts
+
+    counts = asyncio.run(wait())
+
+    steps = [after - before for before, after in pairwise([0, *counts])]
+    assert max(steps) <= 10
+    assert sum(steps) == 105
+
+
+def test_who_waits_again_at_once_hears_of_the_next_rows_only() -> None:
+    """A waiter that was woken first and waits again is not woken by the groups behind it."""
+
+    async def wait() -> tuple[bool, bool]:
+        tail = Tail()
+        first = [tail.next_change() for _ in range(25)]
+        tail.extend([entry("1")])
+        again = tail.next_change()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return all(future.done() for future in first), again.done()
+
+    assert asyncio.run(wait()) == (True, False)

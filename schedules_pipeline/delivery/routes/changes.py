@@ -61,7 +61,7 @@ async def get_digest(
     """The version of every schedule, removals included. Fetch each schedule whose version differs from yours."""
     chosen = frozenset(Sid(text) for text in sids) or None
     scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
-    digest = call.serving.digests.of(call.caller, scope)
+    digest = await call.plan(partial(call.serving.digests.of, call.caller, scope))
     return await answer(
         call,
         Representation(
@@ -93,7 +93,9 @@ async def get_changes(
             page = await _wait_for_changes(call, page, limit, wait)
     call.charge(cost_of_rows(len(page.entries)))
     return Response(
-        call.serving.rows.page(page),
+        await call.plan(partial(call.serving.rows.page, page))
+        if page.entries
+        else call.serving.rows.page(page),
         media_type="application/json",
         headers={"Cache-Control": NEVER_KEPT},
     )

@@ -1,5 +1,6 @@
 """The guide's pages, and the parts that scripts fetch again after a change."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -46,7 +47,8 @@ async def show_guide(
     question: Annotated[str, Query(alias="q", max_length=MOST_CHARACTERS)] = "",
 ) -> Response:
     query = GuideQuery(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
-    return await answer_page(call, call.serving.guide.whole(call.caller, query))
+    page = await call.plan(partial(call.serving.guide.whole, call.caller, query))
+    return await answer_page(call, page)
 
 
 @routes.get("/guide/rows")

@@ -1,6 +1,7 @@
 """Services and their schedules: one, a range of days of one service, and one day of many services."""
 
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -162,7 +163,8 @@ def _chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> l
 
 
 async def _answer_selection(call: Call, selection: Selection, chosen: GuideFormat) -> Response:
-    representation = represent(call.delivery, selection, chosen, call.delivery.clock())
+    now = call.delivery.clock()
+    representation = await call.plan(partial(represent, call.delivery, selection, chosen, now))
     if representation is None:
         raise Problem(NOT_FOUND, "No requested schedule is published; /v1/digest lists the published ones.")
     return await answer(call, representation)

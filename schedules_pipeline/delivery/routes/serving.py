@@ -1,6 +1,6 @@
 """The state that routes share, as one typed value in ``app.state``, and the dependencies that provide it."""
 
-from asyncio import Future
+from asyncio import Future, sleep
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Final, ParamSpec, TypeVar, cast
@@ -25,6 +25,8 @@ _T = TypeVar("_T")
 _READ_AT_ONCE, _READ_AT_ONCE_EACH = 16, 4
 """Reads of the store, which may hang, of all partners and of each. There are threads left for other work."""
 
+_PLAN_AT_ONCE = 4
+
 COST: Final = "cost_in_tokens"
 """The key in the ASGI scope for the tokens that the request has cost, if they are more than one."""
 
@@ -47,6 +49,7 @@ class Serving:
     cache: RepresentationCache = field(default_factory=RepresentationCache)
     rendering: dict[str, Future[Packed]] = field(default_factory=dict)
     readers: Turns = field(default_factory=lambda: Turns(_READ_AT_ONCE, _READ_AT_ONCE_EACH))
+    planners: Turns = field(default_factory=lambda: Turns(_PLAN_AT_ONCE, 1))
 
 
 def serve(delivery: Delivery) -> Serving:
@@ -96,6 +99,14 @@ class Call:
         """
         self.charge(cost)
         return await self.delivery.rendering.perform(self.caller.name, task)
+
+    async def plan(self, work: Callable[[], _T]) -> _T:
+        """The result of work that takes a millisecond or more of the event loop's thread: for each partner one at a
+        time, with the requests of others between. Raises :class:`Problem` if too many wait.
+        """
+        async with self.serving.planners.turn(self.caller.name):
+            await sleep(0)
+            return work()
 
     async def read(self, work: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
         """The result of work that reads the store, in a thread. Raises :class:`Problem` if too many wait."""
