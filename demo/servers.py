@@ -79,7 +79,9 @@ class LoopbackServer(ABC):
     """One server process, for the length of a ``with`` block."""
 
     stop_within_seconds = 5.0
-    """How long it may take to stop after SIGTERM before it is killed."""
+    """How long it may take to stop after the signal before it is killed."""
+
+    stop_signal = signal.SIGTERM
 
     def __init__(
         self, name: str, directory: Path, port: int | None, port_setting: str, start_within_seconds: float
@@ -210,7 +212,7 @@ class LoopbackServer(ABC):
         if process is None:
             return
         # The whole group, because a code server has child processes that must not outlive it.
-        _signal_group(process.pid, signal.SIGTERM)
+        _signal_group(process.pid, self.stop_signal)
         try:
             process.wait(self.stop_within_seconds)
         except BaseException as interruption:
