@@ -60,12 +60,12 @@ $(FUZZ_READY): requirements/fuzz.lock | interpreter $(UV)
 	VIRTUAL_ENV=.venv-fuzz $(LOCKED) requirements/fuzz.lock
 	@touch $@
 
-run: setup ## Run the demonstration: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml DELIVERY_PORT=8080 WEB_PORT=3000 NO_OPEN=1
+run: setup ## Run the demonstration: REPLAY=history.jsonl.gz SPEED=600 XMLTV=guide.xml DELIVERY_PORT=8080 WEB_PORT=3000 STORAGE=sqlite NO_OPEN=1
 	@$(BIN)/python -m demo $(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED)) \
 		$(if $(XMLTV),--xmltv "$(XMLTV)") \
 		$(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) \
 		$(if $(AWS_PORT),--aws-port $(AWS_PORT)) $(if $(DELIVERY_PORT),--delivery-port $(DELIVERY_PORT)) \
-		$(if $(NO_OPEN),--no-open)
+		$(if $(STORAGE),--storage $(STORAGE)) $(if $(NO_OPEN),--no-open)
 
 replay: $(READY) ## Replay a recorded history at full speed, and print differences and regret: HISTORY=history.jsonl.gz BATCH=10
 	@test -n "$(HISTORY)" || { echo 'error: name a recorded history: make replay HISTORY=history.jsonl.gz' >&2; exit 2; }

@@ -74,6 +74,7 @@ def parse_options(words: Sequence[str] | None) -> Options:
         ports={name: getattr(found, name) for name in ("web", "delivery", "redis", "aws")},
         refresh_seconds=found.refresh_seconds,
         opens_browser=not found.no_open,
+        storage=found.storage,
     )
     return Options(found.replay, found.xmltv, found.speed, found.changes_per_minute, placement)
 
@@ -104,6 +105,12 @@ def _add_placement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--redis-port", dest="redis", type=port, help="Redis; any free port if left out")
     parser.add_argument(
         "--aws-port", dest="aws", type=port, help="the AWS emulator; any free port if left out"
+    )
+    parser.add_argument(
+        "--storage",
+        choices=["postgres", "sqlite"],
+        default="postgres",
+        help="where Dagster keeps its records; a Postgres server is started for them",
     )
     parser.add_argument("--no-open", action="store_true", help="do not open the guide in a browser")
     parser.add_argument(

@@ -15,6 +15,23 @@ from schedules_pipeline.errors import ServiceError
 LOCATION = "schedules_pipeline"
 _MODULE = "schedules_pipeline.definitions"
 _TIMEOUT_SECONDS = 30
+_SETTINGS = Path(__file__).parents[1] / "dagster.yaml"
+_POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
+
+
+def write_dagster_home(home: Path, postgres_url: str | None) -> Mapping[str, str]:
+    """Write the settings of an instance whose records are in that database, or in files below ``home`` without one.
+
+    Returns the environment of every process that uses the instance. The password is in no file of Dagster's.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    text = _SETTINGS.read_text()
+    environment = {"DAGSTER_HOME": str(home)}
+    if postgres_url is not None:
+        text += f"\nstorage:\n  postgres:\n    postgres_url:\n      env: {_POSTGRES_VARIABLE}\n"
+        environment[_POSTGRES_VARIABLE] = postgres_url
+    (home / "dagster.yaml").write_text(text)
+    return environment
 
 
 class DagsterProcess(LoopbackServer):

@@ -18,7 +18,7 @@ from typing import TypeVar
 from redis import Redis
 
 from demo.console import Progress, say, utc_now
-from demo.dagster_services import CodeServer, Daemon, Webserver
+from demo.dagster_services import CodeServer, Daemon, Webserver, write_dagster_home
 from demo.delivery_service import DeliveryService, PushService
 from demo.monitoring_service import MonitoringService
 from demo.narrator import Narrator
@@ -26,6 +26,7 @@ from demo.old_system_service import OldSystemService
 from demo.opening import has_desktop, open_page
 from demo.partner_side import KEY_VARIABLE, enter_partner, example_of_today, first_steps, subscribe
 from demo.playing import Player
+from demo.postgres import PostgresServer
 from demo.private_file import write_environment
 from demo.provision import (
     AwsEndpoints,
@@ -51,7 +52,6 @@ from schedules_pipeline.settings import load_settings
 WEB_PORT = 3000
 DELIVERY_PORT = 8080
 
-_DAGSTER_SETTINGS = Path(__file__).parents[1] / "dagster.yaml"
 _REGION = "eu-west-1"
 _COLDSTART_BEGINS_WITHIN_SECONDS = 120.0
 _PARTNER_KNOWN_WITHIN_SECONDS = 30.0
@@ -65,13 +65,16 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where everything runs. ``ports``: the requested ones of web, delivery, redis and aws; None means any."""
+    """Where everything runs. ``ports``: the requested ones of web, delivery, redis and aws; None means any.
+    ``storage``: of Dagster's records, ``postgres`` or ``sqlite``.
+    """
 
     directory: Path
     emulator: Path
     ports: Mapping[str, int | None]
     refresh_seconds: float
     opens_browser: bool
+    storage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +160,20 @@ class Demonstration:
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": _REGION,
-            "DAGSTER_HOME": str(directory / "dagster"),
+            **write_dagster_home(directory / "dagster", self._start_records_database()),
         }
         return AwsEndpoints(emulator.endpoint_url, _REGION, "local", "local"), environment
+
+    def _start_records_database(self) -> str | None:
+        """Start Postgres for Dagster's records, as in production. None without: Dagster then uses SQLite."""
+        if self._placement.storage == "sqlite":
+            return None
+        try:
+            server = PostgresServer(self._directory / "postgres")
+        except ConfigurationError as error:
+            say(f"Dagster's records are in SQLite: {error}")
+            return None
+        return self._start("Postgres", server).url
 
     def _open_delivery(self, store: Store, environment: Environment) -> PartnerAccess:
         """Start delivery, create the partner, and open its guide in the browser of a desktop."""
@@ -203,9 +217,6 @@ class Demonstration:
 
     def _start_dagster(self, pipeline: Pipeline, environment: Environment) -> Webserver:
         """Start Dagster. Its sensor ``coldstart_control`` finds an empty keyspace and begins a coldstart."""
-        home = Path(environment["DAGSTER_HOME"])
-        home.mkdir(parents=True)
-        (home / "dagster.yaml").write_text(_DAGSTER_SETTINGS.read_text())
         workspace = self._start("code server", CodeServer(self._directory, environment)).write_workspace()
         port = _preferred_port(self._placement.ports["web"], WEB_PORT)
         webserver = self._start("Dagster webserver", Webserver(self._directory, environment, workspace, port))

@@ -47,7 +47,7 @@ class PostgresServer(LoopbackServer):
         directory: Path,
         *,
         port: int | None = None,
-        port_setting: str = "POSTGRES_PORT",
+        port_setting: str = "SCHEDULES_POSTGRES_PORT",
         start_within_seconds: float = 30.0,
     ) -> None:
         super().__init__("postgres", directory, port, port_setting, start_within_seconds)
@@ -58,7 +58,10 @@ class PostgresServer(LoopbackServer):
     @property
     def url(self) -> str:
         """The database as SQLAlchemy's address. The driver is named, because SQLAlchemy's default is another one."""
-        return f"postgresql+psycopg2://{_USER}:{self._password}@{LOOPBACK}:{self.port}/{_DATABASE}"
+        return self.url_of(_DATABASE)
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql+psycopg2://{_USER}:{self._password}@{LOOPBACK}:{self.port}/{database}"
 
     def _launch(self, port: int) -> subprocess.Popen[bytes]:
         if not self._data.exists():

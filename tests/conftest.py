@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
+import sqlalchemy
 import structlog
 from clusters import Cluster, running_cluster
 from redis import Redis
 
+from demo.postgres import PostgresServer
 from demo.provision import (
     REFERENCES_TABLE,
     AwsEndpoints,
@@ -40,7 +42,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=5)
 hypothesis.settings.load_profile("untimed")
 
 
-_SERVERS = {"redis_executable", "emulator_executable"}
+_SERVERS = {"redis_executable", "emulator_executable", "postgres_server"}
 
 
 def pytest_configure() -> None:
@@ -106,6 +108,28 @@ def redis_client(redis_server: RedisServer) -> Iterator[Redis]:
         client.flushall()
         yield client
         client.flushall()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A Postgres server of this run's own."""
+    try:
+        server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    except ConfigurationError as error:
+        _give_up(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, account_numbers: Iterator[int]) -> str:
+    """The address of a new, empty database."""
+    name = f"of_test_{next(account_numbers)}"
+    engine = sqlalchemy.create_engine(postgres_server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return postgres_server.url_of(name)
 
 
 @pytest.fixture(scope="session")

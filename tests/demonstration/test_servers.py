@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 from redis import Redis
 
+from demo.postgres import PostgresServer
 from demo.servers import (
     LOOPBACK,
     AwsEmulator,
@@ -28,12 +29,17 @@ _PATIENCE_SECONDS = 30.0
 
 
 class _MakeServer(Protocol):
-    def __call__(self, directory: Path, *, port: int | None = None) -> RedisServer | AwsEmulator: ...
+    def __call__(
+        self, directory: Path, *, port: int | None = None
+    ) -> RedisServer | AwsEmulator | PostgresServer: ...
 
 
-@pytest.fixture(params=["redis", "emulator"])
+@pytest.fixture(params=["redis", "emulator", "postgres"])
 def make_server(request: pytest.FixtureRequest) -> _MakeServer:
-    """Make a server of either kind, not yet started."""
+    """Make a server of each kind, not yet started."""
+    if request.param == "postgres":
+        request.getfixturevalue("postgres_server")
+        return PostgresServer
     if request.param == "redis":
         redis_executable: Path = request.getfixturevalue("redis_executable")
         return lambda directory, *, port=None: RedisServer(directory, port=port, executable=redis_executable)

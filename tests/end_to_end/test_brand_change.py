@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from redis import Redis
 
-from demo.dagster_services import CodeServer, Daemon
+from demo.dagster_services import CodeServer, Daemon, write_dagster_home
 from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedules
 from demo.sample import Sample, make_sample
 from demo.servers import RedisServer
@@ -25,7 +25,6 @@ from schedules_pipeline.settings import Settings
 
 pytestmark = pytest.mark.end_to_end
 
-_REPOSITORY = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 120
 
 
@@ -41,13 +40,11 @@ def environment(
     own_redis: RedisServer,
     aws_endpoints: AwsEndpoints,
     provisioned: ProvisionedResources,
+    postgres_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
-    """The environment of every process; this one gets it too."""
-    home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_text((_REPOSITORY / "dagster.yaml").read_text())
+    """The environment of every process; this one gets it too. Dagster's records are in Postgres."""
     variables = {
         "SCHEDULES_REDIS_URL": own_redis.url,
         "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url or "",
@@ -60,7 +57,7 @@ def environment(
         "SCHEDULES_PUBLISHER_LINGER_SECONDS": "2",
         "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id or "",
         "AWS_SECRET_ACCESS_KEY": "local",
-        "DAGSTER_HOME": str(home),
+        **write_dagster_home(tmp_path / "dagster", postgres_url),
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
