@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
-TRIGGER_TAG, CAUSE_TAG = "schedules/trigger", "schedules/cause"
-SERVICES_TAG, COUNT_TAG = "schedules/services", "schedules/count"
-PUBLISHER_TAG = "schedules/publisher"
+TRIGGER_TAG, CAUSE_TAG, SERVICES_TAG = "schedules/trigger", "schedules/cause", "schedules/services"
 _NAMED = 3
 
 
@@ -121,14 +119,15 @@ class BatchRunWriter:
             run_id=str(uuid.uuid4()),
             run_config=self.config_of(batch.keys),
             status=dg.DagsterRunStatus.SUCCESS,
-            tags=batch_tags(batch) | {PUBLISHER_TAG: self.publisher.run_id},
+            tags=batch_tags(batch),
             remote_job_origin=origin and origin._replace(job_name=self.job.name),
         )
 
     def _times(self, changes: Sequence[Change]) -> tuple[datetime, datetime]:
-        """From the first publication to the last; of a batch without versions, now."""
+        """From the first notification to the last publication; of a batch without versions, now."""
         published = [change.published_at for change in changes] or [self.clock()]
-        return min(published), max(published)
+        notified = [cause.notified_at for change in changes for cause in change.causes]
+        return min(notified + published), max(published)
 
     def _events(self, batch: EventBatch, began_at: datetime, ended_at: datetime) -> list[DagsterEvent]:
         job_name, (step_key,) = self.job.name, self._plan.step_keys_to_execute
@@ -159,6 +158,11 @@ class BatchRunWriter:
         ]
 
 
+def is_written(run: dg.DagsterRun) -> bool:
+    """Whether a publisher wrote this run. A run that executes such a run again has its tags, and a parent."""
+    return TRIGGER_TAG in run.tags and run.parent_run_id is None
+
+
 def batch_tags(batch: EventBatch) -> dict[str, str]:
     """Tags by which a user of Dagster finds the run of a batch: what triggered it, its causes, its services."""
     causes = dict.fromkeys(change.why for change in batch.changes if change.causes)
@@ -166,7 +170,6 @@ def batch_tags(batch: EventBatch) -> dict[str, str]:
         TRIGGER_TAG: batch.trigger,
         CAUSE_TAG: _name_some(list(causes)),
         SERVICES_TAG: _name_some(sorted({str(key.sid) for key in batch.keys})),
-        COUNT_TAG: str(len(batch.keys)),
     }
     return {name: value for name, value in tags.items() if value}
 

@@ -26,7 +26,7 @@ from schedules_pipeline.dagster_storage import (
     still_latest,
 )
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.event_batches import PUBLISHER_TAG, EventBatch, EventWriter
+from schedules_pipeline.event_batches import EventBatch, EventWriter, is_written
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.partitions import is_partitioned, partition_key, schedule_key
@@ -138,7 +138,7 @@ class RecordPruner:
                 record.dagster_run.job_name,
                 record.end_time or record.update_timestamp.timestamp(),
                 record.create_timestamp.timestamp(),
-                PUBLISHER_TAG in record.dagster_run.tags,
+                is_written(record.dagster_run),
             )
             for record in self._records(_FINISHED)
         ]

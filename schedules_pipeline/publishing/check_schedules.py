@@ -9,7 +9,7 @@ from typing import Any
 from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule, parse_accepted, read_source
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.domain.dependencies import dependencies
+from schedules_pipeline.domain.dependencies import Dependencies, dependencies
 from schedules_pipeline.domain.findings import Finding, find_unresolved
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.printable import shorten
@@ -90,7 +90,7 @@ class ScheduleChecker:
         entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
         pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
         unknown = set(pids) - self._store.copies.read(pids).keys()
-        lacking = self._store.references.missing(entries)
+        index = self._check_index(entries, states)
         rejections = self._store.rejections.find([str(key) for key in sources])
         standings = self._store.losses.find(list(sources))
         quarantined = self._store.work.quarantined()
@@ -107,10 +107,29 @@ class ScheduleChecker:
                 _broadcasts_accepted(source.accepted),
                 _references_resolved(source.accepted, states[key], unknown),
                 *timelines.get(key, ()),
-                _index_complete(len(entries[key]), len(lacking.get(key, ()))),
+                *index.get(key, ()),
                 _within_expected_range(expected[key]),
             ]
             for key, source in sources.items()
+        }
+
+    def _check_index(
+        self,
+        entries: Mapping[ScheduleKey, Dependencies],
+        states: Mapping[ScheduleKey, ScheduleState],
+    ) -> dict[ScheduleKey, list[CheckResult]]:
+        """No result for a schedule that was committed since its state was read: the index may be the new state's.
+
+        A build registers new entries before its commit and unregisters old ones after it, so the entries of a state
+        are complete for as long as it stands. The new version is checked on its own.
+        """
+        lacking = self._store.references.missing(entries)
+        now = self._store.schedules.read(sorted(lacking))
+        moved = {key for key, state in now.items() if state.committed_token != states[key].committed_token}
+        return {
+            key: [_index_complete(len(wanted), len(lacking.get(key, ())))]
+            for key, wanted in entries.items()
+            if key not in moved
         }
 
     def _no_gaps_or_overlaps(

@@ -6,8 +6,11 @@ from random import Random
 import pytest
 from toy_world import KEYS, Focus, RandomUpstream, World
 
+from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
+from schedules_pipeline.publishing.ports.references import EntriesBySchedule
 
 _OF_ONE = set(CheckName) - {CheckName.MATCHES_LEGACY}
 
@@ -66,3 +69,40 @@ def test_a_held_document_fails_its_check(published: World) -> None:
 
     assert (check.passed, check.is_error) == (False, False)
     assert check.summary == "held (budget): partners would lose 1.5 hours; hold loss-1"
+
+
+def test_a_missing_index_entry_is_an_error(published: World) -> None:
+    """A pid that does not lead back to a schedule that nothing rebuilds fails the check."""
+    key = _with_entries(published)
+    published.store.references.scores.clear()
+
+    (check,) = [r for r in published.pipeline.checker.check([key])[key] if r.name is CheckName.INDEX_COMPLETE]
+
+    assert (check.passed, check.is_error) == (False, True)
+    assert "entries are missing" in check.summary
+
+
+def test_a_schedule_that_is_committed_during_the_check_has_no_result_of_its_index(
+    published: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build unregisters the entries of the state that it replaces, which is no fault of the index."""
+    key = _with_entries(published)
+    references, kept = published.store.references, published.store.schedules.kept[key]
+    missing = references.missing
+
+    def commit_meanwhile(wanted: EntriesBySchedule) -> dict[ScheduleKey, list[Entry]]:
+        references.scores.clear()
+        kept.state = replace(kept.state, committed_token=kept.state.committed_token + 1)
+        return missing(wanted)
+
+    monkeypatch.setattr(references, "missing", commit_meanwhile)
+
+    results = published.pipeline.checker.check(KEYS)
+
+    assert {r.name for r in results[key]} == _OF_ONE - {CheckName.INDEX_COMPLETE}
+    assert all({r.name for r in results[other]} == _OF_ONE for other in KEYS if other != key)
+
+
+def _with_entries(published: World) -> ScheduleKey:
+    """A schedule to which a pid leads back."""
+    return min(reference.key for found in published.store.references.scores.values() for reference in found)
