@@ -18,6 +18,7 @@ from schedules_pipeline.delivery.routes import (
     programmes,
     schedules,
 )
+from schedules_pipeline.delivery.routes.edge import Edge
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
 from schedules_pipeline.delivery.routes.serving import serve
@@ -46,6 +47,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     # The middleware that is added last runs first.
     application.add_middleware(Shortcut, delivery=delivery)
     application.add_middleware(Gate, delivery=delivery)
+    application.add_middleware(Edge, delivery=delivery)
     return application
 
 

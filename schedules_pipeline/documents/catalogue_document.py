@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schedules_pipeline.documents.record import Record
-from schedules_pipeline.documents.validation import summarise
+from schedules_pipeline.documents.validation import require_finite, summarise
 from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Synopses
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.visible import visible_or_empty
@@ -60,12 +60,15 @@ def parse_catalogue_document(pid: Pid, content: bytes) -> CatalogueItem:
     Raises :class:`InvalidDocument` if it does not parse or validate, or is another item's.
     """
     try:
+        require_finite(content)
         model = _ItemModel.model_validate_json(content)
         parent = Pid(model.parent_pid) if model.parent_pid else None
     except ValidationError as error:
         raise InvalidDocument(f"catalogue item {pid}: {summarise(error)}") from error
     except InvalidIdentifier as error:
         raise InvalidDocument(f"catalogue item {pid}: parent_pid: {error}") from error
+    except ValueError as error:
+        raise InvalidDocument(f"catalogue item {pid}: {error}") from None
     if model.pid != pid:
         raise InvalidDocument(f"catalogue item {pid}: the document says that it is {model.pid[:60]!r}")
     return _project(pid, parent, model)

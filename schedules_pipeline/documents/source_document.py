@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, to_json
 
-from schedules_pipeline.documents.validation import summarise
+from schedules_pipeline.documents.validation import require_finite, summarise
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid, is_pid, parse_date
 from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.domain.schedule import (
@@ -128,6 +128,10 @@ def parse_source_document(key: ScheduleKey, content: bytes) -> SourceDocument:
     Raises :class:`InvalidDocument` if it does not parse, its head or its list of broadcasts is unusable, or it is of
     another service or day than its key.
     """
+    try:
+        require_finite(content)
+    except ValueError as error:
+        raise InvalidDocument(f"schedule {key}: {error}") from None
     # A sound document, which nearly all are, takes one call.
     with suppress(ValidationError):
         sound = _ScheduleModel.model_validate_json(content)

@@ -1,8 +1,17 @@
 """Complaints about a document, in one line."""
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 _SHOWN = 3
+
+
+def require_finite(content: bytes) -> None:
+    """Raises ``ValueError`` for NaN and infinite numbers, which are no JSON, and which pydantic's models accept in
+    members that they ignore.
+    """
+    if b"NaN" in content or b"Infinity" in content:
+        from_json(content, allow_inf_nan=False)
 
 
 def summarise(error: ValidationError) -> str:

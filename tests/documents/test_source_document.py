@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS, parse_source_document
-from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.schedule import Slot
 from schedules_pipeline.errors import InvalidDocument
 
@@ -299,3 +299,21 @@ def test_source_document_rejects_bytes(content: bytes) -> None:
     reason = complaint_about(content)
 
     assert reason.startswith("schedule alder_one_north/2026-01-15: ")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_rejected(text: str) -> None:
+    """Also in a member that is ignored."""
+    content = f'{{"sid":"alder","date":"2026-03-28","broadcasts":[],"more":{text}}}'.encode()
+
+    with pytest.raises(InvalidDocument):
+        parse_source_document(ScheduleKey.parse("alder/2026-03-28"), content)
+
+
+def test_the_words_of_such_numbers_may_be_in_texts() -> None:
+    """A word in a string is no number."""
+    content = (
+        b'{"sid":"alder","date":"2026-03-28","published_at":"2026-03-01T00:00:00Z","broadcasts":[],"a":"NaN"}'
+    )
+
+    assert parse_source_document(ScheduleKey.parse("alder/2026-03-28"), content).schedule.slots == ()

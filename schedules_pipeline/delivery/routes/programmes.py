@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AwareDatetime
 
 from schedules_pipeline.delivery.costs import cost_of_rendering
@@ -40,6 +40,7 @@ from schedules_pipeline.delivery.routes.documented_queries import (
     PidText,
 )
 from schedules_pipeline.delivery.routes.serving import Call, Called
+from schedules_pipeline.delivery.routes.strict_json import require_strict_json
 from schedules_pipeline.domain.dependencies import Reference
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
@@ -85,7 +86,11 @@ async def get_broadcasts(
     return await answer(call, found.represent("application/json", cache_control(_FRESH_SECONDS)))
 
 
-@routes.post("/episodes/latest", responses={200: {"model": NewsOfBrands}})
+@routes.post(
+    "/episodes/latest",
+    responses={200: {"model": NewsOfBrands}},
+    dependencies=[Depends(require_strict_json)],
+)
 async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Response:
     """The latest episodes of brands since an instant, as new, changed and withdrawn ones.
 

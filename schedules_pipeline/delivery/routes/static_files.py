@@ -22,6 +22,4 @@ async def get_file(request: Request, serving: Served, name: str, v: str = "") ->
         raise Problem(NOT_FOUND, "This file does not exist.")
     keep = _KEPT_FOR_EVER if v == asset.version else _CHECKED_EACH_TIME
     representation = Representation(f"static.{asset.version}", asset.media_type, keep, asset.packed)
-    response = not_modified(request, representation) or coded(request, representation, asset.packed)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return not_modified(request, representation) or coded(request, representation, asset.packed)

@@ -30,7 +30,10 @@ class GuideQuery:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": urlencode(query or {}).encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+            "headers": [
+                (name.lower().encode(), value.encode())
+                for name, value in {"Host": "testserver", **(headers or {})}.items()
+            ],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }
