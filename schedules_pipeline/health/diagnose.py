@@ -2,12 +2,13 @@
 
 A *fault* is an open condition or a failed probe. A rule says that faults of one name explain those of another, if they
 share a subject or in any case. Every fault has at most one explanation, the nearest, and a fault without one is a root.
+Of several causes that do not explain each other, the order of the rules decides: the more effects a fault usually has,
+the earlier it stands.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity
 from schedules_pipeline.health.probes.probe import ProbeName, ProbeResult, Verdict
@@ -85,7 +86,7 @@ def find_faults(conditions: Iterable[Condition], results: Iterable[ProbeResult])
     return faults
 
 
-def find_cause(name: FaultName, subject: str, faults: Iterable[Fault]) -> Fault | None:
+def find_cause(name: FaultName, subject: str, faults: Sequence[Fault]) -> Fault | None:
     """The fault that would explain one of this name and subject."""
     return _nearest_cause(Fault(name, Severity.ERROR, frozenset({subject}), ""), faults)
 
@@ -233,20 +234,28 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _C.COLDSTART_STALLED: _always,
     },
 }
-"""By the effect's name: the names that explain it, each with the rule for two faults."""
+"""By the effect's name: the names that explain it, each with the rule for two faults. The names form no cycle."""
 
 
-@cache
-def depth(name: FaultName) -> int:
-    """The length of the longest chain of names that may explain this one."""
-    return max((depth(cause) + 1 for cause in EXPLAINED_BY.get(name, ())), default=0)
-
-
-def _nearest_cause(effect: Fault, faults: Iterable[Fault]) -> Fault | None:
-    """Of several causes the one at the end of the longest chain, because its own cause is found in turn."""
+def _nearest_cause(effect: Fault, faults: Sequence[Fault]) -> Fault | None:
+    """The first cause by the order of the rules that does not explain another of its causes."""
     rules = EXPLAINED_BY.get(effect.name, {})
-    causes = [fault for fault in faults if fault.name in rules and rules[fault.name](fault, effect)]
-    return max(causes, key=lambda cause: depth(cause.name), default=None)
+    causes = [
+        fault
+        for name, rule in rules.items()
+        for fault in faults
+        if fault.name is name and rule(fault, effect)
+    ]
+    farther = {cause for each in causes for cause in _causes_of(each, faults)}
+    return next((cause for cause in causes if cause not in farther), None)
+
+
+def _causes_of(effect: Fault, faults: Sequence[Fault]) -> Iterator[Fault]:
+    """The nearest cause, its nearest cause, and so on to the root."""
+    cause = _nearest_cause(effect, faults)
+    while cause is not None:
+        yield cause
+        cause = _nearest_cause(cause, faults)
 
 
 # Conditions as clauses

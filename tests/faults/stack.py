@@ -26,7 +26,7 @@ from redis import Redis
 
 from demo.dagster_services import CodeServer, Daemon, DagsterProcess
 from demo.provision import AwsEndpoints, announce_schedules, provision
-from demo.sample import Document, make_sample
+from demo.sample import make_sample
 from demo.servers import AwsEmulator, LoopbackServer, RedisServer, find_free_port
 from demo.upstream import Upstream
 from schedules_pipeline.composition import Pipeline
@@ -93,13 +93,16 @@ class World:
     def _go_on(self) -> None:
         while not self._is_over.wait(_A_CHANGE_EVERY_SECONDS):
             if self._random.random() < 0.7:
-                self._retitle(self._random.choice(self._brands))
+                self.retitle()
             else:
                 self._recast(self._random.choice(self.keys))
-            self.changes += 1
+                self.changes += 1
 
-    def _retitle(self, brand: Document) -> None:
+    def retitle(self) -> None:
+        """Give one of the brands another title."""
+        brand = self._random.choice(self._brands)
         changed = {**brand, "title": f"Title {self.changes}"}
+        self.changes += 1
         self._catalogue[brand["pid"]] = changed
         _insist(lambda: self._upstream.put_catalogue(changed))
 
@@ -126,13 +129,13 @@ class Stack:
         self.proxy = stack.enter_context(Proxy(self.emulator.port))
         endpoints = AwsEndpoints(self.emulator.endpoint_url, self.emulator.region, _ACCOUNT)
         self.world = self._provide(endpoints, catalogue)
-        self._settings = self._write_settings(catalogue.url)
+        self.settings = self._write_settings(catalogue.url)
         # What the test asks does not go through the proxy.
         direct = {"SCHEDULES_AWS_ENDPOINT_URL": self.emulator.endpoint_url}
-        self.pipeline = _pipeline({**self._settings, **direct})
+        self.pipeline = _pipeline({**self.settings, **direct})
         self._publish_everything()
-        self._instance = dg.DagsterInstance.from_config(self._settings["DAGSTER_HOME"])
-        stack.callback(self._instance.dispose)
+        self.instance = dg.DagsterInstance.from_config(self.settings["DAGSTER_HOME"])
+        stack.callback(self.instance.dispose)
         self.code_server = self._start_code_server()
         self._workspace = self.code_server.write_workspace()
         self.daemon = self._start_daemon()
@@ -254,7 +257,7 @@ class Stack:
     def _publisher_pid(self) -> int:
         """Dagster records the process of each run that it starts."""
         run_id = self.pipeline.store.presence.name()
-        events = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
         messages = [entry.message for entry in events]
         found = [match for message in messages if (match := re.search(r"\(pid: (\d+)\)", message))]
         return int(found[-1].group(1))
@@ -271,10 +274,10 @@ class Stack:
         ).__enter__()
 
     def _start_code_server(self) -> CodeServer:
-        return _CodeServerOnPort(self._directory, self._settings, self._code_port).__enter__()
+        return _CodeServerOnPort(self._directory, self.settings, self._code_port).__enter__()
 
     def _start_daemon(self) -> Daemon:
-        return Daemon(self._directory, self._settings, self._workspace).__enter__()
+        return Daemon(self._directory, self.settings, self._workspace).__enter__()
 
     def _stop_all(self) -> None:
         for process in (self.daemon, self.code_server, self.redis):
