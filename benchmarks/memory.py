@@ -1,5 +1,8 @@
 """The memory of a schedule, an index entry and a catalogue copy in Redis, by ``MEMORY USAGE``.
 
+Then one brand that is in every schedule of the first days is edited more often than versions are kept, so that each of
+these schedules has as many replaced versions as it can have.
+
 The bytes of a key include its name and the server's bookkeeping. The growth of the server's whole memory is reported
 too, because the table of all keys belongs to no single key.
 """
@@ -10,18 +13,26 @@ from typing import Any
 
 from redis import Redis
 
-from benchmarks.engine import DocumentsInMemory, make_engine, rebuild_everything
+from benchmarks.engine import (
+    DocumentsInMemory,
+    follow_item,
+    make_engine,
+    publish_exactly,
+    rebuild_everything,
+)
 from benchmarks.harness import Bench, Figure, Result
 from benchmarks.world import (
     FIRST_DATE,
+    add_brand,
     source_documents,
     used_pids,
     whole_sample,
     write_catalogue,
 )
-from demo.sample import Sample
+from demo.sample import Document, Sample
 from demo.servers import RedisServer
-from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.store.keys import Keys
 
 _KEYSPACE = "schedules"
@@ -31,22 +42,40 @@ _KEYSPACE = "schedules"
 class _Size:
     services: int
     days: int
+    edited: int
+    edits: int
 
 
-_FULL = _Size(services=44, days=14)
-_QUICK = _Size(services=3, days=1)
+_FULL = _Size(services=44, days=14, edited=60, edits=55)
+_QUICK = _Size(services=3, days=1, edited=2, edits=3)
 
 
 def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     sample = whole_sample(FIRST_DATE, size.days, size.services)
+    edited = sorted(sample.schedules, key=lambda name: (name[1], name[0]))[: size.edited]
+    sample, brand = add_brand(sample, edited, "Benchmark Row")
     documents = source_documents(sample)
     with RedisServer(bench.directory / "redis") as server:
         redis = Redis.from_url(server.url, protocol=2)
         write_catalogue(redis, sample.catalogue.values())
         before = _used_memory(redis)
-        rebuild_everything(make_engine(server.url, DocumentsInMemory(documents), _KEYSPACE), list(documents))
-        return _Inventory(redis, sample, _used_memory(redis) - before).result()
+        pipeline = make_engine(server.url, DocumentsInMemory(documents), _KEYSPACE)
+        rebuild_everything(pipeline, list(documents))
+        inventory = _Inventory(redis, sample, _used_memory(redis) - before)
+        result = inventory.result()
+        keys = [ScheduleKey(Sid(sid), day) for sid, day in edited]
+        _edit(redis, pipeline, brand, keys, size.edits)
+        return Result(result.facts, [*result.figures, *inventory.versions(keys)])
+
+
+def _edit(redis: Redis, pipeline: Pipeline, brand: Document, keys: Sequence[ScheduleKey], edits: int) -> None:
+    """Edit the brand so often, with what Dagster's recorder does after each version."""
+    for number in range(edits):
+        write_catalogue(redis, [brand | {"title": f"Benchmark Row, Season {number}"}])
+        follow_item(pipeline, brand["pid"])
+        publish_exactly(pipeline, len(keys))
+        pipeline.store.versions.compact(keys)
 
 
 class _Inventory:
@@ -84,13 +113,23 @@ class _Inventory:
         ]
         return Result(self._facts(sum(entries)), figures)
 
+    def versions(self, keys: Sequence[ScheduleKey]) -> list[Figure]:
+        """The replaced versions of these schedules."""
+        documents = self._usage([self._keys.versions(key) for key in keys])
+        kept = self._sizes("LLEN", [self._keys.versions(key) for key in keys])
+        rows = self._usage([self._keys.history(key) for key in keys])
+        return [
+            Figure(f"replaced versions of a schedule, {max(kept)} of them", "bytes", documents),
+            Figure("rows of these versions", "bytes", rows),
+        ]
+
     def _facts(self, entries: int) -> dict[str, Any]:
         published = self._sizes("STRLEN", [self._keys.document(key) for key in self._documents])
         return {
             "schedules": len(self._documents),
             "index entries": entries,
             "catalogue items referred to": len(self._pids),
-            "published bytes, a schedule": sum(published) / len(published),
+            "stored bytes of a document": sum(published) / len(published),
         }
 
     def _usage(self, keys: Sequence[str]) -> list[int]:
@@ -101,7 +140,7 @@ class _Inventory:
             return [size or 0 for size in pipeline.execute()]
 
     def _sizes(self, command: str, keys: Sequence[str]) -> list[int]:
-        """The reply of ``ZCARD`` or ``STRLEN`` for each key."""
+        """The reply of ``ZCARD``, ``LLEN`` or ``STRLEN`` for each key."""
         pipeline: Any = self._redis.pipeline(transaction=False)
         for key in keys:
             pipeline.execute_command(command, key)

@@ -52,7 +52,7 @@ from schedules_pipeline.store.quarantined_broadcasts import RedisQuarantinedBroa
 from schedules_pipeline.store.queue_polls import RedisQueuePollStore
 from schedules_pipeline.store.references import RedisReferenceIndex
 from schedules_pipeline.store.rejections import RedisRejectionStore
-from schedules_pipeline.store.schedules import RedisScheduleStore
+from schedules_pipeline.store.schedules import RedisScheduleStore, StorageForm
 from schedules_pipeline.store.served import RedisServedSourceStore
 from schedules_pipeline.store.servers import RedisServers
 from schedules_pipeline.store.subscriptions import RedisSubscriptionStore
@@ -75,12 +75,13 @@ if TYPE_CHECKING:
 
 _WATCH_TIMEOUT_SECONDS = 3.0
 _COPIES_WITHIN_SECONDS = 3.0
+_STORAGE_FORM = StorageForm()
 
 
-def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = timedelta(days=3)) -> Store:
+def redis_store(link: RedisLink, keyspace: str, form: StorageForm = _STORAGE_FORM) -> Store:
     keys = Keys(keyspace)
     return Store(
-        schedules=RedisScheduleStore(link, keys, versions_kept_for),
+        schedules=RedisScheduleStore(link, keys, form),
         copies=RedisCopyStore(link, keys),
         references=RedisReferenceIndex(link, keys),
         work=RedisWorkQueue(link, keys),
@@ -93,7 +94,7 @@ def redis_store(link: RedisLink, keyspace: str, versions_kept_for: timedelta = t
         counters=RedisCounterStore(link, keys),
         presence=RedisPublisherPresence(link, keys),
         passes=RedisPassStore(link, keys),
-        versions=RedisVersionStore(link, keys),
+        versions=RedisVersionStore(link, keys, form),
         coldstarts=RedisColdstartStore(link, keys),
         server=RedisServers(link),
         parity_trend=RedisParityTrendStore(link, keys),
@@ -150,7 +151,10 @@ def _foreign_link(url: SecretStr, timeout_seconds: float = 10.0) -> RedisLink:
 
 
 def _store(settings: Settings, link: RedisLink) -> Store:
-    store = redis_store(link, settings.keyspace, timedelta(hours=settings.versions_kept_hours))
+    form = StorageForm(
+        settings.stored_compressed, settings.versions_kept, timedelta(hours=settings.versions_kept_hours)
+    )
+    store = redis_store(link, settings.keyspace, form)
     if settings.references_home == "redis":
         return store
     from schedules_pipeline.store.dynamodb import DynamoReferenceIndex, dynamodb_client  # noqa: PLC0415 - optional

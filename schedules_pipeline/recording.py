@@ -92,7 +92,7 @@ class Recorder:
         done = [entry for entry in entries if actions[entry.change.recorded_by] is not _Action.WAIT]
         feed.confirm_recorded([entry.position for entry in done])
         # Not at the commit, because compressing takes longer than publishing.
-        self._pipeline.store.versions.compact([(e.change.key, e.change.seq - 1) for e in done])
+        self._pipeline.store.versions.compact(entry.change.key for entry in done)
         return len(entries)
 
     def _current(self, changes: Sequence[Change]) -> list[Change]:

@@ -162,6 +162,14 @@ class MaintenanceSettings(_Group):
         30, "Seconds for which a reconciliation waits for changes in progress.", ge=0, le=900
     )
     versions_kept_hours: int = _env(72, "Hours for which a replaced version can be shown.", ge=1)
+    versions_kept: int = _env(
+        50, "Number of replaced versions of a schedule that can be shown within that time.", ge=1, le=500
+    )
+    stored_compressed: bool = _env(
+        True,
+        "Whether documents and accepted sources are stored compressed. `false` while a process of release 0.2 works "
+        "on the keyspace, because it reads plain content alone.",
+    )
     feed_kept_days: int = _env(
         8,
         "Days for which the change feed keeps its rows, and records that a schedule was removed.",

@@ -91,7 +91,7 @@ def test_the_register_has_no_other_keys() -> None:
     methods = {name for name in vars(Keys) if not name.startswith("_")} - {"keyspace"}
 
     assert methods == {
-        *("state", "document", "outbox", "history", "version"),
+        *("state", "document", "outbox", "history", "version", "versions"),
         *("copy", "version_token", "dependants"),
         *("work", "feed", "coldstart", "losses", "alarms", "journal", "delivery"),
     }

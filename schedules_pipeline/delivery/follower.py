@@ -150,13 +150,13 @@ class Follower:
         return removed + [
             held
             for first in range(0, len(keys), _DOCUMENTS_AT_ONCE)
-            for held in _decodable(self._schedules.documents(keys[first : first + _DOCUMENTS_AT_ONCE]))
+            for held in _decodable(self._schedules.frames(keys[first : first + _DOCUMENTS_AT_ONCE]))
         ]
 
 
-def _decodable(documents: Mapping[ScheduleKey, bytes]) -> Iterable[MirroredSchedule]:
-    for key, document in documents.items():
+def _decodable(frames: Mapping[ScheduleKey, bytes]) -> Iterable[MirroredSchedule]:
+    for key, frame in frames.items():
         try:
-            yield mirror_document(key, document)
+            yield mirror_document(key, frame)
         except InvalidRecord as error:
             _log.error("document passed over", schedule=str(key), error=str(error))

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 
-from schedules_pipeline.delivery.packing import Coding, Packed, pack
+from schedules_pipeline.delivery.packing import Coding, Packed, pack_frame
 from schedules_pipeline.documents.cursors import FeedCursor
 from schedules_pipeline.documents.partner_document import parse_published, split_document
+from schedules_pipeline.documents.stored_form import decompress
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.publishing.ports.feed import place
@@ -68,10 +69,12 @@ class Extract:
         return parsed(held) if held else None
 
 
-def mirror_document(key: ScheduleKey, document: bytes) -> MirroredSchedule:
-    """A published document in compressed form. Raises :class:`InvalidRecord` if it cannot be decoded."""
+def mirror_document(key: ScheduleKey, frame: bytes) -> MirroredSchedule:
+    """A published document, given as it is stored. Raises :class:`InvalidRecord` if it cannot be decoded."""
+    document = decompress(frame)
     publication, _ = split_document(document)
-    return MirroredSchedule(key, publication.seq, publication.etag, publication.published_at, pack(document))
+    packed = pack_frame(frame, document)
+    return MirroredSchedule(key, publication.seq, publication.etag, publication.published_at, packed)
 
 
 class Mirror:

@@ -22,24 +22,28 @@ class Keys:
 
     # One schedule, tag {sid/date}.
 
-    def state(self, key: ScheduleKey) -> str:
+    def state(self, key: ScheduleKey | str) -> str:
         """Hash: token, seq, etag, mark, seen, accepted, ancestors, covered (the airtime now and lately)."""
         return f"{self.keyspace}:state:{{{key}}}"
 
-    def document(self, key: ScheduleKey) -> str:
-        """String: the published document, ready to serve."""
+    def document(self, key: ScheduleKey | str) -> str:
+        """String: the published document, as it is served to clients that accept zstd."""
         return f"{self.keyspace}:document:{{{key}}}"
 
-    def outbox(self, key: ScheduleKey) -> str:
+    def outbox(self, key: ScheduleKey | str) -> str:
         """Sorted set: rows that the change feed may lack, by sequence number."""
         return f"{self.keyspace}:outbox:{{{key}}}"
 
-    def history(self, key: ScheduleKey) -> str:
+    def history(self, key: ScheduleKey | str) -> str:
         """List: the feed rows of the latest versions, newest first."""
         return f"{self.keyspace}:history:{{{key}}}"
 
+    def versions(self, key: ScheduleKey | str) -> str:
+        """List: the documents of replaced versions, newest first. Expires."""
+        return f"{self.keyspace}:versions:{{{key}}}"
+
     def version(self, key: ScheduleKey, seq: int) -> str:
-        """String: the document of a replaced version, compressed when it is recorded. Expires."""
+        """String: the document of a version that release 0.2 replaced. Expires."""
         return f"{self.keyspace}:version:{{{key}}}:{seq}"
 
     # One catalogue item, tag {pid}.

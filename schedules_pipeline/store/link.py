@@ -18,6 +18,7 @@ at once, or the workflow does later. So a repeated command must be harmless:
   leased is leased again when that lease ends.
 - Coldstart scripts check the stage. ``end_coldstart`` replies that the coldstart had ended, so its pass is not
   recorded; ``record_built`` and ``record_heartbeat`` count twice.
+- ``compact_version`` and ``compact_rows`` no longer find what they replace.
 - ``keep_rejections`` stores the same rejections again; it may evict fewer.
 - Plain commands set values. Increments count twice: a source mark costs one fetch too many; operators' counters and
   partners' usage are too high by one.

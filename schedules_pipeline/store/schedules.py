@@ -1,10 +1,12 @@
-"""Committed schedules on Redis: a hash of the state, and the document."""
+"""Committed schedules on Redis: a hash of the state, and the document; content is stored compressed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
 from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.documents.stored_form import compress, decompress, is_frame
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
@@ -14,13 +16,24 @@ from schedules_pipeline.store.link import Command, RedisLink
 _FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors", "covered")
 
 
+@dataclass(frozen=True, slots=True)
+class StorageForm:
+    """``is_compressed``: False while a process of release 0.2 works on the keyspace, because it reads plain content
+    alone. ``versions_kept``: how many replaced versions of a schedule, for ``versions_kept_for``.
+    """
+
+    is_compressed: bool = True
+    versions_kept: int = 50
+    versions_kept_for: timedelta = timedelta(days=3)
+
+
 class RedisScheduleStore:
     """Implements :class:`ScheduleStore`."""
 
-    def __init__(self, link: RedisLink, keys: Keys, versions_kept_for: timedelta) -> None:
+    def __init__(self, link: RedisLink, keys: Keys, form: StorageForm) -> None:
         self._link = link
         self._keys = keys
-        self._versions_kept_seconds = int(versions_kept_for.total_seconds())
+        self._form = form
         self._commit = link.script("commit")
         self._invalidate, self._forget = link.script("invalidate_schedule"), link.script("forget_schedule")
 
@@ -40,8 +53,10 @@ class RedisScheduleStore:
         )
 
     def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
-        found = self._link.get_many([self._keys.document(key) for key in keys])
-        return {key: document for key, document in zip(keys, found, strict=True) if document is not None}
+        return {key: decompress(stored) for key, stored in self._stored(keys)}
+
+    def frames(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        return {key: stored if is_frame(stored) else compress(stored) for key, stored in self._stored(keys)}
 
     def stored_keys(self) -> Iterator[list[ScheduleKey]]:
         for batch in self._link.scan(f"{self._keys.keyspace}:state:*"):
@@ -57,39 +72,55 @@ class RedisScheduleStore:
         replies = self._link.run(
             [
                 self._forget.command(
-                    [keys.state(key), keys.document(key), keys.outbox(key), keys.history(key)], [token]
+                    [
+                        keys.state(key),
+                        keys.document(key),
+                        keys.outbox(key),
+                        keys.history(key),
+                        keys.versions(key),
+                    ],
+                    [token],
                 )
                 for key, token in tokens.items()
             ]
         )
         return {key for key, gone in zip(tokens, replies, strict=True) if gone}
 
+    def _stored(self, keys: Sequence[ScheduleKey]) -> Iterator[tuple[ScheduleKey, bytes]]:
+        found = self._link.get_many([self._keys.document(key) for key in keys])
+        return ((key, stored) for key, stored in zip(keys, found, strict=True) if stored is not None)
+
     def _commit_command(self, commit: Commit) -> Command:
-        key = commit.key
+        key, form = str(commit.key), self._form
         return self._commit.command(
             [
                 self._keys.state(key),
                 self._keys.document(key),
                 self._keys.outbox(key),
                 self._keys.history(key),
-                self._keys.version(key, commit.change.seq - 1),
+                self._keys.versions(key),
             ],
             [
                 commit.token,
                 commit.read_token,
                 commit.seen_mark,
-                commit.accepted,
+                self._form_of(commit.accepted),
                 int(commit.accepted_is_new),
                 " ".join(sorted(commit.ancestors)),
                 commit.etag,
                 commit.change.seq,
-                commit.document,
+                self._form_of(commit.document),
                 render_row(commit.change),
                 VERSIONS_LISTED,
-                self._versions_kept_seconds,
+                int(form.versions_kept_for.total_seconds()),
                 commit.covered,
+                form.versions_kept,
+                int(commit.change.published_at.timestamp()),
             ],
         )
+
+    def _form_of(self, content: bytes) -> bytes:
+        return compress(content) if content and self._form.is_compressed else content
 
 
 def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
@@ -101,7 +132,7 @@ def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
         etag=(etag or b"").decode(),
         source_mark=int(mark or 0),
         seen_mark=int(seen or 0),
-        accepted=accepted,
+        accepted=None if accepted is None else decompress(accepted),
         ancestors=frozenset(cast("list[Pid]", (ancestors or b"").decode().split())),
         covered=covered,
     )

@@ -51,8 +51,8 @@ def test_compacted_versions_read_as_before(store: Store) -> None:
     """A compacted version reads the same, even if it is compacted twice; unknown versions are skipped."""
     _publish(store, "e1", "e2", "e3")
 
-    store.versions.compact([(_A, 1), (_A, 0), (_B, 1)])
-    store.versions.compact([(_A, 1), (_A, 2)])
+    store.versions.compact([_A, _B])
+    store.versions.compact([_A, _A])
 
     assert [store.versions.document(_A, seq) for seq in (1, 2, 3)] == [
         b"document e1",

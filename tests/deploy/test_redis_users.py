@@ -257,7 +257,7 @@ def test_the_pipeline_may_write_every_registered_key() -> None:
     keys = Keys(_KEYSPACE)
     key, pid = ScheduleKey.parse("alder/2026-03-28"), Pid("b0000001")
     spelled = [
-        *(name(key) for name in (keys.state, keys.document, keys.outbox, keys.history)),
+        *(name(key) for name in (keys.state, keys.document, keys.outbox, keys.history, keys.versions)),
         keys.version(key, 1),
         *(name(pid) for name in (keys.copy, keys.version_token, keys.dependants)),
         *(
@@ -276,6 +276,7 @@ def test_the_pipeline_may_write_every_registered_key() -> None:
             "outbox",
             "history",
             "version",
+            "versions",
             "copy",
             "version_token",
             "dependants",

@@ -1,10 +1,12 @@
 """Fakes of the schedule store and of the published versions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from fakes.conditions import Conditions, Fake, answered, step
 from schedules_pipeline.documents.change_row import render_row
+from schedules_pipeline.documents.stored_form import compress
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.schedules import (
@@ -15,6 +17,8 @@ from schedules_pipeline.publishing.ports.schedules import (
     ScheduleState,
 )
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
+
+VERSIONS_KEPT = 50
 
 
 @dataclass(slots=True)
@@ -59,6 +63,9 @@ class FakeScheduleStore(Fake):
         found = {key: self._document_one(key) for key in keys}
         return {key: document for key, document in found.items() if document is not None}
 
+    def frames(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        return {key: compress(document) for key, document in self.documents(keys).items()}
+
     def stored_keys(self) -> Iterator[list[ScheduleKey]]:
         self.conditions.checkpoint("stored_keys")
         yield sorted(self.kept)
@@ -101,7 +108,8 @@ class FakeScheduleStore(Fake):
         if kept.state.etag != commit.etag or bool(commit.etag) != (kept.document is not None):
             outcome, seq = Outcome.PUBLISHED, commit.change.seq
             if kept.document is not None:
-                kept.replaced[kept.state.seq] = kept.document
+                kept.replaced = {kept.state.seq: kept.document, **kept.replaced}
+                kept.replaced = dict(islice(kept.replaced.items(), VERSIONS_KEPT))
             kept.document = commit.document if commit.etag else None
             kept.outbox = {**self.left_behind(kept), seq: render_row(commit.change)}
             kept.history.insert(0, commit.change)
@@ -173,7 +181,7 @@ class FakeScheduleStore(Fake):
 
 
 class FakeVersionStore(Fake):
-    """Implements :class:`VersionStore`; nothing expires."""
+    """Implements :class:`VersionStore`; nothing expires by time."""
 
     def __init__(self, conditions: Conditions, schedules: FakeScheduleStore) -> None:
         super().__init__(conditions)
@@ -193,5 +201,5 @@ class FakeVersionStore(Fake):
             return None
         return kept.document if kept.state.seq == seq else kept.replaced.get(seq)
 
-    def compact(self, replaced: Sequence[tuple[ScheduleKey, int]]) -> None:
+    def compact(self, keys: Iterable[ScheduleKey]) -> None:
         """Compaction has no visible effect."""

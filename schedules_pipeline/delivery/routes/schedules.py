@@ -188,11 +188,11 @@ async def _document(call: Call, key: ScheduleKey, min_seq: int) -> Representatio
 
 def _from_store(delivery: Delivery, key: ScheduleKey) -> MirroredSchedule | None:
     """A version that another process has announced and the mirror does not have yet."""
-    document = delivery.store.schedules.documents([key]).get(key)
-    if document is None:
+    frame = delivery.store.schedules.frames([key]).get(key)
+    if frame is None:
         return None
     try:
-        return mirror_document(key, document)
+        return mirror_document(key, frame)
     except InvalidRecord:
         # The follower has logged it; the mirror's version is served.
         return None

@@ -99,6 +99,9 @@ class ScheduleStore(Protocol):
     def documents(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         """The published documents; keys without one are left out."""
 
+    def frames(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        """The same, each compressed as a Zstandard frame, as it is stored."""
+
     def stored_keys(self) -> Iterator[list[ScheduleKey]]:
         """All schedules with a committed state or a source mark, in batches; each at least once."""
 

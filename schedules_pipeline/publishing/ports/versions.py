@@ -1,23 +1,25 @@
 """Published versions: the row of each, and its document for some days."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
 VERSIONS_LISTED = 50
-"""How many versions of a schedule are listed. Their documents expire by time, not by number."""
+"""How many versions of a schedule are listed."""
 
 
 class VersionStore(Protocol):
-    """The commit itself records each version, in the same atomic step, so none is missing."""
+    """The commit itself records each version, in the same atomic step, so none is missing. It also drops the documents
+    that are too many or too old.
+    """
 
     def versions(self, key: ScheduleKey) -> list[Change]:
         """The rows of the latest versions, newest first."""
 
     def document(self, key: ScheduleKey, seq: int) -> bytes | None:
-        """The document of one version; None if it is a removal or has expired."""
+        """The document of one version; None if it is a removal or no longer kept."""
 
-    def compact(self, replaced: Sequence[tuple[ScheduleKey, int]]) -> None:
-        """Compress the documents of replaced versions; expired ones are skipped."""
+    def compact(self, keys: Iterable[ScheduleKey]) -> None:
+        """Store replaced versions as deltas. They read as before, also if the process dies during it."""

@@ -1,11 +1,12 @@
 -- Commits the result of one build, unless a newer build has committed.
 -- KEYS  1 state (hash)  2 document (string)  3 outbox (zset)  4 history (list)
---       5 key of the replaced document (string)
+--       5 versions (list): documents that were replaced, newest first, each "<seq> <replaced at> whole\n" and the document
 -- ARGV  1 token  2 committed token that the build read  3 seen mark
 --       4 accepted source ("" = none)  5 "1" if the accepted source is new  6 ancestors
 --       7 etag ("" = removed)  8 next sequence number  9 document  10 feed row
---       11 rows kept in the history, within ten  12 seconds for which a replaced document is kept
---       13 coverage of the accepted source, if that is new
+--       11 rows kept in the history, within ten  12 seconds for which replaced documents are kept
+--       13 coverage of the accepted source, if that is new  14 how many replaced documents are kept
+--       15 seconds since 1970
 -- The next sequence number is the one that the build expected, because no other build has committed since.
 -- A document that is missing although it should exist is published again.
 -- Reply: outcome, sequence number, then pairs that the feed may lack: feed row, sequence number
@@ -24,10 +25,17 @@ local is_there = redis.call('EXISTS', KEYS[2]) == 1
 if etag ~= ARGV[7] or (ARGV[7] ~= '' and not is_there) then
   outcome, seq = 'published', ARGV[8]
   if is_there then
-    redis.call('RENAME', KEYS[2], KEYS[5])
+    local replaced = (state[3] or '0') .. ' ' .. ARGV[15] .. ' whole\n' .. redis.call('GET', KEYS[2])
+    redis.call('LPUSH', KEYS[5], replaced)
+    redis.call('LTRIM', KEYS[5], 0, ARGV[14] - 1)
+    local oldest = redis.call('LINDEX', KEYS[5], -1)
+    while tonumber(string.match(oldest, ' (%d+) ')) < ARGV[15] - ARGV[12] do
+      redis.call('RPOP', KEYS[5])
+      oldest = redis.call('LINDEX', KEYS[5], -1)
+    end
     redis.call('EXPIRE', KEYS[5], ARGV[12])
   end
-  if ARGV[7] ~= '' then redis.call('SET', KEYS[2], ARGV[9]) end
+  if ARGV[7] ~= '' then redis.call('SET', KEYS[2], ARGV[9]) else redis.call('DEL', KEYS[2]) end
   redis.call('ZADD', KEYS[3], seq, ARGV[10])
   redis.call('LPUSH', KEYS[4], ARGV[10])
   if seq % 10 == 0 then redis.call('LTRIM', KEYS[4], 0, ARGV[11] - 1) end

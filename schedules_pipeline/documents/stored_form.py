@@ -1,0 +1,73 @@
+"""How documents and accepted sources are stored: each as one Zstandard frame, and replaced versions as deltas.
+
+Plain content, and versions that release 0.2 compressed by zlib, are still read. Content is identified by its etag and
+never by its stored bytes: another version of the library may compress differently.
+"""
+
+import zlib
+from threading import local
+
+import zstandard
+
+_FRAME = b"\x28\xb5\x2f\xfd"
+_ZLIB = b"x"
+"""Zlib begins with this byte, a plain document with a brace."""
+
+_LEVEL = 1
+_DELTA_LEVEL = 9
+_LARGEST_BYTES = 1 << 28
+"""A damaged frame must not cost the memory of a larger size that its header states."""
+
+
+class _Contexts(local):
+    """One of each for a thread: they are not thread-safe, and making one takes as long as using it once."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
+
+
+def compress(plain: bytes) -> bytes:
+    """One frame that states its size and needs no dictionary, so it can be served as ``Content-Encoding: zstd``."""
+    return _contexts.compressor.compress(plain)
+
+
+def is_frame(stored: bytes) -> bool:
+    return stored.startswith(_FRAME)
+
+
+def decompress(stored: bytes) -> bytes:
+    """The plain content of a stored form. A damaged one is returned as it is, and its parser rejects it."""
+    try:
+        if stored.startswith(_ZLIB):
+            return decompress(zlib.decompress(stored))
+        return _contexts.decompressor.decompress(stored) if _is_sound(stored) else stored
+    except (zlib.error, zstandard.ZstdError):
+        return stored
+
+
+def render_delta(plain: bytes, base: bytes) -> bytes:
+    """A frame that only :func:`apply_delta` with the same ``base`` can read."""
+    compressor = zstandard.ZstdCompressor(_DELTA_LEVEL, _dictionary(base), write_checksum=True)
+    return compressor.compress(plain)
+
+
+def apply_delta(delta: bytes, base: bytes) -> bytes | None:
+    """The content; None if it was made against another base, which the checksum shows."""
+    try:
+        decompressor = zstandard.ZstdDecompressor(_dictionary(base))
+        return decompressor.decompress(delta) if _is_sound(delta) else None
+    except zstandard.ZstdError:
+        return None
+
+
+def _dictionary(base: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(base, zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _is_sound(stored: bytes) -> bool:
+    """Whether it is a frame that states a possible size."""
+    return is_frame(stored) and 0 <= zstandard.frame_content_size(stored) <= _LARGEST_BYTES
