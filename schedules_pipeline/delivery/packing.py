@@ -1,7 +1,7 @@
 """Compresses an answer once for all requests, and decompresses it for clients that accept no coding.
 
 A published document is served as the Zstandard frame that the publisher has stored.
-Every client accepts gzip; zstd is smaller and takes a tenth of the time to decompress.
+Every client accepts gzip; zstd takes less time to decompress.
 """
 
 import gzip
