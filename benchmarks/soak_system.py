@@ -41,6 +41,7 @@ from schedules_pipeline.push.subscription import SubscriptionKind
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store import copies
 from schedules_pipeline.store.link import RedisLink, connect
+from schedules_pipeline.store.schedules import StorageForm
 
 FIRST = date(2026, 6, 1)
 A_DAY = timedelta(days=1)
@@ -243,7 +244,7 @@ def _pipeline(url: str, plan: Plan, clock: AcceleratedTime, sources: Sources) ->
     built = build_pipeline(settings)
     link = RedisLink(connect(url))
     versions_kept_for = clock.scaled(A_DAY * plan.kept_days / 2)
-    store = redis_store(link, settings.keyspace, versions_kept_for)
+    store = redis_store(link, settings.keyspace, StorageForm(versions_kept_for=versions_kept_for))
     feed = cast("ChangeFeed", _FeedInRealTime(store.feed, clock.real))
     discarded = cast("NotificationQueue", _Discarded())
     upstreams = replace(

@@ -115,7 +115,6 @@ class RedisScheduleStore:
                 int(form.versions_kept_for.total_seconds()),
                 commit.covered,
                 form.versions_kept,
-                int(commit.change.published_at.timestamp()),
             ],
         )
 

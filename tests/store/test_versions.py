@@ -61,14 +61,13 @@ class _Schedule:
         self.link = _DyingLink(client)
         self.schedules = RedisScheduleStore(self.link, self.keys, form)
         self.versions = RedisVersionStore(self.link, self.keys, form)
-        self.now = _NOON
         self.published: dict[int, bytes | None] = {}
         self.replaced: list[int] = []
         self.by_0_2: list[int] = []
 
     def commit(self, document: bytes, etag: str) -> Outcome:
         state = self.schedules.read([_KEY])[_KEY]
-        change = a_change(_KEY, state.seq + 1, etag=etag, published_at=self.now)
+        change = a_change(_KEY, state.seq + 1, etag=etag, published_at=_NOON)
         token = state.committed_token
         commit = Commit(_KEY, token + 1, token, 0, b"", False, frozenset(), etag, document, change)
         (result,) = self.schedules.commit([commit])
@@ -196,13 +195,16 @@ def test_versions_are_dropped_after_their_time(redis_client: Redis) -> None:
     schedule = _Schedule(redis_client)
     for number in range(3):
         schedule.publish(number)
-        schedule.now += timedelta(hours=50)
+    name = schedule.keys.versions(_KEY)
+    element = schedule.client.lindex(name, -1).split(b" ", 2)
+    element[1] = str(int(element[1]) - int(_KEPT_FOR.total_seconds()) - 60).encode()
+    schedule.client.lset(name, -1, b" ".join(element))
 
     schedule.publish(3)
 
     read = [schedule.versions.document(_KEY, seq) for seq in (1, 2, 3)]
     assert read == [None, _document(1), _document(2)]
-    assert 0 < schedule.client.ttl(schedule.keys.versions(_KEY)) <= _KEPT_FOR.total_seconds()
+    assert 0 < schedule.client.ttl(name) <= _KEPT_FOR.total_seconds()
 
 
 def test_rows_are_listed_as_before_once_compacted(redis_client: Redis) -> None:

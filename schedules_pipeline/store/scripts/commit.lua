@@ -6,7 +6,6 @@
 --       7 etag ("" = removed)  8 next sequence number  9 document  10 feed row
 --       11 rows kept in the history, within ten  12 seconds for which replaced documents are kept
 --       13 coverage of the accepted source, if that is new  14 how many replaced documents are kept
---       15 seconds since 1970
 -- The next sequence number is the one that the build expected, because no other build has committed since.
 -- A document that is missing although it should exist is published again.
 -- Reply: outcome, sequence number, then pairs that the feed may lack: feed row, sequence number
@@ -25,11 +24,12 @@ local is_there = redis.call('EXISTS', KEYS[2]) == 1
 if etag ~= ARGV[7] or (ARGV[7] ~= '' and not is_there) then
   outcome, seq = 'published', ARGV[8]
   if is_there then
-    local replaced = (state[3] or '0') .. ' ' .. ARGV[15] .. ' whole\n' .. redis.call('GET', KEYS[2])
+    local now = redis.call('TIME')[1]
+    local replaced = (state[3] or '0') .. ' ' .. now .. ' whole\n' .. redis.call('GET', KEYS[2])
     redis.call('LPUSH', KEYS[5], replaced)
     redis.call('LTRIM', KEYS[5], 0, ARGV[14] - 1)
     local oldest = redis.call('LINDEX', KEYS[5], -1)
-    while tonumber(string.match(oldest, ' (%d+) ')) < ARGV[15] - ARGV[12] do
+    while tonumber(string.match(oldest, ' (%d+) ')) < now - ARGV[12] do
       redis.call('RPOP', KEYS[5])
       oldest = redis.call('LINDEX', KEYS[5], -1)
     end
