@@ -13,10 +13,12 @@ from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.coldstart import Coldstarter, ColdstartPolicy
 from schedules_pipeline.maintenance.collect_garbage import GarbageCollector, RetentionPeriods
+from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.maintenance.dead_letters import DeadLetters
 from schedules_pipeline.maintenance.find_differences import DifferenceFinder
 from schedules_pipeline.maintenance.protect import Protector
 from schedules_pipeline.maintenance.reconcile import ReconcilePolicy, Reconciler
+from schedules_pipeline.maintenance.repair import Repairer
 from schedules_pipeline.migration.compare_legacy import LegacyComparer
 from schedules_pipeline.migration.ports import MigrationSources, Requirements
 from schedules_pipeline.migration.report_parity import ParityReporter
@@ -85,7 +87,7 @@ class Pipeline:
         self.health = self.watch.health
         self._build_publishing(policies.publishing, timing.keep_alive)
         self._build_migration(policies)
-        self._build_maintenance(policies, timing.wait)
+        self._build_maintenance(policies, timing.wait, timing.keep_alive)
 
     def _build_publishing(self, policy: PublishingPolicy, keep_alive: KeepAlive) -> None:
         store, upstreams, calendar, clock = self.store, self.upstreams, self.calendar, self.clock
@@ -105,14 +107,16 @@ class Pipeline:
         self.parity_reporter = ParityReporter(*sides, horizon, policies.switch_requirements)
         self.switcher = Switcher(self.store, self.parity_reporter, self.clock)
 
-    def _build_maintenance(self, policies: Policies, wait: Callable[[float], None]) -> None:
+    def _build_maintenance(
+        self, policies: Policies, wait: Callable[[float], None], keep_alive: KeepAlive
+    ) -> None:
         store, upstreams, calendar, clock = self.store, self.upstreams, self.calendar, self.clock
         horizon = policies.publishing.horizon
         coldstart = ColdstartPolicy(policies.coldstart_shards, policies.purge_settles_for, horizon)
         self.coldstarter = Coldstarter(
             store, upstreams, self.follower, self.publisher, clock, wait, coldstart
         )
-        self.protector = Protector(store, upstreams, self.coldstarter, policies.storm_threshold)
+        self.protector = Protector(store, upstreams, self.coldstarter, clock, policies.storm_threshold)
         forget_comparisons = {"comparisons": self.comparer.forget_unknown}
         self.collector = GarbageCollector(
             store, upstreams, calendar, clock, horizon, policies.kept_for, forget_comparisons
@@ -120,5 +124,7 @@ class Pipeline:
         finder = DifferenceFinder(store, upstreams, self.follower, calendar, clock, policies.publishing)
         reconcile = ReconcilePolicy(policies.reconcile_grace_seconds, horizon)
         self.reconciler = Reconciler(store, upstreams, finder, self.publisher, clock, wait, reconcile)
+        self.observer = ContinuityObserver(store.continuity, "the publisher", clock)
+        self.repairer = Repairer(store, self.follower, self.reconciler, clock, keep_alive)
         self.schedule_dead_letters = DeadLetters(upstreams.schedule_dead_letters, upstreams.schedule_queue)
         self.catalogue_dead_letters = DeadLetters(upstreams.catalogue_dead_letters, upstreams.catalogue_queue)

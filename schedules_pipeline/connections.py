@@ -33,6 +33,7 @@ from schedules_pipeline.publishing.policy import LossPolicy, PublishingPolicy
 from schedules_pipeline.settings import Settings
 from schedules_pipeline.store.coldstart import RedisColdstartStore
 from schedules_pipeline.store.comparisons import RedisComparisonStore
+from schedules_pipeline.store.continuity import RedisContinuityStore
 from schedules_pipeline.store.copies import RedisCopyStore
 from schedules_pipeline.store.counters import RedisCounterStore
 from schedules_pipeline.store.expectations import RedisExpectationStore
@@ -97,6 +98,7 @@ def redis_store(link: RedisLink, keyspace: str, form: StorageForm = _STORAGE_FOR
         versions=RedisVersionStore(link, keys, form),
         coldstarts=RedisColdstartStore(link, keys),
         server=RedisServers(link),
+        continuity=RedisContinuityStore(link, keys),
         parity_trend=RedisParityTrendStore(link, keys),
         served=RedisServedSourceStore(link, keys),
         queue_polls=RedisQueuePollStore(link, keys),

@@ -17,6 +17,7 @@ from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.publishing.intake import ingest
@@ -43,9 +44,8 @@ class DeliveryStage:
         """A process of the service that has just started, with nothing in its memory."""
         self.delivery: Delivery = build_delivery(self.store.as_store(), self.settings, self.clock)
         store = self.delivery.store
-        self.follower = Follower(
-            store.feed, store.schedules, store.coldstarts, self.delivery.apply, self.clock
-        )
+        observer = ContinuityObserver(store.continuity, "a test", self.clock, every_seconds=0)
+        self.follower = Follower(store.feed, store.schedules, observer, self.delivery.apply, self.clock)
         self.application = build_application(self.delivery)
         self.keep_up()
 

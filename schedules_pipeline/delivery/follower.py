@@ -17,7 +17,7 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidRecord, ServiceError
-from schedules_pipeline.maintenance.ports import ColdstartStore
+from schedules_pipeline.maintenance.continuity import NOTHING_SEEN, ContinuityObserver
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
 from schedules_pipeline.publishing.ports.schedules import ScheduleStore
 
@@ -65,13 +65,13 @@ class Follower:
         self,
         feed: ChangeFeed,
         schedules: ScheduleStore,
-        coldstarts: ColdstartStore,
+        observer: ContinuityObserver,
         apply: Callable[[Update], None],
         clock: Clock,
     ) -> None:
         self._feed = feed
         self._schedules = schedules
-        self._coldstarts = coldstarts
+        self._observer = observer
         self._apply = apply
         self._clock = clock
         self._cursor: FeedCursor | None = None
@@ -98,7 +98,7 @@ class Follower:
         """Raises :class:`ServiceError` if the keyspace was lost and no coldstart has finished in it; the
         delivery then keeps serving the old state.
         """
-        epoch = self._coldstarts.epoch()
+        epoch = self._observer.observe(self._cursor or NOTHING_SEEN)
         if epoch is not None:
             return epoch.id
         if self._cursor is not None and self._cursor.epoch:

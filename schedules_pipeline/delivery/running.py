@@ -11,6 +11,7 @@ from schedules_pipeline.delivery.follower import Follower, Update
 from schedules_pipeline.delivery.partner_upkeep import exchange_usage
 from schedules_pipeline.delivery.rounds import attempt
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 
 _UPKEEP_EVERY_SECONDS = 2.0
@@ -23,7 +24,8 @@ def background_threads(delivery: Delivery, apply: Callable[[Update], None]) -> I
     thread.
     """
     store, stop = delivery.store, Event()
-    follower = Follower(store.feed, store.schedules, store.coldstarts, apply, delivery.clock)
+    observer = ContinuityObserver(store.continuity, "the delivery service", delivery.clock)
+    follower = Follower(store.feed, store.schedules, observer, apply, delivery.clock)
     threads = [
         Thread(target=follower.run, args=(stop,), name="follower", daemon=True),
         Thread(target=_repeat, args=(upkeep_of(delivery), stop), name="upkeep", daemon=True),

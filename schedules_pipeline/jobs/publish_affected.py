@@ -19,7 +19,7 @@ from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.event_batches import BatchRunWriter
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
-from schedules_pipeline.logs import causes_fields
+from schedules_pipeline.logs import causes_fields, log_pass
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
@@ -180,6 +180,8 @@ def _record_once(
             recorder.record_rejections()
             recorder.record_quarantined_broadcasts()
             recorder.record_holds()
+        pipeline.observer.observe()
+        _repair(context, pipeline)
         recorded = recorder.record_published()
         if pipeline.comparer.is_due():
             comparisons = pipeline.comparer.compare_all()
@@ -192,6 +194,16 @@ def _record_once(
         time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         return 0
     return recorded
+
+
+def _repair(context: dg.OpExecutionContext, pipeline: Pipeline) -> None:
+    """Repair what a failover of Redis has lost, as soon as any witness has noticed it."""
+    report = pipeline.repairer.repair_if_needed(context.run_id, context.log.info)
+    if report is not None:
+        context.log.warning(
+            f"Redis lost writes: {report.counts['differed']} schedules differed and were rebuilt"
+        )
+        log_pass(report)
 
 
 def _hand_over(pipeline: Pipeline, name: str) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.maintenance.continuity import ContinuityStore, Epoch
 from schedules_pipeline.maintenance.servers import ServerStore
 from schedules_pipeline.publishing.ports import PublishingSources, PublishingStore
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
@@ -129,16 +130,6 @@ class Coldstart:
         return timedelta(seconds=self.left / rate) if rate > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One continuous history of the keyspace. ``heartbeats`` grows with every check, so a count that has not grown
-    since the last check shows that the store has lost acknowledged writes.
-    """
-
-    id: str
-    heartbeats: int
-
-
 class ColdstartStore(Protocol):
     """Holds the open coldstart, or else the latest one. Its remaining work survives every crash.
 
@@ -187,18 +178,13 @@ class ColdstartStore(Protocol):
     def begin_epoch(self, epoch_id: str) -> None:
         """Begin an epoch if there is none, for a keyspace that was filled without a coldstart."""
 
-    def renew_epoch(self, epoch_id: str) -> None:
-        """Replace the epoch, if there is one, because acknowledged writes of it were lost."""
-
-    def record_heartbeat(self) -> Epoch | None:
-        """Add one heartbeat and return the epoch as it was before; None without an epoch."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceStore(PublishingStore):
     coldstarts: ColdstartStore
     passes: PassStore
     server: ServerStore
+    continuity: ContinuityStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.find_differences import (
     NOTHING_FOUND,
     Difference,
@@ -69,19 +70,41 @@ class Reconciler:
             differing = self._confirm(found.standing)
             say(f"{len(differing)} of {len(keys)} schedules differ from their sources")
             self._repair(differing)
-            remaining = self._compare(list(differing))
-            wrong, pending = remaining.standing.keys(), remaining.moving.keys()
-            counts = {
-                "schedules": len(keys),
-                "passed over": found.unread + len(found.moving),
-                "suspected": len(found.standing),
-                "differed": len(differing),
-                **{part.value: sum(part in d.parts for d in differing.values()) for part in Part},
-                "mended": len(differing) - len(wrong) - len(pending),
-                "being mended": len(pending),
-                "not mended": len(wrong),
-            }
-            return record(counts, _problem(sorted(wrong)))
+            return record(*self._result(keys, found, differing))
+
+    def repair_everything(self, say: Say = say_nothing) -> PassReport:
+        """Reconcile everything at once, after a loss of writes.
+
+        A schedule with a pending change is rebuilt from the sources too, because the build of that change would trust
+        a state that may be old. Raises :class:`ServiceError` if a source could not be read.
+        """
+        with recorded_pass(PassName.RECONCILIATION, self.store.passes, self.clock) as record:
+            keys = self._list(EVERYTHING)
+            found = self._compare(keys, say)
+            differing = {**found.moving, **found.standing}
+            say(f"{len(differing)} of {len(keys)} schedules differ from their sources")
+            self._repair(differing)
+            if found.unread:
+                raise ServiceError(f"the sources of {found.unread} schedules could not be read")
+            return record(*self._result(keys, found, differing))
+
+    def _result(
+        self, keys: Sequence[ScheduleKey], found: FoundDifferences, differing: Differences
+    ) -> tuple[Mapping[str, int], str]:
+        """The counts after the repair, and the problem."""
+        remaining = self._compare(list(differing))
+        wrong, pending = remaining.standing.keys(), remaining.moving.keys()
+        counts = {
+            "schedules": len(keys),
+            "passed over": found.unread + len(found.moving.keys() - differing.keys()),
+            "suspected": len(found.standing),
+            "differed": len(differing),
+            **{part.value: sum(part in d.parts for d in differing.values()) for part in Part},
+            "mended": len(differing) - len(wrong) - len(pending),
+            "being mended": len(pending),
+            "not mended": len(wrong),
+        }
+        return counts, _problem(sorted(wrong))
 
     def _list(self, share: Share) -> list[ScheduleKey]:
         """All schedules that the source lists, or that are stored or announced, within the horizon.

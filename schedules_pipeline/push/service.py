@@ -12,10 +12,11 @@ from pathlib import Path
 import structlog
 
 from schedules_pipeline.errors import PipelineError
+from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.push.push import FeedExtent, Pusher, PushOutcome, PushReport
 
-_CHECK_EVERY_SECONDS = 5.0
+_CHECK_EVERY_SECONDS = 2.0
 _CHECK_DURING_TURNS_SECONDS = 0.5
 _SHORTEST_PAUSE_SECONDS = 0.05
 _SKIPPED_FOR = timedelta(seconds=5)
@@ -31,6 +32,7 @@ class PushService:
         """``heartbeat``: a file that is touched before every check, even if the store does not answer."""
         self._pusher = pusher
         self._store = pusher.store
+        self._observer = ContinuityObserver(pusher.store.continuity, "the pusher", pusher.clock)
         self._heartbeat = heartbeat
         self._pool = ThreadPoolExecutor(threads, "push")
         self._stopping = threading.Event()
@@ -59,7 +61,7 @@ class PushService:
     def check(self) -> FeedExtent:
         """Begin a turn for every subscription that has work, log the turns that have ended, and write a heartbeat."""
         self._collect()
-        feed, epoch = self._store.feed, self._store.coldstarts.epoch()
+        feed, epoch = self._store.feed, self._observer.observe()
         extent = FeedExtent(feed.last_position(), feed.complete_after(), epoch.id if epoch else "")
         for standing in self._store.subscriptions.all():
             name = standing.subscription.name

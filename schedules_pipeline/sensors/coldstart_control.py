@@ -29,8 +29,8 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Starts a coldstart when the pipeline's keyspace is empty or has lost data, or when too many catalogue "
-            "events wait. Launches the runs of every coldstart, and replaces runs that died."
+            "Starts a coldstart when the pipeline's keyspace is empty, or when too many catalogue events wait. Notices "
+            "that Redis lost writes. Launches the runs of every coldstart, and replaces runs that died."
         ),
     )
     def coldstart_control(
@@ -58,14 +58,12 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
 def parse_cursor(cursor: str | None) -> ProtectionMemory:
     """The memory of the last tick; an empty memory if there is none, or none that can be decoded.
 
-    Reads the member names of version 0.1 too.
+    Of the memory of an older release only the storm is read.
     """
     if not cursor:
         return ProtectionMemory()
     try:
-        return _CURSOR.validate_json(
-            cursor.replace('"pulse":', '"heartbeats":').replace('"owed":', '"postponed":')
-        )
+        return _CURSOR.validate_json(cursor)
     except ValidationError:
         return ProtectionMemory()
 

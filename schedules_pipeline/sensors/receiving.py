@@ -89,7 +89,12 @@ def _needs_publisher(pipeline: Pipeline) -> bool:
     store = pipeline.store
     if store.presence.name():
         return False
-    has_work = not store.work.backlog().is_empty or store.feed.unrecorded() > 0 or pipeline.comparer.is_due()
+    has_work = (
+        not store.work.backlog().is_empty
+        or store.feed.unrecorded() > 0
+        or pipeline.comparer.is_due()
+        or store.continuity.pending_repair() is not None
+    )
     return has_work and store.presence.reserve("starting", _RESERVED_SECONDS)
 
 

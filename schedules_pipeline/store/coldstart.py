@@ -6,7 +6,9 @@ from typing import Any
 
 from schedules_pipeline.documents.record import Record
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.continuity import Epoch
+from schedules_pipeline.maintenance.ports import Coldstart, Request, Stage
+from schedules_pipeline.store.continuity import read_epoch
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink, Script
 
@@ -26,8 +28,7 @@ class RedisColdstartStore:
         self._list, self._begin = link.script("list_coldstart"), link.script("begin_coldstart")
         self._next, self._record_built = link.script("next_coldstart_keys"), link.script("record_built")
         self._confirm = link.script("confirm_coldstart")
-        self._end, self._heartbeat = link.script("end_coldstart"), link.script("record_heartbeat")
-        self._renew = link.script("renew_epoch")
+        self._end = link.script("end_coldstart")
 
     def open(self, coldstart_id: str, request: Request) -> Coldstart:
         self._run(self._open, ("book", "left", "leader"), coldstart_id, _REQUEST.render(request))
@@ -75,18 +76,10 @@ class RedisColdstartStore:
         return bool(self._link.call("EXISTS", self._key("pause")))
 
     def epoch(self) -> Epoch | None:
-        found, pulse = self._link.call("HMGET", self._key("epoch"), "id", "pulse")
-        return None if found is None else Epoch(found.decode(), int(pulse or 0))
+        return read_epoch(self._link, self._key("epoch"))
 
     def begin_epoch(self, epoch_id: str) -> None:
         self._link.call("HSETNX", self._key("epoch"), "id", epoch_id)
-
-    def renew_epoch(self, epoch_id: str) -> None:
-        self._run(self._renew, ("epoch",), epoch_id)
-
-    def record_heartbeat(self) -> Epoch | None:
-        found = self._run(self._heartbeat, ("epoch",))
-        return Epoch(found[0].decode(), found[1]) if found else None
 
     def _read(self) -> Coldstart:
         rows, left = self._link.run([("HGETALL", self._key("book")), ("ZCARD", self._key("left"))])

@@ -86,7 +86,8 @@ class Keys:
     def coldstart(self, name: str) -> str:
         """``book``: hash, the state. ``left``: sorted set, the schedules to build, by their place in the order.
         ``leader``, ``pause``: strings that expire, the run that prepares it, and whether the intake is paused.
-        ``epoch``: hash, the epoch of this keyspace.
+        ``epoch``: hash, the epoch of this keyspace, the histories of its servers, and the repair after a loss.
+        ``repairer``: string that expires, the run that repairs.
         """
         return f"{self.keyspace}:{{coldstart}}:{name}"
 

@@ -17,7 +17,8 @@ at once, or the workflow does later. So a repeated command must be harmless:
 - ``claim``, ``acquire_subscription`` and the lease of the watch lease something else or nothing. What the lost reply
   leased is leased again when that lease ends.
 - Coldstart scripts check the stage. ``end_coldstart`` replies that the coldstart had ended, so its pass is not
-  recorded; ``record_built`` and ``record_heartbeat`` count twice.
+  recorded; ``record_built`` counts twice.
+- ``record_discontinuity`` replies that another witness was first; the caller reads again. ``end_repair`` finds it done.
 - ``compact_version`` and ``compact_rows`` no longer find what they replace.
 - ``keep_rejections`` stores the same rejections again; it may evict fewer.
 - Plain commands set values. Increments count twice: a source mark costs one fetch too many; operators' counters and
@@ -188,6 +189,7 @@ class RedisLink:
         self._scripts = list(scripts)
         self._requires_primary = not reads_replicas and not isinstance(client, RedisCluster)
         self._replicas_to_wait_for = replicas_to_wait_for
+        self._run_id = ""
 
     @property
     def waits_for_replicas(self) -> bool:
@@ -219,15 +221,27 @@ class RedisLink:
 
     def info(self) -> dict[str, dict[str, Any]]:
         """The parsed ``INFO`` of the server, or of each primary of a cluster, by address."""
-        with self._service_errors():
-            client = self._client
-            if not isinstance(client, RedisCluster):
-                at = client.connection_pool.connection_kwargs
-                return {f"{at.get('host', '')}:{at.get('port', '')}": client.info()}
-            names = [node.name for node in client.get_primaries()]  # type: ignore[no-untyped-call]
-            found: Any = client.info(target_nodes=RedisCluster.PRIMARIES)
+        return self.run_with_info(())[0]
+
+    def run_with_info(self, commands: Sequence[Command]) -> tuple[dict[str, dict[str, Any]], list[Any]]:
+        """:meth:`info`, and the replies to commands that are no scripts.
+
+        A new connection resolves the address again. If another process answers, the old connections are closed: it
+        may be that their server still calls itself a primary. A cluster's client follows the servers by itself.
+        """
+        client: Any = self._client
+        if isinstance(client, RedisCluster):
+            with self._service_errors():
+                names = [node.name for node in client.get_primaries()]  # type: ignore[no-untyped-call]
+                found = client.info(target_nodes=RedisCluster.PRIMARIES)
             # One node's answer comes without its name.
-            return found if len(names) > 1 else {names[0]: found}
+            return (found if len(names) > 1 else {names[0]: found}), self.run(commands)
+        *replies, info = self._run_afresh([*commands, ("INFO",)])
+        if self._run_id not in ("", info["run_id"]):
+            self.drop_connections()
+        self._run_id = info["run_id"]
+        at = client.connection_pool.connection_kwargs
+        return {f"{at.get('host', '')}:{at.get('port', '')}": info}, replies
 
     def wait_for_element(self, key: str, seconds: float) -> None:
         """Block until an element can be popped from the list, or for ``seconds``."""
@@ -295,25 +309,20 @@ class RedisLink:
                 )
         return replies[:count]
 
-    def run_afresh(self, commands: Sequence[Command]) -> list[Any]:
-        """Like :meth:`run` without scripts, over a new connection, so that the address is resolved again.
-
-        A cluster's client learns the servers by itself, so it uses its connections.
-        """
-        if isinstance(self._client, RedisCluster):
-            return self.run(commands)
-        pool = self._client.connection_pool
-        sent = [*commands, *self._closing(commands)]
+    def _run_afresh(self, commands: Sequence[Command]) -> list[Any]:
+        client: Any = self._client
+        pool = client.connection_pool
+        # The role is a part of INFO, which a replica may answer too.
+        sent = [*commands, *(self._closing(commands) if len(commands) > 1 else ())]
         with self._service_errors():
             connection = pool.connection_class(**pool.connection_kwargs)
             try:
                 connection.connect()
                 connection.send_packed_command(connection.pack_commands(sent))
-                client: Any = self._client
                 replies = [client.parse_response(connection, str(name)) for name, *_ in sent]
             finally:
                 connection.disconnect()
-        return self._without_closing(replies, len(commands))
+            return self._without_closing(replies, len(commands))
 
     def drop_connections(self) -> None:
         """Connect anew from now on. Calls that are running end on the connections that they have."""

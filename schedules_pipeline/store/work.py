@@ -24,6 +24,8 @@ CAUSES_KEPT = 5
 """Number of causes of one rebuild that are kept in full; the others are counted."""
 
 _PROBE_KEPT_SECONDS = 60
+_TOKENS_SKIPPED = 1_000_000
+"""More claims than a failover can lose, and a small part of the integers that Redis keeps exactly in scores."""
 
 
 class RedisWorkQueue:
@@ -69,6 +71,9 @@ class RedisWorkQueue:
         if claim.work:
             keys = [str(work.key) for work in claim.work]
             self._run(self._renew, "leases tokens", [claim.token, until.timestamp(), *keys])
+
+    def skip_tokens(self) -> None:
+        self._link.call("INCRBY", self._key("token"), _TOKENS_SKIPPED)
 
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
         if keys:

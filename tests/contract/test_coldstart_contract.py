@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.continuity import Epoch
+from schedules_pipeline.maintenance.ports import Coldstart, Request, Stage
 
 PassTime = Callable[[timedelta], None]
 
@@ -139,30 +140,12 @@ def test_the_pause_of_the_intake_expires(store: Store, pass_time: PassTime) -> N
     assert not store.coldstarts.intake_is_paused()
 
 
-def test_heartbeats_of_an_epoch_are_counted(store: Store) -> None:
-    """An epoch begins once, and each heartbeat returns the state before it; without an epoch there is none."""
-    without = store.coldstarts.record_heartbeat()
+def test_an_epoch_begins_once(store: Store) -> None:
+    """A keyspace that was filled without a coldstart gets an epoch, which later calls leave as it is."""
     store.coldstarts.begin_epoch("one")
     store.coldstarts.begin_epoch("two")
 
-    beats = [store.coldstarts.record_heartbeat(), store.coldstarts.record_heartbeat()]
-
-    assert without is None
-    assert beats == [Epoch("one", 0), Epoch("one", 1)]
-    assert store.coldstarts.epoch() == Epoch("one", 2)
-
-
-def test_an_epoch_can_be_renewed(store: Store) -> None:
-    """A renewed epoch keeps its heartbeats; a keyspace without an epoch stays without one."""
-    store.coldstarts.renew_epoch("too early")
-    without = store.coldstarts.epoch()
-    store.coldstarts.begin_epoch("one")
-    store.coldstarts.record_heartbeat()
-
-    store.coldstarts.renew_epoch("two")
-
-    assert without is None
-    assert store.coldstarts.epoch() == Epoch("two", 1)
+    assert store.coldstarts.epoch() == Epoch("one")
 
 
 def test_many_schedules_are_listed(store: Store) -> None:

@@ -319,3 +319,17 @@ def test_a_claim_that_was_taken_over_is_not_renewed(store: Store) -> None:
     store.work.renew(Claim(99, ()), _NOW + 9 * _LEASE)
 
     assert _keys(_claim(store, now=_NOW + 2 * _LEASE)) == [_A]
+
+
+def test_skipped_tokens_are_given_to_no_claim(store: Store) -> None:
+    """After a loss of writes no later claim has a token that an earlier one may have had."""
+    _mark(store, _A)
+    before = store.work.claim(1, _NOW, _LEASE)
+    store.work.skip_tokens()
+    _mark(store, _B)
+
+    after = store.work.claim(1, _NOW, _LEASE)
+
+    assert before is not None
+    assert after is not None
+    assert after.token > before.token + 100_000

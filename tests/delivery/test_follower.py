@@ -156,7 +156,7 @@ def test_first_epoch_begins_anew() -> None:
 def test_lost_keyspace_takes_nothing_away(stage: DeliveryStage) -> None:
     """A missing epoch means that the store was lost: the mirror keeps its state, and the follower raises."""
     before = _documents(stage.delivery.mirror)
-    stage.store.coldstarts._epoch = None
+    stage.store.coldstarts.current_epoch = None
     stage.store.schedules.kept.clear()
 
     with pytest.raises(ServiceError, match="keyspace was lost"):

@@ -30,6 +30,7 @@ from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
 from schedules_pipeline.push.ports import Answer
@@ -88,7 +89,8 @@ def test_the_delivery_service_sends_what_its_user_may(
     store.partners.create(Partner("acme", utc_now(), is_operator=True, is_preview=True, keys=(issued.key,)))
     delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)
     of_store = delivery.store
-    follower = Follower(of_store.feed, of_store.schedules, of_store.coldstarts, delivery.apply, utc_now)
+    observer = ContinuityObserver(of_store.continuity, "a test", utc_now, every_seconds=0)
+    follower = Follower(of_store.feed, of_store.schedules, observer, delivery.apply, utc_now)
     headers = {"Authorization": f"Bearer {issued.text}"}
     episode, brand = _of_a_brand(store.schedules.documents(keys[:1])[keys[0]])
 

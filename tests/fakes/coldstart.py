@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.maintenance.ports import Coldstart, Epoch, Request, Stage
+from schedules_pipeline.maintenance.continuity import Epoch
+from schedules_pipeline.maintenance.ports import Coldstart, Request, Stage
 
 
 class FakeColdstartStore(Fake):
@@ -19,7 +20,7 @@ class FakeColdstartStore(Fake):
         self._left: dict[ScheduleKey, int] = {}
         self._leader = ""
         self._leads_until = self._paused_until = clock()
-        self._epoch: Epoch | None = None
+        self.current_epoch: Epoch | None = None
 
     @answered
     @step
@@ -93,7 +94,7 @@ class FakeColdstartStore(Fake):
             return False
         self._latest = replace(latest, stage=stage, ended_at=now, problem=problem)
         if stage is Stage.FINISHED:
-            self._epoch = self._epoch or Epoch(coldstart_id, 0)
+            self.current_epoch = self.current_epoch or Epoch(coldstart_id)
         self._left, self._leader, self._paused_until = {}, "", self._clock()
         return True
 
@@ -110,26 +111,17 @@ class FakeColdstartStore(Fake):
     @answered
     @step
     def epoch(self) -> Epoch | None:
-        return self._epoch
+        return self.current_epoch
 
     @answered
     @step
     def begin_epoch(self, epoch_id: str) -> None:
-        self._epoch = self._epoch or Epoch(epoch_id, 0)
+        self.current_epoch = self.current_epoch or Epoch(epoch_id)
 
-    @answered
-    @step
     def renew_epoch(self, epoch_id: str) -> None:
-        if self._epoch is not None:
-            self._epoch = Epoch(epoch_id, self._epoch.heartbeats)
-
-    @answered
-    @step
-    def record_heartbeat(self) -> Epoch | None:
-        before = self._epoch
-        if before is not None:
-            self._epoch = Epoch(before.id, before.heartbeats + 1)
-        return before
+        """As a witness does that has noticed a step back; has no checkpoint."""
+        if self.current_epoch is not None:
+            self.current_epoch = Epoch(epoch_id, (self.current_epoch.id, *self.current_epoch.before))
 
     def is_open(self) -> bool:
         """Whether a coldstart is open; has no checkpoint."""

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fakes.coldstart import FakeColdstartStore
 from fakes.conditions import Conditions, FakeClock
+from fakes.continuity import FakeContinuityStore
 from fakes.copies import FakeCatalogueSource, FakeCopyStore
 from fakes.feed import FakeChangeFeed
 from fakes.incidents import FakeDagsterStore, FakeIncidentStore
@@ -60,6 +61,7 @@ class FakeStore:
     versions: FakeVersionStore
     coldstarts: FakeColdstartStore
     server: FakeServers
+    continuity: FakeContinuityStore
     parity_trend: FakeParityTrendStore
     served: FakeServedSourceStore
     queue_polls: FakeQueuePollStore
@@ -89,6 +91,7 @@ class FakeStore:
             versions=self.versions,
             coldstarts=self.coldstarts,
             server=self.server,
+            continuity=self.continuity,
             parity_trend=self.parity_trend,
             served=self.served,
             queue_polls=self.queue_polls,
@@ -130,13 +133,15 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
     """An empty store."""
     conditions = conditions or Conditions()
     references = FakeReferenceIndex(conditions)
+    coldstarts, server = FakeColdstartStore(conditions, clock), FakeServers(conditions)
+    feed = FakeChangeFeed(conditions, clock)
     schedules, counters = FakeScheduleStore(conditions), FakeCounterStore(conditions)
     return FakeStore(
         schedules=schedules,
         copies=FakeCopyStore(conditions, references, clock),
         references=references,
         work=FakeWorkQueue(conditions),
-        feed=FakeChangeFeed(conditions, clock),
+        feed=feed,
         rejections=FakeRejectionStore(conditions, counters),
         quarantined_broadcasts=FakeQuarantinedBroadcastStore(conditions),
         losses=FakeLossStore(conditions),
@@ -146,8 +151,9 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         presence=FakePublisherPresence(conditions, clock),
         passes=FakePassStore(conditions),
         versions=FakeVersionStore(conditions, schedules),
-        coldstarts=FakeColdstartStore(conditions, clock),
-        server=FakeServers(conditions),
+        coldstarts=coldstarts,
+        server=server,
+        continuity=FakeContinuityStore(conditions, clock, coldstarts, feed, server),
         parity_trend=FakeParityTrendStore(conditions),
         served=FakeServedSourceStore(conditions),
         queue_polls=FakeQueuePollStore(conditions),

@@ -6,7 +6,7 @@ from fakes.conditions import Conditions, Fake, answered, step
 from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts
 
 HEALTHY = RedisServerFacts(
-    "127.0.0.1:6379", "7.0.15", "master", Lineage("run 1", "history 1", 0), has_append_only_file=True
+    "127.0.0.1:6379", "7.0.15", "master", Lineage("run-1", "history-1", 0), has_append_only_file=True
 )
 
 
@@ -25,8 +25,8 @@ class FakeServers(Fake):
     def fail_over(self) -> None:
         """Another server continues the keyspace; has no checkpoint."""
         before = self.found[0].lineage
-        number = int(before.run_id.rpartition(" ")[2]) + 1
+        number = int(before.run_id.rpartition("-")[2]) + 1
         lineage = Lineage(
-            f"run {number}", f"history {number}", before.offset, before.replication_id, before.offset
+            f"run-{number}", f"history-{number}", before.offset, before.replication_id, before.offset
         )
         self.found = [replace(self.found[0], lineage=lineage)]

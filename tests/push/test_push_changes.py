@@ -124,7 +124,7 @@ def test_a_preview_partner_is_served_before_the_switch(stage: PushStage) -> None
 def test_an_incomplete_keyspace_is_not_delivered() -> None:
     """Nothing is sent before the first coldstart has ended; then a reset is."""
     stage = PushStage()
-    stage.store.coldstarts._epoch = None
+    stage.store.coldstarts.current_epoch = None
     stage.subscribe_webhook(epoch="")
     stage.publish(KEY)
 
@@ -173,7 +173,7 @@ def test_another_keyspace_causes_a_reset(stage: PushStage) -> None:
     """The position is meaningless in a feed that began anew."""
     stage.publish(KEY)
     stage.push()
-    stage.store.coldstarts._epoch = None
+    stage.store.coldstarts.current_epoch = None
     stage.store.coldstarts.begin_epoch("life-2")
 
     stage.push()
@@ -186,7 +186,7 @@ def test_another_keyspace_causes_a_reset(stage: PushStage) -> None:
 def test_a_failed_reset_is_repeated(stage: PushStage) -> None:
     """The position stays until the receiver has accepted the reset."""
     stage.publish(KEY)
-    stage.store.coldstarts._epoch = None
+    stage.store.coldstarts.current_epoch = None
     stage.store.coldstarts.begin_epoch("life-2")
     stage.receiver.answers = [Answer(500)]
 

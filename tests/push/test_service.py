@@ -130,7 +130,7 @@ def test_a_subscription_has_one_turn_at_a_time(stage: PushStage, service: PushSe
 
 def test_an_unserved_subscription_is_skipped_for_a_while(stage: PushStage, service: PushService) -> None:
     """After a turn without service, the next one begins five seconds later."""
-    stage.store.coldstarts._epoch = None
+    stage.store.coldstarts.current_epoch = None
     stage.publish(KEY)
     _run_turns(service)
 

@@ -11,7 +11,7 @@ from fakes import fake_store, pipeline_over
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.jobs.coldstart import ID_TAG, JOB_NAME
 from schedules_pipeline.maintenance.coldstart import LEASE_FOR
-from schedules_pipeline.maintenance.ports import Epoch, Stage
+from schedules_pipeline.maintenance.ports import Stage
 from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, parse_cursor
 from schedules_pipeline.settings import Settings
@@ -102,22 +102,23 @@ def test_a_lost_store_is_coldstarted_again(world: World) -> None:
     assert "is empty" in latest.request.reason
 
 
-@pytest.mark.parametrize("cursor", [None, "", "not json", '{"epoch": 5}'])
+@pytest.mark.parametrize("cursor", [None, "", "not json", '{"witness": 5}'])
 def test_a_cursor_that_says_nothing_is_one_of_nothing_seen(cursor: str | None) -> None:
     """Without a valid cursor the memory is empty."""
     assert parse_cursor(cursor) == ProtectionMemory()
 
 
 def test_a_cursor_is_read_back(world: World) -> None:
-    """The cursor of one tick is the memory of the next."""
+    """The cursor of one tick is the memory of the next: epoch, histories of the servers, last row."""
     world.store.coldstarts.begin_epoch("one")
     world.tick()
 
-    assert parse_cursor(world.cursor) == ProtectionMemory(Epoch("one", 0))
+    witness = parse_cursor(world.cursor).witness
+    assert (witness.epoch, list(witness.servers)) == ("one", [world.store.server.found[0].lineage])
 
 
-def test_a_cursor_of_the_first_version_is_read_back() -> None:
-    """The members of the memory were named differently in version 0.1."""
-    cursor = '{"epoch": {"id": "one", "pulse": 3}, "in_storm": true, "owed": "lost"}'
+def test_a_cursor_of_an_older_release_keeps_its_storm() -> None:
+    """The memory of the epoch has another form; the next tick begins a new one."""
+    cursor = '{"epoch": {"id": "one", "heartbeats": 3}, "in_storm": true, "postponed": "lost"}'
 
-    assert parse_cursor(cursor) == ProtectionMemory(Epoch("one", 3), in_storm=True, postponed="lost")
+    assert parse_cursor(cursor) == ProtectionMemory(in_storm=True)

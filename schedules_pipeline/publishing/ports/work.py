@@ -103,6 +103,9 @@ class WorkQueue(Protocol):
     def renew(self, claim: Claim, until: datetime) -> None:
         """Extend the lease. It does not affect schedules that were claimed again since."""
 
+    def skip_tokens(self) -> None:
+        """Make later claims get tokens that no claim can have had, also if the store has lost the latest ones."""
+
     def release(self, claim: Claim, keys: Sequence[ScheduleKey]) -> None:
         """These were built. It does not affect schedules that were claimed again since."""
 
