@@ -4,6 +4,7 @@ import dagster as dg
 
 from schedules_pipeline.assets.catalogue import catalogue_copies
 from schedules_pipeline.assets.expectations import expectation_assets
+from schedules_pipeline.assets.health import HEALTH_ASSET
 from schedules_pipeline.assets.holds import held_losses_asset
 from schedules_pipeline.assets.parity import parity_assets
 from schedules_pipeline.assets.schedules import schedule_assets
@@ -41,6 +42,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             held_losses_asset(),
             *expectation_assets(settings),
             parity_assets(settings),
+            HEALTH_ASSET,
         ],
         asset_checks=[schedule_checks(settings), health_check()],
         jobs=[

@@ -1,7 +1,8 @@
-"""How the health of the pipeline looks as an evaluation of the asset check ``is_healthy``.
+"""The health of the pipeline as an asset with one check, ``is_healthy``.
 
-Its colour is the worst severity. Green: no condition holds. Yellow: something is to be checked in office hours. Red:
-partners see, or may soon see, old or wrong schedules; so it is a check of what partners get.
+The colour of the check is the worst severity. Green: no condition holds. Yellow: something is to be checked in office
+hours. Red: partners see, or may soon see, old or wrong schedules. The asset is never materialised, because Dagster
+shows a check as not evaluated once its asset has a newer materialisation.
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,23 @@ from schedules_pipeline.health.condition import Severity
 IS_HEALTHY = "is_healthy"
 _MOST_ROWS = 50
 
+HEALTH_ASSET = dg.AssetSpec(
+    names.PIPELINE_HEALTH,
+    deps=[names.PARTNER_SCHEDULE],
+    group_name="schedules",
+    kinds={"redis"},
+    owners=names.OWNERS,
+    description=(
+        "The health of the whole pipeline, as status and the alarms show it. Its check is_healthy is green if no "
+        "condition holds, yellow for warnings, and red if partners see, or may soon see, old or wrong schedules."
+    ),
+)
+
 
 def evaluate(checkup: Checkup) -> dg.AssetCheckEvaluation:
     """The evaluation of a check that was made."""
     return dg.AssetCheckEvaluation(
-        asset_key=names.PARTNER_SCHEDULE,
+        asset_key=names.PIPELINE_HEALTH,
         check_name=IS_HEALTHY,
         passed=not checkup.conditions,
         severity=_severity(checkup),

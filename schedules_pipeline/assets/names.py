@@ -20,5 +20,6 @@ HELD_LOSSES = AssetKey("held_losses")
 SERVICE_EXPECTATIONS = AssetKey("service_expectations")
 OUTLIER_REPORT = AssetKey("outlier_report")
 PARITY_REPORT = AssetKey("parity_report")
+PIPELINE_HEALTH = AssetKey("pipeline_health")
 
 OWNERS = ["team:schedules"]

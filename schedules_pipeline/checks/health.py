@@ -10,7 +10,7 @@ from schedules_pipeline.composition import Pipeline
 def health_check() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         name=IS_HEALTHY,
-        asset=names.PARTNER_SCHEDULE,
+        asset=names.PIPELINE_HEALTH,
         description=(
             "No condition of the pipeline's health holds. Yellow: only warnings. Red: partners see, or may soon see, "
             "old or wrong schedules. The sensor watch records it when it changes and every hour; an older result means "

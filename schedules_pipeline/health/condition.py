@@ -174,7 +174,7 @@ KINDS: Mapping[ConditionName, Kind] = {
         _WARNING, "Read the reasons with `schedules-pipeline rejected list` and tell the sender."
     ),
     ConditionName.AIRTIME_HELD: Kind(
-        _WARNING, "Decide with `schedules-pipeline holds list` and `holds confirm` or `holds reject`."
+        _WARNING, "Decide with `schedules-pipeline holds list`, then `holds confirm` or `holds reject`."
     ),
     ConditionName.BLANKING_UNUSUAL: Kind(_WARNING, "Ask the senders whether the blanking is intended."),
     ConditionName.BROADCASTS_QUARANTINED: Kind(
@@ -183,7 +183,7 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.CHECKS_FAILED: Kind(_ERROR, "Read the failed checks of the partition in Dagster."),
     ConditionName.DIFFERS_FROM_THE_OLD_SYSTEM: Kind(
         _ERROR,
-        "Compare with `schedules-pipeline parity show`; a switched partner sees the pipeline's version.",
+        "Compare with `schedules-pipeline parity`; a switched partner sees the pipeline's version.",
     ),
     ConditionName.OLD_SYSTEM_SILENT: Kind(
         _ERROR, "Tell the team of the old system; switch partners with `schedules-pipeline switch`."

@@ -45,8 +45,9 @@ class FailedRun:
 class DagsterSnapshot:
     """What only Dagster knows, at an instant.
 
-    ``sensors_off``: sensors of the pipeline that are switched off. ``ticked_at``: when each of the others last ended
-    a tick. ``daemons``: the last heartbeat of each daemon that Dagster requires; None if it never had one.
+    ``sensors_off``: sensors of the pipeline that are switched off. ``ticked_at``: the last tick of each of the
+    others that ticks every minute or more often. ``daemons``: the last heartbeat of each daemon that Dagster requires;
+    None if it never had one.
     ``had_partners``: whether partners were ever seen here, as the sensor remembers outside the store.
     """
 

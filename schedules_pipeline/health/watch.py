@@ -10,7 +10,7 @@ sent once by each watching process, and again after a restart.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schedules_pipeline.errors import PipelineError, ServiceError
@@ -48,6 +48,13 @@ class WatchReport:
     sent: int = 0
     failed: int = 0
     problem: str = ""
+
+    @property
+    def lasting(self) -> Checkup:
+        """The checkup without the conditions that have not outlasted their patience."""
+        raised = {incident.name for incident in self.open}
+        found = tuple(each for each in self.checkup.findings.conditions if each.name in raised)
+        return replace(self.checkup, findings=replace(self.checkup.findings, conditions=found))
 
     def counts(self) -> dict[str, int]:
         return {

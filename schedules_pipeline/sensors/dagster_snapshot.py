@@ -14,6 +14,9 @@ from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun
 WATCH = "watch"
 """The sensor that takes the snapshot, so it is on."""
 
+_FREQUENT_SECONDS = 60
+"""The age of the last tick says nothing about a sensor that ticks more seldom."""
+
 _LATEST = 10
 """Overlapping runs of one job may end in another order than they began, so several are compared."""
 
@@ -35,7 +38,12 @@ def take_snapshot(
     )
     states = [state for state in kept if state.instigator_name in names and state.instigator_name != WATCH]
     running = {state.instigator_name: state for state in states if state.is_running}
-    ticked = {name: _ticked_at(instance, state) for name, state in running.items()}
+    frequent = {
+        sensor.name
+        for sensor in (repository.sensor_defs if repository else ())
+        if (sensor.minimum_interval_seconds or 0) <= _FREQUENT_SECONDS
+    }
+    ticked = {name: _ticked_at(instance, state) for name, state in running.items() if name in frequent}
     return DagsterSnapshot(
         at=pipeline.clock(),
         failed_runs=tuple(find_failed_runs(instance, jobs, _active_publisher(pipeline))),

@@ -85,7 +85,7 @@ def _has_partners(pipeline: Pipeline) -> bool:
 
 def _result(report: WatchReport, memory: WatchMemory) -> dg.SensorResult:
     """With an evaluation of the check when the conditions have changed, and every hour."""
-    checkup = report.checkup
+    checkup = report.lasting
     shown = ", ".join(f"{each.name} {each.severity}" for each in checkup.conditions)
     is_due = memory.shown_at is None or checkup.at - memory.shown_at >= _EVALUATED_EVERY
     if shown == memory.shown and not is_due:

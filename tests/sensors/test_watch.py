@@ -163,6 +163,19 @@ def test_the_check_of_health_is_recorded_when_it_changes_and_every_hour(stage: S
     assert {each.check_name for each in stage.evaluations} == {"is_healthy"}
 
 
+def test_what_may_pass_is_not_shown_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new keyspace is empty until the first coldstart is requested, seconds later."""
+    monkeypatch.setattr(stage.store.feed, "count_schedules", lambda: 0)
+
+    for _ in range(4):
+        stage.tick()
+    first = [each.passed for each in stage.evaluations]
+    stage.tick()
+
+    assert first == [True]
+    assert [each.description for each in stage.evaluations[1:]] == ["keyspace-empty (error)"]
+
+
 def test_a_store_that_is_away_fails_the_tick_and_says_so(stage: Stage) -> None:
     """The tick fails with an error that names the store, because no notice can be stored."""
     stage.switch.is_away = True
