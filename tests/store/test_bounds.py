@@ -39,7 +39,9 @@ from schedules_pipeline.push.subscription import Progress, Subscription, Subscri
 T = TypeVar("T")
 
 _REGISTER = Path(__file__).parents[2] / "docs/reference/keys.md"
-_ROW = re.compile(r"^\| `<ks>:([^`]+)` \| ([a-z ]+) \| ([^|]+) \|", re.MULTILINE)
+_ROW = re.compile(
+    r"^\| `<ks>:([^`]+)` \| (string|hash|list|sorted set|stream)[^|]* \| ([^|]+) \|", re.MULTILINE
+)
 _PLACES = {"sid/date": r"[a-z0-9_]+/\d{4}-\d\d-\d\d", "pid": "[a-z0-9]+"}
 _SIZES = {
     "string": "EXISTS",
@@ -51,6 +53,8 @@ _SIZES = {
 _NOT_FLOODED = {
     # Empty except within a step of a worker, or while one is at work.
     *("outbox:{sid/date}", "{work}:leases", "{work}:claimed_causes", "{work}:tokens", "{work}:probe"),
+    # Of release 0.2.
+    "version:{sid/date}:<seq>",
     *("{coldstart}:leader", "{coldstart}:pause", "{feed}:trimmed", "{alarms}:lease"),
 }
 _CHANGES, _MESSAGES, _INVENTED = 70, 3_000, 200
