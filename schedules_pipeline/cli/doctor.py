@@ -26,7 +26,7 @@ from schedules_pipeline.health.probes.probe import ProbeResult, Verdict
 @click.option(
     "--limit",
     type=click.FloatRange(min=1, max=600),
-    default=60.0,
+    default=120.0,
     show_default=True,
     metavar="SECONDS",
     help="How long a canary may take.",
@@ -46,9 +46,16 @@ def command(
     if yes and not fix:
         raise click.UsageError("--yes is for --fix")
     found = build_examiner(session, Options(limit, delivery, passive)).examine()
-    done = [_apply(remedy, yes=yes) for remedy in plan_remedies(session, found.faults)] if fix else []
+    done = _fix(session, found, yes=yes) if fix else []
     ending = Ending.WELL if found.is_well else Ending.WRONG if found.could_look else Ending.NO_ANSWER
     return Answer(_document(found, done), _shown(session, found, done, fix=fix), ending)
+
+
+def _fix(session: Session, found: Examination, *, yes: bool) -> list[dict[str, Any]]:
+    """Apply the remedies, one after the other. The operator reads the root causes before the first question."""
+    for root in () if yes else found.roots:
+        remark(f"{root.severity}: {root.sentence}")
+    return [_apply(remedy, yes=yes) for remedy in plan_remedies(session, found.faults)]
 
 
 def _apply(remedy: Remedy, *, yes: bool) -> dict[str, Any]:

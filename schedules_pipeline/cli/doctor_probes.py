@@ -30,7 +30,7 @@ _DELIVERY = "the delivery service"
 class Options:
     """``delivery``: the address of the delivery service, if it is known. ``passive``: send no canaries."""
 
-    canary_seconds: float = 60.0
+    canary_seconds: float = 120.0
     delivery: str | None = None
     passive: bool = False
 

@@ -73,8 +73,9 @@ TOO_MANY_REQUESTS = ProblemKind(
     "too-many-requests",
     429,
     "Too many requests",
-    "Retry after `Retry-After` seconds. `violated-policies` names the exceeded limit: requests in a minute, "
-    "requests in a day, or requests that wait at the same time.",
+    "Retry after `Retry-After` seconds. `violated-policies` names the exceeded limit: requests in a minute, of which "
+    "expensive ones count as several; requests in a day; requests that wait for changes; or requests that wait to be "
+    "rendered.",
 )
 DEFECT = ProblemKind(
     "defect",

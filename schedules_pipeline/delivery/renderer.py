@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import BinaryIO
 
 LENGTH_BYTES = 8
-_LESS_URGENT = 10
+_LESS_URGENT = 19
 _IMPORTED_AHEAD = ("selections", "guide.rendering", "questions.answers", "questions.catalogue_feeds")
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 

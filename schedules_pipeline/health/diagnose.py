@@ -7,7 +7,7 @@ the earlier it stands.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity
@@ -109,6 +109,16 @@ def _about(*subjects: str) -> Rule:
     return lambda cause, _: not cause.subjects.isdisjoint(subjects)
 
 
+def _is_severe(cause: Fault, _: Fault) -> bool:
+    """A warning foretells what has not happened yet."""
+    return cause.severity is not Severity.WARNING
+
+
+def _is_critical(cause: Fault, _: Fault) -> bool:
+    """Redis has deleted keys; less severe, it only would."""
+    return cause.severity is Severity.CRITICAL
+
+
 def _both_queues(cause: Fault, _: Fault) -> bool:
     """A publisher is started by either sensor, so one alone explains nothing."""
     return cause.subjects >= {"schedule_events", "catalogue_events"}
@@ -137,10 +147,19 @@ _CHANGES_ARE_LATE: Mapping[FaultName, Rule] = {
     _P.BUCKET_EVENTS: _always,
     _P.CATALOGUE_ANSWERS: _always,
     _C.KEYSPACE_EMPTY: _always,
+    _C.REDIS_EVICTS: _is_critical,
 }
 
 EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
-    _P.REDIS_ACCEPTS_WRITES: {_C.STORE_UNREACHABLE: _always},
+    _P.REDIS_ACCEPTS_WRITES: {
+        _C.STORE_UNREACHABLE: _always,
+        _C.REDIS_IS_A_REPLICA: _always,
+        _C.REDIS_MEMORY: _is_severe,
+        _C.REDIS_NOT_DURABLE: _is_severe,
+        _C.REDIS_REPLICATION_LOST: _is_severe,
+    },
+    _C.REDIS_NOT_DURABLE: {_C.REDIS_REPLICATION_LOST: _always},
+    _C.COLDSTART_AUTOMATIC: {_C.REDIS_EVICTS: _is_critical},
     _P.DELIVERY_ANSWERS: {_C.DELIVERY_SILENT: _about("delivery"), _C.KEYSPACE_EMPTY: _always},
     _C.DELIVERY_SILENT: _NO_REDIS,
     _P.LEGACY_ANSWERS: {_C.UPSTREAM_UNREACHABLE: _about("the legacy keyspace")},
@@ -172,8 +191,14 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _C.SENSORS_OFF: _about("coldstart_control"),
         _C.RUNS_FAILED: _about("coldstart"),
     },
+    _C.STATE_EXPORT_OLD: {
+        **_NO_TIMERS,
+        _C.SENSORS_OFF: _about("export_state_timer"),
+        _C.PASS_FAILED: _about("state_export"),
+        _C.RUNS_FAILED: _about("export_state"),
+    },
     _C.KEYSPACE_EMPTY: {_C.COLDSTART_STALLED: _always, _C.SENSORS_OFF: _about("coldstart_control")},
-    _C.PARTNERS_GONE: {_C.KEYSPACE_EMPTY: _always},
+    _C.PARTNERS_GONE: {_C.REDIS_EVICTS: _is_critical, _C.KEYSPACE_EMPTY: _always},
     _C.PUBLISHER_MISSING: {
         **_NO_REDIS,
         **_NO_DAEMON,
@@ -274,6 +299,19 @@ _EACH: Mapping[ConditionName, Callable[[str, object], str]] = {
 """Conditions whose evidence has one entry for each subject, and the clause for one."""
 
 
+_WHOLE: Mapping[ConditionName, Callable[[Condition], str]] = {
+    _C.INPUT_REJECTED: lambda found: f"input was rejected ({found.subject})",
+    _C.AIRTIME_HELD: lambda found: f"losses of airtime of {found.subject} are held",
+    _C.BROADCASTS_QUARANTINED: lambda found: f"broadcasts of {found.subject} cannot be read",
+    _C.SUBSCRIPTIONS_QUARANTINED: lambda found: f"pushes to {found.subject} are quarantined",
+    _C.PUBLISHER_MISSING: lambda _: "no publisher is at work",
+    _C.BACKLOG_GROWING: lambda _: "more schedules are marked than are built",
+    _C.RUNS_FAILED: lambda found: f"the latest run of {found.subject} failed",
+    _C.PASS_FAILED: lambda found: f"the latest pass of {found.subject} failed",
+}
+"""Conditions whose summary is no clause."""
+
+
 def _faults_of(condition: Condition) -> Iterator[Fault]:
     name, severity = condition.name, condition.severity
     remedy = condition.remedy[:1].lower() + condition.remedy[1:].rstrip(".")
@@ -283,25 +321,29 @@ def _faults_of(condition: Condition) -> Iterator[Fault]:
         for subject, value in condition.evidence.items():
             yield Fault(name, severity, frozenset({subject}), clause(subject, value), remedy)
     else:
-        yield Fault(name, severity, frozenset(condition.subject.split(", ")), condition.summary, remedy)
+        whole = _WHOLE.get(name)
+        text = whole(condition) if whole else condition.summary
+        yield Fault(name, severity, frozenset(condition.subject.split(", ")), text, remedy)
 
 
 def _sensors(condition: Condition, remedy: str) -> Iterator[Fault]:
     """Those that are off together, and those without ticks together."""
     ticks = {sensor: str(text) for sensor, text in condition.evidence.items()}
     late = {sensor: text for sensor, text in ticks.items() if _NO_TICK in text}
-    for group, state, what in (
-        (sorted(ticks.keys() - late.keys()), "off", remedy),
-        (
-            sorted(late),
-            f"on, with {_NO_TICK} for minutes",
-            "read the last ticks in Dagster, and the daemon's log",
-        ),
-    ):
-        if group:
-            listed = " and ".join(f"`{sensor}`" for sensor in group)
-            subject = f"the sensor {listed} is" if len(group) == 1 else f"the sensors {listed} are"
-            yield Fault(condition.name, condition.severity, frozenset(group), f"{subject} {state}", what)
+    off = sorted(ticks.keys() - late.keys())
+    if off:
+        remedy = remedy.replace("them", "it") if len(off) == 1 else remedy
+        yield Fault(condition.name, condition.severity, frozenset(off), f"{_listed(off)} off", remedy)
+    if late:
+        text = f"{_listed(late)} on, with {_NO_TICK} for minutes"
+        todo = "read the last ticks in Dagster, and the daemon's log"
+        yield Fault(condition.name, condition.severity, frozenset(late), text, todo)
+
+
+def _listed(sensors: Collection[str]) -> str:
+    """``the sensors `a` and `b` are``."""
+    listed = " and ".join(f"`{sensor}`" for sensor in sorted(sensors))
+    return f"the sensor {listed} is" if len(sensors) == 1 else f"the sensors {listed} are"
 
 
 def _verb(amount: object, thing: str, verb: str) -> str:

@@ -120,7 +120,7 @@ def test_a_sensor_that_is_off_is_found_from_its_effects_and_mended(installation:
     assert any(
         re.match(
             rf"the sensor `{_SENSOR}` is off, so {_MESSAGES} messages wait in `{_SENSOR}`, "
-            r"so \d+ of \d+ schedules differ from the old system: switch them on",
+            r"so \d+ of \d+ schedules differ from the old system: switch it on",
             sentence,
         )
         for sentence in sentences

@@ -280,6 +280,24 @@ def test_stream_ends_when_its_key_does(stage: DeliveryStage) -> None:
     _run(stage, play)
 
 
+def test_stream_ends_after_its_longest_time(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends and frees its place; the reader comes back with its cursor and misses nothing."""
+    monkeypatch.setattr("schedules_pipeline.delivery.routes.changes.LONGEST_STREAM_SECONDS", 0)
+
+    async def play(waiting: Waiting) -> None:
+        async with waiting.ask(STREAM, since=cursor_at(5)) as asked:
+            await waiting.begun()
+            waiting.publish(SchedulePut(ALDER, SLOTS, 9))
+            before = await asked.body()
+        async with waiting.ask(STREAM, since=cursor_at(5)) as again:
+            assert b"event: change" in await again.body()
+
+        assert b"event" not in before
+        assert waiting.places == 0
+
+    _run(stage, play)
+
+
 def test_stream_that_nobody_reads_frees_its_place(stage: DeliveryStage) -> None:
     """A reader that goes away takes no place any more."""
 
