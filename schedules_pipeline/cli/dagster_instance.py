@@ -15,8 +15,8 @@ _MODULE = "schedules_pipeline.sensors.switches"
 _LIMIT_SECONDS = 40
 """Importing Dagster takes seconds, and its database may be slow to connect."""
 
-_OWN = {"schedule_events", "catalogue_events", "coldstart_control", "revisit_holds", "watch"}
-_TIMER = "_timer"
+OWN_SENSORS = {"schedule_events", "catalogue_events", "coldstart_control", "revisit_holds", "watch"}
+TIMER_ENDING = "_timer"
 
 
 def read_dagster(now: datetime, switch_on: Sequence[str] = ()) -> DagsterSnapshot:
@@ -45,7 +45,7 @@ def _snapshot(document: dict[str, Any], now: datetime) -> DagsterSnapshot:
     """Without the sensors and timers of other code locations."""
 
     def is_own(name: str) -> bool:
-        return name in _OWN or name.endswith(_TIMER)
+        return name in OWN_SENSORS or name.endswith(TIMER_ENDING)
 
     def instant(text: str | None) -> datetime | None:
         return None if text is None else datetime.fromisoformat(text)
@@ -54,7 +54,9 @@ def _snapshot(document: dict[str, Any], now: datetime) -> DagsterSnapshot:
         at=now,
         sensors_off=tuple(filter(is_own, document["off"])),
         ticked_at={
-            name: datetime.fromisoformat(at) for name, at in document["ticked_at"].items() if name in _OWN
+            name: datetime.fromisoformat(at)
+            for name, at in document["ticked_at"].items()
+            if name in OWN_SENSORS
         },
         daemons={kind: instant(at) for kind, at in document["daemons"].items()},
     )

@@ -2,8 +2,8 @@
 
 A *fault* is an open condition or a failed probe. A rule says that faults of one name explain those of another, if they
 share a subject or in any case. Every fault has at most one explanation, the nearest, and a fault without one is a root.
-Of several causes that do not explain each other, the order of the rules decides: the more effects a fault usually has,
-the earlier it stands.
+Of several causes that do not explain each other, the order of the rules decides: first those of the same subject, then
+those that usually have more effects.
 """
 
 from collections import defaultdict
@@ -168,58 +168,58 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _C.UPSTREAM_UNREACHABLE: _about("the legacy keyspace"),
     },
     _C.QUEUE_MISCONFIGURED: {_P.QUEUE_ATTRIBUTES: _always},
-    _C.WATCH_SILENT: {**_NO_REDIS, **_NO_DAEMON, _C.SENSORS_OFF: _about("watch")},
+    _C.WATCH_SILENT: {_C.SENSORS_OFF: _about("watch"), **_NO_REDIS, **_NO_DAEMON},
     _C.SENSORS_OFF: {_C.DAEMON_SILENT: _lacks_ticks},
     _C.PASS_FAILED: {**_NO_REDIS, **_NO_S3, _C.UPSTREAM_UNREACHABLE: _always},
-    _C.RUNS_FAILED: {**_NO_REDIS, _C.PASS_FAILED: _is_its_job},
+    _C.RUNS_FAILED: {_C.PASS_FAILED: _is_its_job, **_NO_REDIS},
     _C.COLLECTION_MISSED: {
-        **_NO_TIMERS,
         _C.SENSORS_OFF: _about("collect_garbage_timer"),
         _C.PASS_FAILED: _about("collection"),
         _C.RUNS_FAILED: _about("collect_garbage"),
+        **_NO_TIMERS,
     },
     _C.RECONCILIATION_MISSED: {
-        **_NO_TIMERS,
         _C.SENSORS_OFF: _about("reconcile_timer"),
         _C.PASS_FAILED: _about("reconciliation"),
         _C.RUNS_FAILED: _about("reconcile"),
+        **_NO_TIMERS,
     },
     _C.COLDSTART_STALLED: {
+        _C.SENSORS_OFF: _about("coldstart_control"),
+        _C.RUNS_FAILED: _about("coldstart"),
         **_NO_REDIS,
         **_NO_S3,
         **_NO_DAEMON,
-        _C.SENSORS_OFF: _about("coldstart_control"),
-        _C.RUNS_FAILED: _about("coldstart"),
     },
     _C.STATE_EXPORT_OLD: {
-        **_NO_TIMERS,
         _C.SENSORS_OFF: _about("export_state_timer"),
         _C.PASS_FAILED: _about("state_export"),
         _C.RUNS_FAILED: _about("export_state"),
+        **_NO_TIMERS,
     },
     _C.KEYSPACE_EMPTY: {_C.COLDSTART_STALLED: _always, _C.SENSORS_OFF: _about("coldstart_control")},
     _C.PARTNERS_GONE: {_C.REDIS_EVICTS: _is_critical, _C.KEYSPACE_EMPTY: _always},
     _C.PUBLISHER_MISSING: {
-        **_NO_REDIS,
-        **_NO_DAEMON,
         _C.SENSORS_OFF: _both_queues,
         _C.RUNS_FAILED: _about("publish_affected"),
-    },
-    _C.QUEUE_NOT_DRAINED: {
         **_NO_REDIS,
         **_NO_DAEMON,
+    },
+    _C.QUEUE_NOT_DRAINED: {
         _C.SENSORS_OFF: _same_subject,
         _C.COLDSTART_STALLED: _always,
         _C.UPSTREAM_UNREACHABLE: _same_subject,
+        **_NO_REDIS,
+        **_NO_DAEMON,
     },
     _C.DEAD_LETTERS: {**_NO_REDIS, _C.INPUT_REJECTED: _always},
     _C.BACKLOG_GROWING: {**_NO_S3, _C.COLDSTART_AUTOMATIC: _always},
     _C.SCHEDULES_LATE: {
-        **_NO_S3,
         _C.PUBLISHER_MISSING: _always,
         _C.BACKLOG_GROWING: _always,
         _C.COLDSTART_STALLED: _always,
         _C.SCHEDULES_QUARANTINED: _always,
+        **_NO_S3,
     },
     _C.SCHEDULES_QUARANTINED: {_P.CATALOGUE_ANSWERS: _always},
     _C.CHECKS_FAILED: {
@@ -241,22 +241,22 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _C.INPUT_REJECTED: _always,
     },
     _P.CANARY_SCHEDULE: {
-        **_NO_REDIS,
-        **_NO_S3,
-        **_NO_DAEMON,
         _C.SENSORS_OFF: _about("schedule_events"),
         _C.QUEUE_NOT_DRAINED: _about("schedule_events"),
         _C.PUBLISHER_MISSING: _always,
         _C.UPSTREAM_UNREACHABLE: _about("schedule_events"),
         _C.COLDSTART_STALLED: _always,
+        **_NO_REDIS,
+        **_NO_S3,
+        **_NO_DAEMON,
     },
     _P.CANARY_ITEM: {
-        **_NO_REDIS,
-        **_NO_DAEMON,
         _C.SENSORS_OFF: _about("catalogue_events"),
         _C.QUEUE_NOT_DRAINED: _about("catalogue_events"),
         _C.UPSTREAM_UNREACHABLE: _about("catalogue_events"),
         _C.COLDSTART_STALLED: _always,
+        **_NO_REDIS,
+        **_NO_DAEMON,
     },
 }
 """By the effect's name: the names that explain it, each with the rule for two faults. The names form no cycle."""

@@ -128,6 +128,34 @@ def test_each_queue_is_a_fault_of_its_own() -> None:
     ]
 
 
+def _sensors_off(**state: str) -> Condition:
+    return make_condition(_C.SENSORS_OFF, ", ".join(state), "…", state)
+
+
+def test_a_silent_daemon_explains_missing_ticks_and_no_switch() -> None:
+    """What an operator has switched off is a root beside it."""
+    daemon = make_condition(_C.DAEMON_SILENT, "SENSOR", "…", {"SENSOR": "never"})
+    sensors = _sensors_off(schedule_events="no tick since 12:00", catalogue_events="switched off")
+
+    roots = diagnose(find_faults([_undrained(schedule_events=3, catalogue_events=5), sensors, daemon], []))
+
+    assert [root.chain for root in roots] == [
+        "the sensor `catalogue_events` is off, so 5 messages wait in `catalogue_events`",
+        (
+            "Dagster's daemon `SENSOR` is silent, last alive never, so the sensor `schedule_events` is on, with no "
+            "tick for minutes, so 3 messages wait in `schedule_events`"
+        ),
+    ]
+
+
+def test_what_only_may_happen_explains_nothing_yet() -> None:
+    """An eviction policy explains missing schedules once Redis has deleted keys."""
+    for severity, explains in ((Severity.WARNING, False), (Severity.ERROR, False), (Severity.CRITICAL, True)):
+        evicts = make_condition(_C.REDIS_EVICTS, "redis:6379", "…", severity=severity)
+        roots = diagnose(find_faults([_differing(), evicts], []))
+        assert (len(roots) == 1) is explains
+
+
 def test_only_failures_of_probes_are_faults() -> None:
     """What passed or could not be checked explains nothing."""
     probe = Probe(_P.S3_ANSWERS, "S3", "", lambda: [passed("S3", "well"), unchecked("b", "denied")])
