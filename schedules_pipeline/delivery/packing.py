@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import zstandard
 
-from schedules_pipeline.documents.stored_form import decompress
+from schedules_pipeline.documents.stored_form import decompress, exact
 
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 9
@@ -49,7 +49,7 @@ class Packed(NamedTuple):
 
 def pack(plain: bytes) -> Packed:
     """Equal input gives equal bytes: neither time nor name is stored."""
-    return pack_frame(zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(plain), plain)
+    return pack_frame(exact(zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(plain)), plain)
 
 
 def pack_frame(frame: bytes, plain: bytes) -> Packed:

@@ -38,7 +38,12 @@ _contexts = _Contexts()
 
 def compress(plain: bytes) -> bytes:
     """One frame that states its size and needs no dictionary, so it can be served as ``Content-Encoding: zstd``."""
-    return _contexts.compressor.compress(plain)
+    return exact(_contexts.compressor.compress(plain))
+
+
+def exact(frame: bytes) -> bytes:
+    """A copy in memory of its own size: the library returns frames in the memory that the plain content would need."""
+    return bytes(memoryview(frame))
 
 
 def is_frame(stored: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Documents, packed."""
 
 import gzip
+import tracemalloc
 from random import Random
 
 import pytest
@@ -53,3 +54,16 @@ def test_pieces_together_are_the_plain_bytes(size: int) -> None:
 
     assert b"".join(pieces) == plain
     assert all(len(piece) <= 131_072 for piece in pieces)
+
+
+def test_packed_takes_no_more_memory_than_its_bytes() -> None:
+    """The library would leave the memory of the plain bytes with the compressed ones."""
+    plain = Random(1).randbytes(300) * 1_000
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+
+    packed = pack(plain)
+
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert held < len(packed.zstd) + len(packed.gzip) + 2_000
