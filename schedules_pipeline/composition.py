@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.expectations.learner import ExpectationLearner
 from schedules_pipeline.health.check_health import HealthCheck
 from schedules_pipeline.health.ports import HealthStore
+from schedules_pipeline.health.queue_age import queue_lag
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.coldstart import Coldstarter, ColdstartPolicy
 from schedules_pipeline.maintenance.collect_garbage import GarbageCollector, RetentionPeriods
@@ -123,7 +125,15 @@ class Pipeline:
         )
         finder = DifferenceFinder(store, upstreams, self.follower, calendar, clock, policies.publishing)
         reconcile = ReconcilePolicy(policies.reconcile_grace_seconds, horizon)
-        self.reconciler = Reconciler(store, upstreams, finder, self.publisher, clock, wait, reconcile)
+        self.reconciler = Reconciler(
+            store,
+            upstreams,
+            finder,
+            self.publisher,
+            partial(queue_lag, store, upstreams, clock),
+            wait,
+            reconcile,
+        )
         self.observer = ContinuityObserver(store.continuity, "the publisher", clock)
         self.repairer = Repairer(store, self.follower, self.reconciler, clock, keep_alive)
         self.schedule_dead_letters = DeadLetters(upstreams.schedule_dead_letters, upstreams.schedule_queue)

@@ -5,7 +5,9 @@ SQS reports this age only through CloudWatch, minutes late and not in every regi
 
 from datetime import datetime, timedelta
 
-from schedules_pipeline.health.ports import QueueName, QueuePolls
+from schedules_pipeline.domain.clock import Clock
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.ports import HealthStore, QueueName, QueuePolls
 from schedules_pipeline.maintenance.ports import MaintenanceSources
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue, QueueDepth
 
@@ -18,6 +20,17 @@ def queues_by_name(sources: MaintenanceSources) -> dict[QueueName, NotificationQ
         QueueName.SCHEDULE_EVENTS: sources.schedule_queue,
         QueueName.CATALOGUE_EVENTS: sources.catalogue_queue,
     }
+
+
+def queue_lag(store: HealthStore, sources: MaintenanceSources, clock: Clock) -> timedelta:
+    """How long the oldest message of both queues has waited, at most; :data:`LONGEST_KEPT` if that is unknown."""
+    try:
+        depths = {name: queue.depth() for name, queue in queues_by_name(sources).items()}
+    except ServiceError:
+        return LONGEST_KEPT
+    polls, now = store.queue_polls.all(), clock()
+    ages = [oldest_message_age(polls[name], depth, now) for name, depth in depths.items()]
+    return LONGEST_KEPT if None in ages else max(age for age in ages if age is not None)
 
 
 def oldest_message_age(polls: QueuePolls, depth: QueueDepth, now: datetime) -> timedelta | None:

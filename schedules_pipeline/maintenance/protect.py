@@ -56,7 +56,10 @@ class Protector:
             return Verdict(ProtectionMemory(observer.witness, in_storm))
         # A keyspace without an epoch that holds a coldstart is not a lost one: an operator abandoned the coldstart.
         if verdict.reason and (latest is None or epoch is not None):
-            self.coldstarter.request(new_id, verdict.reason, purge=verdict.purge, by_itself=True)
+            is_first = epoch is None and not remembered.witness.epoch
+            self.coldstarter.request(
+                new_id, verdict.reason, purge=verdict.purge, by_itself=True, is_first=is_first
+            )
         return verdict
 
 

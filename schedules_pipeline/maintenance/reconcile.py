@@ -7,6 +7,7 @@ remains after a grace period, in the same committed state, with nothing pending.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from zlib import crc32
 
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -24,6 +25,9 @@ from schedules_pipeline.maintenance.find_differences import (
 from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
 from schedules_pipeline.publishing.publish import LEASE_FOR, Publisher, in_batches
+
+MAY_WAIT = "may wait in a queue"
+"""The count of differing schedules whose change a waiting message may announce, so that nothing was lost."""
 
 _NAMED = 5
 
@@ -46,7 +50,9 @@ EVERYTHING = Share(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class ReconcilePolicy:
-    """``grace_seconds``: how long the notification of an upstream change may take."""
+    """``grace_seconds``: how long the notification of an upstream change may take. While messages wait for longer in a
+    queue, a difference may be a change that they announce, and is no sign of a loss.
+    """
 
     grace_seconds: float = 30
     horizon: RetentionHorizon = KEEPS_EVERYTHING
@@ -58,19 +64,27 @@ class Reconciler:
     sources: MaintenanceSources
     finder: DifferenceFinder
     publisher: Publisher
-    clock: Clock
+    queue_lag: Callable[[], timedelta]
     wait: Callable[[float], None]
     policy: ReconcilePolicy
+
+    @property
+    def clock(self) -> Clock:
+        return self.finder.clock
 
     def reconcile(self, share: Share = EVERYTHING, say: Say = say_nothing) -> PassReport:
         """Reconcile a share of all schedules. The problem names schedules that differ even after their repair."""
         with recorded_pass(PassName.RECONCILIATION, self.store.passes, self.clock) as record:
+            longest = self.queue_lag()
             keys = self._list(share)
             found = self._compare(keys, say)
             differing = self._confirm(found.standing)
+            longest = max(longest, self.queue_lag())
             say(f"{len(differing)} of {len(keys)} schedules differ from their sources")
             self._repair(differing)
-            return record(*self._result(keys, found, differing))
+            counts, problem = self._result(keys, found, differing)
+            may_wait = longest > timedelta(seconds=self.policy.grace_seconds)
+            return record({**counts, MAY_WAIT: len(differing) if may_wait else 0}, problem)
 
     def repair_everything(self, say: Say = say_nothing) -> PassReport:
         """Reconcile everything at once, after a loss of writes.

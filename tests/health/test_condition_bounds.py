@@ -109,6 +109,18 @@ def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
         ),
         pytest.param({"legacy_refreshed_at": NOW - 10 * MINUTE}, id="the old system refreshes"),
         pytest.param({"legacy_refreshed_at": None}, id="no old system"),
+        pytest.param(
+            {
+                "passes": pass_of(
+                    PassName.RECONCILIATION,
+                    MINUTE,
+                    "",
+                    differed=21,
+                    **{"may wait in a queue": 21, "mended": 21},
+                )
+            },
+            id="differences that waiting messages announce",
+        ),
         pytest.param({"has_partners": False}, id="no partners yet"),
         pytest.param(
             {"has_partners": False, "passes": pass_of(PassName.STATE_EXPORT, 99 * HOUR)},

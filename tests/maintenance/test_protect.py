@@ -2,8 +2,10 @@
 
 from random import Random
 
+import pytest
 from fakes import FakeClock, fake_store, fake_upstreams, pipeline_over
 
+from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.maintenance.continuity import Epoch, Witness
 from schedules_pipeline.maintenance.ports import Stage
 from schedules_pipeline.maintenance.protect import ProtectionMemory, judge
@@ -47,6 +49,21 @@ def test_it_is_requested_once() -> None:
     latest = store.coldstarts.latest()
     assert latest is not None
     assert (latest.id, latest.stage) == ("one", Stage.FINISHED)
+
+
+@pytest.mark.parametrize(("remembered", "is_first"), [(Witness(), True), (Witness("life"), False)])
+def test_the_coldstart_of_a_new_keyspace_is_told_from_that_of_a_lost_one(
+    remembered: Witness, is_first: bool
+) -> None:
+    """The sensor's memory is outside the store. The first coldstart is ordinary; a lost keyspace is an alarm."""
+    clock = FakeClock()
+    pipeline = pipeline_over(fake_store(clock).as_store(), fake_upstreams(clock, Random(0)), clock)
+
+    pipeline.protector.check(ProtectionMemory(remembered), "one")
+
+    names = {each.name for each in pipeline.health.check().conditions}
+    assert (ConditionName.COLDSTART_AUTOMATIC in names) is not is_first
+    assert ConditionName.KEYSPACE_EMPTY not in names
 
 
 def test_a_coldstart_abandoned_in_an_empty_keyspace_stays_abandoned() -> None:

@@ -25,9 +25,10 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.errors import InvalidRecord, ServiceError
+from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.maintenance.find_differences import Part, is_document_right
 from schedules_pipeline.maintenance.ports import PassName
-from schedules_pipeline.maintenance.reconcile import EVERYTHING, Share
+from schedules_pipeline.maintenance.reconcile import EVERYTHING, MAY_WAIT, Share
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rebuild import Rebuilder
 from schedules_pipeline.store.link import RedisLink, connect
@@ -91,6 +92,23 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 def _away() -> None:
     raise ServiceError("S3: away")
+
+
+@pytest.mark.parametrize(("waits_seconds", "explained"), [(0, 0), (3_600, 1)])
+def test_a_change_that_waits_in_a_queue_is_no_lost_write(
+    stage: Stage, waits_seconds: int, explained: int
+) -> None:
+    """It is repaired all the same, and the report says that a waiting message may announce it."""
+    queue = QueueName.SCHEDULE_EVENTS
+    stage.store.queue_polls.record_poll(QueueName.CATALOGUE_EVENTS, stage.clock(), None)
+    stage.store.queue_polls.record_poll(queue, stage.clock() - timedelta(seconds=waits_seconds), None)
+    stage.upstreams.schedule_queue.post("{}")
+    stage.put(KEYS[0], 5)
+
+    counts = stage.reconcile()
+
+    assert counts["differed"] == counts["mended"] == 1
+    assert counts.get(MAY_WAIT, 0) == explained
 
 
 def test_without_damage_nothing_differs(stage: Stage) -> None:

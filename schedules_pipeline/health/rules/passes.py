@@ -8,6 +8,7 @@ from schedules_pipeline.health.facts import DIFFERED, Facts, Thresholds
 from schedules_pipeline.health.rules.processes import is_dagster_known
 from schedules_pipeline.health.wording import count, duration, example, examples, instant
 from schedules_pipeline.maintenance.ports import Coldstart, PassName
+from schedules_pipeline.maintenance.reconcile import MAY_WAIT
 
 _COLDSTART_SILENT_AFTER = timedelta(minutes=5)
 _COLDSTART_SHOWN_FOR = timedelta(minutes=10)
@@ -61,8 +62,10 @@ def find_missed_passes(facts: Facts, thresholds: Thresholds, now: datetime) -> I
 
 
 def find_repaired_differences(facts: Facts) -> Iterator[Condition]:
+    """Not those that a message announces which has waited in a queue since."""
     record = facts.passes.get(PassName.RECONCILIATION)
-    if record and (differed := record.latest.counts.get(DIFFERED, 0)):
+    counts = record.latest.counts if record else {}
+    if record and (differed := counts.get(DIFFERED, 0) - counts.get(MAY_WAIT, 0)):
         summary = f"the latest reconciliation found and repaired {count(differed, 'difference')}"
         yield make_condition(
             ConditionName.RECONCILIATION_FOUND_DIFFERENCES,
