@@ -24,6 +24,7 @@ NAMES = (
     "batch_rebuild",
     "catalogue_size",
     "memory",
+    "sizing",
     "coldstart",
     "latency",
     "full_passes",

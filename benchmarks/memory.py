@@ -59,19 +59,21 @@ def run(bench: Bench) -> Result:
     with RedisServer(bench.directory / "redis") as server:
         redis = Redis.from_url(server.url, protocol=2)
         write_catalogue(redis, sample.catalogue.values())
-        before = _used_memory(redis)
+        before = used_memory(redis)
         pipeline = make_engine(server.url, DocumentsInMemory(documents), _KEYSPACE)
         rebuild_everything(pipeline, list(documents))
-        inventory = _Inventory(redis, sample, _used_memory(redis) - before)
+        inventory = _Inventory(redis, sample, used_memory(redis) - before)
         result = inventory.result()
         keys = [ScheduleKey(Sid(sid), day) for sid, day in edited]
-        _edit(redis, pipeline, brand, keys, size.edits)
+        edit_brand(redis, pipeline, brand, keys, range(size.edits))
         return Result(result.facts, [*result.figures, *inventory.versions(keys)])
 
 
-def _edit(redis: Redis, pipeline: Pipeline, brand: Document, keys: Sequence[ScheduleKey], edits: int) -> None:
-    """Edit the brand so often, with what Dagster's recorder does after each version."""
-    for number in range(edits):
+def edit_brand(
+    redis: Redis, pipeline: Pipeline, brand: Document, keys: Sequence[ScheduleKey], edits: Sequence[int]
+) -> None:
+    """Edit the brand for each of these numbers, with what Dagster's recorder does after each version."""
+    for number in edits:
         write_catalogue(redis, [brand | {"title": f"Benchmark Row, Season {number}"}])
         follow_item(pipeline, brand["pid"])
         publish_exactly(pipeline, len(keys))
@@ -147,6 +149,6 @@ class _Inventory:
         return list(pipeline.execute())
 
 
-def _used_memory(redis: Redis) -> int:
+def used_memory(redis: Redis) -> int:
     info: dict[str, Any] = redis.info("memory")
     return int(info["used_memory"])
