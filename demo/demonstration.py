@@ -24,7 +24,14 @@ from demo.monitoring_service import MonitoringService
 from demo.narrator import Narrator
 from demo.old_system_service import OldSystemService
 from demo.opening import has_desktop, open_page
-from demo.partner_side import KEY_VARIABLE, enter_partner, example_of_today, first_steps, subscribe
+from demo.partner_side import (
+    KEY_VARIABLE,
+    enter_partner,
+    example_of_today,
+    first_steps,
+    guide_address,
+    subscribe,
+)
 from demo.playing import Player
 from demo.postgres import PostgresServer
 from demo.private_file import write_environment
@@ -79,7 +86,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class PartnerAccess:
-    """How the demonstration's partner reaches delivery. The address of the guide holds its key.
+    """How the demonstration's partner reaches delivery. The address of the guide signs in once.
 
     ``variables``: what the partner's shell needs, secrets among it.
     """
@@ -187,7 +194,7 @@ class Demonstration:
             if time.monotonic() > until:
                 raise ServiceError(f"delivery does not admit its partner: see {delivery.log_path}")
             time.sleep(0.05)
-        guide = f"{delivery.url}/sign-in#key={key}"
+        guide = guide_address(delivery.url, store.sign_ins, utc_now())
         say(f"the guide    {guide}")
         if self._placement.opens_browser and has_desktop(
             os.environ, sys.platform, is_terminal=sys.stdout.isatty()

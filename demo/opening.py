@@ -1,7 +1,7 @@
 """Opens the programme guide in a browser, if the demonstration was started on a desktop.
 
-The address holds a key, and a browser's arguments are visible to every user of the machine in the list of processes. So
-the browser gets a file that only its owner may read, and that page redirects to the address.
+The address signs in once, and every user of the machine sees a browser's arguments in the list of processes. So the
+browser gets a file that only its owner may read, and that page redirects to the address.
 """
 
 import html

@@ -6,7 +6,7 @@ The processes that serve it are in ``delivery_service``, its receiver of webhook
 import os
 import secrets
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 
@@ -17,11 +17,13 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.partners.ports import PartnerStore
+from schedules_pipeline.partners.sign_in import SignInLink, SignInStore, new_token, token_digest
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 from schedules_pipeline.push.subscription import Subscription, SubscriptionKind
 
 NAME = "demonstration"
 KEY_VARIABLE = "SCHEDULES_API_KEY"
+_LINK_LASTS = timedelta(hours=1)
 _AUTHORIZATION = f'-H "Authorization: Bearer ${KEY_VARIABLE}"'
 
 
@@ -41,6 +43,14 @@ def enter_partner(partners: PartnerStore, now: datetime) -> IssuedKey:
     return issued
 
 
+def guide_address(service: str, sign_ins: SignInStore, now: datetime) -> str:
+    """An address that opens the guide signed in, once, within an hour, and without a question."""
+    token = new_token()
+    link = SignInLink(NAME, now + _LINK_LASTS, asks=False)
+    sign_ins.add_link(token_digest(token) or "", link, now)
+    return f"{service}/sign-in#link={token}"
+
+
 def subscribe(store: Store, kind: SubscriptionKind, target: str, clock: Clock) -> Subscription:
     """Subscribe the partner to every change from now on."""
     formats = ("json",) if kind is SubscriptionKind.FILES else ()
@@ -57,10 +67,11 @@ def example_of_today(keys: Sequence[ScheduleKey], today: date) -> ScheduleKey | 
 def first_steps(service: str, guide: str, environment: Path, example: ScheduleKey | None) -> list[str]:
     """The lines with the guide's address and with commands to paste.
 
-    ``service`` and ``guide`` are addresses; only the latter holds the key. The commands read it from ``environment``.
+    ``service`` and ``guide`` are addresses; the latter signs in once. The commands read the key from ``environment``.
     """
     sourced = f". {quote(_shown(environment))};"
-    steps = [("the guide", guide)]
+    another = f"{sourced} .venv/bin/schedules-pipeline partners link {NAME} --address {service}"
+    steps = [("the guide", f"{guide}  (signs in once)"), ("once more", another)]
     if example is not None:
         steps.append(("a schedule", f"{sourced} curl {_AUTHORIZATION} {service}/v1/schedules/{example}"))
     steps.append(("the feed", f"{sourced} curl -N {_AUTHORIZATION} {service}/v1/changes/stream"))

@@ -56,6 +56,7 @@ from schedules_pipeline.store.rejections import RedisRejectionStore
 from schedules_pipeline.store.schedules import RedisScheduleStore, StorageForm
 from schedules_pipeline.store.served import RedisServedSourceStore
 from schedules_pipeline.store.servers import RedisServers
+from schedules_pipeline.store.sign_ins import RedisSignInStore
 from schedules_pipeline.store.subscriptions import RedisSubscriptionStore
 from schedules_pipeline.store.versions import RedisVersionStore
 from schedules_pipeline.store.work import RedisWorkQueue
@@ -108,6 +109,7 @@ def redis_store(link: RedisLink, keyspace: str, form: StorageForm = _STORAGE_FOR
         dagster=RedisDagsterStore(link, keys),
         partners=RedisPartnerStore(link, keys),
         subscriptions=RedisSubscriptionStore(link, keys),
+        sign_ins=RedisSignInStore(link, keys),
         heartbeats=RedisDeliveryHeartbeats(link, keys),
     )
 

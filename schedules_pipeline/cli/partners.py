@@ -22,6 +22,7 @@ from schedules_pipeline.cli.answer import (
     table,
 )
 from schedules_pipeline.cli.arguments import PARTNER, PATTERN, did_you_mean, yes_option
+from schedules_pipeline.cli.partner_sessions import link, sign_out
 from schedules_pipeline.cli.partners_backup import export, import_
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import ago, duration
@@ -57,6 +58,8 @@ def command() -> None:
     """
 
 
+command.add_command(link)
+command.add_command(sign_out)
 command.add_command(export)
 command.add_command(import_)
 

@@ -21,6 +21,7 @@ from typing import Final
 from schedules_pipeline.delivery.problems import NO_KEY, TOO_MANY_REQUESTS, UNAVAILABLE, Problem, ProblemKind
 from schedules_pipeline.partners.partner import ApiKey, Partner, key_digest, key_id
 from schedules_pipeline.partners.ports import NOBODY, UsageCounts, UsageKind, UsageLine, requests_used
+from schedules_pipeline.partners.sign_in import GuideSession
 
 CHALLENGE: Final = "Bearer"
 OTHER_ROUTE: Final = "(other)"
@@ -69,6 +70,7 @@ class Admission:
         """``most_waiting``: how many requests of all partners together may wait for changes at one time."""
         self._most_waiting = most_waiting
         self._entries: Mapping[str, _Entry] | None = None
+        self._partners: Mapping[str, Partner] = {}
         self._meters: dict[str, _Meter] = {}
         self._waiting = 0
         self._counts: dict[UsageLine, int] = {}
@@ -93,6 +95,7 @@ class Admission:
             for name, meter in meters.items():
                 meter.day, meter.used = day, used_today.get(name, 0) + not_stored.get(name, 0)
             self._meters = meters
+            self._partners = {partner.name: partner for partner in partners}
             self._entries = {key.id: _Entry(partner, key) for partner in partners for key in partner.keys}
 
     def admit(self, key_text: str | None, now: datetime) -> Partner:
@@ -108,20 +111,35 @@ class Admission:
 
     def identify(self, key_text: str | None, now: datetime) -> Partner:
         """The partner of a key, without counting a request. Streams call it to check that their key is still valid."""
-        if self._entries is None:
-            raise _try_again(
-                UNAVAILABLE,
-                "The service is starting and has not read its partners yet: try again in a few seconds.",
-            )
+        entries = self._require_partners()
         if not key_text:
             raise _unknown("Send your API key as `Authorization: Bearer sk_…`.")
         text = key_text[:_LONGEST_KEY]
-        entry = self._entries.get(key_id(text) or "")
+        entry = entries.get(key_id(text) or "")
         # Known and unknown ids take the same work, so that the response time does not reveal which ids exist.
         fits = hmac.compare_digest(key_digest(text), entry.key.digest if entry else _NO_DIGEST)
         if entry is None or not fits or not entry.key.is_valid(now):
             raise _unknown("This API key is unknown, revoked or expired: ask the operators for a new one.")
         return entry.partner
+
+    def partner_of(self, session: GuideSession | None, now: datetime) -> Partner:
+        """The partner of a session of the guide, which ends with its key. Raises :class:`Problem` as :meth:`identify`
+        does.
+        """
+        self._require_partners()
+        partner = self._partners.get(session.partner) if session and now < session.expires_at else None
+        valid = partner.valid_keys(now) if partner else ()
+        if session and partner and (not session.key_id or session.key_id in {key.id for key in valid}):
+            return partner
+        raise _unknown("The session has ended: sign in again.")
+
+    def _require_partners(self) -> Mapping[str, _Entry]:
+        if self._entries is None:
+            raise _try_again(
+                UNAVAILABLE,
+                "The service is starting and has not read its partners yet: try again in a few seconds.",
+            )
+        return self._entries
 
     # Limits.
 

@@ -41,12 +41,13 @@ def background_threads(delivery: Delivery, apply: Callable[[Update], None]) -> I
 
 
 def upkeep_of(delivery: Delivery) -> Callable[[], None]:
-    """One round: read the switch, exchange partners and usage, then record a heartbeat."""
+    """One round: read the switch, exchange partners and usage, record a heartbeat, then read the sessions."""
 
     def run_upkeep() -> None:
         delivery.switched.refresh(delivery.store.served)
         exchange_usage(delivery.admission, delivery.store.partners, delivery.clock)
         delivery.store.heartbeats.record(DeliveryProcess.DELIVERY, delivery.clock())
+        delivery.sessions.refresh(delivery.store.sign_ins)
 
     return run_upkeep
 

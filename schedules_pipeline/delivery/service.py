@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from schedules_pipeline.delivery.admission import Admission
 from schedules_pipeline.delivery.follower import Advance, Snapshot, Update
 from schedules_pipeline.delivery.freshness import Staleness
+from schedules_pipeline.delivery.guide_sessions import GuideSessions
 from schedules_pipeline.delivery.mirror import Mirror
 from schedules_pipeline.delivery.questions.lineage import CopyReader
 from schedules_pipeline.delivery.rendering import Rendering
@@ -58,6 +59,7 @@ class Delivery:
     tail: Tail = field(default_factory=Tail, init=False)
     admission: Admission = field(default_factory=Admission, init=False)
     switched: SwitchState = field(default_factory=SwitchState, init=False)
+    sessions: GuideSessions = field(default_factory=GuideSessions, init=False)
 
     def services_of(self, partner: Partner) -> list[Sid]:
         """The services with published schedules that the partner may see, sorted."""

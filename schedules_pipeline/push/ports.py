@@ -7,6 +7,7 @@ from typing import Protocol
 
 from schedules_pipeline.migration.ports import MigrationStore
 from schedules_pipeline.partners.ports import PartnerStore
+from schedules_pipeline.partners.sign_in import SignInStore
 from schedules_pipeline.push.subscription import Progress, Standing, Subscription
 
 
@@ -105,3 +106,4 @@ class PushStore(MigrationStore):
 
     partners: PartnerStore
     subscriptions: SubscriptionStore
+    sign_ins: SignInStore

@@ -124,7 +124,7 @@ class Keys:
     def delivery(self, name: str) -> str:
         """``served``: hash, the keyspace that partners are served from. ``switches``: list of its changes, newest
         first. ``partners``: hash of records by name. ``usage``: hash of totals; ``usage:<date>``: the same for one day
-        in UTC, expires.
+        in UTC, expires. ``sessions``, ``sign_in_links``: hashes by digest, expire.
 
         ``subscriptions``, ``push_progress``, ``push_tokens``: hashes by subscription, its definition, its progress, and
         the token of its pusher. ``push_leases``: sorted set of subscriptions by the end of their lease.

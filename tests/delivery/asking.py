@@ -67,7 +67,7 @@ class Stage:
         if self.rendering is not None:
             self.delivery = replace(self.delivery, rendering=self.rendering, copies_elsewhere=_NO_COPIES)
         self._application = build_application(self.delivery)
-        self._partners: list[Partner] = []
+        self.partners: list[Partner] = []
         self._position = 1
         self.delivery.mirror.replace(FeedCursor("1", "1-0"), (), self.clock())
         self.client = self.ask_as("everyone")
@@ -77,12 +77,12 @@ class Stage:
     ) -> TestClient:
         """A client with a key of its own."""
         issued = issue_key(name.encode().ljust(RANDOM_BYTES, b"."), _KEYS_ISSUED_AT)
-        self._partners.append(
+        self.partners.append(
             Partner(
                 name, _KEYS_ISSUED_AT, services, is_operator=is_operator, is_preview=True, keys=(issued.key,)
             )
         )
-        self.delivery.admission.refresh(self._partners, {}, self.clock())
+        self.delivery.admission.refresh(self.partners, {}, self.clock())
         return TestClient(self._application, headers={"Authorization": f"Bearer {issued.text}"})
 
     def publish(self, *schedules: PublishedSchedule) -> None:

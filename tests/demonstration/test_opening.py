@@ -7,7 +7,7 @@ import pytest
 
 from demo.opening import has_desktop, open_page
 
-_ADDRESS = "http://127.0.0.1:8080/sign-in#key=sk_aaaaaaaa_secret"
+_ADDRESS = "http://127.0.0.1:8080/sign-in#link=secret"
 
 
 class FakeBrowser(webbrowser.BaseBrowser):

@@ -1,19 +1,28 @@
 """The demonstration's partner, and the printed commands that act as it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from fakes import FakeClock, fake_store
 
-from demo.partner_side import NAME, describe_received, enter_partner, example_of_today, first_steps, subscribe
+from demo.partner_side import (
+    NAME,
+    describe_received,
+    enter_partner,
+    example_of_today,
+    first_steps,
+    guide_address,
+    subscribe,
+)
 from demo.webhook_receiver import Received
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.partners.partner import key_digest
+from schedules_pipeline.partners.sign_in import SignInLink, token_digest
 from schedules_pipeline.push.subscription import SubscriptionKind
 
-_GUIDE = "http://127.0.0.1:8080/sign-in#key=sk_aaaaaaaa_secret"
+_GUIDE = "http://127.0.0.1:8080/sign-in#link=secret"
 
 
 def test_the_partner_is_answered_before_the_switch() -> None:
@@ -73,12 +82,14 @@ def test_the_key_is_in_the_address_of_the_page_alone(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     example = ScheduleKey.parse("alder_one/2026-03-28")
 
-    guide, schedule, feed = first_steps(
+    guide, once_more, schedule, feed = first_steps(
         "http://127.0.0.1:8080", _GUIDE, tmp_path / ".run/environment", example
     )
 
     taken_on, header = ". .run/environment;", '-H "Authorization: Bearer $SCHEDULES_API_KEY"'
-    assert guide == f"the guide    {_GUIDE}"
+    assert guide == f"the guide    {_GUIDE}  (signs in once)"
+    command = ".venv/bin/schedules-pipeline partners link demonstration --address http://127.0.0.1:8080"
+    assert once_more == f"once more    {taken_on} {command}"
     assert schedule == f"a schedule   {taken_on} curl {header} http://127.0.0.1:8080/v1/schedules/{example}"
     assert feed == f"the feed     {taken_on} curl -N {header} http://127.0.0.1:8080/v1/changes/stream"
 
@@ -90,9 +101,22 @@ def test_without_a_schedule_none_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     beside = first_steps("http://127.0.0.1:8080", _GUIDE, tmp_path / "environment", None)
     elsewhere = first_steps("http://127.0.0.1:8080", _GUIDE, Path("/elsewhere/my run/environment"), None)
 
-    assert [line[:10].strip() for line in beside] == ["the guide", "the feed"]
-    assert ". ./environment; curl" in beside[1]
-    assert ". '/elsewhere/my run/environment'; curl" in elsewhere[1]
+    assert [line[:10].strip() for line in beside] == ["the guide", "once more", "the feed"]
+    assert ". ./environment; curl" in beside[2]
+    assert ". '/elsewhere/my run/environment'; curl" in elsewhere[2]
+
+
+def test_the_address_of_the_guide_signs_in_once() -> None:
+    """Its token is not in the store, and works for an hour without a question."""
+    store, now = fake_store(FakeClock()), datetime(2026, 3, 28, 12, tzinfo=UTC)
+
+    address = guide_address("http://127.0.0.1:8080", store.sign_ins, now)
+
+    page, _, token = address.partition("#link=")
+    assert page == "http://127.0.0.1:8080/sign-in"
+    assert store.sign_ins.link(token_digest(token) or "") == SignInLink(
+        "demonstration", now + timedelta(hours=1), asks=False
+    )
 
 
 def test_received_events_are_one_line() -> None:

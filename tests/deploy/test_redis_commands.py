@@ -26,6 +26,7 @@ from schedules_pipeline.connections import utc_now
 from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.follower import Follower
+from schedules_pipeline.delivery.guide_sessions import GuideSessions
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
@@ -33,6 +34,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.partners.sign_in import LINK_LASTS, SignInLink, new_token, token_digest
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher
 from schedules_pipeline.push.push_changes import WebhookPush
@@ -106,6 +108,7 @@ def test_the_delivery_service_sends_what_its_user_may(
             for path in asked.values():
                 answer = client.get(path)
                 assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+            _sign_in_and_out(client, store, issued.text)
             favourites = {"brands": [brand], "since": utc_now().isoformat()}
             assert client.post("/v1/episodes/latest", json=favourites).status_code == 200
         store.partners.remove("acme")
@@ -124,6 +127,19 @@ def _of_a_brand(document: bytes) -> tuple[Pid, Pid]:
         for showing in parse_published(document).broadcasts
         if showing.episode_pid is not None and showing.brand is not None
     )
+
+
+def _sign_in_and_out(client: TestClient, store: Store, key: str) -> None:
+    """By a key, by a link, as a reader whom another process has signed in, and out."""
+    now, token = utc_now(), new_token()
+    link = SignInLink("acme", now + LINK_LASTS, asks=False)
+    store.sign_ins.add_link(token_digest(token) or "", link, now)
+    for form in (f"key={key}", f"link={token}"):
+        assert client.post("/sign-in", content=form, follow_redirects=False).status_code == 303
+    elsewhere = GuideSessions().begin(store.sign_ins, "acme", "", now)
+    with TestClient(client.app, cookies={"schedules_session": elsewhere}) as reader:
+        assert reader.get("/v1/services").status_code == 200
+    assert client.post("/sign-out", follow_redirects=False).status_code == 303
 
 
 def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:

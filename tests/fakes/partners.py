@@ -7,8 +7,62 @@ from threading import Lock
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import USAGE_KEPT_DAYS, UsageCounts, UsageLine
+from schedules_pipeline.partners.sign_in import GuideSession, SignInLink, surplus
 from schedules_pipeline.push.ports import Lease
 from schedules_pipeline.push.subscription import Progress, Standing, Subscription
+
+
+class FakeSignInStore(Fake):
+    """Implements :class:`SignInStore`."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        super().__init__(conditions)
+        self._sessions: dict[str, GuideSession] = {}
+        self._links: dict[str, SignInLink] = {}
+
+    @answered
+    def sessions(self) -> dict[str, GuideSession]:
+        return dict(self._sessions)
+
+    @answered
+    def session(self, digest: str) -> GuideSession | None:
+        return self._sessions.get(digest)
+
+    @answered
+    @step
+    def begin(self, digest: str, session: GuideSession, now: datetime) -> None:
+        for old in surplus(self._sessions, session, now):
+            del self._sessions[old]
+        self._sessions[digest] = session
+
+    @answered
+    @step
+    def end(self, digest: str) -> None:
+        self._sessions.pop(digest, None)
+
+    @answered
+    @step
+    def end_all(self, partner: str) -> int:
+        before = len(self._sessions) + len(self._links)
+        self._sessions = {digest: one for digest, one in self._sessions.items() if one.partner != partner}
+        self._links = {digest: one for digest, one in self._links.items() if one.partner != partner}
+        return before - len(self._sessions) - len(self._links)
+
+    @answered
+    @step
+    def add_link(self, digest: str, link: SignInLink, now: datetime) -> None:
+        for old in surplus(self._links, link, now):
+            del self._links[old]
+        self._links[digest] = link
+
+    @answered
+    def link(self, digest: str) -> SignInLink | None:
+        return self._links.get(digest)
+
+    @answered
+    @step
+    def take_link(self, digest: str) -> bool:
+        return self._links.pop(digest, None) is not None
 
 
 class FakeSubscriptionStore(Fake):

@@ -13,7 +13,7 @@ from fakes.copies import FakeCatalogueSource, FakeCopyStore
 from fakes.feed import FakeChangeFeed
 from fakes.incidents import FakeDagsterStore, FakeIncidentStore
 from fakes.losses import FakeExpectationStore, FakeLossStore
-from fakes.partners import FakePartnerStore, FakeSubscriptionStore
+from fakes.partners import FakePartnerStore, FakeSignInStore, FakeSubscriptionStore
 from fakes.references import FakeReferenceIndex
 from fakes.reports import (
     FakeComparisonStore,
@@ -71,6 +71,7 @@ class FakeStore:
     dagster: FakeDagsterStore
     partners: FakePartnerStore
     subscriptions: FakeSubscriptionStore
+    sign_ins: FakeSignInStore
     heartbeats: FakeDeliveryHeartbeats
 
     def as_store(self) -> Store:
@@ -101,6 +102,7 @@ class FakeStore:
             dagster=self.dagster,
             partners=self.partners,
             subscriptions=self.subscriptions,
+            sign_ins=self.sign_ins,
             heartbeats=self.heartbeats,
         )
 
@@ -163,6 +165,7 @@ def fake_store(clock: FakeClock, conditions: Conditions | None = None) -> FakeSt
         memory_history=FakeMemoryHistory(conditions),
         partners=FakePartnerStore(conditions, clock),
         subscriptions=FakeSubscriptionStore(conditions),
+        sign_ins=FakeSignInStore(conditions),
         heartbeats=FakeDeliveryHeartbeats(conditions),
     )
 

@@ -37,6 +37,10 @@ from schedules_pipeline.store.link import RedisLink
 
 _PATIENCE_SECONDS = 30
 _MASTER = "a master secret that is no secret at all"
+_SIGNED_TO_LOOPBACK = {
+    "SCHEDULES_WEBHOOK_MASTER_SECRET": _MASTER,
+    "SCHEDULES_PUSH_ALLOWED_NETWORKS": '["127.0.0.1"]',
+}
 
 
 @pytest.fixture
@@ -265,8 +269,7 @@ def test_a_real_process_delivers_changes(
         **os.environ,
         "SCHEDULES_REDIS_URL": redis_server.url,
         "SCHEDULES_KEYSPACE": keyspace,
-        "SCHEDULES_WEBHOOK_MASTER_SECRET": _MASTER,
-        "SCHEDULES_PUSH_ALLOWED_NETWORKS": '["127.0.0.1"]',
+        **_SIGNED_TO_LOOPBACK,
         "SCHEDULES_PUSH_HEARTBEAT_FILE": str(tmp_path / "beat"),
     }
     _append(store.feed, KEY, 1, now)

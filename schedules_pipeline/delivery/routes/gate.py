@@ -3,13 +3,16 @@
 Plain ASGI, because its cost is added to every request. It knows keys, limits and the age of the mirror, not routes.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -23,14 +26,19 @@ from schedules_pipeline.delivery.routes.problem_responses import (
 )
 from schedules_pipeline.delivery.routes.serving import COST
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import NOBODY
 
-KEY_COOKIE: Final = "schedules_key"
+SESSION_COOKIE: Final = "schedules_session"
+_OVER_TLS: Final = "__Host-"
+"""Browsers take such a cookie only from this host and over TLS, so no neighbouring host can set one."""
+
 _OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|sign-in|sign-out|static/.*)?")
 _PAGES = "/guide"
 _NO_ROUTE = "none"
 _RETRY_SECONDS = 30
+_LOOK_UPS_AT_ONCE = 4
 _MAXIMUM_BODY_BYTES = 100_000
 
 
@@ -40,6 +48,7 @@ class Gate:
     def __init__(self, application: ASGIApp, delivery: Delivery) -> None:
         self._application = application
         self._delivery = delivery
+        self._look_ups = asyncio.Semaphore(_LOOK_UPS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,14 +72,18 @@ class Gate:
             counting.finish(self._delivery)
 
     async def _pass(self, scope: Scope, receive: Receive, counting: "_Counting") -> None:
-        now, key = self._delivery.clock(), _key_of(Headers(scope=scope))
-        partner = self._delivery.admission.identify(key, now)
+        headers = Headers(scope=scope)
+        key, token = _key_of(headers), token_of(scope)
+        if key is None and token:
+            await self._look_up(token)
+        identify = partial(self._identify, key, token)
+        now, partner = self._delivery.clock(), identify()
         counting.partner = partner.name
         self._delivery.admission.count_request(partner, now)
         self._require_service(partner, now)
         counting.headers = self._marks(now)
         counting.limits = partial(self._limits, scope, partner)
-        scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, key)
+        scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, identify)
         await self._application(scope, receive, counting.send)
 
     def _limits(self, scope: Scope, partner: Partner) -> dict[str, str]:
@@ -78,11 +91,27 @@ class Gate:
         fields = self._delivery.admission.fields(partner, self._delivery.clock())
         return fields | {"Schedules-Cost": str(scope[COST])} if COST in scope else fields
 
-    def _partner_now(self, key: str | None) -> Partner:
-        """The key's partner at this moment, for answers that last. Raises :class:`Problem` if the key is not valid."""
-        now = self._delivery.clock()
-        partner = self._delivery.admission.identify(key, now)
-        self._require_service(partner, now)
+    def _identify(self, key: str | None, token: str) -> Partner:
+        """The partner of a key or, without one, of a session. Raises :class:`Problem` if it is not valid."""
+        now, admission = self._delivery.clock(), self._delivery.admission
+        if key is None and token:
+            return admission.partner_of(self._delivery.sessions.find(token), now)
+        return admission.identify(key, now)
+
+    async def _look_up(self, token: str) -> None:
+        """Read a session that another process may have begun. Beyond a number at once, it stays unknown, so that
+        invented tokens keep no others waiting.
+        """
+        sessions = self._delivery.sessions
+        if sessions.find(token) is None and not self._look_ups.locked():
+            async with self._look_ups:
+                with suppress(ServiceError):
+                    await run_in_threadpool(sessions.look_up, self._delivery.store.sign_ins, token)
+
+    def _partner_now(self, identify: Callable[[], Partner]) -> Partner:
+        """The partner at this moment, for answers that last. Raises :class:`Problem` if its key is not valid."""
+        partner = identify()
+        self._require_service(partner, self._delivery.clock())
         return partner
 
     def _require_service(self, partner: Partner, now: datetime) -> None:
@@ -177,18 +206,26 @@ def _key_of(headers: Headers) -> str | None:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()
-    return _of_cookies(headers.get("cookie", ""))
-
-
-def _of_cookies(field: str) -> str | None:
-    """Parsed here in linear time: the standard library's parser takes quadratic time for quoted values on some
-    supported versions of Python, and keys need no quotes.
-    """
-    for cookie in field.split(";"):
-        name, _, value = cookie.partition("=")
-        if name.strip() == KEY_COOKIE:
-            return value.strip()
     return None
+
+
+def session_cookie(scope: Scope) -> str:
+    """The name of the cookie with a session's token."""
+    return _OVER_TLS + SESSION_COOKIE if scope["scheme"] == "https" else SESSION_COOKIE
+
+
+def token_of(scope: Scope) -> str:
+    """The token of the session in the request's cookie, "" without one.
+
+    Parsed here in linear time: the standard library's parser takes quadratic time for quoted values on some
+    supported versions of Python, and tokens need no quotes.
+    """
+    wanted = session_cookie(scope)
+    for cookie in Headers(scope=scope).get("cookie", "").split(";"):
+        name, _, value = cookie.partition("=")
+        if name.strip() == wanted:
+            return value.strip()
+    return ""
 
 
 async def _reject(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

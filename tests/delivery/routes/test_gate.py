@@ -94,8 +94,8 @@ def _leads_to_sign_in(anybody: TestClient, method: str, path: str) -> bool:
         {"Authorization": "Bearer sk_aaaaaaaa_" + "b" * 40},
         {"Authorization": "Basic YWNtZTphY21l"},
         {"Authorization": "Bearer " + "k" * 10_000},
-        {"Cookie": "schedules_key=sk_aaaaaaaa_" + "b" * 40},
-        {"Cookie": '=; ;;="; schedules_key'},
+        {"Cookie": "schedules_session=" + "b" * 43},
+        {"Cookie": '=; ;;="; schedules_session'},
     ],
 )
 def test_without_a_valid_key_nothing_is_told(stage: DeliveryStage, headers: dict[str, str]) -> None:
@@ -108,23 +108,34 @@ def test_without_a_valid_key_nothing_is_told(stage: DeliveryStage, headers: dict
     assert "schedules-as-of" not in answer.headers
 
 
-def test_key_may_be_in_the_cookie_of_the_page(stage: DeliveryStage) -> None:
-    """A reader who signed in on the page is recognised by the key in a cookie."""
+def test_a_session_may_be_in_the_cookie_of_the_page(stage: DeliveryStage) -> None:
+    """A reader who signed in on the page is recognised by the token in a cookie; a key there is none."""
     key = stage.client().headers["authorization"].removeprefix("Bearer ")
 
-    answer = stage.client(None).get(_SCHEDULE, headers={"Cookie": f"schedules_key={key}"})
+    answers = [
+        stage.client(None).get(_SCHEDULE, headers={"Cookie": cookie})
+        for cookie in (
+            f"schedules_session={_session(stage)}",
+            f"schedules_session={key}",
+            f"schedules_key={key}",
+        )
+    ]
 
-    assert answer.status_code == 200
+    assert [answer.status_code for answer in answers] == [200, 401, 401]
+
+
+def _session(stage: DeliveryStage) -> str:
+    return stage.delivery.sessions.begin(stage.delivery.store.sign_ins, "acme", "", stage.clock())
 
 
 @pytest.mark.parametrize(
-    "other", ["", "theme=dark; ", "a=b c; ", 'a="\\a\\a; ', "=; ;; ", "schedules_keys=sk_no; "]
+    "other", ["", "theme=dark; ", "a=b c; ", 'a="\\a\\a; ', "=; ;; ", "schedules_sessions=no; "]
 )
-def test_other_cookies_do_not_hide_the_key(stage: DeliveryStage, other: str) -> None:
-    """The key is found among any other cookies, even malformed ones."""
-    key = stage.client().headers["authorization"].removeprefix("Bearer ")
+def test_other_cookies_do_not_hide_the_session(stage: DeliveryStage, other: str) -> None:
+    """The token is found among any other cookies, even malformed ones."""
+    cookie = f"{other}schedules_session={_session(stage)}; z=1"
 
-    answer = stage.client(None).get(_SCHEDULE, headers={"Cookie": f"{other}schedules_key={key}; z=1"})
+    answer = stage.client(None).get(_SCHEDULE, headers={"Cookie": cookie})
 
     assert answer.status_code == 200
 
