@@ -27,6 +27,7 @@ from schedules_pipeline.maintenance.ports import Request
 from schedules_pipeline.migration.ports import Comparison, ParityPoint, ServedSource, ServedState, Verdict
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import UsageKind, UsageLine
+from schedules_pipeline.partners.sign_in import MOST_EACH, GuideSession, SignInLink
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.expectations import Expectation
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
@@ -226,6 +227,11 @@ def _partners_and_subscriptions(world: _World) -> None:
     store, now = world.store, world.now
     for number in range(60):
         store.partners.create(Partner(f"partner-{number}", now))
+        for sign_in in range(2 * MOST_EACH):
+            until = now + timedelta(hours=1, seconds=sign_in)
+            digest = f"{number} {sign_in}"
+            store.sign_ins.begin(digest, GuideSession(f"partner-{number}", until), now)
+            store.sign_ins.add_link(digest, SignInLink(f"partner-{number}", until), now)
         made = Subscription(
             f"s{number}", f"partner-{number}", SubscriptionKind.WEBHOOK, "https://a.example", now
         )
