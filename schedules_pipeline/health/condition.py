@@ -36,6 +36,7 @@ class ConditionName(StrEnum):
     REDIS_NOT_DURABLE = "redis-not-durable"
     REDIS_REPLICATION_LOST = "redis-replication-lost"
     REDIS_MEMORY = "redis-memory"
+    REDIS_WENT_BACK = "redis-went-back"
     KEYSPACE_EMPTY = "keyspace-empty"
     PARTNERS_GONE = "partners-gone"
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
@@ -141,6 +142,9 @@ KINDS: Mapping[ConditionName, Kind] = {
     ),
     ConditionName.REDIS_MEMORY: Kind(
         _WARNING, "Raise `maxmemory`, or keep less: see the sizing formula in the documents."
+    ),
+    ConditionName.REDIS_WENT_BACK: Kind(
+        _ERROR, "The repair runs by itself; find out why Redis failed over or lost writes."
     ),
     ConditionName.KEYSPACE_EMPTY: Kind(
         _ERROR, "Fill it with `schedules-pipeline coldstart`.", timedelta(minutes=2)

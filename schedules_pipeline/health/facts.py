@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.health.ports import DagsterSnapshot
+from schedules_pipeline.maintenance.continuity import Repair
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord
 from schedules_pipeline.maintenance.servers import RedisServerFacts
 from schedules_pipeline.migration.ports import NOTHING_DIFFERS, DifferenceSummary, ServedSource
@@ -66,7 +67,8 @@ class Facts:
     answer, with their errors. ``push_quarantined``: subscriptions, with the reason. ``published``: schedules in the
     feed. ``has_epoch``: whether a coldstart has finished in this keyspace. ``legacy_refreshed_at``: None if there is no
     old system, or it did not answer. ``has_partners``: whether a partner was ever created in this keyspace.
-    ``servers``: those of Redis; ``hours_until_full``: None without a limit or growth.
+    ``servers``: those of Redis. ``repairs``: after a loss of writes, the pending one and the
+    latest. ``hours_until_full``: None without a limit or growth.
     """
 
     backlog: Backlog
@@ -90,6 +92,7 @@ class Facts:
     dagster: DagsterSnapshot | None = None
     has_partners: bool = False
     servers: Sequence[RedisServerFacts] = ()
+    repairs: Sequence[Repair] = ()
     hours_until_full: float | None = None
     push_quarantined: Mapping[str, str] = field(default_factory=dict)
     heartbeats: Mapping[DeliveryProcess, datetime] = field(default_factory=dict)

@@ -17,6 +17,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
     """Every condition that holds, at most one for each name."""
     found = (
         *servers.find_server_defects(facts),
+        *servers.find_lost_writes(facts, now),
         *partners.find_empty_keyspace(facts),
         *partners.find_lost_partners(facts),
         *inputs.find_unreachable(facts),

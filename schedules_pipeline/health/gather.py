@@ -45,6 +45,7 @@ def gather_facts(store: HealthStore, sources: MigrationSources, now: datetime) -
 
 
 def _of_store(store: HealthStore, now: datetime) -> Facts:
+    continuity = store.continuity
     return Facts(
         backlog=store.work.backlog(),
         watched_since=store.incidents.watched_since(),
@@ -63,6 +64,7 @@ def _of_store(store: HealthStore, now: datetime) -> Facts:
         dagster=store.dagster.latest(),
         has_partners=store.partners.was_ever_used(),
         servers=store.server.facts(),
+        repairs=[each for each in (continuity.pending_repair(), continuity.latest_repair()) if each],
         hours_until_full=hours_until_full(store.memory_history.all()),
         push_quarantined={
             standing.subscription.name: standing.progress.quarantine.reason

@@ -28,6 +28,7 @@ from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.facts import QueueFacts, Thresholds
 from schedules_pipeline.health.find_conditions import find_conditions
+from schedules_pipeline.maintenance.continuity import Repair
 from schedules_pipeline.maintenance.ports import PassName, Stage
 from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
@@ -120,6 +121,14 @@ def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
                 )
             },
             id="differences that waiting messages announce",
+        ),
+        pytest.param(
+            {"repairs": [Repair("r", "another server", "delivery", NOW - MINUTE, False, NOW)]},
+            id="a failover that lost nothing",
+        ),
+        pytest.param(
+            {"repairs": [Repair("r", "a step back", "delivery", NOW - HOUR, True, NOW - 11 * MINUTE, 3)]},
+            id="a repair that is long over",
         ),
         pytest.param({"has_partners": False}, id="no partners yet"),
         pytest.param(

@@ -31,6 +31,7 @@ from schedules_pipeline.health.condition import KINDS, ConditionName, Severity
 from schedules_pipeline.health.facts import QueueFacts
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.health.ports import FailedRun
+from schedules_pipeline.maintenance.continuity import Repair
 from schedules_pipeline.maintenance.ports import PassName, Stage
 from schedules_pipeline.maintenance.servers import RedisServerFacts, ReplicaFacts
 from schedules_pipeline.migration.ports import DifferenceSummary, ServedSource
@@ -294,6 +295,20 @@ _RULES = [
         {"servers": [replace(SERVER, used_memory=81, maxmemory=100)], "hours_until_full": 20.4},
         "redis-memory: Redis at r:1: 81% of its memory is used, and full in 20 h at the present growth",
         id="memory",
+    ),
+    pytest.param(
+        {"repairs": [Repair("r", "the feed lacks a row that was seen", "the pusher", NOW, went_back=True)]},
+        "redis-went-back: the feed lacks a row that was seen; being repaired",
+        id="a step back",
+    ),
+    pytest.param(
+        {
+            "repairs": [
+                Repair("r", "another server", "delivery", NOW - HOUR, False, NOW - 10 * MINUTE, differed=2)
+            ]
+        },
+        "redis-went-back: another server; repaired, 2 schedules differed",
+        id="a failover that lost writes",
     ),
 ]
 

@@ -1,7 +1,7 @@
 """Conditions of the Redis servers that hold the keyspace."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
 from schedules_pipeline.health.facts import Facts
@@ -11,6 +11,8 @@ from schedules_pipeline.maintenance.servers import RedisServerFacts
 _REPLICA_LATE_AFTER = timedelta(seconds=10)
 _FULL_WARNING, _FULL_ERROR = 0.8, 0.9
 _HOURS_WARNING, _HOURS_ERROR = 72, 24
+_REPAIR_SHOWN_FOR = timedelta(minutes=10)
+"""A short repair must still be seen."""
 
 _Defect = tuple[Severity, str]
 _Rule = Callable[[RedisServerFacts], _Defect | None]
@@ -29,6 +31,33 @@ def find_server_defects(facts: Facts) -> Iterator[Condition]:
         found = {server.address: defect for server in facts.servers if (defect := rule(server))}
         if found:
             yield _condition(name, found)
+
+
+def find_lost_writes(facts: Facts, now: datetime) -> Iterator[Condition]:
+    """A failover or a step back, from when it is noticed until a while after its repair.
+
+    A failover after which nothing differed is no condition once that is known.
+    """
+    open_repairs = [each for each in facts.repairs if each.repaired_at is None]
+    done = [
+        each
+        for each in facts.repairs
+        if each.repaired_at
+        and now - each.repaired_at <= _REPAIR_SHOWN_FOR
+        and (each.went_back or each.differed)
+    ]
+    for repair in (open_repairs or done)[:1]:
+        outcome = (
+            f"repaired, {repair.differed:,} schedules differed" if repair.repaired_at else "being repaired"
+        )
+        yield make_condition(
+            ConditionName.REDIS_WENT_BACK,
+            "Redis",
+            f"{example(repair.reason)}; {outcome}",
+            {"noticed by": repair.noticed_by, "differed": repair.differed},
+            repair.noticed_at,
+            Severity.ERROR if repair.went_back else Severity.WARNING,
+        )
 
 
 def _condition(name: ConditionName, found: dict[str, _Defect]) -> Condition:
