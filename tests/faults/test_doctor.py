@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorTick, TickStatus
 from faults.stack import Stack, wait_until
 from from_scratch import Contents, coldstart
 from redis import Redis
@@ -43,20 +43,25 @@ def _set_visibility(stack: Stack, seconds: int) -> None:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
 
-def _state(stack: Stack) -> InstigatorState:
-    return next(each for each in stack.instance.all_instigator_state() if each.instigator_name == _SENSOR)
+def _states(stack: Stack) -> list[InstigatorState]:
+    return [each for each in stack.instance.all_instigator_state() if each.instigator_name == _SENSOR]
+
+
+def _ticks(stack: Stack) -> list[InstigatorTick]:
+    """The latest tick; none before the daemon has begun one."""
+    return [
+        tick
+        for state in _states(stack)
+        for tick in stack.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+    ]
 
 
 def _switch_off(stack: Stack) -> None:
     """As an operator does in Dagster; a tick that has begun receives until it ends."""
-    state = _state(stack)
+    wait_until(lambda: bool(_ticks(stack)), "the sensor does not tick")
+    [state] = _states(stack)
     stack.instance.update_instigator_state(state.with_status(InstigatorStatus.STOPPED))
-
-    def is_over() -> bool:
-        [tick] = stack.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-        return tick.status is not TickStatus.STARTED
-
-    wait_until(is_over, "the last tick does not end")
+    wait_until(lambda: _ticks(stack)[0].status is not TickStatus.STARTED, "the last tick does not end")
 
 
 def _leave_messages(stack: Stack) -> None:
