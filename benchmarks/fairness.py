@@ -2,10 +2,8 @@
 
 The victim asks for conditional hits and, every fifth time, for a whole document, at a steady rate. Its latency counts
 from the moment at which a request is due, so a service that stalls makes all requests behind it late. Beside each kind
-of neighbour its 99th percentile may be 1.5 times that of the turn alone before it, or 10 ms more.
-
-The service, with its rendering processes, has one core of its own if ``single`` cores are wanted; by default it shares
-the machine with the load.
+of neighbour its 99th percentile may be 1.5 times that of the turn alone before it, or 10 ms more. A second neighbour
+has no limit of its rate, which shows what the limits add. The service shares the machine with the load.
 """
 
 import asyncio
@@ -102,6 +100,9 @@ def run(bench: Bench) -> Result:
                 "schedules": len(keyspace.sources),
                 "neighbour": f"{CONNECTIONS} connections without a pause",
                 "memory of the answering process, MB": server.resident_bytes() / 1e6,
+                "of each rendering process, MB": [
+                    round(size / 1e6) for size in server.resident_bytes_of_children()
+                ],
             }
         return Result(facts, [figure for kind, found in measured.items() for figure in _figures(kind, found)])
 

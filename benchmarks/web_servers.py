@@ -114,6 +114,11 @@ class WebServer(LoopbackServer):
         """The resident memory of the process."""
         return _resident_kilobytes(self.pid) * 1024
 
+    def resident_bytes_of_children(self) -> list[int]:
+        """The resident memory of each process that this one has started."""
+        listed = (path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/children"))
+        return [_resident_kilobytes(int(pid)) * 1024 for pids in listed for pid in pids.split()]
+
     def _environment(self, _: int) -> Mapping[str, str] | None:
         return {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
 
