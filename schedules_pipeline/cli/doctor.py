@@ -119,7 +119,7 @@ def _shown(
 
 
 def _lines(result: ProbeResult) -> Iterator[Shown]:
-    """What the probe proves, how long it took, and below it what it found."""
+    """The probe with its proof and its time, and below it the findings."""
     took = f"{result.seconds:.2f} of {result.limit.total_seconds():g} s"
     style = {Verdict.FAILED: "bold red", Verdict.UNCHECKED: "yellow"}.get(result.verdict, "")
     yield line(f"{result.verdict:<9}  {result.name}: {result.proves} ({took})", style)

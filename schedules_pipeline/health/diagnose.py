@@ -30,7 +30,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A fault, and what it explains."""
+    """A fault, and the faults that it explains."""
 
     fault: Fault
     effects: tuple["Explanation", ...] = ()
@@ -110,7 +110,7 @@ def _about(*subjects: str) -> Rule:
 
 
 def _is_severe(cause: Fault, _: Fault) -> bool:
-    """A warning foretells what has not happened yet."""
+    """Not a warning, which foretells a fault."""
     return cause.severity is not Severity.WARNING
 
 

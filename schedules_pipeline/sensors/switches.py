@@ -1,7 +1,7 @@
 """``python -m schedules_pipeline.sensors.switches``: reads sensors, timers and daemons of a Dagster instance.
 
 For processes without Dagster, such as the command line. Prints a JSON document about the instance of
-``DAGSTER_HOME``: what is switched off, when each of the others last ticked, and the heartbeats of the daemons. With
+``DAGSTER_HOME``: the names that are off, when each of the others last ticked, and the heartbeats of the daemons. With
 names of sensors or timers, it switches these on first. No code location is loaded.
 """
 

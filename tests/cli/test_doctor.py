@@ -255,7 +255,7 @@ def test_fix_releases_quarantined_schedules(clinic: Clinic) -> None:
 def test_fix_reconciles_if_the_bucket_does_not_announce_everything(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was left out is repaired; the bucket itself is left to whoever deploys it."""
+    """Changes that the bucket left out are repaired; its configuration stays as it is."""
     [whole] = clinic.arrangement.announcements()
     partial = [replace(whole, events=SOURCE_EVENTS[:1])]
     monkeypatch.setattr(clinic.arrangement, "announcements", lambda: partial)

@@ -65,7 +65,7 @@ def _switch_off(stack: Stack) -> None:
 
 
 def _leave_messages(stack: Stack) -> None:
-    """Changes that nobody receives; by the records of polls they have waited for ten minutes."""
+    """Changes that no sensor receives; by the records of polls they have waited for ten minutes."""
     for _ in range(_MESSAGES):
         stack.world.retitle()
     depth = stack.pipeline.upstreams.catalogue_queue.depth

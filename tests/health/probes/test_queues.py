@@ -1,4 +1,4 @@
-"""What is documented of queues, subscriptions and events of the bucket passes; each deviation has its finding."""
+"""Queues, subscriptions and events of the bucket pass as documented; each deviation has its finding."""
 
 import json
 from dataclasses import replace

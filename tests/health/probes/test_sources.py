@@ -1,4 +1,4 @@
-"""Probes of sources: what they have is found, and what they lack is absent by their own word."""
+"""Probes of sources: they find an existing document, and accept an absence only from the source itself."""
 
 from datetime import timedelta
 from random import Random
