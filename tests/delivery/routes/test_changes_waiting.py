@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import orjson
@@ -84,6 +85,28 @@ def test_wait_ends_when_a_change_comes(stage: DeliveryStage) -> None:
 
             assert await asked.status() == 200
             assert rows_of(orjson.loads(await asked.body())) == [("alder/2026-03-28", 3, False)]
+
+    _run(stage, play)
+
+
+def test_many_waits_end_at_once(stage: DeliveryStage) -> None:
+    """A change ends the waits of hundreds of requests, also of one partner; none of them is rejected."""
+    stage.add_partner(Partner("crowd", stage.clock(), waiting_at_once=300))
+    stage.keep_up()
+
+    async def play(waiting: Waiting) -> None:
+        async with AsyncExitStack() as asked:
+            polls = [
+                await asked.enter_async_context(
+                    waiting.ask(FEED, partner="crowd", since=cursor_at(5), wait=30)
+                )
+                for _ in range(250)
+            ]
+            while waiting.places < len(polls):  # noqa: ASYNC110 - admission has no event for it
+                await asyncio.sleep(0.01)
+            waiting.publish(SchedulePut(ALDER, SLOTS, 9))
+
+            assert {await poll.status() for poll in polls} == {200}
 
     _run(stage, play)
 
