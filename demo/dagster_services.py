@@ -120,4 +120,4 @@ class Daemon(DagsterProcess):
         return [sys.executable, "-m", "dagster._daemon", "run", "-w", str(self._workspace)]
 
     def _is_ready(self, port: int, pid: int) -> bool:
-        return self.log_path.stat().st_size > 0
+        return bool(self._log_of_this_start())

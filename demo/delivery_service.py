@@ -68,7 +68,7 @@ class PushService(LoopbackServer):
 
     def _is_ready(self, port: int, pid: int) -> bool:
         """Read from its log, because it has no port to ask."""
-        return "pushing" in self.log_path.read_text()
+        return "pushing" in self._log_of_this_start()
 
 
 def _status(port: int, path: str, headers: Mapping[str, str]) -> int:

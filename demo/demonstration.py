@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -46,6 +46,7 @@ from demo.provision import (
 )
 from demo.scenarios import Scenario
 from demo.servers import LOOPBACK, AwsEmulator, LoopbackServer, RedisServer, is_free
+from demo.supervision import Supervisor
 from demo.upstream import Upstream
 from demo.webhook_receiver import WebhookReceiver
 from schedules_pipeline.composition import Pipeline, Store
@@ -105,6 +106,7 @@ class Demonstration:
         self._directory = placement.directory
         self._environment_file = placement.directory / "environment"
         self._stack = stack
+        self._supervisor = Supervisor(say)
 
     def run(self) -> None:
         """Start, run the coldstart, then play the changes and narrate until the process is interrupted."""
@@ -127,10 +129,11 @@ class Demonstration:
         self._start(
             "old system", OldSystemService(self._directory, environment, self._placement.refresh_seconds)
         )
-        monitoring = self._start("monitoring", MonitoringService(self._directory, environment))
+        monitoring = self._launch("monitoring", MonitoringService(self._directory, environment))
         self._print_first_steps(pipeline, access)
         self._print_addresses(environment, webserver, monitoring)
-        Player(upstream, narrator, receiver, say, time.sleep).play(self._scenario)
+        check = self._supervisor.check
+        Player(upstream, narrator, receiver, check, say, time.sleep).play(self._scenario)
 
     def _start_servers(self) -> tuple[AwsEndpoints, Environment]:
         """Start Redis and the emulator. Returns the environment that names them, which this process gets too."""
@@ -228,7 +231,7 @@ class Demonstration:
         port = _preferred_port(self._placement.ports["web"], WEB_PORT)
         webserver = self._start("Dagster webserver", Webserver(self._directory, environment, workspace, port))
         self._start("Dagster daemon", Daemon(self._directory, environment, workspace))
-        _wait_for_coldstart(pipeline, webserver)
+        _wait_for_coldstart(pipeline, webserver, self._supervisor.check)
         return webserver
 
     def _start_push(self, store: Store, environment: Environment, access: PartnerAccess) -> WebhookReceiver:
@@ -267,6 +270,14 @@ class Demonstration:
         began = time.monotonic()
         self._stack.enter_context(server)
         say(f"{what} started in {time.monotonic() - began:.1f} s")
+        self._supervisor.watch(what, server, in_memory=isinstance(server, AwsEmulator))
+        return server
+
+    def _launch(self, what: str, server: _Server) -> _Server:
+        """Start a server that nothing else waits for, such as one that may be slow to answer."""
+        self._stack.callback(server.stop)
+        server.launch()
+        self._supervisor.watch(what, server, is_starting=True)
         return server
 
 
@@ -284,7 +295,7 @@ def _provision_everything(
     return provisioned, {**environment, **topic}
 
 
-def _wait_for_coldstart(pipeline: Pipeline, webserver: Webserver) -> None:
+def _wait_for_coldstart(pipeline: Pipeline, webserver: Webserver, check_servers: Callable[[], None]) -> None:
     show = Progress("coldstart")
     until = time.monotonic() + _COLDSTART_BEGINS_WITHIN_SECONDS
     while (latest := pipeline.store.coldstarts.latest()) is None or not latest.stage.is_final:
@@ -292,6 +303,7 @@ def _wait_for_coldstart(pipeline: Pipeline, webserver: Webserver) -> None:
             raise ConfigurationError(f"no coldstart has begun: see {webserver.url}/automation")
         if latest is not None and latest.total:
             show(latest.done, latest.total)
+        check_servers()
         time.sleep(0.25)
     if latest.stage is not Stage.FINISHED:
         raise ConfigurationError(f"the coldstart was {latest.stage}: {latest.problem}")
@@ -309,11 +321,23 @@ def _preferred_port(requested: int | None, usual: int) -> int | None:
 @contextmanager
 def _sole_user_of(directory: Path) -> Iterator[None]:
     """Lock the directory for the length of the block. Raises ConfigurationError if another process holds it."""
-    with directory.with_suffix(".lock").open("w") as lock:
+    with directory.with_suffix(".lock").open("a+") as lock:
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigurationError(
-                f"another demonstration is using {directory}: stop it, or name another by --directory"
-            ) from error
+            lock.seek(0)
+            raise ConfigurationError(_explain(directory, lock.read())) from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}, since {utc_now().astimezone():%H:%M:%S}")
+        lock.flush()
         yield
+
+
+def _explain(directory: Path, holder: str) -> str:
+    return (
+        f"a demonstration runs in this checkout already ({holder or 'just started'}; its files are in {directory}).\n"
+        f"- To use it: its addresses are in {directory}/environment, and in the terminal that it runs in.\n"
+        "- To end it: Ctrl-C in that terminal, or `kill` and its process id.\n"
+        "- To run another beside it: name other files by `.venv/bin/python -m demo --directory .run-2`, or use "
+        "another checkout."
+    )

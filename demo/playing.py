@@ -28,10 +28,17 @@ class Player:
     """Plays a scenario. ``pause`` sleeps for a number of seconds."""
 
     def __init__(
-        self, upstream: Upstream, narrator: Narrator, receiver: WebhookReceiver, say: Say, pause: Pause
+        self,
+        upstream: Upstream,
+        narrator: Narrator,
+        receiver: WebhookReceiver,
+        check_servers: Callable[[], None],
+        say: Say,
+        pause: Pause,
     ) -> None:
         self._upstream = upstream
         self._narrator = narrator
+        self._check_servers = check_servers
         self._receiver = receiver
         self._say = say
         self._pause = pause
@@ -41,7 +48,7 @@ class Player:
         for wait, change in scenario.changes:
             self._narrate_for(wait)
             self._say(f"{clock_time(utc_now())}  change     {change.description}")
-            retry_until_answered(partial(self._upstream.apply, change), self._say, self._pause)
+            self._retry(partial(self._upstream.apply, change))
         self._say(scenario.at_the_end)
         while True:
             self._narrate_for(1.0)
@@ -49,13 +56,22 @@ class Player:
     def _narrate_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while True:
-            retry_until_answered(self._narrator.catch_up, self._say, self._pause)
+            self._check_servers()
+            self._retry(self._narrator.catch_up)
             if line := describe_received(self._receiver.drain()):
                 self._say(f"{clock_time(utc_now())}  webhook    {line}")
             left = until - time.monotonic()
             if left <= 0:
                 return
             self._pause(min(left, _NARRATE_EVERY_SECONDS))
+
+    def _retry(self, act: Callable[[], object]) -> None:
+        def pause(seconds: float) -> None:
+            # What does not answer may have ended.
+            self._check_servers()
+            self._pause(seconds)
+
+        retry_until_answered(act, self._say, pause)
 
 
 def retry_until_answered(act: Callable[[], object], say: Say, pause: Pause) -> None:

@@ -93,6 +93,7 @@ class LoopbackServer(ABC):
         self._port_setting = port_setting
         self._start_within_seconds = start_within_seconds
         self._port: int | None = None
+        self._log_begins = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -121,10 +122,26 @@ class LoopbackServer(ABC):
             self._start(self._given_port)
         return self
 
+    def launch(self) -> None:
+        """Start without waiting for an answer, on the requested port or on a free one."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._port = self._given_port or find_free_port()
+        self._process = self._launch(self._port)
+
+    def launch_again(self) -> None:
+        """Start a server that has ended, on its port, without waiting for an answer. Its log is continued."""
+        # Children of the server that ended, such as runs of a code server, must not outlive it.
+        _signal_group(self._running().pid, signal.SIGKILL)
+        self._process = self._launch(self.port)
+
+    def answers(self) -> bool:
+        """Whether the server is ready. A slow answer is none."""
+        return self._has_answered()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
     @abstractmethod
     def _command(self, port: int) -> list[str]:
@@ -164,11 +181,12 @@ class LoopbackServer(ABC):
         try:
             self._wait_until_ready()
         except BaseException:
-            self._stop()
+            self.stop()
             raise
 
     def _launch(self, port: int) -> subprocess.Popen[bytes]:
-        with self.log_path.open("wb") as log:
+        with self.log_path.open("ab") as log:
+            self._log_begins = log.tell()
             return subprocess.Popen(
                 tethered(self._command(port), os.getpid()),
                 cwd=self.directory,
@@ -179,6 +197,9 @@ class LoopbackServer(ABC):
                 # A process group of its own, so that Ctrl-C reaches only the launcher, which stops the servers.
                 process_group=0,
             )
+
+    def _log_of_this_start(self) -> str:
+        return self.log_path.read_bytes()[self._log_begins :].decode(errors="replace")
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_within_seconds
@@ -207,7 +228,8 @@ class LoopbackServer(ABC):
             raise RuntimeError(f"the {self._name} server is not running")
         return self._process
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Stop the server with its children, and wait for that. Harmless if it does not run."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -202,6 +202,7 @@ def remove(session: Session, name: str, yes: bool) -> Answer:
     confirm(f"Remove {name}? The delivery service rejects its keys within seconds.", yes=yes)
     if not store.remove(name):
         raise CommandExit(f"{name} was removed by another operator")
+    session.pipeline.store.sign_ins.end_all(name)
     return Answer({"removed": name}, f"removed {name}")
 
 

@@ -242,6 +242,7 @@ def _partners_and_subscriptions(world: _World) -> None:
         if number < 59:
             store.subscriptions.remove(made.name)
             store.partners.remove(f"partner-{number}")
+            store.sign_ins.end_all(f"partner-{number}")
     for number in range(1, 1_100):
         source = ServedSource.OURS if number % 2 else ServedSource.LEGACY
         store.served.change(ServedState(number, source, now, "ada", "w" * 100, 1.0, forced=False))
