@@ -22,6 +22,7 @@ from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.health.check_health import HealthCheck
 from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.ports import Notifier, QueueName
+from schedules_pipeline.health.probes.announcements import AnnouncementReader
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
 from schedules_pipeline.migration.ports import Requirements
@@ -266,7 +267,13 @@ def _watch(settings: Settings, upstreams: Upstreams) -> Watch:
     )
     store = redis_store(own, settings.keyspace)
     health = HealthCheck(store, checked, utc_now, thresholds_from(settings))
-    return Watch(health, _notifiers(settings))
+    announcements = AnnouncementReader(
+        build_arrangement(settings),
+        settings.schedule_queue,
+        settings.catalogue_queue,
+        settings.schedule_bucket,
+    )
+    return Watch(health, _notifiers(settings), announcements.find_unheard)
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

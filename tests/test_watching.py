@@ -1,19 +1,20 @@
 """The watch as it is composed for production: on a real Redis, real queues and a real topic."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from demo.provision import AwsEndpoints, Channel, ProvisionedResources, provision_alarms
+from demo.provision import AwsEndpoints, Channel, ProvisionedResources, announce_schedules, provision_alarms
 from demo.servers import RedisServer
-from schedules_pipeline.connections import build_pipeline, thresholds_from
+from schedules_pipeline.connections import build_pipeline, thresholds_from, utc_now
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.facts import Thresholds
+from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.settings import Settings
 
 
@@ -37,6 +38,7 @@ class Site:
                 aws_endpoint_url=endpoints.endpoint_url,
                 aws_region=endpoints.region,
                 alarm_topic_arn=self.alarms.topic_arn,
+                schedule_bucket=provisioned.bucket,
             )
         ).watch
 
@@ -63,7 +65,9 @@ def site(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws_endpoints.access_key_id or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws_endpoints.secret_access_key or "")
     with ExitStack() as stack:
-        redis = stack.enter_context(RedisServer(tmp_path, executable=redis_executable))
+        redis = stack.enter_context(
+            RedisServer(tmp_path, executable=redis_executable, extra_arguments=("--appendonly", "yes"))
+        )
         yield Site(redis.url, stack.close, aws_endpoints, provisioned)
 
 
@@ -103,6 +107,29 @@ def test_a_dead_letter_raises_an_alarm(site: Site) -> None:
 
     assert [episode.name for episode in reports[-1].open] == [ConditionName.DEAD_LETTERS]
     assert site.heard() == ["ALARM dead-letters: 1 message in catalogue_dead_letters"]
+
+
+def test_a_source_that_is_not_announced_is_found(site: Site) -> None:
+    """From the real configuration of the bucket and the real subscriptions of the queues."""
+    checked = DagsterSnapshot(utc_now())
+    before = _unheard(site, checked)
+    announce_schedules(site.endpoints, site.provisioned)
+    announced = _unheard(site, checked)
+    sns = site.endpoints.sns()
+    topic = site.provisioned.catalogue_events.topic_arn
+    for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+        sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+
+    assert set(before) == {site.provisioned.bucket}
+    assert announced == {}
+    assert set(_unheard(site, checked)) == {"catalogue-events"}
+
+
+def _unheard(site: Site, checked: DagsterSnapshot) -> Mapping[str, str]:
+    site.watch.check(checked)
+    snapshot = site.watch.health.store.dagster.latest()
+    assert snapshot is not None
+    return snapshot.unheard
 
 
 def test_a_dead_store_raises_an_alarm(site: Site) -> None:

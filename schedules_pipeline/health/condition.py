@@ -46,6 +46,7 @@ class ConditionName(StrEnum):
     SCHEDULES_QUARANTINED = "schedules-quarantined"
     QUEUE_NOT_DRAINED = "queue-not-drained"
     QUEUE_MISCONFIGURED = "queue-misconfigured"
+    EVENTS_UNSUBSCRIBED = "events-unsubscribed"
     DEAD_LETTERS = "dead-letters"
     INPUT_REJECTED = "input-rejected"
     AIRTIME_HELD = "airtime-held"
@@ -170,6 +171,11 @@ KINDS: Mapping[ConditionName, Kind] = {
     ),
     ConditionName.QUEUE_MISCONFIGURED: Kind(
         _ERROR, "Set the attributes that the deployment guide lists; the queue was probably made anew."
+    ),
+    ConditionName.EVENTS_UNSUBSCRIBED: Kind(
+        _ERROR,
+        "See what is missing with `schedules-pipeline doctor`, restore it, then `schedules-pipeline reconcile --all`.",
+        timedelta(minutes=2),
     ),
     ConditionName.DEAD_LETTERS: Kind(
         _ERROR, "Read the reasons with `schedules-pipeline dead-letters list`, then replay or delete them."

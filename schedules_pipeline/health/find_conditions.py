@@ -10,7 +10,10 @@ from schedules_pipeline.health.condition import ConditionName, Findings
 from schedules_pipeline.health.facts import LEGACY, Facts, Thresholds
 from schedules_pipeline.health.rules import inputs, partners, passes, processes, servers, work
 
-_OF_DAGSTER = (ConditionName.DAEMON_SILENT, ConditionName.SENSORS_OFF, ConditionName.RUNS_FAILED)
+_OF_DAGSTER = (
+    *(ConditionName.DAEMON_SILENT, ConditionName.SENSORS_OFF, ConditionName.RUNS_FAILED),
+    ConditionName.EVENTS_UNSUBSCRIBED,
+)
 
 
 def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Findings:
@@ -27,6 +30,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         *work.find_differing(facts, thresholds),
         *inputs.find_undrained_queues(facts, thresholds, now),
         *inputs.find_misconfigured_queues(facts),
+        *inputs.find_unheard_sources(facts, now),
         *inputs.find_dead_letters(facts),
         *inputs.find_rejected(facts),
         *inputs.find_quarantined_broadcasts(facts),

@@ -48,7 +48,8 @@ class DagsterSnapshot:
     ``sensors_off``: sensors of the pipeline that are switched off. ``ticked_at``: the last tick of each of the
     others that ticks every minute or more often. ``daemons``: the last heartbeat of each daemon that Dagster requires;
     None if it never had one.
-    ``had_partners``: whether partners were ever seen here, as the sensor remembers outside the store.
+    ``had_partners``: whether partners were ever seen here, as the sensor remembers outside the store. ``unheard``: by
+    queue or bucket, why changes of a source do not arrive.
     """
 
     at: datetime
@@ -57,6 +58,7 @@ class DagsterSnapshot:
     ticked_at: Mapping[str, datetime] = field(default_factory=dict)
     daemons: Mapping[str, datetime | None] = field(default_factory=dict)
     had_partners: bool = False
+    unheard: Mapping[str, str] = field(default_factory=dict)
 
 
 class QueuePollStore(Protocol):

@@ -9,7 +9,7 @@ sent once by each watching process, and again after a restart.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -95,7 +95,14 @@ class _Channel:
 
 
 class Watch:
-    def __init__(self, health: HealthCheck, notifiers: Sequence[Notifier] = ()) -> None:
+    def __init__(
+        self,
+        health: HealthCheck,
+        notifiers: Sequence[Notifier] = (),
+        find_unheard: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """``find_unheard``: why changes of the sources do not arrive, by queue or bucket."""
+        self._find_unheard = find_unheard
         self.health = health
         self._notifiers = notifiers
         self._channels = [notifier.channel for notifier in notifiers]
@@ -119,7 +126,7 @@ class Watch:
         with recorded_pass(PassName.WATCH, store.passes, clock) as record:
             store.incidents.begin_watch(clock())
             if dagster is not None:
-                store.dagster.record(dagster)
+                store.dagster.record(replace(dagster, unheard=self._find_unheard()))
             self._sample_memory()
             checkup = self.health.check()
             report = self._follow(checkup)

@@ -64,7 +64,12 @@ _SOURCE = {"s3:GetObject", "s3:ListBucket"}
 _DOCTORS = {"s3:GetBucketNotification", "sns:ListSubscriptionsByTopic", "sns:ConfirmSubscription"}
 _REFERENCES = {f"dynamodb:{name}" for name in ("BatchGetItem", "DeleteItem", "Query", "Scan", "UpdateItem")}
 _NEEDED = {
-    "code-server": _LOOKING | _TAKING_IN | _SOURCE | _REFERENCES | {"sns:Publish", "sqs:SendMessage"},
+    "code-server": _LOOKING
+    | _TAKING_IN
+    | _SOURCE
+    | _REFERENCES
+    | {"sns:Publish", "sqs:SendMessage"}
+    | {"s3:GetBucketNotification", "sns:ListSubscriptionsByTopic"},
     "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
     "monitoring": _LOOKING,
     "delivery": {"dynamodb:Query"},

@@ -230,6 +230,7 @@ def test_an_old_snapshot_of_dagster_decides_nothing() -> None:
         ConditionName.DAEMON_SILENT,
         ConditionName.SENSORS_OFF,
         ConditionName.RUNS_FAILED,
+        ConditionName.EVENTS_UNSUBSCRIBED,
     }
 
 

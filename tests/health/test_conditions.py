@@ -235,6 +235,15 @@ _RULES = [
         id="a queue without its redrive policy",
     ),
     pytest.param(
+        {
+            "dagster": replace(
+                DAGSTER, unheard={"catalogue-events": "catalogue-events does not subscribe to arn"}
+            )
+        },
+        "events-unsubscribed: catalogue-events does not subscribe to arn",
+        id="a subscription that is gone",
+    ),
+    pytest.param(
         {"legacy_refreshed_at": NOW - 10 * MINUTE - SECOND},
         "old-system-silent: the old system has not refreshed for 10 min; partners get its documents",
         id="a dead old system",

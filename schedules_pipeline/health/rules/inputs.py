@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
 from schedules_pipeline.health.facts import Facts, Thresholds
+from schedules_pipeline.health.rules.processes import is_dagster_known
 from schedules_pipeline.health.wording import EXAMPLES, count, duration, example, examples, instant
 from schedules_pipeline.publishing.ports.rejections import RejectedKind
 from schedules_pipeline.publishing.ports.upstream import QueueAttributes
@@ -56,6 +57,13 @@ def find_misconfigured_queues(facts: Facts) -> Iterator[Condition]:
         yield make_condition(
             ConditionName.QUEUE_MISCONFIGURED, names, f"wrong attributes of {names}", examples(found)
         )
+
+
+def find_unheard_sources(facts: Facts, now: datetime) -> Iterator[Condition]:
+    """Changes that are never announced: nothing waits, nothing fails, and schedules grow old."""
+    if facts.dagster and is_dagster_known(facts, now) and (found := facts.dagster.unheard):
+        summary = "; ".join(example(text) for text in found.values())
+        yield make_condition(ConditionName.EVENTS_UNSUBSCRIBED, ", ".join(found), summary, examples(found))
 
 
 def _describe_defects(attributes: QueueAttributes | None) -> str:

@@ -1,0 +1,48 @@
+"""Whether changes of the sources reach the queues, as far as AWS lets it be read."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from schedules_pipeline.errors import NotPermitted, ServiceError
+from schedules_pipeline.health.probes.ports import Arrangement
+from schedules_pipeline.health.probes.probe import Finding, Verdict
+from schedules_pipeline.health.probes.queues import judge_announcements, judge_subscriptions, topics_of
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementReader:
+    """``schedule_queue`` hears of the bucket, ``catalogue_queue`` of a topic."""
+
+    arrangement: Arrangement
+    schedule_queue: str
+    catalogue_queue: str
+    bucket: str
+
+    def find_unheard(self) -> Mapping[str, str]:
+        """By queue or bucket, what is missing. What may not be read, or does not answer, is left out."""
+        found: dict[str, str] = {}
+        try:
+            for finding in chain.from_iterable(map(self._permitted, (self._subscriptions, self._events))):
+                if finding.verdict is Verdict.FAILED:
+                    found[finding.subject] = finding.text
+        except ServiceError:
+            return {}
+        return found
+
+    def _permitted(self, read: Callable[[], Iterator[Finding]]) -> list[Finding]:
+        try:
+            return list(read())
+        except NotPermitted:
+            return []
+
+    def _subscriptions(self) -> Iterator[Finding]:
+        for name in (self.schedule_queue, self.catalogue_queue):
+            if queue := self.arrangement.queue(name):
+                topics = {topic: self.arrangement.subscriptions(topic) for topic in topics_of(queue)}
+                yield from judge_subscriptions(name, queue, topics)
+
+    def _events(self) -> Iterator[Finding]:
+        if queue := self.arrangement.queue(self.schedule_queue):
+            targets = [queue.arn, *topics_of(queue)]
+            yield from judge_announcements(self.bucket, self.arrangement.announcements(), targets)
