@@ -147,6 +147,7 @@ _CHANGES_ARE_LATE: Mapping[FaultName, Rule] = {
     _P.BUCKET_EVENTS: _always,
     _P.CATALOGUE_ANSWERS: _always,
     _C.KEYSPACE_EMPTY: _always,
+    _C.REDIS_WENT_BACK: _always,
     _C.REDIS_EVICTS: _is_critical,
 }
 
@@ -159,7 +160,7 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _C.REDIS_REPLICATION_LOST: _is_severe,
     },
     _C.REDIS_NOT_DURABLE: {_C.REDIS_REPLICATION_LOST: _always},
-    _C.COLDSTART_AUTOMATIC: {_C.REDIS_EVICTS: _is_critical},
+    _C.COLDSTART_AUTOMATIC: {_C.REDIS_WENT_BACK: _is_severe, _C.REDIS_EVICTS: _is_critical},
     _P.DELIVERY_ANSWERS: {_C.DELIVERY_SILENT: _about("delivery"), _C.KEYSPACE_EMPTY: _always},
     _C.DELIVERY_SILENT: _NO_REDIS,
     _P.LEGACY_ANSWERS: {_C.UPSTREAM_UNREACHABLE: _about("the legacy keyspace")},
@@ -198,7 +199,11 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         **_NO_TIMERS,
     },
     _C.KEYSPACE_EMPTY: {_C.COLDSTART_STALLED: _always, _C.SENSORS_OFF: _about("coldstart_control")},
-    _C.PARTNERS_GONE: {_C.REDIS_EVICTS: _is_critical, _C.KEYSPACE_EMPTY: _always},
+    _C.PARTNERS_GONE: {
+        _C.REDIS_WENT_BACK: _is_severe,
+        _C.REDIS_EVICTS: _is_critical,
+        _C.KEYSPACE_EMPTY: _always,
+    },
     _C.PUBLISHER_MISSING: {
         _C.SENSORS_OFF: _both_queues,
         _C.RUNS_FAILED: _about("publish_affected"),
@@ -213,7 +218,11 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         **_NO_DAEMON,
     },
     _C.DEAD_LETTERS: {**_NO_REDIS, _C.INPUT_REJECTED: _always},
-    _C.BACKLOG_GROWING: {**_NO_S3, _C.COLDSTART_AUTOMATIC: _always},
+    _C.BACKLOG_GROWING: {
+        _C.COLDSTART_AUTOMATIC: _always,
+        _C.REDIS_WENT_BACK: _always,
+        **_NO_S3,
+    },
     _C.SCHEDULES_LATE: {
         _C.PUBLISHER_MISSING: _always,
         _C.BACKLOG_GROWING: _always,

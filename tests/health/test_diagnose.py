@@ -156,6 +156,17 @@ def test_what_only_may_happen_explains_nothing_yet() -> None:
         assert (len(roots) == 1) is explains
 
 
+def test_a_redis_that_went_back_explains_what_its_repair_changes() -> None:
+    """Differences and a backlog are its effects, until the repair is over."""
+    back = make_condition(_C.REDIS_WENT_BACK, "Redis", "the feed stepped back; being repaired")
+    backlog = make_condition(_C.BACKLOG_GROWING, "the work queue", "…")
+
+    [root] = diagnose(find_faults([_differing(), backlog, back], []))
+
+    assert root.fault.name is _C.REDIS_WENT_BACK
+    assert len(root.effects) == 2
+
+
 def test_only_failures_of_probes_are_faults() -> None:
     """What passed or could not be checked explains nothing."""
     probe = Probe(_P.S3_ANSWERS, "S3", "", lambda: [passed("S3", "well"), unchecked("b", "denied")])
