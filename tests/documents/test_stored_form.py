@@ -66,3 +66,12 @@ def test_a_wrong_base_is_noticed() -> None:
     assert len(delta) < 60
     assert apply_delta(delta, base.replace(b"Episode 3", b"Episode 4")) is None
     assert apply_delta(b"no frame", base) is None
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"x", b"\x28\xb5\x2f\xfd", compress(_PLAIN)[:60]]))
+def test_any_stored_bytes_are_read_without_an_error(rest: bytes, start: bytes) -> None:
+    """Whatever Redis holds, one damaged schedule does not fail its batch."""
+    stored = start + rest
+
+    assert isinstance(decompress(stored), bytes)
+    assert isinstance(apply_delta(stored, _PLAIN), bytes | None)
