@@ -13,12 +13,8 @@ _FRAME = b"\x28\xb5\x2f\xfd"
 _ZLIB = b"x"
 """Zlib begins with this byte, a plain document with a brace."""
 
-_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
-    3, window_log=20, hash_log=13, chain_log=13, min_match=5, write_content_size=1
-)
-"""Level 3 with the small tables of level 1, which stay in the processor's cache between the steps of a batch: the size
-of level 3 in about the time of level 1.
-"""
+_LEVEL = 1
+"""A higher level makes a batch slower than it was with plain documents."""
 
 _DELTA_LEVEL = 9
 _LARGEST_BYTES = 1 << 28
@@ -29,7 +25,7 @@ class _Contexts(local):
     """One of each for a thread: they are not thread-safe, and making one takes as long as using it once."""
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(compression_params=_PARAMETERS)
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
         self.decompressor = zstandard.ZstdDecompressor()
 
 
