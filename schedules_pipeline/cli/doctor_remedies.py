@@ -153,6 +153,7 @@ _PLANNERS: Mapping[FaultName, Planner] = {
     ConditionName.SCHEDULES_QUARANTINED: _release,
     ConditionName.RECONCILIATION_MISSED: _reconcile,
     ProbeName.BUCKET_EVENTS: _reconcile,
+    ConditionName.EVENTS_UNSUBSCRIBED: _reconcile,
     ConditionName.REDIS_EVICTS: _reconcile,
 }
 """By the fault that calls for it. A bucket that does not announce everything has left changes out, and a Redis that

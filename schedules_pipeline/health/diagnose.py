@@ -147,6 +147,7 @@ _CHANGES_ARE_LATE: Mapping[FaultName, Rule] = {
     _P.BUCKET_EVENTS: _always,
     _P.CATALOGUE_ANSWERS: _always,
     _C.KEYSPACE_EMPTY: _always,
+    _C.EVENTS_UNSUBSCRIBED: _always,
     _C.REDIS_WENT_BACK: _always,
     _C.REDIS_EVICTS: _is_critical,
 }
@@ -168,6 +169,7 @@ EXPLAINED_BY: Mapping[FaultName, Mapping[FaultName, Rule]] = {
         _P.LEGACY_ANSWERS: _always,
         _C.UPSTREAM_UNREACHABLE: _about("the legacy keyspace"),
     },
+    _C.EVENTS_UNSUBSCRIBED: {_P.SUBSCRIPTIONS: _always, _P.BUCKET_EVENTS: _always},
     _C.QUEUE_MISCONFIGURED: {_P.QUEUE_ATTRIBUTES: _always},
     _C.WATCH_SILENT: {_C.SENSORS_OFF: _about("watch"), **_NO_REDIS, **_NO_DAEMON},
     _C.SENSORS_OFF: {_C.DAEMON_SILENT: _lacks_ticks},

@@ -78,7 +78,10 @@ class Examiner:
             facts = replace(
                 facts,
                 dagster=replace(
-                    current, failed_runs=recorded.failed_runs, had_partners=recorded.had_partners
+                    current,
+                    failed_runs=recorded.failed_runs,
+                    had_partners=recorded.had_partners,
+                    unheard=recorded.unheard,
                 ),
             )
         return Checkup(now, find_conditions(facts, health.thresholds, now))

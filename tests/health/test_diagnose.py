@@ -167,6 +167,21 @@ def test_a_redis_that_went_back_explains_what_its_repair_changes() -> None:
     assert len(root.effects) == 2
 
 
+def test_what_the_watch_has_seen_of_subscriptions_is_explained_by_what_the_doctor_sees() -> None:
+    """The probe says it more exactly, and is the root of the condition and of the differences."""
+    finding = failed("bucket", "the bucket does not announce removals", "put the configuration")
+    probe = Probe(_P.BUCKET_EVENTS, "bucket", "", lambda: [finding])
+    unheard = make_condition(_C.EVENTS_UNSUBSCRIBED, "schedule_events", "removals are not announced")
+
+    [root] = diagnose(find_faults([_differing(), unheard], run_probes([probe])))
+
+    assert [fault.name for fault in root.faults()] == [
+        _P.BUCKET_EVENTS,
+        _C.EVENTS_UNSUBSCRIBED,
+        _C.DIFFERS_FROM_THE_OLD_SYSTEM,
+    ]
+
+
 def test_only_failures_of_probes_are_faults() -> None:
     """What passed or could not be checked explains nothing."""
     probe = Probe(_P.S3_ANSWERS, "S3", "", lambda: [passed("S3", "well"), unchecked("b", "denied")])
