@@ -88,7 +88,7 @@ def test_a_server_that_ends_again_and_again_ends_the_demonstration(tmp_path: Pat
     server.launch()
     supervisor.watch("listener", server, is_starting=True)
 
-    with pytest.raises(ServiceError, match=r"exit code 7, for the 5th time .* listener.log"):
+    with pytest.raises(ServiceError, match=r"exit code 7, for the 5th time .*listener\.log"):
         _until_it_fails(supervisor, now)
 
     server.stop()

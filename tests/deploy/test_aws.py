@@ -270,3 +270,19 @@ def _statements(path: Path) -> list[dict[str, Any]]:
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("path", _TASKS, ids=lambda path: path.stem)
+def test_a_task_can_change_nothing_of_its_container(path: Path) -> None:
+    """Its root is read-only, its image is named by digest, and what it writes to is a declared volume of the image."""
+    task = json.loads(path.read_text())
+    (container,) = task["containerDefinitions"]
+    mounted = {mount["containerPath"]: mount["sourceVolume"] for mount in container["mountPoints"]}
+    declared = re.search(r"^VOLUME (\[.*\])$", (_FOLDER.parent / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert container["readonlyRootFilesystem"] is True
+    assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"])
+    assert {volume["name"] for volume in task["volumes"]} == set(mounted.values())
+    assert declared is not None
+    assert set(mounted) - {"/var/lib/dagster/reports"} <= set(json.loads(declared[1]))
+    assert ("/var/lib/dagster" in mounted) == ("DAGSTER_PG_HOST" in path.read_text())
