@@ -56,7 +56,7 @@ _NOT_FLOODED = {
     *("outbox:{sid/date}", "{work}:leases", "{work}:claimed_causes", "{work}:tokens", "{work}:probe"),
     # Of release 0.2.
     "version:{sid/date}:<seq>",
-    *("{coldstart}:leader", "{coldstart}:pause", "{feed}:trimmed", "{alarms}:lease"),
+    *("{coldstart}:leader", "{coldstart}:pause", "{coldstart}:repairer", "{feed}:trimmed", "{alarms}:lease"),
 }
 _CHANGES, _MESSAGES, _INVENTED = 70, 3_000, 200
 
