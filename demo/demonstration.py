@@ -41,7 +41,7 @@ from demo.provision import (
     announce_schedules,
     provision,
     provision_alarms,
-    provision_files,
+    provision_buckets,
     provision_references,
 )
 from demo.scenarios import Scenario
@@ -64,6 +64,7 @@ _REGION = "eu-west-1"
 _COLDSTART_BEGINS_WITHIN_SECONDS = 120.0
 _PARTNER_KNOWN_WITHIN_SECONDS = 30.0
 _FILES_BUCKET = "schedules-files"
+_STATE_BUCKET = "schedules-state"
 _FILES_PREFIX = "to/demonstration"
 _MASTER_SECRET = "SCHEDULES_WEBHOOK_MASTER_SECRET"
 
@@ -166,6 +167,7 @@ class Demonstration:
             "SCHEDULES_FIRST_DATE": self._scenario.first_date.isoformat(),
             "SCHEDULES_FILES_BUCKET": _FILES_BUCKET,
             "SCHEDULES_PUSH_ALLOWED_NETWORKS": f'["{LOOPBACK}"]',
+            "SCHEDULES_STATE_EXPORT_BUCKET": _STATE_BUCKET,
             **self._scenario.settings,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -289,7 +291,7 @@ def _provision_everything(
     os.environ.update(environment)
     provisioned = provision(endpoints)
     provision_references(endpoints, load_settings().references_table)
-    provision_files(endpoints, _FILES_BUCKET)
+    provision_buckets(endpoints, _FILES_BUCKET, _STATE_BUCKET)
     topic = {"SCHEDULES_ALARM_TOPIC_ARN": provision_alarms(endpoints).topic_arn}
     os.environ.update(topic)
     return provisioned, {**environment, **topic}

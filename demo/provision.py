@@ -138,9 +138,10 @@ def provision_references(endpoints: AwsEndpoints, table: str = REFERENCES_TABLE)
     dynamodb.get_waiter("table_exists").wait(TableName=table)
 
 
-def provision_files(endpoints: AwsEndpoints, bucket: str) -> None:
-    """Create the bucket that partners collect files from, if it is missing. Client errors are passed on."""
-    _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
+def provision_buckets(endpoints: AwsEndpoints, *buckets: str) -> None:
+    """Create the buckets that the pipeline writes, if they are missing. Client errors are passed on."""
+    for bucket in buckets:
+        _ensure_bucket(endpoints.s3(), bucket, endpoints.region)
 
 
 def announce_schedules(endpoints: AwsEndpoints, provisioned: ProvisionedResources) -> None:

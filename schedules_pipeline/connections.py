@@ -28,10 +28,12 @@ from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
 from schedules_pipeline.migration.ports import Requirements
 from schedules_pipeline.outbound.alarm_webhook import WebhookNotifier
 from schedules_pipeline.outbound.checked_addresses import AllowedAddresses
+from schedules_pipeline.outbound.files import S3FileStore
 from schedules_pipeline.outbound.report_files import ReportFiles
 from schedules_pipeline.outbound.sns import SnsNotifier
 from schedules_pipeline.publishing.policy import LossPolicy, PublishingPolicy
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.state.export import ExportFiles, StateExporter
 from schedules_pipeline.store.coldstart import RedisColdstartStore
 from schedules_pipeline.store.comparisons import RedisComparisonStore
 from schedules_pipeline.store.continuity import RedisContinuityStore
@@ -119,6 +121,16 @@ def report_files(settings: Settings, dagster_storage: str, name: str) -> ReportF
     """The latest reports of this name, in the directory of reports."""
     directory = settings.reports_directory or f"{dagster_storage}/reports"
     return ReportFiles(Path(directory), name, settings.reports_kept)
+
+
+def state_exporter(settings: Settings, pipeline: Pipeline) -> StateExporter:
+    source = pipeline.upstreams.catalogue_source
+    return StateExporter(pipeline.store, source, settings.keyspace, pipeline.clock)
+
+
+def state_exports(settings: Settings, bucket: str, prefix: str) -> ExportFiles:
+    s3 = s3_client(settings.aws_region, settings.aws_endpoint_url)
+    return ExportFiles(S3FileStore(s3, bucket, is_encrypted=True), prefix, settings.state_exports_kept)
 
 
 def with_external_index(

@@ -16,6 +16,7 @@ from schedules_pipeline.jobs.coldstart import coldstart_job
 from schedules_pipeline.jobs.decide_hold import decide_hold_job
 from schedules_pipeline.jobs.full_passes import (
     collect_garbage_job,
+    export_state_job,
     prune_records_job,
     reconcile_job,
     timers,
@@ -51,6 +52,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             coldstart_job(settings),
             prune_records_job(settings),
             collect_garbage_job(),
+            export_state_job(settings),
             reconcile_job(settings),
             decide_hold_job(settings),
         ],

@@ -161,6 +161,16 @@ class MaintenanceSettings(_Group):
     reconcile_grace_seconds: int = _env(
         30, "Seconds for which a reconciliation waits for changes in progress.", ge=0, le=900
     )
+    state_export_bucket: str | None = _env(
+        None, "S3 bucket of the hourly exports of state that no source has. Without it, there are none."
+    )
+    state_export_prefix: str = _env(
+        "state/",
+        "Beginning of the names of exports, another one for each keyspace.",
+        pattern=r"^[A-Za-z0-9_./-]*$",
+        accepts="letters, digits, `_`, `.`, `/` and `-`",
+    )
+    state_exports_kept: int = _env(168, "Number of exports that are kept.", ge=2, le=10_000)
     versions_kept_hours: int = _env(72, "Hours for which a replaced version can be shown.", ge=1)
     versions_kept: int = _env(
         50, "Number of replaced versions of a schedule that can be shown within that time.", ge=1, le=500

@@ -19,6 +19,7 @@ _GENERAL = {
     "metrics-incomplete",
     "coldstart",
     "partners-who-complain",
+    "restoring-from-nothing",
     "switching-partners",
     "materialising-partitions",
     "switching-sensors-off",

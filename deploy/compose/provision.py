@@ -7,7 +7,7 @@ from demo.provision import (
     announce_schedules,
     provision,
     provision_alarms,
-    provision_files,
+    provision_buckets,
     provision_references,
 )
 
@@ -22,7 +22,8 @@ def main() -> None:
     announce_schedules(endpoints, provision(endpoints))
     provision_alarms(endpoints)
     provision_references(endpoints)
-    provision_files(endpoints, os.environ["SCHEDULES_FILES_BUCKET"])
+    buckets = ("SCHEDULES_FILES_BUCKET", "SCHEDULES_STATE_EXPORT_BUCKET")
+    provision_buckets(endpoints, *(os.environ[name] for name in buckets))
 
 
 if __name__ == "__main__":

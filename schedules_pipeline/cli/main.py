@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "parity": ("parity", "Show the parity with the old system, and whether to switch."),
         "switch": ("switch", "Show or change the keyspace that partners are served from."),
         "partners": ("partners", "Manage partners, their keys and limits."),
+        "state": ("state", "Export and import the state that no source has."),
         "push": ("push", "Manage webhook and file subscriptions."),
         "import": ("histories:import_", "Write a recorded history into the sources, and announce it."),
         "import-xmltv": ("histories:import_guide", "Convert an XMLTV guide into a recorded history."),

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from schedules_pipeline.cli import state
 from schedules_pipeline.cli.answer import (
     Answer,
     Shown,
@@ -23,7 +24,6 @@ from schedules_pipeline.cli.answer import (
 )
 from schedules_pipeline.cli.arguments import PARTNER, PATTERN, did_you_mean, yes_option
 from schedules_pipeline.cli.partner_sessions import link, sign_out
-from schedules_pipeline.cli.partners_backup import export, import_
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import ago, duration
 from schedules_pipeline.partners.partner import (
@@ -60,8 +60,13 @@ def command() -> None:
 
 command.add_command(link)
 command.add_command(sign_out)
-command.add_command(export)
-command.add_command(import_)
+for name, renamed in (("export", state.export), ("import", state.import_)):
+    told = f"It is now `schedules-pipeline state {name}`; the old name goes in version 0.3."
+    command.add_command(
+        click.Command(
+            name, callback=renamed.callback, params=renamed.params, help=renamed.help, deprecated=told
+        )
+    )
 
 
 _SERVICES = "A service id, or a pattern with * and ?."

@@ -6,6 +6,7 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.connections import state_exporter, state_exports
 from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job, timer
 from schedules_pipeline.logs import log_pass
@@ -15,6 +16,7 @@ from schedules_pipeline.pruning import RecordPruner
 from schedules_pipeline.settings import Settings
 
 RECONCILE, COLLECT, PRUNE = "reconcile", "collect_garbage", "prune_records"
+EXPORT_STATE = "export_state"
 
 
 def timers(settings: Settings) -> list[dg.ScheduleDefinition]:
@@ -31,6 +33,7 @@ def timers(settings: Settings) -> list[dg.ScheduleDefinition]:
     hourly = "Reconciles a share of all schedules every hour."
     daily = "Prunes Dagster's own records once a day."
     nightly = "Collects garbage once a night."
+    exports = "Exports the state that no source has, every hour."
     return [
         timer("parity_timer", "30 5 * * *", "Makes the parity report every morning.", target=parity),
         timer("prune_records_timer", "10 3 * * *", daily, job_name=PRUNE),
@@ -39,6 +42,11 @@ def timers(settings: Settings) -> list[dg.ScheduleDefinition]:
         timer("reconcile_timer", "37 * * * *", hourly, job_name=RECONCILE),
         timer("expectations_timer", "45 6 * * *", morning, zone, target=expectations),
         timer("outliers_timer", "15 7 * * 1", "Reports last week's outliers.", zone, target=outliers),
+        *(
+            [timer("export_state_timer", "22 * * * *", exports, job_name=EXPORT_STATE)]
+            if settings.state_export_bucket
+            else []
+        ),
     ]
 
 
@@ -127,3 +135,16 @@ def prune_records_job(settings: Settings) -> dg.JobDefinition:
         context.add_output_metadata(pruned)
 
     return single_op_job(prune, PRUNE, "Deletes Dagster's records of old runs. Runs daily.")
+
+
+def export_state_job(settings: Settings) -> dg.JobDefinition:
+    @dg.op(name="export", description="Writes an export of the state to the bucket, and removes old ones.")
+    def export(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
+        if settings.state_export_bucket is None:
+            raise dg.Failure("no target is configured: set SCHEDULES_STATE_EXPORT_BUCKET")
+        files = state_exports(settings, settings.state_export_bucket, settings.state_export_prefix)
+        report = state_exporter(settings, pipeline).export_to(files)
+        context.add_output_metadata({**report.counts, "seconds": report.seconds})
+        log_pass(report)
+
+    return single_op_job(export, EXPORT_STATE, "Exports the state that no source has. Runs every hour.")

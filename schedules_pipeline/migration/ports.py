@@ -271,6 +271,11 @@ class ServedSourceStore(Protocol):
         because the first reply may have been lost.
         """
 
+    def restore(self, switches: Sequence[ServedState], instead_of: int) -> bool:
+        """Replace the whole record by these switches, newest first, in one atomic step; False, without a change, if
+        the current state has another number than ``instead_of``. Repeating it is True.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStore(MaintenanceStore):

@@ -1,7 +1,7 @@
-"""The S3 bucket that partners read files from."""
+"""S3 buckets that the pipeline writes: the files that partners read, and exports of the state."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 
 class S3FileStore:
-    """Implements :class:`FileStore`."""
+    """Implements :class:`FileStore`. ``is_encrypted``: ask S3 to encrypt each object with a key of its own."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str, *, is_encrypted: bool = False) -> None:
         self._client = client
         self._bucket = bucket
         self._what = f"bucket {bucket}"
+        self._encryption: Any = {"ServerSideEncryption": "AES256"} if is_encrypted else {}
 
     def put(self, name: str, content: bytes, media_type: str) -> None:
         with service_errors(self._what):
             reply = self._client.put_object(
-                Bucket=self._bucket, Key=name, Body=content, ContentType=media_type
+                Bucket=self._bucket, Key=name, Body=content, ContentType=media_type, **self._encryption
             )
             require_from_aws(self._what, reply)
 

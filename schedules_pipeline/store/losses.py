@@ -44,7 +44,7 @@ class RedisLossStore:
         )
         rows = {key: row for key, *row in zip(keys, held, decided, strict=True) if any(row)}
         decisions = {key: _DECISION.parse(decision) for key, (_, decision) in rows.items() if decision}
-        replaced = self._replaced([key for key, decision in decisions.items() if decision.restores])
+        replaced = self.replaced([key for key, decision in decisions.items() if decision.restores])
         return {
             key: Standing(_HOLD.parse(hold) if hold else None, decisions.get(key), replaced.get(key))
             for key, (hold, _) in rows.items()
@@ -108,7 +108,7 @@ class RedisLossStore:
             for key, value in page.items():
                 yield ScheduleKey.parse(key.decode()), value
 
-    def _replaced(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+    def replaced(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         if not keys:
             return {}
         found = self._link.call("HMGET", self._key("replaced"), *map(str, keys))

@@ -36,6 +36,7 @@ class RedisScheduleStore:
         self._form = form
         self._commit = link.script("commit")
         self._invalidate, self._forget = link.script("invalidate_schedule"), link.script("forget_schedule")
+        self._restore = link.script("restore_source")
 
     def count_source_change(self, keys: Sequence[ScheduleKey]) -> None:
         self._link.run([("HINCRBY", self._keys.state(key), "mark", 1) for key in keys])
@@ -65,6 +66,14 @@ class RedisScheduleStore:
     def invalidate(self, seqs: Mapping[ScheduleKey, int], token: int) -> None:
         self._link.run(
             [self._invalidate.command([self._keys.state(key)], [token, seq]) for key, seq in seqs.items()]
+        )
+
+    def restore(self, sources: Mapping[ScheduleKey, tuple[bytes, bytes]], token: int) -> None:
+        self._link.run(
+            [
+                self._restore.command([self._keys.state(key)], [token, self._form_of(accepted), covered])
+                for key, (accepted, covered) in sources.items()
+            ]
         )
 
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:

@@ -1,5 +1,7 @@
 """The source that partners are served from, on Redis: a hash of the current state, and a list of all switches."""
 
+from collections.abc import Sequence
+
 from schedules_pipeline.documents.record import Record
 from schedules_pipeline.migration.ports import NEVER_SWITCHED, ServedState
 from schedules_pipeline.store.keys import Keys
@@ -15,7 +17,7 @@ class RedisServedSourceStore:
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._served, self._switches = keys.delivery("served"), keys.delivery("switches")
-        self._serve = link.script("serve")
+        self._serve, self._restore = link.script("serve"), link.script("restore_switches")
 
     def current(self) -> ServedState:
         record = self._link.call("HGET", self._served, "record")
@@ -32,3 +34,8 @@ class RedisServedSourceStore:
             _REMEMBERED,
         ]
         return bool(self._link.call(*self._serve.command([self._served, self._switches], arguments)))
+
+    def restore(self, switches: Sequence[ServedState], instead_of: int) -> bool:
+        records = [_SERVED.render(switch) for switch in switches]
+        arguments: list[str | bytes | int | float] = [instead_of, switches[0].number, *records]
+        return bool(self._link.call(*self._restore.command([self._served, self._switches], arguments)))

@@ -167,3 +167,11 @@ def test_any_number_of_losses_is_reserved_at_once(store: Store, count: int) -> N
 
     assert reservation.overdrawn == set(keys)
     assert store.losses.let_through() == {}
+
+
+def test_replaced_sources_are_read_by_schedule(store: Store) -> None:
+    """Schedules without a loss are left out."""
+    _overdrawn(store, _loss(_A, 10))
+
+    assert store.losses.replaced([_A, _B]) == {_A: b"replaced"}
+    assert store.losses.replaced([]) == {}

@@ -260,3 +260,22 @@ def test_a_repeated_unchanged_commit_is_unchanged(store: Store) -> None:
     first, again = (store.schedules.commit([commit])[0] for _ in range(2))
 
     assert first == again == CommitResult(Outcome.UNCHANGED, 1)
+
+
+def test_a_restored_source_supersedes_earlier_builds_and_is_judged_again(store: Store) -> None:
+    """The next build reads it as the committed one and fetches the document. Older claims change nothing."""
+    _publish(store, 3)
+
+    for token in (5, 5, 4):
+        store.schedules.restore({_A: (b"good" if token == 5 else b"old", b"covered")}, token)
+    late = store.schedules.commit([_commit(4, _state(store), "e2")])[0]
+
+    state = _state(store)
+    assert (state.accepted, state.covered, state.committed_token, state.must_fetch) == (
+        b"good",
+        b"covered",
+        5,
+        True,
+    )
+    assert (state.seq, state.etag) == (1, "e1")
+    assert late.outcome is Outcome.SUPERSEDED

@@ -87,3 +87,23 @@ def test_only_the_latest_four_hundred_reports_are_remembered(store: Store) -> No
         store.parity_trend.append(ParityPoint(_NOW, number, 0, 0, is_ready=False))
 
     assert [point.schedules for point in store.parity_trend.all()] == list(range(3, 403))
+
+
+def test_the_record_of_all_switches_is_restored_in_one_step(store: Store) -> None:
+    """Also over an earlier switch, if it is the one that was read; a repeated call is harmless."""
+    back = ServedState(2, ServedSource.LEGACY, _NOW, "grace", "", None, forced=False)
+    store.served.change(replace(_FIRST, by="grace"))
+
+    again = [store.served.restore([back, _FIRST], 1) for _ in range(2)]
+
+    assert again == [True, True]
+    assert store.served.current() == back
+    assert store.served.switches() == [back, _FIRST]
+
+
+def test_a_restored_record_does_not_replace_another_switch(store: Store) -> None:
+    """Another operator has switched since the state was read."""
+    store.served.change(_FIRST)
+
+    assert not store.served.restore([replace(_FIRST, by="grace")], 0)
+    assert store.served.switches() == [_FIRST]

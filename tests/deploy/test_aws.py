@@ -70,7 +70,7 @@ _NEEDED = {
     | _REFERENCES
     | {"sns:Publish", "sqs:SendMessage"}
     | {"s3:GetBucketNotification", "sns:ListSubscriptionsByTopic"},
-    "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES,
+    "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES | {"s3:PutObject", "s3:DeleteObject"},
     "monitoring": _LOOKING,
     "delivery": {"dynamodb:Query"},
     "pusher": {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
@@ -218,6 +218,18 @@ def test_a_sensor_may_send_dead_letters_and_an_operator_may_send_them_back() -> 
         "code-server": {"schedule-events-dead", "catalogue-events-dead"},
         "cli": {"schedule-events", "catalogue-events"},
     }
+
+
+def test_only_a_run_may_write_exports_of_the_state() -> None:
+    """An operator restores from them. Partners' files are in another bucket, so the pusher reads no digest of a key."""
+    allowed = {
+        path.stem.removeprefix("task-"): set(_listed(statement["Action"]))
+        for path in _FOLDER.glob("policies/task-*.json")
+        for statement in _statements(path)
+        if any("example-schedules-state/" in resource for resource in _listed(statement["Resource"]))
+    }
+
+    assert allowed == {"run": {"s3:DeleteObject", "s3:GetObject", "s3:PutObject"}, "cli": {"s3:GetObject"}}
 
 
 def test_the_bucket_announces_what_the_demonstration_does() -> None:

@@ -27,6 +27,7 @@ def test_script_creates_everything_on_the_emulator(tmp_path: Path, aws_endpoints
         "SCHEDULES_AWS_ENDPOINT_URL": str(aws_endpoints.endpoint_url),
         "SCHEDULES_AWS_REGION": aws_endpoints.region,
         "SCHEDULES_FILES_BUCKET": f"files-{aws_endpoints.access_key_id}",
+        "SCHEDULES_STATE_EXPORT_BUCKET": f"state-{aws_endpoints.access_key_id}",
         "AWS_ACCESS_KEY_ID": str(aws_endpoints.access_key_id),
         "AWS_SECRET_ACCESS_KEY": "local",
     }

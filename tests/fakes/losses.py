@@ -137,6 +137,11 @@ class FakeLossStore(Fake):
 
     @answered
     @step
+    def replaced(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        return {key: self._replaced[key] for key in keys if self._replaced.get(key)}
+
+    @answered
+    @step
     def record_blanking(self, airtime: Mapping[ScheduleKey, timedelta], now: datetime) -> None:
         self._blanked.update({key: (each, now) for key, each in airtime.items()})
 

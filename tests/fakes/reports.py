@@ -346,3 +346,13 @@ class FakeServedSourceStore(Fake):
             return False
         self._switches.insert(0, to)
         return True
+
+    @answered
+    @step
+    def restore(self, switches: Sequence[ServedState], instead_of: int) -> bool:
+        if self._switches[:1] == [switches[0]]:
+            return True
+        if (self._switches[0].number if self._switches else 0) != instead_of:
+            return False
+        self._switches = list(switches)
+        return True

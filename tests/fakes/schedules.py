@@ -76,6 +76,11 @@ class FakeScheduleStore(Fake):
             self._invalidate_one(key, seqs[key], token)
 
     @answered
+    def restore(self, sources: Mapping[ScheduleKey, tuple[bytes, bytes]], token: int) -> None:
+        for key in self.in_any_order(sources):
+            self._restore_one(key, sources[key], token)
+
+    @answered
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
         return {key for key in self.in_any_order(tokens) if self._forget_one(key, tokens[key])}
 
@@ -142,6 +147,15 @@ class FakeScheduleStore(Fake):
         if token > kept.state.committed_token:
             kept.state = replace(
                 kept.state, committed_token=token, etag=UNKNOWN_ETAG, seq=max(seq, kept.state.seq)
+            )
+
+    @step
+    def _restore_one(self, key: ScheduleKey, source: tuple[bytes, bytes], token: int) -> None:
+        kept = self._keep(key)
+        if token > kept.state.committed_token:
+            mark, (accepted, covered) = kept.state.source_mark + 1, source
+            kept.state = replace(
+                kept.state, committed_token=token, source_mark=mark, accepted=accepted, covered=covered
             )
 
     @step

@@ -156,6 +156,9 @@ class LossStore(Protocol):
     def let_through(self) -> dict[ScheduleKey, Loss]:
         """The latest loss of each schedule that was let through within :data:`RESTORABLE_FOR`."""
 
+    def replaced(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
+        """The accepted sources that the losses of these schedules replaced; others are left out."""
+
     def record_blanking(self, airtime: Mapping[ScheduleKey, timedelta], now: datetime) -> None:
         """Airtime that was blanked. It is never held."""
 

@@ -110,6 +110,12 @@ class ScheduleStore(Protocol):
         schedules, which cannot commit afterwards.
         """
 
+    def restore(self, sources: Mapping[ScheduleKey, tuple[bytes, bytes]], token: int) -> None:
+        """Put an accepted source and its coverage in the place of what is there, and have the next build fetch the
+        document. ``token``: of a claim of these schedules, which cannot commit afterwards. It has no effect on a
+        schedule for which a newer claim has committed.
+        """
+
     def forget(self, tokens: Mapping[ScheduleKey, int]) -> set[ScheduleKey]:
         """Delete the states of schedules that partners do not see, given their committed tokens as read.
 
