@@ -151,7 +151,7 @@ KINDS: Mapping[ConditionName, Kind] = {
         _ERROR, "Fill it with `schedules-pipeline coldstart`.", timedelta(minutes=2)
     ),
     ConditionName.PARTNERS_GONE: Kind(
-        _ERROR, "Restore partners, keys and subscriptions with `schedules-pipeline partners import`."
+        _ERROR, "Restore partners, keys and subscriptions with `schedules-pipeline state import`."
     ),
     ConditionName.UPSTREAM_UNREACHABLE: Kind(
         _ERROR, "Repair what the error names: credentials, a name, or the network.", _TWO_CHECKS
@@ -208,7 +208,7 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.RUNS_FAILED: Kind(_ERROR, "Read the run in Dagster and launch the job again."),
     ConditionName.PASS_FAILED: Kind(_WARNING, "Repair what the problem names; the pass is repeated."),
     ConditionName.STATE_EXPORT_OLD: Kind(
-        _WARNING, "Switch on the timer of the export in Dagster, or export the state by hand."
+        _WARNING, "Switch on `export_state_timer` in Dagster, or use `schedules-pipeline state export`."
     ),
     ConditionName.COLLECTION_MISSED: Kind(
         _WARNING, "Switch on `collect_garbage_timer`, or `schedules-pipeline collect`."
