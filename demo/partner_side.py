@@ -43,10 +43,10 @@ def enter_partner(partners: PartnerStore, now: datetime) -> IssuedKey:
     return issued
 
 
-def guide_address(service: str, sign_ins: SignInStore, now: datetime) -> str:
+def guide_address(service: str, sign_ins: SignInStore, now: datetime, partner: str = NAME) -> str:
     """An address that opens the guide signed in, once, within an hour, and without a question."""
     token = new_token()
-    link = SignInLink(NAME, now + _LINK_LASTS, asks=False)
+    link = SignInLink(partner, now + _LINK_LASTS, asks=False)
     sign_ins.add_link(token_digest(token) or "", link, now)
     return f"{service}/sign-in#link={token}"
 

@@ -15,6 +15,7 @@ from fakes import FakeClock, FakeUpstreams, fake_upstreams, pipeline_over
 from pydantic import SecretStr
 
 from demo.delivery_service import DeliveryService
+from demo.partner_side import guide_address
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_store
@@ -131,7 +132,8 @@ def serving(broadcaster: Broadcaster, directory: Path, port: int | None = None) 
 
 
 def enter(tab: Tab, service: DeliveryService, broadcaster: Broadcaster) -> None:
-    tab.go(f"{service.url}/sign-in#key={broadcaster.reader.text}")
+    sign_ins = broadcaster.pipeline.store.sign_ins
+    tab.go(guide_address(service.url, sign_ins, datetime.now(UTC), "operator"))
     tab.wait_until("location.pathname == '/guide' && document.readyState == 'complete'")
     wait_until_following(tab)
 

@@ -23,6 +23,7 @@ from redis import Redis
 from workers import Server, build_everything, load_sample, pipeline_on
 
 from demo.delivery_service import DeliveryService
+from demo.partner_side import guide_address
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -349,7 +350,7 @@ def test_a_page_that_was_opened_too_early_fills_by_itself(
         browser.tab() as tab,
     ):
         _wait_until(lambda: service.admits(key))
-        tab.go(f"{service.url}/sign-in#key={key}")
+        tab.go(guide_address(service.url, broadcaster.pipeline.store.sign_ins, datetime.now(UTC), "acme"))
         tab.wait_until("location.pathname == '/guide'")
         tab.go(f"{service.url}/guide?date={day}")
         tab.wait_until("document.getElementById('state')?.dataset.state == 'live'")
