@@ -13,6 +13,7 @@ from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.jobs import full_passes
 from schedules_pipeline.jobs.full_passes import COLLECT, RECONCILE, share_of_hour
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.reconcile import Share
@@ -156,3 +157,13 @@ def test_the_timers_run_by_themselves(stage: Stage) -> None:
     assert (collection.cron_schedule, collection.execution_timezone) == ("15 4 * * *", "Europe/London")
     assert hourly.cron_schedule == "37 * * * *"
     assert {t.default_status for t in (collection, hourly)} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_exports_of_the_state_have_a_timer_where_a_bucket_is_configured() -> None:
+    """Without a target the job can be launched by hand alone, and says what is missing."""
+    names = [
+        {each.name for each in full_passes.timers(Settings(state_export_bucket=bucket))}
+        for bucket in (None, "schedules-state")
+    ]
+
+    assert names[1] - names[0] == {"export_state_timer"}

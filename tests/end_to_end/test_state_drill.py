@@ -141,23 +141,27 @@ def test_an_empty_redis_is_restored_from_an_export(installation: Installation, t
         installation.run("state", "import", tmp_path / "state.json")
         installation.coldstart("new")
 
-        with (
-            DeliveryService(tmp_path / "d2", environment) as service,
-            PushService(tmp_path / "pusher", environment),
-        ):
-            _wait_until(lambda: service.admits(key))
-            assert _get(service, key, "/v1/changes", since=cursor).status_code == 410
-            received: list[str] = []
-
-            def has_received() -> bool:
-                received.extend(event.kind for event in receiver.drain())
-                return bool(received)
-
-            _wait_until(has_received)
-            assert "reset" in received[0]
+        _assert_partners_are_served(tmp_path, environment, key, cursor, receiver)
     assert store.losses.holds()[held].id == str(held)
     assert _broadcasts(store.schedules.documents([held])[held]) == _broadcasts(before)
     assert (store.served.switches(), store.expectations.all()) == (switches, expectations)
+
+
+def _assert_partners_are_served(
+    directory: Path, environment: dict[str, str], key: str, cursor: str, receiver: WebhookReceiver
+) -> None:
+    """The key is valid, the cursor of the old epoch is gone, and the webhook is told so, under its secret."""
+    received: list[str] = []
+
+    def has_received() -> bool:
+        received.extend(event.kind for event in receiver.drain())
+        return bool(received)
+
+    with DeliveryService(directory / "d2", environment) as service, PushService(directory / "p", environment):
+        _wait_until(lambda: service.admits(key))
+        assert _get(service, key, "/v1/changes", since=cursor).status_code == 410
+        _wait_until(has_received)
+    assert "reset" in received[0]
 
 
 def _broadcasts(document: bytes) -> object:
