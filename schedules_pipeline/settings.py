@@ -4,8 +4,6 @@ Each setting is read from ``SCHEDULES_<NAME>``. The groups are the sections of `
 ``tests/settings_reference.py`` generates from this declaration.
 """
 
-import os
-import warnings
 from datetime import date
 from typing import Annotated, Any
 
@@ -15,14 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from schedules_pipeline import setting_values
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import LogStyle
-
-RENAMED = {
-    "purge_settles_seconds": "purge_delay_seconds",
-    "push_set_aside_hours": "push_quarantine_hours",
-    "refused_kept_days": "rejections_kept_days",
-}
-"""Old names to new ones. 0.2 still reads the old variables, with a warning; the next release ignores them."""
-
+from schedules_pipeline.renamed_settings import values_under_old_names
 
 _ServiceName = tuple[
     Annotated[str, Field(pattern="^[0-9a-z_]{1,64}$")],
@@ -394,7 +385,7 @@ class Settings(
 def load_settings() -> Settings:
     """Read the environment. Raises :class:`ConfigurationError`, which names each invalid setting."""
     try:
-        return Settings(**_values_under_old_names())
+        return Settings(**values_under_old_names())
     except ValidationError as error:
         wrong = "; ".join(
             f"SCHEDULES_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
@@ -403,15 +394,3 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"settings: {wrong}") from None
     except SettingsError as error:
         raise ConfigurationError(f"settings: {error}; expected JSON") from None
-
-
-def _values_under_old_names() -> dict[str, Any]:
-    """The values of renamed variables that are set only under their old names; warns of each."""
-    values = {}
-    for old, new in RENAMED.items():
-        old_variable, new_variable = (f"SCHEDULES_{name.upper()}" for name in (old, new))
-        if old_variable in os.environ and new_variable not in os.environ:
-            message = f"{old_variable} is now {new_variable}; the next release ignores the old name"
-            warnings.warn(message, FutureWarning, stacklevel=3)
-            values[new] = os.environ[old_variable]
-    return values

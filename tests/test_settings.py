@@ -5,7 +5,8 @@ import os
 import pytest
 
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.settings import RENAMED, load_settings
+from schedules_pipeline.renamed_settings import RENAMED
+from schedules_pipeline.settings import load_settings
 
 
 @pytest.fixture(autouse=True)

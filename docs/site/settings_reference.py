@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from schedules_pipeline.settings import RENAMED, Settings
+from schedules_pipeline.renamed_settings import RENAMED
+from schedules_pipeline.settings import Settings
 
 
 def settings_tables() -> Iterator[str]:

@@ -127,30 +127,11 @@ def _find_programs() -> tuple[str, str]:
 
 def test_an_operator_hears_once_when_a_condition_begins_and_once_when_it_is_over(tmp_path: Path) -> None:
     """From the pipeline's state to the webhook: one notice each, however often Prometheus looks."""
-    prometheus, alertmanager = _find_programs()
     stage, receiver = Stage(), Receiver()
     stage.publish()
     stage.pipeline.watch.check(DagsterSnapshot(stage.clock()))
     with ExitStack() as running:
-        threading.Thread(target=receiver.server.serve_forever, daemon=True).start()
-        running.callback(receiver.server.shutdown)
-        monitoring, ports = running.enter_context(_monitoring(stage)), (_free_port(), _free_port())
-        _write_alertmanager(tmp_path, receiver.server.server_port)
-        _write_prometheus(tmp_path, monitoring, ports[0])
-        running.enter_context(
-            _process(
-                tmp_path,
-                *(alertmanager, "--config.file=alertmanager.yml", f"--storage.path={tmp_path}/alerts"),
-                *(f"--web.listen-address=127.0.0.1:{ports[0]}", "--cluster.listen-address="),
-            )
-        )
-        running.enter_context(
-            _process(
-                tmp_path,
-                *(prometheus, "--config.file=prometheus.yml", f"--storage.tsdb.path={tmp_path}/series"),
-                *(f"--web.listen-address=127.0.0.1:{ports[1]}", "--rules.alert.resend-delay=1s"),
-            )
-        )
+        _start_alerting(running, tmp_path, stage, receiver)
         _wait_until(
             lambda: any(each["path"] == "/watchdog" for each in receiver.heard), lambda: "no watchdog"
         )
@@ -169,3 +150,27 @@ def test_an_operator_hears_once_when_a_condition_begins_and_once_when_it_is_over
     (alert,) = next(each["alerts"] for each in receiver.heard if each["path"] == "/alarms")
     assert alert["labels"]["severity"] == "error"
     assert alert["annotations"]["runbook"] == "docs/runbook.md#dead-letters"
+
+
+def _start_alerting(running: ExitStack, tmp_path: Path, stage: Stage, receiver: Receiver) -> None:
+    """Start the receiver, the monitoring service, Alertmanager and Prometheus, which end with the stack."""
+    prometheus, alertmanager = _find_programs()
+    threading.Thread(target=receiver.server.serve_forever, daemon=True).start()
+    running.callback(receiver.server.shutdown)
+    monitoring, ports = running.enter_context(_monitoring(stage)), (_free_port(), _free_port())
+    _write_alertmanager(tmp_path, receiver.server.server_port)
+    _write_prometheus(tmp_path, monitoring, ports[0])
+    running.enter_context(
+        _process(
+            tmp_path,
+            *(alertmanager, "--config.file=alertmanager.yml", f"--storage.path={tmp_path}/alerts"),
+            *(f"--web.listen-address=127.0.0.1:{ports[0]}", "--cluster.listen-address="),
+        )
+    )
+    running.enter_context(
+        _process(
+            tmp_path,
+            *(prometheus, "--config.file=prometheus.yml", f"--storage.tsdb.path={tmp_path}/series"),
+            *(f"--web.listen-address=127.0.0.1:{ports[1]}", "--rules.alert.resend-delay=1s"),
+        )
+    )

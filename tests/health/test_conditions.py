@@ -15,7 +15,6 @@ from health.condition_facts import (
     REQUEST,
     SECOND,
     SERVER,
-    THRESHOLDS,
     WELL,
     backlog_of,
     coldstart_at,
@@ -27,14 +26,13 @@ from health.condition_facts import (
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.health.condition import KINDS, ConditionName, Severity
+from schedules_pipeline.health.condition import ConditionName, Severity
 from schedules_pipeline.health.facts import QueueFacts
-from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.health.ports import FailedRun
 from schedules_pipeline.maintenance.continuity import Repair
 from schedules_pipeline.maintenance.ports import PassName, Stage
-from schedules_pipeline.maintenance.servers import RedisServerFacts, ReplicaFacts
-from schedules_pipeline.migration.ports import DifferenceSummary, ServedSource
+from schedules_pipeline.maintenance.servers import ReplicaFacts
+from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
@@ -355,100 +353,3 @@ def test_every_alarm_but_that_of_the_store_has_a_rule() -> None:
 
     judged = set(ConditionName) - {ConditionName.STORE_UNREACHABLE}
     assert found == judged, "_RULES in this module has exactly the alarms of find_conditions"
-
-
-def test_a_difference_is_as_severe_as_the_setting_says() -> None:
-    """If a difference is a warning in Dagster, the alarm is a warning too."""
-    facts = replace(WELL, differing=DifferenceSummary(1, 1, {KEY: 1}))
-
-    severities = [
-        only_condition(facts, replace(THRESHOLDS, difference_is_error=is_error)).severity
-        for is_error in (True, False)
-    ]
-
-    assert severities == [Severity.ERROR, Severity.WARNING]
-
-
-@pytest.mark.parametrize(
-    ("server", "hours", "severity"),
-    [
-        (replace(SERVER, eviction_policy="allkeys-lru"), None, Severity.WARNING),
-        (replace(SERVER, eviction_policy="allkeys-lru", maxmemory=9), None, Severity.ERROR),
-        (replace(SERVER, eviction_policy="volatile-lru", evicted_keys=1), None, Severity.CRITICAL),
-        (replace(SERVER, has_append_only_file=False), None, Severity.WARNING),
-        (replace(SERVER, has_append_only_file=False, replicas=[_IN_STEP]), None, None),
-        (replace(SERVER, replicas=[_IN_STEP], good_replicas=1), None, None),
-        (replace(SERVER, good_replicas=0), None, Severity.ERROR),
-        (replace(SERVER, replicas=[replace(_IN_STEP, lag=11 * SECOND)]), None, Severity.WARNING),
-        (replace(SERVER, used_memory=79, maxmemory=100), 73.0, None),
-        (replace(SERVER, used_memory=80, maxmemory=100), None, Severity.WARNING),
-        (replace(SERVER, used_memory=90, maxmemory=100), None, Severity.ERROR),
-        (replace(SERVER, used_memory=10, maxmemory=100), 72.0, Severity.WARNING),
-        (replace(SERVER, used_memory=10, maxmemory=100), 24.0, Severity.ERROR),
-        (replace(SERVER, used_memory=10), 1.0, None),
-    ],
-)
-def test_a_server_is_judged_by_what_it_says_of_itself(
-    server: RedisServerFacts, hours: float | None, severity: Severity | None
-) -> None:
-    """The severity of the one condition, or none."""
-    found = find_conditions(replace(WELL, servers=[server], hours_until_full=hours), THRESHOLDS, NOW)
-
-    assert [each.severity for each in found.conditions] == ([severity] if severity else [])
-
-
-@pytest.mark.parametrize(
-    ("attributes", "defect"),
-    [
-        (QueueAttributes(60, 4 * _DAY_SECONDS, "arn"), ""),
-        (QueueAttributes(10, 4 * _DAY_SECONDS, "arn"), "a visibility timeout of 10 s: messages come twice"),
-        (
-            QueueAttributes(43_200, 4 * _DAY_SECONDS, "arn"),
-            "a visibility timeout of 12 h: the messages of a process that died wait so long",
-        ),
-        (QueueAttributes(60, 3_600, "arn"), "messages are kept for 60 min: a longer outage loses them"),
-        (
-            QueueAttributes(60, 4 * _DAY_SECONDS),
-            "no redrive policy: a message that cannot be handled comes again for ever",
-        ),
-    ],
-)
-def test_the_attributes_of_a_queue_are_judged(attributes: QueueAttributes, defect: str) -> None:
-    """Each defect is named with what it causes; a queue as documented has none."""
-    facts = replace(WELL, queues={"schedule_events": _queue(attributes)})
-
-    found = find_conditions(facts, THRESHOLDS, NOW).conditions
-
-    assert [dict(each.evidence) for each in found] == ([{"schedule_events": defect}] if defect else [])
-
-
-def test_a_dead_old_system_is_a_warning_after_the_switch() -> None:
-    """Partners no longer get its documents; only the comparisons end."""
-    facts = replace(WELL, legacy_refreshed_at=NOW - HOUR, served=ServedSource.OURS)
-
-    assert only_condition(facts).severity is Severity.WARNING
-
-
-def test_every_condition_says_what_to_do() -> None:
-    """Every name has a usual severity and a remedy of one sentence."""
-    assert KINDS.keys() == set(ConditionName)
-    assert all(kind.remedy.endswith(".") for kind in KINDS.values())
-
-
-@pytest.mark.parametrize(
-    "former", ["schedules-set-aside", "input-refused", "coldstart-by-itself", "push-set-aside"]
-)
-def test_former_names_are_understood(former: str) -> None:
-    """Stored incidents of release 0.2 have them."""
-    assert ConditionName(former) in KINDS
-
-
-def test_details_are_the_first_few_and_fit_to_be_shown() -> None:
-    """Five of many are named, in order; a hostile reason stays on one line of bounded length."""
-    keys = [ScheduleKey(Sid(f"alder_{i}"), date(2026, 3, 28)) for i in range(9)]
-    reason = "line\nanother\x1b[31m" + "x" * 10_000
-
-    details = only_condition(replace(WELL, quarantined=dict.fromkeys(keys, reason))).evidence
-
-    assert list(details) == [str(key) for key in keys[:5]]
-    assert all(str(text).isprintable() and len(str(text)) < 300 for text in details.values())
