@@ -188,6 +188,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     faults = list(dict.fromkeys(tuple(value) for name, value in properties if name == "fault"))
+    failovers = list(dict.fromkeys(tuple(value) for name, value in properties if name == "failover"))
+    if failovers:
+        terminalreporter.section("time after a failover")
+        terminalreporter.write_line(f"{'failover':64}{'until noticed':>14}{'until right':>17}")
+        for name, noticed, right in failovers:
+            terminalreporter.write_line(f"{name:64}{noticed:12.1f} s{right:15.1f} s")
     if faults:
         terminalreporter.section("time to recover")
         terminalreporter.write_line(f"{'fault':64}{'until mended':>14}{'until caught up':>17}")

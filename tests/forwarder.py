@@ -15,10 +15,16 @@ class Forwarder:
         self._upstream = port
         self._listener = socket.create_server((LOOPBACK, 0))
         self._sockets: list[socket.socket] = []
+        self.is_deaf = False
+        """Whether everything that arrives is thrown away, on connections that stay open."""
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
 
     @property
     def url(self) -> str:
-        return f"redis://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        return f"redis://{LOOPBACK}:{self.port}"
 
     def point_at(self, port: int) -> None:
         self._upstream = port
@@ -45,13 +51,13 @@ class Forwarder:
                     continue
                 self._sockets += [client, server]
                 for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=(source, target), daemon=True).start()
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
 
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    for each in (source, target):
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(65_536):
+                if not self.is_deaf:
+                    target.sendall(data)
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from forwarder import Forwarder
 from redis import Redis
 
 from demo.servers import LOOPBACK, RedisServer
@@ -14,10 +15,19 @@ _OPTIONS = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One server, and a client of it alone."""
+    """One server, and a client of it alone. ``replication``: what a replica follows its primary through."""
 
     server: RedisServer
     client: Redis
+    replication: Forwarder | None = None
+
+    def lag(self) -> None:
+        """From now on the replica gets nothing, and neither server notices that for a minute.
+
+        A replica that is only stopped finds what was sent in its socket when it continues.
+        """
+        assert self.replication is not None
+        self.replication.is_deaf = True
 
     @property
     def address(self) -> str:
@@ -45,10 +55,11 @@ def running_nodes(
     with ExitStack() as stack:
         nodes: list[Node] = []
         for _ in range(1 + replicas):
-            of = ("--replicaof", LOOPBACK, str(nodes[0].server.port)) if nodes else ()
+            through = stack.enter_context(Forwarder(nodes[0].server.port)) if nodes else None
+            of = ("--replicaof", LOOPBACK, str(through.port)) if through else ()
             server = RedisServer(
                 directories(), executable=executable, extra_arguments=[*_OPTIONS, *options, *of]
             )
             stack.enter_context(server)
-            nodes.append(Node(server, stack.enter_context(Redis.from_url(server.url))))
+            nodes.append(Node(server, stack.enter_context(Redis.from_url(server.url)), through))
         yield nodes
