@@ -58,6 +58,7 @@ class Failover:
         for pid, item in sample.catalogue.items():
             self.upstreams.catalogue_source.documents[Pid(pid)] = orjson.dumps(item)
         self.pipeline = self._process()
+        self.pipeline.store.server.facts()
         self.pipeline.coldstarter.work_at("opening", "the test", 0, lambda _: None)
 
     def _link(self) -> RedisLink:
@@ -131,6 +132,8 @@ class Failover:
     def noticed(self) -> Repair | None:
         """The repair that a witness has asked for, done or not."""
         with suppress(ServiceError):
+            # No witness, and still its connections follow the address, as those of the watch do.
+            self.pipeline.store.server.facts()
             continuity = self.pipeline.store.continuity
             return continuity.pending_repair() or continuity.latest_repair()
         return None
