@@ -2,6 +2,7 @@
 terminator, because some builds of the server lack TLS.
 """
 
+import shutil
 import socket
 import ssl
 import subprocess
@@ -23,7 +24,7 @@ from demo.servers import LOOPBACK, LoopbackServer, RedisServer, find_free_port, 
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.store.link import RedisLink, connect
 
-_USERS = ("pipeline", "operator", "monitoring", "delivery")
+_USERS = ("pipeline", "operator", "monitoring", "delivery", "pusher")
 _PIECE = 65_536
 
 
@@ -119,6 +120,11 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_RDWR)
 
 
+def _of_the_system() -> list[Path]:
+    found = shutil.which("redis-server")
+    return [Path(found)] if found else []
+
+
 @pytest.fixture
 def certificates(tmp_path: Path) -> Certificates:
     return Certificates.made(tmp_path)
@@ -137,9 +143,10 @@ def port(
             yield terminator.port
         client.execute_command("ACL DELUSER", *_USERS)
         return
-    if not _has_tls(redis_executable):
-        pytest.skip(f"{redis_executable.name} is built without TLS: name another in SCHEDULES_REDIS_SERVER")
-    with SecuredRedis(tmp_path / "redis", redis_executable, certificates) as secured:
+    executable = next(filter(_has_tls, (redis_executable, *_of_the_system())), None)
+    if executable is None:
+        pytest.skip("no Redis with TLS: install redis-server, or name one in SCHEDULES_REDIS_SERVER")
+    with SecuredRedis(tmp_path / "redis", executable, certificates) as secured:
         yield secured.port
 
 
