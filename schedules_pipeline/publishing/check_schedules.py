@@ -124,7 +124,7 @@ class ScheduleChecker:
         are complete for as long as it stands. The new version is checked on its own.
         """
         lacking = self._store.references.missing(entries)
-        now = self._store.schedules.read(sorted(lacking))
+        now = self._store.schedules.read(sorted(lacking)) if lacking else {}
         moved = {key for key, state in now.items() if state.committed_token != states[key].committed_token}
         return {
             key: [_index_complete(len(wanted), len(lacking.get(key, ())))]
