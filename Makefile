@@ -15,7 +15,7 @@ LOCKED := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup interpreter run replay quick static pure test check docs fuzz bench soak lock clean
+.PHONY: help setup interpreter run replay quick static pure test long check docs fuzz bench soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -80,10 +80,13 @@ static: $(READY)
 	@$(BIN)/mypy
 
 pure: $(READY)
-	@$(BIN)/python -m pytest --hypothesis-profile quick -m "not server and not slow" $(PURE)
+	@$(BIN)/python -m pytest --hypothesis-profile quick -m "not server and not slow and not long" $(PURE)
 
 test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself: WORKERS=2
 	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS))
+
+long: setup ## Run the tests that take minutes: faults of real processes, and a short soak
+	$(BIN)/python -m pytest -n 0 -m long --durations=0
 
 check: setup ## Formatter, linter, strict types, import contracts
 	$(BIN)/ruff format --check .

@@ -60,7 +60,7 @@ def test_a_soak_fails_if_memory_grows_after_the_warm_up(last: float, problems: l
     assert judge(days, 2, 0.05) == problems
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("redis_executable")
 def test_a_short_soak_ends_flat() -> None:
     """Eight days of two seconds: every process runs, the partner holds what is published, and nothing grows."""

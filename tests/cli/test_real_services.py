@@ -50,6 +50,12 @@ class Terminal:
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 
+    def status(self) -> Any:
+        """What ``status`` says. It ends with 1, because no coldstart has filled the keyspace of these tests."""
+        result = self.run("status", "--json")
+        assert result.returncode in (0, 1), result.stderr
+        return json.loads(result.stdout)
+
     def but(self, **changes: str) -> "Terminal":
         return Terminal({**self.environment, **changes})
 
@@ -113,7 +119,7 @@ def test_an_import_is_announced(exported: Path, terminal: Terminal) -> None:
     """Every written document is announced on its queue."""
     terminal.run_for_json("import", exported, "--speed", 1000)
 
-    status = terminal.run_for_json("status")
+    status = terminal.status()
 
     assert (status["schedule_queue"]["waiting"], status["catalogue_queue"]["waiting"]) == (2, 2)
 
@@ -135,7 +141,7 @@ def test_colours_need_a_terminal_without_no_color(
     """A pipe and NO_COLOR each turn colours off."""
     shown = terminal.but(TERM="xterm-256color", **changes).run_on_a_terminal("status")
 
-    assert "is well" in shown
+    assert "conditions" in shown
     assert bool(_COLOUR.search(shown)) == is_coloured
 
 
@@ -215,7 +221,7 @@ def test_a_damaged_history_writes_nothing(tmp_path: Path, terminal: Terminal) ->
 
     assert result.returncode == 1
     assert "not a whole gzip file" in result.stderr
-    assert terminal.run_for_json("status")["catalogue_queue"]["waiting"] == 0
+    assert terminal.status()["catalogue_queue"]["waiting"] == 0
 
 
 def test_the_option_allows_an_import_into_other_machines(exported: Path, terminal: Terminal) -> None:

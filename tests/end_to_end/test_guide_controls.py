@@ -8,12 +8,17 @@ from demo.delivery_service import DeliveryService
 
 pytestmark = pytest.mark.end_to_end
 
+_LAST_HALF_HOUR = 1_410
+"""Minutes from the begin of the broadcast day. Nothing is later, so a walk that begins there goes back first."""
+
 
 def test_the_grid_is_walked_by_keys(reader: Tab) -> None:
     """Arrows go in time and between services at the same time; Enter opens, Escape closes and gives the focus back."""
     sid = "document.activeElement.closest('.row')?.dataset.sid"
     at = "Number(document.activeElement.closest('.block')?.dataset.at)"
     reader.press("n")
+    if reader.evaluate(at) == _LAST_HALF_HOUR:
+        reader.press("ArrowLeft")
     first, began = reader.evaluate(sid), reader.evaluate(at)
 
     reader.press("ArrowRight")

@@ -29,7 +29,7 @@ from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing import publish
 from schedules_pipeline.publishing.ports.work import Claim, Failure, Mark
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.xdist_group("faults")
 
 _KEYSPACE = "clocks"
 _HOUR = timedelta(hours=1)

@@ -21,7 +21,7 @@ from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.probes.canary import CANARY
 from schedules_pipeline.publishing.ports.upstream import Outgoing
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("faults")]
 
 _SENSOR = "catalogue_events"
 _MESSAGES = 57

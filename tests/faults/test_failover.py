@@ -17,7 +17,7 @@ from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.xdist_group("faults")
 
 Noted = Callable[[str, float, float], None]
 _NOTICED_WITHIN = 5.0

@@ -30,7 +30,7 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.store.keys import Keys
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.xdist_group("faults")
 
 _KEYS = Keys("poisoned")
 _DAMAGED = b"?"

@@ -10,7 +10,7 @@ from faults.stack import Stack
 
 from schedules_pipeline.errors import ServiceError
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("faults")]
 
 Recovers = Callable[[str], AbstractContextManager[None]]
 _CHANGES_MEANWHILE = 20
