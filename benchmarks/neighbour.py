@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from threading import Thread
+from threading import Lock, Thread
 from typing import NamedTuple
 
 from demo.servers import LOOPBACK
@@ -84,6 +84,9 @@ KINDS: Mapping[str, Callable[[int, Target], Request]] = {
 """The kinds of expensive requests, by name; the n-th request of each."""
 
 
+_one_at_a_time = Lock()
+
+
 class _Tally(NamedTuple):
     statuses: Counter[int]
 
@@ -91,7 +94,9 @@ class _Tally(NamedTuple):
 def _ask(port: int, key: str, requests: Iterator[Request], until: float, tally: _Tally) -> None:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWERED_WITHIN_SECONDS)
     while time.monotonic() < until:
-        path, body = next(requests)
+        # A generator may not be asked by two threads at once.
+        with _one_at_a_time:
+            path, body = next(requests)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         connection.request("POST" if body else "GET", path, body, headers)
         response = connection.getresponse()

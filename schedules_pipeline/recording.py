@@ -17,9 +17,10 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.assets.holds import holds_metadata
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.markdown import escape_markdown
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
-from schedules_pipeline.event_batches import Event, EventBatch, EventWriter
+from schedules_pipeline.event_batches import Event, EventBatch, EventWriter, OwnRunWriter
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports import Comparison, Verdict
@@ -28,7 +29,8 @@ from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
 from schedules_pipeline.publishing.ports.losses import Hold
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.schedules import Outcome
-from schedules_pipeline.publishing.rebuild import BatchResult
+from schedules_pipeline.publishing.publish import in_batches
+from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.settings import Settings
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -51,6 +53,8 @@ _CHECKS_OF_THE_SOURCE = {
 }
 RECORDED_AT_ONCE = 300
 """How many changes one call records at most; as many as a publisher builds at once."""
+
+_FAILURES_SHOWN = 20
 
 
 class _Action(Enum):
@@ -266,6 +270,34 @@ class Recorder:
 
     def _is_partitioned(self, key: ScheduleKey) -> bool:
         return is_partitioned(key.date, self._pipeline.clock(), self._settings)
+
+
+def rebuild_and_record(
+    context: dg.OpExecutionContext,
+    pipeline: Pipeline,
+    settings: Settings,
+    keys: Sequence[ScheduleKey],
+    subject: str,
+) -> BatchResult:
+    """Rebuild schedules from their sources, and record the results in the run of this op.
+
+    ``subject``: what requested it, for the causes. Raises :class:`dg.Failure`, after all were tried, if some could not
+    be fetched.
+    """
+    recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
+    total, done = EMPTY_BATCH, 0
+    for some in in_batches(keys):
+        cause = Cause(context.run_id, Origin.OPERATOR, subject, pipeline.clock())
+        batch = pipeline.publisher.rebuild_from_sources(some, cause, recorded_by=context.run_id)
+        recorder.record_rebuilt(batch)
+        total, done = total + batch, done + len(some)
+        context.log.info(f"{done} of {len(keys)} schedules rebuilt")
+    if total.failed:
+        raise dg.Failure(
+            f"{len(total.failed)} schedules could not be fetched; the publisher retries them",
+            metadata={str(key): str(error) for key, error in list(total.failed.items())[:_FAILURES_SHOWN]},
+        )
+    return total
 
 
 def _changed(before: Mapping[_K, _V], after: Mapping[_K, _V]) -> list[_K]:

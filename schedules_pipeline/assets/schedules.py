@@ -10,12 +10,8 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.partitions import schedule_key
-from schedules_pipeline.publishing.publish import BATCH_SIZE
-from schedules_pipeline.recording import Recorder
+from schedules_pipeline.recording import rebuild_and_record
 from schedules_pipeline.settings import Settings
 
 
@@ -33,31 +29,10 @@ def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> Iterator[dg.MaterializeResult[None]]:
         keys = [schedule_key(partition) for partition in context.partition_keys]
-        recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context.op_execution_context))
-        failed: dict[ScheduleKey, Exception] = {}
-        for start in range(0, len(keys), BATCH_SIZE):
-            failed |= _rebuild(context, pipeline, recorder, keys[start : start + BATCH_SIZE])
-            context.log.info(f"{min(start + BATCH_SIZE, len(keys))} of {len(keys)} schedules rebuilt")
-        if failed:
-            raise dg.Failure(
-                f"{len(failed)} schedules could not be fetched; the publisher retries them",
-                metadata={str(key): str(error) for key, error in list(failed.items())[:20]},
-            )
+        rebuild_and_record(context.op_execution_context, pipeline, settings, keys, "materialise")
         yield from ()
 
     return schedules
-
-
-def _rebuild(
-    context: dg.AssetExecutionContext,
-    pipeline: Pipeline,
-    recorder: Recorder,
-    keys: Sequence[ScheduleKey],
-) -> dict[ScheduleKey, Exception]:
-    cause = Cause(context.run_id, Origin.OPERATOR, "materialise", pipeline.clock())
-    batch = pipeline.publisher.rebuild_from_sources(keys, cause, recorded_by=context.run_id)
-    recorder.record_rebuilt(batch)
-    return dict(batch.failed)
 
 
 def _specs() -> list[dg.AssetSpec]:

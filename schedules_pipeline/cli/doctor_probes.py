@@ -10,15 +10,11 @@ from schedules_pipeline.cli.session import Session
 from schedules_pipeline.health.examine import Examiner
 from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.health.probes import canary, sources
+from schedules_pipeline.health.probes.announcements import check_announcements, check_subscriptions
 from schedules_pipeline.health.probes.canary import Canaries, canary_names
 from schedules_pipeline.health.probes.ports import Arrangement
 from schedules_pipeline.health.probes.probe import Finding, Probe, ProbeName, failed, passed, unchecked
-from schedules_pipeline.health.probes.queues import (
-    judge_announcements,
-    judge_queue,
-    judge_subscriptions,
-    topics_of,
-)
+from schedules_pipeline.health.probes.queues import judge_queue
 from schedules_pipeline.settings import Settings
 
 _S, _DAGSTER_SECONDS = timedelta(seconds=1), 45
@@ -163,13 +159,12 @@ def _subscriptions(arrangement: Arrangement, name: str) -> Iterator[Finding]:
     if queue is None:
         yield unchecked(f"the subscription of {name}", "the queue does not exist")
         return
-    yield from judge_subscriptions(name, queue, {t: arrangement.subscriptions(t) for t in topics_of(queue)})
+    yield from check_subscriptions(arrangement, name, queue)
 
 
 def _announcements(arrangement: Arrangement, settings: Settings) -> Iterator[Finding]:
     queue = arrangement.queue(settings.schedule_queue)
-    targets = [] if queue is None else [queue.arn, *topics_of(queue)]
-    yield from judge_announcements(settings.schedule_bucket, arrangement.announcements(), targets)
+    yield from check_announcements(arrangement, settings.schedule_bucket, queue)
 
 
 def _dagster(read: Callable[[], DagsterSnapshot]) -> Iterator[Finding]:

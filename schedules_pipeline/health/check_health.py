@@ -1,6 +1,6 @@
 """One check of health: facts are gathered and judged. Every view of health renders its result."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schedules_pipeline.domain.clock import Clock
@@ -9,7 +9,7 @@ from schedules_pipeline.health.condition import Condition, ConditionName, Findin
 from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.health.gather import gather_facts
-from schedules_pipeline.health.ports import HealthStore
+from schedules_pipeline.health.ports import DagsterSnapshot, HealthStore
 from schedules_pipeline.migration.ports import MigrationSources
 
 
@@ -22,8 +22,7 @@ class Checkup:
 
     @property
     def conditions(self) -> list[Condition]:
-        ranks = list(Severity)
-        return sorted(self.findings.conditions, key=lambda each: (ranks.index(each.severity), each.name))
+        return sorted(self.findings.conditions, key=lambda each: (each.severity.rank, each.name))
 
     @property
     def worst(self) -> Severity | None:
@@ -39,16 +38,28 @@ class HealthCheck:
     clock: Clock
     thresholds: Thresholds = field(default_factory=Thresholds)
 
-    def check(self) -> Checkup:
-        """Raises :class:`ServiceError` if the store does not answer."""
+    def check(self, dagster: DagsterSnapshot | None = None) -> Checkup:
+        """``dagster``: the instance as it is now, in place of what the watch has recorded of it.
+
+        Raises :class:`ServiceError` if the store does not answer.
+        """
         now = self.clock()
         facts = gather_facts(self.store, self.sources, now)
+        if dagster is not None:
+            recorded = facts.dagster or dagster
+            current = replace(
+                dagster,
+                failed_runs=recorded.failed_runs,
+                had_partners=recorded.had_partners,
+                unheard=recorded.unheard,
+            )
+            facts = replace(facts, dagster=current)
         return Checkup(now, find_conditions(facts, self.thresholds, now))
 
-    def check_or_report_outage(self) -> Checkup:
+    def check_or_report_outage(self, dagster: DagsterSnapshot | None = None) -> Checkup:
         """Like :meth:`check`; a store that does not answer is the only condition that can be judged."""
         try:
-            return self.check()
+            return self.check(dagster)
         except ServiceError as error:
             return Checkup(self.clock(), find_outage(error))
 

@@ -23,8 +23,12 @@ class Severity(StrEnum):
 
     def exceeds(self, other: "Severity") -> bool:
         """Whether this one is worse. A condition that grows worse is announced again."""
-        ranks = list(Severity)
-        return ranks.index(self) < ranks.index(other)
+        return self.rank < other.rank
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
 
 
 class ConditionName(StrEnum):

@@ -50,7 +50,7 @@ class Explanation:
     @property
     def severity(self) -> Severity:
         """The worst of the fault and its effects."""
-        return min((fault.severity for fault in self.faults()), key=list(Severity).index)
+        return min((fault.severity for fault in self.faults()), key=lambda severity: severity.rank)
 
     def faults(self) -> Iterator[Fault]:
         """The root first, every effect after its cause."""
@@ -71,7 +71,7 @@ def diagnose(faults: Sequence[Fault]) -> tuple[Explanation, ...]:
         return Explanation(fault, tuple(map(explain, effects[fault])))
 
     explained = [explain(root) for root in roots]
-    return tuple(sorted(explained, key=lambda each: list(Severity).index(each.severity)))
+    return tuple(sorted(explained, key=lambda each: each.severity.rank))
 
 
 def find_faults(conditions: Iterable[Condition], results: Iterable[ProbeResult]) -> list[Fault]:

@@ -1,15 +1,13 @@
 """One examination by the doctor: probes, conditions, and the root causes of both."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.health.check_health import Checkup, HealthCheck, find_outage
+from schedules_pipeline.health.check_health import Checkup, HealthCheck
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity
 from schedules_pipeline.health.diagnose import Explanation, Fault, diagnose, find_cause, find_faults
-from schedules_pipeline.health.find_conditions import find_conditions
-from schedules_pipeline.health.gather import gather_facts
 from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.health.probes.probe import Probe, ProbeResult, run_probes, unchecked
 
@@ -64,27 +62,11 @@ class Examiner:
         return Examination(checkup.at, checkup.conditions, [*results, *run_probes(sent)])
 
     def _check(self) -> Checkup:
-        health, now = self.health, self.health.clock()
-        try:
-            facts = gather_facts(health.store, health.sources, now)
-        except ServiceError as error:
-            return Checkup(now, find_outage(error))
         try:
             current = self.read_dagster()
         except ServiceError:
             current = None
-        if current is not None:
-            recorded = facts.dagster or current
-            facts = replace(
-                facts,
-                dagster=replace(
-                    current,
-                    failed_runs=recorded.failed_runs,
-                    had_partners=recorded.had_partners,
-                    unheard=recorded.unheard,
-                ),
-            )
-        return Checkup(now, find_conditions(facts, health.thresholds, now))
+        return self.health.check_or_report_outage(current)
 
 
 def _left_out(probe: Probe, cause: Fault) -> ProbeResult:

@@ -9,14 +9,11 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.publishing.ports.schedules import Outcome
-from schedules_pipeline.publishing.publish import BATCH_SIZE
-from schedules_pipeline.recording import Recorder
+from schedules_pipeline.recording import rebuild_and_record
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "rebuild_schedules"
@@ -42,21 +39,8 @@ def rebuild_schedules_job(settings: Settings) -> dg.JobDefinition:
         context: dg.OpExecutionContext, config: RebuildConfig, pipeline: dg.ResourceParam[Pipeline]
     ) -> None:
         keys = _parse(config.schedules)
-        recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
-        cause = Cause(context.run_id, Origin.OPERATOR, "rebuild", pipeline.clock())
-        published = 0
-        for start in range(0, len(keys), BATCH_SIZE):
-            batch = pipeline.publisher.rebuild_from_sources(
-                keys[start : start + BATCH_SIZE], cause, recorded_by=context.run_id
-            )
-            recorder.record_rebuilt(batch)
-            published += batch.count(Outcome.PUBLISHED)
-            if batch.failed:
-                raise dg.Failure(
-                    f"{len(batch.failed)} schedules could not be fetched; the publisher retries them",
-                    metadata={str(key): str(error) for key, error in list(batch.failed.items())[:20]},
-                )
-        context.add_output_metadata({"schedules": len(keys), "published": published})
+        built = rebuild_and_record(context, pipeline, settings, keys, "rebuild")
+        context.add_output_metadata({"schedules": len(keys), "published": built.count(Outcome.PUBLISHED)})
 
     description = (
         "Rebuilds the schedules that its config names. The publisher records each batch of changes as a run of this "

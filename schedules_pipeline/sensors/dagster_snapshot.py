@@ -5,17 +5,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorState
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun
+from schedules_pipeline.sensors.switches import heartbeats, ticked_at
 
 WATCH = "watch"
 """The sensor that takes the snapshot, so it is on."""
-
-_FREQUENT_SECONDS = 60
-"""The age of the last tick says nothing about a sensor that ticks more seldom."""
 
 _LATEST = 10
 """Overlapping runs of one job may end in another order than they began, so several are compared."""
@@ -37,23 +34,12 @@ def take_snapshot(
         else ()
     )
     states = [state for state in kept if state.instigator_name in names and state.instigator_name != WATCH]
-    running = {state.instigator_name: state for state in states if state.is_running}
-    frequent = {
-        sensor.name
-        for sensor in (repository.sensor_defs if repository else ())
-        if (sensor.minimum_interval_seconds or 0) <= _FREQUENT_SECONDS
-    }
-    ticked = {name: _ticked_at(instance, state) for name, state in running.items() if name in frequent}
     return DagsterSnapshot(
         at=pipeline.clock(),
         failed_runs=tuple(find_failed_runs(instance, jobs, _active_publisher(pipeline))),
-        sensors_off=tuple(sorted({state.instigator_name for state in states} - running.keys())),
-        ticked_at={name: at for name, at in sorted(ticked.items()) if at is not None},
-        daemons={
-            name: None if status.last_heartbeat is None else _instant(status.last_heartbeat.timestamp)
-            for name, status in instance.get_daemon_statuses().items()
-            if status.required
-        },
+        sensors_off=tuple(sorted({state.instigator_name for state in states if not state.is_running})),
+        ticked_at=ticked_at(instance, states),
+        daemons=heartbeats(instance),
         had_partners=had_partners,
     )
 
@@ -73,12 +59,6 @@ def find_failed_runs(
         for record in latest
         if record is not None and record.dagster_run.status is dg.DagsterRunStatus.FAILURE
     ]
-
-
-def _ticked_at(instance: dg.DagsterInstance, state: InstigatorState) -> datetime | None:
-    """When the latest tick began; None if the sensor has not ticked yet."""
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-    return _instant(ticks[0].timestamp) if ticks else None
 
 
 def _active_publisher(pipeline: Pipeline) -> str:

@@ -7,12 +7,14 @@ names of sensors or timers, it switches these on first. No code location is load
 
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+
+_FREQUENT_SECONDS = 60
 
 
 def switch_on(instance: dg.DagsterInstance, names: Collection[str]) -> None:
@@ -21,34 +23,52 @@ def switch_on(instance: dg.DagsterInstance, names: Collection[str]) -> None:
             instance.update_instigator_state(state.with_status(InstigatorStatus.RUNNING))
 
 
-def describe(instance: dg.DagsterInstance) -> dict[str, Any]:
-    """A sensor without a stored state has its default: on."""
-    states = instance.all_instigator_state()
-    ticked = {state.instigator_name: _ticked_at(instance, state) for state in states if state.is_running}
-    beats = instance.get_daemon_heartbeats()
+def ticked_at(instance: dg.DagsterInstance, states: Iterable[InstigatorState]) -> dict[str, datetime]:
+    """When the latest tick began of each of these sensors that ticks every minute or more often.
+
+    The age of the last tick says nothing about a sensor that ticks more seldom.
+    """
+    found = {
+        state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        for state in states
+        if state.is_running and _is_frequent(state)
+    }
+    return {name: _instant(ticks[0].timestamp) for name, ticks in sorted(found.items()) if ticks}
+
+
+def heartbeats(instance: dg.DagsterInstance) -> dict[str, datetime | None]:
+    """The last heartbeat of each daemon that Dagster requires; None if it never had one."""
     return {
-        "off": sorted({state.instigator_name for state in states} - ticked.keys()),
-        "ticked_at": {name: at for name, at in ticked.items() if at is not None},
-        "daemons": {
-            kind: _instant(beats[kind].timestamp) if kind in beats else None
-            for kind in sorted(instance.get_required_daemon_types())
-        },
+        kind: _instant(status.last_heartbeat.timestamp) if status.last_heartbeat else None
+        for kind, status in sorted(instance.get_daemon_statuses().items())
+        if status.required
     }
 
 
-def _ticked_at(instance: dg.DagsterInstance, state: InstigatorState) -> str | None:
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-    return _instant(ticks[0].timestamp) if ticks else None
+def describe(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """A sensor without a stored state has its default: on."""
+    states = instance.all_instigator_state()
+    return {
+        "off": sorted({state.instigator_name for state in states if not state.is_running}),
+        "ticked_at": ticked_at(instance, states),
+        "daemons": heartbeats(instance),
+    }
 
 
-def _instant(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).isoformat()
+def _is_frequent(state: InstigatorState) -> bool:
+    """A timer is no sensor, and has no interval."""
+    data = state.instigator_data
+    return isinstance(data, SensorInstigatorData) and (data.min_interval or 0) <= _FREQUENT_SECONDS
+
+
+def _instant(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
 
 
 def main(names: Sequence[str]) -> None:
     with dg.DagsterInstance.get() as instance:
         switch_on(instance, names)
-        sys.stdout.write(json.dumps(describe(instance)))
+        sys.stdout.write(json.dumps(describe(instance), default=datetime.isoformat))
 
 
 if __name__ == "__main__":

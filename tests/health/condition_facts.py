@@ -10,23 +10,25 @@ from schedules_pipeline.health.facts import Facts, QueueFacts, Thresholds
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.maintenance.ports import Coldstart, PassName, PassRecord, PassReport, Request, Stage
-from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts
+from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts, ReplicaFacts
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.losses import Hold, HoldReason, LossKind
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
-from schedules_pipeline.publishing.ports.upstream import QueueDepth
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes, QueueDepth
 from schedules_pipeline.publishing.ports.work import Backlog
 
 NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY_SECONDS = 24 * 60 * 60
 KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 IDLE = Backlog(0, 0, 0, 0, None)
 THRESHOLDS = Thresholds()
 _WATCHED = PassReport(PassName.WATCH, NOW - MINUTE, NOW - MINUTE)
 WATCHED = {PassName.WATCH: PassRecord(_WATCHED, _WATCHED, 1, 0, 1.0)}
 DAGSTER = DagsterSnapshot(NOW - MINUTE)
+IN_STEP = ReplicaFacts("r:3", is_online=True, lag=SECOND)
 SERVER = RedisServerFacts("r:1", "7.0.15", "master", Lineage("run", "history", 0), has_append_only_file=True)
 WELL = Facts(
     watched_since=NOW,
@@ -68,3 +70,8 @@ def held_loss(hours_ahead: float, verdict: HoldVerdict | None = None) -> HeldLos
 def only_condition(facts: Facts, thresholds: Thresholds = THRESHOLDS) -> Condition:
     (condition,) = find_conditions(facts, thresholds, NOW).conditions
     return condition
+
+
+def queue_with(attributes: QueueAttributes) -> QueueFacts:
+    """An empty queue."""
+    return QueueFacts(QueueDepth(0, 0, attributes))

@@ -5,7 +5,9 @@ from datetime import date
 
 import pytest
 from health.condition_facts import (
+    DAY_SECONDS,
     HOUR,
+    IN_STEP,
     KEY,
     NOW,
     SECOND,
@@ -13,25 +15,15 @@ from health.condition_facts import (
     THRESHOLDS,
     WELL,
     only_condition,
+    queue_with,
 )
 
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.condition import KINDS, ConditionName, Severity
-from schedules_pipeline.health.facts import QueueFacts
 from schedules_pipeline.health.find_conditions import find_conditions
-from schedules_pipeline.maintenance.servers import RedisServerFacts, ReplicaFacts
+from schedules_pipeline.maintenance.servers import RedisServerFacts
 from schedules_pipeline.migration.ports import DifferenceSummary, ServedSource
-from schedules_pipeline.publishing.ports.upstream import QueueAttributes, QueueDepth
-
-_NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
-
-
-_IN_STEP = ReplicaFacts("r:3", is_online=True, lag=SECOND)
-_DAY_SECONDS = 24 * 60 * 60
-
-
-def _queue(attributes: QueueAttributes) -> QueueFacts:
-    return QueueFacts(QueueDepth(0, 0, attributes))
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 
 def test_a_difference_is_as_severe_as_the_setting_says() -> None:
@@ -53,10 +45,10 @@ def test_a_difference_is_as_severe_as_the_setting_says() -> None:
         (replace(SERVER, eviction_policy="allkeys-lru", maxmemory=9), None, Severity.ERROR),
         (replace(SERVER, eviction_policy="volatile-lru", evicted_keys=1), None, Severity.CRITICAL),
         (replace(SERVER, has_append_only_file=False), None, Severity.WARNING),
-        (replace(SERVER, has_append_only_file=False, replicas=[_IN_STEP]), None, None),
-        (replace(SERVER, replicas=[_IN_STEP], good_replicas=1), None, None),
+        (replace(SERVER, has_append_only_file=False, replicas=[IN_STEP]), None, None),
+        (replace(SERVER, replicas=[IN_STEP], good_replicas=1), None, None),
         (replace(SERVER, good_replicas=0), None, Severity.ERROR),
-        (replace(SERVER, replicas=[replace(_IN_STEP, lag=11 * SECOND)]), None, Severity.WARNING),
+        (replace(SERVER, replicas=[replace(IN_STEP, lag=11 * SECOND)]), None, Severity.WARNING),
         (replace(SERVER, used_memory=79, maxmemory=100), 73.0, None),
         (replace(SERVER, used_memory=80, maxmemory=100), None, Severity.WARNING),
         (replace(SERVER, used_memory=90, maxmemory=100), None, Severity.ERROR),
@@ -77,22 +69,22 @@ def test_a_server_is_judged_by_what_it_says_of_itself(
 @pytest.mark.parametrize(
     ("attributes", "defect"),
     [
-        (QueueAttributes(60, 4 * _DAY_SECONDS, "arn"), ""),
-        (QueueAttributes(10, 4 * _DAY_SECONDS, "arn"), "a visibility timeout of 10 s: messages come twice"),
+        (QueueAttributes(60, 4 * DAY_SECONDS, "arn"), ""),
+        (QueueAttributes(10, 4 * DAY_SECONDS, "arn"), "a visibility timeout of 10 s: messages come twice"),
         (
-            QueueAttributes(43_200, 4 * _DAY_SECONDS, "arn"),
+            QueueAttributes(43_200, 4 * DAY_SECONDS, "arn"),
             "a visibility timeout of 12 h: the messages of a process that died wait so long",
         ),
         (QueueAttributes(60, 3_600, "arn"), "messages are kept for 60 min: a longer outage loses them"),
         (
-            QueueAttributes(60, 4 * _DAY_SECONDS),
+            QueueAttributes(60, 4 * DAY_SECONDS),
             "no redrive policy: a message that cannot be handled comes again for ever",
         ),
     ],
 )
 def test_the_attributes_of_a_queue_are_judged(attributes: QueueAttributes, defect: str) -> None:
     """Each defect is named with what it causes; a queue as documented has none."""
-    facts = replace(WELL, queues={"schedule_events": _queue(attributes)})
+    facts = replace(WELL, queues={"schedule_events": queue_with(attributes)})
 
     found = find_conditions(facts, THRESHOLDS, NOW).conditions
 

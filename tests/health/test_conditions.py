@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from health.condition_facts import (
     DAGSTER,
+    DAY_SECONDS,
     HOUR,
     KEY,
     MINUTE,
@@ -21,6 +22,7 @@ from health.condition_facts import (
     held_loss,
     only_condition,
     pass_of,
+    queue_with,
     queues_waiting,
 )
 
@@ -39,14 +41,6 @@ from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejecti
 from schedules_pipeline.publishing.ports.upstream import QueueAttributes, QueueDepth
 
 _NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
-
-
-_IN_STEP = ReplicaFacts("r:3", is_online=True, lag=SECOND)
-_DAY_SECONDS = 24 * 60 * 60
-
-
-def _queue(attributes: QueueAttributes) -> QueueFacts:
-    return QueueFacts(QueueDepth(0, 0, attributes))
 
 
 def _rejection(reason: str = "not JSON") -> Rejection:
@@ -228,7 +222,7 @@ _RULES = [
         id="partners gone",
     ),
     pytest.param(
-        {"queues": {"schedule_events": _queue(QueueAttributes(60, 4 * _DAY_SECONDS))}},
+        {"queues": {"schedule_events": queue_with(QueueAttributes(60, 4 * DAY_SECONDS))}},
         "queue-misconfigured: wrong attributes of schedule_events",
         id="a queue without its redrive policy",
     ),

@@ -12,7 +12,13 @@ from dagster._core.remote_origin import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 
 from schedules_pipeline.cli.dagster_instance import OWN_SENSORS, TIMER_ENDING, read_dagster
 from schedules_pipeline.definitions import build_defs
@@ -23,10 +29,10 @@ from schedules_pipeline.settings import Settings
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 
-def _state(name: str, status: InstigatorStatus) -> InstigatorState:
+def _state(name: str, status: InstigatorStatus, seconds: int | None = None) -> InstigatorState:
     location = GrpcServerCodeLocationOrigin("127.0.0.1", 4000)
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
-    return InstigatorState(origin, InstigatorType.SENSOR, status, SensorInstigatorData())
+    return InstigatorState(origin, InstigatorType.SENSOR, status, SensorInstigatorData(min_interval=seconds))
 
 
 @pytest.fixture
@@ -60,6 +66,26 @@ def test_the_command_line_reads_it_in_a_process_of_its_own(instance: dg.DagsterI
     assert snapshot.daemons["SENSOR"] is None
     assert mended.sensors_off == ()
     assert "of_another_team" in describe(instance)["off"]
+
+
+def test_only_a_sensor_that_ticks_often_is_told_by_its_last_tick(instance: dg.DagsterInstance) -> None:
+    """A sensor that ticks every ten minutes would look silent for most of the time."""
+    for name, seconds in (("coldstart_control", 5), ("revisit_holds", 600)):
+        state = _state(name, InstigatorStatus.DECLARED_IN_CODE, seconds)
+        instance.add_instigator_state(state)
+        instance.create_tick(
+            TickData(
+                state.instigator_origin_id,
+                name,
+                InstigatorType.SENSOR,
+                TickStatus.SKIPPED,
+                _NOW.timestamp(),
+                selector_id=state.selector_id,
+            )
+        )
+
+    assert describe(instance)["ticked_at"] == {"coldstart_control": _NOW}
+    assert read_dagster(_NOW).ticked_at == {"coldstart_control": _NOW}
 
 
 def test_an_instance_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

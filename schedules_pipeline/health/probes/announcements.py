@@ -5,9 +5,23 @@ from dataclasses import dataclass
 from itertools import chain
 
 from schedules_pipeline.errors import NotPermitted, ServiceError
-from schedules_pipeline.health.probes.ports import Arrangement
+from schedules_pipeline.health.probes.ports import Arrangement, QueueAttributes
 from schedules_pipeline.health.probes.probe import Finding, Verdict
 from schedules_pipeline.health.probes.queues import judge_announcements, judge_subscriptions, topics_of
+
+
+def check_subscriptions(arrangement: Arrangement, name: str, queue: QueueAttributes) -> Iterator[Finding]:
+    """Whether a queue subscribes to the topics that may send to it."""
+    topics = {topic: arrangement.subscriptions(topic) for topic in topics_of(queue)}
+    yield from judge_subscriptions(name, queue, topics)
+
+
+def check_announcements(
+    arrangement: Arrangement, bucket: str, queue: QueueAttributes | None
+) -> Iterator[Finding]:
+    """Whether the bucket announces its changes to a queue, or to a topic that may send to it."""
+    targets = [] if queue is None else [queue.arn, *topics_of(queue)]
+    yield from judge_announcements(bucket, arrangement.announcements(), targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +53,8 @@ class AnnouncementReader:
     def _subscriptions(self) -> Iterator[Finding]:
         for name in (self.schedule_queue, self.catalogue_queue):
             if queue := self.arrangement.queue(name):
-                topics = {topic: self.arrangement.subscriptions(topic) for topic in topics_of(queue)}
-                yield from judge_subscriptions(name, queue, topics)
+                yield from check_subscriptions(self.arrangement, name, queue)
 
     def _events(self) -> Iterator[Finding]:
         if queue := self.arrangement.queue(self.schedule_queue):
-            targets = [queue.arn, *topics_of(queue)]
-            yield from judge_announcements(self.bucket, self.arrangement.announcements(), targets)
+            yield from check_announcements(self.arrangement, self.bucket, queue)

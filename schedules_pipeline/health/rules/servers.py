@@ -1,6 +1,6 @@
 """Conditions of the Redis servers that hold the keyspace."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
@@ -61,14 +61,12 @@ def find_lost_writes(facts: Facts, now: datetime) -> Iterator[Condition]:
 
 
 def _condition(name: ConditionName, found: dict[str, _Defect]) -> Condition:
-    severities: Sequence[Severity] = [severity for severity, _ in found.values()]
+    worst = min((severity for severity, _ in found.values()), key=lambda severity: severity.rank)
     addresses = ", ".join(found)
     texts = dict.fromkeys(text for _, text in found.values())
     summary = f"Redis at {addresses}: {'; '.join(texts)}"
     evidence = {address: example(text) for address, (_, text) in found.items()}
-    return make_condition(
-        name, addresses, summary, evidence, severity=min(severities, key=list(Severity).index)
-    )
+    return make_condition(name, addresses, summary, evidence, severity=worst)
 
 
 def _eviction(server: RedisServerFacts) -> _Defect | None:
