@@ -65,7 +65,7 @@ def run(bench: Bench) -> Result:
     first = utc_now().date() - timedelta(days=2)
     sample = whole_sample(first, size.days, size.services)
     documents = source_documents(sample)
-    with running_services(bench, first) as services:
+    with running_services(bench) as services:
         bench.say("loading")
         services.upstream.load(sample)
         write_catalogue(services.redis, unused_items(sample.catalogue, size.items - len(sample.catalogue)))

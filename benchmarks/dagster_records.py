@@ -159,7 +159,7 @@ class _Records:
         directory.mkdir()
         self._directory = directory
         self._pipeline = pipeline
-        self._settings = Settings(first_date=FIRST_DATE, days_ahead=400, dagster_runs_kept_days=1)
+        self._settings = Settings(dagster_runs_kept_days=1)
         self._instance = dg.DagsterInstance.local_temp(str(directory))
 
     def __enter__(self) -> Self:

@@ -67,7 +67,7 @@ def run(bench: Bench) -> Result:
     # By date, so that the brand is on most services on some of the days.
     shown_on = sorted(sample.schedules, key=lambda key: (key[1], key[0]))[: size.brand_schedules]
     sample, brand = add_brand(sample, shown_on, "Benchmark Row")
-    with running_services(bench, first) as services:
+    with running_services(bench) as services:
         pipeline = _coldstart(bench, services, sample)
         trial = _Trial(bench, pipeline, Sender(services.upstream, sample, Random(1)))
         with _sensors(trial, services, "cold", {"SCHEDULES_PUBLISHER_LINGER_SECONDS": "1"}) as webserver:

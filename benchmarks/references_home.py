@@ -35,7 +35,7 @@ from benchmarks.harness import (
     timed,
 )
 from benchmarks.stack import Services, running_services
-from benchmarks.world import FIRST_DATE, add_brand, regional_sample, source_documents, write_catalogue
+from benchmarks.world import add_brand, regional_sample, source_documents, write_catalogue
 from demo.provision import REFERENCES_TABLE, provision_references
 from demo.sample import Document, derive_pid
 from demo.upstream import CATALOGUE_PREFIX
@@ -71,7 +71,7 @@ def run(bench: Bench) -> Result:
     size = _QUICK if bench.quick else _FULL
     sample = regional_sample(size.variants, size.days)
     sample, brand = add_brand(sample, list(sample.schedules), "Benchmark Row")
-    with running_services(bench, FIRST_DATE) as services:
+    with running_services(bench) as services:
         provision_references(services.endpoints)
         write_catalogue(services.redis, sample.catalogue.values())
         contest = _Contest(services, DocumentsInMemory(source_documents(sample)), brand, bench.say)

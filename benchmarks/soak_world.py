@@ -11,7 +11,7 @@ import dagster as dg
 import orjson
 
 from benchmarks.harness import WrongResult
-from benchmarks.soak_system import A_DAY, AHEAD, FIRST, Plan, System, fetch
+from benchmarks.soak_system import A_DAY, AHEAD, Plan, System, fetch
 from benchmarks.world import write_catalogue
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -34,7 +34,7 @@ class World:
     def __init__(self, plan: Plan, system: System) -> None:
         self._plan, self._system = plan, system
         self._pipeline, self._clock, self._sources = system.pipeline, system.clock, system.sources
-        self._settings = Settings(first_date=FIRST, days_ahead=400, dagster_runs_kept_days=1)
+        self._settings = Settings(dagster_runs_kept_days=1)
         self._random, self._number = Random(0), 0
 
     # What is measured

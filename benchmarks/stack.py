@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -42,12 +41,12 @@ class Services:
 
 
 @contextmanager
-def running_services(bench: Bench, first_date: date) -> Iterator[Services]:
+def running_services(bench: Bench) -> Iterator[Services]:
     """Both servers, provisioned and empty."""
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(bench.directory / "redis"))
         emulator = stack.enter_context(AwsEmulator(bench.emulator, bench.directory / "aws", region=_REGION))
-        environment = _environment(redis.url, emulator.endpoint_url, first_date)
+        environment = _environment(redis.url, emulator.endpoint_url)
         stack.enter_context(_set(environment))
         endpoints = AwsEndpoints(emulator.endpoint_url, _REGION)
         provisioned = provision(endpoints)
@@ -92,12 +91,11 @@ class DagsterStack:
         self._stack.enter_context(Daemon(self._directory, self._environment, self._workspace))
 
 
-def _environment(redis_url: str, endpoint_url: str, first_date: date) -> dict[str, str]:
+def _environment(redis_url: str, endpoint_url: str) -> dict[str, str]:
     return {
         "SCHEDULES_REDIS_URL": redis_url,
         "SCHEDULES_AWS_ENDPOINT_URL": endpoint_url,
         "SCHEDULES_AWS_REGION": _REGION,
-        "SCHEDULES_FIRST_DATE": first_date.isoformat(),
         "SCHEDULES_RETENTION_DAYS": "0",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",

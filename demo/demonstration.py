@@ -164,7 +164,6 @@ class Demonstration:
             "SCHEDULES_AWS_REGION": _REGION,
             # The emulator's purge is complete when it answers.
             "SCHEDULES_PURGE_DELAY_SECONDS": "0",
-            "SCHEDULES_FIRST_DATE": self._scenario.first_date.isoformat(),
             "SCHEDULES_FILES_BUCKET": _FILES_BUCKET,
             "SCHEDULES_PUSH_ALLOWED_NETWORKS": f'["{LOOPBACK}"]',
             "SCHEDULES_STATE_EXPORT_BUCKET": _STATE_BUCKET,

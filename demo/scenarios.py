@@ -5,7 +5,7 @@ A scenario holds the opening state of the upstream systems and the later changes
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -43,7 +43,6 @@ class Scenario:
 
     opening: Sample
     changes: Iterator[tuple[float, Change]]
-    first_date: date
     settings: Mapping[str, str] = field(default_factory=dict)
     introduction: Sequence[str] = ()
     at_the_end: str = "That was the last change; versions are shown as they are published, until Ctrl-C."
@@ -59,7 +58,7 @@ def invented(now: datetime, changes_per_minute: float) -> Scenario:
     first_date = min(day for _, day in sample.schedules)
     # The days on which the clocks change may be months ago.
     keep_all = {"SCHEDULES_RETENTION_DAYS": str((now.date() - first_date).days)}
-    return Scenario(sample, changes, first_date, keep_all)
+    return Scenario(sample, changes, keep_all)
 
 
 def recorded(path: Path, speed: float, now: datetime) -> Scenario:
@@ -75,25 +74,19 @@ def recorded(path: Path, speed: float, now: datetime) -> Scenario:
         _put(opening, event)
     # A recording may be older than any retention horizon.
     keep_everything = {"SCHEDULES_RETENTION_DAYS": "0"}
-    first_date = first.at.date() - timedelta(days=1)
-    return Scenario(opening, _replay(later, speed, now), first_date, keep_everything)
+    return Scenario(opening, _replay(later, speed, now), keep_everything)
 
 
 def imported(path: Path, now: datetime) -> Scenario:
     """An XMLTV guide of any dates. All of it is the opening, and no changes follow."""
     guide = read_guide(path, import_rules(load_settings()), now)
-    days = sorted(day for _, day in guide.schedules)
-    settings = {
-        "SCHEDULES_RETENTION_DAYS": "0",
-        "SCHEDULES_DAYS_AHEAD": str(min(max((days[-1] - now.date()).days + 1, 35), 400)),
-    }
+    settings = {"SCHEDULES_RETENTION_DAYS": "0"}
     names = orjson.dumps(guide.names).decode()
     if len(names) < _LONGEST_VARIABLE:
         settings["SCHEDULES_SERVICE_NAMES"] = names
     return Scenario(
         Sample(guide.catalogue, guide.schedules),
         iter(()),
-        min(days[0], now.date()) - timedelta(days=1),
         settings,
         describe(guide),
         "An imported guide has no changes; it is shown until Ctrl-C.",

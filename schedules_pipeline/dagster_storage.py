@@ -8,6 +8,7 @@ record and what to keep.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
+    DynamicPartitionsTable,
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
@@ -29,7 +31,9 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 _EVALUATIONS = AssetCheckExecutionsTable.c
 _EVENTS = SqlEventLogStorageTable
+_PARTITIONS = DynamicPartitionsTable.c
 _AT_ONCE = 500
+_SORTED_AT_MOST = 5
 _READ_ACROSS_RUNS: Collection[DagsterEventType | None] = frozenset(
     {*ASSET_EVENTS, DagsterEventType.ASSET_CHECK_EVALUATION, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
 )
@@ -128,6 +132,34 @@ def store_finished_run(
         times = {"start_time": began_at.timestamp(), "end_time": ended_at.timestamp()}
         with storage.connect() as connection:
             connection.execute(db.update(RunsTable).where(RunsTable.c.run_id == run_id).values(times))
+
+
+def add_partitions_sorted(instance: dg.DagsterInstance, name: str, keys: Collection[str]) -> None:
+    """Add dynamic partitions so that all of that name are in order. Dagster shows them in the order of insertion.
+
+    They are sorted by removing and adding all in one transaction, so that no reader and no death of this process finds
+    one missing. If another process adds some at the same time, they are sorted again.
+    """
+    storage = instance.event_log_storage
+    instance.add_dynamic_partitions(name, sorted(keys))
+    if not isinstance(storage, SqlEventLogStorage):
+        return
+    for _ in range(_SORTED_AT_MOST):
+        present = list(instance.get_dynamic_partitions(name))
+        if present == sorted(present):
+            return
+        with suppress(db.exc.IntegrityError):
+            _sort_partitions(storage, name)
+
+
+def _sort_partitions(storage: SqlEventLogStorage, name: str) -> None:
+    of_name = _PARTITIONS.partitions_def_name == name
+    with storage.index_transaction() as connection:
+        remove = db.delete(DynamicPartitionsTable).where(of_name).returning(_PARTITIONS.partition)
+        removed = sorted(connection.execute(remove).scalars())
+        if removed:
+            rows = [{"partitions_def_name": name, "partition": key} for key in removed]
+            connection.execute(DynamicPartitionsTable.insert(), rows)
 
 
 def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:

@@ -23,7 +23,7 @@ from schedules_pipeline.jobs.full_passes import (
 )
 from schedules_pipeline.jobs.publish_affected import publish_affected_job
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_schedules_job
-from schedules_pipeline.partitions import schedule_partitions
+from schedules_pipeline.partitions import SCHEDULE_PARTITIONS
 from schedules_pipeline.resources import pipeline_resource
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor
 from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, schedule_events_sensor
@@ -34,12 +34,11 @@ from schedules_pipeline.settings import Settings, load_settings
 
 def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Definitions:
     """All definitions for these settings. ``pipeline``: None for the one that the environment describes."""
-    partitions = schedule_partitions(settings)
     return dg.Definitions(
         assets=[
-            *external_assets(settings, partitions),
+            *external_assets(settings, SCHEDULE_PARTITIONS),
             catalogue_copies,
-            schedule_assets(settings, partitions),
+            schedule_assets(settings, SCHEDULE_PARTITIONS),
             held_losses_asset(),
             *expectation_assets(settings),
             parity_assets(settings),

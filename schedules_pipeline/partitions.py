@@ -1,28 +1,24 @@
-"""Partitions by service and date, and the conversion between schedule keys and partition keys.
+"""The partitions of the schedules, by date and service, and the conversion between schedule keys and partition keys.
 
-Services are dynamic partitions, because a service is known from its first schedule on.
+Dates and services are dynamic partitions: they are added before the first record of a schedule, and removed when
+garbage collection has forgotten the last schedule of the date or service. Removing a partition deletes no record.
 """
 
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 
+from schedules_pipeline.dagster_storage import add_partitions_sorted
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
 from schedules_pipeline.settings import Settings
 
-SERVICES = dg.DynamicPartitionsDefinition(name="services")
-
-
-def schedule_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
-    """Every known service on every day from ``first_date`` to ``days_ahead`` days from now.
-
-    A broadcast day is named by its date, so the dates are plain UTC days.
-    """
-    days = dg.DailyPartitionsDefinition(
-        start_date=settings.first_date.isoformat(), end_offset=settings.days_ahead + 1
-    )
-    return dg.MultiPartitionsDefinition({"date": days, "service": SERVICES})
+DATES, SERVICES = "dates", "services"
+SCHEDULE_PARTITIONS = dg.MultiPartitionsDefinition(
+    {
+        "date": dg.DynamicPartitionsDefinition(name=DATES),
+        "service": dg.DynamicPartitionsDefinition(name=SERVICES),
+    }
+)
 
 
 def coldstart_shards(settings: Settings) -> dg.StaticPartitionsDefinition:
@@ -45,21 +41,43 @@ def schedule_key(partition: str) -> ScheduleKey:
     return ScheduleKey(Sid(sid), parse_date(day))
 
 
-def is_partitioned(day: date, now: datetime, settings: Settings) -> bool:
-    """Whether a day has a partition. Dagster accepts records of unknown partitions silently."""
-    return settings.first_date <= day <= now.date() + timedelta(days=settings.days_ahead)
+def ensure_partitions(instance: dg.DagsterInstance, keys: Iterable[ScheduleKey]) -> None:
+    """Add the dates and services of these schedules that Dagster lacks, each list in order.
+
+    Call it before the schedules are recorded: Dagster accepts records of unknown partitions silently, and shows them
+    nowhere.
+    """
+    for name, wanted in _by_dimension(keys).items():
+        if wanted - set(instance.get_dynamic_partitions(name)):
+            add_partitions_sorted(instance, name, wanted)
 
 
-def ensure_services(instance: dg.DagsterInstance, sids: Iterable[Sid]) -> None:
-    if new := sorted(set(map(str, sids)) - known_services(instance)):
-        instance.add_dynamic_partitions(SERVICES.name or "", new)
+def ensure_published(instance: dg.DagsterInstance, published: Callable[[], Iterable[ScheduleKey]]) -> None:
+    """Add the partitions of all published schedules if Dagster has no date: before release 0.3 dates were computed."""
+    if not instance.get_dynamic_partitions(DATES):
+        ensure_partitions(instance, published())
 
 
-def known_services(instance: dg.DagsterInstance) -> set[str]:
-    return set(instance.get_dynamic_partitions(SERVICES.name or ""))
+def prune_partitions(
+    instance: dg.DagsterInstance,
+    in_use: Callable[[], Iterable[ScheduleKey]],
+    published: Callable[[], Iterable[ScheduleKey]],
+) -> int:
+    """Remove the dates and services without schedules, and add those that a published schedule lacks. Returns the
+    number of removed ones.
+
+    A publisher may publish a schedule of a date just before the date is removed. Therefore ``published`` is called
+    after the removal. If this process dies in between, the next version or the next collection adds the date.
+    """
+    known = {name: set(instance.get_dynamic_partitions(name)) for name in (DATES, SERVICES)}
+    used = _by_dimension(in_use())
+    unused = [(name, key) for name in known for key in sorted(known[name] - used[name])]
+    for name, key in unused:
+        instance.delete_dynamic_partition(name, key)
+    ensure_partitions(instance, published())
+    return len(unused)
 
 
-def remove_services(instance: dg.DagsterInstance, sids: Iterable[str]) -> None:
-    """Remove the partitions of these services. Their records stay."""
-    for sid in sids:
-        instance.delete_dynamic_partition(SERVICES.name or "", sid)
+def _by_dimension(keys: Iterable[ScheduleKey]) -> dict[str, set[str]]:
+    listed = list(keys)
+    return {DATES: {key.date.isoformat() for key in listed}, SERVICES: {str(key.sid) for key in listed}}

@@ -29,7 +29,8 @@ from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.event_batches import EventBatch, EventWriter, is_written
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
-from schedules_pipeline.partitions import is_partitioned, partition_key, schedule_key
+from schedules_pipeline.partitions import partition_key, schedule_key
+from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.settings import Settings
 
 CARRIED_ASSETS = (
@@ -110,12 +111,7 @@ class RecordPruner:
         yield PruneCount.TICK_LOGS_DELETED, delete_old_tick_logs(self.instance, before)
 
     def _published_partitions(self) -> set[str]:
-        heads, now = self.pipeline.store.feed.heads(), self.pipeline.clock()
-        return {
-            str(partition_key(key))
-            for key, change in heads.items()
-            if not change.is_removal and is_partitioned(key.date, now, self.settings)
-        }
+        return {str(partition_key(key)) for key in published_keys(self.pipeline.store.feed)}
 
     def _carry_forward(
         self, old_runs: AbstractSet[str], published: set[str]

@@ -24,8 +24,9 @@ from schedules_pipeline.event_batches import Event, EventBatch, EventWriter, Own
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports import Comparison, Verdict
-from schedules_pipeline.partitions import ensure_services, is_partitioned, partition_key
+from schedules_pipeline.partitions import ensure_partitions, ensure_published, partition_key
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult, is_built, source_accepted
+from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.publishing.ports.losses import Hold
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.schedules import Outcome
@@ -92,7 +93,7 @@ class Recorder:
             run_id: self._action_for(run_id) for run_id in {entry.change.recorded_by for entry in entries}
         }
         own = [entry.change for entry in entries if actions[entry.change.recorded_by] is _Action.RECORD]
-        self._record({change.key: change for change in self._partitioned(self._current(own))})
+        self._record({change.key: change for change in self._current(own)})
         done = [entry for entry in entries if actions[entry.change.recorded_by] is not _Action.WAIT]
         feed.confirm_recorded([entry.position for entry in done])
         # Not at the commit, because compressing takes longer than publishing.
@@ -126,14 +127,12 @@ class Recorder:
     def record_versions(self, keys: Sequence[ScheduleKey]) -> None:
         """Record the latest version of each schedule, whether or not it was recorded before."""
         heads = self._pipeline.store.feed.heads_of(keys)
-        self._record({change.key: change for change in self._partitioned(heads.values())})
+        self._record(heads)
 
     def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
         """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one."""
-        keys = [key for key in comparisons if self._is_partitioned(key)]
-        compared = [key for key in keys if comparisons[key].verdict is not Verdict.NOT_COMPARABLE]
-        ensure_services(self._instance, {key.sid for key in compared})
-        self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in keys}
+        compared = [key for key, found in comparisons.items() if found.verdict is not Verdict.NOT_COMPARABLE]
+        self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in comparisons}
         evaluations = [self._legacy_evaluation(key, comparisons[key]) for key in compared]
         self._write(EventBatch("comparison with the old system", evaluations, compared))
 
@@ -147,7 +146,7 @@ class Recorder:
         changed = _changed(self._rejected, rejected)
         found = store.rejections.find(changed)
         events = [event for subject in changed for event in self._rejection(subject, found.get(subject))]
-        keys = [key for key in _changed(self._quarantined, quarantined) if self._is_partitioned(key)]
+        keys = _changed(self._quarantined, quarantined)
         events += [self._evaluation(key, is_built(quarantined.get(key))) for key in keys]
         rejected_keys = [ScheduleKey.parse(subject) for subject in changed if "/" in subject]
         self._write(EventBatch("rejections", events, [*rejected_keys, *keys]))
@@ -158,9 +157,8 @@ class Recorder:
         document may have been accepted without a new version.
         """
         found = self._pipeline.store.quarantined_broadcasts.all()
-        keys = [key for key in _changed(self._quarantined_broadcasts, found) if self._is_partitioned(key)]
+        keys = _changed(self._quarantined_broadcasts, found)
         results = self._pipeline.checker.check(keys) if keys else {}
-        ensure_services(self._instance, {key.sid for key in results})
         evaluations = [
             self._evaluation(key, result)
             for key, checks in results.items()
@@ -174,7 +172,7 @@ class Recorder:
         """Record the losses of airtime that are held, if they have changed since the last call."""
         held = self._pipeline.store.losses.holds()
         if held != self._held:
-            keys = [key for key in _changed(self._held, held) if self._is_partitioned(key)]
+            keys = _changed(self._held, held)
             metadata = holds_metadata(self._pipeline.holds.list())
             events: list[Event] = [dg.AssetMaterialization(names.HELD_LOSSES, metadata=dict(metadata))]
             events += [self._evaluation(key, source_accepted(None, held.get(key))) for key in keys]
@@ -184,23 +182,19 @@ class Recorder:
     def _rejection(self, subject: str, rejection: Rejection | None) -> Iterable[Event]:
         """A schedule's is a check result, a catalogue item's an observation; the sensors report messages."""
         if "/" in subject:
-            key = ScheduleKey.parse(subject)
-            if self._is_partitioned(key):
-                ensure_services(self._instance, [key.sid])
-                yield self._evaluation(key, source_accepted(rejection))
+            yield self._evaluation(ScheduleKey.parse(subject), source_accepted(rejection))
         elif rejection is not None and is_pid(subject):
             metadata = {"rejected": subject, "reason": rejection.reason}
             yield dg.AssetObservation(names.CATALOGUE_ITEMS, description="rejected", metadata=metadata)
 
     def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
         """Evaluate and record the checks of unchanged schedules. Returns all results."""
-        results = self._pipeline.checker.check([key for key in keys if self._is_partitioned(key)])
+        results = self._pipeline.checker.check(keys)
         evaluations = [self._evaluation(key, result) for key, found in results.items() for result in found]
         self._write(EventBatch("checks", evaluations, list(results)))
         return [result for checks in results.values() for result in checks]
 
     def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
-        ensure_services(self._instance, {key.sid for key in latest})
         shown = {key: change for key, change in latest.items() if not change.is_removal}
         moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
         neighbours = self._neighbours(moved)
@@ -227,7 +221,7 @@ class Recorder:
     def _neighbours(self, moved: AbstractSet[ScheduleKey]) -> list[ScheduleKey]:
         """The days beside those whose times may have changed; :meth:`_events` records the times of these."""
         beside = {near for key in moved for near in key.with_neighbours} - moved
-        return sorted(key for key in beside if self._is_partitioned(key))
+        return sorted(beside)
 
     def _events(self, key: ScheduleKey, change: Change, checks: Iterable[CheckResult]) -> Iterable[Event]:
         partition = partition_key(key)
@@ -261,15 +255,11 @@ class Recorder:
     def _write(self, batch: EventBatch) -> None:
         """Store the events, then which checks fail, because Dagster cannot list these at once."""
         if batch.events:
+            ensure_published(self._instance, lambda: published_keys(self._pipeline.store.feed))
+            ensure_partitions(self._instance, batch.keys)
             self._writer.write(batch)
         outcomes, self._outcomes = self._outcomes, {}
         self._pipeline.store.failing_checks.record(outcomes)
-
-    def _partitioned(self, changes: Iterable[Change]) -> list[Change]:
-        return [change for change in changes if self._is_partitioned(change.key)]
-
-    def _is_partitioned(self, key: ScheduleKey) -> bool:
-        return is_partitioned(key.date, self._pipeline.clock(), self._settings)
 
 
 def rebuild_and_record(

@@ -4,7 +4,6 @@ Each setting is read from ``SCHEDULES_<NAME>``. The groups are the sections of `
 ``tests/settings_reference.py`` generates from this declaration.
 """
 
-from datetime import date
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -100,8 +99,6 @@ class BroadcastDaySettings(_Group):
         "Europe/London", "Time zone of the broadcast day.", accepts="a zone of the IANA database"
     )
     radio_services: tuple[str, ...] = _env(("*radio*",), "Patterns of the radio services (JSON list).")
-    first_date: date = _env(date(2024, 1, 1), "First broadcast day with a Dagster partition.")
-    days_ahead: int = _env(35, "Days after today that have a Dagster partition.", ge=1, le=400)
     retention_days: int = _env(30, "Days before today that are kept. 0 keeps all.", ge=0, le=3_650)
 
 

@@ -19,7 +19,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.event_batches import OwnRunWriter
-from schedules_pipeline.partitions import partition_key, schedule_partitions
+from schedules_pipeline.partitions import SCHEDULE_PARTITIONS, ensure_partitions, partition_key
 from schedules_pipeline.pruning import RecordPruner
 from schedules_pipeline.settings import Settings
 
@@ -38,12 +38,12 @@ class Stage:
 
     def __init__(self, instance: dg.DagsterInstance, directory: Path) -> None:
         self.instance, self.directory = instance, directory
-        self.settings = Settings(first_date=date(2026, 1, 1), dagster_runs_kept_days=7)
+        self.settings = Settings(dagster_runs_kept_days=7)
         self.clock = FakeClock(datetime.now(UTC) + _LATER)
         self.store: FakeStore = fake_store(self.clock)
         upstreams = fake_upstreams(self.clock, Random(0))
         self.pipeline = pipeline_over(self.store.as_store(), upstreams, self.clock)
-        instance.add_dynamic_partitions("services", ["alder_one"])
+        ensure_partitions(instance, KEYS)
         for key in KEYS:
             self.publish(key, seq=1)
 
@@ -108,8 +108,7 @@ class Stage:
     def statuses(self) -> dict[str, object]:
         """Dagster's status of each partition."""
         keys = [str(partition_key(key)) for key in KEYS]
-        definition = schedule_partitions(self.settings)
-        found = self.instance.get_status_by_partition(names.PARTNER_SCHEDULE, keys, definition)
+        found = self.instance.get_status_by_partition(names.PARTNER_SCHEDULE, keys, SCHEDULE_PARTITIONS)
         return dict(found or {})
 
     def check_passes(self) -> dict[str, bool | None]:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from schedules_pipeline.errors import ConfigurationError
-from schedules_pipeline.renamed_settings import RENAMED
+from schedules_pipeline.renamed_settings import REMOVED, RENAMED
 from schedules_pipeline.settings import load_settings
 
 
@@ -43,7 +43,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         pytest.param("TIME_ZONE", "Europe/Alder", id="no such zone"),
         pytest.param("TIME_ZONE", "", id="no zone"),
         pytest.param("TIME_ZONE", "../etc/passwd", id="zone that is a path"),
-        pytest.param("FIRST_DATE", "soon", id="not a date"),
+        pytest.param("RETENTION_DAYS", "soon", id="not a number"),
         pytest.param("SMALLEST_AIRTIME_SHARE", "1.5", id="share above one"),
         pytest.param("DIFFERENCE_SEVERITY", "WARNING", id="severity with more behind it"),
         pytest.param("DIFFERENCE_SEVERITY", "error", id="severity in lower case"),
@@ -147,6 +147,19 @@ def test_a_new_name_of_a_setting_wins(monkeypatch: pytest.MonkeyPatch, old: str,
     monkeypatch.setenv(f"SCHEDULES_{new.upper()}", "8")
 
     assert getattr(load_settings(), new) == 8
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_removed_setting_is_accepted_with_a_warning(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """An environment of the last release still starts; the warning says why the variable has no effect."""
+    monkeypatch.setenv(f"SCHEDULES_{name.upper()}", "7")
+
+    with pytest.warns(
+        FutureWarning, match=f"SCHEDULES_{name.upper()} has no effect any more: Dagster's partitions"
+    ):
+        settings = load_settings()
+
+    assert not hasattr(settings, name)
 
 
 def test_a_wrong_value_under_an_old_name_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:

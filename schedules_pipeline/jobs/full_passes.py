@@ -1,6 +1,7 @@
 """The jobs that go over all data, and every timer."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -11,8 +12,9 @@ from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job, timer
 from schedules_pipeline.logs import log_pass
 from schedules_pipeline.maintenance.reconcile import Share
-from schedules_pipeline.partitions import known_services, remove_services
+from schedules_pipeline.partitions import prune_partitions
 from schedules_pipeline.pruning import RecordPruner
+from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.settings import Settings
 
 RECONCILE, COLLECT, PRUNE = "reconcile", "collect_garbage", "prune_records"
@@ -104,25 +106,16 @@ def collect_garbage_job() -> dg.JobDefinition:
     @dg.op(name="collect", description="Removes schedules past the horizon and data that nothing refers to.")
     def collect(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         report = pipeline.collector.collect(context.log.info)
-        removed = _remove_unused_services(context.instance, pipeline)
-        context.log.info(f"removed the partitions of {removed} services")
-        context.add_output_metadata({**report.counts, "services": removed, "seconds": report.seconds})
+        published = partial(published_keys, pipeline.store.feed)
+        removed = prune_partitions(context.instance, pipeline.collector.schedules_in_use, published)
+        context.log.info(f"{removed} dates and services without schedules have no partitions any more")
+        context.add_output_metadata(
+            {**report.counts, "dates and services": removed, "seconds": report.seconds}
+        )
         log_pass(report)
 
     description = "Collects garbage: schedules past the horizon, unused copies, index entries, old records."
     return single_op_job(collect, COLLECT, description)
-
-
-def _remove_unused_services(instance: dg.DagsterInstance, pipeline: Pipeline) -> int:
-    """Remove the partitions of services without schedules.
-
-    The known services are read first, so that a service that appears during the check keeps its partitions. A removed
-    service gets them back with its next recorded version.
-    """
-    known = known_services(instance)
-    unused = sorted(known - set(map(str, pipeline.collector.services_in_use())))
-    remove_services(instance, unused)
-    return len(unused)
 
 
 def prune_records_job(settings: Settings) -> dg.JobDefinition:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from schedules_pipeline.documents.accepted_schedule import parse_accepted
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
@@ -16,7 +17,7 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependencies
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
@@ -98,12 +99,10 @@ class GarbageCollector:
             counts |= {name: step() for name, step in self.further_steps.items()}
             return record(counts)
 
-    def services_in_use(self) -> set[Sid]:
-        """Every service with a stored schedule, or with a source document within the horizon."""
+    def schedules_in_use(self) -> set[ScheduleKey]:
+        """Every stored schedule, and every source document within the horizon."""
         listed = self.horizon.select(self.sources.schedule_source.list_keys(), self.clock())
-        return {key.sid for key in listed} | {
-            key.sid for keys in self.store.schedules.stored_keys() for key in keys
-        }
+        return {*listed, *chain.from_iterable(self.store.schedules.stored_keys())}
 
     # Schedules
 

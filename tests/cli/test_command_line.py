@@ -135,7 +135,7 @@ def test_an_unknown_option_is_a_usage_error_of_one_line() -> None:
 @pytest.mark.parametrize(
     ("error", "ending"),
     [
-        (ConfigurationError("settings: SCHEDULES_DAYS_AHEAD: too many"), Ending.MISCONFIGURED),
+        (ConfigurationError("settings: SCHEDULES_COLDSTART_SHARDS: too many"), Ending.MISCONFIGURED),
         (ContentError("not JSON"), Ending.WRONG),
         (InvalidIdentifier("not a pid"), Ending.WRONG),
         (PipelineError("anything else"), Ending.WRONG),
@@ -197,12 +197,12 @@ def test_an_error_is_safe_for_a_terminal(published: Stage, monkeypatch: pytest.M
 
 def test_a_wrong_setting_ends_as_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the setting and hides its value."""
-    monkeypatch.setenv("SCHEDULES_DAYS_AHEAD", "four hundred")
+    monkeypatch.setenv("SCHEDULES_COLDSTART_SHARDS", "four hundred")
 
     result = CliRunner().invoke(main, ["status"], obj=Session())
 
     assert result.exit_code == Ending.MISCONFIGURED
-    assert result.stderr.startswith("error: settings: SCHEDULES_DAYS_AHEAD: ")
+    assert result.stderr.startswith("error: settings: SCHEDULES_COLDSTART_SHARDS: ")
     assert "four hundred" not in result.stderr
 
 

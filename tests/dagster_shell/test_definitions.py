@@ -1,31 +1,19 @@
 """The code location as Dagster sees it."""
 
-from datetime import UTC, date, datetime
-
 import dagster as dg
 import pytest
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.assets.health import IS_HEALTHY
 from schedules_pipeline.definitions import build_defs
-from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.partitions import (
-    coldstart_shards,
-    is_partitioned,
-    partition_key,
-    schedule_key,
-    schedule_partitions,
-    shard_number,
-)
+from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.settings import Settings
-
-_KEY = ScheduleKey(Sid("alder_one_north"), date(2026, 11, 21))
 
 
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
-    return build_defs(Settings(first_date=date(2026, 11, 1), days_ahead=14))
+    return build_defs(Settings())
 
 
 def test_the_definitions_load_and_validate(definitions: dg.Definitions) -> None:
@@ -61,47 +49,6 @@ def test_every_check_is_defined_on_an_asset(definitions: dg.Definitions) -> None
     graph = definitions.resolve_asset_graph()
 
     assert {key.name for key in graph.asset_check_keys} == {name.value for name in CheckName} | {IS_HEALTHY}
-
-
-def test_a_partition_key_names_one_schedule() -> None:
-    """Turning a schedule key into a partition key and back gives the same schedule key."""
-    partition = partition_key(_KEY)
-
-    assert str(partition) == "2026-11-21|alder_one_north"
-    assert schedule_key(str(partition)) == _KEY
-
-
-def test_a_partition_key_is_one_of_the_definition() -> None:
-    """Recorded partition keys are keys of the partitions definition, in Dagster's form."""
-    partitions = schedule_partitions(Settings(first_date=date(2026, 11, 1)))
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("services", [str(_KEY.sid)])
-        keys = partitions.get_partition_keys(
-            datetime(2026, 11, 21, tzinfo=UTC), dynamic_partitions_store=instance
-        )
-
-    assert str(partition_key(_KEY)) in keys
-
-
-@pytest.mark.parametrize(
-    ("day", "expected"),
-    [
-        (date(2026, 10, 31), False),
-        (date(2026, 11, 1), True),
-        (date(2026, 12, 5), True),
-        (date(2026, 12, 6), False),
-    ],
-)
-def test_only_days_from_the_first_to_some_ahead_are_partitioned(day: date, expected: bool) -> None:
-    """``is_partitioned`` agrees with Dagster's definition at both ends."""
-    settings = Settings(first_date=date(2026, 11, 1), days_ahead=14)
-    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-    days = schedule_partitions(settings).get_partitions_def_for_dimension("date")
-
-    assert is_partitioned(day, now, settings) is expected
-    assert (day.isoformat() in days.get_partition_keys(now)) is expected
 
 
 def test_shards_are_numbered_from_nought() -> None:

@@ -22,7 +22,7 @@ from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(first_date=date(2026, 1, 1), days_ahead=30)
+_SETTINGS = Settings()
 _ONE, _TWO = (ScheduleKey(Sid("alder_one"), date(2026, 3, day)) for day in (27, 28))
 _PARTITION = str(partition_key(_ONE))
 _PUBLISHER = dg.DagsterRun(job_name="publish_affected", run_id="00000000-0000-0000-0000-000000000009")

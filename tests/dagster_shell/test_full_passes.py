@@ -17,10 +17,10 @@ from schedules_pipeline.jobs import full_passes
 from schedules_pipeline.jobs.full_passes import COLLECT, RECONCILE, share_of_hour
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.reconcile import Share
-from schedules_pipeline.partitions import known_services
+from schedules_pipeline.partitions import DATES, SERVICES, ensure_partitions
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(first_date=date(2026, 1, 1), reconcile_grace_seconds=0)
+_SETTINGS = Settings(reconcile_grace_seconds=0)
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 _WITHOUT_KEY = next(Share(number, 2) for number in (1, 2) if not Share(number, 2).has(_KEY))
 
@@ -35,7 +35,7 @@ class Stage(DagsterStage):
         SchedulePut(_KEY, slots).write(self.upstreams)
         cause = Cause("opening", Origin.COLDSTART, "all", self.clock())
         self.pipeline.publisher.rebuild_from_sources([_KEY], cause)
-        instance.add_dynamic_partitions("services", ["alder_one", "birch_one"])
+        ensure_partitions(instance, [_KEY, ScheduleKey(Sid("birch_one"), date(2026, 3, 1))])
 
     def run(self, job: str, **config: int) -> dg.ExecuteInProcessResult:
         run_config = {"ops": {"reconcile_share": {"config": config}}} if config else None
@@ -57,13 +57,18 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {name: value.value for name, value in metadata.items()}
 
 
-def test_a_collection_removes_partitions_of_services_without_schedules(stage: Stage) -> None:
-    """A service keeps its partitions while the pipeline or the source has a schedule of it."""
+def _partitions(stage: Stage) -> tuple[list[str], list[str]]:
+    dates, services = (list(stage.instance.get_dynamic_partitions(name)) for name in (DATES, SERVICES))
+    return dates, services
+
+
+def test_a_collection_removes_partitions_of_dates_and_services_without_schedules(stage: Stage) -> None:
+    """A date or a service keeps its partitions while the pipeline or the source has a schedule of it."""
     result = stage.run(COLLECT)
 
     assert result.success
-    assert known_services(stage.instance) == {"alder_one"}
-    assert _metadata(result)["services"] == 1
+    assert _partitions(stage) == (["2026-03-28"], ["alder_one"])
+    assert _metadata(result)["dates and services"] == 2
 
 
 def test_a_collection_says_what_it_found(stage: Stage) -> None:
@@ -77,7 +82,7 @@ def test_a_collection_says_what_it_found(stage: Stage) -> None:
 
     assert _metadata(expiring)["schedules expired"] == 1
     assert _metadata(forgetting)["schedules forgotten"] == 1
-    assert known_services(stage.instance) == set()
+    assert _partitions(stage) == ([], [])
 
 
 def test_a_reconcile_of_everything_mends_and_counts(stage: Stage) -> None:

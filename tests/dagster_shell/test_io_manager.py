@@ -34,7 +34,6 @@ def test_outputs_of_ops_go_to_the_bucket_that_is_named(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws_endpoints.access_key_id or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     settings = Settings(
-        first_date=_DAY,
         aws_endpoint_url=aws_endpoints.endpoint_url,
         aws_region=aws_endpoints.region,
         io_manager_bucket=provisioned.bucket,
@@ -54,4 +53,4 @@ def test_outputs_of_ops_go_to_the_bucket_that_is_named(
 
 def test_without_a_bucket_they_stay_where_dagster_puts_them() -> None:
     """Without a bucket, outputs stay on the local disk."""
-    assert "io_manager" not in (build_defs(Settings(first_date=_DAY)).resources or {})
+    assert "io_manager" not in (build_defs(Settings()).resources or {})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import dagster as dg
 import orjson
@@ -34,7 +35,7 @@ class Stage(DagsterStage):
         self.recorder = self.new_recorder()
 
     def new_recorder(self, name: str = "run") -> Recorder:
-        settings = Settings(first_date=date(2026, 1, 1))
+        settings = Settings()
         return Recorder(self.pipeline, settings, self.instance, ListWriter(self.events, name))
 
     def put(self, key: ScheduleKey, broadcasts: int = 2, content: bytes | None = None) -> None:
@@ -81,12 +82,14 @@ def test_a_new_schedule_is_recorded_as_all_three_assets(stage: Stage) -> None:
 
 
 def test_a_new_service_becomes_a_partition(stage: Stage) -> None:
-    """The first schedule of a service makes the service known to Dagster."""
-    stage.put(_KEY)
+    """The first schedule of a service makes the service and its date known to Dagster, whatever the date is."""
+    stage.put(_LATE)
 
     stage.recorder.record_published()
 
     assert list(stage.instance.get_dynamic_partitions("services")) == ["alder_one"]
+    assert list(stage.instance.get_dynamic_partitions("dates")) == ["2030-01-01"]
+    assert {m.partition for m in stage.told(dg.AssetMaterialization)} == {partition_key(_LATE)}
 
 
 def test_every_check_is_evaluated_for_a_new_schedule(stage: Stage) -> None:
@@ -147,13 +150,17 @@ def test_a_removal_is_an_observation(stage: Stage) -> None:
     assert stage.events[0].partition == partition_key(_KEY)
 
 
-def test_a_day_beyond_the_partitions_is_published_and_not_recorded(stage: Stage) -> None:
-    """The recorder never uses an unknown partition key, which Dagster would accept silently."""
+def test_partitions_are_there_before_their_first_record(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher that dies before it records leaves a partition without records, which the next one records."""
     stage.put(_LATE)
+    monkeypatch.setattr(ListWriter, "write", Mock(side_effect=ConnectionError))
 
-    stage.recorder.record_published()
+    with pytest.raises(ConnectionError):
+        stage.recorder.record_published()
 
-    assert stage.store.schedules.documents([_LATE])
+    assert list(stage.instance.get_dynamic_partitions("dates")) == ["2030-01-01"]
     assert stage.events == []
 
 

@@ -30,7 +30,7 @@ class Stage(DagsterStage):
     def __init__(self, instance: dg.DagsterInstance) -> None:
         super().__init__(instance)
         self.events: list[Any] = []
-        settings = Settings(first_date=_BEFORE.date)
+        settings = Settings()
         self.recorder = Recorder(self.pipeline, settings, instance, ListWriter(self.events))
         self.put(_BEFORE, _KEY, _AFTER)
 

@@ -14,14 +14,12 @@ from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import coldstart, publish_affected
-from schedules_pipeline.partitions import coldstart_shards, partition_key
+from schedules_pipeline.partitions import coldstart_shards, ensure_partitions, partition_key
 from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(
-    first_date=date(2026, 1, 1), days_ahead=30, publisher_linger_seconds=0, publisher_session_seconds=5
-)
+_SETTINGS = Settings(publisher_linger_seconds=0, publisher_session_seconds=5)
 _SIDS = [Sid("alder_one"), Sid("alder_two")]
 _DAYS = [date(2026, 3, 27), date(2026, 3, 28)]
 _KEYS = [ScheduleKey(sid, day) for sid in _SIDS for day in _DAYS]
@@ -36,7 +34,7 @@ class Stage(DagsterStage):
         self.put_item("First title")
         for key in _KEYS:
             self.upstreams.schedule_source.put(key, source_document(key))
-        instance.add_dynamic_partitions("services", [str(sid) for sid in _SIDS])
+        ensure_partitions(instance, _KEYS)
 
     def put_item(self, title: str) -> None:
         document = {"pid": "b00000001", "type": "episode", "title": title}
@@ -180,6 +178,7 @@ def test_materialising_again_records_again(stage: Stage) -> None:
 def test_a_partition_without_a_source_is_not_materialised(stage: Stage) -> None:
     """A partition without a source document stays missing, and the run succeeds."""
     missing = ScheduleKey(_SIDS[0], date(2026, 3, 30))
+    ensure_partitions(stage.instance, [missing])
 
     result = stage.materialise(missing, missing)
 

@@ -30,7 +30,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.health.service import build_service
 from schedules_pipeline.logs import configure_logs
-from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.partitions import ensure_partitions, partition_key
 from schedules_pipeline.settings import load_settings
 
 _PASSWORD = "battery/staple#horse"
@@ -122,7 +122,6 @@ def situation(
         "SCHEDULES_ALARM_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alarms",
         "SCHEDULES_ALARM_WEBHOOK_URL": f"http://us:hook-password-90c2@{nobody}/hook-path-77aa?token=hook-token-5d1f",
         "SCHEDULES_ALARM_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
-        "SCHEDULES_FIRST_DATE": "2026-03-01",
         "SCHEDULES_SENSOR_TICK_SECONDS": "1",
         "SCHEDULES_PUBLISHER_SESSION_SECONDS": "1",
         "SCHEDULES_PUBLISHER_LINGER_SECONDS": "0",
@@ -150,7 +149,7 @@ def test_no_secret_reaches_dagsters_records(
 ) -> None:
     """Every job runs and every sensor is evaluated; then all files below Dagster's home are searched."""
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        instance.add_dynamic_partitions("services", [str(_KEY.sid)])
+        ensure_partitions(instance, [_KEY])
         runs = [_run(job, instance, written) for job in _JOBS]
         for sensor in _SENSORS:
             _evaluate(sensor, instance, written)

@@ -50,7 +50,6 @@ def environment(
         "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url or "",
         "SCHEDULES_AWS_REGION": aws_endpoints.region,
         "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
-        "SCHEDULES_FIRST_DATE": "2026-01-01",
         # The sample's day may be long ago when this is run.
         "SCHEDULES_RETENTION_DAYS": "0",
         # The publisher goes soon after its work, so that its run can be seen to end well.

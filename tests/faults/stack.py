@@ -312,7 +312,6 @@ class Stack:
             "SCHEDULES_AWS_ENDPOINT_URL": self.proxy.url,
             "SCHEDULES_AWS_REGION": self.emulator.region,
             "SCHEDULES_SCHEDULE_BUCKET": "source",
-            "SCHEDULES_FIRST_DATE": f"{datetime.now(UTC):%Y-%m-01}",
             "AWS_ACCESS_KEY_ID": _ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "local",
             "DAGSTER_HOME": str(home),

@@ -226,14 +226,14 @@ def test_comparisons_of_unknown_schedules_are_forgotten(stage: Stage) -> None:
     assert stage.store.comparisons.all().keys() == {_KEY, _OTHER}
 
 
-def test_services_in_use_are_those_of_states_and_of_sources_within_the_horizon(stage: Stage) -> None:
-    """A service with only old source documents is not in use."""
+def test_schedules_in_use_are_those_of_states_and_of_sources_within_the_horizon(stage: Stage) -> None:
+    """A schedule with only an old source document is not in use."""
     stage.put(_KEY)
     recent, old = ScheduleKey(Sid("cedar"), date(2026, 3, 27)), ScheduleKey(Sid("downy"), date(2025, 1, 1))
     for key in (recent, old):
         stage.upstreams.schedule_source.put(key, orjson.dumps({}))
 
-    assert stage.pipeline.collector.services_in_use() == {"alder", "cedar"}
+    assert stage.pipeline.collector.schedules_in_use() == {_KEY, recent}
 
 
 def test_a_collection_is_recorded(stage: Stage) -> None:

@@ -1,7 +1,7 @@
 """The sensor ``coldstart_control``, over fakes and an instance in memory."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 
 import dagster as dg
 import pytest
@@ -16,7 +16,7 @@ from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.sensors.coldstart_control import coldstart_control_sensor, parse_cursor
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(first_date=date(2026, 1, 1), coldstart_shards=2)
+_SETTINGS = Settings(coldstart_shards=2)
 
 
 class World(DagsterStage):

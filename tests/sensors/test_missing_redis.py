@@ -1,6 +1,5 @@
 """Dagster without Redis: each tick is skipped with one line about what to start."""
 
-from datetime import date
 from random import Random
 
 import dagster as dg
@@ -15,7 +14,7 @@ from schedules_pipeline.sensors.missing_redis import HINT, find_missing_redis
 from schedules_pipeline.settings import Settings
 
 _SENSORS = ("schedule_events", "catalogue_events", "coldstart_control", "watch")
-_UNSET = Settings(first_date=date(2026, 1, 1), sensor_tick_seconds=1.0)
+_UNSET = Settings(sensor_tick_seconds=1.0)
 
 
 class _Away(Conditions):
@@ -49,7 +48,7 @@ def test_every_sensor_says_what_to_start(name: str) -> None:
 
 def test_a_configured_redis_is_not_asked() -> None:
     """Its errors are errors of the tick, which operators see as such."""
-    configured = Settings(redis_url=SecretStr("redis://redis.test/0"), first_date=date(2026, 1, 1))
+    configured = Settings(redis_url=SecretStr("redis://redis.test/0"))
 
     assert find_missing_redis(configured, _pipeline(_Away())) == ""
 

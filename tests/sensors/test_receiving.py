@@ -1,7 +1,7 @@
 """What one tick of a queue's sensor does, over fakes."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from random import Random
 from typing import cast
 
@@ -24,9 +24,7 @@ from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, sch
 from schedules_pipeline.sensors.receiving import EVENT_TAG, rejection_metadata
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(
-    redis_url=SecretStr("redis://redis.test/0"), sensor_tick_seconds=1.0, first_date=date(2026, 1, 1)
-)
+_SETTINGS = Settings(redis_url=SecretStr("redis://redis.test/0"), sensor_tick_seconds=1.0)
 
 
 class Stage:

@@ -1,7 +1,7 @@
 """The sensor ``watch``, over fakes and an instance in memory."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -26,7 +26,7 @@ from schedules_pipeline.sensors.watch import INTERVAL_SECONDS, watch_sensor
 from schedules_pipeline.settings import Settings
 
 _JOB = "tried"
-_SETTINGS = Settings(redis_url=SecretStr("redis://redis.test/0"), first_date=date(2026, 1, 1))
+_SETTINGS = Settings(redis_url=SecretStr("redis://redis.test/0"))
 
 
 class Switch(Conditions):

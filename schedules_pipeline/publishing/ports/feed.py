@@ -71,3 +71,8 @@ class ChangeFeed(Protocol):
 
     def unrecorded(self) -> int:
         """The number of rows that are not confirmed as recorded."""
+
+
+def published_keys(feed: ChangeFeed) -> set[ScheduleKey]:
+    """Every schedule that partners see."""
+    return {key for key, change in feed.heads().items() if not change.is_removal}
