@@ -26,6 +26,7 @@ at once, or the workflow does later. So a repeated command must be harmless:
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -79,6 +80,7 @@ _WITHOUT_ITS_CODE = (exceptions.ReadOnlyError, exceptions.ConnectionError, excep
 _REPEATED_AT_ONCE = 3
 _PRIMARY = b"master"
 _WAIT_MILLISECONDS = 1_000
+_ADDRESS_HOLDS_SECONDS = 1.0
 _READS = frozenset(
     [
         *("EXISTS", "GET", "MGET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HSCAN", "INFO"),
@@ -113,6 +115,8 @@ def connect(url: str, *, cluster: bool = False, timeout_seconds: float = 10.0) -
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "protocol": 2,
+        # Otherwise redis-py searches the installed packages for its own version at every connection.
+        "driver_info": None,
     }
     try:
         if cluster:
@@ -190,6 +194,7 @@ class RedisLink:
         self._requires_primary = not reads_replicas and not isinstance(client, RedisCluster)
         self._replicas_to_wait_for = replicas_to_wait_for
         self._run_id = ""
+        self._resolves_at = 0.0
 
     @property
     def waits_for_replicas(self) -> bool:
@@ -226,8 +231,9 @@ class RedisLink:
     def run_with_info(self, commands: Sequence[Command]) -> tuple[dict[str, dict[str, Any]], list[Any]]:
         """:meth:`info`, and the replies to commands that are no scripts.
 
-        A new connection resolves the address again. If another process answers, the old connections are closed: it
-        may be that their server still calls itself a primary. A cluster's client follows the servers by itself.
+        Once a second a new connection resolves the address again. If another process answers, the old connections are
+        closed: it may be that their server still calls itself a primary. A cluster's client follows the servers by
+        itself.
         """
         client: Any = self._client
         if isinstance(client, RedisCluster):
@@ -236,7 +242,7 @@ class RedisLink:
                 found = client.info(target_nodes=RedisCluster.PRIMARIES)
             # One node's answer comes without its name.
             return (found if len(names) > 1 else {names[0]: found}), self.run(commands)
-        *replies, info = self._run_afresh([*commands, ("INFO",)])
+        *replies, info = self._run_resolved([*commands, ("INFO",)])
         if self._run_id not in ("", info["run_id"]):
             self.drop_connections()
         self._run_id = info["run_id"]
@@ -309,6 +315,15 @@ class RedisLink:
                 )
         return replies[:count]
 
+    def _run_resolved(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies of the server that the address names, or named less than a second ago."""
+        now = time.monotonic()
+        if now < self._resolves_at:
+            return self.run(commands)
+        replies = self._run_afresh(commands)
+        self._resolves_at = now + _ADDRESS_HOLDS_SECONDS
+        return replies
+
     def _run_afresh(self, commands: Sequence[Command]) -> list[Any]:
         client: Any = self._client
         pool = client.connection_pool
@@ -327,6 +342,7 @@ class RedisLink:
     def drop_connections(self) -> None:
         """Connect anew from now on. Calls that are running end on the connections that they have."""
         if not isinstance(self._client, RedisCluster):
+            self._resolves_at = 0.0
             pool = self._client.connection_pool
             pool.disconnect(inuse_connections=False)
             pool.reset()

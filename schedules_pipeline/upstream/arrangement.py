@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from json import loads
 from typing import TYPE_CHECKING, Any
 
-from schedules_pipeline.health.probes.ports import EVENTBRIDGE, Announcement, QueueAttributes, Subscription
+from schedules_pipeline.health.probes.ports import EVENTBRIDGE, Announcement, Subscription
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 from schedules_pipeline.store.aws_answers import require_from_aws, service_errors
+from schedules_pipeline.upstream.queue import parse_attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +39,7 @@ class AwsArrangement:
                 return None
             reply = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
             require_from_aws(f"queue {name}", reply)
-            return _attributes(reply["Attributes"])
+            return parse_attributes(reply["Attributes"])
 
     def subscriptions(self, topic_arn: str) -> list[Subscription]:
         what = f"topic {topic_arn}"
@@ -65,18 +65,6 @@ class AwsArrangement:
         what = f"topic {topic_arn}"
         with service_errors(what):
             require_from_aws(what, self.sns.confirm_subscription(TopicArn=topic_arn, Token=token))
-
-
-def _attributes(attributes: Mapping[Any, str]) -> QueueAttributes:
-    redrive = loads(attributes.get("RedrivePolicy") or "{}")
-    return QueueAttributes(
-        arn=attributes["QueueArn"],
-        visibility=timedelta(seconds=int(attributes["VisibilityTimeout"])),
-        retention=timedelta(seconds=int(attributes["MessageRetentionPeriod"])),
-        dead_letters_to=redrive.get("deadLetterTargetArn", ""),
-        receives=int(redrive.get("maxReceiveCount", 0)),
-        policy=attributes.get("Policy", ""),
-    )
 
 
 def _announcements(reply: Mapping[str, Any]) -> Iterator[Announcement]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -96,6 +96,7 @@ class SqsQueue:
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
                     "ApproximateNumberOfMessagesNotVisible",
+                    "QueueArn",
                     "VisibilityTimeout",
                     "MessageRetentionPeriod",
                     "RedrivePolicy",
@@ -104,7 +105,7 @@ class SqsQueue:
             return QueueDepth(
                 int(attributes["ApproximateNumberOfMessages"]),
                 int(attributes["ApproximateNumberOfMessagesNotVisible"]),
-                _attributes(dict(attributes)),
+                parse_attributes(dict(attributes)),
             )
 
     def _url(self) -> str:
@@ -194,15 +195,18 @@ def _as_attribute(reason: str) -> str:
     return _NOT_ACCEPTED.sub("?", text)
 
 
-def _attributes(answer: Mapping[Any, str]) -> QueueAttributes | None:
+def parse_attributes(answer: Mapping[Any, str]) -> QueueAttributes | None:
     """None if the service does not tell them, as some emulators do not."""
-    if not {"VisibilityTimeout", "MessageRetentionPeriod"} <= answer.keys():
+    if not {"QueueArn", "VisibilityTimeout", "MessageRetentionPeriod"} <= answer.keys():
         return None
     redrive = orjson.loads(answer.get("RedrivePolicy") or "{}")
     return QueueAttributes(
-        int(answer["VisibilityTimeout"]),
-        int(answer["MessageRetentionPeriod"]),
-        redrive.get("deadLetterTargetArn", ""),
+        arn=answer["QueueArn"],
+        visibility=timedelta(seconds=int(answer["VisibilityTimeout"])),
+        retention=timedelta(seconds=int(answer["MessageRetentionPeriod"])),
+        dead_letters_to=redrive.get("deadLetterTargetArn", ""),
+        receives=int(redrive.get("maxReceiveCount", 0)),
+        policy=answer.get("Policy", ""),
     )
 
 

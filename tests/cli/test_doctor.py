@@ -16,9 +16,10 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import NotPermitted, ServiceError
 from schedules_pipeline.health.condition import KINDS
 from schedules_pipeline.health.ports import DagsterSnapshot, QueueName
-from schedules_pipeline.health.probes.ports import Announcement, QueueAttributes, Subscription
+from schedules_pipeline.health.probes.ports import Announcement, Subscription
 from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 from schedules_pipeline.publishing.ports.work import Failure, Mark
 
 _TOPICS = {name: f"arn:aws:sns:eu-west-1:1:{name}" for name in ("schedule-events", "catalogue-events")}

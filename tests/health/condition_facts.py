@@ -21,12 +21,12 @@ NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-DAY_SECONDS = 24 * 60 * 60
 KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
 IDLE = Backlog(0, 0, 0, 0, None)
 THRESHOLDS = Thresholds()
 _WATCHED = PassReport(PassName.WATCH, NOW - MINUTE, NOW - MINUTE)
 WATCHED = {PassName.WATCH: PassRecord(_WATCHED, _WATCHED, 1, 0, 1.0)}
+AS_DOCUMENTED = QueueAttributes("arn", 60 * SECOND, timedelta(days=4), "arn of the dead letters", 5)
 DAGSTER = DagsterSnapshot(NOW - MINUTE)
 IN_STEP = ReplicaFacts("r:3", is_online=True, lag=SECOND)
 SERVER = RedisServerFacts("r:1", "7.0.15", "master", Lineage("run", "history", 0), has_append_only_file=True)

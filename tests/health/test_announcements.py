@@ -4,7 +4,8 @@ import pytest
 
 from schedules_pipeline.errors import NotPermitted, ServiceError
 from schedules_pipeline.health.probes.announcements import AnnouncementReader
-from schedules_pipeline.health.probes.ports import Announcement, QueueAttributes, Subscription
+from schedules_pipeline.health.probes.ports import Announcement, Subscription
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 
 class Denied:

@@ -1,11 +1,12 @@
 """How severe each condition is, and what its evidence says."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from health.condition_facts import (
-    DAY_SECONDS,
+    AS_DOCUMENTED,
     HOUR,
     IN_STEP,
     KEY,
@@ -23,7 +24,6 @@ from schedules_pipeline.health.condition import KINDS, ConditionName, Severity
 from schedules_pipeline.health.find_conditions import find_conditions
 from schedules_pipeline.maintenance.servers import RedisServerFacts
 from schedules_pipeline.migration.ports import DifferenceSummary, ServedSource
-from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 
 def test_a_difference_is_as_severe_as_the_setting_says() -> None:
@@ -67,28 +67,34 @@ def test_a_server_is_judged_by_what_it_says_of_itself(
 
 
 @pytest.mark.parametrize(
-    ("attributes", "defect"),
+    ("changes", "defect"),
     [
-        (QueueAttributes(60, 4 * DAY_SECONDS, "arn"), ""),
-        (QueueAttributes(10, 4 * DAY_SECONDS, "arn"), "a visibility timeout of 10 s: messages come twice"),
+        ({}, ""),
         (
-            QueueAttributes(43_200, 4 * DAY_SECONDS, "arn"),
-            "a visibility timeout of 12 h: the messages of a process that died wait so long",
+            {"visibility": timedelta(seconds=10)},
+            "delivers a message again after 10 s, perhaps while it is being handled",
         ),
-        (QueueAttributes(60, 3_600, "arn"), "messages are kept for 60 min: a longer outage loses them"),
         (
-            QueueAttributes(60, 4 * DAY_SECONDS),
-            "no redrive policy: a message that cannot be handled comes again for ever",
+            {"visibility": timedelta(hours=12)},
+            "delivers a message again after 12 h, so the messages of a process that died wait as long",
         ),
+        ({"retention": timedelta(hours=1)}, "deletes messages that wait for 0.0 days"),
+        (
+            {"dead_letters_to": ""},
+            "has no redrive policy, so a message that fails is delivered until it expires",
+        ),
+        ({"receives": 1}, "makes a message a dead letter after 1 receives"),
     ],
 )
-def test_the_attributes_of_a_queue_are_judged(attributes: QueueAttributes, defect: str) -> None:
+def test_the_attributes_of_a_queue_are_judged(changes: dict[str, Any], defect: str) -> None:
     """Each defect is named with what it causes; a queue as documented has none."""
-    facts = replace(WELL, queues={"schedule_events": queue_with(attributes)})
+    facts = replace(WELL, queues={"schedule_events": queue_with(replace(AS_DOCUMENTED, **changes))})
 
     found = find_conditions(facts, THRESHOLDS, NOW).conditions
 
-    assert [dict(each.evidence) for each in found] == ([{"schedule_events": defect}] if defect else [])
+    assert [dict(each.evidence) for each in found] == (
+        [{"schedule_events": f"schedule_events {defect}"}] if defect else []
+    )
 
 
 def test_a_dead_old_system_is_a_warning_after_the_switch() -> None:

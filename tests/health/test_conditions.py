@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from health.condition_facts import (
+    AS_DOCUMENTED,
     DAGSTER,
-    DAY_SECONDS,
     HOUR,
     KEY,
     MINUTE,
@@ -38,7 +38,7 @@ from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
 from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
-from schedules_pipeline.publishing.ports.upstream import QueueAttributes, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import QueueDepth
 
 _NEXT_DAY = ScheduleKey(Sid("alder_one"), date(2026, 3, 29))
 
@@ -222,7 +222,7 @@ _RULES = [
         id="partners gone",
     ),
     pytest.param(
-        {"queues": {"schedule_events": queue_with(QueueAttributes(60, 4 * DAY_SECONDS))}},
+        {"queues": {"schedule_events": queue_with(replace(AS_DOCUMENTED, dead_letters_to=""))}},
         "queue-misconfigured: wrong attributes of schedule_events",
         id="a queue without its redrive policy",
     ),

@@ -1,5 +1,6 @@
 """Commands that a server rejects, forgets or redirects, on one Redis and on a cluster."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,3 +141,25 @@ def _other(cluster: Cluster, tag: str) -> Master:
     """A master that does not have the slot."""
     owner = cluster.owner(slot_of(tag))
     return next(master for master in cluster.masters if master is not owner)
+
+
+def test_polls_share_connections(redis_server: RedisServer, redis_client: Redis) -> None:
+    """The address is resolved again once a second, and not at every poll."""
+    link = RedisLink(connect(redis_server.url))
+    began = time.monotonic()
+    opened_before = redis_client.info("stats")["total_connections_received"]
+
+    for _ in range(50):
+        link.info()
+
+    opened = redis_client.info("stats")["total_connections_received"] - opened_before
+    assert 1 <= opened <= 3 + (time.monotonic() - began)
+
+
+def test_no_connection_searches_the_installed_packages(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search for redis-py's own version reads a directory, and leaves garbage that only a full collection frees."""
+    monkeypatch.setattr("redis.utils.metadata.version", pytest.fail)
+
+    RedisLink(connect(redis_server.url)).info()

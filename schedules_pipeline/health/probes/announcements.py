@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from schedules_pipeline.errors import NotPermitted, ServiceError
-from schedules_pipeline.health.probes.ports import Arrangement, QueueAttributes
+from schedules_pipeline.health.probes.ports import Arrangement
 from schedules_pipeline.health.probes.probe import Finding, Verdict
 from schedules_pipeline.health.probes.queues import judge_announcements, judge_subscriptions, topics_of
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 
 def check_subscriptions(arrangement: Arrangement, name: str, queue: QueueAttributes) -> Iterator[Finding]:

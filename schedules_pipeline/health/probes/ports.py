@@ -2,23 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Protocol
+
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 EVENTBRIDGE = "EventBridge"
 """The target of an announcement by EventBridge, whose rules are not read."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueAttributes:
-    """``dead_letters_to``: the ARN of its dead-letter queue; "" without a redrive policy. ``policy``: JSON, or ""."""
-
-    arn: str
-    visibility: timedelta
-    retention: timedelta
-    dead_letters_to: str = ""
-    receives: int = 0
-    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

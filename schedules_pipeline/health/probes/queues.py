@@ -5,11 +5,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from schedules_pipeline.health.probes.ports import EVENTBRIDGE, Announcement, QueueAttributes, Subscription
+from schedules_pipeline.health.probes.ports import EVENTBRIDGE, Announcement, Subscription
 from schedules_pipeline.health.probes.probe import Finding, failed, passed, unchecked
+from schedules_pipeline.health.wording import duration
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 VISIBILITY = timedelta(seconds=60)
 """Longer than a batch of ten messages is handled, also while Redis answers slowly."""
+
+_LONGEST_VISIBILITY = timedelta(minutes=15)
+"""The messages of a process that died wait as long."""
 
 RETENTION = timedelta(days=4)
 DEAD_RETENTION = timedelta(days=14)
@@ -34,41 +39,48 @@ def judge_queue(
             yield failed(each, f"the queue {each} does not exist", f"create {each} as documented")
     if queue is None:
         return
-    wrong = [*_judge_redrive(name, queue, dead_name, dead), *_judge_times(name, queue)]
+    wrong = [
+        *judge_attributes(name, queue, dead.arn if dead else f"<ARN of {dead_name}>"),
+        *_judge_target(name, queue, dead_name, dead),
+    ]
     if dead is not None and dead.retention < DEAD_RETENTION:
         text = f"{dead_name} deletes dead letters after {_days(dead.retention)}"
         wrong.append(failed(dead_name, text, _set(dead_name, "MessageRetentionPeriod=1209600")))
     yield from wrong or [passed(name, f"{name} and {dead_name} are as documented")]
 
 
-def _judge_redrive(
-    name: str, queue: QueueAttributes, dead_name: str, dead: QueueAttributes | None
-) -> Iterator[Finding]:
-    target = dead.arn if dead else f"<ARN of {dead_name}>"
-    policy = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": "5"})
-    attribute = json.dumps({"RedrivePolicy": policy})
-    remedy = f"aws sqs set-queue-attributes --queue-url <URL of {name}> --attributes '{attribute}'"
+def judge_attributes(name: str, queue: QueueAttributes, dead_arn: str) -> Iterator[Finding]:
+    """What is wrong with the attributes of one queue, of itself: nothing if they are as documented. ``dead_arn``:
+    of its dead-letter queue, for the remedy.
+    """
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": "5"})
+    remedy = _set(name, f"'{json.dumps({'RedrivePolicy': policy})}'")
     if not queue.dead_letters_to:
         text = f"{name} has no redrive policy, so a message that fails is delivered until it expires"
         yield failed(name, text, remedy)
-    elif dead is not None and queue.dead_letters_to != dead.arn:
-        text = f"{name} sends its dead letters to {queue.dead_letters_to} and not to {dead_name}"
-        yield failed(
-            name, text, "correct the redrive policy, or the setting that names the dead-letter queue"
-        )
     elif queue.receives < _FEWEST_RECEIVES:
         text = f"{name} makes a message a dead letter after {queue.receives} receives"
         yield failed(name, text, remedy)
-
-
-def _judge_times(name: str, queue: QueueAttributes) -> Iterator[Finding]:
-    if queue.visibility < VISIBILITY:
-        seconds = f"{queue.visibility.total_seconds():g} s"
-        text = f"{name} delivers a message again after {seconds}, perhaps while it is being handled"
-        yield failed(name, text, _set(name, "VisibilityTimeout=60"))
+    if not VISIBILITY <= queue.visibility <= _LONGEST_VISIBILITY:
+        after = f"{name} delivers a message again after {duration(queue.visibility)}"
+        consequence = (
+            "perhaps while it is being handled"
+            if queue.visibility < VISIBILITY
+            else "so the messages of a process that died wait as long"
+        )
+        yield failed(name, f"{after}, {consequence}", _set(name, "VisibilityTimeout=60"))
     if queue.retention < RETENTION:
         text = f"{name} deletes messages that wait for {_days(queue.retention)}"
         yield failed(name, text, _set(name, "MessageRetentionPeriod=345600"))
+
+
+def _judge_target(
+    name: str, queue: QueueAttributes, dead_name: str, dead: QueueAttributes | None
+) -> Iterator[Finding]:
+    if dead is not None and queue.dead_letters_to not in ("", dead.arn):
+        text = f"{name} sends its dead letters to {queue.dead_letters_to} and not to {dead_name}"
+        remedy = "correct the redrive policy, or the setting that names the dead-letter queue"
+        yield failed(name, text, remedy)
 
 
 def _set(name: str, attribute: str) -> str:

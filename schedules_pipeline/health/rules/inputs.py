@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
 from schedules_pipeline.health.facts import Facts, Thresholds
+from schedules_pipeline.health.probes.queues import judge_attributes
 from schedules_pipeline.health.rules.processes import is_dagster_known
 from schedules_pipeline.health.wording import EXAMPLES, count, duration, example, examples, instant
 from schedules_pipeline.publishing.ports.rejections import RejectedKind
-from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 _A_DAY, _AN_HOUR = timedelta(days=1), timedelta(hours=1)
-_SHORTEST_VISIBILITY, _LONGEST_VISIBILITY = timedelta(seconds=30), timedelta(minutes=15)
-_SHORTEST_KEPT = timedelta(days=1)
 
 _KINDS = {
     RejectedKind.ITEM: "catalogue document",
@@ -51,7 +49,12 @@ def find_undrained_queues(facts: Facts, thresholds: Thresholds, now: datetime) -
 def find_misconfigured_queues(facts: Facts) -> Iterator[Condition]:
     """A queue that was made anew has the attributes of its maker."""
     answers = {name: queue.depth for name, queue in facts.queues.items() if queue}
-    found = {name: text for name, depth in answers.items() if (text := _describe_defects(depth.attributes))}
+    found = {
+        name: "; ".join(finding.text for finding in findings)
+        for name, depth in answers.items()
+        if depth.attributes
+        and (findings := list(judge_attributes(name, depth.attributes, "<ARN of its dead-letter queue>")))
+    }
     if found:
         names = ", ".join(found)
         yield make_condition(
@@ -64,25 +67,6 @@ def find_unheard_sources(facts: Facts, now: datetime) -> Iterator[Condition]:
     if facts.dagster and is_dagster_known(facts, now) and (found := facts.dagster.unheard):
         summary = "; ".join(example(text) for text in found.values())
         yield make_condition(ConditionName.EVENTS_UNSUBSCRIBED, ", ".join(found), summary, examples(found))
-
-
-def _describe_defects(attributes: QueueAttributes | None) -> str:
-    if attributes is None:
-        return ""
-    visibility, kept = (
-        timedelta(seconds=attributes.visibility_seconds),
-        timedelta(seconds=attributes.kept_seconds),
-    )
-    defects = {
-        "no redrive policy: a message that cannot be handled comes again for ever": not attributes.dead_letters_to,
-        f"a visibility timeout of {duration(visibility)}: messages come twice": visibility
-        < _SHORTEST_VISIBILITY,
-        f"a visibility timeout of {duration(visibility)}: the messages of a process that died wait so long": (
-            visibility > _LONGEST_VISIBILITY
-        ),
-        f"messages are kept for {duration(kept)}: a longer outage loses them": kept < _SHORTEST_KEPT,
-    }
-    return "; ".join(text for text, holds in defects.items() if holds)
 
 
 def find_dead_letters(facts: Facts) -> Iterator[Condition]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -32,11 +32,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class QueueAttributes:
-    """``dead_letters_to``: the ARN of the dead-letter queue, or ""."""
+    """``dead_letters_to``: the ARN of its dead-letter queue; "" without a redrive policy. ``policy``: JSON, or ""."""
 
-    visibility_seconds: int
-    kept_seconds: int
+    arn: str
+    visibility: timedelta
+    retention: timedelta
     dead_letters_to: str = ""
+    receives: int = 0
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demo.provision import SOURCE_EVENTS
-from schedules_pipeline.health.probes.ports import EVENTBRIDGE, Announcement, QueueAttributes, Subscription
+from schedules_pipeline.health.probes.ports import EVENTBRIDGE, Announcement, Subscription
 from schedules_pipeline.health.probes.probe import Finding, Verdict
 from schedules_pipeline.health.probes.queues import (
     judge_announcements,
@@ -17,6 +17,7 @@ from schedules_pipeline.health.probes.queues import (
     senders,
     topics_of,
 )
+from schedules_pipeline.publishing.ports.upstream import QueueAttributes
 
 _ACCOUNT = "eu-west-1:123456789012"
 _TOPIC, _BUCKET = f"arn:aws:sns:{_ACCOUNT}:schedule-events", "arn:aws:s3:::schedule-source"
