@@ -214,7 +214,7 @@ class _Trial:
 
     def _nobody_publishes(self, webserver: Webserver) -> bool:
         runs = webserver.query(_ACTIVE_RUNS, {})["runsOrError"]["results"]
-        return not runs and not self._pipeline.store.presence.name()
+        return not runs and not self._pipeline.store.presence.present()
 
     def _let_publishers_end(self, webserver: Webserver) -> None:
         """Also verifies that no run has started during the pause afterwards."""

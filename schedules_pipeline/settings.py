@@ -211,6 +211,9 @@ class DagsterSettings(_Group):
         None, "S3 bucket for the outputs of Dagster's ops; else the local disk."
     )
     publisher_session_seconds: int = _env(900, "Longest duration of one publisher run, in seconds.", ge=1)
+    most_publishers: int = _env(
+        2, "Most publishers at once. More than one run while many schedules wait, or old ones.", ge=1, le=64
+    )
     publisher_linger_seconds: int = _env(300, "Seconds for which an idle publisher waits for work.", ge=0)
     sensor_tick_seconds: float = _env(
         44.0,

@@ -25,15 +25,16 @@ from schedules_pipeline.cli.wording import ago, counted, duration, printable
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.health.condition import Condition, Severity
-from schedules_pipeline.health.facts import STARTING
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
 from schedules_pipeline.maintenance.ports import PassName, PassRecord
 from schedules_pipeline.migration.ports import Verdict
+from schedules_pipeline.publishing.ports.presence import STARTING
 from schedules_pipeline.publishing.ports.rejections import RejectedKind
 from schedules_pipeline.publishing.ports.upstream import NotificationQueue
 
 _SHOWN_SCHEDULES = 5
+_NO_PUBLISHER = "no publisher is running, which is right while nothing is pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,17 @@ def _watch(session: Session, every: float) -> None:
 
 
 def _publisher(pipeline: Pipeline, now: datetime) -> Section:
-    name = pipeline.store.presence.name()
-    texts = {
-        STARTING: "a publisher was requested, and is about to start",
-        "": "no publisher is running, which is right while nothing is pending",
+    present = pipeline.store.presence.present()
+    texts = [
+        *(f"{name} is at work" for name in present.running),
+        *(f"{name} is at work until another one is" for name in present.leaving),
+        *(["a publisher was requested, and is about to start"] * present.starting),
+    ]
+    fields = {
+        "publisher": present.recorder or (STARTING if present.starting else None),
+        "publishers": [*present.running, *present.leaving],
     }
-    return Section({"publisher": name or None}, (texts.get(name, f"{name} is at work"),))
+    return Section(fields, tuple(texts) or (_NO_PUBLISHER,))
 
 
 def _conditions(pipeline: Pipeline, now: datetime) -> Section:

@@ -16,12 +16,10 @@ from schedules_pipeline.maintenance.servers import RedisServerFacts
 from schedules_pipeline.migration.ports import NOTHING_DIFFERS, DifferenceSummary, ServedSource
 from schedules_pipeline.publishing.decide_holds import HeldLoss
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.publishing.ports.presence import NO_PUBLISHER, Publishers
 from schedules_pipeline.publishing.ports.rejections import NOTHING_REJECTED, RejectionSummary
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.publishing.ports.work import Backlog
-
-STARTING = "starting"
-"""The presence of a publisher that was requested and has not started yet."""
 
 LEGACY = "the legacy keyspace"
 """The name of the old system among the sources."""
@@ -73,7 +71,7 @@ class Facts:
 
     backlog: Backlog
     watched_since: datetime | None = None
-    publisher: str = ""
+    publishers: Publishers = NO_PUBLISHER
     pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
     quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
     rejected: RejectionSummary = NOTHING_REJECTED

@@ -49,7 +49,7 @@ def _of_store(store: HealthStore, now: datetime) -> Facts:
     return Facts(
         backlog=store.work.backlog(),
         watched_since=store.incidents.watched_since(),
-        publisher=store.presence.name(),
+        publishers=store.presence.present(),
         pending_since=store.work.pending_since(),
         quarantined=store.work.quarantined(),
         rejected=store.rejections.summary(EXAMPLES),

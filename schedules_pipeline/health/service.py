@@ -35,7 +35,7 @@ def build_service(health: HealthCheck, patience_seconds: float = PATIENCE_SECOND
     registry = CollectorRegistry(auto_describe=False)
     registry.register(PipelineCollector(parts_of(health), patience_seconds))
     checks: dict[str, Callable[[], object]] = {
-        "store": health.store.presence.name,
+        "store": health.store.presence.present,
         "keyspace": partial(_require_filled, health.store),
     }
     shared = {name: SharedCall(check, f"ready-{name}") for name, check in checks.items()}

@@ -8,7 +8,7 @@ fails until a build succeeds.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.clock import Clock
@@ -33,6 +33,9 @@ _EXHAUSTED = f"its build failed or died {MAXIMUM_ATTEMPTS} times"
 _NAMED = 3
 _FIRST_RETRY = timedelta(seconds=2)
 _PAUSE_AFTER_OUTAGE = timedelta(seconds=5)
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
+"""A retry at this time is due at once for every clock."""
+
 _MOST_DOUBLINGS = 3
 """The longest pause after an outage is 40 seconds, so that partners are not behind for long after it."""
 
@@ -89,8 +92,23 @@ class Publisher:
 
         Raises :class:`ServiceError` if a service failed; the schedules are claimed again later.
         """
-        claim = self._store.work.claim(limit, self._clock(), LEASE_FOR)
-        return None if claim is None else self._build(self._quarantine_exhausted(claim))
+        claim = self.claim_next(limit)
+        return None if claim is None else self.build(claim)
+
+    def claim_next(self, limit: int = BATCH_SIZE) -> Claim | None:
+        """Claim the most urgent pending schedules; None if there are none."""
+        return self._store.work.claim(limit, self._clock(), LEASE_FOR)
+
+    def build(self, claim: Claim) -> BatchResult:
+        """Rebuild the claimed schedules, and release them. Raises as :meth:`publish_next`."""
+        return self._build(self._quarantine_exhausted(claim))
+
+    def give_back(self, claim: Claim) -> None:
+        """Make the schedules of an unfinished build claimable at once. A build of them that continues can commit until
+        another worker has claimed them.
+        """
+        returned = Failure("its publisher has ended", _LONG_AGO)
+        self._store.work.postpone(claim, {work.key: returned for work in claim.work}, counts=False)
 
     def publish_all(self, limit: int = BATCH_SIZE) -> list[BatchResult]:
         """Publish until nothing is pending. Schedules that wait for a retry are left to their time."""
@@ -151,6 +169,11 @@ class Publisher:
             now = self._clock()
             failures = {work.key: _failure(work, error, now) for work in claim.work}
             self._store.work.postpone(claim, failures, counts=True)
+            raise
+        except BaseException:
+            # The process was told to end.
+            with suppress(ServiceError):
+                self.give_back(claim)
             raise
         if batch.built:
             self._outages = 0

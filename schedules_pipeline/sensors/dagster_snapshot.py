@@ -36,7 +36,7 @@ def take_snapshot(
     states = [state for state in kept if state.instigator_name in names and state.instigator_name != WATCH]
     return DagsterSnapshot(
         at=pipeline.clock(),
-        failed_runs=tuple(find_failed_runs(instance, jobs, _active_publisher(pipeline))),
+        failed_runs=tuple(find_failed_runs(instance, jobs, _active_publishers(pipeline))),
         sensors_off=tuple(sorted({state.instigator_name for state in states if not state.is_running})),
         ticked_at=ticked_at(instance, states),
         daemons=heartbeats(instance),
@@ -45,14 +45,14 @@ def take_snapshot(
 
 
 def find_failed_runs(
-    instance: dg.DagsterInstance, jobs: Iterable[str], active_run: str = ""
+    instance: dg.DagsterInstance, jobs: Iterable[str], active_runs: Iterable[str] = ()
 ) -> list[FailedRun]:
     """The latest finished run of each job, if it failed.
 
-    A job whose run ``active_run`` is still publishing has recovered, so its failed runs are left out.
+    A job of which one of ``active_runs`` is still publishing has recovered, so its failed runs are left out.
     """
-    active = instance.get_run_by_id(active_run) if active_run else None
-    recovered = {active.job_name} if active is not None and not active.is_finished else set()
+    active = [run for name in active_runs if (run := instance.get_run_by_id(name))]
+    recovered = {run.job_name for run in active if not run.is_finished}
     latest = [_latest_finished(instance, job) for job in jobs if job not in recovered]
     return [
         FailedRun(record.dagster_run.job_name, record.dagster_run.run_id, _ended_at(record))
@@ -61,11 +61,11 @@ def find_failed_runs(
     ]
 
 
-def _active_publisher(pipeline: Pipeline) -> str:
+def _active_publishers(pipeline: Pipeline) -> tuple[str, ...]:
     try:
-        return pipeline.store.presence.name()
+        return pipeline.store.presence.present().running
     except ServiceError:
-        return ""
+        return ()
 
 
 def _latest_finished(instance: dg.DagsterInstance, job: str) -> dg.RunRecord | None:

@@ -51,7 +51,7 @@ def _queue_sensor(
     ) -> dg.SensorResult:
         if hint := find_missing_redis(settings, pipeline):
             return dg.SensorResult(skip_reason=hint)
-        return receive_for(settings.sensor_tick_seconds, pipeline, intake(pipeline), context.log.warning)
+        return receive_for(settings, pipeline, intake(pipeline), context)
 
     return queue_events
 

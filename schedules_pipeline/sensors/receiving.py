@@ -14,14 +14,15 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.jobs.publish_affected import JOB_NAME
+from schedules_pipeline.jobs.publish_affected import scale_policy
 from schedules_pipeline.publishing.intake import IngestResult, ingest
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
+from schedules_pipeline.sensors.asking import ask_for_publishers
+from schedules_pipeline.settings import Settings
 
 EVENT_TAG = "schedules/event_id"
 _LONGEST_POLL_SECONDS = 10
 _SHORTEST_POLL_SECONDS = 1
-_RESERVED_SECONDS = 30
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
 _SHOWN_REJECTIONS = 20
 """Dagster stores the metadata of every tick, so a flood of invalid messages is cut."""
@@ -39,10 +40,11 @@ class Intake:
 
 
 def receive_for(
-    seconds: float, pipeline: Pipeline, intake: Intake, warn: Callable[[str], None]
+    settings: Settings, pipeline: Pipeline, intake: Intake, context: dg.SensorEvaluationContext
 ) -> dg.SensorResult:
-    """Receive for ``seconds``, or until a publisher is needed. The result says what was received."""
-    deadline = time.monotonic() + seconds
+    """Receive until the time of a tick is over or a publisher is needed. The result says what was received."""
+    deadline = time.monotonic() + settings.sensor_tick_seconds
+    policy = scale_policy(settings)
     total = IngestResult()
     while (left := deadline - time.monotonic()) > _SHORTEST_POLL_SECONDS / 2:
         try:
@@ -54,17 +56,16 @@ def receive_for(
                 ingested = ingest(intake.queue, intake.handle, wait_seconds)
                 _log_ingested(ingested)
                 total += ingested
-            if _needs_publisher(pipeline):
-                return dg.SensorResult(
-                    run_requests=[_run_request(total)], asset_events=[*intake.describe(total)]
-                )
+            requests = ask_for_publishers(pipeline, context.instance, policy, _run_tags(total))
+            if requests:
+                return dg.SensorResult(run_requests=requests, asset_events=[*intake.describe(total)])
             if is_paused:
                 return dg.SensorResult(
                     skip_reason="a coldstart has paused the intake; messages stay in the queue"
                 )
         except ServiceError as error:
             _log.warning("trying again in a moment", error=str(error))
-            warn(f"trying again in a moment: {error}")
+            context.log.warning(f"trying again in a moment: {error}")
             time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
     return dg.SensorResult(skip_reason=_summary(total), asset_events=[*intake.describe(total)])
 
@@ -84,24 +85,9 @@ def _log_ingested(ingested: IngestResult) -> None:
         _log.warning("notification not sent to the dead letters", event_id=message_id, error=error)
 
 
-def _needs_publisher(pipeline: Pipeline) -> bool:
-    """Whether work waits and no publisher runs. Reserves the publisher's place, so that one sensor starts it."""
-    store = pipeline.store
-    if store.presence.name():
-        return False
-    has_work = (
-        not store.work.backlog().is_empty
-        or store.feed.unrecorded() > 0
-        or pipeline.comparer.is_due()
-        or store.continuity.pending_repair() is not None
-    )
-    return has_work and store.presence.reserve("starting", _RESERVED_SECONDS)
-
-
-def _run_request(total: IngestResult) -> dg.RunRequest:
+def _run_tags(total: IngestResult) -> dict[str, str]:
     """The run is tagged with its first event, although it will publish for many."""
-    tags = {EVENT_TAG: total.causes[0].event_id} if total.causes else {}
-    return dg.RunRequest(job_name=JOB_NAME, tags=tags)
+    return {EVENT_TAG: total.causes[0].event_id} if total.causes else {}
 
 
 def _summary(total: IngestResult) -> str:

@@ -114,7 +114,8 @@ class Keys:
         """``refused``: hash, with its index ``rejections_by_age``, a sorted set by kind and age. ``comparisons``,
         ``failing_checks``, ``counters``, ``durations``, ``intake``, ``passes``: hashes. ``quarantined_broadcasts``:
         hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
-        ``publisher``: string that expires, the active publisher. ``parity_trend``, ``memory_samples``: lists, past
+        ``publishers``: hash that expires, those that are present; ``publisher``: string that expires, one of them, for
+        processes of release 0.2. ``parity_trend``, ``memory_samples``: lists, past
         parity reports and samples of Redis' memory, newest first. ``dagster``: string, what only Dagster knows.
         """
         return f"{self.keyspace}:{{journal}}:{name}"

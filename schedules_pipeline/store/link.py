@@ -249,6 +249,16 @@ class RedisLink:
         at = client.connection_pool.connection_kwargs
         return {f"{at.get('host', '')}:{at.get('port', '')}": info}, replies
 
+    def run_with_time(self, key: str, commands: Sequence[Command]) -> tuple[float, list[Any]]:
+        """The time of the server that holds the key, in seconds since 1970, and the replies to the commands."""
+        if not isinstance(self._client, RedisCluster):
+            (seconds, microseconds), *replies = self.run([("TIME",), *commands])
+            return seconds + microseconds / 1e6, replies
+        client: Any = self._client
+        with self._service_errors():
+            seconds, microseconds = client.execute_command("TIME", target_nodes=client.get_node_from_key(key))
+        return seconds + microseconds / 1e6, self.run(commands)
+
     def wait_for_element(self, key: str, seconds: float) -> None:
         """Block until an element can be popped from the list, or for ``seconds``."""
         with self._service_errors():

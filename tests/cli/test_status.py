@@ -64,7 +64,7 @@ def test_status_of_an_empty_keyspace(stage: Stage) -> None:
 
 def test_a_requested_publisher_is_not_at_work_yet(published: Stage) -> None:
     """Between its request and its start no publisher is reported as working."""
-    published.store.presence.reserve("starting", 30)
+    published.store.presence.reserve("starting:1", 30, most=1)
 
     result = published.run("status")
 

@@ -131,6 +131,10 @@ def _pass_time(client: Any, keyspace: str, by: timedelta) -> None:
         left = client.pttl(key)
         if left > 0:
             client.pexpire(key, left - milliseconds)
+    publishers = f"{keyspace}:{{journal}}:publishers"
+    for name, value in client.hgetall(publishers).items():
+        joined, until, state = value.split(b" ")
+        client.hset(publishers, name, b"%b %d %b" % (joined, int(until) - milliseconds, state))
     changes = f"{keyspace}:{{feed}}:changes"
     if client.exists(changes) and client.xinfo_groups(changes):
         for taken in client.xpending_range(changes, "dagster", "-", "+", 1000):

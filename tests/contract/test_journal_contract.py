@@ -85,55 +85,6 @@ def test_counters_add_up(store: Store) -> None:
     assert store.counters.all() == {Counter.SCHEDULE_PUTS: 5, Counter.SCHEDULES_PUBLISHED: 1}
 
 
-def test_one_publisher_reserves(store: Store) -> None:
-    """While one publisher is announced or runs, another cannot be announced."""
-    first, second = store.presence.reserve("one", 60), store.presence.reserve("two", 60)
-
-    assert (first, second) == (True, False)
-    assert store.presence.name() == "one"
-
-
-def test_publisher_that_leaves_makes_room(store: Store) -> None:
-    """After it has left, another can be announced."""
-    store.presence.reserve("one", 60)
-    store.presence.leave()
-    name = store.presence.name()
-
-    booked = store.presence.reserve("two", 60)
-
-    assert name == ""
-    assert booked
-    assert store.presence.name() == "two"
-
-
-def test_publisher_that_died_is_forgotten(store: Store, pass_time: PassTime) -> None:
-    """A reservation that is not renewed expires."""
-    store.presence.reserve("one", 60)
-    pass_time(timedelta(seconds=61))
-
-    booked = store.presence.reserve("two", 60)
-
-    assert booked
-
-
-def test_renewal_extends_the_presence(store: Store, pass_time: PassTime) -> None:
-    """A publisher is present for as long as it said last."""
-    store.presence.reserve("one", 60)
-    pass_time(timedelta(seconds=50))
-    store.presence.renew("one", 60)
-    pass_time(timedelta(seconds=50))
-
-    assert store.presence.name() == "one"
-
-
-def test_renewal_needs_no_reservation(store: Store) -> None:
-    """A publisher that was started by hand announces itself."""
-    store.presence.renew("by hand", 60)
-
-    assert not store.presence.reserve("two", 60)
-    assert store.presence.name() == "by hand"
-
-
 def test_passes_are_remembered_by_name(store: Store) -> None:
     """For each kind of pass the latest report, the latest success and the totals come back."""
     well = PassReport(PassName.COLLECTION, _NOW, _NOW + timedelta(seconds=2), {"copies": 3})

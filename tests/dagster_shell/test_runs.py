@@ -140,7 +140,7 @@ def test_a_publisher_builds_records_and_goes(stage: Stage) -> None:
     assert result.success
     assert stage.materialised() == {"2026-03-28|alder_one"}
     assert stage.store.feed.unrecorded() == 0
-    assert stage.store.presence.name() == ""
+    assert not stage.store.presence.present()
 
 
 def test_materialising_a_range_rebuilds_just_that_range(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
+from schedules_pipeline.publishing.ports.presence import STARTING, Publishers
 from schedules_pipeline.publishing.ports.work import (
     LONGEST_PAUSE,
     RISKY_ATTEMPTS,
@@ -218,37 +219,45 @@ class FakePublisherPresence(Fake):
     def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)
         self._clock = clock
-        self._name = ""
-        self._until = clock()
+        self._until: dict[str, datetime] = {}
+        self._leaving: set[str] = set()
 
     @answered
     @step
-    def reserve(self, name: str, seconds: int) -> bool:
-        if self._present():
+    def reserve(self, name: str, seconds: int, most: int) -> bool:
+        present = self._present()
+        if name not in present and len(present.keys() - self._leaving) >= most:
             return False
-        self._set(name, seconds)
+        self._until[name] = self._clock() + timedelta(seconds=seconds)
         return True
 
     @answered
     @step
-    def renew(self, name: str, seconds: int) -> None:
-        self._set(name, seconds)
+    def renew(self, name: str, seconds: int, *, reservation: str = "", is_leaving: bool = False) -> None:
+        self._until = self._present()
+        self._until.pop(reservation, None)
+        self._until[name] = self._clock() + timedelta(seconds=seconds)
+        self._leaving = self._leaving - {name} | ({name} if is_leaving else set())
 
     @answered
     @step
-    def leave(self) -> None:
-        self._name = ""
+    def leave(self, name: str) -> None:
+        self._until.pop(name, None)
+        self._leaving.discard(name)
 
     @answered
     @step
-    def name(self) -> str:
-        return self._present()
+    def present(self) -> Publishers:
+        """By the order in which they joined."""
+        at_work = [name for name in self._present() if not name.startswith(STARTING)]
+        return Publishers(
+            running=tuple(name for name in at_work if name not in self._leaving),
+            leaving=tuple(name for name in at_work if name in self._leaving),
+            starting=sum(name.startswith(STARTING) for name in self._present()),
+        )
 
-    def _present(self) -> str:
-        return self._name if self._clock() < self._until else ""
-
-    def _set(self, name: str, seconds: int) -> None:
-        self._name, self._until = name, self._clock() + timedelta(seconds=seconds)
+    def _present(self) -> dict[str, datetime]:
+        return {name: until for name, until in self._until.items() if self._clock() < until}
 
 
 class FakeDeliveryHeartbeats(Fake):

@@ -256,7 +256,7 @@ class Stack:
 
     def _publisher_pid(self) -> int:
         """Dagster records the process of each run that it starts."""
-        run_id = self.pipeline.store.presence.name()
+        run_id = self.pipeline.store.presence.present().recorder
         events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
         messages = [entry.message for entry in events]
         found = [match for message in messages if (match := re.search(r"\(pid: (\d+)\)", message))]

@@ -33,6 +33,7 @@ from schedules_pipeline.maintenance.ports import PassName, Stage
 from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
+from schedules_pipeline.publishing.ports.presence import Publishers
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 
 
@@ -62,7 +63,7 @@ def test_a_decided_hold_and_ordinary_blanking_are_no_condition() -> None:
             id="a pulse that is forgotten",
         ),
         pytest.param({"heartbeats": {DeliveryProcess.PUSHER: NOW + HOUR}}, id="a clock that is ahead"),
-        pytest.param({"backlog": backlog_of(5 * MINUTE), "publisher": "run"}, id="backlog"),
+        pytest.param({"backlog": backlog_of(5 * MINUTE), "publishers": Publishers(("run",))}, id="backlog"),
         pytest.param({"pending_since": {Origin.SCHEDULE: NOW - 15 * MINUTE}}, id="late"),
         pytest.param({"pending_since": {Origin.COLDSTART: NOW - 9 * HOUR}}, id="a coldstart is no change"),
         pytest.param({"queues": queues_waiting(5 * MINUTE)}, id="queue"),

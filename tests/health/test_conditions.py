@@ -37,6 +37,7 @@ from schedules_pipeline.maintenance.servers import ReplicaFacts
 from schedules_pipeline.migration.ports import DifferenceSummary
 from schedules_pipeline.publishing.ports.heartbeats import DeliveryProcess
 from schedules_pipeline.publishing.ports.losses import Verdict as HoldVerdict
+from schedules_pipeline.publishing.ports.presence import Publishers
 from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejection, RejectionSummary
 from schedules_pipeline.publishing.ports.upstream import QueueDepth
 
@@ -54,12 +55,12 @@ _RULES = [
         id="nobody publishes",
     ),
     pytest.param(
-        {"backlog": backlog_of(2 * HOUR, 1), "publisher": "starting"},
+        {"backlog": backlog_of(2 * HOUR, 1), "publishers": Publishers(starting=1)},
         "publisher-missing: no publisher is at work: 1 schedule to be built, the first due for 2 h",
         id="a publisher that only starts is none",
     ),
     pytest.param(
-        {"backlog": backlog_of(5 * MINUTE + SECOND), "publisher": "run"},
+        {"backlog": backlog_of(5 * MINUTE + SECOND), "publishers": Publishers(("run",))},
         "backlog-growing: 7 schedules to be built, the first due for 5 min",
         id="backlog",
     ),

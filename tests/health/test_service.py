@@ -55,7 +55,7 @@ def test_metrics_are_served_as_openmetrics_on_request(stage: Stage) -> None:
 def test_building_the_service_reads_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It starts and is alive also if the store is down."""
     monkeypatch.setattr(stage.store.counters, "all", _down)
-    monkeypatch.setattr(stage.store.presence, "name", _down)
+    monkeypatch.setattr(stage.store.presence, "present", _down)
 
     status, _, body = get(_service(stage), "/health/live")
 
@@ -95,7 +95,7 @@ def test_an_incomplete_keyspace_is_not_ready(stage: Stage, monkeypatch: pytest.M
 def test_a_store_that_is_down_is_not_ready(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each failed check gives its own reason."""
     stage.publish()
-    monkeypatch.setattr(stage.store.presence, "name", _down)
+    monkeypatch.setattr(stage.store.presence, "present", _down)
 
     status, _, body = get(_service(stage), "/health/ready")
 
@@ -120,7 +120,7 @@ def test_a_store_that_hangs_is_not_ready(stage: Stage, monkeypatch: pytest.Monke
     """The answer does not wait for the store."""
     released = threading.Event()
     stage.publish()
-    monkeypatch.setattr(stage.store.presence, "name", released.wait)
+    monkeypatch.setattr(stage.store.presence, "present", released.wait)
 
     status, _, body = get(_service(stage, patience_seconds=0.2), "/health/ready")
 
@@ -163,7 +163,7 @@ def test_health_with_a_warning_is_well(stage: Stage) -> None:
 
 def test_health_of_a_store_that_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its outage is the one condition; nothing else was judged."""
-    monkeypatch.setattr(stage.store.presence, "name", _down)
+    monkeypatch.setattr(stage.store.presence, "present", _down)
 
     status, _, body = get(_service(stage), "/health")
 
@@ -176,7 +176,7 @@ def test_health_of_a_store_that_is_away(stage: Stage, monkeypatch: pytest.Monkey
 def test_health_does_not_wait_for_ever(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that hangs is 503."""
     released = threading.Event()
-    monkeypatch.setattr(stage.store.presence, "name", released.wait)
+    monkeypatch.setattr(stage.store.presence, "present", released.wait)
 
     status, _, body = get(_service(stage, patience_seconds=0.2), "/health")
 

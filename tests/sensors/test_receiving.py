@@ -1,7 +1,7 @@
 """What one tick of a queue's sensor does, over fakes."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import cast
 
@@ -28,22 +28,24 @@ _SETTINGS = Settings(redis_url=SecretStr("redis://redis.test/0"), sensor_tick_se
 
 
 class Stage:
-    def __init__(self) -> None:
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
         self.clock = FakeClock()
         self.store: FakeStore = fake_store(self.clock)
         self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
         self.pipeline: Pipeline = pipeline_over(self.store.as_store(), self.upstreams, self.clock)
 
     def tick(self, sensor: dg.SensorDefinition) -> dg.SensorResult:
-        context = dg.build_sensor_context(resources={"pipeline": self.pipeline})
+        context = dg.build_sensor_context(instance=self.instance, resources={"pipeline": self.pipeline})
         result = sensor(context)
         assert isinstance(result, dg.SensorResult)
         return result
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def stage() -> Iterator[Stage]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Stage(instance)
 
 
 def _schedule_message() -> str:
@@ -94,7 +96,7 @@ def test_work_left_by_a_dead_publisher_starts_another(stage: Stage) -> None:
     """A tick without messages starts a publisher for schedules that a crashed publisher left pending."""
     stage.upstreams.schedule_queue.post(_schedule_message())
     stage.tick(schedule_events_sensor(_SETTINGS))
-    stage.store.presence.leave()
+    stage.clock.advance(timedelta(seconds=31))
 
     result = stage.tick(catalogue_events_sensor(_SETTINGS))
 

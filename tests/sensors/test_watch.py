@@ -239,6 +239,8 @@ def test_a_successor_at_work_ends_the_alarm_of_a_failed_publisher() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         failed, started = (_add_run(instance, n, status) for n, status in enumerate([_FAILURE, _STARTED]))
 
-        found = [find_failed_runs(instance, [_JOB], at_work) for at_work in ("", failed, started, "starting")]
+        found = [
+            find_failed_runs(instance, [_JOB], [at_work]) for at_work in ("", failed, started, "starting")
+        ]
 
     assert [[run.run_id for run in runs] for runs in found] == [[failed], [failed], [], [failed]]

@@ -262,7 +262,9 @@ def _journal(world: _World) -> None:
         store.memory_history.add(MemorySample(now, number, 1))
     for process in DeliveryProcess:
         store.heartbeats.record(process, now)
-    store.presence.renew("run", 60)
+    for number in range(4):
+        store.presence.reserve(f"starting:{number}", 60, most=4)
+        store.presence.renew(f"run {number}", 60, reservation=f"starting:{number}")
     for queue in QueueName:
         store.queue_polls.record_poll(queue, now, now)
         store.queue_polls.record_poll(queue, now, None)

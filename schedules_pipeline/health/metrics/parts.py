@@ -102,7 +102,8 @@ def _backlog(store: HealthStore, now: datetime) -> Iterator[Sample]:
     yield Sample("schedules_backlog", ("set_aside",), backlog.quarantined)
     overdue = now - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
     yield Sample("schedules_overdue_seconds", (), max(0.0, overdue.total_seconds()))
-    yield Sample("schedules_publisher_present", (), bool(store.presence.name()))
+    yield Sample("schedules_publisher_present", (), bool(publishers := store.presence.present()))
+    yield Sample("schedules_publishers", (), len(publishers.running) + len(publishers.leaving))
 
 
 def _lag(store: HealthStore, now: datetime) -> Iterator[Sample]:

@@ -83,6 +83,7 @@ _ALL = (
     ),
     _gauge("overdue_seconds", (), "How long the most urgent pending schedule has been due; 0 for none."),
     _gauge("publisher_present", (), "1 if a publisher is at work or starting, else 0."),
+    _gauge("publishers", (), "Number of publishers that run."),
     _gauge("queue_messages", ("queue", "state"), "Messages that wait or are in flight, approximately."),
     _gauge(
         "queue_oldest_message_age_seconds", ("queue",), "How long the oldest message has waited, at most."

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.causes import Origin
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
-from schedules_pipeline.health.facts import STARTING, Facts, Thresholds
+from schedules_pipeline.health.facts import Facts, Thresholds
 from schedules_pipeline.health.wording import count, duration, examples
 from schedules_pipeline.publishing.check_schedules import CheckName
 
@@ -21,7 +21,7 @@ def find_publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iter
     overdue = now - backlog.oldest_due_at if backlog.oldest_due_at else timedelta(0)
     numbers = {"dirty": backlog.pending, "in progress": backlog.in_progress, "waiting": backlog.waiting}
     due = f"{count(backlog.pending, 'schedule')} to be built, the first due for {duration(overdue)}"
-    if facts.publisher in ("", STARTING):
+    if not (facts.publishers.running or facts.publishers.leaving):
         if overdue > _PUBLISHER_MISSED_AFTER:
             summary = f"no publisher is at work: {due}"
             yield make_condition(

@@ -47,7 +47,7 @@ def test_a_store_that_is_away_is_a_condition(stage: Stage, monkeypatch: pytest.M
     def away() -> str:
         raise ServiceError("Redis: away")
 
-    monkeypatch.setattr(stage.store.presence, "name", away)
+    monkeypatch.setattr(stage.store.presence, "present", away)
 
     scrape = stage.scrape()
 
