@@ -112,7 +112,7 @@ class _Session:
         if self._is_active():
             self._publishing.leave()
             until = time.monotonic() + _HANDOVER_SECONDS
-            while time.monotonic() < until and not self._publishing.publishers.running:
+            while time.monotonic() < until and self._is_active() and not self._publishing.publishers.running:
                 self._step()
 
     def hand_over_now(self) -> None:
@@ -136,7 +136,8 @@ class _Session:
             has_work = not self._pipeline.store.work.backlog().is_empty
         except ServiceError:
             return False
-        return has_work or time.monotonic() < self._publishing.last_active + _ACTIVE_SECONDS
+        active_seconds = min(_ACTIVE_SECONDS, self._linger_seconds)
+        return has_work or time.monotonic() < self._publishing.last_active + active_seconds
 
     def _step(self) -> None:
         """Record and compare once, if it is this publisher's part; sleep briefly if there was nothing to do."""
