@@ -31,7 +31,8 @@ POOL = "publishers"
 _HANDOVER_SECONDS = 90.0
 """A container may take a minute to start."""
 
-_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 2.5
+_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 3.0
+_LAST_BATCH_OF_AN_INTERRUPTED_SECONDS = 1.0
 _ACTIVE_SECONDS = 10.0
 """A publisher that has built within this time lets another one follow."""
 
@@ -71,13 +72,23 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
                 # A second signal must not interrupt the handover.
                 with capture_interrupts():
                     session.hand_over_now()
-                raise
+                    if _is_cancelled(context):
+                        raise
+                return
         if not pipeline.store.presence.present().running:
             recorder.record_all_published()
 
     description = "Publishes the schedules that a change affects. The sensors of both queues start it."
     longest_seconds = settings.publisher_session_seconds + _LONGEST_SHUTDOWN_SECONDS
     return single_op_job(publish, JOB_NAME, description, tags={"dagster/max_runtime": str(longest_seconds)})
+
+
+def _is_cancelled(context: dg.OpExecutionContext) -> bool:
+    """Whether a person ended the run. Dagster calls a run failed that a signal alone has ended; this one has handed
+    over, so it succeeds.
+    """
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
 def scale_policy(settings: Settings) -> ScalePolicy:
@@ -119,6 +130,7 @@ class _Session:
         """The process must end within seconds, and needs them if schedules are to be published now."""
         if self._is_active():
             self._publishing.hand_over(_HANDOVER_OF_AN_INTERRUPTED_SECONDS)
+        self._publishing.stop(_LAST_BATCH_OF_AN_INTERRUPTED_SECONDS)
 
     def _is_over(self) -> bool:
         now = time.monotonic()

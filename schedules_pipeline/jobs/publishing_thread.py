@@ -23,7 +23,6 @@ _IDLE_WAIT_SECONDS = 1.0
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _LOOKS_EVERY_SECONDS = 0.1
 _LAST_BATCH_SECONDS = 60.0
-_LAST_BATCH_OF_AN_INTERRUPTED_SECONDS = 1.0
 
 
 class PublishingThread:
@@ -51,10 +50,9 @@ class PublishingThread:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """An interrupted publisher has seconds until it is killed; what it has claimed goes to another one."""
-        is_interrupted = kind is not None and not issubclass(kind, Exception)
-        self.stop(_LAST_BATCH_OF_AN_INTERRUPTED_SECONDS if is_interrupted else _LAST_BATCH_SECONDS)
+    def __exit__(self, *_: object) -> None:
+        if not self._stop.is_set():
+            self.stop(_LAST_BATCH_SECONDS)
 
     def stop(self, patience_seconds: float) -> None:
         """Leave at once, and give back the schedules of a batch that does not end within this time."""

@@ -145,7 +145,7 @@ class Stack:
 
     def kill_publisher(self) -> None:
         """``kill -9`` the process of the run that publishes."""
-        pid = self._publisher_pid()
+        pid = self.publisher_pid()
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
         os.kill(pid, signal.SIGKILL)
 
@@ -162,7 +162,7 @@ class Stack:
 
     def kill_redis(self) -> None:
         """``kill -9`` Redis during a publication, and restart it with the same port and append-only file."""
-        pid = self._publisher_pid()
+        pid = self.publisher_pid()
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
         _kill(self.redis)
         os.kill(pid, signal.SIGCONT)
@@ -254,7 +254,7 @@ class Stack:
     def _versions(self) -> int:
         return sum(change.seq for change in self.pipeline.store.feed.heads().values())
 
-    def _publisher_pid(self) -> int:
+    def publisher_pid(self) -> int:
         """Dagster records the process of each run that it starts."""
         run_id = self.pipeline.store.presence.present().recorder
         events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)

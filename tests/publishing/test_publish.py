@@ -194,3 +194,58 @@ def test_a_store_that_does_not_answer_loses_no_claim(monkeypatch: pytest.MonkeyP
     stage.pipeline.publisher.publish_all()
 
     assert stage.published() == {_GOOD, _BAD}
+
+
+def test_what_is_given_back_is_claimed_at_once() -> None:
+    """Neither the lease nor a pause delays the next claim, and no attempt is counted."""
+    stage = Stage()
+    stage.mark(_GOOD, _BAD)
+    claim = stage.pipeline.publisher.claim_next()
+    assert claim is not None
+
+    stage.pipeline.publisher.give_back(claim)
+
+    again = stage.pipeline.publisher.claim_next()
+    assert again is not None
+    assert [(work.key, work.causes, work.attempts) for work in again.work] == [
+        (work.key, work.causes, 0) for work in claim.work
+    ]
+
+
+def test_an_interrupted_build_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster interrupts a run by an exception that is no :class:`Exception`."""
+    stage = Stage()
+    stage.mark(_GOOD)
+    with monkeypatch.context() as interrupted:
+
+        def interrupt(_: object) -> None:
+            raise KeyboardInterrupt
+
+        interrupted.setattr(stage.upstreams.schedule_source, "fetch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            stage.pipeline.publisher.publish_all()
+
+    assert stage.store.work.backlog().in_progress == 0
+    stage.pipeline.publisher.publish_all()
+    assert stage.published() == {_GOOD}
+
+
+def test_a_build_that_goes_on_after_it_was_given_back_overwrites_nothing() -> None:
+    """The next claim has the newer token, and the older build neither commits nor releases the schedule."""
+    stage = Stage()
+    stage.mark(_GOOD)
+    publisher = stage.pipeline.publisher
+    older = publisher.claim_next()
+    assert older is not None
+    publisher.give_back(older)
+    newer = publisher.claim_next()
+    assert newer is not None
+
+    published = publisher.build(newer)
+    late = publisher.build(older)
+
+    assert [built.outcome for built in (*published.built, *late.built)] == [
+        Outcome.PUBLISHED,
+        Outcome.SUPERSEDED,
+    ]
+    assert stage.store.feed.heads()[_GOOD].seq == 1

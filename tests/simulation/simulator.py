@@ -49,10 +49,11 @@ from schedules_pipeline.maintenance.collect_garbage import RetentionPeriods
 from schedules_pipeline.publishing import intake
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.ports.upstream import Message
-from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.publishing.ports.work import Claim, Mark
 
 MOST_STEPS = 40_000
 _TRACE_LENGTH = 300
+PUBLISHERS = ("publisher", "second publisher")
 
 T = TypeVar("T")
 _Handle = Callable[[Sequence[Message]], intake.IngestResult]
@@ -60,6 +61,10 @@ _Handle = Callable[[Sequence[Message]], intake.IngestResult]
 
 class Wrong(AssertionError):
     """The final state differs from a build from scratch."""
+
+
+class ToldToEnd(BaseException):
+    """A worker's process is asked to end, as by a signal."""
 
 
 @dataclass(slots=True)
@@ -127,6 +132,8 @@ class Simulation(Conditions, ABC):
         self._troubled = troubled
         self._main = getcurrent()
         self.running = ""
+        self._is_dying = False
+        self.claims: dict[str, Claim] = {}
         self.workers = self._hire()
 
     def run(self) -> None:
@@ -143,6 +150,8 @@ class Simulation(Conditions, ABC):
 
     def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
         """Pause the worker that is about to take this step. Calls outside a worker are not interrupted."""
+        if self._is_dying:
+            raise GreenletExit
         if self.is_interrupted():
             self.trace.append(Step(self.steps, self.running, step, about))
             self._main.switch()
@@ -175,7 +184,9 @@ class Simulation(Conditions, ABC):
     def kill(self, worker: Worker) -> None:
         """End a worker in the middle of its job; another takes its place."""
         self.note(worker.name, "dies")
+        self._is_dying = True
         worker.greenlet.throw(GreenletExit)
+        self._is_dying = False
         worker.greenlet = self.begin(worker.body)
         worker.is_idle = True
 
@@ -214,8 +225,7 @@ class Simulation(Conditions, ABC):
             self.worker("schedule intake", self._take_in_schedules, schedules.has_visible),
             self.worker("catalogue intake", self._take_in_catalogue, catalogue.has_visible),
             self.worker("second catalogue intake", self._take_in_catalogue, catalogue.has_visible),
-            self.worker("publisher", self._publish, self._has_claimable),
-            self.worker("second publisher", self._publish, self._has_claimable),
+            *(self.worker(name, self._publish, self._has_claimable) for name in PUBLISHERS),
             self.worker("collector", self._collect, lambda: self.collections_due > 0),
             self.worker("reconciler", self._reconcile, lambda: self.reconciles_due > 0),
             self.worker("coldstart run", self._work_at_coldstart, self.fakes.coldstarts.is_open),
@@ -298,8 +308,11 @@ class Simulation(Conditions, ABC):
 
     def _publish(self, worker: Worker) -> None:
         while True:
-            with suppress(ServiceError):
-                self.pipeline.publisher.publish_next(self.random.randint(1, 3))
+            with suppress(ServiceError, ToldToEnd):
+                claim = self.pipeline.publisher.claim_next(self.random.randint(1, 3))
+                if claim is not None:
+                    self.claims[worker.name] = claim
+                    self.pipeline.publisher.build(claim)
             self.rest(worker)
 
     def _collect(self, worker: Worker) -> None:

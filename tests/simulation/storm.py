@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
-from simulation.simulator import Simulation, Worker
+from simulation.simulator import PUBLISHERS, Simulation, ToldToEnd, Worker
 from toy_world import ColdstartDue, CollectionDue, CopiesAged, HorizonMoves, ReconcileDue
 
 from schedules_pipeline.errors import ServiceError
@@ -17,8 +17,9 @@ _REDRAW_EVERY = 25
 @dataclass(frozen=True, slots=True)
 class _Climate:
     """How often a seed disturbs its workers, as chances per step. ``repetition``: a client repeats a command;
-    ``sleep``: a worker stops in the middle for long; ``lull``: the upstream does. ``aftermath``: for how many steps
-    this continues after the last change, so that no later change hides an error.
+    ``sleep``: a worker stops in the middle for long; ``lull``: the upstream does. ``handover``: a publisher ends, or
+    gives back what it has claimed. ``aftermath``: for how many steps this continues after the last change, so that no
+    later change hides an error.
     """
 
     death: float
@@ -28,6 +29,7 @@ class _Climate:
     clock: float
     upstream: float
     lull: float
+    handover: float
     aftermath: int
 
     @classmethod
@@ -40,6 +42,7 @@ class _Climate:
             clock=random.choice([0, 0.003, 0.01, 0.03]),
             upstream=random.choice([0.02, 0.1, 0.4, 2]),
             lull=random.choice([0, 0.3, 0.8]),
+            handover=random.choice([0, 0, 0.01, 0.05]),
             aftermath=random.choice([0, 200, 800]),
         )
 
@@ -95,12 +98,25 @@ class Storm(Simulation):
             self.kill(worker)
         elif self.happens(self._climate.fault):
             self.fail(worker)
+        elif worker.name in PUBLISHERS and self.happens(self._climate.handover):
+            (self._tell_to_end if self.happens(0.5) else self._hand_over)(worker)
         elif self.happens(self._climate.sleep):
             worker.sleeps_until = self.steps + self.random.choice([20, 60, 200])
             if self.happens(0.4):
                 self.clock.advance(LEASE_FOR)
         else:
             self.resume(worker)
+
+    def _tell_to_end(self, worker: Worker) -> None:
+        """A publisher ends and another takes its place. It may die while it gives back what it has claimed."""
+        self.note(worker.name, "is told to end")
+        worker.greenlet.throw(ToldToEnd)
+
+    def _hand_over(self, worker: Worker) -> None:
+        """A publisher whose batch takes too long gives back what it has claimed, while its build goes on."""
+        if claim := self.claims.get(worker.name):
+            self.note(worker.name, "hands over")
+            self.pipeline.publisher.give_back(claim)
 
     def _redraw(self) -> None:
         """For a while some workers are fast and some hardly move."""
