@@ -87,7 +87,7 @@ class Coldstarter:
                 self._prepare(coldstart, worker)
             else:
                 self.wait(_POLL_SECONDS)
-            coldstart = self.store.coldstarts.latest() or coldstart
+            coldstart = self._follow(coldstart)
             on_progress(coldstart)
         return coldstart
 
@@ -95,6 +95,13 @@ class Coldstarter:
         """End the open coldstart. Schedules that it has not built keep their state. False if none is open."""
         latest = self.store.coldstarts.latest()
         return latest is not None and self._end(latest, Stage.ABANDONED, reason)
+
+    def _follow(self, coldstart: Coldstart) -> Coldstart:
+        """The state of the coldstart now, or of a later one. One that Redis has lost in a failover is opened again."""
+        latest = self.store.coldstarts.latest()
+        if latest is None or latest.request.requested_at < coldstart.request.requested_at:
+            return self.store.coldstarts.open(coldstart.id, coldstart.request)
+        return latest
 
     def _join(self, coldstart_id: str) -> Coldstart:
         """A worker whose coldstart has ended must not start it again."""

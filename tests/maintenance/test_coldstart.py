@@ -267,3 +267,22 @@ def test_a_slow_preparer_purges_nothing_that_came_after_the_end(
 
     assert ended.stage is Stage.FINISHED
     assert not later.is_empty()
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["no other is known", "an earlier one is known"])
+def test_a_coldstart_that_redis_has_lost_is_opened_again(world: World, is_first: bool) -> None:
+    """After a failover the worker neither waits for ever nor ends with the result of an earlier coldstart."""
+    if not is_first:
+        world.work("zero")
+        world.clock.advance(timedelta(minutes=1))
+    coldstarts = world.store.coldstarts
+    before = dict(vars(coldstarts))
+
+    def lose(told: Coldstart) -> None:
+        if len(world.told) == 1:
+            vars(coldstarts).update(before)
+        world.told.append(told)
+
+    ended = world.pipeline.coldstarter.work_at("one", "run 1", 0, lose)
+
+    assert (ended.id, ended.stage, ended.left) == ("one", Stage.FINISHED, 0)
