@@ -291,7 +291,8 @@ class AwsEmulator(LoopbackServer):
     """MiniStack with S3, SNS, SQS and DynamoDB, all in memory.
 
     ``executable`` is its console script, in an environment of its own because it pins other versions. It gets neither
-    this process's environment variables nor its credentials, and does not search for Docker.
+    this process's environment variables nor its credentials, and does not search for Docker. ``services``: those that
+    it has; None for all that it knows.
     """
 
     def __init__(
@@ -301,11 +302,13 @@ class AwsEmulator(LoopbackServer):
         *,
         port: int | None = None,
         region: str = "eu-west-2",
+        services: str | None = "s3,sns,sqs,dynamodb",
         port_setting: str = "SCHEDULES_EMULATOR_PORT",
         start_within_seconds: float = 30.0,
     ) -> None:
         super().__init__("emulator", directory, port, port_setting, start_within_seconds)
         self._executable = executable
+        self._services = services
         self.region = region
 
     @property
@@ -324,10 +327,10 @@ class AwsEmulator(LoopbackServer):
             "MINISTACK_HOST": LOOPBACK,
             "MINISTACK_REGION": self.region,
             "MINISTACK_EDITION": self._mark(port),
-            "SERVICES": "s3,sns,sqs,dynamodb",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
+            **({"SERVICES": self._services} if self._services else {}),
             **self._places(),
         }
 

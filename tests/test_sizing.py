@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sizing import CONSTANTS, TOLERANCE, Installation, World, documented, estimate, measure
+from benchmarks.sizing import TOLERANCE, World, documented, measure
+from schedules_pipeline.sizing.memory import CONSTANTS, Installation, estimate
 
 _DOCUMENT = Path(__file__).parents[1] / "docs/operators/sizing.md"
 
@@ -32,5 +33,5 @@ def test_versions_and_rows_are_bounded() -> None:
 
 @pytest.mark.parametrize("row", documented())
 def test_the_document_has_the_constants_and_the_examples(row: str) -> None:
-    """`python -m benchmarks sizing` prints new constants; they belong into benchmarks/sizing.py and the document."""
+    """`python -m benchmarks sizing` prints new constants; they belong into sizing/memory.py and the document."""
     assert row in _DOCUMENT.read_text()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from docs.site.broadcast_reference import broadcast_table
+from docs.site.cost_reference import cost_table, prices_table
 from docs.site.settings_reference import settings_tables
 from schedules_pipeline.cli.main import PROGRAM, main
 from schedules_pipeline.health.metrics.series import METRICS
@@ -32,7 +33,13 @@ def _metrics_table() -> Iterator[str]:
 
 
 TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = MappingProxyType(
-    {"broadcast": broadcast_table, "settings": settings_tables, "metrics": _metrics_table}
+    {
+        "broadcast": broadcast_table,
+        "cost": cost_table,
+        "metrics": _metrics_table,
+        "prices": prices_table,
+        "settings": settings_tables,
+    }
 )
 
 

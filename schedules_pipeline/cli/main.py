@@ -48,6 +48,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "import": ("histories:import_", "Write a recorded history into the sources, and announce it."),
         "import-xmltv": ("histories:import_guide", "Convert an XMLTV guide into a recorded history."),
         "export": ("histories:export", "Write schedules and their catalogue items to a recorded history."),
+        "cost": ("cost", "Compute what an installation of some size needs, and costs on AWS."),
         "completion": ("completion", "Print the script that completes commands in a shell."),
     }
 )

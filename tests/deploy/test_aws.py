@@ -1,4 +1,5 @@
-"""The ECS task definitions against botocore's model of the API, and their permissions against the calls in the code.
+"""The task definitions of ``deploy/cloudformation`` against botocore's model of the API, and the roles' permissions
+against the calls in the code.
 
 A new call without a permission fails here, and so does an unused permission.
 """
@@ -6,20 +7,42 @@ A new call without a permission fails here, and so does an unused permission.
 import ast
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
+from stacks import REPOSITORY, of_type
 
 from demo.provision import SOURCE_EVENTS, SOURCE_PREFIX
 
-_REPOSITORY = Path(__file__).parents[2]
-_FOLDER = _REPOSITORY / "deploy/ecs"
-_TASKS = sorted((_FOLDER / "tasks").glob("*.json"))
-_POLICIES = sorted((_FOLDER / "policies").glob("*.json"))
+_NAMES_OF_THE_API = {
+    "EFSVolumeConfiguration": "efsVolumeConfiguration",
+    "FilesystemId": "fileSystemId",
+    "IAM": "iam",
+}
+"""Of members that CloudFormation does not write as the API, but for the first letter."""
+
+
+def _of_the_api(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_of_the_api(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _NAMES_OF_THE_API.get(key, key[0].lower() + key[1:]): each if key == "Options" else _of_the_api(each)
+        for key, each in value.items()
+    }
+
+
+_TASKS: Mapping[str, Any] = {
+    task["Family"].removeprefix("schedules-"): _of_the_api(task)
+    for task in of_type("services", "AWS::ECS::TaskDefinition").values()
+}
+"""By process."""
+
+_ROLES = {role["RoleName"]: role for role in of_type("roles", "AWS::IAM::Role").values()}
 
 _OURS = {
     "receive_message": {"sqs:ReceiveMessage"},
@@ -83,41 +106,37 @@ back-references in DynamoDB; the pusher writes files.
 """
 
 
-def _stem(path: Path) -> str:
-    return path.stem
-
-
-@pytest.mark.parametrize("path", _TASKS, ids=_stem)
-def test_a_task_definition_is_one_by_the_apis_model(path: Path) -> None:
-    """``aws ecs register-task-definition --cli-input-json`` accepts it: names, types, required members."""
+@pytest.mark.parametrize("process", _TASKS)
+def test_a_task_definition_is_one_by_the_apis_model(process: str) -> None:
+    """ECS accepts it: names, types, required members."""
     model = botocore.session.get_session().get_service_model("ecs")
     shape = model.operation_model("RegisterTaskDefinition").input_shape
     assert shape is not None
 
-    report = ParamValidator().validate(json.loads(path.read_text()), shape)
+    report = ParamValidator().validate(_TASKS[process], shape)
 
     assert report.generate_report() == ""
 
 
-@pytest.mark.parametrize("path", _TASKS, ids=_stem)
-def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(path: Path) -> None:
+@pytest.mark.parametrize("process", _TASKS)
+def test_a_task_is_not_root_and_knows_how_it_is_asked_for_its_health(process: str) -> None:
     """Each task runs on Fargate with its own network and role. Services have a health check, except the pusher, which
     listens on no port; a metric shows its delay.
     """
-    task = json.loads(path.read_text())
+    task = _TASKS[process]
     [container] = task["containerDefinitions"]
 
     assert task["networkMode"] == "awsvpc"
     assert task["requiresCompatibilities"] == ["FARGATE"]
-    assert task["taskRoleArn"].endswith(f"role/schedules-{path.stem}")
+    assert task["taskRoleArn"].endswith(f"role/schedules-{process}")
     assert container["user"] == "10001:10001"
-    assert ("healthCheck" in container) == (path.stem not in {"run", "cli", "pusher"})
+    assert ("healthCheck" in container) == (process not in {"run", "cli", "pusher"})
 
 
-@pytest.mark.parametrize("path", _TASKS, ids=_stem)
-def test_secrets_come_from_secrets_manager_and_keys_from_the_role(path: Path) -> None:
+@pytest.mark.parametrize("process", _TASKS)
+def test_secrets_come_from_secrets_manager_and_keys_from_the_role(process: str) -> None:
     """No variable holds a password, a token or an AWS key; secrets are named by ARN."""
-    container = json.loads(path.read_text())["containerDefinitions"][0]
+    container = _TASKS[process]["containerDefinitions"][0]
     plain = {entry["name"] for entry in container["environment"]}
     secret = {entry["name"]: entry["valueFrom"] for entry in container["secrets"]}
     secret_settings = {
@@ -132,11 +151,11 @@ def test_secrets_come_from_secrets_manager_and_keys_from_the_role(path: Path) ->
     assert all(arn.startswith("arn:aws:secretsmanager:") for arn in secret.values())
 
 
-@pytest.mark.parametrize("path", _TASKS, ids=_stem)
-def test_a_task_may_read_the_secrets_that_it_names_and_no_others(path: Path) -> None:
+@pytest.mark.parametrize("process", _TASKS)
+def test_a_task_may_read_the_secrets_that_it_names_and_no_others(process: str) -> None:
     """The execution role's policy has exactly the task's secrets, and its own log group."""
-    container = json.loads(path.read_text())["containerDefinitions"][0]
-    statements = {s["Sid"]: s for s in _statements(_FOLDER / f"policies/execution-{path.stem}.json")}
+    container = _TASKS[process]["containerDefinitions"][0]
+    statements = {s["Sid"]: s for s in _statements(f"schedules-execution-{process}")}
 
     named = {entry["valueFrom"].rsplit(":", 3)[0] for entry in container["secrets"]}
 
@@ -150,10 +169,10 @@ def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
     none.
     """
     users = {}
-    for path in _TASKS:
-        secrets = json.loads(path.read_text())["containerDefinitions"][0]["secrets"]
+    for process, task in _TASKS.items():
+        secrets = task["containerDefinitions"][0]["secrets"]
         found = [s["valueFrom"] for s in secrets if s["name"] == "SCHEDULES_REDIS_URL"]
-        users[path.stem] = [re.search(r"/redis-(\w+):", arn).group(1) for arn in found]  # type: ignore[union-attr]
+        users[process] = [re.search(r"/redis-(\w+):", arn).group(1) for arn in found]  # type: ignore[union-attr]
 
     assert users == {
         "cli": ["operator"],
@@ -167,10 +186,10 @@ def test_no_process_shares_a_redis_user_that_it_needs_not() -> None:
     }
 
 
-@pytest.mark.parametrize("path", _POLICIES, ids=_stem)
-def test_a_policy_names_its_actions_and_its_resources(path: Path) -> None:
+@pytest.mark.parametrize("role", _ROLES)
+def test_a_policy_names_its_actions_and_its_resources(role: str) -> None:
     """No action has a wildcard, and no resource, except for actions without resources in IAM."""
-    for statement in _statements(path):
+    for statement in _statements(role):
         actions = _listed(statement["Action"])
         assert not any("*" in action for action in actions)
         if "Resource" in statement and "*" in _listed(statement["Resource"]):
@@ -191,9 +210,7 @@ def test_together_the_processes_may_do_what_the_adapters_do() -> None:
 def test_a_process_may_do_what_it_needs_and_nothing_else(process: str) -> None:
     """A role's policy has the needs of its process; other permissions are Dagster's or for the volume of reports."""
     allowed = {
-        action
-        for statement in _statements(_FOLDER / f"policies/task-{process}.json")
-        for action in _listed(statement["Action"])
+        action for statement in _statements(f"schedules-{process}") for action in _listed(statement["Action"])
     }
     besides = {"run": _DAGSTERS | _THE_REPORTS_VOLUMES, "code-server": _DAGSTERS}
     besides |= dict.fromkeys(("daemon", "webserver"), _DAGSTERS)
@@ -207,7 +224,7 @@ def test_a_sensor_may_send_dead_letters_and_an_operator_may_send_them_back() -> 
     allowed = {
         process: {
             resource.rpartition(":")[2]
-            for statement in _statements(_FOLDER / f"policies/task-{process}.json")
+            for statement in _statements(f"schedules-{process}")
             if "sqs:SendMessage" in _listed(statement["Action"])
             for resource in _listed(statement["Resource"])
         }
@@ -223,9 +240,9 @@ def test_a_sensor_may_send_dead_letters_and_an_operator_may_send_them_back() -> 
 def test_only_a_run_may_write_exports_of_the_state() -> None:
     """An operator restores from them. Partners' files are in another bucket, so the pusher reads no digest of a key."""
     allowed = {
-        path.stem.removeprefix("task-"): set(_listed(statement["Action"]))
-        for path in _FOLDER.glob("policies/task-*.json")
-        for statement in _statements(path)
+        process: set(_listed(statement["Action"]))
+        for process in _NEEDED
+        for statement in _statements(f"schedules-{process}")
         if any("example-schedules-state/" in resource for resource in _listed(statement["Resource"]))
     }
 
@@ -233,30 +250,27 @@ def test_only_a_run_may_write_exports_of_the_state() -> None:
 
 
 def test_the_bucket_announces_what_the_demonstration_does() -> None:
-    """``aws s3api put-bucket-notification-configuration`` accepts the file, and it names expiry too."""
-    model = botocore.session.get_session().get_service_model("s3")
-    shape = model.shape_for("NotificationConfiguration")
-    configuration = json.loads((_FOLDER / "bucket-notifications.json").read_text())
+    """Puts, removals and expiry, below the prefix of the schedules."""
+    [bucket] = of_type("inputs", "AWS::S3::Bucket").values()
+    announced = bucket["NotificationConfiguration"]["TopicConfigurations"]
 
-    report = ParamValidator().validate(configuration, shape)
-
-    [topic] = configuration["TopicConfigurations"]
-    assert report.generate_report() == ""
-    assert topic["Events"] == list(SOURCE_EVENTS)
-    assert topic["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": SOURCE_PREFIX}]
+    assert [each["Event"] for each in announced] == list(SOURCE_EVENTS)
+    assert {json.dumps(each["Filter"]["S3Key"]["Rules"]) for each in announced} == {
+        json.dumps([{"Name": "prefix", "Value": SOURCE_PREFIX}])
+    }
 
 
 def test_no_process_may_write_upstream_data() -> None:
     """Processes read the schedule documents and never write them."""
-    for path in _FOLDER.glob("policies/task-*.json"):
-        for statement in _statements(path):
+    for process in _NEEDED:
+        for statement in _statements(f"schedules-{process}"):
             if any("example-schedule-source" in resource for resource in _listed(statement["Resource"])):
                 assert set(_listed(statement["Action"])) <= {*_SOURCE, "s3:GetBucketNotification"}
 
 
 def _calls() -> Iterator[str]:
     """The client methods that the adapters call or paginate."""
-    package = _REPOSITORY / "schedules_pipeline"
+    package = REPOSITORY / "schedules_pipeline"
     rooms = [*package.glob("upstream/*.py"), *package.glob("outbound/*.py"), package / "store/dynamodb.py"]
     for path in rooms:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -273,10 +287,10 @@ def _is_client(value: ast.expr) -> bool:
     return isinstance(value, ast.Attribute) and value.attr in ("_client", "client", "s3", "sns", "sqs")
 
 
-def _statements(path: Path) -> list[dict[str, Any]]:
-    policy = json.loads(path.read_text())
-    assert policy["Version"] == "2012-10-17"
-    found: list[dict[str, Any]] = policy["Statement"]
+def _statements(role: str) -> list[dict[str, Any]]:
+    [policy] = _ROLES[role]["Policies"]
+    assert policy["PolicyDocument"]["Version"] == "2012-10-17"
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
     return found
 
 
@@ -284,17 +298,17 @@ def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("path", _TASKS, ids=lambda path: path.stem)
-def test_a_task_can_change_nothing_of_its_container(path: Path) -> None:
+@pytest.mark.parametrize("process", _TASKS)
+def test_a_task_can_change_nothing_of_its_container(process: str) -> None:
     """Its root is read-only, its image is named by digest, and what it writes to is a declared volume of the image."""
-    task = json.loads(path.read_text())
+    task = _TASKS[process]
     (container,) = task["containerDefinitions"]
     mounted = {mount["containerPath"]: mount["sourceVolume"] for mount in container["mountPoints"]}
-    declared = re.search(r"^VOLUME (\[.*\])$", (_FOLDER.parent / "Dockerfile").read_text(), re.MULTILINE)
+    declared = re.search(r"^VOLUME (\[.*\])$", (REPOSITORY / "deploy/Dockerfile").read_text(), re.MULTILINE)
 
     assert container["readonlyRootFilesystem"] is True
     assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"])
     assert {volume["name"] for volume in task["volumes"]} == set(mounted.values())
     assert declared is not None
     assert set(mounted) - {"/var/lib/dagster/reports"} <= set(json.loads(declared[1]))
-    assert ("/var/lib/dagster" in mounted) == ("DAGSTER_PG_HOST" in path.read_text())
+    assert ("/var/lib/dagster" in mounted) == ("DAGSTER_PG_HOST" in json.dumps(task))

@@ -3,7 +3,6 @@ open to others, and some process reads every variable.
 """
 
 import fnmatch
-import json
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from stacks import of_type
 
 from schedules_pipeline.settings import Settings, load_settings
 
@@ -221,9 +221,9 @@ def test_every_setting_that_is_named_is_one() -> None:
 def test_settings_that_production_must_set_are_set() -> None:
     """On ECS some process sets each of these, because their default suits only the demonstration."""
     named = set[str]()
-    for path in _DEPLOY.glob("ecs/tasks/*.json"):
-        container = json.loads(path.read_text())["containerDefinitions"][0]
-        named |= {entry["name"] for entry in [*container["environment"], *container["secrets"]]}
+    for task in of_type("services", "AWS::ECS::TaskDefinition").values():
+        [container] = task["ContainerDefinitions"]
+        named |= {entry["Name"] for entry in [*container["Environment"], *container["Secrets"]]}
 
     assert {f"SCHEDULES_{name.upper()}" for name in _MUST_BE_SET} <= named
 

@@ -160,7 +160,7 @@ def judge_announcements(
     if missing:
         listed = ", ".join(missing)
         text = f"the bucket {bucket} does not announce {listed} below {PREFIX} to the queue"
-        remedy = "put the configuration of deploy/ecs/bucket-notifications.json"
+        remedy = "announce the events that the bucket in deploy/cloudformation/inputs.yaml announces"
         yield failed(bucket, text, remedy)
     else:
         yield passed(bucket, f"the bucket {bucket} announces puts, removals and expiry")

@@ -1,0 +1,151 @@
+"""The machines that an installation needs, from constants that benchmarks measured (docs/explanation/figures.md)."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.sizing.memory import Installation, estimate
+
+DAY = 86_400
+DOCUMENT_BYTES = 6_200
+"""A compressed document, as it is stored and sent."""
+PLAIN_BYTES = 22_000
+SOURCE_BYTES = 12_000
+"""A schedule document in S3."""
+RECORDED_BYTES = 25_000
+"""Dagster's records of a version."""
+RECORDED_A_SECOND = 190
+"""Versions that one publisher publishes and records in Postgres."""
+ANSWERED_A_SECOND = 4_000
+"""Conditional hits that one task of delivery answers at half its processor."""
+DELIVERY_BYTES = 110_000_000, 9_700
+"""Of a task, and of each schedule that it holds."""
+RENDERERS_BYTES = 500_000_000
+REDIS_WRITES_A_SECOND = 8_000
+"""Versions that one primary accepts."""
+
+_NODES = (
+    ("cache.r7g.large", 13.07),
+    ("cache.r7g.xlarge", 26.32),
+    ("cache.r7g.2xlarge", 52.82),
+    ("cache.r7g.4xlarge", 105.81),
+    ("cache.r7g.8xlarge", 209.55),
+    ("cache.r7g.12xlarge", 317.77),
+    ("cache.r7g.16xlarge", 419.09),
+)
+"""GiB of each type of node, the smallest first."""
+_RESERVED = 0.25
+_HEADROOM = 2
+"""Of docs/operators/sizing.md: a quarter of a node is reserved, and ``maxmemory`` is twice the memory."""
+
+_DATABASES = (
+    (5, "db.t4g.medium"),
+    (25, "db.m7g.large"),
+    (60, "db.m7g.xlarge"),
+    (150, "db.m7g.2xlarge"),
+    (float("inf"), "db.m7g.4xlarge"),
+)
+"""Recorded versions a second, on average, up to which a class is assumed to suffice."""
+_FARGATE_MEMORY = ((1, 8), (2, 16), (4, 30), (8, 60), (16, 120))
+"""The most GB that a task of this many CPUs may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How partners and sources use an installation.
+
+    ``share``: the part of all schedules that a partner reads, on average. ``polls``: of a partner in a minute.
+    ``peak``: how many times as many changes and requests there are in the busiest minute as on average.
+    """
+
+    share: float = 1.0
+    polls: float = 1.0
+    peak: float = 20.0
+    records_kept_days: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A kind of task on Fargate. ``count`` tasks of it run all month."""
+
+    name: str
+    cpus: float
+    gigabytes: float
+    count: int = 1
+
+
+FIXED_TASKS = (
+    Task("code-server", 1, 2),
+    Task("daemon", 0.5, 1),
+    Task("webserver", 0.5, 1),
+    Task("monitoring", 0.25, 0.5),
+    Task("pusher", 0.5, 1),
+)
+"""As in deploy/cloudformation/services.yaml, which a test compares."""
+PUBLISHER = Task("run", 2, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    redis_bytes: float
+    redis_node: str
+    redis_shards: int
+    publishers: int
+    delivery: Task
+    database: str
+    database_gigabytes: int
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        publishers = Task(PUBLISHER.name, PUBLISHER.cpus, PUBLISHER.gigabytes, self.publishers)
+        return (*FIXED_TASKS, publishers, self.delivery)
+
+
+def hardware_for(of: Installation, use: Use) -> Hardware:
+    """Raises ConfigurationError if no task of delivery can hold so many schedules."""
+    versions = of.schedules * of.changes / DAY
+    memory = estimate(of)
+    node, shards = _redis(memory, versions * use.peak)
+    return Hardware(
+        redis_bytes=memory,
+        redis_node=node,
+        redis_shards=shards,
+        publishers=max(1, ceil(versions * use.peak / RECORDED_A_SECOND)),
+        delivery=_delivery(of, use),
+        database=next(name for most, name in _DATABASES if versions <= most),
+        database_gigabytes=_database_gigabytes(of, use),
+    )
+
+
+def _redis(memory: float, writes_a_second: float) -> tuple[str, int]:
+    """The type of node and the number of shards. One shard as long as its memory and its writes suffice."""
+    needed = memory * _HEADROOM / (1 - _RESERVED) / 2**30
+    largest = _NODES[-1][1]
+    shards = max(ceil(needed / largest), ceil(writes_a_second / REDIS_WRITES_A_SECOND), 1)
+    return next(name for name, gibibytes in _NODES if gibibytes >= needed / shards), shards
+
+
+def requests_a_second(of: Installation, use: Use) -> float:
+    """Polls, and a fetch of every new version, of all partners on average."""
+    fetched = of.schedules * of.changes * use.share * of.partners / DAY
+    return of.partners * use.polls / 60 + fetched
+
+
+def _delivery(of: Installation, use: Use) -> Task:
+    base, each = DELIVERY_BYTES
+    # Half as much again for answers under way, and for the moment in which a new keyspace is read beside the old one.
+    gigabytes = max(2, ceil((base + each * of.schedules * 1.5 + RENDERERS_BYTES) / 2**30))
+    cpus = next((cpus for cpus, most in _FARGATE_MEMORY if gigabytes <= most), None)
+    if cpus is None:
+        raise ConfigurationError(
+            f"delivery holds every schedule in memory: {of.schedules:,} need {gigabytes:,} GB, and a task has at most "
+            f"{_FARGATE_MEMORY[-1][1]} GB; divide the services between installations"
+        )
+    count = max(2, ceil(requests_a_second(of, use) * use.peak / ANSWERED_A_SECOND))
+    return Task("delivery", cpus, gigabytes, count)
+
+
+def _database_gigabytes(of: Installation, use: Use) -> int:
+    """The records that are kept, the latest of each schedule, and as much again for indexes and vacuum."""
+    kept = of.schedules * (1 + of.changes * use.records_kept_days) * RECORDED_BYTES
+    return max(50, ceil(2 * kept / 1e9))
