@@ -7,6 +7,7 @@ file, or else it is the output of that name of an earlier stack. The rules of Re
 
 import json
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -66,7 +67,7 @@ class Deployment:
         kind = "UPDATE" if self._exists(stack) else "CREATE"
         changes = self._client.create_change_set(
             StackName=stack,
-            ChangeSetName=f"{kind.lower()}-{stack}",
+            ChangeSetName=f"deploy-{time.time_ns()}",
             ChangeSetType=kind,
             TemplateBody=body,
             Capabilities=_CAPABILITIES,
@@ -93,7 +94,9 @@ class Deployment:
         for change in self._client.describe_change_set(ChangeSetName=changes)["Changes"]:
             found = change["ResourceChange"]
             self._say(f"{stack}: {found['Action']} {found['ResourceType']} {found['LogicalResourceId']}")
-        if not review:
+        if review:
+            self._client.delete_change_set(ChangeSetName=changes)
+        else:
             self._client.execute_change_set(ChangeSetName=changes)
             self._client.get_waiter(f"stack_{kind.lower()}_complete").wait(
                 StackName=stack, WaiterConfig=_WAIT

@@ -193,6 +193,20 @@ def test_the_stacks_are_created_and_a_second_deployment_changes_nothing(account:
     assert account.client("dynamodb").list_tables()["TableNames"] == [], "the table is made on demand"
 
 
+def test_a_review_says_what_would_change_and_changes_nothing(account: Account) -> None:
+    """Another installation's security groups are listed, and the account has no more groups than before."""
+    ec2, said = account.client("ec2"), list[str]()
+    before = ec2.describe_security_groups()["SecurityGroups"]
+    parameters = {**example_parameters(), "Vpc": before[0]["VpcId"]}
+    client = account.client("cloudformation")
+
+    deploy_script().Deployment(client, parameters, said.append, "other").apply(["network"], review=True)
+
+    assert len(said) == len(template("network")["Resources"])
+    assert all(line.startswith("other-network: Add AWS::EC2::SecurityGroup ") for line in said)
+    assert ec2.describe_security_groups()["SecurityGroups"] == before
+
+
 def test_the_doctor_finds_the_queues_as_documented(account: Account) -> None:
     """Queues, dead-letter queues, subscriptions and the bucket's events pass the doctor's probes."""
     bucket = example_parameters()["ScheduleBucket"]
