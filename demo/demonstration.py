@@ -66,6 +66,7 @@ _PARTNER_KNOWN_WITHIN_SECONDS = 30.0
 _FILES_BUCKET = "schedules-files"
 _STATE_BUCKET = "schedules-state"
 _FILES_PREFIX = "to/demonstration"
+_DELIVERY_VARIABLE = "SCHEDULES_DELIVERY_URL"
 _MASTER_SECRET = "SCHEDULES_WEBHOOK_MASTER_SECRET"
 
 _Server = TypeVar("_Server", bound=LoopbackServer)
@@ -122,7 +123,7 @@ class Demonstration:
         access = self._open_delivery(pipeline.store, environment)
         write_environment(self._environment_file, {**environment, **access.variables})
         upstream = self._load(endpoints, provisioned, environment)
-        webserver = self._start_dagster(pipeline, environment)
+        webserver = self._start_dagster(pipeline, {**environment, _DELIVERY_VARIABLE: access.service})
         store = pipeline.store
         narrator = Narrator(store.feed, store.comparisons, store.incidents, say, utc_now)
         narrator.skip_to_now()
@@ -205,7 +206,7 @@ class Demonstration:
         ):
             open_page(guide, self._directory)
         variables = {
-            "SCHEDULES_DELIVERY_URL": delivery.url,
+            _DELIVERY_VARIABLE: delivery.url,
             KEY_VARIABLE: key,
             _MASTER_SECRET: secrets.token_hex(32),
         }

@@ -123,6 +123,19 @@ def _delete_evaluations(connection: db.Connection, replaced: Sequence[dict[str, 
             )
 
 
+def forget_planned_evaluations(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete the planned evaluations of a run, so that the evaluations that follow are stored as new, latest ones.
+
+    Dagster would write an evaluation into the row that was planned when the run began, older than each row since.
+    """
+    storage = instance.event_log_storage
+    if isinstance(storage, SqlEventLogStorage):
+        planned = AssetCheckExecutionRecordStatus.PLANNED.value
+        of_run = db.and_(_EVALUATIONS.run_id == run_id, _EVALUATIONS.execution_status == planned)
+        with storage.index_connection() as connection:
+            connection.execute(db.delete(AssetCheckExecutionsTable).where(of_run))
+
+
 def store_finished_run(
     instance: dg.DagsterInstance, run_id: str, began_at: datetime, ended_at: datetime
 ) -> None:

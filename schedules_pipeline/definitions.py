@@ -10,7 +10,6 @@ from schedules_pipeline.assets.parity import parity_assets
 from schedules_pipeline.assets.schedules import schedule_assets
 from schedules_pipeline.assets.upstream import external_assets
 from schedules_pipeline.checks.health import health_check
-from schedules_pipeline.checks.schedules import schedule_checks
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.jobs.coldstart import coldstart_job
 from schedules_pipeline.jobs.decide_hold import decide_hold_job
@@ -44,7 +43,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             parity_assets(settings),
             HEALTH_ASSET,
         ],
-        asset_checks=[schedule_checks(settings), health_check()],
+        asset_checks=[health_check()],
         jobs=[
             publish_affected_job(settings),
             rebuild_schedules_job(settings),
@@ -64,6 +63,8 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
             watch_sensor(settings),
         ],
         resources={"pipeline": pipeline or pipeline_resource, **_io_manager(settings)},
+        # A run by hand is one step, and a process of its own for it would take seconds to start.
+        executor=dg.in_process_executor,
     )
 
 

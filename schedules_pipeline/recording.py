@@ -17,22 +17,27 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.assets.holds import holds_metadata
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.documents.markdown import escape_markdown
-from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
-from schedules_pipeline.event_batches import Event, EventBatch, EventWriter, OwnRunWriter
+from schedules_pipeline.event_batches import Event, EventBatch, EventWriter
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.partitions import ensure_partitions, ensure_published, partition_key
-from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult, is_built, source_accepted
+from schedules_pipeline.publishing.check_schedules import (
+    ALL_CHECKS,
+    CheckName,
+    CheckResult,
+    is_built,
+    source_accepted,
+)
 from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.publishing.ports.losses import Hold
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.schedules import Outcome
-from schedules_pipeline.publishing.publish import in_batches
-from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
+from schedules_pipeline.publishing.rebuild import BatchResult
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.version_metadata import VersionLinks, change_metadata, links_to, no_links
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _K = TypeVar("_K")
@@ -52,10 +57,10 @@ _CHECKS_OF_THE_SOURCE = {
     CheckName.NO_GAPS_OR_OVERLAPS,
     CheckName.BROADCASTS_ACCEPTED,
 }
+_BUILT = (names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE)
+"""In the order in which they depend on each other."""
 RECORDED_AT_ONCE = 300
 """How many changes one call records at most; as many as a publisher builds at once."""
-
-_FAILURES_SHOWN = 20
 
 
 class _Action(Enum):
@@ -118,23 +123,35 @@ class Recorder:
             return _Action.WAIT
         return _Action.CONFIRM if run.is_success else _Action.RECORD
 
-    def record_rebuilt(self, batch: BatchResult) -> None:
+    def record_rebuilt(
+        self, batch: BatchResult, requested: AbstractSet[dg.AssetKey] = frozenset()
+    ) -> list[CheckResult]:
         """Record schedules that this run has rebuilt, changed or not. A schedule without a document is recorded only
-        if this build removed it.
+        if this build removed it. Returns the results of the checks.
+
+        ``requested``: the assets that a person has selected. They are materialised although nothing has changed, and
+        every check is evaluated; the other assets are recorded if the build has changed them.
         """
-        self.record_versions([b.key for b in batch.built if b.change.etag or b.outcome is Outcome.PUBLISHED])
+        published = {built.key for built in batch.built if built.outcome is Outcome.PUBLISHED}
+        keys = [built.key for built in batch.built if built.change.etag or built.key in published]
+        return self._record(self._pipeline.store.feed.heads_of(keys), requested, set(keys) - published)
 
     def record_versions(self, keys: Sequence[ScheduleKey]) -> None:
         """Record the latest version of each schedule, whether or not it was recorded before."""
         heads = self._pipeline.store.feed.heads_of(keys)
         self._record(heads)
 
-    def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
-        """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one."""
+    def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> list[CheckResult]:
+        """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one. Returns the
+        recorded results.
+        """
         compared = [key for key, found in comparisons.items() if found.verdict is not Verdict.NOT_COMPARABLE]
         self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in comparisons}
-        evaluations = [self._legacy_evaluation(key, comparisons[key]) for key in compared]
+        is_error = self._settings.difference_severity == "ERROR"
+        results = {key: legacy_result(comparisons[key], difference_is_error=is_error) for key in compared}
+        evaluations = [self._evaluation(key, result) for key, result in results.items()]
         self._write(EventBatch("comparison with the old system", evaluations, compared))
+        return list(results.values())
 
     def record_rejections(self) -> None:
         """Record rejected input and quarantined schedules, and those that have recovered since the last call.
@@ -187,23 +204,42 @@ class Recorder:
             metadata = {"rejected": subject, "reason": rejection.reason}
             yield dg.AssetObservation(names.CATALOGUE_ITEMS, description="rejected", metadata=metadata)
 
-    def record_checks(self, keys: Sequence[ScheduleKey]) -> list[CheckResult]:
+    def record_checks(
+        self, keys: Sequence[ScheduleKey], only: AbstractSet[CheckName] = ALL_CHECKS
+    ) -> list[CheckResult]:
         """Evaluate and record the checks of unchanged schedules. Returns all results."""
-        results = self._pipeline.checker.check(keys)
+        results = self._pipeline.checker.check(keys, only=only)
         evaluations = [self._evaluation(key, result) for key, found in results.items() for result in found]
         self._write(EventBatch("checks", evaluations, list(results)))
         return [result for checks in results.values() for result in checks]
 
-    def _record(self, latest: Mapping[ScheduleKey, Change]) -> None:
+    def record_known_comparisons(self, keys: Iterable[ScheduleKey]) -> list[CheckResult]:
+        """Record the latest comparison of each schedule whose published version it is about. Returns the results."""
+        heads = self._pipeline.store.feed.heads_of(list(keys))
+        known = self._pipeline.store.comparisons.all()
+        comparisons = {
+            key: known[key] for key, head in heads.items() if key in known and known[key].seq == head.seq
+        }
+        return self.record_comparisons(comparisons)
+
+    def _record(
+        self,
+        latest: Mapping[ScheduleKey, Change],
+        requested: AbstractSet[dg.AssetKey] = frozenset(),
+        unchanged: AbstractSet[ScheduleKey] = frozenset(),
+    ) -> list[CheckResult]:
+        """``requested``: assets to record of schedules that are ``unchanged``; empty for those of their version."""
         shown = {key: change for key, change in latest.items() if not change.is_removal}
         moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
-        neighbours = self._neighbours(moved)
-        checks = self._pipeline.checker.check(list(shown), timelines_of={*moved, *neighbours})
-        events = [
-            event
-            for key, change in latest.items()
-            for event in self._events(key, change, checks.get(key, ()))
-        ]
+        neighbours = [key for key in self._neighbours(moved) if not requested or key not in shown]
+        timed = {*moved, *neighbours, *(shown if requested else ())}
+        checks = self._pipeline.checker.check(list(shown), timelines_of=timed)
+        links = self._links()
+        events: list[Event] = []
+        for key, change in latest.items():
+            assets = requested if requested and key in unchanged else requested | _assets_written(change)
+            events += self._events(change, assets, links(change))
+            events += self._evaluations(change, checks.get(key, ()), every=bool(requested))
         events += [
             self._evaluation(key, result)
             for key in neighbours
@@ -217,35 +253,47 @@ class Recorder:
             _log.info(
                 "version recorded", schedule=str(key), seq=change.seq, run_id=self._writer.run_id, **fields
             )
+        return [result for key in shown for result in checks.get(key, ())]
+
+    def _links(self) -> VersionLinks:
+        if self._settings.delivery_url is None:
+            return no_links
+        store = self._pipeline.store
+        epoch = store.coldstarts.epoch()
+        return links_to(self._settings.delivery_url, store.feed, epoch.id if epoch else "")
 
     def _neighbours(self, moved: AbstractSet[ScheduleKey]) -> list[ScheduleKey]:
         """The days beside those whose times may have changed; :meth:`_events` records the times of these."""
         beside = {near for key in moved for near in key.with_neighbours} - moved
         return sorted(beside)
 
-    def _events(self, key: ScheduleKey, change: Change, checks: Iterable[CheckResult]) -> Iterable[Event]:
-        partition = partition_key(key)
-        metadata = change_metadata(change)
+    def _events(
+        self, change: Change, assets: AbstractSet[dg.AssetKey], links: Mapping[str, dg.MetadataValue]
+    ) -> Iterable[Event]:
+        partition, metadata = partition_key(change.key), {**change_metadata(change), **links}
         if change.is_removal:
             yield dg.AssetObservation(
                 names.PARTNER_SCHEDULE, description="removed", partition=partition, metadata=metadata
             )
-            # A removed schedule has no failing checks.
-            self._outcomes |= {(key, name.value): None for name in CheckName}
             return
-        if change.source_changed:
-            yield dg.AssetMaterialization(names.SOURCE_SCHEDULE, partition=partition, metadata=metadata)
-            yield dg.AssetMaterialization(names.BACK_REFERENCE_INDEX, partition=partition, metadata=metadata)
-        yield dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition, metadata=metadata)
-        for result in checks:
-            if change.source_changed or result.name not in _CHECKS_OF_THE_SOURCE:
-                yield self._evaluation(key, result)
-        # The comparison with the old system is evaluated once there is one; until then no earlier difference counts.
-        self._outcomes[key, CheckName.MATCHES_LEGACY.value] = None
+        for asset in _BUILT:
+            if asset in assets:
+                yield dg.AssetMaterialization(asset, partition=partition, metadata=metadata)
 
-    def _legacy_evaluation(self, key: ScheduleKey, comparison: Comparison) -> dg.AssetCheckEvaluation:
-        is_error = self._settings.difference_severity == "ERROR"
-        return self._evaluation(key, legacy_result(comparison, difference_is_error=is_error))
+    def _evaluations(
+        self, change: Change, checks: Iterable[CheckResult], *, every: bool
+    ) -> list[dg.AssetCheckEvaluation]:
+        if change.is_removal:
+            # A removed schedule has no failing checks.
+            self._outcomes |= {(change.key, name.value): None for name in CheckName}
+            return []
+        # The comparison with the old system is evaluated once there is one; until then no earlier difference counts.
+        self._outcomes[change.key, CheckName.MATCHES_LEGACY.value] = None
+        return [
+            self._evaluation(change.key, result)
+            for result in checks
+            if every or change.source_changed or result.name not in _CHECKS_OF_THE_SOURCE
+        ]
 
     def _evaluation(self, key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
         """The event, and the outcome that :meth:`_write` stores once the event is stored."""
@@ -262,32 +310,9 @@ class Recorder:
         self._pipeline.store.failing_checks.record(outcomes)
 
 
-def rebuild_and_record(
-    context: dg.OpExecutionContext,
-    pipeline: Pipeline,
-    settings: Settings,
-    keys: Sequence[ScheduleKey],
-    subject: str,
-) -> BatchResult:
-    """Rebuild schedules from their sources, and record the results in the run of this op.
-
-    ``subject``: what requested it, for the causes. Raises :class:`dg.Failure`, after all were tried, if some could not
-    be fetched.
-    """
-    recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
-    total, done = EMPTY_BATCH, 0
-    for some in in_batches(keys):
-        cause = Cause(context.run_id, Origin.OPERATOR, subject, pipeline.clock())
-        batch = pipeline.publisher.rebuild_from_sources(some, cause, recorded_by=context.run_id)
-        recorder.record_rebuilt(batch)
-        total, done = total + batch, done + len(some)
-        context.log.info(f"{done} of {len(keys)} schedules rebuilt")
-    if total.failed:
-        raise dg.Failure(
-            f"{len(total.failed)} schedules could not be fetched; the publisher retries them",
-            metadata={str(key): str(error) for key, error in list(total.failed.items())[:_FAILURES_SHOWN]},
-        )
-    return total
+def _assets_written(change: Change) -> frozenset[dg.AssetKey]:
+    """What a published version has changed: without a new source the document alone."""
+    return frozenset(_BUILT) if change.source_changed else frozenset({names.PARTNER_SCHEDULE})
 
 
 def _changed(before: Mapping[_K, _V], after: Mapping[_K, _V]) -> list[_K]:
@@ -300,29 +325,6 @@ def _trigger(changes: Iterable[Change]) -> str:
     return (
         ", ".join(sorted({cause.origin.value for change in changes for cause in change.causes})) or "unknown"
     )
-
-
-def change_metadata(change: Change) -> Mapping[str, dg.MetadataValue]:
-    """A version's facts for operators, and the event that caused it."""
-    metadata: dict[str, dg.MetadataValue] = {
-        "seq": dg.MetadataValue.int(change.seq),
-        "etag": dg.MetadataValue.text(change.etag),
-        "broadcasts": dg.MetadataValue.int(change.broadcasts),
-        "bytes": dg.MetadataValue.int(change.content_bytes),
-        "published_at": dg.MetadataValue.timestamp(change.published_at),
-        "build_milliseconds": dg.MetadataValue.float(change.build_milliseconds),
-        "cause_count": dg.MetadataValue.int(change.cause_count),
-    }
-    if change.causes:
-        first = change.causes[0]
-        seconds = (change.published_at - first.notified_at).total_seconds()
-        metadata |= {
-            "cause": dg.MetadataValue.text(f"{first.origin}: {first.subject}"),
-            "event_id": dg.MetadataValue.text(first.event_id),
-            "notified_at": dg.MetadataValue.timestamp(first.notified_at),
-            "seconds_from_notification": dg.MetadataValue.float(seconds),
-        }
-    return metadata
 
 
 def evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:

@@ -274,6 +274,9 @@ class DeliverySettings(_Group):
 
     delivery_host: str = _env("127.0.0.1", "Address that serves partners.")
     delivery_port: int = _env(8080, "Port that serves partners.", ge=1, le=65535)
+    delivery_url: str | None = _env(
+        None, "Its address for people, to which Dagster's records link.", pattern="^https?://[^/ ]+[^ ]*$"
+    )
     delivery_trusted_proxies: Annotated[tuple[str, ...], AfterValidator(setting_values.networks)] = _env(
         (),
         "Load balancers whose `X-Forwarded-Proto` is trusted (JSON list).",

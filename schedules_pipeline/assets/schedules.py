@@ -5,34 +5,77 @@ the same result as an event has.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
 from schedules_pipeline.assets import names
+from schedules_pipeline.assets.schedule_checks import check_specs, evaluate_checks, summarise
 from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.dagster_storage import forget_planned_evaluations
+from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import schedule_key
-from schedules_pipeline.recording import rebuild_and_record
+from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
+from schedules_pipeline.recording import Recorder
+from schedules_pipeline.run_by_hand import own_recorder, rebuild_and_record
 from schedules_pipeline.settings import Settings
 
 
 def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """The multi-asset, partitioned by service and date. Partitions without a source document are skipped."""
+    """The multi-asset, partitioned by service and date, and its checks. Any of them may be selected alone.
+
+    The op stores the materialisations itself, in batches and for the partitions that have a source document. Dagster
+    would store them one by one, for every selected partition, and mark them as out of date with each later change of
+    an input, also of inputs that the schedule does not depend on.
+    """
 
     @dg.multi_asset(
         name="schedules",
         specs=_specs(),
+        check_specs=check_specs(),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        can_subset=False,
+        can_subset=True,
     )
     def schedules(
         context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        keys = [schedule_key(partition) for partition in context.partition_keys]
-        rebuild_and_record(context.op_execution_context, pipeline, settings, keys, "materialise")
-        yield from ()
+    ) -> Iterator[dg.AssetCheckResult]:
+        recorder = own_recorder(context.op_execution_context, pipeline, settings)
+        wanted = frozenset(CheckName(key.name) for key in context.selected_asset_check_keys)
+        if assets := context.selected_asset_keys:
+            results = _materialise(context, pipeline, recorder, assets, wanted)
+        else:
+            results = evaluate_checks(context, pipeline, recorder, _to_check(context, pipeline), wanted)
+        forget_planned_evaluations(context.instance, context.run_id)
+        yield from summarise(results, wanted)
 
     return schedules
+
+
+def _materialise(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    recorder: Recorder,
+    assets: AbstractSet[dg.AssetKey],
+    wanted: AbstractSet[CheckName],
+) -> list[CheckResult]:
+    keys = _partitions(context)
+    built, results = rebuild_and_record(context.op_execution_context, pipeline, recorder, keys, assets)
+    if CheckName.MATCHES_LEGACY in wanted:
+        # A version of this run is compared after the old system's next refresh.
+        results += recorder.record_known_comparisons(each.key for each in built.built)
+    return results
+
+
+def _partitions(context: dg.AssetExecutionContext) -> list[ScheduleKey]:
+    return [schedule_key(partition) for partition in context.partition_keys]
+
+
+def _to_check(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[ScheduleKey]:
+    """The published schedules; of a run for some partitions, these."""
+    published = {key for key, change in pipeline.store.feed.heads().items() if not change.is_removal}
+    wanted = published.intersection(_partitions(context)) if context.run.is_partitioned else published
+    return sorted(wanted)
 
 
 def _specs() -> list[dg.AssetSpec]:

@@ -1,1 +1,1 @@
-"""The asset checks as Dagster shows them. The rules that they apply belong to ``publishing`` and ``migration``."""
+"""The asset check of the health. Those of the schedules are in ``assets.schedule_checks``."""

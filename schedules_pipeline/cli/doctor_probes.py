@@ -174,7 +174,9 @@ def _dagster(read: Callable[[], DagsterSnapshot]) -> Iterator[Finding]:
 
 
 def _known_address(settings: Settings) -> str | None:
-    """The address in the settings, if it was set there. The default is right on one host only."""
+    """The address in the settings, if it was set there. The default port is right on one host only."""
+    if settings.delivery_url is not None:
+        return settings.delivery_url
     if "delivery_port" not in settings.model_fields_set:
         return None
     return f"http://{settings.delivery_host}:{settings.delivery_port}"

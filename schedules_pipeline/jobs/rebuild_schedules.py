@@ -13,7 +13,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.publishing.ports.schedules import Outcome
-from schedules_pipeline.recording import rebuild_and_record
+from schedules_pipeline.run_by_hand import own_recorder, rebuild_and_record
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "rebuild_schedules"
@@ -39,7 +39,7 @@ def rebuild_schedules_job(settings: Settings) -> dg.JobDefinition:
         context: dg.OpExecutionContext, config: RebuildConfig, pipeline: dg.ResourceParam[Pipeline]
     ) -> None:
         keys = _parse(config.schedules)
-        built = rebuild_and_record(context, pipeline, settings, keys, "rebuild")
+        built, _ = rebuild_and_record(context, pipeline, own_recorder(context, pipeline, settings), keys)
         context.add_output_metadata({"schedules": len(keys), "published": built.count(Outcome.PUBLISHED)})
 
     description = (

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -37,6 +38,10 @@ class CheckName(StrEnum):
     MATCHES_LEGACY = "matches_legacy"
 
 
+ALL_CHECKS = frozenset(CheckName)
+_NEED_COPIES = frozenset({CheckName.REFERENCES_RESOLVED, CheckName.WITHIN_EXPECTED_RANGE})
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """``is_error``: the operator must act; otherwise the failure is a warning."""
@@ -63,14 +68,20 @@ class ScheduleChecker:
         self._expectations = ExpectationChecker(store, calendar, clock)
 
     def check(
-        self, keys: Sequence[ScheduleKey], timelines_of: Collection[ScheduleKey] | None = None
+        self,
+        keys: Sequence[ScheduleKey],
+        timelines_of: Collection[ScheduleKey] | None = None,
+        only: AbstractSet[CheckName] = ALL_CHECKS,
     ) -> dict[ScheduleKey, list[CheckResult]]:
         """All checks except the comparison with the old system, of the schedules with an accepted source.
 
         ``timelines_of``: the only schedules of which the times are checked, among ``keys`` or not; None for all of
         ``keys``. Everything is read at once, with the two neighbours of each of these.
+        ``only``: the checks to evaluate. What no other check needs is not read.
         """
         timed = set(keys if timelines_of is None else timelines_of)
+        if CheckName.NO_GAPS_OR_OVERLAPS not in only:
+            timed.clear()
         wanted = {*keys, *(near for key in timed for near in key.with_neighbours)}
         states = self._store.schedules.read(sorted(wanted))
         everything, unreadable = _read_sources(states)
@@ -78,7 +89,7 @@ class ScheduleChecker:
             key: [self._no_gaps_or_overlaps(key, everything, states)] for key in timed if key in everything
         }
         sources = {key: everything[key] for key in keys if key in everything}
-        full = self._check_all(sources, states, timelines)
+        full = self._check_all(sources, states, timelines, only)
         return {key: unreadable[key] for key in keys if key in unreadable} | timelines | full
 
     def _check_all(
@@ -86,21 +97,16 @@ class ScheduleChecker:
         sources: Mapping[ScheduleKey, _Source],
         states: Mapping[ScheduleKey, ScheduleState],
         timelines: Mapping[ScheduleKey, Sequence[CheckResult]],
+        only: AbstractSet[CheckName],
     ) -> dict[ScheduleKey, list[CheckResult]]:
         entries = {key: dependencies(s.accepted.shown(), states[key].ancestors) for key, s in sources.items()}
-        pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
-        unknown = set(pids) - self._store.copies.read(pids).keys()
-        index = self._check_index(entries, states)
+        unknown = self._unknown_pids(entries) if only & _NEED_COPIES else set()
+        index = self._check_index(entries, states) if CheckName.INDEX_COMPLETE in only else {}
+        ranges = self._check_ranges(sources, unknown) if CheckName.WITHIN_EXPECTED_RANGE in only else {}
         rejections = self._store.rejections.find([str(key) for key in sources])
         standings = self._store.losses.find(list(sources))
         quarantined = self._store.work.quarantined()
-        expected = self._expectations.check(
-            {
-                key: (source.broadcasts, sum(pid in unknown for pid in source.accepted.episode_pids))
-                for key, source in sources.items()
-            }
-        )
-        return {
+        found = {
             key: [
                 is_built(quarantined.get(key)),
                 source_accepted(rejections.get(str(key)), standings.get(key, NO_STANDING).hold),
@@ -108,10 +114,26 @@ class ScheduleChecker:
                 _references_resolved(source.accepted, states[key], unknown),
                 *timelines.get(key, ()),
                 *index.get(key, ()),
-                _within_expected_range(expected[key]),
+                *ranges.get(key, ()),
             ]
             for key, source in sources.items()
         }
+        return {key: [result for result in results if result.name in only] for key, results in found.items()}
+
+    def _unknown_pids(self, entries: Mapping[ScheduleKey, Dependencies]) -> set[Pid]:
+        pids = sorted({entry.pid for wanted in entries.values() for entry in wanted})
+        return set(pids) - self._store.copies.read(pids).keys()
+
+    def _check_ranges(
+        self, sources: Mapping[ScheduleKey, _Source], unknown: Collection[Pid]
+    ) -> dict[ScheduleKey, list[CheckResult]]:
+        expected = self._expectations.check(
+            {
+                key: (source.broadcasts, sum(pid in unknown for pid in source.accepted.episode_pids))
+                for key, source in sources.items()
+            }
+        )
+        return {key: [_within_expected_range(finding)] for key, finding in expected.items()}
 
     def _check_index(
         self,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schedules_pipeline.checks import schedules
+from schedules_pipeline.assets import schedule_checks
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.recording import ASSET_OF_CHECK
 
@@ -15,7 +15,9 @@ _DOCUMENT = Path(__file__).parents[2] / "docs/engineers/dagster.md"
 def test_every_check_is_registered(name: CheckName) -> None:
     """Dagster shows it on an asset, with a sentence about it."""
     assert name in ASSET_OF_CHECK, f"recording.py: ASSET_OF_CHECK lacks {name.name}"
-    assert name in schedules._DESCRIPTIONS, f"checks/schedules.py: _DESCRIPTIONS lacks {name.name}"
+    assert name in schedule_checks._DESCRIPTIONS, (
+        f"assets/schedule_checks.py: _DESCRIPTIONS lacks {name.name}"
+    )
 
 
 @pytest.mark.parametrize("name", CheckName)

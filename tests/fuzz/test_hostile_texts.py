@@ -33,8 +33,9 @@ from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import is_built, source_accepted
 from schedules_pipeline.publishing.ports.rejections import Rejection
-from schedules_pipeline.recording import change_metadata, evaluation
+from schedules_pipeline.recording import evaluation
 from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.version_metadata import change_metadata
 
 _NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _PLAIN_KEY = re.compile(r"schedules:[a-z]+:\{([0-9a-z_]+/[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9a-z]+)\}")

@@ -1,0 +1,55 @@
+"""What the runs that a person launches have in common: they rebuild or check named schedules, and record it themselves.
+
+Does not belong here: what is recorded (:mod:`~schedules_pipeline.recording`).
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+import dagster as dg
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.domain.causes import Cause, Origin
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.event_batches import OwnRunWriter
+from schedules_pipeline.publishing.check_schedules import CheckResult
+from schedules_pipeline.publishing.publish import in_batches
+from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
+from schedules_pipeline.recording import Recorder
+from schedules_pipeline.settings import Settings
+
+_FAILURES_SHOWN = 20
+
+
+def rebuild_and_record(
+    context: dg.OpExecutionContext,
+    pipeline: Pipeline,
+    recorder: Recorder,
+    keys: Sequence[ScheduleKey],
+    requested: AbstractSet[dg.AssetKey] = frozenset(),
+) -> tuple[BatchResult, list[CheckResult]]:
+    """Rebuild schedules from their sources, and record the results in the run of this op.
+
+    ``requested``: the assets that a person has selected; none for a rebuild without assets. Raises
+    :class:`dg.Failure`, after all were tried, if some could not be fetched.
+    """
+    total, done = EMPTY_BATCH, 0
+    checks: list[CheckResult] = []
+    for some in in_batches(keys):
+        subject = "materialise" if requested else "rebuild"
+        cause = Cause(context.run_id, Origin.OPERATOR, subject, pipeline.clock())
+        batch = pipeline.publisher.rebuild_from_sources(some, cause, recorded_by=context.run_id)
+        checks += recorder.record_rebuilt(batch, requested)
+        total, done = total + batch, done + len(some)
+        context.log.info(f"{done} of {len(keys)} schedules rebuilt")
+    if total.failed:
+        raise dg.Failure(
+            f"{len(total.failed)} schedules could not be fetched; the publisher retries them",
+            metadata={str(key): str(error) for key, error in list(total.failed.items())[:_FAILURES_SHOWN]},
+        )
+    return total, checks
+
+
+def own_recorder(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> Recorder:
+    """A recorder that writes into the run of this op."""
+    return Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
