@@ -1,12 +1,16 @@
 """The jobs and assets, executed in this process over a pipeline of fakes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 
 import dagster as dg
 import orjson
 import pytest
 import structlog
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
 from dagster_stage import DagsterStage, source_document
 
 from schedules_pipeline.assets import names
@@ -23,6 +27,7 @@ _SETTINGS = Settings(publisher_linger_seconds=0, publisher_session_seconds=5)
 _SIDS = [Sid("alder_one"), Sid("alder_two")]
 _DAYS = [date(2026, 3, 27), date(2026, 3, 28)]
 _KEYS = [ScheduleKey(sid, day) for sid in _SIDS for day in _DAYS]
+_ASSETS = (names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE)
 
 
 class Stage(DagsterStage):
@@ -44,18 +49,27 @@ class Stage(DagsterStage):
         resolved = self.definitions.resolve_job_def(job)
         return resolved.execute_in_process(instance=self.instance, partition_key=partition)
 
-    def materialise(self, first: ScheduleKey, last: ScheduleKey) -> dg.ExecuteInProcessResult:
-        """Materialise a range of partitions, as the UI does."""
+    def materialise(
+        self, first: ScheduleKey, last: ScheduleKey, assets: Collection[dg.AssetKey] = _ASSETS
+    ) -> dg.ExecuteInProcessResult:
+        """Materialise a range of partitions with the checks of these assets, as the UI does."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
+        checks = {key for key in self.check_keys() if key.asset_key in assets}
+        return job.get_subset(asset_selection=set(assets), asset_check_selection=checks).execute_in_process(
             instance=self.instance,
-            asset_selection=[names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE],
             tags={
                 "dagster/asset_partition_range_start": str(partition_key(first)),
                 "dagster/asset_partition_range_end": str(partition_key(last)),
             },
             raise_on_error=False,
         )
+
+    def check_keys(self) -> list[dg.AssetCheckKey]:
+        return list(self.definitions.resolve_asset_graph().asset_check_keys)
+
+    def latest_of(self, key: dg.AssetCheckKey) -> AssetCheckExecutionRecord:
+        """The record that Dagster shows of a check."""
+        return self.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
 
     def materialised(self) -> set[str]:
         return set(self.instance.get_materialized_partitions(names.PARTNER_SCHEDULE))
@@ -218,7 +232,7 @@ def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) ->
 def test_the_checks_run_by_hand_say_how_many_pass(stage: Stage) -> None:
     """Run from the UI, each check gives a summary; without schedules it does not pass."""
     job = stage.definitions.resolve_implicit_global_asset_job_def()
-    keys = list(stage.definitions.resolve_asset_graph().asset_check_keys)
+    keys = stage.check_keys()
     empty = _run_checks(stage, job, keys)
     stage.materialise(_KEYS[0], _KEYS[-1])
 
@@ -235,6 +249,92 @@ def _run_checks(stage: Stage, job: dg.JobDefinition, keys: list[dg.AssetCheckKey
     result = subset.execute_in_process(instance=stage.instance)
     summaries = [e for e in result.get_asset_check_evaluations() if e.partition is None]
     return {evaluation.check_name: evaluation.passed for evaluation in summaries}
+
+
+def test_materialising_leaves_no_check_planned(stage: Stage) -> None:
+    """Dagster shows a summary of each check over the partitions of the run, newer than the result of any partition."""
+    stage.materialise(_KEYS[0], _KEYS[0])
+
+    latest = {key.name: stage.latest_of(key) for key in stage.check_keys() if key.asset_key in _ASSETS}
+    told = {name: record.evaluation.description for name, record in latest.items() if record.evaluation}
+
+    assert AssetCheckExecutionRecordStatus.PLANNED not in {record.status for record in latest.values()}
+    assert told.pop("matches_legacy") == "no schedule can be compared yet"
+    assert set(told.values()) == {"1 of 1 schedules pass", "0 of 1 schedules pass"}
+
+
+def test_one_asset_is_materialised_alone(stage: Stage) -> None:
+    """Of a schedule that is right already only the selected asset gets a record; of a new version all that changed."""
+    stage.materialise(_KEYS[0], _KEYS[0], [names.PARTNER_SCHEDULE])
+    stage.materialise(_KEYS[0], _KEYS[0], [names.PARTNER_SCHEDULE])
+
+    records = {key: stage.instance.fetch_materializations(key, limit=10).records for key in _ASSETS}
+
+    assert {key.to_user_string(): len(found) for key, found in records.items()} == {
+        "source_schedule": 1,
+        "back_reference_index": 1,
+        "partner_schedule": 2,
+    }
+
+
+def test_one_check_is_evaluated_alone(stage: Stage) -> None:
+    """Executing one check evaluates it for each published schedule, and no other check."""
+    stage.materialise(_KEYS[0], _KEYS[-1])
+    (key,) = [key for key in stage.check_keys() if key.name == "references_resolved"]
+    job = stage.definitions.resolve_implicit_global_asset_job_def()
+    subset = job.get_subset(asset_check_selection={key}, asset_selection=set())
+
+    run_id = subset.execute_in_process(instance=stage.instance).run_id
+
+    entries = stage.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [entry.get_dagster_event().asset_check_evaluation_data for entry in entries]
+    assert {each.check_name for each in found} == {"references_resolved"}
+    assert {each.partition for each in found} == {None, *(str(partition_key(key)) for key in _KEYS)}
+
+
+def test_a_failed_run_is_executed_again_for_the_same_partitions(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run with the tags of a failed one, as Dagster's re-execution has them, rebuilds the partitions that failed."""
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            stage.upstreams.schedule_source, "fetch", lambda keys: {key: ServiceError("no") for key in keys}
+        )
+        failed = stage.materialise(_KEYS[0], _KEYS[2])
+    job = stage.definitions.resolve_implicit_global_asset_job_def()
+    parent = stage.instance.get_run_by_id(failed.run_id)
+    assert parent is not None
+
+    again = job.get_subset(asset_selection=set(_ASSETS)).execute_in_process(
+        instance=stage.instance, tags={name: value for name, value in parent.tags.items() if "range" in name}
+    )
+
+    assert not failed.success
+    assert again.success
+    assert stage.materialised() == {str(partition_key(_KEYS[0])), str(partition_key(_KEYS[2]))}
+
+
+def test_a_version_links_to_its_document_its_page_and_its_row(stage: Stage) -> None:
+    """With the address of the delivery service each record links to it; without one there is no link."""
+    stage.materialise(_KEYS[0], _KEYS[0])
+    settings = _SETTINGS.model_copy(update={"delivery_url": "https://guide.example.org/"})
+    stage.definitions = build_defs(settings, stage.pipeline)
+    stage.materialise(_KEYS[0], _KEYS[0])
+
+    linked, bare = [
+        {
+            name: value.value
+            for name, value in record.asset_materialization.metadata.items()
+            if isinstance(value, dg.UrlMetadataValue) and value.value is not None
+        }
+        for record in stage.instance.fetch_materializations(names.PARTNER_SCHEDULE, limit=2).records
+        if record.asset_materialization is not None
+    ]
+
+    assert bare == {}
+    assert linked["document"] == f"https://guide.example.org/v1/schedules/{_KEYS[0]}"
+    assert linked["guide"] == f"https://guide.example.org/guide/{_KEYS[0]}"
+    assert linked["feed"].startswith("https://guide.example.org/v1/changes?since=")
 
 
 def test_an_event_is_followed_by_its_id(stage: Stage) -> None:

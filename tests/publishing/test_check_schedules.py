@@ -34,6 +34,16 @@ def test_every_schedule_has_every_check(published: World) -> None:
     assert all(r.passed for found in results.values() for r in found if r.name is CheckName.INDEX_COMPLETE)
 
 
+@pytest.mark.parametrize("name", sorted(_OF_ONE))
+def test_one_check_is_evaluated_as_with_all_others(published: World, name: CheckName) -> None:
+    """A check that is wanted alone has the same result, and no other check has one."""
+    everything = published.pipeline.checker.check(KEYS)
+
+    alone = published.pipeline.checker.check(KEYS, only={name})
+
+    assert alone == {key: [r for r in found if r.name is name] for key, found in everything.items()}
+
+
 @pytest.mark.parametrize("accepted", [b"?", b"2026-03-28T12:00:00+00:00\n-\np0broad0\n?"])
 def test_an_undecodable_source_fails_alone(published: World, accepted: bytes) -> None:
     """Its check fails as an error, and the other schedules are checked as usual."""
