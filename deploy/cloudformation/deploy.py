@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,35 @@ from botocore.exceptions import ClientError, WaiterError
 STACKS = ("network", "inputs", "data", "roles", "services", "alarms")
 _HERE = Path(__file__).parent
 _RULES = _HERE.parent / "redis/users.acl"
+_PLACE = "@keyspace@"
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-_WAIT = {"Delay": 5, "MaxAttempts": 1_000}
+_WAIT = {"Delay": 2, "MaxAttempts": 2_000}
 """A database takes a quarter of an hour."""
 
 
-def redis_users(keyspace: str, rules: str) -> dict[str, str]:
-    """The access string of each named user, as the parameters of ``data.yaml``. ElastiCache keeps the passwords."""
+def redis_users(keyspaces: Iterable[str], rules: str) -> dict[str, str]:
+    """The access string of each named user, as the parameters of ``data.yaml``. ElastiCache keeps the passwords.
+
+    A rule with a keyspace in it is repeated for each, as ``deploy/redis/start.sh`` does.
+    """
     lines = [line.split() for line in rules.splitlines() if line.startswith("user ")]
     return {
-        f"AccessOf{name.capitalize()}": " ".join(
-            rule.replace("@keyspace@", keyspace) for rule in words if not rule.startswith("#")
-        )
+        f"AccessOf{name.capitalize()}": " ".join(_for_each(keyspaces, words))
         for _, name, *words in lines
         if name != "default"
     }
+
+
+def _for_each(keyspaces: Iterable[str], rules: Iterable[str]) -> Iterator[str]:
+    for rule in rules:
+        if rule.startswith("#"):
+            continue
+        if _PLACE not in rule:
+            yield rule
+            continue
+        for number, keyspace in enumerate(keyspaces):
+            # The parenthesis of a selector stays with its first rule.
+            yield (rule.removeprefix("(") if number else rule).replace(_PLACE, keyspace)
 
 
 class Deployment:
@@ -48,8 +62,8 @@ class Deployment:
         folder: Path = _HERE,
     ) -> None:
         self._client, self._prefix, self._say, self._folder = client, prefix, say, folder
-        keyspace = settings.get("Keyspace", "schedules")
-        self._values = {**redis_users(keyspace, _RULES.read_text()), **settings}
+        keyspaces = settings.get("Keyspaces", settings.get("Keyspace", "schedules")).split()
+        self._values = {**redis_users(keyspaces, _RULES.read_text()), **settings}
 
     def apply(self, templates: Iterable[str] = STACKS, *, review: bool = False) -> None:
         """Raises SystemExit if a parameter has no value, or WaiterError if a stack fails."""

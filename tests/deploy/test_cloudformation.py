@@ -31,6 +31,9 @@ _PARAMETERS = {name: template(name)["Parameters"] for name in STACKS}
 _OUTPUTS = {name: set(template(name).get("Outputs", {})) for name in STACKS}
 
 
+pytestmark = pytest.mark.xdist_group("cloudformation")
+
+
 @dataclass(frozen=True)
 class Account:
     """An account on the emulator with the stacks, and what the script said, by call."""
@@ -113,7 +116,7 @@ def test_a_template_can_be_sent_as_it_is(name: str) -> None:
 
 def test_every_template_has_its_place_in_the_order() -> None:
     """The script knows every template, and gets each parameter from the file, an earlier stack or a default."""
-    given = {*example_parameters(), *deploy_script().redis_users("schedules", _rules())}
+    given = {*example_parameters(), *deploy_script().redis_users(["schedules"], _rules())}
     for place, name in enumerate(STACKS):
         known = given.union(*(_OUTPUTS[earlier] for earlier in STACKS[:place]))
         assert {key for key, each in _PARAMETERS[name].items() if "Default" not in each} <= known

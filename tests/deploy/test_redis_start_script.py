@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis, exceptions
 from redis_users import PASSWORD, RULES, url_as
+from stacks import deploy_script
 
 from demo.servers import RedisServer, is_free
 
@@ -25,6 +26,24 @@ def test_the_start_script_puts_the_hashes_of_the_passwords_in_place(tmp_path: Pa
     assert len(set(hashes)) == len(_USERS)
     assert "@" not in re.sub(r"-@all", "", loaded)
     assert PASSWORD not in loaded
+
+
+@pytest.mark.parametrize("keyspaces", ["schedules", "schedules schedules-2"])
+def test_elasticache_gets_the_rules_that_the_start_script_makes(tmp_path: Path, keyspaces: str) -> None:
+    """Each access string is the user's line without the password, and short enough for a parameter."""
+    for user in _USERS:
+        (tmp_path / f"redis_{user}_password").write_text(PASSWORD)
+    _start(tmp_path, KEYSPACES=keyspaces)
+    made = [line.split() for line in (tmp_path / "users.acl").read_text().splitlines()]
+
+    passed = deploy_script().redis_users(keyspaces.split(), RULES.read_text())
+
+    assert passed == {
+        f"AccessOf{name.capitalize()}": " ".join(rule for rule in rules if not rule.startswith("#"))
+        for _, name, *rules in made
+        if name != "default"
+    }
+    assert all(len(access) <= 4_096 for access in passed.values()), "CloudFormation takes no longer parameter"
 
 
 def test_the_start_script_rejects_an_empty_password(tmp_path: Path) -> None:
