@@ -164,7 +164,7 @@ KINDS: Mapping[ConditionName, Kind] = {
         _ERROR, "Switch the sensors on, or launch the job `publish_affected` in Dagster.", _TWO_CHECKS
     ),
     ConditionName.BACKLOG_GROWING: Kind(
-        _WARNING, "Read the batches in the publisher's log; start a second run."
+        _WARNING, "Read the batches in the publisher's log; raise SCHEDULES_MOST_PUBLISHERS."
     ),
     ConditionName.SCHEDULES_LATE: Kind(_ERROR, "Follow one schedule with `schedules-pipeline why`."),
     ConditionName.SCHEDULES_QUARANTINED: Kind(

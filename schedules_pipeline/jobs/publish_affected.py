@@ -8,6 +8,7 @@ does so. Publishers come and go as the backlog wants (docs/adr/0034).
 import gc
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
@@ -131,6 +132,8 @@ class _Session:
         if self._is_active():
             self._publishing.hand_over(_HANDOVER_OF_AN_INTERRUPTED_SECONDS)
         self._publishing.stop(_LAST_BATCH_OF_AN_INTERRUPTED_SECONDS)
+        with suppress(ServiceError):
+            self._pipeline.store.feed.return_unrecorded(self._publishing.name)
 
     def _is_over(self) -> bool:
         now = time.monotonic()

@@ -16,6 +16,7 @@ from schedules_pipeline.store.link import Arguments, RedisLink
 
 _GROUP = "dagster"
 _TAKEN_OVER_AFTER_MILLISECONDS = 60_000
+_MOST_RETURNED = 1_000
 _LAST_IN_A_MILLISECOND = 2**64 - 1
 
 
@@ -104,6 +105,15 @@ class RedisChangeFeed:
             "XREADGROUP", "GROUP", _GROUP, consumer, "COUNT", limit, "STREAMS", self._changes, ">"
         )
         return _entries(fresh[0][1]) if fresh else []
+
+    def return_unrecorded(self, consumer: str) -> None:
+        """As if the rows had been idle for long enough to be taken over."""
+        self._ensure_group()
+        of_consumer = ("XREADGROUP", "GROUP", _GROUP, consumer, "COUNT", _MOST_RETURNED)
+        taken = self._link.call(*of_consumer, "STREAMS", self._changes, "0")
+        if positions := [position for position, _ in taken[0][1]] if taken else []:
+            idle = ("IDLE", _TAKEN_OVER_AFTER_MILLISECONDS)
+            self._link.call("XCLAIM", self._changes, _GROUP, consumer, 0, *positions, *idle)
 
     def confirm_recorded(self, positions: Sequence[str]) -> None:
         if positions:

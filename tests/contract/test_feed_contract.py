@@ -168,6 +168,18 @@ def test_abandoned_rows_come_before_new_rows(store: Store, pass_time: PassTime) 
     assert [change.seq for change in _changes(second)] == [2]
 
 
+def test_rows_that_a_consumer_returns_go_to_another_one_at_once(store: Store) -> None:
+    """What it has confirmed is not recorded again."""
+    _append(store, *(_change(_A, seq) for seq in range(1, 4)))
+    taken = store.feed.take_unrecorded("ends", 10)
+    store.feed.confirm_recorded(_positions(taken)[:1])
+
+    store.feed.return_unrecorded("ends")
+    store.feed.return_unrecorded("never took any")
+
+    assert _positions(store.feed.take_unrecorded("heir", 10)) == _positions(taken)[1:]
+
+
 def test_unrecorded_counts_what_is_not_confirmed(store: Store) -> None:
     """Rows that were never taken count, and those that were taken but not confirmed."""
     _append(store, *(_change(_A, seq) for seq in range(1, 5)))

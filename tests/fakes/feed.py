@@ -102,6 +102,12 @@ class FakeChangeFeed(Fake):
 
     @answered
     @step
+    def return_unrecorded(self, consumer: str) -> None:
+        """The fake does not know who took a row, so all are returned."""
+        self._taken_at = dict.fromkeys(self._taken_at, self._clock() - TAKEN_OVER_AFTER)
+
+    @answered
+    @step
     def confirm_recorded(self, positions: Sequence[str]) -> None:
         for position in positions:
             if self._taken_at.pop(int(position), None) is not None:

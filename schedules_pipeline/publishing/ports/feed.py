@@ -67,6 +67,9 @@ class ChangeFeed(Protocol):
         confirmed within a minute.
         """
 
+    def return_unrecorded(self, consumer: str) -> None:
+        """The consumer records no more: what it has taken and not confirmed goes to another one at once."""
+
     def confirm_recorded(self, positions: Sequence[str]) -> None: ...
 
     def unrecorded(self) -> int:
