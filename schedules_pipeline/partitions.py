@@ -41,21 +41,21 @@ def schedule_key(partition: str) -> ScheduleKey:
     return ScheduleKey(Sid(sid), parse_date(day))
 
 
-def ensure_partitions(instance: dg.DagsterInstance, keys: Iterable[ScheduleKey]) -> None:
+def ensure_partitions(
+    instance: dg.DagsterInstance,
+    keys: Iterable[ScheduleKey],
+    published: Callable[[], Iterable[ScheduleKey]] = tuple,
+) -> None:
     """Add the dates and services of these schedules that Dagster lacks, each list in order.
 
     Call it before the schedules are recorded: Dagster accepts records of unknown partitions silently, and shows them
-    nowhere.
+    nowhere. ``published``: further schedules, if Dagster has no date at all. Before release 0.3, dates were computed.
     """
-    for name, wanted in _by_dimension(keys).items():
-        if wanted - set(instance.get_dynamic_partitions(name)):
+    known = {name: set(instance.get_dynamic_partitions(name)) for name in (DATES, SERVICES)}
+    more = () if known[DATES] else published()
+    for name, wanted in _by_dimension([*keys, *more]).items():
+        if wanted - known[name]:
             add_partitions_sorted(instance, name, wanted)
-
-
-def ensure_published(instance: dg.DagsterInstance, published: Callable[[], Iterable[ScheduleKey]]) -> None:
-    """Add the partitions of all published schedules if Dagster has no date: before release 0.3 dates were computed."""
-    if not instance.get_dynamic_partitions(DATES):
-        ensure_partitions(instance, published())
 
 
 def prune_partitions(

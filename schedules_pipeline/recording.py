@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 
 import dagster as dg
@@ -23,7 +24,7 @@ from schedules_pipeline.event_batches import Event, EventBatch, EventWriter
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports import Comparison, Verdict
-from schedules_pipeline.partitions import ensure_partitions, ensure_published, partition_key
+from schedules_pipeline.partitions import ensure_partitions, partition_key
 from schedules_pipeline.publishing.check_schedules import (
     ALL_CHECKS,
     CheckName,
@@ -303,8 +304,7 @@ class Recorder:
     def _write(self, batch: EventBatch) -> None:
         """Store the events, then which checks fail, because Dagster cannot list these at once."""
         if batch.events:
-            ensure_published(self._instance, lambda: published_keys(self._pipeline.store.feed))
-            ensure_partitions(self._instance, batch.keys)
+            ensure_partitions(self._instance, batch.keys, partial(published_keys, self._pipeline.store.feed))
             self._writer.write(batch)
         outcomes, self._outcomes = self._outcomes, {}
         self._pipeline.store.failing_checks.record(outcomes)

@@ -1,7 +1,10 @@
 """The partitions of the schedules: those that exist, in order, with the records that are there."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,7 +17,6 @@ from schedules_pipeline.partitions import (
     SCHEDULE_PARTITIONS,
     SERVICES,
     ensure_partitions,
-    ensure_published,
     partition_key,
     prune_partitions,
     schedule_key,
@@ -25,9 +27,12 @@ _EARLY, _MIDDLE, _LATE = (ScheduleKey(_ALDER, date(2026, 3, day)) for day in (9,
 _OF_BIRCH = ScheduleKey(_BIRCH, date(2026, 3, 10))
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+@pytest.fixture(params=["sqlite", "postgres"])
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    storage: dict[str, Any] = {}
+    if request.param == "postgres":
+        storage = {"storage": {"postgres": {"postgres_url": request.getfixturevalue("postgres_url")}}}
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=storage) as instance:
         yield instance
 
 
@@ -106,6 +111,18 @@ def _die_in_the_transaction(values: object) -> list[str]:
     raise _Death
 
 
+def test_publishers_that_add_dates_at_once_lose_none(instance: dg.DagsterInstance) -> None:
+    """The dates are in order when the last publisher has added its own."""
+    days = [ScheduleKey(_ALDER, date(2026, 3, day)) for day in range(1, 29)]
+    ensure_partitions(instance, [_MIDDLE])
+
+    with ThreadPoolExecutor(4) as publishers:
+        for _ in publishers.map(lambda key: ensure_partitions(instance, [key]), reversed(days)):
+            pass
+
+    assert _dates(instance) == [str(key.date) for key in days]
+
+
 def test_the_history_of_a_date_returns_with_it(instance: dg.DagsterInstance) -> None:
     """Removing a partition deletes no record, nor does sorting."""
     ensure_partitions(instance, [_LATE])
@@ -134,7 +151,7 @@ def test_records_under_the_former_definition_stay_attached(instance: dg.DagsterI
     _record(instance, _LATE)
     assert instance.get_status_by_partition(names.PARTNER_SCHEDULE, list(map(str, keys)), former)
 
-    ensure_published(instance, lambda: [_LATE])
+    ensure_partitions(instance, [], lambda: [_LATE])
 
     assert _statuses(instance) == {"2026-03-28|alder_one": AssetPartitionStatus.MATERIALIZED}
 
@@ -163,8 +180,8 @@ def test_published_schedules_are_added_only_to_an_instance_without_dates(
     instance: dg.DagsterInstance,
 ) -> None:
     """All are read once after an upgrade, and not with every record."""
-    ensure_published(instance, lambda: [_MIDDLE])
+    ensure_partitions(instance, [_EARLY], lambda: [_MIDDLE])
 
-    ensure_published(instance, lambda: pytest.fail("read again"))
+    ensure_partitions(instance, [_LATE], lambda: pytest.fail("read again"))
 
-    assert _dates(instance) == ["2026-03-10"]
+    assert _dates(instance) == ["2026-03-09", "2026-03-10", "2026-03-28"]
