@@ -1,0 +1,81 @@
+"""The thread of a publisher: how it ends, and what it leaves to others. Over fakes."""
+
+from collections.abc import Iterator
+from datetime import date
+from threading import Event
+
+import dagster as dg
+import orjson
+import pytest
+from dagster_stage import DagsterStage, source_document
+
+from schedules_pipeline.definitions import build_defs
+from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.jobs import publish_affected
+from schedules_pipeline.jobs.publishing_thread import PublishingThread
+from schedules_pipeline.publishing.ports.presence import Publishers
+from schedules_pipeline.publishing.ports.upstream import Message
+from schedules_pipeline.settings import Settings
+
+_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
+_AT_ONCE = Settings(publisher_linger_seconds=0, publisher_session_seconds=5)
+
+
+@pytest.fixture
+def stage() -> Iterator[DagsterStage]:
+    """A schedule is marked for rebuild."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        stage = DagsterStage(instance)
+        stage.upstreams.schedule_source.put(_KEY, source_document(_KEY))
+        body = orjson.dumps({"sid": str(_KEY.sid), "date": _KEY.date.isoformat()}).decode()
+        stage.pipeline.schedule_intake.handle([Message("m1", body, stage.clock(), "", 1)])
+        yield stage
+
+
+def test_a_batch_that_hangs_is_given_back(stage: DagsterStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publisher that must end waits for its batch no longer than it is told to, and is no longer present."""
+    is_fetching, may_answer = Event(), Event()
+    fetch = stage.upstreams.schedule_source.fetch
+
+    def hang(keys: list[ScheduleKey]) -> object:
+        is_fetching.set()
+        may_answer.wait()
+        return fetch(keys)
+
+    monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", hang)
+    with PublishingThread(stage.pipeline, "a run") as publishing:
+        is_fetching.wait()
+        publishing.stop(0)
+
+        assert not stage.store.presence.present()
+        assert stage.store.work.backlog().in_progress == 0
+        again = stage.pipeline.publisher.claim_next()
+        may_answer.set()
+
+    assert again is not None
+    assert [(work.key, work.attempts) for work in again.work] == [(_KEY, 0)]
+
+
+def test_a_publisher_hands_over_to_its_successor(stage: DagsterStage) -> None:
+    """It shows itself as leaving until another one runs, and goes then."""
+    with PublishingThread(stage.pipeline, "a run", reservation="starting:1") as publishing:
+        publishing.hand_over(0)
+        leaving = stage.store.presence.present()
+        stage.store.presence.renew("its successor", 15)
+        publishing.hand_over(3600)
+
+    assert leaving == Publishers(leaving=("a run",))
+    assert stage.store.presence.present() == Publishers(("its successor",))
+
+
+def test_a_publisher_beside_another_one_leaves_the_records_to_it(stage: DagsterStage) -> None:
+    """Versions are recorded in order, because one publisher records them all."""
+    stage.store.presence.renew("an older run", 3600)
+
+    job = build_defs(_AT_ONCE, stage.pipeline).resolve_job_def(publish_affected.JOB_NAME)
+    result = job.execute_in_process(instance=stage.instance)
+
+    assert result.success
+    assert stage.store.work.backlog().is_empty
+    assert stage.store.feed.unrecorded() == 1
+    assert stage.store.presence.present() == Publishers(("an older run",))
