@@ -65,11 +65,15 @@ def template(name: str) -> dict[str, Any]:
 
 @cache
 def resources(name: str) -> Mapping[str, Any]:
-    """The resources of a template with parameters and conditions resolved; outputs of earlier stacks are ``<name>``."""
+    """The resources of a template with parameters and conditions resolved; outputs of earlier stacks are ``<name>``.
+
+    A reference to a parameter is a text, also of a number.
+    """
     read = template(name)
     declared = read["Parameters"]
     values = {
-        key: example_parameters().get(key, each.get("Default", f"<{key}>")) for key, each in declared.items()
+        key: example_parameters().get(key, str(each.get("Default", f"<{key}>")))
+        for key, each in declared.items()
     }
     groups = {
         key: each["Properties"]["LogGroupName"]

@@ -158,7 +158,7 @@ def test_redis_loses_nothing_that_it_accepted() -> None:
     [parameters] = of_type("data", "AWS::ElastiCache::ParameterGroup").values()
 
     assert parameters["Properties"]["maxmemory-policy"] == "noeviction"
-    assert redis["NumCacheClusters"] == 3
+    assert redis["NumCacheClusters"] == "3"
     assert redis["AutomaticFailoverEnabled"] is redis["MultiAZEnabled"] is True
     assert (redis["TransitEncryptionEnabled"], redis["TransitEncryptionMode"]) == (True, "required")
 
