@@ -15,10 +15,10 @@ from schedules_pipeline.settings import Settings, load_settings
 )
 def pipeline_resource() -> Pipeline:
     """The pipeline of this process. It is built at the first tick or run and kept for the next ones."""
-    return _shared_pipeline(load_settings())
+    return shared_pipeline(load_settings())
 
 
 @cache
-def _shared_pipeline(settings: Settings) -> Pipeline:
+def shared_pipeline(settings: Settings) -> Pipeline:
     configure_logs(settings.log_style, settings.log_level)
     return build_pipeline(settings)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the secrets of deploy/compose.yaml in deploy/secrets, which neither the image nor the repository holds:
-# passwords for each user of Redis, for Postgres and for Grafana, a certificate for Redis, and the webhook secret.
+# passwords for each user of Redis, for Postgres, for Grafana and for Celery's broker, a certificate for Redis, and the webhook secret.
 set -eu
 umask 077  # the folder, and the files that no container gets
 
@@ -8,7 +8,7 @@ directory="${1:-$(dirname "$0")/../secrets}"
 mkdir -p "$directory"
 cd "$directory"
 
-for name in redis_pipeline redis_operator redis_monitoring redis_delivery redis_pusher postgres grafana; do
+for name in redis_pipeline redis_operator redis_monitoring redis_delivery redis_pusher postgres grafana broker; do
     [ -s "${name}_password" ] || openssl rand -hex 24 >"${name}_password"
 done
 
@@ -28,6 +28,9 @@ signs() { printf 'SCHEDULES_WEBHOOK_MASTER_SECRET=%s\n' "$(cat webhook_master_se
 for user in pipeline operator monitoring delivery pusher; do url "$user" >"$user.env"; done
 for user in operator pusher; do signs >>"$user.env"; done
 printf 'DAGSTER_PG_PASSWORD=%s\n' "$(cat postgres_password)" >dagster.env
+
+# For deploy/celery alone.
+printf 'DAGSTER_CELERY_BROKER_URL=redis://:%s@broker:6379/0\n' "$(cat broker_password)" >broker.env
 
 # Containers have other users, and the files are mounted one by one, so these files are readable; the folder is not.
 chmod 0644 ./*_password redis_certificate redis_key redis_authority

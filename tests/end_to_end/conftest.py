@@ -1,14 +1,22 @@
-"""One published guide, one delivery service and one browser for all tests of the guide in a browser."""
+"""One published guide, one delivery service and one browser for all tests of the guide in a browser; an environment and
+both upstreams for the tests in which Dagster's processes follow changes.
+"""
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from browser import Browser, Tab, find_chromium
 from end_to_end.guide_in_browser import DESKTOP, Broadcaster, enter, serving
+from redis import Redis
 
+from demo.dagster_services import write_dagster_home
 from demo.delivery_service import DeliveryService
+from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedules
+from demo.sample import Sample, make_sample
 from demo.servers import RedisServer
+from demo.upstream import Upstream
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +51,62 @@ def reader(tab: Tab, service: DeliveryService, broadcaster: Broadcaster) -> Tab:
     """A reader who signed in by a link, on the guide's page, which follows the feed."""
     enter(tab, service, broadcaster)
     return tab
+
+
+@pytest.fixture
+def own_redis(redis_executable: Path, tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test's own, since other processes write to it until the test ends."""
+    with RedisServer(tmp_path / "redis", executable=redis_executable) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(
+    own_redis: RedisServer,
+    aws_endpoints: AwsEndpoints,
+    provisioned: ProvisionedResources,
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """The environment of every process; this one gets it too. Dagster's records are in Postgres."""
+    variables = {
+        "SCHEDULES_REDIS_URL": own_redis.url,
+        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url or "",
+        "SCHEDULES_AWS_REGION": aws_endpoints.region,
+        "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
+        # The sample's day may be long ago when this is run.
+        "SCHEDULES_RETENTION_DAYS": "0",
+        # The publisher goes soon after its work, so that its run can be seen to end well.
+        "SCHEDULES_PUBLISHER_LINGER_SECONDS": "2",
+        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        **write_dagster_home(tmp_path / "dagster", postgres_url),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+@pytest.fixture
+def sample() -> Sample:
+    """One day of the invented broadcaster."""
+    return make_sample(date(2026, 6, 1), days=1, clock_change_days=False)
+
+
+@pytest.fixture
+def upstream(
+    own_redis: RedisServer, aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, sample: Sample
+) -> Upstream:
+    """Both upstreams, loaded, with a bucket that announces from now on."""
+    upstream = Upstream(
+        s3=aws_endpoints.s3(),
+        sns=aws_endpoints.sns(),
+        redis=Redis.from_url(own_redis.url),
+        topic_arn=provisioned.catalogue_events.topic_arn,
+        clock=lambda: datetime.now(UTC),
+        bucket=provisioned.bucket,
+    )
+    upstream.load(sample)
+    announce_schedules(aws_endpoints, provisioned)
+    return upstream

@@ -1,23 +1,20 @@
 """One brand change, from the queue through Dagster's own daemon to published and recorded partitions."""
 
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from end_to_end.changes_stage import publish_everything, wait_until
 from redis import Redis
 
-from demo.dagster_services import CodeServer, Daemon, write_dagster_home
-from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedules
-from demo.sample import Sample, make_sample
+from demo.dagster_services import CodeServer, Daemon
+from demo.sample import Sample
 from demo.servers import RedisServer
 from demo.upstream import Upstream
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
-from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import CheckName
@@ -25,74 +22,13 @@ from schedules_pipeline.settings import Settings
 
 pytestmark = pytest.mark.end_to_end
 
-_PATIENCE_SECONDS = 120
-
-
-@pytest.fixture
-def own_redis(redis_executable: Path, tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of this test's own, since other processes write to it until the test ends."""
-    with RedisServer(tmp_path / "redis", executable=redis_executable) as server:
-        yield server
-
-
-@pytest.fixture
-def environment(
-    own_redis: RedisServer,
-    aws_endpoints: AwsEndpoints,
-    provisioned: ProvisionedResources,
-    postgres_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> dict[str, str]:
-    """The environment of every process; this one gets it too. Dagster's records are in Postgres."""
-    variables = {
-        "SCHEDULES_REDIS_URL": own_redis.url,
-        "SCHEDULES_AWS_ENDPOINT_URL": aws_endpoints.endpoint_url or "",
-        "SCHEDULES_AWS_REGION": aws_endpoints.region,
-        "SCHEDULES_SCHEDULE_BUCKET": provisioned.bucket,
-        # The sample's day may be long ago when this is run.
-        "SCHEDULES_RETENTION_DAYS": "0",
-        # The publisher goes soon after its work, so that its run can be seen to end well.
-        "SCHEDULES_PUBLISHER_LINGER_SECONDS": "2",
-        "AWS_ACCESS_KEY_ID": aws_endpoints.access_key_id or "",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        **write_dagster_home(tmp_path / "dagster", postgres_url),
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    return variables
-
-
-@pytest.fixture
-def sample() -> Sample:
-    """One day of the invented broadcaster."""
-    return make_sample(date(2026, 6, 1), days=1, clock_change_days=False)
-
-
-@pytest.fixture
-def upstream(
-    own_redis: RedisServer, aws_endpoints: AwsEndpoints, provisioned: ProvisionedResources, sample: Sample
-) -> Upstream:
-    """Both upstreams, loaded, with a bucket that announces from now on."""
-    upstream = Upstream(
-        s3=aws_endpoints.s3(),
-        sns=aws_endpoints.sns(),
-        redis=Redis.from_url(own_redis.url),
-        topic_arn=provisioned.catalogue_events.topic_arn,
-        clock=lambda: datetime.now(UTC),
-        bucket=provisioned.bucket,
-    )
-    upstream.load(sample)
-    announce_schedules(aws_endpoints, provisioned)
-    return upstream
-
 
 def test_a_brand_change_materialises_exactly_the_affected_partitions(
     environment: dict[str, str], upstream: Upstream, sample: Sample, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     """One brand change publishes and records every schedule below the brand, and no other schedule."""
     pipeline = build_pipeline(Settings())
-    _publish_everything(pipeline, sample)
+    publish_everything(pipeline, sample)
     brand, affected = _widest_brand(sample)
     everything = _dump(own_redis)
     changed = {**sample.catalogue[brand], "title": "A Wholly Different Title"}
@@ -102,9 +38,9 @@ def test_a_brand_change_materialises_exactly_the_affected_partitions(
         with Daemon(tmp_path, environment, workspace):
             upstream.put_catalogue(changed)
             instance = dg.DagsterInstance.get()
-            _wait_until(lambda: pipeline.store.feed.unrecorded() == 0 and _published(pipeline) == affected)
-            _wait_until(lambda: pipeline.store.work.backlog().is_empty)
-            _wait_until(lambda: {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS})
+            wait_until(lambda: pipeline.store.feed.unrecorded() == 0 and _published(pipeline) == affected)
+            wait_until(lambda: pipeline.store.work.backlog().is_empty)
+            wait_until(lambda: {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS})
 
     assert len(affected) > 10
     assert len(affected) < len(sample.schedules)
@@ -115,15 +51,6 @@ def test_a_brand_change_materialises_exactly_the_affected_partitions(
     _assert_checks_recorded(instance, expected)
     _assert_only_these_documents_moved(pipeline, everything, _dump(own_redis), affected)
     _assert_upstreams_untouched(everything, _dump(own_redis), brand)
-
-
-def _publish_everything(pipeline: Pipeline, sample: Sample) -> None:
-    """Bring the keyspace to where a coldstart leaves it, with nothing left to record."""
-    keys = [ScheduleKey(Sid(sid), day) for sid, day in sample.schedules]
-    pipeline.publisher.rebuild_from_sources(keys, Cause("opening", Origin.COLDSTART, "all", pipeline.clock()))
-    pipeline.store.coldstarts.begin_epoch("opening")
-    while entries := pipeline.store.feed.take_unrecorded("the test", 500):
-        pipeline.store.feed.confirm_recorded([entry.position for entry in entries])
 
 
 def _widest_brand(sample: Sample) -> tuple[str, set[ScheduleKey]]:
@@ -156,15 +83,6 @@ def _dump(server: RedisServer) -> dict[bytes, bytes]:
     with Redis.from_url(server.url) as client:
         keys = [key for key in client.scan_iter(count=1000) if client.type(key) == b"string"]
         return {key: value for key, value in zip(keys, client.mget(keys), strict=True) if value is not None}
-
-
-def _wait_until(is_true: Callable[[], bool]) -> None:
-    """Check until the condition is true, because other processes make it true."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not is_true():
-        if time.monotonic() > deadline:
-            pytest.fail(f"nothing came of it within {_PATIENCE_SECONDS} s; see Dagster's logs")
-        time.sleep(0.2)
 
 
 def _assert_recorded_with_its_cause(instance: dg.DagsterInstance, brand: str) -> None:

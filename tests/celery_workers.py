@@ -1,0 +1,39 @@
+"""Standing Celery workers as processes of a test."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from demo.servers import LoopbackServer
+
+
+class Worker(LoopbackServer):
+    """A worker with so many processes for runs. It listens on no port."""
+
+    # It interrupts its runs and waits for their end.
+    stop_within_seconds = 30.0
+
+    def __init__(
+        self, name: str, directory: Path, environment: Mapping[str, str], concurrency: int = 2
+    ) -> None:
+        super().__init__(name, directory, None, "", start_within_seconds=90.0)
+        self.host = f"{name}@test"
+        self._given_environment = environment
+        self._concurrency = concurrency
+
+    def kill(self) -> None:
+        """Kill the worker without warning. The kernel kills the processes of its runs with it."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._running().wait()
+
+    def _command(self, port: int) -> list[str]:
+        app = ["-A", "schedules_pipeline.warm_workers.app", "worker", "-n", self.host]
+        return [sys.executable, "-m", "celery", *app, "-c", str(self._concurrency), "--loglevel=INFO"]
+
+    def _environment(self, port: int) -> Mapping[str, str]:
+        return {**os.environ, **self._given_environment}
+
+    def _is_ready(self, port: int, pid: int) -> bool:
+        return f"{self.host} ready." in self._log_of_this_start()
