@@ -31,7 +31,7 @@ class RunTask(Task):  # type: ignore[misc]
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-execute_job = create_execute_job_task(app, base=RunTask)
+execute_job = create_execute_job_task(app, base=RunTask)  # type: ignore[arg-type]
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]

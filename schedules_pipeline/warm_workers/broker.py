@@ -18,7 +18,9 @@ def celery_app(broker_url: str) -> Celery:
     message of a dead worker again after ``_LONGEST_RUN_SECONDS``, which no run exceeds: an earlier delivery would
     occupy a second worker with a run that is still executed by the first.
     """
-    app = make_app({"broker": broker_url, "backend": "disabled", "task_default_queue": QUEUE})
+    app = make_app(  # type: ignore[no-untyped-call]
+        {"broker": broker_url, "backend": "disabled", "task_default_queue": QUEUE}
+    )
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
