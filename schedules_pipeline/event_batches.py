@@ -166,11 +166,12 @@ def is_written(run: dg.DagsterRun) -> bool:
 def batch_tags(batch: EventBatch) -> dict[str, str]:
     """Tags by which a user of Dagster finds the run of a batch: what triggered it, its causes, its services."""
     causes = dict.fromkeys(change.why for change in batch.changes if change.causes)
-    tags = {
-        TRIGGER_TAG: batch.trigger,
-        CAUSE_TAG: _name_some(list(causes)),
-        SERVICES_TAG: _name_some(sorted({str(key.sid) for key in batch.keys})),
-    }
+    return {TRIGGER_TAG: batch.trigger, **describe_keys(batch.keys, _name_some(list(causes)))}
+
+
+def describe_keys(keys: Sequence[ScheduleKey], cause: str) -> dict[str, str]:
+    """The tags that runs by hand have too. :data:`TRIGGER_TAG` marks a run as written rather than launched."""
+    tags = {CAUSE_TAG: cause, SERVICES_TAG: _name_some(sorted({str(key.sid) for key in keys}))}
     return {name: value for name, value in tags.items() if value}
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.event_batches import OwnRunWriter
+from schedules_pipeline.event_batches import OwnRunWriter, describe_keys
 from schedules_pipeline.publishing.check_schedules import CheckResult
 from schedules_pipeline.publishing.publish import in_batches
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
@@ -33,6 +33,8 @@ def rebuild_and_record(
     ``requested``: the assets that a person has selected; none for a rebuild without assets. Raises
     :class:`dg.Failure`, after all were tried, if some could not be fetched.
     """
+    tags = describe_keys(keys, f"operator {'materialise' if requested else 'rebuild'}")
+    context.instance.add_run_tags(context.run_id, tags)
     total, done = EMPTY_BATCH, 0
     checks: list[CheckResult] = []
     for some in in_batches(keys):

@@ -161,6 +161,10 @@ def test_materialising_a_range_rebuilds_just_that_range(stage: Stage) -> None:
     """A range of the UI across both dimensions is rebuilt from the sources, recorded, and nothing else."""
     result = stage.materialise(_KEYS[0], _KEYS[2])
 
+    run = stage.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["schedules/services"] == "alder_one, alder_two"
+    assert run.tags["schedules/cause"] == "operator materialise"
     assert result.success
     assert stage.materialised() == {"2026-03-27|alder_one", "2026-03-27|alder_two"}
     assert set(stage.store.schedules.documents(_KEYS)) == {_KEYS[0], _KEYS[2]}
