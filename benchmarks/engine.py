@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from benchmarks.harness import WrongResult
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline, policies_from, utc_now
+from schedules_pipeline.documents.accepted_schedule import parse_accepted
 from schedules_pipeline.documents.broadcasts import render_joined
 from schedules_pipeline.documents.catalogue_document import parse_copy
 from schedules_pipeline.domain.causes import Cause, Origin
@@ -48,6 +49,7 @@ def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "
 
 def forget_what_is_remembered() -> None:
     """Empty all caches, as in a process that has just started."""
+    parse_accepted.cache_clear()
     parse_copy.cache_clear()
     render_joined.cache_clear()
 

@@ -5,6 +5,7 @@ the one index answers both of its questions: which schedules to rebuild, and whe
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -36,12 +37,12 @@ class EpisodeMention(NamedTuple):
 Dependencies = frozenset[Entry]
 
 
-def find_ancestors(episodes: Iterable[Pid], reads: Callable[[Pid], tuple[Pid, ...]]) -> frozenset[Pid]:
+def find_ancestors(episodes: Iterable[Pid], above: Callable[[Pid], Iterable[Pid]]) -> frozenset[Pid]:
     """Every pid above these episodes, including those that the catalogue lacks.
 
-    ``reads`` gives all pids that resolving an episode looked up, the episode itself first.
+    ``above`` gives all pids that resolving an episode looked up but the episode's own.
     """
-    return frozenset().union(*[reads(episode)[1:] for episode in episodes])
+    return frozenset(chain.from_iterable(map(above, episodes)))
 
 
 def dependencies(shown: Iterable[EpisodeMention], ancestors: Iterable[Pid]) -> Dependencies:

@@ -61,6 +61,11 @@ class Resolution(NamedTuple):
     reads: tuple[Pid, ...]
 
     @property
+    def ancestors(self) -> tuple[Pid, ...]:
+        """Every pid looked up but the episode's own."""
+        return self.reads[1:]
+
+    @property
     def missing(self) -> tuple[Pid, ...]:
         """The pid at which the ancestry ended since the catalogue lacks it, if it did."""
         return self.reads[len(self.items) :]
@@ -72,10 +77,12 @@ class Resolution(NamedTuple):
 
 def resolve_programme(episode_pid: Pid, lookup: Lookup) -> Resolution:
     """Look up an episode and its ancestors."""
-    steps = list(walk_ancestry(episode_pid, lookup))
-    return Resolution(
-        tuple([item for _, item in steps if item is not None]), tuple([pid for pid, _ in steps])
-    )
+    items, reads = [], []
+    for pid, item in walk_ancestry(episode_pid, lookup):
+        reads.append(pid)
+        if item is not None:
+            items.append(item)
+    return Resolution(tuple(items), tuple(reads))
 
 
 def join_programme(items: Sequence[CatalogueItem]) -> Programme:

@@ -184,7 +184,7 @@ class DifferenceFinder:
         texts = render_programmes(programmes)
         expected = {}
         for key, source in sources.items():
-            ancestors = find_ancestors(source.episodes(), lambda pid: programmes[pid].reads)
+            ancestors = find_ancestors(source.episodes(), lambda pid: programmes[pid].ancestors)
             etag = ""
             if isinstance(source, AcceptedSchedule):
                 etag = hash_content(fill(source.slots, map(texts.__getitem__, source.episode_pids)))

@@ -72,9 +72,10 @@ class ProgrammeResolver:
         while True:
             resolved = self._resolve_from_copies(episodes)
             entries = {}
+            above = {pid: programme.ancestors for pid, programme in self._programmes.items()}
             for key, need in needs.items():
                 if not need.episodes.isdisjoint(resolved):
-                    ancestors[key] = find_ancestors(need.episodes, lambda pid: self._programmes[pid].reads)
+                    ancestors[key] = find_ancestors(need.episodes, above.__getitem__)
                     if missing := need.entries_to_register(ancestors[key]):
                         entries[key] = missing
             if entries:

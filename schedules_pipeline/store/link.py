@@ -27,7 +27,7 @@ at once, or the workflow does later. So a repeated command must be harmless:
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha1
@@ -43,11 +43,11 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from schedules_pipeline.errors import ConfigurationError, ServiceError
+from schedules_pipeline.store.exchange import Command, Exchange, exchange
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 
-Arguments = Sequence[str | bytes | int | float]
-Command = Arguments
+Arguments = Command
 Client = Redis | RedisCluster
 
 _SCANNED_AT_ONCE = 1_000
@@ -206,16 +206,18 @@ class RedisLink:
         self._scripts.append(script)
         return script
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        """All replies, in order. Loads scripts that the server lacks and repeats those calls."""
-        if not commands:
-            return []
+    def run(self, commands: Iterable[Command]) -> list[Any]:
+        """All replies, in order. Commands that are made one by one are sent before the last one is made.
+
+        Loads scripts that the server lacks and repeats those calls.
+        """
         with self._service_errors():
-            replies = self._pipeline(commands)
+            sent, replies = self._exchange(commands)
             forgotten = [i for i, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
             if forgotten:
                 self._load_scripts()
-                for i, reply in zip(forgotten, self._pipeline([commands[i] for i in forgotten]), strict=True):
+                again = self._exchange([sent[i] for i in forgotten])
+                for i, reply in zip(forgotten, again.replies, strict=True):
                     replies[i] = reply
             _raise_first_error(replies)
         return replies
@@ -294,20 +296,26 @@ class RedisLink:
             cursor, page = self.call("HSCAN", key, cursor or 0, "COUNT", _SCANNED_AT_ONCE)
             yield page
 
-    def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        client: Any = self._client
-        pipeline = client.pipeline(transaction=False)
-        for command in (*commands, *self._closing(commands)):
-            pipeline.execute_command(*command)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
-        return self._without_closing(replies, len(commands))
+    def _exchange(self, commands: Iterable[Command]) -> Exchange:
+        if isinstance(self._client, RedisCluster):
+            return self._exchange_with_cluster(self._client, list(commands))
+        sent, replies = exchange(self._client, commands, self._closing)
+        return Exchange(sent, self._without_closing(replies, len(sent)))
 
-    def _closing(self, commands: Sequence[Command]) -> Iterator[Command]:
+    def _exchange_with_cluster(self, client: Any, commands: Sequence[Command]) -> Exchange:
+        pipeline = client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return Exchange(commands, pipeline.execute(raise_on_error=False))
+
+    def _closing(self, commands: Sequence[Command]) -> list[Command]:
         """The end of a batch: replicas confirm its writes, and the server tells its role."""
+        closing: list[Command] = []
         if self._replicas_to_wait_for and not all(name in _READS for name, *_ in commands):
-            yield ("WAIT", self._replicas_to_wait_for, _WAIT_MILLISECONDS)
+            closing.append(("WAIT", self._replicas_to_wait_for, _WAIT_MILLISECONDS))
         if self._requires_primary:
-            yield ("ROLE",)
+            closing.append(("ROLE",))
+        return closing
 
     def _without_closing(self, replies: list[Any], count: int) -> list[Any]:
         """The replies to the batch itself. Raises :class:`ServiceError` if another server should have answered."""

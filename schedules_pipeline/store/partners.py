@@ -6,8 +6,9 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import USAGE_KEPT_DAYS, UsageCounts, UsageKind, UsageLine
 from schedules_pipeline.partners.record import PARTNER
+from schedules_pipeline.store.exchange import Command
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import Arguments, Command, RedisLink
+from schedules_pipeline.store.link import Arguments, RedisLink
 
 _REMOVED = b""
 _KINDS = frozenset(UsageKind)

@@ -15,8 +15,9 @@ from schedules_pipeline.partners.sign_in import (
     SignInLink,
     surplus,
 )
+from schedules_pipeline.store.exchange import Command
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import Command, RedisLink
+from schedules_pipeline.store.link import RedisLink
 
 _Value = TypeVar("_Value")
 

@@ -15,8 +15,9 @@ from schedules_pipeline.documents.stored_form import apply_delta, compress, deco
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
+from schedules_pipeline.store.exchange import Command
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import Arguments, Command, RedisLink
+from schedules_pipeline.store.link import Arguments, RedisLink
 from schedules_pipeline.store.schedules import StorageForm
 
 _DELTA, _WHOLE = b"delta", b"whole"

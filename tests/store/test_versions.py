@@ -1,7 +1,7 @@
 """Replaced versions read as they were published, whatever interrupted or interleaved with their compaction."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
@@ -16,8 +16,9 @@ from redis import Redis
 from schedules_pipeline.documents.stored_form import is_frame
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.schedules import Commit, Outcome
+from schedules_pipeline.store.exchange import Command
 from schedules_pipeline.store.keys import Keys
-from schedules_pipeline.store.link import Command, RedisLink
+from schedules_pipeline.store.link import RedisLink
 from schedules_pipeline.store.schedules import RedisScheduleStore, StorageForm
 from schedules_pipeline.store.versions import RedisVersionStore
 
@@ -45,10 +46,11 @@ class _DyingLink(RedisLink):
         self.sends: int | None = None
         self.kept_back: list[Command] = []
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        if self.sends is None or not all(command[0] == "EVALSHA" for command in commands):
-            return super().run(commands)
-        sent, self.kept_back = list(commands[: self.sends]), list(commands[self.sends :])
+    def run(self, commands: Iterable[Command]) -> list[Any]:
+        made = list(commands)
+        if self.sends is None or not all(command[0] == "EVALSHA" for command in made):
+            return super().run(made)
+        sent, self.kept_back = made[: self.sends], made[self.sends :]
         return super().run(sent)
 
 

@@ -1,0 +1,75 @@
+"""A batch is sent while it is made, and is whole also if its connection breaks in the middle."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from redis import Redis
+
+from demo.servers import RedisServer
+from schedules_pipeline.store.exchange import Command
+from schedules_pipeline.store.link import RedisLink, connect
+
+_MANY = 100
+
+
+def test_redis_has_the_first_commands_before_the_last_is_made(
+    redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """The maker of the last command waits until Redis has run the first."""
+    link = RedisLink(connect(redis_server.url))
+
+    def made() -> Iterator[Command]:
+        for number in range(_MANY):
+            yield ("RPUSH", "sent early", number)
+        # Fails after 10 seconds if nothing was sent.
+        assert redis_client.blpop(["sent early"], timeout=10) == (b"sent early", b"0")
+        yield ("LLEN", "sent early")
+
+    *counts, left = link.run(made())
+
+    assert counts[0] == 1
+    assert left == _MANY - 1
+
+
+def test_a_batch_whose_connection_breaks_is_sent_again_from_its_start(
+    redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """The replies are those of the second attempt, one for each command."""
+    link = RedisLink(connect(redis_server.url))
+
+    def made() -> Iterator[Command]:
+        for number in range(_MANY):
+            if number == _MANY - 1:
+                redis_client.client_kill_filter(_type="normal", skipme=True)
+            yield ("SET", f"again:{number}", number, "GET")
+
+    replies = link.run(made())
+
+    assert len(replies) == _MANY
+    assert redis_client.mget([f"again:{number}" for number in range(_MANY)]) == [
+        str(number).encode() for number in range(_MANY)
+    ]
+
+
+def test_a_batch_that_cannot_be_made_leaves_no_replies_behind(
+    redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """The next batch on the same link reads its own replies."""
+    link = RedisLink(connect(redis_server.url))
+
+    def made() -> Iterator[Command]:
+        for number in range(_MANY):
+            yield ("SET", f"unmade:{number}", number)
+        raise ValueError("cannot be made")
+
+    with pytest.raises(ValueError, match="cannot be made"):
+        link.run(made())
+
+    assert link.run([("GET", "unmade:0"), ("ECHO", "own reply")]) == [b"0", b"own reply"]
+
+
+def test_nothing_is_sent_for_an_empty_batch() -> None:
+    """A batch without commands needs no server."""
+    commands: Sequence[Command] = ()
+
+    assert RedisLink(connect("redis://127.0.0.1:1/0")).run(commands) == []
