@@ -22,6 +22,7 @@ from benchmarks.harness import (
 
 NAMES = (
     "batch_rebuild",
+    "hot_slots",
     "catalogue_size",
     "memory",
     "sizing",
