@@ -32,7 +32,7 @@ POOL = "publishers"
 _HANDOVER_SECONDS = 90.0
 """A container may take a minute to start."""
 
-_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 3.0
+_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 4.0
 _LAST_BATCH_OF_AN_INTERRUPTED_SECONDS = 1.0
 _ACTIVE_SECONDS = 10.0
 """A publisher that has built within this time lets another one follow."""
