@@ -7,7 +7,7 @@ question is whether the whole stays bounded. A second instance is never pruned, 
 its runs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -224,6 +224,9 @@ class _Heads:
 
     def heads(self) -> dict[ScheduleKey, Change]:
         return self._heads
+
+    def heads_of(self, keys: Iterable[ScheduleKey]) -> dict[ScheduleKey, Change]:
+        return {key: self._heads[key] for key in keys if key in self._heads}
 
 
 def _with_heads(pipeline: Pipeline, *, source_changed: bool) -> Pipeline:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from demo.servers import LOOPBACK, LoopbackServer, is_free
 from schedules_pipeline.errors import ServiceError
 
@@ -20,18 +22,33 @@ _POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
 
 
 def write_dagster_home(home: Path, postgres_url: str | None) -> Mapping[str, str]:
-    """Write the settings of an instance whose records are in that database, or in files below ``home`` without one.
+    """Write the settings of an instance whose records are in that database, or in SQLite below ``home`` without one.
 
     Returns the environment of every process that uses the instance. The password is in no file of Dagster's.
     """
     home.mkdir(parents=True, exist_ok=True)
     text = _SETTINGS.read_text()
     environment = {"DAGSTER_HOME": str(home)}
-    if postgres_url is not None:
+    if postgres_url is None:
+        text += "\n" + yaml.safe_dump(one_file_storage(home / "history"))
+    else:
         text += f"\nstorage:\n  postgres:\n    postgres_url:\n      env: {_POSTGRES_VARIABLE}\n"
         environment[_POSTGRES_VARIABLE] = postgres_url
     (home / "dagster.yaml").write_text(text)
     return environment
+
+
+def one_file_storage(directory: Path) -> dict[str, Any]:
+    """Settings of an instance that keeps all events in one SQLite file. Dagster's default makes a file for each run,
+    and each batch of records is a run.
+    """
+    config = {"base_dir": str(directory)}
+    storage = {
+        "module": "dagster._core.storage.event_log",
+        "class": "ConsolidatedSqliteEventLogStorage",
+        "config": config,
+    }
+    return {"event_log_storage": storage}
 
 
 class DagsterProcess(LoopbackServer):

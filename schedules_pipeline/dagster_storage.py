@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import orjson
 import sqlalchemy as db
 from dagster._core.events import ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS, DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -33,6 +34,7 @@ _EVALUATIONS = AssetCheckExecutionsTable.c
 _EVENTS = SqlEventLogStorageTable
 _PARTITIONS = DynamicPartitionsTable.c
 _AT_ONCE = 500
+_Subject = tuple[dg.AssetKey | None, str | None]
 _SORTED_AT_MOST = 5
 _READ_ACROSS_RUNS: Collection[DagsterEventType | None] = frozenset(
     {*ASSET_EVENTS, DagsterEventType.ASSET_CHECK_EVALUATION, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
@@ -58,23 +60,36 @@ def store_events(
 def _store_some(
     storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry], *, is_new_run: bool
 ) -> None:
-    indexed = entries
+    rows = [(entry, _event_row(storage, entry)) for entry in entries]
     if isinstance(storage, SqliteEventLogStorage):
         # Each run has a file of its own there, and what is read across runs is stored a second time.
         with storage.run_connection(entries[0].run_id) as connection:
-            connection.execute(storage.prepare_insert_event_batch(entries))
-        indexed = [entry for entry in entries if entry.dagster_event_type in _READ_ACROSS_RUNS]
-        if not indexed:
+            connection.execute(db.insert(_EVENTS).values([row for _, row in rows]))
+        rows = [(entry, row) for entry, row in rows if entry.dagster_event_type in _READ_ACROSS_RUNS]
+        if not rows:
             return
+    targets = _earlier_targets(storage, [entry for entry, _ in rows])
     with storage.index_transaction() as connection:
-        insert = storage.prepare_insert_event_batch(indexed).returning(_EVENTS.c.id)
-        stored = list(zip(indexed, connection.execute(insert).scalars().all(), strict=True))
-        evaluations = [_evaluation_row(entry, number) for entry, number in stored if _is_evaluation(entry)]
+        insert = db.insert(_EVENTS).values([row for _, row in rows]).returning(_EVENTS.c.id)
+        numbers = connection.execute(insert).scalars().all()
+        stored = [(entry, number) for (entry, _), number in zip(rows, numbers, strict=True)]
+        targets |= {_subject(entry): number for entry, number in stored if _is_materialisation(entry)}
+        evaluations = [
+            _evaluation_row(entry, number, row["event"], targets.get(_subject(entry)))
+            for (entry, row), number in zip(rows, numbers, strict=True)
+            if _is_evaluation(entry)
+        ]
         if not is_new_run:
             _delete_evaluations(connection, evaluations)
         if evaluations:
-            connection.execute(AssetCheckExecutionsTable.insert(), evaluations)
+            connection.execute(db.insert(AssetCheckExecutionsTable), evaluations)
     _store_asset_events(storage, stored)
+
+
+def _event_row(storage: SqlEventLogStorage, entry: dg.EventLogEntry) -> dict[str, Any]:
+    """Dagster's row of an event, with its JSON without spaces."""
+    row = storage._event_to_row(entry)  # noqa: SLF001 - the statement of which this is the row has no other use
+    return {**row, "event": orjson.dumps(orjson.loads(row["event"])).decode()}
 
 
 def _store_asset_events(storage: SqlEventLogStorage, stored: Sequence[tuple[dg.EventLogEntry, int]]) -> None:
@@ -90,7 +105,40 @@ def _is_evaluation(entry: dg.EventLogEntry) -> bool:
     return entry.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION
 
 
-def _evaluation_row(entry: dg.EventLogEntry, number: int) -> dict[str, Any]:
+def _is_materialisation(entry: dg.EventLogEntry) -> bool:
+    return entry.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION
+
+
+def _subject(entry: dg.EventLogEntry) -> _Subject:
+    """The asset and partition that a materialisation or an evaluation is about."""
+    event = entry.get_dagster_event()
+    if _is_evaluation(entry):
+        evaluation: Any = event.event_specific_data
+        return evaluation.asset_key, evaluation.partition
+    return event.asset_key, event.partition
+
+
+def _earlier_targets(storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]) -> dict[_Subject, int]:
+    """The latest materialisation of each partition that is evaluated here, but not materialised."""
+    materialised = {_subject(entry) for entry in entries if _is_materialisation(entry)}
+    wanted: dict[dg.AssetKey | None, set[str]] = defaultdict(set)
+    for key, partition in {_subject(entry) for entry in entries if _is_evaluation(entry)} - materialised:
+        if partition is not None:
+            wanted[key].add(partition)
+    return {
+        (key, partition): number
+        for key, partitions in wanted.items()
+        if key is not None
+        for partition, number in storage.get_latest_storage_id_by_partition(
+            key, DagsterEventType.ASSET_MATERIALIZATION, partitions
+        ).items()
+    }
+
+
+def _evaluation_row(entry: dg.EventLogEntry, number: int, event: str, target: int | None) -> dict[str, Any]:
+    """``event``: the JSON of the entry. ``target``: the evaluated materialisation. Dagster shows an evaluation of a
+    partition only while its target is the latest.
+    """
     evaluation: Any = entry.get_dagster_event().event_specific_data
     status = AssetCheckExecutionRecordStatus
     return {
@@ -99,9 +147,10 @@ def _evaluation_row(entry: dg.EventLogEntry, number: int) -> dict[str, Any]:
         "partition": evaluation.partition,
         "run_id": entry.run_id,
         "execution_status": (status.SUCCEEDED if evaluation.passed else status.FAILED).value,
-        "evaluation_event": dg.serialize_value(entry),
+        "evaluation_event": event,
         "evaluation_event_timestamp": datetime.fromtimestamp(entry.timestamp, UTC).replace(tzinfo=None),
         "evaluation_event_storage_id": number,
+        "materialization_event_storage_id": target,
     }
 
 
@@ -173,6 +222,31 @@ def _sort_partitions(storage: SqlEventLogStorage, name: str) -> None:
         if removed:
             rows = [{"partitions_def_name": name, "partition": key} for key in removed]
             connection.execute(DynamicPartitionsTable.insert(), rows)
+
+
+def move_evaluations(
+    instance: dg.DagsterInstance, key: dg.AssetKey, carried: Sequence[dg.EventLogRecord]
+) -> None:
+    """Make evaluations of these materialisations evaluations of the ones that were just recorded in their place."""
+    storage = instance.event_log_storage
+    partitions = {record.partition_key for record in carried if record.partition_key is not None}
+    if not isinstance(storage, SqlEventLogStorage) or not partitions:
+        return
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    latest = instance.get_latest_storage_id_by_partition(key, kind, partitions)
+    target = _EVALUATIONS.materialization_event_storage_id
+    move = (
+        db.update(AssetCheckExecutionsTable)
+        .where(_EVALUATIONS.asset_key == key.to_string(), target == db.bindparam("old"))
+        .values({target: db.bindparam("new")})
+    )
+    moved = [
+        {"old": record.storage_id, "new": latest[record.partition_key]}
+        for record in carried
+        if record.partition_key is not None
+    ]
+    with storage.index_connection() as connection:
+        connection.execute(move, moved)
 
 
 def latest_materialisations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.EventLogRecord]:

@@ -186,7 +186,8 @@ def _entries(run_id: str, events: Sequence[DagsterEvent]) -> list[dg.EventLogEnt
         dg.EventLogEntry(  # type: ignore[no-untyped-call]
             error_info=None,
             level=INFO,
-            user_message=event.message or "",
+            # Dagster shows the event's own message.
+            user_message="",
             run_id=run_id,
             timestamp=now,
             step_key=event.step_key,
@@ -212,5 +213,6 @@ def _parts(
         case dg.AssetObservation():
             return DagsterEventType.ASSET_OBSERVATION, AssetObservationData(event), f"Observed {event.label}."
         case dg.AssetCheckEvaluation():
-            outcome = "passed" if event.passed else "did not pass"
-            return DagsterEventType.ASSET_CHECK_EVALUATION, event, f"{event.check_name} {outcome}."
+            # Dagster shows the check's name beside it.
+            message = "Passed." if event.passed else "Did not pass."
+            return DagsterEventType.ASSET_CHECK_EVALUATION, event, message

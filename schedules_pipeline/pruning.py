@@ -23,6 +23,7 @@ from schedules_pipeline.dagster_storage import (
     delete_run,
     delete_written_runs,
     latest_materialisations,
+    move_evaluations,
     still_latest,
 )
 from schedules_pipeline.errors import InvalidIdentifier
@@ -125,6 +126,7 @@ class RecordPruner:
                 # Asked again, because a publisher may have recorded a newer version since.
                 latest = still_latest(self.instance, asset, needed[start : start + _AT_ONCE])
                 self.writer.write(EventBatch("retention", [carried(record) for record in latest]))
+                move_evaluations(self.instance, asset, latest)
                 yield PruneCount.RECORDS_CARRIED, len(latest)
 
     def _finished_runs(self) -> list[FinishedRun]:

@@ -6,6 +6,7 @@ confirmed, so a run that dies loses no record, and publishing never waits for Da
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 from functools import partial
@@ -87,6 +88,7 @@ class Recorder:
         self._quarantined_broadcasts: dict[ScheduleKey, str] = {}
         self._held: dict[ScheduleKey, Hold] = {}
         self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
+        self._recorded_ahead: dict[ScheduleKey, int] = {}
 
     def record_published(self) -> int:
         """Record the next changes of the feed that no run has recorded. Returns their number.
@@ -99,17 +101,47 @@ class Recorder:
             run_id: self._action_for(run_id) for run_id in {entry.change.recorded_by for entry in entries}
         }
         own = [entry.change for entry in entries if actions[entry.change.recorded_by] is _Action.RECORD]
-        self._record({change.key: change for change in self._current(own)})
+        self._record_current(own)
         done = [entry for entry in entries if actions[entry.change.recorded_by] is not _Action.WAIT]
         feed.confirm_recorded([entry.position for entry in done])
         # Not at the commit, because compressing takes longer than publishing.
         self._pipeline.store.versions.compact(entry.change.key for entry in done)
         return len(entries)
 
-    def _current(self, changes: Sequence[Change]) -> list[Change]:
-        """The changes that no later version has replaced; the later version is recorded on its own."""
+    def _record_current(self, changes: Sequence[Change]) -> None:
+        """Record the changes that no later version has replaced; the later version is recorded on its own.
+
+        A version that is published during the call may be recorded by another publisher before this call's versions
+        are. It is recorded again, so that the latest record is of the latest version.
+        """
+        current = self._current(changes)
+        self._record(current)
+        heads = self._pipeline.store.feed.heads_of(list(current))
+        overtaking = {
+            key: replace(head, source_changed=head.source_changed or current[key].source_changed)
+            for key, head in heads.items()
+            if head.seq > current[key].seq
+        }
+        self._record(overtaking)
+        self._recorded_ahead |= {key: head.seq for key, head in overtaking.items()}
+
+    def _current(self, changes: Sequence[Change]) -> dict[ScheduleKey, Change]:
+        """By schedule. A version with a new source counts although it was replaced: with its replacement, the new
+        source is recorded.
+        """
         heads = self._pipeline.store.feed.heads_of([change.key for change in changes])
-        return [change for change in changes if change.seq >= heads.get(change.key, change).seq]
+        current: dict[ScheduleKey, Change] = {}
+        for change in changes:
+            head = heads.get(change.key, change)
+            is_latest = change.seq >= head.seq
+            if is_latest and self._recorded_ahead.pop(change.key, 0) >= change.seq:
+                continue
+            if is_latest or change.source_changed:
+                before = current.get(change.key, change)
+                latest = change if is_latest else head
+                has_new_source = latest.source_changed or change.source_changed or before.source_changed
+                current[change.key] = replace(latest, source_changed=has_new_source)
+        return current
 
     def record_all_published(self) -> None:
         while self.record_published():
@@ -230,17 +262,22 @@ class Recorder:
         unchanged: AbstractSet[ScheduleKey] = frozenset(),
     ) -> list[CheckResult]:
         """``requested``: assets to record of schedules that are ``unchanged``; empty for those of their version."""
+        if not latest:
+            return []
         shown = {key: change for key, change in latest.items() if not change.is_removal}
         moved = {key for key, change in latest.items() if change.source_changed or change.is_removal}
         neighbours = [key for key in self._neighbours(moved) if not requested or key not in shown]
         timed = {*moved, *neighbours, *(shown if requested else ())}
         checks = self._pipeline.checker.check(list(shown), timelines_of=timed)
+        incomplete = self._pipeline.store.failing_checks.find(CheckName.INDEX_COMPLETE, list(shown))
         links = self._links()
         events: list[Event] = []
         for key, change in latest.items():
             assets = requested if requested and key in unchanged else requested | _assets_written(change)
             events += self._events(change, assets, links(change))
-            events += self._evaluations(change, checks.get(key, ()), every=bool(requested))
+            evaluations = self._evaluations(change, checks.get(key, ()), every=bool(requested))
+            is_full = bool(requested) or change.source_changed or key in incomplete
+            events += [each for each in evaluations if is_full or not _still_passes(each)]
         events += [
             self._evaluation(key, result)
             for key in neighbours
@@ -313,6 +350,13 @@ class Recorder:
 def _assets_written(change: Change) -> frozenset[dg.AssetKey]:
     """What a published version has changed: without a new source the document alone."""
     return frozenset(_BUILT) if change.source_changed else frozenset({names.PARTNER_SCHEDULE})
+
+
+def _still_passes(evaluation: dg.AssetCheckEvaluation) -> bool:
+    """Whether this tells only that the index of an unchanged source is complete, as the last evaluation does. Dagster
+    still shows that one, since the index is materialised with the source only.
+    """
+    return evaluation.check_name == CheckName.INDEX_COMPLETE and evaluation.passed
 
 
 def _changed(before: Mapping[_K, _V], after: Mapping[_K, _V]) -> list[_K]:

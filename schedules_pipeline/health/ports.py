@@ -79,6 +79,9 @@ class FailingCheckStore(Protocol):
 
     def all(self) -> dict[tuple[ScheduleKey, str], str]: ...
 
+    def find(self, check: str, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+        """Those of these schedules whose check failed last."""
+
 
 class IncidentStore(Protocol):
     """The latest incident of every condition. The watch that leads writes it."""

@@ -243,9 +243,8 @@ def _references_resolved(
 
 
 def _within_expected_range(finding: RangeFinding) -> CheckResult:
-    return CheckResult(
-        CheckName.WITHIN_EXPECTED_RANGE, not finding.outside, finding.summary, facts={"values": finding.facts}
-    )
+    facts = {"values": finding.facts} if finding.outside else {}
+    return CheckResult(CheckName.WITHIN_EXPECTED_RANGE, not finding.outside, finding.summary, facts=facts)
 
 
 def _index_complete(wanted: int, lacking: int) -> CheckResult:

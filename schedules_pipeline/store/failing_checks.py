@@ -1,6 +1,6 @@
 """Failing asset checks on Redis."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.store.keys import Keys
@@ -21,6 +21,10 @@ class RedisFailingCheckStore:
         if passing:
             commands.append(("HDEL", self._key, *passing))
         self._link.run(commands)
+
+    def find(self, check: str, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+        found = self._link.call("HMGET", self._key, *(f"{key} {check}" for key in keys)) if keys else []
+        return {key for key, text in zip(keys, found, strict=True) if text is not None}
 
     def all(self) -> dict[tuple[ScheduleKey, str], str]:
         return {

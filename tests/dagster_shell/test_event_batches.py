@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 import orjson
 import pytest
-import yaml
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster_stage import DagsterStage, source_document
+from instances import open_instance
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.definitions import build_defs
@@ -64,20 +64,10 @@ class Stage(DagsterStage):
         return list(self.instance.event_log_storage.get_asset_check_execution_history(key, limit=100))
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "one file", "postgres"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    with _instance(request, tmp_path) as instance:
+    with open_instance(request, tmp_path) as instance:
         yield Stage(instance)
-
-
-def _instance(request: pytest.FixtureRequest, directory: Path) -> dg.DagsterInstance:
-    if request.param == "memory":
-        return dg.DagsterInstance.ephemeral()
-    storage: dict[str, object] = {}
-    if request.param == "postgres":
-        storage = {"storage": {"postgres": {"postgres_url": request.getfixturevalue("postgres_url")}}}
-    (directory / "dagster.yaml").write_text(yaml.safe_dump({**storage, "telemetry": {"enabled": False}}))
-    return dg.DagsterInstance.from_config(str(directory))
 
 
 def test_a_batch_is_a_finished_run(stage: Stage) -> None:

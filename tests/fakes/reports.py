@@ -210,6 +210,11 @@ class FakeFailingCheckStore(Fake):
     def all(self) -> dict[tuple[ScheduleKey, str], str]:
         return dict(self._failing)
 
+    @answered
+    @step
+    def find(self, check: str, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
+        return {key for key in keys if (key, check) in self._failing}
+
 
 class FakeCounterStore(Fake):
     """Implements :class:`CounterStore`."""
