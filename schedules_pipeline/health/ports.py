@@ -70,6 +70,14 @@ class QueuePollStore(Protocol):
     def all(self) -> dict[QueueName, QueuePolls]:
         """The polls of every queue, also of those that were never polled."""
 
+    def announce_receiver(self, queue: QueueName, seconds: int) -> None:
+        """A publisher receives from this queue, and so long no sensor does."""
+
+    def withdraw_receiver(self, queue: QueueName) -> None:
+        """The publisher receives no more. Another one announces itself again."""
+
+    def has_receiver(self, queue: QueueName) -> bool: ...
+
 
 class FailingCheckStore(Protocol):
     """Failing checks by schedule and name. Dagster cannot be asked for the latest evaluation of every partition."""

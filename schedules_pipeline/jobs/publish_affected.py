@@ -1,11 +1,12 @@
 """The publisher: a run that rebuilds, publishes and records the schedules that are marked for rebuild.
 
-A run takes seconds to start, so it stays for a while after its last schedule. One thread publishes. The op's own thread
-records and compares, because Dagster's records take longer than the schedules themselves; of several publishers one
-does so. Publishers come and go as the backlog wants (docs/adr/0034).
+A run takes seconds to start, so one stays while nothing is pending. One thread publishes, others receive
+(docs/adr/0035). The op's own thread records and compares, because Dagster's records take longer than the schedules
+themselves; of several publishers one does so. Publishers come and go as the backlog wants (docs/adr/0034).
 """
 
 import gc
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from schedules_pipeline.event_batches import BatchRunWriter
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.jobs.publishing_thread import PublishingThread, in_full
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
+from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
 from schedules_pipeline.logs import log_pass
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
@@ -41,6 +43,9 @@ _SURPLUS_SECONDS = 30.0
 """One publisher more than the backlog wants stays for this time, because it may be wanted again."""
 
 _LONGEST_SHUTDOWN_SECONDS = 1_800
+_SWITCH_INTERVAL_SECONDS = 0.0005
+"""Python's default is 0.005: after each answer of Redis, publishing would wait so long for the thread that records."""
+
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_SECONDS = 0.2
 _RECORD_EVERY_SECONDS = 3.0
@@ -60,18 +65,23 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         # Excludes imported modules from garbage collections, which interrupt batches.
         gc.freeze()
+        sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
         writer = BatchRunWriter(
             context.instance, rebuild_schedules_job(settings), rebuild_config, context.run, pipeline.clock
         )
         recorder = Recorder(pipeline, settings, context.instance, writer)
         reservation = context.run.tags.get(RESERVATION_TAG, "")
-        with PublishingThread(pipeline, context.run_id, reservation) as publishing:
+        with (
+            PublishingThread(pipeline, context.run_id, reservation) as publishing,
+            ReceivingThreads(pipeline, context.instance, context.run_id) as receiving,
+        ):
             session = _Session(context, pipeline, recorder, publishing, settings)
             try:
                 session.work()
             except dg.DagsterExecutionInterruptedError:
                 # A second signal must not interrupt the handover.
                 with capture_interrupts():
+                    receiving.let_sensors_receive()
                     session.hand_over_now()
                     if _is_cancelled(context):
                         raise
@@ -93,7 +103,8 @@ def _is_cancelled(context: dg.OpExecutionContext) -> bool:
 
 
 def scale_policy(settings: Settings) -> ScalePolicy:
-    return ScalePolicy(settings.most_publishers)
+    """Without a time to linger, a publisher stands ready, because starting one takes seconds."""
+    return ScalePolicy(settings.most_publishers, idle=int(settings.publisher_linger_seconds is None))
 
 
 class _Session:
@@ -121,10 +132,14 @@ class _Session:
         """Record until this publisher is idle, surplus or has run for long enough; then until another one runs."""
         while not self._is_over():
             self._step()
-        if self._is_active():
+        if self._needs_successor():
             self._publishing.leave()
             until = time.monotonic() + _HANDOVER_SECONDS
-            while time.monotonic() < until and self._is_active() and not self._publishing.publishers.running:
+            while (
+                time.monotonic() < until
+                and self._needs_successor()
+                and not self._publishing.publishers.running
+            ):
                 self._step()
 
     def hand_over_now(self) -> None:
@@ -142,8 +157,13 @@ class _Session:
                 f"nothing could be published for {_LONGEST_OUTAGE_SECONDS} s; the sensors start another publisher "
                 "as soon as the store answers again"
             )
-        is_idle = now > self._publishing.last_active + self._linger_seconds
+        lingers = self._linger_seconds
+        is_idle = lingers is not None and now > self._publishing.last_active + lingers
         return is_idle or now > self._deadline or now > self._wanted_at + _SURPLUS_SECONDS
+
+    def _needs_successor(self) -> bool:
+        """Whether one publisher always runs, or this one is needed now."""
+        return self._linger_seconds is None or self._is_active()
 
     def _is_active(self) -> bool:
         """Whether changes arrive, so that another publisher must follow."""
@@ -151,7 +171,8 @@ class _Session:
             has_work = not self._pipeline.store.work.backlog().is_empty
         except ServiceError:
             return False
-        active_seconds = min(_ACTIVE_SECONDS, self._linger_seconds)
+        lingers = self._linger_seconds
+        active_seconds = _ACTIVE_SECONDS if lingers is None else min(_ACTIVE_SECONDS, lingers)
         return has_work or time.monotonic() < self._publishing.last_active + active_seconds
 
     def _step(self) -> None:

@@ -9,11 +9,13 @@ from schedules_pipeline.publishing.ports.work import Backlog
 
 @dataclass(frozen=True, slots=True)
 class ScalePolicy:
-    """``most``: publishers at once. ``schedules_each``: for each further publisher so many schedules must be pending,
-    because starting one costs as much as building some thousands; or the first must be due for ``overdue_each``.
+    """``most``: publishers at once. ``idle``: how many stay while nothing is pending. ``schedules_each``: for each
+    further publisher so many schedules must be pending, because starting one costs as much as building some thousands;
+    or the first must be due for ``overdue_each``.
     """
 
     most: int = 2
+    idle: int = 0
     schedules_each: int = 5_000
     overdue_each: timedelta = timedelta(seconds=10)
 
@@ -24,7 +26,7 @@ def publishers_wanted(backlog: Backlog, publishers: Publishers, policy: ScalePol
     The age counts only while a publisher runs: without one it shows that none ran, and not that one is too slow. One
     that leaves wants a successor, because it publishes until there is one.
     """
-    least = 1 if publishers.leaving or not backlog.is_empty else 0
+    least = 1 if publishers.leaving or not backlog.is_empty else policy.idle
     by_size = backlog.pending // policy.schedules_each
     by_age = 0
     if publishers.running and backlog.pending and backlog.oldest_due_at is not None:

@@ -115,7 +115,8 @@ class Keys:
         ``failing_checks``, ``counters``, ``durations``, ``intake``, ``passes``: hashes. ``quarantined_broadcasts``:
         hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
         ``publishers``: hash that expires, those that are present; ``publisher``: string that expires, one of them, for
-        processes of release 0.2. ``parity_trend``, ``memory_samples``: lists, past
+        processes of release 0.2. ``receiver:<queue>``: string that expires, while a publisher receives from the queue.
+        ``parity_trend``, ``memory_samples``: lists, past
         parity reports and samples of Redis' memory, newest first. ``dagster``: string, what only Dagster knows.
         """
         return f"{self.keyspace}:{{journal}}:{name}"

@@ -13,6 +13,7 @@ class RedisQueuePollStore:
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._key = keys.journal("intake")
+        self._receivers = {queue: keys.journal(f"receiver:{queue}") for queue in QueueName}
 
     def record_poll(self, queue: QueueName, began_at: datetime, oldest_sent_at: datetime | None) -> None:
         began = began_at.isoformat()
@@ -30,3 +31,12 @@ class RedisQueuePollStore:
             )
             for queue in QueueName
         }
+
+    def announce_receiver(self, queue: QueueName, seconds: int) -> None:
+        self._link.call("SET", self._receivers[queue], "1", "EX", seconds)
+
+    def withdraw_receiver(self, queue: QueueName) -> None:
+        self._link.call("DEL", self._receivers[queue])
+
+    def has_receiver(self, queue: QueueName) -> bool:
+        return bool(self._link.call("EXISTS", self._receivers[queue]))

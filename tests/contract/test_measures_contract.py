@@ -22,6 +22,8 @@ from schedules_pipeline.publishing.ports.rejections import RejectedKind, Rejecti
 from schedules_pipeline.publishing.ports.work import Failure, Mark
 from schedules_pipeline.store import rejections as redis_rejections
 
+PassTime = Callable[[timedelta], None]
+
 _NOW = datetime(2026, 3, 28, 12, 0, 0, 123456, tzinfo=UTC)
 _LEASE = timedelta(seconds=120)
 _A, _B, _C = (ScheduleKey.parse(f"{sid}/2026-03-28") for sid in ("alder", "birch", "cedar"))
@@ -90,6 +92,19 @@ def test_polls_are_recorded_by_queue(store: Store) -> None:
     notes = store.queue_polls.all()
     assert notes[queue] == QueuePolls(_NOW + timedelta(seconds=10), _NOW, sent_at)
     assert notes[QueueName.CATALOGUE_EVENTS] == QueuePolls()
+
+
+def test_a_receiver_is_known_until_its_time_is_over(store: Store, pass_time: PassTime) -> None:
+    """Each queue has its own, which may also end early."""
+    polls = store.queue_polls
+    polls.announce_receiver(QueueName.SCHEDULE_EVENTS, 60)
+    polls.announce_receiver(QueueName.CATALOGUE_EVENTS, 60)
+    polls.withdraw_receiver(QueueName.CATALOGUE_EVENTS)
+    at_first = [polls.has_receiver(queue) for queue in QueueName]
+    pass_time(timedelta(seconds=61))
+
+    assert at_first == [True, False]
+    assert not polls.has_receiver(QueueName.SCHEDULE_EVENTS)
 
 
 def test_an_empty_poll_replaces_the_one_before(store: Store) -> None:

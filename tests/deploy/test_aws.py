@@ -93,7 +93,12 @@ _NEEDED = {
     | _REFERENCES
     | {"sns:Publish", "sqs:SendMessage"}
     | {"s3:GetBucketNotification", "sns:ListSubscriptionsByTopic"},
-    "run": _LOOKING | {"sqs:PurgeQueue"} | _SOURCE | _REFERENCES | {"s3:PutObject", "s3:DeleteObject"},
+    "run": _LOOKING
+    | _TAKING_IN
+    | {"sqs:SendMessage", "sqs:PurgeQueue"}
+    | _SOURCE
+    | _REFERENCES
+    | {"s3:PutObject", "s3:DeleteObject"},
     "monitoring": _LOOKING,
     "delivery": {"dynamodb:Query"},
     "pusher": {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"},

@@ -2,9 +2,9 @@
 
 from collections import Counter as Multiset
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from fakes.conditions import Conditions, Fake, answered, step
+from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.growth import SAMPLES_KEPT, MemorySample
 from schedules_pipeline.health.ports import QueueName, QueuePolls
@@ -264,9 +264,11 @@ class FakeCounterStore(Fake):
 class FakeQueuePollStore(Fake):
     """Implements :class:`QueuePollStore`."""
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, clock: FakeClock) -> None:
         super().__init__(conditions)
+        self._clock = clock
         self._notes = {queue: QueuePolls() for queue in QueueName}
+        self._received_until: dict[QueueName, datetime] = {}
 
     @answered
     @step
@@ -279,6 +281,22 @@ class FakeQueuePollStore(Fake):
     @step
     def all(self) -> dict[QueueName, QueuePolls]:
         return dict(self._notes)
+
+    @answered
+    @step
+    def announce_receiver(self, queue: QueueName, seconds: int) -> None:
+        self._received_until[queue] = self._clock() + timedelta(seconds=seconds)
+
+    @answered
+    @step
+    def withdraw_receiver(self, queue: QueueName) -> None:
+        self._received_until.pop(queue, None)
+
+    @answered
+    @step
+    def has_receiver(self, queue: QueueName) -> bool:
+        until = self._received_until.get(queue)
+        return until is not None and self._clock() < until
 
 
 class FakePassStore(Fake):

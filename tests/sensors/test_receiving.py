@@ -16,15 +16,19 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
+from schedules_pipeline.jobs.receiving import rejection_metadata
 from schedules_pipeline.publishing.intake import IngestResult
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
 from schedules_pipeline.sensors.queue_events import catalogue_events_sensor, schedule_events_sensor
-from schedules_pipeline.sensors.receiving import EVENT_TAG, rejection_metadata
+from schedules_pipeline.sensors.receiving import EVENT_TAG
 from schedules_pipeline.settings import Settings
 
-_SETTINGS = Settings(redis_url=SecretStr("redis://redis.test/0"), sensor_tick_seconds=1.0)
+_SETTINGS = Settings(
+    redis_url=SecretStr("redis://redis.test/0"), sensor_tick_seconds=1.0, publisher_linger_seconds=300
+)
 
 
 class Stage:
@@ -187,3 +191,26 @@ def test_a_notification_begins_the_story_of_its_event(stage: Stage) -> None:
     assert [(log["event_id"], log["subject"]) for log in taken_in] == [("schedule-1", "alder_one/2026-03-28")]
     assert [log["event_id"] for log in rejected] == ["schedule-2"]
     assert [request.tags[EVENT_TAG] for request in result.run_requests or ()] == ["schedule-1"]
+
+
+def test_a_sensor_leaves_messages_to_a_publisher_that_receives(stage: Stage) -> None:
+    """It only asks for publishers, and receives again when the publisher's announcement has ended."""
+    stage.store.presence.renew("a run", 3600)
+    stage.store.queue_polls.announce_receiver(QueueName.SCHEDULE_EVENTS, 5)
+    stage.upstreams.schedule_queue.post(_schedule_message())
+    stage.tick(schedule_events_sensor(_SETTINGS))
+    is_left = stage.upstreams.schedule_queue.has_visible()
+    stage.clock.advance(timedelta(seconds=5))
+    stage.tick(schedule_events_sensor(_SETTINGS))
+
+    assert is_left
+    assert stage.upstreams.schedule_queue.is_empty()
+
+
+def test_one_publisher_stands_ready_unless_it_may_linger(stage: Stage) -> None:
+    """Without a time to linger, a publisher is asked for before anything is to be done."""
+    settings = _SETTINGS.model_copy(update={"publisher_linger_seconds": None})
+
+    result = stage.tick(schedule_events_sensor(settings))
+
+    assert [request.job_name for request in result.run_requests or ()] == [JOB_NAME]

@@ -1,0 +1,165 @@
+"""The threads of a publisher that receive from the queues, so that nothing waits for a sensor's next tick.
+
+While they receive, the sensors do not. An operator who switches a sensor off in Dagster switches its queue off here too
+(docs/adr/0035).
+"""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Self
+
+import dagster as dg
+import structlog
+from dagster._core.definitions.run_request import InstigatorType
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.jobs.receiving import Intake, intakes, receive_once
+from schedules_pipeline.publishing.intake import IngestResult
+
+_THREADS_EACH = 2
+"""One receives while the other marks and deletes."""
+
+_POLL_SECONDS = 2
+"""A publisher that ends waits for its polls: a message that the queue gave to a dead one comes back after minutes."""
+
+_RECEIVES_SECONDS = 5
+"""For so long a thread that began to receive counts. A sensor receives again when it has died or hangs."""
+
+_LEFT_AFTER_OUTAGE_SECONDS = 5.0
+_LEFT_AFTER_DEFECT_SECONDS = 60.0
+_PAUSE_SECONDS = 1.0
+_SHORTEST_POLL_SECONDS = 0.05
+_OBSERVED_EVERY_SECONDS = 30.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Switches:
+    """The sensors that an operator has switched off. Asks Dagster at most every two seconds."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._lock = threading.Lock()
+        self._off: frozenset[str] = frozenset()
+        self._ask_at = 0.0
+
+    def is_off(self, sensor: str) -> bool:
+        """As Dagster last answered, if it does not answer now. A sensor without a stored state is on."""
+        with self._lock:
+            if time.monotonic() >= self._ask_at:
+                self._ask()
+                self._ask_at = time.monotonic() + _POLL_SECONDS
+            return sensor in self._off
+
+    def _ask(self) -> None:
+        # An instance in memory keeps no states of sensors.
+        if self._instance.schedule_storage is None:
+            return
+        try:
+            states = self._instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+        except Exception as error:  # noqa: BLE001 - publishing goes on without Dagster's database
+            _log.warning("Dagster does not say which sensors are off", error=str(error))
+            return
+        self._off = frozenset(state.instigator_name for state in states if not state.is_running)
+
+
+class ReceivingThreads:
+    """Receives from both queues until it is stopped. Beside :class:`PublishingThread` in the same process."""
+
+    def __init__(self, pipeline: Pipeline, instance: dg.DagsterInstance, run_id: str) -> None:
+        self._pipeline = pipeline
+        self._instance = instance
+        self._run_id = run_id
+        self._switches = Switches(instance)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._unobserved: dict[str, IngestResult] = {}
+        self._left_until: dict[str, float] = {}
+        self._threads = [
+            threading.Thread(target=self._run, args=(intake,), name=f"receiving {intake.name}", daemon=True)
+            for intake in intakes(pipeline).values()
+            for _ in range(_THREADS_EACH)
+        ]
+        self._observer = threading.Thread(target=self._observe, name="observing", daemon=True)
+
+    def __enter__(self) -> Self:
+        for thread in (*self._threads, self._observer):
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def let_sensors_receive(self) -> None:
+        """Begin no further poll. A queue from which another publisher receives is announced by that one again."""
+        self._stop.set()
+        with suppress(ServiceError):
+            for queue in intakes(self._pipeline):
+                self._pipeline.store.queue_polls.withdraw_receiver(queue)
+
+    def stop(self, patience_seconds: float = _POLL_SECONDS + 0.5) -> None:
+        """Let the sensors receive, and wait for polls that are under way."""
+        self.let_sensors_receive()
+        until = time.monotonic() + patience_seconds
+        for thread in (*self._threads, self._observer):
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _run(self, intake: Intake) -> None:
+        with structlog.contextvars.bound_contextvars(run_id=self._run_id):
+            while not self._stop.is_set():
+                try:
+                    self._receive_if_allowed(intake)
+                except ServiceError as error:
+                    _log.warning("the sensor receives for a moment", queue=intake.name, error=str(error))
+                    self._leave_to_sensor(intake, _LEFT_AFTER_OUTAGE_SECONDS)
+                except Exception as error:  # noqa: BLE001 - a sensor meets the same defect, and its tick shows it
+                    _log.error("the sensor receives for a while", queue=intake.name, error=repr(error))
+                    self._leave_to_sensor(intake, _LEFT_AFTER_DEFECT_SECONDS)
+
+    def _receive_if_allowed(self, intake: Intake) -> None:
+        is_left = time.monotonic() < self._left_until.get(intake.name, 0.0)
+        if is_left or self._switches.is_off(intake.name):
+            self._stop.wait(_PAUSE_SECONDS)
+        else:
+            self._pipeline.store.queue_polls.announce_receiver(intake.name, _RECEIVES_SECONDS)
+            self._receive(intake)
+
+    def _leave_to_sensor(self, intake: Intake, seconds: float) -> None:
+        """It may be able to receive, as where only this process lacks a permission of AWS."""
+        self._left_until[intake.name] = time.monotonic() + seconds
+        with suppress(ServiceError):
+            self._pipeline.store.queue_polls.withdraw_receiver(intake.name)
+
+    def _receive(self, intake: Intake) -> None:
+        began = time.monotonic()
+        result = receive_once(self._pipeline, intake, _POLL_SECONDS)
+        if result is None:
+            self._stop.wait(_PAUSE_SECONDS)
+        elif result.received:
+            with self._lock:
+                self._unobserved[intake.name] = self._unobserved.get(intake.name, IngestResult()) + result
+        elif time.monotonic() < began + _SHORTEST_POLL_SECONDS:
+            # A queue that answers without waiting.
+            self._stop.wait(_SHORTEST_POLL_SECONDS)
+
+    def _observe(self) -> None:
+        """Until it is stopped, and once more after that, show in Dagster what was received."""
+        is_last = False
+        while not is_last:
+            is_last = self._stop.wait(_OBSERVED_EVERY_SECONDS)
+            if is_last:
+                for thread in self._threads:
+                    thread.join(_POLL_SECONDS)
+            with self._lock:
+                unobserved, self._unobserved = self._unobserved, {}
+            for intake in intakes(self._pipeline).values():
+                for observation in intake.describe(unobserved.get(intake.name, IngestResult())):
+                    self._report(observation)
+
+    def _report(self, observation: dg.AssetObservation) -> None:
+        try:
+            self._instance.report_runless_asset_event(observation)
+        except Exception as error:  # noqa: BLE001 - publishing goes on without Dagster's database
+            _log.warning("an observation is not shown in Dagster", error=str(error))

@@ -1,0 +1,178 @@
+"""The threads of a publisher that receive from the queues."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import dagster as dg
+import orjson
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+from dagster_stage import DagsterStage
+from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_over
+
+from schedules_pipeline.assets import names
+from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.jobs.receiving import intakes, receive_once
+from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
+from schedules_pipeline.publishing.ports.upstream import Message
+
+_BODY = orjson.dumps({"sid": "alder_one", "date": "2026-03-28"}).decode()
+_PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def stage(instance: dg.DagsterInstance) -> DagsterStage:
+    return DagsterStage(instance)
+
+
+def _receiving(stage: DagsterStage) -> ReceivingThreads:
+    return ReceivingThreads(stage.pipeline, stage.instance, "a run")
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def _switch(stage: DagsterStage, sensor: str, status: InstigatorStatus) -> None:
+    location = GrpcServerCodeLocationOrigin("127.0.0.1", 4000)
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), sensor)
+    state = InstigatorState(origin, InstigatorType.SENSOR, status, SensorInstigatorData(min_interval=1))
+    known = [each for each in stage.instance.all_instigator_state() if each.instigator_name == sensor]
+    if known:
+        stage.instance.update_instigator_state(state)
+    else:
+        stage.instance.add_instigator_state(state)
+
+
+def test_messages_are_marked_and_deleted_without_a_sensor(stage: DagsterStage) -> None:
+    """A publisher receives by itself, and so long it is announced, so that no sensor receives."""
+    polls = stage.store.queue_polls
+    with _receiving(stage):
+        stage.upstreams.schedule_queue.post(_BODY)
+        _until(stage.upstreams.schedule_queue.is_empty)
+        _until(lambda: all(polls.has_receiver(queue) for queue in QueueName))
+
+    assert stage.store.work.backlog().pending == 1
+    assert not any(polls.has_receiver(queue) for queue in QueueName)
+
+
+def test_a_rejected_message_is_shown_as_by_a_sensor(stage: DagsterStage) -> None:
+    """It is stored with its reason, sent to the dead letters, and observed at the queue's asset at the latest when
+    the publisher ends.
+    """
+    stage.upstreams.schedule_queue.post("not json")
+    with _receiving(stage):
+        _until(stage.upstreams.schedule_queue.is_empty)
+
+    records = stage.instance.fetch_observations(names.SCHEDULE_EVENTS, limit=5).records
+    assert len(records) == 1
+    observation = records[0].asset_observation
+    assert observation is not None
+    assert "not JSON" in str(observation.metadata["rejected"].value)
+    assert [each.excerpt for each in stage.store.rejections.all().values()] == ["not json"]
+    assert stage.upstreams.schedule_dead_letters.has_visible()
+
+
+def test_a_sensor_that_is_switched_off_switches_its_queue_off(stage: DagsterStage) -> None:
+    """The other queue is received from, and this one again when the operator switches its sensor on."""
+    _switch(stage, "schedule_events", InstigatorStatus.STOPPED)
+    stage.upstreams.schedule_queue.post(_BODY)
+    with _receiving(stage):
+        stage.upstreams.catalogue_queue.post("not json")
+        _until(stage.upstreams.catalogue_queue.is_empty)
+        is_left = stage.upstreams.schedule_queue.has_visible()
+        has_receiver = stage.store.queue_polls.has_receiver(QueueName.SCHEDULE_EVENTS)
+        _switch(stage, "schedule_events", InstigatorStatus.RUNNING)
+        _until(stage.upstreams.schedule_queue.is_empty)
+
+    assert is_left
+    assert not has_receiver
+
+
+def test_what_cannot_be_handled_is_left_to_the_sensor(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect would repeat itself unseen, so the sensor receives, whose failed tick Dagster shows."""
+    polls = stage.store.queue_polls
+
+    def fail(messages: Sequence[Message]) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(stage.pipeline.schedule_intake, "handle", fail)
+    with _receiving(stage):
+        _until(lambda: polls.has_receiver(QueueName.SCHEDULE_EVENTS))
+        stage.upstreams.schedule_queue.post(_BODY)
+        _until(lambda: not polls.has_receiver(QueueName.SCHEDULE_EVENTS))
+        goes_on = polls.has_receiver(QueueName.CATALOGUE_EVENTS)
+
+    assert not stage.upstreams.schedule_queue.is_empty()
+    assert goes_on
+
+
+def test_a_paused_intake_leaves_messages_in_their_queue(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coldstart pauses publishers as it pauses sensors."""
+    monkeypatch.setattr(stage.store.coldstarts, "intake_is_paused", lambda: True)
+    stage.upstreams.schedule_queue.post(_BODY)
+    with _receiving(stage):
+        _until(lambda: stage.store.queue_polls.has_receiver(QueueName.SCHEDULE_EVENTS))
+
+    assert stage.upstreams.schedule_queue.has_visible()
+
+
+class _DeathError(BaseException):
+    """The process ends."""
+
+
+class _DiesAtStep(Conditions):
+    def __init__(self, step: int) -> None:
+        self.left = step
+        self.is_armed = False
+
+    def checkpoint(self, step: str, about: Sequence[object] = ()) -> None:
+        if self.is_armed:
+            self.left -= 1
+            if self.left < 0:
+                raise _DeathError(step)
+
+
+def test_a_publisher_that_dies_at_any_step_of_receiving_loses_nothing() -> None:
+    """Between marks and deletion, or at any other step: the schedule is marked, or its message comes back."""
+    for step in count():
+        conditions, clock = _DiesAtStep(step), FakeClock()
+        store, upstreams = fake_store(clock, conditions), fake_upstreams(clock, Random(step), conditions)
+        pipeline = pipeline_over(store.as_store(), upstreams, clock)
+        upstreams.schedule_queue.post(_BODY)
+        conditions.is_armed = True
+        try:
+            receive_once(pipeline, intakes(pipeline)[QueueName.SCHEDULE_EVENTS], 1)
+        except _DeathError:
+            conditions.is_armed = False
+        else:
+            break
+        assert store.work.backlog().pending == 1 or not upstreams.schedule_queue.is_empty()
+    assert step > 5
+    conditions.is_armed = False
+    assert store.work.backlog().pending == 1
+    assert upstreams.schedule_queue.is_empty()
