@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry
 
@@ -28,12 +29,16 @@ class Landed:
     """Seconds until publication: from sending for each schedule, from sending and notification for the last one.
 
     ``overtaken``: the number of schedules that were published with the change before their mark was processed.
+    ``row``: of the schedule that was published last. ``cause``: its event; None if the row does not name it.
     """
 
+    sent: Sent
     each: Sequence[float]
     since_sent: float
     since_notified: float
     overtaken: int
+    row: FeedEntry
+    cause: Cause | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class _Showing:
 
     since_sent: float
     since_notified: float
+    row: FeedEntry
+    cause: Cause | None
 
 
 class FeedReader:
@@ -80,7 +87,8 @@ class FeedReader:
         if len(found) < len(sent.keys):
             return None
         last = max(found, key=lambda showing: showing.since_sent)
-        return Landed([s.since_sent for s in found], last.since_sent, last.since_notified, len(overtaken))
+        each = [showing.since_sent for showing in found]
+        return Landed(sent, each, last.since_sent, last.since_notified, len(overtaken), last.row, last.cause)
 
 
 def _named(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
@@ -88,9 +96,12 @@ def _named(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
     for entry in entries:
         for cause in entry.change.causes:
             if cause.subject == sent.subject and cause.notified_at >= sent.sent_at:
-                published_at = _published_at(entry)
+                published_at = appended_at(entry)
                 return _Showing(
-                    _seconds(sent.sent_at, published_at), _seconds(cause.notified_at, published_at)
+                    _seconds(sent.sent_at, published_at),
+                    _seconds(cause.notified_at, published_at),
+                    entry,
+                    cause,
                 )
     return None
 
@@ -99,12 +110,12 @@ def _first_since(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
     """Its time of notification is unknown, so it counts from the sending, which is earlier."""
     for entry in entries:
         if entry.change.published_at >= sent.sent_at:
-            seconds = _seconds(sent.sent_at, _published_at(entry))
-            return _Showing(seconds, seconds)
+            seconds = _seconds(sent.sent_at, appended_at(entry))
+            return _Showing(seconds, seconds, entry, None)
     return None
 
 
-def _published_at(entry: FeedEntry) -> datetime:
+def appended_at(entry: FeedEntry) -> datetime:
     """When Redis appended the row, which follows the storing of the document."""
     return datetime.fromtimestamp(int(entry.position.partition("-")[0]) / 1000, UTC)
 

@@ -1,7 +1,9 @@
 """From message sent to document published, through the running sensors, on the whole system.
 
 Four situations: an isolated change of one schedule; the first change while no publisher runs, so that a run must be
-started; a brand that 300 schedules show; and twenty changes a second for two minutes, schedules and episodes in turn.
+started; a brand that 300 schedules show; and 20 and 100 changes a second for two minutes, schedules and episodes in
+turn.
+A partner waits on a stream of the delivery service; a version is readable when it is announced there.
 "Sent" is the moment before the client puts the document or sends the notification of an item, "notified" is when the
 queue receives the message. "Published" is when the row is in the change feed, by the clock of Redis, after partners can
 read the document. A change of several schedules counts when the last of them is published.
@@ -11,17 +13,20 @@ read the document. A change of several schedules counts when the last of them is
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from random import Random
 
+from benchmarks import stages
 from benchmarks.engine import make_engine, rebuild_everything
 from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.landing import FeedReader, Landed, Sent
+from benchmarks.partner import waiting_partner
 from benchmarks.senders import Sender
 from benchmarks.stack import DagsterStack, Services, running_services
+from benchmarks.stages import find_ingested
 from benchmarks.world import add_brand, whole_sample
 from demo.dagster_services import Webserver
 from demo.sample import Sample
@@ -33,7 +38,7 @@ _GIVE_UP_AFTER_SECONDS = 180.0
 _PAUSE_SECONDS = (2.0, 5.0)
 """Pauses between isolated changes, which vary so that they do not coincide with the sensors' ticks."""
 
-_CHANGES_A_SECOND = 20
+_CHANGES_A_SECOND = (20, 100)
 _RECORDED_AT_ONCE = 1_000
 
 _ACTIVE_RUNS = """
@@ -67,22 +72,29 @@ def run(bench: Bench) -> Result:
     # By date, so that the brand is on most services on some of the days.
     shown_on = sorted(sample.schedules, key=lambda key: (key[1], key[0]))[: size.brand_schedules]
     sample, brand = add_brand(sample, shown_on, "Benchmark Row")
-    with running_services(bench) as services:
+    with running_services(bench) as services, ExitStack() as stack:
         pipeline = _coldstart(bench, services, sample)
         trial = _Trial(bench, pipeline, Sender(services.upstream, sample, Random(1)))
+        partner = stack.enter_context(waiting_partner(bench.directory, pipeline))
         with _sensors(trial, services, "cold", {"SCHEDULES_PUBLISHER_LINGER_SECONDS": "1"}) as webserver:
             cold = trial.cold(webserver, size.cold)
         with _sensors(trial, services, "warm", {}):
             isolated = trial.isolated(size.isolated)
             brands = trial.brands(brand["pid"], size.brands)
-            steady, facts = trial.steady(size.steady_seconds)
+            streams = {rate: trial.steady(rate, size.steady_seconds) for rate in _CHANGES_A_SECOND}
     figures = [
         *_figures("isolated schedule change", isolated),
         *_figures("first change, no publisher", cold),
         *_figures(f"brand on {len(shown_on)}, the last schedule", brands),
         Figure(f"brand on {len(shown_on)}, each schedule, sent to published", "s", _each(brands)),
-        *_figures(f"{_CHANGES_A_SECOND} changes a second", steady),
     ]
+    ingested = find_ingested(bench.directory)
+    for name, landed in {
+        "isolated schedule change": isolated,
+        **{f"{rate} changes a second": landed for rate, (landed, _) in streams.items()},
+    }.items():
+        figures += stages.figures(name, landed, partner.readable_at, ingested)
+    facts = {f"{rate} a second": facts for rate, (_, facts) in streams.items()}
     return Result({"schedules": len(sample.schedules), **facts}, figures)
 
 
@@ -171,16 +183,16 @@ class _Trial:
             landed.append(self.send_and_wait(lambda: self.sender.retitle(pid)))
         return landed
 
-    def steady(self, seconds: int) -> tuple[list[Landed], dict[str, object]]:
+    def steady(self, rate: int, seconds: int) -> tuple[list[Landed], dict[str, object]]:
         """Send at a fixed rate without waiting for the results; then wait until everything is published."""
         self._rest()
-        self.bench.say(f"{_CHANGES_A_SECOND} changes a second for {seconds} s")
+        self.bench.say(f"{rate} changes a second for {seconds} s")
         rows_before = self._feed.count
         began = time.monotonic()
         late_by = []
         sent = []
-        for number, send in enumerate(islice(self.sender.mixture(), _CHANGES_A_SECOND * seconds)):
-            due = began + number / _CHANGES_A_SECOND
+        for number, send in enumerate(islice(self.sender.mixture(), rate * seconds)):
+            due = began + number / rate
             time.sleep(max(0.0, due - time.monotonic()))
             late_by.append(time.monotonic() - due)
             sent.append(send())
