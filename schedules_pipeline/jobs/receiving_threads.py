@@ -18,8 +18,12 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.receiving import Intake, intakes, receive_once
 from schedules_pipeline.publishing.intake import IngestResult
 
-_THREADS_EACH = 2
-"""One receives while the other marks and deletes."""
+_THREADS_EACH = 4
+"""Some wait for messages while others mark and delete. A queue looks for messages in intervals (the emulator every 100 ms),
+so polls that began at different times hear of one sooner.
+"""
+
+_STAGGERED_SECONDS = 0.025
 
 _POLL_SECONDS = 2
 """A publisher that ends waits for its polls: a message that the queue gave to a dead one comes back after minutes."""
@@ -78,9 +82,11 @@ class ReceivingThreads:
         self._unobserved: dict[str, IngestResult] = {}
         self._left_until: dict[str, float] = {}
         self._threads = [
-            threading.Thread(target=self._run, args=(intake,), name=f"receiving {intake.name}", daemon=True)
+            threading.Thread(
+                target=self._run, args=(intake, number), name=f"receiving {intake.name}", daemon=True
+            )
             for intake in intakes(pipeline).values()
-            for _ in range(_THREADS_EACH)
+            for number in range(_THREADS_EACH)
         ]
         self._observer = threading.Thread(target=self._observe, name="observing", daemon=True)
 
@@ -106,7 +112,8 @@ class ReceivingThreads:
         for thread in (*self._threads, self._observer):
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self, intake: Intake) -> None:
+    def _run(self, intake: Intake, number: int) -> None:
+        self._stop.wait(number * _STAGGERED_SECONDS)
         with structlog.contextvars.bound_contextvars(run_id=self._run_id):
             while not self._stop.is_set():
                 try:
