@@ -19,8 +19,8 @@ from schedules_pipeline.jobs.receiving import Intake, intakes, receive_once
 from schedules_pipeline.publishing.intake import IngestResult
 
 _THREADS_EACH = 4
-"""Some wait for messages while others mark and delete. A queue looks for messages in intervals (the emulator every 100 ms),
-so polls that began at different times hear of one sooner.
+"""Some wait for messages while others mark and delete. A queue looks for messages in intervals, the emulator every
+100 ms, so polls that began at different times hear of one sooner.
 """
 
 _STAGGERED_SECONDS = 0.025

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _LONGEST_POLL_SECONDS = 20
+_QUEUE_CONNECTIONS = 20
+"""A publisher polls two queues four times each, and deletes messages meanwhile."""
 
 
 def s3_client(region: str, endpoint_url: str | None) -> "S3Client":
@@ -28,7 +30,7 @@ def files_client(region: str, endpoint_url: str | None, threads: int) -> "S3Clie
 
 def sqs_client(region: str, endpoint_url: str | None) -> "SQSClient":
     """Waits for an answer longer than the longest poll lasts."""
-    config = _config(3, read_timeout=_LONGEST_POLL_SECONDS + 10)
+    config = _config(3, read_timeout=_LONGEST_POLL_SECONDS + 10, max_pool_connections=_QUEUE_CONNECTIONS)
     return Session().client("sqs", region_name=region, endpoint_url=endpoint_url, config=config)
 
 
