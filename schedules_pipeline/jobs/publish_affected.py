@@ -8,8 +8,8 @@ themselves; of several publishers one does so. Publishers come and go as the bac
 import gc
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
@@ -65,13 +65,13 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         # Excludes imported modules from garbage collections, which interrupt batches.
         gc.freeze()
-        sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
         writer = BatchRunWriter(
             context.instance, rebuild_schedules_job(settings), rebuild_config, context.run, pipeline.clock
         )
         recorder = Recorder(pipeline, settings, context.instance, writer)
         reservation = context.run.tags.get(RESERVATION_TAG, "")
         with (
+            _quick_switches(),
             PublishingThread(pipeline, context.run_id, reservation) as publishing,
             ReceivingThreads(pipeline, context.instance, context.run_id) as receiving,
         ):
@@ -100,6 +100,16 @@ def _is_cancelled(context: dg.OpExecutionContext) -> bool:
     """
     run = context.instance.get_run_by_id(context.run_id)
     return run is not None and run.status is dg.DagsterRunStatus.CANCELING
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def scale_policy(settings: Settings) -> ScalePolicy:
