@@ -41,23 +41,17 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Switches:
-    """The sensors that an operator has switched off. Asks Dagster at most every two seconds."""
+    """The sensors that an operator has switched off, as Dagster last answered."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
-        self._lock = threading.Lock()
         self._off: frozenset[str] = frozenset()
-        self._ask_at = 0.0
 
     def is_off(self, sensor: str) -> bool:
-        """As Dagster last answered, if it does not answer now. A sensor without a stored state is on."""
-        with self._lock:
-            if time.monotonic() >= self._ask_at:
-                self._ask()
-                self._ask_at = time.monotonic() + _POLL_SECONDS
-            return sensor in self._off
+        """A sensor without a stored state is on."""
+        return sensor in self._off
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         # An instance in memory keeps no states of sensors.
         if self._instance.schedule_storage is None:
             return
@@ -88,10 +82,11 @@ class ReceivingThreads:
             for intake in intakes(pipeline).values()
             for number in range(_THREADS_EACH)
         ]
-        self._observer = threading.Thread(target=self._observe, name="observing", daemon=True)
+        self._dagster = threading.Thread(target=self._follow_dagster, name="following Dagster", daemon=True)
 
     def __enter__(self) -> Self:
-        for thread in (*self._threads, self._observer):
+        self._switches.ask()
+        for thread in (*self._threads, self._dagster):
             thread.start()
         return self
 
@@ -109,7 +104,7 @@ class ReceivingThreads:
         """Let the sensors receive, and wait for polls that are under way."""
         self.let_sensors_receive()
         until = time.monotonic() + patience_seconds
-        for thread in (*self._threads, self._observer):
+        for thread in (*self._threads, self._dagster):
             thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self, intake: Intake, number: int) -> None:
@@ -151,19 +146,26 @@ class ReceivingThreads:
             # A queue that answers without waiting.
             self._stop.wait(_SHORTEST_POLL_SECONDS)
 
+    def _follow_dagster(self) -> None:
+        """Until it is stopped, read the switches, and show in Dagster what was received; at the end once more. In a
+        thread of its own, because Dagster's database may be slow.
+        """
+        observe_at = time.monotonic() + _OBSERVED_EVERY_SECONDS
+        while not self._stop.wait(_POLL_SECONDS):
+            self._switches.ask()
+            if time.monotonic() >= observe_at:
+                self._observe()
+                observe_at = time.monotonic() + _OBSERVED_EVERY_SECONDS
+        for thread in self._threads:
+            thread.join(_POLL_SECONDS)
+        self._observe()
+
     def _observe(self) -> None:
-        """Until it is stopped, and once more after that, show in Dagster what was received."""
-        is_last = False
-        while not is_last:
-            is_last = self._stop.wait(_OBSERVED_EVERY_SECONDS)
-            if is_last:
-                for thread in self._threads:
-                    thread.join(_POLL_SECONDS)
-            with self._lock:
-                unobserved, self._unobserved = self._unobserved, {}
-            for intake in intakes(self._pipeline).values():
-                for observation in intake.describe(unobserved.get(intake.name, IngestResult())):
-                    self._report(observation)
+        with self._lock:
+            unobserved, self._unobserved = self._unobserved, {}
+        for intake in intakes(self._pipeline).values():
+            for observation in intake.describe(unobserved.get(intake.name, IngestResult())):
+                self._report(observation)
 
     def _report(self, observation: dg.AssetObservation) -> None:
         try:
