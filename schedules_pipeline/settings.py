@@ -214,9 +214,7 @@ class DagsterSettings(_Group):
     most_publishers: int = _env(
         2, "Most publishers at once. More than one run while many schedules wait, or old ones.", ge=1, le=64
     )
-    publisher_linger_seconds: int | None = _env(
-        None, "Seconds for which an idle publisher waits for work. Unset, one publisher always runs.", ge=0
-    )
+    publisher_linger_seconds: int | None = _env(None, "Seconds an idle one waits; unset: one stays.", ge=0)
     sensor_tick_seconds: float = _env(
         44.0,
         "Seconds for which one tick of a queue sensor receives.",
