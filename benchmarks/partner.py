@@ -29,21 +29,29 @@ class WaitingPartner:
 
     def __init__(self, port: int, key: str) -> None:
         self.readable_at: dict[tuple[str, int], float] = {}
-        self._connection = http.client.HTTPConnection(LOOPBACK, port)
-        self._connection.request("GET", "/v1/changes/stream", headers={"Authorization": f"Bearer {key}"})
-        self._answer = self._connection.getresponse()
-        if self._answer.status != http.HTTPStatus.OK:
-            raise WrongResult(f"the stream of changes was answered with {self._answer.status}")
-        self._thread = Thread(target=self._read, name="partner", daemon=True)
-        self._thread.start()
+        self._port = port
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._answer = self._connect()
+        Thread(target=self._read, name="partner", daemon=True).start()
+
+    def _connect(self) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(LOOPBACK, self._port)
+        connection.request("GET", "/v1/changes/stream", headers=self._headers)
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise WrongResult(f"the stream of changes was answered with {answer.status}")
+        return answer
 
     def _read(self) -> None:
-        with suppress(OSError, ValueError, http.client.HTTPException):
-            while line := self._answer.readline():
-                if line.startswith(_EVENT):
-                    now, change = time.time(), orjson.loads(line.removeprefix(_EVENT))
-                    if "seq" in change:
-                        self.readable_at[f"{change['sid']}/{change['date']}", change["seq"]] = now
+        """Until the service ends. A stream also ends when an epoch of the keyspace begins, as by the first run."""
+        with suppress(OSError, http.client.HTTPException):
+            while True:
+                while line := self._answer.readline():
+                    if line.startswith(_EVENT):
+                        now, change = time.time(), orjson.loads(line.removeprefix(_EVENT))
+                        if "seq" in change:
+                            self.readable_at[f"{change['sid']}/{change['date']}", change["seq"]] = now
+                self._answer = self._connect()
 
 
 @contextmanager
