@@ -12,7 +12,7 @@ DOCUMENT_BYTES = 6_200
 PLAIN_BYTES = 22_000
 SOURCE_BYTES = 12_000
 """A schedule document in S3."""
-RECORDED_BYTES = 25_000
+RECORDED_BYTES = 10_000
 """Dagster's records of a version."""
 RECORDED_A_SECOND = 190
 """Versions that one publisher publishes and records in Postgres."""
