@@ -27,6 +27,7 @@ from demo.upstream import Upstream
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
+from schedules_pipeline.publishing.ports.upstream import QueueDepth
 from schedules_pipeline.settings import Settings
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
@@ -105,6 +106,7 @@ class _Fleet:
         os.kill(execution.pid, signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_killed_workers_lose_no_change_and_leave_no_run_behind(
     celery_environment: dict[str, str], upstream: Upstream, sample: Sample, tmp_path: Path
 ) -> None:
@@ -124,6 +126,8 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
             _kill_in_the_stream(fleet, put_change, kill)
             for kill in (fleet.kill_worker, fleet.kill_process, fleet.kill_worker)
         ]
+        # A killed publisher had received messages, which come again after their visibility timeout.
+        wait_until(lambda: _is_drained(pipeline.upstreams.catalogue_queue.depth()))
         wait_until(lambda: pipeline.store.work.backlog().is_empty and pipeline.store.feed.unrecorded() == 0)
         wait_until(
             lambda: {_status(instance, execution) for execution in killed} == {dg.DagsterRunStatus.FAILURE}
@@ -162,6 +166,10 @@ def test_a_run_can_be_terminated_and_a_worker_stops_with_its_runs(
         os.kill(worker.pid, signal.SIGTERM)
         wait_until(lambda: worker.exit_status == 0)
         assert _status(instance, stopped) in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}
+
+
+def _is_drained(queue: QueueDepth) -> bool:
+    return queue.waiting == queue.in_flight == 0
 
 
 def _kill_in_the_stream(

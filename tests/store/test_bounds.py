@@ -72,6 +72,7 @@ class _Row:
     def matches(self, name: str) -> bool:
         pattern = re.escape(self.key).replace(re.escape("<seq>"), r"\d+")
         pattern = pattern.replace(re.escape("<date>"), r"\d{4}-\d\d-\d\d")
+        pattern = pattern.replace(re.escape("<queue>"), "[a-z_]+")
         for place, form in _PLACES.items():
             pattern = pattern.replace(re.escape(f"{{{place}}}"), rf"\{{{form}\}}")
         return re.fullmatch(pattern, name) is not None
@@ -268,6 +269,7 @@ def _journal(world: _World) -> None:
     for queue in QueueName:
         store.queue_polls.record_poll(queue, now, now)
         store.queue_polls.record_poll(queue, now, None)
+        store.queue_polls.announce_receiver(queue, 60)
     for number in range(3):
         world.pipeline.watch.check(DagsterSnapshot(now, (FailedRun(f"job {number}", "r", now),)))
     world.pipeline.reconciler.reconcile()
