@@ -75,12 +75,13 @@ class _Execution:
 
 
 class _Fleet:
-    """Three workers, and what they execute."""
+    """Three workers, and what they execute. ``lost``: the runs that a killed worker or process had."""
 
     def __init__(self, instance: dg.DagsterInstance, workers: list[Worker]) -> None:
         self._instance = instance
         self._workers = {worker.host: worker for worker in workers}
         self._seen: set[str] = set()
+        self.lost: set[str] = set()
 
     def publisher(self) -> _Execution | None:
         """A publisher that a worker executes and that was not returned before, if it has reported its start."""
@@ -97,12 +98,16 @@ class _Fleet:
         return None
 
     def kill_worker(self, execution: _Execution) -> None:
-        """Kill the whole worker, and start it again."""
+        """Kill the whole worker with all its runs, and start it again."""
+        launcher: Any = self._instance.run_launcher
+        tasks = (launcher.celery.control.inspect(timeout=1).active() or {}).get(execution.worker.host, [])
+        self.lost |= {execution.run_id, *(task["id"] for task in tasks)}
         execution.worker.kill()
         execution.worker.launch_again()
 
     def kill_process(self, execution: _Execution) -> None:
         """Kill the process of the run, as the kernel does when memory is short. The worker stays."""
+        self.lost.add(execution.run_id)
         os.kill(execution.pid, signal.SIGKILL)
 
 
@@ -137,7 +142,7 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
     assert contents(pipeline, keys) == _built_from_scratch(keys)
     assert_announced_once(pipeline)
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
-    assert {run.run_id for run in failed} == {execution.run_id for execution in killed}
+    assert {run.run_id for run in failed} == fleet.lost
     assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     _assert_the_message_came_back(instance, killed[1])
 
