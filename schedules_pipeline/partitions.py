@@ -51,7 +51,7 @@ def ensure_partitions(
     Call it before the schedules are recorded: Dagster accepts records of unknown partitions silently, and shows them
     nowhere. ``published``: further schedules, if Dagster has no date at all. Before release 0.3, dates were computed.
     """
-    known = {name: set(instance.get_dynamic_partitions(name)) for name in (DATES, SERVICES)}
+    known = _known(instance)
     more = () if known[DATES] else published()
     for name, wanted in _by_dimension([*keys, *more]).items():
         if wanted - known[name]:
@@ -69,13 +69,17 @@ def prune_partitions(
     A publisher may publish a schedule of a date just before the date is removed. Therefore ``published`` is called
     after the removal. If this process dies in between, the next version or the next collection adds the date.
     """
-    known = {name: set(instance.get_dynamic_partitions(name)) for name in (DATES, SERVICES)}
+    known = _known(instance)
     used = _by_dimension(in_use())
     unused = [(name, key) for name in known for key in sorted(known[name] - used[name])]
     for name, key in unused:
         instance.delete_dynamic_partition(name, key)
     ensure_partitions(instance, published())
     return len(unused)
+
+
+def _known(instance: dg.DagsterInstance) -> dict[str, set[str]]:
+    return {name: set(instance.get_dynamic_partitions(name)) for name in (DATES, SERVICES)}
 
 
 def _by_dimension(keys: Iterable[ScheduleKey]) -> dict[str, set[str]]:

@@ -33,12 +33,11 @@ def rebuild_and_record(
     ``requested``: the assets that a person has selected; none for a rebuild without assets. Raises
     :class:`dg.Failure`, after all were tried, if some could not be fetched.
     """
-    tags = describe_keys(keys, f"operator {'materialise' if requested else 'rebuild'}")
-    context.instance.add_run_tags(context.run_id, tags)
+    subject = "materialise" if requested else "rebuild"
+    context.instance.add_run_tags(context.run_id, describe_keys(keys, f"operator {subject}"))
     total, done = EMPTY_BATCH, 0
     checks: list[CheckResult] = []
     for some in in_batches(keys):
-        subject = "materialise" if requested else "rebuild"
         cause = Cause(context.run_id, Origin.OPERATOR, subject, pipeline.clock())
         batch = pipeline.publisher.rebuild_from_sources(some, cause, recorded_by=context.run_id)
         checks += recorder.record_rebuilt(batch, requested)

@@ -16,6 +16,7 @@ from schedules_pipeline.dagster_storage import forget_planned_evaluations
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import schedule_key
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
+from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.run_by_hand import own_recorder, rebuild_and_record
 from schedules_pipeline.settings import Settings
@@ -73,7 +74,7 @@ def _partitions(context: dg.AssetExecutionContext) -> list[ScheduleKey]:
 
 def _to_check(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[ScheduleKey]:
     """The published schedules; of a run for some partitions, these."""
-    published = {key for key, change in pipeline.store.feed.heads().items() if not change.is_removal}
+    published = published_keys(pipeline.store.feed)
     wanted = published.intersection(_partitions(context)) if context.run.is_partitioned else published
     return sorted(wanted)
 

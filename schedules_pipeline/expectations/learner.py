@@ -11,6 +11,7 @@ from schedules_pipeline.expectations.outliers import OutlierReport, find_outlier
 from schedules_pipeline.publishing.measure_day import DayMeasurer
 from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.expectations import Expectation, ObservedDay
+from schedules_pipeline.publishing.ports.feed import published_keys
 
 _A_WEEK = timedelta(days=7)
 _AT_ONCE = 200
@@ -37,7 +38,7 @@ class ExpectationLearner:
         week = self._observe(say)
         learned = {sid: learn(earlier.get(sid), days, now) for sid, days in week.items()}
         self._store.expectations.keep(learned)
-        served = {key.sid for key, change in self._store.feed.heads().items() if not change.is_removal}
+        served = {key.sid for key in published_keys(self._store.feed)}
         self._store.expectations.forget(sorted(earlier.keys() - served))
         return {sid: each for sid, each in {**earlier, **learned}.items() if sid in served}
 

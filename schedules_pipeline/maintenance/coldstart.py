@@ -28,6 +28,7 @@ from schedules_pipeline.maintenance.ports import (
     Stage,
 )
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
+from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.publish import BATCH_SIZE, Publisher
 
@@ -129,14 +130,11 @@ class Coldstarter:
             self._compare_copies(coldstart, worker)
         # Unpublished schedules too: a publisher may be about to publish one that the source has removed since.
         held = self._within_horizon(key for keys in self.store.schedules.stored_keys() for key in keys)
-        shards = plan_shards(self._listed() | self._published() | held, self.policy.shards)
+        shards = plan_shards(self._listed() | published_keys(self.store.feed) | held, self.policy.shards)
         self.store.coldstarts.list_work(coldstart.id, shards, self.clock())
 
     def _listed(self) -> set[ScheduleKey]:
         return self._within_horizon(self.sources.schedule_source.list_keys())
-
-    def _published(self) -> set[ScheduleKey]:
-        return {key for key, change in self.store.feed.heads().items() if not change.is_removal}
 
     def _within_horizon(self, keys: Iterable[ScheduleKey]) -> set[ScheduleKey]:
         return set(self.policy.horizon.select(keys, self.clock()))
