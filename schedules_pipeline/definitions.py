@@ -20,7 +20,11 @@ from schedules_pipeline.jobs.full_passes import (
     reconcile_job,
     timers,
 )
-from schedules_pipeline.jobs.publish_affected import publish_affected_job
+from schedules_pipeline.jobs.publish_affected import (
+    publish_affected_job,
+    record_here,
+    record_in_a_process,
+)
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_schedules_job
 from schedules_pipeline.partitions import SCHEDULE_PARTITIONS
 from schedules_pipeline.resources import pipeline_resource
@@ -45,7 +49,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
         ],
         asset_checks=[health_check()],
         jobs=[
-            publish_affected_job(settings),
+            publish_affected_job(settings, record_here if pipeline else record_in_a_process),
             rebuild_schedules_job(settings),
             coldstart_job(settings),
             prune_records_job(settings),

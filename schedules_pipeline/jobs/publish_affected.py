@@ -1,31 +1,30 @@
 """The publisher: a run that rebuilds, publishes and records the schedules that are marked for rebuild.
 
 A run takes seconds to start, so one stays while nothing is pending. One thread publishes, others receive
-(docs/adr/0035). The op's own thread records and compares, because Dagster's records take longer than the schedules
-themselves; of several publishers one does so. Publishers come and go as the backlog wants (docs/adr/0034).
+(docs/adr/0035). A process beside them records and compares, because Dagster's records take longer than the schedules
+themselves (docs/adr/0040); of several publishers one does so. Publishers come and go as the backlog wants
+(docs/adr/0034).
 """
 
 import gc
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
 
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.errors import PipelineError, ServiceError
-from schedules_pipeline.event_batches import BatchRunWriter
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.jobs.publishing_thread import PublishingThread, in_full
-from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
-from schedules_pipeline.logs import log_pass
+from schedules_pipeline.jobs.recording_loop import Recording, RecordingLoop
+from schedules_pipeline.jobs.recording_process import RecordingProcess
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.publishing.scale_publishers import ScalePolicy, is_surplus, publishers_wanted
-from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "publish_affected"
@@ -43,18 +42,30 @@ _SURPLUS_SECONDS = 30.0
 """One publisher more than the backlog wants stays for this time, because it may be wanted again."""
 
 _LONGEST_SHUTDOWN_SECONDS = 1_800
+_LAST_RECORDS_SECONDS = 10.0
+_LAST_RECORDS_OF_AN_INTERRUPTED_SECONDS = 0.3
 _SWITCH_INTERVAL_SECONDS = 0.0005
-"""Python's default is 0.005: after each answer of Redis, publishing would wait so long for the thread that records."""
+"""Python's default is 0.005: after each answer of Redis, publishing would wait so long for a thread that receives."""
 
-_PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_SECONDS = 0.2
-_RECORD_EVERY_SECONDS = 3.0
-"""Each record is a run of its own, and a user of Dagster reads a list of them."""
-_REJECTIONS_EVERY_SECONDS = 5.0
+_LOG_EVERY_SECONDS = 3.0
 _LONGEST_OUTAGE_SECONDS = 60
 
 
-def publish_affected_job(settings: Settings) -> dg.JobDefinition:
+StartsRecording = Callable[[dg.OpExecutionContext, Pipeline, Settings], Recording]
+
+
+def record_in_a_process(context: dg.OpExecutionContext, _: Pipeline, __: Settings) -> Recording:
+    """For a pipeline and an instance that another process can open."""
+    return RecordingProcess(context.instance, context.run_id, context.log)
+
+
+def record_here(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> Recording:
+    """For a pipeline that this process alone has."""
+    return RecordingLoop(pipeline, settings, context.instance, context.run, context.log)
+
+
+def publish_affected_job(settings: Settings, start_recording: StartsRecording) -> dg.JobDefinition:
     """A run of this job is a publisher. Several may run at once."""
 
     @dg.op(
@@ -65,33 +76,38 @@ def publish_affected_job(settings: Settings) -> dg.JobDefinition:
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         # Excludes imported modules from garbage collections, which interrupt batches.
         gc.freeze()
-        writer = BatchRunWriter(
-            context.instance, rebuild_schedules_job(settings), rebuild_config, context.run, pipeline.clock
-        )
-        recorder = Recorder(pipeline, settings, context.instance, writer)
-        reservation = context.run.tags.get(RESERVATION_TAG, "")
-        with (
-            _quick_switches(),
-            PublishingThread(pipeline, context.run_id, reservation) as publishing,
-            ReceivingThreads(pipeline, context.instance, context.run_id) as receiving,
-        ):
-            session = _Session(context, pipeline, recorder, publishing, settings)
-            try:
-                session.work()
-            except dg.DagsterExecutionInterruptedError:
-                # A second signal must not interrupt the handover.
-                with capture_interrupts():
-                    receiving.let_sensors_receive()
-                    session.hand_over_now()
-                    if _is_cancelled(context):
-                        raise
-                return
-        if not pipeline.store.presence.present().running:
-            recorder.record_all_published()
+        with closing(start_recording(context, pipeline, settings)) as recording:
+            was_interrupted = _publish(context, pipeline, recording, settings)
+            if not was_interrupted and not pipeline.store.presence.present().running:
+                recording.finish()
 
     description = "Publishes the schedules that a change affects. The sensors of both queues start it."
     longest_seconds = settings.publisher_session_seconds + _LONGEST_SHUTDOWN_SECONDS
     return single_op_job(publish, JOB_NAME, description, tags={"dagster/max_runtime": str(longest_seconds)})
+
+
+def _publish(
+    context: dg.OpExecutionContext, pipeline: Pipeline, recording: Recording, settings: Settings
+) -> bool:
+    """Publish until the session is over. Returns whether a signal ended it."""
+    reservation = context.run.tags.get(RESERVATION_TAG, "")
+    with (
+        _quick_switches(),
+        PublishingThread(pipeline, context.run_id, reservation) as publishing,
+        ReceivingThreads(pipeline, context.instance, context.run_id) as receiving,
+    ):
+        session = _Session(context, pipeline, recording, publishing, settings)
+        try:
+            session.work()
+        except dg.DagsterExecutionInterruptedError:
+            # A second signal must not interrupt the handover.
+            with capture_interrupts():
+                receiving.let_sensors_receive()
+                session.hand_over_now()
+                if _is_cancelled(context):
+                    raise
+            return True
+    return False
 
 
 def _is_cancelled(context: dg.OpExecutionContext) -> bool:
@@ -124,22 +140,22 @@ class _Session:
         self,
         context: dg.OpExecutionContext,
         pipeline: Pipeline,
-        recorder: Recorder,
+        recording: Recording,
         publishing: PublishingThread,
         settings: Settings,
     ) -> None:
         self._context = context
         self._pipeline = pipeline
-        self._recorder = recorder
+        self._recording = recording
         self._publishing = publishing
         self._policy = scale_policy(settings)
         self._linger_seconds = settings.publisher_linger_seconds
         self._deadline = time.monotonic() + settings.publisher_session_seconds
         self._wanted_at = time.monotonic()
-        self._record_at = self._rejections_at = 0.0
+        self._log_at = 0.0
 
     def work(self) -> None:
-        """Record until this publisher is idle, surplus or has run for long enough; then until another one runs."""
+        """Go on until this publisher is idle, surplus or has run for long enough; then until another one runs."""
         while not self._is_over():
             self._step()
         if self._needs_successor():
@@ -154,9 +170,11 @@ class _Session:
 
     def hand_over_now(self) -> None:
         """The process must end within seconds, and needs them if schedules are to be published now."""
+        self._recording.dismiss()
         if self._is_active():
             self._publishing.hand_over(_HANDOVER_OF_AN_INTERRUPTED_SECONDS)
         self._publishing.stop(_LAST_BATCH_OF_AN_INTERRUPTED_SECONDS)
+        self._recording.stop(_LAST_RECORDS_OF_AN_INTERRUPTED_SECONDS)
         with suppress(ServiceError):
             self._pipeline.store.feed.return_unrecorded(self._publishing.name)
 
@@ -186,17 +204,18 @@ class _Session:
         return has_work or time.monotonic() < self._publishing.last_active + active_seconds
 
     def _step(self) -> None:
-        """Record and compare once, if it is this publisher's part; sleep briefly if there was nothing to do."""
+        """See that one publisher records, and tell the run's log what was published."""
         now, publishers = time.monotonic(), self._publishing.publishers
+        if now >= self._log_at:
+            _log_results(self._context, self._publishing.take_results())
+            self._note_whether_wanted(now)
+            self._log_at = now + _LOG_EVERY_SECONDS
         if publishers.recorder == self._publishing.name:
             self._wanted_at = now
-            if now >= self._record_at:
-                return self._record(now)
-        elif now >= self._record_at:
-            _log_results(self._context, self._publishing.take_results())
-            self._record_at = now + _RECORD_EVERY_SECONDS
-            self._note_whether_wanted(now)
-        return time.sleep(_IDLE_SECONDS)
+            self._recording.keep_up()
+        else:
+            self._recording.stop(_LAST_RECORDS_SECONDS)
+        time.sleep(_IDLE_SECONDS)
 
     def _note_whether_wanted(self, now: float) -> None:
         store, publishers = self._pipeline.store, self._publishing.publishers
@@ -206,52 +225,6 @@ class _Session:
             return
         if not is_surplus(self._publishing.name, wanted, publishers):
             self._wanted_at = now
-
-    def _record(self, now: float) -> None:
-        _log_results(self._context, self._publishing.take_results())
-        with_rejections = now >= self._rejections_at
-        recorded = _record_once(
-            self._context, self._pipeline, self._recorder, with_rejections=with_rejections
-        )
-        if 0 < recorded < RECORDED_AT_ONCE:
-            self._record_at = now + _RECORD_EVERY_SECONDS
-        if with_rejections:
-            self._rejections_at = now + _REJECTIONS_EVERY_SECONDS
-
-
-def _record_once(
-    context: dg.OpExecutionContext, pipeline: Pipeline, recorder: Recorder, *, with_rejections: bool
-) -> int:
-    """Record and compare once; sleep briefly if there was nothing to do. Returns the number of changes."""
-    try:
-        if with_rejections:
-            recorder.record_rejections()
-            recorder.record_quarantined_broadcasts()
-            recorder.record_holds()
-        pipeline.observer.observe()
-        _repair(context, pipeline)
-        recorded = recorder.record_published()
-        if pipeline.comparer.is_due():
-            comparisons = pipeline.comparer.compare_all()
-            recorder.record_comparisons(comparisons)
-            context.log.info(f"compared with the old system: {len(comparisons)} outcomes are new")
-        elif not recorded:
-            time.sleep(_IDLE_SECONDS)
-    except PipelineError as error:
-        context.log.warning(f"trying again in a moment: {error}")
-        time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
-        return 0
-    return recorded
-
-
-def _repair(context: dg.OpExecutionContext, pipeline: Pipeline) -> None:
-    """Repair what a failover of Redis has lost, as soon as any witness has noticed it."""
-    report = pipeline.repairer.repair_if_needed(context.run_id, context.log.info)
-    if report is not None:
-        context.log.warning(
-            f"Redis lost writes: {report.counts['differed']} schedules differed and were rebuilt"
-        )
-        log_pass(report)
 
 
 def _log_results(context: dg.OpExecutionContext, results: Sequence[BatchResult | Exception]) -> None:

@@ -1,0 +1,120 @@
+"""What a publisher does beside publishing: it records versions in Dagster, and compares them with the old system."""
+
+import time
+from typing import Protocol
+
+import dagster as dg
+
+from schedules_pipeline.composition import Pipeline
+from schedules_pipeline.errors import PipelineError
+from schedules_pipeline.event_batches import BatchRunWriter
+from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
+from schedules_pipeline.logs import log_pass
+from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
+from schedules_pipeline.settings import Settings
+
+_RECORD_EVERY_SECONDS = 3.0
+"""Each record is a run of its own, and a user of Dagster reads a list of them."""
+
+_REJECTIONS_EVERY_SECONDS = 5.0
+_PAUSE_AFTER_ERROR_SECONDS = 1.0
+_IDLE_SECONDS = 0.2
+
+
+class RunLog(Protocol):
+    """The log of the publisher's run, which Dagster's ``context.log`` is."""
+
+    def info(self, msg: str) -> None: ...
+
+    def warning(self, msg: str) -> None: ...
+
+
+class Recording(Protocol):
+    """The recording of a publisher, as its op uses it."""
+
+    def keep_up(self) -> None:
+        """Record what is published now and, as a process of its own, later."""
+
+    def dismiss(self) -> None:
+        """Begin no further records. Returns at once."""
+
+    def stop(self, patience_seconds: float) -> None:
+        """Begin no further records. What is not recorded within this time is left to the next publisher."""
+
+    def finish(self) -> None:
+        """Record everything that is published, and stop."""
+
+    def close(self) -> None:
+        """Stop as an interrupted publisher does, if it has not stopped."""
+
+
+class RecordingLoop:
+    """The work of recording, in steps. Also a :class:`Recording` that works in the caller's thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        run: dg.DagsterRun,
+        log: RunLog,
+    ) -> None:
+        writer = BatchRunWriter(
+            instance, rebuild_schedules_job(settings), rebuild_config, run, pipeline.clock
+        )
+        self._pipeline = pipeline
+        self._recorder = Recorder(pipeline, settings, instance, writer)
+        self._run_id = run.run_id
+        self._log = log
+        self._record_at = self._rejections_at = 0.0
+
+    def keep_up(self) -> None:
+        """Record and compare once, if it is time to."""
+        now = time.monotonic()
+        if now < self._record_at:
+            return
+        try:
+            recorded = self._record(now)
+        except PipelineError as error:
+            self._log.warning(f"trying again in a moment: {error}")
+            self._record_at = now + _PAUSE_AFTER_ERROR_SECONDS
+            return
+        if recorded < RECORDED_AT_ONCE:
+            self._record_at = now + (_RECORD_EVERY_SECONDS if recorded else _IDLE_SECONDS)
+
+    def dismiss(self) -> None:
+        """Each call of :meth:`keep_up` has recorded when it returns, so that nothing remains to be stopped."""
+
+    def stop(self, patience_seconds: float) -> None:  # noqa: ARG002 - as of a process
+        self.dismiss()
+
+    def finish(self) -> None:
+        self._recorder.record_all_published()
+
+    def close(self) -> None:
+        self.dismiss()
+
+    def _record(self, now: float) -> int:
+        """Returns the number of changes."""
+        if now >= self._rejections_at:
+            self._recorder.record_rejections()
+            self._recorder.record_quarantined_broadcasts()
+            self._recorder.record_holds()
+            self._rejections_at = now + _REJECTIONS_EVERY_SECONDS
+        self._pipeline.observer.observe()
+        self._repair()
+        recorded = self._recorder.record_published()
+        if self._pipeline.comparer.is_due():
+            comparisons = self._pipeline.comparer.compare_all()
+            self._recorder.record_comparisons(comparisons)
+            self._log.info(f"compared with the old system: {len(comparisons)} outcomes are new")
+        return recorded
+
+    def _repair(self) -> None:
+        """Repair what a failover of Redis has lost, as soon as any witness has noticed it."""
+        report = self._pipeline.repairer.repair_if_needed(self._run_id, self._log.info)
+        if report is not None:
+            self._log.warning(
+                f"Redis lost writes: {report.counts['differed']} schedules differed and were rebuilt"
+            )
+            log_pass(report)
