@@ -78,7 +78,8 @@ class CodeServer(DagsterProcess):
 
     def _command(self, port: int) -> list[str]:
         options = ["-m", _MODULE, "-h", LOOPBACK, "-p", str(port), "--location-name", LOCATION]
-        return [sys.executable, "-m", "dagster", "api", "grpc", *options, "--inject-env-vars-from-instance"]
+        module = "schedules_pipeline.code_server"
+        return [sys.executable, "-m", module, *options, "--inject-env-vars-from-instance"]
 
     def write_workspace(self) -> Path:
         """Write a workspace that names this server; the repository's own would start another for each reader."""

@@ -1,6 +1,7 @@
 """Standing Celery workers as processes of a test."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,12 @@ class Worker(LoopbackServer):
         """Kill the worker without warning. The kernel kills the processes of its runs with it."""
         os.kill(self.pid, signal.SIGKILL)
         self._running().wait()
+
+    def unfinished_runs(self) -> set[str]:
+        """The runs that the worker has received since its start and not ended, by its log."""
+        found = re.findall(r"\[([0-9a-f-]{36})\] (\w+)", self._log_of_this_start())
+        received = {run_id for run_id, event in found if event == "received"}
+        return received - {run_id for run_id, event in found if event in {"succeeded", "raised"}}
 
     def _command(self, port: int) -> list[str]:
         app = ["-A", "schedules_pipeline.warm_workers.app", "worker", "-n", self.host]

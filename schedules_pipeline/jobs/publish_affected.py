@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from threading import Thread
 
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
@@ -33,8 +34,11 @@ POOL = "publishers"
 _HANDOVER_SECONDS = 90.0
 """A container may take a minute to start."""
 
-_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 4.0
+_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 2.5
 _LAST_BATCH_OF_AN_INTERRUPTED_SECONDS = 1.0
+_LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS = 4.0
+"""The process must be gone within five seconds."""
+
 _ACTIVE_SECONDS = 10.0
 """A publisher that has built within this time lets another one follow."""
 
@@ -102,12 +106,23 @@ def _publish(
         except dg.DagsterExecutionInterruptedError:
             # A second signal must not interrupt the handover.
             with capture_interrupts():
-                receiving.let_sensors_receive()
-                session.hand_over_now()
+                until = time.monotonic() + _LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS
+                _run_until(until, receiving.let_sensors_receive, session.hand_over_now)
+                publishing.abandon()
+                receiving.join(until)
                 if _is_cancelled(context):
                     raise
             return True
     return False
+
+
+def _run_until(until: float, *steps: Callable[[], None]) -> None:
+    """Run the steps, or leave them to a thread that the end of the process ends: Redis may hang, and then each call
+    lasts ten seconds.
+    """
+    thread = Thread(target=lambda: [step() for step in steps], name="handing over", daemon=True)
+    thread.start()
+    thread.join(max(0.0, until - time.monotonic()))
 
 
 def _is_cancelled(context: dg.OpExecutionContext) -> bool:

@@ -65,6 +65,10 @@ class PublishingThread:
             with suppress(ServiceError):
                 self._pipeline.publisher.give_back(self._claim)
 
+    def abandon(self) -> None:
+        """Claim nothing more, and ask Redis for nothing: its leases expire."""
+        self._stop.set()
+
     def take_results(self) -> list[BatchResult | Exception]:
         """The results since the last call."""
         with self._lock:

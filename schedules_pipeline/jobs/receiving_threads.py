@@ -91,7 +91,8 @@ class ReceivingThreads:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        if not self._stop.is_set():
+            self.stop()
 
     def let_sensors_receive(self) -> None:
         """Begin no further poll. A queue from which another publisher receives is announced by that one again."""
@@ -103,7 +104,10 @@ class ReceivingThreads:
     def stop(self, patience_seconds: float = _POLL_SECONDS + 0.5) -> None:
         """Let the sensors receive, and wait for polls that are under way."""
         self.let_sensors_receive()
-        until = time.monotonic() + patience_seconds
+        self.join(time.monotonic() + patience_seconds)
+
+    def join(self, until: float) -> None:
+        """Wait for polls that are under way, until this time of the monotonic clock."""
         for thread in (*self._threads, self._dagster):
             thread.join(max(0.0, until - time.monotonic()))
 

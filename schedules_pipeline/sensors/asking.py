@@ -16,7 +16,7 @@ from schedules_pipeline.publishing.scale_publishers import (
 )
 
 _RESERVED_SECONDS = 30
-_STARTS_WITHIN = timedelta(minutes=5)
+_STARTS_WITHIN = timedelta(minutes=2)
 """A run that Dagster launched longer ago has died on its way. One that waits in its queue may wait for hours."""
 
 

@@ -13,9 +13,14 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from schedules_pipeline.warm_workers.broker import QUEUE, celery_app
 
-_PATIENCE_SECONDS = (2.0, 8.0)
+_PATIENCE_SECONDS = 3.0
 _VALID_SECONDS = 5.0
 """Run monitoring checks all runs one after the other, and every question lasts as long as its patience."""
+
+_DEAD_AFTER_SECONDS = 20.0
+"""So long no worker names a run before it counts as dead. A busy worker may miss a question, and after a restart of the
+broker all of them do.
+"""
 
 
 class WarmRunLauncher(RunLauncher, ConfigurableClass):
@@ -30,6 +35,7 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         self.celery = celery_app(broker)
         self._executed: frozenset[str] = frozenset()
         self._asked_at = -_VALID_SECONDS
+        self._missed_at: dict[str, float] = {}
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
@@ -73,24 +79,27 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether a worker executes the run. A busy worker gets a second question before the run counts as dead.
+        """Whether a worker executes the run. It counts as dead after some checks in which none named it.
 
         A run without a task was not launched by this launcher. Raises an error of the broker's client if the
         broker cannot be reached; then Dagster checks again later.
         """
-        if DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
+        if DAGSTER_CELERY_TASK_ID_TAG not in run.tags or self._is_executed(run.run_id):
+            self._missed_at.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        shortly, patiently = _PATIENCE_SECONDS
-        if time.monotonic() - self._asked_at >= _VALID_SECONDS:
-            self._ask(shortly)
-        if run.run_id not in self._executed:
-            self._ask(patiently)
-        if run.run_id in self._executed:
+        now = time.monotonic()
+        if now - self._missed_at.setdefault(run.run_id, now) < _DEAD_AFTER_SECONDS:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        del self._missed_at[run.run_id]
         return CheckRunHealthResult(WorkerStatus.FAILED, "no Celery worker executes the run")
 
-    def _ask(self, seconds: float) -> None:
-        """Ask all workers for the ids of their runs, and wait ``seconds`` for answers."""
-        answers = self.celery.control.inspect(timeout=seconds).active() or {}
+    def _is_executed(self, run_id: str) -> bool:
+        if time.monotonic() - self._asked_at >= _VALID_SECONDS or run_id not in self._executed:
+            self._ask()
+        return run_id in self._executed
+
+    def _ask(self) -> None:
+        """Ask all workers for the ids of their runs."""
+        answers = self.celery.control.inspect(timeout=_PATIENCE_SECONDS).active() or {}
         self._executed = frozenset(task["id"] for tasks in answers.values() for task in tasks)
         self._asked_at = time.monotonic()

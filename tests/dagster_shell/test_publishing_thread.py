@@ -11,6 +11,7 @@ from dagster_stage import DagsterStage, source_document
 
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import publish_affected
 from schedules_pipeline.jobs.publishing_thread import PublishingThread
 from schedules_pipeline.publishing.ports.presence import Publishers
@@ -79,3 +80,29 @@ def test_a_publisher_beside_another_one_leaves_the_records_to_it(stage: DagsterS
     assert stage.store.work.backlog().is_empty
     assert stage.store.feed.unrecorded() == 1
     assert stage.store.presence.present() == Publishers(("an older run",))
+
+
+def test_a_redis_that_hangs_does_not_keep_a_publisher_that_must_end(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run of a publisher that is told to end is over while every call of Redis still waits for its answer."""
+    may_answer = Event()
+
+    def hang(*_: object, **__: object) -> None:
+        may_answer.wait()
+        raise ServiceError("no answer")
+
+    def interrupt(session: object) -> None:
+        for port, call in ((stage.store.work, "backlog"), (stage.store.presence, "renew")):
+            monkeypatch.setattr(port, call, hang)
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(publish_affected._Session, "work", interrupt)
+    monkeypatch.setattr(publish_affected, "_LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS", 0.1)
+
+    job = build_defs(_AT_ONCE, stage.pipeline).resolve_job_def(publish_affected.JOB_NAME)
+    result = job.execute_in_process(instance=stage.instance)
+
+    assert result.success
+    assert not may_answer.is_set()
+    may_answer.set()

@@ -1,10 +1,13 @@
 """The run launcher for standing Celery workers, on a real broker without a worker."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
+from fakes import FakeClock
 from redis import Redis
 
 from demo.servers import RedisServer
@@ -34,8 +37,12 @@ def instance(
 
 
 @pytest.fixture
-def patient_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launchers, "_PATIENCE_SECONDS", (0.1, 0.2))
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The monotonic clock of the launcher, which asks workers only for a moment."""
+    clock = FakeClock()
+    monkeypatch.setattr(launchers, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(launchers, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
+    return clock
 
 
 def _run(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
@@ -43,12 +50,33 @@ def _run(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
     return instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
 
 
-@pytest.mark.usefixtures("patient_for_a_moment")
-def test_a_run_that_no_worker_executes_is_dead(instance: dg.DagsterInstance) -> None:
-    """No worker answers, so run monitoring marks the run as failed."""
+def test_a_run_that_no_worker_executes_for_a_while_is_dead(
+    instance: dg.DagsterInstance, clock: FakeClock
+) -> None:
+    """One question that no worker answers decides nothing: all may be connecting to their broker again."""
     run = _run(instance, **{"dagster-celery/task_id": "task"})
 
-    assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+    first = instance.run_launcher.check_run_worker_health(run)
+    clock.advance(timedelta(seconds=15))
+    second = instance.run_launcher.check_run_worker_health(run)
+    clock.advance(timedelta(seconds=15))
+    third = instance.run_launcher.check_run_worker_health(run)
+
+    statuses = [found.status for found in (first, second, third)]
+    assert statuses == [WorkerStatus.RUNNING, WorkerStatus.RUNNING, WorkerStatus.FAILED]
+
+
+def test_a_run_that_a_worker_names_again_is_alive(
+    instance: dg.DagsterInstance, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker missed some questions, and the time of the next ones counts from the first of them."""
+    run, launcher = _run(instance, **{"dagster-celery/task_id": "task"}), instance.run_launcher
+    answers: list[set[str]] = [set(), {run.run_id}, set()]
+    monkeypatch.setattr(launcher, "_is_executed", lambda run_id: run_id in answers.pop(0))
+
+    for _ in range(3):
+        assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+        clock.advance(timedelta(seconds=15))
 
 
 def test_a_run_that_was_not_sent_to_a_worker_is_left_alone(instance: dg.DagsterInstance) -> None:

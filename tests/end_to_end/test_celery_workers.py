@@ -99,10 +99,8 @@ class _Fleet:
 
     def kill_worker(self, execution: _Execution) -> None:
         """Kill the whole worker with all its runs, and start it again."""
-        launcher: Any = self._instance.run_launcher
-        tasks = (launcher.celery.control.inspect(timeout=1).active() or {}).get(execution.worker.host, [])
-        self.lost |= {execution.run_id, *(task["id"] for task in tasks)}
         execution.worker.kill()
+        self.lost |= {execution.run_id, *execution.worker.unfinished_runs()}
         execution.worker.launch_again()
 
     def kill_process(self, execution: _Execution) -> None:
@@ -141,8 +139,8 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
     keys = [ScheduleKey(Sid(sid), day) for sid, day in sample.schedules]
     assert contents(pipeline, keys) == _built_from_scratch(keys)
     assert_announced_once(pipeline)
-    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
-    assert {run.run_id for run in failed} == fleet.lost
+    failures = _failures(instance)
+    assert {execution.run_id for execution in killed} <= failures.keys() <= fleet.lost, failures
     assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     _assert_the_message_came_back(instance, killed[1])
 
@@ -206,6 +204,15 @@ def _publisher_at_work(fleet: _Fleet, put_change: Callable[[], None]) -> _Execut
 def _status(instance: dg.DagsterInstance, execution: _Execution) -> dg.DagsterRunStatus | None:
     run = instance.get_run_by_id(execution.run_id)
     return None if run is None else run.status
+
+
+def _failures(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+    """The runs that failed, and what Dagster's engine says of each."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    kinds = {dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.RUN_FAILURE}
+    return {
+        run.run_id: [entry.message for entry in instance.all_logs(run.run_id, of_type=kinds)] for run in runs
+    }
 
 
 def _stream(upstream: Upstream, sample: Sample) -> Callable[[], None]:

@@ -1,7 +1,7 @@
 """How many runs of the publisher the sensors ask Dagster for."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from uuid import uuid4
 
@@ -103,6 +103,16 @@ def test_a_run_that_waits_in_dagsters_queue_is_not_asked_for_again(
     stage.clock.advance(timedelta(seconds=31))
 
     assert len(stage.ask()) == asked
+
+
+def test_a_run_that_has_not_started_for_minutes_is_replaced(stage: Stage) -> None:
+    """Its process died on the way, as with a killed worker, and publishing must not wait until Dagster gives it up."""
+    stage.mark(1)
+    stage.add_run(dg.DagsterRunStatus.STARTING)
+    # Dagster dates runs by the real clock.
+    stage.clock.advance(datetime.now(UTC) - stage.clock() + timedelta(minutes=3))
+
+    assert len(stage.ask()) == 1
 
 
 def test_a_successor_is_asked_for_while_one_leaves(stage: Stage) -> None:
