@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from schedules_pipeline.composition import Pipeline, Policies, Store, Upstreams
 from schedules_pipeline.documents.delivered_file import FileFormat, file_formats
 from schedules_pipeline.documents.guide_formats import GuideFormat, GuidePolicy, guide_formats
-from schedules_pipeline.documents.tv_anytime import GuideNaming
+from schedules_pipeline.documents.service_list import TelevisionPolicy
+from schedules_pipeline.documents.tv_anytime import GuideNaming, Rendition
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.retention import RetentionHorizon
@@ -207,6 +208,17 @@ def service_names_from(settings: Settings) -> ServiceNames:
 def guide_formats_from(settings: Settings) -> tuple[GuideFormat, ...]:
     naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
     return guide_formats(GuidePolicy(settings.xmltv_domain, naming, settings.image_url_template))
+
+
+def television_policy_from(settings: Settings) -> TelevisionPolicy:
+    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+    return TelevisionPolicy(
+        Rendition(naming, settings.image_url_template, names_broadcasts=False),
+        settings.broadcaster_name,
+        dict(settings.television_services),
+        dict(settings.television_regions),
+        settings.television_url,
+    )
 
 
 def file_formats_from(settings: Settings) -> Mapping[str, FileFormat]:

@@ -1,33 +1,28 @@
-"""Every setting of the pipeline, with its default, bounds and meaning. No other module reads the environment.
+"""Every setting of the pipeline, with its default, bounds and meaning; those for televisions are in
+:mod:`~schedules_pipeline.television_settings`. Nothing else reads the environment.
 
 Each setting is read from ``SCHEDULES_<NAME>``. The groups are the sections of ``docs/reference/settings.md``, which
 ``tests/settings_reference.py`` generates from this declaration.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import SettingsError
 
 from schedules_pipeline import setting_values
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.logs import LogStyle
 from schedules_pipeline.renamed_settings import values_under_old_names
+from schedules_pipeline.setting_groups import SettingGroup as _Group
+from schedules_pipeline.setting_groups import SidText
+from schedules_pipeline.setting_groups import setting as _env
+from schedules_pipeline.television_settings import TelevisionSettings
 
 _ServiceName = tuple[
-    Annotated[str, Field(pattern="^[0-9a-z_]{1,64}$")],
+    SidText,
     Annotated[str, Field(min_length=1, max_length=100)],
 ]
-
-
-def _env(default: object, meaning: str, *, accepts: str = "", **bounds: Any) -> Any:
-    """Declare a setting. ``accepts`` describes the valid values where ``bounds`` alone would not say it."""
-    extra: dict[str, Any] | None = {"accepts": accepts} if accepts else None
-    return Field(default=default, description=meaning, json_schema_extra=extra, **bounds)
-
-
-class _Group(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="SCHEDULES_", extra="ignore", frozen=True)
 
 
 class RedisSettings(_Group):
@@ -372,6 +367,7 @@ class PushSettings(_Group):
 
 class Settings(
     PushSettings,
+    TelevisionSettings,
     DeliverySettings,
     AlarmSettings,
     DagsterSettings,

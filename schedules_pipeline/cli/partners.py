@@ -44,6 +44,7 @@ _LONGEST_OVERLAP_HOURS = 24 * 90
 _LONGEST_EXPIRY_DAYS = 3_660
 _NOT_MODIFIED = "304"
 _PREVIEW, _OPERATOR = "Served by the pipeline before the switch.", "Also sees provenance and parity."
+_PUBLIC = "Televisions read its services without a key, under its name."
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -89,6 +90,7 @@ def _limit_options(command: _Command) -> _Command:
 @_limit_options
 @click.option("--preview", "is_preview", is_flag=True, help=_PREVIEW)
 @click.option("--operator", "is_operator", is_flag=True, help=_OPERATOR)
+@click.option("--public", "is_public", is_flag=True, help=_PUBLIC)
 @answering
 def create(session: Session, /, name: str, **options: Any) -> Answer:
     """Create a partner, and print its first key, once."""
@@ -142,12 +144,13 @@ def show(session: Session, name: str) -> Answer:
 @_limit_options
 @click.option("--preview", "is_preview", type=bool, metavar="YES|NO", help=_PREVIEW)
 @click.option("--operator", "is_operator", type=bool, metavar="YES|NO", help=_OPERATOR)
+@click.option("--public", "is_public", type=bool, metavar="YES|NO", help=_PUBLIC)
 @answering
 def change(session: Session, /, name: str, **options: Any) -> Answer:
     """Change a partner's services, limits and rights. Named services replace its previous ones."""
     given = _given(options)
     if not given:
-        raise click.UsageError("say what to change: services, a limit, preview or operator")
+        raise click.UsageError("say what to change: services, a limit, preview, operator or public")
     partner = _change(session, name, lambda partner: replace(partner, **given))
     fields = _fields(partner, session.now())
     return Answer(fields, [document_table(session, [fields], "name", "services", *_COLUMNS)])
@@ -251,7 +254,7 @@ def _key_answer(session: Session, partner: Partner, issued: IssuedKey) -> Answer
     )
 
 
-_COLUMNS = ("requests_per_minute", "requests_per_day", "waiting_at_once", "preview", "operator")
+_COLUMNS = ("requests_per_minute", "requests_per_day", "waiting_at_once", "preview", "operator", "public")
 
 
 def _show_shown(session: Session, partner: Partner, usage: list[dict[str, Any]]) -> Iterator[Shown]:
@@ -305,6 +308,7 @@ def _fields(partner: Partner, now: datetime) -> dict[str, Any]:
         **members(partner, "name", "created_at", "services"),
         "preview": partner.is_preview,
         "operator": partner.is_operator,
+        "public": partner.is_public,
         **members(partner, "requests_per_minute", "requests_per_day", "waiting_at_once"),
         "keys": keys,
     }

@@ -13,6 +13,7 @@ from schedules_pipeline.connections import (
     calendar_from,
     guide_formats_from,
     service_names_from,
+    television_policy_from,
     utc_now,
 )
 from schedules_pipeline.delivery.application import build_application
@@ -86,6 +87,7 @@ def build_delivery(
         available_days=settings.available_days,
         feed_kept_for=timedelta(days=settings.feed_kept_days),
         horizon=RetentionHorizon(settings.retention_days),
+        televisions=television_policy_from(settings),
     )
     formats, names = guide_formats_from(settings), service_names_from(settings)
     if rendering is None:

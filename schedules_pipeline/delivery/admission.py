@@ -122,6 +122,12 @@ class Admission:
             raise _unknown("This API key is unknown, revoked or expired: ask the operators for a new one.")
         return entry.partner
 
+    def identify_address(self, access: str, now: datetime) -> Partner:
+        """The partner of a path: a public partner by its name, every other by a key."""
+        self._require_partners()
+        partner = self._partners.get(access)
+        return partner if partner is not None and partner.is_public else self.identify(access, now)
+
     def partner_of(self, session: GuideSession | None, now: datetime) -> Partner:
         """The partner of a session of the guide, which ends with its key. Raises :class:`Problem` as :meth:`identify`
         does.

@@ -17,7 +17,9 @@ from schedules_pipeline.delivery.routes import (
     problem_responses,
     programmes,
     schedules,
+    televisions,
 )
+from schedules_pipeline.delivery.routes.addressed import AnyOrigin
 from schedules_pipeline.delivery.routes.edge import Edge
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
@@ -26,7 +28,7 @@ from schedules_pipeline.delivery.routes.shortcut import Shortcut
 from schedules_pipeline.delivery.running import background_threads
 from schedules_pipeline.delivery.service import Delivery
 
-_ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide)
+_ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide, televisions)
 
 
 def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
@@ -47,6 +49,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     # The middleware that is added last runs first.
     application.add_middleware(Shortcut, delivery=delivery)
     application.add_middleware(Gate, delivery=delivery)
+    application.add_middleware(AnyOrigin)
     application.add_middleware(Edge, delivery=delivery)
     return application
 

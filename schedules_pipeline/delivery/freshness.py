@@ -36,6 +36,18 @@ def cache_control(seconds: int) -> str:
     return f"private, max-age={seconds}, stale-if-error={_STALE_IF_ERROR_SECONDS}"
 
 
+def cache_control_of_televisions(seconds: int, *, is_public: bool, is_of_now: bool = False) -> str:
+    """``is_public``: everyone gets the same answer, so caches between may share it; one that is busy or cut off may
+    use its copy while it asks. ``is_of_now``: an old answer would be wrong, so none may.
+    """
+    if is_of_now:
+        return f"{'public' if is_public else 'private'}, max-age={seconds}"
+    if not is_public:
+        return cache_control(seconds)
+    lasts = f"max-age={seconds}, s-maxage={seconds}, stale-while-revalidate={seconds}"
+    return f"public, {lasts}, stale-if-error={_STALE_IF_ERROR_SECONDS}"
+
+
 @dataclass(frozen=True, slots=True)
 class Staleness:
     """``marked_after``: the age of the store's last confirmation from which answers are marked as stale.

@@ -16,7 +16,13 @@ from typing import BinaryIO
 
 LENGTH_BYTES = 8
 _LESS_URGENT = 19
-_IMPORTED_AHEAD = ("selections", "guide.rendering", "questions.answers", "questions.catalogue_feeds")
+_IMPORTED_AHEAD = (
+    "selections",
+    "guide.rendering",
+    "questions.answers",
+    "questions.catalogue_feeds",
+    "questions.televisions",
+)
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 

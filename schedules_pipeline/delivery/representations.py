@@ -31,6 +31,7 @@ class Representation:
     source: Packed | Callable[[], bytes]
     last_modified: datetime | None = None
     cost: int = 0
+    vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
 
 
 def validator_of(*parts: object) -> str:

@@ -1,6 +1,6 @@
 """Selections of schedules (services, days, format) and their representations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
@@ -70,23 +70,63 @@ def represent(
     """
     if offer.is_of_utc_days:
         selection = replace(selection, cut=DayCut(NamedCut.UTC), straddling=Straddling.OVERLAPS)
-    parts = [
-        _part(delivery, selection, sid, first, last)
+    windows = [
+        selection.cut.guide_window(delivery.calendar, sid, first, last)
         for sid in selection.sids
         for first, last in _stretches(selection, offer)
     ]
-    published = [held for part in parts for held in part.held if not held.is_removed]
-    if not published:
+    parts = [_part(delivery, window) for window in windows]
+    if not _published(parts):
         return None
-    as_stored = offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST
+    asked = (selection.first, selection.last, selection.cut, selection.straddling)
+    if offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST:
+        cost = cost_of_joining(len(_published(parts)))
+        return _represent(parts, offer, asked, now, partial(_join, parts), cost)
+    return _rendered(parts, offer, asked, selection.straddling, now)
+
+
+def represent_windows(
+    delivery: Delivery,
+    windows: Sequence[GuideWindow],
+    straddling: Straddling,
+    offer: GuideFormat,
+    now: datetime,
+) -> Representation:
+    """Guides of any windows in one document, which is empty if nothing is published. As :func:`represent`."""
+    return _rendered([_part(delivery, window) for window in windows], offer, (straddling,), straddling, now)
+
+
+def _rendered(
+    parts: Sequence[_Part],
+    offer: GuideFormat,
+    asked: tuple[object, ...],
+    straddling: Straddling,
+    now: datetime,
+) -> Representation:
+    cost = cost_of_rendering(len(_published(parts)))
+    return _represent(parts, offer, asked, now, partial(_render, straddling, offer, parts), cost)
+
+
+def _represent(
+    parts: Sequence[_Part],
+    offer: GuideFormat,
+    asked: tuple[object, ...],
+    now: datetime,
+    render: Callable[[], bytes],
+    cost: int,
+) -> Representation:
     return Representation(
-        _validator(selection, offer, parts),
+        _validator(asked, offer, parts),
         offer.media_type,
         cache_control(min(seconds_fresh(part.guide_window.window, now) for part in parts)),
-        partial(_join, parts) if as_stored else partial(_render, selection.straddling, offer, parts),
-        max(held.published_at for part in parts for held in part.held),
-        cost_of_joining(len(published)) if as_stored else cost_of_rendering(len(published)),
+        render,
+        max((held.published_at for part in parts for held in part.held), default=None),
+        cost,
     )
+
+
+def _published(parts: Sequence[_Part]) -> list[MirroredSchedule]:
+    return [held for part in parts for held in part.held if not held.is_removed]
 
 
 def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, date]]:
@@ -97,18 +137,16 @@ def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, dat
     return [(day, day) for day in (selection.first + timedelta(days=number) for number in range(days))]
 
 
-def _part(delivery: Delivery, selection: Selection, sid: Sid, first: date, last: date) -> _Part:
-    guide_window = selection.cut.guide_window(delivery.calendar, sid, first, last)
-    of_service = delivery.mirror.of_service(sid)
+def _part(delivery: Delivery, guide_window: GuideWindow) -> _Part:
+    of_service = delivery.mirror.of_service(guide_window.sid)
     held = tuple(of_service[key.date] for key in guide_window.keys if key.date in of_service)
-    return _Part(guide_window, delivery.names.of(sid), held)
+    return _Part(guide_window, delivery.names.of(guide_window.sid), held)
 
 
-def _validator(selection: Selection, offer: GuideFormat, parts: Sequence[_Part]) -> str:
+def _validator(asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[_Part]) -> str:
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
     # The window depends on the configured time zone: the same date can be another day.
     names = (f"{part.guide_window.sid}={part.name}={part.guide_window.window}" for part in parts)
-    asked = (selection.first, selection.last, selection.cut, selection.straddling)
     return validator_of(offer.name, offer.revision, *asked, *names, *versions)
 
 

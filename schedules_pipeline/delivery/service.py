@@ -14,6 +14,7 @@ from schedules_pipeline.delivery.rendering import Rendering
 from schedules_pipeline.delivery.switched import SwitchState
 from schedules_pipeline.delivery.tail import Tail
 from schedules_pipeline.documents.guide_formats import GuideFormat
+from schedules_pipeline.documents.service_list import NO_TELEVISIONS, TelevisionPolicy
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import Sid
@@ -36,6 +37,7 @@ class DeliveryPolicy:
     available_days: int = 7
     feed_kept_for: timedelta = timedelta(days=8)
     horizon: RetentionHorizon = KEEPS_EVERYTHING
+    televisions: TelevisionPolicy = NO_TELEVISIONS
 
 
 @dataclass(frozen=True, slots=True)

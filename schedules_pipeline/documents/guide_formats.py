@@ -9,7 +9,7 @@ from functools import partial
 
 from schedules_pipeline.documents.catalogue_schedule import render_catalogue_schedules
 from schedules_pipeline.documents.guide_json import render_guides
-from schedules_pipeline.documents.tv_anytime import GuideNaming, render_tv_anytime
+from schedules_pipeline.documents.tv_anytime import GuideNaming, Rendition, render_tv_anytime
 from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
@@ -48,6 +48,17 @@ JSON_FORMAT = GuideFormat(
 )
 
 
+def television_format(rendition: Rendition) -> GuideFormat:
+    """The schedules that televisions ask for. It has no name, because nobody chooses it."""
+    render = partial(
+        render_tv_anytime,
+        naming=rendition.naming,
+        image_url_template=rendition.image_url_template,
+        names_broadcasts=rendition.names_broadcasts,
+    )
+    return GuideFormat("televisions", _XML_TYPE, (), render, f"1|{rendition}")
+
+
 def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
     """Every format, the preferred one first."""
     images = policy.image_url_template
@@ -63,7 +74,7 @@ def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
         _XML_TYPE,
         ("application/vnd.schedules.tva+xml",),
         partial(render_tv_anytime, naming=policy.naming, image_url_template=images),
-        f"1|{policy.naming}|{images}",
+        f"2|{policy.naming}|{images}",
     )
     catalogue = GuideFormat(
         "catalogue",

@@ -1,12 +1,14 @@
 """The schedule of a DVB-I content guide, a TV-Anytime document: ETSI TS 103 770 V1.2.1, clauses 6.5.4 and 6.10.
 
 Belongs here: the mapping of fields to elements of ``urn:tva:metadata:2024``. Does not belong here: cutting a guide
-(:mod:`~schedules_pipeline.domain.day_cut`), and DVB-I's service list, which the pipeline does not make.
+(:mod:`~schedules_pipeline.domain.day_cut`), the other answers of a content guide
+(:mod:`~schedules_pipeline.documents.content_guide`), and the service list
+(:mod:`~schedules_pipeline.documents.service_list`).
 
 DVB-I allows less than TV-Anytime. Fields without an element are omitted; ``docs/reference/formats.md`` lists them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,8 +19,8 @@ from lxml import etree
 
 from schedules_pipeline.documents.image_url import render_image_url
 from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
-from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
-from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.catalogue import NO_SYNOPSES
+from schedules_pipeline.domain.identifiers import Pid, Sid, is_pid, is_sid
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
@@ -26,8 +28,8 @@ MEDIA_TYPE = "application/xml"
 NAMESPACE = "urn:tva:metadata:2024"
 
 MAXIMUM_TITLE = 80
-MAXIMUM_SYNOPSES = {"short": 90, "medium": 250}
-"""Characters, by table 42 of the standard. A schedule has these two lengths of synopsis and no long one."""
+MAXIMUM_SYNOPSES = {"short": 90, "medium": 250, "long": 1_200}
+"""Characters, by table 42 of the standard. A schedule has the first two lengths, and no long synopsis."""
 
 BROADCAST_PID = "broadcast-pid"
 """The type of the identifier that holds the broadcast pid of an event."""
@@ -54,8 +56,18 @@ class GuideNaming:
         """A tag URI, as the ``UniqueIdentifier`` of the service in a DVB-I service list has to be."""
         return f"tag:{self.authority},{self.tag_date}:{sid}"
 
+    def sid_of(self, service_id: str) -> Sid | None:
+        """The service that :meth:`service_id` names so; None for any other text."""
+        sid = service_id.removeprefix(f"tag:{self.authority},{self.tag_date}:")
+        return Sid(sid) if is_sid(sid) and self.service_id(Sid(sid)) == service_id else None
+
     def crid(self, pid: Pid) -> str:
         return f"crid://{self.authority}/{pid}"
+
+    def pid_of(self, crid: str) -> Pid | None:
+        """The episode that :meth:`crid` names so; None for any other text."""
+        pid = crid.removeprefix(f"crid://{self.authority}/")
+        return Pid(pid) if is_pid(pid) and self.crid(Pid(pid)) == crid else None
 
     def programme_crid(self, broadcast: Broadcast) -> str:
         """A broadcast without an episode has a CRID of its own, below ``broadcast/``."""
@@ -64,26 +76,54 @@ class GuideNaming:
         return self.crid(broadcast.episode_pid)
 
 
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """How programmes are written. ``names_broadcasts``: events carry their broadcast pid, in an attribute that DVB-I
+    profiles out (``OtherIdentifier@organization``).
+    """
+
+    naming: GuideNaming
+    image_url_template: str = ""
+    names_broadcasts: bool = True
+
+
 def render_tv_anytime(
-    guides: Sequence[ServiceGuide], naming: GuideNaming, *, image_url_template: str = ""
+    guides: Sequence[ServiceGuide],
+    naming: GuideNaming,
+    *,
+    image_url_template: str = "",
+    names_broadcasts: bool = True,
 ) -> bytes:
     """The programmes, each once, and a schedule of every service that shows something.
 
     Equal guides give equal bytes in any order. Raises ValueError if a service is given twice.
     """
+    rendition = Rendition(naming, image_url_template, names_broadcasts)
     ordered = sorted(guides, key=lambda guide: guide.sid)
     _reject_repeats(ordered)
-    document = etree.fromstring(f'<TVAMain xmlns="{NAMESPACE}"/>')
-    document.set(_LANGUAGE, naming.language)
-    description = _add(document, "ProgramDescription")
-    programmes = _add(description, "ProgramInformationTable")
-    for crid, broadcast in _programmes(ordered, naming).items():
-        _add_programme(programmes, crid, broadcast, naming, image_url_template)
-    locations = _add(description, "ProgramLocationTable")
+    description = begin_document(naming)
+    programmes = add(description, "ProgramInformationTable")
+    for crid, broadcast in programmes_of(ordered, naming).items():
+        programme = add_programme(programmes, crid)
+        add_description(programme, broadcast, rendition, ("short", "medium"))
+        if parent := broadcast.series or broadcast.brand:
+            add(programme, "EpisodeOf", crid=naming.crid(parent.pid))
+    locations = add(description, "ProgramLocationTable")
     for guide in ordered:
         if guide.broadcasts:
-            _add_schedule(locations, guide, naming)
-    return etree.tostring(document, encoding="UTF-8", xml_declaration=True)
+            add_schedule(locations, guide, rendition)
+    return render_document(description)
+
+
+def begin_document(naming: GuideNaming) -> etree._Element:
+    """The empty ``ProgramDescription`` of a new document."""
+    document = etree.fromstring(f'<TVAMain xmlns="{NAMESPACE}"/>')
+    document.set(_LANGUAGE, naming.language)
+    return add(document, "ProgramDescription")
+
+
+def render_document(description: etree._Element) -> bytes:
+    return etree.tostring(description.getroottree(), encoding="UTF-8", xml_declaration=True)
 
 
 def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
@@ -92,7 +132,7 @@ def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
             raise ValueError(f"service {one.sid} is given twice: cut its guide once, over the whole time")
 
 
-def _programmes(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[str, Broadcast]:
+def programmes_of(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[str, Broadcast]:
     """By CRID, a broadcast of each programme: where they differ, that of the guide which was published last."""
     oldest_first = sorted(guides, key=lambda guide: guide.published_at or _UNPUBLISHED)
     return {
@@ -102,38 +142,52 @@ def _programmes(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[str
     }
 
 
-def _add_programme(
-    table: etree._Element, crid: str, broadcast: Broadcast, naming: GuideNaming, image_url_template: str
+def add_programme(table: etree._Element, crid: str) -> etree._Element:
+    return add(table, "ProgramInformation", programId=crid)
+
+
+def add_description(
+    programme: etree._Element, broadcast: Broadcast, rendition: Rendition, lengths: Collection[str]
 ) -> None:
-    programme = _add(table, "ProgramInformation", programId=crid)
-    description = _add(programme, "BasicDescription")
+    """Titles, the synopses of these lengths, and the image."""
+    description = add(programme, "BasicDescription")
     _add_titles(description, broadcast)
-    for length, text in _synopses(broadcast.episode.synopses if broadcast.episode else NO_SYNOPSES):
-        _add(description, "Synopsis", text, length=length)
+    for length, text in _synopses(broadcast):
+        if length in lengths:
+            add(description, "Synopsis", text, length=length)
     if broadcast.episode:
-        _add_image(description, render_image_url(image_url_template, broadcast.episode.image_pid))
-    if parent := broadcast.series or broadcast.brand:
-        _add(programme, "EpisodeOf", crid=naming.crid(parent.pid))
+        url = render_image_url(rendition.image_url_template, broadcast.episode.image_pid)
+        _add_image(description, url)
 
 
 def _add_titles(description: etree._Element, broadcast: Broadcast) -> None:
     """DVB-I takes no programme without a title: one that stands for it is in English, and says so."""
     title, subtitle = written(broadcast.title), written(broadcast.subtitle)
     if not title:
-        placeholder = BLANKED_TITLE if broadcast.is_blanked else UNKNOWN_TITLE
-        _add(description, "Title", placeholder, type="main").set(_LANGUAGE, _PLACEHOLDERS_LANGUAGE)
+        main = add(description, "Title", _placeholder(broadcast), type="main")
+        main.set(_LANGUAGE, _PLACEHOLDERS_LANGUAGE)
         return
-    _add(description, "Title", fit(title, MAXIMUM_TITLE), type="main")
+    add(description, "Title", fit(title, MAXIMUM_TITLE), type="main")
     if subtitle:
-        _add(description, "Title", fit(subtitle, MAXIMUM_TITLE), type="secondary")
+        add(description, "Title", fit(subtitle, MAXIMUM_TITLE), type="secondary")
 
 
-def _synopses(synopses: Synopses) -> Iterator[tuple[str, str]]:
-    """The medium one must be there, even empty; a shorter text stands in for it sooner than one that must be cut."""
+def _placeholder(broadcast: Broadcast) -> str:
+    return BLANKED_TITLE if broadcast.is_blanked else UNKNOWN_TITLE
+
+
+def _synopses(broadcast: Broadcast) -> Iterator[tuple[str, str]]:
+    """The medium one must be there, and have a text: the reference client of DVB-I reads no document in which one is
+    empty. A shorter text stands in for it sooner than one that must be cut, and last the title.
+    """
+    synopses = broadcast.episode.synopses if broadcast.episode else NO_SYNOPSES
     short, medium, long = map(written, synopses.texts)
     if short:
         yield "short", fit(short, MAXIMUM_SYNOPSES["short"])
-    yield "medium", fit(medium or short or long, MAXIMUM_SYNOPSES["medium"])
+    instead = written(broadcast.subtitle) or written(broadcast.title) or _placeholder(broadcast)
+    yield "medium", fit(medium or short or long or instead, MAXIMUM_SYNOPSES["medium"])
+    if long:
+        yield "long", fit(long, MAXIMUM_SYNOPSES["long"])
 
 
 def fit(text: str, maximum: int) -> str:
@@ -147,39 +201,46 @@ def fit(text: str, maximum: int) -> str:
 def _add_image(description: etree._Element, url: str) -> None:
     if (kind := _IMAGE_TYPES.get(PurePosixPath(urlsplit(url).path).suffix.lower())) is None:
         return
-    material = _add(description, "RelatedMaterial")
-    _add(material, "HowRelated", href=_STILL_IMAGE)
-    _add(_add(material, "MediaLocator"), "MediaUri", url, contentType=kind)
+    add_related(description, _STILL_IMAGE, url, contentType=kind)
 
 
-def _add_schedule(table: etree._Element, guide: ServiceGuide, naming: GuideNaming) -> None:
+def add_related(description: etree._Element, how: str, url: str, **attributes: str) -> None:
+    """``how``: a term of ``HowRelatedCS``."""
+    material = add(description, "RelatedMaterial")
+    add(material, "HowRelated", href=how)
+    add(add(material, "MediaLocator"), "MediaUri", url, **attributes)
+
+
+def add_schedule(table: etree._Element, guide: ServiceGuide, rendition: Rendition) -> None:
     """DVB-I wants every event whole within the schedule: where one straddles the window's edge, it is wider."""
     start = min(guide.window.start, *(broadcast.start for broadcast in guide.broadcasts))
     end = max(guide.window.end, *(broadcast.end for broadcast in guide.broadcasts))
-    identity = {"serviceIDRef": naming.service_id(guide.sid)}
-    schedule = _add(table, "Schedule", **identity, start=render_time(start), end=render_time(end))
+    identity = {"serviceIDRef": rendition.naming.service_id(guide.sid)}
+    schedule = add(table, "Schedule", **identity, start=render_time(start), end=render_time(end))
     for broadcast in guide.broadcasts:
-        _add_event(schedule, broadcast, naming)
+        _add_event(schedule, broadcast, rendition)
 
 
-def _add_event(schedule: etree._Element, broadcast: Broadcast, naming: GuideNaming) -> None:
-    event = _add(schedule, "ScheduleEvent")
-    _add(event, "Program", crid=naming.programme_crid(broadcast))
-    instance = _add(event, "InstanceDescription")
-    if broadcast.is_audio_described:
-        _add_audio_description(instance)
-    whose = {"type": BROADCAST_PID, "organization": naming.authority}
-    _add(instance, "OtherIdentifier", broadcast.broadcast_pid, **whose)
-    _add(event, "PublishedStartTime", render_time(broadcast.start))
-    _add(event, "PublishedDuration", render_duration(broadcast.end - broadcast.start))
+def _add_event(schedule: etree._Element, broadcast: Broadcast, rendition: Rendition) -> None:
+    event = add(schedule, "ScheduleEvent")
+    add(event, "Program", crid=rendition.naming.programme_crid(broadcast))
+    if broadcast.is_audio_described or rendition.names_broadcasts:
+        instance = add(event, "InstanceDescription")
+        if broadcast.is_audio_described:
+            _add_audio_description(instance)
+        if rendition.names_broadcasts:
+            whose = {"type": BROADCAST_PID, "organization": rendition.naming.authority}
+            add(instance, "OtherIdentifier", broadcast.broadcast_pid, **whose)
+    add(event, "PublishedStartTime", render_time(broadcast.start))
+    add(event, "PublishedDuration", render_duration(broadcast.end - broadcast.start))
     if broadcast.is_repeat:
-        _add(event, "FirstShowing", value="false")
+        add(event, "FirstShowing", value="false")
 
 
 def _add_audio_description(instance: etree._Element) -> None:
     """That there is one, and no more: neither its coding nor its language is known to us."""
-    accessibility = _add(_add(instance, "AVAttributes"), "AccessibilityAttributes")
-    _add(_add(accessibility, "AudioDescriptionAttributes"), "AudioAttributes")
+    accessibility = add(add(instance, "AVAttributes"), "AccessibilityAttributes")
+    add(add(accessibility, "AudioDescriptionAttributes"), "AudioAttributes")
 
 
 def render_time(at: datetime) -> str:
@@ -199,7 +260,7 @@ def _tag(name: str) -> str:
     return f"{{{NAMESPACE}}}{name}"
 
 
-def _add(parent: etree._Element, name: str, text: str = "", /, **attributes: str) -> etree._Element:
+def add(parent: etree._Element, name: str, text: str = "", /, **attributes: str) -> etree._Element:
     element = etree.SubElement(parent, _tag(name), attributes)
     if text:
         element.text = text

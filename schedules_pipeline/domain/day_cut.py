@@ -114,6 +114,14 @@ class DayCut:
         return datetime.combine(day, time(0), tzinfo=UTC)
 
 
+def window_between(calendar: BroadcastCalendar, sid: Sid, window: Interval) -> GuideWindow:
+    """Any window of a service, with the schedules around it as :meth:`DayCut.keys_touching` chooses them."""
+    first, last = window.start.date() - _DAY, window.end.date() + _DAY
+    around = _between(sid, first, last)
+    touching = [key.date for key in around if calendar.window(key).overlaps(window)] or [window.start.date()]
+    return GuideWindow(sid, window, _between(sid, touching[0] - 2 * _DAY, touching[-1] + _DAY), False)
+
+
 def cut_guide(
     guide_window: GuideWindow,
     name: str,

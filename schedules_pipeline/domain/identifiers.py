@@ -68,6 +68,11 @@ class Sid(str):
         return _as_text(cls)
 
 
+def is_sid(text: str) -> bool:
+    """Whether the text has the form of a sid."""
+    return _SID.fullmatch(text) is not None
+
+
 class ScheduleKey(NamedTuple):
     """One service on one broadcast day: the unit that is stored, delivered and partitioned."""
 

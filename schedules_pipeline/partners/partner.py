@@ -106,6 +106,7 @@ def issue_key(random: bytes, created_at: datetime, expires_at: datetime | None =
 class Partner:
     """``services``: patterns of the sids that it may see. ``is_operator``: it also sees provenance and parity.
     ``is_preview``: it is served from our keyspace also while partners are served by the old system.
+    ``is_public``: under the addresses of televisions its name admits everyone, without a key.
     ``requests_per_minute`` may all come at once after a minute without any; a day is one of UTC.
     ``waiting_at_once``: how many of its requests may wait for changes at one time.
 
@@ -122,6 +123,7 @@ class Partner:
     requests_per_day: int = 200_000
     waiting_at_once: int = 20
     keys: tuple[ApiKey, ...] = ()
+    is_public: bool = False
 
     def __post_init__(self) -> None:
         partner_name(self.name)
@@ -129,6 +131,8 @@ class Partner:
         self._check_services()
         self._check_limits()
         self._check_keys()
+        if self.is_public and self.is_operator:
+            raise InvalidPartner(f"{self.name}: an operator's access cannot be public")
 
     def may_see(self, sid: Sid) -> bool:
         return _may_see(self.services, sid)

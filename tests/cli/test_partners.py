@@ -111,7 +111,7 @@ def test_the_list_shows_limits_and_usage(stage: Stage, key: str) -> None:
 
     assert result.exit_code == 0
     row = next(line for line in result.output.splitlines() if "acme" in line)
-    assert row.split() == ["acme", "*", "1,200", "200,000", "20", "no", "no", "1", "1,234"]
+    assert row.split() == ["acme", "*", "1,200", "200,000", "20", "no", "no", "no", "1", "1,234"]
 
 
 def test_an_empty_list_says_how_to_begin(stage: Stage) -> None:

@@ -56,7 +56,7 @@ _OPTIONAL = {("Title", "xml:lang")}
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 _TEXTS = {
     "Title": "(?s:.+)",
-    "Synopsis": "(?s:.*)",
+    "Synopsis": "(?s:.+)",
     "MediaUri": r"https?://\S+",
     "PublishedStartTime": _TIME,
     "PublishedDuration": r"PT(\d+H)?(\d+M)?(\d+S)?(?<!PT)",

@@ -64,7 +64,7 @@ _GOLDEN = """\
       <ProgramInformation programId="crid://schedules.example/broadcast/w0000002">
         <BasicDescription>
           <Title type="main" xml:lang="en">Not available</Title>
-          <Synopsis length="medium"/>
+          <Synopsis length="medium">Not available</Synopsis>
         </BasicDescription>
       </ProgramInformation>
     </ProgramInformationTable>

@@ -45,7 +45,7 @@ def test_unknown_episode_keeps_its_name_and_says_that_it_has_no_title() -> None:
     root = render_valid(guide_with(UNKNOWN))
 
     assert values_of(root, "Program", "crid") == ["crid://schedules.example/p0000001"]
-    assert (_titles(root), _synopses(root)) == ([("main", "To be announced")], {"medium": ""})
+    assert (_titles(root), _synopses(root)) == ([("main", "To be announced")], {"medium": "To be announced"})
 
 
 def test_broadcast_of_no_episode_has_a_programme_of_its_own() -> None:
@@ -114,7 +114,7 @@ def test_title_that_stands_for_another_is_in_english() -> None:
             Synopses("S.", "", "L."), {"short": "S.", "medium": "S."}, id="the short one for the medium"
         ),
         pytest.param(Synopses("", "", "L."), {"medium": "L."}, id="the long one for the medium"),
-        pytest.param(NO_SYNOPSES, {"medium": ""}, id="none"),
+        pytest.param(NO_SYNOPSES, {"medium": "Series 2: The Lantern"}, id="the title, if there is none"),
         pytest.param(
             Synopses("so " * 40, "so " * 100, ""),
             {"short": "so " * 29 + "so…", "medium": "so " * 82 + "so…"},

@@ -70,6 +70,14 @@ class Broadcaster:
     def retitle(self, pid: str, title: str) -> None:
         """What an editor does: the schedules that show it are published anew."""
         self.write("episode", pid, title, parent_pid=_BRAND)
+        self._publish(pid)
+
+    def retitle_brand(self, title: str) -> None:
+        """Every schedule is published anew."""
+        self.write("brand", _BRAND, title)
+        self._publish(_BRAND)
+
+    def _publish(self, pid: str) -> None:
         self.pipeline.follower.follow({Pid(pid): self._cause(pid, Origin.CATALOGUE)})
         self.pipeline.publisher.publish_all()
 

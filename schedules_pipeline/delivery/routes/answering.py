@@ -37,7 +37,7 @@ def not_modified(request: Request, representation: Representation) -> Response |
 def _headers(representation: Representation) -> dict[str, str]:
     headers = {
         "Cache-Control": representation.cache_control,
-        "Vary": "Accept, Accept-Encoding, Authorization, Cookie",
+        "Vary": representation.vary,
     }
     if representation.last_modified is not None:
         headers["Last-Modified"] = _http_date(representation.last_modified)

@@ -17,7 +17,7 @@ from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import CatalogueItems, PidText
-from schedules_pipeline.delivery.routes.serving import Call, Called
+from schedules_pipeline.delivery.routes.serving import Call, Called, ask_table
 
 _FRESH_SECONDS = 60
 
@@ -34,15 +34,8 @@ async def _page(feed: Feed, call: Call, sids: list[str], limit: int, after: str 
     delivery, now = call.delivery, call.delivery.clock()
     services = frozenset(chosen_services(delivery, call.caller, sids))
     window = window_of(feed, now, delivery.policy.available_days)
-    plan = call.serving.table.plan(now)
-    cost = cost_of_joining(limit)
-    found = await call.render(
-        cost, partial(render_page_of, plan.without_schedules, window, services, after, limit)
-    )
-    if found is None:
-        found = await call.render(0, partial(render_page_of, plan, window, services, after, limit))
-    if found is None:
-        raise RuntimeError("a plan with its schedules gave no table")
+    question = partial(render_page_of, window=window, sids=services, after=after, limit=limit)
+    found = await ask_table(call, cost_of_joining(limit), question)
     return await answer(call, found.represent("application/json", cache_control(_FRESH_SECONDS)))
 
 

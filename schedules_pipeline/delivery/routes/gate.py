@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_SWITCHED, UNAVAILABLE, Problem
+from schedules_pipeline.delivery.routes.addressed import access_of
 from schedules_pipeline.delivery.routes.problem_responses import (
     PROBLEM_KIND,
     problem_response,
@@ -72,17 +73,16 @@ class Gate:
             counting.finish(self._delivery)
 
     async def _pass(self, scope: Scope, receive: Receive, counting: "_Counting") -> None:
-        headers = Headers(scope=scope)
-        key, token = _key_of(headers), token_of(scope)
-        if key is None and token:
-            await self._look_up(token)
-        identify = partial(self._identify, key, token)
+        access = access_of(scope["path"])
+        identify = await self._identify_by_headers(scope) if access is None else partial(self._find, access)
         now, partner = self._delivery.clock(), identify()
         counting.partner = partner.name
         self._delivery.admission.count_request(partner, now)
         self._require_service(partner, now)
         counting.headers = self._marks(now)
-        counting.limits = partial(self._limits, scope, partner)
+        if partner.name != access:
+            # Answers to the public are shared by caches, and so are no place for what is left to it.
+            counting.limits = partial(self._limits, scope, partner)
         scope["partner"], scope["partner_now"] = partner, partial(self._partner_now, identify)
         await self._application(scope, receive, counting.send)
 
@@ -90,6 +90,16 @@ class Gate:
         """The headers that tell what is left to the partner, and what the request has cost if that is more than one."""
         fields = self._delivery.admission.fields(partner, self._delivery.clock())
         return fields | {"Schedules-Cost": str(scope[COST])} if COST in scope else fields
+
+    def _find(self, access: str) -> Partner:
+        """The partner of a path. Raises :class:`Problem` if it is not valid."""
+        return self._delivery.admission.identify_address(access, self._delivery.clock())
+
+    async def _identify_by_headers(self, scope: Scope) -> Callable[[], Partner]:
+        key, token = _key_of(Headers(scope=scope)), token_of(scope)
+        if key is None and token:
+            await self._look_up(token)
+        return partial(self._identify, key, token)
 
     def _identify(self, key: str | None, token: str) -> Partner:
         """The partner of a key or, without one, of a session. Raises :class:`Problem` if it is not valid."""

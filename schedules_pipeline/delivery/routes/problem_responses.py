@@ -21,6 +21,7 @@ from schedules_pipeline.delivery.problems import (
     Problem,
     ProblemKind,
 )
+from schedules_pipeline.delivery.routes.addressed import printable_path
 from schedules_pipeline.errors import InvalidIdentifier, ServiceError
 
 _KIND_BY_STATUS: Mapping[int, ProblemKind] = {kind.status: kind for kind in reversed(KINDS)}
@@ -57,7 +58,7 @@ def record_problem(scope: Scope, error: Exception) -> Problem:
     problem = problem_of(error)
     scope[PROBLEM_KIND] = problem.kind.name
     if problem.kind is DEFECT:
-        _log.error("defect", path=scope["path"], exc_info=error)
+        _log.error("defect", path=printable_path(scope["path"]), exc_info=error)
     return problem
 
 

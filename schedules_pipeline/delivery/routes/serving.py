@@ -3,6 +3,7 @@
 from asyncio import Future, sleep
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Final, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -12,11 +13,12 @@ from schedules_pipeline.delivery.changes import Digests, RenderedRows
 from schedules_pipeline.delivery.guide.gathering import Guide
 from schedules_pipeline.delivery.guide.pages import Pages, security_headers
 from schedules_pipeline.delivery.packing import Packed
-from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable
+from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable, TablePlan
 from schedules_pipeline.delivery.questions.now_next import Boards
 from schedules_pipeline.delivery.representations import RepresentationCache
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.delivery.turns import Turns
+from schedules_pipeline.documents.guide_formats import GuideFormat, television_format
 from schedules_pipeline.partners.partner import Partner
 
 _P = ParamSpec("_P")
@@ -43,8 +45,10 @@ class Serving:
     guide: Guide
     digests: Digests
     boards: Boards
+    television_boards: Boards
     table: RememberedTable
     page_headers: Mapping[str, str]
+    television_format: GuideFormat
     rows: RenderedRows = field(default_factory=RenderedRows)
     cache: RepresentationCache = field(default_factory=RepresentationCache)
     rendering: dict[str, Future[Packed]] = field(default_factory=dict)
@@ -62,8 +66,10 @@ def serve(delivery: Delivery) -> Serving:
         Guide(delivery, pages),
         Digests(delivery.mirror),
         Boards(delivery.mirror),
+        Boards(delivery.mirror),
         RememberedTable(delivery.mirror, delivery.policy.available_days),
         security_headers(images),
+        television_format(delivery.policy.televisions.rendition),
     )
 
 
@@ -117,6 +123,19 @@ class Call:
         """The partner at this moment, for an answer that lasts. Raises :class:`Problem` if its key is not valid."""
         find = cast("Callable[[], Partner]", self.request.scope["partner_now"])
         return find()
+
+
+async def ask_table(call: Call, cost: int, question: Callable[[TablePlan], _T | None]) -> _T:
+    """The answer to a question about the table of the catalogue feeds, which gives None in a process that does not
+    have the table yet. Raises :class:`Problem` if too many wait.
+    """
+    plan = call.serving.table.plan(call.delivery.clock())
+    found = await call.render(cost, partial(question, plan.without_schedules))
+    if found is None:
+        found = await call.render(0, partial(question, plan))
+    if found is None:
+        raise RuntimeError("a plan with its schedules gave no table")
+    return found
 
 
 # Coroutines, because FastAPI calls plain functions in a worker thread, at the cost of a switch each way.

@@ -24,7 +24,14 @@ _OPEN = {
     "/sign-out",
     "/static/{name}",
 }
-_VALUES = {"sid": "alder", "date": "2026-03-28", "format": "xmltv", "pid": "p0000001", "name": "not-found"}
+_VALUES = {
+    "sid": "alder",
+    "date": "2026-03-28",
+    "format": "xmltv",
+    "pid": "p0000001",
+    "name": "not-found",
+    "access": "nobody",
+}
 _SLOTS = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], None))
 _SCHEDULE = "/v1/schedules/alder/2026-03-28"
 
