@@ -26,6 +26,7 @@ NAMES = (
     "catalogue_size",
     "memory",
     "sizing",
+    "scale",
     "coldstart",
     "latency",
     "full_passes",

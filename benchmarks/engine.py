@@ -35,11 +35,19 @@ class DocumentsInMemory:
         }
 
 
-def make_engine(redis_url: str, source: ScheduleSource | None, keyspace: str = "schedules") -> Pipeline:
+def make_engine(
+    redis_url: str, source: ScheduleSource | None, keyspace: str = "schedules", *, catalogue_url: str = ""
+) -> Pipeline:
     """The pipeline as it is in production, but for the schedule source, where one is given, and the horizon:
-    samples may be of any day.
+    samples may be of any day. ``catalogue_url``: the catalogue has a server of its own, and ``redis_url`` is a cluster.
     """
-    settings = Settings(redis_url=SecretStr(redis_url), keyspace=keyspace, retention_days=0)
+    settings = Settings(
+        redis_url=SecretStr(redis_url),
+        redis_is_cluster=bool(catalogue_url),
+        catalogue_redis_url=SecretStr(catalogue_url) if catalogue_url else None,
+        keyspace=keyspace,
+        retention_days=0,
+    )
     built = build_pipeline(settings)
     if source is None:
         return built

@@ -2,7 +2,8 @@
 
 Every other key of a publication is in the schedule's own slot, so more masters and publishers share its cost. The
 processor time that Redis spends on one shared slot for each schedule gives the rate at which that slot's master is
-saturated, however many publishers there are. It is measured on one server: a cluster runs the same scripts.
+saturated, however many publishers there are. That is measured on one server. ``hot_slots_cluster`` then loads a cluster
+of three masters with several publishers.
 """
 
 import time
@@ -15,6 +16,7 @@ from redis import Redis
 
 from benchmarks.engine import DocumentsInMemory, follow_item, make_engine, publish_exactly, rebuild_everything
 from benchmarks.harness import Bench, Figure, Result, freeze_garbage_collection
+from benchmarks.hot_slots_cluster import measure_cluster
 from benchmarks.world import add_brand, regional_sample, source_documents, write_catalogue
 from demo.servers import RedisServer
 
@@ -43,7 +45,8 @@ def run(bench: Bench) -> Result:
             write_catalogue(redis, [brand | {"title": f"Benchmark Row, Season {next(edits)}"}])
             follow_item(pipeline, brand["pid"])
             meter.measure_publishing(lambda: publish_exactly(pipeline, len(documents)))
-    return Result({"schedules in a batch": len(documents)}, meter.figures())
+    facts, figures = measure_cluster(bench)
+    return Result({"schedules in a batch": len(documents), **facts}, [*meter.figures(), *figures])
 
 
 class _Meter:

@@ -107,8 +107,8 @@ class WebServer(LoopbackServer):
     ready_path = "/"
     ready_statuses: tuple[int, ...] = (200,)
 
-    def __init__(self, name: str, directory: Path) -> None:
-        super().__init__(name, directory, None, "", start_within_seconds=60.0)
+    def __init__(self, name: str, directory: Path, start_within_seconds: float = 60.0) -> None:
+        super().__init__(name, directory, None, "", start_within_seconds)
 
     def resident_bytes(self) -> int:
         """The resident memory of the process."""
@@ -131,8 +131,15 @@ class DeliveryServer(WebServer):
     keyspace ``is_empty``, when it answers.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str], *, is_empty: bool = False) -> None:
-        super().__init__("delivery", directory)
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str],
+        *,
+        is_empty: bool = False,
+        start_within_seconds: float = 60.0,
+    ) -> None:
+        super().__init__("delivery", directory, start_within_seconds)
         self._settings = settings
         self.ready_path = "/health/live" if is_empty else "/health/ready"
 

@@ -249,7 +249,7 @@ class Recorder:
     def record_known_comparisons(self, keys: Iterable[ScheduleKey]) -> list[CheckResult]:
         """Record the latest comparison of each schedule whose published version it is about. Returns the results."""
         heads = self._pipeline.store.feed.heads_of(list(keys))
-        known = self._pipeline.store.comparisons.all()
+        known = self._pipeline.store.comparisons.find(list(heads))
         comparisons = {
             key: known[key] for key, head in heads.items() if key in known and known[key].seq == head.seq
         }

@@ -15,7 +15,6 @@ import hypothesis
 import pytest
 import sqlalchemy
 import structlog
-from clusters import Cluster, running_cluster
 from redis import Redis
 
 from demo.postgres import PostgresServer
@@ -26,6 +25,7 @@ from demo.provision import (
     provision,
     provision_references,
 )
+from demo.redis_cluster import Cluster, running_cluster
 from demo.servers import AwsEmulator, RedisServer, bundled_redis
 from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.store.dynamodb import dynamodb_client

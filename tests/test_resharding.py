@@ -7,7 +7,6 @@ from random import Random
 
 import orjson
 import pytest
-from clusters import Cluster, slot_of
 from fakes import FakeClock, FakeUpstreams, fake_upstreams
 from from_scratch import find_missing_entries
 from workers import (
@@ -23,6 +22,7 @@ from workers import (
     write_item,
 )
 
+from demo.redis_cluster import Cluster, slot_of
 from demo.sample import Sample
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing import publish

@@ -1,7 +1,7 @@
 """Pages of the change feed as one partner sees it, and the digest that it begins from."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
@@ -15,11 +15,13 @@ from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.documents.addresses import DIGEST, version_address
 from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.domain.changes import Change
-from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.publishing.ports.feed import ChangeFeed, FeedEntry, place
 
 _DIGESTS_REMEMBERED = 50
+_DIGEST_BYTES_REMEMBERED = 50_000_000
+_MOST_GONE_SERVICES = 100
 _READ_AT_ONCE = 500
 _RENDERED_REMEMBERED = 20_000
 
@@ -141,9 +143,6 @@ class Scope:
     first: date
     last: date
 
-    def takes(self, held: MirroredSchedule) -> bool:
-        return self.first <= held.key.date <= self.last and (self.sids is None or held.key.sid in self.sids)
-
 
 class Digest(NamedTuple):
     validator: str
@@ -152,44 +151,53 @@ class Digest(NamedTuple):
 
 
 class Digests:
-    """Digests by visible services and scope, remembered until the mirror changes; and the rendered entry of every
-    schedule, remembered until that schedule changes.
+    """Digests by visible services and scope, remembered until the mirror changes; and the rendered entries of every
+    service, remembered until one of its schedules changes.
     """
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._generation = -1
         self._digests: dict[tuple[tuple[str, ...], Scope], Digest] = {}
-        self._entries: dict[ScheduleKey, tuple[MirroredSchedule, bytes]] = {}
+        self._bytes = 0
+        self._entries: dict[Sid, tuple[Mapping[date, MirroredSchedule], list[tuple[date, bytes]]]] = {}
 
     def of(self, partner: Partner, scope: Scope) -> Digest:
         """All services and days that the partner may see, removals included, and the cursor to follow from."""
-        if self._generation != self._mirror.generation or len(self._digests) >= _DIGESTS_REMEMBERED:
-            self._generation, self._digests = self._mirror.generation, {}
+        if self._generation != self._mirror.generation:
+            self._forget()
         asked = partner.services, scope
         if asked not in self._digests:
-            self._digests[asked] = self._make(partner, scope)
+            digest = self._make(partner, scope)
+            self._bytes += len(digest.body)
+            if len(self._digests) >= _DIGESTS_REMEMBERED or self._bytes > _DIGEST_BYTES_REMEMBERED:
+                self._forget()
+            self._digests[asked] = digest
         return self._digests[asked]
+
+    def _forget(self) -> None:
+        self._generation, self._digests, self._bytes = self._mirror.generation, {}, 0
 
     def _make(self, partner: Partner, scope: Scope) -> Digest:
         services, rows = [], 0
         for sid in sorted(sid for sid in self._mirror.sids() if partner.may_see(sid)):
             if scope.sids is None or sid in scope.sids:
-                held_by_day = sorted(self._mirror.of_service(sid).items())
-                entries = [self._entry(held) for _, held in held_by_day if scope.takes(held)]
+                entries = [entry for day, entry in self._entries_of(sid) if scope.first <= day <= scope.last]
                 services.append(b'"%b":[%b]' % (sid.encode(), b",".join(entries)))
                 rows += len(entries)
         cursor = render_json(render_cursor(self._mirror.cursor))
         body = b'{"cursor":%b,"services":{%b}}' % (cursor, b",".join(services))
         return Digest(blake2b(body, digest_size=16).hexdigest(), body, rows)
 
-    def _entry(self, held: MirroredSchedule) -> bytes:
-        known = self._entries.get(held.key)
-        if known is None or known[0] is not held:
-            if len(self._entries) >= _RENDERED_REMEMBERED:
+    def _entries_of(self, sid: Sid) -> list[tuple[date, bytes]]:
+        """In order of the days."""
+        held_by_day = self._mirror.of_service(sid)
+        known = self._entries.get(sid)
+        if known is None or known[0] is not held_by_day:
+            if len(self._entries) > _MOST_GONE_SERVICES + len(self._mirror.sids()):
                 self._entries.clear()
-            known = held, render_json(_digest_entry(held))
-            self._entries[held.key] = known
+            entries = [(day, render_json(_digest_entry(held))) for day, held in sorted(held_by_day.items())]
+            known = self._entries[sid] = held_by_day, entries
         return known[1]
 
 

@@ -5,7 +5,7 @@ Only the event loop's thread changes the mirror, so requests always see a consis
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -101,10 +101,10 @@ class Mirror:
     def advance(self, position: str, changed: Iterable[MirroredSchedule], confirmed_at: datetime) -> None:
         """Apply the changes up to a position. Versions older than the held ones are ignored."""
         for held in changed:
-            of_service = self._by_sid.setdefault(held.key.sid, {})
+            of_service = self.of_service(held.key.sid)
             known = of_service.get(held.key.date)
             if known is None or _follows(held, known):
-                of_service[held.key.date] = held
+                self._by_sid[held.key.sid] = {**of_service, held.key.date: held}
                 self.generation += 1
         if place(position) > place(self.cursor.position):
             self.cursor = FeedCursor(self.cursor.epoch, position)
@@ -120,9 +120,10 @@ class Mirror:
                 for day, held in of_service.items()
                 if not held.is_removed or held.published_at >= published_before
             }
-            self._by_sid[sid] = kept
             if not kept:
                 del self._by_sid[sid]
+            elif len(kept) < len(of_service):
+                self._by_sid[sid] = kept
 
     def services(self) -> list[Sid]:
         """The services with at least one published schedule, sorted."""
@@ -130,12 +131,12 @@ class Mirror:
             sid for sid, held in self._by_sid.items() if any(not h.is_removed for h in held.values())
         )
 
-    def sids(self) -> Iterable[Sid]:
+    def sids(self) -> Collection[Sid]:
         """The services with schedules or removals."""
         return self._by_sid.keys()
 
-    def of_service(self, sid: Sid) -> dict[date, MirroredSchedule]:
-        """A service's schedules and removals by broadcast day. Callers must not change the dictionary."""
+    def of_service(self, sid: Sid) -> Mapping[date, MirroredSchedule]:
+        """A service's schedules and removals by broadcast day. The same object until one of them changes."""
         return self._by_sid.get(sid, {})
 
     def held(self, key: ScheduleKey) -> MirroredSchedule | None:

@@ -5,6 +5,8 @@ earlier reads only select candidates. Anything that is needed again in between s
 collection misses is found by the next. docs/adr/0011 argues each step.
 """
 
+from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.domain.dependencies import Dependencies, Entry, dependencies
+from schedules_pipeline.domain.dependencies import Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
@@ -44,10 +46,18 @@ class RetentionPeriods:
 
 @dataclass(frozen=True, slots=True)
 class _Committed:
-    """The dependencies of a committed state, and the token of the commit."""
+    """The token of a commit, and the hashes of its dependencies, in order: a tenth of the memory of the entries.
+
+    An entry with the hash of another one is kept, which the index allows.
+    """
 
     token: int
-    dependencies: Dependencies
+    hashes: "array[int]"
+
+    def has(self, entry: Entry) -> bool:
+        wanted = hash(entry)
+        place = bisect_left(self.hashes, wanted)
+        return place < len(self.hashes) and self.hashes[place] == wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,7 @@ class GarbageCollector:
             for pid, references in self.store.references.references(pids).items():
                 for key, broadcast_pid in references:
                     entry = Entry(pid, broadcast_pid)
-                    if key in committed and entry not in committed[key].dependencies:
+                    if key in committed and not committed[key].has(entry):
                         superfluous[key].append(entry)
             for key, entries in superfluous.items():
                 removed += self.store.references.unregister({key: entries}, committed[key].token)
@@ -199,7 +209,8 @@ class GarbageCollector:
 
 def _committed(state: ScheduleState) -> _Committed:
     shown = () if state.accepted is None else parse_accepted(state.accepted).shown()
-    return _Committed(state.committed_token, dependencies(shown, state.ancestors))
+    hashes = array("q", sorted(map(hash, dependencies(shown, state.ancestors))))
+    return _Committed(state.committed_token, hashes)
 
 
 def _has_content(state: ScheduleState) -> bool:

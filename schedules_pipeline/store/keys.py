@@ -113,7 +113,8 @@ class Keys:
     def journal(self, name: str) -> str:
         """``refused``: hash, with its index ``rejections_by_age``, a sorted set by kind and age. ``comparisons``,
         ``failing_checks``, ``counters``, ``durations``, ``intake``, ``passes``: hashes. ``quarantined_broadcasts``:
-        hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``: string.
+        hash, a summary by schedule. ``expectations``: hash, expected ranges, by service. ``compared_refresh``,
+        ``comparison_summary``: strings.
         ``publishers``: hash that expires, those that are present; ``publisher``: string that expires, one of them, for
         processes of release 0.2. ``receiver:<queue>``: string that expires, while a publisher receives from the queue.
         ``parity_trend``, ``memory_samples``: lists, past

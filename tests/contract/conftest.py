@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from clusters import Cluster
 from fakes import FakeClock, fake_store
 from fakes_external_index import fake_store_with_external_index
 from redis import Redis
 from redis_users import grant, url_as
 
+from demo.redis_cluster import Cluster
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Store
 from schedules_pipeline.connections import redis_store, utc_now, with_external_index

@@ -95,6 +95,19 @@ def test_order_of_arrival_does_not_count(order: list[int], removals: set[int]) -
     assert mirror.held(key()) is versions[6]
 
 
+def test_services_without_a_change_stay_the_same_objects() -> None:
+    """So what is derived from a service, such as its part of a digest, is valid until one of its schedules changes."""
+    mirror = _mirror(held(_listed(1)), held(_listed(1, days=1)), held(schedule(key(BIRCH), [], 1)))
+    alder, birch = mirror.of_service(ALDER), mirror.of_service(BIRCH)
+
+    mirror.advance("6-0", [held(_listed(2))], NOON)
+    mirror.forget_removals(NOON)
+
+    assert mirror.of_service(BIRCH) is birch
+    assert mirror.of_service(ALDER) is not alder
+    assert alder[key().date].seq == 1
+
+
 def test_removed_schedule_has_no_document() -> None:
     """A removal is known with its number, and there is nothing to read of it."""
     mirror = _mirror(held(_listed(1)))

@@ -12,13 +12,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from clusters import Cluster
 from fakes import FakeClock, FakeUpstreams, fake_upstreams
 from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis, exceptions
 from redis_users import commands_of, grant, rules_of, url_as
 from workers import Server, build_everything, contents, load_sample, pipeline_on, write_item
 
+from demo.redis_cluster import Cluster
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin

@@ -1,5 +1,6 @@
 """When a comparison with the old system counts, and its verdict."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -57,7 +58,7 @@ class Stage:
 
     def write_legacy(self, broadcasts: list[dict[str, object]], generated_at: datetime) -> None:
         document = {"generated_at": generated_at.isoformat(), "schedule": {"broadcasts": broadcasts}}
-        self.upstreams.legacy.documents[_KEY] = orjson.dumps(document)
+        self.upstreams.legacy.documents[_KEY] = json.dumps(document).encode()
         self.upstreams.legacy.refreshed = generated_at.isoformat()
 
     def published(self) -> list[dict[str, object]]:
@@ -94,6 +95,16 @@ def test_the_same_fields_match() -> None:
     stage.refresh_legacy()
 
     assert stage.compare().verdict is Verdict.MATCHES
+
+
+@pytest.mark.parametrize("is_repeat", [0, 0.0, True, 10**30])
+def test_values_of_another_type_differ(is_repeat: object) -> None:
+    """The pipeline says false: numbers that Python takes for equal differ, and one too large for a fast comparison."""
+    stage = Stage()
+    stage.clock.advance(timedelta(seconds=1))
+    stage.write_legacy([{**stage.published()[0], "is_repeat": is_repeat}], stage.clock())
+
+    assert stage.compare().verdict is Verdict.SUSPECTED
 
 
 @pytest.mark.parametrize("nothing", [None, " ", "\u200b"])

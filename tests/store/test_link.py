@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from clusters import Cluster, Master, slot_of
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from demo.redis_cluster import Cluster, Master, slot_of
 from demo.servers import RedisServer
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.store.link import RedisLink, connect

@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from clusters import Cluster
 from faults.stack import wait_until
 from redis.exceptions import ResponseError
 from replicas import Node, running_nodes
 
+from demo.redis_cluster import Cluster
 from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts
 from schedules_pipeline.store.link import RedisLink, connect
 from schedules_pipeline.store.servers import RedisServers, parse_facts

@@ -1,4 +1,4 @@
-"""A Redis Cluster of three masters on loopback, whose slots tests can move while it works.
+"""A Redis Cluster of three masters on loopback, whose slots can be moved while it works.
 
 Belongs here: starting the servers, moving and finding slots. Does not belong here: stored data, and the tested
 client.
@@ -14,7 +14,7 @@ from typing import Any
 from redis import Redis
 from redis.crc import key_slot
 
-from demo.servers import LOOPBACK, RedisServer, find_free_port
+from demo.servers import LOOPBACK, RedisServer, ServerDidNotStart, find_free_port
 
 MASTERS = 3
 SLOTS = 16_384
@@ -130,7 +130,8 @@ def _join(clients: Sequence[Redis], ports: Sequence[tuple[int, int]]) -> None:
 def _wait_until_whole(clients: Sequence[Redis]) -> None:
     deadline = time.monotonic() + _UP_WITHIN_SECONDS
     while not all(_is_whole(client) for client in clients):
-        assert time.monotonic() < deadline, "the cluster did not come up"
+        if time.monotonic() > deadline:
+            raise ServerDidNotStart("the cluster did not come up")
         # There is no event to wait for: the nodes tell each other by gossip.
         time.sleep(0.05)
 
