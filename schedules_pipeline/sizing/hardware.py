@@ -25,15 +25,17 @@ REDIS_WRITES_A_SECOND = 8_000
 """Versions that one primary accepts."""
 
 _NODES = (
-    ("cache.r7g.large", 13.07),
-    ("cache.r7g.xlarge", 26.32),
-    ("cache.r7g.2xlarge", 52.82),
-    ("cache.r7g.4xlarge", 105.81),
-    ("cache.r7g.8xlarge", 209.55),
-    ("cache.r7g.12xlarge", 317.77),
-    ("cache.r7g.16xlarge", 419.09),
+    ("cache.r7g.large", 14_037_181_030),
+    ("cache.r7g.xlarge", 28_261_849_702),
+    ("cache.r7g.2xlarge", 56_711_183_565),
+    ("cache.r7g.4xlarge", 113_609_865_216),
+    ("cache.r7g.8xlarge", 225_000_375_228),
+    ("cache.r7g.12xlarge", 341_206_346_547),
+    ("cache.r7g.16xlarge", 450_000_750_456),
 )
-"""GiB of each type of node, the smallest first."""
+"""The ``maxmemory`` of each type of node, the smallest first: AWS documents it among the parameters by type of node of
+ElastiCache. From a public copy of that page, read on 2026-11-29.
+"""
 _RESERVED = 0.25
 _HEADROOM = 2
 """Of docs/operators/sizing.md: a quarter of a node is reserved, and ``maxmemory`` is twice the memory."""
@@ -119,10 +121,10 @@ def hardware_for(of: Installation, use: Use) -> Hardware:
 
 def _redis(memory: float, writes_a_second: float) -> tuple[str, int]:
     """The type of node and the number of shards. One shard as long as its memory and its writes suffice."""
-    needed = memory * _HEADROOM / (1 - _RESERVED) / 2**30
+    needed = memory * _HEADROOM / (1 - _RESERVED)
     largest = _NODES[-1][1]
     shards = max(ceil(needed / largest), ceil(writes_a_second / REDIS_WRITES_A_SECOND), 1)
-    return next(name for name, gibibytes in _NODES if gibibytes >= needed / shards), shards
+    return next(name for name, most in _NODES if most >= needed / shards), shards
 
 
 def requests_a_second(of: Installation, use: Use) -> float:

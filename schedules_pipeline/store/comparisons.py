@@ -72,7 +72,7 @@ class RedisComparisonStore:
 
     def _summary(self) -> dict[str, Any]:
         """As of the latest refresh that was compared; of all comparisons if an older release has compared it."""
-        stored, refresh = self._link.get_many([self._key_of_summary, self._refresh])
+        stored, refresh = self._link.run([("GET", self._key_of_summary), ("GET", self._refresh)])
         summary: dict[str, Any] = orjson.loads(stored or b"{}")
         is_latest = refresh is not None and summary.get("refresh") == refresh.decode()
         return summary if is_latest else self._summarise()

@@ -39,8 +39,8 @@ class RedisChangeFeed:
         return int(self._link.call("HLEN", self._heads))
 
     def heads(self) -> dict[ScheduleKey, Change]:
-        rows = self._link.call("HGETALL", self._heads)
-        changes = [parse_row(row) for row in rows.values()]
+        pages = self._link.hash_pages(self._heads)
+        changes = [parse_row(row) for page in pages for row in page.values()]
         return {change.key: change for change in changes}
 
     def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:

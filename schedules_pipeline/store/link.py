@@ -43,7 +43,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from schedules_pipeline.errors import ConfigurationError, ServiceError
-from schedules_pipeline.store.exchange import Command, Exchange, exchange
+from schedules_pipeline.store.exchange import Command, Exchange, exchange, exchange_with_cluster
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 
@@ -298,15 +298,9 @@ class RedisLink:
 
     def _exchange(self, commands: Iterable[Command]) -> Exchange:
         if isinstance(self._client, RedisCluster):
-            return self._exchange_with_cluster(self._client, list(commands))
+            return exchange_with_cluster(self._client, list(commands))
         sent, replies = exchange(self._client, commands, self._closing)
         return Exchange(sent, self._without_closing(replies, len(sent)))
-
-    def _exchange_with_cluster(self, client: Any, commands: Sequence[Command]) -> Exchange:
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return Exchange(commands, pipeline.execute(raise_on_error=False))
 
     def _closing(self, commands: Sequence[Command]) -> list[Command]:
         """The end of a batch: replicas confirm its writes, and the server tells its role."""

@@ -47,6 +47,7 @@ _OF_THE_CLIENT = {
     "info": {"info"},
     "get_primaries": set(),
     "get_node_from_key": set(),
+    "get_redis_connection": set(),
     "execute_command": {"time"},
     "parse_response": set(),
     "scan_iter": {"scan"},

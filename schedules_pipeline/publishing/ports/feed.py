@@ -33,7 +33,10 @@ class ChangeFeed(Protocol):
         """The number of schedules with a head: published ones, and removals that are not forgotten yet."""
 
     def heads(self) -> dict[ScheduleKey, Change]:
-        """The latest change of every schedule that was ever published, removals included."""
+        """The latest change of every schedule that was ever published, removals included.
+
+        Not of one moment: a change during the read may be in it or not.
+        """
 
     def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
         """The latest changes of these schedules; those without one are left out."""
