@@ -22,7 +22,7 @@ DELIVERY_BYTES = 110_000_000, 9_700
 """Of a task, and of each schedule that it holds."""
 RENDERERS_BYTES = 500_000_000
 REDIS_WRITES_A_SECOND = 8_000
-"""Versions that one primary accepts."""
+"""Versions that one primary accepts, and a cluster too: one of its masters has the work queue and the feed."""
 
 _NODES = (
     ("cache.r7g.large", 14_037_181_030),
@@ -104,7 +104,7 @@ class Hardware:
 
 
 def hardware_for(of: Installation, use: Use) -> Hardware:
-    """Raises ConfigurationError if no task of delivery can hold so many schedules."""
+    """Raises ConfigurationError if Redis cannot accept the changes, or a task of delivery cannot hold the schedules."""
     versions = of.schedules * of.changes / DAY
     memory = estimate(of)
     node, shards = _redis(memory, versions * use.peak)
@@ -120,10 +120,15 @@ def hardware_for(of: Installation, use: Use) -> Hardware:
 
 
 def _redis(memory: float, writes_a_second: float) -> tuple[str, int]:
-    """The type of node and the number of shards. One shard as long as its memory and its writes suffice."""
+    """The type of node, and the number of shards, which the memory decides."""
+    if writes_a_second > REDIS_WRITES_A_SECOND:
+        raise ConfigurationError(
+            f"{writes_a_second:,.0f} versions a second in the busiest minute are more than the "
+            f"{REDIS_WRITES_A_SECOND:,} of the one master with the work queue; divide the services between "
+            "installations"
+        )
     needed = memory * _HEADROOM / (1 - _RESERVED)
-    largest = _NODES[-1][1]
-    shards = max(ceil(needed / largest), ceil(writes_a_second / REDIS_WRITES_A_SECOND), 1)
+    shards = max(ceil(needed / _NODES[-1][1]), 1)
     return next(name for name, most in _NODES if most >= needed / shards), shards
 
 
