@@ -47,6 +47,7 @@ class ConditionName(StrEnum):
     PUBLISHER_MISSING = "publisher-missing"
     BACKLOG_GROWING = "backlog-growing"
     SCHEDULES_LATE = "schedules-late"
+    RECORDS_LATE = "records-late"
     SCHEDULES_QUARANTINED = "schedules-quarantined"
     QUEUE_NOT_DRAINED = "queue-not-drained"
     QUEUE_MISCONFIGURED = "queue-misconfigured"
@@ -167,6 +168,10 @@ KINDS: Mapping[ConditionName, Kind] = {
         _WARNING, "Read the batches in the publisher's log; raise SCHEDULES_MOST_PUBLISHERS."
     ),
     ConditionName.SCHEDULES_LATE: Kind(_ERROR, "Follow one schedule with `schedules-pipeline why`."),
+    ConditionName.RECORDS_LATE: Kind(
+        _WARNING,
+        "Read standard error of the run of `publish_affected`; see whether Dagster's database answers.",
+    ),
     ConditionName.SCHEDULES_QUARANTINED: Kind(
         _ERROR, "Read the reasons with `schedules-pipeline quarantine list`, then release them."
     ),

@@ -40,6 +40,7 @@ class Thresholds:
     backlog_after: timedelta = timedelta(minutes=5)
     late_after: timedelta = timedelta(minutes=15)
     queue_after: timedelta = timedelta(minutes=5)
+    records_after: timedelta = timedelta(minutes=10)
     collection_after: timedelta = timedelta(hours=26)
     reconciliation_after: timedelta = timedelta(hours=3)
     legacy_after: timedelta = timedelta(minutes=10)
@@ -66,12 +67,14 @@ class Facts:
     feed. ``has_epoch``: whether a coldstart has finished in this keyspace. ``legacy_refreshed_at``: None if there is no
     old system, or it did not answer. ``has_partners``: whether a partner was ever created in this keyspace.
     ``servers``: those of Redis. ``repairs``: after a loss of writes, the pending one and the
-    latest. ``hours_until_full``: None without a limit or growth.
+    latest. ``hours_until_full``: None without a limit or growth. ``unrecorded_since``: since when the oldest published
+    version has waited for its record in Dagster.
     """
 
     backlog: Backlog
     watched_since: datetime | None = None
     publishers: Publishers = NO_PUBLISHER
+    unrecorded_since: datetime | None = None
     pending_since: Mapping[Origin, datetime] = field(default_factory=dict)
     quarantined: Mapping[ScheduleKey, str] = field(default_factory=dict)
     rejected: RejectionSummary = NOTHING_REJECTED

@@ -25,6 +25,7 @@ def find_conditions(facts: Facts, thresholds: Thresholds, now: datetime) -> Find
         *partners.find_lost_partners(facts),
         *inputs.find_unreachable(facts),
         *work.find_publishing(facts, thresholds, now),
+        *work.find_late_records(facts, thresholds, now),
         *work.find_quarantined(facts),
         *work.find_failing_checks(facts),
         *work.find_differing(facts, thresholds),

@@ -50,6 +50,7 @@ def _of_store(store: HealthStore, now: datetime) -> Facts:
         backlog=store.work.backlog(),
         watched_since=store.incidents.watched_since(),
         publishers=store.presence.present(),
+        unrecorded_since=store.feed.unrecorded_since(),
         pending_since=store.work.pending_since(),
         quarantined=store.work.quarantined(),
         rejected=store.rejections.summary(EXAMPLES),

@@ -154,7 +154,10 @@ def main() -> None:
         run = instance.get_run_by_id(run_id)
         if run is None:
             raise SystemExit(f"Dagster has no run {run_id}, which wants its versions recorded")
-        loop = RecordingLoop(build_pipeline(settings), settings, instance, run, lines)
+        pipeline = build_pipeline(settings)
+        # What an earlier process of this publisher took.
+        pipeline.store.feed.return_unrecorded(run_id)
+        loop = RecordingLoop(pipeline, settings, instance, run, lines)
         while not orders.has_ended.is_set():
             loop.keep_up()
             orders.has_ended.wait(_LOOKS_EVERY_SECONDS)

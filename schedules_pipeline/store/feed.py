@@ -1,7 +1,7 @@
 """The change feed on Redis: a stream, and a hash of the latest row of each schedule."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
@@ -120,10 +120,24 @@ class RedisChangeFeed:
             self._link.call("XACK", self._changes, _GROUP, *positions)
 
     def unrecorded(self) -> int:
+        group = self._group()
+        return int(group["pending"]) + int(group["lag"] or 0)
+
+    def unrecorded_since(self) -> datetime | None:
+        """Rows are taken in their order, so one that was taken is older than each that was not."""
+        group = self._group()
+        if group["pending"]:
+            first: bytes | None = self._link.call("XPENDING", self._changes, _GROUP)["min"]
+        else:
+            after = f"({group['last-delivered-id'].decode()}"
+            rows = self._link.call("XRANGE", self._changes, after, "+", "COUNT", 1)
+            first = rows[0][0] if rows else None
+        return None if first is None else datetime.fromtimestamp(int(first.partition(b"-")[0]) / 1000, UTC)
+
+    def _group(self) -> dict[str, Any]:
         self._ensure_group()
         groups = self._link.call("XINFO GROUPS", self._changes)
-        group = next(g for g in groups if g["name"] == _GROUP.encode())
-        return int(group["pending"]) + int(group["lag"] or 0)
+        return next(group for group in groups if group["name"] == _GROUP.encode())
 
     def _ensure_group(self) -> None:
         try:

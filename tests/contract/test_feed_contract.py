@@ -191,6 +191,24 @@ def test_unrecorded_counts_what_is_not_confirmed(store: Store) -> None:
     assert (before, meanwhile, store.feed.unrecorded()) == (4, 4, 2)
 
 
+def test_the_oldest_row_without_a_record_is_known(store: Store) -> None:
+    """Whether it was taken or not, the oldest row that is not confirmed counts; when all are, none does."""
+    nothing = store.feed.unrecorded_since()
+    _append(store, _change(_A, 1), _change(_A, 2))
+    waiting = store.feed.unrecorded_since()
+    taken = store.feed.take_unrecorded("recorder", 1)
+    pending = store.feed.unrecorded_since()
+    store.feed.confirm_recorded(_positions(taken))
+    second = store.feed.unrecorded_since()
+    store.feed.confirm_recorded(_positions(store.feed.take_unrecorded("recorder", 1)))
+
+    assert (nothing, store.feed.unrecorded_since()) == (None, None)
+    assert waiting is not None
+    assert pending == waiting
+    assert second is not None
+    assert second >= waiting
+
+
 def test_confirmation_may_be_repeated(store: Store) -> None:
     """Confirming twice counts once."""
     _append(store, _change(_A, 1), _change(_A, 2))

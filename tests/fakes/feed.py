@@ -118,6 +118,12 @@ class FakeChangeFeed(Fake):
     def unrecorded(self) -> int:
         return len(self.rows) - len(self._recorded)
 
+    @answered
+    @step
+    def unrecorded_since(self) -> datetime | None:
+        waiting = [number for number in self._numbers(self._first) if number not in self._recorded]
+        return self._appended_at[waiting[0] - 1] if waiting else None
+
     def _drop(self, count: int) -> None:
         """Delete the oldest rows."""
         gone = range(self._first, self._first + max(0, count))

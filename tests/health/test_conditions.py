@@ -223,6 +223,11 @@ _RULES = [
         id="partners gone",
     ),
     pytest.param(
+        {"unrecorded_since": NOW - 10 * MINUTE - SECOND, "publishers": Publishers(("run",))},
+        "records-late: a published version has been waiting for 10 min to be recorded in Dagster",
+        id="records behind",
+    ),
+    pytest.param(
         {"queues": {"schedule_events": queue_with(replace(AS_DOCUMENTED, dead_letters_to=""))}},
         "queue-misconfigured: wrong attributes of schedule_events",
         id="a queue without its redrive policy",

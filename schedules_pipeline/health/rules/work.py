@@ -37,6 +37,15 @@ def find_publishing(facts: Facts, thresholds: Thresholds, now: datetime) -> Iter
         yield make_condition(ConditionName.SCHEDULES_LATE, "the work queue", summary, numbers, min(changes))
 
 
+def find_late_records(facts: Facts, thresholds: Thresholds, now: datetime) -> Iterator[Condition]:
+    """Partners have the versions; Dagster does not show them. Without a publisher, that one is the cause."""
+    since = facts.unrecorded_since
+    at_work = facts.publishers.running or facts.publishers.leaving
+    if at_work and since is not None and (lag := now - since) > thresholds.records_after:
+        summary = f"a published version has been waiting for {duration(lag)} to be recorded in Dagster"
+        yield make_condition(ConditionName.RECORDS_LATE, "Dagster's records", summary, {}, since)
+
+
 def find_quarantined(facts: Facts) -> Iterator[Condition]:
     if found := {str(key): reason for key, reason in facts.quarantined.items()}:
         subject = count(len(found), "schedule")

@@ -78,6 +78,9 @@ class ChangeFeed(Protocol):
     def unrecorded(self) -> int:
         """The number of rows that are not confirmed as recorded."""
 
+    def unrecorded_since(self) -> datetime | None:
+        """When the oldest row was appended that is not confirmed as recorded, by the feed's clock; None without one."""
+
 
 def published_keys(feed: ChangeFeed) -> set[ScheduleKey]:
     """Every schedule that partners see."""
