@@ -169,10 +169,11 @@ class Digests:
         asked = partner.services, scope
         if asked not in self._digests:
             digest = self._make(partner, scope)
-            self._bytes += len(digest.body)
-            if len(self._digests) >= _DIGESTS_REMEMBERED or self._bytes > _DIGEST_BYTES_REMEMBERED:
+            is_full = self._bytes + len(digest.body) > _DIGEST_BYTES_REMEMBERED
+            if is_full or len(self._digests) >= _DIGESTS_REMEMBERED:
                 self._forget()
             self._digests[asked] = digest
+            self._bytes += len(digest.body)
         return self._digests[asked]
 
     def _forget(self) -> None:
