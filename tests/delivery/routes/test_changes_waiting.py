@@ -306,6 +306,7 @@ def test_stream_ends_when_its_key_does(stage: DeliveryStage) -> None:
 def test_stream_ends_after_its_longest_time(stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends and frees its place; the reader comes back with its cursor and misses nothing."""
     monkeypatch.setattr("schedules_pipeline.delivery.routes.changes.LONGEST_STREAM_SECONDS", 0)
+    monkeypatch.setattr("schedules_pipeline.delivery.routes.changes._HEARTBEAT_SECONDS", 0.1)
 
     async def play(waiting: Waiting) -> None:
         async with waiting.ask(STREAM, since=cursor_at(5)) as asked:
