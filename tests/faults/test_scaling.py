@@ -17,6 +17,12 @@ from schedules_pipeline.publishing.ports.work import Mark
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("scaling")]
 _SERVICES = 10_000
 _DAYS = 7
+_UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
 _QUEUED = "class: QueuedRunCoordinator\n\nconcurrency:\n  pools:\n    granularity: run"
 
 
@@ -37,23 +43,23 @@ def stack(redis_executable: Path, emulator_executable: Path, tmp_path: Path) -> 
 
 
 def test_a_backlog_brings_a_second_publisher_if_the_pool_has_a_slot(stack: Stack) -> None:
-    """The second one waits in Dagster's queue until the pool has a slot, then both publish; without a backlog the
-    surplus one ends, and no third one is ever asked for.
+    """The second one waits in Dagster's queue until the pool has a slot, then both publish. Without a backlog one
+    stays, and all others end well. A third one is asked for only if one takes long to start, and waits in the queue.
     """
     presence, storage = stack.pipeline.store.presence, stack.instance.event_log_storage
     storage.set_concurrency_slots(POOL, 1)
 
     _mark_many(stack)
     wait_until(lambda: len(presence.present().running) == 1, "no publisher")
-    wait_until(lambda: _count(stack, dg.DagsterRunStatus.QUEUED) == 1, "no second publisher is asked for")
-    assert len(presence.present().running) == 1
+    wait_until(lambda: _count(stack, dg.DagsterRunStatus.QUEUED) > 0, "no second publisher is asked for")
+    assert _count(stack, dg.DagsterRunStatus.STARTED) == 1
 
     storage.set_concurrency_slots(POOL, 2)
     wait_until(lambda: len(presence.present().running) == 2, "the second one does not start")
     wait_until(lambda: stack.pipeline.store.work.backlog().is_empty, "the backlog stays")
-    wait_until(lambda: len(presence.present().running) == 1, "the surplus one stays")
-    wait_until(lambda: _count(stack, dg.DagsterRunStatus.SUCCESS) == 1, "it does not end well")
-    assert stack.instance.get_runs_count(dg.RunsFilter(job_name=JOB_NAME)) == 2
+    wait_until(lambda: _count(stack, *_UNFINISHED) == 1, "the surplus one stays")
+    assert len(presence.present().running) == 1
+    assert _count(stack, dg.DagsterRunStatus.SUCCESS) == _count(stack) - 1
 
 
 def _mark_many(stack: Stack) -> None:
@@ -65,5 +71,5 @@ def _mark_many(stack: Stack) -> None:
         stack.pipeline.store.work.mark([Mark(key, now, cause) for key in keys])
 
 
-def _count(stack: Stack, status: dg.DagsterRunStatus) -> int:
-    return stack.instance.get_runs_count(dg.RunsFilter(job_name=JOB_NAME, statuses=[status]))
+def _count(stack: Stack, *statuses: dg.DagsterRunStatus) -> int:
+    return stack.instance.get_runs_count(dg.RunsFilter(job_name=JOB_NAME, statuses=statuses))
