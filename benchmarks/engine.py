@@ -11,6 +11,7 @@ from schedules_pipeline.connections import build_pipeline, policies_from, utc_no
 from schedules_pipeline.documents.accepted_schedule import parse_accepted
 from schedules_pipeline.documents.broadcasts import render_joined
 from schedules_pipeline.documents.catalogue_document import parse_copy
+from schedules_pipeline.documents.stored_form import decompress_remembered
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.follow_catalogue import FollowResult
@@ -57,6 +58,7 @@ def make_engine(
 
 def forget_what_is_remembered() -> None:
     """Empty all caches, as in a process that has just started."""
+    decompress_remembered.cache_clear()
     parse_accepted.cache_clear()
     parse_copy.cache_clear()
     render_joined.cache_clear()

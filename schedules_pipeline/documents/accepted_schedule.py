@@ -12,6 +12,7 @@ from typing import cast
 
 from schedules_pipeline.documents.broadcasts import SLOT_FIELDS, parse_slot, render_slot
 from schedules_pipeline.documents.record import Record
+from schedules_pipeline.documents.stored_form import REMEMBERED
 from schedules_pipeline.documents.validation import explain
 from schedules_pipeline.domain.dependencies import EpisodeMention
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -20,8 +21,6 @@ from schedules_pipeline.errors import InvalidRecord
 
 _SLOT_FIELDS_OF_0_1_0 = 10
 _NO_EPISODE = "-"
-_REMEMBERED = 1_000
-"""Sources that a process remembers: some 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def render_accepted(accepted: AcceptedSchedule) -> bytes:
     return b"\n".join([_HEADER.render(header), *accepted.slots])
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def parse_accepted(content: bytes) -> AcceptedSchedule:
     """Read back what :func:`render_accepted` of this or an older release wrote. Remembered: a change of the catalogue
     rebuilds a schedule from the source that it had.

@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from operator import add
 
 import orjson
 from pydantic import TypeAdapter
@@ -43,7 +42,11 @@ def fill(slots: Sequence[bytes], programmes: Iterable[bytes]) -> bytes:
     """Join the halves: the ``broadcasts`` array of the document, one object for every slot."""
     if not slots:
         return b"[]"
-    return b"[{" + b"},{".join(map(add, slots, programmes)) + b"}]"
+    parts = [b"},{"] * (3 * len(slots) + 1)
+    parts[0], parts[-1] = b"[{", b"}]"
+    parts[1::3] = slots
+    parts[2::3] = programmes
+    return b"".join(parts)
 
 
 def hash_content(content: bytes) -> str:

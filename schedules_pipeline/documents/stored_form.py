@@ -5,9 +5,8 @@ never by its stored bytes: another version of the library may compress different
 """
 
 import zlib
-from collections.abc import Sequence
+from functools import lru_cache
 from threading import local
-from typing import Any
 
 import zstandard
 
@@ -15,10 +14,12 @@ _FRAME = b"\x28\xb5\x2f\xfd"
 _ZLIB = b"x"
 """Zlib begins with this byte, a plain document with a brace."""
 
+REMEMBERED = 1_000
+"""Accepted sources that a process remembers: some 30 MB."""
+
 _LEVEL = 1
 """A higher level makes a batch slower than it was with plain documents."""
 
-_THREADS = 2
 _DELTA_LEVEL = 9
 _LARGEST_BYTES = 1 << 28
 """A damaged frame must not cost the memory of a larger size that its header states."""
@@ -40,15 +41,6 @@ def compress(plain: bytes) -> bytes:
     return exact(_contexts.compressor.compress(plain))
 
 
-def compress_all(plain: Sequence[bytes]) -> list[bytes]:
-    """:func:`compress` of each, by two threads. Empty content stays empty."""
-    filled: list[Any] = [content for content in plain if content]
-    if not filled[1:]:
-        return [compress(content) if content else content for content in plain]
-    frames = iter(_contexts.compressor.multi_compress_to_buffer(filled, threads=_THREADS))
-    return [next(frames).tobytes() if content else content for content in plain]
-
-
 def exact(frame: bytes) -> bytes:
     """A copy in memory of its own size: the library returns frames in the memory that the plain content would need."""
     return bytes(memoryview(frame))
@@ -66,6 +58,12 @@ def decompress(stored: bytes) -> bytes:
         return _contexts.decompressor.decompress(stored) if _is_sound(stored) else stored
     except (zlib.error, zstandard.ZstdError):
         return stored
+
+
+decompress_remembered = lru_cache(maxsize=REMEMBERED)(decompress)
+""":func:`decompress` of accepted sources, most of which a standing publisher has read before. The same frame gives the
+same object, whose hash Python keeps for those that remember more by it.
+"""
 
 
 def render_delta(plain: bytes, base: bytes) -> bytes:

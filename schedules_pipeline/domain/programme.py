@@ -1,10 +1,17 @@
 """What the catalogue says of an episode once its ancestry is known: titles, image, series and brand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schedules_pipeline.domain.catalogue import CatalogueItem, Kind, Lookup, Synopses, walk_ancestry
+from schedules_pipeline.domain.catalogue import (
+    MAXIMUM_ANCESTORS,
+    CatalogueItem,
+    Kind,
+    Lookup,
+    Synopses,
+    walk_ancestry,
+)
 from schedules_pipeline.domain.identifiers import Pid
 
 _POSITION = {"description": "The number within its parent. Omitted where the catalogue gives none."}
@@ -83,6 +90,28 @@ def resolve_programme(episode_pid: Pid, lookup: Lookup) -> Resolution:
         if item is not None:
             items.append(item)
     return Resolution(tuple(items), tuple(reads))
+
+
+def resolve_programmes(episode_pids: Iterable[Pid], lookup: Lookup) -> dict[Pid, Resolution]:
+    """:func:`resolve_programme` of each. The ancestry of a parent is walked once for all its children."""
+    found: dict[Pid, Resolution] = {}
+    above: dict[Pid, Resolution] = {}
+    for pid in episode_pids:
+        item = lookup(pid)
+        if item is None:
+            found[pid] = Resolution((), (pid,))
+        elif item.parent_pid is None:
+            found[pid] = Resolution((item,), (pid,))
+        else:
+            parents = above.get(item.parent_pid)
+            if parents is None:
+                parents = above[item.parent_pid] = resolve_programme(item.parent_pid, lookup)
+            if pid in parents.reads or len(parents.reads) > MAXIMUM_ANCESTORS:
+                # The walk from the child ends earlier than the walk from its parent.
+                found[pid] = resolve_programme(pid, lookup)
+            else:
+                found[pid] = Resolution((item, *parents.items), (pid, *parents.reads))
+    return found
 
 
 def join_programme(items: Sequence[CatalogueItem]) -> Programme:

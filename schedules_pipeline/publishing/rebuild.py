@@ -8,9 +8,10 @@ them without harm.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule
 from schedules_pipeline.documents.partner_document import fill, hash_content, render_programmes
@@ -91,11 +92,12 @@ def tally_batch(batch: BatchResult, now: datetime) -> Tally:
     waits = defaultdict(list)
     for built in batch.built:
         if built.change.causes and built.outcome is Outcome.PUBLISHED:
-            oldest = min(built.change.causes, key=lambda cause: cause.notified_at)
-            waits[Timer.published_after(oldest.origin)].append(
-                max(0.0, (now - oldest.notified_at).total_seconds())
-            )
-    return Tally({counter: batch.count(outcome) for outcome, counter in _COUNTERS.items()}, waits)
+            oldest = min(built.change.causes, key=attrgetter("notified_at"))
+            waits[oldest.origin].append(max(0.0, (now - oldest.notified_at).total_seconds()))
+    return Tally(
+        {counter: batch.count(outcome) for outcome, counter in _COUNTERS.items()},
+        {Timer.published_after(origin): seconds for origin, seconds in waits.items()},
+    )
 
 
 class Rebuilder:
@@ -132,10 +134,8 @@ class Rebuilder:
             drafts, unfetched = self._gather(pending)
             failed |= unfetched
             drafts, resolved = self._resolve(drafts, claim.token, refresh_cause)
-            contents = _join(drafts, resolved)
             this = Round(claim.token, self.clock(), time.perf_counter() - began, recorded_by)
-            commits = [this.commit(d, resolved.ancestors[d.key], contents[d.key]) for d in drafts]
-            results = self._commit(drafts, commits, claim.token)
+            results = self._commit(drafts, this, resolved)
             built += [result for result in results if result.outcome is not Outcome.MOVED]
             moved = {result.key for result in results if result.outcome is Outcome.MOVED}
             pending = [work for work in pending if work.key in moved]
@@ -219,26 +219,27 @@ class Rebuilder:
 
     # Apply
 
-    def _commit(self, drafts: Sequence[Draft], commits: Sequence[Commit], token: int) -> list[BuildResult]:
+    def _commit(self, drafts: Sequence[Draft], this: Round, resolved: ResolvedBatch) -> list[BuildResult]:
         summaries = {draft.key: summary for draft in drafts if (summary := draft.quarantine_summary)}
         if summaries:
             self.store.quarantined_broadcasts.keep(summaries)
-        results = self.store.schedules.commit(commits)
-        self._announce(zip(commits, results, strict=True))
+        changes: list[Change] = []
+        results = self.store.schedules.commit(_make(drafts, this, resolved, changes))
+        self._announce(zip(drafts, results, strict=True))
         committed = [
-            (draft, commit)
-            for draft, commit, result in zip(drafts, commits, results, strict=True)
+            draft
+            for draft, result in zip(drafts, results, strict=True)
             if result.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
         ]
         # Only after the commit: until then a later document must find the rejection or the hold.
-        self.store.rejections.forget([str(draft.key) for draft, _ in committed if draft.ends_rejection])
-        sound = [d.key for d, _ in committed if d.source_is_new and not d.quarantine_summary]
+        self.store.rejections.forget([str(draft.key) for draft in committed if draft.ends_rejection])
+        sound = [d.key for d in committed if d.source_is_new and not d.quarantine_summary]
         self.store.quarantined_broadcasts.forget(sound)
-        self._record_losses([draft for draft, _ in committed])
-        self._unregister(committed, token)
+        self._record_losses(committed)
+        self._unregister(committed, resolved, this.token)
         return [
-            BuildResult(result.outcome, result.seq, commit.change)
-            for commit, result in zip(commits, results, strict=True)
+            BuildResult(result.outcome, result.seq, change)
+            for change, result in zip(changes, results, strict=True)
         ]
 
     def _record_losses(self, drafts: Sequence[Draft]) -> None:
@@ -254,27 +255,34 @@ class Rebuilder:
             {draft.key: blanked for draft in drafts if (blanked := draft.newly_blanked(now))}, now
         )
 
-    def _announce(self, results: Iterable[tuple[Commit, CommitResult]]) -> None:
+    def _announce(self, results: Iterable[tuple[Draft, CommitResult]]) -> None:
         """Append the rows that the feed may lack, including those that a dead worker left in an outbox."""
-        rows = [(commit.key, seq, row) for commit, result in results for seq, row in result.announcements]
+        rows = [(draft.key, seq, row) for draft, result in results for seq, row in result.announcements]
         self.store.feed.append(rows)
         self.store.schedules.confirm_announced({key: seq for key, seq, _ in rows})
 
-    def _unregister(self, committed: Iterable[tuple[Draft, Commit]], token: int) -> None:
+    def _unregister(self, committed: Iterable[Draft], resolved: ResolvedBatch, token: int) -> None:
         """Only after the commit, and only entries that no later build has registered anew."""
         obsolete = {
-            draft.key: entries for draft, commit in committed if (entries := draft.obsolete(commit.ancestors))
+            draft.key: entries
+            for draft in committed
+            if (entries := draft.obsolete(resolved.ancestors[draft.key]))
         }
         self.store.references.unregister(obsolete, token)
 
 
-def _join(drafts: Iterable[Draft], resolved: ResolvedBatch) -> dict[ScheduleKey, Content]:
-    """Join every source to its programmes; the batch renders each programme once."""
-    texts = render_programmes(resolved.programmes)
-    contents = dict.fromkeys([draft.key for draft in drafts], Content())
+def _make(
+    drafts: Iterable[Draft], this: Round, resolved: ResolvedBatch, changes: list[Change]
+) -> Iterator[Commit]:
+    """Join every source to its programmes when the store asks for its commit, so that only a few documents are in
+    memory at once. The batch renders each programme once. ``changes`` gets the row of each commit.
+    """
+    programmes = render_programmes(resolved.programmes)
     for draft in drafts:
-        source = draft.source
-        if isinstance(source, AcceptedSchedule):
-            text = fill(source.slots, map(texts.__getitem__, source.episode_pids))
-            contents[draft.key] = Content(text, hash_content(text))
-    return contents
+        content = Content()
+        if isinstance(draft.source, AcceptedSchedule):
+            text = fill(draft.source.slots, map(programmes.__getitem__, draft.source.episode_pids))
+            content = Content(text, hash_content(text))
+        commit = this.commit(draft, resolved.ancestors[draft.key], content)
+        changes.append(commit.change)
+        yield commit

@@ -14,7 +14,7 @@ from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem
 from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.dependencies import Entry, EpisodeMention, find_ancestors
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.domain.programme import Resolution, resolve_programme
+from schedules_pipeline.domain.programme import Resolution, resolve_programmes
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.ports import PublishingStore
@@ -69,10 +69,11 @@ class ProgrammeResolver:
         needs = dict(needs)
         episodes: set[Pid] = set().union(*[need.episodes for need in needs.values()])
         ancestors: dict[ScheduleKey, frozenset[Pid]] = dict.fromkeys(needs, frozenset())
+        above: dict[Pid, tuple[Pid, ...]] = {}
         while True:
             resolved = self._resolve_from_copies(episodes)
+            above |= {pid: self._programmes[pid].ancestors for pid in resolved}
             entries = {}
-            above = {pid: programme.ancestors for pid, programme in self._programmes.items()}
             for key, need in needs.items():
                 if not need.episodes.isdisjoint(resolved):
                     ancestors[key] = find_ancestors(need.episodes, above.__getitem__)
@@ -115,7 +116,7 @@ class ProgrammeResolver:
         """Resolve the episodes that have no programme (any more), and return them."""
         pending = episodes - self._programmes.keys()
         self._read_ancestries(pending)
-        self._programmes.update({pid: resolve_programme(pid, self._items.__getitem__) for pid in pending})
+        self._programmes |= resolve_programmes(pending, self._items.get)
         return pending
 
     def _read_ancestries(self, episodes: set[Pid]) -> None:

@@ -1,13 +1,12 @@
 """Committed schedules on Redis: a hash of the state, and the document; content is stored compressed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain
 from typing import Any, cast
 
 from schedules_pipeline.documents.change_row import render_row
-from schedules_pipeline.documents.stored_form import compress, compress_all, decompress, is_frame
+from schedules_pipeline.documents.stored_form import compress, decompress, decompress_remembered, is_frame
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
@@ -16,9 +15,6 @@ from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import RedisLink
 
 _FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors", "covered")
-
-_TOGETHER = 50
-"""Commits that are rendered together, while Redis applies those before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,8 @@ class RedisScheduleStore:
         replies = self._link.run([("HMGET", self._keys.state(key), *_FIELDS) for key in keys])
         return {key: _state(key, reply) for key, reply in zip(keys, replies, strict=True)}
 
-    def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
-        groups = (commits[i : i + _TOGETHER] for i in range(0, len(commits), _TOGETHER))
-        commands = chain.from_iterable(map(self._commit_commands, groups))
-        return [_committed(reply) for reply in self._link.run(commands)]
+    def commit(self, commits: Iterable[Commit]) -> list[CommitResult]:
+        return [_committed(reply) for reply in self._link.run(map(self._commit_command, commits))]
 
     def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
         self._link.run(
@@ -106,12 +100,7 @@ class RedisScheduleStore:
         found = self._link.get_many([self._keys.document(key) for key in keys])
         return ((key, stored) for key, stored in zip(keys, found, strict=True) if stored is not None)
 
-    def _commit_commands(self, commits: Sequence[Commit]) -> list[Command]:
-        documents = [commit.document for commit in commits]
-        stored = compress_all(documents) if self._form.is_compressed else documents
-        return [self._commit_command(commit, each) for commit, each in zip(commits, stored, strict=True)]
-
-    def _commit_command(self, commit: Commit, document: bytes) -> Command:
+    def _commit_command(self, commit: Commit) -> Command:
         key, form = str(commit.key), self._form
         return self._commit.command(
             [
@@ -130,7 +119,7 @@ class RedisScheduleStore:
                 " ".join(sorted(commit.ancestors)),
                 commit.etag,
                 commit.change.seq,
-                document,
+                self._form_of(commit.document),
                 render_row(commit.change),
                 VERSIONS_LISTED,
                 int(form.versions_kept_for.total_seconds()),
@@ -152,7 +141,7 @@ def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:
         etag=(etag or b"").decode(),
         source_mark=int(mark or 0),
         seen_mark=int(seen or 0),
-        accepted=None if accepted is None else decompress(accepted),
+        accepted=None if accepted is None else decompress_remembered(accepted),
         ancestors=frozenset(cast("list[Pid]", (ancestors or b"").decode().split())),
         covered=covered,
     )

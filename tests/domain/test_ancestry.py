@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schedules_pipeline.domain.catalogue import MAXIMUM_ANCESTORS, CatalogueItem, Kind, walk_ancestry
 from schedules_pipeline.domain.identifiers import Pid
+from schedules_pipeline.domain.programme import resolve_programme, resolve_programmes
 
 
 def _pid(number: int) -> Pid:
@@ -93,3 +94,23 @@ def test_walk_follows_parents_and_ends_for_a_reason(catalogue: dict[Pid, Catalog
     assert all(catalogue[pid].parent_pid == parent for pid, parent in pairwise(pids))
     assert len(set(pids)) == len(pids) <= 1 + MAXIMUM_ANCESTORS
     assert last is None or last.parent_pid in {None, *pids} or len(pids) == 1 + MAXIMUM_ANCESTORS
+
+
+@given(_catalogues)
+def test_programmes_that_are_resolved_together_are_those_that_are_resolved_alone(
+    catalogue: dict[Pid, CatalogueItem],
+) -> None:
+    """With any parents, cycles and depths too."""
+    together = resolve_programmes(catalogue, catalogue.get)
+
+    assert together == {pid: resolve_programme(pid, catalogue.get) for pid in catalogue}
+
+
+@pytest.mark.parametrize("ancestors", [7, 8, 9, 20])
+def test_programmes_that_are_resolved_together_have_at_most_eight_ancestors(ancestors: int) -> None:
+    """A chain of items that are all resolved is cut for each at its own place."""
+    catalogue = _catalogue({number: number + 1 for number in range(ancestors)} | {ancestors: None})
+
+    together = resolve_programmes(catalogue, catalogue.get)
+
+    assert together == {pid: resolve_programme(pid, catalogue.get) for pid in catalogue}

@@ -19,6 +19,7 @@ from schedules_pipeline.publishing.ports.schedules import (
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
 
 VERSIONS_KEPT = 50
+_SENT_TOGETHER = 2
 
 
 @dataclass(slots=True)
@@ -28,6 +29,20 @@ class _Kept:
     outbox: dict[int, bytes] = field(default_factory=dict)
     history: list[Change] = field(default_factory=list)
     replaced: dict[int, bytes] = field(default_factory=dict)
+
+
+class _Made:
+    """Makes each only once, also if the client sends them again."""
+
+    def __init__(self, coming: Iterable[Commit]) -> None:
+        self._coming = iter(coming)
+        self._made: list[Commit] = []
+
+    def __iter__(self) -> Iterator[Commit]:
+        yield from self._made
+        for commit in self._coming:
+            self._made.append(commit)
+            yield commit
 
 
 class FakeScheduleStore(Fake):
@@ -47,11 +62,16 @@ class FakeScheduleStore(Fake):
         found = {key: self._read_one(key) for key in self.in_any_order(keys)}
         return {key: found[key] for key in keys}
 
+    def commit(self, commits: Iterable[Commit]) -> list[CommitResult]:
+        return self._commit_made(_Made(commits))
+
     @answered
-    def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
-        by_key = {commit.key: commit for commit in commits}
-        results = {key: self._commit_one(by_key[key]) for key in self.in_any_order(by_key)}
-        return [results[commit.key] for commit in commits]
+    def _commit_made(self, commits: Iterable[Commit]) -> list[CommitResult]:
+        coming, results = iter(commits), list[CommitResult]()
+        while made := {commit.key: commit for commit in islice(coming, _SENT_TOGETHER)}:
+            done = {key: self._commit_one(made[key]) for key in self.in_any_order(made)}
+            results += [done[key] for key in made]
+        return results
 
     @answered
     def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:

@@ -36,6 +36,10 @@ class Fate(StrEnum):
     GOES_ON_LATE = "goes on after its lease has ended"
     DIES = "dies"
     ASKS_AGAIN = "goes on, and its client sends the next command twice, since the answer was lost"
+    FAILS = "goes on without the command and those after it, since the store or source does not answer"
+
+
+_USUAL = (Fate.GOES_ON, Fate.GOES_ON_LATE, Fate.DIES, Fate.ASKS_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Scenario:
     """Each of ``begin`` is handled undisturbed. While the victim handles ``first`` it is stopped, and the others
     finish; then they handle ``then`` and ``later``; the victim meets its fate; all handle ``at_last``, and
     ``in_the_end`` once nothing is pending. An accomplice is stopped while it handles ``then``, and meets its own
-    fate after the victim.
+    fate after the victim. ``fates``: of the victim, if there is no accomplice.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Scenario:
     at_last: Sequence[Change] = ()
     in_the_end: Sequence[Change] = ()
     accomplice: str = ""
+    fates: Sequence[Fate] = _USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def explore(scenario: Scenario) -> None:
         for fate in (Fate.GOES_ON, Fate.DIES):
             _explore_pairs(exploration, fate)
     else:
-        for fate in Fate:
+        for fate in scenario.fates:
             _explore_stops(exploration, fate)
 
 
@@ -222,6 +227,8 @@ class Interruption(Simulation):
     def _meet_fate(self, worker: Worker, fate: Fate) -> None:
         if fate is Fate.DIES and not worker.is_idle:
             self.kill(worker)
+        if fate is Fate.FAILS and not worker.is_idle:
+            self.fail(worker)
         if fate is Fate.ASKS_AGAIN:
             self._asks_again_next = worker.name
 

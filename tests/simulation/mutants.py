@@ -3,7 +3,8 @@
 Does not belong here: how the code is changed (``seams``), and how the change is noticed (``test_mutants``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,12 +24,14 @@ from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.maintenance.coldstart import Coldstarter
 from schedules_pipeline.maintenance.collect_garbage import GarbageCollector
 from schedules_pipeline.publishing import follow_catalogue, intake, resolve_programmes
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, FollowResult
 from schedules_pipeline.publishing.intake import IngestResult, ScheduleIntake
 from schedules_pipeline.publishing.ports.catalogue import CollectionCounts
+from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
 from schedules_pipeline.publishing.publish import Publisher
 from schedules_pipeline.publishing.rebuild import Rebuilder
@@ -80,6 +83,17 @@ def _take_off_the_list(next_keys: Callable[..., Any], coldstarts: FakeColdstartS
     if keys:
         coldstarts.record_built(args[0], keys, {})
     return keys
+
+
+def _commit_without_errors(schedules: FakeScheduleStore, commits: Iterable[Commit]) -> list[CommitResult]:
+    """What no reply tells is taken for done."""
+    results = []
+    for commit in commits:
+        result = CommitResult(Outcome.UNCHANGED, 0)
+        with suppress(ServiceError):
+            result = schedules._commit_one(commit)
+        results.append(result)
+    return results
 
 
 def _collect_in_two_steps(copies: FakeCopyStore, pids: Sequence[Pid]) -> CollectionCounts:
@@ -136,7 +150,7 @@ MUTANTS = (
         preceded(
             Rebuilder,
             "_commit",
-            lambda self, drafts, commits, token: self._unregister(zip(drafts, commits, strict=True), token),
+            lambda self, drafts, this, resolved: self._unregister(drafts, resolved, this.token),
         ),
     ),
     Mutant(
@@ -146,6 +160,25 @@ MUTANTS = (
             Publisher,
             "_build",
             lambda self, claim, **_: self._store.work.release(claim, [work.key for work in claim.work]),
+        ),
+    ),
+    Mutant(
+        "registers after committing",
+        "known item changes while a schedule begins to show it",
+        delayed((Rebuilder, "build"), (FakeReferenceIndex, "register"), (FakeScheduleStore, "commit")),
+    ),
+    Mutant(
+        "loses the error of a commit that was sent before the last",
+        "two documents are built in one batch",
+        replaced(FakeScheduleStore, "commit", _commit_without_errors),
+    ),
+    Mutant(
+        "releases a batch of which a commit has failed",
+        "two documents are built in one batch",
+        replaced(
+            Publisher,
+            "_retry_soon",
+            lambda self, claim, failed: self._store.work.release(claim, list(failed)),
         ),
     ),
     Mutant(

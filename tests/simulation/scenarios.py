@@ -9,6 +9,7 @@ from simulation.interruption import (
     SCHEDULES,
     SECOND_CATALOGUE,
     SECOND_PUBLISHER,
+    Fate,
     Scenario,
 )
 from toy_world import (
@@ -67,6 +68,13 @@ SCENARIOS = (
     Scenario("first document", SCHEDULES, [], [_item(_EPISODE, "0"), _shows(_EPISODE)]),
     Scenario("next document", SCHEDULES, _SHOWN, [_shows(_OTHER)], [_shows(None)]),
     Scenario("document is built", PUBLISHER, _SHOWN, [_shows(_OTHER)]),
+    Scenario(
+        "two documents are built in one batch",
+        PUBLISHER,
+        [*_SHOWN, _shows(_EPISODE, _NEIGHBOUR)],
+        [_item(_EPISODE, "1")],
+        fates=[Fate.FAILS],
+    ),
     Scenario(
         "document changes while it is built",
         PUBLISHER,

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from demo.servers import RedisServer
 from schedules_pipeline.store.exchange import Command
 from schedules_pipeline.store.link import RedisLink, connect
 
 _MANY = 100
+SENT_WITHIN = 10.0
 
 
 def test_redis_has_the_first_commands_before_the_last_is_made(
@@ -21,8 +23,8 @@ def test_redis_has_the_first_commands_before_the_last_is_made(
     def made() -> Iterator[Command]:
         for number in range(_MANY):
             yield ("RPUSH", "sent early", number)
-        # Fails after 10 seconds if nothing was sent.
-        assert redis_client.blpop(["sent early"], timeout=10) == (b"sent early", b"0")
+        # Fails in the end if nothing was sent.
+        assert redis_client.blpop(["sent early"], timeout=SENT_WITHIN) == (b"sent early", b"0")
         yield ("LLEN", "sent early")
 
     *counts, left = link.run(made())
@@ -66,6 +68,42 @@ def test_a_batch_that_cannot_be_made_leaves_no_replies_behind(
         link.run(made())
 
     assert link.run([("GET", "unmade:0"), ("ECHO", "own reply")]) == [b"0", b"own reply"]
+
+
+def test_late_replies_to_a_batch_that_cannot_be_made_are_not_those_of_the_next(
+    redis_server: RedisServer,
+) -> None:
+    """Redis replies to the first command only after the next batch was sent."""
+    link = RedisLink(connect(redis_server.url))
+
+    def made() -> Iterator[Command]:
+        yield ("BLPOP", "always empty", 2)
+        for number in range(_MANY):
+            yield ("SET", f"never sent:{number}", number)
+        raise ValueError("cannot be made")
+
+    with pytest.raises(ValueError, match="cannot be made"):
+        link.run(made())
+
+    assert link.run([("ECHO", "own reply")]) == [b"own reply"]
+
+
+def test_an_early_error_is_raised_after_the_last_command(
+    redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """The commands after the one that failed have run, and the caller learns of the failure."""
+    link = RedisLink(connect(redis_server.url))
+
+    def made() -> Iterator[Command]:
+        yield ("SET", "text", "no list")
+        yield ("LPUSH", "text", 1)
+        for number in range(_MANY):
+            yield ("SET", f"after an error:{number}", number)
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        link.run(made())
+
+    assert redis_client.exists(*[f"after an error:{number}" for number in range(_MANY)]) == _MANY
 
 
 def test_nothing_is_sent_for_an_empty_batch() -> None:

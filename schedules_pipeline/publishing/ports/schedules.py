@@ -1,6 +1,6 @@
 """The store of schedules: the accepted source of each, its dependencies, and the published document."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -90,8 +90,10 @@ class ScheduleStore(Protocol):
     def read(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, ScheduleState]:
         """The committed state of each key, by default an empty one."""
 
-    def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
-        """Commit each in one atomic step. The results are in the order of the commits."""
+    def commit(self, commits: Iterable[Commit]) -> list[CommitResult]:
+        """Commit each in one atomic step, the first ones while the later ones are made. The results are in the order
+        of the commits. If one cannot be made, the error passes through, and those before it may be committed.
+        """
 
     def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
         """The change feed has all rows up to these sequence numbers."""
