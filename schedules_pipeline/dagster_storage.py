@@ -46,20 +46,26 @@ def store_events(
 ) -> None:
     """Store events of one run in a few statements, with everything that Dagster derives from each.
 
-    In a run that is not new, an evaluation replaces the planned or earlier evaluation of its check and partition.
+    In a run that is not new, an evaluation replaces the planned or earlier evaluation of its check and partition. All
+    evaluations become visible at once, and the last of a check is its state.
     """
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         for entry in entries:
             storage.store_event(entry)
         return
+    evaluations: list[dict[str, Any]] = []
     for start in range(0, len(entries), _AT_ONCE):
-        _store_some(storage, entries[start : start + _AT_ONCE], is_new_run=is_new_run)
+        evaluations += _store_some(storage, entries[start : start + _AT_ONCE])
+    if evaluations:
+        with storage.index_transaction() as connection:
+            if not is_new_run:
+                _delete_evaluations(connection, evaluations)
+            connection.execute(db.insert(AssetCheckExecutionsTable), evaluations)
 
 
-def _store_some(
-    storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry], *, is_new_run: bool
-) -> None:
+def _store_some(storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]) -> list[dict[str, Any]]:
+    """Returns the rows of the evaluations, which are not stored yet."""
     rows = [(entry, _event_row(storage, entry)) for entry in entries]
     if isinstance(storage, SqliteEventLogStorage):
         # Each run has a file of its own there, and what is read across runs is stored a second time.
@@ -67,23 +73,19 @@ def _store_some(
             connection.execute(db.insert(_EVENTS).values([row for _, row in rows]))
         rows = [(entry, row) for entry, row in rows if entry.dagster_event_type in _READ_ACROSS_RUNS]
         if not rows:
-            return
+            return []
     targets = _earlier_targets(storage, [entry for entry, _ in rows])
     with storage.index_transaction() as connection:
         insert = db.insert(_EVENTS).values([row for _, row in rows]).returning(_EVENTS.c.id)
         numbers = connection.execute(insert).scalars().all()
         stored = [(entry, number) for (entry, _), number in zip(rows, numbers, strict=True)]
-        targets |= {_subject(entry): number for entry, number in stored if _is_materialisation(entry)}
-        evaluations = [
-            _evaluation_row(entry, number, row["event"], targets.get(_subject(entry)))
-            for (entry, row), number in zip(rows, numbers, strict=True)
-            if _is_evaluation(entry)
-        ]
-        if not is_new_run:
-            _delete_evaluations(connection, evaluations)
-        if evaluations:
-            connection.execute(db.insert(AssetCheckExecutionsTable), evaluations)
+    targets |= {_subject(entry): number for entry, number in stored if _is_materialisation(entry)}
     _store_asset_events(storage, stored)
+    return [
+        _evaluation_row(entry, number, row["event"], targets.get(_subject(entry)))
+        for (entry, row), number in zip(rows, numbers, strict=True)
+        if _is_evaluation(entry)
+    ]
 
 
 def _event_row(storage: SqlEventLogStorage, entry: dg.EventLogEntry) -> dict[str, Any]:

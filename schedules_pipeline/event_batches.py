@@ -7,17 +7,19 @@ Dagster's ``log_event`` stores each event by itself, with up to 25 connections f
 in memory until the op ends.
 """
 
+import itertools
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from logging import INFO
 from typing import TYPE_CHECKING, Protocol
 
 import dagster as dg
 from dagster._core.events import (
+    AssetMaterializationPlannedData,
     AssetObservationData,
     DagsterEvent,
     DagsterEventType,
@@ -29,14 +31,12 @@ from dagster._core.execution.plan.objects import StepSuccessData
 from schedules_pipeline.dagster_storage import store_events, store_finished_run
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.run_tags import WRITTEN, name_some, run_tags
 
 if TYPE_CHECKING:
     from dagster._core.execution.plan.plan import ExecutionPlan
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
-
-TRIGGER_TAG, CAUSE_TAG, SERVICES_TAG = "schedules/trigger", "schedules/cause", "schedules/services"
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,24 @@ class OwnRunWriter:
         return self.context.run_id
 
     def write(self, batch: EventBatch) -> None:
-        step_key = self.context.get_step_execution_context().step.key
-        job_name = self.context.job_name
-        events = [_dagster_event(event, job_name, step_key) for event in batch.events]
+        self._store([_dagster_event(event, self.context.job_name, self._step_key) for event in batch.events])
+
+    def plan(self, assets: Iterable[dg.AssetKey], partitions: Sequence[str]) -> None:
+        """Store that this run was to materialise these partitions, which Dagster shows as failed once the run fails.
+
+        Dagster itself stores one such event for a range, which names no partition (``grid_backfills``).
+        """
+        build = partial(
+            DagsterEvent.build_asset_materialization_planned_event, self.context.job_name, self._step_key
+        )
+        planned = itertools.product(assets, partitions)
+        self._store([build(AssetMaterializationPlannedData(*each)) for each in planned])
+
+    @property
+    def _step_key(self) -> str:
+        return self.context.get_step_execution_context().step.key
+
+    def _store(self, events: Sequence[DagsterEvent]) -> None:
         store_events(self.context.instance, _entries(self.run_id, events), is_new_run=False)
 
 
@@ -119,7 +134,7 @@ class BatchRunWriter:
             run_id=str(uuid.uuid4()),
             run_config=self.config_of(batch.keys),
             status=dg.DagsterRunStatus.SUCCESS,
-            tags=batch_tags(batch),
+            tags={**batch_tags(batch), **WRITTEN},
             remote_job_origin=origin and origin._replace(job_name=self.job.name),
         )
 
@@ -158,26 +173,10 @@ class BatchRunWriter:
         ]
 
 
-def is_written(run: dg.DagsterRun) -> bool:
-    """Whether a publisher wrote this run. A run that executes such a run again has its tags, and a parent."""
-    return TRIGGER_TAG in run.tags and run.parent_run_id is None
-
-
 def batch_tags(batch: EventBatch) -> dict[str, str]:
     """Tags by which a user of Dagster finds the run of a batch: what triggered it, its causes, its services."""
     causes = dict.fromkeys(change.why for change in batch.changes if change.causes)
-    return {TRIGGER_TAG: batch.trigger, **describe_keys(batch.keys, _name_some(list(causes)))}
-
-
-def describe_keys(keys: Sequence[ScheduleKey], cause: str) -> dict[str, str]:
-    """The tags that runs by hand have too. :data:`TRIGGER_TAG` marks a run as written rather than launched."""
-    tags = {CAUSE_TAG: cause, SERVICES_TAG: _name_some(sorted({str(key.sid) for key in keys}))}
-    return {name: value for name, value in tags.items() if value}
-
-
-def _name_some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return run_tags(batch.trigger, name_some(list(causes)), batch.keys)
 
 
 def _entries(run_id: str, events: Sequence[DagsterEvent]) -> list[dg.EventLogEntry]:

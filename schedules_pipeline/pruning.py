@@ -27,11 +27,12 @@ from schedules_pipeline.dagster_storage import (
     still_latest,
 )
 from schedules_pipeline.errors import InvalidIdentifier
-from schedules_pipeline.event_batches import EventBatch, EventWriter, is_written
+from schedules_pipeline.event_batches import EventBatch, EventWriter
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.record_pass import recorded_pass
 from schedules_pipeline.partitions import partition_key, schedule_key
 from schedules_pipeline.publishing.ports.feed import published_keys
+from schedules_pipeline.run_tags import is_written
 from schedules_pipeline.settings import Settings
 
 CARRIED_ASSETS = (

@@ -22,9 +22,11 @@ from schedules_pipeline.documents.markdown import escape_markdown
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey, is_pid
 from schedules_pipeline.event_batches import Event, EventBatch, EventWriter
+from schedules_pipeline.health.ports import FailedCheck
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.migration.check_legacy import legacy_result
 from schedules_pipeline.migration.ports import Comparison, Verdict
+from schedules_pipeline.overall_checks import ASSET_OF_CHECK, overall_evaluations
 from schedules_pipeline.partitions import ensure_partitions, partition_key
 from schedules_pipeline.publishing.check_schedules import (
     ALL_CHECKS,
@@ -44,16 +46,6 @@ from schedules_pipeline.version_metadata import VersionLinks, change_metadata, l
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-ASSET_OF_CHECK = {
-    CheckName.IS_BUILT: names.PARTNER_SCHEDULE,
-    CheckName.SOURCE_ACCEPTED: names.SOURCE_SCHEDULE,
-    CheckName.BROADCASTS_ACCEPTED: names.SOURCE_SCHEDULE,
-    CheckName.NO_GAPS_OR_OVERLAPS: names.SOURCE_SCHEDULE,
-    CheckName.INDEX_COMPLETE: names.BACK_REFERENCE_INDEX,
-    CheckName.REFERENCES_RESOLVED: names.PARTNER_SCHEDULE,
-    CheckName.WITHIN_EXPECTED_RANGE: names.PARTNER_SCHEDULE,
-    CheckName.MATCHES_LEGACY: names.PARTNER_SCHEDULE,
-}
 _CHECKS_OF_THE_SOURCE = {
     CheckName.SOURCE_ACCEPTED,
     CheckName.NO_GAPS_OR_OVERLAPS,
@@ -87,8 +79,9 @@ class Recorder:
         self._quarantined: dict[ScheduleKey, str] = {}
         self._quarantined_broadcasts: dict[ScheduleKey, str] = {}
         self._held: dict[ScheduleKey, Hold] = {}
-        self._outcomes: dict[tuple[ScheduleKey, str], str | None] = {}
+        self._outcomes: dict[tuple[ScheduleKey, str], FailedCheck | None] = {}
         self._recorded_ahead: dict[ScheduleKey, int] = {}
+        self._compared_refresh = ""
 
     def record_published(self) -> int:
         """Record the next changes of the feed that no run has recorded. Returns their number.
@@ -182,9 +175,22 @@ class Recorder:
         self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in comparisons}
         is_error = self._settings.difference_severity == "ERROR"
         results = {key: legacy_result(comparisons[key], difference_is_error=is_error) for key in compared}
-        evaluations = [self._evaluation(key, result) for key, result in results.items()]
-        self._write(EventBatch("comparison with the old system", evaluations, compared))
+        events = [*self._refresh(), *(self._evaluation(key, result) for key, result in results.items())]
+        self._write(EventBatch("comparison with the old system", events, compared))
         return list(results.values())
+
+    def _refresh(self) -> Iterable[Event]:
+        """The refresh of the old system that was compared last, once. Dagster judges its freshness by this record."""
+        before, self._compared_refresh = (
+            self._compared_refresh,
+            self._pipeline.store.comparisons.compared_refresh(),
+        )
+        if self._compared_refresh not in (before, ""):
+            yield dg.AssetMaterialization(
+                names.LEGACY_SCHEDULE,
+                description="refreshed",
+                metadata={"refreshed_at": self._compared_refresh},
+            )
 
     def record_rejections(self) -> None:
         """Record rejected input and quarantined schedules, and those that have recovered since the last call.
@@ -284,6 +290,9 @@ class Recorder:
             for result in checks.get(key, ())
             if result.name is CheckName.NO_GAPS_OR_OVERLAPS
         ]
+        if accepted := sum(change.source_changed for change in shown.values()):
+            metadata = {"accepted": accepted}
+            events.append(dg.AssetMaterialization(names.SCHEDULE_DOCUMENTS, metadata=metadata))
         changes = list(latest.values())
         self._write(EventBatch(_trigger(changes), events, list(latest), changes))
         for key, change in latest.items():
@@ -335,16 +344,20 @@ class Recorder:
 
     def _evaluation(self, key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation:
         """The event, and the outcome that :meth:`_write` stores once the event is stored."""
-        self._outcomes[key, result.name.value] = result.summary if result.is_error else None
+        failed = None if result.passed else FailedCheck(result.summary, is_error=result.is_error)
+        self._outcomes[key, result.name.value] = failed
         return evaluation(key, result)
 
     def _write(self, batch: EventBatch) -> None:
-        """Store the events, then which checks fail, because Dagster cannot list these at once."""
-        if batch.events:
-            ensure_partitions(self._instance, batch.keys, partial(published_keys, self._pipeline.store.feed))
-            self._writer.write(batch)
+        """Store which checks fail, because Dagster cannot list these at once, then the events and the state of the
+        checks.
+        """
         outcomes, self._outcomes = self._outcomes, {}
         self._pipeline.store.failing_checks.record(outcomes)
+        if batch.events:
+            ensure_partitions(self._instance, batch.keys, partial(published_keys, self._pipeline.store.feed))
+            overall = overall_evaluations(self._pipeline, batch.events)
+            self._writer.write(replace(batch, events=[*batch.events, *overall]))
 
 
 def _assets_written(change: Change) -> frozenset[dg.AssetKey]:

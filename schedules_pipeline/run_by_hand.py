@@ -11,11 +11,13 @@ import dagster as dg
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.event_batches import OwnRunWriter, describe_keys
+from schedules_pipeline.event_batches import OwnRunWriter
+from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import CheckResult
 from schedules_pipeline.publishing.publish import in_batches
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.recording import Recorder
+from schedules_pipeline.run_tags import LAUNCHED, OPERATOR, run_tags
 from schedules_pipeline.settings import Settings
 
 _FAILURES_SHOWN = 20
@@ -34,7 +36,8 @@ def rebuild_and_record(
     :class:`dg.Failure`, after all were tried, if some could not be fetched.
     """
     subject = "materialise" if requested else "rebuild"
-    context.instance.add_run_tags(context.run_id, describe_keys(keys, f"operator {subject}"))
+    # A run that executes another again has the tags of that one.
+    context.instance.add_run_tags(context.run_id, {**run_tags(OPERATOR, subject, keys), **LAUNCHED})
     total, done = EMPTY_BATCH, 0
     checks: list[CheckResult] = []
     for some in in_batches(keys):
@@ -44,6 +47,7 @@ def rebuild_and_record(
         total, done = total + batch, done + len(some)
         context.log.info(f"{done} of {len(keys)} schedules rebuilt")
     if total.failed:
+        OwnRunWriter(context).plan(requested, [partition_key(key) for key in total.failed])
         raise dg.Failure(
             f"{len(total.failed)} schedules could not be fetched; the publisher retries them",
             metadata={str(key): str(error) for key, error in list(total.failed.items())[:_FAILURES_SHOWN]},

@@ -12,8 +12,15 @@ import dagster as dg
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.overall_checks import (
+    ASSET_OF_CHECK,
+    describe_state,
+    is_known,
+    severity_of,
+    state_metadata,
+)
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
-from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
+from schedules_pipeline.recording import Recorder
 
 _DESCRIPTIONS = {
     CheckName.IS_BUILT: "The latest build succeeded; the schedule is not quarantined after repeated failures.",
@@ -37,6 +44,7 @@ _DESCRIPTIONS = {
     ),
 }
 _AT_ONCE = 200
+_NOTHING = "this run has checked no schedule"
 
 
 def check_specs() -> list[dg.AssetCheckSpec]:
@@ -67,30 +75,28 @@ def evaluate_checks(
 
 
 def summarise(
-    results: Iterable[CheckResult], wanted: AbstractSet[CheckName]
+    pipeline: Pipeline,
+    results: Iterable[CheckResult],
+    wanted: AbstractSet[CheckName],
+    *,
+    is_state_known: bool,
 ) -> Iterator[dg.AssetCheckResult]:
-    """One result for each wanted check: how many schedules pass. It fails if none was evaluated."""
-    tally = Counter((result.name, result.passed, result.is_error) for result in results)
-    for name in CheckName:
-        if name in wanted:
-            of_check = {key: number for key, number in tally.items() if key[0] is name}
-            yield _summary(
-                name,
-                schedules=sum(of_check.values()),
-                passed=sum(number for (_, passed, _), number in of_check.items() if passed),
-                is_error=any(is_error for _, _, is_error in of_check),
-            )
+    """One result for each wanted check, which Dagster shows as its state: it fails if any schedule fails, also one that
+    this run has not checked, or if nothing is known. Its description begins with the schedules of this run.
 
-
-def _summary(name: CheckName, *, schedules: int, passed: int, is_error: bool) -> dg.AssetCheckResult:
-    nothing = (
-        "no schedule can be compared yet" if name is CheckName.MATCHES_LEGACY else "no schedule was checked"
-    )
-    return dg.AssetCheckResult(
-        asset_key=ASSET_OF_CHECK[name],
-        check_name=name.value,
-        passed=0 < schedules == passed,
-        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-        description=f"{passed} of {schedules} schedules pass" if schedules else nothing,
-        metadata={"schedules": schedules, "passed": passed},
-    )
+    ``is_state_known``: whether the outcomes of all schedules are known although this run has checked none.
+    """
+    tally = Counter((result.name, result.passed) for result in results)
+    states = pipeline.store.failing_checks.states([name.value for name in CheckName if name in wanted])
+    for name, state in states.items():
+        passed, failed = (tally[CheckName(name), outcome] for outcome in (True, False))
+        is_told = passed + failed > 0 or (is_state_known and is_known(pipeline, CheckName(name)))
+        checked = f"{passed} of {passed + failed} schedules of this run pass" if passed + failed else _NOTHING
+        yield dg.AssetCheckResult(
+            asset_key=ASSET_OF_CHECK[CheckName(name)],
+            check_name=name,
+            passed=not state.failing and is_told,
+            severity=severity_of(state),
+            description=f"{checked}; of all, {describe_state(state)}",
+            metadata={"schedules": passed + failed, "passed": passed, **state_metadata(state)},
+        )

@@ -19,6 +19,7 @@ from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
 from schedules_pipeline.publishing.ports.feed import published_keys
 from schedules_pipeline.recording import Recorder
 from schedules_pipeline.run_by_hand import own_recorder, rebuild_and_record
+from schedules_pipeline.run_tags import OPERATOR, name_some, run_tags
 from schedules_pipeline.settings import Settings
 
 
@@ -46,9 +47,11 @@ def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         if assets := context.selected_asset_keys:
             results = _materialise(context, pipeline, recorder, assets, wanted)
         else:
-            results = evaluate_checks(context, pipeline, recorder, _to_check(context, pipeline), wanted)
+            keys, named = _to_check(context, pipeline), name_some(sorted(wanted))
+            context.instance.add_run_tags(context.run_id, run_tags(OPERATOR, f"checks {named}", keys))
+            results = evaluate_checks(context, pipeline, recorder, keys, wanted)
         forget_planned_evaluations(context.instance, context.run_id)
-        yield from summarise(results, wanted)
+        yield from summarise(pipeline, results, wanted, is_state_known=bool(assets))
 
     return schedules
 

@@ -1,5 +1,6 @@
 """External assets: what other systems own. The pipeline reads it and never writes it."""
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,8 @@ def external_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
             kinds={"s3", "json"},
             partitions_def=partitions,
             metadata={"bucket": settings.schedule_bucket, "object": "schedules/{sid}/{date}.json"},
+            # Each batch of accepted documents is a materialisation. Every service announces one more day each day.
+            freshness_policy=dg.FreshnessPolicy.time_window(timedelta(hours=36), timedelta(hours=26)),
         ),
         _external(
             names.CATALOGUE_ITEMS,
@@ -51,6 +54,8 @@ def _legacy_schedule(settings: Settings, partitions: dg.PartitionsDefinition) ->
         kinds={"redis", "json"},
         partitions_def=partitions,
         metadata={"key": f"{settings.legacy_prefix}{{sid}}/{{date}}"},
+        # Each refresh that was compared is a materialisation.
+        freshness_policy=dg.FreshnessPolicy.time_window(timedelta(minutes=settings.alarm_legacy_minutes)),
     )
 
 

@@ -79,16 +79,41 @@ class QueuePollStore(Protocol):
     def has_receiver(self, queue: QueueName) -> bool: ...
 
 
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """``is_error``: the operator must act; otherwise the failure is a warning."""
+
+    summary: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """How many schedules fail one check, and some of these with their summary, errors first."""
+
+    errors: int = 0
+    warnings: int = 0
+    examples: Mapping[ScheduleKey, str] = field(default_factory=dict)
+
+    @property
+    def failing(self) -> int:
+        return self.errors + self.warnings
+
+
 class FailingCheckStore(Protocol):
     """Failing checks by schedule and name. Dagster cannot be asked for the latest evaluation of every partition."""
 
-    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
-        """Record evaluations: the summary of each check that fails as an error, None for any other result."""
+    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], FailedCheck | None]) -> None:
+        """Record evaluations: None for a check that passed."""
 
-    def all(self) -> dict[tuple[ScheduleKey, str], str]: ...
+    def all(self) -> dict[tuple[ScheduleKey, str], str]:
+        """The summaries of those that fail as an error."""
 
     def find(self, check: str, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
-        """Those of these schedules whose check failed last."""
+        """Those of these schedules whose check failed last, as an error."""
+
+    def states(self, checks: Sequence[str]) -> dict[str, CheckState]:
+        """The state of each of these checks."""
 
 
 class IncidentStore(Protocol):

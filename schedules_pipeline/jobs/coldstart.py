@@ -18,6 +18,7 @@ from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.recording import Recorder
+from schedules_pipeline.run_tags import OPERATOR, TRIGGER, run_tags
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "coldstart"
@@ -31,6 +32,8 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
     def rebuild_all(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         shard = shard_number(context.partition_key)
         log = _ProgressLog(pipeline, context.log.info)
+        if TRIGGER not in context.run.tags:
+            context.instance.add_run_tags(context.run_id, run_tags(OPERATOR, "coldstart"))
         ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, log)
         _record_published(context, pipeline, settings)
         _record_catalogue(context)

@@ -12,6 +12,7 @@ from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job
 from schedules_pipeline.publishing.decide_holds import NoSuchHold
 from schedules_pipeline.recording import Recorder
+from schedules_pipeline.run_tags import OPERATOR, run_tags
 from schedules_pipeline.settings import Settings
 
 JOB_NAME = "decide_hold"
@@ -45,6 +46,7 @@ def decide_hold_job(settings: Settings) -> dg.JobDefinition:
             raise dg.Failure(f"{error}; the asset held_losses lists them") from error
         cause = Cause(context.run_id, Origin.OPERATOR, f"hold {loss.id}", pipeline.clock())
         batch = (holds.confirm if config.decision is HoldDecision.CONFIRM else holds.reject)(loss, cause)
+        context.instance.add_run_tags(context.run_id, run_tags(OPERATOR, cause.subject, [*loss.held]))
         recorder = Recorder(pipeline, settings, context.instance, OwnRunWriter(context))
         recorder.record_rebuilt(batch)
         context.log_event(dg.AssetMaterialization(HELD_LOSSES, metadata=dict(holds_metadata(holds.list()))))

@@ -13,6 +13,7 @@ from schedules_pipeline.maintenance.coldstart import LEASE_FOR
 from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.maintenance.protect import ProtectionMemory
 from schedules_pipeline.partitions import coldstart_shards
+from schedules_pipeline.run_tags import OPERATOR, run_tags
 from schedules_pipeline.sensors.missing_redis import find_missing_redis
 from schedules_pipeline.settings import Settings
 
@@ -48,7 +49,8 @@ def coldstart_control_sensor(settings: Settings) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason="no coldstart is open", cursor=cursor)
         if _has_worker(latest, context.instance, pipeline.clock()):
             return dg.SensorResult(skip_reason=describe(latest, pipeline), cursor=cursor)
-        tags = {ID_TAG: latest.id}
+        trigger = "protection" if latest.request.by_itself else OPERATOR
+        tags = {ID_TAG: latest.id, **run_tags(trigger, latest.request.reason)}
         requests = [dg.RunRequest(job_name=JOB_NAME, partition_key=shard, tags=tags) for shard in shards]
         return dg.SensorResult(run_requests=requests, cursor=cursor)
 

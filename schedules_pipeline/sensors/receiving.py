@@ -15,6 +15,7 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import scale_policy
 from schedules_pipeline.jobs.receiving import Intake, receive_once
 from schedules_pipeline.publishing.intake import IngestResult
+from schedules_pipeline.run_tags import describe_causes, run_tags
 from schedules_pipeline.sensors.asking import ask_for_publishers
 from schedules_pipeline.settings import Settings
 
@@ -42,7 +43,7 @@ def receive_for(
         left = deadline - time.monotonic()
         is_over = left <= _SHORTEST_POLL_SECONDS / 2
         try:
-            if requests := ask_for_publishers(pipeline, context.instance, policy, _run_tags(total)):
+            if requests := ask_for_publishers(pipeline, context.instance, policy, _run_tags(intake, total)):
                 return dg.SensorResult(run_requests=requests, asset_events=[*intake.describe(total)])
             if is_over:
                 break
@@ -63,9 +64,12 @@ def receive_for(
     return dg.SensorResult(skip_reason=_summary(total), asset_events=[*intake.describe(total)])
 
 
-def _run_tags(total: IngestResult) -> dict[str, str]:
-    """The run is tagged with its first event, although it will publish for many."""
-    return {EVENT_TAG: total.causes[0].event_id} if total.causes else {}
+def _run_tags(intake: Intake, total: IngestResult) -> dict[str, str]:
+    """What the run was launched for, although it will publish for more. EVENT_TAG names the first event."""
+    if not total.causes:
+        return run_tags("backlog", "")
+    tags = run_tags(intake.name.value, describe_causes(total.causes))
+    return {**tags, EVENT_TAG: total.causes[0].event_id}
 
 
 def _summary(total: IngestResult) -> str:

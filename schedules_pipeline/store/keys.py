@@ -117,7 +117,7 @@ class Keys:
         ``comparison_summary``: strings.
         ``publishers``: hash that expires, those that are present; ``publisher``: string that expires, one of them, for
         processes of release 0.2. ``receiver:<queue>``: string that expires, while a publisher receives from the queue.
-        ``parity_trend``, ``memory_samples``: lists, past
+        ``warned_checks:<check>``: hash, a summary by schedule. ``parity_trend``, ``memory_samples``: lists, past
         parity reports and samples of Redis' memory, newest first. ``dagster``: string, what only Dagster knows.
         """
         return f"{self.keyspace}:{{journal}}:{name}"

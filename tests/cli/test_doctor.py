@@ -11,6 +11,7 @@ import pytest
 from cli_stage import KEY, TOMORROW, Stage, all_commands
 
 from demo.provision import SOURCE_EVENTS
+from demo.servers import find_free_port
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import NotPermitted, ServiceError
@@ -127,6 +128,20 @@ def test_a_healthy_installation_ends_with_0(clinic: Clinic) -> None:
     assert verdicts.pop("delivery-answers") == verdicts.pop("legacy-answers") == "unchecked"
     assert set(verdicts.values()) == {"passed"}
     assert all(probe["proves"] and probe["limit_seconds"] for probe in document["probes"])
+
+
+def test_the_delivery_service_is_asked_at_its_address_for_people(clinic: Clinic) -> None:
+    """SCHEDULES_DELIVERY_URL names it, also when its port is set as well; a service that is down is a fault."""
+    session = clinic.stage.session
+    address = f"http://127.0.0.1:{find_free_port()}"
+    addresses = {"delivery_url": address, "delivery_port": 1}
+    session.__dict__["settings"] = session.settings.model_copy(update=addresses)
+
+    document = clinic.examine(exit_code=1)
+
+    (probe,) = [each for each in document["probes"] if each["name"] == "delivery-answers"]
+    assert probe["verdict"] == "failed"
+    assert address in json.dumps(document)
 
 
 def test_a_chain_is_told_from_its_root(clinic: Clinic) -> None:

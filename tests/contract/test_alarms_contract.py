@@ -7,7 +7,7 @@ from schedules_pipeline.composition import Store
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.condition import ConditionName, Severity
 from schedules_pipeline.health.incidents import Incident, State
-from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun
+from schedules_pipeline.health.ports import CheckState, DagsterSnapshot, FailedCheck, FailedRun
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -100,13 +100,40 @@ def test_failing_checks_are_those_that_failed_last(store: Store) -> None:
     """A failed check is listed with its latest summary, until it passes."""
     other = ScheduleKey(Sid("alder_two"), date(2026, 3, 28))
     store.failing_checks.record(
-        {(_KEY, "index_complete"): "1 missing", (other, "is_built"): "broke", (_KEY, "x"): None}
+        {
+            (_KEY, "index_complete"): _failed("1 missing"),
+            (other, "is_built"): _failed("broke"),
+            (_KEY, "x"): None,
+        }
     )
-    store.failing_checks.record({(_KEY, "index_complete"): "2 missing", (other, "is_built"): None})
+    store.failing_checks.record({(_KEY, "index_complete"): _failed("2 missing"), (other, "is_built"): None})
 
     failing = store.failing_checks.all()
 
     assert failing == {(_KEY, "index_complete"): "2 missing"}
+
+
+def test_the_state_of_a_check_counts_all_schedules_that_fail_it(store: Store) -> None:
+    """Errors and warnings are counted by their latest outcome; examples name errors first."""
+    other = ScheduleKey(Sid("alder_two"), date(2026, 3, 28))
+    check = "references_resolved"
+    store.failing_checks.record(
+        {(_KEY, check): _failed("1 unknown", is_error=False), (other, check): _failed("2 unknown")}
+    )
+    state = store.failing_checks.states([check, "is_built"])
+    store.failing_checks.record({(_KEY, check): None, (other, check): _failed("3 unknown", is_error=False)})
+    improved = store.failing_checks.states([check])
+
+    assert state == {
+        check: CheckState(1, 1, {other: "2 unknown", _KEY: "1 unknown"}),
+        "is_built": CheckState(),
+    }
+    assert list(state[check].examples) == [other, _KEY]
+    assert improved == {check: CheckState(0, 1, {other: "3 unknown"})}
+
+
+def _failed(summary: str, *, is_error: bool = True) -> FailedCheck:
+    return FailedCheck(summary, is_error=is_error)
 
 
 def test_an_empty_batch_of_checks_changes_nothing(store: Store) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schedules_pipeline.assets import schedule_checks
+from schedules_pipeline.overall_checks import ASSET_OF_CHECK
 from schedules_pipeline.publishing.check_schedules import CheckName
-from schedules_pipeline.recording import ASSET_OF_CHECK
 
 _DOCUMENT = Path(__file__).parents[2] / "docs/engineers/dagster.md"
 

@@ -16,10 +16,11 @@ from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.event_batches import BatchRunWriter, EventBatch
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
+from schedules_pipeline.overall_checks import ASSET_OF_CHECK
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.upstream import Message
-from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
+from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
 _SETTINGS = Settings()
@@ -59,9 +60,10 @@ class Stage(DagsterStage):
         return list(self.instance.get_runs(dg.RunsFilter(job_name="rebuild_schedules")))
 
     def history(self, check: str) -> list[AssetCheckExecutionRecord]:
-        """Every evaluation of a check, latest first."""
+        """Every evaluation of a schedule by a check, latest first."""
         key = dg.AssetCheckKey(ASSET_OF_CHECK[CheckName(check)], check)
-        return list(self.instance.event_log_storage.get_asset_check_execution_history(key, limit=100))
+        found = self.instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+        return [record for record in found if record.partition is not None]
 
 
 @pytest.fixture(params=["memory", "sqlite", "one file", "postgres"])

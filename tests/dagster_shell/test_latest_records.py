@@ -17,11 +17,13 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.event_batches import BatchRunWriter, Event, EventBatch, OwnRunWriter
+from schedules_pipeline.health.ports import FailedCheck
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
+from schedules_pipeline.overall_checks import ASSET_OF_CHECK
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.upstream import Message
-from schedules_pipeline.recording import ASSET_OF_CHECK, Recorder
+from schedules_pipeline.recording import Recorder
 from schedules_pipeline.settings import Settings
 
 _KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
@@ -141,14 +143,14 @@ def test_an_index_that_stays_complete_is_evaluated_with_its_source_only(stage: S
     recorder = stage.recorder()
     check = dg.AssetCheckKey(names.BACK_REFERENCE_INDEX, "index_complete")
     stage.put()
-    for failed in (None, "1 missing"):
+    for failed in (None, FailedCheck("1 missing", is_error=True)):
         recorder.record_published()
         stage.store.failing_checks.record({(_KEY, check.name): failed})
         stage.change_item()
     recorder.record_published()
     history = stage.instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
 
-    assert len(history) == 2
+    assert len([record for record in history if record.partition is not None]) == 2
     assert stage.store.failing_checks.all() == {}
 
 

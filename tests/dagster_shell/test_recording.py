@@ -13,9 +13,11 @@ from dagster_stage import DagsterStage, ListWriter, source_document
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.domain.causes import Cause, Origin
-from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.health.ports import FailedCheck
 from schedules_pipeline.migration.ports import Comparison, Verdict
 from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.publishing.ports.work import Failure
@@ -47,7 +49,13 @@ class Stage(DagsterStage):
         self.pipeline.publisher.publish_all()
 
     def told(self, kind: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
+        """Those about one schedule."""
+        return [event for event in self.events if event.partition is not None and isinstance(event, kind)]
+
+    def states(self) -> dict[str, dg.AssetCheckEvaluation]:
+        """The latest evaluation of each check over all schedules."""
+        found = (event for event in self.events if isinstance(event, dg.AssetCheckEvaluation))
+        return {event.check_name: event for event in found if event.partition is None}
 
     def evaluations(self) -> dict[str, dg.AssetCheckEvaluation]:
         """The latest evaluation of each check."""
@@ -146,8 +154,9 @@ def test_a_removal_is_an_observation(stage: Stage) -> None:
 
     stage.recorder.record_published()
 
-    assert [type(event) for event in stage.events] == [dg.AssetObservation]
-    assert stage.events[0].partition == partition_key(_KEY)
+    (removed,) = [event for event in stage.events if event.partition is not None]
+    assert isinstance(removed, dg.AssetObservation)
+    assert removed.partition == partition_key(_KEY)
 
 
 def test_partitions_are_there_before_their_first_record(
@@ -227,6 +236,26 @@ def test_a_quarantined_schedule_fails_its_check_as_an_error(stage: Stage) -> Non
     assert "it broke" in (evaluation.description or "")
 
 
+def test_each_batch_ends_with_the_state_of_its_checks(stage: Stage) -> None:
+    """After one batch, and after another that holds only schedules that pass, a check tells how many of all fail."""
+    stage.put(_KEY)
+    stage.recorder.record_published()
+    first = stage.states()
+    item = {"pid": "b00000003", "type": "episode", "title": "Known"}
+    stage.upstreams.catalogue_source.documents[Pid("b00000003")] = orjson.dumps(item)
+    stage.put(_LATE, content=source_document(_LATE, 2).replace(b"b00000001", b"b00000003"))
+    stage.recorder.record_published()
+
+    state = stage.states()["references_resolved"]
+    assert set(first) == {name.value for name in CheckName} - {"matches_legacy"}
+    assert first["is_built"].description == "no schedule fails"
+    assert (state.passed, state.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert state.description == "1 schedule fails"
+    assert state.metadata["failing"].value == 1
+    assert str(_KEY).replace("_", "\\_") in str(state.metadata["examples"].value).replace("\\-", "-")
+    assert stage.events[-1].partition is None
+
+
 def test_checks_that_fail_as_errors_are_kept_while_they_do(stage: Stage) -> None:
     """The store lists the checks that fail with severity ERROR, without warnings or passing checks."""
     stage.put(_KEY)
@@ -245,7 +274,7 @@ def test_nothing_fails_of_a_schedule_that_was_removed(stage: Stage) -> None:
     """A removed schedule has no failing checks."""
     stage.put(_KEY)
     stage.recorder.record_published()
-    stage.store.failing_checks.record({(_KEY, "index_complete"): "1 missing"})
+    stage.store.failing_checks.record({(_KEY, "index_complete"): FailedCheck("1 missing", is_error=True)})
     stage.upstreams.schedule_source.remove(_KEY)
     body = orjson.dumps({"sid": _KEY.sid, "date": _KEY.date.isoformat(), "action": "DELETE"}).decode()
     stage.pipeline.schedule_intake.handle([Message("m2", body, stage.clock(), "", 1)])
@@ -284,7 +313,8 @@ def test_a_comparison_becomes_a_check_evaluation(
 
 def test_what_cannot_be_compared_is_no_evaluation(stage: Stage) -> None:
     """Dagster shows no result until there is one, and an earlier difference counts no more."""
-    stage.store.failing_checks.record({(_KEY, "matches_legacy"): "2 differences from the old system"})
+    differs = FailedCheck("2 differences from the old system", is_error=True)
+    stage.store.failing_checks.record({(_KEY, "matches_legacy"): differs})
 
     stage.recorder.record_comparisons({_KEY: Comparison(1, Verdict.NOT_COMPARABLE, "", "it is older")})
 

@@ -55,7 +55,8 @@ class Stage(DagsterStage):
 
     def evaluated(self, name: str) -> dict[str, str]:
         """By date, what this check says in what was recorded last; each schedule is recorded once."""
-        found = [e for e in self.events if isinstance(e, dg.AssetCheckEvaluation) and e.check_name == name]
+        evaluations = [e for e in self.events if isinstance(e, dg.AssetCheckEvaluation) and e.partition]
+        found = [e for e in evaluations if e.check_name == name]
         texts = {str(e.partition).partition("|")[0]: (e.description or "").replace("\\", "") for e in found}
         assert len(texts) == len(found)
         return texts

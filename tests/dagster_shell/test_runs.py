@@ -11,6 +11,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
 )
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 from dagster_stage import DagsterStage, source_document
 
 from schedules_pipeline.assets import names
@@ -18,7 +19,12 @@ from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import coldstart, publish_affected
-from schedules_pipeline.partitions import coldstart_shards, ensure_partitions, partition_key
+from schedules_pipeline.partitions import (
+    SCHEDULE_PARTITIONS,
+    coldstart_shards,
+    ensure_partitions,
+    partition_key,
+)
 from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.settings import Settings
@@ -164,7 +170,8 @@ def test_materialising_a_range_rebuilds_just_that_range(stage: Stage) -> None:
     run = stage.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.tags["schedules/services"] == "alder_one, alder_two"
-    assert run.tags["schedules/cause"] == "operator materialise"
+    assert run.tags["schedules/trigger"] == "operator"
+    assert run.tags["schedules/cause"] == "materialise"
     assert result.success
     assert stage.materialised() == {"2026-03-27|alder_one", "2026-03-27|alder_two"}
     assert set(stage.store.schedules.documents(_KEYS)) == {_KEYS[0], _KEYS[2]}
@@ -218,6 +225,23 @@ def test_materialising_what_cannot_be_fetched_fails_and_says_which(
     assert stage.store.work.backlog().waiting == 1
 
 
+def test_the_grid_shows_exactly_what_could_not_be_fetched_as_failed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failed run over several partitions those without an answer are failed, and the others materialised."""
+    fetch, silent = stage.upstreams.schedule_source.fetch, {_KEYS[0]: ServiceError("no answer")}
+    monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", lambda keys: {**fetch(keys), **silent})
+
+    result = stage.materialise(_KEYS[0], _KEYS[2])
+
+    partitions = [str(partition_key(key)) for key in (_KEYS[0], _KEYS[2])]
+    statuses = stage.instance.get_status_by_partition(names.PARTNER_SCHEDULE, partitions, SCHEDULE_PARTITIONS)
+    assert not result.success
+    assert statuses == dict(
+        zip(partitions, (AssetPartitionStatus.FAILED, AssetPartitionStatus.MATERIALIZED), strict=True)
+    )
+
+
 def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) -> None:
     """The catalogue assets update an outdated copy and mark its schedules for rebuild."""
     stage.materialise(_KEYS[0], _KEYS[-1])
@@ -263,8 +287,11 @@ def test_materialising_leaves_no_check_planned(stage: Stage) -> None:
     told = {name: record.evaluation.description for name, record in latest.items() if record.evaluation}
 
     assert AssetCheckExecutionRecordStatus.PLANNED not in {record.status for record in latest.values()}
-    assert told.pop("matches_legacy") == "no schedule can be compared yet"
-    assert set(told.values()) == {"1 of 1 schedules pass", "0 of 1 schedules pass"}
+    assert told.pop("matches_legacy") == "this run has checked no schedule; of all, no schedule fails"
+    assert set(told.values()) == {
+        "1 of 1 schedules of this run pass; of all, no schedule fails",
+        "0 of 1 schedules of this run pass; of all, 1 schedule fails",
+    }
 
 
 def test_one_asset_is_materialised_alone(stage: Stage) -> None:

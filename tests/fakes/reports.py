@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fakes.conditions import Conditions, Fake, FakeClock, answered, step
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.growth import SAMPLES_KEPT, MemorySample
-from schedules_pipeline.health.ports import QueueName, QueuePolls
+from schedules_pipeline.health.ports import CheckState, FailedCheck, QueueName, QueuePolls
 from schedules_pipeline.maintenance.ports import PassName, PassRecord, PassReport
 from schedules_pipeline.migration.ports import (
     NEVER_SWITCHED,
@@ -195,25 +195,38 @@ class FakeFailingCheckStore(Fake):
 
     def __init__(self, conditions: Conditions) -> None:
         super().__init__(conditions)
-        self._failing: dict[tuple[ScheduleKey, str], str] = {}
+        self._failing: dict[tuple[ScheduleKey, str], FailedCheck] = {}
 
     @answered
     @step
-    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], str | None]) -> None:
-        for check, text in outcomes.items():
+    def record(self, outcomes: Mapping[tuple[ScheduleKey, str], FailedCheck | None]) -> None:
+        for check, failed in outcomes.items():
             self._failing.pop(check, None)
-            if text is not None:
-                self._failing[check] = text
+            if failed is not None:
+                self._failing[check] = failed
 
     @answered
     @step
     def all(self) -> dict[tuple[ScheduleKey, str], str]:
-        return dict(self._failing)
+        return {check: failed.summary for check, failed in self._failing.items() if failed.is_error}
 
     @answered
     @step
     def find(self, check: str, keys: Sequence[ScheduleKey]) -> set[ScheduleKey]:
-        return {key for key in keys if (key, check) in self._failing}
+        errors = {found for found, failed in self._failing.items() if failed.is_error}
+        return {key for key in keys if (key, check) in errors}
+
+    @answered
+    @step
+    def states(self, checks: Sequence[str]) -> dict[str, CheckState]:
+        return {check: self._state(check) for check in checks}
+
+    def _state(self, check: str) -> CheckState:
+        found = {key: failed for (key, name), failed in self._failing.items() if name == check}
+        errors = {key: failed.summary for key, failed in found.items() if failed.is_error}
+        return CheckState(
+            len(errors), len(found) - len(errors), errors | {k: f.summary for k, f in found.items()}
+        )
 
 
 class FakeCounterStore(Fake):

@@ -16,7 +16,7 @@ from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.check_health import HealthCheck
 from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.incidents import Notice, State, due_notices
-from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun, Notifier
+from schedules_pipeline.health.ports import DagsterSnapshot, FailedCheck, FailedRun, Notifier
 from schedules_pipeline.health.watch import Watch
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.publishing.ports.counters import Counter
@@ -135,7 +135,7 @@ def test_conditions_come_from_the_store_and_the_queues(stage: Stage) -> None:
     now = stage.clock()
     cause = Cause("e", Origin.SCHEDULE, str(_KEY), now - timedelta(hours=1))
     stage.store.work.mark([Mark(_KEY, now - timedelta(hours=1), cause)])
-    stage.store.failing_checks.record({(_KEY, "index_complete"): "1 missing"})
+    stage.store.failing_checks.record({(_KEY, "index_complete"): FailedCheck("1 missing", is_error=True)})
     stage.upstreams.catalogue_dead_letters.post("dead")
     aside = Progress("0", "life").quarantined("answered with status 410", now)
     hook = Subscription("harbour-webhook", "harbour", SubscriptionKind.WEBHOOK, "https://p.example.org", now)

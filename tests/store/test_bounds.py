@@ -22,7 +22,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.health.growth import MemorySample
-from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun, QueueName
+from schedules_pipeline.health.ports import DagsterSnapshot, FailedCheck, FailedRun, QueueName
 from schedules_pipeline.maintenance.ports import Request
 from schedules_pipeline.migration.ports import Comparison, ParityPoint, ServedSource, ServedState, Verdict
 from schedules_pipeline.partners.partner import Partner
@@ -72,7 +72,8 @@ class _Row:
     def matches(self, name: str) -> bool:
         pattern = re.escape(self.key).replace(re.escape("<seq>"), r"\d+")
         pattern = pattern.replace(re.escape("<date>"), r"\d{4}-\d\d-\d\d")
-        pattern = pattern.replace(re.escape("<queue>"), "[a-z_]+")
+        for word in ("<queue>", "<check>"):
+            pattern = pattern.replace(re.escape(word), "[a-z_]+")
         for place, form in _PLACES.items():
             pattern = pattern.replace(re.escape(f"{{{place}}}"), rf"\{{{form}\}}")
         return re.fullmatch(pattern, name) is not None
@@ -256,7 +257,10 @@ def _journal(world: _World) -> None:
     differs = Comparison(1, Verdict.DIFFERS, "", "", 99, differences)
     store.comparisons.keep(dict.fromkeys(world.keys, differs))
     store.comparisons.record_compared_refresh(now.isoformat())
-    store.failing_checks.record({(key, c.value): "x" * 500 for key in world.keys for c in CheckName})
+    # A schedule that fails a check as a warning fails it no longer as an error.
+    for is_error, keys in ((True, world.keys), (False, world.keys[::2])):
+        failed = FailedCheck("x" * 500, is_error=is_error)
+        store.failing_checks.record({(key, c.value): failed for key in keys for c in CheckName})
     store.quarantined_broadcasts.keep(dict.fromkeys(world.keys, "broken\n" * 100))
     for number in range(500):
         store.parity_trend.append(ParityPoint(now, number, 1, 1, is_ready=False))
