@@ -47,25 +47,32 @@ def store_events(
     """Store events of one run in a few statements, with everything that Dagster derives from each.
 
     In a run that is not new, an evaluation replaces the planned or earlier evaluation of its check and partition. All
-    evaluations become visible at once, and the last of a check is its state.
+    evaluations become visible at once, before Dagster shows the materialisations as the latest of their assets: a check
+    would be not evaluated in between.
     """
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         for entry in entries:
             storage.store_event(entry)
         return
+    stored: list[tuple[dg.EventLogEntry, int]] = []
     evaluations: list[dict[str, Any]] = []
     for start in range(0, len(entries), _AT_ONCE):
-        evaluations += _store_some(storage, entries[start : start + _AT_ONCE])
+        numbered, evaluated = _store_some(storage, entries[start : start + _AT_ONCE])
+        stored += numbered
+        evaluations += evaluated
     if evaluations:
         with storage.index_transaction() as connection:
             if not is_new_run:
                 _delete_evaluations(connection, evaluations)
             connection.execute(db.insert(AssetCheckExecutionsTable), evaluations)
+    _store_asset_events(storage, stored)
 
 
-def _store_some(storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]) -> list[dict[str, Any]]:
-    """Returns the rows of the evaluations, which are not stored yet."""
+def _store_some(
+    storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]
+) -> tuple[list[tuple[dg.EventLogEntry, int]], list[dict[str, Any]]]:
+    """Returns the numbers of the events, and the rows of the evaluations, which are not stored yet."""
     rows = [(entry, _event_row(storage, entry)) for entry in entries]
     if isinstance(storage, SqliteEventLogStorage):
         # Each run has a file of its own there, and what is read across runs is stored a second time.
@@ -73,19 +80,19 @@ def _store_some(storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]
             connection.execute(db.insert(_EVENTS).values([row for _, row in rows]))
         rows = [(entry, row) for entry, row in rows if entry.dagster_event_type in _READ_ACROSS_RUNS]
         if not rows:
-            return []
+            return [], []
     targets = _earlier_targets(storage, [entry for entry, _ in rows])
     with storage.index_transaction() as connection:
         insert = db.insert(_EVENTS).values([row for _, row in rows]).returning(_EVENTS.c.id)
         numbers = connection.execute(insert).scalars().all()
         stored = [(entry, number) for (entry, _), number in zip(rows, numbers, strict=True)]
     targets |= {_subject(entry): number for entry, number in stored if _is_materialisation(entry)}
-    _store_asset_events(storage, stored)
-    return [
+    evaluations = [
         _evaluation_row(entry, number, row["event"], targets.get(_subject(entry)))
         for (entry, row), number in zip(rows, numbers, strict=True)
         if _is_evaluation(entry)
     ]
+    return stored, evaluations
 
 
 def _event_row(storage: SqlEventLogStorage, entry: dg.EventLogEntry) -> dict[str, Any]:
