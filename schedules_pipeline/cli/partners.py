@@ -263,7 +263,7 @@ def _show_shown(session: Session, partner: Partner, usage: list[dict[str, Any]])
     if partner.keys:
         rows = [[key.id, ago(key.created_at, now), _expiry(key, now)] for key in partner.keys]
         yield table(["key", "created", "expires"], rows)
-    else:
+    elif not partner.is_public:
         yield line("it has no key, and cannot read", "red")
     columns = ("date", "requests", "not_modified", "over_limits", "problems", "bytes")
     yield document_table(session, usage, *columns)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, Straddling, cut_guide
+from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, Straddling, cut_guide, window_between
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
@@ -105,6 +105,23 @@ def test_every_broadcast_is_in_exactly_one_window(
     guides = _guides(zone, sid, schedules, text, Straddling.STARTS)
 
     shown = Counter(showing for _, showings in guides for showing in showings)
+    assert shown == Counter(_expected(schedules).values())
+
+
+@given(_weeks(), st.integers(1, 48))
+def test_windows_between_instants_lose_and_double_nothing(
+    week: tuple[ZoneInfo, Sid, list[PublishedSchedule]], hours: int
+) -> None:
+    """Windows of any length that follow each other have every broadcast once."""
+    zone, sid, schedules = week
+    calendar, held = BroadcastCalendar(zone, ("*radio*",)), {schedule.key: schedule for schedule in schedules}
+    first = datetime.combine(schedules[0].key.date, time(), UTC) - 48 * HOUR
+    shown: Counter[Broadcast] = Counter()
+    for number in range(-(-9 * 24 // hours)):
+        start = first + number * hours * HOUR
+        window = window_between(calendar, sid, Interval(start, start + hours * HOUR))
+        shown.update(cut_guide(window, "", [held[key] for key in window.keys if key in held]).broadcasts)
+
     assert shown == Counter(_expected(schedules).values())
 
 

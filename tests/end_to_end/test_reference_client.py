@@ -56,6 +56,24 @@ def televisions(
 
 
 @pytest.fixture
+def regional(
+    broadcaster: Broadcaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DeliveryService]:
+    """A service whose first and last services are of two regions, and have the same number."""
+    told = {
+        SIDS[0]: {"number": 1, "regions": ["north"]},
+        SIDS[-1]: {"number": 1, "regions": ["south"]},
+    }
+    regions = {name: {"name": f"The {name.title()}", "countries": "GBR"} for name in ("north", "south")}
+    monkeypatch.setenv("SCHEDULES_TELEVISION_SERVICES", json.dumps(told))
+    monkeypatch.setenv("SCHEDULES_TELEVISION_REGIONS", json.dumps(regions))
+    partner = Partner("regional", datetime.now(UTC), is_preview=True, is_public=True)
+    assert broadcaster.pipeline.store.partners.create(partner)
+    with serving(broadcaster, tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
 def client(tab: Tab, televisions: DeliveryService) -> Iterator[Tab]:
     """The client after its welcome, with the list of services."""
     with serving_client(os.environ[CLIENT_VARIABLE]) as address:
@@ -112,3 +130,22 @@ def test_the_client_lists_draws_opens_and_follows(client: Tab, broadcaster: Broa
     client.evaluate("closeProgramInfo()")
     client.wait_until(_TURNED_UNTIL.format(title="The Brighter Lamp"))
     _picture(client, "reference-client-changed")
+
+
+def test_the_client_lists_the_services_of_a_region(tab: Tab, regional: DeliveryService) -> None:
+    """It asks for the region, and shows that region's services and those of none, with their numbers."""
+    with serving_client(os.environ[CLIENT_VARIABLE]) as address:
+        tab.go(page_of(address, f"{regional.url}/dvb-i/regional/services.xml"))
+        tab.wait_until("document.querySelector('#modal').style.display != 'none'")
+        tab.evaluate("modalClosed()")
+        tab.wait_until("document.querySelectorAll('#regions a').length == 2")
+        offered = tab.evaluate("[...document.querySelectorAll('#regions a')].map(region => region.innerText)")
+        tab.evaluate("[...document.querySelectorAll('#regions a')][1].click()")
+        tab.wait_until("document.querySelectorAll('#channel_list li').length == 3")
+        listed = tab.evaluate(
+            "[...document.querySelectorAll('#channel_list li')].map(one => one.innerText.replace(/\\s+/g, ' ').trim())"
+        )
+        _picture(tab, "reference-client-regions")
+
+    assert offered == ["The North", "The South"]
+    assert listed == ["1 Birch Radio", "2 Alder Three", "3 Alder Two"]

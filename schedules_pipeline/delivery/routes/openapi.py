@@ -12,7 +12,9 @@ from fastapi.routing import APIRoute
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
 
 _SCHEME = "apiKey"
-_OPEN_TAG = "health"
+_OPEN_TAGS = frozenset({"health", "televisions"})
+"""Of operations that want no header: the paths of televisions say who asks."""
+
 _FRAMEWORK_STATUS = "422"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _CONDITIONAL = frozenset(
@@ -27,6 +29,10 @@ _CONDITIONAL = frozenset(
         "get_broadcasts",
         "get_available",
         "get_coming",
+        "get_service_list",
+        "get_television_schedule",
+        "get_television_programme",
+        "get_more_episodes",
     }
 )
 """The operations whose answers have a validator."""
@@ -68,7 +74,7 @@ def _complete(document: dict[str, Any]) -> None:
     for name in _FRAMEWORK_SCHEMAS:
         components["schemas"].pop(name, None)
     for operation in _operations(document):
-        if _OPEN_TAG in operation.get("tags", ()):
+        if _OPEN_TAGS.intersection(operation.get("tags", ())):
             operation["security"] = []
         if operation["operationId"] in _CONDITIONAL:
             operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
