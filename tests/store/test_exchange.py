@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from demo.redis_cluster import Cluster
 from demo.servers import RedisServer
-from schedules_pipeline.store.exchange import Command
+from schedules_pipeline.store import exchange
+from schedules_pipeline.store.exchange import Command, exchange_with_cluster
 from schedules_pipeline.store.link import RedisLink, connect
 
 _MANY = 100
@@ -111,3 +114,36 @@ def test_nothing_is_sent_for_an_empty_batch() -> None:
     commands: Sequence[Command] = ()
 
     assert RedisLink(connect("redis://127.0.0.1:1/0")).run(commands) == []
+
+
+_ON_MANY_SLOTS: Sequence[Command] = [
+    *(("SET", f"{{{number}}}:string", number) for number in range(20)),
+    *(("HSET", f"{{{number}}}:hash", "field", number, "other", 1) for number in range(20)),
+    *(("ZADD", f"{{{number}}}:set", number, "member") for number in range(20)),
+    *(("GET", f"{{{number}}}:string") for number in range(20)),
+    *(("GET", f"{{{number}}}:nothing") for number in range(20)),
+    *(("HMGET", f"{{{number}}}:hash", "field", "nothing") for number in range(20)),
+    *(("ZSCORE", f"{{{number}}}:set", "member") for number in range(20)),
+    *(("ZRANGE", f"{{{number}}}:set", 0, -1) for number in range(20)),
+    *(("HDEL", f"{{{number}}}:hash", "other") for number in range(20)),
+    ("HGET", "{1}:string", "wrong type"),
+]
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_masters_answer_as_the_library_does(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, on every master, errors included; and everything is repeated if a connection to one breaks."""
+    client = RedisCluster.from_url(cluster.url, protocol=2)
+    replies = exchange_with_cluster(client, _ON_MANY_SLOTS).replies
+
+    def broken(*_: object) -> list[object]:
+        raise RedisConnectionError("gone")
+
+    monkeypatch.setattr(exchange, "_ask_masters", broken)
+    by_library = exchange_with_cluster(client, _ON_MANY_SLOTS).replies
+
+    assert replies[60:-21] == by_library[60:-21]
+    assert [type(reply) for reply in replies] == [type(reply) for reply in by_library]
+    assert isinstance(replies[-1], ResponseError)
+    assert replies[60:80] == [str(number).encode() for number in range(20)]
