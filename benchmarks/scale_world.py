@@ -13,7 +13,7 @@ import orjson
 from redis import Redis
 
 from benchmarks.engine import make_engine
-from benchmarks.world import add_brand, whole_sample, write_catalogue
+from benchmarks.world import add_brand, schedule_key, whole_sample, write_catalogue
 from demo.sample import PID_ALPHABET, Document, Sample, SourceKey
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import policies_from, utc_now
@@ -140,10 +140,17 @@ SHOWN_ON = 5
 def make_world(first: date, days: int, copies: int, spread: int) -> ScaledWorld:
     """``copies`` of the sample's 44 services on ``days`` days. ``spread``: how many schedules show the large brand."""
     source = ScaledSource(whole_sample(first, days), copies)
-    keys = sorted(source.list_keys(), key=lambda key: (key.date, key.sid))
-    small, items = source.add_brand(keys[:SHOWN_ON], "Benchmark Row")
-    large, more = source.add_brand(keys[SHOWN_ON : SHOWN_ON + spread], "Benchmark Street")
+    keys = sorted(source.list_keys(), key=_by_day)
+    # Of the first copy, so that a change is the same work in a world of any size.
+    of_first_copy = sorted(map(schedule_key, source.sample.schedules), key=_by_day)[:SHOWN_ON]
+    small, items = source.add_brand(of_first_copy, "Benchmark Row")
+    others = [key for key in keys if key not in of_first_copy][:spread]
+    large, more = source.add_brand(others, "Benchmark Street")
     return ScaledWorld(source, keys, spread, small, large, {**items, **more})
+
+
+def _by_day(key: ScheduleKey) -> tuple[date, str]:
+    return key.date, key.sid
 
 
 def _suffix(copy: int) -> str:
