@@ -32,6 +32,7 @@ from schedules_pipeline.dagster_storage import store_events, store_finished_run
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.run_tags import WRITTEN, name_some, run_tags
+from schedules_pipeline.tracing import followed
 
 if TYPE_CHECKING:
     from dagster._core.execution.plan.plan import ExecutionPlan
@@ -112,12 +113,15 @@ class BatchRunWriter:
     def write(self, batch: EventBatch) -> None:
         if not batch.events:
             return
+        began = time.time_ns()
         began_at, ended_at = self._times(batch.changes)
         run = self._create_run(batch)
         store_finished_run(self.instance, run.run_id, began_at, ended_at)
         store_events(
             self.instance, _entries(run.run_id, self._events(batch, began_at, ended_at)), is_new_run=True
         )
+        for change in batch.changes:
+            followed("record", change, began)
 
     @cached_property
     def _plan(self) -> "ExecutionPlan":

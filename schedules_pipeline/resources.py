@@ -8,6 +8,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.settings import Settings, load_settings
+from schedules_pipeline.tracing import configure_traces
 
 
 @dg.resource(
@@ -21,4 +22,5 @@ def pipeline_resource() -> Pipeline:
 @cache
 def shared_pipeline(settings: Settings) -> Pipeline:
     configure_logs(settings.log_style, settings.log_level)
+    configure_traces("publisher", is_on=settings.traces)
     return build_pipeline(settings)

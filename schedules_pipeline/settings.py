@@ -199,7 +199,7 @@ class MigrationSettings(_Group):
 
 
 class DagsterSettings(_Group):
-    """Dagster and logs"""
+    """Dagster, logs and traces"""
 
     dagster_runs_kept_days: int = _env(7, "Days for which Dagster keeps finished runs.", ge=1)
     io_manager_bucket: str | None = _env(
@@ -226,6 +226,7 @@ class DagsterSettings(_Group):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         accepts="`DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )
+    traces: bool = _env(default=False, meaning="Send traces to the collector of the `OTEL_…` variables.")
 
 
 class AlarmSettings(_Group):

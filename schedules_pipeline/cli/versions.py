@@ -14,6 +14,7 @@ from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.explain_version import Comparison, Explanation
+from schedules_pipeline.tracing import trace_id
 
 _SHOWN_CHARACTERS = 120
 
@@ -122,6 +123,10 @@ def _why_shown(session: Session, explanation: Explanation) -> Iterator[Shown]:
             for cause in change.causes
         ],
     )
+    if session.settings.traces:
+        yield from (
+            f"trace of {cause.event_id}: {found}" for cause in change.causes if (found := trace_id(cause))
+        )
     if change.cause_count > len(change.causes):
         yield f"and {change.cause_count - len(change.causes)} more causes, of which only the number is kept"
     for unusable in explanation.source.quarantined:
@@ -179,7 +184,8 @@ def _change_fields(change: Change) -> dict[str, Any]:
 
 
 def _cause_fields(cause: Cause) -> dict[str, Any]:
-    return members(cause, "event_id", "origin", "subject", "notified_at", "changed")
+    fields = members(cause, "event_id", "origin", "subject", "notified_at", "changed")
+    return {**fields, "trace_id": trace_id(cause)}
 
 
 def _comparison_fields(comparison: Comparison) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.settings import Settings, load_settings
+from schedules_pipeline.tracing import configure_traces
 
 _ANSWERS_END_WITHIN_SECONDS = 3
 _IDLE_SECONDS = 65
@@ -99,6 +100,7 @@ def build_delivery(
 def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
+    configure_traces("delivery", is_on=settings.traces)
     store, rendering = (
         build_store(settings, _STORE_ANSWERS_WITHIN_SECONDS),
         Rendering(settings.delivery_renderers),

@@ -13,6 +13,7 @@ from schedules_pipeline.delivery.questions.lineage import CopyReader
 from schedules_pipeline.delivery.rendering import Rendering
 from schedules_pipeline.delivery.switched import SwitchState
 from schedules_pipeline.delivery.tail import Tail
+from schedules_pipeline.delivery.traced_versions import TracedVersions
 from schedules_pipeline.documents.guide_formats import GuideFormat
 from schedules_pipeline.documents.service_list import NO_TELEVISIONS, TelevisionPolicy
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
@@ -62,6 +63,7 @@ class Delivery:
     admission: Admission = field(default_factory=Admission, init=False)
     switched: SwitchState = field(default_factory=SwitchState, init=False)
     sessions: GuideSessions = field(default_factory=GuideSessions, init=False)
+    traced: TracedVersions = field(default_factory=TracedVersions, init=False)
 
     def services_of(self, partner: Partner) -> list[Sid]:
         """The services with published schedules that the partner may see, sorted."""
@@ -87,6 +89,7 @@ class Delivery:
         self.mirror.advance(rows[-1].position if rows else "0", advance.schedules, at)
         if before is None or at - _start_of_hour(before) >= _HOUR:
             self.mirror.forget_removals(at - self.policy.feed_kept_for)
+        self.traced.mirrored(rows)
         self.tail.extend(rows)
 
 

@@ -147,6 +147,17 @@ def parse_catalogue_notification(body: str) -> CatalogueNotification:
         raise InvalidMessage(f"catalogue notification: {error}") from error
 
 
+def traceparent_of(body: str) -> str:
+    """The W3C ``traceparent`` among the attributes of an SNS envelope, or ""."""
+    try:
+        match _load(body):
+            case {"TopicArn": str(), "MessageAttributes": {"traceparent": {"Value": str(text)}}}:
+                return text
+    except InvalidMessage:
+        pass
+    return ""
+
+
 def _open(body: str) -> dict[str, Any]:
     """Take a message out of its SNS envelope, if it is in one."""
     if len(body) > MAXIMUM_CHARACTERS:

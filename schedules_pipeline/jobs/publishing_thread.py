@@ -10,6 +10,7 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.jobs.traced import build_traced
 from schedules_pipeline.logs import causes_fields
 from schedules_pipeline.publishing.ports.presence import NO_PUBLISHER
 from schedules_pipeline.publishing.ports.schedules import Outcome
@@ -119,7 +120,7 @@ class PublishingThread:
         if self._claim is None:
             self._pipeline.store.work.wait(_IDLE_WAIT_SECONDS)
             return
-        batch = self._pipeline.publisher.build(self._claim)
+        batch = build_traced(self._pipeline.publisher, self._claim)
         self._claim = None
         self.last_active = time.monotonic()
         _log_batch(batch, self._pipeline.clock())

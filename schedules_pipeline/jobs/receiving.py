@@ -10,6 +10,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.jobs.traced import traced_handling
 from schedules_pipeline.publishing.intake import IngestResult, ingest
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
 
@@ -59,7 +60,7 @@ def receive_once(pipeline: Pipeline, intake: Intake, wait_seconds: int) -> Inges
     pipeline.store.work.require_writable()
     if pipeline.store.coldstarts.intake_is_paused():
         return None
-    ingested = ingest(intake.queue, intake.handle, wait_seconds)
+    ingested = ingest(intake.queue, traced_handling(intake.handle), wait_seconds)
     _log_ingested(ingested)
     return ingested
 

@@ -40,6 +40,7 @@ from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, 
 from schedules_pipeline.publishing.ports.work import Claim, Work
 from schedules_pipeline.publishing.resolve_programmes import ProgrammeResolver, ResolvedBatch
 
+_STAGES = ("gather", "resolve", "commit")
 _COUNTERS = {
     Outcome.PUBLISHED: Counter.SCHEDULES_PUBLISHED,
     Outcome.UNCHANGED: Counter.SCHEDULES_UNCHANGED,
@@ -65,12 +66,13 @@ class BuildResult:
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """The outcome of a batch. ``failed`` holds the schedules that could not be fetched or built, with the error;
-    all others are in ``built``.
+    all others are in ``built``. ``stages``: the end of each stage, in seconds since the batch began.
     """
 
     built: Sequence[BuildResult]
     failed: Mapping[ScheduleKey, Exception]
     seconds: float
+    stages: Sequence[tuple[str, float]] = ()
 
     def count(self, outcome: Outcome) -> int:
         return sum(built.outcome is outcome for built in self.built)
@@ -130,16 +132,21 @@ class Rebuilder:
         built: list[BuildResult] = []
         failed: dict[ScheduleKey, Exception] = {}
         pending: Sequence[Work] = claim.work
+        ends: list[tuple[str, float]] = []
         while pending:
             drafts, unfetched = self._gather(pending)
             failed |= unfetched
+            gathered_at = time.perf_counter()
             drafts, resolved = self._resolve(drafts, claim.token, refresh_cause)
+            resolved_at = time.perf_counter()
             this = Round(claim.token, self.clock(), time.perf_counter() - began, recorded_by)
             results = self._commit(drafts, this, resolved)
+            ends += zip(_STAGES, (gathered_at, resolved_at, time.perf_counter()), strict=True)
             built += [result for result in results if result.outcome is not Outcome.MOVED]
             moved = {result.key for result in results if result.outcome is Outcome.MOVED}
             pending = [work for work in pending if work.key in moved]
-        return BatchResult(built, failed, time.perf_counter() - began)
+        stages = [(name, at - began) for name, at in ends]
+        return BatchResult(built, failed, time.perf_counter() - began, stages)
 
     def _resolve(
         self, drafts: list[Draft], token: int, refresh_cause: Cause | None

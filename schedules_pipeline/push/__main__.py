@@ -20,6 +20,7 @@ from schedules_pipeline.push.service import PushService
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import SubscriptionKind
 from schedules_pipeline.settings import Settings, load_settings
+from schedules_pipeline.tracing import configure_traces
 from schedules_pipeline.upstream.clients import files_client
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -66,6 +67,7 @@ def require_settings(settings: Settings, store: PushStore) -> None:
 def main() -> None:
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
+    configure_traces("pusher", is_on=settings.traces)
     store = build_store(settings)
     require_settings(settings, store)
     heartbeat = None if settings.push_heartbeat_file is None else Path(settings.push_heartbeat_file)

@@ -8,6 +8,7 @@ position is written, the request is repeated with the same id.
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from time import time_ns
 
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.errors import ConfigurationError
@@ -20,6 +21,7 @@ from schedules_pipeline.push.subscription import Failure
 from schedules_pipeline.push.turn import Turn
 from schedules_pipeline.push.webhook_event import Event, render_change, render_reset
 from schedules_pipeline.push.webhook_signature import signed_headers
+from schedules_pipeline.tracing import followed
 
 _ASKS_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _OTHER_KEYSPACE = "the feed began anew; sequence numbers may begin again"
@@ -66,7 +68,9 @@ class WebhookPush:
             if not turn.has_time():
                 return None
             event = render_change(entry, epoch, render_cursor(FeedCursor(epoch, entry.position)))
+            began = time_ns()
             failure = self._post(turn, event)
+            followed("webhook", entry.change, began, failure.reason if failure else "", partner=partner.name)
             if failure is not None:
                 return failure
             turn.write_delivered(turn.progress.delivered(entry.position, epoch, turn.now))

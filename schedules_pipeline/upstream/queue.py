@@ -22,7 +22,7 @@ _MESSAGE_LIMITS = (262_144, 1_048_576)
 """The most bytes of a message: of a queue with the limit that was the highest until 2025, and of one with today's."""
 
 _MOST_BYTES_PER_CALL = min(_MESSAGE_LIMITS)
-_REASON = "reason"
+_REASON, _TRACEPARENT = "reason", "traceparent"
 _REASON_CHARACTERS = 500
 _NOT_ACCEPTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -50,7 +50,7 @@ class SqsQueue:
                 MaxNumberOfMessages=_MOST_PER_CALL,
                 WaitTimeSeconds=max(0, min(20, wait_seconds)),
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
-                MessageAttributeNames=[_REASON],
+                MessageAttributeNames=[_REASON, _TRACEPARENT],
             )
             require_from_aws(self._what, reply)
             return [_message(row) for row in reply.get("Messages", [])]
@@ -210,6 +210,12 @@ def parse_attributes(answer: Mapping[Any, str]) -> QueueAttributes | None:
     )
 
 
+def _attribute(row: "MessageTypeDef", name: str) -> str:
+    """Empty without the attribute, or if it is no text."""
+    attributes = row.get("MessageAttributes", {})
+    return attributes[name].get("StringValue", "") if name in attributes else ""
+
+
 def _message(row: "MessageTypeDef") -> Message:
     attributes = row.get("Attributes", {})
     return Message(
@@ -218,5 +224,6 @@ def _message(row: "MessageTypeDef") -> Message:
         sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
         receipt=row["ReceiptHandle"],
         deliveries=int(attributes["ApproximateReceiveCount"]),
-        reason=row["MessageAttributes"][_REASON]["StringValue"] if "MessageAttributes" in row else "",
+        reason=_attribute(row, _REASON),
+        traceparent=_attribute(row, _TRACEPARENT),
     )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
+from time import time_ns
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -93,6 +94,7 @@ async def get_changes(
         with call.delivery.admission.waiting(call.caller):
             page = await _wait_for_changes(call, page, limit, wait)
     call.charge(cost_of_rows(len(page.entries)))
+    call.delivery.traced.announced(page.entries, call.caller.name, time_ns())
     render = partial(call.serving.rows.page, page)
     # A thousand long polls that end at once have short pages and take no turns.
     body = render() if len(page.entries) <= _SHORT_PAGE else await call.plan(render)
@@ -185,8 +187,9 @@ async def _events(call: Call, page: Page) -> AsyncIterator[bytes]:
     is_place_due = True
     while True:
         if page.entries:
-            rows = call.serving.rows
+            rows, began = call.serving.rows, time_ns()
             yield b"".join(_event(page.after.epoch, entry, rows.row(entry)) for entry in page.entries)
+            delivery.traced.announced(page.entries, call.caller.name, began)
         if is_place_due:
             yield _place(page.after)
         is_place_due = False

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
+from time import time_ns
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -27,6 +28,7 @@ from schedules_pipeline.delivery.routes.problem_responses import (
 )
 from schedules_pipeline.delivery.routes.serving import COST
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.traced_versions import FETCHED
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import NOBODY
@@ -160,6 +162,7 @@ class _Counting:
         self.limits: Callable[[], dict[str, str]] = dict
         self._status = 0
         self._bytes = 0
+        self._began = time_ns()
 
     @property
     def has_begun(self) -> bool:
@@ -183,6 +186,8 @@ class _Counting:
         delivery.admission.count_response(
             self.partner, route, self._status, self._bytes, self._scope.get(PROBLEM_KIND, "")
         )
+        if FETCHED in self._scope:
+            delivery.traced.fetched(self._scope[FETCHED], self.partner, self._began, self._status)
 
 
 def _bounded(receive: Receive) -> Receive:

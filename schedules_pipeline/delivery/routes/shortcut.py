@@ -16,6 +16,7 @@ from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.routes.answering import coded, not_modified
 from schedules_pipeline.delivery.selections import represent_document
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.traced_versions import FETCHED
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidIdentifier
 
@@ -45,7 +46,7 @@ class Shortcut:
         if request.headers.get("accept", "") not in _ACCEPTED_AS_JSON:
             await self._application(scope, receive, send)
             return
-        scope["route"] = self._route
+        scope["route"], scope[FETCHED] = self._route, held
         representation = represent_document(self._delivery, held, held.packed, self._delivery.clock())
         response = not_modified(request, representation) or coded(request, representation, held.packed)
         await response(scope, receive, send)

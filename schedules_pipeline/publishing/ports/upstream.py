@@ -11,7 +11,7 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 @dataclass(frozen=True, slots=True)
 class Message:
     """One delivery from a queue. ``receipt`` deletes this delivery. ``reason``: why the intake made it a dead letter;
-    empty for other messages.
+    empty for other messages. ``traceparent``: of the span that sent it, as W3C writes it, or "".
     """
 
     message_id: str
@@ -20,6 +20,7 @@ class Message:
     receipt: str
     deliveries: int
     reason: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
