@@ -4,7 +4,7 @@ The standard variables configure it: ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OTEL_SER
 others. A thread of the SDK sends batches; while the collector does not answer, it drops them.
 """
 
-import atexit
+from multiprocessing.util import Finalize
 from threading import Thread, local
 
 from opentelemetry import trace
@@ -54,7 +54,8 @@ class OpenTelemetrySpans:
     @classmethod
     def from_environment(cls, process: str) -> "OpenTelemetrySpans":
         spans = cls(process, BatchSpanProcessor(OTLPSpanExporter()))
-        atexit.register(spans.end)
+        # Also called in forked processes, in which atexit is not.
+        Finalize(None, spans.end, exitpriority=0)
         return spans
 
     def end(self) -> None:

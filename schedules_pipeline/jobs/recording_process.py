@@ -27,6 +27,7 @@ from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.jobs.recording_loop import RecordingLoop, RunLog
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.settings import load_settings
+from schedules_pipeline.tracing import configure_traces
 
 _COMMAND = (sys.executable, "-m", "schedules_pipeline.jobs.recording_process")
 _FINISH = b"finish\n"
@@ -147,6 +148,7 @@ def main() -> None:
     orders = _Orders(standard_input)
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
+    configure_traces("recorder", is_on=settings.traces)
     with (
         structlog.contextvars.bound_contextvars(run_id=run_id),
         dg.DagsterInstance.from_ref(deserialize_value(instance_ref, InstanceRef)) as instance,
