@@ -22,7 +22,7 @@ from schedules_pipeline.tracing import trace_id
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `traces` is not installed")
 pytestmark = [pytest.mark.end_to_end, pytest.mark.long]
 
-_STAGES = {"gather", "resolve", "join", "commit"}
+_STAGES = {"gather", "resolve", "commit"}
 _PUBLISHER, _RECORDER, _DELIVERY = "schedules-publisher", "schedules-recorder", "schedules-delivery"
 
 

@@ -83,7 +83,7 @@ def test_the_spans_of_a_change_form_one_trace(stage: Stage, spans: ListedSpans) 
         "notification": None,
         "ingest": "notification",
         "build": "notification",
-        **dict.fromkeys(("gather", "resolve", "join", "commit", "version"), "build"),
+        **dict.fromkeys(("gather", "resolve", "commit", "version"), "build"),
         **dict.fromkeys(("mirror", "announce", "fetch"), "version"),
     }
     assert all(span.began <= span.ended for span in spans.spans)
@@ -94,7 +94,7 @@ def test_stages_follow_one_another(stage: Stage, spans: ListedSpans) -> None:
     stage.happen(SchedulePut(KEYS[0], _SLOTS, minutes=5))
 
     [build] = spans.named("build")
-    stages = [spans.named(name)[0] for name in ("gather", "resolve", "join", "commit")]
+    stages = [spans.named(name)[0] for name in ("gather", "resolve", "commit")]
     assert stages[0].began == build.began
     assert [stage.began for stage in stages[1:]] == [stage.ended for stage in stages[:-1]]
     assert stages[-1].ended <= build.ended
