@@ -1,5 +1,7 @@
 """``history``, ``diff`` and ``why``, over a pipeline of fakes."""
 
+from hashlib import sha256
+
 import orjson
 import pytest
 from cli_stage import BRAND, KEY, TOMORROW, Stage, schedule_put
@@ -8,6 +10,7 @@ from toy_world import BROADCASTS, ItemDeleted, ScheduleRemoved
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.work import Mark
+from schedules_pipeline.settings import Settings
 
 
 def test_history_lists_versions_newest_first(published: Stage) -> None:
@@ -100,6 +103,7 @@ def test_why_names_the_notification_and_the_fields(published: Stage) -> None:
         "notified_at": "2026-03-28T12:00:04+00:00",
         "changed": ["title"],
         "queue": "catalogue-events",
+        "trace_id": sha256(b"catalogue-3").hexdigest()[:32],
     }
     assert [(t["schedule"], t["seq"]) for t in document["touched"]] == [(str(TOMORROW), 2)]
     assert len(document["comparison"]["differences"]) == 8
@@ -187,3 +191,13 @@ def test_every_document_names_the_schedule(published: Stage) -> None:
     documents = [published.run_for_json(command, KEY) for command in ("deps", "history", "diff", "why")]
 
     assert {ScheduleKey.parse(document["schedule"]) for document in documents} == {KEY}
+
+
+def test_why_prints_the_trace_where_traces_are_on(published: Stage) -> None:
+    """As the collector shows it. In JSON it is there always, because other processes may be those that trace."""
+    [cause] = published.run_for_json("why", KEY)["causes"]
+    assert "trace of" not in published.run("why", KEY).stdout
+
+    published.session.__dict__["settings"] = Settings(traces=True)
+
+    assert f"trace of {cause['event_id']}: {cause['trace_id']}" in published.run("why", KEY).stdout
