@@ -213,7 +213,7 @@ def guide_formats_from(settings: Settings) -> tuple[GuideFormat, ...]:
 def television_policy_from(settings: Settings) -> TelevisionPolicy:
     naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
     return TelevisionPolicy(
-        Rendition(naming, settings.image_url_template, names_broadcasts=False),
+        Rendition(naming, settings.image_url_template, is_for_televisions=True),
         settings.broadcaster_name,
         dict(settings.television_services),
         dict(settings.television_regions),

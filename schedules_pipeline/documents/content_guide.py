@@ -126,5 +126,4 @@ def _add_locations(
 ) -> None:
     locations = add(description, "ProgramLocationTable")
     for guide in guides:
-        if guide.broadcasts:
-            add_schedule(locations, guide, rendition)
+        add_schedule(locations, guide, rendition)

@@ -54,9 +54,9 @@ def television_format(rendition: Rendition) -> GuideFormat:
         render_tv_anytime,
         naming=rendition.naming,
         image_url_template=rendition.image_url_template,
-        names_broadcasts=rendition.names_broadcasts,
+        is_for_televisions=rendition.is_for_televisions,
     )
-    return GuideFormat("televisions", _XML_TYPE, (), render, f"1|{rendition}")
+    return GuideFormat("televisions", _XML_TYPE, (), render, f"2|{rendition}")
 
 
 def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:

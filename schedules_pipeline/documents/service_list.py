@@ -61,7 +61,7 @@ class TelevisionPolicy:
 
 
 NO_TELEVISIONS: Final = TelevisionPolicy(
-    Rendition(GuideNaming("schedules.example", "2024", "en"), names_broadcasts=False), "Schedules"
+    Rendition(GuideNaming("schedules.example", "2024", "en"), is_for_televisions=True), "Schedules"
 )
 
 

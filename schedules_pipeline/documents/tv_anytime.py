@@ -78,13 +78,14 @@ class GuideNaming:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """How programmes are written. ``names_broadcasts``: events carry their broadcast pid, in an attribute that DVB-I
-    profiles out (``OtherIdentifier@organization``).
+    """How programmes are written. ``is_for_televisions``: events do not carry their broadcast pid, because DVB-I
+    profiles its attribute out (``OtherIdentifier@organization``); and a service that shows nothing has an empty
+    schedule.
     """
 
     naming: GuideNaming
     image_url_template: str = ""
-    names_broadcasts: bool = True
+    is_for_televisions: bool = False
 
 
 def render_tv_anytime(
@@ -92,13 +93,13 @@ def render_tv_anytime(
     naming: GuideNaming,
     *,
     image_url_template: str = "",
-    names_broadcasts: bool = True,
+    is_for_televisions: bool = False,
 ) -> bytes:
-    """The programmes, each once, and a schedule of every service that shows something.
+    """The programmes, each once, and a schedule of every service; for partners, of those that show something.
 
     Equal guides give equal bytes in any order. Raises ValueError if a service is given twice.
     """
-    rendition = Rendition(naming, image_url_template, names_broadcasts)
+    rendition = Rendition(naming, image_url_template, is_for_televisions)
     ordered = sorted(guides, key=lambda guide: guide.sid)
     _reject_repeats(ordered)
     description = begin_document(naming)
@@ -110,7 +111,7 @@ def render_tv_anytime(
             add(programme, "EpisodeOf", crid=naming.crid(parent.pid))
     locations = add(description, "ProgramLocationTable")
     for guide in ordered:
-        if guide.broadcasts:
+        if guide.broadcasts or is_for_televisions:
             add_schedule(locations, guide, rendition)
     return render_document(description)
 
@@ -213,8 +214,8 @@ def add_related(description: etree._Element, how: str, url: str, **attributes: s
 
 def add_schedule(table: etree._Element, guide: ServiceGuide, rendition: Rendition) -> None:
     """DVB-I wants every event whole within the schedule: where one straddles the window's edge, it is wider."""
-    start = min(guide.window.start, *(broadcast.start for broadcast in guide.broadcasts))
-    end = max(guide.window.end, *(broadcast.end for broadcast in guide.broadcasts))
+    start = min([guide.window.start, *(broadcast.start for broadcast in guide.broadcasts)])
+    end = max([guide.window.end, *(broadcast.end for broadcast in guide.broadcasts)])
     identity = {"serviceIDRef": rendition.naming.service_id(guide.sid)}
     schedule = add(table, "Schedule", **identity, start=render_time(start), end=render_time(end))
     for broadcast in guide.broadcasts:
@@ -224,11 +225,11 @@ def add_schedule(table: etree._Element, guide: ServiceGuide, rendition: Renditio
 def _add_event(schedule: etree._Element, broadcast: Broadcast, rendition: Rendition) -> None:
     event = add(schedule, "ScheduleEvent")
     add(event, "Program", crid=rendition.naming.programme_crid(broadcast))
-    if broadcast.is_audio_described or rendition.names_broadcasts:
+    if broadcast.is_audio_described or not rendition.is_for_televisions:
         instance = add(event, "InstanceDescription")
         if broadcast.is_audio_described:
             _add_audio_description(instance)
-        if rendition.names_broadcasts:
+        if not rendition.is_for_televisions:
             whose = {"type": BROADCAST_PID, "organization": rendition.naming.authority}
             add(instance, "OtherIdentifier", broadcast.broadcast_pid, **whose)
     add(event, "PublishedStartTime", render_time(broadcast.start))

@@ -8,10 +8,12 @@ from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
 from starlette.testclient import TestClient
 
 from schedules_pipeline.domain.identifiers import Pid, Sid
+from schedules_pipeline.domain.programme import TitledItem
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.settings import Settings
 
 HOUR = timedelta(hours=1)
+SILENT = Sid("cedar_silent")
 NOON_SECONDS = int(NOON.timestamp())
 PUBLIC = "/dvb-i/televisions"
 REGIONS = {
@@ -42,8 +44,13 @@ def episodes(first: int = 0) -> list[Broadcast]:
     ]
 
 
+def _last_of_its_brand() -> Broadcast:
+    brand = TitledItem(pid=Pid("b0000088"), title="The Last")
+    return showing(70, NOON - 8 * HOUR, 60, episode_pid=Pid("p0000088"), brand=brand, series=None)
+
+
 class Televisions:
-    """``televisions`` is public and sees alder; ``everyone`` has a key and sees all."""
+    """``televisions`` is public and sees alder; ``everyone`` has a key and sees all; cedar shows nothing."""
 
     def __init__(self, **settings: object) -> None:
         self.stage = Stage(settings=Settings(**settings))  # type: ignore[arg-type]
@@ -52,7 +59,8 @@ class Televisions:
         self.change_public(is_public=True, keys=())
         self.stage.publish(
             schedule(key(), [*episodes(), showing(20, NOON + 9 * HOUR, 60, episode_pid=None)]),
-            schedule(key(BIRCH), episodes(first=30)),
+            schedule(key(BIRCH), [*episodes(first=30), _last_of_its_brand()]),
+            schedule(key(SILENT), []),
         )
         self.client = TestClient(self.stage.client.app)
 

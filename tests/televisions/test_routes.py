@@ -7,7 +7,17 @@ from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
 from lxml import etree
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
-from televisions.stage import HOUR, NOON_SECONDS, PUBLIC, REGIONS, Televisions, crid, episodes, service_id
+from televisions.stage import (
+    HOUR,
+    NOON_SECONDS,
+    PUBLIC,
+    REGIONS,
+    SILENT,
+    Televisions,
+    crid,
+    episodes,
+    service_id,
+)
 
 from schedules_pipeline.delivery.questions.televisions import FurtherEpisodes
 from schedules_pipeline.delivery.routes import televisions as routes
@@ -46,7 +56,7 @@ def test_the_list_has_the_services_of_the_partner(televisions: Televisions) -> N
     public, keyed = televisions.get("services.xml"), televisions.get("services.xml", access=televisions.key)
 
     assert _texts(public, "UniqueIdentifier") == [service_id(ALDER)]
-    assert _texts(keyed, "UniqueIdentifier") == [service_id(ALDER), service_id(BIRCH)]
+    assert set(_texts(keyed, "UniqueIdentifier")) == {service_id(sid) for sid in (ALDER, BIRCH, SILENT)}
     assert _values(keyed, "Region", "regionID") == ["north", "south"]
 
 
@@ -105,7 +115,8 @@ def test_a_window_without_broadcasts_is_an_empty_document(televisions: Televisio
         "schedule", ("sid", service_id(ALDER)), ("start", later), ("end", later + 21_600)
     )
 
-    assert _texts(document, "ProgramInformation") == _texts(document, "Schedule") == []
+    assert _texts(document, "ProgramInformation") == _texts(document, "ScheduleEvent") == []
+    assert _values(document, "Schedule", "serviceIDRef") == [service_id(ALDER)]
 
 
 def test_every_programme_has_a_synopsis(televisions: Televisions) -> None:
@@ -216,6 +227,16 @@ def test_more_episodes_are_those_to_come(televisions: Televisions) -> None:
     assert _texts(document, "PublishedStartTime")[0] == "2026-03-10T13:00:00Z"
     assert _values(document, "Schedule", "serviceIDRef") == [service_id(ALDER)]
     assert _values(document, "GroupInformation", "numOfItems") == ["3"]
+
+
+def test_a_brand_without_further_episodes_has_an_empty_schedule(televisions: Televisions) -> None:
+    """The answer is a document, so that a client shows none instead of those of the programme before."""
+    televisions.stage.advance(timedelta(hours=12))
+    document = televisions.get("more-episodes", ("pid", crid("p0000003")))
+
+    assert _texts(document, "ScheduleEvent") == []
+    assert _values(document, "GroupInformation", "numOfItems") == ["0"]
+    assert _values(document, "Schedule", "serviceIDRef") == [service_id(ALDER)]
 
 
 @pytest.mark.parametrize("pid", ["crid://schedules.example/p0009999", "crid://other.example/p0000005", "p"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from schedules_pipeline.delivery.mirror import Extract
@@ -35,6 +35,7 @@ from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
+_DAY = timedelta(days=1)
 MOST_FURTHER = 50
 """Broadcasts in an answer about further episodes."""
 
@@ -97,9 +98,11 @@ def _around(
 def _guide(
     sid: Sid, name: str, broadcasts: Sequence[Broadcast], published_at: datetime | None, at: datetime
 ) -> ServiceGuide:
-    """A guide as long as its broadcasts."""
+    """A guide as long as its broadcasts, or of a day without any."""
     ordered = tuple(sorted(broadcasts, key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid)))
-    window = Interval(ordered[0].start, max(one.end for one in ordered)) if ordered else Interval(at, at)
+    window = Interval(at, at + _DAY)
+    if ordered:
+        window = Interval(ordered[0].start, max(one.end for one in ordered))
     return ServiceGuide(sid, name, window, ordered, 0, published_at)
 
 
