@@ -1,12 +1,20 @@
 """Committed schedules on Redis: a hash of the state, and the document; content is stored compressed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, islice, starmap
 from typing import Any, cast
 
 from schedules_pipeline.documents.change_row import render_row
-from schedules_pipeline.documents.stored_form import compress, decompress, decompress_remembered, is_frame
+from schedules_pipeline.documents.stored_form import (
+    compress,
+    compress_all,
+    decompress,
+    decompress_remembered,
+    is_frame,
+)
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome, ScheduleState
 from schedules_pipeline.publishing.ports.versions import VERSIONS_LISTED
@@ -15,6 +23,10 @@ from schedules_pipeline.store.keys import Keys, tag
 from schedules_pipeline.store.link import RedisLink
 
 _FIELDS = ("token", "seq", "etag", "mark", "seen", "accepted", "ancestors", "covered")
+
+
+_COMPRESSED_TOGETHER = 30
+"""Documents that another thread compresses; a smaller batch would wait for the thread longer than it gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,8 @@ class RedisScheduleStore:
         return {key: _state(key, reply) for key, reply in zip(keys, replies, strict=True)}
 
     def commit(self, commits: Iterable[Commit]) -> list[CommitResult]:
-        return [_committed(reply) for reply in self._link.run(map(self._commit_command, commits))]
+        commands = starmap(self._commit_command, self._compressed(commits))
+        return [_committed(reply) for reply in self._link.run(commands)]
 
     def confirm_announced(self, seqs: Mapping[ScheduleKey, int]) -> None:
         self._link.run(
@@ -100,7 +113,24 @@ class RedisScheduleStore:
         found = self._link.get_many([self._keys.document(key) for key in keys])
         return ((key, stored) for key, stored in zip(keys, found, strict=True) if stored is not None)
 
-    def _commit_command(self, commit: Commit) -> Command:
+    def _compressed(self, commits: Iterable[Commit]) -> Iterator[tuple[Commit, bytes]]:
+        """Each commit with its document as it is stored. Another thread compresses one group, without Python's lock,
+        while this one makes the next group and sends the one before.
+        """
+        coming = iter(commits)
+        group = list(islice(coming, _COMPRESSED_TOGETHER))
+        if len(group) < _COMPRESSED_TOGETHER or not self._form.is_compressed:
+            yield from ((commit, self._form_of(commit.document)) for commit in chain(group, coming))
+            return
+        with ThreadPoolExecutor(1) as other:
+            frames = other.submit(_compress_documents, group)
+            while group:
+                following = list(islice(coming, _COMPRESSED_TOGETHER))
+                next_frames = other.submit(_compress_documents, following)
+                yield from zip(group, frames.result(), strict=True)
+                group, frames = following, next_frames
+
+    def _commit_command(self, commit: Commit, document: bytes) -> Command:
         key, form = str(commit.key), self._form
         return self._commit.command(
             [
@@ -119,7 +149,7 @@ class RedisScheduleStore:
                 " ".join(sorted(commit.ancestors)),
                 commit.etag,
                 commit.change.seq,
-                self._form_of(commit.document),
+                document,
                 render_row(commit.change),
                 VERSIONS_LISTED,
                 int(form.versions_kept_for.total_seconds()),
@@ -130,6 +160,10 @@ class RedisScheduleStore:
 
     def _form_of(self, content: bytes) -> bytes:
         return compress(content) if content and self._form.is_compressed else content
+
+
+def _compress_documents(commits: Sequence[Commit]) -> list[bytes]:
+    return compress_all([commit.document for commit in commits])
 
 
 def _state(key: ScheduleKey, reply: Sequence[bytes | None]) -> ScheduleState:

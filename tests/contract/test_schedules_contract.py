@@ -1,9 +1,11 @@
 """The store of schedules, on fakes and Redis alike: a commit takes effect as a whole or not at all."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from builders import a_change
 
 from schedules_pipeline.composition import Store
@@ -15,6 +17,7 @@ from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, 
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _A, _B = ScheduleKey.parse("alder/2026-03-28"), ScheduleKey.parse("birch/2026-03-28")
+_MANY = 75
 _SERIES, _BRAND = Pid("s0000001"), Pid("b0000001")
 
 
@@ -238,6 +241,39 @@ def test_commits_of_a_batch_are_independent(store: Store) -> None:
 
     assert outcomes == [Outcome.SUPERSEDED, Outcome.PUBLISHED]
     assert store.schedules.documents([_B, _A]) == {_A: b"document e1", _B: b"document e1"}
+
+
+def test_each_commit_of_a_large_batch_has_its_own_document(store: Store) -> None:
+    """The commits are made while those before them are stored; every tenth removes, so it has no document."""
+    days = [_A.after(number) for number in range(_MANY)]
+    etags = {key: "" if number % 10 == 0 else f"e{number}" for number, key in enumerate(days)}
+    states = store.schedules.read(days)
+
+    results = store.schedules.commit(_commit(1, states[key], etags[key]) for key in days)
+
+    assert [result.outcome for result in results] == [
+        Outcome.PUBLISHED if etags[key] else Outcome.UNCHANGED for key in days
+    ]
+    assert store.schedules.documents(days) == {
+        key: f"document {etag}".encode() for key, etag in etags.items() if etag
+    }
+
+
+def test_a_large_batch_that_cannot_be_made_raises_the_error(store: Store) -> None:
+    """What was committed before is whole, and can be read."""
+    days = [_A.after(number) for number in range(_MANY)]
+    states = store.schedules.read(days)
+
+    def made() -> Iterator[Commit]:
+        for key in days[:-1]:
+            yield _commit(1, states[key])
+        raise ValueError("cannot be made")
+
+    with pytest.raises(ValueError, match="cannot be made"):
+        store.schedules.commit(made())
+
+    assert set(store.schedules.documents(days).values()) <= {b"document e1"}
+    assert days[-1] not in store.schedules.documents(days)
 
 
 def test_a_repeated_commit_has_the_same_answer(store: Store) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schedules_pipeline.documents.stored_form import (
     apply_delta,
     compress,
+    compress_all,
     decompress,
     is_frame,
     render_delta,
@@ -81,3 +82,9 @@ def test_any_stored_bytes_are_read_without_an_error(rest: bytes, start: bytes) -
 
     assert isinstance(decompress(stored), bytes)
     assert isinstance(apply_delta(stored, _PLAIN), bytes | None)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_contents_that_are_compressed_together_have_the_same_frames(contents: list[bytes]) -> None:
+    """Each has the frame that it has alone, and empty content stays empty."""
+    assert compress_all(contents) == [compress(content) if content else b"" for content in contents]
