@@ -181,15 +181,16 @@ def _delete_evaluations(connection: db.Connection, replaced: Sequence[dict[str, 
             )
 
 
-def forget_planned_evaluations(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete the planned evaluations of a run, so that the evaluations that follow are stored as new, latest ones.
+def forget_evaluations_of_all(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete the evaluations of a run that are about no partition, planned ones among them, so that the evaluations
+    that follow are stored as new, latest ones.
 
-    Dagster would write an evaluation into the row that was planned when the run began, older than each row since.
+    Dagster would write an evaluation into the row that was planned when the run began, older than each row since, and
+    fails if there are several.
     """
     storage = instance.event_log_storage
     if isinstance(storage, SqlEventLogStorage):
-        planned = AssetCheckExecutionRecordStatus.PLANNED.value
-        of_run = db.and_(_EVALUATIONS.run_id == run_id, _EVALUATIONS.execution_status == planned)
+        of_run = db.and_(_EVALUATIONS.run_id == run_id, _EVALUATIONS.partition.is_(None))
         with storage.index_connection() as connection:
             connection.execute(db.delete(AssetCheckExecutionsTable).where(of_run))
 

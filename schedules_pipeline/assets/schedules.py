@@ -12,7 +12,7 @@ import dagster as dg
 from schedules_pipeline.assets import names
 from schedules_pipeline.assets.schedule_checks import check_specs, evaluate_checks, summarise
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.dagster_storage import forget_planned_evaluations
+from schedules_pipeline.dagster_storage import forget_evaluations_of_all
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.partitions import schedule_key
 from schedules_pipeline.publishing.check_schedules import CheckName, CheckResult
@@ -50,7 +50,7 @@ def schedule_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
             keys, named = _to_check(context, pipeline), name_some(sorted(wanted))
             context.instance.add_run_tags(context.run_id, run_tags(OPERATOR, f"checks {named}", keys))
             results = evaluate_checks(context, pipeline, recorder, keys, wanted)
-        forget_planned_evaluations(context.instance, context.run_id)
+        forget_evaluations_of_all(context.instance, context.run_id)
         yield from summarise(pipeline, results, wanted, is_state_known=bool(assets))
 
     return schedules

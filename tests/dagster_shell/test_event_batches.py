@@ -1,5 +1,6 @@
 """Events that are stored in batches, on each storage of Dagster that a test can have: what Dagster then answers."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import orjson
 import pytest
+from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster_stage import DagsterStage, source_document
 from instances import open_instance
@@ -122,6 +124,27 @@ def test_each_evaluation_is_a_row(stage: Stage) -> None:
     assert len(history) == 3
     assert {record.partition for record in history} == {_PARTITION}
     assert latest.run_id == stage.runs()[0].run_id
+
+
+def test_the_state_of_a_check_is_that_of_all_schedules(stage: Stage) -> None:
+    """Dagster shows as the latest evaluation of a check the one over all schedules, and takes it for one of the latest
+    materialisation.
+    """
+    stage.put(_ONE, _TWO)
+    stage.put(_ONE, broadcasts=3)
+
+    keys = [dg.AssetCheckKey(asset, name.value) for name, asset in ASSET_OF_CHECK.items()]
+    latest = stage.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    told = {key.name: record.evaluation for key, record in latest.items()}
+    assert set(told) == {name.value for name in CheckName} - {"matches_legacy"}
+    assert {each.partition for each in told.values() if each} == {None}
+    assert told["is_built"] is not None
+    assert told["is_built"].description == "no schedule fails"
+    assert told["references_resolved"] is not None
+    assert told["references_resolved"].metadata["failing"].value == 0
+    for record in latest.values():
+        context = LoadingContextForTest(stage.instance)
+        assert asyncio.run(record.targets_latest_materialization(context))
 
 
 def test_the_run_page_shows_a_run_that_began_and_ended(stage: Stage) -> None:

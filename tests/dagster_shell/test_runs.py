@@ -14,6 +14,7 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 from dagster_stage import DagsterStage, source_document
 
+from schedules_pipeline import run_by_hand
 from schedules_pipeline.assets import names
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
@@ -292,6 +293,21 @@ def test_materialising_leaves_no_check_planned(stage: Stage) -> None:
         "1 of 1 schedules of this run pass; of all, no schedule fails",
         "0 of 1 schedules of this run pass; of all, 1 schedule fails",
     }
+
+
+def test_a_run_of_several_batches_tells_one_state_of_each_check(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch writes the state of the checks; at the end the run has written one, the latest of Dagster."""
+    monkeypatch.setattr(run_by_hand, "in_batches", lambda keys: ([key] for key in keys))
+
+    result = stage.materialise(_KEYS[0], _KEYS[-1])
+
+    key = dg.AssetCheckKey(names.PARTNER_SCHEDULE, "references_resolved")
+    history = stage.instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+    assert result.success
+    assert [record.partition for record in history].count(None) == 1
+    assert history[0].partition is None
 
 
 def test_one_asset_is_materialised_alone(stage: Stage) -> None:
