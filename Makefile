@@ -108,7 +108,7 @@ soak: setup ## Thirty days of changes in 15 minutes; fails unless the memory of 
 
 lock: $(UV) ## Lock the newest versions that pyproject.toml allows
 	$(COMPILE) --group dev --output-file requirements/dev.lock pyproject.toml
-	$(COMPILE) --extra production --extra celery --constraint requirements/dev.lock --output-file requirements/production.lock pyproject.toml
+	$(COMPILE) --extra production --extra celery --extra traces --constraint requirements/dev.lock --output-file requirements/production.lock pyproject.toml
 	$(COMPILE) --output-file requirements/emulator.lock requirements/emulator.in
 	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/fuzz.lock requirements/fuzz.in
 
