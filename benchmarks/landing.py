@@ -1,5 +1,6 @@
 """Finds the published versions of a sent change in the change feed, by the causes that each version names."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,14 +53,13 @@ class _Showing:
 
 
 class FeedReader:
-    """The later rows of the change feed, by schedule."""
+    """The later rows of the change feed, by schedule, and by schedule and the subject of a cause."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
-        self._position = "0"
         self._rows: dict[ScheduleKey, list[FeedEntry]] = defaultdict(list)
-        self.catch_up()
-        self._rows.clear()
+        self._caused: dict[tuple[ScheduleKey, str], list[tuple[Cause, FeedEntry]]] = defaultdict(list)
+        self._position = feed.last_position()
 
     @property
     def count(self) -> int:
@@ -71,6 +71,8 @@ class FeedReader:
             self._position = entries[-1].position
             for entry in entries:
                 self._rows[entry.change.key].append(entry)
+                for cause in entry.change.causes:
+                    self._caused[entry.change.key, cause.subject].append((cause, entry))
 
     def find(self, sent: Sent, *, settled: bool = False) -> Landed | None:
         """Where the change was published; None while a schedule lacks it.
@@ -79,7 +81,7 @@ class FeedReader:
         already, so its mark changes nothing. Once everything is ``settled``, the first version since the sending
         counts for schedules in which no version names the change.
         """
-        showings = {key: _named(sent, self._rows[key]) for key in sent.keys}
+        showings = {key: _named(sent, self._caused[key, sent.subject]) for key in sent.keys}
         overtaken = [key for key, showing in showings.items() if showing is None]
         if settled:
             showings |= {key: _first_since(sent, self._rows[key]) for key in overtaken}
@@ -91,28 +93,24 @@ class FeedReader:
         return Landed(sent, each, last.since_sent, last.since_notified, len(overtaken), last.row, last.cause)
 
 
-def _named(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
+def _named(sent: Sent, caused: Sequence[tuple[Cause, FeedEntry]]) -> _Showing | None:
     """The first version that names this change as a cause, rather than an earlier change of the same item."""
-    for entry in entries:
-        for cause in entry.change.causes:
-            if cause.subject == sent.subject and cause.notified_at >= sent.sent_at:
-                published_at = appended_at(entry)
-                return _Showing(
-                    _seconds(sent.sent_at, published_at),
-                    _seconds(cause.notified_at, published_at),
-                    entry,
-                    cause,
-                )
+    for cause, entry in caused:
+        if cause.notified_at >= sent.sent_at:
+            published_at = appended_at(entry)
+            return _Showing(
+                _seconds(sent.sent_at, published_at), _seconds(cause.notified_at, published_at), entry, cause
+            )
     return None
 
 
 def _first_since(sent: Sent, entries: Sequence[FeedEntry]) -> _Showing | None:
     """Its time of notification is unknown, so it counts from the sending, which is earlier."""
-    for entry in entries:
-        if entry.change.published_at >= sent.sent_at:
-            seconds = _seconds(sent.sent_at, appended_at(entry))
-            return _Showing(seconds, seconds, entry, None)
-    return None
+    place = bisect_left(entries, sent.sent_at, key=lambda entry: entry.change.published_at)
+    if place == len(entries):
+        return None
+    seconds = _seconds(sent.sent_at, appended_at(entries[place]))
+    return _Showing(seconds, seconds, entries[place], None)
 
 
 def appended_at(entry: FeedEntry) -> datetime:

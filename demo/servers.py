@@ -29,6 +29,7 @@ _ASK_EVERY_SECONDS = 0.02
 _ANSWER_WITHIN_SECONDS = 2.0
 _ATTEMPTS_ON_FREE_PORTS = 3
 _LOG_TAIL_LINES = 20
+_EMULATOR = Path(__file__).with_name("emulator.py")
 
 
 class PortInUse(ConfigurationError):
@@ -290,8 +291,9 @@ class RedisServer(LoopbackServer):
 class AwsEmulator(LoopbackServer):
     """MiniStack with S3, SNS, SQS and DynamoDB, all in memory.
 
-    ``executable`` is its console script, in an environment of its own because it pins other versions. It gets neither
-    this process's environment variables nor its credentials, and does not search for Docker. ``services``: those that
+    ``executable`` is its console script, in an environment of its own because it pins other versions; ``emulator.py``
+    runs in its place if that environment's interpreter is beside it. It gets neither this process's environment
+    variables nor its credentials, and does not search for Docker. ``services``: those that
     it has; None for all that it knows.
     """
 
@@ -318,7 +320,9 @@ class AwsEmulator(LoopbackServer):
 
     def _command(self, port: int) -> list[str]:
         # Absolute, because the server runs in another directory; not resolved, because a link may be intended.
-        return [str(self._executable.absolute())]
+        executable = self._executable.absolute()
+        interpreter = executable.with_name("python")
+        return [str(interpreter), "-B", str(_EMULATOR)] if interpreter.exists() else [str(executable)]
 
     def _environment(self, port: int) -> Mapping[str, str]:
         return {

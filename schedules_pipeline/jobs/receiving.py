@@ -12,7 +12,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.jobs.traced import traced_handling
 from schedules_pipeline.publishing.intake import IngestResult, ingest
-from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue
+from schedules_pipeline.publishing.ports.upstream import Message, MessageSource
 
 _SHOWN_REJECTIONS = 20
 """Dagster stores the metadata of every observation, so a flood of invalid messages is cut."""
@@ -28,7 +28,7 @@ class Intake:
     """
 
     name: QueueName
-    queue: NotificationQueue
+    queue: MessageSource
     handle: Callable[[Sequence[Message]], IngestResult]
     describe: Callable[[IngestResult], Iterator[dg.AssetObservation]]
 

@@ -6,24 +6,22 @@ While they receive, the sensors do not. An operator who switches a sensor off in
 
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Self
 
 import dagster as dg
 import structlog
-from dagster._core.definitions.run_request import InstigatorType
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.receiving import Intake, intakes, receive_once
+from schedules_pipeline.jobs.shared_queue import SharedQueue
+from schedules_pipeline.jobs.switches import Switches
 from schedules_pipeline.publishing.intake import IngestResult
 
-_THREADS_EACH = 4
-"""Some wait for messages while others mark and delete. A queue looks for messages in intervals, the emulator every
-100 ms, so polls that began at different times hear of one sooner.
-"""
-
-_STAGGERED_SECONDS = 0.025
+_THREADS_EACH = 2
+"""One waits for messages while the other marks."""
 
 _POLL_SECONDS = 2
 """A publisher that ends waits for its polls: a message that the queue gave to a dead one comes back after minutes."""
@@ -40,29 +38,6 @@ _OBSERVED_EVERY_SECONDS = 30.0
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class Switches:
-    """The sensors that an operator has switched off, as Dagster last answered."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
-        self._off: frozenset[str] = frozenset()
-
-    def is_off(self, sensor: str) -> bool:
-        """A sensor without a stored state is on."""
-        return sensor in self._off
-
-    def ask(self) -> None:
-        # An instance in memory keeps no states of sensors.
-        if self._instance.schedule_storage is None:
-            return
-        try:
-            states = self._instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-        except Exception as error:  # noqa: BLE001 - publishing goes on without Dagster's database
-            _log.warning("Dagster does not say which sensors are off", error=str(error))
-            return
-        self._off = frozenset(state.instigator_name for state in states if not state.is_running)
-
-
 class ReceivingThreads:
     """Receives from both queues until it is stopped. Beside :class:`PublishingThread` in the same process."""
 
@@ -72,20 +47,24 @@ class ReceivingThreads:
         self._run_id = run_id
         self._switches = Switches(instance)
         self._stop = threading.Event()
+        self._deletions = ExitStack()
         self._lock = threading.Lock()
         self._unobserved: dict[str, IngestResult] = {}
         self._left_until: dict[str, float] = {}
+        self._queues = {
+            name: SharedQueue(intake.queue, self._stop) for name, intake in intakes(pipeline).items()
+        }
+        shared = [replace(each, queue=self._queues[name]) for name, each in intakes(pipeline).items()]
         self._threads = [
-            threading.Thread(
-                target=self._run, args=(intake, number), name=f"receiving {intake.name}", daemon=True
-            )
-            for intake in intakes(pipeline).values()
-            for number in range(_THREADS_EACH)
+            threading.Thread(target=self._run, args=(intake,), name=f"receiving {intake.name}", daemon=True)
+            for intake in shared * _THREADS_EACH
         ]
         self._dagster = threading.Thread(target=self._follow_dagster, name="following Dagster", daemon=True)
 
     def __enter__(self) -> Self:
         self._switches.ask()
+        for queue in self._queues.values():
+            self._deletions.enter_context(queue)
         for thread in (*self._threads, self._dagster):
             thread.start()
         return self
@@ -110,9 +89,9 @@ class ReceivingThreads:
         """Wait for polls that are under way, until this time of the monotonic clock."""
         for thread in (*self._threads, self._dagster):
             thread.join(max(0.0, until - time.monotonic()))
+        self._deletions.close()
 
-    def _run(self, intake: Intake, number: int) -> None:
-        self._stop.wait(number * _STAGGERED_SECONDS)
+    def _run(self, intake: Intake) -> None:
         with structlog.contextvars.bound_contextvars(run_id=self._run_id):
             while not self._stop.is_set():
                 try:

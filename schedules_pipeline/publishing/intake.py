@@ -31,7 +31,7 @@ from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower, Fo
 from schedules_pipeline.publishing.ports import PublishingStore
 from schedules_pipeline.publishing.ports.counters import Counter, Timer
 from schedules_pipeline.publishing.ports.rejections import Rejection, RejectionStore, rejection
-from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, Outgoing
+from schedules_pipeline.publishing.ports.upstream import Message, MessageSource, NotificationQueue, Outgoing
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.urgency import due_at
 
@@ -68,7 +68,7 @@ class IngestResult:
 
 
 def ingest(
-    queue: NotificationQueue, handle: Callable[[Sequence[Message]], IngestResult], wait_seconds: int
+    queue: MessageSource, handle: Callable[[Sequence[Message]], IngestResult], wait_seconds: int
 ) -> IngestResult:
     """Receive once, handle, then delete. If the handling fails, the queue delivers the messages again.
 

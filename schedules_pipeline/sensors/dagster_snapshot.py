@@ -9,6 +9,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.ports import DagsterSnapshot, FailedRun
+from schedules_pipeline.jobs.switches import names_off, stored_states
 from schedules_pipeline.sensors.switches import heartbeats, ticked_at
 
 WATCH = "watch"
@@ -27,17 +28,12 @@ def take_snapshot(
     instance, repository = context.instance, context.repository_def
     jobs = repository.job_names if repository else ()
     names = {sensor.name for sensor in repository.sensor_defs} if repository else set()
-    # An instance in memory keeps no states of sensors.
-    kept = (
-        instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-        if instance.schedule_storage
-        else ()
-    )
-    states = [state for state in kept if state.instigator_name in names and state.instigator_name != WATCH]
+    names.discard(WATCH)
+    states = [s for s in stored_states(instance, InstigatorType.SENSOR) if s.instigator_name in names]
     return DagsterSnapshot(
         at=pipeline.clock(),
         failed_runs=tuple(find_failed_runs(instance, jobs, _active_publishers(pipeline))),
-        sensors_off=tuple(sorted({state.instigator_name for state in states if not state.is_running})),
+        sensors_off=tuple(sorted(names_off(states))),
         ticked_at=ticked_at(instance, states),
         daemons=heartbeats(instance),
         had_partners=had_partners,

@@ -14,11 +14,13 @@ from typing import Any
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 
+from schedules_pipeline.jobs.switches import names_off, stored_states
+
 _FREQUENT_SECONDS = 60
 
 
 def switch_on(instance: dg.DagsterInstance, names: Collection[str]) -> None:
-    for state in instance.all_instigator_state():
+    for state in stored_states(instance):
         if state.instigator_name in names and not state.is_running:
             instance.update_instigator_state(state.with_status(InstigatorStatus.RUNNING))
 
@@ -46,10 +48,9 @@ def heartbeats(instance: dg.DagsterInstance) -> dict[str, datetime | None]:
 
 
 def describe(instance: dg.DagsterInstance) -> dict[str, Any]:
-    """A sensor without a stored state has its default: on."""
-    states = instance.all_instigator_state()
+    states = stored_states(instance)
     return {
-        "off": sorted({state.instigator_name for state in states if not state.is_running}),
+        "off": sorted(names_off(states)),
         "ticked_at": ticked_at(instance, states),
         "daemons": heartbeats(instance),
     }

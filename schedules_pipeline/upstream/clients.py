@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _LONGEST_POLL_SECONDS = 20
-_QUEUE_CONNECTIONS = 20
-"""A publisher polls two queues four times each, and deletes messages meanwhile."""
+_QUEUE_CONNECTIONS = 10
+"""A publisher polls two queues, and deletes messages at the same time."""
 
 
 def s3_client(region: str, endpoint_url: str | None) -> "S3Client":

@@ -10,7 +10,13 @@ import orjson
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.publishing.ports.upstream import Message, Outgoing, QueueAttributes, QueueDepth
+from schedules_pipeline.publishing.ports.upstream import (
+    MOST_RECEIVED,
+    Message,
+    Outgoing,
+    QueueAttributes,
+    QueueDepth,
+)
 from schedules_pipeline.store.aws_answers import require_from_aws, service_errors
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ class SqsQueue:
         with service_errors(self._what):
             reply = self._client.receive_message(
                 QueueUrl=self._url(),
-                MaxNumberOfMessages=_MOST_PER_CALL,
+                MaxNumberOfMessages=MOST_RECEIVED,
                 WaitTimeSeconds=max(0, min(20, wait_seconds)),
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
                 MessageAttributeNames=[_REASON, _TRACEPARENT],

@@ -18,13 +18,17 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster_stage import DagsterStage
 from fakes import Conditions, FakeClock, fake_store, fake_upstreams, pipeline_over
+from fakes.upstream import VISIBLE_AGAIN_AFTER
 
 from schedules_pipeline.assets import names
+from schedules_pipeline.domain.dependencies import Entry
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.jobs.receiving import intakes, receive_once
 from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
 from schedules_pipeline.publishing.ports.upstream import Message
 
+_KEY = ScheduleKey.parse("alder_one/2026-03-28")
 _BODY = orjson.dumps({"sid": "alder_one", "date": "2026-03-28"}).decode()
 _PATIENCE_SECONDS = 30.0
 
@@ -157,22 +161,44 @@ class _DiesAtStep(Conditions):
                 raise _DeathError(step)
 
 
-def test_a_publisher_that_dies_at_any_step_of_receiving_loses_nothing() -> None:
-    """Between marks and deletion, or at any other step: the schedule is marked, or its message comes back."""
+_ITEM = Pid("b00000001")
+_ON_ITS_QUEUE = {
+    QueueName.SCHEDULE_EVENTS: _BODY,
+    QueueName.CATALOGUE_EVENTS: orjson.dumps({"pid": _ITEM, "action": "update"}).decode(),
+}
+
+
+@pytest.mark.parametrize("name", list(QueueName))
+def test_a_publisher_that_dies_at_any_step_of_receiving_loses_nothing(name: QueueName) -> None:
+    """Between marks and deletion, or at any other step: the schedule is marked, or its message comes back, which marks
+    it if it was not.
+    """
     for step in count():
         conditions, clock = _DiesAtStep(step), FakeClock()
         store, upstreams = fake_store(clock, conditions), fake_upstreams(clock, Random(step), conditions)
         pipeline = pipeline_over(store.as_store(), upstreams, clock)
-        upstreams.schedule_queue.post(_BODY)
+        upstreams.catalogue_source.documents[_ITEM] = orjson.dumps(
+            {"pid": _ITEM, "type": "episode", "title": "Harbour Lights"}
+        )
+        store.references.register({_KEY: {Entry(_ITEM)}}, 1)
+        queue = {
+            QueueName.SCHEDULE_EVENTS: upstreams.schedule_queue,
+            QueueName.CATALOGUE_EVENTS: upstreams.catalogue_queue,
+        }[name]
+        queue.post(_ON_ITS_QUEUE[name])
         conditions.is_armed = True
         try:
-            receive_once(pipeline, intakes(pipeline)[QueueName.SCHEDULE_EVENTS], 1)
+            receive_once(pipeline, intakes(pipeline)[name], 1)
         except _DeathError:
             conditions.is_armed = False
         else:
             break
-        assert store.work.backlog().pending == 1 or not upstreams.schedule_queue.is_empty()
+        assert store.work.backlog().pending == 1 or not queue.is_empty()
+        clock.advance(VISIBLE_AGAIN_AFTER)
+        receive_once(pipeline, intakes(pipeline)[name], 1)
+        assert store.work.backlog().pending == 1
+        assert queue.is_empty()
     assert step > 5
     conditions.is_armed = False
     assert store.work.backlog().pending == 1
-    assert upstreams.schedule_queue.is_empty()
+    assert queue.is_empty()

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from schedules_pipeline.domain.identifiers import ScheduleKey
 
+MOST_RECEIVED = 10
+"""Messages of one poll."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -52,13 +55,17 @@ class QueueDepth:
     attributes: QueueAttributes | None = None
 
 
-class NotificationQueue(Protocol):
+class MessageSource(Protocol):
     """It delivers at least once: late, twice, and out of order."""
 
     def receive(self, wait_seconds: int) -> list[Message]:
-        """Up to ten messages; waits for the first if the queue is empty."""
+        """Up to :data:`MOST_RECEIVED` messages; waits for the first if the queue is empty."""
 
     def delete(self, messages: Sequence[Message]) -> None: ...
+
+
+class NotificationQueue(MessageSource, Protocol):
+    """The whole queue, which operators send to and purge."""
 
     def show_again(self, messages: Sequence[Message]) -> None:
         """Make received messages visible at once. If that fails, the visibility timeout does it later."""
