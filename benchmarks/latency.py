@@ -1,8 +1,9 @@
 """From message sent to document published, through the running sensors, on the whole system.
 
-Four situations: an isolated change of one schedule; the first change while no publisher runs, so that a run must be
-started; a brand that 300 schedules show; and 20 and 100 changes a second for two minutes, schedules and episodes in
-turn.
+Five situations: an isolated change of one schedule; the first change while no publisher runs, so that a run must be
+started; the first change after a quiet time, in which publishers have followed each other as in an hour; a brand that
+300 schedules show; and 20 and 100 changes a second for two minutes, schedules and episodes in turn.
+The emulator's long polls end when a message arrives, as those of SQS (``demo/emulator.py``).
 A partner waits on a stream of the delivery service; a version is readable when it is announced there.
 "Sent" is the moment before the client puts the document or sends the notification of an item, "notified" is when the
 queue receives the message. "Published" is when the row is in the change feed, by the clock of Redis, after partners can
@@ -39,6 +40,9 @@ _PAUSE_SECONDS = (2.0, 5.0)
 """Pauses between isolated changes, which vary so that they do not coincide with the sensors' ticks."""
 
 _CHANGES_A_SECOND = (20, 100)
+_QUIET_SECONDS, _SESSION_SECONDS = 45.0, 20
+"""Two publishers follow in a quiet time of the benchmark, four in an hour with the default session."""
+
 _RECORDED_AT_ONCE = 1_000
 
 _ACTIVE_RUNS = """
@@ -56,13 +60,14 @@ class _Size:
     days: int
     brand_schedules: int
     cold: int
+    quiet: int
     isolated: int
     brands: int
     steady_seconds: int
 
 
-_FULL = _Size(44, 14, brand_schedules=300, cold=5, isolated=40, brands=8, steady_seconds=120)
-_QUICK = _Size(6, 3, brand_schedules=10, cold=1, isolated=3, brands=2, steady_seconds=5)
+_FULL = _Size(44, 14, brand_schedules=300, cold=5, quiet=3, isolated=40, brands=8, steady_seconds=120)
+_QUICK = _Size(6, 3, brand_schedules=10, cold=1, quiet=1, isolated=3, brands=2, steady_seconds=5)
 
 
 def run(bench: Bench) -> Result:
@@ -78,6 +83,10 @@ def run(bench: Bench) -> Result:
         partner = stack.enter_context(waiting_partner(bench.directory, pipeline))
         with _sensors(trial, services, "cold", {"SCHEDULES_PUBLISHER_LINGER_SECONDS": "1"}) as webserver:
             cold = trial.cold(webserver, size.cold)
+        with _sensors(
+            trial, services, "quiet", {"SCHEDULES_PUBLISHER_SESSION_SECONDS": str(_SESSION_SECONDS)}
+        ):
+            quiet = trial.quiet(size.quiet)
         with _sensors(trial, services, "warm", {}):
             isolated = trial.isolated(size.isolated)
             brands = trial.brands(brand["pid"], size.brands)
@@ -85,6 +94,7 @@ def run(bench: Bench) -> Result:
     figures = [
         *_figures("isolated schedule change", isolated),
         *_figures("first change, no publisher", cold),
+        stages.whole_way("first change after quiet", quiet, partner.readable_at, goal=500.0),
         *_figures(f"brand on {len(shown_on)}, the last schedule", brands),
         Figure(f"brand on {len(shown_on)}, each schedule, sent to published", "s", _each(brands)),
     ]
@@ -163,6 +173,15 @@ class _Trial:
         for number in range(times):
             self.bench.say(f"no publisher, {number + 1} of {times}")
             self._let_publishers_end(webserver)
+            landed.append(self.send_and_wait(self.sender.change_any_schedule))
+        return landed
+
+    def quiet(self, times: int) -> list[Landed]:
+        """Send each change after a time in which nothing happens, while a publisher stands ready."""
+        landed = []
+        for number in range(times):
+            self.bench.say(f"quiet, {number + 1} of {times}")
+            time.sleep(_QUIET_SECONDS)
             landed.append(self.send_and_wait(self.sender.change_any_schedule))
         return landed
 

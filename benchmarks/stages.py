@@ -30,14 +30,19 @@ def figures(
     name: str, landed: Sequence[Landed], readable: Readable, ingested: Mapping[str, float]
 ) -> Iterator[Figure]:
     """The whole way in milliseconds with its goals, and the duration of each stage."""
-    whole = milliseconds(_readable_at(one, readable) - one.sent.sent_at.timestamp() for one in landed)
-    yield Figure(f"{name}, sent to readable", "ms", whole, goal=40.0)
-    p99 = sorted(whole)[max(0, len(whole) * 99 // 100 - 1)]
+    whole = whole_way(name, landed, readable, goal=40.0)
+    yield whole
+    p99 = sorted(whole.samples)[max(0, len(whole.samples) * 99 // 100 - 1)]
     yield Figure(f"{name}, sent to readable, p99", "ms", [p99], goal=250.0)
     stages = [found for one in landed if (found := _stages(one, readable, ingested))]
     for number, stage in enumerate(STAGES):
         if stages:
             yield Figure(f"{name}, stage {number + 1}: {stage}", "ms", [one[number] for one in stages])
+
+
+def whole_way(name: str, landed: Sequence[Landed], readable: Readable, *, goal: float) -> Figure:
+    sent_to_readable = [_readable_at(one, readable) - one.sent.sent_at.timestamp() for one in landed]
+    return Figure(f"{name}, sent to readable", "ms", milliseconds(sent_to_readable), goal)
 
 
 def _stages(one: Landed, readable: Readable, ingested: Mapping[str, float]) -> list[float] | None:

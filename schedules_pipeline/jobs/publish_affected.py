@@ -200,9 +200,21 @@ class _Session:
                 f"nothing could be published for {_LONGEST_OUTAGE_SECONDS} s; the sensors start another publisher "
                 "as soon as the store answers again"
             )
+        return self._is_idle(now) or now > self._deadline or now > self._wanted_at + _SURPLUS_SECONDS
+
+    def _is_idle(self, now: float) -> bool:
+        """Not while it has versions to record: those that a dead publisher had taken come to it after a minute, and
+        until then the sensors would start one publisher after another for them.
+        """
         lingers = self._linger_seconds
-        is_idle = lingers is not None and now > self._publishing.last_active + lingers
-        return is_idle or now > self._deadline or now > self._wanted_at + _SURPLUS_SECONDS
+        if lingers is None or now <= self._publishing.last_active + lingers:
+            return False
+        if self._publishing.publishers.recorder not in {"", self._publishing.name}:
+            return True
+        try:
+            return self._pipeline.store.feed.unrecorded() == 0
+        except ServiceError:
+            return True
 
     def _needs_successor(self) -> bool:
         """Whether one publisher always runs, or this one is needed now."""

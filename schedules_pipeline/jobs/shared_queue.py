@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 0.04
 _GATHERED_SECONDS = 0.2
 """Handled messages are deleted after this time at the latest, long before they would be visible again."""
 
-_LAST_DELETION_SECONDS = 1.0
+_LAST_DELETION_SECONDS = 0.5
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

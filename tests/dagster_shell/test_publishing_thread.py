@@ -8,12 +8,14 @@ import dagster as dg
 import orjson
 import pytest
 from dagster_stage import DagsterStage, source_document
+from fakes.feed import TAKEN_OVER_AFTER
 
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import publish_affected
 from schedules_pipeline.jobs.publishing_thread import PublishingThread
+from schedules_pipeline.jobs.recording_loop import RecordingLoop
 from schedules_pipeline.publishing.ports.presence import Publishers
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.settings import Settings
@@ -106,3 +108,24 @@ def test_a_redis_that_hangs_does_not_keep_a_publisher_that_must_end(
     assert result.success
     assert not may_answer.is_set()
     may_answer.set()
+
+
+def test_a_publisher_waits_for_what_a_dead_one_was_recording(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets those versions after a minute. If an idle one ended before, the sensors would start one after another."""
+    stage.pipeline.publisher.publish_all()
+    stage.store.feed.take_unrecorded("a dead run", 1)
+    keep_up = RecordingLoop.keep_up
+
+    def keep_up_later(loop: RecordingLoop) -> None:
+        stage.clock.advance(TAKEN_OVER_AFTER)
+        keep_up(loop)
+
+    monkeypatch.setattr(RecordingLoop, "keep_up", keep_up_later)
+
+    job = build_defs(_AT_ONCE, stage.pipeline).resolve_job_def(publish_affected.JOB_NAME)
+    result = job.execute_in_process(instance=stage.instance)
+
+    assert result.success
+    assert stage.store.feed.unrecorded() == 0

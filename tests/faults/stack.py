@@ -33,6 +33,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.publishing.ports.counters import Counter
 from schedules_pipeline.settings import Settings
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -149,6 +150,23 @@ class Stack:
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
         os.kill(pid, signal.SIGKILL)
 
+    def kill_publisher_before_deletion(self) -> None:
+        """``kill -9`` it when it has marked a schedule, and the message that said so is still in its queue."""
+        queue, counters = self.pipeline.upstreams.schedule_queue, self.pipeline.store.counters
+        deleted = counters.all()[Counter.SCHEDULE_MESSAGES_RECEIVED]
+
+        def is_between() -> bool:
+            nonlocal deleted
+            received = counters.all()[Counter.SCHEDULE_MESSAGES_RECEIVED]
+            if queue.depth().in_flight:
+                return received > deleted
+            deleted = received
+            return False
+
+        pid = self.publisher_pid()
+        self._stop_when(is_between, lambda number: os.kill(pid, number))
+        os.kill(pid, signal.SIGKILL)
+
     def kill_daemon(self) -> None:
         """``kill -9`` the daemon and start another, as a supervisor would."""
         _kill(self.daemon)
@@ -231,15 +249,17 @@ class Stack:
 
     def _stop_in_the_middle(self, send: Callable[[signal.Signals], None]) -> None:
         """Signal the publisher at a moment at which it has schedules in progress."""
+        self._stop_when(lambda: self.pipeline.store.work.backlog().in_progress > 0, send)
 
+    def _stop_when(self, is_the_moment: Callable[[], bool], send: Callable[[signal.Signals], None]) -> None:
         def is_stopped() -> bool:
             send(signal.SIGSTOP)
-            if self.pipeline.store.work.backlog().in_progress:
+            if is_the_moment():
                 return True
             send(signal.SIGCONT)
             return False
 
-        wait_until(is_stopped, "nothing is in progress", _LOOK_CLOSELY_EVERY_SECONDS)
+        wait_until(is_stopped, "the moment does not come", _LOOK_CLOSELY_EVERY_SECONDS)
 
     def _is_idle(self) -> bool:
         queues = (self.pipeline.upstreams.schedule_queue, self.pipeline.upstreams.catalogue_queue)

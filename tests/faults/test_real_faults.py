@@ -25,6 +25,14 @@ def test_a_killed_publisher_is_replaced_and_its_schedules_are_built(stack: Stack
         stack.kill_publisher()
 
 
+def test_a_publisher_killed_between_marks_and_deletion_loses_and_repeats_nothing(
+    stack: Stack, recovers: Recovers
+) -> None:
+    """Its messages come again and cause no second version, and every other change is published."""
+    with recovers("kill -9 of the publisher's run between marks and deletion"):
+        stack.kill_publisher_before_deletion()
+
+
 def test_a_killed_daemon_is_restarted_and_nothing_is_missed(stack: Stack, recovers: Recovers) -> None:
     """The running publisher goes on without a daemon, and a new daemon resumes the queues."""
     with recovers("kill -9 of the daemon, restarted at once"):
