@@ -306,8 +306,7 @@ def test_a_run_of_several_batches_tells_one_state_of_each_check(
     key = dg.AssetCheckKey(names.PARTNER_SCHEDULE, "references_resolved")
     history = stage.instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
     assert result.success
-    assert [record.partition for record in history].count(None) == 1
-    assert history[0].partition is None
+    assert [number for number, record in enumerate(history) if record.partition is None] == [0]
 
 
 def test_one_asset_is_materialised_alone(stage: Stage) -> None:
