@@ -247,16 +247,22 @@ def test_partners_keep_what_they_had_when_redis_is_emptied(
     assert {s: client.get(f"/v1/schedules/{s}").content for s in rebuilt.schedules} == rebuilt.documents
 
 
-def test_a_revoked_key_stops_working(broadcaster: Broadcaster, client: httpx2.Client) -> None:
-    """Without a restart, and for requests of any kind."""
+def test_a_revoked_key_stops_working(
+    broadcaster: Broadcaster, client: httpx2.Client, service: DeliveryService
+) -> None:
+    """Without a restart, and for requests of any kind, also in an address, where no log has it."""
     partners = broadcaster.pipeline.store.partners
     [partner] = partners.all()
-    assert client.get("/v1/services").status_code == 200
+    address = f"/dvb-i/{broadcaster.key}/services.xml"
+    statuses = [client.get(path).status_code for path in ("/v1/services", address, f"{address}/none")]
+    assert statuses == [200, 200, 404]
+    assert client.get(address, headers={"Host": "not a host"}).status_code == 400
 
     partners.change(partner, replace(partner, keys=()))
 
     _wait_until(lambda: client.get("/v1/services").status_code == 401)
-    assert client.get("/v1/changes/stream").status_code == 401
+    assert client.get("/v1/changes/stream").status_code == client.get(address).status_code == 401
+    assert broadcaster.key not in service.log_path.read_text()
 
 
 def test_a_service_that_is_told_to_stop_ends_its_streams_and_stores_what_was_used(
