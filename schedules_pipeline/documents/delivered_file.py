@@ -13,7 +13,7 @@ from typing import Final
 from schedules_pipeline.documents.guide_formats import GuideFormat
 from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.domain.service_guide import DayVersion, ServiceGuide
 from schedules_pipeline.domain.service_names import ServiceNames
 
 MEDIA_TYPE: Final = "application/gzip"
@@ -60,7 +60,9 @@ def _render_document(
 ) -> bytes:
     schedule = parse_published(document)
     sid, window = schedule.key.sid, calendar.window(schedule.key)
-    guide = ServiceGuide(sid, names.of(sid), window, schedule.broadcasts, schedule.seq, schedule.published_at)
+    version = DayVersion(schedule.key.date, schedule.seq, schedule.etag)
+    shown, published_at = schedule.broadcasts, schedule.published_at
+    guide = ServiceGuide(sid, names.of(sid), window, shown, schedule.seq, published_at, (version,))
     return render([guide])
 
 

@@ -67,7 +67,7 @@ def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
         _XML_TYPE,
         ("application/vnd.schedules.xmltv+xml", _XML_TYPE, "text/xml"),
         partial(render_xmltv, domain=policy.xmltv_domain, image_url_template=images),
-        f"1|{policy.xmltv_domain}|{images}",
+        f"2|{policy.xmltv_domain}|{images}",
     )
     tv_anytime = GuideFormat(
         "tva",

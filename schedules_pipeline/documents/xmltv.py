@@ -16,7 +16,8 @@ from itertools import pairwise
 
 from lxml import etree
 
-from schedules_pipeline.documents.image_url import render_image_url
+from schedules_pipeline.documents.episode_numbers import EpisodeNumber, number_of
+from schedules_pipeline.documents.image_url import image_size, render_image_url
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
@@ -31,6 +32,10 @@ UNKNOWN_TITLE = "To be announced"
 
 AUDIO_DESCRIBED = "audio-described"
 BLANKED = "blanked"
+DERIVED = "derived/"
+"""Before the systems whose number was read from a title, as a number of the pipeline's own system."""
+VERSION_INSTRUCTION = "schedule"
+"""The processing instruction that names the version of a schedule in the guide. Readers of XMLTV pass over it."""
 ADVISORY = "advisory"
 """The system of a rating that is no certificate but a text, as other producers name it."""
 
@@ -93,6 +98,9 @@ def _elements(
         channel = etree.Element("channel", id=channel_id(guide.sid, domain))
         _add(channel, "display-name", written(guide.name) or guide.sid)
         yield channel
+        for version in guide.versions:
+            text = f'sid="{guide.sid}" date="{version.date}" seq="{version.seq}" etag="{version.etag}"'
+            yield etree.ProcessingInstruction(VERSION_INSTRUCTION, text)
     for guide in guides:
         id_of_channel = channel_id(guide.sid, domain)
         for broadcast in guide.broadcasts:
@@ -109,11 +117,12 @@ def _programme(broadcast: Broadcast, channel: str, domain: str, image_url_templa
     for keyword in _keywords(broadcast):
         _add(programme, "keyword", keyword)
     if icon := _icon(broadcast, image_url_template):
-        etree.SubElement(programme, "icon", src=icon)
-    for number in _numbers(broadcast):
-        _add(programme, "episode-num", number, system=domain)
+        etree.SubElement(programme, "icon", {"src": icon} | image_size(image_url_template))
+    _add_numbers(programme, broadcast, domain)
     if broadcast.is_repeat:
         etree.SubElement(programme, "previously-shown")
+    elif broadcast.episode is not None:
+        etree.SubElement(programme, "new")
     if broadcast.is_signed:
         etree.SubElement(programme, "subtitles", type="deaf-signed")
     _add_warning(programme, broadcast)
@@ -152,6 +161,18 @@ def _keywords(broadcast: Broadcast) -> Iterator[str]:
 def _icon(broadcast: Broadcast, template: str) -> str:
     image_pid = broadcast.episode.image_pid if broadcast.episode else ""
     return render_image_url(template, image_pid)
+
+
+def _add_numbers(programme: etree._Element, broadcast: Broadcast, domain: str) -> None:
+    """Those that players read come first."""
+    number = EpisodeNumber() if broadcast.is_blanked else number_of(broadcast)
+    for system, text in (("xmltv_ns", number.xmltv_ns), ("onscreen", number.onscreen)):
+        _add(programme, "episode-num", text, system=system)
+    for text in _numbers(broadcast):
+        _add(programme, "episode-num", text, system=domain)
+    if number.is_derived:
+        for system in ("xmltv_ns", "onscreen"):
+            _add(programme, "episode-num", DERIVED + system, system=domain)
 
 
 def _numbers(broadcast: Broadcast) -> Iterator[str]:

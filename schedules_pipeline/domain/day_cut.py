@@ -13,7 +13,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
-from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.domain.service_guide import DayVersion, ServiceGuide
 from schedules_pipeline.errors import InvalidIdentifier
 
 _DAY = timedelta(days=1)
@@ -149,6 +149,7 @@ def cut_guide(
         tuple(sorted(broadcasts, key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid))),
         sum(seq for seq, _ in versions),
         max((published_at for _, published_at in versions), default=None),
+        tuple(sorted(DayVersion(one.key.date, one.seq, one.etag) for one in schedules)),
     )
 
 

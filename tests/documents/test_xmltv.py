@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import which
@@ -29,7 +30,7 @@ from schedules_pipeline.documents.xmltv import render_time, render_xmltv
 from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.published import Broadcast
-from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.domain.service_guide import DayVersion, ServiceGuide
 
 _SCHEMAS = Path(__file__).parents[1] / "schemas/xmltv"
 _DTD = etree.DTD(str(_SCHEMAS / "xmltv.dtd"))
@@ -76,11 +77,15 @@ def test_a_guide_has_these_bytes() -> None:
   <desc>A lamp.</desc>
   <keyword>audio-described</keyword>
   <icon src="https://i.example/p0000009.jpg"/>
+  <episode-num system="xmltv_ns">1..</episode-num>
+  <episode-num system="onscreen">S2</episode-num>
   <episode-num system="alder.example">episode/p0000001</episode-num>
   <episode-num system="alder.example">series/s0000001</episode-num>
   <episode-num system="alder.example">brand/b0000001</episode-num>
   <episode-num system="alder.example">version/v0000001</episode-num>
   <episode-num system="alder.example">broadcast/w0000001</episode-num>
+  <episode-num system="alder.example">derived/xmltv_ns</episode-num>
+  <episode-num system="alder.example">derived/onscreen</episode-num>
   <previously-shown/>
   <subtitles type="deaf-signed"/>
   <rating system="advisory">
@@ -302,3 +307,34 @@ def test_a_broadcast_without_an_ancestry_has_no_numbers_of_it() -> None:
 
     assert _texts(_programme(shown), "episode-num") == [f"episode/{Pid('p0000001')}", "broadcast/w0000001"]
     assert _programme(shown).get("channel") == f"{ALDER.replace('_', '-')}.{DOMAIN}"
+
+
+def test_the_version_of_each_schedule_is_in_the_guide() -> None:
+    """A processing instruction behind the channel, which the DTD allows and readers pass over."""
+    versions = (DayVersion(SHORT_DAY.date, 12, "abc"), DayVersion(LONG_DAY.date, 3, "def"))
+    document = render_xmltv([replace(guide([showing()]), versions=versions)], domain=DOMAIN)
+
+    root = etree.fromstring(document)
+
+    assert _DTD.validate(root), _DTD.error_log
+    instructions = [found for found in root if isinstance(found, etree._ProcessingInstruction)]
+    assert [dict(found.attrib) for found in instructions] == [
+        {"sid": "alder_one_north", "date": "2026-03-28", "seq": "12", "etag": "abc"},
+        {"sid": "alder_one_north", "date": "2026-10-24", "seq": "3", "etag": "def"},
+    ]
+
+
+def test_what_is_no_repeat_is_new() -> None:
+    """Unless its programme is unknown or blanked."""
+    assert _programme(showing()).find("new") is not None
+    assert all(
+        _programme(shown).find("new") is None for shown in (showing(is_repeat=True), blanked(), unknown())
+    )
+
+
+def test_an_icon_has_the_size_that_its_address_names() -> None:
+    """In pixels, where a segment of the address says it."""
+    icon = _programme(showing(), "https://i.example/640x360/{image_pid}.jpg").find("icon")
+
+    assert icon is not None
+    assert (icon.get("width"), icon.get("height")) == ("640", "360")
