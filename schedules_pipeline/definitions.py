@@ -39,7 +39,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
     """All definitions for these settings. ``pipeline``: None for the one that the environment describes."""
     return dg.Definitions(
         assets=[
-            *external_assets(settings, SCHEDULE_PARTITIONS),
+            *external_assets(settings),
             catalogue_copies,
             schedule_assets(settings, SCHEDULE_PARTITIONS),
             held_losses_asset(),

@@ -9,13 +9,13 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.settings import Settings
 
 
-def external_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
+def external_assets(settings: Settings) -> list[dg.AssetSpec]:
+    """Without partitions: their records are about all schedules, and a grid of theirs would be empty."""
     return [
         _external(
             names.SCHEDULE_DOCUMENTS,
             "Schedule documents in S3, one for each service and day. An external system writes them.",
             kinds={"s3", "json"},
-            partitions_def=partitions,
             metadata={"bucket": settings.schedule_bucket, "object": "schedules/{sid}/{date}.json"},
             # Each batch of accepted documents is a materialisation. Every service announces one more day each day.
             freshness_policy=dg.FreshnessPolicy.time_window(timedelta(hours=36), timedelta(hours=26)),
@@ -40,11 +40,11 @@ def external_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
             deps=[names.CATALOGUE_ITEMS],
             metadata={"queue": settings.catalogue_queue},
         ),
-        _legacy_schedule(settings, partitions),
+        _legacy_schedule(settings),
     ]
 
 
-def _legacy_schedule(settings: Settings, partitions: dg.PartitionsDefinition) -> dg.AssetSpec:
+def _legacy_schedule(settings: Settings) -> dg.AssetSpec:
     return _external(
         names.LEGACY_SCHEDULE,
         "Schedules of the old system, which rebuilds all of them on a timer. The check matches_legacy compares "
@@ -52,7 +52,6 @@ def _legacy_schedule(settings: Settings, partitions: dg.PartitionsDefinition) ->
         group_name="legacy",
         deps=[names.SCHEDULE_DOCUMENTS, names.CATALOGUE_ITEMS],
         kinds={"redis", "json"},
-        partitions_def=partitions,
         metadata={"key": f"{settings.legacy_prefix}{{sid}}/{{date}}"},
         # Each refresh that was compared is a materialisation.
         freshness_policy=dg.FreshnessPolicy.time_window(timedelta(minutes=settings.alarm_legacy_minutes)),
