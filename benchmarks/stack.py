@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import dagster as dg
 from redis import Redis
 
 from benchmarks.harness import Bench
-from demo.dagster_services import CodeServer, Daemon, Webserver
+from demo.dagster_services import CodeServer, Daemon, Webserver, write_dagster_home
+from demo.postgres import PostgresServer
 from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedules, provision
 from demo.servers import AwsEmulator, RedisServer
 from demo.upstream import Upstream
 from schedules_pipeline.connections import utc_now
 from schedules_pipeline.upstream.clients import s3_client
 
-_DAGSTER_SETTINGS = Path(__file__).parents[1] / "dagster.yaml"
+POSTGRES, SQLITE = STORAGES = ("Postgres", "SQLite")
 _REGION = "eu-west-1"
 
 
@@ -62,19 +64,43 @@ def running_services(bench: Bench) -> Iterator[Services]:
         yield Services(client, redis.url, endpoints, provisioned, upstream, environment)
 
 
+@contextmanager
+def records_home(directory: Path, storage: str) -> Iterator[Mapping[str, str]]:
+    """An empty instance of Dagster in ``directory``, with its records in one of :data:`STORAGES`.
+
+    Yields the environment of every process that uses it.
+    """
+    with ExitStack() as stack:
+        url = None
+        if storage == POSTGRES:
+            url = stack.enter_context(PostgresServer(directory / "postgres")).url
+        yield write_dagster_home(directory / "dagster", url)
+
+
+@contextmanager
+def records_instance(directory: Path, storage: str) -> Iterator[dg.DagsterInstance]:
+    """An empty instance for this process."""
+    with (
+        records_home(directory, storage) as environment,
+        _set(environment),
+        dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance,
+    ):
+        yield instance
+
+
 class DagsterStack:
     """Dagster's processes with an empty instance in ``directory``. The daemon starts by a call."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str], storage: str = POSTGRES) -> None:
         self._directory = directory
-        self._environment = {**environment, "DAGSTER_HOME": str(directory / "dagster")}
+        self._environment = environment
+        self._storage = storage
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        home = self._directory / "dagster"
-        home.mkdir(parents=True)
-        (home / "dagster.yaml").write_text(_DAGSTER_SETTINGS.read_text())
         with ExitStack() as stack:
+            home = stack.enter_context(records_home(self._directory, self._storage))
+            self._environment = {**self._environment, **home}
             code_server = stack.enter_context(CodeServer(self._directory, self._environment))
             self._workspace = code_server.write_workspace()
             self.webserver = stack.enter_context(

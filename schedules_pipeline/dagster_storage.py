@@ -29,6 +29,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster_shared.serdes import pack_value
 
 _EVALUATIONS = AssetCheckExecutionsTable.c
 _EVENTS = SqlEventLogStorageTable
@@ -36,6 +37,19 @@ _PARTITIONS = DynamicPartitionsTable.c
 _AT_ONCE = 500
 _Subject = tuple[dg.AssetKey | None, str | None]
 _SORTED_AT_MOST = 5
+_OPTIONAL_FIELDS = {
+    *(
+        "asset_lineage",
+        "blocking",
+        "description",
+        "logging_tags",
+        "message",
+        "metadata",
+        "metadata_entries",
+        "pid",
+    ),
+    *("solid_handle", "step_handle", "step_kind_value", "tags", "target_materialization_data"),
+}
 _READ_ACROSS_RUNS: Collection[DagsterEventType | None] = frozenset(
     {*ASSET_EVENTS, DagsterEventType.ASSET_CHECK_EVALUATION, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
 )
@@ -96,9 +110,29 @@ def _store_some(
 
 
 def _event_row(storage: SqlEventLogStorage, entry: dg.EventLogEntry) -> dict[str, Any]:
-    """Dagster's row of an event, with its JSON without spaces."""
-    row = storage._event_to_row(entry)  # noqa: SLF001 - the statement of which this is the row has no other use
-    return {**row, "event": orjson.dumps(orjson.loads(row["event"])).decode()}
+    """Dagster's row of an event. Its JSON has no spaces, and none of the fields that Dagster reads as empty without."""
+    event = entry.get_dagster_event()
+    return {
+        "run_id": entry.run_id,
+        "event": orjson.dumps(_without_empty(pack_value(entry))).decode(),
+        "dagster_event_type": event.event_type_value,
+        # The form depends on the database.
+        "timestamp": storage._event_insert_timestamp(entry),  # type: ignore[no-untyped-call]  # noqa: SLF001
+        "step_key": event.step_key,
+        "asset_key": event.asset_key and event.asset_key.to_string(),
+        "partition": event.partition,
+    }
+
+
+def _without_empty(packed: Any) -> Any:
+    """A packed object of Dagster's without its empty optional fields, which are a fifth of an evaluation."""
+    if isinstance(packed, list):
+        return [_without_empty(each) for each in packed]
+    if not isinstance(packed, dict) or "__class__" not in packed:
+        return packed
+    return {
+        name: _without_empty(value) for name, value in packed.items() if value or name not in _OPTIONAL_FIELDS
+    }
 
 
 def _store_asset_events(storage: SqlEventLogStorage, stored: Sequence[tuple[dg.EventLogEntry, int]]) -> None:

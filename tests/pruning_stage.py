@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from builders import a_change
 from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from fakes import FakeClock, FakeStore, fake_store, fake_upstreams, pipeline_over
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -18,7 +19,8 @@ from sqlalchemy.engine import Engine
 from schedules_pipeline.assets import names
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.event_batches import OwnRunWriter
+from schedules_pipeline.event_batches import BatchRunWriter, OwnRunWriter
+from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.partitions import SCHEDULE_PARTITIONS, ensure_partitions, partition_key
 from schedules_pipeline.pruning import RecordPruner
 from schedules_pipeline.settings import Settings
@@ -86,6 +88,16 @@ class Stage:
                 )
 
         return self.run(op)
+
+    def writer(self) -> BatchRunWriter:
+        """Writes each batch as a run of its own, as a publisher does."""
+        publisher = dg.DagsterRun(job_name="publish_affected", run_id=dg._core.utils.make_new_run_id())
+        job = rebuild_schedules_job(self.settings)
+        return BatchRunWriter(self.instance, job, rebuild_config, publisher, lambda: datetime.now(UTC))
+
+    def history(self) -> list[AssetCheckExecutionRecord]:
+        """Every evaluation of the check, latest first."""
+        return list(self.instance.event_log_storage.get_asset_check_execution_history(CHECK, limit=100))
 
     def idle(self, job: str = "publish_affected") -> str:
         """A run without records. As the latest of its job it is kept."""

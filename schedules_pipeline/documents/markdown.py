@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from schedules_pipeline.domain.printable import printable
 
 Cell = str | int
-_SPECIAL = "\\`*_{}[]()#+-.!|~:@"
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{char: f"\\{char}" for char in "\\`*_{}[]()#+-.!|~:@"}}
+)
 
 
 def escape_markdown(text: str) -> str:
@@ -14,8 +16,7 @@ def escape_markdown(text: str) -> str:
 
     Texts of upstreams, and reasons that quote them, are shown to operators in no other way.
     """
-    escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in _SPECIAL else char for char in escaped)
+    return printable(text).translate(_ESCAPES)
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], most: int) -> str:

@@ -4,19 +4,22 @@ import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import orjson
 import pytest
+from dagster._core.events import DagsterEvent
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+from dagster_shared.serdes import deserialize_value, serialize_value
 from dagster_stage import DagsterStage, source_document
 from instances import open_instance
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
-from schedules_pipeline.event_batches import BatchRunWriter, EventBatch
+from schedules_pipeline.event_batches import BatchRunWriter, Event, EventBatch, _dagster_event
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.overall_checks import ASSET_OF_CHECK
 from schedules_pipeline.partitions import partition_key
@@ -203,6 +206,35 @@ def test_a_name_that_is_no_schedule_fails_the_run_with_the_form_that_it_expects(
     assert not result.success
     assert "not a schedule key: 'alder one'" in error
     assert "for example alder_one/2026-03-28" in error
+
+
+def test_dagster_reads_the_events_that_it_was_given(stage: Stage) -> None:
+    """An event is stored without its empty fields, and Dagster reads it as one that it has stored itself."""
+    asset, partition = names.PARTNER_SCHEDULE, partition_key(_ONE)
+    facts: dict[str, Any] = {
+        "seq": 1,
+        "document": dg.MetadataValue.url("http://localhost/"),
+        "rest": {"a": None, "b": {}},
+    }
+    full = dg.AssetCheckEvaluation(
+        asset_key=asset, check_name="is_built", passed=True, metadata=facts, partition=partition
+    )
+    events: list[Event] = [
+        dg.AssetMaterialization(asset),
+        dg.AssetMaterialization(asset, "built", facts, partition, {"tag": ""}),
+        dg.AssetObservation(asset),
+        dg.AssetObservation(asset, description="removed", partition=partition, metadata=facts),
+        full,
+        dg.AssetCheckEvaluation(asset_key=asset, check_name="is_built", passed=False),
+    ]
+
+    stage.writer.write(EventBatch("test", events))
+
+    logs = [entry.get_dagster_event() for entry in stage.instance.all_logs(stage.runs()[0].run_id)]
+    expected = [_dagster_event(event, logs[0].job_name, "rebuild") for event in events]
+    assert logs[2:-2] == [deserialize_value(serialize_value(event), DagsterEvent) for event in expected]
+    stored = [row.event for check in ("is_built",) for row in stage.history(check)]
+    assert full in [event.get_dagster_event().event_specific_data for event in stored if event is not None]
 
 
 def test_nothing_to_record_is_no_run(stage: Stage) -> None:

@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import orjson
 import pytest
 from dagster_stage import DagsterStage, source_document
+from fakes.feed import TAKEN_OVER_AFTER, FakeChangeFeed
+from fakes.reports import FakeFailingCheckStore
 from instances import open_instance
 from pruning_stage import CHECK, KEYS
 from pruning_stage import Stage as PruningStage
-from pruning_stage import open_stage as open_pruning_stage
 
+from schedules_pipeline import dagster_storage, event_batches
 from schedules_pipeline.assets import names
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
@@ -21,6 +24,7 @@ from schedules_pipeline.health.ports import FailedCheck
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.overall_checks import ASSET_OF_CHECK
 from schedules_pipeline.partitions import partition_key
+from schedules_pipeline.pruning import PruneCount
 from schedules_pipeline.publishing.check_schedules import CheckName
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.recording import Recorder
@@ -92,10 +96,16 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(instance)
 
 
+@pytest.fixture(params=["sqlite", "one file", "postgres"])
+def pruning_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PruningStage]:
+    with open_instance(request, tmp_path) as instance:
+        yield PruningStage(instance, tmp_path)
+
+
 @pytest.fixture
-def pruning_stage(tmp_path: Path) -> Iterator[PruningStage]:
-    with open_pruning_stage(tmp_path) as stage:
-        yield stage
+def memory_stage() -> Iterator[Stage]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Stage(instance)
 
 
 def test_every_check_is_current_after_each_kind_of_version(stage: Stage) -> None:
@@ -229,3 +239,74 @@ def test_pruning_keeps_checks_current(pruning_stage: PruningStage) -> None:
     assert after is not None
     assert after.storage_id > before.storage_id
     assert _current(pruning_stage.instance, KEYS[0]) == {"is_built": True}
+
+
+def test_pruning_deletes_all_evaluations_but_the_latest(pruning_stage: PruningStage) -> None:
+    """The latest evaluation stays as the latest, also when the run that held it is deleted."""
+    writer = pruning_stage.writer()
+    partition = partition_key(KEYS[0])
+    for passed in (True, False, True, False):
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=CHECK.asset_key, check_name=CHECK.name, passed=passed, partition=partition
+        )
+        materialisation = dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition)
+        writer.write(EventBatch("changes", [materialisation, evaluation], KEYS[:1]))
+    of_another = dg.AssetMaterialization(names.PARTNER_SCHEDULE, partition=partition_key(KEYS[1]))
+    writer.write(EventBatch("changes", [of_another], KEYS[1:2]))
+    before = pruning_stage.history()
+
+    pruned = pruning_stage.prune()
+
+    (left,) = pruning_stage.history()
+    assert pruned[PruneCount.RUNS_DELETED] == pruned[PruneCount.EVALUATIONS_DELETED] + 1 == 4
+    assert (left.id, left.run_id) == (before[0].id, before[0].run_id)
+    assert pruning_stage.instance.get_run_by_id(left.run_id) is None
+    assert pruning_stage.check_passes()[str(partition)] is False
+    assert _current(pruning_stage.instance, KEYS[0]) == {"is_built": True}
+
+
+_EFFECTS: list[tuple[object, str]] = [
+    (dg.DagsterInstance, "add_dynamic_partitions"),
+    (dg.DagsterInstance, "create_run_for_job"),
+    (event_batches, "store_finished_run"),
+    (dagster_storage, "_store_some"),
+    (dagster_storage, "_store_asset_events"),
+    (FakeFailingCheckStore, "record"),
+    (FakeChangeFeed, "confirm_recorded"),
+]
+
+
+class _Death(BaseException):
+    """Ends the recorder at once, as a kill does."""
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), _EFFECTS, ids=[name for _, name in _EFFECTS])
+def test_a_recorder_that_dies_loses_no_record(
+    memory_stage: Stage, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, is_before: bool
+) -> None:
+    """A publisher dies before or after one of its effects; another one then records what the feed still has."""
+    stage = memory_stage
+    stage.put()
+    effect = getattr(owner, name)
+
+    def dies(*values: Any, **named: Any) -> None:
+        if not is_before:
+            effect(*values, **named)
+        raise _Death
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, dies)
+        with pytest.raises(_Death):
+            stage.recorder(1).record_all_published()
+    stage.change_item()
+    stage.clock.advance(TAKEN_OVER_AFTER)
+
+    stage.recorder(2).record_all_published()
+
+    assert stage.store.feed.unrecorded() == 0
+    assert stage.materialised(names.PARTNER_SCHEDULE)[0] == 2
+    assert stage.materialised(names.SOURCE_SCHEDULE)
+    assert set(stage.current()) == {name.value for name in CheckName} - {"matches_legacy"}
+    assert set(stage.current().values()) == {True}
+    assert stage.store.failing_checks.all() == {}

@@ -8,12 +8,11 @@ import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pruning_stage import CHECK, KEYS, Stage, limit_values, on_connect, open_stage
+from pruning_stage import KEYS, Stage, limit_values, on_connect, open_stage
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.event_batches import BatchRunWriter, EventBatch
-from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
+from schedules_pipeline.event_batches import EventBatch
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.pruning import FinishedRun, PruneCount, plan_pruning
 
@@ -72,7 +71,7 @@ def test_only_the_latest_evaluation_of_a_check_stays(stage: Stage) -> None:
     pruned = stage.prune()
 
     assert pruned[PruneCount.EVALUATIONS_DELETED] == 6
-    assert len(stage.instance.event_log_storage.get_asset_check_execution_history(CHECK, limit=100)) == 3
+    assert len(stage.history()) == 3
 
 
 def test_files_of_deleted_runs_are_gone(stage: Stage) -> None:
@@ -150,9 +149,7 @@ def test_a_plan_never_takes_a_young_run_or_the_latest_of_its_job(runs: list[Fini
 
 def test_runs_that_a_publisher_wrote_are_deleted_and_leave_nothing(stage: Stage) -> None:
     """A run that was written rather than launched goes with its events, tags and files, but for the latest."""
-    job = rebuild_schedules_job(stage.settings)
-    publisher = dg.DagsterRun(job_name="publish_affected", run_id=dg._core.utils.make_new_run_id())
-    writer = BatchRunWriter(stage.instance, job, rebuild_config, publisher, lambda: datetime.now(UTC))
+    writer = stage.writer()
     for _ in range(3):
         writer.write(EventBatch("changes", [_materialisation(key) for key in KEYS], KEYS))
     written = stage.runs()
