@@ -44,7 +44,13 @@ def _run(name: str, options: argparse.Namespace) -> Result:
     benchmark: Callable[[Bench], Result] = import_module(f"benchmarks.{name}").run
     load_before, began = os.getloadavg()[0], time.monotonic()
     with TemporaryDirectory(prefix=f"bench-{name}-") as directory:
-        bench = Bench(Path(directory), options.emulator, options.quick, lambda text: _say(f"{name}: {text}"))
+        bench = Bench(
+            Path(directory),
+            options.emulator,
+            options.quick,
+            lambda text: _say(f"{name}: {text}"),
+            options.storage,
+        )
         result = benchmark(bench)
     _say(f"{name}: done in {time.monotonic() - began:.0f} s")
     return replace(result, facts={**result.facts, "load average before": load_before})
@@ -82,6 +88,12 @@ def _parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         default=_REPOSITORY / ".venv-emulator/bin/ministack",
         help="the AWS emulator's program",
+    )
+    parser.add_argument(
+        "--storage",
+        choices=["Postgres", "SQLite"],
+        default="Postgres",
+        help="of Dagster's records, in the benchmark of the latency; coldstart and dagster_records measure both",
     )
     options = parser.parse_args(words)
     if unknown := set(options.names) - set(NAMES):

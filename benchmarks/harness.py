@@ -38,12 +38,15 @@ class WrongResult(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The parameters of a benchmark. ``directory`` is empty; ``say`` prints a line about the progress."""
+    """The parameters of a benchmark. ``directory`` is empty; ``say`` prints a line about the progress; ``storage``: of
+    Dagster's records, where a benchmark measures one.
+    """
 
     directory: Path
     emulator: Path
     quick: bool
     say: Callable[[str], None]
+    storage: str = "Postgres"
 
 
 @dataclass(frozen=True, slots=True)

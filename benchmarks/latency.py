@@ -25,6 +25,7 @@ from benchmarks.engine import make_engine, rebuild_everything
 from benchmarks.harness import Bench, Figure, Result, WrongResult
 from benchmarks.landing import FeedReader, Landed, Sent
 from benchmarks.partner import waiting_partner
+from benchmarks.record_age import RecordAge
 from benchmarks.senders import Sender
 from benchmarks.stack import DagsterStack, Services, running_services
 from benchmarks.stages import find_ingested
@@ -44,6 +45,8 @@ _QUIET_SECONDS, _SESSION_SECONDS = 45.0, 20
 """Two publishers follow in a quiet time of the benchmark, four in an hour with the default session."""
 
 _RECORDED_AT_ONCE = 1_000
+_OLDEST_UNRECORDED_GOAL = {20: 5.0}
+"""Seconds. At higher rates, records may wait."""
 
 _ACTIVE_RUNS = """
 query {
@@ -90,7 +93,11 @@ def run(bench: Bench) -> Result:
         with _sensors(trial, services, "warm", {}):
             isolated = trial.isolated(size.isolated)
             brands = trial.brands(brand["pid"], size.brands)
-            streams = {rate: trial.steady(rate, size.steady_seconds) for rate in _CHANGES_A_SECOND}
+            streams, ages = {}, {}
+            for rate in _CHANGES_A_SECOND:
+                with RecordAge(pipeline.store.feed) as age:
+                    streams[rate] = trial.steady(rate, size.steady_seconds)
+                ages[rate] = max(age.samples)
     figures = [
         *_figures("isolated schedule change", isolated),
         *_figures("first change, no publisher", cold),
@@ -104,6 +111,15 @@ def run(bench: Bench) -> Result:
         **{f"{rate} changes a second": landed for rate, (landed, _) in streams.items()},
     }.items():
         figures += stages.figures(name, landed, partner.readable_at, ingested)
+    figures += [
+        Figure(
+            f"{rate} changes a second, oldest unrecorded version",
+            "s",
+            [age],
+            _OLDEST_UNRECORDED_GOAL.get(rate),
+        )
+        for rate, age in ages.items()
+    ]
     facts = {f"{rate} a second": facts for rate, (_, facts) in streams.items()}
     return Result({"schedules": len(sample.schedules), **facts}, figures)
 
@@ -139,7 +155,7 @@ def _sensors(
     """Start Dagster, and wait until its sensors have passed on a first change."""
     trial.bench.say(f"starting Dagster, {name}")
     environment = {**services.environment, **settings}
-    with DagsterStack(trial.bench.directory / name, environment) as stack:
+    with DagsterStack(trial.bench.directory / name, environment, trial.bench.storage) as stack:
         stack.start_daemon()
         trial.send_and_wait(trial.sender.change_any_schedule)
         yield stack.webserver
