@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import orjson
 import sqlalchemy as db
 from dagster._core.events import ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS, DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -29,7 +28,8 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
-from dagster_shared.serdes import pack_value
+
+from schedules_pipeline.packed_events import packed_event
 
 _EVALUATIONS = AssetCheckExecutionsTable.c
 _EVENTS = SqlEventLogStorageTable
@@ -37,19 +37,6 @@ _PARTITIONS = DynamicPartitionsTable.c
 _AT_ONCE = 500
 _Subject = tuple[dg.AssetKey | None, str | None]
 _SORTED_AT_MOST = 5
-_OPTIONAL_FIELDS = {
-    *(
-        "asset_lineage",
-        "blocking",
-        "description",
-        "logging_tags",
-        "message",
-        "metadata",
-        "metadata_entries",
-        "pid",
-    ),
-    *("solid_handle", "step_handle", "step_kind_value", "tags", "target_materialization_data"),
-}
 _READ_ACROSS_RUNS: Collection[DagsterEventType | None] = frozenset(
     {*ASSET_EVENTS, DagsterEventType.ASSET_CHECK_EVALUATION, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
 )
@@ -91,14 +78,14 @@ def _store_some(
     if isinstance(storage, SqliteEventLogStorage):
         # Each run has a file of its own there, and what is read across runs is stored a second time.
         with storage.run_connection(entries[0].run_id) as connection:
-            connection.execute(db.insert(_EVENTS).values([row for _, row in rows]))
+            connection.execute(db.insert(_EVENTS), [row for _, row in rows])
         rows = [(entry, row) for entry, row in rows if entry.dagster_event_type in _READ_ACROSS_RUNS]
         if not rows:
             return [], []
     targets = _earlier_targets(storage, [entry for entry, _ in rows])
     with storage.index_transaction() as connection:
-        insert = db.insert(_EVENTS).values([row for _, row in rows]).returning(_EVENTS.c.id)
-        numbers = connection.execute(insert).scalars().all()
+        insert = db.insert(_EVENTS).returning(_EVENTS.c.id, sort_by_parameter_order=True)
+        numbers = connection.execute(insert, [row for _, row in rows]).scalars().all()
         stored = [(entry, number) for (entry, _), number in zip(rows, numbers, strict=True)]
     targets |= {_subject(entry): number for entry, number in stored if _is_materialisation(entry)}
     evaluations = [
@@ -110,28 +97,17 @@ def _store_some(
 
 
 def _event_row(storage: SqlEventLogStorage, entry: dg.EventLogEntry) -> dict[str, Any]:
-    """Dagster's row of an event. Its JSON has no spaces, and none of the fields that Dagster reads as empty without."""
+    """Dagster's row of an event."""
     event = entry.get_dagster_event()
     return {
         "run_id": entry.run_id,
-        "event": orjson.dumps(_without_empty(pack_value(entry))).decode(),
+        "event": packed_event(entry),
         "dagster_event_type": event.event_type_value,
         # The form depends on the database.
         "timestamp": storage._event_insert_timestamp(entry),  # type: ignore[no-untyped-call]  # noqa: SLF001
         "step_key": event.step_key,
         "asset_key": event.asset_key and event.asset_key.to_string(),
         "partition": event.partition,
-    }
-
-
-def _without_empty(packed: Any) -> Any:
-    """A packed object of Dagster's without its empty optional fields, which are a fifth of an evaluation."""
-    if isinstance(packed, list):
-        return [_without_empty(each) for each in packed]
-    if not isinstance(packed, dict) or "__class__" not in packed:
-        return packed
-    return {
-        name: _without_empty(value) for name, value in packed.items() if value or name not in _OPTIONAL_FIELDS
     }
 
 
