@@ -14,10 +14,10 @@ _REMEMBERED = 100_000
 
 
 class RecordAge:
-    """``samples``: in seconds, while the block runs; 0 while everything is recorded."""
+    """``oldest``: the highest age while the block runs, in seconds."""
 
     def __init__(self, feed: ChangeFeed) -> None:
-        self.samples: list[float] = []
+        self.oldest = 0.0
         self._feed = feed
         self._ended = Event()
         self._thread = Thread(target=self._sample, name="record age", daemon=True)
@@ -38,5 +38,5 @@ class RecordAge:
                 position = entries[-1].position
                 appended.extend(appended_at(entry).timestamp() for entry in entries)
             unrecorded = min(self._feed.unrecorded(), len(appended))
-            age = utc_now().timestamp() - appended[-unrecorded] if unrecorded else 0.0
-            self.samples.append(age)
+            if unrecorded:
+                self.oldest = max(self.oldest, utc_now().timestamp() - appended[-unrecorded])
