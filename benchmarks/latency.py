@@ -121,8 +121,7 @@ def _figures(name: str, landed: list[Landed]) -> list[Figure]:
 
 
 def _oldest_unrecorded(rate: int, facts: Mapping[str, object]) -> Figure:
-    age = facts[_OLDEST_UNRECORDED]
-    assert isinstance(age, float)
+    age = float(str(facts[_OLDEST_UNRECORDED]))
     return Figure(f"{rate} changes a second, {_OLDEST_UNRECORDED}", "s", [age], _RECORDED_GOAL.get(rate))
 
 
