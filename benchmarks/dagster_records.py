@@ -257,6 +257,7 @@ def _size_of_database(instance: dg.DagsterInstance) -> Callable[[], int]:
 
     def size() -> int:
         with engine.connect() as connection:
+            connection.execute(db.text("VACUUM"))
             return int(
                 connection.execute(db.text("SELECT pg_database_size(current_database())")).scalar_one()
             )

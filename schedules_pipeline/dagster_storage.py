@@ -29,13 +29,18 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
-from schedules_pipeline.packed_events import packed_event
+from schedules_pipeline.packed_events import (
+    Subject,
+    is_evaluation,
+    is_materialisation,
+    packed_event,
+    subject_of,
+)
 
 _EVALUATIONS = AssetCheckExecutionsTable.c
 _EVENTS = SqlEventLogStorageTable
 _PARTITIONS = DynamicPartitionsTable.c
 _AT_ONCE = 500
-_Subject = tuple[dg.AssetKey | None, str | None]
 _SORTED_AT_MOST = 5
 _READ_ACROSS_RUNS: Collection[DagsterEventType | None] = frozenset(
     {*ASSET_EVENTS, DagsterEventType.ASSET_CHECK_EVALUATION, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
@@ -87,11 +92,11 @@ def _store_some(
         insert = db.insert(_EVENTS).returning(_EVENTS.c.id, sort_by_parameter_order=True)
         numbers = connection.execute(insert, [row for _, row in rows]).scalars().all()
         stored = [(entry, number) for (entry, _), number in zip(rows, numbers, strict=True)]
-    targets |= {_subject(entry): number for entry, number in stored if _is_materialisation(entry)}
+    targets |= {subject_of(entry): number for entry, number in stored if is_materialisation(entry)}
     evaluations = [
-        _evaluation_row(entry, number, row["event"], targets.get(_subject(entry)))
+        _evaluation_row(entry, number, row["event"], targets.get(subject_of(entry)))
         for (entry, row), number in zip(rows, numbers, strict=True)
-        if _is_evaluation(entry)
+        if is_evaluation(entry)
     ]
     return stored, evaluations
 
@@ -120,28 +125,11 @@ def _store_asset_events(storage: SqlEventLogStorage, stored: Sequence[tuple[dg.E
         storage.store_asset_event(entry, number)
 
 
-def _is_evaluation(entry: dg.EventLogEntry) -> bool:
-    return entry.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION
-
-
-def _is_materialisation(entry: dg.EventLogEntry) -> bool:
-    return entry.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION
-
-
-def _subject(entry: dg.EventLogEntry) -> _Subject:
-    """The asset and partition that a materialisation or an evaluation is about."""
-    event = entry.get_dagster_event()
-    if _is_evaluation(entry):
-        evaluation: Any = event.event_specific_data
-        return evaluation.asset_key, evaluation.partition
-    return event.asset_key, event.partition
-
-
-def _earlier_targets(storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]) -> dict[_Subject, int]:
+def _earlier_targets(storage: SqlEventLogStorage, entries: Sequence[dg.EventLogEntry]) -> dict[Subject, int]:
     """The latest materialisation of each partition that is evaluated here, but not materialised."""
-    materialised = {_subject(entry) for entry in entries if _is_materialisation(entry)}
+    materialised = {subject_of(entry) for entry in entries if is_materialisation(entry)}
     wanted: dict[dg.AssetKey | None, set[str]] = defaultdict(set)
-    for key, partition in {_subject(entry) for entry in entries if _is_evaluation(entry)} - materialised:
+    for key, partition in {subject_of(entry) for entry in entries if is_evaluation(entry)} - materialised:
         if partition is not None:
             wanted[key].add(partition)
     return {

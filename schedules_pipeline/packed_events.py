@@ -1,4 +1,4 @@
-"""The JSON in which events are stored: Dagster's own, without spaces and without the optional fields that are empty.
+"""What an event is about, and its JSON: Dagster's own, without spaces and without the optional fields that are empty.
 
 Dagster reads a field that is left out as empty. These fields are a fifth of an evaluation, which is stored twice.
 """
@@ -7,8 +7,10 @@ from typing import Any
 
 import dagster as dg
 import orjson
+from dagster._core.events import DagsterEventType
 from dagster_shared.serdes import pack_value
 
+Subject = tuple[dg.AssetKey | None, str | None]
 _OPTIONAL = {
     *(
         "asset_lineage",
@@ -35,3 +37,20 @@ def _without_empty(packed: Any) -> Any:
     if not isinstance(packed, dict) or "__class__" not in packed:
         return packed
     return {name: _without_empty(value) for name, value in packed.items() if value or name not in _OPTIONAL}
+
+
+def is_evaluation(entry: dg.EventLogEntry) -> bool:
+    return entry.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+
+
+def is_materialisation(entry: dg.EventLogEntry) -> bool:
+    return entry.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION
+
+
+def subject_of(entry: dg.EventLogEntry) -> Subject:
+    """The asset and partition that a materialisation or an evaluation is about."""
+    event = entry.get_dagster_event()
+    if is_evaluation(entry):
+        evaluation: Any = event.event_specific_data
+        return evaluation.asset_key, evaluation.partition
+    return event.asset_key, event.partition
