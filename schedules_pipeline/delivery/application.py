@@ -14,6 +14,7 @@ from schedules_pipeline.delivery.routes import (
     guide,
     health,
     now_next,
+    players,
     problem_responses,
     programmes,
     schedules,
@@ -28,7 +29,7 @@ from schedules_pipeline.delivery.routes.shortcut import Shortcut
 from schedules_pipeline.delivery.running import background_threads
 from schedules_pipeline.delivery.service import Delivery
 
-_ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide, televisions)
+_ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide, televisions, players)
 
 
 def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:

@@ -22,7 +22,8 @@ _WORTH_PACKING = 600
 class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
     ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled.
-    ``cost``: the tokens that rendering costs.
+    ``cost``: the tokens that rendering costs. ``is_dated``: ``If-Modified-Since`` is answered, because the bytes change
+    only with ``last_modified``.
     """
 
     validator: str
@@ -32,6 +33,7 @@ class Representation:
     last_modified: datetime | None = None
     cost: int = 0
     vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
+    is_dated: bool = False
 
 
 def validator_of(*parts: object) -> str:

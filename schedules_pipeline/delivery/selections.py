@@ -118,7 +118,7 @@ def _represent(
     return Representation(
         _validator(asked, offer, parts),
         offer.media_type,
-        cache_control(min(seconds_fresh(part.guide_window.window, now) for part in parts)),
+        cache_control(min((seconds_fresh(part.guide_window.window, now) for part in parts), default=0)),
         render,
         max((held.published_at for part in parts for held in part.held), default=None),
         cost,

@@ -1,4 +1,5 @@
-"""Paths that hold what admits their requests, because televisions send no header: ``/dvb-i/{access}/…``.
+"""Paths that hold what admits their requests, because televisions and players send no header: ``/dvb-i/{access}/…``
+and ``/players/{access}/…``.
 
 ``access`` is an API key, or the name of a public partner. Logs and traces get :func:`printable_path`.
 """
@@ -7,7 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PREFIX: Final = "/dvb-i/"
+PREFIXES: Final = ("/dvb-i/", "/players/")
 _NO_CONTENT: Final = 204
 _PREFLIGHT: Final = [
     (b"allow", b"GET, HEAD, OPTIONS"),
@@ -24,13 +25,18 @@ _ANY_ORIGIN: Final = [
 
 def access_of(path: str) -> str | None:
     """What admits a request with this path; None if its headers do."""
-    return path[len(PREFIX) :].partition("/")[0] if path.startswith(PREFIX) else None
+    prefix = _prefix_of(path)
+    return path.removeprefix(prefix).partition("/")[0] if prefix else None
 
 
 def printable_path(path: str) -> str:
     """The path without a key."""
-    access = access_of(path)
-    return path if access is None else f"{PREFIX}{{access}}{path[len(PREFIX) + len(access) :]}"
+    access, prefix = access_of(path), _prefix_of(path)
+    return path if access is None else f"{prefix}{{access}}{path[len(prefix) + len(access) :]}"
+
+
+def _prefix_of(path: str) -> str:
+    return next((prefix for prefix in PREFIXES if path.startswith(prefix)), "")
 
 
 class AnyOrigin:
@@ -42,7 +48,7 @@ class AnyOrigin:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIXES):
             await self._application(scope, receive, send)
             return
 

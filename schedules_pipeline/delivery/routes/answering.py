@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache, partial
 
 from fastapi import Request, Response
@@ -27,11 +28,36 @@ async def answer(call: Call, representation: Representation) -> Response:
 
 
 def not_modified(request: Request, representation: Representation) -> Response | None:
-    """304 if the client has the representation already, else None."""
+    """304 if the client has the representation already, else None. ``If-None-Match`` counts before a date."""
     asked = request.headers.get("if-none-match")
     if asked and (tag := matching_tag(asked, representation.validator)):
         return Response(status_code=_NOT_MODIFIED, headers={**_headers(representation), "ETag": tag})
+    if not asked and representation.is_dated and _is_as_old(request, representation.last_modified):
+        return Response(status_code=_NOT_MODIFIED, headers=_headers(representation))
     return None
+
+
+def _is_as_old(request: Request, last_modified: datetime | None) -> bool:
+    """Whether the client's copy is of that time or later. RFC 9110 wants a date that cannot be read ignored."""
+    try:
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
+    except ValueError:
+        return False
+    return (
+        last_modified is not None
+        and since.tzinfo is not None
+        and last_modified.replace(microsecond=0) <= since
+    )
+
+
+async def answer_gzipped(call: Call, representation: Representation, media_type: str) -> Response:
+    """The bytes as a gzip file, which has a validator of its own."""
+    file = replace(representation, validator=f"{representation.validator}.file", media_type=media_type)
+    if (unchanged := not_modified(call.request, file)) is not None:
+        return unchanged
+    packed = await _packed(call, representation)
+    headers = {**_headers(file), "ETag": entity_tag(file.validator, Coding.IDENTITY)}
+    return Response(packed.coded(Coding.GZIP), headers=headers, media_type=media_type)
 
 
 def _headers(representation: Representation) -> dict[str, str]:

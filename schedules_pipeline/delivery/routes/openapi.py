@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
 
 _SCHEME = "apiKey"
-_OPEN_TAGS = frozenset({"health", "televisions"})
-"""Of operations that want no header: the paths of televisions say who asks."""
+_OPEN_TAGS = frozenset({"health", "televisions", "players"})
+"""Of operations that want no header: the paths of televisions and players say who asks."""
 
 _FRAMEWORK_STATUS = "422"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
@@ -33,6 +33,8 @@ _CONDITIONAL = frozenset(
         "get_television_schedule",
         "get_television_programme",
         "get_more_episodes",
+        "get_player_guide",
+        "get_player_guide_gzipped",
     }
 )
 """The operations whose answers have a validator."""

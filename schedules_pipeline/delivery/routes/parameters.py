@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import Header, Path, Query
 
+from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.documents.cursors import MAXIMUM_LENGTH
 from schedules_pipeline.domain.day_cut import Straddling
 from schedules_pipeline.domain.identifiers import parse_date
 
 MOST_DAYS = 31
-MOST_SERVICES = 100
 
 SidPath = Annotated[str, Path(max_length=90, description="A service id from `/v1/services`.")]
 DayPath = Annotated[

@@ -11,6 +11,7 @@ from schedules_pipeline.delivery.freshness import cache_control
 from schedules_pipeline.delivery.mirror import MirroredSchedule, mirror_document
 from schedules_pipeline.delivery.negotiation import choose_format
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
+from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.delivery.representations import Representation, rendered
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import (
@@ -23,7 +24,6 @@ from schedules_pipeline.delivery.routes.documented import (
 )
 from schedules_pipeline.delivery.routes.parameters import (
     MOST_DAYS,
-    MOST_SERVICES,
     Cut,
     DayPath,
     SidPath,

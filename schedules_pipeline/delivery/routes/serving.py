@@ -13,6 +13,7 @@ from schedules_pipeline.delivery.changes import Digests, RenderedRows
 from schedules_pipeline.delivery.guide.gathering import Guide
 from schedules_pipeline.delivery.guide.pages import Pages, security_headers
 from schedules_pipeline.delivery.packing import Packed
+from schedules_pipeline.delivery.player_guides import PlayerGuides
 from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable, TablePlan
 from schedules_pipeline.delivery.questions.now_next import Boards
 from schedules_pipeline.delivery.representations import RepresentationCache
@@ -53,6 +54,7 @@ class Serving:
     cache: RepresentationCache = field(default_factory=RepresentationCache)
     rendering: dict[str, Future[Packed]] = field(default_factory=dict)
     readers: Turns = field(default_factory=lambda: Turns(_READ_AT_ONCE, _READ_AT_ONCE_EACH))
+    player_guides: PlayerGuides = field(default_factory=PlayerGuides)
     planners: Turns = field(default_factory=lambda: Turns(_PLAN_AT_ONCE, 1))
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Response
 from schedules_pipeline.delivery.costs import cost_of_joining, cost_of_rendering
 from schedules_pipeline.delivery.freshness import cache_control_of_televisions, seconds_fresh
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
-from schedules_pipeline.delivery.questions.now_next import Board, fresh_seconds, keys_around
+from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES, Board, fresh_seconds, keys_around
 from schedules_pipeline.delivery.questions.televisions import (
     Found,
     FurtherEpisodes,
@@ -25,7 +25,6 @@ from schedules_pipeline.delivery.questions.televisions import (
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import PROBLEMS, Responses
-from schedules_pipeline.delivery.routes.parameters import MOST_SERVICES
 from schedules_pipeline.delivery.routes.serving import Call, Called, ask_table
 from schedules_pipeline.delivery.selections import represent_windows
 from schedules_pipeline.documents.service_list import MEDIA_TYPE, ListedService

@@ -1,0 +1,185 @@
+"""What players are answered: one XMLTV file under a secret address."""
+
+import gzip
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from delivery.asking import Stage
+from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
+from lxml import etree
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+from televisions.stage import Televisions
+
+from schedules_pipeline.delivery.routes import players as routes
+from schedules_pipeline.delivery.routes.addressed import printable_path
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.partners.ports import UsageKind, UsageLine
+
+_PUBLIC = "/players/televisions/guide.xml"
+
+
+@pytest.fixture
+def players() -> Televisions:
+    """The stage of televisions: a public partner that sees alder, and a key that sees all."""
+    return Televisions()
+
+
+def _address(players: Televisions, name: str = "guide.xml") -> str:
+    return f"/players/{players.key}/{name}"
+
+
+def _channels(document: bytes) -> list[str]:
+    return [str(channel.get("id")) for channel in etree.fromstring(document).iterfind("channel")]
+
+
+def test_the_address_has_all_services_of_its_partner(players: Televisions) -> None:
+    """A key those of its partner, a public name those that are public, and both without a header."""
+    answer = players.client.get(_address(players))
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/xml")
+    assert [name.partition(".")[0] for name in _channels(answer.content)] == [
+        "alder-one",
+        "birch-two",
+        "cedar-silent",
+    ]
+    assert [name.partition(".")[0] for name in _channels(players.client.get(_PUBLIC).content)] == [
+        "alder-one"
+    ]
+
+
+def test_the_file_is_gzipped_too(players: Televisions) -> None:
+    """The same document as a file, whatever codings the client accepts, with a tag of its own."""
+    plain = players.client.get(_address(players))
+    file = players.client.get(_address(players, "guide.xml.gz"), headers={"Accept-Encoding": "identity"})
+
+    assert gzip.decompress(file.content) == plain.content
+    assert file.headers["content-type"] == "application/gzip"
+    assert "content-encoding" not in file.headers
+    assert file.headers["etag"] != plain.headers["etag"]
+    again = players.client.get(
+        _address(players, "guide.xml.gz"), headers={"If-None-Match": file.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_player_that_has_the_file_is_told_so(players: Televisions) -> None:
+    """By its tag or, without one, by its date; a tag of another version counts before a date."""
+    first = players.client.get(_address(players))
+    date = first.headers["last-modified"]
+
+    def status(**headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return players.client.get(_address(players), headers=named).status_code
+
+    assert status(if_none_match=first.headers["etag"]) == 304
+    assert status(if_modified_since=date) == 304
+    assert status(if_modified_since="Tue, 10 Mar 1998 00:00:00 GMT") == 200
+    assert status(if_modified_since="yesterday") == 200
+    assert status(if_modified_since=date, if_none_match='"other"') == 200
+
+
+def test_a_change_is_in_the_file_after_a_minute(players: Televisions) -> None:
+    """Until then the file is fixed, so that it is rendered once however often something changes."""
+    first = players.client.get(_address(players))
+    changed = schedule(key(), [showing(1, NOON, title="News")], seq=2, published_at=NOON)
+    players.stage.publish(changed)
+    fixed = players.client.get(_address(players))
+    players.stage.advance(timedelta(seconds=60))
+    later = players.client.get(
+        _address(players), headers={"If-Modified-Since": first.headers["last-modified"]}
+    )
+
+    assert fixed.content == first.content
+    assert (later.status_code, b"News" in later.content) == (200, True)
+    assert b'date="2026-03-10" seq="2"' in later.content
+
+
+def test_a_publication_of_this_second_has_no_date_yet(players: Televisions) -> None:
+    """Another one in the same second would have the same."""
+    players.stage.publish(schedule(key(), [showing(1, NOON)], seq=2, published_at=NOON))
+
+    assert "last-modified" not in players.client.get(_address(players)).headers
+
+
+def test_the_file_is_rendered_once_for_all_who_see_the_same(players: Televisions) -> None:
+    """The first request pays for the rendering, those after it one token each."""
+    first, again = (players.client.get(_address(players)) for _ in range(2))
+
+    assert "schedules-cost" in first.headers
+    assert "schedules-cost" not in again.headers
+    assert again.headers["cache-control"].startswith("private, max-age=60")
+
+
+def test_only_public_answers_are_shared_by_caches(players: Televisions) -> None:
+    """Also where a key sees the same services as the public."""
+    client = players.stage.ask_as("willow", ("alder*",))
+    address = f"/players/{client.headers['Authorization'].removeprefix('Bearer ')}/guide.xml"
+
+    private, public = players.client.get(address), players.client.get(_PUBLIC)
+
+    assert private.content == public.content
+    assert private.headers["cache-control"].startswith("private, ")
+    assert public.headers["cache-control"].startswith("public, ")
+
+
+def test_days_can_be_chosen(players: Televisions) -> None:
+    """`from` and `to`, both included, at most 31 days."""
+    tomorrow = key(days=1)
+    players.stage.publish(schedule(tomorrow, [showing(77, NOON + timedelta(days=1))]))
+
+    def get(**params: str) -> bytes:
+        answer = players.client.get(_address(players), params=params)
+        assert answer.status_code == (400 if "to" in params and params["to"] > "2026-04" else 200)
+        return answer.content
+
+    only = etree.fromstring(get(**{"from": "2026-03-11", "to": "2026-03-11"}))
+    assert [one.get("start") for one in only.iterfind("programme")] == ["20260311120000 +0000"]
+    assert get(**{"from": "2027-01-01"})
+    assert get(**{"from": "2026-03-11", "to": "2026-05-11"})
+
+
+def test_a_revoked_address_ends_at_once(players: Televisions) -> None:
+    """It is a key: revoked, rotated and counted like one, and no name opens what is not public."""
+    assert players.client.get("/players/everyone/guide.xml").status_code == 401
+    assert players.client.get(_address(players)).status_code == 200
+    players.stage.partners[0] = replace(players.stage.partners[0], keys=())
+    players.refresh()
+
+    assert players.client.get(_address(players)).status_code == 401
+    counts = players.stage.delivery.admission.collect_usage(NOON.date())[NOON.date()]
+    line = UsageLine("everyone", UsageKind.REQUESTS, "/players/{access}/guide.xml", "200")
+    assert counts[line] == 1
+
+
+def test_the_address_is_in_no_log(players: Televisions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect is logged with the path without the key, and the problem does not repeat it."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(routes, "_represent", fail)
+    client = TestClient(players.stage.client.app, raise_server_exceptions=False)
+
+    with capture_logs() as logs:
+        answer = client.get(_address(players))
+
+    assert answer.status_code == 500
+    assert players.key not in answer.text
+    assert [log["path"] for log in logs] == ["/players/{access}/guide.xml"]
+    assert printable_path(_address(players)) == "/players/{access}/guide.xml"
+
+
+def test_more_than_a_hundred_services_are_one_request() -> None:
+    """Of a day in any format, and of the file for players."""
+    stage = Stage()
+    sids = [Sid(f"alder_{number}") for number in range(104)]
+    stage.publish(*(schedule(key(sid), [showing(1, NOON)]) for sid in (*sids, ALDER, BIRCH)))
+    path = f"/players/{stage.client.headers['Authorization'].removeprefix('Bearer ')}/guide.xml"
+
+    for asked in ("/v1/schedules", "/v1/schedules.xmltv", path):
+        assert stage.client.get(asked).status_code == 200, asked
+    assert len(_channels(stage.client.get(path).content)) == 106
+    named = stage.client.get("/v1/schedules", params=[("sid", sid) for sid in sids])
+    assert len(named.json()["schedules"]) == 104
