@@ -30,6 +30,7 @@ from schedules_pipeline.delivery.guide_sessions import GuideSessions
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
+from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
@@ -83,6 +84,9 @@ def _store_as(user: str, server: Server) -> Store:
     return pipeline_on(restricted, _KEYSPACE, source).store
 
 
+_OF_THIS_WEEK = ("/dvb-i/{access}/programme", "/dvb-i/{access}/more-episodes")
+
+
 def test_the_delivery_service_sends_what_its_user_may(
     server: Server, redis_client: Redis, keys: list[ScheduleKey]
 ) -> None:
@@ -103,11 +107,13 @@ def test_the_delivery_service_sends_what_its_user_may(
         # Older rows are then read from the store.
         delivery.tail.restart(delivery.mirror.cursor.position)
         application = build_application(delivery)
-        asked = _questions(keys[0], episode)
+        asked = {**_questions(keys[0], episode), **_questions_by_address(keys[0], episode, issued.text)}
         with TestClient(application, headers=headers) as client:
-            for path in asked.values():
+            for route, path in asked.items():
                 answer = client.get(path)
-                assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+                # The sample's programmes are not shown this week.
+                expected = 404 if route in _OF_THIS_WEEK else 200
+                assert answer.status_code == expected, f"{path}: {answer.text[:300]}"
             _sign_in_and_out(client, store, issued.text)
             favourites = {"brands": [brand], "since": utc_now().isoformat()}
             assert client.post("/v1/episodes/latest", json=favourites).status_code == 200
@@ -164,6 +170,21 @@ def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
         "/guide/changes": "/guide/changes",
         "/guide/{sid}/{date}": f"/guide/{key}",
     }
+
+
+def _questions_by_address(key: ScheduleKey, pid: Pid, access: str) -> Mapping[str, str]:
+    """One request for each route whose address holds a key."""
+    settings = Settings()
+    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+    questions = {
+        "/dvb-i/{access}/services.xml": "",
+        "/dvb-i/{access}/schedule": f"?sid={naming.service_id(key.sid)}&now_next=true",
+        "/dvb-i/{access}/programme": f"?pid={naming.crid(pid)}",
+        "/dvb-i/{access}/more-episodes": f"?pid={naming.crid(pid)}",
+        "/players/{access}/guide.xml": "",
+        "/players/{access}/guide.xml.gz": "",
+    }
+    return {path: path.replace("{access}", access) + query for path, query in questions.items()}
 
 
 def test_the_pusher_sends_what_its_user_may(
