@@ -124,10 +124,13 @@ def import_(session: Session, path: Path, speed: float | None, elsewhere: bool) 
     "--zone", type=ZONE, default="UTC", show_default=True, help="The zone of times without an offset."
 )
 @click.option("--language", default="", metavar="CODE", help="Which of several texts to use: en, de, ….")
+@click.option(
+    "--repair", "repairs", is_flag=True, help="Mend wrong bytes, bare ampersands and unknown entities."
+)
 @overwrite_option
 @answering
 def import_guide(
-    session: Session, path: Path, output: Path, zone: ZoneInfo, language: str, overwrite: bool
+    session: Session, path: Path, output: Path, zone: ZoneInfo, language: str, repairs: bool, overwrite: bool
 ) -> Answer:
     """Convert an XMLTV guide, gzipped or not, into a recorded history for `import` or for the demonstration.
 
@@ -135,7 +138,7 @@ def import_guide(
     """
     require_new(output, overwrite=overwrite)
     now = session.now()
-    guide = read_guide(path, import_rules(session.settings, zone, language.lower()), now)
+    guide = read_guide(path, import_rules(session.settings, zone, language.lower(), repairs=repairs), now)
     with writing(output):
         write_history(output, guide_history(guide, now))
     counts = {

@@ -33,6 +33,7 @@ from schedules_pipeline.documents.catalogue_document import MAXIMUM_TEXT, MAXIMU
 from schedules_pipeline.documents.image_url import parse_image_url
 from schedules_pipeline.documents.source_document import MAXIMUM_BROADCASTS
 from schedules_pipeline.documents.xmltv import AUDIO_DESCRIBED, BLANKED, UNKNOWN_TITLE
+from schedules_pipeline.documents.xmltv_numbers import number_in, title_by_number
 from schedules_pipeline.documents.xmltv_reader import (
     Channel,
     Head,
@@ -42,6 +43,7 @@ from schedules_pipeline.documents.xmltv_reader import (
     Remark,
     read_elements,
 )
+from schedules_pipeline.documents.xmltv_repair import Repaired
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, is_pid
 
@@ -63,7 +65,8 @@ _OURS: Final = re.compile(r"(episode|series|brand|version|broadcast)/(\S+)")
 class ImportRules:
     """``domain``: channels below it are ours, and so are numbers of that system. ``zone`` and ``language`` as of
     :class:`~schedules_pipeline.documents.xmltv_reader.Reading`. An image is taken where its address is one that
-    ``image_url_template`` makes.
+    ``image_url_template`` makes. ``repairs``: read a guide that is no XML
+    (:mod:`~schedules_pipeline.documents.xmltv_repair`).
     """
 
     calendar: BroadcastCalendar
@@ -71,6 +74,7 @@ class ImportRules:
     zone: tzinfo = UTC
     language: str = ""
     image_url_template: str = ""
+    repairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,9 @@ def import_xmltv(stream: Readable, rules: ImportRules, now: datetime) -> Importe
     remarks: Counter[Remark] = Counter()
     intake = _Intake(rules, remarks)
     how = Reading(rules.zone, rules.language, lambda remark: remarks.update((remark,)))
-    for element in read_elements(stream, how):
+    for element in read_elements(Repaired(stream, how.remark) if rules.repairs else stream, how):
         intake.take(element)
+    remarks[Remark.CHANNEL_UNDESCRIBED] += len(intake.shown.keys() - intake.names.keys())
     sids = _name_services(intake.shown, rules.domain, remarks)
     published_at = _instant(intake.published_at or now)
     schedules = {}
@@ -147,8 +152,6 @@ class _Intake:
                 self._take_programme(element)
 
     def _take_programme(self, programme: Programme) -> None:
-        if programme.channel not in self.names and programme.channel not in self.shown:
-            self.remarks[Remark.CHANNEL_UNDESCRIBED] += 1
         ours = _our_pids(programme, self.rules.domain)
         is_blanked = bool(ours) and BLANKED in programme.keywords
         episode_pid = "" if is_blanked else self._catalogued(programme, ours)
@@ -181,12 +184,21 @@ class _Intake:
         kind, parent = _parent(programme, ours)
         if not kind:
             return self._put_episode(pid, title, "", programme)
+        number = number_in(programme, self.rules.domain)
         parent_pid = self._put(parent or derive_pid("brand", title), kind, self.cut(title, MAXIMUM_TITLE))
-        return self._put_episode(pid, programme.subtitle, parent_pid, programme)
+        if number.series and kind == "brand" and (not ours or "series" in ours):
+            # Without a title, because the episode's, as the guide has it, may begin with the series' title.
+            series_pid = ours.get("series") or derive_pid("series", title, str(number.series))
+            parent_pid = self._put(
+                series_pid, "series", "", {"parent_pid": parent_pid, "position": number.series}
+            )
+        subtitle = programme.subtitle or ("" if ours else title_by_number(programme, number))
+        return self._put_episode(pid, subtitle, parent_pid, programme)
 
     def _put_episode(self, pid: str, title: str, parent_pid: str, programme: Programme) -> str:
         more = {
             "parent_pid": parent_pid or None,
+            "position": number_in(programme, self.rules.domain).episode,
             "synopses": _synopses(self.cut(programme.description, MAXIMUM_TEXT)),
             "image_pid": parse_image_url(self.rules.image_url_template, programme.icon),
             "warning_text": self.cut(programme.advisory, MAXIMUM_TEXT) or None,
@@ -214,8 +226,8 @@ class _Intake:
 
 def _complete(held: Document, document: Document) -> None:
     """Fill in fields that the first programme of this episode lacked."""
-    for name in ("image_pid", "warning_text"):
-        held.update({name: document[name]} if document.get(name) and not held[name] else {})
+    for name in ("image_pid", "warning_text", "position"):
+        held.update({name: document[name]} if document.get(name) and not held.get(name) else {})
     if "synopses" in held and not any(held["synopses"].values()):
         held["synopses"] = document["synopses"]
 

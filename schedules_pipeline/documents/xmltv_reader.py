@@ -26,6 +26,7 @@ MAXIMUM_BYTES: Final = 1_000_000_000
 _CHUNK: Final = 65_536
 _LARGEST_ELEMENT: Final = 4_194_304
 """Bytes of one element below the root, far above any real one. It bounds the memory."""
+NOT_WELL_FORMED: Final = "the guide is not well-formed XML"
 _NOTHING_ODD: Final = "0/1"
 
 
@@ -39,12 +40,16 @@ class Remark(StrEnum):
     NO_START = "programme whose start is no time: left out"
     NO_STOP = "programme whose stop is missing or wrong: ends when the next begins"
     NO_END = "programme whose stop is missing or wrong, and none begins within 12 hours: left out"
+    NO_LENGTH = "programme that ends when it begins: left out"
     NO_TITLE = "programme without a title: keeps its slot"
     CLUMPED = "programme that shares its slot (clumpidx): overlaps the others"
     REPEATED = "programme that is given twice: the second is left out"
     RETITLED = "programme with the number of another title: taken for another episode"
     SHORTENED = "text that is too long: cut"
     TOO_MANY = "programme above the limit of a day: left out"
+    MENDED_BYTE = "text with a byte that is none in its encoding: read as Windows-1252, or as a space"
+    MENDED_AMPERSAND = "text with a bare &: read as that character"
+    MENDED_ENTITY = "text with an entity that XML lacks: read as in HTML, or as it stands"
 
 
 class Head(NamedTuple):
@@ -148,7 +153,7 @@ def _close(parser: etree.XMLPullParser) -> None:
 
 
 def _not_well_formed(error: etree.XMLSyntaxError) -> InvalidDocument:
-    return InvalidDocument(f"the guide is not well-formed XML: {printable(shorten(str(error), 300))}")
+    return InvalidDocument(f"{NOT_WELL_FORMED}: {printable(shorten(str(error), 300))}")
 
 
 def _checked_root(root: etree._Element) -> etree._Element:
@@ -187,6 +192,9 @@ def _read_programme(element: etree._Element, how: Reading) -> Iterator[Programme
         how.remark(Remark.NO_START if channel else Remark.NO_CHANNEL)
         return
     stop = parse_time(element.get("stop"), how.zone)
+    if stop == start:
+        how.remark(Remark.NO_LENGTH)
+        return
     if element.get("clumpidx", _NOTHING_ODD).replace(" ", "") != _NOTHING_ODD:
         how.remark(Remark.CLUMPED)
     title = _first(element, "title", how.language)

@@ -66,7 +66,8 @@ def test_a_number_tells_episodes_apart(system: str) -> None:
 
     imported = imported_from(tv_document(programme_element(inside=inside.format(system, "0.0.")), later))
 
-    assert sorted(item["type"] for item in imported.catalogue.values()) == ["brand", "episode", "episode"]
+    types = [item["type"] for item in imported.catalogue.values()]
+    assert (types.count("brand"), types.count("episode")) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_time_without_an_offset_is_utc_unless_said_otherwise() -> None:
     assert times_of(imported_from(content, vienna)) == [("2026-03-28T11:00:00Z", "2026-03-29T10:00:00Z")]
 
 
-@pytest.mark.parametrize("stop", [None, "nonsense", "202603281200 +0000", "202603281100 +0000"])
+@pytest.mark.parametrize("stop", [None, "nonsense", "202603281100 +0000"])
 def test_what_has_no_stop_ends_when_the_next_begins(stop: str | None) -> None:
     """The next later programme of the same channel, in any order of the file."""
     following = programme_element("202603281245 +0000", "202603281300 +0000", "<title>Next</title>")
@@ -74,6 +74,17 @@ def test_what_has_no_stop_ends_when_the_next_begins(stop: str | None) -> None:
 
     assert ("2026-03-28T12:00:00Z", "2026-03-28T12:45:00Z") in times_of(imported)
     assert imported.remarks[Remark.NO_STOP] == 1
+
+
+def test_what_ends_when_it_begins_is_left_out() -> None:
+    """It is counted, and not stretched over the programme beside it."""
+    empty = programme_element("202603281200 +0000", "202603281400 +0200")
+    following = programme_element("202603281245 +0000", "202603281300 +0000", "<title>Next</title>")
+
+    imported = imported_from(tv_document(empty, following))
+
+    assert times_of(imported) == [("2026-03-28T12:45:00Z", "2026-03-28T13:00:00Z")]
+    assert imported.remarks == {Remark.NO_LENGTH: 1}
 
 
 def test_what_has_no_stop_and_nothing_follows_is_left_out() -> None:

@@ -50,6 +50,9 @@ def test_the_history_of_a_guide_can_be_read(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"<html/>", "not an XMLTV guide"),
+        (b"\xfd7zXZ\0rest", "unpack it with `xz -dc`"),
+        (b"BZh91AY", "unpack it with `bzip2 -dc`"),
+        (b"<tv>Tom & Jerry</tv>", "not well-formed XML.*--repair"),
         (gzip.compress(_GUIDE)[:-20], "not a whole gzip file"),
         (b"\x1f\x8b nothing of the kind", "not a whole gzip file"),
         (gzip.compress(_GUIDE[:-20]), "not well-formed"),
