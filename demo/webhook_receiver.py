@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from demo.servers import LOOPBACK
+from schedules_pipeline.push.webhook_event import BATCH
 from schedules_pipeline.push.webhook_signature import sign
 
 _PATH = "/changes"
@@ -79,17 +80,17 @@ class WebhookReceiver:
         return received
 
     def receive(self, headers: dict[str, str], body: bytes) -> None:
-        """Verify and keep one event, unless its id is known. Raises Rejected if the signature is not valid."""
+        """Verify and keep the events whose ids are not known. Raises Rejected if the signature is not valid."""
         now = self._clock()
         self._verify(headers, body, now)
-        event = _read(body, now)
+        events = _events(body)
         with self._lock:
-            if (event_id := headers["webhook-id"]) in self._ids:
-                return
-            self._ids[event_id] = None
-            self._received.append(event)
+            for event in events:
+                if event["id"] not in self._ids:
+                    self._ids[event["id"]] = None
+                    self._received.append(_read(event, now))
             del self._received[:-_MAX_KEPT]
-            if len(self._ids) > _MAX_IDS:
+            while len(self._ids) > _MAX_IDS:
                 self._ids.popitem(last=False)
 
     def _verify(self, headers: dict[str, str], body: bytes, now: datetime) -> None:
@@ -107,9 +108,16 @@ class WebhookReceiver:
             raise Rejected("signed with another secret")
 
 
-def _read(body: bytes, now: datetime) -> Received:
-    event: dict[str, Any] = json.loads(body)
-    data, at = event["data"], datetime.fromisoformat(event["timestamp"])
+def _events(body: bytes) -> list[dict[str, Any]]:
+    """The events of a request, alone or in a batch, in either envelope."""
+    message = json.loads(body)
+    if isinstance(message, list):
+        return message
+    return message["data"]["events"] if message["type"] == BATCH else [message]
+
+
+def _read(event: dict[str, Any], now: datetime) -> Received:
+    data, at = event["data"], datetime.fromisoformat(event.get("timestamp") or event["time"])
     key = f"{data['sid']}/{data['date']}" if "sid" in data else ""
     return Received(event["type"], key, data.get("seq", 0), now - at)
 

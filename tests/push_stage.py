@@ -1,6 +1,6 @@
 """A pusher over fakes: a feed, a receiver and a file store that can fail."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from schedules_pipeline.documents.partner_document import Publication, render_do
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.push.lanes import Lanes, ThreadLanes
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher, PushReport
 from schedules_pipeline.push.push_changes import WebhookPush
@@ -22,6 +23,7 @@ from schedules_pipeline.push.push_files import FilePolicy, FilesPush
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import Progress, Standing, Subscription, SubscriptionKind
 from schedules_pipeline.push.turn import LEASE_FOR
+from schedules_pipeline.push.webhook_event import BATCH
 
 EPOCH = "life-1"
 MASTER = b"a master secret that is no secret at all"
@@ -71,7 +73,7 @@ class FakeReceiver(Fake):
         answer = self.answers.pop(0) if self.answers else ACCEPTED
         self.received.append((url, headers, body))
         if answer.status // 100 == 2:
-            self.accepted.append(orjson.loads(body))
+            self.accepted += events_in(body)
         return answer
 
     def ids(self) -> list[str]:
@@ -135,20 +137,21 @@ class PushStage:
         self.store.served.change(ServedState(1, ServedSource.OURS, CREATED_AT, "me", "", None, forced=False))
         self.store.partners.create(Partner("harbour", CREATED_AT, ("alder*", "birch*")))
 
-    def new_pusher(self, master: bytes | None = MASTER) -> Pusher:
+    def new_pusher(
+        self, master: bytes | None = MASTER, open_lanes: Callable[[int], Lanes] = ThreadLanes
+    ) -> Pusher:
         feed, rows = self.store.feed, SharedRows(self.store.feed, limit=3)
         return Pusher(
             self.store.as_store(),
-            WebhookPush(feed, rows, self.receiver, master),
+            WebhookPush(feed, rows, self.receiver, master, open_lanes),
             FilesPush(feed, rows, self._documents_of, self.files, FilePolicy()),
             self.clock,
             jitter=lambda: 1.0,
         )
 
-    def subscribe_webhook(self, position: str = "0", epoch: str = EPOCH) -> Subscription:
-        made = Subscription(
-            HOOK, "harbour", SubscriptionKind.WEBHOOK, "https://push.example.org/in", CREATED_AT
-        )
+    def subscribe_webhook(self, position: str = "0", epoch: str = EPOCH, **choices: Any) -> Subscription:
+        address = "https://push.example.org/in"
+        made = Subscription(HOOK, "harbour", SubscriptionKind.WEBHOOK, address, CREATED_AT, **choices)
         self.store.subscriptions.create(made, Progress(position, epoch))
         return made
 
@@ -213,6 +216,19 @@ class PushStage:
     def _documents_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, bytes]:
         self.conditions.checkpoint("documents")
         return {key: self.documents[key] for key in keys if key in self.documents}
+
+
+def events_in(body: bytes) -> list[dict[str, Any]]:
+    """The events of a request, in either envelope, alone or in a batch."""
+    message = orjson.loads(body)
+    if isinstance(message, list):
+        return message
+    return message["data"]["events"] if message["type"] == BATCH else [message]
+
+
+def version_id(key: ScheduleKey, seq: int, epoch: str = EPOCH) -> str:
+    """The id of the event about a version."""
+    return f"chg_{epoch}_{key.sid}_{key.date}_{seq}"
 
 
 def cursor_at(position: str, epoch: str = EPOCH) -> str:

@@ -16,7 +16,14 @@ from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
 from schedules_pipeline.push.lag import push_lag
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 from schedules_pipeline.push.push import is_served
-from schedules_pipeline.push.subscription import Standing, Subscription, SubscriptionKind
+from schedules_pipeline.push.subscription import (
+    MOST_BATCH,
+    MOST_CONCURRENCY,
+    Envelope,
+    Standing,
+    Subscription,
+    SubscriptionKind,
+)
 from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 from schedules_pipeline.push.webhook_target import parse_prefix, parse_webhook_address
 
@@ -26,6 +33,21 @@ _partner_argument = click.argument("partner", type=PARTNER)
 
 def _name_option(default: str) -> Callable[..., Any]:
     return click.option("--name", type=SUBSCRIPTION, help=f"The subscription's name; {default} by default.")
+
+
+def _webhook_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How requests are made; an option that is not given changes nothing."""
+    for option in (
+        click.option("--batch", type=click.IntRange(1, MOST_BATCH), help="Most events in one request."),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(1, MOST_CONCURRENCY),
+            help="Requests under way at once, for different schedules.",
+        ),
+        click.option("--envelope", type=click.Choice([*Envelope]), help="The form of the events."),
+    ):
+        function = option(function)
+    return function
 
 
 @click.group("push")
@@ -40,15 +62,16 @@ def command() -> None:
 @_partner_argument
 @click.argument("url")
 @_name_option("<partner>-webhook")
+@_webhook_options
 @answering
-def register_webhook(session: Session, partner: str, url: str, name: str | None) -> Answer:
+def register_webhook(session: Session, partner: str, url: str, name: str | None, **choices: Any) -> Answer:
     """Post every change of a partner's services to an address, from now on; prints the secret."""
     _master_secret(session)
     with usage_errors():
         address = parse_webhook_address(url, session.settings.webhook_plain_hosts)
     made = Subscription(
         name or f"{partner}-webhook", partner, SubscriptionKind.WEBHOOK, address, session.now()
-    )
+    ).configured(**_chosen(choices))
     _register(session, made)
     secret = _secret(session, made)
     shown = f"{made.name} receives every change from now on; the requests are signed with"
@@ -134,6 +157,19 @@ def replay(session: Session, name: str, since: str) -> Answer:
         )
 
 
+@command.command("configure")
+@_name_argument
+@_webhook_options
+@answering
+def configure(session: Session, name: str, **choices: Any) -> Answer:
+    """Change how a webhook's requests are made."""
+    _webhook(session, name)
+    chosen = _chosen(choices)
+    if not chosen:
+        raise CommandExit("nothing to change: give --envelope, --concurrency or --batch")
+    return _change(session, name, lambda admin: admin.configure(name, **chosen), "is configured")
+
+
 @command.command("full")
 @_name_argument
 @answering
@@ -178,6 +214,10 @@ def remove(session: Session, name: str, yes: bool) -> Answer:
     if not session.pipeline.store.subscriptions.remove(name):
         raise _removed(name)
     return Answer({"removed": name}, f"{name} is removed")
+
+
+def _chosen(choices: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in choices.items() if value is not None}
 
 
 def _register(session: Session, made: Subscription) -> None:
@@ -278,6 +318,7 @@ def _fields(session: Session, standing: Standing) -> dict[str, Any]:
     subscription, progress = standing.subscription, standing.progress
     return {
         **members(subscription, "name", "partner", "kind", "target", "formats", "created_at"),
+        **members(subscription, "envelope", "concurrency", "batch"),
         "state": _state(session, standing),
         "behind_seconds": round(_behind_seconds(session, standing), 3),
         "cursor": render_cursor(FeedCursor(progress.epoch, progress.position)),

@@ -7,6 +7,7 @@ more, so its last requests may be repeated, with the same ids.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.errors import InvalidIdentifier
@@ -48,6 +49,10 @@ class SubscriptionAdmin:
     def rotate(self, name: str) -> Standing | None:
         now = self.clock()
         return self._change(name, lambda s: replace(s, subscription=s.subscription.rotated(now)))
+
+    def configure(self, name: str, **choices: Any) -> Standing | None:
+        """``choices``: as :meth:`Subscription.configured`."""
+        return self._change(name, lambda s: replace(s, subscription=s.subscription.configured(**choices)))
 
     def write_full(self, name: str) -> Standing | None:
         """Write all files at the next turn."""

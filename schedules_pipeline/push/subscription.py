@@ -21,6 +21,11 @@ SECRET_OVERLAPS_FOR = timedelta(hours=24)
 LONGEST_WAIT = timedelta(hours=1)
 """The longest ``Retry-After`` that is obeyed."""
 
+MOST_REMEMBERED = 2_000
+"""Versions beyond its position that a progress lists; more than these are sent again in a later turn."""
+
+MOST_CONCURRENCY, MOST_BATCH = 16, 100
+
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=15)
 _FEWEST_FAILURES = 10
@@ -44,11 +49,19 @@ class SubscriptionKind(StrEnum):
     FILES = "files"
 
 
+class Envelope(StrEnum):
+    """The form of a webhook's events: as Standard Webhooks suggests, or CloudEvents 1.0 in structured mode."""
+
+    STANDARD = "standard"
+    CLOUDEVENTS = "cloudevents"
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """What operators decide. ``target`` is an address, or the prefix of the files; only files have ``formats``.
 
-    ``generation`` counts the secrets. ``rotated_at``: when the latest one replaced the one before it.
+    ``generation`` counts the secrets. ``rotated_at``: when the latest one replaced the one before it. Of webhooks:
+    ``concurrency`` requests may be under way at once, for different schedules, each with up to ``batch`` events.
     """
 
     name: str
@@ -60,9 +73,23 @@ class Subscription:
     generation: int = 1
     rotated_at: datetime | None = None
     is_paused: bool = False
+    envelope: Envelope = Envelope.STANDARD
+    concurrency: int = 1
+    batch: int = 1
 
     def rotated(self, now: datetime) -> "Subscription":
         return replace(self, generation=self.generation + 1, rotated_at=now)
+
+    def configured(
+        self, envelope: str | None = None, concurrency: int | None = None, batch: int | None = None
+    ) -> "Subscription":
+        """None leaves a choice as it is."""
+        return replace(
+            self,
+            envelope=Envelope(envelope) if envelope else self.envelope,
+            concurrency=concurrency or self.concurrency,
+            batch=batch or self.batch,
+        )
 
     def signing_generations(self, now: datetime) -> tuple[int, ...]:
         """The generations whose secrets sign now, the newest first."""
@@ -84,7 +111,8 @@ class Progress:
     """Every change up to ``position`` of the feed, in the keyspace ``epoch``, was delivered or skipped.
 
     ``failures`` counts the failures in a row since ``failing_since``; ``problem`` is the latest one, "" after a
-    success. Nothing is sent before ``next_at``. ``full_at``: when all files were last written.
+    success. Nothing is sent before ``next_at``. ``full_at``: when all files were last written. ``ahead``: schedules
+    with changes after ``position`` of which the receiver has this version already, at most :data:`MOST_REMEMBERED`.
     """
 
     position: str
@@ -96,6 +124,7 @@ class Progress:
     quarantine: Annotated[Quarantine | None, Field(alias="set_aside")] = None
     delivered_at: datetime | None = None
     full_at: datetime | None = None
+    ahead: tuple[tuple[str, int], ...] = ()
 
     def is_due(self, now: datetime) -> bool:
         """Whether pending changes may be sent now."""
@@ -114,7 +143,7 @@ class Progress:
 
     def rewound(self, position: str, epoch: str) -> "Progress":
         """The progress from which every change after a position is sent again."""
-        return replace(self.recovered(), position=position, epoch=epoch)
+        return replace(self.recovered(), position=position, epoch=epoch, ahead=())
 
     def quarantined(self, reason: str, now: datetime) -> "Progress":
         return replace(self, quarantine=Quarantine(now, _short(reason)), problem=_short(reason), next_at=None)

@@ -1,6 +1,7 @@
 """One turn at pushing one subscription: its lease and its written progress."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.clock import Clock
@@ -65,6 +66,10 @@ class Turn:
         """Write the progress after a delivery, and count the delivery. Raises :class:`LeaseLost`."""
         self.write(progress)
         self.delivered += 1
+
+    def remember(self, ahead: tuple[tuple[str, int], ...]) -> None:
+        """Versions that the receiver has beyond the position. The next write has them, at the latest the turn's end."""
+        self.progress = replace(self.progress, ahead=ahead)
 
     def end(self, progress: Progress) -> None:
         """Write the progress and release the lease. Raises :class:`LeaseLost`."""

@@ -11,9 +11,8 @@ from fakes import FakeClock
 
 from demo.webhook_receiver import Received, WebhookReceiver
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.publishing.ports.feed import FeedEntry
-from schedules_pipeline.push.subscription import Subscription, SubscriptionKind
-from schedules_pipeline.push.webhook_event import Event, render_change, render_reset
+from schedules_pipeline.push.subscription import Envelope, Subscription, SubscriptionKind
+from schedules_pipeline.push.webhook_event import Message, change_event, render_message, reset_event
 from schedules_pipeline.push.webhook_signature import derive_secret, signed_headers
 
 _MASTER = b"a master secret that is no secret at all"
@@ -39,10 +38,11 @@ def receiver(clock: FakeClock) -> Iterator[WebhookReceiver]:
         yield receiver
 
 
-def _change(clock: FakeClock, seq: int = 3) -> Event:
+def _change(clock: FakeClock, seq: int = 3) -> Message:
     key = ScheduleKey.parse("alder_one/2026-03-28")
     change = a_change(key, seq, etag="e" * 32, published_at=clock() - timedelta(seconds=0.5))
-    return render_change(FeedEntry(f"{seq}-0", change), "first", "cursor")
+    event = change_event(change, "first", "cursor")
+    return render_message([event], Envelope.STANDARD, in_batches=False)
 
 
 def _post(receiver: WebhookReceiver, headers: Mapping[str, str], body: bytes, path: str = "/changes") -> int:
@@ -54,7 +54,7 @@ def _post(receiver: WebhookReceiver, headers: Mapping[str, str], body: bytes, pa
         connection.close()
 
 
-def _send(receiver: WebhookReceiver, event: Event, now: datetime, master: bytes = _MASTER) -> int:
+def _send(receiver: WebhookReceiver, event: Message, now: datetime, master: bytes = _MASTER) -> int:
     return _post(receiver, signed_headers(master, _SUBSCRIPTION, event.id, now, event.body), event.body)
 
 
@@ -72,9 +72,22 @@ def test_a_signed_change_is_taken_once(receiver: WebhookReceiver, clock: FakeClo
 
 def test_a_reset_concerns_no_schedule(receiver: WebhookReceiver, clock: FakeClock) -> None:
     """An event without a schedule concerns the whole feed."""
-    _send(receiver, render_reset("9-0", "first", "cursor", "a reason", clock()), clock())
+    reset = reset_event("9-0", "first", "cursor", "a reason", clock())
+    _send(receiver, render_message([reset], Envelope.STANDARD, in_batches=False), clock())
 
     assert [(event.kind, event.key) for event in receiver.drain()] == [("feed.reset", "")]
+
+
+@pytest.mark.parametrize("envelope", Envelope)
+def test_a_batch_has_several_events(receiver: WebhookReceiver, clock: FakeClock, envelope: Envelope) -> None:
+    """An event that was in another batch is not returned again."""
+    key = ScheduleKey.parse("alder_one/2026-03-28")
+    first, second, third = (change_event(a_change(key, seq), "first", "cursor") for seq in (3, 4, 5))
+
+    for events in ([first, second], [second, third]):
+        _send(receiver, render_message(events, envelope, in_batches=True), clock())
+
+    assert [event.seq for event in receiver.drain()] == [3, 4, 5]
 
 
 def test_what_is_not_signed_by_the_subscription_is_rejected(

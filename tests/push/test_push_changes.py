@@ -20,7 +20,18 @@ def stage() -> PushStage:
 
 
 def test_changes_are_delivered_in_feed_order(stage: PushStage) -> None:
-    """There is one request for each change, removals included, and the position ends after the last."""
+    """A receiver that keeps up gets one request for each change, removals included."""
+    for key, removed in ((KEY, False), (OTHER, False), (KEY, False), (OTHER, True)):
+        stage.publish(key, removed=removed)
+        assert stage.push().delivered == 1
+
+    assert stage.receiver.data() == [(str(KEY), 1), (str(OTHER), 1), (str(KEY), 2), (str(OTHER), 2)]
+    assert stage.standing().progress.position == "4"
+    assert stage.standing().progress.delivered_at == stage.clock()
+
+
+def test_a_receiver_that_is_behind_gets_the_newest_versions(stage: PushStage) -> None:
+    """Of several changes of a schedule only the newest is sent, in its place a removal; the oldest missing first."""
     stage.publish(KEY)
     stage.publish(OTHER)
     stage.publish(KEY)
@@ -28,23 +39,23 @@ def test_changes_are_delivered_in_feed_order(stage: PushStage) -> None:
 
     report = stage.push()
 
-    assert report.outcome is PushOutcome.DELIVERED
-    assert report.delivered == 4
-    assert stage.receiver.data() == [(str(KEY), 1), (str(OTHER), 1), (str(KEY), 2), (str(OTHER), 2)]
+    assert (report.outcome, report.delivered) == (PushOutcome.DELIVERED, 2)
+    assert stage.receiver.data() == [(str(KEY), 2), (str(OTHER), 2)]
+    assert [event["type"] for event in stage.receiver.accepted] == ["schedule.published", "schedule.removed"]
+    assert [event["data"]["cursor"] for event in stage.receiver.accepted] == [cursor_at("1"), cursor_at("4")]
     assert stage.standing().progress.position == "4"
-    assert stage.standing().progress.delivered_at == stage.clock()
 
 
 def test_a_request_describes_the_change(stage: PushStage) -> None:
     """The body has the schedule, its version and address, and the cursor after the change."""
     stage.publish(KEY)
+    stage.push()
     stage.publish(KEY, removed=True)
-
     stage.push()
 
     published, removed = stage.receiver.accepted
     assert published == {
-        "id": "chg_life-1_1",
+        "id": "chg_life-1_alder_one_2026-03-28_1",
         "type": "schedule.published",
         "timestamp": "2026-03-28T12:00:00Z",
         "data": {

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from push_stage import KEY, OTHER, PushStage
+from push_stage import HOOK, KEY, OTHER, PushStage, version_id
 
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import PushOutcome
@@ -42,9 +42,43 @@ def test_a_failed_request_is_repeated_before_later_changes(
     assert early.outcome is PushOutcome.SKIPPED
     assert later.delivered == 2
     assert [h["webhook-id"] for _, h, _ in stage.receiver.received] == [
-        *("chg_life-1_1", "chg_life-1_1", "chg_life-1_2")
+        *(version_id(KEY, 1), version_id(KEY, 1), version_id(OTHER, 1))
     ]
     assert stage.standing().progress.failures == 0
+
+
+def test_a_newer_version_replaces_the_failed_one(stage: PushStage) -> None:
+    """The version that was not accepted is not sent again."""
+    stage.publish(KEY)
+    stage.receiver.answers = [Answer(500)]
+    stage.push()
+    stage.publish(KEY)
+    stage.wait(seconds=5)
+
+    stage.push()
+
+    assert stage.receiver.data() == [(str(KEY), 2)]
+    assert stage.standing().progress.position == "2"
+
+
+def test_the_oldest_change_counts_its_failures(stage: PushStage) -> None:
+    """Later changes that are accepted meanwhile move neither the position nor the end of the failures."""
+    stage.store.subscriptions.remove(HOOK)
+    stage.subscribe_webhook(concurrency=2)
+    stage.publish(KEY)
+    stage.publish(OTHER)
+    arrive = stage.receiver._arrive
+
+    def rejecting(url: str, headers: dict[str, str], body: bytes) -> Answer:
+        return Answer(500) if KEY.sid.encode() in body else arrive(url, headers, body)
+
+    stage.receiver._arrive = rejecting  # type: ignore[method-assign]
+    stage.push()
+    stage.wait(hours=1)
+    stage.push()
+
+    assert stage.receiver.data() == [(str(OTHER), 1)]
+    assert (stage.standing().progress.position, stage.standing().progress.failures) == ("0", 2)
 
 
 def test_pauses_double(stage: PushStage) -> None:
