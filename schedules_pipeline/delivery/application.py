@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from schedules_pipeline.delivery.follower import Update
 from schedules_pipeline.delivery.routes import (
@@ -26,6 +26,7 @@ from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
 from schedules_pipeline.delivery.routes.serving import serve
 from schedules_pipeline.delivery.routes.shortcut import Shortcut
+from schedules_pipeline.delivery.routes.strict_queries import require_declared_query
 from schedules_pipeline.delivery.running import background_threads
 from schedules_pipeline.delivery.service import Delivery
 
@@ -41,6 +42,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        dependencies=[Depends(require_declared_query)],
         lifespan=_update(delivery) if keep_up else None,
     )
     application.state.serving = serve(delivery)

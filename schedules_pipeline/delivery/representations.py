@@ -67,13 +67,9 @@ def entity_tag(validator: str, coding: Coding) -> str:
     return f'"{validator}"' if coding is Coding.IDENTITY else f'"{validator}.{coding}"'
 
 
-def matching_tag(if_none_match: str, validator: str) -> str | None:
-    """The client's tag of this representation in any coding; None if the client has another one."""
-    ours = [entity_tag(validator, coding) for coding in Coding]
-    if if_none_match.strip() == "*":
-        return ours[-1]
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return next((tag for tag in ours if tag in tags), None)
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Whether a list of tags has this one, weak or strong (RFC 9110, 13.1.2)."""
+    return tag in {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
 
 
 class RepresentationCache:

@@ -11,7 +11,7 @@ from schedules_pipeline.delivery.representations import (
     RepresentationCache,
     coding_for,
     entity_tag,
-    matching_tag,
+    names_tag,
     validator_of,
     validator_of_version,
 )
@@ -29,26 +29,23 @@ def test_every_coding_has_its_own_strong_tag() -> None:
 
 
 @pytest.mark.parametrize(
-    ("if_none_match", "tag"),
+    ("if_none_match", "is_named"),
     [
-        ('"a"', '"a"'),
-        ('"a.gzip"', '"a.gzip"'),
-        ('W/"a.zstd"', '"a.zstd"'),
-        ('"b", "a.gzip" ,"c"', '"a.gzip"'),
-        ("*", '"a"'),
-        (" * ", '"a"'),
-        ('"b"', None),
-        ('"A"', None),
-        ("a", None),
-        ('"a.br"', None),
-        ('w/"a"', None),
-        ('"', None),
-        (",,,", None),
+        ('"a.gzip"', True),
+        ('W/"a.gzip"', True),
+        ('"b", "a.gzip" ,"c"', True),
+        ('"a"', False),
+        ('"a.zstd"', False),
+        ('"A.gzip"', False),
+        ("a.gzip", False),
+        ('w/"a.gzip"', False),
+        ('"', False),
+        (",,,", False),
     ],
 )
-def test_tag_that_is_held_is_found_in_a_list(if_none_match: str, tag: str | None) -> None:
-    """Any tag of the version matches, weak or strong, of any encoding; ``*`` matches every version."""
-    assert matching_tag(if_none_match, "a") == tag
+def test_tag_is_found_in_a_list(if_none_match: str, *, is_named: bool) -> None:
+    """A list names a tag weakly or strongly; the tag of another coding is another tag."""
+    assert names_tag(if_none_match, '"a.gzip"') is is_named
 
 
 def test_content_that_comes_back_is_another_version() -> None:

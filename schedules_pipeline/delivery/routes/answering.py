@@ -12,25 +12,41 @@ from fastapi.responses import StreamingResponse
 
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
-from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, matching_tag
+from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, names_tag
 from schedules_pipeline.delivery.routes.serving import Call
 
 _NOT_MODIFIED = 304
+_ANY_TAG = "*"
 _DATES_REMEMBERED = 4_096
 _LARGE_BYTES = 262_144
 
 
 async def answer(call: Call, representation: Representation) -> Response:
     """304 if the client has the representation already, else its bytes, rendered unless they are remembered."""
-    return not_modified(call.request, representation) or coded(
-        call.request, representation, await _packed(call, representation)
-    )
+    request = call.request
+    if not isinstance(representation.source, Packed) and request.headers.get("if-none-match") != _ANY_TAG:
+        # The service gives this tag only to an answer large enough for the coding, so the size need not be known.
+        tag = entity_tag(representation.validator, _preferred(request))
+        if (unchanged := _not_modified(request, representation, tag)) is not None:
+            return unchanged
+    return respond(request, representation, await _packed(call, representation))
 
 
-def not_modified(request: Request, representation: Representation) -> Response | None:
-    """304 if the client has the representation already, else None. ``If-None-Match`` counts before a date."""
+def respond(request: Request, representation: Representation, packed: Packed) -> Response:
+    """304 if the client has these bytes in the coding that it prefers, else the bytes."""
+    coding = coding_for(_preferred(request), packed.size)
+    tag = entity_tag(representation.validator, coding)
+    return _not_modified(request, representation, tag) or _coded(representation, packed, coding, tag)
+
+
+def _preferred(request: Request) -> Coding:
+    return choose_coding(request.headers.get("accept-encoding", ""))
+
+
+def _not_modified(request: Request, representation: Representation, tag: str) -> Response | None:
+    """304 if the client has the bytes with this tag, else None. ``If-None-Match`` counts before a date."""
     asked = request.headers.get("if-none-match")
-    if asked and (tag := matching_tag(asked, representation.validator)):
+    if asked and (asked == _ANY_TAG or names_tag(asked, tag)):
         return Response(status_code=_NOT_MODIFIED, headers={**_headers(representation), "ETag": tag})
     if not asked and representation.is_dated and _is_as_old(request, representation.last_modified):
         return Response(status_code=_NOT_MODIFIED, headers=_headers(representation))
@@ -53,10 +69,11 @@ def _is_as_old(request: Request, last_modified: datetime | None) -> bool:
 async def answer_gzipped(call: Call, representation: Representation, media_type: str) -> Response:
     """The bytes as a gzip file, which has a validator of its own."""
     file = replace(representation, validator=f"{representation.validator}.file", media_type=media_type)
-    if (unchanged := not_modified(call.request, file)) is not None:
+    tag = entity_tag(file.validator, Coding.IDENTITY)
+    if (unchanged := _not_modified(call.request, file, tag)) is not None:
         return unchanged
     packed = await _packed(call, representation)
-    headers = {**_headers(file), "ETag": entity_tag(file.validator, Coding.IDENTITY)}
+    headers = {**_headers(file), "ETag": tag}
     return Response(packed.coded(Coding.GZIP), headers=headers, media_type=media_type)
 
 
@@ -75,11 +92,8 @@ def _http_date(instant: datetime) -> str:
     return format_datetime(instant, usegmt=True)
 
 
-def coded(request: Request, representation: Representation, packed: Packed) -> Response:
-    """The bytes in the coding that the client prefers."""
-    coding = coding_for(choose_coding(request.headers.get("accept-encoding", "")), packed.size)
-    headers = _headers(representation)
-    headers["ETag"] = entity_tag(representation.validator, coding)
+def _coded(representation: Representation, packed: Packed, coding: Coding, tag: str) -> Response:
+    headers = {**_headers(representation), "ETag": tag}
     if coding is not Coding.IDENTITY:
         headers["Content-Encoding"] = coding
     elif packed.size > _LARGE_BYTES:

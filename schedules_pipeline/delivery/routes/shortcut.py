@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schedules_pipeline.delivery.mirror import MirroredSchedule
-from schedules_pipeline.delivery.routes.answering import coded, not_modified
+from schedules_pipeline.delivery.routes.answering import respond
 from schedules_pipeline.delivery.selections import represent_document
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.delivery.traced_versions import FETCHED
@@ -48,7 +48,7 @@ class Shortcut:
             return
         scope["route"], scope[FETCHED] = self._route, held
         representation = represent_document(self._delivery, held, held.packed, self._delivery.clock())
-        response = not_modified(request, representation) or coded(request, representation, held.packed)
+        response = respond(request, representation, held.packed)
         await response(scope, receive, send)
 
     def _asked_for(self, scope: Scope) -> MirroredSchedule | None:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Representation
-from schedules_pipeline.delivery.routes.answering import coded, not_modified
+from schedules_pipeline.delivery.routes.answering import respond
 from schedules_pipeline.delivery.routes.serving import Served
 
 _KEPT_FOR_EVER = "public, max-age=31536000, immutable"
@@ -22,4 +22,4 @@ async def get_file(request: Request, serving: Served, name: str, v: str = "") ->
         raise Problem(NOT_FOUND, "This file does not exist.")
     keep = _KEPT_FOR_EVER if v == asset.version else _CHECKED_EACH_TIME
     representation = Representation(f"static.{asset.version}", asset.media_type, keep, asset.packed)
-    return not_modified(request, representation) or coded(request, representation, asset.packed)
+    return respond(request, representation, asset.packed)

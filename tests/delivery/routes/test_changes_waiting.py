@@ -1,7 +1,7 @@
 """The changes feed: requests that wait, and the stream."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -177,8 +177,8 @@ def test_wait_ends_when_the_keyspace_is_another(stage: DeliveryStage) -> None:
     _run(stage, play)
 
 
-@pytest.mark.parametrize("path", [FEED, STREAM])
-def test_no_more_wait_than_agreed(stage: DeliveryStage, path: str) -> None:
+@pytest.mark.parametrize(("path", "query"), [(FEED, {"wait": 55}), (STREAM, {})])
+def test_no_more_wait_than_agreed(stage: DeliveryStage, path: str, query: Mapping[str, Any]) -> None:
     """A partner that has as many waiting as it may is refused another, and again has a place when one ends."""
     stage.add_partner(Partner("single", stage.clock(), waiting_at_once=1))
     stage.keep_up()
@@ -186,10 +186,10 @@ def test_no_more_wait_than_agreed(stage: DeliveryStage, path: str) -> None:
     async def play(waiting: Waiting) -> None:
         async with waiting.ask(FEED, "single", since=cursor_at(5), wait=55):
             await waiting.begun()
-            async with waiting.ask(path, "single", since=cursor_at(5), wait=55) as rejected:
+            async with waiting.ask(path, "single", since=cursor_at(5), **query) as rejected:
                 assert await rejected.status() == 429
                 assert b"too-many-requests" in await rejected.body()
-        async with waiting.ask(path, "single", since=cursor_at(5), wait=55) as asked:
+        async with waiting.ask(path, "single", since=cursor_at(5), **query) as asked:
             await waiting.begun()
             waiting.publish(SchedulePut(ALDER, SLOTS, 9))
             assert await asked.status() == 200
