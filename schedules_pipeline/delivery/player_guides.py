@@ -1,7 +1,8 @@
 """The guide of a player: all services of a partner on many days, in one XMLTV file, which many players ask for often.
 
-In a large broadcaster some schedule changes every second, and each change makes another file. So an answer is fixed for
-:data:`FIXED_SECONDS`: as long as it lasts, it is rendered and compressed once for all partners with the same services.
+In a large broadcaster some schedule changes every second, and each change makes another file. So an answer is fixed
+for a minute or longer (:func:`seconds_fixed`): as long as it lasts, it is rendered and compressed once for all partners
+with the same services.
 """
 
 from collections import OrderedDict
@@ -17,9 +18,11 @@ from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
 
-FIXED_SECONDS: Final = 60
-MOST_SCHEDULES: Final = 8_000
-"""In one file. More than that would take longer to render than a task may."""
+MOST_SCHEDULES: Final = 2_000
+"""In one file: about 16 s of rendering, of the 30 s that a task may take, and 30 MB compressed."""
+
+_LEAST_SECONDS: Final = 60
+_SCHEDULES_FOR_A_SECOND: Final = 5
 
 DAYS: Final = 14
 _FORMAT = "xmltv"
@@ -39,9 +42,17 @@ class PlayerDays:
         """From yesterday, whose broadcast day runs until the morning, until 14 days from today on are complete."""
         return cls(today - timedelta(days=1), today + timedelta(days=DAYS - 1))
 
+    def at_most(self, count: int) -> "PlayerDays":
+        return PlayerDays(self.first, min(self.last, self.first + timedelta(days=max(1, count) - 1)))
+
     @property
     def count(self) -> int:
         return (self.last - self.first).days + 1
+
+
+def seconds_fixed(schedules: int) -> int:
+    """How long an answer of so many schedules is fixed: the rendering takes at most a twentieth of the time."""
+    return max(_LEAST_SECONDS, schedules // _SCHEDULES_FOR_A_SECOND)
 
 
 _Asked = tuple[tuple[Sid, ...], PlayerDays, bool]
@@ -57,10 +68,11 @@ class PlayerGuides:
     def find_or(
         self, asked: _Asked, now: datetime, represent: Callable[[], Representation]
     ) -> Representation:
-        while self._fixed and next(iter(self._fixed.values()))[0] <= now:
-            self._fixed.popitem(last=False)
+        for over in [one for one, (until, _) in self._fixed.items() if until <= now]:
+            del self._fixed[over]
         if asked not in self._fixed:
-            self._fixed[asked] = now + timedelta(seconds=FIXED_SECONDS), represent()
+            lasts = timedelta(seconds=seconds_fixed(len(asked[0]) * asked[1].count))
+            self._fixed[asked] = now + lasts, represent()
             while len(self._fixed) > _MOST_FIXED:
                 self._fixed.popitem(last=False)
         return self._fixed[asked][1]
@@ -82,7 +94,9 @@ def represent_player_guide(
     modified_at = max(found.last_modified or midnight, midnight)
     return replace(
         found,
-        cache_control=cache_control_of_televisions(FIXED_SECONDS, is_public=is_public),
+        cache_control=cache_control_of_televisions(
+            seconds_fixed(len(sids) * days.count), is_public=is_public
+        ),
         last_modified=modified_at if now - modified_at >= _SETTLED else None,
         vary="Accept-Encoding",
         is_dated=True,

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
 
-_REMEMBERED_BYTES = 64_000_000
+_REMEMBERED_BYTES = 128_000_000
+"""A quarter holds the largest guide of a player."""
+
 _WORTH_PACKING = 600
 """Bytes. Smaller answers fit into one network packet, so compressing them gains nothing."""
 

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 from televisions.stage import Televisions
 
+from schedules_pipeline.delivery.player_guides import seconds_fixed
 from schedules_pipeline.delivery.routes import players as routes
 from schedules_pipeline.delivery.routes.addressed import printable_path
 from schedules_pipeline.domain.identifiers import Sid
@@ -183,3 +184,20 @@ def test_more_than_a_hundred_services_are_one_request() -> None:
     assert len(_channels(stage.client.get(path).content)) == 106
     named = stage.client.get("/v1/schedules", params=[("sid", sid) for sid in sids])
     assert len(named.json()["schedules"]) == 104
+
+
+def test_a_large_guide_has_fewer_days_and_is_fixed_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it can be rendered at all, and takes little of the machine; a choice of too many days is rejected."""
+    monkeypatch.setattr(routes, "MOST_SCHEDULES", 6)
+    players = Televisions()
+    tomorrow = schedule(key(days=1), [showing(77, NOON + timedelta(days=1))])
+    players.stage.publish(tomorrow)
+
+    usual = players.client.get(_address(players))
+    later = players.client.get(_address(players), params={"from": "2026-03-11", "to": "2026-03-12"})
+
+    assert b"20260310120000" in usual.content
+    assert b"20260311120000" not in usual.content
+    assert b"20260311120000" in later.content
+    assert players.client.get(_address(players), params={"to": "2026-03-11"}).status_code == 400
+    assert (seconds_fixed(300), seconds_fixed(1_560)) == (60, 312)

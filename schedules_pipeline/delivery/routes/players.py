@@ -63,15 +63,15 @@ async def get_player_guide_gzipped(
 def _represent(call: Call, access: str, first: str | None, last: str | None) -> Representation:
     """Raises :class:`Problem` if the days are not in order, or with these services too many."""
     delivery, now = call.delivery, call.delivery.clock()
-    usual = PlayerDays.around(now.astimezone(delivery.calendar.zone).date())
+    sids = tuple(delivery.services_of(call.caller))
+    most_days = MOST_SCHEDULES // max(1, len(sids))
+    usual = PlayerDays.around(now.astimezone(delivery.calendar.zone).date()).at_most(most_days)
     begin = read_day(first, usual.first)
     days = PlayerDays(begin, read_day(last, max(usual.last, begin)))
     if not 1 <= days.count <= MOST_DAYS:
         raise Problem(BAD_REQUEST, f"`from` {begin} to `to` {days.last} must be 1 to {MOST_DAYS} days.")
-    sids = tuple(delivery.services_of(call.caller))
-    if len(sids) * days.count > MOST_SCHEDULES:
-        most = MOST_SCHEDULES // len(sids)
-        raise Problem(BAD_REQUEST, f"There are {len(sids)} services: ask for at most {most} days.")
+    if days.count > max(1, most_days):
+        raise Problem(BAD_REQUEST, f"There are {len(sids)} services: ask for at most {most_days} days.")
     is_public = call.caller.name == access
     return call.serving.player_guides.find_or(
         (sids, days, is_public),
