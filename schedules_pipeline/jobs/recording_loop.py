@@ -13,7 +13,7 @@ from schedules_pipeline.logs import log_pass
 from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
 from schedules_pipeline.settings import Settings
 
-_RECORD_EVERY_SECONDS = 3.0
+_RECORD_EVERY_SECONDS = 2.0
 """Each record is a run of its own, and a user of Dagster reads a list of them."""
 
 _REJECTIONS_EVERY_SECONDS = 5.0
