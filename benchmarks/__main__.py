@@ -35,6 +35,7 @@ NAMES = (
     "delivery",
     "waiting",
     "fairness",
+    "webhook_lag",
 )
 _REPOSITORY = Path(__file__).parents[1]
 

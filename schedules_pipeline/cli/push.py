@@ -1,21 +1,20 @@
 """``schedules-pipeline push``: subscriptions to webhooks and files, their state, and changing them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, answering, confirm, document_table, line, members, table
+from schedules_pipeline.cli.answer import Answer, answering, confirm, document_table, line, table
 from schedules_pipeline.cli.arguments import PARTNER, SUBSCRIPTION, did_you_mean, usage_errors, yes_option
 from schedules_pipeline.cli.session import CommandExit, Session
 from schedules_pipeline.cli.wording import duration
-from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
+from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor
 from schedules_pipeline.documents.delivered_file import FORMAT_NAMES
 from schedules_pipeline.errors import ConfigurationError, InvalidIdentifier
-from schedules_pipeline.push.lag import push_lag
+from schedules_pipeline.push.description import describe
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
-from schedules_pipeline.push.push import is_served
 from schedules_pipeline.push.subscription import (
     MOST_BATCH,
     MOST_CONCURRENCY,
@@ -295,36 +294,5 @@ def _extent(session: Session, since: str) -> FeedCursor:
     )
 
 
-def _state(session: Session, standing: Standing) -> str:
-    store = session.pipeline.store
-    if standing.progress.quarantine is not None:
-        return "quarantined"
-    if standing.subscription.is_paused:
-        return "paused"
-    partner = store.partners.one(standing.subscription.partner)
-    if partner is not None and not is_served(partner, store):
-        return "before the switch"
-    return "failing" if standing.progress.failures else "well"
-
-
-def _behind_seconds(session: Session, standing: Standing) -> float:
-    store = session.pipeline.store
-    epoch = store.coldstarts.epoch()
-    last = store.feed.last_position()
-    return push_lag(standing, store.feed, last, epoch.id if epoch else "", session.now()).total_seconds()
-
-
-def _fields(session: Session, standing: Standing) -> dict[str, Any]:
-    subscription, progress = standing.subscription, standing.progress
-    return {
-        **members(subscription, "name", "partner", "kind", "target", "formats", "created_at"),
-        **members(subscription, "envelope", "concurrency", "batch"),
-        "state": _state(session, standing),
-        "behind_seconds": round(_behind_seconds(session, standing), 3),
-        "cursor": render_cursor(FeedCursor(progress.epoch, progress.position)),
-        **members(progress, "delivered_at", "failures", "failing_since", "next_at", "problem"),
-        "quarantined_at": None if progress.quarantine is None else progress.quarantine.since,
-        "full_at": progress.full_at,
-        "secret_generation": subscription.generation,
-        "secret_rotated_at": subscription.rotated_at,
-    }
+def _fields(session: Session, standing: Standing) -> Mapping[str, Any]:
+    return describe(standing, session.pipeline.store, session.now())

@@ -18,6 +18,7 @@ from schedules_pipeline.delivery.routes import (
     problem_responses,
     programmes,
     schedules,
+    subscriptions,
     televisions,
 )
 from schedules_pipeline.delivery.routes.addressed import AnyOrigin
@@ -30,7 +31,18 @@ from schedules_pipeline.delivery.routes.strict_queries import require_declared_q
 from schedules_pipeline.delivery.running import background_threads
 from schedules_pipeline.delivery.service import Delivery
 
-_ROUTES = (health, schedules, changes, now_next, programmes, catalogue, guide, televisions, players)
+_ROUTES = (
+    health,
+    schedules,
+    changes,
+    now_next,
+    programmes,
+    catalogue,
+    guide,
+    televisions,
+    players,
+    subscriptions,
+)
 
 
 def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:

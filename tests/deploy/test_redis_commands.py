@@ -34,7 +34,7 @@ from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
-from schedules_pipeline.partners.partner import RANDOM_BYTES, Partner, issue_key
+from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.partners.sign_in import LINK_LASTS, SignInLink, new_token, token_digest
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher
@@ -92,7 +92,7 @@ def test_the_delivery_service_sends_what_its_user_may(
 ) -> None:
     """The routes, the follower and the upkeep together send exactly the permitted commands to the permitted keys."""
     store, issued = _store_as("", server), issue_key(bytes(RANDOM_BYTES), utc_now())
-    store.partners.create(Partner("acme", utc_now(), is_operator=True, is_preview=True, keys=(issued.key,)))
+    _add_partner(store, issued)
     delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)
     of_store = delivery.store
     observer = ContinuityObserver(of_store.continuity, "a test", utc_now, every_seconds=0)
@@ -115,8 +115,7 @@ def test_the_delivery_service_sends_what_its_user_may(
                 expected = 404 if route in _OF_THIS_WEEK else 200
                 assert answer.status_code == expected, f"{path}: {answer.text[:300]}"
             _sign_in_and_out(client, store, issued.text)
-            favourites = {"brands": [brand], "since": utc_now().isoformat()}
-            assert client.post("/v1/episodes/latest", json=favourites).status_code == 200
+            _ask_by_post(client, brand)
         store.partners.remove("acme")
         redis_client.delete(f"{_KEYSPACE}:{{delivery}}:partners")
         with pytest.raises(Exception, match="has lost its partners"):
@@ -124,6 +123,21 @@ def test_the_delivery_service_sends_what_its_user_may(
 
     assert {path for path, of in application.openapi()["paths"].items() if "get" in of} <= asked.keys()
     _assert_sent_exactly("delivery", sent, redis_client)
+
+
+def _add_partner(store: Store, issued: IssuedKey) -> None:
+    """With a subscription of its own."""
+    now = utc_now()
+    store.partners.create(Partner("acme", now, is_operator=True, is_preview=True, keys=(issued.key,)))
+    files = Subscription("acme-files", "acme", SubscriptionKind.FILES, "to/acme", now, ("json",))
+    store.subscriptions.create(files, Progress("0", "first"))
+
+
+def _ask_by_post(client: TestClient, brand: Pid) -> None:
+    favourites = {"brands": [brand], "since": utc_now().isoformat()}
+    replay = {"cursor": render_cursor(FeedCursor("first", "0"))}
+    for path, body in (("/v1/episodes/latest", favourites), ("/v1/subscriptions/acme-files/replay", replay)):
+        assert client.post(path, json=body).status_code == 200
 
 
 def _of_a_brand(document: bytes) -> tuple[Pid, Pid]:
@@ -166,6 +180,8 @@ def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
         "/v1/programmes/{pid}/broadcasts": f"/v1/programmes/{pid}/broadcasts?from={day}T00:00:00Z",
         "/v1/catalogue/available": "/v1/catalogue/available?limit=5",
         "/v1/catalogue/coming": "/v1/catalogue/coming?limit=5",
+        "/v1/subscriptions": "/v1/subscriptions",
+        "/v1/subscriptions/{name}": "/v1/subscriptions/acme-files",
         "/guide": f"/guide?date={day}",
         "/guide/changes": "/guide/changes",
         "/guide/{sid}/{date}": f"/guide/{key}",

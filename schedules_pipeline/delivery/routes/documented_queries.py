@@ -1,5 +1,5 @@
 """Models of the answers to questions, for OpenAPI, as in :mod:`~schedules_pipeline.delivery.routes.documented`; and the
-model that parses the one request body.
+models that parse the bodies of requests.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.domain.programme import Episode, Programme
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.schedule import Slot
+from schedules_pipeline.push.subscription import Envelope, SubscriptionKind
 
 PID_PATTERN = "^[0-9b-df-hj-np-tv-z]{8,32}$"
 SID_PATTERN = "^[0-9a-z_]{1,64}$"
@@ -127,3 +128,39 @@ class CatalogueItem(Programme):
 class CatalogueItems(BaseModel):
     items: list[CatalogueItem] = Field(description="In order of `episode_pid`.")
     next: str | None = Field(description="Send it as `after` for the next page; null on the last page.")
+
+
+class SubscriptionState(BaseModel):
+    name: str
+    partner: str
+    kind: SubscriptionKind
+    target: str = Field(description="The address of a webhook, or the prefix of files.")
+    formats: list[str] = Field(description="Of files.")
+    created_at: datetime
+    envelope: Envelope
+    concurrency: int
+    batch: int
+    state: str = Field(description="`well`, `failing`, `paused`, `quarantined` or `before the switch`.")
+    behind_seconds: float = Field(description="The age of the oldest pending change; 0 if none is pending.")
+    cursor: str = Field(description="Everything up to here was delivered.")
+    delivered_at: datetime | None
+    failures: int = Field(description="In a row.")
+    failing_since: datetime | None
+    next_at: datetime | None = Field(description="Nothing is sent before; null if nothing waits.")
+    problem: str = Field(description='The latest failure; "" after a success.')
+    quarantined_at: datetime | None
+    full_at: datetime | None = Field(description="When all files were last written.")
+    secret_generation: int
+    secret_rotated_at: datetime | None
+
+
+class SubscriptionStates(BaseModel):
+    subscriptions: list[SubscriptionState]
+
+
+class Replay(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: str = Field(
+        max_length=200, description="Of the change feed: what changed after it is sent again."
+    )
