@@ -18,8 +18,8 @@ from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
 
-MOST_SCHEDULES: Final = 2_000
-"""In one file: about 16 s of rendering, of the 30 s that a task may take, and 30 MB compressed."""
+MOST_SCHEDULES: Final = 1_600
+"""In one file: 13 s of a core for rendering, of the 30 s that a task may take, and 27 MB in both compressed forms."""
 
 _LEAST_SECONDS: Final = 60
 _SCHEDULES_FOR_A_SECOND: Final = 5

@@ -16,6 +16,7 @@ _SERIES_ALONE: Final = re.compile(_SERIES, re.IGNORECASE | re.ASCII)
 _EPISODE_ALONE: Final = re.compile(_EPISODE, re.IGNORECASE | re.ASCII)
 _CROSSED: Final = re.compile(r"0*(\d{1,5})x0*(\d{1,5})", re.IGNORECASE | re.ASCII)
 _OF_SO_MANY: Final = re.compile(r"0*(\d{1,5}) ?/ ?\d{1,5}", re.ASCII)
+_DIGIT: Final = re.compile("[0-9]")
 _PARTS: Final = re.compile(r" *: +")
 
 
@@ -52,6 +53,8 @@ class EpisodeNumber(NamedTuple):
     @classmethod
     def parse_onscreen(cls, text: str) -> Self:
         """Of ``S02E05``, ``2x05``, ``Series 2, Episode 5``, ``Episode 5`` or ``5/6``; of anything else, neither."""
+        if _DIGIT.search(text) is None:
+            return cls()
         text = text.strip().rstrip(".")
         if both := _BOTH.fullmatch(text) or _CROSSED.fullmatch(text):
             return cls(_usable(int(both[1])), _usable(int(both[2])))
