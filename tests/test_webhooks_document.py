@@ -10,7 +10,7 @@ from push_stage import EPOCH, HOOK, KEY, MASTER, PushStage
 
 from schedules_pipeline.push.file_manifest import Manifest, render_manifest
 from schedules_pipeline.push.turn import LEASE_FOR
-from schedules_pipeline.push.webhook_event import PUBLISHED, REMOVED, RESET
+from schedules_pipeline.push.webhook_event import PING, PUBLISHED, REMOVED, RESET
 from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 
 _TEXT = (Path(__file__).parent.parent / "docs/partners/webhooks.md").read_text()
@@ -84,9 +84,9 @@ def test_the_example_of_a_request_has_the_fields_of_one(stage: PushStage) -> Non
 
 def test_the_table_lists_every_type(stage: PushStage) -> None:
     """Each type of event has a row."""
-    listed = re.findall(r"^\| `((?:schedule|feed)\.[a-z]+)` \|", _TEXT, re.MULTILINE)
+    listed = re.findall(r"^\| `((?:schedule|feed|subscription)\.[a-z]+)` \|", _TEXT, re.MULTILINE)
 
-    assert listed == [PUBLISHED, REMOVED, RESET]
+    assert listed == [PUBLISHED, REMOVED, PING, RESET]
 
 
 def test_the_example_of_a_manifest_has_the_fields_of_one(stage: PushStage) -> None:

@@ -54,6 +54,11 @@ class SubscriptionAdmin:
         """``choices``: as :meth:`Subscription.configured`."""
         return self._change(name, lambda s: replace(s, subscription=s.subscription.configured(**choices)))
 
+    def ping(self, name: str) -> Standing | None:
+        """Send an event that tells of no change, before the pending changes. Only webhooks are pinged."""
+        now = self.clock()
+        return self._change(name, lambda s: replace(s, progress=s.progress.pinged(now)))
+
     def write_full(self, name: str) -> Standing | None:
         """Write all files at the next turn."""
         return self._change(

@@ -77,9 +77,9 @@ class Pusher:
         if not standing.is_due(now):
             return False
         is_files = standing.subscription.kind is SubscriptionKind.FILES
-        return extent.is_ahead_of(standing) or (
-            is_files and self.files.policy.is_full_due(standing.progress, now)
-        )
+        if is_files:
+            return extent.is_ahead_of(standing) or self.files.policy.is_full_due(standing.progress, now)
+        return extent.is_ahead_of(standing) or standing.progress.ping_at is not None
 
     def push(self, name: str, is_stopping: Callable[[], bool] = lambda: False) -> PushReport:
         """One turn at one subscription. Raises :class:`ServiceError` if the store does not answer."""

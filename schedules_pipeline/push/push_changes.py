@@ -6,7 +6,8 @@ again, in the same version or a newer one.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
@@ -20,7 +21,7 @@ from schedules_pipeline.push.sending import Route, Sending, failure_of
 from schedules_pipeline.push.shared_rows import SharedRows
 from schedules_pipeline.push.subscription import Failure
 from schedules_pipeline.push.turn import Turn
-from schedules_pipeline.push.webhook_event import Event, change_event, render_message, reset_event
+from schedules_pipeline.push.webhook_event import Event, change_event, ping_event, render_message, reset_event
 from schedules_pipeline.push.webhook_signature import signed_headers
 
 _OTHER_KEYSPACE = "the feed began anew; sequence numbers may begin again"
@@ -45,6 +46,8 @@ class WebhookPush:
         Raises :class:`ConfigurationError` if there is no master secret.
         """
         route = Route(self.feed, self.rows, partial(self._post_changes, turn, epoch), self.open_lanes)
+        if turn.progress.ping_at is not None and (failure := self._send_ping(turn, turn.progress.ping_at)):
+            return failure
         while turn.has_time():
             if turn.progress.epoch == epoch:
                 sending = Sending(turn, partner, epoch, route)
@@ -72,6 +75,12 @@ class WebhookPush:
         if failure is None:
             turn.remember(())
             turn.write_delivered(turn.progress.delivered(position, epoch, turn.now))
+        return failure
+
+    def _send_ping(self, turn: Turn, asked_at: datetime) -> Failure | None:
+        failure = failure_of(self._post(turn, [ping_event(turn.subscription.name, asked_at)])(), turn.now)
+        if failure is None:
+            turn.write_delivered(replace(turn.progress.recovered(), ping_at=None, delivered_at=turn.now))
         return failure
 
     def _post(self, turn: Turn, events: Sequence[Event]) -> Callable[[], Answer]:

@@ -113,6 +113,7 @@ class Progress:
     ``failures`` counts the failures in a row since ``failing_since``; ``problem`` is the latest one, "" after a
     success. Nothing is sent before ``next_at``. ``full_at``: when all files were last written. ``ahead``: schedules
     with changes after ``position`` of which the receiver has this version already, at most :data:`MOST_REMEMBERED`.
+    ``ping_at``: when a ping was asked for that the receiver has not accepted yet.
     """
 
     position: str
@@ -125,6 +126,7 @@ class Progress:
     delivered_at: datetime | None = None
     full_at: datetime | None = None
     ahead: tuple[tuple[str, int], ...] = ()
+    ping_at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
         """Whether pending changes may be sent now."""
@@ -140,6 +142,10 @@ class Progress:
     def recovered(self) -> "Progress":
         """The same position without any failure or quarantine."""
         return replace(self, failures=0, failing_since=None, next_at=None, problem="", quarantine=None)
+
+    def pinged(self, now: datetime) -> "Progress":
+        """A ping is sent at once, also during the wait after a failure."""
+        return replace(self, ping_at=now, next_at=None)
 
     def rewound(self, position: str, epoch: str) -> "Progress":
         """The progress from which every change after a position is sent again."""

@@ -16,6 +16,7 @@ from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.push.subscription import Envelope
 
 PUBLISHED, REMOVED, RESET, BATCH = "schedule.published", "schedule.removed", "feed.reset", "events"
+PING = "subscription.ping"
 _FORMAT = orjson.OPT_UTC_Z
 _NOT_IN_AN_ID = re.compile(r"[^0-9A-Za-z_-]")
 _SOURCE = "/v1/changes"
@@ -62,6 +63,12 @@ def reset_event(position: str, epoch: str, cursor: str, reason: str, now: dateti
     """Tell the receiver to fetch everything anew; changes after this position follow."""
     data = {"reason": reason, "href": DIGEST, "cursor": cursor}
     return Event(_event_id("reset", epoch, position), RESET, now, "", data)
+
+
+def ping_event(name: str, asked_at: datetime) -> Event:
+    """It tells of no change; the state of the subscription shows whether the receiver accepts it."""
+    at = f"{name}_{asked_at:%Y%m%dT%H%M%S%f}"
+    return Event(_event_id("ping", "subscription", at), PING, asked_at, "", {"subscription": name})
 
 
 def render_message(events: Sequence[Event], envelope: Envelope, *, in_batches: bool) -> Message:

@@ -6,8 +6,9 @@ from push_stage import CREATED_AT, EPOCH, HIDDEN, HOOK, KEY, MASTER, OTHER, Push
 
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
+from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 from schedules_pipeline.push.ports import Answer
-from schedules_pipeline.push.push import PushOutcome
+from schedules_pipeline.push.push import FeedExtent, PushOutcome
 from schedules_pipeline.push.turn import LEASE_FOR
 from schedules_pipeline.push.webhook_signature import derive_secret, sign
 
@@ -192,6 +193,26 @@ def test_another_keyspace_causes_a_reset(stage: PushStage) -> None:
     assert stage.receiver.accepted[-1]["type"] == "feed.reset"
     assert "anew" in stage.receiver.accepted[-1]["data"]["reason"]
     assert stage.standing().progress.epoch == "life-2"
+
+
+def test_a_ping_is_sent_without_a_change(stage: PushStage) -> None:
+    """Also during the wait after a failure; its acceptance ends the failures and moves no position."""
+    stage.publish(KEY)
+    stage.push()
+    position, admin = (
+        stage.standing().progress.position,
+        SubscriptionAdmin(stage.store.as_store(), stage.clock),
+    )
+    stage.receiver.answers = [Answer(500)]
+
+    for _ in range(2):
+        admin.ping(HOOK)
+        assert stage.pusher.has_work(stage.standing(), FeedExtent(position, "0", EPOCH))
+        stage.push()
+
+    assert [event["type"] for event in stage.receiver.accepted] == ["schedule.published", "subscription.ping"]
+    progress = stage.standing().progress
+    assert (progress.position, progress.failures, progress.ping_at) == (position, 0, None)
 
 
 def test_a_failed_reset_is_repeated(stage: PushStage) -> None:

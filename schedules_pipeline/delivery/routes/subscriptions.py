@@ -20,7 +20,7 @@ from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.push.description import describe
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
-from schedules_pipeline.push.subscription import Standing
+from schedules_pipeline.push.subscription import Standing, SubscriptionKind
 
 _NOT_YOURS = "Your key has no subscription of this name; `/v1/subscriptions` lists those that it has."
 
@@ -51,6 +51,12 @@ async def post_replay(call: Called, name: Name, replay: Replay) -> Response:
     return _answer(await call.read(_replayed, call, name, replay.cursor))
 
 
+@routes.post("/{name}/ping", responses={200: {"model": SubscriptionState}})
+async def post_ping(call: Called, name: Name) -> Response:
+    """Send `subscription.ping` to a webhook now; then see `problem` and `delivered_at`."""
+    return _answer(await call.read(_pinged, call, name))
+
+
 def _described(call: Call) -> list[Mapping[str, Any]]:
     standings = call.delivery.store.subscriptions.all()
     return [_shown(call, each) for each in standings if each.subscription.partner == call.caller.name]
@@ -68,6 +74,15 @@ def _replayed(call: Call, name: str, text: str) -> Mapping[str, Any]:
         after = admin.replay(name, cursor.position, cursor.epoch)
     except InvalidIdentifier as error:
         raise Problem(BAD_REQUEST, f"`cursor`: {error}.") from None
+    if after is None:
+        raise Problem(NOT_FOUND, _NOT_YOURS)
+    return _shown(call, after)
+
+
+def _pinged(call: Call, name: str) -> Mapping[str, Any]:
+    if _own(call, name).subscription.kind is not SubscriptionKind.WEBHOOK:
+        raise Problem(BAD_REQUEST, "Files have no receiver to ping.")
+    after = SubscriptionAdmin(call.delivery.store, call.delivery.clock).ping(name)
     if after is None:
         raise Problem(NOT_FOUND, _NOT_YOURS)
     return _shown(call, after)

@@ -87,6 +87,16 @@ def test_a_replay_moves_the_position_and_ends_the_wait(stage: DeliveryStage) -> 
     assert (standing.progress.position, standing.progress.next_at) == ("1", None)
 
 
+def test_a_ping_ends_the_wait(stage: DeliveryStage) -> None:
+    """The pusher sends it at its next check."""
+    answer = stage.client().post(f"/v1/subscriptions/{_NAME}/ping")
+
+    assert (answer.status_code, answer.json()["next_at"]) == (200, None)
+    standing = stage.store.subscriptions.one(_NAME)
+    assert standing is not None
+    assert standing.progress.ping_at == stage.clock()
+
+
 @pytest.mark.parametrize("cursor", ["nonsense", render_cursor(FeedCursor("another", "1"))])
 def test_a_cursor_that_means_nothing_is_a_problem(stage: DeliveryStage, cursor: str) -> None:
     """The subscription stays as it was."""
