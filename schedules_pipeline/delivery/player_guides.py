@@ -19,7 +19,9 @@ from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
 
 MOST_SCHEDULES: Final = 1_600
-"""In one file: 13 s of a core for rendering, of the 30 s that a task may take, and 27 MB in both compressed forms."""
+"""In one file: some 13 s of a core for rendering, scaled up from 20 services, of the 30 s that a task may take; and
+27 MB in both compressed forms.
+"""
 
 _LEAST_SECONDS: Final = 60
 _SCHEDULES_FOR_A_SECOND: Final = 5
