@@ -11,6 +11,7 @@ from schedules_pipeline.delivery.follower import Update
 from schedules_pipeline.delivery.routes import (
     catalogue,
     changes,
+    description,
     guide,
     health,
     now_next,
@@ -33,6 +34,7 @@ from schedules_pipeline.delivery.service import Delivery
 
 _ROUTES = (
     health,
+    description,
     schedules,
     changes,
     now_next,
@@ -51,8 +53,8 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
         title="Programme schedules",
         version=version("schedules-pipeline"),
         description="What is on each service, each day; and what has changed.",
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
+        servers=[{"url": delivery.policy.televisions.address or "/"}],
         generate_unique_id_function=operation_id,
         dependencies=[Depends(require_declared_query)],
         lifespan=_update(delivery) if keep_up else None,

@@ -37,7 +37,7 @@ SESSION_COOKIE: Final = "schedules_session"
 _OVER_TLS: Final = "__Host-"
 """Browsers take such a cookie only from this host and over TLS, so no neighbouring host can set one."""
 
-_OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|sign-in|sign-out|static/.*)?")
+_OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|openapi\.json|docs|sign-in|sign-out|static/.*)?")
 _PAGES = "/guide"
 _NO_ROUTE = "none"
 _RETRY_SECONDS = 30

@@ -23,9 +23,23 @@ def _operations(document: Any) -> Iterator[tuple[str, Any]]:
             yield path, operation
 
 
-def test_document_needs_a_key() -> None:
-    """The description lists every route that partners may use."""
-    assert DeliveryStage().client(None).get("/openapi.json").status_code == 401
+def test_description_needs_no_key() -> None:
+    """Whoever considers to become a partner reads the description, as a document and as a page, before having a key."""
+    visitor = DeliveryStage().client(None)
+
+    document, page = visitor.get("/openapi.json"), visitor.get("/docs")
+
+    assert document.headers["content-type"] == "application/json"
+    assert document.json()["servers"] == [{"url": "/"}]
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert all(
+        f"{method.upper()} {path}" in page.text
+        for path, operations in document.json()["paths"].items()
+        for method in operations
+    )
+    again = visitor.get("/docs", headers={"If-None-Match": page.headers["etag"]})
+    assert again.status_code == 304
 
 
 def test_every_operation_has_a_name_of_its_own(document: Any) -> None:
