@@ -25,13 +25,16 @@ _WINDOWS_REMEMBERED = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Days from ``first`` to ``last``, both included, by the cut's days."""
+    """Days from ``first`` to ``last``, both included, by the cut's days. ``may_be_empty``: it has a representation even
+    if nothing of it is published.
+    """
 
     sids: Sequence[Sid]
     first: date
     last: date
     cut: DayCut
     straddling: Straddling = Straddling.STARTS
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def _window(calendar: BroadcastCalendar, key: ScheduleKey) -> Interval:
 def represent(
     delivery: Delivery, selection: Selection, offer: GuideFormat, now: datetime
 ) -> Representation | None:
-    """The whole selection in one document; None if none of it is published.
+    """The whole selection in one document; None if none of it is published and it may not be empty.
 
     Versions are fixed by this call, although the document may be rendered later in another thread.
     """
@@ -76,7 +79,7 @@ def represent(
         for first, last in _stretches(selection, offer)
     ]
     parts = [_part(delivery, window) for window in windows]
-    if not _published(parts):
+    if not (_published(parts) or selection.may_be_empty):
         return None
     asked = (selection.first, selection.last, selection.cut, selection.straddling)
     if offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST:

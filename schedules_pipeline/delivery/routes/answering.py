@@ -6,16 +6,19 @@ from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache, partial
+from typing import Final
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
+from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
 from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, names_tag
 from schedules_pipeline.delivery.routes.serving import Call
 
 _NOT_MODIFIED = 304
+LONGEST_CONDITION: Final = 4_096
 _ANY_TAG = "*"
 _DATES_REMEMBERED = 4_096
 _LARGE_BYTES = 262_144
@@ -46,6 +49,8 @@ def _preferred(request: Request) -> Coding:
 def _not_modified(request: Request, representation: Representation, tag: str) -> Response | None:
     """304 if the client has the bytes with this tag, else None. ``If-None-Match`` counts before a date."""
     asked = request.headers.get("if-none-match")
+    if asked and len(asked) > LONGEST_CONDITION:
+        raise Problem(BAD_REQUEST, f"`If-None-Match` is longer than {LONGEST_CONDITION} characters.")
     if asked and (asked == _ANY_TAG or names_tag(asked, tag)):
         return Response(status_code=_NOT_MODIFIED, headers={**_headers(representation), "ETag": tag})
     if not asked and representation.is_dated and _is_as_old(request, representation.last_modified):

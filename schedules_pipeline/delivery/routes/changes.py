@@ -29,10 +29,10 @@ from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
-from schedules_pipeline.delivery.routes.parameters import LastEventId, Sids, Since, read_day
+from schedules_pipeline.delivery.routes.parameters import DATE, LastEventId, Sids, Since, read_day
 from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
+from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor, render_cursor
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.partners.partner import Partner
@@ -47,6 +47,11 @@ _STREAM_PAGE = 500
 _SHORT_PAGE = 100
 _RECONNECT_MILLISECONDS = 2_000
 _STREAM_TYPE = "text/event-stream"
+_EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "description": "One event. The data of `change` is a change.",
+}
 _STREAM_HEADERS = {"Cache-Control": NEVER_KEPT, "X-Accel-Buffering": "no"}
 
 
@@ -57,8 +62,8 @@ routes = APIRouter(prefix="/v1", tags=["changes"], responses=PROBLEMS)
 async def get_digest(
     call: Called,
     sids: Sids = [],  # noqa: B006 - FastAPI copies it
-    first: Annotated[str | None, Query(alias="from", max_length=10)] = None,
-    last: Annotated[str | None, Query(alias="to", max_length=10)] = None,
+    first: Annotated[str | None, Query(alias="from", max_length=10, json_schema_extra=DATE)] = None,
+    last: Annotated[str | None, Query(alias="to", max_length=10, json_schema_extra=DATE)] = None,
 ) -> Response:
     """The version of every schedule, removals included. Fetch each schedule whose version differs from yours."""
     chosen = frozenset(Sid(text) for text in sids) or None
@@ -104,7 +109,7 @@ async def get_changes(
 @routes.get(
     "/changes/stream",
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {_STREAM_TYPE: {"schema": _EVENT}}},
         **CURSOR_PROBLEMS,
     },
     response_class=StreamingResponse,
@@ -115,6 +120,8 @@ async def stream_changes(call: Called, since: Since = "", last_event_id: LastEve
     Begins after `Last-Event-ID` (after an interruption), else after `since`, else now.
     An event `reset` means that the cursor is no longer valid: fetch the digest.
     """
+    if since:
+        parse_cursor(since)  # also where the header counts: an invalid parameter is never ignored
     begin = last_event_id or since or render_cursor(call.delivery.mirror.cursor)
     first = await _page(call, call.caller, begin, _STREAM_PAGE)
     if call.request.scope.get("is_head"):

@@ -1,6 +1,6 @@
 """Parameters of all questions across services: the services and an instant."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -12,7 +12,7 @@ from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.partners.partner import Partner
 
-_FARTHEST = timedelta(days=400)
+_FIRST, _LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 
 AnySids = Annotated[
     list[SidText],
@@ -34,9 +34,8 @@ def chosen_services(delivery: Delivery, caller: Partner, texts: list[str]) -> li
     return sids
 
 
-def read_instant(name: str, instant: datetime, now: datetime) -> datetime:
-    """In UTC. Raises :class:`Problem` if the instant is far from now, because nothing is published of it."""
-    if abs(instant - now) > _FARTHEST:
-        detail = f"`{name}` is more than {_FARTHEST.days} days from now; no schedule is published for it."
-        raise Problem(BAD_REQUEST, detail)
-    return instant.astimezone(UTC)
+def read_instant(instant: datetime) -> datetime:
+    """In UTC; an instant without a whole year before and after it is moved to where there is one, because nothing can
+    be published of either.
+    """
+    return min(max(instant, _FIRST), _LAST).astimezone(UTC)

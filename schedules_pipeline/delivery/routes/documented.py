@@ -105,6 +105,11 @@ Responses = dict[int | str, dict[str, Any]]
 PROBLEMS: Responses = {
     status: {"model": ProblemDocument, "description": meaning} for status, meaning in _MEANINGS.items()
 }
+BAD_QUERY: Responses = {400: PROBLEMS[400]}
+NO_SUCH: Responses = {404: PROBLEMS[404]}
+TOO_LARGE_BODY: Responses = {
+    413: {"model": ProblemDocument, "description": "The body is larger than 100,000 bytes."}
+}
 CURSOR_PROBLEMS: Responses = {
     410: {
         "model": ProblemDocument,

@@ -2,11 +2,12 @@
 models that parse the bodies of requests.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from schedules_pipeline.delivery.questions.latest_episodes import (
     ETAG_PATTERN,
@@ -25,6 +26,21 @@ SID_PATTERN = "^[0-9a-z_]{1,64}$"
 
 PidText = Annotated[str, StringConstraints(pattern=PID_PATTERN)]
 SidText = Annotated[str, StringConstraints(pattern=SID_PATTERN)]
+
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _require_text(value: object) -> object:
+    """RFC 3339 alone, because pydantic also takes numbers, dates and times without seconds."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return value
+    raise ValueError("not an instant such as 2026-03-28T20:00:00Z")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_require_text)]
 
 
 class NowNextOfService(BaseModel):
@@ -82,7 +98,7 @@ class FollowedBrands(BaseModel):
     brands: Annotated[list[PidText], Field(min_length=1, max_length=MOST_BRANDS)] = Field(
         description="The pids of `brand` in broadcasts."
     )
-    since: AwareDatetime = Field(description="The earliest start of a broadcast that counts.")
+    since: Instant = Field(description="The earliest start of a broadcast that counts.")
     count: int = Field(default=10, ge=1, le=MOST_OF_A_BRAND, description="How many episodes of each brand.")
     given: Annotated[list[GivenEpisode], Field(max_length=MOST_GIVEN)] = Field(
         default=[], description="The episodes that you hold: all that were returned and not withdrawn."

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schedules_pipeline.delivery.problems import NO_KEY, NOT_SWITCHED, UNAVAILABLE, Problem
+from schedules_pipeline.delivery.problems import NO_KEY, NOT_ALLOWED, NOT_SWITCHED, UNAVAILABLE, Problem
 from schedules_pipeline.delivery.routes.addressed import access_of
 from schedules_pipeline.delivery.routes.problem_responses import (
     PROBLEM_KIND,
@@ -37,8 +37,9 @@ SESSION_COOKIE: Final = "schedules_session"
 _OVER_TLS: Final = "__Host-"
 """Browsers take such a cookie only from this host and over TLS, so no neighbouring host can set one."""
 
-_OPEN = re.compile(r"/(health/[a-z]+|problems(/[a-z-]+)?|openapi\.json|docs|sign-in|sign-out|static/.*)?")
+_OPEN = re.compile(r"/(health/[a-z]+|problems(/[^/]*)?|openapi\.json|docs|sign-in|sign-out|static/.*)?")
 _PAGES = "/guide"
+_OF_ADDRESSES = "GET, HEAD, OPTIONS"
 _NO_ROUTE = "none"
 _RETRY_SECONDS = 30
 _LOOK_UPS_AT_ONCE = 4
@@ -76,6 +77,8 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, counting: "_Counting") -> None:
         access = access_of(scope["path"])
+        if access is not None and scope["method"] != "GET":
+            raise Problem(NOT_ALLOWED, f"This path allows {_OF_ADDRESSES}.", headers={"Allow": _OF_ADDRESSES})
         identify = await self._identify_by_headers(scope) if access is None else partial(self._find, access)
         now, partner = self._delivery.clock(), identify()
         counting.partner = partner.name

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from schedules_pipeline.delivery.costs import cost_of_rendering
 from schedules_pipeline.delivery.questions.now_next import (
@@ -18,7 +17,7 @@ from schedules_pipeline.delivery.questions.now_next import (
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services, read_instant
 from schedules_pipeline.delivery.routes.documented import PROBLEMS
-from schedules_pipeline.delivery.routes.documented_queries import NowNextOfServices
+from schedules_pipeline.delivery.routes.documented_queries import Instant, NowNextOfServices
 from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.domain.identifiers import Sid
 
@@ -30,13 +29,13 @@ async def get_now_next(
     call: Called,
     sids: AnySids = [],  # noqa: B006 - FastAPI copies it
     at: Annotated[
-        AwareDatetime | None, Query(description="An instant, with its offset from UTC. Default: now.")
+        Instant | None, Query(description="An instant, with its offset from UTC. Default: now.")
     ] = None,
     count: Annotated[int, Query(ge=1, le=MOST_COMING, description="How many next broadcasts to list.")] = 1,
 ) -> Response:
     """The current broadcast of each service, or null in a gap, and the next ones. Omits unknown services."""
     now = call.delivery.clock()
-    instant = now if at is None else read_instant("at", at, now)
+    instant = now if at is None else read_instant(at)
     services = chosen_services(call.delivery, call.caller, sids)
     board = call.serving.boards.find(services, count, instant) or await _render(
         call, services, instant, count

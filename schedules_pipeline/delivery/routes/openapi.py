@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
+from schedules_pipeline.delivery.routes.answering import LONGEST_CONDITION
 
 _SCHEME = "apiKey"
 _OPEN_TAGS = frozenset({"health", "televisions", "players"})
@@ -50,7 +51,7 @@ _IF_NONE_MATCH = {
     "in": "header",
     "required": False,
     "description": "The `ETag` of your copy; the answer is 304 if it is current.",
-    "schema": {"type": "string", "maxLength": 4_096},
+    "schema": {"type": "string", "maxLength": LONGEST_CONDITION},
 }
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 
@@ -96,7 +97,8 @@ def _responses(responses: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if status == _FRAMEWORK_STATUS:
             continue
         if "content" in response:
-            content = _PROBLEM if status >= "400" else _json_first(response["content"])
+            is_problem = "ProblemDocument" in str(response["content"])
+            content = _PROBLEM if is_problem else _json_first(response["content"])
             response = {**response, "content": content}  # noqa: PLW2901
         yield status, response
 

@@ -5,7 +5,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from schedules_pipeline.delivery.player_guides import (
     DAYS,
@@ -17,24 +17,22 @@ from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer, answer_gzipped
 from schedules_pipeline.delivery.routes.documented import PROBLEMS, Responses
-from schedules_pipeline.delivery.routes.parameters import MOST_DAYS, read_day
+from schedules_pipeline.delivery.routes.parameters import DATE, MOST_DAYS, Access, read_day
 from schedules_pipeline.delivery.routes.serving import Call, Called
 
 GZIP_TYPE: Final = "application/gzip"
 
-Access = Annotated[
-    str,
-    Path(
-        max_length=100, description="A key, which makes the address secret, or the name of a public partner."
-    ),
+First = Annotated[
+    str | None,
+    Query(alias="from", max_length=10, description="Default: yesterday.", json_schema_extra=DATE),
 ]
-First = Annotated[str | None, Query(alias="from", max_length=10, description="Default: yesterday.")]
 Last = Annotated[
     str | None,
     Query(
         alias="to",
         max_length=10,
         description=f"The last day, included; at most {MOST_DAYS} days. Default: {DAYS} days from today on.",
+        json_schema_extra=DATE,
     ),
 ]
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime
 
 from schedules_pipeline.delivery.costs import cost_of_rendering
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
@@ -32,10 +31,11 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
 )
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.choosing import chosen_services, read_instant
-from schedules_pipeline.delivery.routes.documented import PROBLEMS
+from schedules_pipeline.delivery.routes.documented import PROBLEMS, TOO_LARGE_BODY
 from schedules_pipeline.delivery.routes.documented_queries import (
     BroadcastsOfProgramme,
     FollowedBrands,
+    Instant,
     NewsOfBrands,
     PidText,
 )
@@ -57,13 +57,13 @@ async def get_broadcasts(
     call: Called,
     pid: Annotated[PidText, Path(description="The pid of an episode, a series or a brand.")],
     start: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(
             alias="from", description="Includes the broadcasts that are on air at this instant. Default: now."
         ),
     ] = None,
     end: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(
             alias="to",
             description=f"At most {MOST_DAYS} days after `from`. Default: {DEFAULT_DAYS} days after it.",
@@ -71,7 +71,12 @@ async def get_broadcasts(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_BROADCASTS)] = 100,
     after: Annotated[
-        str | None, Query(max_length=_CURSOR_LENGTH, description="`next` of the previous page.")
+        str | None,
+        Query(
+            max_length=_CURSOR_LENGTH,
+            description="`next` of the previous page.",
+            json_schema_extra={"format": "place", "pattern": "^[A-Za-z0-9_-]*$"},
+        ),
     ] = None,
 ) -> Response:
     """The broadcasts of an episode, or of all episodes of a series or brand, on the services of your key."""
@@ -88,7 +93,7 @@ async def get_broadcasts(
 
 @routes.post(
     "/episodes/latest",
-    responses={200: {"model": NewsOfBrands}},
+    responses={200: {"model": NewsOfBrands}, **TOO_LARGE_BODY},
     dependencies=[Depends(require_strict_json)],
 )
 async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Response:
@@ -110,8 +115,8 @@ async def post_latest_episodes(call: Called, followed: FollowedBrands) -> Respon
 
 def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval:
     # Cut to the minute, so that requests within one minute share an answer.
-    begins = now.replace(second=0, microsecond=0) if start is None else read_instant("from", start, now)
-    ends = begins + timedelta(days=DEFAULT_DAYS) if end is None else read_instant("to", end, now)
+    begins = now.replace(second=0, microsecond=0) if start is None else read_instant(start)
+    ends = begins + timedelta(days=DEFAULT_DAYS) if end is None else read_instant(end)
     if not begins < ends <= begins + timedelta(days=MOST_DAYS):
         raise Problem(BAD_REQUEST, f"`to` must be after `from`, by at most {MOST_DAYS} days.")
     return Interval(begins, ends)

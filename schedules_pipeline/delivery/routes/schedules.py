@@ -23,9 +23,11 @@ from schedules_pipeline.delivery.routes.documented import (
     in_formats,
 )
 from schedules_pipeline.delivery.routes.parameters import (
+    DATE,
     MOST_DAYS,
     Cut,
     DayPath,
+    SidInFormatPath,
     SidPath,
     Sids,
     Straddle,
@@ -47,7 +49,9 @@ _SERVICES_FRESH_SECONDS = 60
 
 routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
 
-Day = Annotated[str | None, Query(alias="date", max_length=10, description="Default: today.")]
+Day = Annotated[
+    str | None, Query(alias="date", max_length=10, description="Default: today.", json_schema_extra=DATE)
+]
 
 
 @routes.get("/services", responses={200: {"model": Services}})
@@ -84,14 +88,17 @@ async def get_schedule(
 @routes.get("/schedules/{sid}", responses=in_formats(Schedules | Guides))
 async def get_days(
     call: Called,
-    sid: SidPath,
-    first: Annotated[str | None, Query(alias="from", max_length=10, description="Default: today.")] = None,
+    sid: SidInFormatPath,
+    first: Annotated[
+        str | None, Query(alias="from", max_length=10, description="Default: today.", json_schema_extra=DATE)
+    ] = None,
     last: Annotated[
         str | None,
         Query(
             alias="to",
             max_length=10,
             description=f"The last day, included; at most {MOST_DAYS} days. Default: a week.",
+            json_schema_extra=DATE,
         ),
     ] = None,
     day: Cut = "broadcast",
@@ -123,7 +130,12 @@ async def get_services_of_a_day(
 @routes.get("/schedules.{format}", responses=in_formats(Schedules | Guides))
 async def get_services_of_a_day_in_a_format(
     call: Called,
-    name: Annotated[str, Path(alias="format", max_length=30)],
+    name: Annotated[
+        str,
+        Path(
+            alias="format", max_length=30, json_schema_extra={"enum": ["json", "xmltv", "tva", "catalogue"]}
+        ),
+    ],
     sids: Sids = [],  # noqa: B006
     on: Day = None,
     day: Cut = "broadcast",
@@ -134,7 +146,7 @@ async def get_services_of_a_day_in_a_format(
     chosen = choose_format(call.delivery.formats, name, call.accept)
     services = _chosen_services(call.delivery, call.caller, sids)
     return await _answer_selection(
-        call, Selection(services, date, date, DayCut.parse(day), straddling), chosen
+        call, Selection(services, date, date, DayCut.parse(day), straddling, may_be_empty=True), chosen
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from schedules_pipeline.delivery.costs import cost_of_joining, cost_of_rendering
 from schedules_pipeline.delivery.freshness import cache_control_of_televisions, seconds_fresh
@@ -25,6 +25,7 @@ from schedules_pipeline.delivery.questions.televisions import (
 from schedules_pipeline.delivery.representations import Representation, validator_of
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import PROBLEMS, Responses
+from schedules_pipeline.delivery.routes.parameters import Access
 from schedules_pipeline.delivery.routes.serving import Call, Called, ask_table
 from schedules_pipeline.delivery.selections import represent_windows
 from schedules_pipeline.documents.service_list import MEDIA_TYPE, ListedService
@@ -42,10 +43,6 @@ _FARTHEST = 253_370_764_800
 _VARIES = "Accept-Encoding"
 _REACHES = {"true": Reach(0, 1), "window": Reach(10, 10)}
 
-Access = Annotated[
-    str,
-    Path(max_length=100, description="The name of a public partner, or a key, which makes the path secret."),
-]
 ServiceIds = Annotated[
     list[Annotated[str, Query(max_length=400)]],
     Query(alias="sid", max_length=MOST_SERVICES, description="The `UniqueIdentifier` of a service, `tag:…`."),
