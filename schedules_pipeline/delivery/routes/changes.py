@@ -103,7 +103,9 @@ async def get_changes(
     render = partial(call.serving.rows.page, page)
     # A thousand long polls that end at once have short pages and take no turns.
     body = render() if len(page.entries) <= _SHORT_PAGE else await call.plan(render)
-    return Response(body, media_type="application/json", headers={"Cache-Control": NEVER_KEPT})
+    following = f"/v1/changes?since={render_cursor(page.after)}&limit={limit}"
+    headers = {"Cache-Control": NEVER_KEPT, "Link": f'<{following}>; rel="next"'}
+    return Response(body, media_type="application/json", headers=headers)
 
 
 @routes.get(

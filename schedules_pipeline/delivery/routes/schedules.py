@@ -45,6 +45,7 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner
 
 _SERVICES_FRESH_SECONDS = 60
+_DESCRIPTIONS = '</openapi.json>; rel="service-desc"; type="application/json", </docs>; rel="service-doc"'
 
 
 routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
@@ -57,7 +58,9 @@ Day = Annotated[
 @routes.get("/services", responses={200: {"model": Services}})
 async def list_services(call: Called) -> Response:
     """The services that your key may read, and the published days of each."""
-    return await answer(call, _services(call.delivery, call.caller))
+    response = await answer(call, _services(call.delivery, call.caller))
+    response.headers["Link"] = _DESCRIPTIONS
+    return response
 
 
 @routes.get("/schedules/{sid}/{date}", responses=in_formats(Schedule | Guides))
