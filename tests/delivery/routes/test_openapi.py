@@ -24,7 +24,7 @@ def _operations(document: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_description_needs_no_key() -> None:
-    """Whoever considers to become a partner reads the description, as a document and as a page, before having a key."""
+    """A developer reads the description, as a document and as a page, before there is a key."""
     visitor = DeliveryStage().client(None)
 
     document, page = visitor.get("/openapi.json"), visitor.get("/docs")
