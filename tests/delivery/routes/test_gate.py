@@ -15,6 +15,8 @@ from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.partners.ports import NOBODY, UsageKind
 
 _OPEN = {
+    "/docs",
+    "/openapi.json",
     "/",
     "/health/live",
     "/health/ready",
