@@ -70,7 +70,7 @@ def test_operations_need_a_key_but_those_of_health(document: Any) -> None:
 
 
 def test_errors_are_problem_documents(document: Any) -> None:
-    """Every error that is documented is a problem document, except the states of health, and what FastAPI would answer with is not mentioned."""
+    """Every documented error is a problem document, except states of health; FastAPI's own form is not mentioned."""
     errors = {
         (path, status, *response["content"])
         for path, operation in _operations(document)
