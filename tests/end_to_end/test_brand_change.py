@@ -96,8 +96,10 @@ def _assert_recorded_with_its_cause(instance: dg.DagsterInstance, brand: str) ->
 
 
 def _assert_checks_recorded(instance: dg.DagsterInstance, partitions: set[str]) -> None:
-    """What can be judged of a version is evaluated; the comparison with the old system waits for its next refresh."""
-    assert _evaluated(instance, CheckName.REFERENCES_RESOLVED) == partitions
+    """What can be judged of a version is evaluated, and the state of all schedules without a partition; the comparison
+    with the old system waits for its next refresh.
+    """
+    assert _evaluated(instance, CheckName.REFERENCES_RESOLVED) == {*partitions, None}
     assert _evaluated(instance, CheckName.MATCHES_LEGACY) == set()
 
 

@@ -145,6 +145,7 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
     _assert_the_message_came_back(instance, killed[1])
 
 
+@pytest.mark.long
 def test_a_run_can_be_terminated_and_a_worker_stops_with_its_runs(
     celery_environment: dict[str, str],
     upstream: Upstream,
