@@ -205,15 +205,18 @@ def service_names_from(settings: Settings) -> ServiceNames:
     return ServiceNames(dict(settings.service_names))
 
 
+def guide_naming_from(settings: Settings) -> GuideNaming:
+    return GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+
+
 def guide_formats_from(settings: Settings) -> tuple[GuideFormat, ...]:
-    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+    naming = guide_naming_from(settings)
     return guide_formats(GuidePolicy(settings.xmltv_domain, naming, settings.image_url_template))
 
 
 def television_policy_from(settings: Settings) -> TelevisionPolicy:
-    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
     return TelevisionPolicy(
-        Rendition(naming, settings.image_url_template, is_for_televisions=True),
+        Rendition(guide_naming_from(settings), settings.image_url_template, is_for_televisions=True),
         settings.broadcaster_name,
         dict(settings.television_services),
         dict(settings.television_regions),

@@ -22,7 +22,7 @@ from workers import Server, build_everything, load_sample, pipeline_on
 
 from demo.servers import RedisServer
 from schedules_pipeline.composition import Store
-from schedules_pipeline.connections import utc_now
+from schedules_pipeline.connections import guide_naming_from, utc_now
 from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.follower import Follower
@@ -30,7 +30,6 @@ from schedules_pipeline.delivery.guide_sessions import GuideSessions
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
-from schedules_pipeline.documents.tv_anytime import GuideNaming
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
@@ -190,8 +189,7 @@ def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
 
 def _questions_by_address(key: ScheduleKey, pid: Pid, access: str) -> Mapping[str, str]:
     """One request for each route whose address holds a key."""
-    settings = Settings()
-    naming = GuideNaming(settings.crid_authority, settings.tag_date, settings.content_language)
+    naming = guide_naming_from(Settings())
     questions = {
         "/dvb-i/{access}/services.xml": "",
         "/dvb-i/{access}/schedule": f"?sid={naming.service_id(key.sid)}&now_next=true",

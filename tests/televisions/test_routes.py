@@ -20,8 +20,8 @@ from televisions.stage import (
 )
 
 from schedules_pipeline.delivery.questions.televisions import FurtherEpisodes
-from schedules_pipeline.delivery.routes import televisions as routes
 from schedules_pipeline.delivery.routes.addressed import printable_path
+from schedules_pipeline.delivery.routes.serving import Call
 from schedules_pipeline.documents.content_guide import EARLIER, LATER, NOW
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.migration.ports import ServedSource
@@ -334,7 +334,7 @@ def test_a_key_in_a_path_is_in_no_log(televisions: Televisions, monkeypatch: pyt
     def fail(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(routes, "_is_public", fail)
+    monkeypatch.setattr(Call, "is_public", fail)
     client = TestClient(televisions.client.app, raise_server_exceptions=False)
     with capture_logs() as logs:
         answer = client.get(f"/dvb-i/{televisions.key}/schedule", params=_TODAY)

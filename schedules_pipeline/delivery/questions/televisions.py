@@ -118,8 +118,7 @@ def render_programme_of(
     """None if the plan gives no table."""
     if (table := plan()) is None:
         return None
-    entry = table.entries.get(pid)
-    seen = [mention for mention in entry.mentions if mention.key.sid in sids] if entry else []
+    entry, seen = _seen(table, pid, sids)
     if not entry or not seen:
         return Found(None)
     return Found(rendered(render_programme(_broadcast(entry, seen[0]), rendition)))
@@ -140,8 +139,7 @@ class FurtherEpisodes:
     def __call__(self, plan: TablePlan) -> Found | None:
         if (table := plan()) is None:
             return None
-        entry = table.entries.get(self.pid)
-        seen = [mention for mention in entry.mentions if mention.key.sid in self.sids] if entry else []
+        entry, seen = _seen(table, self.pid, self.sids)
         if not entry or not seen:
             return Found(None)
         parent = _broadcast(entry, seen[0])
@@ -152,6 +150,12 @@ class FurtherEpisodes:
         guide = _guide(sid, "", broadcasts[:MOST_FURTHER], None, self.at)
         crid = self.rendition.naming.crid(group.pid if group else self.pid)
         return Found(rendered(render_more_episodes(guide, crid, self.address, self.rendition)))
+
+
+def _seen(table: Table, pid: Pid, sids: frozenset[Sid]) -> tuple[Entry | None, list[Mention]]:
+    """A programme, and where these services show it."""
+    entry = table.entries.get(pid)
+    return entry, [mention for mention in entry.mentions if mention.key.sid in sids] if entry else []
 
 
 def _coming_of(table: Table, group: Pid, asked: FurtherEpisodes) -> list[tuple[Entry, Mention]]:

@@ -70,7 +70,7 @@ def _represent(call: Call, access: str, first: str | None, last: str | None) -> 
         raise Problem(BAD_REQUEST, f"`from` {begin} to `to` {days.last} must be 1 to {MOST_DAYS} days.")
     if days.count > max(1, most_days):
         raise Problem(BAD_REQUEST, f"There are {len(sids)} services: ask for at most {most_days} days.")
-    is_public = call.caller.name == access
+    is_public = call.is_public(access)
     return call.serving.player_guides.find_or(
         (sids, days, is_public),
         now,

@@ -95,6 +95,10 @@ class Call:
     def accept(self) -> str:
         return self.request.headers.get("accept", "")
 
+    def is_public(self, access: str) -> bool:
+        """Whether this part of the path names a public partner, not a key, so that caches may share the answer."""
+        return self.caller.name == access
+
     def charge(self, tokens: int) -> None:
         """Count the cost of work for this request, beyond the one token that every request costs."""
         if tokens:

@@ -66,7 +66,7 @@ async def get_service_list(call: Called, access: Access) -> Response:
     version = int(f"{delivery.clock().astimezone(UTC):%Y%m%d}")
     task = ServiceListTask(listed, policy, version, f"{_address(call)}/dvb-i/{access}/")
     validator = validator_of("services", listed, policy, version, task.endpoints)
-    cache = cache_control_of_televisions(_LIST_FRESH_SECONDS, is_public=_is_public(call, access))
+    cache = cache_control_of_televisions(_LIST_FRESH_SECONDS, is_public=call.is_public(access))
     cost = len(listed) // _SERVICES_FOR_A_TOKEN
     return await answer(call, Representation(validator, MEDIA_TYPE, cache, task, cost=cost, vary=_VARIES))
 
@@ -91,7 +91,7 @@ async def get_television_schedule(
 ) -> Response:
     """The broadcasts that begin from `start` until `end`, or those around now."""
     sids = _services(call, service_ids)
-    is_public = _is_public(call, access)
+    is_public = call.is_public(access)
     if now_next is not None:
         return await _now_next(call, sids, _REACHES[now_next], is_public=is_public)
     delivery, window = call.delivery, _window(start, end)
@@ -112,7 +112,7 @@ async def get_television_programme(call: Called, access: Access, crid: Programme
     rendition = call.delivery.policy.televisions.rendition
     question = partial(render_programme_of, pid=pid, sids=sids, rendition=rendition)
     found = await ask_table(call, cost_of_joining(_ITEMS_SEARCHED), question)
-    return await _answer_found(call, found, is_public=_is_public(call, access))
+    return await _answer_found(call, found, is_public=call.is_public(access))
 
 
 @routes.get("/more-episodes", responses=_XML, response_class=Response)
@@ -123,11 +123,7 @@ async def get_more_episodes(call: Called, access: Access, crid: ProgrammeId) -> 
     address = f"{_address(call)}/dvb-i/{access}/more-episodes?pid={crid}"
     question = FurtherEpisodes(pid, sids, delivery.clock(), delivery.policy.televisions.rendition, address)
     found = await ask_table(call, cost_of_joining(_ITEMS_SEARCHED), question)
-    return await _answer_found(call, found, is_public=_is_public(call, access))
-
-
-def _is_public(call: Call, access: str) -> bool:
-    return call.caller.name == access
+    return await _answer_found(call, found, is_public=call.is_public(access))
 
 
 def _address(call: Call) -> str:
