@@ -74,14 +74,24 @@ class FeedReader:
                 for cause in entry.change.causes:
                     self._caused[entry.change.key, cause.subject].append((cause, entry))
 
-    def find(self, sent: Sent, *, settled: bool = False) -> Landed | None:
-        """Where the change was published; None while a schedule lacks it.
+    def find_all(self, sent: Sequence[Sent]) -> list[Landed]:
+        """Where each change was published, once everything is."""
+        again: dict[str, datetime] = {}
+        found = []
+        for change in reversed(sent):
+            found.append(self.find(change, settled=True, again_at=again.get(change.subject)))
+            again[change.subject] = change.sent_at
+        return [landed for landed in reversed(found) if landed is not None]
+
+    def find(self, sent: Sent, *, settled: bool = False, again_at: datetime | None = None) -> Landed | None:
+        """Where the change was published; None while a schedule lacks it. ``again_at``: when its subject was changed
+        again.
 
         The version with the change names it as a cause. An earlier build for another cause may have read the change
         already, so its mark changes nothing. Once everything is ``settled``, the first version since the sending
         counts for schedules in which no version names the change.
         """
-        showings = {key: _named(sent, self._caused[key, sent.subject]) for key in sent.keys}
+        showings = {key: _named(sent, self._caused[key, sent.subject], again_at) for key in sent.keys}
         overtaken = [key for key, showing in showings.items() if showing is None]
         if settled:
             showings |= {key: _first_since(sent, self._rows[key]) for key in overtaken}
@@ -93,10 +103,12 @@ class FeedReader:
         return Landed(sent, each, last.since_sent, last.since_notified, len(overtaken), last.row, last.cause)
 
 
-def _named(sent: Sent, caused: Sequence[tuple[Cause, FeedEntry]]) -> _Showing | None:
-    """The first version that names this change as a cause, rather than an earlier change of the same item."""
+def _named(
+    sent: Sent, caused: Sequence[tuple[Cause, FeedEntry]], again_at: datetime | None
+) -> _Showing | None:
+    """The first version that names this change as a cause, rather than an earlier or a later one of the same item."""
     for cause, entry in caused:
-        if cause.notified_at >= sent.sent_at:
+        if cause.notified_at >= sent.sent_at and (again_at is None or cause.notified_at < again_at):
             published_at = appended_at(entry)
             return _Showing(
                 _seconds(sent.sent_at, published_at), _seconds(cause.notified_at, published_at), entry, cause

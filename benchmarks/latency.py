@@ -245,7 +245,7 @@ class _Trial:
     def _all_landed(self, sent: list[Sent]) -> list[Landed]:
         _wait_until(self._is_quiet, "nothing is left to publish")
         self._feed.catch_up()
-        landed = [one for change in sent if (one := self._feed.find(change, settled=True))]
+        landed = self._feed.find_all(sent)
         if len(landed) < len(sent):
             raise WrongResult(f"{len(sent) - len(landed)} of {len(sent)} changes were never published")
         return landed
