@@ -4,8 +4,8 @@ A route finds a :class:`Representation`; it is rendered and compressed at most o
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
     ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled.
     ``cost``: the tokens that rendering costs. ``is_dated``: ``If-Modified-Since`` is answered, because the bytes change
-    only with ``last_modified``.
+    only with ``last_modified``. ``fields``: further header fields of an answer with the bytes.
     """
 
     validator: str
@@ -36,6 +36,11 @@ class Representation:
     cost: int = 0
     vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
     is_dated: bool = False
+    fields: Callable[[], Mapping[str, str]] = dict
+
+    def linked(self, links: str) -> "Representation":
+        """With this ``Link``."""
+        return replace(self, fields=lambda: {**self.fields(), "Link": links})
 
 
 def validator_of(*parts: object) -> str:
@@ -44,17 +49,20 @@ def validator_of(*parts: object) -> str:
 
 
 class Rendered(NamedTuple):
-    """An answer whose validator is the hash of its bytes, because it is known only once it is rendered."""
+    """An answer whose validator is the hash of its bytes, because it is known only once it is rendered. ``following``:
+    the ``after`` of the next page; None without one.
+    """
 
     validator: str
     packed: Packed
+    following: str | None = None
 
     def represent(self, media_type: str, cache_control: str) -> Representation:
         return Representation(self.validator, media_type, cache_control, self.packed)
 
 
-def rendered(body: bytes) -> Rendered:
-    return Rendered(validator_of(body), pack(body))
+def rendered(body: bytes, following: str | None = None) -> Rendered:
+    return Rendered(validator_of(body), pack(body), following)
 
 
 def validator_of_version(held: MirroredSchedule) -> str:

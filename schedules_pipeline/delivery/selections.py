@@ -1,6 +1,6 @@
 """Selections of schedules (services, days, format) and their representations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
@@ -9,10 +9,13 @@ import orjson
 
 from schedules_pipeline.delivery.costs import cost_of_joining, cost_of_rendering
 from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
+from schedules_pipeline.delivery.links import alternates, version_fields
 from schedules_pipeline.delivery.mirror import MirroredSchedule, parsed
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.documents.addresses import schedule_address
+from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, NamedCut, Straddling, cut_guide
@@ -56,7 +59,13 @@ def represent_document(
         cache_control(seconds_fresh(_window(delivery.calendar, held.key), now)),
         packed,
         held.published_at,
+        fields=partial(_document_fields, delivery, held),
     )
+
+
+def _document_fields(delivery: Delivery, held: MirroredSchedule) -> Mapping[str, str]:
+    links = alternates(schedule_address(held.key), (), delivery.formats, JSON_FORMAT.name)
+    return {**version_fields(held), "Link": links}
 
 
 @lru_cache(_WINDOWS_REMEMBERED)
@@ -82,10 +91,12 @@ def represent(
     if not (_published(parts) or selection.may_be_empty):
         return None
     asked = (selection.first, selection.last, selection.cut, selection.straddling)
+    fields = partial(_fields, delivery.mirror.cursor, parts)
     if offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST:
         cost = cost_of_joining(len(_published(parts)))
-        return _represent(parts, offer, asked, now, partial(_join, parts), cost)
-    return _rendered(parts, offer, asked, selection.straddling, now)
+        joined = _represent(parts, offer, asked, now, partial(_join, parts), cost)
+        return replace(joined, fields=fields)
+    return replace(_rendered(parts, offer, asked, selection.straddling, now), fields=fields)
 
 
 def represent_windows(
@@ -126,6 +137,16 @@ def _represent(
         max((held.published_at for part in parts for held in part.held), default=None),
         cost,
     )
+
+
+def _fields(cursor: FeedCursor, parts: Sequence[_Part]) -> Mapping[str, str]:
+    """The version, if the answer is made of one schedule; otherwise the cursor up to which it has every change."""
+    windows, published = [part.guide_window for part in parts], _published(parts)
+    if len(published) == 1 and [(window.keys, window.is_as_listed) for window in windows] == [
+        ((published[0].key,), True)
+    ]:
+        return version_fields(published[0])
+    return {"Schedules-Cursor": render_cursor(cursor)}
 
 
 def _published(parts: Sequence[_Part]) -> list[MirroredSchedule]:

@@ -25,7 +25,8 @@ def render_broadcasts_of(
     copies: CopyReader,
 ) -> Rendered:
     page = find_broadcasts(question, reads, extract.schedule, Lineage(copies))
-    return rendered(render_json(page_fields(question, page)))
+    fields = page_fields(question, page)
+    return rendered(render_json(fields), fields["next"])
 
 
 @dataclass(frozen=True, slots=True)

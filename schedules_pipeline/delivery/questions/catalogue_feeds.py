@@ -239,11 +239,10 @@ def render_page_of(
 ) -> Rendered | None:
     """None if the plan gives no table."""
     table = plan()
-    return (
-        None
-        if table is None
-        else rendered(render_page(find_page(table, window, sids.__contains__, after, limit)))
-    )
+    if table is None:
+        return None
+    page = find_page(table, window, sids.__contains__, after, limit)
+    return rendered(render_page(page), page.following)
 
 
 class RememberedTable:

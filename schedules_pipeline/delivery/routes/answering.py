@@ -14,7 +14,13 @@ from fastapi.responses import StreamingResponse
 from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
-from schedules_pipeline.delivery.representations import Representation, coding_for, entity_tag, names_tag
+from schedules_pipeline.delivery.representations import (
+    Rendered,
+    Representation,
+    coding_for,
+    entity_tag,
+    names_tag,
+)
 from schedules_pipeline.delivery.routes.serving import Call
 
 _NOT_MODIFIED = 304
@@ -33,6 +39,13 @@ async def answer(call: Call, representation: Representation) -> Response:
         if (unchanged := _not_modified(request, representation, tag)) is not None:
             return unchanged
     return respond(request, representation, await _packed(call, representation))
+
+
+async def answer_with_next(call: Call, found: Rendered, cache_control: str) -> Response:
+    """A page of JSON, with a link to the next one."""
+    page = found.represent("application/json", cache_control)
+    following = found.following
+    return await answer(call, page.linked(call.next_page(after=following)) if following else page)
 
 
 def respond(request: Request, representation: Representation, packed: Packed) -> Response:
@@ -98,7 +111,7 @@ def _http_date(instant: datetime) -> str:
 
 
 def _coded(representation: Representation, packed: Packed, coding: Coding, tag: str) -> Response:
-    headers = {**_headers(representation), "ETag": tag}
+    headers = {**_headers(representation), "ETag": tag, **representation.fields()}
     if coding is not Coding.IDENTITY:
         headers["Content-Encoding"] = coding
     elif packed.size > _LARGE_BYTES:

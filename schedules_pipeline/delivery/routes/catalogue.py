@@ -13,9 +13,9 @@ from schedules_pipeline.delivery.questions.catalogue_feeds import (
     render_page_of,
     window_of,
 )
-from schedules_pipeline.delivery.routes.answering import answer
+from schedules_pipeline.delivery.routes.answering import answer_with_next
 from schedules_pipeline.delivery.routes.choosing import AnySids, chosen_services
-from schedules_pipeline.delivery.routes.documented import PROBLEMS
+from schedules_pipeline.delivery.routes.documented import PAGED, PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import CatalogueItems, PidText
 from schedules_pipeline.delivery.routes.serving import Call, Called, ask_table
 
@@ -36,10 +36,10 @@ async def _page(feed: Feed, call: Call, sids: list[str], limit: int, after: str 
     window = window_of(feed, now, delivery.policy.available_days)
     question = partial(render_page_of, window=window, sids=services, after=after, limit=limit)
     found = await ask_table(call, cost_of_joining(limit), question)
-    return await answer(call, found.represent("application/json", cache_control(_FRESH_SECONDS)))
+    return await answer_with_next(call, found, cache_control(_FRESH_SECONDS))
 
 
-@routes.get("/available", responses={200: {"model": CatalogueItems}})
+@routes.get("/available", responses={200: {"model": CatalogueItems, "headers": PAGED}})
 async def get_available(
     call: Called,
     sids: AnySids = [],  # noqa: B006 - FastAPI copies it
@@ -50,7 +50,7 @@ async def get_available(
     return await _page(Feed.AVAILABLE, call, sids, limit, after)
 
 
-@routes.get("/coming", responses={200: {"model": CatalogueItems}})
+@routes.get("/coming", responses={200: {"model": CatalogueItems, "headers": PAGED}})
 async def get_coming(
     call: Called,
     sids: AnySids = [],  # noqa: B006

@@ -28,7 +28,7 @@ from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
 from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
-from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PROBLEMS, Changes, Digest
+from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PAGED, PROBLEMS, Changes, Digest
 from schedules_pipeline.delivery.routes.parameters import DATE, LastEventId, Sids, Since, read_day
 from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.delivery.service import Delivery
@@ -81,7 +81,7 @@ async def get_digest(
     )
 
 
-@routes.get("/changes", responses={200: {"model": Changes}, **CURSOR_PROBLEMS})
+@routes.get("/changes", responses={200: {"model": Changes, "headers": PAGED}, **CURSOR_PROBLEMS})
 async def get_changes(
     call: Called,
     since: Since,
@@ -103,8 +103,7 @@ async def get_changes(
     render = partial(call.serving.rows.page, page)
     # A thousand long polls that end at once have short pages and take no turns.
     body = render() if len(page.entries) <= _SHORT_PAGE else await call.plan(render)
-    following = f"/v1/changes?since={render_cursor(page.after)}&limit={limit}"
-    headers = {"Cache-Control": NEVER_KEPT, "Link": f'<{following}>; rel="next"'}
+    headers = {"Cache-Control": NEVER_KEPT, "Link": call.next_page(since=render_cursor(page.after))}
     return Response(body, media_type="application/json", headers=headers)
 
 

@@ -118,9 +118,32 @@ CURSOR_PROBLEMS: Responses = {
 }
 
 
+def _fields(**meanings: str) -> dict[str, Any]:
+    """Header fields of an answer, by their names with underscores."""
+    return {
+        name.replace("_", "-"): {"description": meaning, "schema": {"type": "string"}}
+        for name, meaning in meanings.items()
+    }
+
+
+PAGED = _fields(Link='`rel="next"`: the next page. Absent on the last one.')
+LINKED = _fields(Link="Where the interface is described (`service-desc`, `service-doc`).")
+_VERSIONED = _fields(
+    Link='`rel="alternate"`: the same in the other formats, with `type` and `title`.',
+    Schedules_Seq="`seq` of the schedule, if the answer is one schedule as published, in any format.",
+    Schedules_Etag="`etag` of that schedule.",
+    Schedules_Published_At="`published_at` of that schedule.",
+    Schedules_Cursor="Of other answers: the cursor of the change feed up to which every change is in it.",
+)
+
+
 def in_formats(model: Any) -> Responses:
     """Of a route that answers in JSON, as this model, and in all other formats."""
     return {
-        200: {"model": model, "content": {"application/xml": {"schema": {"type": "string"}}}},
+        200: {
+            "model": model,
+            "content": {"application/xml": {"schema": {"type": "string"}}},
+            "headers": _VERSIONED,
+        },
         406: {"model": ProblemDocument, "description": "None of the accepted formats is available."},
     }

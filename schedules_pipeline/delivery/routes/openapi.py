@@ -82,7 +82,8 @@ def _complete(document: dict[str, Any]) -> None:
         if operation["operationId"] in _CONDITIONAL:
             operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
             operation["responses"]["304"] = {"description": "Your copy is current.", "headers": _ETAG}
-            operation["responses"]["200"]["headers"] = _ETAG
+            succeeded = operation["responses"]["200"]
+            succeeded["headers"] = succeeded.get("headers", {}) | _ETAG
         operation["responses"] = dict(_responses(operation["responses"]))
 
 

@@ -29,9 +29,9 @@ from schedules_pipeline.delivery.questions.latest_episodes import (
     earliest_since,
     plan_schedules,
 )
-from schedules_pipeline.delivery.routes.answering import answer
+from schedules_pipeline.delivery.routes.answering import answer_with_next
 from schedules_pipeline.delivery.routes.choosing import chosen_services, read_instant
-from schedules_pipeline.delivery.routes.documented import PROBLEMS, TOO_LARGE_BODY
+from schedules_pipeline.delivery.routes.documented import PAGED, PROBLEMS, TOO_LARGE_BODY
 from schedules_pipeline.delivery.routes.documented_queries import (
     BroadcastsOfProgramme,
     FollowedBrands,
@@ -52,7 +52,9 @@ _CURSOR_LENGTH = 200
 routes = APIRouter(prefix="/v1", tags=["programmes"], responses=PROBLEMS)
 
 
-@routes.get("/programmes/{pid}/broadcasts", responses={200: {"model": BroadcastsOfProgramme}})
+@routes.get(
+    "/programmes/{pid}/broadcasts", responses={200: {"model": BroadcastsOfProgramme, "headers": PAGED}}
+)
 async def get_broadcasts(
     call: Called,
     pid: Annotated[PidText, Path(description="The pid of an episode, a series or a brand.")],
@@ -88,7 +90,7 @@ async def get_broadcasts(
     extract = call.delivery.mirror.extract(key for _, keys in reads for key in keys)
     task = partial(render_broadcasts_of, question, reads, extract, copies)
     found = await call.render(cost_of_rendering(min(len(extract), MOST_SCHEDULES)), task)
-    return await answer(call, found.represent("application/json", cache_control(_FRESH_SECONDS)))
+    return await answer_with_next(call, found, cache_control(_FRESH_SECONDS))
 
 
 @routes.post(

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Response
 
 from schedules_pipeline.delivery.freshness import cache_control
+from schedules_pipeline.delivery.links import DESCRIPTIONS, alternates
 from schedules_pipeline.delivery.mirror import MirroredSchedule, mirror_document
 from schedules_pipeline.delivery.negotiation import choose_format
 from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
@@ -15,6 +16,7 @@ from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.delivery.representations import Representation, rendered
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import (
+    LINKED,
     PROBLEMS,
     Guides,
     Schedule,
@@ -45,7 +47,6 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.partners.partner import Partner
 
 _SERVICES_FRESH_SECONDS = 60
-_DESCRIPTIONS = '</openapi.json>; rel="service-desc"; type="application/json", </docs>; rel="service-doc"'
 
 
 routes = APIRouter(prefix="/v1", tags=["schedules"], responses=PROBLEMS)
@@ -55,12 +56,10 @@ Day = Annotated[
 ]
 
 
-@routes.get("/services", responses={200: {"model": Services}})
+@routes.get("/services", responses={200: {"model": Services, "headers": LINKED}})
 async def list_services(call: Called) -> Response:
     """The services that your key may read, and the published days of each."""
-    response = await answer(call, _services(call.delivery, call.caller))
-    response.headers["Link"] = _DESCRIPTIONS
-    return response
+    return await answer(call, _services(call.delivery, call.caller).linked(DESCRIPTIONS))
 
 
 @routes.get("/schedules/{sid}/{date}", responses=in_formats(Schedule | Guides))
@@ -183,7 +182,9 @@ async def _answer_selection(call: Call, selection: Selection, chosen: GuideForma
     representation = await call.plan(partial(represent, call.delivery, selection, chosen, now))
     if representation is None:
         raise Problem(NOT_FOUND, "No requested schedule is published; /v1/digest lists the published ones.")
-    return await answer(call, representation)
+    path, _ = split_format(call.request.url.path)
+    links = alternates(path, call.request.query_params.multi_items(), call.delivery.formats, chosen.name)
+    return await answer(call, representation.linked(links))
 
 
 async def _document(call: Call, key: ScheduleKey, min_seq: int) -> Representation:

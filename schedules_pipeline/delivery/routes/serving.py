@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from schedules_pipeline.delivery.changes import Digests, RenderedRows
 from schedules_pipeline.delivery.guide.gathering import Guide
 from schedules_pipeline.delivery.guide.pages import Pages, security_headers
+from schedules_pipeline.delivery.links import next_page
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.player_guides import PlayerGuides
 from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable, TablePlan
@@ -98,6 +99,10 @@ class Call:
     def is_public(self, access: str) -> bool:
         """Whether this part of the path names a public partner, not a key, so that caches may share the answer."""
         return self.caller.name == access
+
+    def next_page(self, **changed: str) -> str:
+        """The link to the same request with other values of these parameters."""
+        return next_page(self.request.url.path, self.request.query_params.multi_items(), **changed)
 
     def charge(self, tokens: int) -> None:
         """Count the cost of work for this request, beyond the one token that every request costs."""

@@ -1,12 +1,10 @@
-"""Query parameters that a route does not declare, conditions that name another coding, and links."""
+"""Query parameters that a route does not declare, and conditions that name another coding."""
 
 from typing import Any
 
 import pytest
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, Slot
-
-from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 
 _SLOTS = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], None))
 _PATH = "/v1/schedules/alder/2026-03-28"
@@ -116,21 +114,3 @@ def test_condition_on_a_small_answer_names_the_plain_coding(stage: DeliveryStage
 
     assert (again.status_code, every.status_code) == (304, 304)
     assert every.headers["etag"] == answer.headers["etag"]
-
-
-def test_links_lead_to_the_next_page_and_to_the_description(stage: DeliveryStage) -> None:
-    """A client finds the description from the list of services, and the next page of changes from each page."""
-    client = stage.client()
-    services = client.get("/v1/services")
-    cursor = render_cursor(FeedCursor(stage.delivery.mirror.cursor.epoch, "0"))
-
-    seen, page = [], client.get(f"/v1/changes?since={cursor}&limit=1")
-    while page.json()["changes"]:
-        seen += [f"{change['sid']}/{change['date']}" for change in page.json()["changes"]]
-        page = client.get(page.links["next"]["url"])
-
-    assert sorted(seen) == sorted(map(str, KEYS))
-    assert {services.links[rel]["url"] for rel in ("service-desc", "service-doc")} == {
-        "/openapi.json",
-        "/docs",
-    }
