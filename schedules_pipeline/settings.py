@@ -339,7 +339,8 @@ class PushSettings(_Group):
 
     webhook_master_secret: SecretStr | None = _env(
         None,
-        "Secret from which the secret of each webhook is derived. Without it, no webhook is sent.",
+        "Secret from which the secret of each webhook is derived. The pusher needs it. If the delivery service "
+        "has it too, partners rotate the secrets of their own webhooks.",
         min_length=32,
         accepts="32 characters or more; a change replaces the secret of every webhook at once",
     )

@@ -121,7 +121,11 @@ def list_(session: Session) -> Answer:
 def show(session: Session, name: str) -> Answer:
     """Show everything about a subscription except its secret."""
     fields = _fields(session, _one(session, name))
-    return Answer(fields, [table(["member", "value"], fields.items())])
+    members = {member: value for member, value in fields.items() if member != "answers"}
+    shown = [table(["member", "value"], members.items())]
+    if fields["answers"]:
+        shown.append(document_table(session, fields["answers"], *fields["answers"][0]))
+    return Answer(fields, shown)
 
 
 @command.command("pause")
@@ -138,6 +142,17 @@ def pause(session: Session, name: str) -> Answer:
 def resume(session: Session, name: str) -> Answer:
     """End a pause, a quarantine, or the wait for the next attempt."""
     return _change(session, name, lambda admin: admin.resume(name), "continues where it was")
+
+
+@command.command("ping")
+@_name_argument
+@answering
+def ping(session: Session, name: str) -> Answer:
+    """Send an event that tells of no change to a webhook, before the pending changes."""
+    _webhook(session, name)
+    return _change(
+        session, name, lambda admin: admin.ping(name), "is pinged next; `push show` has the answer"
+    )
 
 
 @command.command("replay")

@@ -79,6 +79,7 @@ def build_delivery(
     """A delivery that has not read its store yet: it has no schedules and knows no partners. ``rendering``: in this
     process by default.
     """
+    secret = settings.webhook_master_secret
     policy = DeliveryPolicy(
         Staleness(
             marked_after=timedelta(seconds=settings.delivery_marked_stale_seconds),
@@ -89,6 +90,7 @@ def build_delivery(
         feed_kept_for=timedelta(days=settings.feed_kept_days),
         horizon=RetentionHorizon(settings.retention_days),
         televisions=television_policy_from(settings),
+        webhook_master_secret=None if secret is None else secret.get_secret_value().encode(),
     )
     formats, names = guide_formats_from(settings), service_names_from(settings)
     if rendering is None:

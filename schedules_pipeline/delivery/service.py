@@ -31,6 +31,7 @@ _HOUR = timedelta(hours=1)
 class DeliveryPolicy:
     """``image_url_template``: the address of an image, with ``{image_pid}`` in it; "" leaves images out.
     ``available_days``: how long an episode counts as available after a broadcast of it has begun.
+    ``webhook_master_secret``: None if partners may not rotate the secrets of their webhooks.
     """
 
     staleness: Staleness
@@ -39,6 +40,7 @@ class DeliveryPolicy:
     feed_kept_for: timedelta = timedelta(days=8)
     horizon: RetentionHorizon = KEEPS_EVERYTHING
     televisions: TelevisionPolicy = NO_TELEVISIONS
+    webhook_master_secret: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

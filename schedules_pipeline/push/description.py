@@ -1,6 +1,7 @@
 """A subscription as operators and its partner see it: choices, state, lag, latest answers."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,7 @@ def describe(standing: Standing, store: PushStore, now: datetime) -> Mapping[str
         "full_at": progress.full_at,
         "secret_generation": subscription.generation,
         "secret_rotated_at": subscription.rotated_at,
+        "answers": [asdict(each) for each in reversed(progress.attempts)],
     }
 
 

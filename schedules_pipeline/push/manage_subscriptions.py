@@ -1,4 +1,4 @@
-"""Operators' changes to subscriptions: register, pause, resume, rotate, replay.
+"""Changes to subscriptions by operators and partners: register, pause, resume, rotate, replay.
 
 Each change seizes the lease from the process that pushes the subscription. That process cannot write its progress any
 more, so its last requests may be repeated, with the same ids.
@@ -46,9 +46,19 @@ class SubscriptionAdmin:
             name, lambda s: Standing(replace(s.subscription, is_paused=False), s.progress.recovered())
         )
 
-    def rotate(self, name: str) -> Standing | None:
+    def rotate(self, name: str, replaced: int | None = None) -> Standing | None:
+        """Replace the secret. ``replaced``: only if it is of this generation, so that a repeated request changes
+        nothing.
+        """
         now = self.clock()
-        return self._change(name, lambda s: replace(s, subscription=s.subscription.rotated(now)))
+
+        def rotate(standing: Standing) -> Standing:
+            subscription = standing.subscription
+            if replaced not in (None, subscription.generation):
+                return standing
+            return replace(standing, subscription=subscription.rotated(now))
+
+        return self._change(name, rotate)
 
     def configure(self, name: str, **choices: Any) -> Standing | None:
         """``choices``: as :meth:`Subscription.configured`."""

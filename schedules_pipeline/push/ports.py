@@ -63,12 +63,13 @@ class SubscriptionStore(Protocol):
 class Answer:
     """A receiver's answer. ``retry_after``: the header of that name, "" if absent.
 
-    Without any answer ``status`` is 0 and ``problem`` says why.
+    Without any answer ``status`` is 0 and ``problem`` says why. ``seconds``: from the start of the request to its end.
     """
 
     status: int
     retry_after: str = ""
     problem: str = ""
+    seconds: float = 0.0
 
 
 class Receiver(Protocol):

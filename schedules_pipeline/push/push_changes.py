@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from time import perf_counter
 
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.domain.changes import Change
@@ -70,18 +71,23 @@ class WebhookPush:
         position = self.feed.last_position()
         reason = _OTHER_KEYSPACE if turn.progress.epoch != epoch else _TOO_OLD
         cursor = render_cursor(FeedCursor(epoch, position))
-        answer = self._post(turn, [reset_event(position, epoch, cursor, reason, turn.now)])()
-        failure = failure_of(answer, turn.now)
+        failure = self._post_alone(turn, reset_event(position, epoch, cursor, reason, turn.now))
         if failure is None:
             turn.remember(())
             turn.write_delivered(turn.progress.delivered(position, epoch, turn.now))
         return failure
 
     def _send_ping(self, turn: Turn, asked_at: datetime) -> Failure | None:
-        failure = failure_of(self._post(turn, [ping_event(turn.subscription.name, asked_at)])(), turn.now)
+        failure = self._post_alone(turn, ping_event(turn.subscription.name, asked_at))
         if failure is None:
             turn.write_delivered(replace(turn.progress.recovered(), ping_at=None, delivered_at=turn.now))
         return failure
+
+    def _post_alone(self, turn: Turn, event: Event) -> Failure | None:
+        """Send what is no change, and wait for the answer."""
+        answer = self._post(turn, [event])()
+        turn.note(answer, 0)
+        return failure_of(answer, turn.now)
 
     def _post(self, turn: Turn, events: Sequence[Event]) -> Callable[[], Answer]:
         """Sign a request; the result sends it."""
@@ -93,4 +99,10 @@ class WebhookPush:
         message = render_message(events, subscription.envelope, in_batches=subscription.batch > 1)
         signature = signed_headers(self.master_secret, subscription, message.id, turn.now, message.body)
         headers = {"Content-Type": message.media_type, "User-Agent": "schedules-pipeline", **signature}
-        return partial(self.receiver.post, subscription.target, headers, message.body)
+        return partial(_timed, partial(self.receiver.post, subscription.target, headers, message.body))
+
+
+def _timed(post: Callable[[], Answer]) -> Answer:
+    began = perf_counter()
+    answer = post()
+    return replace(answer, seconds=perf_counter() - began)

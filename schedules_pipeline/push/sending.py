@@ -99,6 +99,7 @@ class Sending:
             lanes.start(Sent(changes, time_ns()), post)
 
     def _end(self, sent: Sent, answer: Answer) -> None:
+        self._turn.note(answer, len(sent.changes))
         failure = failure_of(answer, self._turn.now)
         reason = failure.reason if failure else ""
         for change in sent.changes:

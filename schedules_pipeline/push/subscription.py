@@ -24,6 +24,9 @@ LONGEST_WAIT = timedelta(hours=1)
 MOST_REMEMBERED = 2_000
 """Versions beyond its position that a progress lists; more than these are sent again in a later turn."""
 
+MOST_ANSWERS = 20
+"""Latest answers that a progress lists."""
+
 MOST_CONCURRENCY, MOST_BATCH = 16, 100
 
 _FIRST_PAUSE = timedelta(seconds=5)
@@ -107,13 +110,27 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to a receiver: when it ended, the ``status`` of the answer (0 without one, ``problem`` says why), its
+    duration, and the number of changes in it: 0 for a ping or a reset.
+    """
+
+    at: datetime
+    status: int
+    seconds: float
+    changes: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Every change up to ``position`` of the feed, in the keyspace ``epoch``, was delivered or skipped.
 
     ``failures`` counts the failures in a row since ``failing_since``; ``problem`` is the latest one, "" after a
     success. Nothing is sent before ``next_at``. ``full_at``: when all files were last written. ``ahead``: schedules
     with changes after ``position`` of which the receiver has this version already, at most :data:`MOST_REMEMBERED`.
-    ``ping_at``: when a ping was asked for that the receiver has not accepted yet.
+    ``ping_at``: when a ping was asked for that the receiver has not accepted yet. ``attempts``: the latest requests,
+    the newest last, at most :data:`MOST_ANSWERS`.
     """
 
     position: str
@@ -127,10 +144,15 @@ class Progress:
     full_at: datetime | None = None
     ahead: tuple[tuple[str, int], ...] = ()
     ping_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
 
     def is_due(self, now: datetime) -> bool:
         """Whether pending changes may be sent now."""
         return self.quarantine is None and (self.next_at is None or self.next_at <= now)
+
+    def attempted(self, attempt: Attempt) -> "Progress":
+        kept = replace(attempt, problem=_short(attempt.problem))
+        return replace(self, attempts=(*self.attempts, kept)[-MOST_ANSWERS:])
 
     def moved_to(self, position: str) -> "Progress":
         return replace(self, position=position)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schedules_pipeline.domain.clock import Clock
-from schedules_pipeline.push.ports import Lease, SubscriptionStore
-from schedules_pipeline.push.subscription import Progress, Subscription
+from schedules_pipeline.push.ports import Answer, Lease, SubscriptionStore
+from schedules_pipeline.push.subscription import Attempt, Progress, Subscription
 
 LEASE_FOR = timedelta(seconds=90)
 """Longer than any one request, and therefore than the time between two writes of the progress."""
@@ -66,6 +66,11 @@ class Turn:
         """Write the progress after a delivery, and count the delivery. Raises :class:`LeaseLost`."""
         self.write(progress)
         self.delivered += 1
+
+    def note(self, answer: Answer, changes: int) -> None:
+        """List a request among the latest ones. The next write has it, at the latest the turn's end."""
+        attempt = Attempt(self.now, answer.status, round(answer.seconds, 3), changes, answer.problem)
+        self.progress = self.progress.attempted(attempt)
 
     def remember(self, ahead: tuple[tuple[str, int], ...]) -> None:
         """Versions that the receiver has beyond the position. The next write has them, at the latest the turn's end."""

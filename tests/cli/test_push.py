@@ -7,7 +7,7 @@ from cli_stage import KEY, Stage
 from pydantic import SecretStr
 
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.push.subscription import Failure, Progress, SubscriptionKind, after_failure
+from schedules_pipeline.push.subscription import Attempt, Failure, Progress, SubscriptionKind, after_failure
 from schedules_pipeline.settings import Settings
 
 _MASTER = "a master secret that is no secret at all"
@@ -225,6 +225,30 @@ def test_show_has_everything_but_the_secret(registered: Stage) -> None:
     assert _URL in text
     assert fields["kind"] == SubscriptionKind.WEBHOOK
     assert "whsec" not in text + str(fields)
+
+
+def test_show_lists_the_latest_answers(registered: Stage) -> None:
+    """The newest first, with status and duration."""
+    for status in (500, 204):
+        lease = registered.store.subscriptions.acquire(_HOOK, registered.clock(), timedelta(0))
+        assert lease is not None
+        attempted = lease.standing.progress.attempted(Attempt(registered.clock(), status, 0.25, 3))
+        registered.store.subscriptions.save(lease, attempted, registered.clock())
+
+    answers = registered.run_for_json("push", "show", _HOOK)["answers"]
+
+    assert [(each["status"], each["seconds"], each["changes"]) for each in answers] == [
+        (204, 0.25, 3),
+        (500, 0.25, 3),
+    ]
+    assert "500" in registered.run("push", "show", _HOOK).stdout
+
+
+def test_a_ping_is_for_webhooks(registered: Stage) -> None:
+    """The pusher sends it next; files have no receiver."""
+    assert registered.run("push", "ping", _HOOK).exit_code == 0
+    assert _progress(registered).ping_at == registered.clock()
+    assert registered.run("push", "ping", _FILES).exit_code == 1
 
 
 def test_a_pause_keeps_the_position(registered: Stage) -> None:

@@ -1,5 +1,7 @@
 """Webhooks over fakes: which requests are sent, in which order, and to which partners."""
 
+from datetime import timedelta
+
 import orjson
 import pytest
 from push_stage import CREATED_AT, EPOCH, HIDDEN, HOOK, KEY, MASTER, OTHER, PushStage, cursor_at
@@ -9,6 +11,7 @@ from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import FeedExtent, PushOutcome
+from schedules_pipeline.push.subscription import MOST_ANSWERS
 from schedules_pipeline.push.turn import LEASE_FOR
 from schedules_pipeline.push.webhook_signature import derive_secret, sign
 
@@ -213,6 +216,27 @@ def test_a_ping_is_sent_without_a_change(stage: PushStage) -> None:
     assert [event["type"] for event in stage.receiver.accepted] == ["schedule.published", "subscription.ping"]
     progress = stage.standing().progress
     assert (progress.position, progress.failures, progress.ping_at) == (position, 0, None)
+
+
+def test_the_latest_answers_are_kept(stage: PushStage) -> None:
+    """Status and number of changes of each, also of failures and pings, and no more than the newest twenty."""
+    stage.receiver.answers = [Answer(500), Answer(0, problem="no route")]
+    for _ in range(2):
+        stage.publish(KEY)
+        stage.push()
+        stage.clock.advance(timedelta(hours=1))
+    SubscriptionAdmin(stage.store.as_store(), stage.clock).ping(HOOK)
+    stage.push()
+
+    kept = [(each.status, each.changes, each.problem) for each in stage.standing().progress.attempts]
+    assert kept == [(500, 1, ""), (0, 1, "no route"), (204, 0, ""), (204, 1, "")]
+    for _ in range(MOST_ANSWERS):
+        stage.publish(KEY)
+        stage.push()
+    attempts = stage.standing().progress.attempts
+    assert len(attempts) == MOST_ANSWERS
+    assert {each.status for each in attempts} == {204}
+    assert attempts[-1].at == stage.clock()
 
 
 def test_a_failed_reset_is_repeated(stage: PushStage) -> None:

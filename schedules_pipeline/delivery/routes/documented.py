@@ -110,6 +110,9 @@ NO_SUCH: Responses = {404: PROBLEMS[404]}
 TOO_LARGE_BODY: Responses = {
     413: {"model": ProblemDocument, "description": "The body is larger than 100,000 bytes."}
 }
+FORBIDDEN_HERE: Responses = {
+    403: {"model": ProblemDocument, "description": "Only the operators of this installation do this."}
+}
 CURSOR_PROBLEMS: Responses = {
     410: {
         "model": ProblemDocument,

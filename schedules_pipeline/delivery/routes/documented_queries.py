@@ -19,7 +19,7 @@ from schedules_pipeline.delivery.questions.now_next import MOST_SERVICES
 from schedules_pipeline.domain.programme import Episode, Programme
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.schedule import Slot
-from schedules_pipeline.push.subscription import Envelope, SubscriptionKind
+from schedules_pipeline.push.subscription import MOST_ANSWERS, Envelope, SubscriptionKind
 
 PID_PATTERN = "^[0-9b-df-hj-np-tv-z]{8,32}$"
 SID_PATTERN = "^[0-9a-z_]{1,64}$"
@@ -146,6 +146,14 @@ class CatalogueItems(BaseModel):
     next: str | None = Field(description="Send it as `after` for the next page; null on the last page.")
 
 
+class ReceiverAnswer(BaseModel):
+    at: datetime
+    status: int = Field(description="0 without an answer; `problem` says why.")
+    seconds: float
+    changes: int = Field(description="The schedules in the request; 0 for a ping or a reset.")
+    problem: str
+
+
 class SubscriptionState(BaseModel):
     name: str
     partner: str
@@ -168,10 +176,31 @@ class SubscriptionState(BaseModel):
     full_at: datetime | None = Field(description="When all files were last written.")
     secret_generation: int
     secret_rotated_at: datetime | None
+    answers: list[ReceiverAnswer] = Field(
+        description=f"Of your receiver, the latest {MOST_ANSWERS}, the newest first. Files have none."
+    )
 
 
 class SubscriptionStates(BaseModel):
     subscriptions: list[SubscriptionState]
+
+
+class Rotation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    replaces: int = Field(
+        ge=1,
+        le=2**31,
+        description="`secret_generation` of the secret to replace. Repeat the request if its answer was lost.",
+    )
+
+
+class RotatedSecret(BaseModel):
+    generation: int
+    secret: str = Field(description="`whsec_…`, which signs from now on.")
+    previous_signs_until: datetime | None = Field(
+        description="Until then every request has a signature by each of the two secrets."
+    )
 
 
 class Replay(BaseModel):

@@ -1,4 +1,4 @@
-"""A partner's own subscriptions to webhooks and files: how far each one is, and a replay from a cursor."""
+"""A partner's own subscriptions to webhooks and files: how far each one is, and what the partner may do with it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,10 +7,12 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Response
 
 from schedules_pipeline.delivery.freshness import NEVER_KEPT
-from schedules_pipeline.delivery.problems import BAD_REQUEST, NOT_FOUND, Problem
-from schedules_pipeline.delivery.routes.documented import PROBLEMS
+from schedules_pipeline.delivery.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, Problem
+from schedules_pipeline.delivery.routes.documented import FORBIDDEN_HERE, PROBLEMS
 from schedules_pipeline.delivery.routes.documented_queries import (
     Replay,
+    RotatedSecret,
+    Rotation,
     SubscriptionState,
     SubscriptionStates,
 )
@@ -20,7 +22,8 @@ from schedules_pipeline.documents.cursors import FeedCursor, parse_cursor
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.push.description import describe
 from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
-from schedules_pipeline.push.subscription import Standing, SubscriptionKind
+from schedules_pipeline.push.subscription import SECRET_OVERLAPS_FOR, Standing, SubscriptionKind
+from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 
 _NOT_YOURS = "Your key has no subscription of this name; `/v1/subscriptions` lists those that it has."
 
@@ -57,6 +60,16 @@ async def post_ping(call: Called, name: Name) -> Response:
     return _answer(await call.read(_pinged, call, name))
 
 
+@routes.post(
+    "/{name}/rotate-secret",
+    responses={200: {"model": RotatedSecret}, **FORBIDDEN_HERE},
+    dependencies=[Depends(require_strict_json)],
+)
+async def post_rotation(call: Called, name: Name, rotation: Rotation) -> Response:
+    """Get a new secret for a webhook. The previous one signs as well for 24 hours, so replace yours in that time."""
+    return _answer(await call.read(_rotated, call, name, rotation.replaces))
+
+
 def _described(call: Call) -> list[Mapping[str, Any]]:
     standings = call.delivery.store.subscriptions.all()
     return [_shown(call, each) for each in standings if each.subscription.partner == call.caller.name]
@@ -86,6 +99,24 @@ def _pinged(call: Call, name: str) -> Mapping[str, Any]:
     if after is None:
         raise Problem(NOT_FOUND, _NOT_YOURS)
     return _shown(call, after)
+
+
+def _rotated(call: Call, name: str, replaced: int) -> Mapping[str, Any]:
+    if _own(call, name).subscription.kind is not SubscriptionKind.WEBHOOK:
+        raise Problem(BAD_REQUEST, "Files are not signed.")
+    if (master := call.delivery.policy.webhook_master_secret) is None:
+        raise Problem(FORBIDDEN, "Here only the operators rotate secrets: ask them for a new one.")
+    after = SubscriptionAdmin(call.delivery.store, call.delivery.clock).rotate(name, replaced)
+    if after is None:
+        raise Problem(NOT_FOUND, _NOT_YOURS)
+    made = after.subscription
+    if made.generation != replaced + 1:
+        raise Problem(BAD_REQUEST, f"The secret is of generation {made.generation}, not {replaced}.")
+    return {
+        "generation": made.generation,
+        "secret": render_secret(derive_secret(master, made, made.generation)),
+        "previous_signs_until": made.rotated_at and made.rotated_at + SECRET_OVERLAPS_FOR,
+    }
 
 
 def _own(call: Call, name: str) -> Standing:

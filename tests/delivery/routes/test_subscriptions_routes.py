@@ -1,13 +1,20 @@
 """A partner's own subscriptions over HTTP."""
 
+import base64
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from builders import a_change
 from delivery_stage import DeliveryStage
 from push_stage import KEY
+from pydantic import SecretStr
 
-from schedules_pipeline.delivery.routes.documented_queries import SubscriptionState, SubscriptionStates
+from schedules_pipeline.delivery.routes.documented_queries import (
+    RotatedSecret,
+    SubscriptionState,
+    SubscriptionStates,
+)
 from schedules_pipeline.documents.change_row import render_row
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.partners.partner import Partner
@@ -18,6 +25,8 @@ from schedules_pipeline.push.subscription import (
     SubscriptionKind,
     after_failure,
 )
+from schedules_pipeline.push.webhook_signature import sign, signed_headers
+from schedules_pipeline.settings import Settings
 
 _NAME = "acme-webhook"
 
@@ -95,6 +104,59 @@ def test_a_ping_ends_the_wait(stage: DeliveryStage) -> None:
     standing = stage.store.subscriptions.one(_NAME)
     assert standing is not None
     assert standing.progress.ping_at == stage.clock()
+
+
+def _allow_rotation(stage: DeliveryStage) -> None:
+    stage.settings = Settings(webhook_master_secret=SecretStr("a master secret that is no secret"))
+    stage.begin_delivery()
+
+
+def _rotate(stage: DeliveryStage, replaces: int) -> Any:
+    return stage.client().post(f"/v1/subscriptions/{_NAME}/rotate-secret", json={"replaces": replaces})
+
+
+def test_a_partner_rotates_the_secret(stage: DeliveryStage) -> None:
+    """Both secrets sign until the time that the answer tells; then the new one alone does."""
+    _allow_rotation(stage)
+    answer = _rotate(stage, 1)
+    found = RotatedSecret.model_validate_json(answer.content)
+    standing = stage.store.subscriptions.one(_NAME)
+    assert standing is not None
+    made, until = standing.subscription, found.previous_signs_until
+    assert until is not None
+
+    signed = [
+        signed_headers(b"a master secret that is no secret", made, "id", at, b"{}")[
+            "webhook-signature"
+        ].split()
+        for at in (until - timedelta(seconds=1), until)
+    ]
+
+    secret = base64.b64decode(found.secret.removeprefix("whsec_"))
+    assert [len(each) for each in signed] == [2, 1]
+    for at, each in zip((until - timedelta(seconds=1), until), signed, strict=True):
+        assert each[0] == sign(secret, "id", int(at.timestamp()), b"{}")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_repeated_rotation_gives_the_same_secret(stage: DeliveryStage) -> None:
+    """If an answer is lost, asking again replaces nothing, so the receiver's secret stays valid."""
+    _allow_rotation(stage)
+
+    first, again, old = _rotate(stage, 1), _rotate(stage, 1), _rotate(stage, 3)
+
+    assert first.json() == again.json()
+    assert (first.json()["generation"], old.status_code) == (2, 400)
+
+
+def test_without_the_master_secret_operators_rotate(stage: DeliveryStage) -> None:
+    """A service that does not have it cannot sign either, and says whom to ask."""
+    answer = _rotate(stage, 1)
+
+    assert (answer.status_code, "operators" in answer.json()["detail"]) == (403, True)
+    standing = stage.store.subscriptions.one(_NAME)
+    assert standing is not None
+    assert standing.subscription.generation == 1
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", render_cursor(FeedCursor("another", "1"))])
