@@ -23,8 +23,8 @@ from schedules_pipeline.delivery.routes.bounded_waits import BoundedWaits
 from schedules_pipeline.delivery.service import Delivery, DeliveryPolicy
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.logs import configure_logs
-from schedules_pipeline.push.ports import PushStore
 from schedules_pipeline.settings import Settings, load_settings
 from schedules_pipeline.tracing import configure_traces
 
@@ -74,7 +74,7 @@ class DeliveryServer(uvicorn.Server):
 
 
 def build_delivery(
-    store: PushStore, settings: Settings, clock: Clock, rendering: Rendering | None = None
+    store: HealthStore, settings: Settings, clock: Clock, rendering: Rendering | None = None
 ) -> Delivery:
     """A delivery that has not read its store yet: it has no schedules and knows no partners. ``rendering``: in this
     process by default.

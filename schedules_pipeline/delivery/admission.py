@@ -189,6 +189,19 @@ class Admission:
             meter.bring_up_to(now.timestamp(), partner.requests_per_minute)
             return _fields(partner, meter)
 
+    def limits(self, partner: Partner, now: datetime) -> dict[str, dict[str, int]]:
+        """By policy the partner's limit and what is left of it, as :meth:`fields` and :meth:`waiting` count it."""
+        with self._lock:
+            meter = self._meters.get(partner.name) or _Meter()
+            meter.bring_up_to(now.timestamp(), partner.requests_per_minute)
+            left, left_today = _left(partner, meter)
+            waiting = partner.waiting_at_once
+            return {
+                "minute": {"limit": partner.requests_per_minute, "left": left},
+                "day": {"limit": partner.requests_per_day, "left": left_today},
+                "waiting": {"limit": waiting, "left": max(0, waiting - meter.waiting)},
+            }
+
     @contextmanager
     def waiting(self, partner: Partner) -> Iterator[None]:
         """Count a long poll or a stream as waiting for as long as the context lasts.
@@ -272,13 +285,18 @@ def _over(policy: str, limit: str, wait_seconds: float, partner: Partner, meter:
 
 def _fields(partner: Partner, meter: _Meter) -> dict[str, str]:
     minute, day = partner.requests_per_minute, partner.requests_per_day
-    left, left_today = max(0, int(meter.left + 1 - _ONE)), max(0, day - meter.used)
+    left, left_today = _left(partner, meter)
     # Seconds until the bucket is full or, if it is empty, until the next request, as Retry-After says.
     until = math.ceil(((minute if left else 1) - meter.left) * _MINUTE / minute)
     return {
         "RateLimit-Policy": f'"minute";q={minute};w=60, "day";q={day};w={_DAY}',
         "RateLimit": f'"minute";r={left};t={until}, "day";r={left_today};t={_DAY - int(meter.at) % _DAY}',
     }
+
+
+def _left(partner: Partner, meter: _Meter) -> tuple[int, int]:
+    """Tokens of the minute, and requests of the day."""
+    return max(0, int(meter.left + 1 - _ONE)), max(0, partner.requests_per_day - meter.used)
 
 
 def _add(counts: dict[UsageLine, int], line: UsageLine, count: int) -> None:

@@ -19,6 +19,7 @@ from schedules_pipeline.delivery.routes import (
     problem_responses,
     programmes,
     schedules,
+    status,
     subscriptions,
     televisions,
 )
@@ -35,6 +36,7 @@ from schedules_pipeline.delivery.service import Delivery
 _ROUTES = (
     health,
     description,
+    status,
     schedules,
     changes,
     now_next,

@@ -9,7 +9,7 @@ from schedules_pipeline.documents.guide_formats import GuideFormat
 
 DESCRIPTIONS: Final = (
     '</openapi.json>; rel="service-desc"; type="application/json", '
-    '</docs>; rel="service-doc"; type="text/html"'
+    '</docs>; rel="service-doc"; type="text/html", </v1/status>; rel="status"; type="application/json"'
 )
 
 

@@ -21,8 +21,8 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
 from schedules_pipeline.domain.service_names import ServiceNames
+from schedules_pipeline.health.ports import HealthStore
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.push.ports import PushStore
 
 _HOUR = timedelta(hours=1)
 
@@ -52,7 +52,7 @@ class Delivery:
     Starts empty: ``delivery.running`` fills and updates mirror, tail, partners and switch.
     """
 
-    store: PushStore
+    store: HealthStore
     clock: Clock
     calendar: BroadcastCalendar
     names: ServiceNames

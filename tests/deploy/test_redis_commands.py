@@ -179,6 +179,7 @@ def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
         "/v1/programmes/{pid}/broadcasts": f"/v1/programmes/{pid}/broadcasts?from={day}T00:00:00Z",
         "/v1/catalogue/available": "/v1/catalogue/available?limit=5",
         "/v1/catalogue/coming": "/v1/catalogue/coming?limit=5",
+        "/v1/status": "/v1/status",
         "/v1/subscriptions": "/v1/subscriptions",
         "/v1/subscriptions/{name}": "/v1/subscriptions/acme-files",
         "/guide": f"/guide?date={day}",

@@ -130,7 +130,7 @@ def _fields(**meanings: str) -> dict[str, Any]:
 
 
 PAGED = _fields(Link='`rel="next"`: the next page. Absent on the last one.')
-LINKED = _fields(Link="Where the interface is described (`service-desc`, `service-doc`).")
+LINKED = _fields(Link="Where the interface is described (`service-desc`, `service-doc`), and its `status`.")
 _VERSIONED = _fields(
     Link='`rel="alternate"`: the same in the other formats, with `type` and `title`.',
     Schedules_Seq="`seq` of the schedule, if the answer is one schedule as published, in any format.",

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from schedules_pipeline.delivery.partner_status import Concern, ServiceState
 from schedules_pipeline.delivery.questions.latest_episodes import (
     ETAG_PATTERN,
     MOST_BRANDS,
@@ -183,6 +184,45 @@ class SubscriptionState(BaseModel):
 
 class SubscriptionStates(BaseModel):
     subscriptions: list[SubscriptionState]
+
+
+class Limit(BaseModel):
+    limit: int
+    left: int
+
+
+class Limits(BaseModel):
+    minute: Limit = Field(description="Tokens.")
+    day: Limit = Field(description="Requests of this day in UTC.")
+    waiting: Limit = Field(description="Long polls and streams at one time, in the process that answers.")
+
+
+class KeyState(BaseModel):
+    id: str = Field(description="The part of a key between `sk_` and the next `_`.")
+    expires_at: datetime | None
+
+
+class IncidentState(BaseModel):
+    name: Concern
+    since: datetime
+    meaning: str
+
+
+class Status(BaseModel):
+    state: ServiceState
+    as_of: datetime | None = Field(description="When the store last confirmed what is served.")
+    behind_seconds: float | None = Field(description="Since then. A second or two is usual.")
+    stale_after_seconds: float = Field(description="From then on answers have `Schedules-Stale: ?1`.")
+    unavailable_after_seconds: float = Field(description="From then on requests are answered with 503.")
+    cursor: str = Field(description="The end of the change feed in the process that answers.")
+    published_at: datetime | None = Field(description="The latest change of the services of your key.")
+    services: int
+    schedules: int
+    limits: Limits
+    keys: list[KeyState] = Field(description="Yours that are valid.")
+    incidents: list[IncidentState] | None = Field(
+        description="That concern you, the earliest first; null if they cannot be read at present."
+    )
 
 
 class Rotation(BaseModel):

@@ -38,6 +38,9 @@ _OVER_TLS: Final = "__Host-"
 """Browsers take such a cookie only from this host and over TLS, so no neighbouring host can set one."""
 
 _OPEN = re.compile(r"/(health/[a-z]+|problems(/[^/]*)?|openapi\.json|docs|sign-in|sign-out|static/.*)?")
+STATUS_PATH: Final = "/v1/status"
+"""Answered also while nothing else is, because it says why."""
+
 _PAGES = "/guide"
 _OF_ADDRESSES = "GET, HEAD, OPTIONS"
 _NO_ROUTE = "none"
@@ -83,7 +86,8 @@ class Gate:
         now, partner = self._delivery.clock(), identify()
         counting.partner = partner.name
         self._delivery.admission.count_request(partner, now)
-        self._require_service(partner, now)
+        if scope["path"] != STATUS_PATH:
+            self._require_service(partner, now)
         counting.headers = self._marks(now)
         if partner.name != access:
             # Answers to the public are shared by caches, and so are no place for what is left to it.

@@ -55,12 +55,13 @@ def test_links_lead_through_all_pages(stage: DeliveryStage, address: str, member
 
 
 def test_services_lead_to_the_description(stage: DeliveryStage) -> None:
-    """A client finds the description from the list of services."""
+    """A client finds the description and the status from the list of services."""
     links = stage.client().get("/v1/services").links
 
     assert {rel: link["url"] for rel, link in links.items()} == {
         "service-desc": "/openapi.json",
         "service-doc": "/docs",
+        "status": "/v1/status",
     }
 
 
