@@ -44,17 +44,20 @@ class Loopback:
         self.url = url
         self.answer: Callable[[str, str, bytes], HttpAnswer] = lambda *_: HttpAnswer(500)
         self.requests: list[tuple[str, str, bytes]] = []
+        self._clients: dict[str, Any] = {}
 
     def answers(self, answer: HttpAnswer) -> None:
         self.answer = lambda *_: answer
 
     def client(self, service: str) -> Any:
-        """A client of boto3 that asks once."""
-        return Session("key", "secret", region_name="eu-west-1").client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.url,
-            config=Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=5),
-        )
+        """A client of boto3 that asks once. To make one takes longer than most tests, so each service has one."""
+        if service not in self._clients:
+            self._clients[service] = Session("key", "secret", region_name="eu-west-1").client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self.url,
+                config=Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=5),
+            )
+        return self._clients[service]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -99,7 +99,7 @@ _JSON_FOREIGN = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Loopback]:
     with loopback() as server:
         yield server
