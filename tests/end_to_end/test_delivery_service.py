@@ -62,6 +62,13 @@ class Broadcaster:
         return self.pipeline.store.schedules.documents([schedule])[schedule]
 
 
+@pytest.fixture(scope="module")
+def broadcaster(redis_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broadcaster]:
+    """One day of the sample, published, and a partner on trial. Tests that do no harm to it share it."""
+    with RedisServer(tmp_path_factory.mktemp("redis"), executable=redis_executable) as redis:
+        yield _published(redis)
+
+
 @pytest.fixture
 def own_redis(redis_executable: Path, tmp_path: Path) -> Iterator[tuple[RedisServer, ExitStack]]:
     """A server of this test's own, and what stops it."""
@@ -70,9 +77,12 @@ def own_redis(redis_executable: Path, tmp_path: Path) -> Iterator[tuple[RedisSer
 
 
 @pytest.fixture
-def broadcaster(own_redis: tuple[RedisServer, ExitStack]) -> Broadcaster:
-    """One day of the sample, published, and a partner on trial."""
-    redis, _ = own_redis
+def own_broadcaster(own_redis: tuple[RedisServer, ExitStack]) -> Broadcaster:
+    """The same for this test alone."""
+    return _published(own_redis[0])
+
+
+def _published(redis: RedisServer) -> Broadcaster:
     made = _broadcaster(redis)
     _publish_all(made)
     made.key = _enter_partner(made.pipeline)
@@ -91,10 +101,10 @@ def _publish_all(broadcaster: Broadcaster, epoch: str = "first") -> None:
     broadcaster.documents = broadcaster.pipeline.store.schedules.documents(broadcaster.schedules)
 
 
-def _enter_partner(pipeline: Pipeline) -> str:
+def _enter_partner(pipeline: Pipeline, name: str = "acme") -> str:
     now = datetime.now(UTC)
     issued = issue_key(os.urandom(RANDOM_BYTES), now)
-    partner = Partner("acme", now, is_preview=True, waiting_at_once=_SUBSCRIBERS, keys=(issued.key,))
+    partner = Partner(name, now, is_preview=True, waiting_at_once=_SUBSCRIBERS, keys=(issued.key,))
     assert pipeline.store.partners.create(partner)
     return issued.text
 
@@ -104,19 +114,37 @@ def _service(redis: RedisServer, directory: Path, **settings: str) -> DeliverySe
     return DeliveryService(directory / "delivery", environment | settings)
 
 
-@pytest.fixture
-def service(broadcaster: Broadcaster, tmp_path: Path) -> Iterator[DeliveryService]:
+@pytest.fixture(scope="module")
+def service(broadcaster: Broadcaster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeliveryService]:
     """It has read everything, and knows its partner."""
-    with _service(broadcaster.redis, tmp_path) as service:
-        _wait_until(lambda: service.admits(broadcaster.key))
+    with _started(broadcaster, tmp_path_factory.mktemp("shared")) as service:
         yield service
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(service: DeliveryService, broadcaster: Broadcaster) -> Iterator[httpx2.Client]:
     """The partner."""
     with _partner(service, broadcaster.key) as client:
         yield client
+
+
+@pytest.fixture
+def own_service(own_broadcaster: Broadcaster, tmp_path: Path) -> Iterator[DeliveryService]:
+    with _started(own_broadcaster, tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+def own_client(own_service: DeliveryService, own_broadcaster: Broadcaster) -> Iterator[httpx2.Client]:
+    with _partner(own_service, own_broadcaster.key) as client:
+        yield client
+
+
+@contextmanager
+def _started(broadcaster: Broadcaster, directory: Path, **settings: str) -> Iterator[DeliveryService]:
+    with _service(broadcaster.redis, directory, **settings) as service:
+        _wait_until(lambda: service.admits(broadcaster.key))
+        yield service
 
 
 def _partner(service: DeliveryService, key: str) -> httpx2.Client:
@@ -150,7 +178,8 @@ def _next_change(lines: Iterator[str]) -> dict[str, Any]:
 
 def test_a_schedule_is_served_as_it_is_stored(broadcaster: Broadcaster, client: httpx2.Client) -> None:
     """Each schedule is served byte for byte under the hash in it; a request with that hash gets 304."""
-    for schedule, document in broadcaster.documents.items():
+    for schedule in broadcaster.schedules:
+        document = broadcaster.document(schedule)
         answer = client.get(f"/v1/schedules/{schedule}")
         again = client.get(f"/v1/schedules/{schedule}", headers={"If-None-Match": answer.headers["ETag"]})
 
@@ -183,25 +212,27 @@ def test_the_feed_streams_a_publication_as_it_happens(
 
 
 def test_what_is_held_is_served_while_redis_is_away(
-    broadcaster: Broadcaster,
-    service: DeliveryService,
-    client: httpx2.Client,
+    own_broadcaster: Broadcaster,
+    own_service: DeliveryService,
+    own_client: httpx2.Client,
     own_redis: tuple[RedisServer, ExitStack],
     redis_executable: Path,
     tmp_path: Path,
 ) -> None:
     """Every document goes on being served, marked as stale after a while; when Redis is back it is fresh again."""
     own_redis[1].close()
-    _wait_until(lambda: _is_stale(client))
+    _wait_until(lambda: _is_stale(own_client))
 
-    served = {s: client.get(f"/v1/schedules/{s}").content for s in broadcaster.schedules}
+    served = {s: own_client.get(f"/v1/schedules/{s}").content for s in own_broadcaster.schedules}
 
-    assert served == broadcaster.documents
-    assert client.get("/health/ready").json()["stale"] is True
-    with RedisServer(tmp_path / "again", port=broadcaster.redis.port, executable=redis_executable) as redis:
+    assert served == own_broadcaster.documents
+    assert own_client.get("/health/ready").json()["stale"] is True
+    with RedisServer(
+        tmp_path / "again", port=own_broadcaster.redis.port, executable=redis_executable
+    ) as redis:
         _publish_all(_broadcaster(redis), "second")
-        _wait_until(lambda: not _is_stale(client))
-    assert service.exit_status is None
+        _wait_until(lambda: not _is_stale(own_client))
+    assert own_service.exit_status is None
 
 
 def _is_stale(client: httpx2.Client) -> bool:
@@ -231,77 +262,80 @@ def test_a_process_that_starts_without_redis_is_ready_when_redis_is(
 
 
 def test_partners_keep_what_they_had_when_redis_is_emptied(
-    broadcaster: Broadcaster, client: httpx2.Client
+    own_broadcaster: Broadcaster, own_client: httpx2.Client
 ) -> None:
     """The service keeps its schedules and partners, and follows the rebuilt keyspace."""
-    with Redis.from_url(broadcaster.redis.url) as redis:
+    with Redis.from_url(own_broadcaster.redis.url) as redis:
         redis.flushall()
-    _wait_until(lambda: _is_stale(client))
+    _wait_until(lambda: _is_stale(own_client))
 
-    kept = {s: client.get(f"/v1/schedules/{s}").content for s in broadcaster.schedules}
+    kept = {s: own_client.get(f"/v1/schedules/{s}").content for s in own_broadcaster.schedules}
 
-    assert kept == broadcaster.documents
-    rebuilt = _broadcaster(broadcaster.redis)
+    assert kept == own_broadcaster.documents
+    rebuilt = _broadcaster(own_broadcaster.redis)
     _publish_all(rebuilt, "second")
-    _wait_until(lambda: not _is_stale(client))
-    assert {s: client.get(f"/v1/schedules/{s}").content for s in rebuilt.schedules} == rebuilt.documents
+    _wait_until(lambda: not _is_stale(own_client))
+    assert {s: own_client.get(f"/v1/schedules/{s}").content for s in rebuilt.schedules} == rebuilt.documents
 
 
-def test_a_revoked_key_stops_working(
-    broadcaster: Broadcaster, client: httpx2.Client, service: DeliveryService
-) -> None:
+def test_a_revoked_key_stops_working(broadcaster: Broadcaster, service: DeliveryService) -> None:
     """Without a restart, and for requests of any kind, also in an address, where no log has it."""
-    partners = broadcaster.pipeline.store.partners
-    [partner] = partners.all()
-    address = f"/dvb-i/{broadcaster.key}/services.xml"
-    statuses = [client.get(path).status_code for path in ("/v1/services", address, f"{address}/none")]
-    assert statuses == [200, 200, 404]
-    assert client.get(address, headers={"Host": "not a host"}).status_code == 400
+    partners, key = broadcaster.pipeline.store.partners, _enter_partner(broadcaster.pipeline, "bygone")
+    _wait_until(lambda: service.admits(key))
+    address = f"/dvb-i/{key}/services.xml"
+    with _partner(service, key) as client:
+        statuses = [client.get(path).status_code for path in ("/v1/services", address, f"{address}/none")]
+        assert statuses == [200, 200, 404]
+        assert client.get(address, headers={"Host": "not a host"}).status_code == 400
 
-    partners.change(partner, replace(partner, keys=()))
+        [partner] = [partner for partner in partners.all() if partner.name == "bygone"]
+        partners.change(partner, replace(partner, keys=()))
 
-    _wait_until(lambda: client.get("/v1/services").status_code == 401)
-    assert client.get("/v1/changes/stream").status_code == client.get(address).status_code == 401
-    assert broadcaster.key not in service.log_path.read_text()
+        _wait_until(lambda: client.get("/v1/services").status_code == 401)
+        assert client.get("/v1/changes/stream").status_code == client.get(address).status_code == 401
+    assert key not in service.log_path.read_text()
 
 
 def test_a_service_that_is_told_to_stop_ends_its_streams_and_stores_what_was_used(
-    broadcaster: Broadcaster, service: DeliveryService, client: httpx2.Client
+    own_broadcaster: Broadcaster, own_service: DeliveryService, own_client: httpx2.Client
 ) -> None:
     """The service ends although readers still listen, and the partner's usage counts every request."""
 
     def used_of(route: str) -> int:
-        totals = broadcaster.pipeline.store.partners.usage_totals()
+        totals = own_broadcaster.pipeline.store.partners.usage_totals()
         return totals[UsageLine("acme", UsageKind.REQUESTS, route, "200")]
 
-    with _stream(client) as lines:
+    with _stream(own_client) as lines:
         for _ in range(7):
-            assert client.get("/v1/digest").status_code == 200
+            assert own_client.get("/v1/digest").status_code == 200
 
-        os.kill(service.pid, signal.SIGTERM)
+        os.kill(own_service.pid, signal.SIGTERM)
 
         with suppress(httpx2.TransportError):
             assert all(not line.startswith("data: ") for line in lines)
-    _wait_until(lambda: service.exit_status is not None)
-    assert service.exit_status in (0, -signal.SIGTERM)
+    _wait_until(lambda: own_service.exit_status is not None)
+    assert own_service.exit_status in (0, -signal.SIGTERM)
     assert used_of("/v1/digest") == 7
     assert used_of("/v1/changes/stream") == 1
 
 
-@pytest.mark.parametrize(("trusted", "is_secure"), [("[]", False), ('["127.0.0.0/8"]', True)])
 def test_the_scheme_is_taken_from_a_proxy_that_is_trusted(
-    broadcaster: Broadcaster, tmp_path: Path, trusted: str, is_secure: bool
+    broadcaster: Broadcaster, service: DeliveryService, tmp_path: Path
 ) -> None:
     """The guide's cookie is for TLS alone only if a named load balancer says that the request used TLS."""
-    settings = {"SCHEDULES_DELIVERY_TRUSTED_PROXIES": trusted}
+    settings = {"SCHEDULES_DELIVERY_TRUSTED_PROXIES": '["127.0.0.0/8"]'}
 
-    with _service(broadcaster.redis, tmp_path, **settings) as service:
-        _wait_until(lambda: service.admits(broadcaster.key))
-        form, headers = {"key": broadcaster.key}, {"X-Forwarded-Proto": "https"}
-        signed_in = httpx2.post(f"{service.url}/sign-in", data=form, headers=headers, trust_env=False)
+    with _started(broadcaster, tmp_path, **settings) as trusting:
+        assert "Secure" in _cookie_over_tls(trusting, broadcaster.key)
+    assert "Secure" not in _cookie_over_tls(service, broadcaster.key)
 
+
+def _cookie_over_tls(service: DeliveryService, key: str) -> str:
+    """The cookie of a reader who signs in with a key, and whose proxy names TLS."""
+    headers = {"X-Forwarded-Proto": "https"}
+    signed_in = httpx2.post(f"{service.url}/sign-in", data={"key": key}, headers=headers, trust_env=False)
     assert signed_in.status_code == 303
-    assert ("Secure" in signed_in.headers["Set-Cookie"]) == is_secure
+    return signed_in.headers["Set-Cookie"]
 
 
 def test_many_who_wait_all_hear_of_one_change(broadcaster: Broadcaster, service: DeliveryService) -> None:
