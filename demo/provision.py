@@ -12,10 +12,13 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -74,7 +77,17 @@ class AwsEndpoints:
         return self._session().client("dynamodb", endpoint_url=self.endpoint_url)
 
     def _session(self) -> boto3.Session:
-        return boto3.Session(self.access_key_id, self.secret_access_key, region_name=self.region)
+        core = botocore.session.Session()
+        core.register_component("data_loader", _service_descriptions())
+        return boto3.Session(
+            self.access_key_id, self.secret_access_key, region_name=self.region, botocore_session=core
+        )
+
+
+@cache
+def _service_descriptions() -> Loader:
+    """Read once: a session of boto3 reads megabytes of JSON for its first client."""
+    return create_loader()
 
 
 @dataclass(frozen=True, slots=True)
