@@ -16,6 +16,7 @@ from docs.site.broadcast_reference import broadcast_table
 from docs.site.cost_reference import cost_table, prices_table
 from docs.site.settings_reference import settings_tables
 from schedules_pipeline.cli.main import PROGRAM, main
+from schedules_pipeline.delivery.deprecations import deprecations_table
 from schedules_pipeline.health.metrics.series import METRICS
 
 _MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n)(.*?)(\n?<!-- end -->)", re.DOTALL)
@@ -36,6 +37,7 @@ TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = MappingProxyType(
     {
         "broadcast": broadcast_table,
         "cost": cost_table,
+        "deprecations": deprecations_table,
         "metrics": _metrics_table,
         "prices": prices_table,
         "settings": settings_tables,

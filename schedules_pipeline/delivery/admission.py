@@ -232,9 +232,18 @@ class Admission:
 
     # Usage.
 
-    def count_response(self, partner: str, route: str, status: int, size: int, problem: str = "") -> None:
+    def count_response(
+        self,
+        partner: str,
+        route: str,
+        status: int,
+        size: int,
+        problem: str = "",
+        deprecated: Sequence[str] = (),
+    ) -> None:
         """Count an answer. ``partner``: its name, "" without a valid key. ``route``: the route's template, never the
         requested path. ``size``: bytes of the body. ``problem``: the kind's name, "" for other answers.
+        ``deprecated``: the parameters that were used although they are, "" for the route.
         """
         name = partner or NOBODY
         with self._lock:
@@ -242,6 +251,8 @@ class Admission:
             _add(self._counts, UsageLine(name, UsageKind.BYTES), size)
             if problem:
                 _add(self._counts, UsageLine(name, UsageKind.PROBLEMS, "", problem), 1)
+            for parameter in deprecated:
+                _add(self._counts, UsageLine(name, UsageKind.DEPRECATED, self._known(route), parameter), 1)
 
     def collect_usage(self, today: date) -> dict[date, UsageCounts]:
         """Hand over the counts since the last call, as counts of ``today`` (UTC), and returned ones under their own

@@ -1,12 +1,13 @@
 """The ASGI application: routes, problem responses, and the middleware in front of them."""
 
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
+from schedules_pipeline.delivery.deprecations import DEPRECATIONS, Deprecation
 from schedules_pipeline.delivery.follower import Update
 from schedules_pipeline.delivery.routes import (
     catalogue,
@@ -49,9 +50,12 @@ _ROUTES = (
 )
 
 
-def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
+def build_application(
+    delivery: Delivery, *, keep_up: bool = False, deprecations: Sequence[Deprecation] = DEPRECATIONS
+) -> FastAPI:
     """``keep_up``: update ``delivery`` from its store while the application runs; otherwise the caller does."""
     application = DocumentedApplication(
+        deprecations,
         title="Programme schedules",
         version=version("schedules-pipeline"),
         description="What is on each service, each day; and what has changed.",
@@ -67,7 +71,7 @@ def build_application(delivery: Delivery, *, keep_up: bool = False) -> FastAPI:
     problem_responses.install(application)
     # The middleware that is added last runs first.
     application.add_middleware(Shortcut, delivery=delivery)
-    application.add_middleware(Gate, delivery=delivery)
+    application.add_middleware(Gate, delivery=delivery, deprecations=deprecations)
     application.add_middleware(AnyOrigin)
     application.add_middleware(Edge, delivery=delivery)
     return application

@@ -18,17 +18,20 @@ USAGE_KEPT_DAYS: Final = 35
 
 
 class UsageKind(StrEnum):
-    """``REQUESTS`` by route and status. ``BYTES`` of answers. ``PROBLEMS`` by the problem's name."""
+    """``REQUESTS`` by route and status. ``BYTES`` of answers. ``PROBLEMS`` by the problem's name. ``DEPRECATED``:
+    requests of what will go, by route and parameter.
+    """
 
     REQUESTS = "requests"
     BYTES = "bytes"
     PROBLEMS = "problems"
+    DEPRECATED = "deprecated"
 
 
 class UsageLine(NamedTuple):
     """The subject of a count. No part contains a space; ``route`` and ``detail`` may be "".
 
-    ``detail``: of requests the status, of problems the name.
+    ``detail``: of requests the status, of problems the name, of deprecated ones the parameter or "".
     """
 
     partner: str

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE
 from schedules_pipeline.delivery.representations import Rendered, rendered
 from schedules_pipeline.delivery.routes.answering import respond
+from schedules_pipeline.delivery.routes.openapi import DocumentedApplication
 from schedules_pipeline.delivery.routes.serving import Served, Serving
 
 _KEPT = "public, max-age=300"
@@ -47,11 +48,12 @@ def _rendered_document(application: FastAPI) -> Rendered:
 def _rendered_page(application: FastAPI) -> Rendered:
     pages = cast("Serving", application.state.serving).pages
     document = application.openapi()
-    return rendered(
-        pages.render(
-            "interface.html", partner=None, info=document["info"], operations=list(_operations(document))
-        )
-    )
+    values = {
+        "info": document["info"],
+        "deprecations": cast("DocumentedApplication", application).deprecations,
+    }
+    operations = list(_operations(document))
+    return rendered(pages.render("interface.html", partner=None, operations=operations, **values))
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ Plain ASGI, because its cost is added to every request. It knows keys, limits an
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schedules_pipeline.delivery.deprecations import Deprecation, applying, fields_of
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_ALLOWED, NOT_SWITCHED, UNAVAILABLE, Problem
 from schedules_pipeline.delivery.routes.addressed import access_of
 from schedules_pipeline.delivery.routes.problem_responses import (
@@ -52,9 +53,15 @@ _MAXIMUM_BODY_BYTES = 100_000
 class Gate:
     """Marks answers as stale, or rejects requests, by the age of the mirror's ``confirmed_at``."""
 
-    def __init__(self, application: ASGIApp, delivery: Delivery) -> None:
+    def __init__(
+        self, application: ASGIApp, delivery: Delivery, deprecations: Sequence[Deprecation] = ()
+    ) -> None:
         self._application = application
         self._delivery = delivery
+        self._deprecations = {
+            route: [each for each in deprecations if each.route == route]
+            for route in {each.route for each in deprecations}
+        }
         self._look_ups = asyncio.Semaphore(_LOOK_UPS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +75,7 @@ class Gate:
         if _OPEN.fullmatch(scope["path"]):
             await self._application(scope, receive, send)
             return
-        counting = _Counting(scope, send)
+        counting = _Counting(scope, send, self._deprecations)
         try:
             await self._pass(scope, receive, counting)
         except Exception as error:  # every error becomes a problem document and is counted
@@ -161,9 +168,10 @@ class Gate:
 class _Counting:
     """Wraps ``send`` of one response: adds headers, and counts status and bytes."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, deprecations: Mapping[str, Sequence[Deprecation]]) -> None:
         self._scope = scope
         self._send = send
+        self._deprecations = deprecations
         self.partner = NOBODY
         self.headers: dict[str, str] = {}
         self.limits: Callable[[], dict[str, str]] = dict
@@ -178,10 +186,8 @@ class _Counting:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            more = (
-                (name.lower().encode(), value.encode())
-                for name, value in (self.headers | self.limits()).items()
-            )
+            fields = self.headers | self.limits() | fields_of(self._deprecated())
+            more = ((name.lower().encode(), value.encode()) for name, value in fields.items())
             message = {**message, "headers": [*message["headers"], *more]}
         elif not self._scope.get("is_head"):
             self._bytes += len(message.get("body", b""))
@@ -189,12 +195,18 @@ class _Counting:
 
     def finish(self, delivery: Delivery) -> None:
         """Count the response, also after a disconnect."""
-        route = getattr(self._scope.get("route"), "path", _NO_ROUTE)
+        problem, used = self._scope.get(PROBLEM_KIND, ""), [each.parameter for each in self._deprecated()]
         delivery.admission.count_response(
-            self.partner, route, self._status, self._bytes, self._scope.get(PROBLEM_KIND, "")
+            self.partner, self._route(), self._status, self._bytes, problem, used
         )
         if FETCHED in self._scope:
             delivery.traced.fetched(self._scope[FETCHED], self.partner, self._began, self._status)
+
+    def _route(self) -> str:
+        return getattr(self._scope.get("route"), "path", _NO_ROUTE)
+
+    def _deprecated(self) -> list[Deprecation]:
+        return applying(self._deprecations.get(self._route(), ()), self._scope["query_string"])
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -3,12 +3,13 @@
 The models of the answers are in :mod:`~schedules_pipeline.delivery.routes.documented` and ``documented_queries``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from schedules_pipeline.delivery.deprecations import Deprecation
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
 from schedules_pipeline.delivery.routes.answering import LONGEST_CONDITION
 
@@ -62,10 +63,27 @@ def operation_id(route: APIRoute) -> str:
 
 
 class DocumentedApplication(FastAPI):
+    def __init__(self, deprecations: Sequence[Deprecation], **options: Any) -> None:
+        super().__init__(**options)
+        self.deprecations = deprecations
+
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            _complete(super().openapi())
+            document = super().openapi()
+            _complete(document)
+            for each in self.deprecations:
+                _mark(document["paths"][each.route], each)
         return super().openapi()
+
+
+def _mark(operations: dict[str, Any], deprecation: Deprecation) -> None:
+    for operation in operations.values():
+        marked = [operation]
+        if name := deprecation.parameter:
+            marked = [each for each in operation["parameters"] if each["name"] == name]
+        for each in marked:
+            note = f"{each.get('description', '')} {deprecation.note}".strip()
+            each.update(deprecated=True, description=note)
 
 
 def _complete(document: dict[str, Any]) -> None:

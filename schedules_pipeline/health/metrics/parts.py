@@ -197,6 +197,9 @@ def _usage(store: HealthStore, _: datetime) -> Iterator[Sample]:
                 yield Sample("schedules_delivery_bytes_total", (line.partner,), count)
             case UsageKind.PROBLEMS:
                 yield Sample("schedules_delivery_problems_total", (line.partner, line.detail), count)
+            case UsageKind.DEPRECATED:
+                labels = (line.partner, line.route, line.detail)
+                yield Sample("schedules_delivery_deprecated_total", labels, count)
 
 
 def _push(store: HealthStore, now: datetime) -> Iterator[Sample]:

@@ -118,6 +118,11 @@ _ALL = (
     _counter("delivery_requests", ("partner", "route", "status"), "Requests, rejected ones included."),
     _counter("delivery_bytes", ("partner",), "Bytes of response bodies."),
     _counter("delivery_problems", ("partner", "problem"), "Problem documents sent as responses."),
+    _counter(
+        "delivery_deprecated",
+        ("partner", "route", "parameter"),
+        "Requests of a deprecated route, or with a deprecated parameter.",
+    ),
     # Push to subscribers.
     _gauge(
         "push_lag_seconds",

@@ -35,6 +35,7 @@ _USAGE = {
     UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "200"): 5,
     UsageLine("acme", UsageKind.REQUESTS, "/v1/changes", "304"): 7,
     UsageLine("acme", UsageKind.BYTES): 9_000,
+    UsageLine("acme", UsageKind.DEPRECATED, "/v1/changes", "limit"): 3,
     UsageLine(NOBODY, UsageKind.REQUESTS, "none", "401"): 2,
     UsageLine(NOBODY, UsageKind.PROBLEMS, "", "no-key"): 2,
 }
@@ -286,6 +287,8 @@ def test_usage_is_shown_by_partner(stage: Stage) -> None:
     assert scrape.value(requests, partner="(none)", route="none", status="401") == 4
     assert scrape.value("schedules_delivery_bytes_total", partner="acme") == 18_000
     assert scrape.value("schedules_delivery_problems_total", partner="(none)", problem="no-key") == 4
+    deprecated = "schedules_delivery_deprecated_total"
+    assert scrape.value(deprecated, partner="acme", route=route, parameter="limit") == 6
 
 
 def test_a_part_that_hangs_is_called_once() -> None:
