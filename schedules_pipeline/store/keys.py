@@ -117,7 +117,8 @@ class Keys:
         ``comparison_summary``: strings.
         ``publishers``: hash that expires, those that are present; ``publisher``: string that expires, one of them, for
         processes of release 0.2. ``receiver:<queue>``: string that expires, while a publisher receives from the queue.
-        ``warned_checks:<check>``: hash, a summary by schedule. ``parity_trend``, ``memory_samples``: lists, past
+        ``failing_checks:<check>``, ``warned_checks:<check>``: hashes, a summary by schedule; ``failing_checks`` is that
+        of release 0.2. ``parity_trend``, ``memory_samples``: lists, past
         parity reports and samples of Redis' memory, newest first. ``dagster``: string, what only Dagster knows.
         """
         return f"{self.keyspace}:{{journal}}:{name}"

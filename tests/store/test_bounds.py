@@ -55,7 +55,7 @@ _NOT_FLOODED = {
     # Empty except within a step of a worker, or while one is at work.
     *("outbox:{sid/date}", "{work}:leases", "{work}:claimed_causes", "{work}:tokens", "{work}:probe"),
     # Of release 0.2.
-    "version:{sid/date}:<seq>",
+    *("version:{sid/date}:<seq>", "{journal}:failing_checks"),
     *("{coldstart}:leader", "{coldstart}:pause", "{coldstart}:repairer", "{feed}:trimmed", "{alarms}:lease"),
 }
 _CHANGES, _MESSAGES, _INVENTED = 70, 3_000, 200
