@@ -27,7 +27,7 @@ from schedules_pipeline.delivery.routes import (
 from schedules_pipeline.delivery.routes.addressed import AnyOrigin
 from schedules_pipeline.delivery.routes.edge import Edge
 from schedules_pipeline.delivery.routes.gate import Gate
-from schedules_pipeline.delivery.routes.openapi import DocumentedApplication, operation_id
+from schedules_pipeline.delivery.routes.openapi import TAGS, DocumentedApplication, operation_id
 from schedules_pipeline.delivery.routes.serving import serve
 from schedules_pipeline.delivery.routes.shortcut import Shortcut
 from schedules_pipeline.delivery.routes.strict_queries import require_declared_query
@@ -60,6 +60,9 @@ def build_application(
         version=version("schedules-pipeline"),
         description="What is on each service, each day; and what has changed.",
         openapi_url=None,
+        openapi_tags=[{"name": name, "description": meaning} for name, meaning in TAGS.items()],
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        contact={"name": "The operators who gave you your key"},
         servers=[{"url": delivery.policy.televisions.address or "/"}],
         generate_unique_id_function=operation_id,
         dependencies=[Depends(require_declared_query)],

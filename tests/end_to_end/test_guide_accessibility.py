@@ -59,6 +59,8 @@ def test_axe_finds_nothing_to_complain_of(
         "/guide?q=evening",
         f"/guide/alder_two/{broadcaster.today}",
         "/guide/none/2020-01-01",
+        "/docs",
+        "/problems/too-many-requests",
     ):
         reader.go(service.url + path)
         found += _violations(reader, axe)

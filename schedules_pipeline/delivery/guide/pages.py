@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from schedules_pipeline.delivery.guide.broadcasts import fingerprint, kind_of, synopsis_of, title_of
 from schedules_pipeline.delivery.packing import Packed, pack
@@ -28,6 +28,7 @@ MEDIA_TYPE: Final = "text/html; charset=utf-8"
 
 _PACKAGE = "schedules_pipeline.delivery.guide"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_CODE = re.compile(r"`([^`]+)`")
 _SHORT_CHARACTERS = 120
 _MEDIA_TYPES: Final[Mapping[str, str]] = {
     "css": "text/css; charset=utf-8",
@@ -70,6 +71,7 @@ class Pages:
             "title_of": title_of,
         }
         environment.filters |= {
+            "coded": coded,
             "clock": lambda at: f"{at.astimezone(zone):%H:%M}",
             "clock_seconds": lambda at: f"{at.astimezone(zone):%H:%M:%S}",
             "image_url": lambda image_pid: render_image_url(image_url_template, image_pid),
@@ -128,6 +130,11 @@ def security_headers(image_url_template: str) -> dict[str, str]:
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
+
+
+def coded(text: str) -> Markup:
+    """What stands between backticks becomes code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(_finalize(text)))))  # noqa: S704 - escaped before
 
 
 def _finalize(value: Any) -> Any:

@@ -1,16 +1,17 @@
 """The description of the interface: OpenAPI for generators of clients, and a page for people. Neither needs a key."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE
+from schedules_pipeline.delivery.problems import KINDS
 from schedules_pipeline.delivery.representations import Rendered, rendered
 from schedules_pipeline.delivery.routes.answering import respond
+from schedules_pipeline.delivery.routes.interface_page import groups, schemas
 from schedules_pipeline.delivery.routes.openapi import DocumentedApplication
 from schedules_pipeline.delivery.routes.serving import Served, Serving
 
@@ -46,18 +47,15 @@ def _rendered_document(application: FastAPI) -> Rendered:
 
 @lru_cache(8)
 def _rendered_page(application: FastAPI) -> Rendered:
-    pages = cast("Serving", application.state.serving).pages
-    document = application.openapi()
-    values = {
-        "info": document["info"],
-        "deprecations": cast("DocumentedApplication", application).deprecations,
-    }
-    operations = list(_operations(document))
-    return rendered(pages.render("interface.html", partner=None, operations=operations, **values))
-
-
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """With the path and the method of each."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield {"path": path, "method": method.upper(), "parameters": [], **operation}
+    pages, document = cast("Serving", application.state.serving).pages, application.openapi()
+    page = pages.render(
+        "interface.html",
+        partner=None,
+        info=document["info"],
+        server=document["servers"][0]["url"].rstrip("/") or "https://…",
+        groups=groups(document),
+        schemas=list(schemas(document)),
+        problems=KINDS,
+        deprecations=cast("DocumentedApplication", application).deprecations,
+    )
+    return rendered(page)

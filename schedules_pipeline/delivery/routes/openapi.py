@@ -4,7 +4,7 @@ The models of the answers are in :mod:`~schedules_pipeline.delivery.routes.docum
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -17,6 +17,18 @@ _SCHEME = "apiKey"
 _OPEN_TAGS = frozenset({"health", "televisions", "players"})
 """Of operations that want no header: the paths of televisions and players say who asks."""
 
+TAGS: Final = {
+    "schedules": "Services and their schedules, in JSON, XMLTV and TV-Anytime.",
+    "changes": "The version of everything, and what has changed since: by pages, by long poll, or as a stream.",
+    "now and next": "What is on, and what follows.",
+    "programmes": "Where a programme is shown, and the latest episodes of brands.",
+    "catalogue": "Episodes that are available or coming.",
+    "subscriptions": "Your own webhooks and file deliveries.",
+    "status": "Freshness, incidents and limits, as they concern you.",
+    "televisions": "A content guide server of DVB-I. The path says who asks.",
+    "players": "One XMLTV file for a player. The path says who asks.",
+    "health": "For load balancers, and the meaning of problems. No key is needed.",
+}
 _FRAMEWORK_STATUS = "422"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _CONDITIONAL = frozenset(
@@ -53,6 +65,29 @@ _IF_NONE_MATCH = {
     "required": False,
     "description": "The `ETag` of your copy; the answer is 304 if it is current.",
     "schema": {"type": "string", "maxLength": LONGEST_CONDITION},
+}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_OF_EVERY_ANSWER = {
+    "Schedules-As-Of": {
+        "description": "When the store last confirmed the answer.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+    "Schedules-Stale": {
+        "description": "`?1` if the store is unreachable and the last good documents are served.",
+        "schema": {"type": "string", "const": "?1"},
+    },
+    "RateLimit-Policy": {
+        "description": 'Your limits: tokens of a minute, requests of a day, as in `"minute";q=1200;w=60`.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'What is left of them, as in `"minute";r=1199;t=60`.',
+        "schema": {"type": "string"},
+    },
+    "Schedules-Cost": {
+        "description": "The tokens that the request cost, if more than one.",
+        "schema": {"type": "integer"},
+    },
 }
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 
@@ -92,6 +127,7 @@ def _complete(document: dict[str, Any]) -> None:
     components["securitySchemes"] = {
         _SCHEME: {"type": "http", "scheme": "bearer", "description": "Your API key."}
     }
+    components["headers"] = _OF_EVERY_ANSWER | _RETRY_AFTER
     for name in _FRAMEWORK_SCHEMAS:
         components["schemas"].pop(name, None)
     for operation in _operations(document):
@@ -102,12 +138,24 @@ def _complete(document: dict[str, Any]) -> None:
             operation["responses"]["304"] = {"description": "Your copy is current.", "headers": _ETAG}
             succeeded = operation["responses"]["200"]
             succeeded["headers"] = succeeded.get("headers", {}) | _ETAG
+        operation["summary"] = operation["summary"].capitalize()
         operation["responses"] = dict(_responses(operation["responses"]))
+        if "401" in operation["responses"]:
+            _add_fields(operation["responses"])
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for operations in document["paths"].values():
         yield from operations.values()
+
+
+def _add_fields(responses: dict[str, Any]) -> None:
+    """The header fields that the gate adds to answers for partners."""
+    for status, response in responses.items():
+        fields = {"401": {}, "429": _RETRY_AFTER, "503": _RETRY_AFTER}.get(status, _OF_EVERY_ANSWER)
+        response["headers"] = response.get("headers", {}) | {
+            name: {"$ref": f"#/components/headers/{name}"} for name in fields
+        }
 
 
 def _responses(responses: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """The OpenAPI document, as a generator of clients reads it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,37 @@ def test_description_needs_no_key() -> None:
     )
     again = visitor.get("/docs", headers={"If-None-Match": page.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_the_page_has_everything_of_the_document(document: Any) -> None:
+    """Each request under its subject, with parameters, body, answers and header fields; each document with its members;
+    every link within the page has a target; and no backtick is left as it is written in the document.
+    """
+    page = DeliveryStage().client(None).get("/docs").text
+    targets = set(re.findall(r' id="([^"]+)"', page))
+
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
+    for path, operation in _operations(document):
+        assert operation["operationId"] in targets, path
+        for parameter in operation.get("parameters", ()):
+            assert f"<code>{parameter['name']}</code>" in page
+    for name, schema in document["components"]["schemas"].items():
+        assert f"schema-{name}" in targets
+        assert all(f"<code>{member}</code>" in page for member in schema.get("properties", ()))
+    assert 'href="#schema-FollowedBrands"' in page
+    assert "<code>Schedules-Cursor</code>" in page
+    assert "`" not in page
+
+
+def test_tags_and_header_fields_are_described(document: Any) -> None:
+    """Every tag has a description, and every answer to a partner the fields that the gate adds."""
+    described = {tag["name"]: tag["description"] for tag in document["tags"]}
+
+    assert all(described[tag] for _, operation in _operations(document) for tag in operation["tags"])
+    services = document["paths"]["/v1/services"]["get"]["responses"]
+    assert {"Link", "ETag", "RateLimit", "Schedules-As-Of"} <= services["200"]["headers"].keys()
+    assert list(services["429"]["headers"]) == ["Retry-After"]
+    assert set(document["components"]["headers"]) >= {"Retry-After", "RateLimit", "Schedules-Stale"}
 
 
 def test_every_operation_has_a_name_of_its_own(document: Any) -> None:
