@@ -90,7 +90,7 @@ def log_pass(report: PassReport) -> None:
 def _hide_credentials(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Errors of clients may quote addresses with passwords."""
     return {
-        name: _CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
+        name: _CREDENTIALS.sub("***@", value) if isinstance(value, str) and "://" in value else value
         for name, value in event.items()
     }
 

@@ -6,7 +6,7 @@ Only the event loop's thread changes the mirror, so requests always see a consis
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -36,7 +36,7 @@ class MirroredSchedule:
     packed: Packed | None = field(compare=False)
 
     def __reduce__(self) -> tuple[object, ...]:
-        packed = self.packed and self.packed._replace(gzip=b"")
+        packed = self.packed and replace(self.packed, made_gzip=b"")
         return MirroredSchedule, (self.key, self.seq, self.etag, self.published_at, packed)
 
     @property

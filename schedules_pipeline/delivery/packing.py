@@ -6,8 +6,8 @@ Every client accepts gzip; zstd takes less time to decompress.
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 import zstandard
 
@@ -26,12 +26,22 @@ class Coding(StrEnum):
     IDENTITY = "identity"
 
 
-class Packed(NamedTuple):
-    """The same bytes in every coding but the plain one; ``size`` is that of the plain bytes."""
+@dataclass(slots=True)
+class Packed:
+    """The same bytes in every coding but the plain one; ``size`` is that of the plain bytes.
+
+    ``made_gzip``: empty until the first client asks for it.
+    """
 
     zstd: bytes
-    gzip: bytes
+    made_gzip: bytes
     size: int
+
+    @property
+    def gzip(self) -> bytes:
+        if not self.made_gzip:
+            self.made_gzip = _gzip(decompress(self.zstd))
+        return self.made_gzip
 
     def coded(self, coding: Coding) -> bytes:
         match coding:
@@ -49,9 +59,19 @@ class Packed(NamedTuple):
 
 def pack(plain: bytes) -> Packed:
     """Equal input gives equal bytes: neither time nor name is stored."""
-    return pack_frame(exact(zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(plain)), plain)
+    return Packed(
+        exact(zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(plain)), _gzip(plain), len(plain)
+    )
 
 
 def pack_frame(frame: bytes, plain: bytes) -> Packed:
-    """``frame``: the plain bytes as a Zstandard frame."""
-    return Packed(frame, gzip.compress(plain, _GZIP_LEVEL, mtime=0), len(plain))
+    """``frame``: the plain bytes as a Zstandard frame.
+
+    A small document is compressed by gzip when the first client asks for it: of many versions a second, most are
+    replaced before one does.
+    """
+    return Packed(frame, _gzip(plain) if len(plain) > _PIECE_BYTES else b"", len(plain))
+
+
+def _gzip(plain: bytes) -> bytes:
+    return gzip.compress(plain, _GZIP_LEVEL, mtime=0)

@@ -1,6 +1,7 @@
 """What a publisher does beside publishing: it records versions in Dagster, and compares them with the old system."""
 
 import time
+from datetime import timedelta
 from typing import Protocol
 
 import dagster as dg
@@ -13,8 +14,14 @@ from schedules_pipeline.logs import log_pass
 from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
 from schedules_pipeline.settings import Settings
 
-_RECORD_EVERY_SECONDS = 2.0
+_RECORD_EVERY_SECONDS = 1.0
 """Each record is a run of its own, and a user of Dagster reads a list of them."""
+
+_FLOOD, _FLOOD_WITHIN = 600, timedelta(seconds=3)
+_LONGEST_FLOOD_SECONDS = 60.0
+"""Versions that come faster than this cannot be recorded as fast, whether or not publishing waits for a processor
+meanwhile. So they are recorded afterwards, and a batch every minute if that takes longer (docs/adr/0051).
+"""
 
 _REJECTIONS_EVERY_SECONDS = 5.0
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
@@ -66,7 +73,7 @@ class RecordingLoop:
         self._recorder = Recorder(pipeline, settings, instance, writer)
         self._run_id = run.run_id
         self._log = log
-        self._record_at = self._rejections_at = 0.0
+        self._record_at = self._rejections_at = self._yields_until = 0.0
 
     def keep_up(self) -> None:
         """Record and compare once, if it is time to."""
@@ -74,13 +81,12 @@ class RecordingLoop:
         if now < self._record_at:
             return
         try:
-            recorded = self._record(now)
+            self._watch(now)
+            pause = self._record(now)
         except PipelineError as error:
             self._log.warning(f"trying again in a moment: {error}")
-            self._record_at = now + _PAUSE_AFTER_ERROR_SECONDS
-            return
-        if recorded < RECORDED_AT_ONCE:
-            self._record_at = now + (_RECORD_EVERY_SECONDS if recorded else _IDLE_SECONDS)
+            pause = _PAUSE_AFTER_ERROR_SECONDS
+        self._record_at = now + pause
 
     def dismiss(self) -> None:
         """Each call of :meth:`keep_up` has recorded when it returns, so that nothing remains to be stopped."""
@@ -94,8 +100,7 @@ class RecordingLoop:
     def close(self) -> None:
         self.dismiss()
 
-    def _record(self, now: float) -> int:
-        """Returns the number of changes."""
+    def _watch(self, now: float) -> None:
         if now >= self._rejections_at:
             self._recorder.record_rejections()
             self._recorder.record_quarantined_broadcasts()
@@ -103,12 +108,24 @@ class RecordingLoop:
             self._rejections_at = now + _REJECTIONS_EVERY_SECONDS
         self._pipeline.observer.observe()
         self._repair()
+
+    def _record(self, now: float) -> float:
+        """Returns the seconds from the beginning of the call to the next one."""
+        if now < self._yields_until and self._is_flooded():
+            return _RECORD_EVERY_SECONDS
         recorded = self._recorder.record_published()
         if self._pipeline.comparer.is_due():
             comparisons = self._pipeline.comparer.compare_all()
             self._recorder.record_comparisons(comparisons)
             self._log.info(f"compared with the old system: {len(comparisons)} outcomes are new")
-        return recorded
+        if recorded == RECORDED_AT_ONCE:
+            self._yields_until = time.monotonic() + _LONGEST_FLOOD_SECONDS
+            return 0.0
+        return _RECORD_EVERY_SECONDS if recorded else _IDLE_SECONDS
+
+    def _is_flooded(self) -> bool:
+        feed, since = self._pipeline.store.feed, self._pipeline.clock() - _FLOOD_WITHIN
+        return len(feed.read_after(feed.position_before(since), _FLOOD)) == _FLOOD
 
     def _repair(self) -> None:
         """Repair what a failover of Redis has lost, as soon as any witness has noticed it."""

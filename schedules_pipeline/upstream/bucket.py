@@ -39,6 +39,9 @@ class S3ScheduleSource:
         self._client = client
         self._bucket = bucket
         self._maximum_bytes = maximum_bytes
+        # It starts threads when they are needed, and keeps them: at a hundred changes a second, starting them for each
+        # batch would take a twentieth of the publisher's time.
+        self._pool = ThreadPoolExecutor(FETCHED_SIDE_BY_SIDE, thread_name_prefix="fetching")
 
     def list_keys(self) -> Iterator[ScheduleKey]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -53,8 +56,7 @@ class S3ScheduleSource:
     def fetch(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, SourceObject | Exception | None]:
         if len(keys) == 1:
             return {keys[0]: self._fetch(keys[0])}
-        with ThreadPoolExecutor(FETCHED_SIDE_BY_SIDE) as pool:
-            return dict(zip(keys, pool.map(self._fetch, keys), strict=True))
+        return dict(zip(keys, self._pool.map(self._fetch, keys), strict=True))
 
     def _fetch(self, key: ScheduleKey) -> SourceObject | ServiceError | None:
         try:
