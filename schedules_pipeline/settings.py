@@ -304,6 +304,9 @@ class DeliverySettings(_Group):
         "Address of an image, with `{image_pid}` in it. Without it, partners get no image addresses.",
         accepts="`http://` or `https://`, a host, and `{image_pid}` once, in ASCII without spaces",
     )
+    dagster_url: str = _env(
+        "", "Address of Dagster's pages, to which the guide leads operators.", pattern=r"^(https?://\S+)?$"
+    )
     xmltv_domain: str = _env(
         "schedules.example",
         "Your domain. It ends the channel ids in XMLTV, which makes them unique.",

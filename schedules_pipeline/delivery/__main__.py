@@ -91,6 +91,7 @@ def build_delivery(
         horizon=RetentionHorizon(settings.retention_days),
         televisions=television_policy_from(settings),
         webhook_master_secret=None if secret is None else secret.get_secret_value().encode(),
+        dagster_url=settings.dagster_url,
     )
     formats, names = guide_formats_from(settings), service_names_from(settings)
     if rendering is None:

@@ -32,6 +32,7 @@ class DeliveryPolicy:
     """``image_url_template``: the address of an image, with ``{image_pid}`` in it; "" leaves images out.
     ``available_days``: how long an episode counts as available after a broadcast of it has begun.
     ``webhook_master_secret``: None if partners may not rotate the secrets of their webhooks.
+    ``dagster_url``: of the pages of Dagster, to which operators are led; "" for no links.
     """
 
     staleness: Staleness
@@ -41,6 +42,7 @@ class DeliveryPolicy:
     horizon: RetentionHorizon = KEEPS_EVERYTHING
     televisions: TelevisionPolicy = NO_TELEVISIONS
     webhook_master_secret: bytes | None = field(default=None, repr=False)
+    dagster_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,30 @@ class RedisVersionStore:
                 break
         if before is not None and int(before) == seq:
             return None if current is None else decompress(current)
+        return self._replaced(key, seq, current, elements, of_0_2)
+
+    def replaced(self, key: ScheduleKey, seq: int) -> bytes | None:
+        """Reads the document before and after the list, and again if a commit came in between."""
+        while True:
+            current, elements, of_0_2, after = self._link.run(
+                [
+                    ("GET", self._keys.document(key)),
+                    ("LRANGE", self._keys.versions(key), 0, -1),
+                    ("GET", self._keys.version(key, seq)),
+                    ("GET", self._keys.document(key)),
+                ]
+            )
+            if current == after:
+                return self._replaced(key, seq, current, elements, of_0_2)
+
+    def _replaced(
+        self,
+        key: ScheduleKey,
+        seq: int,
+        current: bytes | None,
+        elements: Sequence[bytes],
+        of_0_2: bytes | None,
+    ) -> bytes | None:
         for replaced, document in self._contents(key, current, list(map(_parse, elements))):
             if replaced.seq == seq and document is not None:
                 return document

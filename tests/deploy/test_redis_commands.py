@@ -12,6 +12,7 @@ from random import Random
 from threading import Event, Thread
 from typing import Any
 
+import orjson
 import pytest
 from fakes import FakeClock, fake_upstreams
 from push_stage import DiesAt, FakeFileStore, FakeReceiver
@@ -35,6 +36,7 @@ from schedules_pipeline.maintenance.continuity import ContinuityObserver
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.partners.sign_in import LINK_LASTS, SignInLink, new_token, token_digest
+from schedules_pipeline.publishing.ports.losses import Decision, Verdict
 from schedules_pipeline.push.ports import Answer
 from schedules_pipeline.push.push import Pusher
 from schedules_pipeline.push.push_changes import WebhookPush
@@ -69,10 +71,15 @@ def server(redis_server: RedisServer, redis_client: Redis) -> Iterator[Server]:
 
 @pytest.fixture
 def keys(server: Server) -> list[ScheduleKey]:
-    """The keys of the published schedules."""
+    """The keys of the published schedules. The first has a second version."""
     source = fake_upstreams(FakeClock(), Random(0))
-    keys = load_sample(server, source)[1]
+    sample, keys = load_sample(server, source)
     build_everything(pipeline := pipeline_on(server, _KEYSPACE, source), keys)
+    broadcasts = sample.schedules[keys[0].sid, keys[0].date]["broadcasts"]
+    signed = [{**each, "is_signed": not each["is_signed"]} for each in broadcasts]
+    document = sample.schedules[keys[0].sid, keys[0].date] | {"broadcasts": signed}
+    source.schedule_source.put(keys[0], orjson.dumps(document))
+    build_everything(pipeline, keys[:1])
     pipeline.store.coldstarts.begin_epoch("first")
     return keys
 
@@ -92,6 +99,8 @@ def test_the_delivery_service_sends_what_its_user_may(
     """The routes, the follower and the upkeep together send exactly the permitted commands to the permitted keys."""
     store, issued = _store_as("", server), issue_key(bytes(RANDOM_BYTES), utc_now())
     _add_partner(store, issued)
+    # One that restores a source, which is read with it.
+    store.losses.decide({keys[0]: Decision("loss", "digest", Verdict.REJECTED, utc_now(), restores=True)})
     delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)
     of_store = delivery.store
     observer = ContinuityObserver(of_store.continuity, "a test", utc_now, every_seconds=0)
@@ -185,6 +194,7 @@ def _questions(key: ScheduleKey, pid: Pid) -> Mapping[str, str]:
         "/guide": f"/guide?date={day}",
         "/guide/changes": "/guide/changes",
         "/guide/{sid}/{date}": f"/guide/{key}",
+        "/guide/{sid}/{date}/versions": f"/guide/{key}/versions?before=1&after=2",
     }
 
 

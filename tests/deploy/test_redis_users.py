@@ -195,7 +195,9 @@ def test_the_monitoring_user_reads_every_part_and_writes_nothing(
 
 
 def test_the_delivery_user_reads_what_partners_are_served(server: Server, source: FakeUpstreams) -> None:
-    """The user may read documents, the change feed and the record of the switch, and no other key, and not write."""
+    """The user may read documents and their versions, the change feed, the record of the switch, and what the guide
+    shows operators; no accepted source, and it may not write.
+    """
     keys = load_sample(server, source)[1]
     build_everything(pipeline_on(server, _KEYSPACE, source), keys)
     names = Keys(_KEYSPACE)
@@ -204,6 +206,9 @@ def test_the_delivery_user_reads_what_partners_are_served(server: Server, source
         assert client.get(names.document(keys[0]))
         assert client.hget(names.feed("heads"), str(keys[0]))
         assert client.xread({names.feed("changes"): "0"}, count=1)
+        assert client.lrange(names.versions(keys[0]), 0, -1) == []
+        assert client.hget(names.losses("holds"), str(keys[0])) is None
+        assert _rejected(client, "HDEL", names.losses("holds"), str(keys[0]))
         assert client.hget(names.delivery("served"), "record") is None
         assert _rejected(client, "HGETALL", names.state(keys[0]))
         assert _rejected(client, "SET", names.document(keys[0]), "another")

@@ -8,17 +8,12 @@ from demo.delivery_service import DeliveryService
 
 pytestmark = pytest.mark.end_to_end
 
-_LAST_HALF_HOUR = 1_410
-"""Minutes from the begin of the broadcast day. Nothing is later, so a walk that begins there goes back first."""
-
 
 def test_the_grid_is_walked_by_keys(reader: Tab) -> None:
     """Arrows go in time and between services at the same time; Enter opens, Escape closes and gives the focus back."""
     sid = "document.activeElement.closest('.row')?.dataset.sid"
     at = "Number(document.activeElement.closest('.block')?.dataset.at)"
     reader.press("n")
-    if reader.evaluate(at) == _LAST_HALF_HOUR:
-        reader.press("ArrowLeft")
     first, began = reader.evaluate(sid), reader.evaluate(at)
 
     reader.press("ArrowRight")
@@ -72,7 +67,7 @@ def test_no_page_is_wider_than_a_phone(
 
 
 def test_a_phone_shows_now_and_next(reader: Tab, service: DeliveryService) -> None:
-    """For each service the programme on air and the next two, one below the other."""
+    """For each service the programme on air and the next one, one below the other."""
     reader.resize(*PHONE)
     reader.go(f"{service.url}/guide")
 
@@ -82,7 +77,7 @@ def test_a_phone_shows_now_and_next(reader: Tab, service: DeliveryService) -> No
     )
 
     assert [is_on_air for is_on_air, _ in shown[:1]] == [True]
-    assert 1 <= len(shown) <= 3
+    assert 1 <= len(shown) <= 2
     assert len({left for _, left in shown}) == 1
 
 
@@ -101,19 +96,6 @@ def test_the_theme_follows_the_system_until_one_is_chosen(reader: Tab, service: 
     assert reader.evaluate("document.getElementById('theme-name').textContent") == "light"
 
 
-def test_services_are_filtered_by_name(reader: Tab) -> None:
-    """Those that do not have the letters in their name or id are hidden, and how many are left is said."""
-    reader.evaluate("document.getElementById('filter').focus()")
-    reader.type("radio")
-
-    left = reader.evaluate(
-        "[...document.querySelectorAll('.row[data-sid]')].filter(row => !row.hidden).map(row => row.dataset.sid)"
-    )
-
-    assert left == ["birch_radio"]
-    assert reader.evaluate("document.getElementById('filtered').textContent") == "1 shown"
-
-
 def test_without_scripts_everything_is_there(
     tab: Tab, service: DeliveryService, broadcaster: Broadcaster
 ) -> None:
@@ -127,5 +109,5 @@ def test_without_scripts_everything_is_there(
     links = tab.evaluate("document.querySelectorAll('.row[data-sid] .block a:not([tabindex])').length")
     tab.go(f"{service.url}/guide?q=evening")
 
-    assert links > 100
+    assert links > 40
     assert tab.evaluate("document.querySelectorAll('.hits li').length") > 10

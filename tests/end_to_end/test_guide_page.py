@@ -68,8 +68,9 @@ def test_blocks_stand_by_their_time(reader: Tab) -> None:
     assert gaps == pytest.approx([0, 0], abs=1)
 
 
-def test_what_is_out_of_order_is_seen_without_colour(reader: Tab) -> None:
+def test_what_is_out_of_order_is_seen_without_colour(reader: Tab, service: DeliveryService) -> None:
     """A gap, an overlap, a blanked and an unknown programme each say so in words; marks are letters."""
+    reader.go(f"{service.url}/guide?from=06:00")
     text = reader.evaluate("document.querySelector('[data-sid=alder_two]').innerText")
 
     for words in ("nothing scheduled", "overlaps", "Blanked", "Unknown programme p0009999"):

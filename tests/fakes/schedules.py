@@ -235,5 +235,11 @@ class FakeVersionStore(Fake):
             return None
         return kept.document if kept.state.seq == seq else kept.replaced.get(seq)
 
+    @answered
+    @step
+    def replaced(self, key: ScheduleKey, seq: int) -> bytes | None:
+        kept = self._schedules.kept.get(key)
+        return None if kept is None else kept.replaced.get(seq)
+
     def compact(self, keys: Iterable[ScheduleKey]) -> None:
         """Compaction has no visible effect."""

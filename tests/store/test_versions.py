@@ -138,6 +138,8 @@ class _Schedule:
         current = self.schedules.read([_KEY])[_KEY].seq
         for seq in {current, *self.replaced, *self.by_0_2} & self.published.keys():
             assert self.versions.document(_KEY, seq) == self.published[seq]
+        for seq in {*self.replaced, *self.by_0_2} & self.published.keys() - {current}:
+            assert self.versions.replaced(_KEY, seq) == self.published[seq]
         assert self.client.llen(self.keys.versions(_KEY)) <= _KEPT
         document = self.schedules.documents([_KEY]).get(_KEY)
         assert document == self.published.get(current)

@@ -6,13 +6,15 @@ Belongs here: the data of each page, and which parts only operators see. Does no
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 from schedules_pipeline.delivery.costs import cost_of_rendering
 from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
-from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, long_date
+from schedules_pipeline.delivery.guide.origins import Origins
+from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, long_date, partition_address
+from schedules_pipeline.delivery.guide.recent import Panel, panel_of, recent_changes
 from schedules_pipeline.delivery.guide.rendering import (
     GridPage,
     render_broadcast,
@@ -20,34 +22,21 @@ from schedules_pipeline.delivery.guide.rendering import (
     render_grid,
     render_rows,
     render_template,
+    render_versions,
 )
+from schedules_pipeline.delivery.guide.versions import KeptVersions
 from schedules_pipeline.delivery.guide.views import Days, GuideQuery, choose
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Rendered, Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import render_cursor
-from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
-from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.migration.ports import Comparison
 from schedules_pipeline.partners.partner import Partner
-from schedules_pipeline.push.ports import PushStore
 
 CHECKED_EACH_TIME: Final = "private, no-cache"
-MOST_CHANGES: Final = 40
 MOST_VERSIONS: Final = 20
-RECENT: Final = timedelta(hours=1)
 
 _MOST_ROWS = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Recent changes, the newest first. ``left_out`` counts those that are not listed. Only operators see causes."""
-
-    changes: Sequence[Change]
-    left_out: int
-    shows_causes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +48,6 @@ class Standing:
     as_of: str
     is_stale: bool
     stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """What operators see of a schedule: the latest versions (None if the store does not answer), the comparison, and
-    what was unusable in the source document.
-    """
-
-    versions: Sequence[Change] | None
-    comparison: Comparison | None
-    unusable: str
-
-
-NO_ORIGINS: Final = Origins((), None, "")
 
 
 class Guide:
@@ -125,7 +100,6 @@ class Guide:
         if held is None:
             name = delivery.names.of(key.sid)
             raise Problem(NOT_FOUND, f"No schedule of {name} was published for {long_date(key.date)}.")
-        versions = origins.versions
         values = {
             "partner": caller,
             "now": now,
@@ -133,12 +107,23 @@ class Guide:
             "days": Days(key.date, day_of(delivery.calendar, key.sid, now)),
             "window": delivery.calendar.window(key),
             "formats": delivery.formats,
-            "versions": None if versions is None else versions[:MOST_VERSIONS],
-            "version": next((change for change in versions or () if change.seq == held.seq), None),
-            "comparison": origins.comparison,
-            "unusable": origins.unusable,
+            "dagster": partition_address(delivery.policy.dagster_url, key) if caller.is_operator else "",
+            "origins": origins,
+            "most_versions": MOST_VERSIONS,
         }
         return partial(render_detail, self._pages, key, delivery.mirror.extract([key]), values)
+
+    def versions(self, caller: Partner, key: ScheduleKey, kept: KeptVersions) -> Callable[[], Rendered]:
+        """The task for two versions of a schedule side by side."""
+        delivery, now = self._delivery, self._delivery.clock()
+        values = {
+            "partner": caller,
+            "standing": self._standing(now),
+            "days": Days(key.date, day_of(delivery.calendar, key.sid, now)),
+            "key": key,
+            "a_day_before": kept.a_day_before(now),
+        }
+        return partial(render_versions, self._pages, kept, values)
 
     def _represent(self, task: Callable[[], bytes], cost: int, *parts: object) -> Representation:
         """``parts``: everything that the page depends on besides the mirror."""
@@ -155,30 +140,12 @@ class Guide:
 
     def _panel(self, caller: Partner, now: datetime) -> Panel:
         rows = (entry.change for entry in self._delivery.tail.latest(_MOST_ROWS))
-        changes = [change for change in recent_changes(rows, now) if caller.may_see(change.key.sid)]
-        listed = changes[:MOST_CHANGES]
-        return Panel(listed, len(changes) - len(listed), caller.is_operator)
-
-
-def read_origins(store: PushStore, key: ScheduleKey) -> Origins:
-    """Blocking."""
-    try:
-        comparison = store.comparisons.find([key]).get(key)
-        return Origins(store.versions.versions(key), comparison, store.quarantined_broadcasts.find(key))
-    except ServiceError:
-        return Origins(None, None, "")
+        changes = (change for change in recent_changes(rows, now) if caller.may_see(change.key.sid))
+        return panel_of(changes, shows_causes=caller.is_operator)
 
 
 def _around(keys: Iterable[ScheduleKey]) -> Iterator[ScheduleKey]:
     return (around for key in keys for around in key.with_neighbours)
-
-
-def recent_changes(newest_first: Iterable[Change], now: datetime) -> Iterator[Change]:
-    """The changes of the last hour, up to the first that is older."""
-    for change in newest_first:
-        if now - change.published_at > RECENT:
-            return
-        yield change
 
 
 def _minute(now: datetime) -> str:

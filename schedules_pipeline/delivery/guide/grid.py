@@ -9,8 +9,9 @@ length. A stylesheet turns them into distances.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from itertools import zip_longest
 from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -28,7 +29,15 @@ MOST_BLOCKS: Final = 400
 MOST_LANES: Final = 3
 """How many overlapping broadcasts are drawn below each other."""
 
-_NEAR_BLOCKS = 3
+SHORT_MINUTES: Final = 10
+"""Programmes of at most this length are listed below each other if several follow one another."""
+
+_NEAR_BLOCKS = 2
+_FEWEST_LISTED = 3
+_LINES_OF_LANE = 3
+_LINES_OF_COLUMN = MOST_LANES * _LINES_OF_LANE
+_SHORTEST_WINDOW = timedelta(hours=6)
+_OPENS_BEFORE = timedelta(minutes=30)
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -52,11 +61,29 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """The place of a short broadcast in a column of them. ``offset`` and ``length``: minutes of the whole column.
+    ``line``: counted from the top.
+    """
+
+    offset: int
+    length: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block(Cell):
-    """A broadcast. ``lane``: 0, or more if it overlaps a broadcast that begins before it."""
+    """A broadcast. ``lane``: 0, or more if it overlaps a broadcast that begins before it. ``listing``: where it is
+    drawn if it is one of several short ones.
+    """
 
     airing: Airing
     lane: int
+    listing: Listing | None = None
+
+    @property
+    def lowest_lane(self) -> int:
+        return self.listing.line // _LINES_OF_LANE if self.listing else self.lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +107,11 @@ class Row:
 
     @property
     def lanes(self) -> int:
-        return max((block.lane for block in self.blocks), default=0) + 1
+        return max((block.lowest_lane for block in self.blocks), default=0) + 1
+
+    @property
+    def overlaps(self) -> bool:
+        return any(block.lane for block in self.blocks)
 
     @property
     def cells(self) -> list[Block | Gap]:
@@ -154,15 +185,24 @@ def parse_begin(text: str) -> time | None:
     return time.fromisoformat(text)
 
 
+def opening_time(calendar: BroadcastCalendar, day: ScheduleKey, now: datetime) -> time | None:
+    """The local time at which a page of today begins: the whole hour before the last half hour. None on other days."""
+    at = now - _OPENS_BEFORE
+    if not calendar.window(day).contains(at):
+        return None
+    return at.astimezone(calendar.zone).time().replace(minute=0, second=0, microsecond=0, fold=0)
+
+
 def frame_of(
     calendar: BroadcastCalendar, day: ScheduleKey, now: datetime, begin: time | None = None
 ) -> Frame:
-    """A service's day, or its part from the time ``begin`` on. A time that the day does not have has no effect. On
-    other days than today, the focus is the evening.
+    """A service's day, or its part from the time ``begin`` on, and then at least six hours, which may be of the next
+    day. A time that the day does not have has no effect. On other days than today, the focus is the evening.
     """
     whole = calendar.window(day)
     cut = _first(calendar, day.date, whole, begin) if begin else None
-    window = Interval(cut or whole.start, whole.end)
+    start = cut or whole.start
+    window = Interval(start, max(whole.end, start + _SHORTEST_WINDOW))
     evening = _first(calendar, day.date, window, _EVENING)
     focus = now if window.contains(now) else cut or evening or window.start
     return Frame(day.date, window, focus, now, calendar.zone)
@@ -185,12 +225,44 @@ def row_of(frame: Frame, key: ScheduleKey, schedules: Mapping[ScheduleKey, Publi
     kept = airings[:MOST_BLOCKS]
     near = [airing for airing in kept if airing.broadcast.end > frame.focus][:_NEAR_BLOCKS]
     lanes = assign_lanes([airing.broadcast.interval for airing in kept])
-    blocks = tuple(
+    blocks = [
         Block(*_place(frame, airing.broadcast.interval), airing in near, airing, lane)
         for airing, lane in zip(kept, lanes, strict=True)
-    )
+    ]
     gaps = tuple(_gaps(frame, kept)) if kept else ()
-    return Row(key, key in schedules, blocks, gaps, len(airings) - len(kept))
+    return Row(key, key in schedules, tuple(_list_short(blocks)), gaps, len(airings) - len(kept))
+
+
+def _list_short(blocks: Sequence[Block]) -> Iterator[Block]:
+    """The blocks, with a place in a column for those that are short and follow one another without a gap."""
+    run: list[Block] = []
+    lower_lanes_end = 0
+    for block, following in zip_longest(blocks, blocks[1:]):
+        is_alone = block.offset >= lower_lanes_end and (following is None or following.offset >= block.end)
+        is_listed = is_alone and block.lane == 0 and block.length <= SHORT_MINUTES
+        if run and not (is_listed and run[-1].end == block.offset):
+            yield from _columns(run)
+            run = []
+        if is_listed:
+            run.append(block)
+        else:
+            yield block
+        if block.lane:
+            lower_lanes_end = max(lower_lanes_end, block.end)
+    yield from _columns(run)
+
+
+def _columns(run: Sequence[Block]) -> Iterator[Block]:
+    if len(run) < _FEWEST_LISTED:
+        yield from run
+        return
+    count = -(-len(run) // _LINES_OF_COLUMN)
+    for number in range(count):
+        # Columns of nearly equal lengths: none is left with a single broadcast.
+        column = run[number * len(run) // count : (number + 1) * len(run) // count]
+        offset = column[0].offset
+        for line, block in enumerate(column):
+            yield replace(block, listing=Listing(offset, column[-1].end - offset, line))
 
 
 def assign_lanes(intervals: Sequence[Interval]) -> list[int]:

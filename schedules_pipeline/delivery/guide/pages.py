@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,8 +21,10 @@ from schedules_pipeline.delivery.guide.broadcasts import fingerprint, kind_of, s
 from schedules_pipeline.delivery.packing import Packed, pack
 from schedules_pipeline.delivery.representations import validator_of
 from schedules_pipeline.documents.image_url import render_image_url
+from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.domain.service_names import ServiceNames
+from schedules_pipeline.publishing.ports.expectations import Measure
 
 MEDIA_TYPE: Final = "text/html; charset=utf-8"
 
@@ -76,6 +78,7 @@ class Pages:
             "clock_seconds": lambda at: f"{at.astimezone(zone):%H:%M:%S}",
             "image_url": lambda image_pid: render_image_url(image_url_template, image_pid),
             "long_date": long_date,
+            "measured": format_measure,
             "moment": lambda at: format_moment(at, zone),
             "shorten": lambda value: shorten(str(value), _SHORT_CHARACTERS),
         }
@@ -97,9 +100,21 @@ def _pages_of_process(names: tuple[tuple[str, str], ...], zone: ZoneInfo, image_
     return Pages(ServiceNames(dict(names)), zone, image_url_template)
 
 
+def partition_address(dagster_url: str, key: ScheduleKey) -> str:
+    """The address of a schedule's partition in Dagster; "" without Dagster's address."""
+    partition = urlencode({"view": "partitions", "partition": f"{key.date}|{key.sid}"})
+    return f"{dagster_url.rstrip('/')}/assets/partner_schedule?{partition}" if dagster_url else ""
+
+
 def long_date(on: date) -> str:
     """``Saturday 28 March 2026``."""
     return f"{on:%A %-d %B %Y}"
+
+
+def format_measure(value: float, measure: Measure) -> str:
+    """A share as a percentage, a number without needless digits."""
+    is_share = measure in (Measure.REPEATS, Measure.UNKNOWN)
+    return f"{100 * value:.0f} %" if is_share else f"{value:.1f}".removesuffix(".0")
 
 
 def format_moment(at: datetime | str, zone: ZoneInfo) -> str:

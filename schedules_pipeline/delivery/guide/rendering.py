@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schedules_pipeline.delivery.guide.broadcasts import gaps_before
+from schedules_pipeline.delivery.guide.broadcasts import Kind, gaps_before, kind_of
 from schedules_pipeline.delivery.guide.grid import Frame, row_of
 from schedules_pipeline.delivery.guide.pages import Pages
+from schedules_pipeline.delivery.guide.versions import KeptVersions, compare_documents
 from schedules_pipeline.delivery.guide.views import Choice, GuideQuery, guide_page, schedules_around
 from schedules_pipeline.delivery.mirror import Extract
 from schedules_pipeline.delivery.representations import Rendered, rendered
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.published import Broadcast
+from schedules_pipeline.publishing.measure_day import measure, outside
+from schedules_pipeline.publishing.ports.expectations import Measure
+
+_SHOWN_MEASURES: Sequence[Measure] = [name for name in Measure if name is not Measure.CHANGES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +61,29 @@ def render_detail(pages: Pages, key: ScheduleKey, extract: Extract, values: dict
     schedule = extract.schedule(key)
     broadcasts = schedule.broadcasts if schedule else ()
     listed = list(zip(broadcasts, gaps_before(broadcasts), strict=True))
-    held = extract.by_key[key]
-    return rendered(pages.render("detail.html", held=held, broadcasts=listed, **values))
+    earlier = sum(broadcast.end <= values["now"] for broadcast in broadcasts)
+    measured = measure(broadcasts, sum(map(_is_unknown, broadcasts)), (), values["window"])
+    shown = {name: measured[name] for name in _SHOWN_MEASURES}
+    return rendered(
+        pages.render(
+            "detail.html",
+            held=extract.by_key[key],
+            listed=listed,
+            # A day that is over is listed in full.
+            earlier=earlier if earlier < len(listed) else 0,
+            measured=shown,
+            unusual=outside(shown, values["origins"].ranges or {}),
+            **values,
+        )
+    )
+
+
+def _is_unknown(broadcast: Broadcast) -> bool:
+    return kind_of(broadcast) is Kind.UNKNOWN
+
+
+def render_versions(pages: Pages, kept: KeptVersions, values: dict[str, Any]) -> Rendered:
+    comparison = None
+    if kept.earlier is not None and kept.later is not None:
+        comparison = compare_documents(kept.earlier, kept.later)
+    return rendered(pages.render("versions.html", kept=kept, comparison=comparison, **values))

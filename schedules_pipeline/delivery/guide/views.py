@@ -10,7 +10,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from schedules_pipeline.delivery.guide.grid import Frame, Row, airings_in, day_of, frame_of, row_of
+from schedules_pipeline.delivery.guide.grid import (
+    Frame,
+    Row,
+    airings_in,
+    day_of,
+    frame_of,
+    opening_time,
+    row_of,
+)
 from schedules_pipeline.delivery.guide.search import Found, parse_query, search
 from schedules_pipeline.delivery.mirror import Extract
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
@@ -18,8 +26,11 @@ from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.domain.service_names import ServiceNames
 
-MOST_SERVICES: Final = 150
-"""On one page."""
+MOST_SERVICES: Final = 60
+"""On one page of the grid."""
+
+MOST_SEARCHED: Final = 400
+"""Services whose broadcasts one search reads."""
 
 TELEVISION: Final = "tv"
 RADIO: Final = "radio"
@@ -30,23 +41,33 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class GuideQuery:
-    """The reader's choice. ``on``: None for today. ``begin``: None for the start of the day. ``group``: "" for all
-    services.
+    """The reader's choice. ``on``: None for today. ``begin``: None for shortly before now, on other days the start.
+    ``group``: "" for all services. ``named``: letters of the names of services. ``page``: counted from 1.
     """
 
     on: date | None = None
     begin: time | None = None
     group: str = ""
     question: str = ""
+    named: str = ""
+    page: int = 1
 
     @property
     def begins(self) -> str:
         return f"{self.begin:%H:%M}" if self.begin else ""
 
-    def address(self, on: date) -> str:
-        """The address of the same page on another day, without the search."""
-        parameters = {"date": on.isoformat(), "from": self.begins, "group": self.group}
-        return "/guide?" + urlencode({name: value for name, value in parameters.items() if value})
+    def address(self, on: date | None = None, begin: str = "", page: int | None = None) -> str:
+        """The address of the same page without the search: on another day, from another time, of other services."""
+        number = page or self.page
+        parameters = {
+            "date": str(on or self.on or ""),
+            "from": begin or self.begins,
+            "group": self.group,
+            "named": self.named,
+            "page": str(number) if number > 1 else "",
+        }
+        chosen = urlencode({name: value for name, value in parameters.items() if value})
+        return f"/guide?{chosen}" if chosen else "/guide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +102,8 @@ class Days:
 @dataclass(frozen=True, slots=True)
 class GuidePage:
     """``leading``: the schedule whose broadcast day the page shows. ``found``: None without a search; then the page has
-    rows. ``hours``: the choices for the page's start.
+    rows. ``hours``: the choices for the page's start. ``begin``: when it starts, None for the start of the day.
+    ``services``: how many there are on all pages.
     """
 
     query: GuideQuery
@@ -90,9 +112,19 @@ class GuidePage:
     frame: Frame
     groups: Sequence[Group]
     rows: Sequence[Row]
-    services_left_out: int
+    services: int
     found: Found | None
     hours: Sequence[str]
+    begin: time | None
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.services // MOST_SERVICES))
+
+    @property
+    def first_service(self) -> int:
+        """The place of the first row among all services, from 1."""
+        return (self.query.page - 1) * MOST_SERVICES + 1
 
     @property
     def dates(self) -> str:
@@ -102,7 +134,8 @@ class GuidePage:
     @property
     def rows_address(self) -> str:
         """The address of single rows of the page; a script adds their services."""
-        parameters = {"date": self.leading.date, "like": self.leading.sid, "from": self.query.begins}
+        begins = f"{self.begin:%H:%M}" if self.begin else ""
+        parameters = {"date": self.leading.date, "like": self.leading.sid, "from": begins}
         return "/guide/rows?" + urlencode(parameters)
 
     @property
@@ -114,7 +147,7 @@ class GuidePage:
     def odd_length(self) -> str:
         """The length of a day with a clock change; "" for other days."""
         length = self.frame.window.length
-        return f"{length // _HOUR} hours" if self.frame.changes_clocks and not self.query.begin else ""
+        return f"{length // _HOUR} hours" if self.frame.changes_clocks and not self.begin else ""
 
 
 def groups_of(sids: Sequence[Sid], calendar: BroadcastCalendar, names: ServiceNames) -> list[Group]:
@@ -143,13 +176,15 @@ def leading_service(sids: Sequence[Sid], calendar: BroadcastCalendar) -> Sid:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a page shows: ``shown`` are the schedules of its rows, ``today`` the leading service's present day."""
+    """What a page shows. ``shown``: the schedules of its rows, or those that a search reads. ``today``: the leading
+    service's present day. ``services``: how many the reader has chosen.
+    """
 
     groups: Sequence[Group]
     leading: ScheduleKey
     today: date
     shown: Sequence[ScheduleKey]
-    services_left_out: int
+    services: int
 
 
 def choose(
@@ -158,18 +193,26 @@ def choose(
     """``sids``: all services that the reader may see. An unknown group selects all of them."""
     groups = groups_of(sids, calendar, names)
     group = next((group for group in groups if group.name == query.group), groups[0])
-    sid = leading_service(group.sids, calendar)
+    chosen = [sid for sid in group.sids if is_named(sid, names.of(sid), query.named)]
+    sid = leading_service(chosen, calendar)
     today = day_of(calendar, sid, now)
     leading = ScheduleKey(sid, query.on or today)
-    shown = [ScheduleKey(sid, leading.date) for sid in group.sids[:MOST_SERVICES]]
-    return Choice(groups, leading, today, shown, len(group.sids) - len(shown))
+    first = (query.page - 1) * MOST_SERVICES
+    shown = chosen[:MOST_SEARCHED] if parse_query(query.question) else chosen[first : first + MOST_SERVICES]
+    return Choice(groups, leading, today, [ScheduleKey(sid, leading.date) for sid in shown], len(chosen))
+
+
+def is_named(sid: Sid, name: str, letters: str) -> bool:
+    """Whether the letters are in the name or the id of a service; case does not count."""
+    return letters.casefold() in f"{name} {sid}".casefold()
 
 
 def guide_page(
     calendar: BroadcastCalendar, query: GuideQuery, choice: Choice, extract: Extract, now: datetime
 ) -> GuidePage:
     """``extract``: the schedules around those of the choice."""
-    frame = frame_of(calendar, choice.leading, now, query.begin)
+    begin = query.begin or opening_time(calendar, choice.leading, now)
+    frame = frame_of(calendar, choice.leading, now, begin)
     words = parse_query(query.question)
     return GuidePage(
         query,
@@ -178,9 +221,10 @@ def guide_page(
         frame,
         choice.groups,
         [] if words else [row_of(frame, key, schedules_around(extract, key)) for key in choice.shown],
-        choice.services_left_out,
-        _search(frame, choice.shown, words, extract) if words else None,
+        choice.services,
+        _search(calendar, choice, words, extract) if words else None,
         _hours(calendar, choice.leading),
+        begin,
     )
 
 
@@ -190,9 +234,10 @@ def schedules_around(extract: Extract, key: ScheduleKey) -> dict[ScheduleKey, Pu
     return {around: schedule for around, schedule in found if schedule is not None}
 
 
-def _search(frame: Frame, keys: Sequence[ScheduleKey], words: Sequence[str], extract: Extract) -> Found:
-    """The hits in order of time."""
-    found = (airings_in(frame.window, schedules_around(extract, key).values()) for key in keys)
+def _search(calendar: BroadcastCalendar, choice: Choice, words: Sequence[str], extract: Extract) -> Found:
+    """The hits of the whole day, in order of time."""
+    window = calendar.window(choice.leading)
+    found = (airings_in(window, schedules_around(extract, key).values()) for key in choice.shown)
     airings = [airing for of_service in found for airing in of_service]
     return search(sorted(airings, key=lambda airing: airing.place), words)
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import RedirectResponse
 
-from schedules_pipeline.delivery.guide.gathering import CHECKED_EACH_TIME, NO_ORIGINS, read_origins
+from schedules_pipeline.delivery.guide.gathering import CHECKED_EACH_TIME
 from schedules_pipeline.delivery.guide.grid import parse_begin
+from schedules_pipeline.delivery.guide.origins import read_origins, read_versions
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE
 from schedules_pipeline.delivery.guide.search import MOST_CHARACTERS
 from schedules_pipeline.delivery.guide.views import GuideQuery
@@ -21,7 +22,9 @@ from schedules_pipeline.partners.partner import Partner
 
 _LONGEST_SID = 64
 _LONGEST_GROUP = 130
+_LONGEST_NAME = 60
 _ROWS_AT_ONCE = 30
+_MOST_PAGES = 1_000
 
 Day = Annotated[str, Query(max_length=10)]
 Begin = Annotated[str, Query(alias="from", max_length=5)]
@@ -45,10 +48,12 @@ async def show_guide(
     begin: Begin = "",
     group: Annotated[str, Query(max_length=_LONGEST_GROUP)] = "",
     question: Annotated[str, Query(alias="q", max_length=MOST_CHARACTERS)] = "",
+    named: Annotated[str, Query(max_length=_LONGEST_NAME)] = "",
+    page: Annotated[int, Query(ge=1, le=_MOST_PAGES)] = 1,
 ) -> Response:
-    query = GuideQuery(parse_date(date) if date else None, parse_begin(begin), group, question.strip())
-    page = await call.plan(partial(call.serving.guide.whole, call.caller, query))
-    return await answer_page(call, page)
+    on = parse_date(date) if date else None
+    query = GuideQuery(on, parse_begin(begin), group, question.strip(), named.strip(), page)
+    return await answer_page(call, await call.plan(partial(call.serving.guide.whole, call.caller, query)))
 
 
 @routes.get("/guide/rows")
@@ -88,10 +93,23 @@ async def show_schedule(
     date: Annotated[str, Path(max_length=10)],
 ) -> Response:
     key = _key(call.caller, sid, date)
-    origins = NO_ORIGINS
-    if call.caller.is_operator:
-        origins = await call.read(read_origins, call.delivery.store, key)
+    origins = await call.read(read_origins, call.delivery.store, key, for_operator=call.caller.is_operator)
     found = await call.render(1, call.serving.guide.schedule(call.caller, key, origins))
+    return await answer_page(call, found.represent(MEDIA_TYPE, CHECKED_EACH_TIME))
+
+
+@routes.get("/guide/{sid}/{date}/versions")
+async def show_versions(
+    call: Called,
+    sid: Annotated[str, Path(max_length=_LONGEST_SID)],
+    date: Annotated[str, Path(max_length=10)],
+    before: Annotated[int | None, Query(ge=0)] = None,
+    after: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    key = _key(call.caller, sid, date)
+    held = call.delivery.mirror.held(key)
+    kept = await call.read(read_versions, call.delivery.store, key, held, before, after)
+    found = await call.render(1, call.serving.guide.versions(call.caller, key, kept))
     return await answer_page(call, found.represent(MEDIA_TYPE, CHECKED_EACH_TIME))
 
 

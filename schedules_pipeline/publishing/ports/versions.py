@@ -21,5 +21,8 @@ class VersionStore(Protocol):
     def document(self, key: ScheduleKey, seq: int) -> bytes | None:
         """The document of one version; None if it is a removal or no longer kept."""
 
+    def replaced(self, key: ScheduleKey, seq: int) -> bytes | None:
+        """The document of an earlier version, for readers that have the latest one; None if it is not kept."""
+
     def compact(self, keys: Iterable[ScheduleKey]) -> None:
         """Store replaced versions as deltas. They read as before, also if the process dies during it."""

@@ -5,11 +5,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from builders import a_change
-from delivery.guides import NOON, key, showing
+from delivery.guides import NOON, showing
 
 from schedules_pipeline.delivery.guide.broadcasts import gaps_before, synopsis_of
-from schedules_pipeline.delivery.guide.gathering import recent_changes
 from schedules_pipeline.delivery.guide.pages import format_moment
 from schedules_pipeline.domain.catalogue import Synopses
 
@@ -41,10 +39,3 @@ def test_gaps_and_overlaps_are_counted_in_minutes() -> None:
 def test_the_old_system_s_time_is_written_as_all_others(at: str, written: str) -> None:
     """The time is in the zone of the page and in whole seconds; it is empty if nothing was compared."""
     assert format_moment(at, ZoneInfo("Europe/London")) == written
-
-
-def test_recent_changes_are_those_of_the_last_hour() -> None:
-    """The first older change ends the list."""
-    changes = [a_change(key(), published_at=NOON - timedelta(minutes=n)) for n in (1, 60, 61, 2)]
-
-    assert list(recent_changes(changes, NOON)) == changes[:2]

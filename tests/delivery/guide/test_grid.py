@@ -21,6 +21,7 @@ from schedules_pipeline.delivery.guide.grid import (
     assign_lanes,
     day_of,
     frame_of,
+    opening_time,
     parse_begin,
     row_of,
 )
@@ -197,12 +198,12 @@ def test_a_row_has_an_end() -> None:
 
 
 def test_what_is_on_air_and_follows_is_near() -> None:
-    """Now and the two after it; nothing else."""
+    """Now and the one after it; nothing else."""
     showings = [showing(n, NOON + (n - 2) * 30 * _MINUTE) for n in range(6)]
 
     row = _row(_frame(), showings)
 
-    assert [block.is_near for block in row.blocks] == [False, False, True, True, True, False]
+    assert [block.is_near for block in row.blocks] == [False, False, True, True, False, False]
 
 
 def test_a_gap_that_is_now_is_near() -> None:
@@ -210,6 +211,61 @@ def test_a_gap_that_is_now_is_near() -> None:
     row = _row(_frame(), [showing(1, NOON - 60 * _MINUTE), showing(2, NOON + 60 * _MINUTE)])
 
     assert [gap.is_near for gap in row.gaps] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("at", "begins"),
+    [("06:10", None), ("06:40", time(6)), ("12:10", time(11)), ("12:40", time(12)), ("05:10", time(4))],
+)
+def test_a_page_of_today_opens_shortly_before_now(at: str, begins: time | None) -> None:
+    """At the whole hour before the last half hour; in the first half hour of the day at its begin."""
+    now = datetime.combine(TODAY if at > "06:00" else TODAY + timedelta(days=1), time.fromisoformat(at), UTC)
+
+    assert opening_time(_CALENDAR, key(), now) == begins
+    assert opening_time(_CALENDAR, key(days=1), now) is None
+
+
+def test_an_hour_that_comes_twice_opens_at_its_first() -> None:
+    """The rows that a script fetches name the hour by its local time, so both must begin at the same instant."""
+    second_one_oclock = datetime(2026, 10, 25, 1, 45, tzinfo=UTC)
+    begin = opening_time(_CALENDAR, ScheduleKey(ALDER, _LONG_DAY), second_one_oclock)
+
+    assert _frame(_LONG_DAY, second_one_oclock, begin).window.start == datetime(2026, 10, 25, 0, tzinfo=UTC)
+
+
+def _listed(lengths: Sequence[int]) -> list[tuple[int, int, int] | None]:
+    """The places in columns of broadcasts that follow one another."""
+    starts = [_SIX + sum(lengths[:number]) * _MINUTE for number in range(len(lengths))]
+    row = _row(_frame(), [showing(n, starts[n], lengths[n]) for n in range(len(lengths))])
+    assert [block.length for block in row.blocks] == list(lengths)
+    return [(at.offset, at.length, at.line) if (at := block.listing) else None for block in row.blocks]
+
+
+def test_short_programmes_that_follow_one_another_are_lines_of_a_column() -> None:
+    """Each is then as wide as all of them; long ones, and one or two short ones, stand by their time."""
+    assert _listed([30, 5, 5, 5, 30]) == [None, (30, 15, 0), (30, 15, 1), (30, 15, 2), None]
+    assert _listed([30, 5, 5, 30]) == [None] * 4
+
+
+def test_many_short_programmes_are_columns_of_about_equal_length() -> None:
+    """A column has at most nine lines, which a row of three lanes has room for."""
+    found = _listed([5] * 19)
+
+    columns = [[place for place in found if place and place[0] == begin] for begin in (0, 30, 60)]
+    assert [len(column) for column in columns] == [6, 6, 7]
+    assert _row(_frame(), [showing(n, _SIX + 5 * n * _MINUTE, 5) for n in range(19)]).lanes == 3
+
+
+def test_short_programmes_beside_an_overlap_stand_by_their_time() -> None:
+    """A column needs the lanes below it."""
+    starts = [0, 10, 40, 45, 50]
+    showings = [
+        showing(n, _SIX + at * _MINUTE, 45 if n == 1 else 30 if n == 0 else 5) for n, at in enumerate(starts)
+    ]
+
+    row = _row(_frame(), showings)
+
+    assert [block.listing for block in row.blocks] == [None] * 5
 
 
 def test_another_day_is_about_its_evening() -> None:
@@ -221,10 +277,10 @@ def test_another_day_is_about_its_evening() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "first", "minutes"), [(time(18, 30), "18:30", 690), (time(2), "02:00", 240)]
+    ("begin", "first", "minutes"), [(time(18, 30), "18:30", 690), (time(2), "02:00", 360)]
 )
 def test_a_page_may_begin_later(begin: time, first: str, minutes: int) -> None:
-    """The window is the rest of the broadcast day, and its ticks are at whole hours."""
+    """The window is the rest of the broadcast day, or six hours if that is less; its ticks are at whole hours."""
     frame = _frame(begin=begin)
 
     assert (frame.clock(frame.window.start), frame.minutes) == (first, minutes)

@@ -8,6 +8,9 @@ const state = showState();
 const announce = announcer();
 let timer = 0;
 
+// Not every browser opens the part of the list that contains the broadcast of the address.
+document.querySelector(":target")?.closest("details")?.setAttribute("open", "");
+
 function soon(milliseconds = 200) {
   timer ||= setTimeout(refresh, milliseconds);
 }
@@ -32,6 +35,9 @@ function swap(fetched) {
     if (prints.get(item.id) === item.dataset.print) continue;
     item.classList.add("changed");
     count += 1;
+  }
+  for (const details of columns.querySelectorAll("details[id]")) {
+    details.open = document.getElementById(details.id)?.open ?? details.open;
   }
   content.querySelector(".columns").replaceWith(columns);
   announce("schedule", `This schedule has changed at ${clock()}: ${count} programmes.`);

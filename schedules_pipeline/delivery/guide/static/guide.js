@@ -26,6 +26,7 @@ function moveNow() {
   const now = minutesNow();
   const layers = grid.querySelector(".layers");
   layers.hidden = !(now >= 0 && now < length);
+  if (now >= length && grid.dataset.opens === "now") location.reload();
   document.getElementById("to-now").hidden = layers.hidden;
   if (layers.hidden) return;
   layers.style.setProperty("--at-h", 0);
@@ -36,7 +37,7 @@ function moveNow() {
 // On another day, the marks of the service stay.
 function markNow(row, now) {
   if (now < 0 || now >= length) return;
-  let near = 3;
+  let near = 2;
   for (const block of row.querySelectorAll(".block")) {
     const ends = Number(block.dataset.end);
     block.classList.toggle("is-on-air", Number(block.dataset.at) <= now && now < ends);
@@ -50,7 +51,9 @@ function markNow(row, now) {
 function scrollTo(minute, behavior = "auto") {
   const strip = grid.querySelector(".axis .strip");
   const place = (minute / length) * strip.offsetWidth;
-  scroller.scrollTo({ left: place - 0.25 * (scroller.clientWidth - strip.offsetLeft), behavior });
+  const view = scroller.clientWidth - strip.offsetLeft;
+  // A place near the beginning is in view without scrolling, which would cut the titles there.
+  scroller.scrollTo({ left: place < 0.6 * view ? 0 : place - 0.25 * view, behavior });
 }
 
 function goToNow() {
@@ -97,7 +100,7 @@ function besides(link, step) {
 function neighbour(row, step) {
   let next = row;
   do next = step > 0 ? next.nextElementSibling : next.previousElementSibling;
-  while (next && (next.hidden || !next.dataset.sid));
+  while (next && !next.dataset.sid);
   return next;
 }
 
@@ -179,19 +182,6 @@ function onGridClick(event) {
   settle(link);
   keepColumn(link);
   openDetails(link);
-}
-
-// Filter by service
-
-function filterRows() {
-  const wanted = document.getElementById("filter").value.trim().toLowerCase();
-  let shown = 0;
-  for (const row of grid.querySelectorAll(".row[data-sid]")) {
-    const head = row.querySelector(".head").textContent.toLowerCase();
-    row.hidden = Boolean(wanted) && !head.includes(wanted);
-    shown += row.hidden ? 0 : 1;
-  }
-  document.getElementById("filtered").textContent = wanted ? `${shown} shown` : "";
 }
 
 // Changes
@@ -278,7 +268,6 @@ function swapRow(before, after) {
   }
   count += known.size;
   takeOutOfTabOrder(after);
-  after.hidden = before.hidden;
   before.replaceWith(after);
   markNow(after, minutesNow());
   if (wasPlace) keepPlace(after, wasPlace, isHere);
@@ -314,12 +303,27 @@ function markNew(list, firstSeen = Date.now()) {
   for (const item of items) item.classList.toggle("new", Date.now() - seen.get(item.textContent) < CHANGED_FOR);
 }
 
+// What the reader has opened, and where the focus is, in a list that is about to be replaced by a newer one.
+function whatIsUsed(list) {
+  const link = (element) => element.closest("li[data-at]")?.querySelector("a").getAttribute("href");
+  const item = (later, href) => later.querySelector(`a[href="${CSS.escape(href ?? "")}"]`)?.closest("li[data-at]");
+  const opened = [...list.querySelectorAll("details[open]")].map(link);
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  return (later) => {
+    for (const href of opened) item(later, href)?.querySelector("details")?.setAttribute("open", "");
+    if (focused) item(later, link(focused))?.querySelector(focused.localName)?.focus({ preventScroll: true });
+  };
+}
+
 async function refreshPanel() {
   panelIsOld = false;
   try {
     const list = parse(await fetchPart("/guide/changes")).firstElementChild;
+    const before = document.getElementById("changes");
     markNew(list);
-    document.getElementById("changes").replaceWith(list);
+    const keep = whatIsUsed(before);
+    before.replaceWith(list);
+    keep(list);
   } catch (error) {
     panelIsOld = true;
     throw error;
@@ -343,7 +347,6 @@ if (grid) {
   grid.addEventListener("keydown", onGridKey);
   grid.addEventListener("focusin", onGridFocus);
   grid.addEventListener("click", onGridClick);
-  document.getElementById("filter").addEventListener("input", filterRows);
   document.getElementById("to-now").addEventListener("click", (event) => {
     event.preventDefault();
     goToNow();

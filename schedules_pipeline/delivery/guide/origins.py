@@ -1,0 +1,80 @@
+"""What the store knows of a schedule beside its document: its versions, and what operators must know. Blocking."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schedules_pipeline.delivery.guide.versions import KeptVersions
+from schedules_pipeline.delivery.mirror import MirroredSchedule
+from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
+from schedules_pipeline.domain.changes import Change
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.migration.ports import Comparison
+from schedules_pipeline.publishing.ports.expectations import ExpectedRange, Measure
+from schedules_pipeline.publishing.ports.losses import NO_STANDING, Standing
+from schedules_pipeline.push.ports import PushStore
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """``versions``: the latest, the newest first; None if the store does not answer. The rest is for operators: the
+    hold, the comparison with the old system, what was unusable in the source document, and the expected ranges.
+    """
+
+    versions: Sequence[Change] | None
+    losses: Standing = NO_STANDING
+    comparison: Comparison | None = None
+    unusable: str = ""
+    ranges: Mapping[Measure, ExpectedRange] | None = None
+
+
+NO_ORIGINS: Final = Origins(None)
+
+
+def read_origins(store: PushStore, key: ScheduleKey, *, for_operator: bool) -> Origins:
+    try:
+        versions = store.versions.versions(key)
+        if not for_operator:
+            return Origins(versions)
+        expectation = store.expectations.read([key.sid]).get(key.sid)
+        return Origins(
+            versions,
+            store.losses.find([key]).get(key, NO_STANDING),
+            store.comparisons.find([key]).get(key),
+            store.quarantined_broadcasts.find(key),
+            expectation.ranges(key.date) if expectation else None,
+        )
+    except ServiceError:
+        return NO_ORIGINS
+
+
+def read_versions(
+    store: PushStore, key: ScheduleKey, latest: MirroredSchedule | None, before: int | None, after: int | None
+) -> KeptVersions:
+    """By default the latest version and the one before it. ``latest``: as this process has it. Raises :class:`Problem`
+    (404) for a version that is not listed, and :class:`ServiceError`.
+    """
+    listed = store.versions.versions(key)
+    if not listed:
+        raise Problem(NOT_FOUND, f"No version of {key} is known.")
+    later = listed[0].seq if after is None else after
+    earlier = later - 1 if before is None else before
+    kept = KeptVersions(listed, earlier, later)
+    for seq in {earlier, later} - {0, listed[-1].seq - 1}:
+        if kept.version(seq) is None:
+            known = f"{listed[-1].seq} to {listed[0].seq}"
+            raise Problem(NOT_FOUND, f"{key} has no version {seq}: {known} are listed.")
+    documents = (_document(store, key, latest, kept, seq) for seq in (earlier, later))
+    return KeptVersions(listed, earlier, later, *documents)
+
+
+def _document(
+    store: PushStore, key: ScheduleKey, latest: MirroredSchedule | None, kept: KeptVersions, seq: int
+) -> bytes | None:
+    version = kept.version(seq)
+    if seq == 0 or (version is not None and version.is_removal):
+        return b""
+    if latest is not None and latest.seq == seq:
+        return latest.document()
+    return store.versions.replaced(key, seq)
