@@ -41,11 +41,11 @@ $(UV): | interpreter
 	$(PYTHON) -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(READY): requirements/dev.lock pyproject.toml | interpreter $(UV)
+$(READY): requirements/dev.lock pyproject.toml clients/python/pyproject.toml | interpreter $(UV)
 	$(UV) venv --quiet $(if $(wildcard $@),--allow-existing,--clear) --python $(PYTHON) .venv
 	@rm -f $@
 	VIRTUAL_ENV=.venv $(LOCKED) requirements/dev.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --editable . --editable ./clients/python
 	@touch $@
 
 $(EMULATOR_READY): requirements/emulator.lock | interpreter $(UV)

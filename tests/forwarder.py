@@ -29,6 +29,13 @@ class Forwarder:
     def point_at(self, port: int) -> None:
         self._upstream = port
 
+    def cut(self) -> None:
+        """End every open connection; new ones are forwarded."""
+        ended, self._sockets = self._sockets, []
+        for each in ended:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self

@@ -10,7 +10,7 @@ _REPOSITORY = Path(__file__).parent.parent
 _MOST_ARGUMENTS = 7
 _MOST_FUNCTION_LINES = 40
 _MOST_MODULE_LINES = 400
-_PRODUCT = ("schedules_pipeline", "demo", "benchmarks", "deploy", "docs")
+_PRODUCT = ("schedules_pipeline", "demo", "benchmarks", "deploy", "docs", "clients")
 _EVERYTHING = (*_PRODUCT, "tests")
 
 # Exceptions, which may only become fewer.

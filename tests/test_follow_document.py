@@ -1,6 +1,5 @@
-"""The client in the document for partners' developers holds the published state."""
+"""The program in the documents for partners' developers holds the published state."""
 
-import re
 from random import Random
 from typing import Any
 
@@ -10,21 +9,24 @@ from toy_world import FOCI, KEYS, RandomUpstream, ScheduleRemoved
 
 from docs.site.pages import REPOSITORY
 
-_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_PROGRAM = (REPOSITORY / "clients/python/examples/follow.py").read_text()
 
 
 class Partner:
-    """Runs the document's client against the delivery service, without waiting for changes."""
+    """Runs the program against the delivery service, without waiting for changes."""
 
     def __init__(self, stage: DeliveryStage) -> None:
-        (source,) = _PYTHON.findall((REPOSITORY / "docs/partners/follow.md").read_text())
-        self._names: dict[str, Any] = {}
-        exec(source, self._names)
+        self._names: dict[str, Any] = {"__name__": "follow"}
+        exec(_PROGRAM, self._names)
+        self._names["get"] = self._get
         self._stage = stage
+        self._cursor: str | None = None
         self.held: dict[str, Any] = {}
 
     def follow(self, rounds: int) -> None:
-        self._names["follow"](self._get, self.held, rounds)
+        self._cursor = self._cursor or self._names["start"](self.held)
+        for _ in range(rounds):
+            self._cursor = self._names["follow"](self.held, self._cursor)
 
     def _get(self, path: str) -> tuple[int, Any]:
         answer = self._stage.client().get(path.replace("wait=30", "wait=0"))
@@ -50,3 +52,9 @@ def test_client_of_the_document_holds_what_is_published(seed: int) -> None:
         assert partner.held == {
             str(key): stage.client().get(f"/v1/schedules/{key}").json() for key in published
         }
+
+
+@pytest.mark.parametrize("page", ["tutorial.md", "partners/follow.md"])
+def test_documents_show_the_program(page: str) -> None:
+    """The program that is tested is the one that readers see."""
+    assert f"```python\n{_PROGRAM}```\n" in (REPOSITORY / "docs" / page).read_text()

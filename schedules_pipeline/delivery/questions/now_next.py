@@ -56,14 +56,16 @@ def fresh_seconds(at: datetime, until: datetime | None) -> int:
 
 
 class Board(NamedTuple):
-    """An answer, valid from ``since`` until ``until``, or until a schedule changes; ``until`` None: until then only."""
+    """An answer, valid from ``since`` until ``until``, or until a schedule changes. ``until`` None: for ``since`` only,
+    because later broadcasts may be in schedules that were not read.
+    """
 
     since: datetime
     until: datetime | None
     answer: Rendered
 
     def holds(self, at: datetime) -> bool:
-        return self.since <= at and (self.until is None or at < self.until)
+        return at == self.since if self.until is None else self.since <= at < self.until
 
 
 def render_board(services: Sequence[tuple[Sid, str]], extract: Extract, at: datetime, count: int) -> Board:
