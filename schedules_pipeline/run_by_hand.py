@@ -11,9 +11,10 @@ import dagster as dg
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.event_batches import OwnRunWriter
+from schedules_pipeline.event_batches import EventBatch, OwnRunWriter
 from schedules_pipeline.partitions import partition_key
 from schedules_pipeline.publishing.check_schedules import CheckResult
+from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.publish import in_batches
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.recording import Recorder
@@ -21,6 +22,7 @@ from schedules_pipeline.run_tags import LAUNCHED, OPERATOR, run_tags
 from schedules_pipeline.settings import Settings
 
 _FAILURES_SHOWN = 20
+_NO_DOCUMENT = "no document"
 
 
 def rebuild_and_record(
@@ -43,6 +45,7 @@ def rebuild_and_record(
     for some in in_batches(keys):
         cause = Cause(context.run_id, Origin.OPERATOR, subject, pipeline.clock())
         batch = pipeline.publisher.rebuild_from_sources(some, cause, recorded_by=context.run_id)
+        record_absent(context, pipeline, batch, requested)
         checks += recorder.record_rebuilt(batch, requested)
         total, done = total + batch, done + len(some)
         context.log.info(f"{done} of {len(keys)} schedules rebuilt")
@@ -53,6 +56,29 @@ def rebuild_and_record(
             metadata={str(key): str(error) for key, error in list(total.failed.items())[:_FAILURES_SHOWN]},
         )
     return total, checks
+
+
+def record_absent(
+    context: dg.OpExecutionContext,
+    pipeline: Pipeline,
+    batch: BatchResult,
+    requested: AbstractSet[dg.AssetKey],
+) -> None:
+    """Record that selected partitions have no document, as their source has none. Dagster calls a backfill failed if a
+    selected partition has no record. A partition whose only document was rejected gets none.
+    """
+    absent = {built.key for built in batch.built if built.outcome is not Outcome.SUPERSEDED}
+    absent -= {key for key, head in pipeline.store.feed.heads_of(list(absent)).items() if not head.is_removal}
+    rejected = pipeline.store.rejections.find(list(map(str, absent)))
+    found = sorted(key for key in absent if str(key) not in rejected)
+    events = [
+        dg.AssetMaterialization(
+            asset, description=_NO_DOCUMENT, partition=partition_key(key), metadata={"document": "none"}
+        )
+        for key in found
+        for asset in requested
+    ]
+    OwnRunWriter(context).write(EventBatch(_NO_DOCUMENT, events, found))
 
 
 def own_recorder(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> Recorder:

@@ -17,6 +17,7 @@ from schedules_pipeline.health.incidents import Phase
 from schedules_pipeline.health.watch import WatchReport
 from schedules_pipeline.sensors.dagster_snapshot import WATCH, take_snapshot
 from schedules_pipeline.sensors.missing_redis import find_missing_redis
+from schedules_pipeline.sensors.refused_runs import end_refused_runs
 from schedules_pipeline.settings import Settings
 
 INTERVAL_SECONDS = 30
@@ -55,6 +56,8 @@ def watch_sensor(settings: Settings) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         if hint := find_missing_redis(settings, pipeline):
             return dg.SkipReason(hint)
+        jobs = context.repository_def.job_names if context.repository_def else ()
+        end_refused_runs(context.instance, jobs, pipeline.clock())
         memory = parse_cursor(context.cursor)
         memory = replace(memory, had_partners=memory.had_partners or _has_partners(pipeline))
         report = pipeline.watch.check(take_snapshot(context, pipeline, had_partners=memory.had_partners))

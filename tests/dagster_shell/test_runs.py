@@ -1,6 +1,6 @@
 """The jobs and assets, executed in this process over a pipeline of fakes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
@@ -8,16 +8,15 @@ import orjson
 import pytest
 import structlog
 from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
 )
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
-from dagster_stage import DagsterStage, source_document
+from runs_stage import ASSETS, KEYS, SETTINGS, SIDS, RunsStage
 
 from schedules_pipeline import run_by_hand
 from schedules_pipeline.assets import names
 from schedules_pipeline.definitions import build_defs
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
+from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs import coldstart, publish_affected
 from schedules_pipeline.partitions import (
@@ -28,77 +27,25 @@ from schedules_pipeline.partitions import (
 )
 from schedules_pipeline.publishing.intake import ingest
 from schedules_pipeline.publishing.ports.upstream import Message
-from schedules_pipeline.settings import Settings
-
-_SETTINGS = Settings(publisher_linger_seconds=0, publisher_session_seconds=5)
-_SIDS = [Sid("alder_one"), Sid("alder_two")]
-_DAYS = [date(2026, 3, 27), date(2026, 3, 28)]
-_KEYS = [ScheduleKey(sid, day) for sid in _SIDS for day in _DAYS]
-_ASSETS = (names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE)
-
-
-class Stage(DagsterStage):
-    """A pipeline of fakes whose source has four schedules, and an instance in memory."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        super().__init__(instance)
-        self.definitions = build_defs(_SETTINGS, self.pipeline)
-        self.put_item("First title")
-        for key in _KEYS:
-            self.upstreams.schedule_source.put(key, source_document(key))
-        ensure_partitions(instance, _KEYS)
-
-    def put_item(self, title: str) -> None:
-        document = {"pid": "b00000001", "type": "episode", "title": title}
-        self.upstreams.catalogue_source.documents[Pid("b00000001")] = orjson.dumps(document)
-
-    def run(self, job: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
-        resolved = self.definitions.resolve_job_def(job)
-        return resolved.execute_in_process(instance=self.instance, partition_key=partition)
-
-    def materialise(
-        self, first: ScheduleKey, last: ScheduleKey, assets: Collection[dg.AssetKey] = _ASSETS
-    ) -> dg.ExecuteInProcessResult:
-        """Materialise a range of partitions with the checks of these assets, as the UI does."""
-        job = self.definitions.resolve_implicit_global_asset_job_def()
-        checks = {key for key in self.check_keys() if key.asset_key in assets}
-        return job.get_subset(asset_selection=set(assets), asset_check_selection=checks).execute_in_process(
-            instance=self.instance,
-            tags={
-                "dagster/asset_partition_range_start": str(partition_key(first)),
-                "dagster/asset_partition_range_end": str(partition_key(last)),
-            },
-            raise_on_error=False,
-        )
-
-    def check_keys(self) -> list[dg.AssetCheckKey]:
-        return list(self.definitions.resolve_asset_graph().asset_check_keys)
-
-    def latest_of(self, key: dg.AssetCheckKey) -> AssetCheckExecutionRecord:
-        """The record that Dagster shows of a check."""
-        return self.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
-
-    def materialised(self) -> set[str]:
-        return set(self.instance.get_materialized_partitions(names.PARTNER_SCHEDULE))
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[RunsStage]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Stage(instance)
+        yield RunsStage(instance)
 
 
-def test_a_coldstart_builds_and_records_everything(stage: Stage) -> None:
+def test_a_coldstart_builds_and_records_everything(stage: RunsStage) -> None:
     """The shards of a coldstart, one run each, publish and record every schedule that the source lists."""
-    for shard in coldstart_shards(_SETTINGS).get_partition_keys():
+    for shard in coldstart_shards(SETTINGS).get_partition_keys():
         assert stage.run(coldstart.JOB_NAME, shard).success
 
-    assert set(stage.store.schedules.documents(_KEYS)) == set(_KEYS)
-    assert stage.materialised() == {str(partition_key(key)) for key in _KEYS}
+    assert set(stage.store.schedules.documents(KEYS)) == set(KEYS)
+    assert stage.materialised() == {str(partition_key(key)) for key in KEYS}
     assert stage.store.work.backlog().is_empty
 
 
-def test_the_runs_of_a_backfill_are_one_coldstart(stage: Stage) -> None:
+def test_the_runs_of_a_backfill_are_one_coldstart(stage: RunsStage) -> None:
     """The last run of a backfill finds everything built and does not start again."""
     job = stage.definitions.resolve_job_def(coldstart.JOB_NAME)
 
@@ -106,27 +53,27 @@ def test_the_runs_of_a_backfill_are_one_coldstart(stage: Stage) -> None:
         job.execute_in_process(
             instance=stage.instance, partition_key=shard, tags={"dagster/backfill": "a backfill"}
         )
-        for shard in coldstart_shards(_SETTINGS).get_partition_keys()
+        for shard in coldstart_shards(SETTINGS).get_partition_keys()
     ]
 
     latest = stage.store.coldstarts.latest()
     assert all(result.success for result in results)
     assert latest is not None
-    assert (latest.id, latest.done, latest.published) == ("a backfill", len(_KEYS), len(_KEYS))
+    assert (latest.id, latest.done, latest.published) == ("a backfill", len(KEYS), len(KEYS))
 
 
-def test_a_coldstart_of_what_is_right_publishes_nothing(stage: Stage) -> None:
+def test_a_coldstart_of_what_is_right_publishes_nothing(stage: RunsStage) -> None:
     """A second coldstart of an unchanged store publishes no version."""
-    shards = coldstart_shards(_SETTINGS).get_partition_keys()
+    shards = coldstart_shards(SETTINGS).get_partition_keys()
     for shard in [*shards, *shards]:
         stage.run(coldstart.JOB_NAME, shard)
 
     assert {change.seq for change in stage.store.feed.heads().values()} == {1}
 
 
-def test_a_coldstart_heals_a_copy_that_missed_its_notification(stage: Stage) -> None:
+def test_a_coldstart_heals_a_copy_that_missed_its_notification(stage: RunsStage) -> None:
     """A catalogue change that was never announced reaches partners by a coldstart."""
-    shards = coldstart_shards(_SETTINGS).get_partition_keys()
+    shards = coldstart_shards(SETTINGS).get_partition_keys()
     for shard in shards:
         stage.run(coldstart.JOB_NAME, shard)
     stage.put_item("Second title")
@@ -134,24 +81,24 @@ def test_a_coldstart_heals_a_copy_that_missed_its_notification(stage: Stage) -> 
         stage.run(coldstart.JOB_NAME, shard)
     stage.pipeline.publisher.publish_all()
 
-    documents = stage.store.schedules.documents(_KEYS)
+    documents = stage.store.schedules.documents(KEYS)
 
     assert all(b"Second title" in document for document in documents.values())
 
 
-def test_a_coldstart_removes_what_the_source_no_longer_has(stage: Stage) -> None:
+def test_a_coldstart_removes_what_the_source_no_longer_has(stage: RunsStage) -> None:
     """A coldstart removes a schedule that the source no longer lists."""
-    shards = coldstart_shards(_SETTINGS).get_partition_keys()
+    shards = coldstart_shards(SETTINGS).get_partition_keys()
     for shard in shards:
         stage.run(coldstart.JOB_NAME, shard)
-    stage.upstreams.schedule_source.remove(_KEYS[0])
+    stage.upstreams.schedule_source.remove(KEYS[0])
     for shard in shards:
         stage.run(coldstart.JOB_NAME, shard)
 
-    assert set(stage.store.schedules.documents(_KEYS)) == set(_KEYS[1:])
+    assert set(stage.store.schedules.documents(KEYS)) == set(KEYS[1:])
 
 
-def test_a_publisher_builds_records_and_goes(stage: Stage) -> None:
+def test_a_publisher_builds_records_and_goes(stage: RunsStage) -> None:
     """A publisher run publishes and records pending schedules, and ends when none is left."""
     body = orjson.dumps({"sid": "alder_one", "date": "2026-03-28"}).decode()
     stage.pipeline.schedule_intake.handle([Message("m1", body, stage.clock(), "", 1)])
@@ -164,9 +111,9 @@ def test_a_publisher_builds_records_and_goes(stage: Stage) -> None:
     assert not stage.store.presence.present()
 
 
-def test_materialising_a_range_rebuilds_just_that_range(stage: Stage) -> None:
+def test_materialising_a_range_rebuilds_just_that_range(stage: RunsStage) -> None:
     """A range of the UI across both dimensions is rebuilt from the sources, recorded, and nothing else."""
-    result = stage.materialise(_KEYS[0], _KEYS[2])
+    result = stage.materialise(KEYS[0], KEYS[2])
 
     run = stage.instance.get_run_by_id(result.run_id)
     assert run is not None
@@ -175,13 +122,13 @@ def test_materialising_a_range_rebuilds_just_that_range(stage: Stage) -> None:
     assert run.tags["schedules/cause"] == "materialise"
     assert result.success
     assert stage.materialised() == {"2026-03-27|alder_one", "2026-03-27|alder_two"}
-    assert set(stage.store.schedules.documents(_KEYS)) == {_KEYS[0], _KEYS[2]}
+    assert set(stage.store.schedules.documents(KEYS)) == {KEYS[0], KEYS[2]}
 
 
-def test_materialising_gives_the_bytes_that_an_event_gives(stage: Stage) -> None:
+def test_materialising_gives_the_bytes_that_an_event_gives(stage: RunsStage) -> None:
     """The document of a materialised partition is the one that a notification would have led to."""
-    stage.materialise(_KEYS[0], _KEYS[0])
-    by_hand = stage.store.feed.heads()[_KEYS[0]].etag
+    stage.materialise(KEYS[0], KEYS[0])
+    by_hand = stage.store.feed.heads()[KEYS[0]].etag
     body = orjson.dumps({"sid": "alder_one", "date": "2026-03-27"}).decode()
     stage.pipeline.schedule_intake.handle([Message("m1", body, stage.clock(), "", 1)])
 
@@ -190,36 +137,58 @@ def test_materialising_gives_the_bytes_that_an_event_gives(stage: Stage) -> None
     assert [(built.outcome, built.change.etag) for built in batch.built] == [("unchanged", by_hand)]
 
 
-def test_materialising_again_records_again(stage: Stage) -> None:
+def test_materialising_again_records_again(stage: RunsStage) -> None:
     """Materialising an up-to-date partition records a materialisation without a new version."""
-    stage.materialise(_KEYS[0], _KEYS[0])
-    stage.materialise(_KEYS[0], _KEYS[0])
+    stage.materialise(KEYS[0], KEYS[0])
+    stage.materialise(KEYS[0], KEYS[0])
 
     records = stage.instance.fetch_materializations(names.PARTNER_SCHEDULE, limit=10).records
 
     assert len(records) == 2
-    assert stage.store.feed.heads()[_KEYS[0]].seq == 1
+    assert stage.store.feed.heads()[KEYS[0]].seq == 1
 
 
-def test_a_partition_without_a_source_is_not_materialised(stage: Stage) -> None:
-    """A partition without a source document stays missing, and the run succeeds."""
-    missing = ScheduleKey(_SIDS[0], date(2026, 3, 30))
-    ensure_partitions(stage.instance, [missing])
+def test_a_chosen_partition_without_a_source_says_so(stage: RunsStage) -> None:
+    """Its record is of a document that is none, so that Dagster does not call a backfill with it failed."""
+    stage.materialise(KEYS[0], KEYS[0])
+    stage.upstreams.schedule_source.remove(KEYS[0])
+    never = ScheduleKey(SIDS[0], date(2026, 3, 30))
+    ensure_partitions(stage.instance, [never])
 
-    result = stage.materialise(missing, missing)
+    results = [stage.materialise(key, key, [names.PARTNER_SCHEDULE]) for key in (never, KEYS[0])]
+
+    assert all(result.success for result in results)
+    assert stage.materialised() == {str(partition_key(key)) for key in (never, KEYS[0])}
+    latest = stage.instance.fetch_materializations(names.PARTNER_SCHEDULE, limit=2).records
+    assert {(each.run_id, told(each)) for each in latest} == {
+        (result.run_id, "no document") for result in results
+    }
+    assert len(stage.instance.fetch_materializations(names.SOURCE_SCHEDULE, limit=9).records) == 1
+
+
+def test_a_chosen_partition_whose_only_document_is_rejected_stays_missing(stage: RunsStage) -> None:
+    """The check of the source tells why, and a backfill with it has failed."""
+    stage.upstreams.schedule_source.put(KEYS[0], b"{")
+
+    result = stage.materialise(KEYS[0], KEYS[2])
 
     assert result.success
-    assert stage.materialised() == set()
+    assert stage.materialised() == {str(partition_key(KEYS[2]))}
+
+
+def told(record: dg.EventLogRecord) -> str | None:
+    assert record.asset_materialization
+    return record.asset_materialization.description
 
 
 def test_materialising_what_cannot_be_fetched_fails_and_says_which(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: RunsStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the source does not answer, the run fails and names the schedule, which waits for a retry."""
-    silent = {_KEYS[0]: ServiceError("no answer")}
+    silent = {KEYS[0]: ServiceError("no answer")}
     monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", lambda _: silent)
 
-    result = stage.materialise(_KEYS[0], _KEYS[0])
+    result = stage.materialise(KEYS[0], KEYS[0])
 
     assert not result.success
     assert "could not be fetched" in str(result.get_step_failure_events()[0].step_failure_data.error)
@@ -227,15 +196,15 @@ def test_materialising_what_cannot_be_fetched_fails_and_says_which(
 
 
 def test_the_grid_shows_exactly_what_could_not_be_fetched_as_failed(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: RunsStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a failed run over several partitions those without an answer are failed, and the others materialised."""
-    fetch, silent = stage.upstreams.schedule_source.fetch, {_KEYS[0]: ServiceError("no answer")}
+    fetch, silent = stage.upstreams.schedule_source.fetch, {KEYS[0]: ServiceError("no answer")}
     monkeypatch.setattr(stage.upstreams.schedule_source, "fetch", lambda keys: {**fetch(keys), **silent})
 
-    result = stage.materialise(_KEYS[0], _KEYS[2])
+    result = stage.materialise(KEYS[0], KEYS[2])
 
-    partitions = [str(partition_key(key)) for key in (_KEYS[0], _KEYS[2])]
+    partitions = [str(partition_key(key)) for key in (KEYS[0], KEYS[2])]
     statuses = stage.instance.get_status_by_partition(names.PARTNER_SCHEDULE, partitions, SCHEDULE_PARTITIONS)
     assert not result.success
     assert statuses == dict(
@@ -243,9 +212,9 @@ def test_the_grid_shows_exactly_what_could_not_be_fetched_as_failed(
     )
 
 
-def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) -> None:
+def test_materialising_the_copies_compares_them_with_the_source(stage: RunsStage) -> None:
     """The catalogue assets update an outdated copy and mark its schedules for rebuild."""
-    stage.materialise(_KEYS[0], _KEYS[-1])
+    stage.materialise(KEYS[0], KEYS[-1])
     stage.put_item("Second title")
     job = stage.definitions.resolve_implicit_global_asset_job_def()
 
@@ -255,15 +224,15 @@ def test_materialising_the_copies_compares_them_with_the_source(stage: Stage) ->
     )
 
     assert result.success
-    assert stage.store.work.backlog().pending == len(_KEYS)
+    assert stage.store.work.backlog().pending == len(KEYS)
 
 
-def test_the_checks_run_by_hand_say_how_many_pass(stage: Stage) -> None:
+def test_the_checks_run_by_hand_say_how_many_pass(stage: RunsStage) -> None:
     """Run from the UI, each check gives a summary; without schedules it does not pass."""
     job = stage.definitions.resolve_implicit_global_asset_job_def()
     keys = stage.check_keys()
     empty = _run_checks(stage, job, keys)
-    stage.materialise(_KEYS[0], _KEYS[-1])
+    stage.materialise(KEYS[0], KEYS[-1])
 
     full = _run_checks(stage, job, keys)
 
@@ -273,18 +242,18 @@ def test_the_checks_run_by_hand_say_how_many_pass(stage: Stage) -> None:
     assert not full["matches_legacy"]
 
 
-def _run_checks(stage: Stage, job: dg.JobDefinition, keys: list[dg.AssetCheckKey]) -> dict[str, bool]:
+def _run_checks(stage: RunsStage, job: dg.JobDefinition, keys: list[dg.AssetCheckKey]) -> dict[str, bool]:
     subset = job.get_subset(asset_check_selection=set(keys), asset_selection=set())
     result = subset.execute_in_process(instance=stage.instance)
     summaries = [e for e in result.get_asset_check_evaluations() if e.partition is None]
     return {evaluation.check_name: evaluation.passed for evaluation in summaries}
 
 
-def test_materialising_leaves_no_check_planned(stage: Stage) -> None:
+def test_materialising_leaves_no_check_planned(stage: RunsStage) -> None:
     """Dagster shows a summary of each check over the partitions of the run, newer than the result of any partition."""
-    stage.materialise(_KEYS[0], _KEYS[0])
+    stage.materialise(KEYS[0], KEYS[0])
 
-    latest = {key.name: stage.latest_of(key) for key in stage.check_keys() if key.asset_key in _ASSETS}
+    latest = {key.name: stage.latest_of(key) for key in stage.check_keys() if key.asset_key in ASSETS}
     told = {name: record.evaluation.description for name, record in latest.items() if record.evaluation}
 
     assert AssetCheckExecutionRecordStatus.PLANNED not in {record.status for record in latest.values()}
@@ -296,12 +265,12 @@ def test_materialising_leaves_no_check_planned(stage: Stage) -> None:
 
 
 def test_a_run_of_several_batches_tells_one_state_of_each_check(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: RunsStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each batch writes the state of the checks; at the end the run has written one, the latest of Dagster."""
     monkeypatch.setattr(run_by_hand, "in_batches", lambda keys: ([key] for key in keys))
 
-    result = stage.materialise(_KEYS[0], _KEYS[-1])
+    result = stage.materialise(KEYS[0], KEYS[-1])
 
     key = dg.AssetCheckKey(names.PARTNER_SCHEDULE, "references_resolved")
     history = stage.instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
@@ -309,12 +278,12 @@ def test_a_run_of_several_batches_tells_one_state_of_each_check(
     assert [number for number, record in enumerate(history) if record.partition is None] == [0]
 
 
-def test_one_asset_is_materialised_alone(stage: Stage) -> None:
+def test_one_asset_is_materialised_alone(stage: RunsStage) -> None:
     """Of a schedule that is right already only the selected asset gets a record; of a new version all that changed."""
-    stage.materialise(_KEYS[0], _KEYS[0], [names.PARTNER_SCHEDULE])
-    stage.materialise(_KEYS[0], _KEYS[0], [names.PARTNER_SCHEDULE])
+    stage.materialise(KEYS[0], KEYS[0], [names.PARTNER_SCHEDULE])
+    stage.materialise(KEYS[0], KEYS[0], [names.PARTNER_SCHEDULE])
 
-    records = {key: stage.instance.fetch_materializations(key, limit=10).records for key in _ASSETS}
+    records = {key: stage.instance.fetch_materializations(key, limit=10).records for key in ASSETS}
 
     assert {key.to_user_string(): len(found) for key, found in records.items()} == {
         "source_schedule": 1,
@@ -323,9 +292,9 @@ def test_one_asset_is_materialised_alone(stage: Stage) -> None:
     }
 
 
-def test_one_check_is_evaluated_alone(stage: Stage) -> None:
+def test_one_check_is_evaluated_alone(stage: RunsStage) -> None:
     """Executing one check evaluates it for each published schedule, and no other check."""
-    stage.materialise(_KEYS[0], _KEYS[-1])
+    stage.materialise(KEYS[0], KEYS[-1])
     (key,) = [key for key in stage.check_keys() if key.name == "references_resolved"]
     job = stage.definitions.resolve_implicit_global_asset_job_def()
     subset = job.get_subset(asset_check_selection={key}, asset_selection=set())
@@ -335,37 +304,37 @@ def test_one_check_is_evaluated_alone(stage: Stage) -> None:
     entries = stage.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = [entry.get_dagster_event().asset_check_evaluation_data for entry in entries]
     assert {each.check_name for each in found} == {"references_resolved"}
-    assert {each.partition for each in found} == {None, *(str(partition_key(key)) for key in _KEYS)}
+    assert {each.partition for each in found} == {None, *(str(partition_key(key)) for key in KEYS)}
 
 
 def test_a_failed_run_is_executed_again_for_the_same_partitions(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: RunsStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run with the tags of a failed one, as Dagster's re-execution has them, rebuilds the partitions that failed."""
     with monkeypatch.context() as patched:
         patched.setattr(
             stage.upstreams.schedule_source, "fetch", lambda keys: {key: ServiceError("no") for key in keys}
         )
-        failed = stage.materialise(_KEYS[0], _KEYS[2])
+        failed = stage.materialise(KEYS[0], KEYS[2])
     job = stage.definitions.resolve_implicit_global_asset_job_def()
     parent = stage.instance.get_run_by_id(failed.run_id)
     assert parent is not None
 
-    again = job.get_subset(asset_selection=set(_ASSETS)).execute_in_process(
+    again = job.get_subset(asset_selection=set(ASSETS)).execute_in_process(
         instance=stage.instance, tags={name: value for name, value in parent.tags.items() if "range" in name}
     )
 
     assert not failed.success
     assert again.success
-    assert stage.materialised() == {str(partition_key(_KEYS[0])), str(partition_key(_KEYS[2]))}
+    assert stage.materialised() == {str(partition_key(KEYS[0])), str(partition_key(KEYS[2]))}
 
 
-def test_a_version_links_to_its_document_its_page_and_its_row(stage: Stage) -> None:
+def test_a_version_links_to_its_document_its_page_and_its_row(stage: RunsStage) -> None:
     """With the address of the delivery service each record links to it; without one there is no link."""
-    stage.materialise(_KEYS[0], _KEYS[0])
-    settings = _SETTINGS.model_copy(update={"delivery_url": "https://guide.example.org/"})
+    stage.materialise(KEYS[0], KEYS[0])
+    settings = SETTINGS.model_copy(update={"delivery_url": "https://guide.example.org/"})
     stage.definitions = build_defs(settings, stage.pipeline)
-    stage.materialise(_KEYS[0], _KEYS[0])
+    stage.materialise(KEYS[0], KEYS[0])
 
     linked, bare = [
         {
@@ -378,21 +347,21 @@ def test_a_version_links_to_its_document_its_page_and_its_row(stage: Stage) -> N
     ]
 
     assert bare == {}
-    assert linked["document"] == f"https://guide.example.org/v1/schedules/{_KEYS[0]}"
-    assert linked["guide"] == f"https://guide.example.org/guide/{_KEYS[0]}"
+    assert linked["document"] == f"https://guide.example.org/v1/schedules/{KEYS[0]}"
+    assert linked["guide"] == f"https://guide.example.org/guide/{KEYS[0]}"
     assert linked["feed"].startswith("https://guide.example.org/v1/changes?since=")
 
 
-def test_an_event_is_followed_by_its_id(stage: Stage) -> None:
+def test_an_event_is_followed_by_its_id(stage: RunsStage) -> None:
     """From notification to record every line carries the id of the upstream's message, and so does the version."""
-    message = {"sid": str(_KEYS[0].sid), "date": _KEYS[0].date.isoformat()}
+    message = {"sid": str(KEYS[0].sid), "date": KEYS[0].date.isoformat()}
     stage.upstreams.schedule_queue.post(orjson.dumps(message).decode())
     ingest(stage.upstreams.schedule_queue, stage.pipeline.schedule_intake.handle, 0)
 
     with structlog.testing.capture_logs() as logs:
         stage.run(publish_affected.JOB_NAME)
 
-    told = {log["event"]: log["event_id"] for log in logs if log.get("schedule") == str(_KEYS[0])}
+    told = {log["event"]: log["event_id"] for log in logs if log.get("schedule") == str(KEYS[0])}
     assert told == {"schedule published": "schedule-1", "version recorded": "schedule-1"}
     version = stage.instance.get_latest_materialization_event(names.PARTNER_SCHEDULE)
     assert version is not None
