@@ -4,24 +4,32 @@ Belongs here: where the pipeline changes what Dagster does with a backfill, in t
 belong here: what a run does.
 
 Dagster makes a range, and with it a run, for each key of the shorter dimension, although the ends of a range may differ
-in both. It also stores a planned event for each partition before a run begins, with a statement each.
+in both. It also stores a planned event for each partition before a run begins, with a statement each. It has no public
+way to change the ranges, so one private method is replaced, if it is where Dagster 1.13 has it; otherwise a backfill is
+as many runs as Dagster makes of it.
 """
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import wraps
+from importlib import import_module
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.partitions.subset.default import DefaultPartitionsSubset
 from dagster._core.run_coordinator import DefaultRunCoordinator
 
 _ONE_PLANNED_EVENT = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
+_SUBSET = ("dagster._core.definitions.partitions.subset.default", "DefaultPartitionsSubset")
+_METHOD = "get_partition_key_ranges"
+_PARAMETERS = ["self", "partitions_def"]
+_log = logging.getLogger(__name__)
 _Span = tuple[str, str]
 _Rectangle = tuple[_Span, _Span]
-_ranges_of_dagster = DefaultPartitionsSubset.get_partition_key_ranges
 
 
 class GridRunCoordinator(DefaultRunCoordinator):
@@ -32,16 +40,31 @@ class GridRunCoordinator(DefaultRunCoordinator):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         os.environ.setdefault(_ONE_PLANNED_EVENT, "1")
-        replaced: Any = DefaultPartitionsSubset
-        replaced.get_partition_key_ranges = _ranges
+        if problem := divide_into_few_ranges():
+            _log.warning("A backfill over a grid is a run for each date or service: %s", problem)
 
 
-def _ranges(
-    subset: DefaultPartitionsSubset, partitions_def: dg.PartitionsDefinition
-) -> Sequence[dg.PartitionKeyRange]:
-    if not isinstance(partitions_def, dg.MultiPartitionsDefinition):
-        return _ranges_of_dagster(subset, partitions_def)
-    return grid_ranges(subset.subset, partitions_def)
+def divide_into_few_ranges() -> str:
+    """Replace Dagster's method in this process. Returns "", or why Dagster's own stays: it was moved or changed."""
+    module, name = _SUBSET
+    try:
+        subset: Any = getattr(import_module(module), name)
+        ranges_of_dagster = getattr(subset, _METHOD)
+    except (ImportError, AttributeError) as error:
+        return f"Dagster {dg.__version__}: {error}"
+    if list(signature(ranges_of_dagster).parameters) != _PARAMETERS or not hasattr(subset, "subset"):
+        return f"Dagster {dg.__version__}: {name}.{_METHOD} has other parameters, or other keys"
+
+    @wraps(ranges_of_dagster)
+    def ranges(chosen: Any, partitions_def: dg.PartitionsDefinition) -> Sequence[dg.PartitionKeyRange]:
+        if isinstance(partitions_def, dg.MultiPartitionsDefinition):
+            return grid_ranges(chosen.subset, partitions_def)
+        found: Sequence[dg.PartitionKeyRange] = ranges_of_dagster(chosen, partitions_def)
+        return found
+
+    if not hasattr(ranges_of_dagster, "__wrapped__"):
+        setattr(subset, _METHOD, ranges)
+    return ""
 
 
 def grid_ranges(

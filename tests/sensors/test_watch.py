@@ -96,6 +96,19 @@ def test_a_failed_run_is_an_alarm_until_the_job_succeeds(stage: Stage) -> None:
     ]
 
 
+def test_a_run_that_dagster_refused_to_launch_ends_without_an_alarm(stage: Stage) -> None:
+    """It does not say whether its job works."""
+    run = stage.instance.create_run_for_job(stage.definitions.resolve_job_def("reconcile"))
+    stage.clock.advance(datetime.now(UTC) + timedelta(hours=1) - stage.clock())
+
+    said = stage.tick()
+
+    ended = stage.instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.CANCELED
+    assert said.startswith("problems: none")
+
+
 def test_a_check_is_recorded_as_a_pass(stage: Stage) -> None:
     """Monitoring can see when the watch last checked."""
     stage.tick()
