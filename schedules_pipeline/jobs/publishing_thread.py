@@ -16,6 +16,7 @@ from schedules_pipeline.publishing.ports.presence import NO_PUBLISHER
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.ports.work import Claim
 from schedules_pipeline.publishing.rebuild import BatchResult
+from schedules_pipeline.publishing.remember import remember_in_steps
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 _PRESENT_SECONDS = 15
@@ -46,6 +47,7 @@ class PublishingThread:
         self._claim: Claim | None = None
         self._is_leaving = False
         self._renew_at = 0.0
+        self._remembering = remember_in_steps(pipeline.store)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -118,7 +120,8 @@ class PublishingThread:
     def _publish_once(self) -> None:
         self._claim = self._pipeline.publisher.claim_next()
         if self._claim is None:
-            self._pipeline.store.work.wait(_IDLE_WAIT_SECONDS)
+            if not next(self._remembering, False):
+                self._pipeline.store.work.wait(_IDLE_WAIT_SECONDS)
             return
         batch = build_traced(self._pipeline.publisher, self._claim)
         self._claim = None
