@@ -3,6 +3,7 @@
 import gc
 import socket
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 import uvicorn
@@ -17,9 +18,11 @@ from schedules_pipeline.connections import (
     utc_now,
 )
 from schedules_pipeline.delivery.application import build_application
+from schedules_pipeline.delivery.deprecations import DEPRECATIONS, Deprecation
 from schedules_pipeline.delivery.freshness import Staleness
 from schedules_pipeline.delivery.rendering import Rendering
 from schedules_pipeline.delivery.routes.bounded_waits import BoundedWaits
+from schedules_pipeline.delivery.routes.direct_answers import ROUTE, DirectAnswers
 from schedules_pipeline.delivery.service import Delivery, DeliveryPolicy
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
@@ -55,7 +58,7 @@ class DeliveryServer(uvicorn.Server):
                 build_application(delivery, keep_up=True),
                 host=settings.delivery_host,
                 port=settings.delivery_port,
-                http=BoundedWaits,
+                http=protocol_of(delivery),
                 timeout_keep_alive=_IDLE_SECONDS,
                 ws="none",
                 log_level="warning",
@@ -71,6 +74,17 @@ class DeliveryServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._tail.close()
         await super().shutdown(sockets)
+
+
+def protocol_of(delivery: Delivery, deprecations: Sequence[Deprecation] = DEPRECATIONS) -> type[BoundedWaits]:
+    """The protocol of connections whose most frequent requests are answered from this delivery, unless they are
+    deprecated, which the application tells.
+    """
+
+    class Protocol(BoundedWaits):
+        direct = None if ROUTE in {each.route for each in deprecations} else DirectAnswers(delivery)
+
+    return Protocol
 
 
 def build_delivery(

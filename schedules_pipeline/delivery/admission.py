@@ -10,11 +10,12 @@ some seconds old (ADR 20).
 
 import hmac
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Final
 
@@ -29,6 +30,7 @@ OTHER_ROUTE: Final = "(other)"
 _MINUTE, _DAY = 60.0, 86_400
 _LONGEST_KEY = 100
 _MOST_ROUTES = 200
+_POLICIES_REMEMBERED = 256
 _TRY_AGAIN_SECONDS = 5
 _NO_DIGEST = "0" * 64
 _ONE = 1 - 1e-6
@@ -51,10 +53,22 @@ class _Meter:
         """Refill the bucket for the time that has passed, and reset the count on a new day. A clock that was put back
         neither adds nor removes requests.
         """
+        if at == self.at:
+            return
         passed = max(0.0, at - self.at)
         self.left, self.at = min(per_minute, self.left + passed * per_minute / _MINUTE), at
         if (day := int(at) // _DAY) != self.day:
             self.day, self.used = day, 0
+
+
+_Answered = tuple[str, str, int, str]
+"""Partner, route, status, and the name of the problem, "" for other answers."""
+
+
+@dataclass(slots=True)
+class _Amount:
+    answers: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,8 @@ class Admission:
         self._partners: Mapping[str, Partner] = {}
         self._meters: dict[str, _Meter] = {}
         self._waiting = 0
-        self._counts: dict[UsageLine, int] = {}
+        self._answers: dict[_Answered, _Amount] = defaultdict(_Amount)
+        self._deprecated: Counter[UsageLine] = Counter()
         self._returned: dict[date, dict[UsageLine, int]] = {}
         self._routes: set[str] = set()
         self._lock = Lock()
@@ -247,12 +262,12 @@ class Admission:
         """
         name = partner or NOBODY
         with self._lock:
-            _add(self._counts, UsageLine(name, UsageKind.REQUESTS, self._known(route), str(status)), 1)
-            _add(self._counts, UsageLine(name, UsageKind.BYTES), size)
-            if problem:
-                _add(self._counts, UsageLine(name, UsageKind.PROBLEMS, "", problem), 1)
+            known = self._known(route)
+            amount = self._answers[name, known, status, problem]
+            amount.answers += 1
+            amount.bytes += size
             for parameter in deprecated:
-                _add(self._counts, UsageLine(name, UsageKind.DEPRECATED, self._known(route), parameter), 1)
+                self._deprecated[UsageLine(name, UsageKind.DEPRECATED, known, parameter)] += 1
 
     def collect_usage(self, today: date) -> dict[date, UsageCounts]:
         """Hand over the counts since the last call, as counts of ``today`` (UTC), and returned ones under their own
@@ -260,7 +275,9 @@ class Admission:
         """
         with self._lock:
             taken, self._returned = self._returned, {}
-            counts, self._counts = self._counts, {}
+            counts = _usage(self._answers)
+            counts.update(self._deprecated)
+            self._answers, self._deprecated = defaultdict(_Amount), Counter()
         if counts:
             _add_all(taken.setdefault(today, {}), counts)
         return dict(taken)
@@ -271,7 +288,7 @@ class Admission:
             _add_all(self._returned.setdefault(day, {}), counts)
 
     def _not_stored(self, today: date) -> dict[str, int]:
-        used = Counter(requests_used(self._counts))
+        used = Counter(requests_used(_usage(self._answers)))
         used.update(requests_used(self._returned.get(today, {})))
         return dict(used)
 
@@ -300,7 +317,7 @@ def _fields(partner: Partner, meter: _Meter) -> dict[str, str]:
     # Seconds until the bucket is full or, if it is empty, until the next request, as Retry-After says.
     until = math.ceil(((minute if left else 1) - meter.left) * _MINUTE / minute)
     return {
-        "RateLimit-Policy": f'"minute";q={minute};w=60, "day";q={day};w={_DAY}',
+        "RateLimit-Policy": _policy(minute, day),
         "RateLimit": f'"minute";r={left};t={until}, "day";r={left_today};t={_DAY - int(meter.at) % _DAY}',
     }
 
@@ -310,13 +327,24 @@ def _left(partner: Partner, meter: _Meter) -> tuple[int, int]:
     return max(0, int(meter.left + 1 - _ONE)), max(0, partner.requests_per_day - meter.used)
 
 
-def _add(counts: dict[UsageLine, int], line: UsageLine, count: int) -> None:
-    counts[line] = counts.get(line, 0) + count
+@lru_cache(_POLICIES_REMEMBERED)
+def _policy(minute: int, day: int) -> str:
+    return f'"minute";q={minute};w=60, "day";q={day};w={_DAY}'
+
+
+def _usage(answers: Mapping[_Answered, _Amount]) -> Counter[UsageLine]:
+    counts: Counter[UsageLine] = Counter()
+    for (partner, route, status, problem), amount in answers.items():
+        counts[UsageLine(partner, UsageKind.REQUESTS, route, str(status))] += amount.answers
+        counts[UsageLine(partner, UsageKind.BYTES)] += amount.bytes
+        if problem:
+            counts[UsageLine(partner, UsageKind.PROBLEMS, "", problem)] += amount.answers
+    return counts
 
 
 def _add_all(counts: dict[UsageLine, int], more: UsageCounts) -> None:
     for line, count in more.items():
-        _add(counts, line, count)
+        counts[line] = counts.get(line, 0) + count
 
 
 def _unknown(detail: str) -> Problem:

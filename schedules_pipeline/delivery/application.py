@@ -29,7 +29,6 @@ from schedules_pipeline.delivery.routes.edge import Edge
 from schedules_pipeline.delivery.routes.gate import Gate
 from schedules_pipeline.delivery.routes.openapi import TAGS, DocumentedApplication, operation_id
 from schedules_pipeline.delivery.routes.serving import serve
-from schedules_pipeline.delivery.routes.shortcut import Shortcut
 from schedules_pipeline.delivery.routes.strict_queries import require_declared_query
 from schedules_pipeline.delivery.running import background_threads
 from schedules_pipeline.delivery.service import Delivery
@@ -73,7 +72,6 @@ def build_application(
         application.include_router(module.routes)
     problem_responses.install(application)
     # The middleware that is added last runs first.
-    application.add_middleware(Shortcut, delivery=delivery)
     application.add_middleware(Gate, delivery=delivery, deprecations=deprecations)
     application.add_middleware(AnyOrigin)
     application.add_middleware(Edge, delivery=delivery)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from schedules_pipeline.delivery.packing import Coding, Packed, pack
 
 _REMEMBERED_BYTES = 128_000_000
 """A quarter holds the largest guide of a player."""
+
+_VERSIONS_REMEMBERED = 16_384
 
 _WORTH_PACKING = 600
 """Bytes. Smaller answers fit into one network packet, so compressing them gains nothing."""
@@ -69,7 +72,12 @@ def validator_of_version(held: MirroredSchedule) -> str:
     """The stored hash of the content, the sequence number and the time: the document contains all three, and content
     that returns after a change is another version.
     """
-    return f"{held.etag}.{held.seq}.{int(held.published_at.timestamp() * 1_000_000):x}"
+    return _validator_of_version(held.etag, held.seq, held.published_at)
+
+
+@lru_cache(_VERSIONS_REMEMBERED)
+def _validator_of_version(etag: str, seq: int, published_at: datetime) -> str:
+    return f"{etag}.{seq}.{int(published_at.timestamp() * 1_000_000):x}"
 
 
 def entity_tag(validator: str, coding: Coding) -> str:

@@ -56,11 +56,15 @@ def represent_document(
     return Representation(
         validator_of_version(held),
         JSON_FORMAT.media_type,
-        cache_control(seconds_fresh(_window(delivery.calendar, held.key), now)),
+        cache_control(seconds_document_is_fresh(delivery, held.key, now)),
         packed,
         held.published_at,
         fields=partial(_document_fields, delivery, held),
     )
+
+
+def seconds_document_is_fresh(delivery: Delivery, key: ScheduleKey, now: datetime) -> int:
+    return seconds_fresh(_window(delivery.calendar, key), now)
 
 
 def _document_fields(delivery: Delivery, held: MirroredSchedule) -> Mapping[str, str]:

@@ -140,7 +140,7 @@ def _key(stage: Stage) -> str:
 
 
 def test_other_ways_to_the_document_are_traced_too(stage: Stage, spans: ListedSpans) -> None:
-    """A request that the shortcut leaves to its route, and one that reads only the head."""
+    """A request that is not answered directly, and one that reads only the head."""
     stage.happen(SchedulePut(KEYS[0], _SLOTS, minutes=5))
     stage.client().head(_PATH)
     stage.happen(SchedulePut(KEYS[0], _SLOTS, minutes=10))

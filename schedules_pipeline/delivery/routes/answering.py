@@ -65,9 +65,9 @@ def _not_modified(request: Request, representation: Representation, tag: str) ->
     if asked and len(asked) > LONGEST_CONDITION:
         raise Problem(BAD_REQUEST, f"`If-None-Match` is longer than {LONGEST_CONDITION} characters.")
     if asked and (asked == _ANY_TAG or names_tag(asked, tag)):
-        return Response(status_code=_NOT_MODIFIED, headers={**_headers(representation), "ETag": tag})
+        return Response(status_code=_NOT_MODIFIED, headers={**headers_of(representation), "ETag": tag})
     if not asked and representation.is_dated and _is_as_old(request, representation.last_modified):
-        return Response(status_code=_NOT_MODIFIED, headers=_headers(representation))
+        return Response(status_code=_NOT_MODIFIED, headers=headers_of(representation))
     return None
 
 
@@ -91,11 +91,12 @@ async def answer_gzipped(call: Call, representation: Representation, media_type:
     if (unchanged := _not_modified(call.request, file, tag)) is not None:
         return unchanged
     packed = await _packed(call, representation)
-    headers = {**_headers(file), "ETag": tag}
+    headers = {**headers_of(file), "ETag": tag}
     return Response(packed.coded(Coding.GZIP), headers=headers, media_type=media_type)
 
 
-def _headers(representation: Representation) -> dict[str, str]:
+def headers_of(representation: Representation) -> dict[str, str]:
+    """The headers that do not depend on the coding."""
     headers = {
         "Cache-Control": representation.cache_control,
         "Vary": representation.vary,
@@ -111,7 +112,7 @@ def _http_date(instant: datetime) -> str:
 
 
 def _coded(representation: Representation, packed: Packed, coding: Coding, tag: str) -> Response:
-    headers = {**_headers(representation), "ETag": tag, **representation.fields()}
+    headers = {**headers_of(representation), "ETag": tag, **representation.fields()}
     if coding is not Coding.IDENTITY:
         headers["Content-Encoding"] = coding
     elif packed.size > _LARGE_BYTES:

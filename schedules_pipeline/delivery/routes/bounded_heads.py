@@ -4,7 +4,7 @@ Uvicorn's parser buffers a request's address and header fields without a bound, 
 without a key could fill the memory.
 """
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from schedules_pipeline.delivery.routes.answering_protocol import AnsweringProtocol
 
 MOST_HEAD_BYTES = 65_536
 """Of the address and all header fields together, or of the trailers of a chunked body. The last read from the
@@ -12,7 +12,7 @@ network may exceed it.
 """
 
 
-class BoundedHeads(HttpToolsProtocol):
+class BoundedHeads(AnsweringProtocol):
     """Closes a connection that sends more than :data:`MOST_HEAD_BYTES` before a body or the end of a request."""
 
     _unfinished_bytes = 0

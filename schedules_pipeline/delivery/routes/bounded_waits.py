@@ -61,12 +61,14 @@ class BoundedWaits(BoundedHeads):
 
     def on_headers_complete(self) -> None:
         self._has_head = True
-        self._stop_arrival()
+        if self._arrival is not None:
+            self._stop_arrival()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._is_complete, self._has_head = True, False
-        self._stop_arrival()
+        if self._arrival is not None:
+            self._stop_arrival()
         super().on_message_complete()
 
     def _end_arrival(self) -> None:

@@ -4,6 +4,8 @@ A proxy and this service might act on different values of a field that is sent t
 """
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,9 +22,10 @@ _ONCE: Final = frozenset(
     }
 )
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ROUTE = "none"
+
+Fields = Sequence[tuple[bytes, bytes]]
 
 _MARKS: Final = [(b"x-content-type-options", b"nosniff")]
 _MARKS_OVER_TLS: Final = [*_MARKS, (b"strict-transport-security", b"max-age=31536000")]
@@ -39,7 +42,7 @@ class Edge:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        marks = _MARKS_OVER_TLS if scope["scheme"] == "https" else _MARKS
+        marks = _marks_over(scope["scheme"])
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -56,8 +59,25 @@ class Edge:
         await response(scope, receive, send_marked)
 
 
+def _marks_over(scheme: str) -> Fields:
+    return _MARKS_OVER_TLS if scheme == "https" else _MARKS
+
+
+@lru_cache(2)
+def lines_over(scheme: str) -> bytes:
+    """The header fields that mark every answer, as they are sent."""
+    return b"".join(b"%b: %b\r\n" % mark for mark in _marks_over(scheme))
+
+
+def is_host(value: bytes) -> bool:
+    """Whether it is a host, or a host and a port."""
+    return _HOST.fullmatch(value) is not None
+
+
 def find_fault(scope: Scope) -> str:
-    """What is wrong with the head of a request; "" for a sound one."""
+    """What is wrong with the head of a request; "" for a sound one. Fields have no control characters, which the
+    server's parser rejects.
+    """
     once = dict.fromkeys(_ONCE, b"")
     for name, value in scope["headers"]:
         if name in once:
@@ -65,11 +85,9 @@ def find_fault(scope: Scope) -> str:
                 return f"`{name.decode('latin-1')}` may be sent once only."
             # An empty value counts as sent.
             once[name] = value or b" "
-        if _CONTROL_BYTES.search(value):
-            return "A header field contains a control character."
     host = once[b"host"]
     if not host and scope["http_version"] != "1.0":
         return "`Host` is missing."
-    if host and not _HOST.fullmatch(host):
+    if host and not is_host(host):
         return "`Host` is not a host, or a host and a port."
     return "The path contains a control character." if _CONTROL.search(scope["path"]) else ""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from time import time_ns
 from typing import Final
@@ -94,8 +94,8 @@ class Gate:
         counting.partner = partner.name
         self._delivery.admission.count_request(partner, now)
         if scope["path"] != STATUS_PATH:
-            self._require_service(partner, now)
-        counting.headers = self._marks(now)
+            require_service(self._delivery, partner, now)
+        counting.headers = age_marks(self._delivery, now)
         if partner.name != access:
             # Answers to the public are shared by caches, and so are no place for what is left to it.
             counting.limits = partial(self._limits, scope, partner)
@@ -112,7 +112,7 @@ class Gate:
         return self._delivery.admission.identify_address(access, self._delivery.clock())
 
     async def _identify_by_headers(self, scope: Scope) -> Callable[[], Partner]:
-        key, token = _key_of(Headers(scope=scope)), token_of(scope)
+        key, token = key_in(Headers(scope=scope).get("authorization", "")), token_of(scope)
         if key is None and token:
             await self._look_up(token)
         return partial(self._identify, key, token)
@@ -137,32 +137,40 @@ class Gate:
     def _partner_now(self, identify: Callable[[], Partner]) -> Partner:
         """The partner at this moment, for answers that last. Raises :class:`Problem` if its key is not valid."""
         partner = identify()
-        self._require_service(partner, self._delivery.clock())
+        require_service(self._delivery, partner, self._delivery.clock())
         return partner
 
-    def _require_service(self, partner: Partner, now: datetime) -> None:
-        if not self._delivery.switched.serves(partner):
-            raise Problem(
-                NOT_SWITCHED,
-                "Read the old system's schedules until the switch is announced. Trial keys work already.",
-                headers={"Retry-After": str(_RETRY_SECONDS)},
-            )
-        if self._delivery.policy.staleness.is_too_old(self._delivery.mirror.confirmed_at, now):
-            raise Problem(
-                UNAVAILABLE,
-                "The store has not answered for so long that the service's data is too old. Try again.",
-                headers={"Retry-After": str(_RETRY_SECONDS)},
-            )
 
-    def _marks(self, now: datetime) -> dict[str, str]:
-        """The headers that tell the age of the mirror."""
-        confirmed_at = self._delivery.mirror.confirmed_at
-        if confirmed_at is None:
-            return {}
-        marks = {"Schedules-As-Of": f"{confirmed_at:%Y-%m-%dT%H:%M:%SZ}"}
-        if self._delivery.policy.staleness.is_stale(confirmed_at, now):
-            marks["Schedules-Stale"] = "?1"
-        return marks
+def require_service(delivery: Delivery, partner: Partner, now: datetime) -> None:
+    """Raises :class:`Problem` while the old system serves this partner, and if the mirror is too old."""
+    if not delivery.switched.serves(partner):
+        raise Problem(
+            NOT_SWITCHED,
+            "Read the old system's schedules until the switch is announced. Trial keys work already.",
+            headers={"Retry-After": str(_RETRY_SECONDS)},
+        )
+    if delivery.policy.staleness.is_too_old(delivery.mirror.confirmed_at, now):
+        raise Problem(
+            UNAVAILABLE,
+            "The store has not answered for so long that the service's data is too old. Try again.",
+            headers={"Retry-After": str(_RETRY_SECONDS)},
+        )
+
+
+def age_marks(delivery: Delivery, now: datetime) -> dict[str, str]:
+    """The headers that tell the age of the mirror."""
+    confirmed_at = delivery.mirror.confirmed_at
+    if confirmed_at is None:
+        return {}
+    marks = {"Schedules-As-Of": _in_seconds(confirmed_at)}
+    if delivery.policy.staleness.is_stale(confirmed_at, now):
+        marks["Schedules-Stale"] = "?1"
+    return marks
+
+
+@lru_cache(1)
+def _in_seconds(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
 
 
 class _Counting:
@@ -236,11 +244,10 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
-def _key_of(headers: Headers) -> str | None:
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    return None
+def key_in(authorization: str) -> str | None:
+    """The key in the value of that header."""
+    scheme, _, key = authorization.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
 
 
 def session_cookie(scope: Scope) -> str:

@@ -82,7 +82,7 @@ def test_the_description_marks_what_is_deprecated(stage: DeliveryStage) -> None:
 
 
 def test_operators_see_who_still_uses_it(stage: DeliveryStage) -> None:
-    """By partner, route and parameter; the shortcut of the most frequent request counts too."""
+    """By partner, route and parameter; the most frequent request counts too."""
     for address in (_ADDRESS, f"{_ADDRESS}?min_seq=1", f"{_ADDRESS}.json?min_seq=1", _BOARD):
         stage.client().get(address)
     stage.keep_up()
