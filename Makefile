@@ -15,7 +15,7 @@ LOCKED := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup interpreter run replay quick static pure test long check docs fuzz bench soak lock clean
+.PHONY: help setup interpreter run replay sandbox quick static pure test long check docs fuzz bench soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -70,6 +70,9 @@ run: setup ## Run the demonstration: REPLAY=history.jsonl.gz SPEED=600 XMLTV=gui
 replay: $(READY) ## Replay a recorded history at full speed, and print differences and regret: HISTORY=history.jsonl.gz BATCH=10
 	@test -n "$(HISTORY)" || { echo 'error: name a recorded history: make replay HISTORY=history.jsonl.gz' >&2; exit 2; }
 	@$(BIN)/python -m demo.replay "$(HISTORY)" $(if $(BATCH),--batch $(BATCH))
+
+sandbox: $(READY) ## A broadcaster that changes all the time, and its delivery service with a published key: PORT=8080 HOST=127.0.0.1
+	@$(BIN)/python -m demo.sandbox $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 quick: $(READY) ## Formatter, linter, types, and the tests of pure rules and workflows: under 30 seconds
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static pure

@@ -24,9 +24,11 @@ class DeliveryService(LoopbackServer):
         environment: Mapping[str, str],
         port: int | None = None,
         port_setting: str = "SCHEDULES_DELIVERY_PORT",
+        host: str = LOOPBACK,
     ) -> None:
         super().__init__("delivery", directory, port, port_setting, start_within_seconds=30.0)
         self._given_environment = environment
+        self._host = host
 
     @property
     def url(self) -> str:
@@ -36,7 +38,7 @@ class DeliveryService(LoopbackServer):
         return [sys.executable, "-m", "schedules_pipeline.delivery"]
 
     def _environment(self, port: int) -> Mapping[str, str] | None:
-        address = {"SCHEDULES_DELIVERY_HOST": LOOPBACK, "SCHEDULES_DELIVERY_PORT": str(port)}
+        address = {"SCHEDULES_DELIVERY_HOST": self._host, "SCHEDULES_DELIVERY_PORT": str(port)}
         return {**os.environ, **self._given_environment, **address}
 
     def _is_ready(self, port: int, pid: int) -> bool:
