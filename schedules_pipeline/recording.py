@@ -51,7 +51,7 @@ _CHECKS_OF_THE_SOURCE = {
     CheckName.NO_GAPS_OR_OVERLAPS,
     CheckName.BROADCASTS_ACCEPTED,
 }
-_BUILT = (names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE)
+BUILT = (names.SOURCE_SCHEDULE, names.BACK_REFERENCE_INDEX, names.PARTNER_SCHEDULE)
 """In the order in which they depend on each other."""
 RECORDED_AT_ONCE = 300
 """How many changes one call records at most; as many as a publisher builds at once."""
@@ -323,7 +323,7 @@ class Recorder:
                 names.PARTNER_SCHEDULE, description="removed", partition=partition, metadata=metadata
             )
             return
-        for asset in _BUILT:
+        for asset in BUILT:
             if asset in assets:
                 yield dg.AssetMaterialization(asset, partition=partition, metadata=metadata)
 
@@ -362,7 +362,7 @@ class Recorder:
 
 def _assets_written(change: Change) -> frozenset[dg.AssetKey]:
     """What a published version has changed: without a new source the document alone."""
-    return frozenset(_BUILT) if change.source_changed else frozenset({names.PARTNER_SCHEDULE})
+    return frozenset(BUILT) if change.source_changed else frozenset({names.PARTNER_SCHEDULE})
 
 
 def _still_passes(evaluation: dg.AssetCheckEvaluation) -> bool:

@@ -17,7 +17,7 @@ from schedules_pipeline.publishing.check_schedules import CheckResult
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.publish import in_batches
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
-from schedules_pipeline.recording import Recorder
+from schedules_pipeline.recording import BUILT, Recorder
 from schedules_pipeline.run_tags import LAUNCHED, OPERATOR, run_tags
 from schedules_pipeline.settings import Settings
 
@@ -45,7 +45,8 @@ def rebuild_and_record(
     for some in in_batches(keys):
         cause = Cause(context.run_id, Origin.OPERATOR, subject, pipeline.clock())
         batch = pipeline.publisher.rebuild_from_sources(some, cause, recorded_by=context.run_id)
-        record_absent(context, pipeline, batch, requested)
+        if requested:
+            record_absent(context, pipeline, batch)
         checks += recorder.record_rebuilt(batch, requested)
         total, done = total + batch, done + len(some)
         context.log.info(f"{done} of {len(keys)} schedules rebuilt")
@@ -58,14 +59,10 @@ def rebuild_and_record(
     return total, checks
 
 
-def record_absent(
-    context: dg.OpExecutionContext,
-    pipeline: Pipeline,
-    batch: BatchResult,
-    requested: AbstractSet[dg.AssetKey],
-) -> None:
+def record_absent(context: dg.OpExecutionContext, pipeline: Pipeline, batch: BatchResult) -> None:
     """Record that selected partitions have no document, as their source has none. Dagster calls a backfill failed if a
-    selected partition has no record. A partition whose only document was rejected gets none.
+    selected partition has no record, and a partition out of date whose input has none, so each asset gets one. A
+    partition whose only document was rejected gets none.
     """
     absent = {built.key for built in batch.built if built.outcome is not Outcome.SUPERSEDED}
     absent -= {key for key, head in pipeline.store.feed.heads_of(list(absent)).items() if not head.is_removal}
@@ -73,10 +70,13 @@ def record_absent(
     found = sorted(key for key in absent if str(key) not in rejected)
     events = [
         dg.AssetMaterialization(
-            asset, description=_NO_DOCUMENT, partition=partition_key(key), metadata={"document": "none"}
+            asset,
+            description=_NO_DOCUMENT,
+            partition=partition_key(key),
+            metadata={"document": f"none: the source has no document {key}, and partners get none"},
         )
         for key in found
-        for asset in requested
+        for asset in BUILT
     ]
     OwnRunWriter(context).write(EventBatch(_NO_DOCUMENT, events, found))
 
