@@ -116,5 +116,5 @@ lock: $(UV) ## Lock the newest versions that pyproject.toml allows
 	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/fuzz.lock requirements/fuzz.in
 
 clean: ## Remove environments, caches, and the files of earlier runs
-	rm -rf .venv .venv-tools .venv-emulator .venv-fuzz .fuzz .run .run.lock .bench .site .site-src .tmp_dagster_home_* \
+	rm -rf .venv .venv-tools .venv-emulator .venv-fuzz .fuzz .run .run.lock schedules.db* .bench .site .site-src .tmp_dagster_home_* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

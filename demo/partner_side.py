@@ -75,6 +75,7 @@ def first_steps(service: str, guide: str, environment: Path, example: ScheduleKe
     if example is not None:
         steps.append(("a schedule", f"{sourced} curl {_AUTHORIZATION} {service}/v1/schedules/{example}"))
     steps.append(("the feed", f"{sourced} curl -N {_AUTHORIZATION} {service}/v1/changes/stream"))
+    steps.append(("a copy", f"{sourced} .venv/bin/schedules-client follow"))
     return [f"{name:<12} {step}" for name, step in steps]
 
 

@@ -82,7 +82,7 @@ def test_the_key_is_in_the_address_of_the_page_alone(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     example = ScheduleKey.parse("alder_one/2026-03-28")
 
-    guide, once_more, schedule, feed = first_steps(
+    guide, once_more, schedule, feed, copy = first_steps(
         "http://127.0.0.1:8080", _GUIDE, tmp_path / ".run/environment", example
     )
 
@@ -92,6 +92,7 @@ def test_the_key_is_in_the_address_of_the_page_alone(tmp_path: Path, monkeypatch
     assert once_more == f"once more    {taken_on} {command}"
     assert schedule == f"a schedule   {taken_on} curl {header} http://127.0.0.1:8080/v1/schedules/{example}"
     assert feed == f"the feed     {taken_on} curl -N {header} http://127.0.0.1:8080/v1/changes/stream"
+    assert copy == f"a copy       {taken_on} .venv/bin/schedules-client follow"
 
 
 def test_without_a_schedule_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +102,7 @@ def test_without_a_schedule_none_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     beside = first_steps("http://127.0.0.1:8080", _GUIDE, tmp_path / "environment", None)
     elsewhere = first_steps("http://127.0.0.1:8080", _GUIDE, Path("/elsewhere/my run/environment"), None)
 
-    assert [line[:10].strip() for line in beside] == ["the guide", "once more", "the feed"]
+    assert [line[:10].strip() for line in beside] == ["the guide", "once more", "the feed", "a copy"]
     assert ". ./environment; curl" in beside[2]
     assert ". '/elsewhere/my run/environment'; curl" in elsewhere[2]
 

@@ -35,6 +35,7 @@ class Trouble(NamedTuple):
     text: str
     error: type[SchedulesError] = Unavailable
     after_seconds: float = 0.0
+    hint: str = ""
 
 
 class Asker:
@@ -72,7 +73,8 @@ class Asker:
     def trouble(self, outcome: Answer | Failure, path: str) -> Trouble:
         """Raises the error of an answer that will not change by itself."""
         if isinstance(outcome, Failure):
-            return Trouble(f"cannot reach {self._terms.address}: {outcome.reason}")
+            hint = "; is SCHEDULES_DELIVERY_URL the right address?"
+            return Trouble(f"cannot reach {self._terms.address}: {outcome.reason}", hint=hint)
         status, detail = outcome.status, _detail(outcome)
         if status in _NO_KEY:
             raise KeyRejected(
@@ -105,7 +107,7 @@ class Asker:
         seconds = max(own, trouble.after_seconds * (1 + self._terms.random() / 10))
         limit = self._terms.give_up_seconds
         if limit is not None and now + seconds - self._failing_since > limit:
-            raise trouble.error(f"{trouble.text}. Gave up after {self._failures} attempts")
+            raise trouble.error(f"{trouble.text}. Gave up after {self._failures} attempts{trouble.hint}")
         yield Warn(f"{trouble.text}; the next attempt is in {seconds:.1f} s")
         yield Wait(seconds)
 

@@ -18,6 +18,7 @@ from schedules_client.exchange import (
     answer_of,
     common_headers,
     failure_of,
+    latest_of,
     terms,
     timeout,
 )
@@ -60,9 +61,9 @@ class AsyncClient(LocalCopy):
         self._http = httpx.AsyncClient(headers=common_headers(self._access), transport=transport)
 
     async def sync(self, *, give_up_seconds: float = SYNC_SECONDS) -> list[Change]:
-        """Make the copy equal to what is published now. Returns what changed in it."""
+        """Make the copy equal to what is published now. Returns its changes, each schedule once."""
         conversation = Conversation(terms(self._access, give_up_seconds, streams=False))
-        return [change async for change in self._run(conversation.sync())]
+        return latest_of([change async for change in self._run(conversation.sync())])
 
     async def follow(self, *, after: int | None = None, streams: bool = True) -> AsyncGenerator[Change, None]:
         """Keep the copy current for ever. Yields each change after it is stored."""

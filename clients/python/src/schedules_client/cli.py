@@ -17,6 +17,7 @@ from schedules_client.model import Broadcast, Change
 from schedules_client.xmltv import XmltvOptions
 
 _FAILED, _INTERRUPTED = 1, 130
+_DESCRIPTION = "Keeps a local copy of the schedules current, reads it, and writes XMLTV from it."
 _ENVIRONMENT = "The operators tell the address and the key: SCHEDULES_DELIVERY_URL and SCHEDULES_API_KEY."
 
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="schedules-client", description=__doc__, epilog=_ENVIRONMENT)
+    parser = argparse.ArgumentParser(prog="schedules-client", description=_DESCRIPTION, epilog=_ENVIRONMENT)
     parser.add_argument(
         "--store", type=Path, default=DEFAULT_STORE, help="the file of the local copy (default: %(default)s)"
     )

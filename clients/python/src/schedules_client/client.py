@@ -18,6 +18,7 @@ from schedules_client.exchange import (
     answer_of,
     common_headers,
     failure_of,
+    latest_of,
     terms,
     timeout,
 )
@@ -63,13 +64,13 @@ class Client(LocalCopy):
         self._http = httpx.Client(headers=common_headers(self._access), transport=transport)
 
     def sync(self, *, give_up_seconds: float = SYNC_SECONDS) -> list[Change]:
-        """Make the copy equal to what is published now. Returns what changed in it.
+        """Make the copy equal to what is published now. Returns its changes, each schedule once.
 
         Raises a :class:`~schedules_client.errors.SchedulesError` if that is not possible, also after
         ``give_up_seconds`` of failures.
         """
         conversation = Conversation(terms(self._access, give_up_seconds, streams=False))
-        return list(self._run(conversation.sync()))
+        return latest_of(self._run(conversation.sync()))
 
     def follow(self, *, after: int | None = None, streams: bool = True) -> Generator[Change, None, None]:
         """Keep the copy current for ever. Yields each change after it is stored.

@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import random
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import httpx
 
 from schedules_client.access import Access
+from schedules_client.model import Change
 from schedules_client.steps import Answer, Failure, Terms
 
 LOG: Final = logging.getLogger("schedules_client")
@@ -62,3 +64,8 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
         return Failure("the answer broke off")
     return Failure(str(error) or type(error).__name__)
+
+
+def latest_of(changes: Iterable[Change]) -> list[Change]:
+    """Each schedule once, with its latest change."""
+    return list({(change.sid, change.date): change for change in changes}.values())
