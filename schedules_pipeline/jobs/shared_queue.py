@@ -17,8 +17,8 @@ from schedules_pipeline.publishing.ports.upstream import MOST_RECEIVED, Message,
 _BUSY_SECONDS = 0.08
 """A queue is busy if messages came after less time than this. Twenty changes a second on two queues are none."""
 
-_PAUSE_SECONDS = 0.02
-"""Between two polls of a busy queue; as long as publishing the messages of a poll takes."""
+_PAUSE_SECONDS = 0.04
+"""Between two polls of a busy queue. Half of it would triple the median of a change (docs/adr/0051)."""
 
 _GATHERED_SECONDS = 0.2
 """Handled messages are deleted after this time at the latest, long before they would be visible again."""
