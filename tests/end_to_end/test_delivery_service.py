@@ -83,8 +83,7 @@ def own_broadcaster(own_redis: tuple[RedisServer, ExitStack]) -> Broadcaster:
 
 
 def _published(redis: RedisServer) -> Broadcaster:
-    made = _broadcaster(redis)
-    _publish_all(made)
+    _publish_all(made := _broadcaster(redis))
     made.key = _enter_partner(made.pipeline)
     return made
 
@@ -182,7 +181,6 @@ def test_a_schedule_is_served_as_it_is_stored(broadcaster: Broadcaster, client: 
         document = broadcaster.document(schedule)
         answer = client.get(f"/v1/schedules/{schedule}")
         again = client.get(f"/v1/schedules/{schedule}", headers={"If-None-Match": answer.headers["ETag"]})
-
         assert answer.content == document
         assert json.loads(document)["etag"] in answer.headers["ETag"]
         assert (again.status_code, again.content) == (304, b"")
