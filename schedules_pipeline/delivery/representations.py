@@ -4,7 +4,7 @@ A route finds a :class:`Representation`; it is rendered and compressed at most o
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -28,7 +28,8 @@ class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
     ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled.
     ``cost``: the tokens that rendering costs. ``is_dated``: ``If-Modified-Since`` is answered, because the bytes change
-    only with ``last_modified``. ``fields``: further header fields of an answer with the bytes.
+    only with ``last_modified``. ``fields``: further header fields of an answer with the bytes. ``versions``: of
+    the schedules in it.
     """
 
     validator: str
@@ -40,6 +41,7 @@ class Representation:
     vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
     is_dated: bool = False
     fields: Callable[[], Mapping[str, str]] = dict
+    versions: Sequence[MirroredSchedule] = ()
 
     def linked(self, links: str) -> "Representation":
         """With this ``Link``."""

@@ -60,6 +60,7 @@ def represent_document(
         packed,
         held.published_at,
         fields=partial(_document_fields, delivery, held),
+        versions=(held,),
     )
 
 
@@ -140,6 +141,7 @@ def _represent(
         render,
         max((held.published_at for part in parts for held in part.held), default=None),
         cost,
+        versions=_published(parts),
     )
 
 

@@ -9,9 +9,10 @@ from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.feed import FeedEntry, place
 
 _REMEMBERED = 5_000
+_FIRST_FAILURE = 400
 
-FETCHED = "fetched_schedule"
-"""The key in the ASGI scope for the version with which a request is answered."""
+FETCHED = "fetched_schedules"
+"""The key in the ASGI scope for the versions with which a request is answered."""
 
 
 class TracedVersions:
@@ -40,8 +41,11 @@ class TracedVersions:
             for entry in entries:
                 self._follow("announce", (entry.change.key, entry.change.seq), partner, began)
 
-    def fetched(self, held: MirroredSchedule, partner: str, began: int, status: int) -> None:
-        self._follow("fetch", (held.key, held.seq), partner, began, status)
+    def fetched(self, versions: Iterable[MirroredSchedule], partner: str, began: int, status: int) -> None:
+        """All that one answer holds: a schedule, or days of many services in any format."""
+        if self._changes and status < _FIRST_FAILURE:
+            for held in versions:
+                self._follow("fetch", (held.key, held.seq), partner, began, status)
 
     def _follow(
         self, name: str, version: tuple[ScheduleKey, int], partner: str, began: int, status: int = 0

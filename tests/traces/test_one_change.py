@@ -149,6 +149,27 @@ def test_other_ways_to_the_document_are_traced_too(stage: Stage, spans: ListedSp
     assert [span.attributes["schedules.seq"] for span in spans.named("fetch")] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{_PATH}.xmltv",
+        "/v1/schedules/alder?from=2026-03-27&to=2026-03-29",
+        "/v1/schedules.xmltv?date=2026-03-28",
+        "/players/{key}/guide.xml?from=2026-03-27&to=2026-03-29",
+        "/players/{key}/guide.xml.gz?from=2026-03-27&to=2026-03-29",
+    ],
+)
+def test_a_version_that_came_with_others_is_traced_once(stage: Stage, spans: ListedSpans, path: str) -> None:
+    """Its trace ends at the first answer that holds it, in any format; what had no change since the start has none."""
+    stage.happen(SchedulePut(KEYS[0], _SLOTS, minutes=5))
+    address = path.format(key=_key(stage))
+
+    answers = [stage.client().get(each) for each in (address, address, _PATH)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert [span.attributes["schedules.schedule"] for span in spans.named("fetch")] == [str(KEYS[0])]
+
+
 def test_versions_from_before_a_restart_are_not_traced(stage: Stage, spans: ListedSpans) -> None:
     """A process that has just started read them all at once; when they came is not known to it."""
     stage.happen(SchedulePut(KEYS[0], _SLOTS, minutes=5))

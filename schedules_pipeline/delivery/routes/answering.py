@@ -22,6 +22,7 @@ from schedules_pipeline.delivery.representations import (
     names_tag,
 )
 from schedules_pipeline.delivery.routes.serving import Call
+from schedules_pipeline.delivery.traced_versions import FETCHED
 
 _NOT_MODIFIED = 304
 LONGEST_CONDITION: Final = 4_096
@@ -33,6 +34,7 @@ _LARGE_BYTES = 262_144
 async def answer(call: Call, representation: Representation) -> Response:
     """304 if the client has the representation already, else its bytes, rendered unless they are remembered."""
     request = call.request
+    request.scope[FETCHED] = representation.versions
     if not isinstance(representation.source, Packed) and request.headers.get("if-none-match") != _ANY_TAG:
         # The service gives this tag only to an answer large enough for the coding, so the size need not be known.
         tag = entity_tag(representation.validator, _preferred(request))
@@ -87,6 +89,7 @@ def _is_as_old(request: Request, last_modified: datetime | None) -> bool:
 async def answer_gzipped(call: Call, representation: Representation, media_type: str) -> Response:
     """The bytes as a gzip file, which has a validator of its own."""
     file = replace(representation, validator=f"{representation.validator}.file", media_type=media_type)
+    call.request.scope[FETCHED] = representation.versions
     tag = entity_tag(file.validator, Coding.IDENTITY)
     if (unchanged := _not_modified(call.request, file, tag)) is not None:
         return unchanged

@@ -71,7 +71,7 @@ class DirectAnswers:
             return None
         status, lines, body = self._answer(held, held.packed, fields, now)
         admission.count_response(partner.name, ROUTE, status, len(body))
-        delivery.traced.fetched(held, partner.name, began, status)
+        delivery.traced.fetched((held,), partner.name, began, status)
         more = _lines({**age_marks(delivery, now), **admission.fields(partner, now)})
         return b"".join((STATUS_LINE[status], common, lines_over(scheme), lines, more, b"\r\n", body))
 

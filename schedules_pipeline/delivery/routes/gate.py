@@ -207,8 +207,7 @@ class _Counting:
         delivery.admission.count_response(
             self.partner, self._route(), self._status, self._bytes, problem, used
         )
-        if FETCHED in self._scope:
-            delivery.traced.fetched(self._scope[FETCHED], self.partner, self._began, self._status)
+        delivery.traced.fetched(self._scope.get(FETCHED, ()), self.partner, self._began, self._status)
 
     def _route(self) -> str:
         return getattr(self._scope.get("route"), "path", _NO_ROUTE)

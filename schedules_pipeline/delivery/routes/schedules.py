@@ -39,7 +39,6 @@ from schedules_pipeline.delivery.routes.parameters import (
 from schedules_pipeline.delivery.routes.serving import Call, Called
 from schedules_pipeline.delivery.selections import Selection, represent, represent_document
 from schedules_pipeline.delivery.service import Delivery
-from schedules_pipeline.delivery.traced_versions import FETCHED
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
@@ -200,7 +199,6 @@ async def _document(call: Call, key: ScheduleKey, min_seq: int) -> Representatio
             f"The schedule {key} is not published; /v1/digest lists the published ones.",
             {"removed": True, "seq": held.seq, "removed_at": held.published_at.isoformat()} if held else {},
         )
-    call.request.scope[FETCHED] = held
     return represent_document(delivery, held, held.packed, delivery.clock())
 
 
