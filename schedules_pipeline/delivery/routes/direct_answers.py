@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from time import time_ns
-from typing import Final
+from typing import Final, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -19,6 +19,7 @@ from schedules_pipeline.delivery.negotiation import choose_coding
 from schedules_pipeline.delivery.packing import Coding, Packed
 from schedules_pipeline.delivery.problems import Problem
 from schedules_pipeline.delivery.representations import (
+    Representation,
     coding_for,
     entity_tag,
     names_tag,
@@ -45,11 +46,11 @@ _LARGE_BYTES = 65_536
 
 
 class DirectAnswers:
-    """``_heads``: by schedule, version, seconds and coding, the tag and the lines of every answer with it."""
+    """``_heads``: by schedule, version, seconds and kind of answer, its tag and its lines."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._heads: dict[tuple[ScheduleKey, str, int, Coding], tuple[str, bytes]] = {}
+        self._heads: dict[tuple[ScheduleKey, str, int, _Kind], tuple[str, bytes]] = {}
 
     def find(self, target: bytes, sent: Fields, scheme: str, common: bytes) -> bytes | None:
         """The whole answer to a ``GET`` without a body; None if the application has to answer, and then nothing was
@@ -85,33 +86,42 @@ class DirectAnswers:
     ) -> tuple[int, bytes, bytes]:
         """Status, lines of the head, and body, as of :func:`~schedules_pipeline.delivery.routes.answering.respond`."""
         coding = coding_for(choose_coding(_text(fields, b"accept-encoding")), packed.size)
-        tag, lines = self._head(held, packed, coding, now)
+        tag, lines = self._head(held, packed, now, _Kind(coding, has_body=False))
         condition = _text(fields, b"if-none-match")
         if condition and (condition in (tag, "*") or names_tag(condition, tag)):
             return 304, lines, b""
-        representation, body = represent_document(self._delivery, held, packed, now), packed.coded(coding)
-        of_body = {
-            **representation.fields(),
-            "Content-Length": str(len(body)),
-            "Content-Type": representation.media_type,
-        }
-        if coding is not Coding.IDENTITY:
-            of_body["Content-Encoding"] = coding
-        return 200, lines + _lines(of_body), body
+        return 200, self._head(held, packed, now, _Kind(coding, has_body=True))[1], packed.coded(coding)
 
     def _head(
-        self, held: MirroredSchedule, packed: Packed, coding: Coding, now: datetime
+        self, held: MirroredSchedule, packed: Packed, now: datetime, kind: "_Kind"
     ) -> tuple[str, bytes]:
         seconds = seconds_document_is_fresh(self._delivery, held.key, now)
-        version = held.key, validator_of_version(held), seconds, coding
+        version = held.key, validator_of_version(held), seconds, kind
         if (head := self._heads.get(version)) is None:
-            representation = represent_document(self._delivery, held, packed, now)
-            tag = entity_tag(representation.validator, coding)
-            head = tag, _lines({**headers_of(representation), "ETag": tag})
+            head = _render_head(represent_document(self._delivery, held, packed, now), packed, kind)
             if len(self._heads) >= _HEADS_REMEMBERED:
                 self._heads.clear()
             self._heads[version] = head
         return head
+
+
+class _Kind(NamedTuple):
+    coding: Coding
+    has_body: bool
+
+
+def _render_head(representation: Representation, packed: Packed, kind: _Kind) -> tuple[str, bytes]:
+    tag = entity_tag(representation.validator, kind.coding)
+    headers = {**headers_of(representation), "ETag": tag}
+    if kind.has_body:
+        headers |= representation.fields()
+        headers |= {
+            "Content-Length": str(len(packed.coded(kind.coding))),
+            "Content-Type": representation.media_type,
+        }
+        if kind.coding is not Coding.IDENTITY:
+            headers["Content-Encoding"] = kind.coding
+    return tag, _lines(headers)
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:

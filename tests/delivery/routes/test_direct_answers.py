@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import product
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from delivery_stage import DeliveryStage
@@ -54,6 +55,9 @@ class _Service:
         self.asked.append(scope["path"])
         await self.stage.application(scope, receive, send)
 
+    def connect(self, state: ServerState) -> BoundedWaits:
+        return self._protocol(self._config, state, {})
+
     def request(self, path: str = _PATH, partner: str = "acme", method: str = "GET", **fields: str) -> bytes:
         """Underscores in names of fields become hyphens."""
         key = self.stage.client(partner).headers["authorization"] if partner else ""
@@ -68,7 +72,7 @@ class _Service:
             state = ServerState()
             state.default_headers = [(b"date", b"Sat, 28 Mar 2026 12:00:00 GMT")]
             server = await asyncio.get_running_loop().create_server(
-                lambda: self._protocol(self._config, state, {}), "127.0.0.1", 0
+                lambda: self.connect(state), "127.0.0.1", 0
             )
             async with asyncio.timeout(30), server:
                 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -248,6 +252,27 @@ def test_requests_that_are_sent_at_once_are_answered_in_order(direct: _Service, 
 
     assert answers == routed.exchange([routed.request(path) for path in paths], at_once=True)
     assert len(direct.asked) < len(paths)
+
+
+def test_client_that_does_not_read_gets_no_direct_answer(direct: _Service) -> None:
+    """While earlier answers wait to be read, the application answers, which waits for the reader."""
+
+    async def receive() -> list[bytes]:
+        written: list[bytes] = []
+        transport = Mock(asyncio.Transport, write=written.append)
+        transport.is_closing.return_value = False
+        transport.get_write_buffer_size.return_value = 0
+        protocol = direct.connect(ServerState())
+        protocol.connection_made(transport)
+        protocol.data_received(direct.request())
+        protocol.pause_writing()
+        protocol.data_received(direct.request())
+        protocol.connection_lost(ConnectionError())
+        await asyncio.gather(*protocol.tasks)
+        return written
+
+    assert len(asyncio.run(receive())) == 1
+    assert direct.asked == [_PATH]
 
 
 def test_fetch_is_shown_in_traces(direct: _Service, monkeypatch: pytest.MonkeyPatch) -> None:
