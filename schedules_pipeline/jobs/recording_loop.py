@@ -19,8 +19,8 @@ _RECORD_EVERY_SECONDS = 1.0
 
 _FLOOD, _FLOOD_WITHIN = 600, timedelta(seconds=3)
 _LONGEST_FLOOD_SECONDS = 60.0
-"""Versions that come faster than this cannot be recorded as fast, whether or not publishing waits for a processor
-meanwhile. So they are recorded afterwards, and a batch every minute if that takes longer (docs/adr/0051).
+"""Versions that are published faster than this cannot be recorded at that rate, and recording them would take processor
+time from publishing. They are recorded when the flood is over, and one batch a minute while it lasts (docs/adr/0051).
 """
 
 _REJECTIONS_EVERY_SECONDS = 5.0

@@ -19,7 +19,7 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.ports import PublishingStore
 
 _AT_ONCE = 10
-"""So many take a few milliseconds, for which a change that comes meanwhile waits."""
+"""They take a few milliseconds. A change that arrives in that time waits for them."""
 
 
 def remember_in_steps(store: PublishingStore) -> Iterator[Literal[True]]:
