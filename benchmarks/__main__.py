@@ -36,6 +36,7 @@ NAMES = (
     "waiting",
     "fairness",
     "webhook_lag",
+    "guide",
 )
 _REPOSITORY = Path(__file__).parents[1]
 
