@@ -222,7 +222,7 @@ def guide_page(
         choice.groups,
         [] if words else [row_of(frame, key, schedules_around(extract, key)) for key in choice.shown],
         choice.services,
-        _search(calendar, choice, words, extract) if words else None,
+        _search(calendar, choice, words, extract, now) if words else None,
         _hours(calendar, choice.leading),
         begin,
     )
@@ -234,12 +234,14 @@ def schedules_around(extract: Extract, key: ScheduleKey) -> dict[ScheduleKey, Pu
     return {around: schedule for around, schedule in found if schedule is not None}
 
 
-def _search(calendar: BroadcastCalendar, choice: Choice, words: Sequence[str], extract: Extract) -> Found:
-    """The hits of the whole day, in order of time."""
+def _search(
+    calendar: BroadcastCalendar, choice: Choice, words: Sequence[str], extract: Extract, now: datetime
+) -> Found:
+    """The hits of the whole day in order of time, those that are over last."""
     window = calendar.window(choice.leading)
     found = (airings_in(window, schedules_around(extract, key).values()) for key in choice.shown)
     airings = [airing for of_service in found for airing in of_service]
-    return search(sorted(airings, key=lambda airing: airing.place), words)
+    return search(sorted(airings, key=lambda airing: (airing.broadcast.end <= now, airing.place)), words)
 
 
 def _hours(calendar: BroadcastCalendar, day: ScheduleKey) -> list[str]:

@@ -252,6 +252,25 @@ def test_a_search_lists_what_it_finds(stage: Stage) -> None:
     assert "has all of these words" in nothing
 
 
+def test_a_search_begins_with_what_is_on_or_to_come(stage: Stage) -> None:
+    """What is over follows, under a heading; also if there are more hits than are listed."""
+    stage.publish(
+        schedule(
+            key(), [showing(n, NOON + timedelta(hours=hours)) for n, hours in enumerate((-3, 0, 3))], seq=2
+        )
+    )
+
+    page = stage.client.get("/guide?q=lantern").text
+
+    hits = page.partition('class="hits"')[2]
+    assert re.findall(r"#b-(w\d+)|(Earlier) today", hits)[:4] == [
+        ("w0000001", ""),
+        ("w0000002", ""),
+        ("", "Earlier"),
+        ("w0000000", ""),
+    ]
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -53,7 +53,7 @@ function scrollTo(minute, behavior = "auto") {
   const place = (minute / length) * strip.offsetWidth;
   const view = scroller.clientWidth - strip.offsetLeft;
   // A place near the beginning is in view without scrolling, which would cut the titles there.
-  scroller.scrollTo({ left: place < 0.6 * view ? 0 : place - 0.25 * view, behavior });
+  scroller.scrollTo({ left: place < 0.75 * view ? 0 : place - 0.25 * view, behavior });
 }
 
 function goToNow() {
