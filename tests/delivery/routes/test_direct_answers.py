@@ -284,7 +284,7 @@ def test_fetch_is_shown_in_traces(direct: _Service, monkeypatch: pytest.MonkeyPa
 
     direct.exchange([direct.request()])
 
-    assert shown == [(direct.stage.delivery.mirror.held(KEYS[0]), "acme", 200)]
+    assert shown == [((direct.stage.delivery.mirror.held(KEYS[0]),), "acme", 200)]
     assert not direct.asked
 
 
