@@ -15,6 +15,7 @@ from benchmarks.harness import (
     Bench,
     Result,
     machine,
+    render_goals,
     render_table,
     source_digest,
     write_results,
@@ -67,7 +68,7 @@ def _print(facts: Mapping[str, Any], results: Mapping[str, Result], *, quick: bo
         print("the package was changed during the run, so these figures are of several versions")
     if quick:
         print("small sizes: these figures are not measurements")
-    print(f"\n{render_table(results)}", flush=True)
+    print(f"\n{render_table(results)}\n\n{render_goals(results)}", flush=True)
 
 
 def _shown(value: object) -> str:

@@ -51,6 +51,7 @@ _MEGABYTE = 1_000_000
 _QUIETLY = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _BYTES_GOAL = {POSTGRES: 10_000.0, SQLITE: 12_000.0}
 _GROWTH_GOAL_MB = 20.0
+_BOUNDED_GOAL = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def _play_days(
             f"{storage}, largest in the second half, against the first",
             "ratio",
             [max(sizes[half:]) / max(sizes[:half])],
+            _BOUNDED_GOAL,
         ),
         Figure(f"{storage}, pruning a day", "s", seconds),
     ]

@@ -8,9 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness import Figure, Result, render_goals
 from benchmarks.soak import QUICK, Day, judge
 
 _REPOSITORY = Path(__file__).parent.parent
+
+
+def test_every_goal_is_printed_with_its_figure_and_whether_it_was_met() -> None:
+    """Figures without a goal are in the table of all figures only."""
+    figures = [
+        Figure("reached", "ms", [1.0, 2.0, 9.0], 2.0),
+        Figure("failed", "ms", [3.0], 2.0),
+        Figure("other", "ms", [4.0]),
+    ]
+
+    *_, reached, failed, empty, total = render_goals({"some": Result({}, figures)}).splitlines()
+
+    assert reached.startswith("some: reached")
+    assert reached.endswith("at most 2.00, met")
+    assert failed.endswith("at most 2.00, MISSED")
+    assert (empty, total) == ("", "1 of 2 goals are met")
 
 
 @pytest.mark.usefixtures("redis_executable")

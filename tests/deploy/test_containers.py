@@ -228,6 +228,25 @@ def test_settings_that_production_must_set_are_set() -> None:
     assert {f"SCHEDULES_{name.upper()}" for name in _MUST_BE_SET} <= named
 
 
+def test_traces_are_switched_on_without_reading_code() -> None:
+    """On ECS by a parameter, in each process that has spans; on the other platforms in the file of all settings."""
+    names = {"SCHEDULES_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"}
+    tasks = {
+        container["Name"]: {entry["Name"] for entry in container["Environment"]}
+        for task in of_type("services", "AWS::ECS::TaskDefinition").values()
+        for container in task["ContainerDefinitions"]
+    }
+
+    assert {name for name, named in tasks.items() if names <= named} == {
+        "code-server",
+        "run",
+        "delivery",
+        "pusher",
+    }
+    for file in ("compose/settings.env.example", "kubernetes/settings.yaml"):
+        assert all(name in _texts()[file] for name in names)
+
+
 def test_the_readme_says_of_every_file_what_it_is() -> None:
     """The README of the folder names each file or its folder."""
     readme = (_DEPLOY / "README.md").read_text()

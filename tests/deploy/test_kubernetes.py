@@ -144,9 +144,15 @@ def test_each_process_is_the_one_of_compose_with_its_own_secrets() -> None:
 
 
 def test_the_settings_are_ones_of_the_pipeline_and_none_is_secret() -> None:
-    """Each variable of the ConfigMap is a setting; secrets come from Secrets."""
+    """Each variable of the ConfigMap is a setting, or one that AWS or OpenTelemetry defines; secrets come from
+    Secrets.
+    """
     [settings] = _manifests("ConfigMap")
-    names = {name.removeprefix("SCHEDULES_").lower() for name in settings["data"] if name != "AWS_REGION"}
+    telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
+    names = {
+        name.removeprefix("SCHEDULES_").lower()
+        for name in settings["data"].keys() - telemetry - {"AWS_REGION"}
+    }
 
     assert names <= Settings.model_fields.keys()
     assert not names & {"redis_url", "webhook_master_secret", "alarm_webhook_url"}
