@@ -18,9 +18,10 @@ _RECORD_EVERY_SECONDS = 1.0
 """Each record is a run of its own, and a user of Dagster reads a list of them."""
 
 _FLOOD, _FLOOD_WITHIN = 600, timedelta(seconds=3)
-_LONGEST_FLOOD_SECONDS = 60.0
+_LONGEST_FLOOD_SECONDS = 180.0
 """Versions that are published faster than this cannot be recorded at that rate, and recording them would take processor
-time from publishing. They are recorded when the flood is over, and one batch a minute while it lasts (docs/adr/0051).
+time from publishing. They are recorded when the flood is over, and one batch every three minutes while it lasts
+(docs/adr/0051).
 """
 
 _REJECTIONS_EVERY_SECONDS = 5.0
