@@ -48,16 +48,16 @@ def choose_media_type(accept: str, offers: Sequence[str]) -> str | None:
     return next(offer for weight, offer in weighted if weight == best) if best > 0 else None
 
 
-def choose_coding(accept_encoding: str) -> Coding:
-    """The coding of the greatest weight, the smallest of equals; identity if the field is empty or excludes all."""
-    return _choose_coding(accept_encoding[:_LONGEST_FIELD])
+def choose_coding(accept_encoding: str, offered: tuple[Coding, ...] = (Coding.ZSTD, Coding.GZIP)) -> Coding:
+    """The coding of the greatest weight, the first of equals; identity if the field is empty or excludes all."""
+    return _choose_coding(accept_encoding[:_LONGEST_FIELD], offered)
 
 
 @lru_cache(_FIELDS_REMEMBERED)
-def _choose_coding(accept_encoding: str) -> Coding:
+def _choose_coding(accept_encoding: str, offered: tuple[Coding, ...]) -> Coding:
     weights = _weights(accept_encoding)
     others = weights.get("*", 0.0)
-    weighted = [(weights.get(coding, others), coding) for coding in (Coding.ZSTD, Coding.GZIP)]
+    weighted = [(weights.get(coding, others), coding) for coding in offered]
     # Identity is acceptable without being named, and then the last choice.
     weighted.append((weights.get(Coding.IDENTITY, 0.0), Coding.IDENTITY))
     best = max(weight for weight, _ in weighted)

@@ -5,7 +5,8 @@ Every client accepts gzip; zstd takes less time to decompress.
 """
 
 import gzip
-from collections.abc import Iterator
+import zlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +17,11 @@ from schedules_pipeline.documents.stored_form import decompress, exact
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 9
 _PIECE_BYTES = 131_072
+
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_LAST_BLOCK = b"\x03\0"
+_POLYNOMIAL = 0xEDB88320
+_ONE, _X_TO_THE_EIGHTH = 1 << 31, 1 << 23
 
 
 class Coding(StrEnum):
@@ -36,6 +42,10 @@ class Packed:
     zstd: bytes
     made_gzip: bytes
     size: int
+
+    @property
+    def weight(self) -> int:
+        return len(self.zstd) + len(self.gzip)
 
     @property
     def gzip(self) -> bytes:
@@ -71,6 +81,58 @@ def pack_frame(frame: bytes, plain: bytes) -> Packed:
     replaced before one does.
     """
     return Packed(frame, _gzip(plain) if len(plain) > _PIECE_BYTES else b"", len(plain))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a document, as blocks of DEFLATE that end at a byte and refer to no other piece."""
+
+    deflated: bytes
+    size: int
+    checksum: int
+
+    @property
+    def weight(self) -> int:
+        return len(self.deflated)
+
+    def plain(self) -> bytes:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.deflated)
+
+
+def deflate(plain: bytes) -> Piece:
+    compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflated = compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    return Piece(deflated, len(plain), zlib.crc32(plain))
+
+
+async def join_gzip(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+    """The pieces as one gzip file of a single member, since not every reader reads several."""
+    yield _GZIP_HEADER
+    size = checksum = 0
+    async for piece in pieces:
+        yield piece.deflated
+        size, checksum = size + piece.size, _join_checksums(checksum, piece)
+    yield _LAST_BLOCK + checksum.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
+
+
+def _join_checksums(before: int, piece: Piece) -> int:
+    """The CRC-32 of everything, as zlib's ``crc32_combine``: shifted by the length of the piece, in GF(2)."""
+    shift, power, length = _ONE, _X_TO_THE_EIGHTH, piece.size
+    while length:
+        if length & 1:
+            shift = _multiply(power, shift)
+        power, length = _multiply(power, power), length >> 1
+    return _multiply(shift, before) ^ piece.checksum
+
+
+def _multiply(one: int, other: int) -> int:
+    """Modulo the polynomial of CRC-32; bit 31 is the coefficient of 1."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if one >> bit & 1:
+            product ^= other
+        other = other >> 1 ^ (_POLYNOMIAL if other & 1 else 0)
+    return product
 
 
 def _gzip(plain: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """The guide of a player: all services of a partner on many days, in one XMLTV file, which many players ask for often.
 
 In a large broadcaster some schedule changes every second, and each change makes another file. So an answer is fixed
-for a minute or longer (:func:`seconds_fixed`): as long as it lasts, it is rendered and compressed once for all partners
-with the same services.
+for a minute or longer (:func:`seconds_fixed`). It is rendered service by service, so a change costs the rendering of
+one service, and all partners who see a service share it.
 """
 
 from collections import OrderedDict
@@ -13,17 +13,12 @@ from typing import Final
 
 from schedules_pipeline.delivery.freshness import cache_control_of_televisions
 from schedules_pipeline.delivery.representations import Representation
-from schedules_pipeline.delivery.selections import represent_windows
+from schedules_pipeline.delivery.selections import fragments_of, represent_windows
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
 
-MOST_SCHEDULES: Final = 1_600
-"""In one file: some 13 s of a core for rendering, scaled up from 20 services, of the 30 s that a task may take; and
-27 MB in both compressed forms.
-"""
-
-_LEAST_SECONDS: Final = 60
+_LEAST_SECONDS, _MOST_SECONDS = 60, 300
 _SCHEDULES_FOR_A_SECOND: Final = 5
 
 DAYS: Final = 14
@@ -44,17 +39,14 @@ class PlayerDays:
         """From yesterday, whose broadcast day runs until the morning, until 14 days from today on are complete."""
         return cls(today - timedelta(days=1), today + timedelta(days=DAYS - 1))
 
-    def at_most(self, count: int) -> "PlayerDays":
-        return PlayerDays(self.first, min(self.last, self.first + timedelta(days=max(1, count) - 1)))
-
     @property
     def count(self) -> int:
         return (self.last - self.first).days + 1
 
 
 def seconds_fixed(schedules: int) -> int:
-    """How long an answer of so many schedules is fixed: the rendering takes at most a twentieth of the time."""
-    return max(_LEAST_SECONDS, schedules // _SCHEDULES_FOR_A_SECOND)
+    """How long an answer of so many schedules is fixed. After that, the services that changed are rendered again."""
+    return min(_MOST_SECONDS, max(_LEAST_SECONDS, schedules // _SCHEDULES_FOR_A_SECOND))
 
 
 _Asked = tuple[tuple[Sid, ...], PlayerDays, bool]
@@ -96,6 +88,7 @@ def represent_player_guide(
     modified_at = max(found.last_modified or midnight, midnight)
     return replace(
         found,
+        source=fragments_of(delivery, windows, Straddling.STARTS, offer),
         cache_control=cache_control_of_televisions(
             seconds_fixed(len(sids) * days.count), is_public=is_public
         ),

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
 
 _REMEMBERED_BYTES = 128_000_000
-"""A quarter holds the largest guide of a player."""
-
 _VERSIONS_REMEMBERED = 16_384
 
 _WORTH_PACKING = 600
@@ -24,9 +22,19 @@ _WORTH_PACKING = 600
 
 
 @dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of an answer that is rendered, compressed and remembered by itself. As :class:`Representation`."""
+
+    validator: str
+    source: Callable[[], bytes]
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
-    ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled.
+    ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled;
+    or fragments, of which the answer is joined while it is sent.
     ``cost``: the tokens that rendering costs. ``is_dated``: ``If-Modified-Since`` is answered, because the bytes change
     only with ``last_modified``. ``fields``: further header fields of an answer with the bytes. ``versions``: of
     the schedules in it.
@@ -35,7 +43,7 @@ class Representation:
     validator: str
     media_type: str
     cache_control: str
-    source: Packed | Callable[[], bytes]
+    source: Packed | Callable[[], bytes] | tuple[Fragment, ...]
     last_modified: datetime | None = None
     cost: int = 0
     vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
@@ -92,34 +100,40 @@ def names_tag(if_none_match: str, tag: str) -> bool:
     return tag in {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
 
 
-class RepresentationCache:
-    """Recently used answers, compressed, up to a number of bytes; the least recently used one is dropped first."""
+class Weighed(Protocol):
+    @property
+    def weight(self) -> int: ...
+
+
+_Packed = TypeVar("_Packed", bound=Weighed)
+
+
+class RepresentationCache(Generic[_Packed]):
+    """Recently used answers or fragments, compressed, up to a number of bytes; the least recently used one is dropped
+    first.
+    """
 
     def __init__(self, capacity_bytes: int = _REMEMBERED_BYTES) -> None:
         self._capacity_bytes = capacity_bytes
         self._bytes = 0
-        self._packed: OrderedDict[str, Packed] = OrderedDict()
+        self._packed: OrderedDict[str, _Packed] = OrderedDict()
 
-    def find(self, validator: str) -> Packed | None:
+    def find(self, validator: str) -> _Packed | None:
         if (packed := self._packed.get(validator)) is not None:
             self._packed.move_to_end(validator)
         return packed
 
-    def put(self, validator: str, packed: Packed) -> None:
+    def put(self, validator: str, packed: _Packed) -> None:
         """Add an answer, unless it is larger than a quarter of the capacity."""
-        if _weight(packed) > self._capacity_bytes // 4 or validator in self._packed:
+        if packed.weight > self._capacity_bytes // 4 or validator in self._packed:
             return
         self._packed[validator] = packed
-        self._bytes += _weight(packed)
+        self._bytes += packed.weight
         while self._bytes > self._capacity_bytes:
             _, dropped = self._packed.popitem(last=False)
-            self._bytes -= _weight(dropped)
+            self._bytes -= dropped.weight
 
 
 def coding_for(wanted: Coding, size: int) -> Coding:
     """Small answers are not compressed."""
     return wanted if size >= _WORTH_PACKING else Coding.IDENTITY
-
-
-def _weight(packed: Packed) -> int:
-    return len(packed.zstd) + len(packed.gzip)

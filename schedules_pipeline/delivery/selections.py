@@ -12,7 +12,12 @@ from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
 from schedules_pipeline.delivery.links import alternates, version_fields
 from schedules_pipeline.delivery.mirror import MirroredSchedule, parsed
 from schedules_pipeline.delivery.packing import Packed
-from schedules_pipeline.delivery.representations import Representation, validator_of, validator_of_version
+from schedules_pipeline.delivery.representations import (
+    Fragment,
+    Representation,
+    validator_of,
+    validator_of_version,
+)
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.addresses import schedule_address
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
@@ -21,6 +26,7 @@ from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, NamedCut, Straddling, cut_guide
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
+from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _WINDOWS_REMEMBERED = 4_096
@@ -113,6 +119,43 @@ def represent_windows(
 ) -> Representation:
     """Guides of any windows in one document, which is empty if nothing is published. As :func:`represent`."""
     return _rendered([_part(delivery, window) for window in windows], offer, (straddling,), straddling, now)
+
+
+def fragments_of(
+    delivery: Delivery, windows: Sequence[GuideWindow], straddling: Straddling, offer: GuideFormat
+) -> tuple[Fragment, ...]:
+    """The document of :func:`represent_windows`, service by service: a change makes the first one and that of its
+    service others. Raises ValueError if the format has no pieces.
+    """
+    if offer.pieces is None:
+        raise ValueError(f"{offer.name} is not rendered in pieces")
+    parts = [_part(delivery, window) for window in windows]
+    heads = [_head(part) for part in parts]
+    start = Fragment(_validator(("start",), offer, parts), partial(offer.pieces.start, heads))
+    services = [
+        Fragment(
+            _validator((straddling, "service"), offer, [part]),
+            partial(_render_service, straddling, offer.pieces.service, part),
+            cost_of_rendering(len(_published([part]))),
+        )
+        for part in parts
+    ]
+    end = Fragment(validator_of(offer.name, "end"), partial(bytes, offer.pieces.end))
+    return (start, *services, end)
+
+
+def _head(part: _Part) -> ServiceGuide:
+    """The guide without its broadcasts, for which no document is parsed."""
+    published = _published([part])
+    schedules = [
+        PublishedSchedule(held.key, held.seq, held.published_at, held.etag, ()) for held in published
+    ]
+    removals = [(held.seq, held.published_at) for held in part.held if held.is_removed]
+    return cut_guide(part.guide_window, part.name, schedules, removals, Straddling.STARTS)
+
+
+def _render_service(straddling: Straddling, render: Callable[[ServiceGuide], bytes], part: _Part) -> bytes:
+    return render(_guide(straddling, part))
 
 
 def _rendered(

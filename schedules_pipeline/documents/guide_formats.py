@@ -10,10 +10,21 @@ from functools import partial
 from schedules_pipeline.documents.catalogue_schedule import render_catalogue_schedules
 from schedules_pipeline.documents.guide_json import render_guides
 from schedules_pipeline.documents.tv_anytime import GuideNaming, Rendition, render_tv_anytime
-from schedules_pipeline.documents.xmltv import render_xmltv
+from schedules_pipeline.documents.xmltv import END, render_xmltv, render_xmltv_programmes, render_xmltv_start
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _JSON_TYPE, _XML_TYPE = "application/json", "application/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class GuidePieces:
+    """A format whose documents can be rendered service by service: ``start`` needs all guides, but not their
+    broadcasts; ``service`` is of one of them; ``end`` is always the same.
+    """
+
+    start: Callable[[Sequence[ServiceGuide]], bytes]
+    service: Callable[[ServiceGuide], bytes]
+    end: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,7 @@ class GuideFormat:
     ``requested_as``: the media types that select the format in ``Accept``; no two formats share one.
     ``revision``: another text whenever the same guides give other bytes.
     ``is_of_utc_days``: the format only has UTC days, and lists a broadcast in every day that it overlaps.
+    ``pieces``: None if a document can only be rendered as a whole.
     """
 
     name: str
@@ -30,6 +42,7 @@ class GuideFormat:
     render: Callable[[Sequence[ServiceGuide]], bytes]
     revision: str
     is_of_utc_days: bool = False
+    pieces: GuidePieces | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,11 @@ def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
         ("application/vnd.schedules.xmltv+xml", _XML_TYPE, "text/xml"),
         partial(render_xmltv, domain=policy.xmltv_domain, image_url_template=images),
         f"2|{policy.xmltv_domain}|{images}",
+        pieces=GuidePieces(
+            partial(render_xmltv_start, domain=policy.xmltv_domain),
+            partial(render_xmltv_programmes, domain=policy.xmltv_domain, image_url_template=images),
+            END,
+        ),
     )
     tv_anytime = GuideFormat(
         "tva",

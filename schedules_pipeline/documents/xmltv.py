@@ -9,9 +9,8 @@ texts. Overlaps and gaps of the schedule stay.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from io import BytesIO
 from itertools import pairwise
 
 from lxml import etree
@@ -25,6 +24,7 @@ from schedules_pipeline.domain.service_guide import ServiceGuide
 MEDIA_TYPE = "application/xml"
 GENERATOR = "schedules-pipeline"
 DOCTYPE = '<!DOCTYPE tv SYSTEM "xmltv.dtd">'
+END = b"</tv>\n"
 
 BLANKED_TITLE = "Not available"
 UNKNOWN_TITLE = "To be announced"
@@ -49,17 +49,28 @@ def render_xmltv(guides: Sequence[ServiceGuide], *, domain: str, image_url_templ
     Equal guides give equal bytes: channels are in the order of their ids, and nothing tells when it was rendered.
     A service without broadcasts is a channel too. Raises ValueError if a service is given twice.
     """
-    ordered = sorted(guides, key=lambda guide: channel_id(guide.sid, domain))
+    ordered = _in_order(guides, domain)
+    start = render_xmltv_start(ordered, domain=domain)
+    programmes = [
+        render_xmltv_programmes(guide, domain=domain, image_url_template=image_url_template)
+        for guide in ordered
+    ]
+    return b"".join((start, *programmes, END))
+
+
+def render_xmltv_start(guides: Sequence[ServiceGuide], *, domain: str) -> bytes:
+    """The channels of a guide. The programmes of each service follow, in any order, and :data:`END`."""
+    ordered = _in_order(guides, domain)
     _reject_repeats(ordered)
-    out = BytesIO()
-    with etree.xmlfile(out, encoding="UTF-8") as file:
-        file.write_declaration()
-        file.write_doctype(DOCTYPE)
-        with file.element("tv", _attributes(ordered)):
-            file.write("\n")
-            for element in _elements(ordered, domain, image_url_template):
-                file.write(element, pretty_print=True)
-    return out.getvalue() + b"\n"
+    head = f"<?xml version='1.0' encoding='UTF-8'?>\n{DOCTYPE}\n".encode()
+    root = etree.tostring(etree.Element("tv", _attributes(ordered)), encoding="UTF-8", xml_declaration=False)
+    return head + root.removesuffix(b"/>") + b">\n" + _text(_channels(ordered, domain))
+
+
+def render_xmltv_programmes(guide: ServiceGuide, *, domain: str, image_url_template: str = "") -> bytes:
+    """The programmes of one service, which stand in a guide as they are here."""
+    channel = channel_id(guide.sid, domain)
+    return _text(_programme(shown, channel, domain, image_url_template) for shown in guide.broadcasts)
 
 
 def channel_id(sid: Sid, domain: str) -> str:
@@ -79,6 +90,17 @@ def written(text: str) -> str:
     return " ".join(_UNWRITABLE.sub(" ", text).split())
 
 
+def _in_order(guides: Sequence[ServiceGuide], domain: str) -> list[ServiceGuide]:
+    return sorted(guides, key=lambda guide: channel_id(guide.sid, domain))
+
+
+def _text(elements: Iterable[etree._Element]) -> bytes:
+    return b"".join(
+        etree.tostring(element, encoding="UTF-8", xml_declaration=False, pretty_print=True)
+        for element in elements
+    )
+
+
 def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
     for one, other in pairwise(ordered):
         if one.sid == other.sid:
@@ -92,9 +114,7 @@ def _attributes(guides: Sequence[ServiceGuide]) -> dict[str, str]:
     return date | {"generator-info-name": GENERATOR}
 
 
-def _elements(
-    guides: Sequence[ServiceGuide], domain: str, image_url_template: str
-) -> Iterator[etree._Element]:
+def _channels(guides: Sequence[ServiceGuide], domain: str) -> Iterator[etree._Element]:
     for guide in guides:
         channel = etree.Element("channel", id=channel_id(guide.sid, domain))
         _add(channel, "display-name", written(guide.name) or guide.sid)
@@ -102,10 +122,6 @@ def _elements(
         for version in guide.versions:
             text = f'sid="{guide.sid}" date="{version.date}" seq="{version.seq}" etag="{version.etag}"'
             yield etree.ProcessingInstruction(VERSION_INSTRUCTION, text)
-    for guide in guides:
-        id_of_channel = channel_id(guide.sid, domain)
-        for broadcast in guide.broadcasts:
-            yield _programme(broadcast, id_of_channel, domain, image_url_template)
 
 
 def _programme(broadcast: Broadcast, channel: str, domain: str, image_url_template: str) -> etree._Element:

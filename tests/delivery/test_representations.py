@@ -78,7 +78,7 @@ def test_what_is_small_goes_plain(size: int, coding: Coding) -> None:
 
 def test_shelf_drops_what_was_unused_longest() -> None:
     """A full cache drops the least recently requested representation first."""
-    shelf = RepresentationCache(capacity_bytes=400)
+    shelf = RepresentationCache[Packed](capacity_bytes=400)
     for name in "abcd":
         shelf.put(name, _packed(100))
     shelf.find("a")
@@ -90,7 +90,7 @@ def test_shelf_drops_what_was_unused_longest() -> None:
 
 def test_shelf_never_holds_more_than_it_may() -> None:
     """After any insertions the cache is within its limit and has the latest representation."""
-    shelf = RepresentationCache(capacity_bytes=1_000)
+    shelf = RepresentationCache[Packed](capacity_bytes=1_000)
     for number in range(200):
         shelf.put(str(number), _packed(number))
 
@@ -102,7 +102,7 @@ def test_shelf_never_holds_more_than_it_may() -> None:
 
 def test_shelf_does_not_take_what_would_drive_out_the_rest() -> None:
     """One answer larger than a quarter of the shelf is not put there."""
-    shelf = RepresentationCache(capacity_bytes=400)
+    shelf = RepresentationCache[Packed](capacity_bytes=400)
     shelf.put("a", _packed(100))
 
     shelf.put("large", _packed(101))
@@ -113,7 +113,7 @@ def test_shelf_does_not_take_what_would_drive_out_the_rest() -> None:
 
 def test_what_is_put_twice_counts_once() -> None:
     """To put the same again takes no room."""
-    shelf = RepresentationCache(capacity_bytes=400)
+    shelf = RepresentationCache[Packed](capacity_bytes=400)
     for _ in range(10):
         shelf.put("a", _packed(100))
     for name in "bcd":

@@ -55,7 +55,7 @@ def test_documents_stand_side_by_side_as_published(stage: Stage) -> None:
     """In JSON, broadcast days are the published documents, byte by byte, with the names of those that there are not."""
     found = _selected(stage, (ALDER, BIRCH), TODAY, TODAY + _DAY)
 
-    assert not isinstance(found.source, Packed)
+    assert not isinstance(found.source, Packed | tuple)
     assert found.source() == (
         b'{"schedules":[' + document_of(_TODAYS) + b"," + document_of(_TOMORROWS) + b"],"
         b'"missing":["birch_two/2026-03-10","birch_two/2026-03-11"]}'

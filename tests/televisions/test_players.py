@@ -1,6 +1,7 @@
 """What players are answered: one XMLTV file under a secret address."""
 
 import gzip
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 from televisions.stage import Televisions
 
+from schedules_pipeline.delivery.packing import Piece, deflate
 from schedules_pipeline.delivery.player_guides import seconds_fixed
 from schedules_pipeline.delivery.routes import players as routes
 from schedules_pipeline.delivery.routes.addressed import printable_path
@@ -186,18 +188,48 @@ def test_more_than_a_hundred_services_are_one_request() -> None:
     assert len(named.json()["schedules"]) == 104
 
 
-def test_a_large_guide_has_fewer_days_and_is_fixed_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that it can be rendered at all, and takes little of the machine; a choice of too many days is rejected."""
-    monkeypatch.setattr(routes, "MOST_SCHEDULES", 6)
-    players = Televisions()
-    tomorrow = schedule(key(days=1), [showing(77, NOON + timedelta(days=1))])
-    players.stage.publish(tomorrow)
+def test_a_change_renders_one_service_again(players: Televisions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others, the channels of equal versions, and the end are remembered; the bytes are those of a whole file."""
+    players.client.get(_address(players))
+    players.stage.publish(schedule(key(), [showing(1, NOON, title="News")], seq=2, published_at=NOON))
+    players.stage.advance(timedelta(seconds=60))
+    rendered: list[bytes] = []
 
-    usual = players.client.get(_address(players))
-    later = players.client.get(_address(players), params={"from": "2026-03-11", "to": "2026-03-12"})
+    def record(plain: bytes) -> Piece:
+        rendered.append(plain)
+        return deflate(plain)
 
-    assert b"20260310120000" in usual.content
-    assert b"20260311120000" not in usual.content
-    assert b"20260311120000" in later.content
-    assert players.client.get(_address(players), params={"to": "2026-03-11"}).status_code == 400
-    assert (seconds_fixed(300), seconds_fixed(1_560)) == (60, 312)
+    monkeypatch.setattr("schedules_pipeline.delivery.routes.answering.deflate", record)
+
+    later = players.client.get(_address(players))
+
+    start, service = rendered
+    assert b"<channel" in start
+    assert b"News" in service
+    assert len(_channels(later.content)) == 3
+    assert later.headers["schedules-cost"] == "2"
+
+
+def test_a_file_of_pieces_is_one_member_of_gzip(players: Televisions) -> None:
+    """Its checksum and length are those of the whole, and it ends with the member."""
+    plain = players.client.get(_address(players), headers={"Accept-Encoding": "identity"})
+    file = players.client.get(_address(players, "guide.xml.gz"))
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    assert "content-encoding" not in plain.headers
+    assert reader.decompress(file.content) == plain.content
+    assert (reader.eof, reader.unused_data) == (True, b"")
+
+
+def test_a_large_guide_has_all_days_and_is_fixed_for_longer() -> None:
+    """Three hundred services on fifteen days are one file, which takes at most five minutes to follow."""
+    stage = Stage()
+    sids = [Sid(f"alder_{number}") for number in range(300)]
+    stage.publish(*(schedule(key(sid, 13), [showing(1, NOON + timedelta(days=13))]) for sid in sids))
+    path = f"/players/{stage.client.headers['Authorization'].removeprefix('Bearer ')}/guide.xml"
+
+    answer = stage.client.get(path)
+
+    assert answer.content.count(b'start="20260323120000 +0000"') == 300
+    assert answer.headers["cache-control"].startswith("private, max-age=300")
+    assert (seconds_fixed(300), seconds_fixed(1_200), seconds_fixed(4_500)) == (60, 240, 300)

@@ -1,7 +1,7 @@
 """Turns representations into responses: conditional, content-coded, rendered outside of this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -12,9 +12,10 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from schedules_pipeline.delivery.negotiation import choose_coding
-from schedules_pipeline.delivery.packing import Coding, Packed, pack
+from schedules_pipeline.delivery.packing import Coding, Packed, Piece, deflate, join_gzip, pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
 from schedules_pipeline.delivery.representations import (
+    Fragment,
     Rendered,
     Representation,
     coding_for,
@@ -37,10 +38,13 @@ async def answer(call: Call, representation: Representation) -> Response:
     request.scope[FETCHED] = representation.versions
     if not isinstance(representation.source, Packed) and request.headers.get("if-none-match") != _ANY_TAG:
         # The service gives this tag only to an answer large enough for the coding, so the size need not be known.
-        tag = entity_tag(representation.validator, _preferred(request))
+        tag = entity_tag(representation.validator, _preferred_of(request, representation))
         if (unchanged := _not_modified(request, representation, tag)) is not None:
             return unchanged
-    return respond(request, representation, await _packed(call, representation))
+    if isinstance(representation.source, tuple):
+        coding = _preferred_of(request, representation)
+        return await _joined(call, representation, representation.source, coding)
+    return respond(request, representation, await _packed(call, representation.source, representation))
 
 
 async def answer_with_next(call: Call, found: Rendered, cache_control: str) -> Response:
@@ -55,6 +59,13 @@ def respond(request: Request, representation: Representation, packed: Packed) ->
     coding = coding_for(_preferred(request), packed.size)
     tag = entity_tag(representation.validator, coding)
     return _not_modified(request, representation, tag) or _coded(representation, packed, coding, tag)
+
+
+def _preferred_of(request: Request, representation: Representation) -> Coding:
+    """Fragments are only joined as gzip, because not every client reads several frames of Zstandard."""
+    if isinstance(representation.source, tuple):
+        return choose_coding(request.headers.get("accept-encoding", ""), (Coding.GZIP,))
+    return _preferred(request)
 
 
 def _preferred(request: Request) -> Coding:
@@ -93,8 +104,11 @@ async def answer_gzipped(call: Call, representation: Representation, media_type:
     tag = entity_tag(file.validator, Coding.IDENTITY)
     if (unchanged := _not_modified(call.request, file, tag)) is not None:
         return unchanged
-    packed = await _packed(call, representation)
     headers = {**headers_of(file), "ETag": tag}
+    if isinstance(file.source, tuple):
+        body = join_gzip(await _pieces_of(call, file.source))
+        return StreamingResponse(body, headers=headers, media_type=media_type)
+    packed = await _packed(call, file.source, representation)
     return Response(packed.coded(Coding.GZIP), headers=headers, media_type=media_type)
 
 
@@ -130,8 +144,57 @@ async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _packed(call: Call, representation: Representation) -> Packed:
-    source, validator, serving = representation.source, representation.validator, call.serving
+async def _joined(
+    call: Call, representation: Representation, fragments: Sequence[Fragment], coding: Coding
+) -> Response:
+    headers = {**headers_of(representation), "ETag": entity_tag(representation.validator, coding)}
+    pieces = await _pieces_of(call, fragments)
+    if coding is Coding.GZIP:
+        headers["Content-Encoding"] = coding
+        return StreamingResponse(join_gzip(pieces), headers=headers, media_type=representation.media_type)
+    body = (piece.plain() async for piece in pieces)
+    return StreamingResponse(body, headers=headers, media_type=representation.media_type)
+
+
+async def _pieces_of(call: Call, fragments: Sequence[Fragment]) -> AsyncIterator[Piece]:
+    """Each fragment is rendered when the client has taken those before it. The first two are rendered here, so that an
+    overloaded service says so; a later failure ends the connection, and what was rendered stays remembered.
+    """
+    cost = sum(one.cost for one in fragments if call.serving.pieces.find(one.validator) is None)
+    for fragment in fragments[:2]:
+        await _piece(call, fragment)
+    call.charge(cost)
+    return _in_turn(call, fragments)
+
+
+async def _in_turn(call: Call, fragments: Sequence[Fragment]) -> AsyncIterator[Piece]:
+    for fragment in fragments:
+        yield await _piece(call, fragment)
+
+
+async def _piece(call: Call, fragment: Fragment) -> Piece:
+    serving, validator = call.serving, fragment.validator
+    if (found := serving.pieces.find(validator)) is not None:
+        return found
+    if validator not in serving.rendering_pieces:
+        rendering = asyncio.ensure_future(call.render(0, partial(_render_piece, fragment.source)))
+        rendering.add_done_callback(partial(_keep_piece, call, validator))
+        serving.rendering_pieces[validator] = rendering
+    return await asyncio.shield(serving.rendering_pieces[validator])
+
+
+def _keep_piece(call: Call, validator: str, rendering: asyncio.Future[Piece]) -> None:
+    del call.serving.rendering_pieces[validator]
+    if not rendering.cancelled() and rendering.exception() is None:
+        call.serving.pieces.put(validator, rendering.result())
+
+
+def _render_piece(render: Callable[[], bytes]) -> Piece:
+    return deflate(render())
+
+
+async def _packed(call: Call, source: Packed | Callable[[], bytes], representation: Representation) -> Packed:
+    validator, serving = representation.validator, call.serving
     if isinstance(source, Packed):
         return source
     if (found := serving.cache.find(validator)) is not None:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Response
 
 from schedules_pipeline.delivery.player_guides import (
     DAYS,
-    MOST_SCHEDULES,
     PlayerDays,
     represent_player_guide,
 )
@@ -59,17 +58,14 @@ async def get_player_guide_gzipped(
 
 
 def _represent(call: Call, access: str, first: str | None, last: str | None) -> Representation:
-    """Raises :class:`Problem` if the days are not in order, or with these services too many."""
+    """Raises :class:`Problem` if the days are not in order, or too many."""
     delivery, now = call.delivery, call.delivery.clock()
     sids = tuple(delivery.services_of(call.caller))
-    most_days = MOST_SCHEDULES // max(1, len(sids))
-    usual = PlayerDays.around(now.astimezone(delivery.calendar.zone).date()).at_most(most_days)
+    usual = PlayerDays.around(now.astimezone(delivery.calendar.zone).date())
     begin = read_day(first, usual.first)
     days = PlayerDays(begin, read_day(last, max(usual.last, begin)))
     if not 1 <= days.count <= MOST_DAYS:
         raise Problem(BAD_REQUEST, f"`from` {begin} to `to` {days.last} must be 1 to {MOST_DAYS} days.")
-    if days.count > max(1, most_days):
-        raise Problem(BAD_REQUEST, f"There are {len(sids)} services: ask for at most {most_days} days.")
     is_public = call.is_public(access)
     return call.serving.player_guides.find_or(
         (sids, days, is_public),

@@ -13,7 +13,7 @@ from schedules_pipeline.delivery.changes import Digests, RenderedRows
 from schedules_pipeline.delivery.guide.gathering import Guide
 from schedules_pipeline.delivery.guide.pages import Pages, security_headers
 from schedules_pipeline.delivery.links import next_page
-from schedules_pipeline.delivery.packing import Packed
+from schedules_pipeline.delivery.packing import Packed, Piece
 from schedules_pipeline.delivery.player_guides import PlayerGuides
 from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable, TablePlan
 from schedules_pipeline.delivery.questions.now_next import Boards
@@ -39,7 +39,7 @@ COST: Final = "cost_in_tokens"
 class Serving:
     """The delivery, values derived from it that are remembered between requests, and the turns at slow work.
 
-    ``rendering``: representations in progress, by validator.
+    ``rendering``, ``rendering_pieces``: representations and fragments in progress, by validator.
     """
 
     delivery: Delivery
@@ -52,8 +52,10 @@ class Serving:
     page_headers: Mapping[str, str]
     television_format: GuideFormat
     rows: RenderedRows = field(default_factory=RenderedRows)
-    cache: RepresentationCache = field(default_factory=RepresentationCache)
+    cache: RepresentationCache[Packed] = field(default_factory=RepresentationCache[Packed])
     rendering: dict[str, Future[Packed]] = field(default_factory=dict)
+    pieces: RepresentationCache[Piece] = field(default_factory=RepresentationCache[Piece])
+    rendering_pieces: dict[str, Future[Piece]] = field(default_factory=dict)
     readers: Turns = field(default_factory=lambda: Turns(_READ_AT_ONCE, _READ_AT_ONCE_EACH))
     player_guides: PlayerGuides = field(default_factory=PlayerGuides)
     planners: Turns = field(default_factory=lambda: Turns(_PLAN_AT_ONCE, 1))
