@@ -31,7 +31,7 @@ from schedules_pipeline.tracing import configure_traces
 
 _COMMAND = (sys.executable, "-m", "schedules_pipeline.jobs.recording_process")
 _FINISH = b"finish\n"
-_NICENESS = 10
+_NICENESS = 5
 """Where processors are few, publishing is first."""
 
 _RESTARTS_AFTER_SECONDS = 5.0
