@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple, Self
 
 from schedules_pipeline.domain.programme import Programme
 
 _LARGEST: Final = 99_999
 """Larger ones are no numbers for people, and overflow in some players."""
+
+_TEXTS_REMEMBERED: Final = 4_096
+"""Titles that are numbers are few, and in a guide again and again."""
 
 _SERIES = r"(?:series|season|staffel|saison|s)\.? *0*(\d{1,5})"
 _EPISODE = r"(?:episode|folge|part|ep|e)\.? *#?0*(\d{1,5})(?: *(?:/|of) *\d{1,5})?"
@@ -51,6 +55,7 @@ class EpisodeNumber(NamedTuple):
         return cls(series, episode)
 
     @classmethod
+    @lru_cache(_TEXTS_REMEMBERED)
     def parse_onscreen(cls, text: str) -> Self:
         """Of ``S02E05``, ``2x05``, ``Series 2, Episode 5``, ``Episode 5`` or ``5/6``; of anything else, neither."""
         if _DIGIT.search(text) is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+from documents.xmltv_by_lxml import render_by_lxml
 from documents.xmltv_guides import (
     ALDER,
     BIRCH,
@@ -24,6 +25,7 @@ from documents.xmltv_guides import (
     unknown,
 )
 from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from schedules_pipeline.documents.xmltv import render_time, render_xmltv
@@ -33,6 +35,11 @@ from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import DayVersion, ServiceGuide
 
 _SCHEMAS = Path(__file__).parents[1] / "schemas/xmltv"
+_TEMPLATES = (
+    "",
+    "https://i.example/640x360/{image_pid}.jpg",
+    'https://i.example/?width=9&sign="<>&pid={image_pid}',
+)
 _DTD = etree.DTD(str(_SCHEMAS / "xmltv.dtd"))
 
 
@@ -94,6 +101,14 @@ def test_a_guide_has_these_bytes() -> None:
 </programme>
 </tv>
 """
+    )
+
+
+@given(guides(), st.sampled_from(_TEMPLATES))
+def test_every_guide_has_the_bytes_that_lxml_writes(made: list[ServiceGuide], template: str) -> None:
+    """Markup in texts, line ends, control characters, and addresses with a query are escaped as lxml does."""
+    assert render_xmltv(made, domain=DOMAIN, image_url_template=template) == render_by_lxml(
+        made, DOMAIN, template
     )
 
 
