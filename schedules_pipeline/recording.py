@@ -162,11 +162,6 @@ class Recorder:
         keys = [built.key for built in batch.built if built.change.etag or built.key in published]
         return self._record(self._pipeline.store.feed.heads_of(keys), requested, set(keys) - published)
 
-    def record_versions(self, keys: Sequence[ScheduleKey]) -> None:
-        """Record the latest version of each schedule, whether or not it was recorded before."""
-        heads = self._pipeline.store.feed.heads_of(keys)
-        self._record(heads)
-
     def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> list[CheckResult]:
         """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one. Returns the
         recorded results.

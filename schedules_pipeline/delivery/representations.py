@@ -3,11 +3,12 @@
 A route finds a :class:`Representation`; it is rendered and compressed at most once for all requests.
 """
 
+from asyncio import Future, ensure_future, shield
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -110,13 +111,31 @@ _Packed = TypeVar("_Packed", bound=Weighed)
 
 class RepresentationCache(Generic[_Packed]):
     """Recently used answers or fragments, compressed, up to a number of bytes; the least recently used one is dropped
-    first.
+    first. Used in the event loop's thread.
     """
 
     def __init__(self, capacity_bytes: int = _REMEMBERED_BYTES) -> None:
         self._capacity_bytes = capacity_bytes
         self._bytes = 0
         self._packed: OrderedDict[str, _Packed] = OrderedDict()
+        self._making: dict[str, Future[_Packed]] = {}
+
+    async def find_or_make(
+        self, validator: str, make: Callable[[], Coroutine[object, object, _Packed]]
+    ) -> _Packed:
+        """Made once for all that wait for it: one that gives up, even the first, does not cancel it for the others."""
+        if (found := self.find(validator)) is not None:
+            return found
+        if validator not in self._making:
+            making = ensure_future(make())
+            making.add_done_callback(partial(self._keep, validator))
+            self._making[validator] = making
+        return await shield(self._making[validator])
+
+    def _keep(self, validator: str, making: Future[_Packed]) -> None:
+        del self._making[validator]
+        if not making.cancelled() and making.exception() is None:
+            self.put(validator, making.result())
 
     def find(self, validator: str) -> _Packed | None:
         if (packed := self._packed.get(validator)) is not None:

@@ -1,6 +1,5 @@
 """Turns representations into responses: conditional, content-coded, rendered outside of this process."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -173,20 +172,8 @@ async def _in_turn(call: Call, fragments: Sequence[Fragment]) -> AsyncIterator[P
 
 
 async def _piece(call: Call, fragment: Fragment) -> Piece:
-    serving, validator = call.serving, fragment.validator
-    if (found := serving.pieces.find(validator)) is not None:
-        return found
-    if validator not in serving.rendering_pieces:
-        rendering = asyncio.ensure_future(call.render(0, partial(_render_piece, fragment.source)))
-        rendering.add_done_callback(partial(_keep_piece, call, validator))
-        serving.rendering_pieces[validator] = rendering
-    return await asyncio.shield(serving.rendering_pieces[validator])
-
-
-def _keep_piece(call: Call, validator: str, rendering: asyncio.Future[Piece]) -> None:
-    del call.serving.rendering_pieces[validator]
-    if not rendering.cancelled() and rendering.exception() is None:
-        call.serving.pieces.put(validator, rendering.result())
+    task = partial(_render_piece, fragment.source)
+    return await call.serving.pieces.find_or_make(fragment.validator, partial(call.render, 0, task))
 
 
 def _render_piece(render: Callable[[], bytes]) -> Piece:
@@ -194,24 +181,11 @@ def _render_piece(render: Callable[[], bytes]) -> Piece:
 
 
 async def _packed(call: Call, source: Packed | Callable[[], bytes], representation: Representation) -> Packed:
-    validator, serving = representation.validator, call.serving
+    """The partner that asks first pays for all that wait for the same answer."""
     if isinstance(source, Packed):
         return source
-    if (found := serving.cache.find(validator)) is not None:
-        return found
-    if validator not in serving.rendering:
-        # The partner that asks first pays for all that wait for the same answer.
-        rendering = asyncio.ensure_future(_rendered(call, validator, source, representation.cost))
-        rendering.add_done_callback(lambda _: serving.rendering.pop(validator))
-        serving.rendering[validator] = rendering
-    # A client that disconnects does not cancel the rendering, because others may wait for it.
-    return await asyncio.shield(serving.rendering[validator])
-
-
-async def _rendered(call: Call, validator: str, render: Callable[[], bytes], cost: int) -> Packed:
-    packed = await call.render(cost, partial(_render_packed, render))
-    call.serving.cache.put(validator, packed)
-    return packed
+    render = partial(call.render, representation.cost, partial(_render_packed, source))
+    return await call.serving.cache.find_or_make(representation.validator, render)
 
 
 def _render_packed(render: Callable[[], bytes]) -> Packed:

@@ -1,6 +1,6 @@
 """The state that routes share, as one typed value in ``app.state``, and the dependencies that provide it."""
 
-from asyncio import Future, sleep
+from asyncio import sleep
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,10 +37,7 @@ COST: Final = "cost_in_tokens"
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The delivery, values derived from it that are remembered between requests, and the turns at slow work.
-
-    ``rendering``, ``rendering_pieces``: representations and fragments in progress, by validator.
-    """
+    """The delivery, values derived from it that are remembered between requests, and the turns at slow work."""
 
     delivery: Delivery
     pages: Pages
@@ -53,9 +50,7 @@ class Serving:
     television_format: GuideFormat
     rows: RenderedRows = field(default_factory=RenderedRows)
     cache: RepresentationCache[Packed] = field(default_factory=RepresentationCache[Packed])
-    rendering: dict[str, Future[Packed]] = field(default_factory=dict)
     pieces: RepresentationCache[Piece] = field(default_factory=RepresentationCache[Piece])
-    rendering_pieces: dict[str, Future[Piece]] = field(default_factory=dict)
     readers: Turns = field(default_factory=lambda: Turns(_READ_AT_ONCE, _READ_AT_ONCE_EACH))
     player_guides: PlayerGuides = field(default_factory=PlayerGuides)
     planners: Turns = field(default_factory=lambda: Turns(_PLAN_AT_ONCE, 1))
