@@ -113,19 +113,12 @@ class Admission:
             self._partners = {partner.name: partner for partner in partners}
             self._entries = {key.id: _Entry(partner, key) for partner in partners for key in partner.keys}
 
-    def admit(self, key_text: str | None, now: datetime) -> Partner:
-        """Identify the partner and count one request towards its limits.
+    def identify(self, key_text: str | None, now: datetime) -> Partner:
+        """The partner of a key, without counting a request. Streams call it to check that their key is still valid.
 
         Raises :class:`Problem`: ``NO_KEY`` for a missing, unknown, revoked or expired key, without telling them
-        apart; ``TOO_MANY_REQUESTS`` beyond a limit, without counting the request; ``UNAVAILABLE`` before partners
-        were first read.
+        apart; ``UNAVAILABLE`` before partners were first read.
         """
-        partner = self.identify(key_text, now)
-        self.count_request(partner, now)
-        return partner
-
-    def identify(self, key_text: str | None, now: datetime) -> Partner:
-        """The partner of a key, without counting a request. Streams call it to check that their key is still valid."""
         entries = self._require_partners()
         if not key_text:
             raise _unknown("Send your API key as `Authorization: Bearer sk_…`.")
@@ -165,7 +158,7 @@ class Admission:
     # Limits.
 
     def count_request(self, partner: Partner, now: datetime) -> None:
-        """Count one request. Raises ``TOO_MANY_REQUESTS`` as :meth:`admit` does."""
+        """Count one request. Raises ``TOO_MANY_REQUESTS`` beyond a limit, and does not count that request."""
         with self._lock:
             self._take(partner, self._meters.get(partner.name) or _Meter(), now)
 

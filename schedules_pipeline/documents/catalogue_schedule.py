@@ -1,7 +1,7 @@
 """A service's UTC day for partners who ingest catalogues, after the public description of Amazon's EMBER.
 
-Belongs here: the documents of a day and of its removal, and the manifests that list them. Does not belong here:
-closing gaps and overlaps (:mod:`~schedules_pipeline.domain.continuous_day`), and uploading.
+Belongs here: the document of a day. Does not belong here: closing gaps and overlaps
+(:mod:`~schedules_pipeline.domain.continuous_day`), and uploading.
 
 The names are those of the description, except for the content of an ``Airing``, whose description is not public. So
 the format is not called EMBER, and it was never validated against EMBER's schema. ``docs/reference/formats.md`` gives
@@ -9,14 +9,10 @@ the source of each part.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from hashlib import sha256
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 from lxml import etree
 
 from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
@@ -28,9 +24,6 @@ from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 MEDIA_TYPE = "application/xml"
-SCHEMA = "schedules-catalogue-1"
-"""The schema that a manifest names; Amazon's manifests have ``EMBER`` there."""
-
 _LANGUAGE = "en"
 """The format requires a language, and no source names the language of its texts."""
 
@@ -48,28 +41,6 @@ _NOT_AVAILABLE = _Programme("NOT_AVAILABLE", "Other", BLANKED_TITLE)
 _TO_BE_ANNOUNCED = _Programme("TO_BE_ANNOUNCED", "ToBeAnnounced", UNKNOWN_TITLE)
 
 
-class _Delivery(StrEnum):
-    FULL = "CATALOG_FULL"
-    UPDATE = "CATALOG_UPDATE"
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueFile:
-    """A document that a manifest names. ``path``: its key in the bucket. ``is_removal``: the day is to be deleted.
-
-    ``overlapped``: how many broadcasts a later one took time from, so that the day could be continuous.
-    """
-
-    sid: Sid
-    day: date
-    version: int
-    path: str
-    size: int
-    digest: str
-    overlapped: int = 0
-    is_removal: bool = False
-
-
 def render_catalogue_schedules(guides: Sequence[ServiceGuide]) -> bytes:
     """Each guide is a UTC day of a service, with everything that touches it: the cut ``utc``, by overlap.
 
@@ -85,76 +56,9 @@ def render_catalogue_schedules(guides: Sequence[ServiceGuide]) -> bytes:
     return _write(root)
 
 
-def render_catalogue_removal(sid: Sid, day: date, version: int) -> bytes:
-    """That a day is gone. ``version``: at least that of the latest document of the day, else it is not followed."""
-    root = etree.Element("DataCollections")
-    identity = {"id": catalogue_id(sid, day), "version": str(version)}
-    etree.SubElement(etree.SubElement(root, "ScheduleCatalog", identity), "Delete", identity)
-    return _write(root)
-
-
 def catalogue_id(sid: Sid, day: date) -> str:
     """As the description suggests it: ``alder_one_north_20260115``."""
     return f"{sid}_{day.isoformat().replace('-', '')}"
-
-
-def describe_day(guide: ServiceGuide, path: str, document: bytes) -> CatalogueFile:
-    """``document``: what :func:`render_catalogue_schedules` made of this guide alone."""
-    overlapped = make_continuous(guide.window, guide.broadcasts).overlapped
-    return CatalogueFile(
-        guide.sid, _utc_day(guide.window), guide.version, path, len(document), _digest(document), overlapped
-    )
-
-
-def describe_removal(sid: Sid, day: date, version: int, path: str, document: bytes) -> CatalogueFile:
-    """``document``: what :func:`render_catalogue_removal` made."""
-    return CatalogueFile(sid, day, version, path, len(document), _digest(document), is_removal=True)
-
-
-def render_full_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
-    """The complete delivery: the partner deletes every day that it does not name.
-
-    Raises ValueError if a day is named twice, or if a file is a removal.
-    """
-    if removal := next((file for file in files if file.is_removal), None):
-        raise ValueError(f"{removal.path} removes a day: a full delivery just leaves it out")
-    return _render_manifest(_Delivery.FULL, bucket, files)
-
-
-def render_update_manifest(bucket: str, files: Sequence[CatalogueFile]) -> bytes:
-    """New, changed and removed days; all others stay. Raises ValueError if a day is named twice."""
-    return _render_manifest(_Delivery.UPDATE, bucket, files)
-
-
-def _render_manifest(delivery: _Delivery, bucket: str, files: Sequence[CatalogueFile]) -> bytes:
-    ordered = sorted(files, key=lambda file: (file.sid, file.day))
-    _reject_repeats([(file.sid, file.day) for file in ordered])
-    manifest = {
-        "s3Bucket": bucket,
-        "s3Keys": [file.path for file in ordered],
-        "type": delivery,
-        "schema": SCHEMA,
-        "files": [_file_fields(file) for file in ordered],
-    }
-    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def _file_fields(file: CatalogueFile) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "id": catalogue_id(file.sid, file.day),
-        "sid": file.sid,
-        "date": file.day,
-        "version": file.version,
-        "bytes": file.size,
-        "sha256": file.digest,
-        "overlapped": file.overlapped,
-        "removed": file.is_removal,
-    }
-
-
-def _digest(document: bytes) -> str:
-    return sha256(document).hexdigest()
 
 
 def _utc_day(window: Interval) -> date:
@@ -175,7 +79,7 @@ def _reject_repeats(ordered: Sequence[tuple[Sid, date]]) -> None:
 
 def _add_day(root: etree._Element, guide: ServiceGuide, name: str, day: date) -> None:
     """The programmes of the day are a catalogue of their own, so that days have independent versions."""
-    segments = make_continuous(guide.window, guide.broadcasts).segments
+    segments = make_continuous(guide.window, guide.broadcasts)
     airings = [(segment.interval, _programme(segment.broadcast)) for segment in segments]
     identity = {"id": name, "version": str(guide.version)}
     programmes = etree.SubElement(root, "ProgramCatalog", identity | {"action": "replace"})

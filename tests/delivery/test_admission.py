@@ -43,9 +43,16 @@ def _problem_of(attempt: Callable[[], object]) -> Problem:
     return caught.value
 
 
+def _admit(admission: Admission, key: str | None, at: datetime) -> Partner:
+    """As the gate does: a known key first, then its limits."""
+    partner = admission.identify(key, at)
+    admission.count_request(partner, at)
+    return partner
+
+
 def _admitted(admission: Admission, at: datetime, key: str = _KEY.text) -> bool:
     try:
-        admission.admit(key, at)
+        _admit(admission, key, at)
     except Problem as problem:
         if problem.kind is not TOO_MANY_REQUESTS:
             raise
@@ -62,8 +69,8 @@ def test_a_key_lets_its_partner_in() -> None:
 
     admission = _knowing(_ACME, other)
 
-    assert admission.admit(_KEY.text, _NOW) == _ACME
-    assert admission.admit(_issued(2).text, _NOW) == other
+    assert _admit(admission, _KEY.text, _NOW) == _ACME
+    assert _admit(admission, _issued(2).text, _NOW) == other
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,7 @@ def test_a_key_lets_its_partner_in() -> None:
 )
 def test_what_is_no_key_of_ours_lets_nobody_in(text: str | None) -> None:
     """A text that is not a key is rejected with a challenge; the answer does not repeat the text."""
-    problem = _problem_of(lambda: _knowing(_ACME).admit(text, _NOW))
+    problem = _problem_of(lambda: _admit(_knowing(_ACME), text, _NOW))
 
     assert problem.kind is NO_KEY
     assert problem.headers == {"WWW-Authenticate": "Bearer"}
@@ -96,8 +103,8 @@ def test_a_key_is_rejected_from_the_instant_at_which_it_expires() -> None:
     expiring = _issued(3, _NOW + _SECOND)
     admission = _knowing(replace(_ACME, keys=(expiring.key,)))
 
-    assert admission.admit(expiring.text, _NOW).name == "acme"
-    assert _problem_of(lambda: admission.admit(expiring.text, _NOW + _SECOND)).kind is NO_KEY
+    assert _admit(admission, expiring.text, _NOW).name == "acme"
+    assert _problem_of(lambda: _admit(admission, expiring.text, _NOW + _SECOND)).kind is NO_KEY
 
 
 def test_a_revoked_key_is_rejected_from_the_next_refresh_on() -> None:
@@ -107,14 +114,14 @@ def test_a_revoked_key_is_rejected_from_the_next_refresh_on() -> None:
 
     admission.refresh([replace(_ACME, keys=(second.key,))], {}, _NOW)
 
-    assert _problem_of(lambda: admission.admit(_KEY.text, _NOW)).kind is NO_KEY
+    assert _problem_of(lambda: _admit(admission, _KEY.text, _NOW)).kind is NO_KEY
     assert _problem_of(lambda: admission.identify(_KEY.text, _NOW)).kind is NO_KEY
     assert admission.identify(second.text, _NOW).name == "acme"
 
 
 def test_before_partners_were_read_nobody_is_called_unknown() -> None:
     """A process that has just started next to a store that is gone says so, and when to try again."""
-    problem = _problem_of(lambda: Admission().admit(_KEY.text, _NOW))
+    problem = _problem_of(lambda: _admit(Admission(), _KEY.text, _NOW))
 
     assert problem.kind is UNAVAILABLE
     assert problem.headers == {"Retry-After": "5"}
@@ -126,7 +133,7 @@ def test_unknown_keys_leave_nothing_behind() -> None:
 
     for number in range(200):
         with pytest.raises(Problem):
-            admission.admit(f"sk_{number:08}_" + "b" * 40, _NOW)
+            _admit(admission, f"sk_{number:08}_" + "b" * 40, _NOW)
         admission.count_response("", _ROUTE, 401, 10)
 
     assert dict(admission.collect_usage(_NOW.date())[_NOW.date()]) == {
@@ -143,7 +150,7 @@ def test_a_minutes_worth_may_come_at_once() -> None:
     admission = _knowing(_ACME)
 
     admitted = [_admitted(admission, _NOW) for _ in range(4)]
-    problem = _problem_of(lambda: admission.admit(_KEY.text, _NOW))
+    problem = _problem_of(lambda: _admit(admission, _KEY.text, _NOW))
 
     assert admitted == [True, True, True, False]
     assert problem.headers == {
@@ -170,7 +177,7 @@ def test_all_keys_of_a_partner_share_its_limits() -> None:
     second = _issued(2)
     admission = _knowing(replace(_ACME, keys=(_KEY.key, second.key)))
     for _ in range(3):
-        admission.admit(_KEY.text, _NOW)
+        _admit(admission, _KEY.text, _NOW)
 
     assert not _admitted(admission, _NOW, second.text)
 
@@ -195,7 +202,7 @@ def test_a_refresh_forgives_nothing() -> None:
     """Requests of this minute still count after the limit was raised."""
     admission = _knowing(_ACME)
     for _ in range(3):
-        admission.admit(_KEY.text, _NOW)
+        _admit(admission, _KEY.text, _NOW)
 
     admission.refresh([replace(_ACME, requests_per_minute=60)], {}, _NOW)
 
@@ -270,9 +277,9 @@ def test_a_clock_that_jumps_locks_nobody_out_and_opens_no_gate(jumps: list[int])
 def test_beyond_a_days_requests_nothing_is_answered_until_midnight() -> None:
     """The refusal says when the day in UTC is over, and then the partner is let in, without any refresh."""
     admission = _knowing(_ACME, used=99)
-    admission.admit(_KEY.text, _NOW)
+    _admit(admission, _KEY.text, _NOW)
 
-    problem = _problem_of(lambda: admission.admit(_KEY.text, _NOW))
+    problem = _problem_of(lambda: _admit(admission, _KEY.text, _NOW))
 
     assert problem.members == {"violated-policies": ["day"]}
     assert problem.headers["Retry-After"] == str(12 * 3600)
@@ -307,7 +314,7 @@ def test_what_was_given_back_counts_for_its_day() -> None:
 def test_an_answer_tells_what_is_left() -> None:
     """The fields tell limits and remainders, and reading them costs no request."""
     admission = _knowing(_ACME, used=10)
-    admission.admit(_KEY.text, _NOW)
+    _admit(admission, _KEY.text, _NOW)
 
     fields = [admission.fields(_ACME, _NOW) for _ in range(2)]
 

@@ -56,10 +56,14 @@ class _Process:
     def keep_up(self) -> None:
         exchange_usage(self.admission, self._stage.book, self._stage.clock)
 
+    def admit(self) -> None:
+        now = self._stage.clock()
+        self.admission.count_request(self.admission.identify(_KEY.text, now), now)
+
     def ask(self) -> bool:
         """Whether a request is answered; either way it is counted."""
         try:
-            self.admission.admit(_KEY.text, self._stage.clock())
+            self.admit()
         except Problem as problem:
             self.admission.count_response("acme", _ROUTE, problem.kind.status, 0)
             return False
@@ -203,7 +207,7 @@ def test_a_revoked_key_ends_with_the_next_round(stage: _Stage, takes_writes: boo
     with nullcontext() if takes_writes else pytest.raises(ServiceError):
         process.keep_up()
     with pytest.raises(Problem) as caught:
-        process.admission.admit(_KEY.text, stage.clock())
+        process.admit()
 
     assert before
     assert caught.value.kind is NO_KEY

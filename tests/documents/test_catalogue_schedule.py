@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from documents.catalogue_days import DAY, HOUR, MIDNIGHT, SID, guide_of, showing_at
+from documents.catalogue_days import HOUR, MIDNIGHT, guide_of, showing_at
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
 from schedules_pipeline.documents.catalogue_schedule import (
-    render_catalogue_removal,
     render_catalogue_schedules,
 )
 from schedules_pipeline.domain.catalogue import Synopses
@@ -239,13 +238,3 @@ def test_repeated_day_is_rejected() -> None:
     """A day of a service can be in a document only once."""
     with pytest.raises(ValueError, match="alder_one_north_20260115 is given twice"):
         render_catalogue_schedules([guide_of(), guide_of(version=8)])
-
-
-def test_removal_deletes_the_schedule() -> None:
-    """A removal deletes the day's schedule by the id and a version that the document of the day has as well."""
-    document = render_catalogue_removal(SID, DAY, 8)
-
-    catalogue = _read(document).find("ScheduleCatalog")
-    assert catalogue is not None
-    assert _attributes(catalogue) == {"id": "alder_one_north_20260115", "version": "8"}
-    assert [(item.tag, _attributes(item)) for item in catalogue] == [("Delete", _attributes(catalogue))]

@@ -1,4 +1,4 @@
-"""A day without gaps and overlaps: the programme at each instant, and the alterations made for it."""
+"""A day without gaps and overlaps: the programme at each instant."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from builders import a_broadcast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules_pipeline.domain.continuous_day import ContinuousDay, make_continuous
+from schedules_pipeline.domain.continuous_day import Segment, make_continuous
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import Broadcast
@@ -36,62 +36,47 @@ def _days(draw: st.DrawFn) -> list[Broadcast]:
     return draw(st.permutations(found))
 
 
-def _lines(day: ContinuousDay) -> list[tuple[float, float, str]]:
+def _lines(day: Sequence[Segment]) -> list[tuple[float, float, str]]:
     return [
         (
             (segment.interval.start - _MIDNIGHT) / _HOUR,
             (segment.interval.end - _MIDNIGHT) / _HOUR,
             segment.broadcast.broadcast_pid[-1] if segment.broadcast else "-",
         )
-        for segment in day.segments
+        for segment in day
     ]
 
 
 @pytest.mark.parametrize(
-    ("showings", "lines", "overlapped", "straddling", "off_air"),
+    ("showings", "lines"),
     [
-        pytest.param([], [(0, 24, "-")], 0, 0, 1, id="nothing at all"),
-        pytest.param([(0, 24)], [(0, 24, "0")], 0, 0, 0, id="the whole day"),
-        pytest.param(
-            [(6, 7), (7, 9)], [(0, 6, "-"), (6, 7, "0"), (7, 9, "1"), (9, 24, "-")], 0, 0, 2, id="gaps"
-        ),
-        pytest.param([(-1, 2), (2, 25)], [(0, 2, "0"), (2, 24, "1")], 0, 2, 0, id="over both edges"),
-        pytest.param([(-5, 30)], [(0, 24, "0")], 0, 1, 0, id="over both edges at once"),
-        pytest.param([(0, 13), (12, 24)], [(0, 12, "0"), (12, 24, "1")], 1, 0, 0, id="the later start wins"),
+        pytest.param([], [(0, 24, "-")], id="nothing at all"),
+        pytest.param([(0, 24)], [(0, 24, "0")], id="the whole day"),
+        pytest.param([(6, 7), (7, 9)], [(0, 6, "-"), (6, 7, "0"), (7, 9, "1"), (9, 24, "-")], id="gaps"),
+        pytest.param([(-1, 2), (2, 25)], [(0, 2, "0"), (2, 24, "1")], id="over both edges"),
+        pytest.param([(-5, 30)], [(0, 24, "0")], id="over both edges at once"),
+        pytest.param([(0, 13), (12, 24)], [(0, 12, "0"), (12, 24, "1")], id="the later start wins"),
         pytest.param(
             [(0, 24), (12, 13)],
             [(0, 12, "0"), (12, 13, "1"), (13, 24, "0")],
-            1,
-            0,
-            0,
             id="goes on afterwards",
         ),
-        pytest.param(
-            [(0, 24), (0, 24)], [(0, 24, "1")], 1, 0, 0, id="at once: the later pid, the other is hidden"
-        ),
-        pytest.param([(-3, -1), (25, 26), (-2, 0), (24, 27)], [(0, 24, "-")], 0, 0, 1, id="none of the day"),
-        pytest.param(
-            [(-2, 3), (-1, 2)], [(0, 2, "1"), (2, 3, "0"), (3, 24, "-")], 1, 2, 1, id="before the edge"
-        ),
-        pytest.param(
-            [(-3, 2), (-2, 0)], [(0, 2, "0"), (2, 24, "-")], 0, 1, 1, id="overlapped before the edge only"
-        ),
+        pytest.param([(0, 24), (0, 24)], [(0, 24, "1")], id="at once: the later pid, the other is hidden"),
+        pytest.param([(-3, -1), (25, 26), (-2, 0), (24, 27)], [(0, 24, "-")], id="none of the day"),
+        pytest.param([(-2, 3), (-1, 2)], [(0, 2, "1"), (2, 3, "0"), (3, 24, "-")], id="before the edge"),
+        pytest.param([(-3, 2), (-2, 0)], [(0, 2, "0"), (2, 24, "-")], id="overlapped before the edge only"),
     ],
 )
 def test_day_is_mended(
     showings: Sequence[tuple[float, float]],
     lines: list[tuple[float, float, str]],
-    overlapped: int,
-    straddling: int,
-    off_air: int,
 ) -> None:
-    """Gaps are off air, of two showings the one that began later counts, and both are counted."""
+    """Gaps are off air, of two showings the one that began later counts."""
     found = [_showing(number, start, end) for number, (start, end) in enumerate(showings)]
 
     day = make_continuous(_WINDOW, found)
 
     assert _lines(day) == lines
-    assert (day.overlapped, day.straddling, day.off_air) == (overlapped, straddling, off_air)
 
 
 @given(_days())
@@ -99,9 +84,9 @@ def test_window_is_exactly_covered(showings: list[Broadcast]) -> None:
     """The slots begin and end with the window, touch each other, and none is empty."""
     day = make_continuous(_WINDOW, showings)
 
-    assert (day.segments[0].interval.start, day.segments[-1].interval.end) == _WINDOW
-    assert all(one.interval.end == other.interval.start for one, other in pairwise(day.segments))
-    assert all(segment.interval.length > timedelta(0) for segment in day.segments)
+    assert (day[0].interval.start, day[-1].interval.end) == _WINDOW
+    assert all(one.interval.end == other.interval.start for one, other in pairwise(day))
+    assert all(segment.interval.length > timedelta(0) for segment in day)
 
 
 @given(_days())
@@ -112,7 +97,7 @@ def test_each_instant_has_what_began_last(showings: list[Broadcast]) -> None:
     for hour in range(24):
         instant = _MIDNIGHT + hour * _HOUR
         running = [showing for showing in showings if showing.interval.contains(instant)]
-        (segment,) = (segment for segment in day.segments if segment.interval.contains(instant))
+        (segment,) = (segment for segment in day if segment.interval.contains(instant))
         assert segment.broadcast == max(running, key=lambda s: (s.start, s.broadcast_pid), default=None)
 
 
@@ -121,7 +106,7 @@ def test_neighbours_differ(showings: list[Broadcast]) -> None:
     """No slot goes on with what the slot before it shows: one stretch of a showing is one slot."""
     day = make_continuous(_WINDOW, showings)
 
-    assert all(one.broadcast != other.broadcast for one, other in pairwise(day.segments))
+    assert all(one.broadcast != other.broadcast for one, other in pairwise(day))
 
 
 @given(_days())
@@ -130,19 +115,3 @@ def test_order_of_the_showings_does_not_matter(showings: list[Broadcast]) -> Non
     day = make_continuous(_WINDOW, showings)
 
     assert make_continuous(_WINDOW, sorted(showings, key=lambda s: s.broadcast_pid)) == day
-
-
-@given(_days())
-def test_what_is_not_whole_is_counted(showings: list[Broadcast]) -> None:
-    """Exactly those are counted as overlapped that are shown for less time than they run within the window."""
-    day = make_continuous(_WINDOW, showings)
-
-    short = 0
-    for showing in showings:
-        runs = min(showing.end, _WINDOW.end) - max(showing.start, _WINDOW.start)
-        shown = sum(
-            (segment.interval.length for segment in day.segments if segment.broadcast == showing),
-            timedelta(0),
-        )
-        short += runs > timedelta(0) and shown < runs
-    assert day.overlapped == short
