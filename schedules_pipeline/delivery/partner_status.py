@@ -14,6 +14,8 @@ from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.incidents import Incident
 from schedules_pipeline.health.ports import HealthStore
+from schedules_pipeline.health.rules.processes import WATCH_MISSED_AFTER
+from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.push.subscription import Standing
 
@@ -79,8 +81,12 @@ def describe_service(delivery: Delivery, partner: Partner, now: datetime) -> dic
     }
 
 
-def read_incidents(store: HealthStore, partner: Partner) -> list[dict[str, Any]]:
-    """The open incidents that concern a partner, the earliest first. Blocking."""
+def read_incidents(store: HealthStore, partner: Partner, now: datetime) -> list[dict[str, Any]] | None:
+    """The open incidents that concern a partner, the earliest first; None if the watch has not checked lately, so that
+    nobody knows of any. Blocking.
+    """
+    if not _is_watched(store, now):
+        return None
     own = [each for each in store.subscriptions.all() if each.subscription.partner == partner.name]
     begun = [*_of_service(store.incidents.latest()), *_of_subscriptions(own)]
     earliest = dict(sorted(begun, key=lambda each: each[1], reverse=True))
@@ -88,6 +94,14 @@ def read_incidents(store: HealthStore, partner: Partner) -> list[dict[str, Any]]
         {"name": concern, "since": since, "meaning": MEANINGS[concern]}
         for concern, since in sorted(earliest.items(), key=lambda each: each[1])
     ]
+
+
+def _is_watched(store: HealthStore, now: datetime) -> bool:
+    """A check that failed before its end has no counts; one whose notices were not accepted has recorded incidents."""
+    if (record := store.passes.all().get(PassName.WATCH)) is None:
+        return False
+    latest = record.latest if record.latest.counts else record.latest_success
+    return latest is not None and now - latest.ended_at <= WATCH_MISSED_AFTER
 
 
 def _of_service(incidents: Iterable[Incident]) -> Iterator[tuple[Concern, datetime]]:

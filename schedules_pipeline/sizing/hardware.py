@@ -21,6 +21,8 @@ ANSWERED_A_SECOND = 4_000
 DELIVERY_BYTES = 110_000_000, 9_700
 """Of a task, and of each schedule that it holds."""
 RENDERERS_BYTES = 500_000_000
+REMEMBERED_BYTES = 256_000_000
+"""Answers that a task of delivery remembers, and pieces of them: 128 MB each."""
 REDIS_WRITES_A_SECOND = 8_000
 """Versions that one primary accepts, and a cluster too: one of its masters has the work queue and the feed."""
 
@@ -141,7 +143,8 @@ def requests_a_second(of: Installation, use: Use) -> float:
 def _delivery(of: Installation, use: Use) -> Task:
     base, each = DELIVERY_BYTES
     # Half as much again for answers under way, and for the moment in which a new keyspace is read beside the old one.
-    gigabytes = max(2, ceil((base + each * of.schedules * 1.5 + RENDERERS_BYTES) / 2**30))
+    held = base + each * of.schedules * 1.5
+    gigabytes = max(2, ceil((held + RENDERERS_BYTES + REMEMBERED_BYTES) / 2**30))
     cpus = next((cpus for cpus, most in _FARGATE_MEMORY if gigabytes <= most), None)
     if cpus is None:
         raise ConfigurationError(

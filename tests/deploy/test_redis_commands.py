@@ -33,6 +33,7 @@ from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.partner_document import parse_published
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.maintenance.continuity import ContinuityObserver
+from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import RANDOM_BYTES, IssuedKey, Partner, issue_key
 from schedules_pipeline.partners.sign_in import LINK_LASTS, SignInLink, new_token, token_digest
@@ -99,6 +100,7 @@ def test_the_delivery_service_sends_what_its_user_may(
     """The routes, the follower and the upkeep together send exactly the permitted commands to the permitted keys."""
     store, issued = _store_as("", server), issue_key(bytes(RANDOM_BYTES), utc_now())
     _add_partner(store, issued)
+    store.passes.record(PassReport(PassName.WATCH, utc_now(), utc_now(), {"open": 0}))
     # One that restores a source, which is read with it.
     store.losses.decide({keys[0]: Decision("loss", "digest", Verdict.REJECTED, utc_now(), restores=True)})
     delivery = build_delivery(_store_as("delivery", server), Settings(), utc_now)

@@ -221,7 +221,8 @@ class Status(BaseModel):
     limits: Limits
     keys: list[KeyState] = Field(description="Yours that are valid.")
     incidents: list[IncidentState] | None = Field(
-        description="That concern you, the earliest first; null if they cannot be read at present."
+        description="That concern you, the earliest first; null if they are unknown, because the store is unreachable "
+        "or nothing has checked for incidents within two minutes."
     )
 
 

@@ -28,8 +28,8 @@ async def get_status(call: Called) -> Response:
 
 
 async def _incidents(call: Call) -> list[dict[str, Any]] | None:
-    """None if the store does not answer."""
+    """None if they are unknown: the store does not answer, or the watch is silent."""
     try:
-        return await call.read(read_incidents, call.delivery.store, call.caller)
+        return await call.read(read_incidents, call.delivery.store, call.caller, call.delivery.clock())
     except ServiceError:
         return None

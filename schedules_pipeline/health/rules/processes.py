@@ -8,7 +8,7 @@ from schedules_pipeline.health.facts import Facts
 from schedules_pipeline.health.wording import duration, instant
 from schedules_pipeline.maintenance.ports import PassName
 
-_WATCH_MISSED_AFTER = timedelta(minutes=2)
+WATCH_MISSED_AFTER = timedelta(minutes=2)
 _DAEMON_MISSED_AFTER = timedelta(minutes=3)
 _TICK_MISSED_AFTER = timedelta(minutes=5)
 """A tick of the intake receives for up to a minute."""
@@ -26,7 +26,7 @@ def last_watch(facts: Facts) -> datetime | None:
 
 def is_dagster_known(facts: Facts, now: datetime) -> bool:
     """Whether the watch has recorded lately what only Dagster knows."""
-    return facts.dagster is not None and now - facts.dagster.at <= _WATCH_MISSED_AFTER
+    return facts.dagster is not None and now - facts.dagster.at <= WATCH_MISSED_AFTER
 
 
 def find_silent_watch(facts: Facts, now: datetime) -> Iterator[Condition]:
@@ -37,7 +37,7 @@ def find_silent_watch(facts: Facts, now: datetime) -> Iterator[Condition]:
             yield make_condition(
                 ConditionName.WATCH_SILENT, "the watch", "the watch has never checked this keyspace"
             )
-    elif now - last > _WATCH_MISSED_AFTER:
+    elif now - last > WATCH_MISSED_AFTER:
         summary = f"the watch has not checked for {duration(now - last)}, so no notice is sent"
         yield make_condition(ConditionName.WATCH_SILENT, "the watch", summary, {"last": instant(last)}, last)
 

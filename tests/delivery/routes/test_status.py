@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from schedules_pipeline.delivery.routes.documented_queries import Status
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.condition import ConditionName, Severity
 from schedules_pipeline.health.incidents import Incident, State
+from schedules_pipeline.maintenance.ports import PassName, PassReport
 from schedules_pipeline.migration.ports import ServedSource, ServedState
 from schedules_pipeline.partners.partner import Partner
 from schedules_pipeline.push.subscription import (
@@ -33,7 +35,15 @@ def stage() -> DeliveryStage:
         Partner("alder-fans", stage.clock(), ("alder",), requests_per_minute=5, requests_per_day=50)
     )
     stage.keep_up()
+    _watch(stage)
     return stage
+
+
+def _watch(
+    stage: DeliveryStage, problem: str = "", counts: Mapping[str, int] = MappingProxyType({"open": 0})
+) -> None:
+    """The operators' watch checks now."""
+    stage.store.passes.record(PassReport(PassName.WATCH, stage.clock(), stage.clock(), counts, problem))
 
 
 def _status(stage: DeliveryStage, partner: str = "alder-fans") -> Mapping[str, Any]:
@@ -127,3 +137,20 @@ def test_without_the_store_incidents_are_unknown(
     monkeypatch.setattr(stage.store.incidents, "latest", fail)
 
     assert (_status(stage)["state"], _status(stage)["incidents"]) == ("current", None)
+
+
+def test_incidents_are_unknown_while_nothing_watches(stage: DeliveryStage) -> None:
+    """A check that ended within two minutes knows of them, also if its notices failed; a check that failed, or none at
+    all, does not, and an empty list would say that all is well.
+    """
+    found = [_status(stage)["incidents"]]
+    stage.clock.advance(timedelta(minutes=2, seconds=1))
+    found.append(_status(stage)["incidents"])
+    _watch(stage, problem="the webhook does not answer")
+    found.append(_status(stage)["incidents"])
+    stage.clock.advance(timedelta(minutes=2, seconds=1))
+    _watch(stage, problem="a defect", counts={})
+    found.append(_status(stage)["incidents"])
+
+    assert found == [[], None, [], None]
+    assert _status(DeliveryStage(), "acme")["incidents"] is None
