@@ -68,6 +68,30 @@ def test_blocks_stand_by_their_time(reader: Tab) -> None:
     assert gaps == pytest.approx([0, 0], abs=1)
 
 
+def test_a_programme_that_began_left_of_the_view_keeps_its_title_there(
+    reader: Tab, service: DeliveryService
+) -> None:
+    """Of the programmes of a row only the one that the edge crosses is marked. The one here lasts from 11:00 to
+    12:00.
+    """
+    reader.go(f"{service.url}/guide?from=06:00")
+    reader.evaluate(
+        "document.getElementById('scroller').scrollLeft = "
+        "document.querySelector('.axis .strip').offsetWidth * (5 * 60 + 10)"
+        " / Number(document.getElementById('grid').dataset.minutes)"
+    )
+    reader.wait_until("document.querySelector('[data-sid=alder_two] .is-cut')?.dataset.at == 300")
+
+    titles = reader.evaluate(
+        """[...document.querySelectorAll('[data-sid=alder_two] .is-cut')].map(block =>
+          block.querySelector('.title').getBoundingClientRect().left
+            - document.querySelector('[data-sid=alder_two] .head').getBoundingClientRect().right)"""
+    )
+
+    assert len(titles) == 1
+    assert 0 < titles[0] < 20
+
+
 def test_what_is_out_of_order_is_seen_without_colour(reader: Tab, service: DeliveryService) -> None:
     """A gap, an overlap, a blanked and an unknown programme each say so in words; marks are letters."""
     reader.go(f"{service.url}/guide?from=06:00")

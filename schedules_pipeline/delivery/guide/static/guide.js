@@ -56,6 +56,31 @@ function scrollTo(minute, behavior = "auto") {
   scroller.scrollTo({ left: place < 0.75 * view ? 0 : place - 0.25 * view, behavior });
 }
 
+// The block that crosses the left edge of what is in view; with its neighbours, if programmes overlap.
+function keepTitles(row, edge) {
+  for (const block of row.querySelectorAll(".block")) {
+    const at = Number(block.dataset.at);
+    block.classList.toggle("is-cut", at < edge && edge < Number(block.dataset.end));
+  }
+}
+
+function firstMinute() {
+  return (scroller.scrollLeft / grid.querySelector(".axis .strip").offsetWidth) * length;
+}
+
+let edge = 0;
+let frame = 0;
+
+function onScroll() {
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    const first = Math.round(firstMinute());
+    if (first === edge) return;
+    edge = first;
+    for (const row of grid.querySelectorAll(".row[data-sid]")) keepTitles(row, edge);
+  });
+}
+
 function goToNow() {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   scrollTo(minutesNow(), still ? "auto" : "smooth");
@@ -270,6 +295,7 @@ function swapRow(before, after) {
   takeOutOfTabOrder(after);
   before.replaceWith(after);
   markNow(after, minutesNow());
+  keepTitles(after, edge);
   if (wasPlace) keepPlace(after, wasPlace, isHere);
   if (count) tell(after, count);
 }
@@ -344,6 +370,7 @@ if (grid) {
   if (first) settle(first);
   if (first) keepColumn(first);
   if (!location.hash) scrollTo(Number(grid.dataset.focus));
+  scroller.addEventListener("scroll", onScroll, { passive: true });
   grid.addEventListener("keydown", onGridKey);
   grid.addEventListener("focusin", onGridFocus);
   grid.addEventListener("click", onGridClick);
