@@ -138,9 +138,12 @@ class Simulation(Conditions, ABC):
 
     def run(self) -> None:
         """Raises :class:`Wrong`."""
-        self._play()
-        self._tidy_up()
-        self._judge_thoroughly()
+        try:
+            self._play()
+            self._tidy_up()
+            self._judge_thoroughly()
+        finally:
+            self._dismiss()
 
     @abstractmethod
     def _play(self) -> None:
@@ -189,6 +192,12 @@ class Simulation(Conditions, ABC):
         self._is_dying = False
         worker.greenlet = self.begin(worker.body)
         worker.is_idle = True
+
+    def _dismiss(self) -> None:
+        """End every worker: the frames of a paused greenlet are never collected, and would keep the whole world."""
+        self._is_dying = True
+        for worker in self.workers:
+            worker.greenlet.throw(GreenletExit)
 
     def count_step(self) -> None:
         self.steps += 1
