@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 PRIMARY = "master"
@@ -38,10 +38,10 @@ class Lineage:
 class RedisServerFacts:
     """What ``INFO`` says about one server. Managed services answer ``INFO`` and not ``CONFIG GET``.
 
-    ``maxmemory``: in bytes, 0 without a limit. ``saved_at``: the last snapshot, at first the start of the server;
-    ``unsaved_changes``: since then. ``persistence_problem``: which write to disk failed last, or "". ``rejected``:
-    commands that failed since the server started, by error, such as ``OOM``, ``MISCONF``, ``NOREPLICAS`` and
-    ``READONLY``. ``good_replicas``: replicas that count for ``min-replicas-to-write``; None unless that is set.
+    ``maxmemory``: in bytes, 0 without a limit. ``persistence_problem``: which write to disk failed last, or "".
+    ``rejected``: commands that failed since the server started, by error, such as ``OOM``, ``MISCONF``,
+    ``NOREPLICAS`` and ``READONLY``. ``good_replicas``: replicas that count for ``min-replicas-to-write``; None unless
+    that is set.
     """
 
     address: str
@@ -54,8 +54,6 @@ class RedisServerFacts:
     eviction_policy: str = NO_EVICTION
     evicted_keys: int = 0
     has_append_only_file: bool = False
-    saved_at: datetime | None = None
-    unsaved_changes: int = 0
     persistence_problem: str = ""
     good_replicas: int | None = None
     rejected: Mapping[str, int] = field(default_factory=dict)

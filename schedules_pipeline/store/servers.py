@@ -1,7 +1,7 @@
 """The servers of the keyspace, as ``INFO`` describes them: one server, or the primaries of a cluster."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from schedules_pipeline.maintenance.servers import Lineage, RedisServerFacts, ReplicaFacts
@@ -36,8 +36,6 @@ def parse_facts(address: str, info: Info) -> RedisServerFacts:
         eviction_policy=str(info.get("maxmemory_policy", "")),
         evicted_keys=int(info.get("evicted_keys", 0)),
         has_append_only_file=bool(info.get("aof_enabled")),
-        saved_at=datetime.fromtimestamp(saved, UTC) if (saved := info.get("rdb_last_save_time")) else None,
-        unsaved_changes=int(info.get("rdb_changes_since_last_save", 0)),
         persistence_problem=_persistence_problem(info),
         good_replicas=info.get("min_slaves_good_slaves"),
         rejected={
