@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -19,6 +20,7 @@ from schedules_pipeline.store.aws_answers import (
     require_whole_object,
     service_errors,
 )
+from schedules_pipeline.upstream.direct_calls import DirectCalls
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -39,6 +41,7 @@ class S3ScheduleSource:
         self._client = client
         self._bucket = bucket
         self._maximum_bytes = maximum_bytes
+        self._objects = _DirectObjects(client, bucket)
         # It starts threads when they are needed, and keeps them: at a hundred changes a second, starting them for each
         # batch would take a twentieth of the publisher's time.
         self._pool = ThreadPoolExecutor(FETCHED_SIDE_BY_SIDE, thread_name_prefix="fetching")
@@ -68,6 +71,9 @@ class S3ScheduleSource:
 
     def _get(self, key: ScheduleKey) -> tuple[SourceObject, str] | None:
         """The object and its encoding."""
+        return self._objects.get(object_key(key), self._maximum_bytes) or self._get_by_library(key)
+
+    def _get_by_library(self, key: ScheduleKey) -> tuple[SourceObject, str] | None:
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=object_key(key))
         except ClientError as error:
@@ -94,3 +100,47 @@ class S3ScheduleSource:
         with closing(body):
             content = body.read(_READ_OF_TOO_LARGE_BYTES)
         return content, size - len(content)
+
+
+class _DirectObjects:
+    """Objects of a bucket by direct calls."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._calls = DirectCalls(client, "GetObject", is_streamed=True)
+        self._bucket = bucket
+
+    def get(self, name: str, maximum_bytes: int) -> tuple[SourceObject, str] | None:
+        """The object and its encoding, or None if the library must be asked: there is no such object, it is larger, or
+        the answer is not one that S3 gives for an object.
+        """
+        address = self._address()
+        answer = None if address is None else self._calls.send(f"{address}/{name}")
+        if answer is None:
+            return None
+        try:
+            found = _whole_object(answer, maximum_bytes)
+        except Exception:  # noqa: BLE001 - the library meets the same failure, and names it
+            found = None
+        if found is None:
+            answer.raw.close()
+        return found
+
+    def _address(self) -> str | None:
+        """Of the bucket, if the library's latest call was for a schedule in it."""
+        address, _, __ = (self._calls.url or "").rpartition("/schedules/")
+        host, _, path = address.partition("://")[2].partition("/")
+        is_own = path == self._bucket if path else host.startswith(f"{self._bucket}.")
+        return address if is_own else None
+
+
+def _whole_object(answer: Any, maximum_bytes: int) -> tuple[SourceObject, str] | None:
+    headers = answer.headers
+    size = int(headers["Content-Length"])
+    if size > maximum_bytes or not (headers["ETag"] and headers["x-amz-request-id"]):
+        return None
+    put_id = (
+        f"{parsedate_to_datetime(headers['Last-Modified']).isoformat()} {headers.get('x-amz-version-id', '')}"
+    )
+    content = answer.raw.read()
+    encoding = headers.get("Content-Encoding", "")
+    return (SourceObject(content, put_id.strip()), encoding) if len(content) == size else None

@@ -18,6 +18,7 @@ from schedules_pipeline.publishing.ports.upstream import (
     QueueDepth,
 )
 from schedules_pipeline.store.aws_answers import require_from_aws, service_errors
+from schedules_pipeline.upstream.direct_calls import JsonCalls
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -48,10 +49,12 @@ class SqsQueue:
         self._name = name
         self._what = f"queue {name}"
         self._known_url: str | None = None
+        self._receive = JsonCalls(client, "ReceiveMessage", client.receive_message)
+        self._delete = JsonCalls(client, "DeleteMessageBatch", client.delete_message_batch)
 
     def receive(self, wait_seconds: int) -> list[Message]:
         with service_errors(self._what):
-            reply = self._client.receive_message(
+            reply = self._receive(
                 QueueUrl=self._url(),
                 MaxNumberOfMessages=MOST_RECEIVED,
                 WaitTimeSeconds=max(0, min(20, wait_seconds)),
@@ -65,7 +68,7 @@ class SqsQueue:
         """A message that could not be deleted is delivered again, which is harmless. A stale receipt is no error."""
         for batch in _batches(messages):
             with service_errors(self._what):
-                reply = self._client.delete_message_batch(
+                reply = self._delete(
                     QueueUrl=self._url(),
                     Entries=[{"Id": str(i), "ReceiptHandle": m.receipt} for i, m in enumerate(batch)],
                 )

@@ -106,14 +106,22 @@ def server() -> Iterator[Loopback]:
 
 
 def _source(server: Loopback) -> S3ScheduleSource:
-    return S3ScheduleSource(server.client("s3"), "a-bucket", 1_000)
+    """It has fetched, so that it calls directly, and by AWS's library after a foreign answer."""
+    source = S3ScheduleSource(server.client("s3"), "a-bucket", 1_000)
+    server.answers(HttpAnswer(200, b"{}", OBJECT_HEADERS))
+    source.fetch([_KEY])
+    return source
 
 
 def _queue(server: Loopback) -> SqsQueue:
-    """It knows its address."""
+    """It knows its address. It has received and deleted, so that it calls directly, and by AWS's library after a
+    foreign answer.
+    """
     queue = SqsQueue(server.client("sqs"), "a-queue")
     server.answers(json_answer(f'{{"QueueUrl": "{server.url}/1/a-queue"}}'.encode()))
-    queue._url()
+    queue.receive(0)
+    server.answers(json_answer(b'{"Successful": [{"Id": "0"}], "Failed": []}'))
+    queue.delete([_MESSAGE])
     return queue
 
 
