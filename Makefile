@@ -85,7 +85,7 @@ static: $(READY)
 pure: $(READY)
 	@$(BIN)/python -m pytest --hypothesis-profile quick -m "not server and not slow and not long" $(PURE)
 
-test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself: WORKERS=2
+test: setup ## Run the whole suite, on a real Redis and an AWS emulator that it starts itself: WORKERS=3
 	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS))
 
 long: setup ## Run the tests that take minutes: faults of real processes, and a short soak

@@ -4,6 +4,7 @@ first needed. Tests that ask for the cluster belong to the group "cluster", so t
 Where a server's program is missing, its tests are skipped at home and fail where ``CI`` is set.
 """
 
+import gc
 import itertools
 import os
 import signal
@@ -63,6 +64,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what lasts as long as the run, some million objects, out of each collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def _give_up(reason: str) -> NoReturn:
