@@ -51,15 +51,21 @@ def intakes(pipeline: Pipeline) -> dict[QueueName, Intake]:
     return {each.name: each for each in (schedules, catalogue)}
 
 
-def receive_once(pipeline: Pipeline, intake: Intake, wait_seconds: int) -> IngestResult | None:
-    """Receive once, and log what was ingested. None if a coldstart has paused the intake.
+def may_receive(pipeline: Pipeline) -> bool:
+    """Whether no coldstart has paused the intake. To be checked before messages are received: every failed delivery
+    brings a message nearer to the dead letters.
+
+    Raises :class:`ServiceError` if the store cannot store marks.
+    """
+    pipeline.store.work.require_writable()
+    return not pipeline.store.coldstarts.intake_is_paused()
+
+
+def receive_once(intake: Intake, wait_seconds: int) -> IngestResult:
+    """Receive once, and log what was ingested.
 
     Raises :class:`ServiceError` if the store or the queue does not answer; the queue delivers the messages again.
     """
-    # Checked before a message is received: every failed delivery brings it nearer to the dead letters.
-    pipeline.store.work.require_writable()
-    if pipeline.store.coldstarts.intake_is_paused():
-        return None
     ingested = ingest(intake.queue, traced_handling(intake.handle), wait_seconds)
     _log_ingested(ingested)
     return ingested

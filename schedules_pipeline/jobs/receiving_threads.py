@@ -15,7 +15,7 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.jobs.receiving import Intake, intakes, receive_once
+from schedules_pipeline.jobs.receiving import Intake, intakes, may_receive, receive_once
 from schedules_pipeline.jobs.shared_queue import SharedQueue
 from schedules_pipeline.jobs.switches import Switches
 from schedules_pipeline.publishing.intake import IngestResult
@@ -31,6 +31,7 @@ _RECEIVES_SECONDS = 5
 
 _LEFT_AFTER_OUTAGE_SECONDS = 5.0
 _LEFT_AFTER_DEFECT_SECONDS = 60.0
+_CHECKED_EVERY_SECONDS = 0.25
 _PAUSE_SECONDS = 1.0
 _SHORTEST_POLL_SECONDS = 0.05
 _OBSERVED_EVERY_SECONDS = 30.0
@@ -51,6 +52,7 @@ class ReceivingThreads:
         self._lock = threading.Lock()
         self._unobserved: dict[str, IngestResult] = {}
         self._left_until: dict[str, float] = {}
+        self._check_at: dict[str, float] = {}
         self._queues = {
             name: SharedQueue(intake.queue, self._stop) for name, intake in intakes(pipeline).items()
         }
@@ -107,22 +109,32 @@ class ReceivingThreads:
         is_left = time.monotonic() < self._left_until.get(intake.name, 0.0)
         if is_left or self._switches.is_off(intake.name):
             self._stop.wait(_PAUSE_SECONDS)
-        else:
-            self._pipeline.store.queue_polls.announce_receiver(intake.name, _RECEIVES_SECONDS)
+        elif self._is_checked(intake):
             self._receive(intake)
+        else:
+            self._stop.wait(_PAUSE_SECONDS)
+
+    def _is_checked(self, intake: Intake) -> bool:
+        """Whether Redis lets this process receive. A busy queue is polled many times for each check."""
+        now = time.monotonic()
+        if now >= self._check_at.get(intake.name, now):
+            self._pipeline.store.queue_polls.announce_receiver(intake.name, _RECEIVES_SECONDS)
+            if not may_receive(self._pipeline):
+                return False
+            self._check_at[intake.name] = now + _CHECKED_EVERY_SECONDS
+        return True
 
     def _leave_to_sensor(self, intake: Intake, seconds: float) -> None:
         """It may be able to receive, as where only this process lacks a permission of AWS."""
         self._left_until[intake.name] = time.monotonic() + seconds
+        self._check_at.pop(intake.name, None)
         with suppress(ServiceError):
             self._pipeline.store.queue_polls.withdraw_receiver(intake.name)
 
     def _receive(self, intake: Intake) -> None:
         began = time.monotonic()
-        result = receive_once(self._pipeline, intake, _POLL_SECONDS)
-        if result is None:
-            self._stop.wait(_PAUSE_SECONDS)
-        elif result.received:
+        result = receive_once(intake, _POLL_SECONDS)
+        if result.received:
             with self._lock:
                 self._unobserved[intake.name] = self._unobserved.get(intake.name, IngestResult()) + result
         elif time.monotonic() < began + _SHORTEST_POLL_SECONDS:

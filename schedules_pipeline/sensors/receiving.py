@@ -13,7 +13,7 @@ import structlog
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.publish_affected import scale_policy
-from schedules_pipeline.jobs.receiving import Intake, receive_once
+from schedules_pipeline.jobs.receiving import Intake, may_receive, receive_once
 from schedules_pipeline.publishing.intake import IngestResult
 from schedules_pipeline.run_tags import describe_causes, run_tags
 from schedules_pipeline.sensors.asking import ask_for_publishers
@@ -51,10 +51,9 @@ def receive_for(
                 time.sleep(min(left, _CHECKED_EVERY_SECONDS))
                 continue
             wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
-            ingested = receive_once(pipeline, intake, wait_seconds)
-            if ingested is None:
+            if not may_receive(pipeline):
                 return dg.SensorResult(skip_reason=_PAUSED, asset_events=[*intake.describe(total)])
-            total += ingested
+            total += receive_once(intake, wait_seconds)
         except ServiceError as error:
             _log.warning("trying again in a moment", error=str(error))
             context.log.warning(f"trying again in a moment: {error}")

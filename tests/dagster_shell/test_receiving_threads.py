@@ -24,7 +24,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.health.ports import QueueName
-from schedules_pipeline.jobs.receiving import intakes, receive_once
+from schedules_pipeline.jobs.receiving import intakes, may_receive, receive_once
 from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
 from schedules_pipeline.publishing.ports.upstream import Message
 
@@ -188,14 +188,15 @@ def test_a_publisher_that_dies_at_any_step_of_receiving_loses_nothing(name: Queu
         queue.post(_ON_ITS_QUEUE[name])
         conditions.is_armed = True
         try:
-            receive_once(pipeline, intakes(pipeline)[name], 1)
+            may_receive(pipeline)
+            receive_once(intakes(pipeline)[name], 1)
         except _DeathError:
             conditions.is_armed = False
         else:
             break
         assert store.work.backlog().pending == 1 or not queue.is_empty()
         clock.advance(VISIBLE_AGAIN_AFTER)
-        receive_once(pipeline, intakes(pipeline)[name], 1)
+        receive_once(intakes(pipeline)[name], 1)
         assert store.work.backlog().pending == 1
         assert queue.is_empty()
     assert step > 5
