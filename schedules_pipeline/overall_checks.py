@@ -10,7 +10,8 @@ import dagster as dg
 
 from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
-from schedules_pipeline.documents.markdown import markdown_table
+from schedules_pipeline.documents.markdown import escape_markdown, markdown_table
+from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.event_batches import Event
 from schedules_pipeline.health.ports import CheckState
 from schedules_pipeline.publishing.check_schedules import CheckName
@@ -26,6 +27,7 @@ ASSET_OF_CHECK = {
     CheckName.MATCHES_LEGACY: names.PARTNER_SCHEDULE,
 }
 _EXAMPLES = 5
+_EXAMPLE_CHARACTERS = 300
 
 
 def overall_evaluations(pipeline: Pipeline, events: Sequence[Event]) -> list[dg.AssetCheckEvaluation]:
@@ -49,10 +51,15 @@ def is_known(pipeline: Pipeline, name: CheckName) -> bool:
 
 
 def describe_state(state: CheckState) -> str:
+    """As Markdown: how many schedules fail, and one of them."""
     if not state.failing:
         return "no schedule fails"
     errors = f", {state.errors} of them as errors" if state.errors and state.warnings else ""
-    return f"{state.failing} {'schedule fails' if state.failing == 1 else 'schedules fail'}{errors}"
+    text = f"{state.failing} {'schedule fails' if state.failing == 1 else 'schedules fail'}{errors}"
+    for key, summary in state.examples.items():
+        example = f"{key}: {escape_markdown(shorten(summary, _EXAMPLE_CHARACTERS))}"
+        return f"{text}; {'for example ' if state.failing > 1 else ''}{example}"
+    return text
 
 
 def severity_of(state: CheckState) -> dg.AssetCheckSeverity:

@@ -166,7 +166,11 @@ class Recorder:
         """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one. Returns the
         recorded results.
         """
-        compared = [key for key, found in comparisons.items() if found.verdict is not Verdict.NOT_COMPARABLE]
+        compared = [
+            key
+            for key, found in comparisons.items()
+            if found.verdict is not Verdict.NOT_COMPARABLE or found.is_lasting
+        ]
         self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in comparisons}
         is_error = self._settings.difference_severity == "ERROR"
         results = {key: legacy_result(comparisons[key], difference_is_error=is_error) for key in compared}
@@ -386,8 +390,8 @@ def evaluation(key: ScheduleKey, result: CheckResult) -> dg.AssetCheckEvaluation
         check_name=result.name.value,
         passed=result.passed,
         severity=severity,
-        # The UI renders Markdown, and a reason may quote upstream text.
-        description=escape_markdown(result.summary),
+        # The UI renders Markdown, and a reason may quote upstream text. A check's history has no column of partitions.
+        description=f"{key}: {escape_markdown(result.summary)}",
         metadata=dict(result.facts),
         partition=partition_key(key),
     )

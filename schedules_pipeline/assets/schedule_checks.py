@@ -40,7 +40,8 @@ _DESCRIPTIONS = {
     ),
     CheckName.MATCHES_LEGACY: (
         "The document equals the old system's, field by field. They are compared once the old system has generated "
-        "its document after the pipeline's; a difference counts if the old system's next refresh does not remove it."
+        "its document after the pipeline's; a difference counts if the old system's next refresh does not remove it. "
+        "A warning: it may still be removed, the schedule is held, or two refreshes gave nothing to compare with."
     ),
 }
 _AT_ONCE = 200

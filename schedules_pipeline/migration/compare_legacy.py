@@ -2,12 +2,13 @@
 
 The old system lags by up to one refresh. A comparison therefore counts only if the legacy document is newer than
 the published version. A difference counts only if it remains at a later refresh while the published version is
-unchanged: no pending change can explain it then. A schedule under a hold is not compared: the pipeline keeps what
-partners have, and the old system does not.
+unchanged: no pending change can explain it then. A schedule that cannot be compared although the old system has begun
+and ended a refresh since its publication is reported, because nothing shows that it is right. A schedule under a hold
+is not compared: the pipeline keeps what partners have, and the old system does not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.domain.retention import RetentionHorizon
 from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
+from schedules_pipeline.migration.judge_parity import parse_refresh
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
 from schedules_pipeline.migration.ports import Comparison, MigrationSources, MigrationStore, Verdict
 from schedules_pipeline.publishing.ports.losses import describe_hold
@@ -29,6 +31,7 @@ from schedules_pipeline.publishing.ports.losses import describe_hold
 _BATCH = 200
 _SHOWN_DIFFERENCES = 20
 _IN_ORDER = orjson.OPT_SORT_KEYS
+_MOVED = "a new version was published during the comparison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +68,27 @@ class LegacyComparer:
         return bool(refreshed_at) and refreshed_at != self.store.comparisons.compared_refresh()
 
     def compare_all(self) -> dict[ScheduleKey, Comparison]:
-        """Compare every schedule that either side has; return the comparisons whose outcome is new."""
+        """Compare every schedule that either side has; return the comparisons whose outcome is new. One that neither
+        side has any more matches for the last time.
+        """
         refreshed_at = self.sources.legacy.refreshed_at()
+        compared = self.store.comparisons.compared_refresh()
+        before = parse_refresh(compared) if compared != refreshed_at else None
         earlier = self.store.comparisons.all()
         heads = self.store.feed.heads()
         news: dict[ScheduleKey, Comparison] = {}
         everything = sorted(heads.keys() | set(self._within_horizon(self.sources.legacy.list_keys())))
         for start in range(0, len(everything), _BATCH):
-            compared = {
-                pair.key: self._judge(pair, earlier.get(pair.key))
+            found = {
+                pair.key: _mark_lasting(self._judge(pair, last), pair, last, before)
                 for pair in self._read(everything[start : start + _BATCH], heads)
+                for last in (earlier.get(pair.key),)
             }
-            self.store.comparisons.keep(compared)
-            news |= {key: c for key, c in compared.items() if _is_news(c, earlier.get(key))}
+            self.store.comparisons.keep(found)
+            news |= {key: c for key, c in found.items() if _is_news(c, earlier.get(key))}
+        gone = sorted(earlier.keys() - set(everything))
+        self.store.comparisons.forget(gone)
+        news |= {key: _gone(earlier[key]) for key in gone if _is_news(_gone(earlier[key]), earlier[key])}
         self.store.comparisons.record_compared_refresh(refreshed_at)
         return news
 
@@ -118,9 +129,7 @@ class LegacyComparer:
             return _not_comparable(pair.seq, generated_at, reason)
         try:
             if pair.published is not None and split_document(pair.published)[0].seq != pair.seq:
-                return _not_comparable(
-                    pair.seq, generated_at, "a new version was published during the comparison"
-                )
+                return _not_comparable(pair.seq, generated_at, _MOVED)
             differences = leave_out_intended(_differences(pair.published, legacy), self.intended)
         except InvalidRecord as error:
             reason = f"the published document is damaged, reconcile it: {error}"
@@ -140,7 +149,7 @@ def find_holds(store: MigrationStore, keys: Sequence[ScheduleKey]) -> dict[Sched
 def _parse_legacy(pair: _Pair) -> LegacySchedule:
     if pair.legacy is None:
         raise InvalidDocument("the old system has no such schedule")
-    return parse_legacy_document(pair.key, pair.legacy)
+    return parse_legacy_document(pair.legacy)
 
 
 def _find_obstacle(pair: _Pair, generated_at: datetime) -> str:
@@ -148,8 +157,23 @@ def _find_obstacle(pair: _Pair, generated_at: datetime) -> str:
     if pair.is_pending:
         return "a rebuild is pending"
     if pair.head is not None and generated_at <= pair.head.published_at:
-        return "the old system has not refreshed since"
+        return "the old system's document is older than the version"
     return ""
+
+
+def _mark_lasting(
+    found: Comparison, pair: _Pair, last: Comparison | None, refreshed_before: datetime | None
+) -> Comparison:
+    """``refreshed_before``: the end of the refresh that was compared before this one; None if it is the same. If the
+    version is older, the old system has read all its input for the next refresh afterwards.
+    """
+    if found.verdict is not Verdict.NOT_COMPARABLE or found.reason == _MOVED:
+        return found
+    if pair.is_pending or pair.head is None:
+        return found
+    if refreshed_before is None:
+        return replace(found, is_lasting=last is not None and last.is_lasting and last.seq == found.seq)
+    return replace(found, is_lasting=pair.head.published_at < refreshed_before)
 
 
 def judge_differences(
@@ -214,8 +238,13 @@ def _not_comparable(seq: int, generated_at: str, reason: str) -> Comparison:
     return Comparison(seq, Verdict.NOT_COMPARABLE, generated_at, reason)
 
 
+def _gone(earlier: Comparison) -> Comparison:
+    return Comparison(earlier.seq, Verdict.MATCHES, "", "nothing is left to compare")
+
+
 def _is_news(comparison: Comparison, earlier: Comparison | None) -> bool:
     """Whether the outcome is new; a different reason for the same verdict is not."""
     if earlier is None:
         return True
-    return (comparison.seq, comparison.verdict) != (earlier.seq, earlier.verdict)
+    now, then = ((each.seq, each.verdict, each.is_lasting) for each in (comparison, earlier))
+    return now != then

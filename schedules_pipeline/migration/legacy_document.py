@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import InvalidDocument
 
 
@@ -20,7 +19,7 @@ class LegacySchedule:
     broadcasts: list[dict[str, Any]]
 
 
-def parse_legacy_document(key: ScheduleKey, content: bytes) -> LegacySchedule:
+def parse_legacy_document(content: bytes) -> LegacySchedule:
     """Raises :class:`InvalidDocument` if the old system could not have written the document."""
     try:
         # This parser limits nesting to a depth that can be shown later; orjson's limit is too high.
@@ -28,9 +27,9 @@ def parse_legacy_document(key: ScheduleKey, content: bytes) -> LegacySchedule:
         generated_at = _instant(document["generated_at"])
         broadcasts = document["schedule"]["broadcasts"]
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise InvalidDocument(f"legacy schedule {key}: {error!r:.200}") from error
+        raise InvalidDocument(f"the old system's document cannot be read: {error!r:.200}") from error
     if not isinstance(broadcasts, list) or not all(isinstance(b, dict) for b in broadcasts):
-        raise InvalidDocument(f"legacy schedule {key}: broadcasts is not a list of objects")
+        raise InvalidDocument("the old system's document cannot be read: broadcasts is not a list of objects")
     return LegacySchedule(generated_at, broadcasts)
 
 

@@ -29,7 +29,8 @@ class Comparison:
 
     ``SUSPECTED``: they differ, but a change may be on its way. It becomes a difference if the next refresh shows it
     again while the version is unchanged. ``HELD``: the pipeline holds back what the source says, so the two sides need
-    not be equal. ``differences`` holds the first few of ``difference_count``.
+    not be equal. ``differences`` holds the first few of ``difference_count``. ``is_lasting``: not comparable, although
+    the old system has begun and ended a refresh since the version was published.
     """
 
     seq: int
@@ -38,6 +39,7 @@ class Comparison:
     reason: str = ""
     difference_count: int = 0
     differences: tuple[tuple[str, str, str, str], ...] = ()
+    is_lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from schedules_pipeline.migration.ports import Comparison, DifferenceSummary, Ve
 from schedules_pipeline.store.keys import Keys
 from schedules_pipeline.store.link import RedisLink
 
-_COMPARISON = Record(Comparison, "comparison")
+_COMPARISON = Record(Comparison, "comparison", omits_defaults=True)
 _MOST_EXAMPLES = 20
 
 

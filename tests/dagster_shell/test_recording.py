@@ -237,7 +237,7 @@ def test_a_quarantined_schedule_fails_its_check_as_an_error(stage: Stage) -> Non
 
 
 def test_each_batch_ends_with_the_state_of_its_checks(stage: Stage) -> None:
-    """After one batch, and after another that holds only schedules that pass, a check tells how many of all fail."""
+    """After one batch, and another with schedules that pass, a check tells how many of all fail, and why one does."""
     stage.put(_KEY)
     stage.recorder.record_published()
     first = stage.states()
@@ -250,7 +250,7 @@ def test_each_batch_ends_with_the_state_of_its_checks(stage: Stage) -> None:
     assert set(first) == {name.value for name in CheckName} - {"matches_legacy"}
     assert first["is_built"].description == "no schedule fails"
     assert (state.passed, state.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert state.description == "1 schedule fails"
+    assert state.description == f"1 schedule fails; {_KEY}: 2 × unknown episode"
     assert state.metadata["failing"].value == 1
     assert str(_KEY).replace("_", "\\_") in str(state.metadata["examples"].value).replace("\\-", "-")
     assert stage.events[-1].partition is None
@@ -309,6 +309,18 @@ def test_a_comparison_becomes_a_check_evaluation(
     evaluation = stage.evaluations()["matches_legacy"]
     assert (evaluation.passed, evaluation.severity) == (passed, severity)
     assert evaluation.partition == partition_key(_KEY)
+
+
+def test_what_can_lastingly_not_be_compared_is_a_warning(stage: Stage) -> None:
+    """Without a result, an earlier match would stay green for ever."""
+    lasting = Comparison(1, Verdict.NOT_COMPARABLE, "", "it has no such schedule", is_lasting=True)
+
+    stage.recorder.record_comparisons({_KEY: lasting})
+
+    evaluation = stage.evaluations()["matches_legacy"]
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "what_to_do" in evaluation.metadata
+    assert stage.store.failing_checks.states(["matches_legacy"])["matches_legacy"].warnings == 1
 
 
 def test_what_cannot_be_compared_is_no_evaluation(stage: Stage) -> None:

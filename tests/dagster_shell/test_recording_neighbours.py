@@ -54,10 +54,14 @@ class Stage(DagsterStage):
         self.recorder.record_published()
 
     def evaluated(self, name: str) -> dict[str, str]:
-        """By date, what this check says in what was recorded last; each schedule is recorded once."""
+        """By date, what this check says in what was recorded last; each schedule is recorded once, and named."""
         evaluations = [e for e in self.events if isinstance(e, dg.AssetCheckEvaluation) and e.partition]
         found = [e for e in evaluations if e.check_name == name]
-        texts = {str(e.partition).partition("|")[0]: (e.description or "").replace("\\", "") for e in found}
+        texts = {}
+        for e in found:
+            day, _, sid = str(e.partition).partition("|")
+            name, _, texts[day] = (e.description or "").replace("\\", "").partition(": ")
+            assert name == f"{sid}/{day}"
         assert len(texts) == len(found)
         return texts
 

@@ -261,6 +261,10 @@ def test_materialising_leaves_no_check_planned(stage: RunsStage) -> None:
 
     assert AssetCheckExecutionRecordStatus.PLANNED not in {record.status for record in latest.values()}
     assert told.pop("matches_legacy") == "this run has checked no schedule; of all, no schedule fails"
+    told["no_gaps_or_overlaps"], example = (told["no_gaps_or_overlaps"] or "").split(
+        "; alder_one/2026-03-27: "
+    )
+    assert example == "ends 1020 minutes before the next broadcast day begins"
     assert set(told.values()) == {
         "1 of 1 schedules of this run pass; of all, no schedule fails",
         "0 of 1 schedules of this run pass; of all, 1 schedule fails",

@@ -233,7 +233,7 @@ PARSERS = (
     ),
     Parser(
         "legacy_document",
-        lambda content: parse_legacy_document(KEY, content),
+        parse_legacy_document,
         (
             orjson.dumps(
                 {

@@ -161,7 +161,7 @@ def test_an_older_legacy_document_is_not_comparable() -> None:
     comparison = stage.compare()
 
     assert comparison.verdict is Verdict.NOT_COMPARABLE
-    assert "not refreshed since" in comparison.reason
+    assert "older than the version" in comparison.reason
 
 
 def test_a_schedule_about_to_be_rebuilt_is_not_comparable() -> None:
@@ -222,6 +222,55 @@ def test_without_a_legacy_document_it_is_not_comparable() -> None:
     assert "no such schedule" in comparison.reason
 
 
+@pytest.mark.parametrize("document", [None, b"not json", "older"])
+def test_what_two_refreshes_do_not_write_lasts(document: bytes | str | None) -> None:
+    """The refresh that ended after the publication may have begun before it; the one that follows had all its input."""
+    stage = Stage()
+    legacy = stage.upstreams.legacy
+    if document == "older":
+        stage.write_legacy(stage.published(), stage.clock() - timedelta(seconds=1))
+    elif isinstance(document, bytes):
+        legacy.documents[_KEY] = document
+    lasting = []
+    for seconds in (-1, 1, 2):
+        legacy.refreshed = (stage.clock() + timedelta(seconds=seconds)).isoformat()
+        lasting.append(stage.compare().is_lasting)
+
+    assert lasting == [False, False, True]
+    assert stage.compare().is_lasting, "the same refresh, compared again, changes nothing"
+    assert stage.pipeline.comparer.compare_all() == {}
+
+
+def test_what_lasts_is_news_and_ends_with_a_document() -> None:
+    """It is returned once, so that it is recorded; the next comparison is a result again."""
+    stage = Stage()
+    news = []
+    for _ in range(3):
+        stage.clock.advance(timedelta(seconds=1))
+        stage.upstreams.legacy.refreshed = stage.clock().isoformat()
+        news.append([found.is_lasting for found in stage.pipeline.comparer.compare_all().values()])
+    stage.refresh_legacy()
+
+    assert news == [[False], [True], []]
+    assert (stage.compare().verdict, stage.compare().is_lasting) == (Verdict.MATCHES, False)
+
+
+def test_a_schedule_that_changes_does_not_last() -> None:
+    """Neither a pending rebuild nor a version without a whole refresh after it is a lasting obstacle."""
+    stage = Stage()
+    lasting = []
+    for start in ("2026-03-28T12:10:00Z", "2026-03-28T12:20:00Z"):
+        stage.clock.advance(timedelta(seconds=1))
+        stage.publish(start)
+        stage.clock.advance(timedelta(seconds=1))
+        stage.upstreams.legacy.refreshed = stage.clock().isoformat()
+        lasting.append(stage.compare().is_lasting)
+    stage.store.work.mark([Mark(_KEY, stage.clock(), stage.cause())])
+    stage.upstreams.legacy.refreshed = (stage.clock() + timedelta(seconds=1)).isoformat()
+
+    assert [*lasting, stage.compare().is_lasting] == [False, False, False]
+
+
 def test_a_schedule_that_only_the_old_system_has_differs() -> None:
     """It becomes a difference when it has stood for two refreshes."""
     stage = Stage()
@@ -234,6 +283,25 @@ def test_a_schedule_that_only_the_old_system_has_differs() -> None:
         verdicts.append(stage.compare().verdict)
 
     assert verdicts == [Verdict.SUSPECTED, Verdict.DIFFERS]
+
+
+def test_a_difference_ends_when_neither_side_has_the_schedule() -> None:
+    """It is returned as a match, once, and forgotten; otherwise its check would fail for ever."""
+    stage = Stage()
+    other = ScheduleKey(Sid("birch"), _KEY.date)
+    for seconds in (1, 2):
+        stage.write_legacy(stage.published(), stage.clock() + timedelta(seconds=seconds))
+        stage.upstreams.legacy.documents[other] = stage.upstreams.legacy.documents[_KEY]
+        stage.pipeline.comparer.compare_all()
+    differed = stage.store.comparisons.all()[other].verdict
+    del stage.upstreams.legacy.documents[other]
+
+    news = stage.pipeline.comparer.compare_all()
+
+    assert differed is Verdict.DIFFERS
+    assert {key: found.verdict for key, found in news.items()} == {other: Verdict.MATCHES}
+    assert other not in stage.store.comparisons.all()
+    assert stage.pipeline.comparer.compare_all() == {}
 
 
 @pytest.mark.parametrize(
