@@ -30,6 +30,7 @@ NAMES = (
     "scale",
     "coldstart",
     "latency",
+    "handover",
     "full_passes",
     "dagster_records",
     "references_home",

@@ -2,15 +2,15 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import asdict
 
 import dagster as dg
 import pytest
 from faults.conftest import Recovers
-from faults.stack import Stack, wait_until
+from faults.stack import Stack
 
+from benchmarks.handover import watch_handover
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.publishing.publish import LEASE_FOR
 
@@ -44,19 +44,12 @@ def test_a_publisher_that_is_told_to_end_hands_over(
     """It is no longer present, a successor publishes, its process is gone, and no schedule that it had claimed waits
     for a lease or has another attempt.
     """
-    presence, times = stack.pipeline.store.presence, {}
+    presence = stack.pipeline.store.presence
     with recovers(f"{end.__name__.strip('_')} of the publisher"):
-        ended, pid, struck_at = presence.present().recorder, stack.publisher_pid(), time.monotonic()
+        ended, pid = presence.present().recorder, stack.publisher_pid()
         end(stack, ended)
-        for event, has_happened in {
-            "left": lambda: ended not in presence.present().running,
-            "followed": lambda: bool(presence.present().running),
-            "gone": lambda: not _is_alive(pid),
-        }.items():
-            wait_until(has_happened, f"not {event}")
-            times[event] = round(time.monotonic() - struck_at, 2)
+        record_property("handover", asdict(watch_handover(presence, ended, pid)))
         stack.wait_for_changes(1)
-    record_property("handover", times)
 
     run = stack.instance.get_run_by_id(ended)
     assert run is not None
@@ -66,12 +59,3 @@ def test_a_publisher_that_is_told_to_end_hands_over(
     claim = stack.pipeline.store.work.claim_exactly(keys, cause, stack.pipeline.clock(), LEASE_FOR)
     assert {work.attempts for work in claim.work} == {0}
     stack.pipeline.publisher.give_back(claim)
-
-
-def _is_alive(pid: int) -> bool:
-    """A process that has ended stays in the table until its parent, the code server, has reaped it."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
