@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import (
     AfterValidator,
@@ -256,10 +256,11 @@ def _may_be_blanked(raw: Any) -> bool:
 
 
 def _slot(model: _BroadcastModel) -> Slot:
+    """The model's validators have made its pids."""
     is_blanked = bool(model.is_blanked)
     return Slot(
-        broadcast_pid=Pid(model.broadcast_pid),
-        version_pid=None if is_blanked else _optional_pid(model.version_pid),
+        broadcast_pid=cast("Pid", model.broadcast_pid),
+        version_pid=None if is_blanked else cast("Pid | None", model.version_pid),
         start=model.start,
         end=model.end,
         duration_seconds=int((model.end - model.start).total_seconds()),
@@ -267,9 +268,5 @@ def _slot(model: _BroadcastModel) -> Slot:
         is_blanked=is_blanked,
         is_signed=bool(model.is_signed),
         is_audio_described=bool(model.is_audio_described),
-        episode_pid=None if is_blanked else _optional_pid(model.episode_pid),
+        episode_pid=None if is_blanked else cast("Pid | None", model.episode_pid),
     )
-
-
-def _optional_pid(text: str | None) -> Pid | None:
-    return Pid(text) if text else None

@@ -51,12 +51,14 @@ def exchange(
 
     def attempt(connection: Any) -> list[Any]:
         unsent: Sequence[Command] = made
-        while unsent:
+        while len(unsent) >= _SENT_TOGETHER:
             connection.send_packed_command([_pack(unsent)])
             unsent = list(islice(coming, _SENT_TOGETHER))
             made.extend(unsent)
         last = closing(made)
-        connection.send_packed_command([_pack(last)])
+        # At once, because each sending gives Python's lock to the threads that wait for it.
+        if unsent or last:
+            connection.send_packed_command([_pack((*unsent, *last))])
         return [_reply(client_, connection, command) for command in (*made, *last)]
 
     with _borrowed(client_.connection_pool) as connection:
