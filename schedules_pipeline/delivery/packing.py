@@ -6,7 +6,7 @@ Every client accepts gzip; zstd takes less time to decompress.
 
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,6 +103,13 @@ def deflate(plain: bytes) -> Piece:
     compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH)
     return Piece(deflated, len(plain), zlib.crc32(plain))
+
+
+def joined_size(pieces: Sequence[Piece], *, as_gzip: bool) -> int:
+    """Of the pieces, plain or as :func:`join_gzip` joins them."""
+    if as_gzip:
+        return len(_GZIP_HEADER) + sum(len(piece.deflated) for piece in pieces) + len(_LAST_BLOCK) + 8
+    return sum(piece.size for piece in pieces)
 
 
 async def join_gzip(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:

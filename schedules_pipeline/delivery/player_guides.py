@@ -13,7 +13,7 @@ from typing import Final
 
 from schedules_pipeline.delivery.freshness import cache_control_of_televisions
 from schedules_pipeline.delivery.representations import Representation
-from schedules_pipeline.delivery.selections import fragments_of, represent_windows
+from schedules_pipeline.delivery.selections import represent_windows
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.domain.day_cut import DayCut, NamedCut, Straddling
 from schedules_pipeline.domain.identifiers import Sid
@@ -88,7 +88,6 @@ def represent_player_guide(
     modified_at = max(found.last_modified or midnight, midnight)
     return replace(
         found,
-        source=fragments_of(delivery, windows, Straddling.STARTS, offer),
         cache_control=cache_control_of_televisions(
             seconds_fixed(len(sids) * days.count), is_public=is_public
         ),

@@ -104,13 +104,13 @@ class Rendering:
         for renderer in self._all:
             renderer.stop()
 
-    async def perform(self, partner: str, task: Callable[[], _T]) -> _T:
+    async def perform(self, partner: str, task: Callable[[], _T], *, has_begun: bool = False) -> _T:
         """The result of ``task``, or the error that it raises.
 
-        Raises :class:`Problem` if too many tasks wait, if the task takes longer than :data:`LONGEST_SECONDS`, or if it
-        ended its process twice.
+        Raises :class:`Problem` if too many tasks wait, unless the answer ``has_begun``; if the task takes longer than
+        :data:`LONGEST_SECONDS`; or if it ended its process twice.
         """
-        async with self._turns.turn(partner):
+        async with self._turns.turn(partner, has_begun=has_begun):
             if not self._all:
                 return await asyncio.to_thread(task)
             renderer = self._idle.pop()

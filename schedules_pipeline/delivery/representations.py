@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fractions import Fraction
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -24,11 +25,23 @@ _WORTH_PACKING = 600
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of an answer that is rendered, compressed and remembered by itself. As :class:`Representation`."""
+    """A piece of an answer that is rendered, compressed and remembered by itself. As :class:`Representation`, but that
+    the costs of the pieces are added before they are rounded up.
+    """
 
     validator: str
     source: Callable[[], bytes]
-    cost: int = 0
+    cost: Fraction = Fraction()
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The source of an answer that is rendered in one task from its fragments."""
+
+    fragments: tuple[Fragment, ...]
+
+    def __call__(self) -> bytes:
+        return b"".join(fragment.source() for fragment in self.fragments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Selections of schedules (services, days, format) and their representations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
+from math import ceil
 
 import orjson
 
-from schedules_pipeline.delivery.costs import cost_of_joining, cost_of_rendering
+from schedules_pipeline.delivery.costs import share_of_joining, share_of_rendering
 from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
 from schedules_pipeline.delivery.links import alternates, version_fields
 from schedules_pipeline.delivery.mirror import MirroredSchedule, parsed
@@ -15,6 +16,7 @@ from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import (
     Fragment,
     Representation,
+    Whole,
     validator_of,
     validator_of_version,
 )
@@ -53,6 +55,14 @@ class _Part:
     guide_window: GuideWindow
     name: str
     held: tuple[MirroredSchedule, ...]
+
+    @property
+    def sid(self) -> Sid:
+        return self.guide_window.sid
+
+    @property
+    def window(self) -> Interval:
+        return self.guide_window.window
 
 
 def represent_document(
@@ -102,12 +112,10 @@ def represent(
     if not (_published(parts) or selection.may_be_empty):
         return None
     asked = (selection.first, selection.last, selection.cut, selection.straddling)
-    fields = partial(_fields, delivery.mirror.cursor, parts)
     if offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST:
-        cost = cost_of_joining(len(_published(parts)))
-        joined = _represent(parts, offer, asked, now, partial(_join, parts), cost)
-        return replace(joined, fields=fields)
-    return replace(_rendered(parts, offer, asked, selection.straddling, now), fields=fields)
+        return _represent(delivery, parts, offer, asked, now, _document_fragments(parts))
+    fragments = _guide_fragments(parts, offer, selection.straddling)
+    return _represent(delivery, parts, offer, asked, now, fragments)
 
 
 def represent_windows(
@@ -118,30 +126,65 @@ def represent_windows(
     now: datetime,
 ) -> Representation:
     """Guides of any windows in one document, which is empty if nothing is published. As :func:`represent`."""
-    return _rendered([_part(delivery, window) for window in windows], offer, (straddling,), straddling, now)
-
-
-def fragments_of(
-    delivery: Delivery, windows: Sequence[GuideWindow], straddling: Straddling, offer: GuideFormat
-) -> tuple[Fragment, ...]:
-    """The document of :func:`represent_windows`, service by service: a change makes the first one and that of its
-    service others. Raises ValueError if the format has no pieces.
-    """
-    if offer.pieces is None:
-        raise ValueError(f"{offer.name} is not rendered in pieces")
     parts = [_part(delivery, window) for window in windows]
-    heads = [_head(part) for part in parts]
-    start = Fragment(_validator(("start",), offer, parts), partial(offer.pieces.start, heads))
+    fragments = _guide_fragments(parts, offer, straddling)
+    return _represent(delivery, parts, offer, (straddling,), now, fragments)
+
+
+def _document_fragments(parts: Sequence[_Part]) -> tuple[Fragment, ...]:
+    """Documents as published, and the requested days that have none."""
+    there = {held.key for part in parts for held in _published([part])}
+    missing = [str(key) for part in parts for key in part.guide_window.keys if key not in there]
     services = [
         Fragment(
-            _validator((straddling, "service"), offer, [part]),
-            partial(_render_service, straddling, offer.pieces.service, part),
-            cost_of_rendering(len(_published([part]))),
+            validator_of("documents", *(f"{held.key}.{validator_of_version(held)}" for held in published)),
+            partial(_join, published),
+            share_of_joining(len(published)),
+        )
+        for part in parts
+        if (published := _published([part]))
+    ]
+    end = _constant(b'],"missing":' + orjson.dumps(missing) + b"}")
+    return (_constant(b'{"schedules":['), *_separated(services, b","), end)
+
+
+def _guide_fragments(
+    parts: Sequence[_Part], offer: GuideFormat, straddling: Straddling
+) -> tuple[Fragment, ...]:
+    """A change makes that of its service another one, and those that need the versions of all."""
+    if (pieces := offer.pieces) is None:
+        render = partial(_render, straddling, offer, parts)
+        return (_rendered((straddling,), offer, parts, render),)
+    parts = pieces.ordered(parts)
+    guides = [
+        _rendered(
+            (straddling, "guide"), offer, [part], partial(_render_guide, straddling, pieces.guide, part)
         )
         for part in parts
     ]
-    end = Fragment(validator_of(offer.name, "end"), partial(bytes, offer.pieces.end))
-    return (start, *services, end)
+    if isinstance(pieces.start, bytes):
+        start = _constant(pieces.start)
+    else:
+        source = partial(pieces.start, [_head(part) for part in parts])
+        start = Fragment(_validator(("start",), offer, parts), source)
+    return (start, *_separated(guides, pieces.between), _constant(pieces.end))
+
+
+def _rendered(
+    asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[_Part], render: Callable[[], bytes]
+) -> Fragment:
+    return Fragment(_validator(asked, offer, parts), render, share_of_rendering(len(_published(parts))))
+
+
+def _constant(text: bytes) -> Fragment:
+    return Fragment(validator_of("constant", text), partial(bytes, text))
+
+
+def _separated(fragments: Sequence[Fragment], between: bytes) -> Iterator[Fragment]:
+    for number, fragment in enumerate(fragments):
+        if number and between:
+            yield _constant(between)
+        yield fragment
 
 
 def _head(part: _Part) -> ServiceGuide:
@@ -154,37 +197,26 @@ def _head(part: _Part) -> ServiceGuide:
     return cut_guide(part.guide_window, part.name, schedules, removals, Straddling.STARTS)
 
 
-def _render_service(straddling: Straddling, render: Callable[[ServiceGuide], bytes], part: _Part) -> bytes:
-    return render(_guide(straddling, part))
-
-
-def _rendered(
-    parts: Sequence[_Part],
-    offer: GuideFormat,
-    asked: tuple[object, ...],
-    straddling: Straddling,
-    now: datetime,
-) -> Representation:
-    cost = cost_of_rendering(len(_published(parts)))
-    return _represent(parts, offer, asked, now, partial(_render, straddling, offer, parts), cost)
-
-
 def _represent(
+    delivery: Delivery,
     parts: Sequence[_Part],
     offer: GuideFormat,
     asked: tuple[object, ...],
     now: datetime,
-    render: Callable[[], bytes],
-    cost: int,
+    fragments: tuple[Fragment, ...],
 ) -> Representation:
+    """In pieces if several services or days have a part in it, so that no process holds a large answer as a whole."""
+    published = _published(parts)
+    in_pieces = len(fragments) > 1 and len({each.guide_window for each in parts if _published([each])}) > 1
     return Representation(
         _validator(asked, offer, parts),
         offer.media_type,
         cache_control(min((seconds_fresh(part.guide_window.window, now) for part in parts), default=0)),
-        render,
+        fragments if in_pieces else Whole(fragments),
         max((held.published_at for part in parts for held in part.held), default=None),
-        cost,
-        versions=_published(parts),
+        ceil(sum(fragment.cost for fragment in fragments)),
+        fields=partial(_fields, delivery.mirror.cursor, parts),
+        versions=published,
     )
 
 
@@ -223,16 +255,16 @@ def _validator(asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[_P
     return validator_of(offer.name, offer.revision, *asked, *names, *versions)
 
 
-def _join(parts: Sequence[_Part]) -> bytes:
-    """Documents as published, and the requested days that have none."""
-    documents = [document for part in parts for held in part.held if (document := held.document())]
-    there = {held.key for part in parts for held in part.held if not held.is_removed}
-    missing = [str(key) for part in parts for key in part.guide_window.keys if key not in there]
-    return b'{"schedules":[' + b",".join(documents) + b'],"missing":' + orjson.dumps(missing) + b"}"
+def _join(published: Sequence[MirroredSchedule]) -> bytes:
+    return b",".join(document for held in published if (document := held.document()))
 
 
 def _render(straddling: Straddling, offer: GuideFormat, parts: Sequence[_Part]) -> bytes:
     return offer.render([_guide(straddling, part) for part in parts])
+
+
+def _render_guide(straddling: Straddling, render: Callable[[ServiceGuide], bytes], part: _Part) -> bytes:
+    return render(_guide(straddling, part))
 
 
 def _guide(straddling: Straddling, part: _Part) -> ServiceGuide:

@@ -30,23 +30,24 @@ class Turns:
         self._waiting: OrderedDict[str, deque[Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, partner: str) -> AsyncIterator[None]:
-        """The block begins when it is this partner's turn.
+    async def turn(self, partner: str, *, has_begun: bool = False) -> AsyncIterator[None]:
+        """The block begins when it is this partner's turn. ``has_begun``: the answer has, so it cannot be rejected.
 
         Raises :class:`Problem` if too many requests wait: ``TOO_MANY_REQUESTS`` for those of this partner,
         ``UNAVAILABLE`` for those of all partners.
         """
-        await self._begin(partner)
+        await self._begin(partner, has_begun=has_begun)
         try:
             yield
         finally:
             self._end(partner)
 
-    async def _begin(self, partner: str) -> None:
+    async def _begin(self, partner: str, *, has_begun: bool) -> None:
         if self._may_begin(partner):
             self._count_in(partner)
             return
-        self._check_room(partner)
+        if not has_begun:
+            self._check_room(partner)
         turn: Future[None] = get_running_loop().create_future()
         self._waiting.setdefault(partner, deque()).append(turn)
         try:

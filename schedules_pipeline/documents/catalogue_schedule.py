@@ -8,10 +8,9 @@ the format is not called EMBER, and it was never validated against EMBER's schem
 the source of each part.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lxml import etree
 
@@ -41,19 +40,21 @@ _NOT_AVAILABLE = _Programme("NOT_AVAILABLE", "Other", BLANKED_TITLE)
 _TO_BE_ANNOUNCED = _Programme("TO_BE_ANNOUNCED", "ToBeAnnounced", UNKNOWN_TITLE)
 
 
-def render_catalogue_schedules(guides: Sequence[ServiceGuide]) -> bytes:
-    """Each guide is a UTC day of a service, with everything that touches it: the cut ``utc``, by overlap.
+START: Final = b"<?xml version='1.0' encoding='UTF-8'?>\n<DataCollections>\n"
+END: Final = b"</DataCollections>\n"
 
-    Each day is exactly covered; a broadcast across midnight is cut there. Equal guides give equal bytes in any order.
-    Raises ValueError if a window is not a UTC day, or if a day is given twice.
+
+def render_catalogue_day(guide: ServiceGuide) -> bytes:
+    """A UTC day of a service, with everything that touches it: the cut ``utc``, by overlap. A document has such days
+    in any order between :data:`START` and :data:`END`.
+
+    The day is exactly covered; a broadcast across midnight is cut there. Raises ValueError if the window is not a UTC
+    day.
     """
-    ordered = sorted(guides, key=lambda guide: (guide.sid, guide.window.start))
-    days = [(guide.sid, _utc_day(guide.window)) for guide in ordered]
-    _reject_repeats(days)
-    root = etree.Element("DataCollections")
-    for guide, (_, day) in zip(ordered, days, strict=True):
-        _add_day(root, guide, catalogue_id(guide.sid, day), day)
-    return _write(root)
+    root, day = etree.Element("DataCollections"), _utc_day(guide.window)
+    _add_day(root, guide, catalogue_id(guide.sid, day), day)
+    written = etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    return written.removeprefix(START).removesuffix(END)
 
 
 def catalogue_id(sid: Sid, day: date) -> str:
@@ -69,12 +70,6 @@ def _utc_day(window: Interval) -> date:
             f"{window.start} to {window.end} is no UTC day: cut the guide by it, each day for itself"
         )
     return day
-
-
-def _reject_repeats(ordered: Sequence[tuple[Sid, date]]) -> None:
-    for one, other in pairwise(ordered):
-        if one == other:
-            raise ValueError(f"{catalogue_id(*one)} is given twice")
 
 
 def _add_day(root: etree._Element, guide: ServiceGuide, name: str, day: date) -> None:
@@ -134,7 +129,3 @@ def _add_text(parent: etree._Element, plural: str, tag: str, text: str) -> None:
 
 def _instant(at: datetime) -> str:
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
-
-
-def _write(root: etree._Element) -> bytes:
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)

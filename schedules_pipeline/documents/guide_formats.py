@@ -3,28 +3,56 @@
 Does not belong here: choosing a format for a request (``delivery.negotiation``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
 
-from schedules_pipeline.documents.catalogue_schedule import render_catalogue_schedules
-from schedules_pipeline.documents.guide_json import render_guides
+from schedules_pipeline.documents import catalogue_schedule, guide_json
 from schedules_pipeline.documents.tv_anytime import GuideNaming, Rendition, render_tv_anytime
-from schedules_pipeline.documents.xmltv import END, render_xmltv, render_xmltv_programmes, render_xmltv_start
+from schedules_pipeline.documents.xmltv import END, channel_id, render_xmltv_programmes, render_xmltv_start
+from schedules_pipeline.domain.identifiers import Sid
+from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _JSON_TYPE, _XML_TYPE = "application/json", "application/xml"
 
 
+class Placed(Protocol):
+    """A guide, or the window of one."""
+
+    @property
+    def sid(self) -> Sid: ...
+
+    @property
+    def window(self) -> Interval: ...
+
+
+_Placed = TypeVar("_Placed", bound=Placed)
+
+
 @dataclass(frozen=True, slots=True)
 class GuidePieces:
-    """A format whose documents can be rendered service by service: ``start`` needs all guides, but not their
-    broadcasts; ``service`` is of one of them; ``end`` is always the same.
+    """How a document is made guide by guide. ``start``: always the same, or made of all guides without their
+    broadcasts. ``between`` and ``end``: always the same. ``order``: of the guides, so that equal ones give equal bytes;
+    None for the order in which they were asked for.
     """
 
-    start: Callable[[Sequence[ServiceGuide]], bytes]
-    service: Callable[[ServiceGuide], bytes]
+    start: bytes | Callable[[Sequence[ServiceGuide]], bytes]
+    guide: Callable[[ServiceGuide], bytes]
     end: bytes
+    between: bytes = b""
+    order: Callable[[Placed], Any] | None = None
+
+    def ordered(self, guides: Iterable[_Placed]) -> list[_Placed]:
+        return list(guides) if self.order is None else sorted(guides, key=self.order)
+
+    def render(self, guides: Sequence[ServiceGuide]) -> bytes:
+        """The whole document. Raises ValueError if the format does not allow these guides in one document."""
+        ordered = self.ordered(guides)
+        start = self.start if isinstance(self.start, bytes) else self.start(ordered)
+        return b"".join((start, self.between.join(map(self.guide, ordered)), self.end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +61,7 @@ class GuideFormat:
     ``requested_as``: the media types that select the format in ``Accept``; no two formats share one.
     ``revision``: another text whenever the same guides give other bytes.
     ``is_of_utc_days``: the format only has UTC days, and lists a broadcast in every day that it overlaps.
-    ``pieces``: None if a document can only be rendered as a whole.
+    ``pieces``: None if a document can only be rendered as a whole; otherwise ``render`` joins them.
     """
 
     name: str
@@ -56,9 +84,21 @@ class GuidePolicy:
     image_url_template: str = ""
 
 
-JSON_FORMAT = GuideFormat(
-    "json", _JSON_TYPE, (_JSON_TYPE, "application/vnd.schedules.v1+json"), render_guides, "1"
+_JSON = GuidePieces(guide_json.START, guide_json.render_guide, guide_json.END, guide_json.BETWEEN)
+_CATALOGUE = GuidePieces(
+    catalogue_schedule.START,
+    catalogue_schedule.render_catalogue_day,
+    catalogue_schedule.END,
+    order=attrgetter("sid", "window.start"),
 )
+
+JSON_FORMAT = GuideFormat(
+    "json", _JSON_TYPE, (_JSON_TYPE, "application/vnd.schedules.v1+json"), _JSON.render, "1", pieces=_JSON
+)
+
+
+def _by_channel(guide: Placed) -> str:
+    return channel_id(guide.sid, "")
 
 
 def television_format(rendition: Rendition) -> GuideFormat:
@@ -75,17 +115,19 @@ def television_format(rendition: Rendition) -> GuideFormat:
 def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
     """Every format, the preferred one first."""
     images = policy.image_url_template
+    pieces = GuidePieces(
+        partial(render_xmltv_start, domain=policy.xmltv_domain),
+        partial(render_xmltv_programmes, domain=policy.xmltv_domain, image_url_template=images),
+        END,
+        order=_by_channel,
+    )
     xmltv = GuideFormat(
         "xmltv",
         _XML_TYPE,
         ("application/vnd.schedules.xmltv+xml", _XML_TYPE, "text/xml"),
-        partial(render_xmltv, domain=policy.xmltv_domain, image_url_template=images),
+        pieces.render,
         f"2|{policy.xmltv_domain}|{images}",
-        pieces=GuidePieces(
-            partial(render_xmltv_start, domain=policy.xmltv_domain),
-            partial(render_xmltv_programmes, domain=policy.xmltv_domain, image_url_template=images),
-            END,
-        ),
+        pieces=pieces,
     )
     tv_anytime = GuideFormat(
         "tva",
@@ -98,8 +140,9 @@ def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
         "catalogue",
         _XML_TYPE,
         ("application/vnd.schedules.catalogue+xml",),
-        render_catalogue_schedules,
+        _CATALOGUE.render,
         "1",
         is_of_utc_days=True,
+        pieces=_CATALOGUE,
     )
     return (JSON_FORMAT, xmltv, tv_anytime, catalogue)

@@ -44,28 +44,16 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U
 """What XML 1.0 cannot hold, and the control characters that it can but readers take for a wrong encoding."""
 
 
-def render_xmltv(guides: Sequence[ServiceGuide], *, domain: str, image_url_template: str = "") -> bytes:
-    """A guide of these services: first the channels, then the broadcasts of each.
-
-    Equal guides give equal bytes: channels are in the order of their ids, and nothing tells when it was rendered.
-    A service without broadcasts is a channel too. Raises ValueError if a service is given twice.
-    """
-    ordered = _in_order(guides, domain)
-    start = render_xmltv_start(ordered, domain=domain)
-    programmes = [
-        render_xmltv_programmes(guide, domain=domain, image_url_template=image_url_template)
-        for guide in ordered
-    ]
-    return b"".join((start, *programmes, END))
-
-
 def render_xmltv_start(guides: Sequence[ServiceGuide], *, domain: str) -> bytes:
-    """The channels of a guide. The programmes of each service follow, in any order, and :data:`END`."""
-    ordered = _in_order(guides, domain)
-    _reject_repeats(ordered)
-    root = f'<tv{_date(ordered)} generator-info-name="{GENERATOR}">'
+    """The channels of a guide, which are in the order of their ids. The programmes of each follow, and :data:`END`.
+
+    Equal guides give equal bytes: nothing tells when it was rendered. A service without broadcasts is a channel too.
+    Raises ValueError if a service is given twice.
+    """
+    _reject_repeats(guides)
+    root = f'<tv{_date(guides)} generator-info-name="{GENERATOR}">'
     head = f"<?xml version='1.0' encoding='UTF-8'?>\n{DOCTYPE}\n{root}\n"
-    return "".join((head, *_channels(ordered, domain))).encode()
+    return "".join((head, *_channels(guides, domain))).encode()
 
 
 def render_xmltv_programmes(guide: ServiceGuide, *, domain: str, image_url_template: str = "") -> bytes:
@@ -98,10 +86,6 @@ def render_time(at: datetime) -> str:
 def written(text: str) -> str:
     """The text on one line, without what XML cannot hold; in its place is a space."""
     return " ".join((text if text.isprintable() else _UNWRITABLE.sub(" ", text)).split())
-
-
-def _in_order(guides: Sequence[ServiceGuide], domain: str) -> list[ServiceGuide]:
-    return sorted(guides, key=lambda guide: channel_id(guide.sid, domain))
 
 
 def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:

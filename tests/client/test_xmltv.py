@@ -11,12 +11,12 @@ import pytest
 from documents.xmltv_guides import BIRCH, DOMAIN, NOON, SHORT_DAY, day_guide, episode, guide, guides, showing
 from hypothesis import given, settings
 from lxml import etree
+from renderers import render_xmltv
 from schedules_client import LocalCopy, XmltvOptions
 from schedules_client.steps import Batch, Document, Held, Key, Version
 from schedules_client.store import Store
 
 from schedules_pipeline.documents.broadcasts import broadcast_fields, render_json
-from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.domain.programme import TitledItem
 from schedules_pipeline.domain.service_guide import DayVersion, ServiceGuide
 

@@ -8,10 +8,8 @@ from documents.catalogue_days import HOUR, MIDNIGHT, guide_of, showing_at
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from renderers import render_catalogue_schedules
 
-from schedules_pipeline.documents.catalogue_schedule import (
-    render_catalogue_schedules,
-)
 from schedules_pipeline.domain.catalogue import Synopses
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
@@ -232,9 +230,3 @@ def test_other_window_is_rejected(length: timedelta) -> None:
     """A guide that was not cut into UTC days is refused."""
     with pytest.raises(ValueError, match="no UTC day"):
         render_catalogue_schedules([guide_of(length=length)])
-
-
-def test_repeated_day_is_rejected() -> None:
-    """A day of a service can be in a document only once."""
-    with pytest.raises(ValueError, match="alder_one_north_20260115 is given twice"):
-        render_catalogue_schedules([guide_of(), guide_of(version=8)])

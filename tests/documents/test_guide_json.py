@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import orjson
 from delivery.guides import ALDER, BIRCH, NOON, schedule, showing
 from delivery.guides import key as key_of
+from renderers import render_guides
 
 from schedules_pipeline.delivery.routes.documented import Guides
 from schedules_pipeline.documents.broadcasts import broadcast_fields
-from schedules_pipeline.documents.guide_json import render_guides
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.service_guide import ServiceGuide
 

@@ -27,8 +27,9 @@ from documents.xmltv_guides import (
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from renderers import render_xmltv
 
-from schedules_pipeline.documents.xmltv import render_time, render_xmltv
+from schedules_pipeline.documents.xmltv import render_time
 from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.published import Broadcast

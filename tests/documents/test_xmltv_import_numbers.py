@@ -4,8 +4,8 @@ import pytest
 from builders import an_episode
 from documents.xmltv_guides import DOMAIN, guide, showing
 from documents.xmltv_imports import imported_from, parse_imported, programme_element, tv_document
+from renderers import render_xmltv
 
-from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.documents.xmltv_reader import Remark
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import Programme, TitledItem, resolve_programme

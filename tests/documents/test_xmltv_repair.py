@@ -8,8 +8,8 @@ from documents.xmltv_guides import guides
 from documents.xmltv_imports import RULES, imported_from, programme_element, tv_document
 from hypothesis import given
 from hypothesis import strategies as st
+from renderers import render_xmltv
 
-from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.documents.xmltv_reader import Remark
 from schedules_pipeline.documents.xmltv_repair import Repaired
 from schedules_pipeline.domain.service_guide import ServiceGuide

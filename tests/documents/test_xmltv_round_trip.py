@@ -28,8 +28,8 @@ from documents.xmltv_imports import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from renderers import render_xmltv
 
-from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.documents.xmltv_import import ImportedGuide, ImportRules
 from schedules_pipeline.documents.xmltv_reader import Remark
 from schedules_pipeline.domain.catalogue import CatalogueItem

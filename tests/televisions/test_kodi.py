@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from builders import an_episode
 from documents.xmltv_guides import DOMAIN, NOON, blanked, guide, showing, unknown
+from renderers import render_xmltv
 
-from schedules_pipeline.documents.xmltv import render_xmltv
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import TitledItem
 

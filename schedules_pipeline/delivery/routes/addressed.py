@@ -19,7 +19,10 @@ _PREFLIGHT: Final = [
 ]
 _ANY_ORIGIN: Final = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Retry-After, Schedules-As-Of, Schedules-Stale"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, Retry-After, Schedules-As-Of, Schedules-Stale, Schedules-Cursor",
+    ),
 ]
 
 

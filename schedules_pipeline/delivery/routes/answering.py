@@ -1,17 +1,18 @@
 """Turns representations into responses: conditional, content-coded, rendered outside of this process."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache, partial
+from math import ceil
 from typing import Final
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from schedules_pipeline.delivery.negotiation import choose_coding
-from schedules_pipeline.delivery.packing import Coding, Packed, Piece, deflate, join_gzip, pack
+from schedules_pipeline.delivery.packing import Coding, Packed, Piece, deflate, join_gzip, joined_size, pack
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
 from schedules_pipeline.delivery.representations import (
     Fragment,
@@ -42,7 +43,11 @@ async def answer(call: Call, representation: Representation) -> Response:
             return unchanged
     if isinstance(representation.source, tuple):
         coding = _preferred_of(request, representation)
-        return await _joined(call, representation, representation.source, coding)
+        tag = entity_tag(representation.validator, coding)
+        headers = {**headers_of(representation), "ETag": tag, **representation.fields()}
+        if is_gzip := coding is Coding.GZIP:
+            headers["Content-Encoding"] = coding
+        return await _joined(call, representation, representation.source, headers, as_gzip=is_gzip)
     return respond(request, representation, await _packed(call, representation.source, representation))
 
 
@@ -103,10 +108,9 @@ async def answer_gzipped(call: Call, representation: Representation, media_type:
     tag = entity_tag(file.validator, Coding.IDENTITY)
     if (unchanged := _not_modified(call.request, file, tag)) is not None:
         return unchanged
-    headers = {**headers_of(file), "ETag": tag}
+    headers = {**headers_of(file), "ETag": tag, **file.fields()}
     if isinstance(file.source, tuple):
-        body = join_gzip(await _pieces_of(call, file.source))
-        return StreamingResponse(body, headers=headers, media_type=media_type)
+        return await _joined(call, file, file.source, headers, as_gzip=True)
     packed = await _packed(call, file.source, representation)
     return Response(packed.coded(Coding.GZIP), headers=headers, media_type=media_type)
 
@@ -144,36 +148,41 @@ async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
 
 
 async def _joined(
-    call: Call, representation: Representation, fragments: Sequence[Fragment], coding: Coding
+    call: Call,
+    representation: Representation,
+    fragments: Sequence[Fragment],
+    headers: dict[str, str],
+    *,
+    as_gzip: bool,
 ) -> Response:
-    headers = {**headers_of(representation), "ETag": entity_tag(representation.validator, coding)}
-    pieces = await _pieces_of(call, fragments)
-    if coding is Coding.GZIP:
-        headers["Content-Encoding"] = coding
-        return StreamingResponse(join_gzip(pieces), headers=headers, media_type=representation.media_type)
-    body = (piece.plain() async for piece in pieces)
-    return StreamingResponse(body, headers=headers, media_type=representation.media_type)
-
-
-async def _pieces_of(call: Call, fragments: Sequence[Fragment]) -> AsyncIterator[Piece]:
     """Each fragment is rendered when the client has taken those before it. The first two are rendered here, so that an
     overloaded service says so; a later failure ends the connection, and what was rendered stays remembered.
+
+    HTTP/1.0 cannot tell an answer without a length that ends early from a complete one, so its length is found first.
     """
     cost = sum(one.cost for one in fragments if call.serving.pieces.find(one.validator) is None)
     for fragment in fragments[:2]:
-        await _piece(call, fragment)
-    call.charge(cost)
-    return _in_turn(call, fragments)
+        await _piece(call, fragment, partial(call.render, 0))
+    call.charge(ceil(cost))
+    pieces = (await _piece(call, fragment, call.render_next) for fragment in fragments)
+    if call.request.scope["http_version"] == "1.0":
+        made = [piece async for piece in pieces]
+        headers["Content-Length"] = str(joined_size(made, as_gzip=as_gzip))
+        pieces = _each(made)
+    body = join_gzip(pieces) if as_gzip else (piece.plain() async for piece in pieces)
+    return StreamingResponse(body, headers=headers, media_type=representation.media_type)
 
 
-async def _in_turn(call: Call, fragments: Sequence[Fragment]) -> AsyncIterator[Piece]:
-    for fragment in fragments:
-        yield await _piece(call, fragment)
+async def _each(pieces: Sequence[Piece]) -> AsyncGenerator[Piece]:
+    for piece in pieces:
+        yield piece
 
 
-async def _piece(call: Call, fragment: Fragment) -> Piece:
+async def _piece(
+    call: Call, fragment: Fragment, render: Callable[..., Coroutine[object, object, Piece]]
+) -> Piece:
     task = partial(_render_piece, fragment.source)
-    return await call.serving.pieces.find_or_make(fragment.validator, partial(call.render, 0, task))
+    return await call.serving.pieces.find_or_make(fragment.validator, partial(render, task))
 
 
 def _render_piece(render: Callable[[], bytes]) -> Piece:

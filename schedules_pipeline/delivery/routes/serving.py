@@ -114,6 +114,10 @@ class Call:
         self.charge(cost)
         return await self.delivery.rendering.perform(self.caller.name, task)
 
+    async def render_next(self, task: Callable[[], _T]) -> _T:
+        """As :meth:`render`, for an answer that has begun: however many wait, it waits too."""
+        return await self.delivery.rendering.perform(self.caller.name, task, has_begun=True)
+
     async def plan(self, work: Callable[[], _T]) -> _T:
         """The result of work that takes a millisecond or more of the event loop's thread: for each partner one at a
         time, with the requests of others between. Raises :class:`Problem` if too many wait.

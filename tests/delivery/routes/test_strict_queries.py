@@ -81,21 +81,26 @@ def test_televisions_may_send_parameters_of_their_own(stage: DeliveryStage) -> N
     assert stage.client(None).get(f"/dvb-i/{partner}/services.xml?brand=x").status_code == 200
 
 
-@pytest.mark.parametrize("address", [_PATH, f"{_PATH}.xmltv", "/v1/schedules?date=2026-03-28"])
+@pytest.mark.parametrize(
+    ("address", "codings"),
+    [(_PATH, 3), (f"{_PATH}.xmltv", 3), ("/v1/schedules?date=2026-03-28", 2), ("/v1/schedules.xmltv", 2)],
+)
 @pytest.mark.parametrize("wanted", ["identity", "gzip", "zstd"])
 def test_condition_that_names_another_coding_is_no_match(
-    stage: DeliveryStage, address: str, wanted: str
+    stage: DeliveryStage, address: str, codings: int, wanted: str
 ) -> None:
-    """304 says that the client holds the bytes of the coding that it would get (RFC 9110, 13.1.2)."""
+    """304 says that the client holds the bytes of the coding that it would get (RFC 9110, 13.1.2). An answer that is
+    sent in pieces has no Zstandard, so who accepts that alone gets it plain.
+    """
     client, tags = stage.client(), {}
     for coding in ("identity", "gzip", "zstd"):
         tags[coding] = client.get(address, headers={"Accept-Encoding": coding}).headers["etag"]
-    assert len(set(tags.values())) == 3
+    assert len(set(tags.values())) == codings
 
-    for coding, tag in tags.items():
+    for tag in tags.values():
         answer = client.get(address, headers={"Accept-Encoding": wanted, "If-None-Match": f'"x", W/{tag}'})
 
-        assert answer.status_code == (304 if coding == wanted else 200)
+        assert answer.status_code == (304 if tag == tags[wanted] else 200)
         assert answer.headers["etag"] == tags[wanted]
 
 
