@@ -71,8 +71,8 @@ replay: $(READY) ## Replay a recorded history at full speed, and print differenc
 	@test -n "$(HISTORY)" || { echo 'error: name a recorded history: make replay HISTORY=history.jsonl.gz' >&2; exit 2; }
 	@$(BIN)/python -m demo.replay "$(HISTORY)" $(if $(BATCH),--batch $(BATCH))
 
-sandbox: $(READY) ## A broadcaster that changes all the time, and its delivery service with a published key: PORT=8080 HOST=127.0.0.1
-	@$(BIN)/python -m demo.sandbox $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+sandbox: $(READY) ## A broadcaster that changes all the time, and its delivery service with a published key: PORT=8080 HOST=127.0.0.1 WEBHOOK=http://127.0.0.1:9000/
+	@$(BIN)/python -m demo.sandbox $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(WEBHOOK),--webhook $(WEBHOOK))
 
 quick: $(READY) ## Formatter, linter, types, and the tests of pure rules and workflows: under 30 seconds
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static pure

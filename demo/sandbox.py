@@ -5,6 +5,7 @@ their own; the broadcaster's systems are in memory. No other keyspace is read, a
 """
 
 import argparse
+import secrets
 import signal
 import sys
 import time
@@ -16,11 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from demo.console import clock_time, say, utc_now
-from demo.delivery_service import DeliveryService
+from demo.delivery_service import DeliveryService, PushService
 from demo.replay.world import World, settings_for
 from demo.sample import Sample, make_sample
 from demo.servers import LOOPBACK, RedisServer
 from demo.traffic import Change, Traffic
+from demo.webhook_receiver import WebhookReceiver
+from schedules_pipeline.composition import Store
 from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.history.recorded import (
     CatalogueDeleted,
@@ -31,11 +34,18 @@ from schedules_pipeline.history.recorded import (
 )
 from schedules_pipeline.partners.partner import ApiKey, Partner, key_digest
 from schedules_pipeline.partners.ports import PartnerStore
+from schedules_pipeline.push.manage_subscriptions import SubscriptionAdmin
+from schedules_pipeline.push.subscription import Subscription, SubscriptionKind
+from schedules_pipeline.push.webhook_signature import derive_secret, render_secret
 
 NAME: Final = "sandbox"
 KEY: Final = f"sk_sandbox0_{'notasecret' * 4}"
 """Published: it opens this broadcaster's data alone."""
 
+WEBHOOK: Final = f"{NAME}-webhook"
+
+_MASTER_SECRET: Final = "SCHEDULES_WEBHOOK_MASTER_SECRET"
+_PUSH: Final = {"SCHEDULES_PUSH_ALLOWED_NETWORKS": f'["{LOOPBACK}"]'}
 _DAYS_BEFORE, _KEPT_DAYS = 2, 7
 
 
@@ -121,6 +131,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on")
     parser.add_argument("--port", type=int, help="by default a free one")
+    parser.add_argument(
+        "--webhook", default="", help="your receiver; by default one that prints what it gets"
+    )
     parser.add_argument("--changes-per-minute", type=float, default=6.0)
     options = parser.parse_args(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -144,12 +157,35 @@ def _run(options: argparse.Namespace, directory: Path, redis_url: str) -> None:
     broadcaster = Broadcaster(world, rng)
     say("publishing fourteen days of an invented broadcaster")
     broadcaster.step(utc_now())
-    environment = {"SCHEDULES_REDIS_URL": redis_url, "SCHEDULES_KEYSPACE": NAME}
-    with DeliveryService(directory, environment, options.port, "--port", options.host) as service:
-        say(f'curl -H "Authorization: Bearer {KEY}" {service.url}/v1/services')
-        while True:
-            time.sleep(rng.expovariate(options.changes_per_minute / 60))
-            say(f"{clock_time(utc_now())}  {broadcaster.step(utc_now())}")
+    environment = {"SCHEDULES_REDIS_URL": redis_url, "SCHEDULES_KEYSPACE": NAME, **_PUSH}
+    master = secrets.token_hex(32)
+    with_secret = {**environment, _MASTER_SECRET: master}
+    # Everybody has the key, so partners of a public sandbox do not rotate the secret that all of them use.
+    own = with_secret if options.host == LOOPBACK else environment
+    with (
+        WebhookReceiver(utc_now) as receiver,
+        DeliveryService(directory, own, options.port, "--port", options.host) as service,
+    ):
+        secret = subscribe(store, options.webhook or receiver.url, master.encode())
+        receiver.trust(secret)
+        with PushService(directory, with_secret):
+            say(f'curl -H "Authorization: Bearer {KEY}" {service.url}/v1/services')
+            say(
+                f'curl -X POST -H "Authorization: Bearer {KEY}" {service.url}/v1/subscriptions/{WEBHOOK}/ping'
+            )
+            say(f"webhooks go to {options.webhook or 'this terminal'}, signed with {render_secret(secret)}")
+            while True:
+                time.sleep(rng.expovariate(options.changes_per_minute / 60))
+                say(f"{clock_time(utc_now())}  {broadcaster.step(utc_now())}")
+                for got in receiver.drain():
+                    say(f"{clock_time(utc_now())}  webhook: {got.kind} {got.key} {got.seq or ''}".rstrip())
+
+
+def subscribe(store: Store, target: str, master: bytes) -> bytes:
+    """Let changes from now on be sent there. Returns the secret that signs them."""
+    webhook = Subscription(WEBHOOK, NAME, SubscriptionKind.WEBHOOK, target, utc_now())
+    SubscriptionAdmin(store, utc_now).register(webhook)
+    return derive_secret(master, webhook, webhook.generation)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,25 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from demo.console import utc_now
 from demo.replay.world import World, settings_for
-from demo.sandbox import KEY, NAME, Broadcaster, enter_everybody
+from demo.sandbox import KEY, NAME, WEBHOOK, Broadcaster, enter_everybody, subscribe
 from demo.servers import RedisServer
+from demo.webhook_receiver import WebhookReceiver
 from schedules_pipeline.delivery.__main__ import build_delivery
 from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.follower import Follower
 from schedules_pipeline.delivery.running import upkeep_of
 from schedules_pipeline.maintenance.continuity import ContinuityObserver
+from schedules_pipeline.push.__main__ import build_pusher
+from schedules_pipeline.settings import Settings
 
 _NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 _DAYS = 3
+_MASTER = b"a master secret that is no secret at all"
 
 
 class _Sandbox:
@@ -78,3 +84,22 @@ def test_the_days_move_on(sandbox: _Sandbox) -> None:
     sandbox.step(later)
 
     assert sandbox.days() == {later.date() - timedelta(days=days) for days in range(_DAYS)}
+
+
+def test_a_webhook_is_sent_where_the_sandbox_was_told(sandbox: _Sandbox) -> None:
+    """Signed with the secret that it prints; with the published key a developer pings the receiver and sees what it
+    answered.
+    """
+    settings = Settings(
+        webhook_master_secret=SecretStr(_MASTER.decode()), push_allowed_networks=("127.0.0.1",)
+    )
+    with WebhookReceiver(utc_now) as receiver:
+        receiver.trust(subscribe(sandbox.store, receiver.url, _MASTER))
+        asked = sandbox.client.post(f"/v1/subscriptions/{WEBHOOK}/ping")
+        build_pusher(settings, sandbox.store).push(WEBHOOK, lambda: False)
+        found = sandbox.client.get(f"/v1/subscriptions/{WEBHOOK}").json()
+        received = receiver.drain()
+
+    assert asked.status_code == 200
+    assert [each.kind for each in received] == ["subscription.ping"]
+    assert [answer["status"] for answer in found["answers"]] == [204]
