@@ -153,23 +153,43 @@ def built(
         links = [] if has_stages or first is None else [first]
         _send(Span("build", build, root, began, now, attributes, links, error), cause)
         first = first or build
-        start = began
-        for name, ended in stages if has_stages else ():
-            _send(Span(name, _new(root), build, start, ended, {}), cause)
-            start = ended
+        stored_in, stored_from = _send_stages(cause, build, began, stages if has_stages else ())
         for _, each in caused:
-            _send_schedule(each, cause, build, (began, now))
+            _send_schedule(each, cause, stored_in, (stored_from, now))
 
 
-def _send_schedule(schedule: BuiltSchedule, cause: Cause, build: SpanId, times: tuple[int, int]) -> None:
+def _send_stages(
+    cause: Cause, build: SpanId, began: int, stages: Sequence[tuple[str, int]]
+) -> tuple[SpanId, int]:
+    """Returns the span of the last stage, which stores the documents, and its begin; the build itself without stages.
+
+    A viewer shows what is below a span before its next neighbour, so what follows a version must not stand before the
+    stages that came first.
+    """
+    last, start = (build, began), began
+    for name, ended in stages:
+        last = (_new(build), start)
+        _send(Span(name, last[0], build, start, ended, {}), cause)
+        start = ended
+    return last
+
+
+def _send_schedule(schedule: BuiltSchedule, cause: Cause, above: SpanId, times: tuple[int, int]) -> None:
     """It links to the traces of the other events that caused the same build."""
     key, causes, outcome, seq = schedule
     others = {other.event_id: other for other in causes if other.origin in _TRACED}
     links = [root_of(event_id) for event_id in others if event_id != cause.event_id]
-    attributes = _attributes(schedule=str(key), outcome=outcome, seq=seq)
-    span = _version(cause.event_id, key, seq) if seq else _new(build)
+    attributes = _attributes(
+        schedule=str(key), outcome=outcome, seq=seq, milliseconds_after=_milliseconds_after(cause, times[1])
+    )
+    span = _version(cause.event_id, key, seq) if seq else _new(above)
     error = FAILED if outcome == FAILED else ""
-    _send(Span("version", span, build, *times, attributes, links, error), cause)
+    _send(Span("version", span, above, *times, attributes, links, error), cause)
+
+
+def _milliseconds_after(cause: Cause, ended: int) -> int:
+    """From the notification until the end of a span: what a viewer can filter by, unlike the distance of two spans."""
+    return max(0, ended - nanoseconds(cause.notified_at)) // 1_000_000
 
 
 def followed(
@@ -184,7 +204,8 @@ def followed(
     found |= {"http.response.status_code": status} if status else {}
     for cause in change.causes:
         version = _version(cause.event_id, change.key, change.seq)
-        _send(Span(name, _new(version), version, min(began, now), now, found, (), error), cause)
+        attributes = found | _attributes(milliseconds_after=_milliseconds_after(cause, now))
+        _send(Span(name, _new(version), version, min(began, now), now, attributes, (), error), cause)
 
 
 def _send(span: Span, cause: Cause) -> None:

@@ -83,7 +83,8 @@ def test_the_spans_of_a_change_form_one_trace(stage: Stage, spans: ListedSpans) 
         "notification": None,
         "ingest": "notification",
         "build": "notification",
-        **dict.fromkeys(("gather", "resolve", "commit", "version"), "build"),
+        **dict.fromkeys(("gather", "resolve", "commit"), "build"),
+        "version": "commit",
         **dict.fromkeys(("mirror", "announce", "fetch"), "version"),
     }
     assert all(span.began <= span.ended for span in spans.spans)
@@ -98,6 +99,20 @@ def test_stages_follow_one_another(stage: Stage, spans: ListedSpans) -> None:
     assert stages[0].began == build.began
     assert [stage.began for stage in stages[1:]] == [stage.ended for stage in stages[:-1]]
     assert stages[-1].ended <= build.ended
+    [version] = spans.named("version")
+    assert version.began == stages[-1].began, "a viewer shows it after the stages"
+
+
+def test_what_follows_a_notification_says_how_long_after(stage: Stage, spans: ListedSpans) -> None:
+    """A viewer can then list the slow ones. The notification of this test is as old as its clock."""
+    stage.happen(SchedulePut(KEYS[0], _SLOTS, minutes=5))
+    stage.client().get(_PATH)
+
+    shown = [*spans.named("version"), *spans.named("mirror"), *spans.named("fetch")]
+    [notification] = spans.named("notification")
+    assert [span.attributes["schedules.milliseconds_after"] for span in shown] == [
+        (span.ended - notification.began) // 1_000_000 for span in shown
+    ]
 
 
 def test_a_change_of_a_brand_is_one_trace(stage: Stage, spans: ListedSpans) -> None:
