@@ -59,6 +59,8 @@ def build_application(
         version=version("schedules-pipeline"),
         description="What is on each service, each day; and what has changed.",
         openapi_url=None,
+        # A redirection would name the address as this process sees it: without TLS behind a proxy, and with the key.
+        redirect_slashes=False,
         openapi_tags=[{"name": name, "description": meaning} for name, meaning in TAGS.items()],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         contact={"name": "The operators who gave you your key"},

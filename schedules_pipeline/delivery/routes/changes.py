@@ -25,7 +25,7 @@ from schedules_pipeline.delivery.changes import (
 )
 from schedules_pipeline.delivery.costs import cost_of_rows
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control
-from schedules_pipeline.delivery.problems import CURSOR_TOO_OLD, Problem
+from schedules_pipeline.delivery.problems import BAD_REQUEST, CURSOR_TOO_OLD, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.documented import CURSOR_PROBLEMS, PAGED, PROBLEMS, Changes, Digest
@@ -68,6 +68,8 @@ async def get_digest(
     """The version of every schedule, removals included. Fetch each schedule whose version differs from yours."""
     chosen = frozenset(Sid(text) for text in sids) or None
     scope = Scope(chosen, read_day(first, date.min), read_day(last, date.max))
+    if scope.last < scope.first:
+        raise Problem(BAD_REQUEST, f"`to` {scope.last} is before `from` {scope.first}.")
     digest = await call.plan(partial(call.serving.digests.of, call.caller, scope))
     return await answer(
         call,

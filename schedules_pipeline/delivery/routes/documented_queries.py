@@ -38,7 +38,9 @@ def _require_text(value: object) -> object:
     """RFC 3339 alone, because pydantic also takes numbers, dates and times without seconds."""
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         return value
-    raise ValueError("not an instant such as 2026-03-28T20:00:00Z")
+    lost = isinstance(value, str) and _INSTANT.fullmatch(value.replace(" ", "+"))
+    hint = "; in an address, write the + of its offset as %2B" if lost else ""
+    raise ValueError(f"not an instant such as 2026-03-28T20:00:00Z{hint}")
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_require_text)]

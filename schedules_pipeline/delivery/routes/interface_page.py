@@ -51,10 +51,10 @@ class Group(NamedTuple):
 
 
 def groups(document: _Json) -> list[Group]:
-    """By tag, in the order of the tags."""
+    """By tag, in the order of the tags; what is sent to receivers stands there by its type."""
     operations = [
         (operation["tags"][0], _operation(path, method, operation))
-        for path, methods in document["paths"].items()
+        for path, methods in [*document["paths"].items(), *document["webhooks"].items()]
         for method, operation in methods.items()
     ]
     return [

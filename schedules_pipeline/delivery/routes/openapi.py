@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from schedules_pipeline.delivery.deprecations import Deprecation
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
 from schedules_pipeline.delivery.routes.answering import LONGEST_CONDITION
+from schedules_pipeline.delivery.routes.documented_webhooks import TAG, webhook_schemas, webhooks
 
 _SCHEME = "apiKey"
 _OPEN_TAGS = frozenset({"health", "televisions", "players"})
@@ -24,6 +25,7 @@ TAGS: Final = {
     "programmes": "Where a programme is shown, and the latest episodes of brands.",
     "catalogue": "Episodes that are available or coming.",
     "subscriptions": "Your own webhooks and file deliveries.",
+    TAG: "What is sent to your receiver, if you have a webhook.",
     "status": "Freshness, incidents and limits, as they concern you.",
     "televisions": "A content guide server of DVB-I. The path says who asks.",
     "players": "One XMLTV file for a player. The path says who asks.",
@@ -128,6 +130,8 @@ def _complete(document: dict[str, Any]) -> None:
         _SCHEME: {"type": "http", "scheme": "bearer", "description": "Your API key."}
     }
     components["headers"] = _OF_EVERY_ANSWER | _RETRY_AFTER
+    components["schemas"] |= webhook_schemas()
+    document["webhooks"] = webhooks()
     for name in _FRAMEWORK_SCHEMAS:
         components["schemas"].pop(name, None)
     for operation in _operations(document):

@@ -97,6 +97,6 @@ def _of_framework(error: HTTPException) -> Problem:
 
 def _wrong_parameters(error: RequestValidationError) -> list[dict[str, str]]:
     return [
-        {"parameter": ".".join(map(str, wrong["loc"])), "problem": wrong["msg"]}
+        {"parameter": ".".join(map(str, wrong["loc"])), "problem": wrong["msg"].removeprefix("Value error, ")}
         for wrong in error.errors()[:_MOST_ERRORS]
     ]

@@ -1,21 +1,69 @@
 """The OpenAPI document, as a generator of clients reads it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
 import pytest
 from delivery_stage import DeliveryStage
+from push_stage import KEY, OTHER, PushStage
+from pydantic import TypeAdapter
 from toy_world import BROADCASTS, EPISODES, KEYS, SchedulePut, Slot
 
 from schedules_pipeline.delivery.problems import MEDIA_TYPE
+from schedules_pipeline.delivery.routes.documented_webhooks import CloudEvent, WebhookBatch, WebhookEvent
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
+from schedules_pipeline.push.subscription import Envelope
 
 
 @pytest.fixture(scope="module")
 def document() -> Any:
     """As it is served."""
     return DeliveryStage().client().get("/openapi.json").json()
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("envelope", Envelope)
+def test_what_receivers_get_is_described(document: Any, envelope: Envelope, batch: int) -> None:
+    """What the pusher sends is listed by type and media type, valid there, and has the members of the example."""
+    stage = PushStage()
+    stage.subscribe_webhook(envelope=envelope, batch=batch)
+    stage.publish(KEY)
+    stage.publish(OTHER, removed=True)
+    stage.push()
+
+    for _, sent_headers, body in stage.receiver.received:
+        headers, sent = {name.lower(): value for name, value in sent_headers.items()}, orjson.loads(body)
+        kind = "events" if batch > 1 else sent["type"]
+        operation = document["webhooks"][kind]["post"]
+        content = operation["requestBody"]["content"][headers["content-type"]]
+        model = _MODELS[str(content["schema"])]
+        for message in (sent, content["example"]):
+            assert model.validate_python(message)
+        assert _shape(sent) == _shape(content["example"])
+        assert {field["name"] for field in operation["parameters"]} <= headers.keys()
+    assert {"feed.reset", "subscription.ping"} < document["webhooks"].keys()
+
+
+_MODELS: Mapping[str, TypeAdapter[Any]] = {
+    str({"$ref": "#/components/schemas/WebhookEvent"}): TypeAdapter(WebhookEvent),
+    str({"$ref": "#/components/schemas/WebhookBatch"}): TypeAdapter(WebhookBatch),
+    str({"$ref": "#/components/schemas/CloudEvent"}): TypeAdapter(CloudEvent),
+    str({"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}}): TypeAdapter(
+        list[CloudEvent]
+    ),
+}
+
+
+def _shape(message: Any) -> Any:
+    """The names of all members."""
+    match message:
+        case dict():
+            return {name: _shape(member) for name, member in message.items()}
+        case list():
+            return [_shape(member) for member in message]
+    return None
 
 
 def _operations(document: Any) -> Iterator[tuple[str, Any]]:

@@ -119,3 +119,23 @@ def test_condition_on_a_small_answer_names_the_plain_coding(stage: DeliveryStage
 
     assert (again.status_code, every.status_code) == (304, 304)
     assert every.headers["etag"] == answer.headers["etag"]
+
+
+@pytest.mark.parametrize("path", ["/v1/services/", f"{_PATH}/", "/docs/"])
+def test_a_path_with_another_slash_does_not_exist(stage: DeliveryStage, path: str) -> None:
+    """A redirection would lead to the address that this process sees, which has no TLS behind a proxy."""
+    assert stage.client().get(path, follow_redirects=False).status_code == 404
+
+
+def test_days_in_the_wrong_order_are_rejected(stage: DeliveryStage) -> None:
+    """An empty digest would look like one without schedules."""
+    assert stage.client().get("/v1/digest?from=2026-03-29&to=2026-03-28").status_code == 400
+
+
+def test_a_lost_plus_is_named(stage: DeliveryStage) -> None:
+    """The plus of an offset is a space in an address."""
+    answer = stage.client().get("/v1/now-next?at=2026-03-28T20:00:00+01:00")
+
+    (wrong,) = answer.json()["errors"]
+    assert wrong["problem"].startswith("not an instant such as")
+    assert "%2B" in wrong["problem"]
