@@ -4,8 +4,10 @@ The models of the answers are in :mod:`~schedules_pipeline.delivery.routes.docum
 """
 
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from typing import Any, Final
 
+import orjson
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -134,6 +136,7 @@ def _complete(document: dict[str, Any]) -> None:
     document["webhooks"] = webhooks()
     for name in _FRAMEWORK_SCHEMAS:
         components["schemas"].pop(name, None)
+    examples = orjson.loads(files(__package__).joinpath("examples.json").read_bytes())
     for operation in _operations(document):
         if _OPEN_TAGS.intersection(operation.get("tags", ())):
             operation["security"] = []
@@ -142,6 +145,8 @@ def _complete(document: dict[str, Any]) -> None:
             operation["responses"]["304"] = {"description": "Your copy is current.", "headers": _ETAG}
             succeeded = operation["responses"]["200"]
             succeeded["headers"] = succeeded.get("headers", {}) | _ETAG
+        if (example := examples.get(operation["operationId"])) is not None:
+            operation["responses"]["200"]["content"]["application/json"]["example"] = example
         operation["summary"] = operation["summary"].capitalize()
         operation["responses"] = dict(_responses(operation["responses"]))
         if "401" in operation["responses"]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from delivery.recorded_examples import FILE, answers
 from delivery_stage import DeliveryStage
 from push_stage import KEY, OTHER, PushStage
 from pydantic import TypeAdapter
@@ -64,6 +65,19 @@ def _shape(message: Any) -> Any:
         case list():
             return [_shape(member) for member in message]
     return None
+
+
+def test_the_examples_are_what_the_service_answers(document: Any) -> None:
+    """`python -m delivery.recorded_examples`, with `tests` on the path, records them again."""
+    recorded = orjson.loads(FILE.read_bytes())
+    found = {
+        operation["operationId"]: content["example"]
+        for _, operation in _operations(document)
+        if "example"
+        in (content := operation["responses"]["200"].get("content", {}).get("application/json", {}))
+    }
+
+    assert recorded == answers() == found
 
 
 def _operations(document: Any) -> Iterator[tuple[str, Any]]:
