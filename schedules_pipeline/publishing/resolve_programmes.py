@@ -58,6 +58,7 @@ class ProgrammeResolver:
         self._follower = follower
         self._token = token
         self._refresh_cause = refresh_cause
+        self._contents: dict[Pid, bytes | None] = {}
         self._items: dict[Pid, CatalogueItem | None] = {}
         self._programmes: dict[Pid, Resolution] = {}
         self._sourced: set[Pid] = set()
@@ -70,6 +71,8 @@ class ProgrammeResolver:
         episodes: set[Pid] = set().union(*[need.episodes for need in needs.values()])
         ancestors: dict[ScheduleKey, frozenset[Pid]] = dict.fromkeys(needs, frozenset())
         above: dict[Pid, tuple[Pid, ...]] = {}
+        # Most ancestors are those of the last build, so one read brings all levels.
+        self._read_ahead(episodes.union(*[need.registered_ancestors for need in needs.values()]))
         while True:
             resolved = self._resolve_from_copies(episodes)
             above |= {pid: self._programmes[pid].ancestors for pid in resolved}
@@ -124,10 +127,16 @@ class ProgrammeResolver:
         level = episodes
         for _ in range(MAXIMUM_ANCESTORS + 1):
             if unread := level - self._items.keys():
-                found = self._store.copies.read(list(unread))
-                self._items.update({pid: self._parse(pid, found.get(pid)) for pid in unread})
+                self._read_ahead(unread - self._contents.keys())
+                self._items |= {pid: self._parse(pid, self._contents.pop(pid)) for pid in unread}
             items = [item for pid in level if (item := self._items[pid]) is not None]
             level = {item.parent_pid for item in items if item.parent_pid is not None}
+
+    def _read_ahead(self, pids: AbstractSet[Pid]) -> None:
+        """Read the copies, which are decoded when a programme needs them."""
+        if pids:
+            found = self._store.copies.read(list(pids))
+            self._contents |= {pid: found.get(pid) for pid in pids}
 
     def _parse(self, pid: Pid, content: bytes | None) -> CatalogueItem | None:
         """Raises :class:`InvalidRecord` unless the copy is going to be compared with its source."""
@@ -148,6 +157,7 @@ class ProgrammeResolver:
         forgotten = set(pids)
         for pid in forgotten:
             self._items.pop(pid, None)
+            self._contents.pop(pid, None)
         stale = [
             episode
             for episode, programme in self._programmes.items()
