@@ -1,5 +1,7 @@
 """Notices of alarms by webhook."""
 
+from urllib.parse import unquote
+
 from urllib3 import PoolManager, Retry, Timeout, make_headers
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
@@ -31,7 +33,7 @@ class WebhookNotifier:
         self._runbook = runbook
         self._headers = {"Content-Type": "application/json", "User-Agent": "schedules-pipeline"}
         if auth := parse_url(url).auth:
-            self._headers |= make_headers(basic_auth=auth)
+            self._headers |= make_headers(basic_auth=unquote(auth, "latin-1"))
         retry = Retry(
             total=ATTEMPTS - 1,
             redirect=False,

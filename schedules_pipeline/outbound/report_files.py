@@ -38,7 +38,12 @@ class ReportFiles:
 def _write_whole(path: Path, content: bytes) -> None:
     """Readers see the whole file or none."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    whole = Path(file.name)
+        whole = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+        except OSError:
+            whole.unlink()
+            raise
     whole.chmod(0o644)
     whole.replace(path)

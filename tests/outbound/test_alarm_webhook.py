@@ -1,6 +1,7 @@
 """The alarm webhook against a real server on loopback that accepts, fails, redirects, hangs or is away."""
 
 import logging
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,6 +99,16 @@ def test_credentials_in_the_address_become_a_header(receiver: Receiver) -> None:
     ((path, headers, _),) = receiver.received
     assert path == _TOKEN
     assert headers["authorization"] == "Basic dXNlcjpwYXNz"
+
+
+def test_encoded_credentials_are_decoded(receiver: Receiver) -> None:
+    """A password with characters that an address cannot have is sent as it is, in UTF-8."""
+    address = receiver.url.replace("//", "//user:p%40s%2F%E2%82%AC@")
+
+    WebhookNotifier(address, "runbook", _ALLOWED).send(_NOTICE)
+
+    ((_, headers, _),) = receiver.received
+    assert b64decode(headers["authorization"].removeprefix("Basic ")).decode() == "user:p@s/€"
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])

@@ -1,7 +1,10 @@
 """Reports as files: complete, and limited in number."""
 
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
+
+import pytest
 
 from schedules_pipeline.outbound.report_files import ReportFiles
 
@@ -30,3 +33,17 @@ def test_only_the_latest_reports_stay(tmp_path: Path) -> None:
     assert [path.name[7:15] for path in reports.reports()] == ["20260330", "20260330", "20260331", "20260331"]
     assert (tmp_path / "notes.txt").exists()
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_report_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the beginning of a file would make matters worse with each report."""
+
+    def flush(_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile._TemporaryFileWrapper.flush", flush, raising=False)
+
+    with pytest.raises(OSError, match="No space left"):
+        ReportFiles(tmp_path, "parity", kept=2).put(_NOW, {"html": b"<p>"})
+
+    assert list(tmp_path.iterdir()) == []
