@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import click
@@ -27,6 +28,7 @@ from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.health.condition import Condition, Severity
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.health.queue_age import oldest_message_age
+from schedules_pipeline.health.wording import EXAMPLES
 from schedules_pipeline.maintenance.ports import PassName, PassRecord
 from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.ports.presence import STARTING
@@ -39,12 +41,16 @@ _NO_PUBLISHER = "no publisher is running, which is right while nothing is pendin
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The result of one check: JSON members, and lines for people. ``wrong``: conditions of error or worse."""
+    """The result of one check: JSON members, and lines for people. ``wrong``: conditions of error or worse.
+
+    ``evidence``: lines that stand below one of ``wrong``, for people.
+    """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     unreachable: str = ""
+    evidence: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _Check = Callable[[Pipeline, datetime], Section]
@@ -132,23 +138,23 @@ def _conditions(pipeline: Pipeline, now: datetime) -> Section:
         ],
         "undecided": undecided,
     }
-    lines = tuple(
-        f"{each.severity} {_describe(each, now)}"
-        for each in checkup.conditions
-        if each.severity is Severity.WARNING
-    )
-    wrong = tuple(
-        f"{each.severity} {_describe(each, now)}"
-        for each in checkup.conditions
-        if each.severity is not Severity.WARNING
-    )
+    warnings = [each for each in checkup.conditions if each.severity is Severity.WARNING]
+    lines = tuple(line for each in warnings for line in (_describe(each, now), *_evidence(each)))
+    grave = [each for each in checkup.conditions if each.severity is not Severity.WARNING]
+    wrong = {_describe(each, now): _evidence(each) for each in grave}
     unknown = (f"not judged: {', '.join(undecided)}",) if undecided else ()
-    return Section(fields, (*lines, *unknown) or ("none",), wrong)
+    none = () if lines or unknown or wrong else ("none",)
+    return Section(fields, (*lines, *unknown, *none), tuple(wrong), evidence=wrong)
 
 
 def _describe(condition: Condition, now: datetime) -> str:
     since = "" if condition.since is None else f" for {duration(now - condition.since)}"
-    return f"{condition.name}{since}: {condition.summary}. {condition.remedy}"
+    return f"{condition.severity} {condition.name}{since}: {condition.summary}. {condition.remedy}"
+
+
+def _evidence(condition: Condition) -> tuple[str, ...]:
+    """The first few entries, one a line."""
+    return tuple(f"    {name}: {value}" for name, value in islice(condition.evidence.items(), EXAMPLES))
 
 
 def _backlog(pipeline: Pipeline, now: datetime) -> Section:
@@ -338,9 +344,9 @@ def _render(sections: Mapping[str, Section], session: Session, now: datetime) ->
 def _paragraph(section: Section) -> Text:
     if section.unreachable:
         return _styled([f"does not answer: {section.unreachable}"], "bold red")
-    return Text("\n").join(
-        [_styled(section.lines, ""), *([_styled(section.wrong, "red")] if section.wrong else [])]
-    )
+    wrong = [line for each in section.wrong for line in (each, *section.evidence.get(each, ()))]
+    parts = [_styled(lines, style) for lines, style in ((section.lines, ""), (wrong, "red")) if lines]
+    return Text("\n").join(parts)
 
 
 def _styled(lines: Iterable[str], style: str) -> Text:

@@ -84,6 +84,8 @@ def test_a_quarantined_schedule_is_wrong(published: Stage) -> None:
     assert result.exit_code == 1
     assert "error schedules-quarantined: 1 schedule failed too often" in result.stdout
     assert "`schedules-pipeline quarantine list`" in result.stdout
+    assert f"    {KEY}: no " in result.stdout
+    assert "none" not in result.stdout.partition("publisher")[0]
     assert result.stdout.rstrip().endswith("1 problem")
 
 
