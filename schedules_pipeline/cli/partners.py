@@ -211,7 +211,17 @@ def remove(session: Session, name: str, yes: bool) -> Answer:
     if not store.remove(name):
         raise CommandExit(f"{name} was removed by another operator")
     session.pipeline.store.sign_ins.end_all(name)
-    return Answer({"removed": name}, f"removed {name}")
+    left = [
+        standing.subscription.name
+        for standing in session.pipeline.store.subscriptions.all()
+        if standing.subscription.partner == name
+    ]
+    shown = [f"removed {name}"]
+    if left:
+        shown.append(
+            f"its subscriptions stay; remove each with `schedules-pipeline push remove`: {', '.join(left)}"
+        )
+    return Answer({"removed": name, "subscriptions": left}, shown)
 
 
 def _issue(now: datetime, expires_at: datetime | None = None) -> IssuedKey:

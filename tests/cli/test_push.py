@@ -251,6 +251,26 @@ def test_a_ping_is_for_webhooks(registered: Stage) -> None:
     assert registered.run("push", "ping", _FILES).exit_code == 1
 
 
+def test_a_ping_that_would_not_be_sent_is_an_error(registered: Stage) -> None:
+    """The line names the command that ends the pause or the quarantine."""
+    registered.run("push", "pause", _HOOK)
+
+    result = registered.run("push", "ping", _HOOK)
+
+    assert result.exit_code == 1
+    assert f"{_HOOK} is paused, so nothing is sent: `schedules-pipeline push resume {_HOOK}`" in result.stderr
+    assert _progress(registered).ping_at is None
+
+
+def test_a_removed_partner_leaves_subscriptions_that_are_named(registered: Stage) -> None:
+    """The pusher quarantines them, which is an alarm until each is removed."""
+    words = ("partners", "remove", "harbour", "--yes")
+
+    document = registered.run_for_json(*words)
+
+    assert document == {"removed": "harbour", "subscriptions": [_FILES, _HOOK]}
+
+
 def test_a_pause_keeps_the_position(registered: Stage) -> None:
     """Resuming restores the previous progress."""
     before = _progress(registered)
