@@ -20,9 +20,11 @@ from televisions.stage import (
 )
 
 from schedules_pipeline.delivery.questions.televisions import FurtherEpisodes
+from schedules_pipeline.delivery.routes import televisions as routes
 from schedules_pipeline.delivery.routes.addressed import printable_path
 from schedules_pipeline.delivery.routes.serving import Call
 from schedules_pipeline.documents.content_guide import EARLIER, LATER, NOW
+from schedules_pipeline.documents.cursors import render_cursor
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.migration.ports import ServedSource
 from schedules_pipeline.partners.ports import UsageKind, UsageLine
@@ -117,6 +119,30 @@ def test_a_window_without_broadcasts_is_an_empty_document(televisions: Televisio
 
     assert _texts(document, "ProgramInformation") == _texts(document, "ScheduleEvent") == []
     assert _values(document, "Schedule", "serviceIDRef") == [service_id(ALDER)]
+
+
+def test_services_times_days_have_a_limit(televisions: Televisions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document is rendered as a whole, so its size is bounded."""
+    monkeypatch.setattr(routes, "_MOST_DAYS", 3)
+
+    def status(days: float) -> int:
+        sids = [("sid", service_id(sid)) for sid in (ALDER, BIRCH)]
+        window = [("start", NOON_SECONDS), ("end", NOON_SECONDS + int(days * 86_400))]
+        path = f"/dvb-i/{televisions.key}/schedule"
+        return televisions.client.get(path, params=[*sids, *window]).status_code
+
+    assert [status(days) for days in (0.5, 1, 1.5)] == [200, 200, 400]
+
+
+def test_a_schedule_says_up_to_which_change_it_is_current(televisions: Televisions) -> None:
+    """Pages of any origin may read it."""
+    answer = televisions.client.get(
+        f"{PUBLIC}/schedule",
+        params={**_TODAY, "end": NOON_SECONDS + 40_000},
+    )
+
+    assert answer.headers["schedules-cursor"] == render_cursor(televisions.stage.delivery.mirror.cursor)
+    assert "Schedules-Cursor" in answer.headers["access-control-expose-headers"]
 
 
 def test_every_programme_has_a_synopsis(televisions: Televisions) -> None:

@@ -6,6 +6,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import ceil
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -38,6 +39,8 @@ _PROGRAMME_FRESH_SECONDS = 60
 _ITEMS_SEARCHED = 100
 _SERVICES_FOR_A_TOKEN = 50
 _LONGEST = timedelta(days=8)
+_MOST_DAYS = 1_500
+"""Of all services together: this document is rendered as a whole, in nine seconds and 170 MB at that size."""
 _FARTHEST = 253_370_764_800
 """Unix seconds: the year 9999."""
 _VARIES = "Accept-Encoding"
@@ -94,7 +97,7 @@ async def get_television_schedule(
     is_public = call.is_public(access)
     if now_next is not None:
         return await _now_next(call, sids, _REACHES[now_next], is_public=is_public)
-    delivery, window = call.delivery, _window(start, end)
+    delivery, window = call.delivery, _window(start, end, len(sids))
     windows = [window_between(delivery.calendar, sid, window) for sid in sids]
     straddling = Straddling.OVERLAPS if inclusive == "true" else Straddling.STARTS
     now = delivery.clock()
@@ -151,12 +154,15 @@ def _programme(call: Call, crid: str) -> Pid:
     return pid
 
 
-def _window(start: int | None, end: int | None) -> Interval:
-    """Raises :class:`Problem` if it is missing, empty or too long."""
+def _window(start: int | None, end: int | None, services: int) -> Interval:
+    """Raises :class:`Problem` if it is missing, empty, or too long for so many services."""
     if start is None or end is None or not 0 < end - start <= _LONGEST.total_seconds():
         detail = (
             f"`start` and `end` are Unix seconds, `end` later than `start` by at most {_LONGEST.days} days."
         )
+        raise Problem(BAD_REQUEST, detail)
+    if (days := services * ceil(timedelta(seconds=end - start) / timedelta(days=1))) > _MOST_DAYS:
+        detail = f"At most {_MOST_DAYS} days of services are answered at once, and {days} are asked for."
         raise Problem(BAD_REQUEST, detail)
     return Interval(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
 
