@@ -179,7 +179,7 @@ class Admission:
         meter.left -= 1
         meter.used += 1
 
-    def charge(self, partner: Partner, tokens: int) -> None:
+    def charge(self, partner: Partner, tokens: float) -> None:
         """Take the tokens that the work for a request costs, beyond the one that every request costs. The minute's
         tokens may become negative: the partner then waits until they are positive again.
         """
@@ -187,6 +187,16 @@ class Admission:
             meter = self._meters.get(partner.name)
             if meter is not None:
                 meter.left -= tokens
+
+    def seconds_to_spare(self, partner: Partner, now: datetime) -> float:
+        """How long until half of the minute's tokens are there: long work takes only the others, so that the partner's
+        requests are not rejected meanwhile.
+        """
+        minute = partner.requests_per_minute
+        with self._lock:
+            meter = self._meters.get(partner.name) or _Meter()
+            meter.bring_up_to(now.timestamp(), minute)
+            return max(0.0, (minute / 2 - meter.left) * _MINUTE / minute)
 
     def fields(self, partner: Partner, now: datetime) -> dict[str, str]:
         """The header fields ``RateLimit-Policy`` and ``RateLimit`` of an answer, by

@@ -172,6 +172,20 @@ def test_who_waits_as_long_as_told_is_let_in() -> None:
     assert not _admitted(admission, _NOW + 20 * _SECOND)
 
 
+def test_long_work_leaves_half_of_the_tokens() -> None:
+    """It waits for as long as told, and more tokens come meanwhile; before any request there is nothing to wait for."""
+    partner = replace(_ACME, requests_per_minute=60)
+    admission = _knowing(partner)
+    assert admission.seconds_to_spare(partner, _NOW) == 0
+
+    _admit(admission, _KEY.text, _NOW)
+    admission.charge(partner, 29)
+    assert admission.seconds_to_spare(partner, _NOW) == 0
+    admission.charge(partner, 4)
+    assert admission.seconds_to_spare(partner, _NOW) == 4
+    assert admission.seconds_to_spare(partner, _NOW + 4 * _SECOND) == 0
+
+
 def test_all_keys_of_a_partner_share_its_limits() -> None:
     """Another key is not another minute's worth."""
     second = _issued(2)

@@ -1,13 +1,17 @@
 """What players are answered: one XMLTV file under a secret address."""
 
+import asyncio
 import gzip
 import zlib
+from asyncio import gather
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
+from httpx import ASGITransport, AsyncClient, Response
 from lxml import etree
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
@@ -233,3 +237,51 @@ def test_a_large_guide_has_all_days_and_is_fixed_for_longer() -> None:
     assert answer.content.count(b'start="20260323120000 +0000"') == 300
     assert answer.headers["cache-control"].startswith("private, max-age=300")
     assert (seconds_fixed(300), seconds_fixed(1_200), seconds_fixed(4_500)) == (60, 240, 300)
+
+
+def _large_stage(limit: int, days: int = 1) -> tuple[Stage, str]:
+    """Of a hundred services, with so many schedules each; their guide costs a token for each four of a service."""
+    stage = Stage()
+    for number in range(100):
+        sid = Sid(f"alder_{number}")
+        stage.publish(*(schedule(key(sid, day), [showing(1, NOON + timedelta(day))]) for day in range(days)))
+    stage.partners[0] = replace(stage.partners[0], requests_per_minute=limit)
+    stage.delivery.admission.refresh(stage.partners, {}, NOON)
+    return stage, f"/players/{stage.client.headers['Authorization'].removeprefix('Bearer ')}/guide.xml"
+
+
+def test_players_that_begin_at_once_pay_once() -> None:
+    """Each piece is paid for by the request that has it made, however many wait for it."""
+    stage, address = _large_stage(1_000)
+
+    async def both() -> list[Response]:
+        transport = ASGITransport(cast("Any", stage.client.app))
+        async with AsyncClient(transport=transport, base_url="http://stage") as client:
+            return await gather(client.get(address), client.get(f"{address}.gz"))
+
+    answers = asyncio.run(both())
+
+    left = stage.delivery.admission.limits(stage.partners[0], NOON)["minute"]["left"]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert left == 1_000 - 2 - 100
+
+
+def test_a_large_guide_leaves_tokens_for_other_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once half of the minute's tokens are gone its pieces wait for new ones, at most a second each."""
+    stage, address = _large_stage(120, days=8)
+    pauses: list[float] = []
+
+    async def advance(seconds: float) -> None:
+        pauses.append(seconds)
+        stage.advance(timedelta(seconds=seconds))
+
+    monkeypatch.setattr("schedules_pipeline.delivery.routes.answering.sleep", advance)
+
+    first = stage.client.get(address)
+    left = stage.delivery.admission.limits(stage.partners[0], stage.clock())["minute"]["left"]
+    again = stage.client.get(address)
+
+    assert first.headers["schedules-cost"] == "201"
+    assert left >= 58
+    assert max(pauses) == 1
+    assert (again.status_code, again.content) == (200, first.content)

@@ -1,5 +1,6 @@
 """Turns representations into responses: conditional, content-coded, rendered outside of this process."""
 
+from asyncio import sleep
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,6 +31,7 @@ LONGEST_CONDITION: Final = 4_096
 _ANY_TAG = "*"
 _DATES_REMEMBERED = 4_096
 _LARGE_BYTES = 262_144
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 async def answer(call: Call, representation: Representation) -> Response:
@@ -162,9 +164,9 @@ async def _joined(
     """
     cost = sum(one.cost for one in fragments if call.serving.pieces.find(one.validator) is None)
     for fragment in fragments[:2]:
-        await _piece(call, fragment, partial(call.render, 0))
-    call.charge(ceil(cost))
-    pieces = (await _piece(call, fragment, call.render_next) for fragment in fragments)
+        await _piece(call, fragment, call.render)
+    call.announce(ceil(cost))
+    pieces = _in_turn(call, fragments)
     if call.request.scope["http_version"] == "1.0":
         made = [piece async for piece in pieces]
         headers["Content-Length"] = str(joined_size(made, as_gzip=as_gzip))
@@ -178,11 +180,22 @@ async def _each(pieces: Sequence[Piece]) -> AsyncGenerator[Piece]:
         yield piece
 
 
+async def _in_turn(call: Call, fragments: Sequence[Fragment]) -> AsyncGenerator[Piece]:
+    """At the pace of the partner's tokens, so that a large answer, however often it is asked for, rejects no other
+    request of the partner; but fast enough that no client takes the connection for dead.
+    """
+    for fragment in fragments:
+        if fragment.cost and call.serving.pieces.find(fragment.validator) is None:
+            await sleep(min(call.seconds_to_spare(), _LONGEST_PAUSE_SECONDS))
+        yield await _piece(call, fragment, call.render_next)
+
+
 async def _piece(
     call: Call, fragment: Fragment, render: Callable[..., Coroutine[object, object, Piece]]
 ) -> Piece:
+    """The partner that has it made pays for all that wait for it."""
     task = partial(_render_piece, fragment.source)
-    return await call.serving.pieces.find_or_make(fragment.validator, partial(render, task))
+    return await call.serving.pieces.find_or_make(fragment.validator, partial(render, fragment.cost, task))
 
 
 def _render_piece(render: Callable[[], bytes]) -> Piece:

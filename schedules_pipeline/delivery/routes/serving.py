@@ -3,6 +3,7 @@
 from asyncio import sleep
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from typing import Annotated, Final, ParamSpec, TypeVar, cast
 
@@ -101,21 +102,31 @@ class Call:
         """The link to the same request with other values of these parameters."""
         return next_page(self.request.url.path, self.request.query_params.multi_items(), **changed)
 
-    def charge(self, tokens: int) -> None:
+    def charge(self, tokens: int | Fraction) -> None:
         """Count the cost of work for this request, beyond the one token that every request costs."""
         if tokens:
-            self.delivery.admission.charge(self.caller, tokens)
+            self.delivery.admission.charge(self.caller, float(tokens))
             self.request.scope[COST] = self.request.scope.get(COST, 1) + tokens
 
-    async def render(self, cost: int, task: Callable[[], _T]) -> _T:
+    def announce(self, tokens: int) -> None:
+        """Say in the header of the answer what work will cost that is counted while the answer is sent."""
+        if tokens:
+            self.request.scope[COST] = 1 + tokens
+
+    def seconds_to_spare(self) -> float:
+        """How long to wait before work that leaves the partner half of its tokens for other requests."""
+        return self.delivery.admission.seconds_to_spare(self.caller, self.delivery.clock())
+
+    async def render(self, cost: int | Fraction, task: Callable[[], _T]) -> _T:
         """The result of a task that can be pickled, performed outside of this process. Raises :class:`Problem` if too
         many wait.
         """
         self.charge(cost)
         return await self.delivery.rendering.perform(self.caller.name, task)
 
-    async def render_next(self, task: Callable[[], _T]) -> _T:
+    async def render_next(self, cost: int | Fraction, task: Callable[[], _T]) -> _T:
         """As :meth:`render`, for an answer that has begun: however many wait, it waits too."""
+        self.charge(cost)
         return await self.delivery.rendering.perform(self.caller.name, task, has_begun=True)
 
     async def plan(self, work: Callable[[], _T]) -> _T:
