@@ -1,5 +1,7 @@
 """The guide in a real browser: keys, small screens, the theme, and a browser without scripts."""
 
+import re
+
 import pytest
 from browser import Tab
 from end_to_end.guide_in_browser import NARROW, PHONE, Broadcaster
@@ -9,8 +11,17 @@ from demo.delivery_service import DeliveryService
 pytestmark = pytest.mark.end_to_end
 
 
+def _focused_as_heard(reader: Tab) -> tuple[str, str]:
+    """The name and the description that the browser gives a screen reader."""
+    found = reader.call("Runtime.evaluate", expression="document.activeElement")["result"]["objectId"]
+    (node,) = reader.call("Accessibility.getPartialAXTree", objectId=found, fetchRelatives=False)["nodes"]
+    return node["name"]["value"], node["description"]["value"]
+
+
 def test_the_grid_is_walked_by_keys(reader: Tab) -> None:
-    """Arrows go in time and between services at the same time; Enter opens, Escape closes and gives the focus back."""
+    """Arrows go in time and between services at the same time; Enter opens, Escape closes and gives the focus back.
+    A screen reader says title and times of a programme, and the service to which an arrow has led.
+    """
     sid = "document.activeElement.closest('.row')?.dataset.sid"
     at = "Number(document.activeElement.closest('.block')?.dataset.at)"
     reader.press("n")
@@ -20,6 +31,7 @@ def test_the_grid_is_walked_by_keys(reader: Tab) -> None:
     later = reader.evaluate(at)
     reader.press("ArrowDown")
     below = (reader.evaluate(sid), reader.evaluate(at))
+    heard = _focused_as_heard(reader)
     reader.press("ArrowUp")
     reader.press("ArrowLeft")
     back = (reader.evaluate(sid), reader.evaluate(at))
@@ -30,6 +42,8 @@ def test_the_grid_is_walked_by_keys(reader: Tab) -> None:
 
     assert later == began + 30
     assert below == ("alder_three", later)
+    assert re.fullmatch(r"The Lamp Hour\s+\d\d:\d\d to \d\d:\d\d .*Evening \d", heard[0])
+    assert heard[1] == "Alder Three"
     assert back == (first, began)
     assert (reader.evaluate(sid), reader.evaluate(at)) == (first, began)
 

@@ -329,8 +329,8 @@ def test_partners_see_when_and_operators_see_why(stage: Stage) -> None:
     told = operator.get("/guide/changes").text + operator.get(f"/guide/{ALDER}/{TODAY}").text
     not_told = stage.client.get("/guide/changes").text + stage.client.get(f"/guide/{ALDER}/{TODAY}").text
 
-    assert "catalogue p0000001 (title)</bdi>, 1.0 s before" in told
-    assert "s before" not in not_told
+    assert "catalogue p0000001 (title)</bdi>, published 1.0 s later" in told
+    assert "s later" not in not_told
     assert "Where its versions came from" in told
     assert "Matches the old system" in told
     assert "catalogue p0000001" not in not_told

@@ -144,6 +144,17 @@ function keepColumn(link) {
   column = at <= now && now < end ? now : at;
 }
 
+// Not every screen reader says the name of the row that an arrow key leads to. Set before the key is pressed, because
+// a description that changes with the focus is said twice.
+let described = [];
+
+function describeOthers(link) {
+  for (const other of described) if (other !== link) other.removeAttribute("aria-description");
+  const others = [above(link, -1), above(link, 1)].filter((other) => other?.closest(".cell"));
+  for (const other of others) other.setAttribute("aria-description", other.closest(".row").querySelector(".head a").textContent);
+  described = [link, ...others];
+}
+
 const MOVES = {
   ArrowLeft: (link) => besides(link, -1),
   ArrowRight: (link) => besides(link, 1),
@@ -163,12 +174,15 @@ function onGridKey(event) {
   rove(next, { preventScroll: true });
   next.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (event.key !== "ArrowUp" && event.key !== "ArrowDown") keepColumn(next);
+  describeOthers(next);
 }
 
 // Focus from any source: keys, mouse or script.
 function onGridFocus(event) {
   const link = event.target.closest(".row[data-sid] a");
-  if (link && link !== place) settle(link);
+  if (!link || link === place) return;
+  settle(link);
+  describeOthers(link);
 }
 
 function onPageKey(event) {
@@ -364,11 +378,16 @@ document.getElementById("show-keys")?.addEventListener("click", showKeys);
 
 if (grid) {
   takeOutOfTabOrder(grid);
+  // The keys move through the grid itself.
+  scroller.removeAttribute("tabindex");
   moveNow();
   setInterval(moveNow, 15000);
   const first = grid.querySelector(".block.is-near a") ?? grid.querySelector(".row[data-sid] a");
-  if (first) settle(first);
-  if (first) keepColumn(first);
+  if (first) {
+    settle(first);
+    keepColumn(first);
+    describeOthers(first);
+  }
   if (!location.hash) scrollTo(Number(grid.dataset.focus));
   scroller.addEventListener("scroll", onScroll, { passive: true });
   grid.addEventListener("keydown", onGridKey);
