@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -230,10 +231,12 @@ class Simulation(Conditions, ABC):
 
     def _hire(self) -> list[Worker]:
         schedules, catalogue = self.upstreams.schedule_queue, self.upstreams.catalogue_queue
+        take_schedules = partial(self._take_in, schedules, self.pipeline.schedule_intake.handle)
+        take_catalogue = partial(self._take_in, catalogue, self.pipeline.catalogue_intake.handle)
         return [
-            self.worker("schedule intake", self._take_in_schedules, schedules.has_visible),
-            self.worker("catalogue intake", self._take_in_catalogue, catalogue.has_visible),
-            self.worker("second catalogue intake", self._take_in_catalogue, catalogue.has_visible),
+            self.worker("schedule intake", take_schedules, schedules.has_visible),
+            self.worker("catalogue intake", take_catalogue, catalogue.has_visible),
+            self.worker("second catalogue intake", take_catalogue, catalogue.has_visible),
             *(self.worker(name, self._publish, self._has_claimable) for name in PUBLISHERS),
             self.worker("collector", self._collect, lambda: self.collections_due > 0),
             self.worker("reconciler", self._reconcile, lambda: self.reconciles_due > 0),
@@ -303,13 +306,7 @@ class Simulation(Conditions, ABC):
     def _has_claimable(self) -> bool:
         return self.fakes.work.has_claimable(self.clock())
 
-    def _take_in_schedules(self, worker: Worker) -> None:
-        self._take_in(worker, self.upstreams.schedule_queue, self.pipeline.schedule_intake.handle)
-
-    def _take_in_catalogue(self, worker: Worker) -> None:
-        self._take_in(worker, self.upstreams.catalogue_queue, self.pipeline.catalogue_intake.handle)
-
-    def _take_in(self, worker: Worker, queue: FakeQueue, handle: _Handle) -> None:
+    def _take_in(self, queue: FakeQueue, handle: _Handle, worker: Worker) -> None:
         while True:
             with suppress(ServiceError):
                 intake.ingest(queue, handle, 0)
