@@ -1,5 +1,6 @@
 """Losses of airtime, on fakes and Redis alike: holds, decisions, and the budget that losses draw on."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -142,6 +143,17 @@ def test_the_replaced_source_comes_with_a_decision_to_restore_it(store: Store) -
     later = _NOW + RESTORABLE_FOR + timedelta(seconds=1)
     _overdrawn(store, _loss(_B, 1, at=later), now=later)
     assert store.losses.find([_A])[_A].replaced is None
+
+
+def test_a_loss_after_the_hour_is_restored_from_its_own_source(store: Store) -> None:
+    """What a schedule lost yesterday does not come back when an operator restores what it lost today."""
+    later = _NOW + BUDGET_WINDOW
+    first = Loss(_A, LossKind.REMOVED, "removed", 10, _NOW)
+    store.losses.reserve({_A: (first, b"yesterday")}, _LIMITS, "loss-1", _NOW)
+
+    store.losses.reserve({_A: (replace(first, at=later), b"today")}, _LIMITS, "loss-2", later)
+
+    assert store.losses.replaced([_A]) == {_A: b"today"}
 
 
 def test_blanked_airtime_is_remembered_for_an_hour(store: Store) -> None:

@@ -116,7 +116,7 @@ class FakeLossStore(Fake):
             if key not in overdrawn:
                 earlier = recent[key].seconds if key in recent else 0
                 self._ledger[key] = replace(loss, seconds=loss.seconds + earlier)
-                self._replaced.setdefault(key, source)
+                self._replaced[key] = self._replaced[key] if key in recent else source
         if not overdrawn:
             return Reservation(frozenset(), "")
         is_same_event = self._event is not None and self._event[1] > now - BUDGET_WINDOW

@@ -31,7 +31,8 @@ for i = 6, #ARGV, 6 do
   local is_recent = entry and entry.at > now - window
   if not (is_recent and entry.digest == loss.digest) then
     wanted[#wanted + 1] = {key = key, service = service, limit = tonumber(ARGV[i + 2]), loss = ARGV[i + 4],
-                           source = ARGV[i + 5], total = seconds + (is_recent and entry.seconds or 0)}
+                           source = ARGV[i + 5], is_recent = is_recent,
+                           total = seconds + (is_recent and entry.seconds or 0)}
     add(service, seconds)
   end
 end
@@ -44,7 +45,8 @@ for _, each in ipairs(wanted) do
     local loss = cjson.decode(each.loss)
     loss.seconds = each.total
     redis.call('HSET', KEYS[1], each.key, cjson.encode(loss))
-    redis.call('HSETNX', KEYS[2], each.key, each.source)
+    -- Several losses of one hour are restored from the source before the first of them.
+    redis.call(each.is_recent and 'HSETNX' or 'HSET', KEYS[2], each.key, each.source)
   end
 end
 if #reply > 1 then
