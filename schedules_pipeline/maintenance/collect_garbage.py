@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -21,6 +22,7 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import Entry, dependencies
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.maintenance.ports import MaintenanceSources, MaintenanceStore, PassName, PassReport
 from schedules_pipeline.maintenance.record_pass import Say, recorded_pass, say_nothing
 from schedules_pipeline.publishing.ports.rejections import RejectedKind
@@ -62,8 +64,9 @@ class _Committed:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """``expired``: schedules past the horizon whose removal is still to be published. ``forgettable``: those
-    whose removal every client has had time to see.
+    """``committed``: without schedules whose accepted source cannot be decoded. ``expired``: schedules past the
+    horizon whose removal is still to be published. ``forgettable``: those whose removal every client has had time to
+    see.
     """
 
     committed: Mapping[ScheduleKey, _Committed] = field(default_factory=dict)
@@ -125,7 +128,10 @@ class GarbageCollector:
             old = [key for key in keys if not self.horizon.keeps(key.date, now)]
             heads = self.store.feed.heads_of(old)
             states = self.store.schedules.read(keys)
-            committed |= {key: _committed(state) for key, state in states.items()}
+            for key, state in states.items():
+                # What such a schedule depends on is not known, so its entries stay.
+                with suppress(InvalidRecord):
+                    committed[key] = _committed(state)
             for key in old:
                 if key in pending:
                     continue

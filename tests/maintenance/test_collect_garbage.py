@@ -1,6 +1,7 @@
 """What a collection deletes and keeps, and the effect of a crash half way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
@@ -86,6 +87,20 @@ def test_copies_without_dependants_are_deleted(stage: Stage) -> None:
 
     assert stage.collect() == {"catalogue copies": 2, "notes of missing items": 1}
     assert stage.store.copies.copies == {}
+
+
+def test_a_damaged_source_keeps_its_entries_and_ends_nothing(stage: Stage) -> None:
+    """What partners see of that schedule may depend on each entry of it; the others are collected as usual."""
+    stage.put_item(_EPISODE, "Harbour Lights")
+    stage.put_item(_SECOND, "The Lock")
+    stage.put(_KEY, _EPISODE)
+    stage.put(_OTHER, _SECOND)
+    stage.put(_OTHER)
+    kept = stage.store.schedules.kept[_KEY]
+    kept.state = replace(kept.state, accepted=b"damaged")
+
+    assert stage.collect() == {"catalogue copies": 1}
+    assert stage.store.references.has_dependants(_EPISODE)
 
 
 def test_entries_without_a_commit_are_deleted(stage: Stage) -> None:
