@@ -191,7 +191,7 @@ class Simulation(Conditions, ABC):
         self._is_dying = True
         worker.greenlet.throw(GreenletExit)
         self._is_dying = False
-        worker.greenlet = self.begin(worker.body)
+        worker.greenlet = greenlet(worker.body, parent=self._main)
         worker.is_idle = True
 
     def _dismiss(self) -> None:
@@ -245,10 +245,7 @@ class Simulation(Conditions, ABC):
         ]
 
     def worker(self, name: str, body: Callable[[Worker], None], has_work: Callable[[], bool]) -> Worker:
-        return Worker(name, body, has_work, self.begin(body))
-
-    def begin(self, body: Callable[[Worker], None]) -> greenlet:
-        return greenlet(body, parent=self._main)
+        return Worker(name, body, has_work, greenlet(body, parent=self._main))
 
     def rest(self, worker: Worker) -> None:
         worker.is_idle = True
@@ -372,9 +369,7 @@ class Simulation(Conditions, ABC):
     def _judge_tidiness(self) -> None:
         """Superfluous records must be gone."""
         now = self.clock()
-        shown = [
-            key for key in contents(self.store, self.focus.keys) if not self.horizon.keeps(key.date, now)
-        ]
+        shown = [k for k in contents(self.store, self.focus.keys) if not self.horizon.keeps(k.date, now)]
         _require_equal("shown past the horizon", shown, [])
         _require_equal("superfluous index entries", find_superfluous_entries(self.store), [])
         copies, references = self.fakes.copies, self.fakes.references
