@@ -134,7 +134,13 @@ def _is_its_job(cause: Fault, effect: Fault) -> bool:
     return any(_JOBS.get(name) in effect.subjects for name in cause.subjects)
 
 
-_JOBS = {"collection": "collect_garbage", "reconciliation": "reconcile", "coldstart": "coldstart"}
+_JOBS = {
+    "collection": "collect_garbage",
+    "reconciliation": "reconcile",
+    "coldstart": "coldstart",
+    "retention": "prune_records",
+    "state_export": "export_state",
+}
 _C, _P = ConditionName, ProbeName
 _NO_REDIS: Mapping[FaultName, Rule] = {_C.STORE_UNREACHABLE: _always, _P.REDIS_ACCEPTS_WRITES: _always}
 _NO_S3: Mapping[FaultName, Rule] = {_P.S3_ANSWERS: _always}

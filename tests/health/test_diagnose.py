@@ -192,3 +192,14 @@ def test_only_failures_of_probes_are_faults() -> None:
 def test_without_faults_there_is_no_root() -> None:
     """A healthy system needs no explanation."""
     assert diagnose([]) == ()
+
+
+def test_a_failed_run_of_every_pass_is_explained_by_the_pass() -> None:
+    """An export or a pruning that failed is one root cause, as a collection is."""
+    runs = {"state_export": "export_state", "retention": "prune_records", "collection": "collect_garbage"}
+
+    for name, job in runs.items():
+        failed_pass = make_condition(_C.PASS_FAILED, name, f"the latest pass failed of: {name}")
+        failed_run = make_condition(_C.RUNS_FAILED, job, f"the latest run failed of: {job}")
+
+        assert len(diagnose(find_faults([failed_pass, failed_run], []))) == 1

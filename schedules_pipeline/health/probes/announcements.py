@@ -1,7 +1,7 @@
 """Whether changes of the sources reach the queues, as far as AWS lets it be read."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from schedules_pipeline.errors import NotPermitted, ServiceError
@@ -33,17 +33,20 @@ class AnnouncementReader:
     schedule_queue: str
     catalogue_queue: str
     bucket: str
+    _latest: dict[str, str] = field(default_factory=dict, init=False)
 
     def find_unheard(self) -> Mapping[str, str]:
-        """By queue or bucket, what is missing. What may not be read, or does not answer, is left out."""
-        found: dict[str, str] = {}
+        """By queue or bucket, what is missing. What may not be read is left out.
+
+        If AWS does not answer, the latest answer stands, so that an outage clears no alarm.
+        """
         try:
-            for finding in chain.from_iterable(map(self._permitted, (self._subscriptions, self._events))):
-                if finding.verdict is Verdict.FAILED:
-                    found[finding.subject] = finding.text
+            findings = list(chain.from_iterable(map(self._permitted, (self._subscriptions, self._events))))
         except ServiceError:
-            return {}
-        return found
+            return dict(self._latest)
+        self._latest.clear()
+        self._latest.update({f.subject: f.text for f in findings if f.verdict is Verdict.FAILED})
+        return dict(self._latest)
 
     def _permitted(self, read: Callable[[], Iterator[Finding]]) -> list[Finding]:
         try:
