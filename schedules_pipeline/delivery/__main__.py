@@ -21,8 +21,8 @@ from schedules_pipeline.delivery.application import build_application
 from schedules_pipeline.delivery.deprecations import DEPRECATIONS, Deprecation
 from schedules_pipeline.delivery.freshness import Staleness
 from schedules_pipeline.delivery.rendering import Rendering
-from schedules_pipeline.delivery.routes.bounded_waits import BoundedWaits
 from schedules_pipeline.delivery.routes.direct_answers import ROUTE, DirectAnswers
+from schedules_pipeline.delivery.routes.repeated_requests import RepeatedRequests, protocol_for
 from schedules_pipeline.delivery.service import Delivery, DeliveryPolicy
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.retention import RetentionHorizon
@@ -76,15 +76,14 @@ class DeliveryServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def protocol_of(delivery: Delivery, deprecations: Sequence[Deprecation] = DEPRECATIONS) -> type[BoundedWaits]:
+def protocol_of(
+    delivery: Delivery, deprecations: Sequence[Deprecation] = DEPRECATIONS
+) -> type[RepeatedRequests]:
     """The protocol of connections whose most frequent requests are answered from this delivery, unless they are
     deprecated, which the application tells.
     """
-
-    class Protocol(BoundedWaits):
-        direct = None if ROUTE in {each.route for each in deprecations} else DirectAnswers(delivery)
-
-    return Protocol
+    is_deprecated = ROUTE in {each.route for each in deprecations}
+    return protocol_for(None if is_deprecated else DirectAnswers(delivery))
 
 
 def build_delivery(

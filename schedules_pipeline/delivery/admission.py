@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from schedules_pipeline.delivery.problems import NO_KEY, TOO_MANY_REQUESTS, UNAVAILABLE, Problem, ProblemKind
 from schedules_pipeline.partners.partner import ApiKey, Partner, key_digest, key_id
@@ -77,6 +77,18 @@ class _Entry:
     key: ApiKey
 
 
+class PresentedKey(NamedTuple):
+    """What has to fit of a key that a request sends, without the secret. ``id``: "" for a text that is no key."""
+
+    id: str
+    digest: str
+
+
+def presented(key_text: str) -> PresentedKey:
+    text = key_text[:_LONGEST_KEY]
+    return PresentedKey(key_id(text) or "", key_digest(text))
+
+
 class Admission:
     """The partners as last read from the store, and the meters of this process."""
 
@@ -119,13 +131,16 @@ class Admission:
         Raises :class:`Problem`: ``NO_KEY`` for a missing, unknown, revoked or expired key, without telling them
         apart; ``UNAVAILABLE`` before partners were first read.
         """
-        entries = self._require_partners()
+        self._require_partners()
         if not key_text:
             raise _unknown("Send your API key as `Authorization: Bearer sk_…`.")
-        text = key_text[:_LONGEST_KEY]
-        entry = entries.get(key_id(text) or "")
+        return self.identify_presented(presented(key_text), now)
+
+    def identify_presented(self, key: PresentedKey, now: datetime) -> Partner:
+        """As :meth:`identify`, for a key whose digest is known already."""
+        entry = self._require_partners().get(key.id)
         # Known and unknown ids take the same work, so that the response time does not reveal which ids exist.
-        fits = hmac.compare_digest(key_digest(text), entry.key.digest if entry else _NO_DIGEST)
+        fits = hmac.compare_digest(key.digest, entry.key.digest if entry else _NO_DIGEST)
         if entry is None or not fits or not entry.key.is_valid(now):
             raise _unknown("This API key is unknown, revoked or expired: ask the operators for a new one.")
         return entry.partner
@@ -161,6 +176,18 @@ class Admission:
         """Count one request. Raises ``TOO_MANY_REQUESTS`` beyond a limit, and does not count that request."""
         with self._lock:
             self._take(partner, self._meters.get(partner.name) or _Meter(), now)
+
+    def count_answered(
+        self, partner: Partner, now: datetime, route: str, status: int, size: int
+    ) -> dict[str, str]:
+        """Count a request and its answer in one step, as :meth:`count_request` and :meth:`count_response` do. Returns
+        what :meth:`fields` does. Raises ``TOO_MANY_REQUESTS`` beyond a limit, and then counts neither.
+        """
+        with self._lock:
+            meter = self._meters.get(partner.name) or _Meter()
+            self._take(partner, meter, now)
+            self._add(partner.name, self._known(route), status, size)
+            return _fields(partner, meter)
 
     @staticmethod
     def _take(partner: Partner, meter: _Meter, now: datetime) -> None:
@@ -266,11 +293,14 @@ class Admission:
         name = partner or NOBODY
         with self._lock:
             known = self._known(route)
-            amount = self._answers[name, known, status, problem]
-            amount.answers += 1
-            amount.bytes += size
+            self._add(name, known, status, size, problem)
             for parameter in deprecated:
                 self._deprecated[UsageLine(name, UsageKind.DEPRECATED, known, parameter)] += 1
+
+    def _add(self, name: str, route: str, status: int, size: int, problem: str = "") -> None:
+        amount = self._answers[name, route, status, problem]
+        amount.answers += 1
+        amount.bytes += size
 
     def collect_usage(self, today: date) -> dict[date, UsageCounts]:
         """Hand over the counts since the last call, as counts of ``today`` (UTC), and returned ones under their own

@@ -5,17 +5,18 @@ import asyncio
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from schedules_pipeline.delivery.routes.direct_answers import DirectAnswers
-
-_SCHEMES = (b"http", b"https")
+from schedules_pipeline.delivery.routes.direct_answers import DirectAnswers, DirectRequest, read_request
 
 
 class AnsweringProtocol(HttpToolsProtocol):
     """Gives at most one direct answer for each read from the network, and none while another answer is being made or
     read, so that pipelined requests wait for each other, and for their reader, as in uvicorn.
+
+    ``answered``: the request of the last read that has got a direct answer.
     """
 
     direct: DirectAnswers | None = None
+    answered: DirectRequest | None = None
     _may_answer = False
     _is_of_proxy = False
     _common: tuple[object, bytes] = (None, b"")
@@ -30,12 +31,13 @@ class AnsweringProtocol(HttpToolsProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        self._may_answer = self.direct is not None
+        self._may_answer, self.answered = self.direct is not None, None
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        if self._may_answer and self._answers():
-            self._may_answer = False
+        request = self._read_request() if self._may_answer else None
+        if request is not None and self.answers(request):
+            self._may_answer, self.answered = False, request
             self.on_response_complete()
         else:
             super().on_headers_complete()
@@ -45,20 +47,27 @@ class AnsweringProtocol(HttpToolsProtocol):
         if self.cycle is not None:
             super().on_message_complete()
 
-    def _answers(self) -> bool:
-        """Whether the request has a direct answer, which is then sent."""
+    def _read_request(self) -> DirectRequest | None:
         parser = self.parser
         if (
-            self.direct is None
-            or (self.cycle is not None and not self.cycle.response_complete)
-            or self.flow.write_paused
-            or parser.get_method() != b"GET"
+            parser.get_method() != b"GET"
             or parser.get_http_version() != "1.1"
             or not parser.should_keep_alive()
             or parser.should_upgrade()
         ):
+            return None
+        return read_request(self.url, self.headers)
+
+    def answers(self, request: DirectRequest) -> bool:
+        """Whether the request has a direct answer, which is then sent."""
+        if (
+            self.direct is None
+            or (self.cycle is not None and not self.cycle.response_complete)
+            or self.flow.write_paused
+        ):
             return False
-        answer = self.direct.find(self.url, self.headers, self._requested_scheme(), self._common_lines())
+        scheme = (self._is_of_proxy and request.forwarded_scheme) or self.scheme or "http"
+        answer = self.direct.find(request, scheme, self._common_lines())
         if answer is None:
             return False
         self.transport.write(answer)
@@ -70,11 +79,3 @@ class AnsweringProtocol(HttpToolsProtocol):
         if fields is not self._common[0]:
             self._common = fields, b"".join([b"%b: %b\r\n" % field for field in fields])
         return self._common[1]
-
-    def _requested_scheme(self) -> str:
-        """As a trusted proxy says; otherwise that of the connection."""
-        if self._is_of_proxy:
-            for name, value in self.headers:
-                if name == b"x-forwarded-proto" and value.strip() in _SCHEMES:
-                    return value.strip().decode()
-        return self.scheme or "http"

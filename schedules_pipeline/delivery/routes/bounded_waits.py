@@ -29,7 +29,7 @@ class BoundedWaits(BoundedHeads):
     read_seconds = 60.0
     least_bytes_read = 16_384
 
-    _is_complete = False
+    is_between_requests = False
     _has_head = False
     _arrival: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
@@ -48,15 +48,15 @@ class BoundedWaits(BoundedHeads):
     # The request.
 
     def data_received(self, data: bytes) -> None:
-        self._is_complete = False
+        self.is_between_requests = False
         super().data_received(data)
         # A request that arrives at once, as almost all do, starts no timer.
-        if not self._is_complete and self._arrival is None:
+        if not self.is_between_requests and self._arrival is None:
             seconds = self.body_seconds if self._has_head else self.head_seconds
             self._arrival = self.loop.call_later(seconds, self._end_arrival)
 
     def on_message_begin(self) -> None:
-        self._is_complete = self._has_head = False
+        self.is_between_requests = self._has_head = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -66,7 +66,7 @@ class BoundedWaits(BoundedHeads):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._is_complete, self._has_head = True, False
+        self.is_between_requests, self._has_head = True, False
         if self._arrival is not None:
             self._stop_arrival()
         super().on_message_complete()
