@@ -67,6 +67,7 @@ _FILES_BUCKET = "schedules-files"
 _STATE_BUCKET = "schedules-state"
 _FILES_PREFIX = "to/demonstration"
 _DELIVERY_VARIABLE = "SCHEDULES_DELIVERY_URL"
+_DAGSTER_VARIABLE = "SCHEDULES_DAGSTER_URL"
 _MASTER_SECRET = "SCHEDULES_WEBHOOK_MASTER_SECRET"
 
 _Server = TypeVar("_Server", bound=LoopbackServer)
@@ -191,6 +192,7 @@ class Demonstration:
         """Start delivery, create the partner, and open its guide in the browser of a desktop."""
         key = enter_partner(store.partners, utc_now()).text
         port = _preferred_port(self._placement.ports["delivery"], DELIVERY_PORT)
+        environment = {**environment, **self._dagster_to_come()}
         delivery = self._start(
             "delivery", DeliveryService(self._directory, environment, port, "DELIVERY_PORT")
         )
@@ -211,6 +213,11 @@ class Demonstration:
             _MASTER_SECRET: secrets.token_hex(32),
         }
         return PartnerAccess(delivery.url, guide, variables)
+
+    def _dagster_to_come(self) -> Environment:
+        """Where the guide leads operators: Dagster starts later, on a port that is known unless it may be any."""
+        port = _preferred_port(self._placement.ports["web"], WEB_PORT)
+        return {_DAGSTER_VARIABLE: f"http://{LOOPBACK}:{port}"} if port else {}
 
     def _load(
         self, endpoints: AwsEndpoints, provisioned: ProvisionedResources, environment: Environment
