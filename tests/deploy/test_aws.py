@@ -274,18 +274,18 @@ def test_no_process_may_write_upstream_data() -> None:
 
 
 def _calls() -> Iterator[str]:
-    """The client methods that the adapters call or paginate."""
+    """The client methods that the adapters call, paginate, or call directly (``JsonCalls``)."""
     package = REPOSITORY / "schedules_pipeline"
     rooms = [*package.glob("upstream/*.py"), *package.glob("outbound/*.py"), package / "store/dynamodb.py"]
     for path in rooms:
         for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and _is_client(node.func.value)
-            ):
-                name = node.func.attr
-                yield ast.literal_eval(node.args[0]) if name == "get_paginator" else name
+            match node:
+                case ast.Call(ast.Attribute(owner, "get_paginator"), [operation]) if _is_client(owner):
+                    yield ast.literal_eval(operation)
+                case ast.Call(ast.Attribute(owner, name)) if _is_client(owner):
+                    yield name
+                case ast.Call(ast.Name("JsonCalls"), [_, _, ast.Attribute(_, name)]):
+                    yield name
 
 
 def _is_client(value: ast.expr) -> bool:
