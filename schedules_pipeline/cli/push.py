@@ -150,10 +150,8 @@ def resume(session: Session, name: str) -> Answer:
 def ping(session: Session, name: str) -> Answer:
     """Send an event that tells of no change to a webhook, before the pending changes."""
     _webhook(session, name)
-    standing = _one(session, name)
-    if standing.subscription.is_paused or standing.progress.quarantine is not None:
-        state = "paused" if standing.subscription.is_paused else "quarantined"
-        raise CommandExit(f"{name} is {state}, so nothing is sent: `schedules-pipeline push resume {name}`")
+    if stopped := _one(session, name).stopped:
+        raise CommandExit(f"{name} is {stopped}, so nothing is sent: `schedules-pipeline push resume {name}`")
     return _change(
         session, name, lambda admin: admin.ping(name), "is pinged next; `push show` has the answer"
     )

@@ -42,10 +42,8 @@ def describe(standing: Standing, store: PushStore, now: datetime) -> Mapping[str
 
 
 def _state(standing: Standing, store: PushStore) -> str:
-    if standing.progress.quarantine is not None:
-        return "quarantined"
-    if standing.subscription.is_paused:
-        return "paused"
+    if standing.stopped:
+        return standing.stopped
     partner = store.partners.one(standing.subscription.partner)
     if partner is not None and not is_served(partner, store):
         return "before the switch"

@@ -187,6 +187,13 @@ class Standing:
     def is_due(self, now: datetime) -> bool:
         return not self.subscription.is_paused and self.progress.is_due(now)
 
+    @property
+    def stopped(self) -> str:
+        """Why nothing is sent until the subscription is resumed: "quarantined" or "paused"; otherwise ""."""
+        if self.progress.quarantine is not None:
+            return "quarantined"
+        return "paused" if self.subscription.is_paused else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

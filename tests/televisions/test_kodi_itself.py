@@ -54,13 +54,6 @@ class _Kodi:
 
 
 @pytest.fixture
-def watched() -> Watched:
-    watched = Watched()
-    watched.publish("The Lantern")
-    return watched
-
-
-@pytest.fixture
 def kodi(watched: Watched, tmp_path: Path) -> Iterator[_Kodi]:
     data, port = tmp_path / ".kodi/userdata", find_free_port()
     playlist, client = tmp_path / "list.m3u", data / "addon_data/pvr.iptvsimple/settings.xml"

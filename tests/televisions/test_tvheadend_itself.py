@@ -54,13 +54,6 @@ class _Tvheadend:
 
 
 @pytest.fixture
-def watched() -> Watched:
-    watched = Watched()
-    watched.publish("The Lantern")
-    return watched
-
-
-@pytest.fixture
 def tvheadend(tmp_path: Path) -> Iterator[_Tvheadend]:
     port, config = find_free_port(), tmp_path / "config"
     options = ["-c", str(config), "-b", "127.0.0.1", "--http_port", str(port)]
