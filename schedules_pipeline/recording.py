@@ -82,6 +82,8 @@ class Recorder:
         self._outcomes: dict[tuple[ScheduleKey, str], FailedCheck | None] = {}
         self._recorded_ahead: dict[ScheduleKey, int] = {}
         self._compared_refresh = ""
+        base = settings.delivery_url
+        self._links: VersionLinks = no_links if base is None else links_to(base)
 
     def record_published(self) -> int:
         """Record the next changes of the feed that no run has recorded. Returns their number.
@@ -275,11 +277,10 @@ class Recorder:
         timed = {*moved, *neighbours, *(shown if requested else ())}
         checks = self._pipeline.checker.check(list(shown), timelines_of=timed)
         incomplete = self._pipeline.store.failing_checks.find(CheckName.INDEX_COMPLETE, list(shown))
-        links = self._links()
         events: list[Event] = []
         for key, change in latest.items():
             assets = requested if requested and key in unchanged else requested | _assets_written(change)
-            events += self._events(change, assets, links(change))
+            events += self._events(change, assets, self._links(change))
             evaluations = self._evaluations(change, checks.get(key, ()), every=bool(requested))
             is_full = bool(requested) or change.source_changed or key in incomplete
             events += [each for each in evaluations if is_full or not _still_passes(each)]
@@ -300,13 +301,6 @@ class Recorder:
                 "version recorded", schedule=str(key), seq=change.seq, run_id=self._writer.run_id, **fields
             )
         return [result for key in shown for result in checks.get(key, ())]
-
-    def _links(self) -> VersionLinks:
-        if self._settings.delivery_url is None:
-            return no_links
-        store = self._pipeline.store
-        epoch = store.coldstarts.epoch()
-        return links_to(self._settings.delivery_url, store.feed, epoch.id if epoch else "")
 
     def _neighbours(self, moved: AbstractSet[ScheduleKey]) -> list[ScheduleKey]:
         """The days beside those whose times may have changed; :meth:`_events` records the times of these."""

@@ -1,17 +1,10 @@
 """What a record in Dagster says about a version: facts, and links to its document, its page and its row of the feed."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 
 import dagster as dg
 
-from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.domain.changes import Change
-from schedules_pipeline.publishing.ports.feed import ChangeFeed
-
-_ROWS = 50
-_CLOCKS_DIFFER = timedelta(seconds=1)
-"""The pipeline's clock stamps the version, and the clock of the feed its row."""
 
 VersionLinks = Callable[[Change], Mapping[str, dg.MetadataValue]]
 
@@ -20,18 +13,18 @@ def no_links(_: Change) -> Mapping[str, dg.MetadataValue]:
     return {}
 
 
-def links_to(base: str, feed: ChangeFeed, epoch: str) -> VersionLinks:
-    """Links below ``base``, the address of the delivery service. Whoever follows one is asked to sign in there.
+def links_to(base: str) -> VersionLinks:
+    """Links below ``base``, the address of the delivery service, which asks a browser without a session to sign in.
 
-    ``epoch``: of the keyspace, for the cursor from which the feed is read.
+    The row of the feed is shown beside the version's differences, because a person who follows the link wants to read
+    one row and not the JSON of a page of them.
     """
 
     def links(change: Change) -> Mapping[str, dg.MetadataValue]:
-        cursor = FeedCursor(epoch, feed.position_before(change.published_at - _CLOCKS_DIFFER))
         pages = {
             "document": f"v1/schedules/{change.key}",
             "guide": f"guide/{change.key}",
-            "feed": f"v1/changes?since={render_cursor(cursor)}&limit={_ROWS}",
+            "feed": f"guide/{change.key}/versions?after={change.seq}#feed-row",
         }
         return {name: dg.MetadataValue.url(f"{base.rstrip('/')}/{page}") for name, page in pages.items()}
 

@@ -356,7 +356,7 @@ def test_a_version_links_to_its_document_its_page_and_its_row(stage: RunsStage) 
     assert bare == {}
     assert linked["document"] == f"https://guide.example.org/v1/schedules/{KEYS[0]}"
     assert linked["guide"] == f"https://guide.example.org/guide/{KEYS[0]}"
-    assert linked["feed"].startswith("https://guide.example.org/v1/changes?since=")
+    assert linked["feed"] == f"https://guide.example.org/guide/{KEYS[0]}/versions?after=1#feed-row"
 
 
 def test_an_event_is_followed_by_its_id(stage: RunsStage) -> None:

@@ -6,7 +6,7 @@ Belongs here: the data of each page, and which parts only operators see. Does no
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Final
 
@@ -25,7 +25,7 @@ from schedules_pipeline.delivery.guide.rendering import (
     render_versions,
 )
 from schedules_pipeline.delivery.guide.versions import KeptVersions
-from schedules_pipeline.delivery.guide.views import Days, GuideQuery, choose
+from schedules_pipeline.delivery.guide.views import Choice, Days, GuideQuery, choose
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Rendered, Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
@@ -64,7 +64,16 @@ class Guide:
         choice = choose(delivery.calendar, delivery.names, query, now, delivery.services_of(caller))
         extract = delivery.mirror.extract(_around(choice.shown))
         page = GridPage(
-            delivery.calendar, query, choice, now, {"panel": panel, "standing": standing, "partner": caller}
+            delivery.calendar,
+            query,
+            choice,
+            now,
+            {
+                "panel": panel,
+                "standing": standing,
+                "partner": caller,
+                "published_days": self._published_days(choice),
+            },
         )
         task = partial(render_grid, self._pages, page, extract)
         cost = cost_of_rendering(len(extract))
@@ -124,6 +133,22 @@ class Guide:
             "a_day_before": kept.a_day_before(now),
         }
         return partial(render_versions, self._pages, kept, values)
+
+    def _published_days(self, choice: Choice) -> list[date]:
+        """If the shown services have no schedule of the chosen day: the last day before it, and the first day after
+        it, of which one of them has.
+        """
+        mirror, on = self._delivery.mirror, choice.leading.date
+        held = (held for key in choice.shown for held in mirror.of_service(key.sid).values())
+        days: set[date] = set()
+        for each in held:
+            if not each.is_removed:
+                if each.key.date == on:
+                    return []
+                days.add(each.key.date)
+        before = max((day for day in days if day < on), default=None)
+        after = min((day for day in days if day > on), default=None)
+        return [day for day in (before, after) if day is not None]
 
     def _represent(self, task: Callable[[], bytes], cost: int, *parts: object) -> Representation:
         """``parts``: everything that the page depends on besides the mirror."""

@@ -1,9 +1,10 @@
 """What the store knows of a schedule beside its document: its versions, and what operators must know. Blocking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from schedules_pipeline.delivery.guide.feed_rows import find_row
 from schedules_pipeline.delivery.guide.versions import KeptVersions
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
@@ -29,6 +30,14 @@ class Origins:
     ranges: Mapping[Measure, ExpectedRange] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What this process has in memory: the ``latest`` version of a schedule, and the ``epoch`` of the keyspace."""
+
+    latest: MirroredSchedule | None
+    epoch: str
+
+
 NO_ORIGINS: Final = Origins(None)
 
 
@@ -50,10 +59,14 @@ def read_origins(store: PushStore, key: ScheduleKey, *, for_operator: bool) -> O
 
 
 def read_versions(
-    store: PushStore, key: ScheduleKey, latest: MirroredSchedule | None, before: int | None, after: int | None
+    store: PushStore,
+    key: ScheduleKey,
+    mirrored: Mirrored,
+    before: int | None,
+    after: int | None,
 ) -> KeptVersions:
-    """By default the latest version and the one before it. ``latest``: as this process has it. Raises :class:`Problem`
-    (404) for a version that is not listed, and :class:`ServiceError`.
+    """By default the latest version and the one before it. Raises :class:`Problem` (404) for a version that is not
+    listed, and :class:`ServiceError`.
     """
     listed = store.versions.versions(key)
     if not listed:
@@ -61,20 +74,26 @@ def read_versions(
     later = listed[0].seq if after is None else after
     earlier = later - 1 if before is None else before
     kept = KeptVersions(listed, earlier, later)
-    for seq in {earlier, later} - {0, listed[-1].seq - 1}:
-        if kept.version(seq) is None:
+    for seq in (later, earlier):
+        if seq not in (0, listed[-1].seq - 1) and kept.version(seq) is None:
             known = f"{listed[-1].seq} to {listed[0].seq}"
-            raise Problem(NOT_FOUND, f"{key} has no version {seq}: {known} are listed.")
-    documents = (_document(store, key, latest, kept, seq) for seq in (earlier, later))
-    return KeptVersions(listed, earlier, later, *documents)
+            raise Problem(NOT_FOUND, f"There is no version {seq} of {key}: {known} are listed.")
+    version = kept.version(later)
+    return replace(
+        kept,
+        earlier=_document(store, mirrored.latest, kept, earlier),
+        later=_document(store, mirrored.latest, kept, later),
+        row=find_row(store.feed, mirrored.epoch, version) if version else None,
+    )
 
 
 def _document(
-    store: PushStore, key: ScheduleKey, latest: MirroredSchedule | None, kept: KeptVersions, seq: int
+    store: PushStore, latest: MirroredSchedule | None, kept: KeptVersions, seq: int
 ) -> bytes | None:
+    """``latest``: as this process has it."""
     version = kept.version(seq)
     if seq == 0 or (version is not None and version.is_removal):
         return b""
     if latest is not None and latest.seq == seq:
         return latest.document()
-    return store.versions.replaced(key, seq)
+    return store.versions.replaced(kept.listed[0].key, seq)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from schedules_pipeline.delivery.guide.feed_rows import FeedRow
 from schedules_pipeline.documents.partner_document import parse_published, split_document
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.diff import ORDER, PRESENCE, Difference, diff
@@ -25,6 +26,7 @@ _WORDS = re.compile(r"\s+|[^\s]+")
 class KeptVersions:
     """``listed``: the latest versions, the newest first. ``before`` and ``after``: the two to compare, 0 for the state
     before the first version. A document is None if it is no longer kept, and empty for a removal and for version 0.
+    ``row``: of the later version in the change feed; None if it is no longer there.
     """
 
     listed: Sequence[Change]
@@ -32,6 +34,7 @@ class KeptVersions:
     after: int
     earlier: bytes | None = b""
     later: bytes | None = b""
+    row: FeedRow | None = None
 
     def version(self, seq: int) -> Change | None:
         return next((version for version in self.listed if version.seq == seq), None)

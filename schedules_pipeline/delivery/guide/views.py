@@ -5,7 +5,7 @@ and markup (``pages``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -69,6 +69,10 @@ class GuideQuery:
         chosen = urlencode({name: value for name, value in parameters.items() if value})
         return f"/guide?{chosen}" if chosen else "/guide"
 
+    def widened(self, named: str = "") -> str:
+        """The address of all services of the same day, or of those with these letters in their names."""
+        return replace(self, group="", named=named, page=1).address()
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -120,6 +124,16 @@ class GuidePage:
     @property
     def pages(self) -> int:
         return max(1, -(-self.services // MOST_SERVICES))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a page without a search has nothing to show: no service, or no schedule of any."""
+        return self.found is None and not any(row.has_schedule or row.blocks for row in self.rows)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether the reader has chosen some of the services."""
+        return bool(self.query.named or self.query.group)
 
     @property
     def first_service(self) -> int:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schedules_pipeline.delivery.deprecations import Deprecation, applying, fields_of
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_ALLOWED, NOT_SWITCHED, UNAVAILABLE, Problem
 from schedules_pipeline.delivery.routes.addressed import access_of
+from schedules_pipeline.delivery.routes.asked_pages import is_asked_by_a_person, sign_in_address
 from schedules_pipeline.delivery.routes.problem_responses import (
     PROBLEM_KIND,
     problem_response,
@@ -42,7 +43,6 @@ _OPEN = re.compile(r"/(health/[a-z]+|problems(/[^/]*)?|openapi\.json|docs|sign-i
 STATUS_PATH: Final = "/v1/status"
 """Answered also while nothing else is, because it says why."""
 
-_PAGES = "/guide"
 _OF_ADDRESSES = "GET, HEAD, OPTIONS"
 _NO_ROUTE = "none"
 _RETRY_SECONDS = 30
@@ -269,9 +269,10 @@ def token_of(scope: Scope) -> str:
 
 
 async def _reject(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Redirects the reader of a page to the sign-in page."""
-    if problem.kind is NO_KEY and scope["path"].startswith(_PAGES):
-        response: Response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    """Leads a person to the sign-in page."""
+    fetch_mode = Headers(scope=scope).get("sec-fetch-mode")
+    if problem.kind is NO_KEY and is_asked_by_a_person(scope, fetch_mode):
+        response: Response = RedirectResponse(sign_in_address(scope), HTTPStatus.SEE_OTHER)
     else:
         response = problem_response(problem)
     await response(scope, receive, send)

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from schedules_pipeline.delivery.guide.gathering import CHECKED_EACH_TIME
 from schedules_pipeline.delivery.guide.grid import parse_begin
-from schedules_pipeline.delivery.guide.origins import read_origins, read_versions
+from schedules_pipeline.delivery.guide.origins import Mirrored, read_origins, read_versions
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE
 from schedules_pipeline.delivery.guide.search import MOST_CHARACTERS
 from schedules_pipeline.delivery.guide.views import GuideQuery
@@ -107,8 +107,9 @@ async def show_versions(
     after: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
     key = _key(call.caller, sid, date)
-    held = call.delivery.mirror.held(key)
-    kept = await call.read(read_versions, call.delivery.store, key, held, before, after)
+    mirror = call.delivery.mirror
+    mirrored = Mirrored(mirror.held(key), mirror.cursor.epoch)
+    kept = await call.read(read_versions, call.delivery.store, key, mirrored, before, after)
     found = await call.render(1, call.serving.guide.versions(call.caller, key, kept))
     return await answer_page(call, found.represent(MEDIA_TYPE, CHECKED_EACH_TIME))
 

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from schedules_pipeline.delivery.problems import BAD_REQUEST, FORBIDDEN, NO_KEY, TOO_LARGE, Problem
+from schedules_pipeline.delivery.routes.asked_pages import HOME, own_page
 from schedules_pipeline.delivery.routes.gate import session_cookie, token_of
 from schedules_pipeline.delivery.routes.page_answers import PageRoute, plain_page
 from schedules_pipeline.delivery.routes.serving import Served, Serving
@@ -30,8 +31,9 @@ routes = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @routes.get("/sign-in")
-async def ask_for_key(serving: Served) -> Response:
-    return plain_page(serving, "sign_in.html", problem="")
+async def ask_for_key(serving: Served, to: str = "") -> Response:
+    """``to``: the page that was asked for."""
+    return _ask(serving, own_page(to))
 
 
 @routes.post("/sign-in")
@@ -40,11 +42,11 @@ async def sign_in(request: Request, serving: Served) -> Response:
     fields = await _form(request)
     if link := fields.get("link"):
         return await _sign_in_by_link(request, serving, link, is_confirmed="confirmed" in fields)
-    key = fields.get("key", "")
+    key, to = fields.get("key", ""), own_page(fields.get("to", ""))
     partner = _partner_of(serving.delivery, key)
     if partner is None:
-        return plain_page(serving, "sign_in.html", HTTPStatus.FORBIDDEN, problem=_REJECTED_KEY)
-    return await _begin(request, serving.delivery, partner, key_id(key) or "")
+        return _ask(serving, to, _REJECTED_KEY)
+    return await _begin(request, serving.delivery, partner, key_id(key) or "", to)
 
 
 @routes.post("/sign-out")
@@ -65,22 +67,27 @@ async def _sign_in_by_link(request: Request, serving: Serving, link: str, *, is_
     store = delivery.store.sign_ins
     found = await run_in_threadpool(store.link, digest) if digest else None
     if found is None or digest is None or found.expires_at <= delivery.clock():
-        return plain_page(serving, "sign_in.html", HTTPStatus.FORBIDDEN, problem=_REJECTED_LINK)
+        return _ask(serving, HOME, _REJECTED_LINK)
     if found.asks and not is_confirmed:
         return plain_page(serving, "confirm_sign_in.html", link=link, name=found.partner)
     if not await run_in_threadpool(store.take_link, digest):
-        return plain_page(serving, "sign_in.html", HTTPStatus.FORBIDDEN, problem=_REJECTED_LINK)
+        return _ask(serving, HOME, _REJECTED_LINK)
     delivery.admission.partner_of(GuideSession(found.partner, found.expires_at), delivery.clock())
-    return await _begin(request, delivery, found.partner, "")
+    return await _begin(request, delivery, found.partner, "", HOME)
 
 
-async def _begin(request: Request, delivery: Delivery, partner: str, key: str) -> Response:
+def _ask(serving: Serving, to: str, problem: str = "") -> Response:
+    status = HTTPStatus.FORBIDDEN if problem else HTTPStatus.OK
+    return plain_page(serving, "sign_in.html", status, problem=problem, to="" if to == HOME else to)
+
+
+async def _begin(request: Request, delivery: Delivery, partner: str, key: str, to: str) -> Response:
     """Begin a session and end the one before, so that an old cookie stops working."""
     sessions, store = delivery.sessions, delivery.store.sign_ins
     if before := token_of(request.scope):
         await run_in_threadpool(sessions.end, store, before)
     token = await run_in_threadpool(sessions.begin, store, partner, key, delivery.clock())
-    response = RedirectResponse("/guide", HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     response.set_cookie(
         session_cookie(request.scope),
         token,

@@ -1,5 +1,7 @@
 """Signing in to the guide, and the static files, which need no key."""
 
+import html
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +24,8 @@ from schedules_pipeline.partners.sign_in import (
     new_token,
     token_digest,
 )
+
+_TO = re.compile('name="to" value="([^"]*)"')
 
 
 @pytest.fixture
@@ -219,14 +223,76 @@ def test_over_https_the_cookie_is_for_https_alone(stage: Stage) -> None:
     assert client.get("/guide").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/guide", f"/guide/{ALDER}/{TODAY}", "/guide/changes"])
-def test_without_a_key_one_is_led_to_the_door(stage: Stage, path: str) -> None:
-    """Nothing is readable, and a page asks for a key."""
-    client, _ = _reader(stage)
+@pytest.mark.parametrize(
+    "path", ["/guide", f"/guide/{ALDER}/{TODAY}/versions?after=2", "/guide?q=caf%C3%A9&named=a+b"]
+)
+@pytest.mark.parametrize("mistyped", [False, True])
+def test_signing_in_leads_to_the_page_that_was_asked_for(stage: Stage, path: str, *, mistyped: bool) -> None:
+    """Without a session nothing is readable. The page keeps its address through the form, also if a key is wrong."""
+    client, secret = _reader(stage)
 
-    response = client.get(path)
+    refused = client.get(path)
+    asked = client.get(refused.headers["location"])
+    fields = {"to": html.unescape(found.group(1))} if (found := _TO.search(asked.text)) else {}
+    if mistyped:
+        again = client.post("/sign-in", data={"key": "wrong", **fields})
+        fields = {"to": html.unescape(found.group(1))} if (found := _TO.search(again.text)) else {}
+    signed_in = client.post("/sign-in", data={"key": secret, **fields})
 
-    assert (response.status_code, response.headers["location"]) == (303, "/sign-in")
+    assert (refused.status_code, refused.content) == (303, b"")
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, path)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "//evil.example",
+        "https://evil.example/guide",
+        "/guide\\@evil.example",
+        "/\\evil.example",
+        "/guide/\nx",
+        "/guidebook",
+        "/sign-out",
+        "/guide?" + "a" * 1_000,
+        "",
+    ],
+)
+def test_signing_in_leads_nowhere_else(stage: Stage, to: str) -> None:
+    """A prepared link to the sign-in page cannot lead a reader to another site, or to anything but pages and data."""
+    client, secret = _reader(stage)
+
+    asked = client.get("/sign-in", params={"to": to})
+    signed_in = client.post("/sign-in", data={"key": secret, "to": to})
+
+    assert asked.status_code == 200
+    assert 'name="to"' not in asked.text
+    assert signed_in.headers["location"] == "/guide"
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "status"),
+    [
+        (f"/v1/schedules/{ALDER}/{TODAY}", "navigate", 303),
+        (f"/v1/schedules/{ALDER}/{TODAY}", "cors", 401),
+        (f"/v1/schedules/{ALDER}/{TODAY}", None, 401),
+        ("/players/sk_wrong/guide.xml", "navigate", 401),
+    ],
+)
+def test_a_browser_that_goes_to_a_document_is_led_to_sign_in(
+    stage: Stage, path: str, mode: str | None, status: int
+) -> None:
+    """As from a link in Dagster. Programs get the problem, and an address with a key in it goes nowhere."""
+    client, secret = _reader(stage)
+
+    refused = client.get(path, headers={"Sec-Fetch-Mode": mode} if mode else {})
+
+    assert refused.status_code == status
+    if status == 303:
+        asked = client.get(refused.headers["location"])
+        found = _TO.search(asked.text)
+        assert found is not None
+        signed_in = client.post("/sign-in", data={"key": secret, "to": found.group(1)})
+        assert signed_in.headers["location"] == path
 
 
 @pytest.mark.parametrize("body", ["key=sk_wrong_key", "", "key=", "nothing", "key=%00%ff", "&" * 50])

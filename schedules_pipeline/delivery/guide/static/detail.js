@@ -1,5 +1,5 @@
 // One schedule: fetches a new version when it is published and replaces the contents.
-import { announcer, clock, follow, showState } from "./follow.js";
+import { announcer, clock, fetchPart, follow, showState } from "./follow.js";
 
 const RETRY_AFTER = 4000;
 
@@ -18,8 +18,7 @@ function soon(milliseconds = 200) {
 async function refresh() {
   timer = 0;
   try {
-    const answer = await fetch(location.pathname);
-    if (!answer.ok) throw new Error(answer.status);
+    const answer = await fetchPart(location.pathname);
     state.heard(answer);
     swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {

@@ -49,7 +49,7 @@ export function follow(since, listener) {
   async function askWhy() {
     try {
       const answer = await fetch(`/v1/changes?limit=1&since=${encodeURIComponent(cursor)}`);
-      if (answer.status === 401) location.assign("/sign-in");
+      if (answer.status === 401) location.reload();
       else if (answer.status === 410) beginAnew();
       else later();
     } catch {
@@ -123,6 +123,14 @@ export function announcer(between = 4000) {
 
 export function clock(at = new Date()) {
   return at.toLocaleTimeString("en-GB");
+}
+
+// A part of a page, or a page. Where the session has ended, the reader signs in and comes back.
+export async function fetchPart(address) {
+  const answer = await fetch(address);
+  if (answer.redirected) location.reload();
+  if (!answer.ok || answer.redirected) throw new Error(`${address}: ${answer.status}`);
+  return answer;
 }
 
 export function parse(html) {

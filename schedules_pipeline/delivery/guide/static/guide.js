@@ -1,5 +1,5 @@
 // The grid: the line that marks the present, keys, details in a dialog, and rows that update.
-import { announcer, clock, follow, parse, showState } from "./follow.js";
+import { announcer, clock, fetchPart, follow, parse, showState } from "./follow.js";
 
 const CHANGED_FOR = 90000;
 const COLLECT_FOR = 200;
@@ -8,7 +8,9 @@ const RELOAD_AFTER = 2000;
 const RETRY_AFTER = 4000;
 const LOOK_EVERY = 60000;
 
+const content = document.getElementById("content");
 const grid = document.getElementById("grid");
+const empty = document.getElementById("empty");
 const scroller = document.getElementById("scroller");
 const state = showState();
 const announce = announcer();
@@ -205,8 +207,7 @@ async function openDetails(link) {
   const [sid, date] = link.pathname.split("/").slice(2);
   const query = new URLSearchParams({ sid, date, pid: link.hash.slice(3) });
   try {
-    const answer = await fetch(`/guide/broadcast?${query}`);
-    if (!answer.ok) throw new Error(answer.status);
+    const answer = await fetchPart(`/guide/broadcast?${query}`);
     document.getElementById("broadcast-body").replaceChildren(parse(await answer.text()));
     document.getElementById("broadcast").showModal();
   } catch {
@@ -236,9 +237,15 @@ function soon(milliseconds = COLLECT_FOR) {
 
 function onChange(row) {
   panelIsOld = true;
-  if (grid && !row.removed && !grid.querySelector(".row[data-sid]")) reload();
+  if (!row.removed && isAwaited(row.date)) reload();
   if (grid?.dataset.dates.split(" ").includes(row.date) && rowOf(row.sid)) waiting.add(row.sid);
   soon();
+}
+
+// A page without rows names the dates whose first schedule would give it some; without a name, any would.
+function isAwaited(date) {
+  const dates = empty?.dataset.dates;
+  return dates !== undefined && (dates === "" || dates.split(" ").includes(date));
 }
 
 // Services may have been added or removed, so rows alone are not enough.
@@ -271,7 +278,7 @@ async function refreshRows(sids) {
   const query = new URLSearchParams(sids.map((sid) => ["sid", sid]));
   for (const sid of sids) waiting.delete(sid);
   try {
-    const rows = parse(await fetchPart(`${grid.dataset.rows}&${query}`));
+    const rows = parse(await fetchText(`${grid.dataset.rows}&${query}`));
     for (const row of [...rows.querySelectorAll(".row")]) swapRow(rowOf(row.dataset.sid), row);
   } catch (error) {
     for (const sid of sids) waiting.add(sid);
@@ -279,9 +286,8 @@ async function refreshRows(sids) {
   }
 }
 
-async function fetchPart(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+async function fetchText(address) {
+  const answer = await fetchPart(address);
   state.heard(answer);
   return answer.text();
 }
@@ -358,7 +364,7 @@ function whatIsUsed(list) {
 async function refreshPanel() {
   panelIsOld = false;
   try {
-    const list = parse(await fetchPart("/guide/changes")).firstElementChild;
+    const list = parse(await fetchText("/guide/changes")).firstElementChild;
     const before = document.getElementById("changes");
     markNew(list);
     const keep = whatIsUsed(before);
@@ -397,9 +403,10 @@ if (grid) {
     event.preventDefault();
     goToNow();
   });
-  follow(grid.dataset.stream, { changed: onChange, missed: onMissed, stands: state.stands });
-  setInterval(() => {
-    panelIsOld = true;
-    if (!document.hidden) soon();
-  }, LOOK_EVERY);
 }
+
+follow(content.dataset.stream, { changed: onChange, missed: onMissed, stands: state.stands });
+setInterval(() => {
+  panelIsOld = true;
+  if (!document.hidden) soon();
+}, LOOK_EVERY);
