@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from demo.console import say, utc_now
+from demo.console import input_file, say, utc_now
 from demo.demonstration import DELIVERY_PORT, WEB_PORT, Demonstration, Placement
 from demo.scenarios import Scenario, imported, invented, recorded
 from schedules_pipeline.errors import PipelineError
@@ -82,9 +82,11 @@ def parse_options(words: Sequence[str] | None) -> Options:
 def _add_scenario(parser: argparse.ArgumentParser) -> None:
     number, sample = float, parser.add_mutually_exclusive_group()
     sample.add_argument(
-        "--replay", type=Path, help="a recorded history, gzipped JSON lines, instead of the sample"
+        "--replay", type=input_file, help="a recorded history, gzipped JSON lines, instead of the sample"
     )
-    sample.add_argument("--xmltv", type=Path, help="an XMLTV guide, gzipped or not, instead of the sample")
+    sample.add_argument(
+        "--xmltv", type=input_file, help="an XMLTV guide, gzipped or not, instead of the sample"
+    )
     parser.add_argument(
         "--speed", type=number, default=600.0, help="how many times as fast a history is replayed"
     )

@@ -16,7 +16,7 @@ from schedules_pipeline.errors import ConfigurationError
 from schedules_pipeline.sizing.cost import ALARMS, SECRETS, cost_of
 from schedules_pipeline.sizing.hardware import FIXED_TASKS, PUBLISHER, Use, hardware_for
 from schedules_pipeline.sizing.memory import Installation, estimate
-from schedules_pipeline.sizing.prices import built_in_prices, parse_prices, read_prices
+from schedules_pipeline.sizing.prices import InvalidPrices, built_in_prices, parse_prices, read_prices
 
 _PAGE = Path(__file__).parents[1] / "docs/explanation/cost.md"
 _SMALL = Installation(services=250, days=40, items=60_000, changes=5, partners=50)
@@ -171,31 +171,34 @@ def test_own_prices_replace_the_built_in_ones(stage: Stage, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "[]",
-        "{}",
-        '{"region": "x", "prices": {"nat": {}}}',
-        '{"region": "x", "prices": {"nat": {"unit": "h", "dollars": 1, "date": "soon"}}}',
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff\xfe\xff",
+        b"[" * 100_000,
+        b'{"region": "x", "prices": {"nat": {}}}',
+        b'{"region": "x", "prices": {"nat": {"unit": "h", "dollars": 1, "date": "soon"}}}',
     ],
 )
-def test_a_file_that_is_no_list_of_prices_is_named(stage: Stage, tmp_path: Path, text: str) -> None:
-    """The command ends with 4 and says which form is expected."""
+def test_a_file_that_is_no_list_of_prices_is_named(stage: Stage, tmp_path: Path, text: bytes) -> None:
+    """The command ends with 1 and says which form is expected."""
     path = tmp_path / "prices.json"
-    path.write_text(text)
+    path.write_bytes(text)
 
     result = stage.run("cost", "--services", 1, "--days", 1, "--prices", path)
 
-    assert result.exit_code == 4
+    assert result.exit_code == 1
     assert "prices.json is no list of prices" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_price_that_no_line_uses_is_rejected(tmp_path: Path) -> None:
     """A misspelt name would leave the built-in price in the bill."""
     path = tmp_path / "prices.json"
-    text = '{"region": "x", "prices": {"nats": {"unit": "h", "dollars": 1, "date": "2026-01-01"}}}'
-    path.write_text(text)
+    text = b'{"region": "x", "prices": {"nats": {"unit": "h", "dollars": 1, "date": "2026-01-01"}}}'
+    path.write_bytes(text)
 
-    with pytest.raises(ConfigurationError, match="does not know: nats"):
+    with pytest.raises(InvalidPrices, match="does not know: nats"):
         read_prices(path)
     assert parse_prices(text, "text").of["nats"].source is None
 

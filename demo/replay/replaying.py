@@ -1,12 +1,10 @@
 """Leads the pipeline and the oracle through a history in step, batch by batch."""
 
-import gzip
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from demo.replay.oracle.account import Account, Difference
@@ -122,12 +120,6 @@ class Replay:
             for result in results
             if result.name is CheckName.NO_GAPS_OR_OVERLAPS and not result.passed
         )
-
-
-def read_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a history that are not empty."""
-    with gzip.open(path, "rb") as lines:
-        yield from (line for line in lines if line.strip())
 
 
 def _days(settings: Settings) -> BroadcastDays:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -23,8 +23,11 @@ from rich.text import Text
 
 from schedules_pipeline.cli.session import CommandExit, Ending, Session, pass_session
 from schedules_pipeline.cli.wording import printable
+from schedules_pipeline.errors import PipelineError, ServiceError
 
 _WIDTH_OF_A_FILE = 200
+_LINE_EVERY = timedelta(seconds=30)
+_T = TypeVar("_T")
 
 Shown = str | Text | Table
 """Part of an answer for people: a line, a styled line, or a table."""
@@ -34,13 +37,26 @@ Shown = str | Text | Table
 class Answer:
     """``document`` is printed with ``--json``, otherwise ``shown``, which is iterated only then.
 
-    ``problem`` is printed as an error line after either, and makes the ending at least ``WRONG``.
+    ``problem`` is printed as an error line after either, and makes the ending at least ``WRONG``. ``failure`` is raised
+    after either: a service failed in the middle, and the document has what was done before.
     """
 
     document: Any
     shown: str | Iterable[Shown] = ()
     ending: Ending = Ending.WELL
     problem: str = ""
+    failure: PipelineError | None = None
+
+
+def until_failure(steps: Iterable[_T]) -> tuple[list[_T], ServiceError | None]:
+    """The results of the steps until a service fails, and its error: the ``failure`` of an answer."""
+    results = []
+    try:
+        for result in steps:
+            results.append(result)  # noqa: PERF402 - what came before an error must stay
+    except ServiceError as error:
+        return results, error
+    return results, None
 
 
 def answering(function: Callable[..., Answer | None]) -> Callable[..., None]:
@@ -60,6 +76,8 @@ def answering(function: Callable[..., Answer | None]) -> Callable[..., None]:
             print_json(answer.document)
         else:
             print_shown(answer.shown)
+        if answer.failure:
+            raise answer.failure
         if answer.problem:
             raise CommandExit(answer.problem, answer.ending or Ending.WRONG)
         click.get_current_context().exit(int(answer.ending))
@@ -126,20 +144,38 @@ def members(value: object, *names: str) -> dict[str, Any]:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error if that is a terminal. Call the result with a text, the items done, and the total."""
+def progress(session: Session) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error if that is a terminal, else a line each half minute, for logs.
+
+    Call the result with a text, the items done, and the total; 0 if that is unknown.
+    """
     console = _console(sys.stderr)
+    if not console.is_terminal:
+        yield _progress_lines(session)
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda text, done, total: bar.update(
             task, description=printable(text), completed=done, total=total or None
         )
+
+
+def _progress_lines(session: Session) -> Callable[[str, int, int], None]:
+    shown_at = session.now()
+
+    def update(text: str, done: int, total: int) -> None:
+        nonlocal shown_at
+        if session.now() - shown_at >= _LINE_EVERY:
+            shown_at = session.now()
+            remark(f"{done:,} of {total:,}, {text}" if total else text)
+
+    return update
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -4,6 +4,7 @@ A word that cannot be parsed is a usage error that names the expected form. Unkn
 known ones.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schedules_pipeline.cli.session import CommandExit
+from schedules_pipeline.cli.session import CommandExit, Ending
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid, parse_date
 from schedules_pipeline.errors import InvalidIdentifier
 from schedules_pipeline.partners.partner import partner_name, service_pattern
@@ -54,7 +55,19 @@ PARTNER = _Identifier("name", partner_name)
 PATTERN = _Identifier("pattern", service_pattern)
 SUBSCRIPTION = _Identifier("name", subscription_name)
 ZONE = _Identifier("zone", _zone)
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _InputFile(click.Path):
+    """A regular file that can be read. A pipe is none: `import` reads twice, and a pipe without a writer hangs."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.is_file():
+            self.fail(f"File {str(path)!r} is no regular file.", param, ctx)
+        return path
+
+
+INPUT_FILE = _InputFile(exists=True, dir_okay=False)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -147,9 +160,18 @@ def require_new(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into :class:`CommandExit` with the file's name."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandExit(f"{path} cannot be read: {error.strerror or error}", Ending.USAGE) from error
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn errors of the operating system into :class:`CommandExit` with the file's name."""
     try:
         yield
     except OSError as error:
-        raise CommandExit(f"{path} cannot be written: {error.strerror}") from error
+        raise CommandExit(f"{path} cannot be written: {error.strerror or error}") from error

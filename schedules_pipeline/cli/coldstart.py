@@ -8,14 +8,16 @@ import click
 
 from schedules_pipeline.cli.answer import Answer, answering, confirm, members, progress, remark
 from schedules_pipeline.cli.arguments import yes_option
+from schedules_pipeline.cli.coldstart_wait import describe_progress, describe_rate, stage_name, wait_for
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
-from schedules_pipeline.cli.wording import counted, duration
+from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.maintenance.ports import Coldstart, Stage
 
-_CHECK_EVERY_SECONDS = 1.0
 _FIRST_SHARD = 0
 
-_wait_option = click.option("--wait", is_flag=True, help="Wait until it has ended, with a progress bar.")
+_wait_option = click.option(
+    "--wait", is_flag=True, help="Wait until it has ended or stalled, and show its progress."
+)
 
 
 def _reason_option(default: str) -> Callable[..., Any]:
@@ -54,11 +56,8 @@ def command(
     if coldstart.id != cause.event_id:
         remark(f"one is open already: {coldstart.request.reason}")
     if here:
-        with progress() as update:
-            coldstart = coldstarter.work_at(
-                coldstart.id, cause.event_id, _FIRST_SHARD, lambda now: _update(session, update, now)
-            )
-    return _answer(session, _wait_for(session, coldstart) if wait and not here else coldstart)
+        coldstart = _work_here(session, coldstart, cause.event_id)
+    return _answer(session, wait_for(session, coldstart) if wait and not here else coldstart)
 
 
 @command.command("status")
@@ -69,7 +68,7 @@ def status(session: Session, wait: bool) -> Answer:
     latest = session.pipeline.store.coldstarts.latest()
     if latest is None:
         raise CommandExit("there was no coldstart in this keyspace")
-    return _answer(session, _wait_for(session, latest) if wait else latest)
+    return _answer(session, wait_for(session, latest) if wait else latest)
 
 
 @command.command("abandon")
@@ -91,16 +90,11 @@ def abandon(session: Session, reason: str, yes: bool) -> Answer:
 
 
 def describe_coldstart(coldstart: Coldstart, now: datetime) -> str:
-    """One line: ``building: 40% (400 of 1,000), 12 published, 0 failed, 80 a second, 8 s left``."""
-    text = f"{_stage(coldstart)}: {coldstart.request.reason}"
+    """One line: ``building: reason; 40% (400 of 1,000), 12 published, 0 failed, 80 a second, 8 s left``."""
+    text = f"{stage_name(coldstart)}: {coldstart.request.reason}"
     if coldstart.total:
-        text += (
-            f"; {coldstart.done / coldstart.total:.0%} ({coldstart.done:,} of {coldstart.total:,}), "
-            f"{coldstart.published:,} published, {coldstart.failed:,} failed, {coldstart.rate(now):.0f} a second"
-        )
-    left = coldstart.time_left(now)
-    if left is not None and not coldstart.stage.is_final:
-        text += f", {duration(left)} left"
+        text += f"; {coldstart.done / coldstart.total:.0%} ({coldstart.done:,} of {coldstart.total:,}), "
+        text += describe_rate(coldstart, now)
     return f"{text}; {coldstart.problem}" if coldstart.problem else text
 
 
@@ -108,7 +102,7 @@ def coldstart_fields(coldstart: Coldstart, now: datetime) -> dict[str, Any]:
     left = None if coldstart.stage.is_final else coldstart.time_left(now)
     return {
         "id": coldstart.id,
-        "stage": _stage(coldstart),
+        "stage": stage_name(coldstart),
         **members(coldstart.request, "reason", "requested_at", "purge"),
         "is_automatic": coldstart.request.by_itself,
         **members(coldstart, "total", "done", "left", "published", "failed"),
@@ -118,11 +112,6 @@ def coldstart_fields(coldstart: Coldstart, now: datetime) -> dict[str, Any]:
     }
 
 
-def _stage(coldstart: Coldstart) -> str:
-    """The stage's name. Its stored value is "refused" for a rejected coldstart."""
-    return coldstart.stage.name.lower()
-
-
 def _answer(session: Session, coldstart: Coldstart) -> Answer:
     now = session.now()
     is_wrong = coldstart.stage in (Stage.REJECTED, Stage.ABANDONED)
@@ -130,18 +119,17 @@ def _answer(session: Session, coldstart: Coldstart) -> Answer:
     return Answer(coldstart_fields(coldstart, now), shown, ending)
 
 
-def _wait_for(session: Session, coldstart: Coldstart) -> Coldstart:
-    """Check every second until the coldstart has ended. Raises :class:`CommandExit` if another one has begun."""
-    with progress() as update:
-        while not coldstart.stage.is_final:
-            _update(session, update, coldstart)
-            session.sleep(_CHECK_EVERY_SECONDS)
-            latest = session.pipeline.store.coldstarts.latest()
-            if latest is None or latest.id != coldstart.id:
-                raise CommandExit("another coldstart has begun: `schedules-pipeline coldstart status`")
-            coldstart = latest
-    return coldstart
-
-
-def _update(session: Session, update: Callable[[str, int, int], None], coldstart: Coldstart) -> None:
-    update(describe_coldstart(coldstart, session.now()), coldstart.done, coldstart.total)
+def _work_here(session: Session, coldstart: Coldstart, worker: str) -> Coldstart:
+    try:
+        with progress(session) as update:
+            return session.pipeline.coldstarter.work_at(
+                coldstart.id,
+                worker,
+                _FIRST_SHARD,
+                lambda now: update(describe_progress(now, session.now()), now.done, now.total),
+            )
+    except KeyboardInterrupt:
+        raise CommandExit(
+            "interrupted, and the coldstart is still open: Dagster continues it, or `schedules-pipeline coldstart "
+            "--here`; `schedules-pipeline coldstart abandon` ends it"
+        ) from None

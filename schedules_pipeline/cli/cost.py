@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from schedules_pipeline.cli.answer import Answer, Shown, answering, table
-from schedules_pipeline.cli.arguments import EXISTING_FILE
+from schedules_pipeline.cli.arguments import INPUT_FILE, reading
 from schedules_pipeline.cli.session import Session
 from schedules_pipeline.sizing.cost import Bill, cost_of
 from schedules_pipeline.sizing.hardware import Use
@@ -36,17 +36,22 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--peak", type=_AMOUNT, default=20.0, help="The busiest minute, as a multiple of the average (20)."
 )
-@click.option("--prices", "prices_file", type=EXISTING_FILE, help="Prices in place of the built-in ones.")
+@click.option("--prices", "prices_file", type=INPUT_FILE, help="Prices in place of the built-in ones.")
 @answering
 def command(session: Session, prices_file: Path | None, **size: Any) -> Answer:
     """Compute the machines, storage and requests of an installation, and dollars a month on AWS.
 
     A price that is an assumption has a star; give yours with --prices.
     """
-    prices = read_prices(prices_file) if prices_file else built_in_prices()
+    prices = _read(prices_file) if prices_file else built_in_prices()
     installation, use = _size(**size)
     bill = cost_of(installation, use, prices)
     return Answer(_document(bill, prices), _shown(bill, prices))
+
+
+def _read(path: Path) -> Prices:
+    with reading(path):
+        return read_prices(path)
 
 
 def _size(services: int, days: int, items: int | None, **others: float) -> tuple[Installation, Use]:

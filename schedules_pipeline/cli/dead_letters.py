@@ -6,7 +6,15 @@ from typing import Any, TypeVar
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, confirm, document_table, members
+from schedules_pipeline.cli.answer import (
+    Answer,
+    Shown,
+    answering,
+    confirm,
+    document_table,
+    members,
+    until_failure,
+)
 from schedules_pipeline.cli.arguments import all_option, yes_option
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import counted
@@ -15,7 +23,12 @@ from schedules_pipeline.documents.notification import (
     parse_schedule_notification,
 )
 from schedules_pipeline.errors import InvalidMessage
-from schedules_pipeline.maintenance.dead_letters import MOST_AT_ONCE, DeadLetters, ReplayResult
+from schedules_pipeline.maintenance.dead_letters import (
+    MOST_AT_ONCE,
+    DeadLetters,
+    PartlyHandled,
+    ReplayResult,
+)
 from schedules_pipeline.publishing.ports.upstream import Message
 
 _LISTED = 100
@@ -94,9 +107,8 @@ def show(session: Session, message_id: str, which: str) -> Answer:
 def replay(session: Session, ids: tuple[str, ...], everything: bool, which: str, limit: int) -> Answer:
     """Send dead letters to their original queue, and only then delete them here."""
     chosen = _chosen(ids, everything=everything)
-    queues = _queues(session, which)
-    handled = {name: letters.replay(chosen, limit) for name, letters in queues.items()}
-    return _report("replayed", handled, chosen)
+    steps = _each(_queues(session, which), lambda letters: letters.replay(chosen, limit))
+    return _report("replayed", steps, chosen)
 
 
 @command.command("drop")
@@ -112,8 +124,7 @@ def drop(
     count = sum(letters.depth().waiting for letters in queues.values())
     what = f"all dead letters, about {count}" if chosen is None else counted(len(chosen), "dead letter")
     confirm(f"Drop {what}, for good?", yes=yes)
-    handled = {name: letters.drop(chosen, limit) for name, letters in queues.items()}
-    return _report("dropped", handled, chosen)
+    return _report("dropped", _each(queues, lambda letters: letters.drop(chosen, limit)), chosen)
 
 
 def _queues(session: Session, which: str) -> dict[str, DeadLetters]:
@@ -131,17 +142,33 @@ def _chosen(ids: tuple[str, ...], *, everything: bool) -> Collection[str] | None
     return None if everything else frozenset(ids)
 
 
-def _report(done: str, handled: Mapping[str, ReplayResult], chosen: Collection[str] | None) -> Answer:
+def _each(
+    queues: Mapping[str, DeadLetters], handle: Callable[[DeadLetters], ReplayResult]
+) -> Iterator[tuple[str, ReplayResult]]:
+    """The result of each queue. What a queue did before it failed is yielded before its error is raised."""
+    for name, letters in queues.items():
+        try:
+            yield name, handle(letters)
+        except PartlyHandled as error:
+            yield name, error.result
+            raise
+
+
+def _report(done: str, steps: Iterator[tuple[str, ReplayResult]], chosen: Collection[str] | None) -> Answer:
+    results, failure = until_failure(steps)
+    handled = dict(results)
     ids = {name: list(h.done) for name, h in handled.items()}
-    missing = sorted(set(chosen or ()) - {id_ for found in ids.values() for id_ in found})
+    found = set(chain(*ids.values()))
+    missing = [] if failure else sorted(set(chosen or ()) - found)
     has_more = any(h.has_more for h in handled.values())
-    shown = [f"{done}: " + ", ".join(f"{len(found)} of the {name} queue" for name, found in ids.items())]
-    if has_more:
+    shown = [f"{done}: " + ", ".join(f"{len(these)} of the {name} queue" for name, these in ids.items())]
+    if has_more and not failure:
         shown.append("it stopped at its limit; there may be more")
     if missing:
         shown.append(f"not found: {', '.join(missing)}")
     ending = Ending.WRONG if missing else Ending.WELL
-    return Answer({done: ids, "missing": missing, "has_more": has_more}, shown, ending)
+    document = {done: ids, "missing": missing, "has_more": has_more}
+    return Answer(document, shown, ending, failure=failure)
 
 
 def _list_shown(

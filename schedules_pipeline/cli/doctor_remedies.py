@@ -19,7 +19,7 @@ from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.diagnose import Fault, FaultName
 from schedules_pipeline.health.probes.probe import ProbeName
 from schedules_pipeline.health.probes.queues import topics_of
-from schedules_pipeline.maintenance.dead_letters import DeadLetters
+from schedules_pipeline.maintenance.dead_letters import DeadLetters, PartlyHandled
 from schedules_pipeline.publishing.ports.upstream import Message
 
 _PEEKED = 1_000
@@ -110,7 +110,11 @@ def _replay(session: Session, _: Sequence[Fault]) -> Iterator[Remedy]:
 
 
 def _replay_ids(letters: DeadLetters, ids: Sequence[str]) -> str:
-    done = letters.replay(ids)
+    try:
+        done = letters.replay(ids)
+    except PartlyHandled as error:
+        before = counted(len(error.result.done), "message")
+        raise ServiceError(f"{error}, after {before} had been replayed") from error
     missing = f"; {counted(len(done.missing), 'message')} not found" if done.missing else ""
     return f"replayed {counted(len(done.done), 'message')}{missing}"
 

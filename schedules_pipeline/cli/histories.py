@@ -1,6 +1,7 @@
 """``schedules-pipeline export``, ``import`` and ``import-xmltv``: recorded histories, for tests and fault reports."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -10,12 +11,13 @@ import click
 
 from schedules_pipeline.cli.answer import Answer, answering, is_for_programs, progress, remark
 from schedules_pipeline.cli.arguments import (
-    EXISTING_FILE,
+    INPUT_FILE,
     NEW_FILE,
     ZONE,
     not_found,
     output_options,
     overwrite_option,
+    reading,
     require_new,
     take_only_key,
     writing,
@@ -29,6 +31,7 @@ from schedules_pipeline.history.importing import connect_destination, find_addre
 from schedules_pipeline.history.recorded import (
     CatalogueDeleted,
     CatalogueUpdated,
+    HistoryEvent,
     SchedulePut,
     ScheduleRemoved,
     read_history,
@@ -68,7 +71,7 @@ _ALLOWED_ELSEWHERE = "--into-sources-elsewhere"
 
 
 @click.command("import")
-@click.argument("path", type=EXISTING_FILE, metavar="HISTORY.jsonl.gz")
+@click.argument("path", type=INPUT_FILE, metavar="HISTORY.jsonl.gz")
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
@@ -95,15 +98,15 @@ def import_(session: Session, path: Path, speed: float | None, elsewhere: bool) 
             f"{_ALLOWED_ELSEWHERE} overwrites them",
             Ending.USAGE,
         )
-    counts = Counter(type(event) for event in read_history(path))
+    counts = Counter(type(event) for event in _events(path))
     schedules, items = counts[SchedulePut], counts[CatalogueUpdated]
     removed, deleted = counts[ScheduleRemoved], counts[CatalogueDeleted]
     upstreams = session.pipeline.upstreams
     destination = connect_destination(session.settings, upstreams.schedule_queue, upstreams.catalogue_queue)
     written = count(1)
-    with progress() as update:
+    with progress(session) as update:
         import_history(
-            read_history(path),
+            _events(path),
             destination,
             session.now,
             session.sleep,
@@ -117,8 +120,13 @@ def import_(session: Session, path: Path, speed: float | None, elsewhere: bool) 
     return Answer(numbers, text)
 
 
+def _events(path: Path) -> Iterator[HistoryEvent]:
+    with reading(path):
+        yield from read_history(path)
+
+
 @click.command("import-xmltv")
-@click.argument("path", type=EXISTING_FILE, metavar="GUIDE.xml")
+@click.argument("path", type=INPUT_FILE, metavar="GUIDE.xml")
 @click.argument("output", type=NEW_FILE, metavar="OUT.jsonl.gz")
 @click.option(
     "--zone", type=ZONE, default="UTC", show_default=True, help="The zone of times without an offset."
@@ -138,7 +146,8 @@ def import_guide(
     """
     require_new(output, overwrite=overwrite)
     now = session.now()
-    guide = read_guide(path, import_rules(session.settings, zone, language.lower(), repairs=repairs), now)
+    with reading(path):
+        guide = read_guide(path, import_rules(session.settings, zone, language.lower(), repairs=repairs), now)
     with writing(output):
         write_history(output, guide_history(guide, now))
     counts = {

@@ -11,6 +11,7 @@ from schedules_pipeline.cli.answer import (
     document_table,
     is_for_programs,
     print_shown,
+    until_failure,
 )
 from schedules_pipeline.cli.answer import confirm as ask
 from schedules_pipeline.cli.arguments import yes_option
@@ -59,7 +60,7 @@ def confirm(session: Session, hold_ids: tuple[str, ...], yes: bool) -> Answer:
     """Publish what is held: partners lose this airtime."""
     losses = _preview(session, hold_ids)
     ask(f"Let partners lose {_hours(losses)} hours of airtime?", yes=yes)
-    return _decided(losses, [session.pipeline.holds.confirm(each, _cause(session, each)) for each in losses])
+    return _decided(losses, (session.pipeline.holds.confirm(each, _cause(session, each)) for each in losses))
 
 
 @command.command("reject")
@@ -74,7 +75,7 @@ def reject(session: Session, hold_ids: tuple[str, ...], yes: bool) -> Answer:
     losses = _preview(session, hold_ids)
     restored = sum(len(each.let_through) for each in losses)
     ask(f"Keep what partners have, and restore {counted(restored, 'schedule')}?", yes=yes)
-    return _decided(losses, [session.pipeline.holds.reject(each, _cause(session, each)) for each in losses])
+    return _decided(losses, (session.pipeline.holds.reject(each, _cause(session, each)) for each in losses))
 
 
 def _preview(session: Session, hold_ids: Sequence[str]) -> list[HeldLoss]:
@@ -89,14 +90,18 @@ def _cause(session: Session, loss: HeldLoss) -> Cause:
     return session.cause(f"hold {loss.id}")
 
 
-def _decided(losses: Sequence[HeldLoss], batches: Sequence[BatchResult]) -> Answer:
+def _decided(losses: Sequence[HeldLoss], decisions: Iterator[BatchResult]) -> Answer:
+    batches, failure = until_failure(decisions)
+    decided = [loss.id for loss in losses][: len(batches)]
     failed = sorted(str(key) for batch in batches for key in batch.failed)
     rebuilt = sum(len(batch.built) for batch in batches)
-    document = {"decided": [loss.id for loss in losses], "rebuilt": rebuilt, "failed": failed}
-    if failed:
-        problem = f"decided, but {counted(len(failed), 'schedule')} could not be built; publishers retry them"
-        return Answer(document, (), Ending.NO_ANSWER, problem)
-    return Answer(document, f"decided; {counted(rebuilt, 'schedule')} rebuilt")
+    document = {"decided": decided, "rebuilt": rebuilt, "failed": failed}
+    what = f"decided {', '.join(decided) or 'nothing'}" if failure else "decided"
+    shown = f"{what}; {counted(rebuilt, 'schedule')} rebuilt"
+    if failed and not failure:
+        problem = f"{counted(len(failed), 'schedule')} could not be built; publishers retry them"
+        return Answer(document, shown, Ending.NO_ANSWER, problem)
+    return Answer(document, shown, failure=failure)
 
 
 def _shown(session: Session, loss: HeldLoss) -> Iterator[Shown]:

@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from schedules_pipeline.cli.answer import Answer, Shown, answering, confirm, progress, remark, table
+from schedules_pipeline.cli.answer import Answer, Shown, answering, confirm, progress, table, until_failure
 from schedules_pipeline.cli.arguments import (
     DATE,
     KEY,
@@ -56,7 +56,8 @@ def command(
     chosen = _known(session.pipeline, keys) if keys else _choose(session.pipeline, services, first, last)
     if len(chosen) > 1:
         confirm(f"Rebuild {counted(len(chosen), 'schedule')}?", yes=yes)
-    return _answer(list(_rebuild(session, chosen)))
+    batches, failure = until_failure(_rebuild(session, chosen))
+    return _answer(batches, failure)
 
 
 def _known(pipeline: Pipeline, keys: Sequence[ScheduleKey]) -> list[ScheduleKey]:
@@ -88,20 +89,16 @@ def _choose(
 
 
 def _rebuild(session: Session, keys: Sequence[ScheduleKey]) -> Iterator[BatchResult]:
-    """Batch by batch. If a service fails, the number of schedules rebuilt before that is printed first."""
+    """Batch by batch."""
     cause = session.cause(str(keys[0]) if len(keys) == 1 else f"{len(keys)} schedules")
-    with progress() as update:
+    with progress(session) as update:
         for start in range(0, len(keys), BATCH_SIZE):
             batch = keys[start : start + BATCH_SIZE]
-            try:
-                yield session.pipeline.publisher.rebuild_from_sources(batch, cause)
-            except ServiceError:
-                remark(f"{start} of {counted(len(keys), 'schedule')} were rebuilt before this:")
-                raise
+            yield session.pipeline.publisher.rebuild_from_sources(batch, cause)
             update("rebuilding", start + len(batch), len(keys))
 
 
-def _answer(batches: Sequence[BatchResult]) -> Answer:
+def _answer(batches: Sequence[BatchResult], failure: ServiceError | None) -> Answer:
     built = [result for batch in batches for result in batch.built]
     failed = {key: str(error) for batch in batches for key, error in batch.failed.items()}
     counts = Counter(str(result.outcome) for result in built) + Counter({"failed": len(failed)})
@@ -110,13 +107,14 @@ def _answer(batches: Sequence[BatchResult]) -> Answer:
         "schedules": [{"schedule": str(r.key), "outcome": str(r.outcome), "seq": r.seq} for r in built],
         "failed": [{"schedule": str(key), "reason": reason} for key, reason in failed.items()],
     }
-    return Answer(document, _shown(counts, built, failed), Ending.NO_ANSWER if failed else Ending.WELL)
+    ending = Ending.NO_ANSWER if failed else Ending.WELL
+    return Answer(document, _shown(counts, built, failed), ending, failure=failure)
 
 
 def _shown(
     counts: Mapping[str, int], built: Sequence[BuildResult], failed: Mapping[ScheduleKey, str]
 ) -> Iterator[Shown]:
-    yield ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+    yield ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "nothing was rebuilt"
     if len(built) == 1 and (only := built[0]):
         yield (
             f"{only.key} is at version {only.seq}"

@@ -1,17 +1,16 @@
 """``schedules-pipeline state export`` and ``import``: the state that no source has, in a file or a bucket."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from schedules_pipeline.cli.answer import Answer, Shown, answering, members, table
-from schedules_pipeline.cli.arguments import output_options, require_new, writing
+from schedules_pipeline.cli.arguments import INPUT_FILE, output_options, reading, require_new, writing
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
 from schedules_pipeline.cli.wording import ago
-from schedules_pipeline.state.document import StateDocument, parse_state, render_state
+from schedules_pipeline.outbound.whole_file import PRIVATE, whole_file
+from schedules_pipeline.state.document import InvalidState, StateDocument, parse_state, render_state
 from schedules_pipeline.state.export import count_parts
 from schedules_pipeline.state.plan import Plan, Summary, summarise
 from schedules_pipeline.state.restore import StateRestorer
@@ -38,8 +37,8 @@ def export(session: Session, path: Path, overwrite: bool) -> Answer:
     require_new(path, overwrite=overwrite)
     unreadable = session.pipeline.store.partners.unreadable()
     state = state_exporter(session.settings, session.pipeline).gather()
-    with writing(path):
-        _write_private(path, render_state(state))
+    with writing(path), whole_file(path, PRIVATE) as file:
+        file.write(render_state(state))
     counts = count_parts(state)
     written = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     problem = (
@@ -78,11 +77,15 @@ def import_(session: Session, source: str, dry_run: bool, differing: str | None)
 
 
 def _read(session: Session, source: str) -> StateDocument:
+    if source.startswith(_BUCKET):
+        return parse_state(_fetch(session, source))
+    path = INPUT_FILE.convert(source, None, click.get_current_context())
+    with reading(path):
+        content = path.read_bytes()
     try:
-        content = _fetch(session, source) if source.startswith(_BUCKET) else Path(source).read_bytes()
-    except OSError as error:
-        raise CommandExit(f"{source} cannot be read: {error.strerror}") from error
-    return parse_state(content)
+        return parse_state(content)
+    except InvalidState as error:
+        raise CommandExit(f"{path}: {error}") from error
 
 
 def _fetch(session: Session, address: str) -> bytes:
@@ -133,17 +136,3 @@ def _shown(
 def _row(each: Summary) -> tuple[object, ...]:
     names = ", ".join(each.differing[:_NAMED])
     return (each.part.value, len(each.new), len(each.same), len(each.differing), names)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Readers see the whole file or none. It is written to the disk before it replaces another."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        whole = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            whole.unlink()
-            raise
-    whole.replace(path)

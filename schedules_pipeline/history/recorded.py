@@ -22,6 +22,7 @@ from pydantic_core import from_json
 from schedules_pipeline.domain.identifiers import Pid, Sid, parse_date
 from schedules_pipeline.domain.printable import shorten
 from schedules_pipeline.errors import ContentError, InvalidDocument
+from schedules_pipeline.outbound.whole_file import whole_file
 
 DEFAULT_LONGEST_SECONDS = 60.0
 
@@ -64,25 +65,40 @@ class ScheduleRemoved(HistoryEvent):
 
 
 def read_history(path: Path | str) -> Iterator[HistoryEvent]:
-    """Yield the events of a recorded history in order, skipping empty lines.
+    """Yield the events of a recorded history in order.
 
-    Raises :class:`InvalidHistory` at the first line that is not an event, or if the file is not a whole gzip file.
-    Earlier events have been yielded by then.
+    Raises :class:`InvalidHistory` at the first line that is not an event, if the file is not a whole gzip file, or if
+    it holds no event. Earlier events have been yielded by then.
+    """
+    number = 0
+    for number, line in read_lines(path):
+        yield parse_line(path, number, line)
+    if not number:
+        raise InvalidHistory(f"{path}: no event is in it")
+
+
+def read_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not empty, each with its number, from 1.
+
+    Raises :class:`InvalidHistory` if the file is not a whole gzip file, and OSError if it cannot be read.
     """
     number = 0
     try:
         with gzip.open(path, "rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield parse_line(path, number, line)
+                    yield number, line
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidHistory(f"{path}, after line {number}: not a whole gzip file: {error}") from error
 
 
 def write_history(path: Path | str, events: Iterable[HistoryEvent]) -> int:
-    """Write a recorded history and return the number of events. Equal events give equal bytes."""
+    """Write a recorded history and return the number of events. Equal events give equal bytes.
+
+    A file that exists is replaced when the history is whole; if that fails, it stays as it was.
+    """
     number = 0
-    with Path(path).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
+    with whole_file(Path(path)) as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as lines:
         for event in events:
             lines.write(render_line(event) + b"\n")
             number += 1

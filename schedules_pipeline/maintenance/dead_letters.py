@@ -6,8 +6,9 @@ some rounds without a new message, and at a maximum number of messages.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.publishing.ports.upstream import Message, NotificationQueue, Outgoing, QueueDepth
 
 MOST_AT_ONCE = 10_000
@@ -29,12 +30,21 @@ class ReplayResult:
     has_more: bool
 
 
+class PartlyHandled(ServiceError):
+    """A queue failed in the middle of a replay or a drop. ``result`` has what was done before that."""
+
+    def __init__(self, error: ServiceError, result: ReplayResult) -> None:
+        super().__init__(str(error))
+        self.result = result
+
+
 @dataclass(frozen=True, slots=True)
 class _Received:
-    """The latest delivery of each message that a call received, and the ids of those that it deleted."""
+    """The latest delivery of each message that a call received, and the ids and bodies of those that it deleted."""
 
-    messages: Sequence[Message]
-    deleted: frozenset[str]
+    messages: dict[str, Message] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    bodies: set[str] = field(default_factory=set)
 
 
 def _is_back(message: Message, done: Collection[str]) -> bool:
@@ -57,53 +67,58 @@ class DeadLetters:
 
     def peek(self, most: int = MOST_AT_ONCE) -> list[Message]:
         """Messages, oldest first, as many as the queue delivered. All of them stay in the queue."""
-        received = self._receive(most, frozenset(), lambda _: None)
-        return sorted(received.messages, key=lambda message: (message.sent_at, message.message_id))
+        received = _Received()
+        self._receive(received, most, frozenset(), lambda _: None)
+        return sorted(received.messages.values(), key=lambda message: (message.sent_at, message.message_id))
 
     def replay(self, ids: Collection[str] | None = None, most: int = MOST_AT_ONCE) -> ReplayResult:
         """Send these messages, or all, to the queue that they came from, then delete them here.
 
-        A crash in between leaves a message in both queues, which is harmless: it only announces a change.
+        A crash in between leaves a message in both queues, which is harmless: it only announces a change. Raises
+        :class:`PartlyHandled` if a queue fails.
         """
         return self._handle(ids, most, lambda messages: self.queue.send([Outgoing(m.body) for m in messages]))
 
     def drop(self, ids: Collection[str] | None = None, most: int = MOST_AT_ONCE) -> ReplayResult:
-        """Delete these messages, or all."""
+        """Delete these messages, or all. Raises :class:`PartlyHandled` if the queue fails."""
         return self._handle(ids, most, lambda _: None)
 
     def _handle(self, ids: Collection[str] | None, most: int, before_deletion: Handle) -> ReplayResult:
-        received = self._receive(most, None if ids is None else frozenset(ids), before_deletion)
+        received = _Received()
+        try:
+            self._receive(received, most, None if ids is None else frozenset(ids), before_deletion)
+        except ServiceError as error:
+            done = ReplayResult(tuple(sorted(received.deleted)), (), has_more=True)
+            raise PartlyHandled(error, done) from error
         missing = () if ids is None else tuple(sorted(set(ids) - received.deleted))
         has_more = len(received.messages) >= most and (ids is None or bool(missing))
         return ReplayResult(tuple(sorted(received.deleted)), missing, has_more)
 
-    def _receive(self, most: int, ids: frozenset[str] | None, before_deletion: Handle) -> _Received:
+    def _receive(
+        self, received: _Received, most: int, ids: frozenset[str] | None, before_deletion: Handle
+    ) -> None:
         """Receive new messages up to the limits; handle and delete those of ``ids``, or all if it is None."""
-        received: dict[str, Message] = {}
-        deleted: set[str] = set()
-        done: set[str] = set()
 
         def is_chosen(message: Message) -> bool:
-            return not _is_back(message, done) if ids is None else message.message_id in ids
+            return not _is_back(message, received.bodies) if ids is None else message.message_id in ids
 
         rounds_without_news = 0
         try:
-            while len(received) < most and rounds_without_news < _ROUNDS_WITHOUT_NEWS:
+            while len(received.messages) < most and rounds_without_news < _ROUNDS_WITHOUT_NEWS:
                 messages = self.dead.receive(_WAIT_SECONDS)
                 if not messages:
                     break
-                new = [message for message in messages if message.message_id not in received]
+                new = [message for message in messages if message.message_id not in received.messages]
                 # A later delivery replaces the receipt of an earlier one.
-                received.update({message.message_id: message for message in messages})
+                received.messages.update({message.message_id: message for message in messages})
                 rounds_without_news = 0 if new else rounds_without_news + 1
                 if chosen := [m for m in new if is_chosen(m)]:
                     before_deletion(chosen)
                     self.dead.delete(chosen)
-                    deleted.update(message.message_id for message in chosen)
-                    done.update(message.body for message in chosen)
-                if ids and deleted.issuperset(ids):
+                    received.deleted.update(message.message_id for message in chosen)
+                    received.bodies.update(message.body for message in chosen)
+                if ids and received.deleted.issuperset(ids):
                     break
-            return _Received(list(received.values()), frozenset(deleted))
         finally:
-            if left := [message for id_, message in received.items() if id_ not in deleted]:
+            if left := [m for id_, m in received.messages.items() if id_ not in received.deleted]:
                 self.dead.show_again(left)

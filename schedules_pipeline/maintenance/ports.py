@@ -80,6 +80,10 @@ class Stage(StrEnum):
         return self in (Stage.FINISHED, Stage.REJECTED, Stage.ABANDONED)
 
 
+STALLED_AFTER = timedelta(minutes=5)
+"""A coldstart without progress for so long needs an operator. Workers that die are replaced within a minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request, with its reason for operators. ``purge``: delete the messages that wait in the queues. ``by_itself``:
@@ -116,6 +120,11 @@ class Coldstart:
     @property
     def done(self) -> int:
         return self.total - self.left
+
+    @property
+    def last_progress_at(self) -> datetime:
+        """When a worker last made progress, or the request if none has begun."""
+        return self.alive_at or self.request.requested_at
 
     def rate(self, now: datetime) -> float:
         """Schedules a second since building began; 0.0 before that."""

@@ -1,10 +1,11 @@
 """Reports as files in a directory, named by their time. Old reports are removed."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from schedules_pipeline.outbound.whole_file import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class ReportFiles:
         stem = f"{self.name}-{at:%Y%m%dT%H%M%S}.{at.microsecond:06}Z"
         paths = {ending: self.directory / f"{stem}.{ending}" for ending in files}
         for ending, content in files.items():
-            _write_whole(paths[ending], content)
+            with whole_file(paths[ending]) as file:
+                file.write(content)
         self._remove_old()
         return paths
 
@@ -33,17 +35,3 @@ class ReportFiles:
         for stem in made[: -self.kept]:
             for path in self.directory.glob(f"{stem}.*"):
                 path.unlink(missing_ok=True)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Readers see the whole file or none."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        whole = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-        except OSError:
-            whole.unlink()
-            raise
-    whole.chmod(0o644)
-    whole.replace(path)

@@ -8,7 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from schedules_pipeline.errors import ConfigurationError
+from schedules_pipeline.errors import ContentError
+
+
+class InvalidPrices(ContentError):
+    """A file is no list of prices, or has one that no line of a bill uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +43,28 @@ class Prices:
 
 
 def built_in_prices() -> Prices:
-    return parse_prices(files(__package__).joinpath("prices.json").read_text(), "prices.json")
+    return parse_prices(files(__package__).joinpath("prices.json").read_bytes(), "prices.json")
 
 
 def read_prices(path: Path) -> Prices:
     """The built-in prices with those of the file in their place, in the file's region.
 
-    Raises ConfigurationError if the file cannot be understood, or names a price that no line uses.
+    Raises InvalidPrices if the file cannot be understood, or names a price that no line uses.
     """
-    own, built_in = parse_prices(path.read_text(), str(path)), built_in_prices()
+    own, built_in = parse_prices(path.read_bytes(), str(path)), built_in_prices()
     if unknown := sorted(own.of.keys() - built_in.of.keys()):
-        raise ConfigurationError(f"{path} has prices that the model does not know: {', '.join(unknown)}")
+        raise InvalidPrices(f"{path} has prices that the model does not know: {', '.join(unknown)}")
     return Prices(own.region, {**built_in.of, **own.of})
 
 
-def parse_prices(text: str, name: str) -> Prices:
-    """Raises ConfigurationError if the text is not of this form."""
+def parse_prices(content: bytes, name: str) -> Prices:
+    """Raises InvalidPrices if the content is not of this form."""
     try:
-        read = json.loads(text)
+        read = json.loads(content)
         return Prices(str(read["region"]), {key: _price(each) for key, each in read["prices"].items()})
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         form = '{"region": …, "prices": {NAME: {"unit", "dollars" or "tiers", "date", "source"}}}'
-        raise ConfigurationError(f"{name} is no list of prices ({error}); expected {form}") from error
+        raise InvalidPrices(f"{name} is no list of prices ({error}); expected {form}") from error
 
 
 def _price(read: Mapping[str, Any]) -> Price:

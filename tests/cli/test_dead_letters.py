@@ -1,7 +1,11 @@
 """``dead-letters``, over a pipeline of fakes."""
 
+import json
+
 import pytest
 from cli_stage import Stage
+
+from schedules_pipeline.errors import ServiceError
 
 
 def _kill(stage: Stage) -> None:
@@ -97,3 +101,30 @@ def test_unknown_ids_are_reported(published: Stage) -> None:
     assert result.exit_code == 1
     assert "replayed: 1 of the schedule queue" in result.stdout
     assert "not found: dead schedule-9" in result.stdout
+
+
+@pytest.mark.parametrize(("words", "done"), [(["replay"], "replayed"), (["drop", "--yes"], "dropped")])
+def test_what_was_done_before_a_queue_failed_is_reported(
+    published: Stage, monkeypatch: pytest.MonkeyPatch, words: list[str], done: str
+) -> None:
+    """The ids of both queues are in the answer, then comes the error, and the command ends with 3."""
+    for _ in range(3):
+        _kill(published)
+    dead = published.upstreams.catalogue_dead_letters
+    receive, answers = dead.receive, iter([True, False])
+
+    def receive_once(wait_seconds: int) -> object:
+        if next(answers):
+            return receive(wait_seconds)
+        raise ServiceError("catalogue-events-dead: away")
+
+    monkeypatch.setattr(dead, "receive", receive_once)
+
+    result = published.run("dead-letters", *words, "--all", "--json")
+
+    handled = json.loads(result.stdout)[done]
+    assert result.exit_code == 3
+    assert len(handled["schedule"]) == 3
+    assert handled["catalogue"]
+    assert len(handled["catalogue"]) == 3 - dead.depth().waiting
+    assert result.stderr.startswith("error: catalogue-events-dead: away")

@@ -1,10 +1,23 @@
 """``holds``, over a pipeline of fakes."""
 
+import json
+
 import pytest
-from cli_stage import EPISODE, KEY, Stage, schedule_put
+from cli_stage import EPISODE, KEY, TOMORROW, Stage, schedule_put
 from toy_world import ShrunkenSchedulePut, Slot
 
-_SHRUNKEN = ShrunkenSchedulePut(KEY, (Slot(schedule_put(KEY).slots[0].broadcast_pid, EPISODE),))
+from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.publishing.decide_holds import HeldLoss, HoldDecisions
+from schedules_pipeline.publishing.rebuild import BatchResult
+
+
+def _shrunken(key: ScheduleKey) -> ShrunkenSchedulePut:
+    return ShrunkenSchedulePut(key, (Slot(schedule_put(key).slots[0].broadcast_pid, EPISODE),))
+
+
+_SHRUNKEN = _shrunken(KEY)
 
 
 def _broadcasts(stage: Stage) -> int:
@@ -83,3 +96,24 @@ def test_an_unknown_hold_is_not_found(published: Stage, word: str) -> None:
 
     assert result.exit_code == 1
     assert "no hold 'nothing' waits for a decision: `schedules-pipeline holds list`" in result.stderr
+
+
+def test_what_was_decided_before_a_service_failed_is_reported(
+    published: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first hold is in the answer, and the command ends with 3."""
+    published.happen(_SHRUNKEN, _shrunken(TOMORROW))
+    confirm, answers = HoldDecisions.confirm, iter([True, False])
+
+    def confirm_once(decider: HoldDecisions, loss: HeldLoss, cause: Cause) -> BatchResult:
+        if next(answers):
+            return confirm(decider, loss, cause)
+        raise ServiceError("Redis: away")
+
+    monkeypatch.setattr(HoldDecisions, "confirm", confirm_once)
+
+    result = published.run("holds", "confirm", KEY, TOMORROW, "--yes", "--json")
+
+    assert result.exit_code == 3
+    assert json.loads(result.stdout) == {"decided": [str(KEY)], "rebuilt": 1, "failed": []}
+    assert result.stderr.startswith("error: Redis: away")

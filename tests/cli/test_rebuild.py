@@ -1,11 +1,17 @@
 """``rebuild``, over a pipeline of fakes."""
 
+import json
+from collections.abc import Sequence
+
 import pytest
 from cli_stage import BRAND, KEY, RADIO, TOMORROW, Stage, schedule_put
 from toy_world import ItemPut
 
+from schedules_pipeline.domain.causes import Cause
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.publishing.publish import Publisher
+from schedules_pipeline.publishing.rebuild import BatchResult
 
 
 def test_rebuild_of_one_asks_nothing(published: Stage) -> None:
@@ -105,3 +111,24 @@ def test_rebuild_reports_failed_fetches(published: Stage, monkeypatch: pytest.Mo
     assert result.exit_code == 3
     assert "the next publisher retries them" in result.stdout
     assert document["failed"] == [{"schedule": str(KEY), "reason": "the bucket is away"}]
+
+
+def test_rebuild_reports_what_was_done_before_a_service_failed(
+    published: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch is in the answer, and the command ends with 3."""
+    monkeypatch.setattr("schedules_pipeline.cli.rebuild.BATCH_SIZE", 1)
+    rebuild, answers = published.pipeline.publisher.rebuild_from_sources, iter([True, False])
+
+    def rebuild_once(publisher: Publisher, keys: Sequence[ScheduleKey], cause: Cause) -> BatchResult:
+        if next(answers):
+            return rebuild(keys, cause)
+        raise ServiceError("Redis: away")
+
+    monkeypatch.setattr(Publisher, "rebuild_from_sources", rebuild_once)
+
+    result = published.run("rebuild", KEY, TOMORROW, "--yes", "--json")
+
+    assert result.exit_code == 3
+    assert [each["schedule"] for each in json.loads(result.stdout)["schedules"]] == [str(KEY)]
+    assert result.stderr.startswith("error: Redis: away")

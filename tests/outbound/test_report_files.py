@@ -38,10 +38,10 @@ def test_only_the_latest_reports_stay(tmp_path: Path) -> None:
 def test_a_report_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a full disk the beginning of a file would make matters worse with each report."""
 
-    def flush(_: object) -> None:
+    def fsync(_: object) -> None:
         raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tempfile._TemporaryFileWrapper.flush", flush, raising=False)
+    monkeypatch.setattr("os.fsync", fsync)
 
     with pytest.raises(OSError, match="No space left"):
         ReportFiles(tmp_path, "parity", kept=2).put(_NOW, {"html": b"<p>"})

@@ -30,8 +30,9 @@ from demo.replay.oracle.airtime import clip, length, union
 from demo.replay.oracle.days import Key
 from demo.replay.oracle.guide import Edit, read_edit
 from demo.replay.oracle.instants import seconds_of
-from demo.replay.replaying import Replay, read_lines
+from demo.replay.replaying import Replay
 from demo.servers import RedisServer
+from schedules_pipeline.history.recorded import read_lines
 
 _FAULT_AFTER, _REPAIR_AFTER = timedelta(minutes=70), timedelta(minutes=78)
 _LEAST_TO_COME = 6 * 3600
@@ -52,7 +53,7 @@ class FaultyHistory:
 
     def lines(self) -> Iterator[bytes]:
         """After some versions of the guide, more than an hour before the next, a fault and its repair."""
-        read = ((read_edit(line), line) for line in read_lines(self.path))
+        read = ((read_edit(line), line) for _, line in read_lines(self.path))
         versions = [list(group) for _, group in groupby(read, key=lambda pair: pair[0].at)]
         for version, following in zip(versions, [*versions[1:], None], strict=True):
             for edit, line in version:

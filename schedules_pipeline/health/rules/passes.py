@@ -7,10 +7,9 @@ from schedules_pipeline.health.condition import Condition, ConditionName, Detail
 from schedules_pipeline.health.facts import DIFFERED, Facts, Thresholds
 from schedules_pipeline.health.rules.processes import is_dagster_known
 from schedules_pipeline.health.wording import count, duration, example, examples, instant
-from schedules_pipeline.maintenance.ports import Coldstart, PassName
+from schedules_pipeline.maintenance.ports import STALLED_AFTER, Coldstart, PassName
 from schedules_pipeline.maintenance.reconcile import MAY_WAIT
 
-_COLDSTART_SILENT_AFTER = timedelta(minutes=5)
 _COLDSTART_SHOWN_FOR = timedelta(minutes=10)
 """A short automatic coldstart must still be seen."""
 
@@ -91,8 +90,8 @@ def find_coldstart(facts: Facts, now: datetime) -> Iterator[Condition]:
         yield make_condition(
             ConditionName.COLDSTART_AUTOMATIC, "the keyspace", summary, evidence, request.requested_at
         )
-    alive_at = coldstart.alive_at or request.requested_at
-    if not coldstart.stage.is_final and (silent := now - alive_at) > _COLDSTART_SILENT_AFTER:
+    alive_at = coldstart.last_progress_at
+    if not coldstart.stage.is_final and (silent := now - alive_at) > STALLED_AFTER:
         summary = (
             f"no worker has made progress with the coldstart for {duration(silent)}, {coldstart.left} left"
         )
