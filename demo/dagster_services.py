@@ -59,7 +59,7 @@ class DagsterProcess(LoopbackServer):
     def __init__(
         self, name: str, directory: Path, environment: Mapping[str, str], port: int | None = None
     ) -> None:
-        super().__init__(name, directory, port, "WEB_PORT", start_within_seconds=90.0)
+        super().__init__(name, directory, port, "WEB_PORT")
         self._given_environment = environment
 
     def _environment(self, port: int) -> Mapping[str, str] | None:

@@ -26,7 +26,7 @@ class DeliveryService(LoopbackServer):
         port_setting: str = "SCHEDULES_DELIVERY_PORT",
         host: str = LOOPBACK,
     ) -> None:
-        super().__init__("delivery", directory, port, port_setting, start_within_seconds=30.0)
+        super().__init__("delivery", directory, port, port_setting)
         self._given_environment = environment
         self._host = host
 
@@ -59,7 +59,7 @@ class PushService(LoopbackServer):
     stop_within_seconds = 15.0
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
-        super().__init__("pusher", directory, None, "", start_within_seconds=30.0)
+        super().__init__("pusher", directory, None, "")
         self._given_environment = environment
 
     def _command(self, port: int) -> list[str]:

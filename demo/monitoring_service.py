@@ -16,9 +16,7 @@ class MonitoringService(LoopbackServer):
     """Serves metrics and health of the pipeline that the environment names."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], port: int | None = None) -> None:
-        super().__init__(
-            "monitoring", directory, port, "SCHEDULES_MONITORING_PORT", start_within_seconds=30.0
-        )
+        super().__init__("monitoring", directory, port, "SCHEDULES_MONITORING_PORT")
         self._given_environment = environment
 
     @property

@@ -12,7 +12,7 @@ class OldSystemService(LoopbackServer):
     """Generates every schedule, pauses for ``refresh_seconds``, and begins again."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], refresh_seconds: float) -> None:
-        super().__init__("old-system", directory, None, "", 30.0)
+        super().__init__("old-system", directory, None, "")
         self._given_environment = environment
         self._refresh_seconds = refresh_seconds
 

@@ -48,9 +48,8 @@ class PostgresServer(LoopbackServer):
         *,
         port: int | None = None,
         port_setting: str = "SCHEDULES_POSTGRES_PORT",
-        start_within_seconds: float = 30.0,
     ) -> None:
-        super().__init__("postgres", directory, port, port_setting, start_within_seconds)
+        super().__init__("postgres", directory, port, port_setting)
         self._programs = bundled_postgres()
         self._data = self.directory / "data"
         self._password = secrets.token_hex(16)

@@ -25,6 +25,9 @@ from schedules_pipeline.errors import ConfigurationError, ServiceError
 
 LOOPBACK = "127.0.0.1"
 
+START_WITHIN_SECONDS = 90.0
+"""Enough for a busy machine. A server that ends instead of starting is told at once."""
+
 _ASK_EVERY_SECONDS = 0.02
 _ANSWER_WITHIN_SECONDS = 2.0
 _ATTEMPTS_ON_FREE_PORTS = 3
@@ -85,7 +88,12 @@ class LoopbackServer(ABC):
     stop_signal = signal.SIGTERM
 
     def __init__(
-        self, name: str, directory: Path, port: int | None, port_setting: str, start_within_seconds: float
+        self,
+        name: str,
+        directory: Path,
+        port: int | None,
+        port_setting: str,
+        start_within_seconds: float = START_WITHIN_SECONDS,
     ) -> None:
         self.directory = directory.resolve()
         self.log_path = self.directory / f"{name}.log"
@@ -262,7 +270,7 @@ class RedisServer(LoopbackServer):
         executable: Path | None = None,
         extra_arguments: Sequence[str] = (),
         port_setting: str = "SCHEDULES_REDIS_PORT",
-        start_within_seconds: float = 10.0,
+        start_within_seconds: float = START_WITHIN_SECONDS,
     ) -> None:
         super().__init__("redis", directory, port, port_setting, start_within_seconds)
         self._executable = executable
@@ -306,9 +314,8 @@ class AwsEmulator(LoopbackServer):
         region: str = "eu-west-2",
         services: str | None = "s3,sns,sqs,dynamodb",
         port_setting: str = "SCHEDULES_EMULATOR_PORT",
-        start_within_seconds: float = 30.0,
     ) -> None:
-        super().__init__("emulator", directory, port, port_setting, start_within_seconds)
+        super().__init__("emulator", directory, port, port_setting)
         self._executable = executable
         self._services = services
         self.region = region

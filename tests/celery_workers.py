@@ -19,7 +19,7 @@ class Worker(LoopbackServer):
     def __init__(
         self, name: str, directory: Path, environment: Mapping[str, str], concurrency: int = 2
     ) -> None:
-        super().__init__(name, directory, None, "", start_within_seconds=90.0)
+        super().__init__(name, directory, None, "")
         self.host = f"{name}@test"
         self._given_environment = environment
         self._concurrency = concurrency

@@ -55,7 +55,7 @@ class Loopback:
             self._clients[service] = Session("key", "secret", region_name="eu-west-1").client(
                 service,  # type: ignore[call-overload]
                 endpoint_url=self.url,
-                config=Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=5),
+                config=Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=60),
             )
         return self._clients[service]
 

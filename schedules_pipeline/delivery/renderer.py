@@ -15,7 +15,11 @@ from importlib import import_module
 from typing import BinaryIO
 
 LENGTH_BYTES = 8
-_LESS_URGENT = 19
+_LESS_URGENT = 10
+"""The process that answers comes first. With 19, a machine that others keep busy would leave next to nothing, and a
+digest would take its :data:`~schedules_pipeline.delivery.rendering.LONGEST_SECONDS` and fail.
+"""
+
 _IMPORTED_AHEAD = (
     "selections",
     "guide.rendering",
@@ -57,13 +61,14 @@ def perform(task: bytes) -> bytes:
 
 
 def main() -> None:
-    os.nice(_LESS_URGENT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tasks, outcomes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # A library that prints must not write into the outcomes.
     os.dup2(2, 1)
     for name in _IMPORTED_AHEAD:
         import_module(f"schedules_pipeline.delivery.{name}")
+    # Only now, so that the first request does not wait for the imports.
+    os.nice(_LESS_URGENT)
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     while (task := read_message(tasks)) is not None:

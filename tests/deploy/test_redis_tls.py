@@ -52,7 +52,7 @@ class SecuredRedis(LoopbackServer):
     """A Redis started by the start script, with the configuration and the users of ``deploy/redis``."""
 
     def __init__(self, directory: Path, executable: Path, certificates: Certificates) -> None:
-        super().__init__("redis", directory, None, "SCHEDULES_REDIS_PORT", start_within_seconds=20)
+        super().__init__("redis", directory, None, "SCHEDULES_REDIS_PORT")
         self._executable = executable
         self._certificates = certificates
 

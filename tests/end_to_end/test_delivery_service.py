@@ -1,6 +1,4 @@
-"""The delivery service as a process of its own on a real Redis: what partners have of it while the world around it
-changes, and fails.
-"""
+"""The delivery service as a process of its own on a real Redis, while the world around it changes, and fails."""
 
 import asyncio
 import json
@@ -147,7 +145,10 @@ def _started(broadcaster: Broadcaster, directory: Path, **settings: str) -> Iter
 
 
 def _partner(service: DeliveryService, key: str) -> httpx2.Client:
-    headers = {"Authorization": f"Bearer {key}"}
+    return _stranger(service, Authorization=f"Bearer {key}")
+
+
+def _stranger(service: DeliveryService, **headers: str) -> httpx2.Client:
     return httpx2.Client(base_url=service.url, headers=headers, timeout=_PATIENCE_SECONDS, trust_env=False)
 
 
@@ -186,11 +187,9 @@ def test_a_schedule_is_served_as_it_is_stored(broadcaster: Broadcaster, client: 
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_nothing_is_readable_without_a_key_but_health(
-    broadcaster: Broadcaster, client: httpx2.Client
-) -> None:
+def test_only_health_needs_no_key(broadcaster: Broadcaster, service: DeliveryService) -> None:
     """A schedule asks for a key, and health does not."""
-    with httpx2.Client(base_url=client.base_url, trust_env=False) as stranger:
+    with _stranger(service) as stranger:
         assert stranger.get(f"/v1/schedules/{broadcaster.schedules[0]}").status_code == 401
         assert stranger.get("/health/ready").status_code == 200
 
@@ -330,8 +329,8 @@ def test_the_scheme_is_taken_from_a_proxy_that_is_trusted(
 
 def _cookie_over_tls(service: DeliveryService, key: str) -> str:
     """The cookie of a reader who signs in with a key, and whose proxy names TLS."""
-    headers = {"X-Forwarded-Proto": "https"}
-    signed_in = httpx2.post(f"{service.url}/sign-in", data={"key": key}, headers=headers, trust_env=False)
+    with _stranger(service, **{"X-Forwarded-Proto": "https"}) as reader:
+        signed_in = reader.post("/sign-in", data={"key": key})
     assert signed_in.status_code == 303
     return signed_in.headers["Set-Cookie"]
 

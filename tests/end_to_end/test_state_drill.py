@@ -169,4 +169,5 @@ def _broadcasts(document: bytes) -> object:
 
 
 def _get(service: DeliveryService, key: str, path: str, **query: str) -> httpx2.Response:
-    return httpx2.get(f"{service.url}{path}", params=query, headers={"Authorization": f"Bearer {key}"})
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.get(f"{service.url}{path}", params=query, headers=headers, timeout=_PATIENCE_SECONDS)

@@ -55,7 +55,7 @@ def test_the_spans_of_all_processes_form_one_trace(
             upstream.put_schedule(sid, day, {**document, "broadcasts": document["broadcasts"][:-1]})
             wait_until(lambda: pipeline.store.feed.heads()[key].seq == 2)
             path = f"{delivery.url}/v1/schedules/{key}?min_seq=2"
-            assert httpx2.get(path, headers=headers).status_code == 200
+            assert httpx2.get(path, headers=headers, timeout=60).status_code == 200
             [cause] = pipeline.store.feed.heads()[key].causes
             trace = trace_id(cause) or ""
             expected = {

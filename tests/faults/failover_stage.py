@@ -129,6 +129,12 @@ class Failover:
         repair = self.noticed()
         return repair is not None and repair.went_back
 
+    def histories(self) -> str:
+        """The histories of servers under which the keyspace has been compared; "" while nothing answers."""
+        with suppress(ServiceError):
+            return self.pipeline.store.continuity.read(()).histories
+        return ""
+
     def noticed(self) -> Repair | None:
         """The repair that a witness has asked for, done or not."""
         with suppress(ServiceError):

@@ -15,7 +15,7 @@ from simulation.simulator import Simulation
 from simulation.storm import Storm
 
 _FIRST = int(os.environ.get("SCHEDULES_SIMULATION_FIRST", "0"))
-_SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "200"))
+_SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "100"))
 _MORE_SEEDS = 2000
 _PRINT_TRACES = """
 from simulation.ambush import Ambush

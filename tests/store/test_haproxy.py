@@ -41,7 +41,7 @@ class HAProxy(LoopbackServer):
     """``closes``: whether it closes the connections to a server that is no longer the primary."""
 
     def __init__(self, directory: Path, nodes: Sequence[Node], *, closes: bool) -> None:
-        super().__init__("haproxy", directory, None, "", start_within_seconds=10.0)
+        super().__init__("haproxy", directory, None, "")
         self._nodes, self._closes = nodes, closes
 
     @property

@@ -54,7 +54,7 @@ class SharedCache(LoopbackServer):
     """``origin``: the port of the service."""
 
     def __init__(self, directory: Path, executable: str, origin: int) -> None:
-        super().__init__("nginx", directory, None, "", start_within_seconds=30.0)
+        super().__init__("nginx", directory, None, "")
         self._executable, self._origin = executable, origin
 
     def _command(self, port: int) -> list[str]:
