@@ -85,11 +85,15 @@ def pack_frame(frame: bytes, plain: bytes) -> Packed:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a document, as blocks of DEFLATE that end at a byte and refer to no other piece."""
+    """A piece of a document, as blocks of DEFLATE that end at a byte and refer to no other piece.
+
+    ``checksum``: the CRC-32 of the plain bytes. ``shift``: what the CRC-32 of everything before is multiplied by.
+    """
 
     deflated: bytes
     size: int
     checksum: int
+    shift: int
 
     @property
     def weight(self) -> int:
@@ -102,7 +106,7 @@ class Piece:
 def deflate(plain: bytes) -> Piece:
     compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH)
-    return Piece(deflated, len(plain), zlib.crc32(plain))
+    return Piece(deflated, len(plain), zlib.crc32(plain), _shift(len(plain)))
 
 
 def joined_size(pieces: Sequence[Piece], *, as_gzip: bool) -> int:
@@ -112,24 +116,31 @@ def joined_size(pieces: Sequence[Piece], *, as_gzip: bool) -> int:
     return sum(piece.size for piece in pieces)
 
 
-async def join_gzip(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
+async def join_gzip(groups: AsyncIterator[Sequence[Piece]]) -> AsyncIterator[bytes]:
     """The pieces as one gzip file of a single member, since not every reader reads several."""
     yield _GZIP_HEADER
     size = checksum = 0
-    async for piece in pieces:
-        yield piece.deflated
-        size, checksum = size + piece.size, _join_checksums(checksum, piece)
+    async for pieces in groups:
+        yield b"".join(piece.deflated for piece in pieces)
+        for piece in pieces:
+            # As zlib's crc32_combine.
+            size, checksum = size + piece.size, _multiply(piece.shift, checksum) ^ piece.checksum
     yield _LAST_BLOCK + checksum.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
 
 
-def _join_checksums(before: int, piece: Piece) -> int:
-    """The CRC-32 of everything, as zlib's ``crc32_combine``: shifted by the length of the piece, in GF(2)."""
-    shift, power, length = _ONE, _X_TO_THE_EIGHTH, piece.size
+async def join_plain(groups: AsyncIterator[Sequence[Piece]]) -> AsyncIterator[bytes]:
+    async for pieces in groups:
+        yield b"".join(piece.plain() for piece in pieces)
+
+
+def _shift(length: int) -> int:
+    """By which a CRC-32 is multiplied in GF(2) if so many bytes follow."""
+    shift, power = _ONE, _X_TO_THE_EIGHTH
     while length:
         if length & 1:
             shift = _multiply(power, shift)
         power, length = _multiply(power, power), length >> 1
-    return _multiply(shift, before) ^ piece.checksum
+    return shift
 
 
 def _multiply(one: int, other: int) -> int:

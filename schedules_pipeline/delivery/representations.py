@@ -11,7 +11,7 @@ from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import Coding, Packed, pack
@@ -34,21 +34,25 @@ class Fragment:
     cost: Fraction = Fraction()
 
 
+Group = tuple[Fragment, ...]
+"""Fragments that follow each other. Those that are not remembered are rendered in one task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """The source of an answer that is rendered in one task from its fragments."""
 
-    fragments: tuple[Fragment, ...]
+    groups: tuple[Group, ...]
 
     def __call__(self) -> bytes:
-        return b"".join(fragment.source() for fragment in self.fragments)
+        return b"".join(fragment.source() for group in self.groups for fragment in group)
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
     ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled;
-    or fragments, of which the answer is joined while it is sent.
+    or groups of fragments, of which the answer is joined while it is sent.
     ``cost``: the tokens that rendering costs. ``is_dated``: ``If-Modified-Since`` is answered, because the bytes change
     only with ``last_modified``. ``fields``: further header fields of an answer with the bytes. ``versions``: of
     the schedules in it.
@@ -57,7 +61,7 @@ class Representation:
     validator: str
     media_type: str
     cache_control: str
-    source: Packed | Callable[[], bytes] | tuple[Fragment, ...]
+    source: Packed | Callable[[], bytes] | tuple[Group, ...]
     last_modified: datetime | None = None
     cost: int = 0
     vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
@@ -131,24 +135,33 @@ class RepresentationCache(Generic[_Packed]):
         self._capacity_bytes = capacity_bytes
         self._bytes = 0
         self._packed: OrderedDict[str, _Packed] = OrderedDict()
-        self._making: dict[str, Future[_Packed]] = {}
+        self._making: dict[str, Future[Mapping[str, _Packed]]] = {}
 
     async def find_or_make(
-        self, validator: str, make: Callable[[], Coroutine[object, object, _Packed]]
-    ) -> _Packed:
-        """Made once for all that wait for it: one that gives up, even the first, does not cancel it for the others."""
-        if (found := self.find(validator)) is not None:
-            return found
-        if validator not in self._making:
-            making = ensure_future(make())
-            making.add_done_callback(partial(self._keep, validator))
-            self._making[validator] = making
-        return await shield(self._making[validator])
+        self,
+        validators: Sequence[str],
+        make: Callable[[Sequence[str]], Coroutine[object, object, Sequence[_Packed]]],
+    ) -> list[_Packed]:
+        """``make`` gets the validators of those that are neither there nor in the making, if there are any. Made once
+        for all that wait for it: one that gives up, even the first, does not cancel it for the others.
+        """
+        found = {validator: self.find(validator) for validator in validators}
+        missing = [validator for validator, packed in found.items() if packed is None]
+        if to_make := [validator for validator in missing if validator not in self._making]:
+            begun: Future[Mapping[str, _Packed]] = ensure_future(_named(to_make, make))
+            begun.add_done_callback(partial(self._keep, to_make))
+            self._making |= dict.fromkeys(to_make, begun)
+        awaited = {validator: self._making[validator] for validator in missing}
+        for validator, making in awaited.items():
+            found[validator] = (await shield(making))[validator]
+        return [cast("_Packed", found[validator]) for validator in validators]
 
-    def _keep(self, validator: str, making: Future[_Packed]) -> None:
-        del self._making[validator]
+    def _keep(self, validators: Sequence[str], making: Future[Mapping[str, _Packed]]) -> None:
+        for validator in validators:
+            del self._making[validator]
         if not making.cancelled() and making.exception() is None:
-            self.put(validator, making.result())
+            for validator, packed in making.result().items():
+                self.put(validator, packed)
 
     def find(self, validator: str) -> _Packed | None:
         if (packed := self._packed.get(validator)) is not None:
@@ -164,6 +177,12 @@ class RepresentationCache(Generic[_Packed]):
         while self._bytes > self._capacity_bytes:
             _, dropped = self._packed.popitem(last=False)
             self._bytes -= dropped.weight
+
+
+async def _named(
+    validators: Sequence[str], make: Callable[[Sequence[str]], Coroutine[object, object, Sequence[_Packed]]]
+) -> Mapping[str, _Packed]:
+    return dict(zip(validators, await make(validators), strict=True))
 
 
 def coding_for(wanted: Coding, size: int) -> Coding:

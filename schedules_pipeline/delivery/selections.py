@@ -4,17 +4,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
+from itertools import groupby
 from math import ceil
+from operator import attrgetter
+from typing import cast
 
 import orjson
 
 from schedules_pipeline.delivery.costs import share_of_joining, share_of_rendering
-from schedules_pipeline.delivery.freshness import cache_control, seconds_fresh
+from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control, seconds_fresh
 from schedules_pipeline.delivery.links import alternates, version_fields
 from schedules_pipeline.delivery.mirror import MirroredSchedule, parsed
 from schedules_pipeline.delivery.packing import Packed
 from schedules_pipeline.delivery.representations import (
     Fragment,
+    Group,
     Representation,
     Whole,
     validator_of,
@@ -23,12 +27,18 @@ from schedules_pipeline.delivery.representations import (
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.addresses import schedule_address
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
-from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat
+from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat, GuidePieces
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, NamedCut, Straddling, cut_guide
+from schedules_pipeline.domain.day_cut import (
+    DayCut,
+    GuideWindow,
+    NamedCut,
+    Straddling,
+    cut_guide,
+    days_apart,
+)
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
-from schedules_pipeline.domain.published import PublishedSchedule
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
 _WINDOWS_REMEMBERED = 4_096
@@ -63,6 +73,11 @@ class _Part:
     @property
     def window(self) -> Interval:
         return self.guide_window.window
+
+    @property
+    def named(self) -> list[MirroredSchedule]:
+        """The published schedules whose versions the guide names."""
+        return [held for held in self.held if not held.is_removed and held.key in self.guide_window.named]
 
 
 def represent_document(
@@ -111,11 +126,11 @@ def represent(
     parts = [_part(delivery, window) for window in windows]
     if not (_published(parts) or selection.may_be_empty):
         return None
-    asked = (selection.first, selection.last, selection.cut, selection.straddling)
     if offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST:
-        return _represent(delivery, parts, offer, asked, now, _document_fragments(parts))
-    fragments = _guide_fragments(parts, offer, selection.straddling)
-    return _represent(delivery, parts, offer, asked, now, fragments)
+        groups = _groups_of_documents(parts)
+    else:
+        groups = _groups_of_guides(parts, offer, selection.straddling)
+    return _represent(delivery, parts, offer, now, groups)
 
 
 def represent_windows(
@@ -127,11 +142,58 @@ def represent_windows(
 ) -> Representation:
     """Guides of any windows in one document, which is empty if nothing is published. As :func:`represent`."""
     parts = [_part(delivery, window) for window in windows]
-    fragments = _guide_fragments(parts, offer, straddling)
-    return _represent(delivery, parts, offer, (straddling,), now, fragments)
+    return _represent(delivery, parts, offer, now, _groups_of_guides(parts, offer, straddling))
 
 
-def _document_fragments(parts: Sequence[_Part]) -> tuple[Fragment, ...]:
+@dataclass(frozen=True, slots=True)
+class ServiceDays:
+    """The days of a service as pieces of a document, each by itself, so that other documents with some of these days
+    have the same pieces. ``published_at``: the latest publication or removal. ``versions``: of the published schedules.
+    """
+
+    sid: Sid
+    name: str
+    window: Interval
+    group: Group
+    published_at: datetime | None
+    versions: Sequence[MirroredSchedule]
+
+
+def represent_days(delivery: Delivery, sid: Sid, first: date, last: date, offer: GuideFormat) -> ServiceDays:
+    """Of broadcast days from ``first`` to ``last``, both included, in a format that is made of pieces without a text
+    between them. Depends on the schedules of this service alone.
+    """
+    parts = [_part(delivery, window) for window in days_apart(delivery.calendar, sid, first, last)]
+    render = cast("GuidePieces", offer.pieces).guide
+    group = tuple(_fragment(part, offer, Straddling.STARTS, render) for part in parts)
+    versions = tuple(held for part in parts for held in part.named)
+    window = Interval(parts[0].window.start, parts[-1].window.end)
+    return ServiceDays(sid, delivery.names.of(sid), window, group, _latest(parts), versions)
+
+
+def join_days(delivery: Delivery, services: Sequence[ServiceDays], offer: GuideFormat) -> Representation:
+    """One document of all these, always in pieces. It may not be kept, unless the caller says otherwise."""
+    pieces = cast("GuidePieces", offer.pieces)
+    services = pieces.ordered(services)
+    published = [one.published_at for one in services if one.published_at is not None]
+    names, last_modified = {one.sid: one.name for one in services}, max(published, default=None)
+    groups = (
+        (_start(offer, pieces, names, last_modified),),
+        *(one.group for one in services),
+        (_constant(pieces.end),),
+    )
+    return Representation(
+        _validator_of_all(offer, groups),
+        offer.media_type,
+        NEVER_KEPT,
+        groups,
+        last_modified,
+        fields=partial(_cursor_field, delivery.mirror.cursor),
+        versions=[held for one in services for held in one.versions],
+    )
+
+
+def _groups_of_documents(parts: Sequence[_Part]) -> tuple[Group, ...]:
     """Documents as published, and the requested days that have none."""
     there = {held.key for part in parts for held in _published([part])}
     missing = [str(key) for part in parts for key in part.guide_window.keys if key not in there]
@@ -145,88 +207,96 @@ def _document_fragments(parts: Sequence[_Part]) -> tuple[Fragment, ...]:
         if (published := _published([part]))
     ]
     end = _constant(b'],"missing":' + orjson.dumps(missing) + b"}")
-    return (_constant(b'{"schedules":['), *_separated(services, b","), end)
+    groups = _separated([[service] for service in services], b",")
+    return ((_constant(b'{"schedules":['),), *groups, (end,))
 
 
-def _guide_fragments(
+def _groups_of_guides(
     parts: Sequence[_Part], offer: GuideFormat, straddling: Straddling
-) -> tuple[Fragment, ...]:
-    """A change makes that of its service another one, and those that need the versions of all."""
+) -> tuple[Group, ...]:
+    """One for each service, with a piece for each window: a change makes those others for which it is read."""
     if (pieces := offer.pieces) is None:
         render = partial(_render, straddling, offer, parts)
-        return (_rendered((straddling,), offer, parts, render),)
+        cost = share_of_rendering(len(_published(parts)))
+        return ((Fragment(_validator((straddling,), offer, parts), render, cost),),)
     parts = pieces.ordered(parts)
-    guides = [
-        _rendered(
-            (straddling, "guide"), offer, [part], partial(_render_guide, straddling, pieces.guide, part)
-        )
-        for part in parts
+    services = [
+        [_fragment(part, offer, straddling, pieces.guide) for part in of_service]
+        for _, of_service in groupby(parts, attrgetter("sid"))
     ]
-    if isinstance(pieces.start, bytes):
-        start = _constant(pieces.start)
-    else:
-        source = partial(pieces.start, [_head(part) for part in parts])
-        start = Fragment(_validator(("start",), offer, parts), source)
-    return (start, *_separated(guides, pieces.between), _constant(pieces.end))
+    start = _start(offer, pieces, {part.sid: part.name for part in parts}, _latest(parts))
+    return ((start,), *_separated(services, pieces.between), (_constant(pieces.end),))
 
 
-def _rendered(
-    asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[_Part], render: Callable[[], bytes]
+def _start(
+    offer: GuideFormat, pieces: GuidePieces, names: Mapping[Sid, str], published_at: datetime | None
 ) -> Fragment:
-    return Fragment(_validator(asked, offer, parts), render, share_of_rendering(len(_published(parts))))
+    if isinstance(pieces.start, bytes):
+        return _constant(pieces.start)
+    validator = validator_of("start", offer.name, offer.revision, published_at, *names.items())
+    return Fragment(validator, partial(pieces.start, list(names.items()), published_at))
+
+
+def _fragment(
+    part: _Part, offer: GuideFormat, straddling: Straddling, render: Callable[[ServiceGuide], bytes]
+) -> Fragment:
+    validator = _validator((straddling, "guide"), offer, [part])
+    return Fragment(
+        validator, partial(_render_guide, straddling, render, part), share_of_rendering(len(part.named))
+    )
 
 
 def _constant(text: bytes) -> Fragment:
     return Fragment(validator_of("constant", text), partial(bytes, text))
 
 
-def _separated(fragments: Sequence[Fragment], between: bytes) -> Iterator[Fragment]:
-    for number, fragment in enumerate(fragments):
-        if number and between:
-            yield _constant(between)
-        yield fragment
+def _separated(groups: Sequence[Sequence[Fragment]], between: bytes) -> Iterator[Group]:
+    """With this text between any two fragments."""
+    separator = (_constant(between),) if between else ()
+    has_begun = False
+    for group in groups:
+        separated: list[Fragment] = []
+        for fragment in group:
+            separated += (*separator, fragment) if has_begun else (fragment,)
+            has_begun = True
+        yield tuple(separated)
 
 
-def _head(part: _Part) -> ServiceGuide:
-    """The guide without its broadcasts, for which no document is parsed."""
-    published = _published([part])
-    schedules = [
-        PublishedSchedule(held.key, held.seq, held.published_at, held.etag, ()) for held in published
-    ]
-    removals = [(held.seq, held.published_at) for held in part.held if held.is_removed]
-    return cut_guide(part.guide_window, part.name, schedules, removals, Straddling.STARTS)
+def _latest(parts: Sequence[_Part]) -> datetime | None:
+    """When any of these schedules was last published or removed."""
+    return max((held.published_at for part in parts for held in part.held), default=None)
 
 
 def _represent(
     delivery: Delivery,
     parts: Sequence[_Part],
     offer: GuideFormat,
-    asked: tuple[object, ...],
     now: datetime,
-    fragments: tuple[Fragment, ...],
+    groups: tuple[Group, ...],
 ) -> Representation:
     """In pieces if several services or days have a part in it, so that no process holds a large answer as a whole."""
-    published = _published(parts)
-    in_pieces = len(fragments) > 1 and len({each.guide_window for each in parts if _published([each])}) > 1
+    in_pieces = len(groups) > 1 and sum(any(_published([each])) for each in parts) > 1
     return Representation(
-        _validator(asked, offer, parts),
+        _validator_of_all(offer, groups),
         offer.media_type,
-        cache_control(min((seconds_fresh(part.guide_window.window, now) for part in parts), default=0)),
-        fragments if in_pieces else Whole(fragments),
-        max((held.published_at for part in parts for held in part.held), default=None),
-        ceil(sum(fragment.cost for fragment in fragments)),
+        cache_control(min((seconds_fresh(part.window, now) for part in parts), default=0)),
+        groups if in_pieces else Whole(groups),
+        _latest(parts),
+        0 if in_pieces else ceil(sum(fragment.cost for group in groups for fragment in group)),
         fields=partial(_fields, delivery.mirror.cursor, parts),
-        versions=published,
+        versions=[held for part in parts for held in part.named],
     )
 
 
 def _fields(cursor: FeedCursor, parts: Sequence[_Part]) -> Mapping[str, str]:
     """The version, if the answer is made of one schedule; otherwise the cursor up to which it has every change."""
-    windows, published = [part.guide_window for part in parts], _published(parts)
-    if len(published) == 1 and [(window.keys, window.is_as_listed) for window in windows] == [
-        ((published[0].key,), True)
-    ]:
-        return version_fields(published[0])
+    if len(parts) == 1 and parts[0].guide_window.is_as_listed and len(parts[0].guide_window.keys) == 1:
+        for held in _published(parts):
+            return version_fields(held)
+    return _cursor_field(cursor)
+
+
+def _cursor_field(cursor: FeedCursor) -> Mapping[str, str]:
     return {"Schedules-Cursor": render_cursor(cursor)}
 
 
@@ -251,8 +321,12 @@ def _part(delivery: Delivery, guide_window: GuideWindow) -> _Part:
 def _validator(asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[_Part]) -> str:
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
     # The window depends on the configured time zone: the same date can be another day.
-    names = (f"{part.guide_window.sid}={part.name}={part.guide_window.window}" for part in parts)
+    names = (f"{part.sid}={part.name}={part.window.start}={part.window.end}" for part in parts)
     return validator_of(offer.name, offer.revision, *asked, *names, *versions)
+
+
+def _validator_of_all(offer: GuideFormat, groups: Sequence[Group]) -> str:
+    return validator_of(offer.name, *(fragment.validator for group in groups for fragment in group))
 
 
 def _join(published: Sequence[MirroredSchedule]) -> bytes:

@@ -5,6 +5,7 @@ Does not belong here: choosing a format for a request (``delivery.negotiation``)
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
@@ -34,12 +35,12 @@ _Placed = TypeVar("_Placed", bound=Placed)
 
 @dataclass(frozen=True, slots=True)
 class GuidePieces:
-    """How a document is made guide by guide. ``start``: always the same, or made of all guides without their
-    broadcasts. ``between`` and ``end``: always the same. ``order``: of the guides, so that equal ones give equal bytes;
-    None for the order in which they were asked for.
+    """How a document is made guide by guide. ``start``: always the same, or made of the services with their names and
+    of the latest publication. ``between`` and ``end``: always the same. ``order``: of the guides, so that equal ones
+    give equal bytes; None for the order in which they were asked for.
     """
 
-    start: bytes | Callable[[Sequence[ServiceGuide]], bytes]
+    start: bytes | Callable[[Sequence[tuple[Sid, str]], datetime | None], bytes]
     guide: Callable[[ServiceGuide], bytes]
     end: bytes
     between: bytes = b""
@@ -51,8 +52,13 @@ class GuidePieces:
     def render(self, guides: Sequence[ServiceGuide]) -> bytes:
         """The whole document. Raises ValueError if the format does not allow these guides in one document."""
         ordered = self.ordered(guides)
-        start = self.start if isinstance(self.start, bytes) else self.start(ordered)
-        return b"".join((start, self.between.join(map(self.guide, ordered)), self.end))
+        return b"".join((self._started(ordered), self.between.join(map(self.guide, ordered)), self.end))
+
+    def _started(self, guides: Sequence[ServiceGuide]) -> bytes:
+        if isinstance(self.start, bytes):
+            return self.start
+        published = [guide.published_at for guide in guides if guide.published_at is not None]
+        return self.start([(guide.sid, guide.name) for guide in guides], max(published, default=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,8 @@ JSON_FORMAT = GuideFormat(
 )
 
 
-def _by_channel(guide: Placed) -> str:
-    return channel_id(guide.sid, "")
+def _by_channel(guide: Placed) -> tuple[str, datetime]:
+    return channel_id(guide.sid, ""), guide.window.start
 
 
 def television_format(rendition: Rendition) -> GuideFormat:
@@ -126,7 +132,7 @@ def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
         _XML_TYPE,
         ("application/vnd.schedules.xmltv+xml", _XML_TYPE, "text/xml"),
         pieces.render,
-        f"2|{policy.xmltv_domain}|{images}",
+        f"3|{policy.xmltv_domain}|{images}",
         pieces=pieces,
     )
     tv_anytime = GuideFormat(

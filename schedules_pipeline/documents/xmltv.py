@@ -11,16 +11,16 @@ texts. Overlaps and gaps of the schedule stay.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 
 from schedules_pipeline.documents.episode_numbers import EpisodeNumber, number_of
 from schedules_pipeline.documents.image_url import image_size, render_image_url
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.programme import Episode
 from schedules_pipeline.domain.published import Broadcast
-from schedules_pipeline.domain.service_guide import ServiceGuide
+from schedules_pipeline.domain.service_guide import DayVersion, ServiceGuide
 
 MEDIA_TYPE = "application/xml"
 GENERATOR = "schedules-pipeline"
@@ -44,23 +44,29 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U
 """What XML 1.0 cannot hold, and the control characters that it can but readers take for a wrong encoding."""
 
 
-def render_xmltv_start(guides: Sequence[ServiceGuide], *, domain: str) -> bytes:
-    """The channels of a guide, which are in the order of their ids. The programmes of each follow, and :data:`END`.
+def render_xmltv_start(
+    services: Sequence[tuple[Sid, str]], published_at: datetime | None, *, domain: str
+) -> bytes:
+    """The channels of a guide, which are in the order of their ids. :func:`render_xmltv_programmes` of each follow, in
+    one or more parts, and :data:`END`.
 
-    Equal guides give equal bytes: nothing tells when it was rendered. A service without broadcasts is a channel too.
-    Raises ValueError if a service is given twice.
+    ``services``: with their names; one without broadcasts is a channel too. ``published_at``: the latest publication.
+    Equal arguments give equal bytes: nothing tells when it was rendered. Raises ValueError if a service is given twice.
     """
-    _reject_repeats(guides)
-    root = f'<tv{_date(guides)} generator-info-name="{GENERATOR}">'
+    for sid, count in Counter(sid for sid, _ in services).items():
+        if count > 1:
+            raise ValueError(f"service {sid} is given twice: cut its guide once, over the whole time")
+    date = f' date="{render_time(published_at)}"' if published_at else ""
+    root = f'<tv{date} generator-info-name="{GENERATOR}">'
     head = f"<?xml version='1.0' encoding='UTF-8'?>\n{DOCTYPE}\n{root}\n"
-    return "".join((head, *_channels(guides, domain))).encode()
+    return "".join((head, *(_channel(sid, name, domain) for sid, name in services))).encode()
 
 
 def render_xmltv_programmes(guide: ServiceGuide, *, domain: str, image_url_template: str = "") -> bytes:
-    """The programmes of one service, which stand in a guide as they are here."""
+    """The programmes of one service behind the versions of their schedules, which stand in a guide as they are here."""
     channel, system = _quoted(channel_id(guide.sid, domain)), _quoted(domain)
     icon = _icon(image_url_template)
-    parts: list[str] = []
+    parts = [_version(guide.sid, version) for version in guide.versions]
     for shown in guide.broadcasts:
         start, stop = render_time(shown.start), render_time(shown.end)
         parts.append(f'<programme start="{start}" stop="{stop}" channel="{channel}">\n')
@@ -88,28 +94,14 @@ def written(text: str) -> str:
     return " ".join((text if text.isprintable() else _UNWRITABLE.sub(" ", text)).split())
 
 
-def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
-    for one, other in pairwise(ordered):
-        if one.sid == other.sid:
-            raise ValueError(f"service {one.sid} is given twice: cut its guide once, over the whole time")
+def _channel(sid: Sid, name: str, domain: str) -> str:
+    named = _element("display-name", written(name) or sid)
+    return f'<channel id="{_quoted(channel_id(sid, domain))}">\n{named}</channel>\n'
 
 
-def _date(guides: Sequence[ServiceGuide]) -> str:
-    """When the listings were made, which is when the latest of them was published."""
-    published = [guide.published_at for guide in guides if guide.published_at is not None]
-    return f' date="{render_time(max(published))}"' if published else ""
-
-
-def _channels(guides: Sequence[ServiceGuide], domain: str) -> Iterator[str]:
-    for guide in guides:
-        yield f'<channel id="{_quoted(channel_id(guide.sid, domain))}">\n'
-        yield _element("display-name", written(guide.name) or guide.sid)
-        yield "</channel>\n"
-        for version in guide.versions:
-            text = (
-                f'sid="{guide.sid}" date="{version.date}" seq="{version.seq}" etag="{_quoted(version.etag)}"'
-            )
-            yield f"<?{VERSION_INSTRUCTION} {text}?>\n"
+def _version(sid: Sid, version: DayVersion) -> str:
+    text = f'sid="{sid}" date="{version.date}" seq="{version.seq}" etag="{_quoted(version.etag)}"'
+    return f"<?{VERSION_INSTRUCTION} {text}?>\n"
 
 
 def _elements(broadcast: Broadcast, icon: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum, StrEnum
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
@@ -41,12 +42,14 @@ class GuideWindow(NamedTuple):
     """One or more of a partner's days in a row, of one service. ``keys``: the schedules that may list its broadcasts.
 
     ``is_as_listed``: the guide has every broadcast of these schedules, also those outside the window.
+    ``named``: those of them whose versions the guide names.
     """
 
     sid: Sid
     window: Interval
     keys: tuple[ScheduleKey, ...]
     is_as_listed: bool
+    named: tuple[ScheduleKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class DayCut:
             self.keys_touching(calendar, sid, first)[0].date,
             self.keys_touching(calendar, sid, last)[-1].date,
         )
-        return GuideWindow(sid, Interval(start, end), keys, self.begins is NamedCut.BROADCAST)
+        return GuideWindow(sid, Interval(start, end), keys, self.begins is NamedCut.BROADCAST, keys)
 
     def _start(self, calendar: BroadcastCalendar, day: date) -> datetime:
         if isinstance(self.begins, time):
@@ -119,7 +122,21 @@ def window_between(calendar: BroadcastCalendar, sid: Sid, window: Interval) -> G
     first, last = window.start.date() - _DAY, window.end.date() + _DAY
     around = _between(sid, first, last)
     touching = [key.date for key in around if calendar.window(key).overlaps(window)] or [window.start.date()]
-    return GuideWindow(sid, window, _between(sid, touching[0] - 2 * _DAY, touching[-1] + _DAY), False)
+    keys = _between(sid, touching[0] - 2 * _DAY, touching[-1] + _DAY)
+    return GuideWindow(sid, window, keys, False, keys)
+
+
+def days_apart(calendar: BroadcastCalendar, sid: Sid, first: date, last: date) -> list[GuideWindow]:
+    """A window for each day from ``first`` to ``last``, both included, from where the broadcast day begins to where the
+    next one does: a broadcast is in one of them, and the guide of a day is the same among any others. The schedules
+    of two days before and one after are read too, as :meth:`DayCut.keys_touching` says.
+    """
+    keys = _between(sid, first - 2 * _DAY, last + _DAY)
+    windows = pairwise(calendar.window(key).start for key in keys[2:])
+    return [
+        GuideWindow(sid, Interval(*window), keys[number : number + 4], False, (keys[number + 2],))
+        for number, window in enumerate(windows)
+    ]
 
 
 def cut_guide(
@@ -149,7 +166,13 @@ def cut_guide(
         tuple(sorted(broadcasts, key=lambda broadcast: (broadcast.start, broadcast.broadcast_pid))),
         sum(seq for seq, _ in versions),
         max((published_at for _, published_at in versions), default=None),
-        tuple(sorted(DayVersion(one.key.date, one.seq, one.etag) for one in schedules)),
+        tuple(
+            sorted(
+                DayVersion(one.key.date, one.seq, one.etag)
+                for one in schedules
+                if one.key in guide_window.named
+            )
+        ),
     )
 
 

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from schedules_pipeline.domain.identifiers import Sid
 
 _VOWEL_OR_DIGIT = re.compile(r"[aeiouy0-9]")
+_REMEMBERED = 4_096
 _ABBREVIATIONS = frozenset({"dab", "tv", "uhd", "uk"})
 
 
@@ -22,6 +24,7 @@ class ServiceNames:
         return self.mapping.get(sid) or _derive(sid)
 
 
+@lru_cache(_REMEMBERED)
 def _derive(sid: Sid) -> str:
     """The sid itself if it consists of underscores: a name is never empty."""
     return " ".join(_spell(word) for word in sid.split("_") if word) or str(sid)

@@ -326,7 +326,7 @@ def test_a_broadcast_without_an_ancestry_has_no_numbers_of_it() -> None:
 
 
 def test_the_version_of_each_schedule_is_in_the_guide() -> None:
-    """A processing instruction behind the channel, which the DTD allows and readers pass over."""
+    """A processing instruction before the service's programmes, which the DTD allows and readers pass over."""
     versions = (DayVersion(SHORT_DAY.date, 12, "abc"), DayVersion(LONG_DAY.date, 3, "def"))
     document = render_xmltv([replace(guide([showing()]), versions=versions)], domain=DOMAIN)
 

@@ -23,7 +23,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.day_cut import DayCut, GuideWindow, Straddling, cut_guide, window_between
+from schedules_pipeline.domain.day_cut import (
+    DayCut,
+    GuideWindow,
+    Straddling,
+    cut_guide,
+    days_apart,
+    window_between,
+)
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.interval import Interval
 from schedules_pipeline.domain.published import Broadcast, PublishedSchedule
@@ -123,6 +130,34 @@ def test_windows_between_instants_lose_and_double_nothing(
         shown.update(cut_guide(window, "", [held[key] for key in window.keys if key in held]).broadcasts)
 
     assert shown == Counter(_expected(schedules).values())
+
+
+@given(_weeks())
+def test_days_apart_lose_and_double_nothing(week: tuple[ZoneInfo, Sid, list[PublishedSchedule]]) -> None:
+    """One behind another they have every broadcast once, in order of start, and each day names its own schedule."""
+    zone, sid, schedules = week
+    calendar, held = BroadcastCalendar(zone, ("*radio*",)), {schedule.key: schedule for schedule in schedules}
+    first = day_after(schedules[0].key.date, -2)
+
+    guides = [
+        cut_guide(window, "", [held[key] for key in window.keys if key in held])
+        for window in days_apart(calendar, sid, first, day_after(first, 8))
+    ]
+
+    shown = [showing for guide in guides for showing in guide.broadcasts]
+    assert Counter(shown) == Counter(_expected(schedules).values())
+    assert shown == sorted(shown, key=lambda showing: (showing.start, showing.broadcast_pid))
+    assert [version.date for guide in guides for version in guide.versions] == [key.date for key in held]
+
+
+def test_days_apart_are_the_same_among_any_others() -> None:
+    """So what is remembered of a day is of use on the next one, when other days are asked for."""
+    for sid in (TELEVISION, RADIO):
+        today = days_apart(LONDON, sid, JANUARY, day_after(JANUARY, 14))
+        tomorrow = days_apart(LONDON, sid, day_after(JANUARY), day_after(JANUARY, 15))
+
+        assert len(today) == len(tomorrow) == 15
+        assert today[1:] == tomorrow[:-1]
 
 
 @given(_weeks(), cuts)

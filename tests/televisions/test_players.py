@@ -192,11 +192,8 @@ def test_more_than_a_hundred_services_are_one_request() -> None:
     assert len(named.json()["schedules"]) == 104
 
 
-def test_a_change_renders_one_service_again(players: Televisions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others, the channels of equal versions, and the end are remembered; the bytes are those of a whole file."""
-    players.client.get(_address(players))
-    players.stage.publish(schedule(key(), [showing(1, NOON, title="News")], seq=2, published_at=NOON))
-    players.stage.advance(timedelta(seconds=60))
+def _recorded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The pieces that are rendered from now on."""
     rendered: list[bytes] = []
 
     def record(plain: bytes) -> Piece:
@@ -204,14 +201,46 @@ def test_a_change_renders_one_service_again(players: Televisions, monkeypatch: p
         return deflate(plain)
 
     monkeypatch.setattr("schedules_pipeline.delivery.routes.answering.deflate", record)
+    return rendered
+
+
+def test_a_change_renders_its_day_again(players: Televisions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the days beside it, for which its schedule is read too. All others, the channels of equal versions, and the
+    end are remembered.
+    """
+    players.client.get(_address(players))
+    players.stage.publish(schedule(key(), [showing(1, NOON, title="News")], seq=2, published_at=NOON))
+    players.stage.advance(timedelta(seconds=60))
+    rendered = _recorded(monkeypatch)
 
     later = players.client.get(_address(players))
 
-    start, service = rendered
+    start, *days = rendered
     assert b"<channel" in start
-    assert b"News" in service
+    assert [b"News" in day for day in days] == [False, True, False, False]
     assert len(_channels(later.content)) == 3
     assert later.headers["schedules-cost"] == "2"
+
+
+def test_midnight_renders_one_day_of_each_service(
+    players: Televisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file then has one day more and one less; what both have is remembered."""
+    far = NOON + timedelta(days=14)
+    players.stage.publish(
+        schedule(key(days=14), [showing(91, far)]), schedule(key(BIRCH, 14), [showing(92, far)])
+    )
+    before = players.client.get(_address(players))
+    players.stage.advance(timedelta(days=1))
+    rendered = _recorded(monkeypatch)
+
+    after = players.client.get(_address(players))
+
+    start_of_the_day = b'start="20260324120000 +0000"'
+    assert (before.content.count(start_of_the_day), after.content.count(start_of_the_day)) == (0, 2)
+    assert len(rendered) == 3
+    assert sum(start_of_the_day in piece for piece in rendered) == 2
+    assert after.headers["schedules-cost"] == "2"
 
 
 def test_a_file_of_pieces_is_one_member_of_gzip(players: Televisions) -> None:

@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from fractions import Fraction
 from functools import lru_cache, partial
+from itertools import chain
 from math import ceil
 from typing import Final
 
@@ -13,10 +15,19 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from schedules_pipeline.delivery.negotiation import choose_coding
-from schedules_pipeline.delivery.packing import Coding, Packed, Piece, deflate, join_gzip, joined_size, pack
+from schedules_pipeline.delivery.packing import (
+    Coding,
+    Packed,
+    Piece,
+    deflate,
+    join_gzip,
+    join_plain,
+    joined_size,
+    pack,
+)
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
 from schedules_pipeline.delivery.representations import (
-    Fragment,
+    Group,
     Rendered,
     Representation,
     coding_for,
@@ -152,62 +163,78 @@ async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
 async def _joined(
     call: Call,
     representation: Representation,
-    fragments: Sequence[Fragment],
+    groups: Sequence[Group],
     headers: dict[str, str],
     *,
     as_gzip: bool,
 ) -> Response:
-    """Each fragment is rendered when the client has taken those before it. The first two are rendered here, so that an
+    """Each group is rendered when the client has taken those before it. The first two are rendered here, so that an
     overloaded service says so; a later failure ends the connection, and what was rendered stays remembered.
 
     HTTP/1.0 cannot tell an answer without a length that ends early from a complete one, so its length is found first.
     """
-    cost = sum(one.cost for one in fragments if call.serving.pieces.find(one.validator) is None)
-    for fragment in fragments[:2]:
-        await _piece(call, fragment, call.render)
+    cost = sum((_cost(call, group) for group in groups), Fraction())
+    for group in groups[:2]:
+        await _pieces_of(call, group, call.render)
     call.announce(ceil(cost))
-    pieces = _in_turn(call, fragments)
+    pieces = _in_turn(call, groups)
     if call.request.scope["http_version"] == "1.0":
-        made = [piece async for piece in pieces]
-        headers["Content-Length"] = str(joined_size(made, as_gzip=as_gzip))
+        made = [each async for each in pieces]
+        headers["Content-Length"] = str(joined_size(list(chain(*made)), as_gzip=as_gzip))
         pieces = _each(made)
-    body = join_gzip(pieces) if as_gzip else (piece.plain() async for piece in pieces)
+    body = join_gzip(pieces) if as_gzip else join_plain(pieces)
     return StreamingResponse(body, headers=headers, media_type=representation.media_type)
 
 
-async def _each(pieces: Sequence[Piece]) -> AsyncGenerator[Piece]:
-    for piece in pieces:
-        yield piece
+async def _each(groups: Sequence[Sequence[Piece]]) -> AsyncGenerator[Sequence[Piece]]:
+    for pieces in groups:
+        yield pieces
 
 
-async def _in_turn(call: Call, fragments: Sequence[Fragment]) -> AsyncGenerator[Piece]:
+async def _in_turn(call: Call, groups: Sequence[Group]) -> AsyncGenerator[Sequence[Piece]]:
     """At the pace of the partner's tokens, so that a large answer, however often it is asked for, rejects no other
     request of the partner; but fast enough that no client takes the connection for dead.
     """
-    for fragment in fragments:
-        if fragment.cost and call.serving.pieces.find(fragment.validator) is None:
+    for group in groups:
+        if _cost(call, group):
             await sleep(min(call.seconds_to_spare(), _LONGEST_PAUSE_SECONDS))
-        yield await _piece(call, fragment, call.render_next)
+        yield await _pieces_of(call, group, call.render_next)
 
 
-async def _piece(
-    call: Call, fragment: Fragment, render: Callable[..., Coroutine[object, object, Piece]]
-) -> Piece:
-    """The partner that has it made pays for all that wait for it."""
-    task = partial(_render_piece, fragment.source)
-    return await call.serving.pieces.find_or_make(fragment.validator, partial(render, fragment.cost, task))
+def _cost(call: Call, group: Group) -> Fraction:
+    """Of the pieces that are not remembered."""
+    find = call.serving.pieces.find
+    return sum((one.cost for one in group if one.cost and find(one.validator) is None), Fraction())
 
 
-def _render_piece(render: Callable[[], bytes]) -> Piece:
-    return deflate(render())
+async def _pieces_of(
+    call: Call, group: Group, render: Callable[..., Coroutine[object, object, Sequence[Piece]]]
+) -> list[Piece]:
+    """The partner that has them made pays for all that wait for them."""
+    by_validator = {fragment.validator: fragment for fragment in group}
+
+    async def make(validators: Sequence[str]) -> Sequence[Piece]:
+        fragments = [by_validator[validator] for validator in validators]
+        cost = sum((fragment.cost for fragment in fragments), Fraction())
+        return await render(cost, partial(_render_pieces, [fragment.source for fragment in fragments]))
+
+    return await call.serving.pieces.find_or_make([fragment.validator for fragment in group], make)
+
+
+def _render_pieces(sources: Sequence[Callable[[], bytes]]) -> list[Piece]:
+    return [deflate(source()) for source in sources]
 
 
 async def _packed(call: Call, source: Packed | Callable[[], bytes], representation: Representation) -> Packed:
     """The partner that asks first pays for all that wait for the same answer."""
     if isinstance(source, Packed):
         return source
-    render = partial(call.render, representation.cost, partial(_render_packed, source))
-    return await call.serving.cache.find_or_make(representation.validator, render)
+
+    async def make(_: object) -> Sequence[Packed]:
+        return [await call.render(representation.cost, partial(_render_packed, source))]
+
+    (packed,) = await call.serving.cache.find_or_make([representation.validator], make)
+    return packed
 
 
 def _render_packed(render: Callable[[], bytes]) -> Packed:

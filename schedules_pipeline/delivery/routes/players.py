@@ -7,11 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from schedules_pipeline.delivery.player_guides import (
-    DAYS,
-    PlayerDays,
-    represent_player_guide,
-)
+from schedules_pipeline.delivery.player_guides import DAYS, PlayerDays
 from schedules_pipeline.delivery.problems import BAD_REQUEST, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer, answer_gzipped
@@ -46,7 +42,7 @@ routes = APIRouter(prefix="/players/{access}", tags=["players"], responses=PROBL
 @routes.get("/guide.xml", responses=_of("application/xml", "xml"), response_class=Response)
 async def get_player_guide(call: Called, access: Access, first: First = None, last: Last = None) -> Response:
     """All services of the address in one XMLTV file."""
-    return await answer(call, _represent(call, access, first, last))
+    return await answer(call, await _represent(call, access, first, last))
 
 
 @routes.get("/guide.xml.gz", responses=_of(GZIP_TYPE, "binary"), response_class=Response)
@@ -54,10 +50,10 @@ async def get_player_guide_gzipped(
     call: Called, access: Access, first: First = None, last: Last = None
 ) -> Response:
     """The same file, gzipped."""
-    return await answer_gzipped(call, _represent(call, access, first, last), GZIP_TYPE)
+    return await answer_gzipped(call, await _represent(call, access, first, last), GZIP_TYPE)
 
 
-def _represent(call: Call, access: str, first: str | None, last: str | None) -> Representation:
+async def _represent(call: Call, access: str, first: str | None, last: str | None) -> Representation:
     """Raises :class:`Problem` if the days are not in order, or too many."""
     delivery, now = call.delivery, call.delivery.clock()
     sids = tuple(delivery.services_of(call.caller))
@@ -66,9 +62,8 @@ def _represent(call: Call, access: str, first: str | None, last: str | None) -> 
     days = PlayerDays(begin, read_day(last, max(usual.last, begin)))
     if not 1 <= days.count <= MOST_DAYS:
         raise Problem(BAD_REQUEST, f"`from` {begin} to `to` {days.last} must be 1 to {MOST_DAYS} days.")
-    is_public = call.is_public(access)
-    return call.serving.player_guides.find_or(
-        (sids, days, is_public),
-        now,
-        lambda: represent_player_guide(delivery, sids, days, is_public=is_public),
-    )
+    asked, guides = (sids, days, call.is_public(access)), call.serving.player_guides
+    if (found := guides.find(asked, now)) is not None:
+        return found
+    async with call.serving.planners.turn(call.caller.name):
+        return await guides.fix(asked, delivery)

@@ -92,10 +92,10 @@ def _write(
         file.write(f"<channel id={quoteattr(channel_id(channel.sid, options.domain))}>\n")
         file.write(_element("display-name", written(channel.name) or channel.sid))
         file.write("</channel>\n")
-        for version in channel.versions:
-            file.write(_version(channel.sid, version))
     for channel in ordered:
         name = channel_id(channel.sid, options.domain)
+        for version in channel.versions:
+            file.write(_version(channel.sid, version))
         for broadcast in each_once(schedules_of(channel.sid)):
             file.write("".join(_programme(broadcast, name, options)))
     file.write("</tv>\n")
