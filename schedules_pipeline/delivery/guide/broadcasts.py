@@ -1,9 +1,10 @@
 """What the guide says of a broadcast beyond its own fields. Pure."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from hashlib import blake2b
+from zoneinfo import ZoneInfo
 
 from schedules_pipeline.domain.published import Broadcast
 
@@ -53,3 +54,14 @@ def gaps_before(broadcasts: Iterable[Broadcast]) -> Iterator[int]:
         gap = timedelta(0) if covered is None else broadcast.start - covered
         yield int(gap / _MINUTE)
         covered = broadcast.end if covered is None else max(covered, broadcast.end)
+
+
+def new_days(broadcasts: Iterable[Broadcast], on: date, zone: ZoneInfo) -> Iterator[date | None]:
+    """For each broadcast of the schedule of the day ``on``, in order of start, its local day if that is not the day of
+    the one before.
+    """
+    before = on
+    for broadcast in broadcasts:
+        day = broadcast.start.astimezone(zone).date()
+        yield None if day == before else day
+        before = day

@@ -12,8 +12,8 @@ from typing import Final
 
 from schedules_pipeline.delivery.costs import cost_of_rendering
 from schedules_pipeline.delivery.guide.grid import day_of, frame_of, parse_begin
-from schedules_pipeline.delivery.guide.origins import Origins
-from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, long_date, partition_address
+from schedules_pipeline.delivery.guide.origins import WAYS, Origins
+from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE, Pages, partition_address
 from schedules_pipeline.delivery.guide.recent import Panel, panel_of, recent_changes
 from schedules_pipeline.delivery.guide.rendering import (
     GridPage,
@@ -24,13 +24,14 @@ from schedules_pipeline.delivery.guide.rendering import (
     render_template,
     render_versions,
 )
+from schedules_pipeline.delivery.guide.times import long_date
 from schedules_pipeline.delivery.guide.versions import KeptVersions
-from schedules_pipeline.delivery.guide.views import Choice, Days, GuideQuery, choose
+from schedules_pipeline.delivery.guide.views import Days, GuideQuery, choose
 from schedules_pipeline.delivery.problems import NOT_FOUND, Problem
 from schedules_pipeline.delivery.representations import Rendered, Representation, validator_of
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.documents.cursors import render_cursor
-from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
+from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.partners.partner import Partner
 
 CHECKED_EACH_TIME: Final = "private, no-cache"
@@ -72,7 +73,7 @@ class Guide:
                 "panel": panel,
                 "standing": standing,
                 "partner": caller,
-                "published_days": self._published_days(choice),
+                "published_days": self._nearest_days([key.sid for key in choice.shown], choice.leading.date),
             },
         )
         task = partial(render_grid, self._pages, page, extract)
@@ -107,8 +108,7 @@ class Guide:
         delivery, now = self._delivery, self._delivery.clock()
         held = delivery.mirror.held(key)
         if held is None:
-            name = delivery.names.of(key.sid)
-            raise Problem(NOT_FOUND, f"No schedule of {name} was published for {long_date(key.date)}.")
+            raise self._not_published(key)
         values = {
             "partner": caller,
             "now": now,
@@ -134,12 +134,19 @@ class Guide:
         }
         return partial(render_versions, self._pages, kept, values)
 
-    def _published_days(self, choice: Choice) -> list[date]:
-        """If the shown services have no schedule of the chosen day: the last day before it, and the first day after
-        it, of which one of them has.
+    def _not_published(self, key: ScheduleKey) -> Problem:
+        if not self._delivery.mirror.of_service(key.sid):
+            return Problem(NOT_FOUND, f"There is no service {key.sid}.")
+        name, days = self._delivery.names.of(key.sid), self._nearest_days([key.sid], key.date)
+        ways = [(f"{name}, {long_date(day)}", f"/guide/{key.sid}/{day}") for day in days]
+        detail = f"No schedule of {name} was published for {long_date(key.date)}."
+        return Problem(NOT_FOUND, detail, {WAYS: ways})
+
+    def _nearest_days(self, sids: Iterable[Sid], on: date) -> list[date]:
+        """If the services have no schedule of the day: the last day before it, and the first day after it, of which one
+        of them has.
         """
-        mirror, on = self._delivery.mirror, choice.leading.date
-        held = (held for key in choice.shown for held in mirror.of_service(key.sid).values())
+        held = (held for sid in sids for held in self._delivery.mirror.of_service(sid).values())
         days: set[date] = set()
         for each in held:
             if not each.is_removed:

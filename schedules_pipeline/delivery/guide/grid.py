@@ -121,7 +121,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A whole hour of local time, and its minute from the window's start."""
+    """A whole hour of local time, with its day if another day begins, and its minute from the window's start."""
 
     offset: int
     label: str
@@ -167,7 +167,16 @@ class Frame:
             _HOUR - timedelta(minutes=local.minute) if local.minute else timedelta(0)
         )
         hours = -(-(self.window.end - first) // _HOUR)
-        return [Tick(self.offset(at), self.clock(at)) for at in (first + n * _HOUR for n in range(hours))]
+        return list(self._ticks(first + n * _HOUR for n in range(hours)))
+
+    def _ticks(self, hours: Iterable[datetime]) -> Iterator[Tick]:
+        """The first hour of another day names it."""
+        before = self.date
+        for at in hours:
+            day = at.astimezone(self.zone).date()
+            label = self.clock(at) if day == before else f"{self.clock(at)} {day:%a %-d %b}"
+            yield Tick(self.offset(at), label)
+            before = day
 
 
 def day_of(calendar: BroadcastCalendar, sid: Sid, now: datetime) -> date:

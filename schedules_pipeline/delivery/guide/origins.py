@@ -38,6 +38,9 @@ class Mirrored:
     epoch: str
 
 
+WAYS: Final = "ways"
+"""The member of a problem with the pages to which it leads: labels and addresses."""
+
 NO_ORIGINS: Final = Origins(None)
 
 
@@ -77,7 +80,8 @@ def read_versions(
     for seq in (later, earlier):
         if seq not in (0, listed[-1].seq - 1) and kept.version(seq) is None:
             known = f"{listed[-1].seq} to {listed[0].seq}"
-            raise Problem(NOT_FOUND, f"There is no version {seq} of {key}: {known} are listed.")
+            detail = f"There is no version {seq} of {key}: {known} are listed."
+            raise Problem(NOT_FOUND, detail, {WAYS: [("The latest version", f"/guide/{key}/versions")]})
     version = kept.version(later)
     return replace(
         kept,

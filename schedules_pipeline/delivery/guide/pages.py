@@ -6,7 +6,6 @@ nothing from other sites and contain no inline style or script, so their content
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -18,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from schedules_pipeline.delivery.guide.broadcasts import fingerprint, kind_of, synopsis_of, title_of
+from schedules_pipeline.delivery.guide.times import clock, clock_on, format_moment, format_seconds, long_date
 from schedules_pipeline.delivery.packing import Packed, pack
 from schedules_pipeline.delivery.representations import validator_of
 from schedules_pipeline.documents.image_url import render_image_url
@@ -53,6 +53,7 @@ class Pages:
     def __init__(self, names: ServiceNames, zone: ZoneInfo, image_url_template: str) -> None:
         """``zone``: of the times on the pages. ``image_url_template``: "" for pages without images."""
         self._made_of = tuple(sorted(names.mapping.items())), zone, image_url_template
+        self.zone = zone
         self.assets = read_assets()
         versions = (asset.version for asset in self.assets.values())
         self.version = validator_of(*versions, names, zone, image_url_template)
@@ -74,12 +75,15 @@ class Pages:
         }
         environment.filters |= {
             "coded": coded,
-            "clock": lambda at: f"{at.astimezone(zone):%H:%M}",
+            "clock": lambda at: clock(at, zone),
+            "clock_on": lambda at, on: clock_on(at, on, zone),
             "clock_seconds": lambda at: f"{at.astimezone(zone):%H:%M:%S}",
             "image_url": lambda image_pid: render_image_url(image_url_template, image_pid),
+            "local_date": lambda at: at.astimezone(zone).date(),
             "long_date": long_date,
             "measured": format_measure,
             "moment": lambda at: format_moment(at, zone),
+            "seconds": format_seconds,
             "shorten": lambda value: shorten(str(value), _SHORT_CHARACTERS),
         }
 
@@ -106,24 +110,10 @@ def partition_address(dagster_url: str, key: ScheduleKey) -> str:
     return f"{dagster_url.rstrip('/')}/assets/partner_schedule?{partition}" if dagster_url else ""
 
 
-def long_date(on: date) -> str:
-    """``Saturday 28 March 2026``."""
-    return f"{on:%A %-d %B %Y}"
-
-
 def format_measure(value: float, measure: Measure) -> str:
     """A share as a percentage, a number without needless digits."""
     is_share = measure in (Measure.REPEATS, Measure.UNKNOWN)
     return f"{100 * value:.0f} %" if is_share else f"{value:.1f}".removesuffix(".0")
-
-
-def format_moment(at: datetime | str, zone: ZoneInfo) -> str:
-    """``28 Mar 2026, 19:30:05 GMT``. Text that is not an instant in ISO format is returned unchanged."""
-    try:
-        instant = at if isinstance(at, datetime) else datetime.fromisoformat(at)
-    except ValueError:
-        return str(at)
-    return f"{instant.astimezone(zone):%-d %b %Y, %H:%M:%S %Z}"
 
 
 def security_headers(image_url_template: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schedules_pipeline.delivery.guide.broadcasts import Kind, gaps_before, kind_of
+from schedules_pipeline.delivery.guide.broadcasts import Kind, gaps_before, kind_of, new_days
 from schedules_pipeline.delivery.guide.grid import Frame, row_of
 from schedules_pipeline.delivery.guide.pages import Pages
 from schedules_pipeline.delivery.guide.versions import KeptVersions, compare_documents
@@ -60,7 +60,8 @@ def render_broadcast(
 def render_detail(pages: Pages, key: ScheduleKey, extract: Extract, values: dict[str, Any]) -> Rendered:
     schedule = extract.schedule(key)
     broadcasts = schedule.broadcasts if schedule else ()
-    listed = list(zip(broadcasts, gaps_before(broadcasts), strict=True))
+    days = new_days(broadcasts, key.date, pages.zone)
+    listed = list(zip(broadcasts, gaps_before(broadcasts), days, strict=True))
     earlier = sum(broadcast.end <= values["now"] for broadcast in broadcasts)
     measured = measure(broadcasts, sum(map(_is_unknown, broadcasts)), (), values["window"])
     shown = {name: measured[name] for name in _SHOWN_MEASURES}

@@ -8,7 +8,7 @@ import pytest
 from delivery.guides import NOON, showing
 
 from schedules_pipeline.delivery.guide.broadcasts import gaps_before, synopsis_of
-from schedules_pipeline.delivery.guide.pages import format_moment
+from schedules_pipeline.delivery.guide.times import format_moment
 from schedules_pipeline.domain.catalogue import Synopses
 
 

@@ -7,7 +7,7 @@ import pytest
 from delivery.asking import Stage
 from delivery.guides import ALDER, BIRCH, NOON, TODAY, key, schedule, showing
 
-from schedules_pipeline.delivery.guide.pages import long_date
+from schedules_pipeline.delivery.guide.times import long_date
 from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.domain.identifiers import Sid
 

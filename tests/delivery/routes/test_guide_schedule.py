@@ -166,3 +166,40 @@ def test_without_the_store_versions_cannot_be_compared(stage: Stage, monkeypatch
     monkeypatch.setattr(stage.store.versions, "versions", reject)
 
     assert stage.client.get(f"{_PAGE}/versions").status_code == 503
+
+
+def test_broadcasts_after_midnight_stand_under_their_day(stage: Stage) -> None:
+    """Also in the dialog, between versions and among the hits of a search no time is without its day."""
+    midnight = NOON + timedelta(hours=12)
+    shown = [showing(1, NOON), showing(2, midnight - timedelta(minutes=30)), showing(3, midnight)]
+    stage.publish(schedule(key(), shown, seq=4))
+
+    day = stage.client.get(_PAGE).text
+    dialog = stage.client.get(f"/guide/broadcast?sid={ALDER}&date={TODAY}&pid=w0000003").text
+    found = stage.client.get("/guide?q=lantern").text
+    grid = stage.client.get("/guide").text
+
+    assert "Tuesday 10 March 2026, 06:00 to Wed 06:00" in day
+    listed = re.findall(r'id="b-(w\d+)"|class="between midnight">([^<]*)<', day)
+    assert listed[-2:] == [("", "Wednesday 11 March 2026"), ("w0000003", "")]
+    assert sum(bool(heading) for _, heading in listed) == 1
+    assert "Wednesday 11 March 2026, 00:00 to 00:30" in dialog
+    assert re.search(r"23:30</time> to Wed 00:00", found)
+    assert re.search(r"Wed 00:00</time> to 00:30", found)
+    assert "00:00 Wed 11 Mar</span>" in grid
+
+
+def test_what_is_not_found_leads_to_what_is(stage: Stage) -> None:
+    """An unknown service, a day without a schedule, and a version that never was are three things."""
+    stage.publish(schedule(key(days=2), [showing(5, NOON)]))
+
+    service = stage.client.get(f"/guide/nowhere/{TODAY}")
+    day = stage.client.get(f"/guide/{ALDER}/{key(days=1).date}")
+    version = stage.client.get(f"{_PAGE}/versions?after=9")
+
+    assert [answer.status_code for answer in (service, day, version)] == [404] * 3
+    assert "There is no service nowhere." in service.text
+    assert "No schedule of Alder One was published for Wednesday 11 March 2026." in day.text
+    assert re.findall(r'href="(/guide/[^"]*)"', day.text) == [_PAGE, f"/guide/{ALDER}/{key(days=2).date}"]
+    assert "There is no version 9 of" in version.text
+    assert f'href="{_PAGE}/versions"' in version.text
