@@ -28,6 +28,13 @@ SLOT_FIELDS = len(fields(Slot))
 _SLOT, _PROGRAMME = TypeAdapter(Slot), TypeAdapter(Programme)
 _BROADCAST = TypeAdapter(Broadcast)
 _OF_PROGRAMME = [field.name for field in fields(Programme)]
+_PROGRAMMES_REMEMBERED = 8_192
+"""Some two kilobytes each."""
+
+_NO_BROADCASTS, _LAST = b"[]", b"}]"
+_BEGIN = b'{"broadcast_pid":'
+_FIRST, _NEXT = b"[" + _BEGIN, b"}," + _BEGIN
+_PROGRAMME_FOLLOWS = b',"episode":'
 _FORMAT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
 
@@ -93,6 +100,33 @@ class Halves(NamedTuple):
 def parse_halves(slot: bytes, programme: bytes) -> Broadcast:
     """The broadcast of two halves that :func:`split_broadcasts` has split."""
     return _BROADCAST.validate_json(b"{" + slot + b"," + programme + b"}")
+
+
+def read_broadcasts(content: bytes) -> tuple[Broadcast, ...]:
+    """The broadcasts of a content in the canonical form. Programmes are remembered, since most are shown several times.
+
+    Raises ValueError for anything else: some of it can be read as any other JSON. Where the text is split stand quotes
+    that no string can hold, because there they are escaped.
+    """
+    if content == _NO_BROADCASTS:
+        return ()
+    if not content.startswith(_FIRST) or not content.endswith(_LAST):
+        raise ValueError("not in the canonical form")
+    return tuple(map(_read_broadcast, content[len(_FIRST) : -len(_LAST)].split(_NEXT)))
+
+
+def _read_broadcast(members: bytes) -> Broadcast:
+    slot_members, _, programme_members = members.partition(_PROGRAMME_FOLLOWS)
+    slot = _SLOT.validate_json(_BEGIN + slot_members + b"}")
+    broadcast = object.__new__(Broadcast)
+    # Both halves are valid and have no member in common, so nothing is left for the class to do.
+    object.__setattr__(broadcast, "__dict__", vars(slot) | vars(_read_programme(programme_members)))
+    return broadcast
+
+
+@lru_cache(_PROGRAMMES_REMEMBERED)
+def _read_programme(members: bytes) -> Programme:
+    return _PROGRAMME.validate_json(b'{"episode":' + members + b"}")
 
 
 def split_broadcasts(document: bytes) -> list[Halves]:

@@ -17,7 +17,7 @@ from datetime import date, datetime
 import orjson
 from pydantic import TypeAdapter
 
-from schedules_pipeline.documents.broadcasts import render_joined, render_programme
+from schedules_pipeline.documents.broadcasts import read_broadcasts, render_joined, render_programme
 from schedules_pipeline.documents.validation import explain
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey, Sid
 from schedules_pipeline.domain.programme import Resolution, join_programme
@@ -87,25 +87,43 @@ def split_document(document: bytes) -> tuple[Publication, bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
+class _Head:
     sid: Sid
     date: date
     seq: int
     published_at: datetime
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Document(_Head):
     broadcasts: tuple[Broadcast, ...]
 
 
-_DOCUMENT = TypeAdapter(_Document)
+_HEAD, _DOCUMENT = TypeAdapter(_Head), TypeAdapter(_Document)
 
 
 def parse_published(document: bytes) -> PublishedSchedule:
     """Read a published document. Raises :class:`InvalidRecord` if it cannot be decoded."""
+    head, _, rest = document.partition(_CONTENT_FOLLOWS)
+    try:
+        read = _HEAD.validate_json(head + b"}")
+        return _schedule(read, read_broadcasts(rest[:-1]))
+    except ValueError:
+        return _parse_any(document)
+
+
+def _parse_any(document: bytes) -> PublishedSchedule:
+    """As :func:`parse_published`, of a document that need not be in the canonical form."""
     try:
         read = _DOCUMENT.validate_json(document)
     except ValueError as error:
         raise InvalidRecord(
             f"published document: {document[:60]!r} … cannot be decoded: {explain(error)}"
         ) from None
+    return _schedule(read, read.broadcasts)
+
+
+def _schedule(read: _Head, broadcasts: tuple[Broadcast, ...]) -> PublishedSchedule:
     key = ScheduleKey(read.sid, read.date)
-    return PublishedSchedule(key, read.seq, read.published_at, read.etag, read.broadcasts)
+    return PublishedSchedule(key, read.seq, read.published_at, read.etag, broadcasts)

@@ -1,6 +1,8 @@
 """A published document, read back."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from delivery.asking import document_of, held
@@ -52,6 +54,41 @@ def test_document_of_the_pipeline_reads_back() -> None:
     assert len(read.broadcasts) == 3
 
 
+_SEPARATORS = '},{"broadcast_pid":"w0000009","episode":{}'
+
+
+def test_texts_may_hold_what_stands_between_broadcasts() -> None:
+    """A document is split by its bytes, and quotes in a text are escaped."""
+    listed = schedule(
+        key(), [showing(1, NOON, title=_SEPARATORS), showing(2, NOON, title=f"[{_SEPARATORS}]")]
+    )
+
+    assert parse_published(document_of(listed)).broadcasts == listed.broadcasts
+
+
+@pytest.mark.parametrize("options", [{"indent": 1}, {"sort_keys": True}, {"separators": (",", ":")}])
+def test_a_document_in_another_form_is_the_same(options: dict[str, Any]) -> None:
+    """As any JSON may be spelt and ordered."""
+    document = document_of(
+        schedule(key(), [showing(1, NOON), showing(2, NOON), showing(3, NOON, episode_pid=None)])
+    )
+
+    assert parse_published(json.dumps(json.loads(document), **options).encode()) == parse_published(document)
+
+
+@pytest.mark.parametrize(
+    "place", [b'"version_pid"', b'"duration_seconds"', b'"episode"', b'"series"', b'"title"']
+)
+def test_fields_of_a_newer_release_are_passed_over(place: bytes) -> None:
+    """Wherever they stand in a broadcast: processes of two releases run over one keyspace."""
+    document = document_of(schedule(key(), [showing(1, NOON), showing(2, NOON)]))
+
+    read = parse_published(document.replace(place, b'"later":{"episode":1},' + place))
+
+    assert read == parse_published(document)
+    assert not hasattr(read.broadcasts[0], "later")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -61,6 +98,11 @@ def test_document_of_the_pipeline_reads_back() -> None:
         (b'"seq":1,', b""),
         (b'"published_at":"2026', b'"published_at":"x2026'),
         (b'"broadcasts":[', b'"broadcasts":[7,'),
+        (b'"broadcasts":[', b'"broadcasts":'),
+        (b'"broadcasts":[', b'"broadcasts":[]['),
+        (b"}]}", b"}]}}"),
+        (b"}]}", b"},]}"),
+        (b'"series":', b'"seriez":'),
         (b'"broadcast_pid":"w0000001"', b'"broadcast_pid":"W"'),
         (b'"start":"2026', b'"start":"then 2026'),
         (b'"synopses":{"short"', b'"synopses":{"shorter"'),
