@@ -32,6 +32,7 @@ _LONGEST_KEY = 100
 _MOST_ROUTES = 200
 _POLICIES_REMEMBERED = 256
 _TRY_AGAIN_SECONDS = 5
+_KEPT_OF: Final = 10
 _NO_DIGEST = "0" * 64
 _ONE = 1 - 1e-6
 """One request, less the rounding error of floating-point numbers."""
@@ -40,10 +41,12 @@ _ONE = 1 - 1e-6
 @dataclass(slots=True)
 class _Meter:
     """One partner's token bucket and counts. ``left``: tokens of the minute as of ``at`` (seconds since 1970),
-    negative after expensive work. ``used``: requests of ``day`` (days since 1970), by all processes as far as known.
+    negative after expensive work. ``kept``: tokens for players, when there are no others. ``used``: requests of ``day``
+    (days since 1970), by all processes as far as known.
     """
 
     left: float = math.inf
+    kept: float = math.inf
     at: float = 0.0
     day: int = 0
     used: int = 0
@@ -55,8 +58,9 @@ class _Meter:
         """
         if at == self.at:
             return
-        passed = max(0.0, at - self.at)
-        self.left, self.at = min(per_minute, self.left + passed * per_minute / _MINUTE), at
+        minutes, kept = max(0.0, at - self.at) / _MINUTE, max(1.0, per_minute / _KEPT_OF)
+        self.left = min(per_minute, self.left + minutes * per_minute)
+        self.kept, self.at = min(kept, self.kept + minutes * kept), at
         if (day := int(at) // _DAY) != self.day:
             self.day, self.used = day, 0
 
@@ -172,10 +176,14 @@ class Admission:
 
     # Limits.
 
-    def count_request(self, partner: Partner, now: datetime) -> None:
-        """Count one request. Raises ``TOO_MANY_REQUESTS`` beyond a limit, and does not count that request."""
+    def count_request(self, partner: Partner, now: datetime, *, is_of_player: bool = False) -> None:
+        """Count one request. Raises ``TOO_MANY_REQUESTS`` beyond a limit, and does not count that request.
+
+        ``is_of_player``: a player that is rejected shows an empty guide for hours, so a tenth of each limit is kept for
+        players, for when others of the partner have used it up.
+        """
         with self._lock:
-            self._take(partner, self._meters.get(partner.name) or _Meter(), now)
+            self._take(partner, self._meters.get(partner.name) or _Meter(), now, is_of_player=is_of_player)
 
     def count_answered(
         self, partner: Partner, now: datetime, route: str, status: int, size: int
@@ -190,10 +198,11 @@ class Admission:
             return _fields(partner, meter)
 
     @staticmethod
-    def _take(partner: Partner, meter: _Meter, now: datetime) -> None:
+    def _take(partner: Partner, meter: _Meter, now: datetime, *, is_of_player: bool = False) -> None:
         minute, day, at = partner.requests_per_minute, partner.requests_per_day, now.timestamp()
         meter.bring_up_to(at, minute)
-        if meter.left < _ONE:
+        is_kept = is_of_player and meter.left < _ONE <= meter.kept
+        if meter.left < _ONE and not is_kept:
             raise _over(
                 "minute",
                 f"{minute} requests a minute, and expensive ones count as several",
@@ -201,9 +210,9 @@ class Admission:
                 partner,
                 meter,
             )
-        if meter.used >= day:
+        if meter.used >= day + (day // _KEPT_OF if is_of_player else 0):
             raise _over("day", f"{day} requests a day", _DAY - at % _DAY, partner, meter)
-        meter.left -= 1
+        meter.left, meter.kept = meter.left - (not is_kept), meter.kept - is_kept
         meter.used += 1
 
     def charge(self, partner: Partner, tokens: float) -> None:

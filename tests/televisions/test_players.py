@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from delivery.asking import Stage
-from delivery.guides import ALDER, BIRCH, NOON, key, schedule, showing
+from delivery.guides import ALDER, BIRCH, NOON, TODAY, key, schedule, showing
 from httpx import ASGITransport, AsyncClient, Response
 from lxml import etree
 from starlette.testclient import TestClient
@@ -21,6 +21,7 @@ from schedules_pipeline.delivery.packing import Piece, deflate
 from schedules_pipeline.delivery.player_guides import seconds_fixed
 from schedules_pipeline.delivery.routes import players as routes
 from schedules_pipeline.delivery.routes.addressed import printable_path
+from schedules_pipeline.delivery.turns import Turns
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.partners.ports import UsageKind, UsageLine
 
@@ -277,6 +278,59 @@ def _large_stage(limit: int, days: int = 1) -> tuple[Stage, str]:
     stage.partners[0] = replace(stage.partners[0], requests_per_minute=limit)
     stage.delivery.admission.refresh(stage.partners, {}, NOON)
     return stage, f"/players/{stage.client.headers['Authorization'].removeprefix('Bearer ')}/guide.xml"
+
+
+def test_a_player_is_answered_when_other_programs_have_used_up_the_tokens() -> None:
+    """With a tenth of them that is kept for players, and of the day's; the programs are rejected all the time."""
+    stage, address = _large_stage(100)
+    stage.client.get(address)
+    stage.delivery.admission.charge(stage.partners[0], 10_000)
+
+    programs, players = (
+        [stage.client.get(path).status_code for _ in range(11)] for path in ("/v1/services", address)
+    )
+    stage.advance(timedelta(seconds=6))
+
+    assert programs == [429] * 11
+    assert players == [200] * 10 + [429]
+    assert [stage.client.get(path).status_code for path in ("/v1/services", address, address)] == [
+        429,
+        200,
+        429,
+    ]
+    assert stage.delivery.admission.limits(stage.partners[0], stage.clock())["minute"]["left"] == 0
+
+
+def test_a_player_is_answered_when_the_days_requests_are_used_up() -> None:
+    """A tenth more than the day's limit, with those of other processes."""
+    stage, address = _large_stage(1_000)
+    stage.partners[0] = replace(stage.partners[0], requests_per_day=50)
+    stage.delivery.admission.refresh(stage.partners, {"everyone": 50}, NOON)
+
+    assert stage.client.get("/v1/services").status_code == 429
+    assert [stage.client.get(address).status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize("is_rendering", [True, False])
+def test_a_player_waits_however_many_requests_wait(*, is_rendering: bool) -> None:
+    """Where any other request would be rejected, for rendering and for planning."""
+    stage, address = _large_stage(1_000)
+    serving = cast("Any", stage.client.app).state.serving
+    turns: Turns = stage.delivery.rendering._turns if is_rendering else serving.planners
+    turns._free, turns._each_most_waiting = 1, 0
+
+    async def ask() -> list[Response]:
+        transport = ASGITransport(cast("Any", stage.client.app))
+        headers = stage.client.headers
+        async with AsyncClient(transport=transport, base_url="http://stage", headers=headers) as client:
+            async with turns.turn("everyone"):
+                rejected = await client.get("/v1/schedules.xmltv", params={"date": f"{TODAY}"})
+                player = asyncio.ensure_future(client.get(address))
+                while not turns._waiting:
+                    await asyncio.sleep(0)
+            return [rejected, await player]
+
+    assert [answer.status_code for answer in asyncio.run(ask())] == [429, 200]
 
 
 def test_players_that_begin_at_once_pay_once() -> None:

@@ -8,7 +8,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PREFIXES: Final = ("/dvb-i/", "/players/")
+_OF_PLAYERS: Final = "/players/"
+PREFIXES: Final = ("/dvb-i/", _OF_PLAYERS)
 _NO_CONTENT: Final = 204
 _PREFLIGHT: Final = [
     (b"allow", b"GET, HEAD, OPTIONS"),
@@ -30,6 +31,11 @@ def access_of(path: str) -> str | None:
     """What admits a request with this path; None if its headers do."""
     prefix = _prefix_of(path)
     return path.removeprefix(prefix).partition("/")[0] if prefix else None
+
+
+def is_of_player(path: str) -> bool:
+    """Whether a player asks, which shows nothing if it is rejected."""
+    return path.startswith(_OF_PLAYERS)
 
 
 def printable_path(path: str) -> str:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schedules_pipeline.delivery.deprecations import Deprecation, applying, fields_of
 from schedules_pipeline.delivery.problems import NO_KEY, NOT_ALLOWED, NOT_SWITCHED, UNAVAILABLE, Problem
-from schedules_pipeline.delivery.routes.addressed import access_of
+from schedules_pipeline.delivery.routes.addressed import access_of, is_of_player
 from schedules_pipeline.delivery.routes.asked_pages import is_asked_by_a_person, sign_in_address
 from schedules_pipeline.delivery.routes.problem_responses import (
     PROBLEM_KIND,
@@ -92,7 +92,7 @@ class Gate:
         identify = await self._identify_by_headers(scope) if access is None else partial(self._find, access)
         now, partner = self._delivery.clock(), identify()
         counting.partner = partner.name
-        self._delivery.admission.count_request(partner, now)
+        self._delivery.admission.count_request(partner, now, is_of_player=is_of_player(scope["path"]))
         if scope["path"] != STATUS_PATH:
             require_service(self._delivery, partner, now)
         counting.headers = age_marks(self._delivery, now)

@@ -65,5 +65,5 @@ async def _represent(call: Call, access: str, first: str | None, last: str | Non
     asked, guides = (sids, days, call.is_public(access)), call.serving.player_guides
     if (found := guides.find(asked, now)) is not None:
         return found
-    async with call.serving.planners.turn(call.caller.name):
+    async with call.serving.planners.turn(call.caller.name, has_begun=True):
         return await guides.fix(asked, delivery)

@@ -19,6 +19,7 @@ from schedules_pipeline.delivery.player_guides import PlayerGuides
 from schedules_pipeline.delivery.questions.catalogue_feeds import RememberedTable, TablePlan
 from schedules_pipeline.delivery.questions.now_next import Boards
 from schedules_pipeline.delivery.representations import RepresentationCache
+from schedules_pipeline.delivery.routes.addressed import is_of_player
 from schedules_pipeline.delivery.service import Delivery
 from schedules_pipeline.delivery.turns import Turns
 from schedules_pipeline.documents.guide_formats import GuideFormat, television_format
@@ -119,8 +120,10 @@ class Call:
 
     async def render(self, cost: int | Fraction, task: Callable[[], _T]) -> _T:
         """The result of a task that can be pickled, performed outside of this process. Raises :class:`Problem` if too
-        many wait.
+        many wait; players wait too.
         """
+        if is_of_player(self.request.scope["path"]):
+            return await self.render_next(cost, task)
         self.charge(cost)
         return await self.delivery.rendering.perform(self.caller.name, task)
 
