@@ -136,7 +136,9 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--changes-per-minute", type=float, default=6.0)
     options = parser.parse_args(words)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that starts it in the background lets it ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with TemporaryDirectory(prefix="sandbox-") as directory, RedisServer(Path(directory)) as redis:
             _run(options, Path(directory), redis.url)

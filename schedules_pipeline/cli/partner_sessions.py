@@ -8,6 +8,7 @@ import click
 from schedules_pipeline.cli.answer import Answer, answering, line
 from schedules_pipeline.cli.arguments import PARTNER
 from schedules_pipeline.cli.session import CommandExit, Session
+from schedules_pipeline.cli.wording import counted
 from schedules_pipeline.partners.sign_in import LINK_LASTS, LONGEST_LINK, SignInLink, new_token, token_digest
 
 _MINUTE: Final = timedelta(minutes=1)
@@ -50,4 +51,5 @@ def link(session: Session, name: str, address: str, minutes: int) -> Answer:
 def sign_out(session: Session, name: str) -> Answer:
     """End all sessions of the programme guide and open links of a partner, within seconds. Its keys stay valid."""
     ended = session.pipeline.store.sign_ins.end_all(name)
-    return Answer({"partner": name, "ended": ended}, f"ended {ended} sessions and links of {name}")
+    what = counted(ended, "session or link", "sessions and links")
+    return Answer({"partner": name, "ended": ended}, f"ended {what} of {name}")

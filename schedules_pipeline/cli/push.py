@@ -121,7 +121,11 @@ def list_(session: Session) -> Answer:
 def show(session: Session, name: str) -> Answer:
     """Show everything about a subscription except its secret."""
     fields = _fields(session, _one(session, name))
-    members = {member: value for member, value in fields.items() if member != "answers"}
+    members = {
+        member: session.local(value) if isinstance(value, datetime) else value
+        for member, value in fields.items()
+        if member != "answers"
+    }
     shown = [table(["member", "value"], members.items())]
     if fields["answers"]:
         shown.append(document_table(session, fields["answers"], *fields["answers"][0]))
@@ -153,7 +157,10 @@ def ping(session: Session, name: str) -> Answer:
     if stopped := _one(session, name).stopped:
         raise CommandExit(f"{name} is {stopped}, so nothing is sent: `schedules-pipeline push resume {name}`")
     return _change(
-        session, name, lambda admin: admin.ping(name), "is pinged next; `push show` has the answer"
+        session,
+        name,
+        lambda admin: admin.ping(name),
+        f"is pinged next; `schedules-pipeline push show {name}` has the answer",
     )
 
 

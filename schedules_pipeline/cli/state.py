@@ -8,7 +8,7 @@ import click
 from schedules_pipeline.cli.answer import Answer, Shown, answering, members, table
 from schedules_pipeline.cli.arguments import INPUT_FILE, output_options, reading, require_new, writing
 from schedules_pipeline.cli.session import CommandExit, Ending, Session
-from schedules_pipeline.cli.wording import ago
+from schedules_pipeline.cli.wording import ago, counted
 from schedules_pipeline.outbound.whole_file import PRIVATE, whole_file
 from schedules_pipeline.state.document import InvalidState, StateDocument, parse_state, render_state
 from schedules_pipeline.state.export import count_parts
@@ -17,6 +17,7 @@ from schedules_pipeline.state.restore import StateRestorer
 
 _BUCKET = "s3://"
 _NAMED = 5
+_ONE_OF = {"partners": "partner", "subscriptions": "subscription", "schedules": "schedule", "copies": "copy"}
 
 
 @click.group("state")
@@ -40,7 +41,7 @@ def export(session: Session, path: Path, overwrite: bool) -> Answer:
     with writing(path), whole_file(path, PRIVATE) as file:
         file.write(render_state(state))
     counts = count_parts(state)
-    written = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    written = ", ".join(counted(count, _ONE_OF[name], name) for name, count in counts.items())
     problem = (
         f"left out, since their records cannot be decoded: {', '.join(unreadable)}" if unreadable else ""
     )

@@ -214,7 +214,7 @@ def _feed(pipeline: Pipeline, now: datetime) -> Section:
 def _rejected(pipeline: Pipeline, now: datetime) -> Section:
     counts = pipeline.store.rejections.summary(0).counts
     fields = {f"{kind}s": counts[kind] for kind in reversed(RejectedKind)}
-    return Section(fields, (", ".join(f"{count:,} {kind}" for kind, count in fields.items()),))
+    return Section(fields, (", ".join(counted(counts[kind], kind) for kind in reversed(RejectedKind)),))
 
 
 def _quarantined_broadcasts(pipeline: Pipeline, now: datetime) -> Section:

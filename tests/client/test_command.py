@@ -83,6 +83,13 @@ def test_errors_say_what_to_do(arguments: list[str], words: str, capsys: pytest.
     assert not Path("absent.db").exists()
 
 
+def test_a_guide_that_cannot_be_written_is_one_line(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the path and the system's reason."""
+    assert _run("xmltv", "absent/guide.xml") == 1
+
+    assert capsys.readouterr().err == "error: absent/guide.xml: No such file or directory\n"
+
+
 def test_unknown_schedule_is_named(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("show", "nowhere", "2026-03-28") == 1
 

@@ -1,5 +1,6 @@
 """XMLTV that the client library writes from the local copy is that of the service."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -124,6 +125,26 @@ def test_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
     assert path.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_guide_that_cannot_be_written_is_named_and_nothing_is_replaced_but_files(tmp_path: Path) -> None:
+    """The error has the path that was given. A link stays, and a pipe or a device is no file to replace."""
+    copy = _copy([guide([showing()])])
+    (tmp_path / "link.xml").symlink_to("guide.xml")
+    os.mkfifo(tmp_path / "pipe")
+
+    copy.write_xmltv(tmp_path / "link.xml")
+
+    assert (tmp_path / "link.xml").is_symlink()
+    assert (tmp_path / "guide.xml").read_bytes().startswith(b"<?xml")
+    for path, reason in (
+        (tmp_path / "pipe", "Not a regular file"),
+        (tmp_path / "absent/guide.xml", "No such"),
+    ):
+        with pytest.raises(OSError, match=reason) as caught:
+            copy.write_xmltv(path)
+        assert caught.value.filename == str(path)
+    assert {path.name for path in tmp_path.iterdir()} >= {"guide.xml", "link.xml", "pipe"}
 
 
 def test_days_and_services_can_be_chosen(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ One service is in memory at a time. Characters that XML 1.0 cannot hold, and con
 wrong encoding, become spaces.
 """
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -53,9 +54,25 @@ def write_xmltv(
     schedules_of: Callable[[str], list[Schedule]],
     options: XmltvOptions,
 ) -> None:
-    """Replaces the file when the new one is complete. Raises OSError if it cannot be written."""
+    """Replaces the file when the new one is complete; a link stays. Raises OSError, with the path, if it cannot be
+    written, or is a device or a pipe, which cannot be replaced.
+    """
+    try:
+        _replace(Path(os.path.realpath(path)), channels, schedules_of, options)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(
+    path: Path,
+    channels: Sequence[Channel],
+    schedules_of: Callable[[str], list[Schedule]],
+    options: XmltvOptions,
+) -> None:
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file")
     with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".schedules-", delete=False
     ) as file:
         try:
             _write(file, channels, schedules_of, options)
