@@ -154,6 +154,16 @@ class ShrunkenSchedulePut(SchedulePut):
 
 
 @dataclass(frozen=True, slots=True)
+class UnusableBroadcastPut(SchedulePut):
+    """It lists one more broadcast, which cannot be read."""
+
+    def document(self) -> bytes:
+        document = orjson.loads(SchedulePut.document(self))
+        document["broadcasts"].append({"broadcast_pid": BROADCASTS[-1], "start": "late"})
+        return orjson.dumps(document)
+
+
+@dataclass(frozen=True, slots=True)
 class InvalidSchedulePut(_OfSchedule):
     def write(self, upstreams: FakeUpstreams) -> None:
         upstreams.schedule_source.put(self.key, b'{"sid": "another"}')

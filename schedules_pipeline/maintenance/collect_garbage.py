@@ -104,6 +104,7 @@ class GarbageCollector:
                 "schedules expired": len(plan.expired),
                 "index entries": entries,
                 "schedules forgotten": self._forget(plan.forgettable),
+                "stray records": self._forget_strays(),
                 **self._collect_copies(),
             }
             say(f"{counts['catalogue copies']} catalogue copies had no dependants")
@@ -159,11 +160,28 @@ class GarbageCollector:
         self.store.feed.forget_removals({key: state.seq for key, state in states.items()})
         still_there = self.store.feed.heads_of(list(states))
         tokens = {key: s.committed_token for key, s in states.items() if key not in still_there}
-        keys = sorted(tokens)
+        self._forget_records(sorted(tokens))
+        return len(self.store.schedules.forget(tokens))
+
+    def _forget_records(self, keys: Sequence[ScheduleKey]) -> None:
+        """All records of these schedules beside their states."""
         self.store.rejections.forget([str(key) for key in keys])
+        self.store.quarantined_broadcasts.forget(keys)
         self.store.work.forget(keys)
         self.store.losses.end(keys)
-        return len(self.store.schedules.forget(tokens))
+
+    def _forget_strays(self) -> int:
+        """Records of schedules that nothing else knows: an older release, or a loss of writes, has left them.
+
+        They are read first, because a new schedule has a state before it has a record.
+        """
+        store, schedule = self.store, RejectedKind.SCHEDULE
+        rejected = [subject for subject in store.rejections.times() if RejectedKind.of(subject) is schedule]
+        recorded = {*map(ScheduleKey.parse, rejected), *store.quarantined_broadcasts.all()}
+        recorded |= store.losses.holds().keys() | store.work.quarantined().keys()
+        strays = sorted(recorded - self.schedules_in_use()) if recorded else []
+        self._forget_records(strays)
+        return len(strays)
 
     # What schedules depend on
 
@@ -202,7 +220,7 @@ class GarbageCollector:
     # Records for operators
 
     def _forget_rejections(self, now: datetime) -> int:
-        """Rejections of schedules stay: a second put of the same document is compared with them."""
+        """Rejections of schedules stay until a build ends them."""
         before = now - self.kept_for.rejections
         old = [
             subject

@@ -27,12 +27,15 @@ from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.dependencies import Dependencies, dependencies, find_ancestors
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.domain.programme import resolve_programme
+from schedules_pipeline.domain.schedule import describe_quarantined
 from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.draft import situation_of
 from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.judge_source import (
     Accepted,
     Held,
+    Judgement,
+    Rejected,
     Removed,
     SourceJudge,
     waits_for_operator,
@@ -51,6 +54,8 @@ class Part(StrEnum):
     DOCUMENT = "document"
     INDEX = "index"
     FEED = "feed"
+    RECORDS = "records"
+    """Whether the source is rejected, and which of its broadcasts are in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,14 @@ class _Items:
 
 
 @dataclass(frozen=True, slots=True)
+class _Judged:
+    """The source that a schedule should have accepted. ``is_rejected``: the document in the bucket cannot be read."""
+
+    source: AcceptedSchedule | NoSource
+    is_rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Expected:
     """The expected state of one schedule. ``etag`` is "" if partners must not see it."""
 
@@ -100,15 +113,18 @@ class _Expected:
     etag: str
     dependencies: Dependencies
     uses_differing_copies: bool
+    is_rejected: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The stored state of one schedule."""
+    """The stored state of one schedule. ``quarantined``: the summary of its broadcasts in quarantine."""
 
     state: ScheduleState
     document: bytes | None
     head: Change | None
+    is_rejected: bool
+    quarantined: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +158,20 @@ class DifferenceFinder:
         states = self.store.schedules.read(keys)
         documents = self.store.schedules.documents(keys)
         heads = self.store.feed.heads_of(keys)
-        return {key: _Stored(states[key], documents.get(key), heads.get(key)) for key in keys}
+        rejected = self.store.rejections.find(list(map(str, keys)))
+        quarantined = self.store.quarantined_broadcasts.find(keys)
+        return {
+            key: _Stored(
+                states[key],
+                documents.get(key),
+                heads.get(key),
+                is_rejected=str(key) in rejected,
+                quarantined=quarantined.get(key, ""),
+            )
+            for key in keys
+        }
 
-    def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, AcceptedSchedule | NoSource]:
+    def _judge(self, stored: Mapping[ScheduleKey, _Stored]) -> dict[ScheduleKey, _Judged]:
         """The source that each schedule should have accepted: a rejected or held document leaves the committed one in
         place.
 
@@ -153,31 +180,20 @@ class DifferenceFinder:
         found = self.sources.schedule_source.fetch(list(stored))
         standings = self.store.losses.find(list(stored))
         judge = SourceJudge(self.policy.losses, self.clock())
-        judged: dict[ScheduleKey, AcceptedSchedule | NoSource] = {}
+        judged: dict[ScheduleKey, _Judged] = {}
         for key, source in found.items():
             if isinstance(source, Exception):
                 continue
             state, standing = stored[key].state, standings.get(key, NO_STANDING)
-            held = parse_if_accepted(state.accepted)
-            situation = situation_of(state, held, self.calendar.window(key), standing)
-            match judge.judge(situation, source):
-                case Accepted(proposal=proposal) | Removed(proposal=proposal) if (
-                    waits_for_operator(standing) and not proposal.is_decided
-                ):
-                    judged[key] = held
-                case Accepted(schedule):
-                    judged[key] = schedule
-                case Removed():
-                    judged[key] = NoSource()
-                case Held(kept=kept) if kept is not None:
-                    judged[key] = kept
-                case _:
-                    judged[key] = held
+            committed = parse_if_accepted(state.accepted)
+            situation = situation_of(state, committed, self.calendar.window(key), standing)
+            judgement = judge.judge(situation, source)
+            accepted = _expected_source(judgement, committed, waits=waits_for_operator(standing))
+            judged[key] = _Judged(accepted, isinstance(judgement, Rejected))
         return judged
 
-    def _expect(
-        self, sources: Mapping[ScheduleKey, AcceptedSchedule | NoSource]
-    ) -> dict[ScheduleKey, _Expected]:
+    def _expect(self, judged: Mapping[ScheduleKey, _Judged]) -> dict[ScheduleKey, _Expected]:
+        sources = {key: each.source for key, each in judged.items()}
         items = self._read_items(set().union(*[source.episodes() for source in sources.values()]))
         episodes = [pid for source in sources.values() for pid in source.episodes()]
         programmes = {pid: resolve_programme(pid, items.by_pid.get) for pid in episodes}
@@ -193,6 +209,7 @@ class DifferenceFinder:
                 etag=etag,
                 dependencies=dependencies(source.shown(), ancestors),
                 uses_differing_copies=not items.differing.isdisjoint(source.episodes() | ancestors),
+                is_rejected=judged[key].is_rejected,
             )
         return expected
 
@@ -220,6 +237,23 @@ class DifferenceFinder:
         return moved | self.store.work.unfinished(keys) | (self.store.work.quarantined().keys() & set(keys))
 
 
+def _expected_source(
+    judgement: Judgement, committed: AcceptedSchedule | NoSource, *, waits: bool
+) -> AcceptedSchedule | NoSource:
+    """``waits``: for an operator, so that only what nothing else can hold replaces the committed source."""
+    match judgement:
+        case Accepted(proposal=proposal) | Removed(proposal=proposal) if waits and not proposal.is_decided:
+            return committed
+        case Accepted(schedule):
+            return schedule
+        case Removed():
+            return NoSource()
+        case Held(kept=kept) if kept is not None:
+            return kept
+        case _:
+            return committed
+
+
 def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) -> frozenset[Part]:
     state = stored.state
     checks = {
@@ -228,6 +262,8 @@ def _find_parts(stored: _Stored, expected: _Expected, *, lacks_entries: bool) ->
         Part.DOCUMENT: is_document_right(stored.document, expected.etag, state.seq),
         Part.INDEX: not lacks_entries,
         Part.FEED: _head(stored) == (state.seq, state.etag),
+        Part.RECORDS: (stored.is_rejected, stored.quarantined)
+        == (expected.is_rejected, describe_quarantined(expected.source.quarantined, expected.source.mended)),
     }
     return frozenset(part for part, is_right in checks.items() if not is_right)
 

@@ -66,7 +66,7 @@ class Draft:
 
     @property
     def ends_rejection(self) -> bool:
-        return self.was_rejected and isinstance(self.judgement, Accepted | Removed)
+        return self.was_rejected and not isinstance(self.judgement, Rejected)
 
     @property
     def ends_hold(self) -> bool:
@@ -79,9 +79,7 @@ class Draft:
 
     @property
     def quarantine_summary(self) -> str:
-        """The broadcasts that the new source has in quarantine; "" without any."""
-        if not self.source_is_new or not isinstance(self.source, AcceptedSchedule):
-            return ""
+        """The broadcasts that the source has in quarantine; "" without any."""
         return describe_quarantined(self.source.quarantined, self.source.mended)
 
     @property

@@ -16,7 +16,7 @@ from operator import attrgetter
 from schedules_pipeline.documents.accepted_schedule import AcceptedSchedule
 from schedules_pipeline.documents.partner_document import fill, hash_content, render_programmes
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.causes import Cause
+from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.clock import Clock
 from schedules_pipeline.domain.identifiers import ScheduleKey
@@ -37,8 +37,9 @@ from schedules_pipeline.publishing.ports import PublishingSources, PublishingSto
 from schedules_pipeline.publishing.ports.counters import Counter, Timer
 from schedules_pipeline.publishing.ports.losses import NO_STANDING
 from schedules_pipeline.publishing.ports.schedules import Commit, CommitResult, Outcome
-from schedules_pipeline.publishing.ports.work import Claim, Work
+from schedules_pipeline.publishing.ports.work import Claim, Mark, Work
 from schedules_pipeline.publishing.resolve_programmes import ProgrammeResolver, ResolvedBatch
+from schedules_pipeline.publishing.urgency import due_at
 
 _STAGES = ("gather", "resolve", "commit")
 _COUNTERS = {
@@ -227,27 +228,47 @@ class Rebuilder:
     # Apply
 
     def _commit(self, drafts: Sequence[Draft], this: Round, resolved: ResolvedBatch) -> list[BuildResult]:
-        summaries = {draft.key: summary for draft in drafts if (summary := draft.quarantine_summary)}
-        if summaries:
-            self.store.quarantined_broadcasts.keep(summaries)
+        self._settle_records([draft for draft in drafts if draft.judgement is not None])
         changes: list[Change] = []
         results = self.store.schedules.commit(_make(drafts, this, resolved, changes))
         self._announce(zip(drafts, results, strict=True))
-        committed = [
-            draft
-            for draft, result in zip(drafts, results, strict=True)
-            if result.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
-        ]
-        # Only after the commit: until then a later document must find the rejection or the hold.
-        self.store.rejections.forget([str(draft.key) for draft in committed if draft.ends_rejection])
-        sound = [d.key for d in committed if d.source_is_new and not d.quarantine_summary]
-        self.store.quarantined_broadcasts.forget(sound)
+        by_outcome: dict[Outcome, list[Draft]] = defaultdict(list)
+        for draft, result in zip(drafts, results, strict=True):
+            by_outcome[result.outcome].append(draft)
+        committed = [*by_outcome[Outcome.PUBLISHED], *by_outcome[Outcome.UNCHANGED]]
         self._record_losses(committed)
         self._unregister(committed, resolved, this.token)
+        self._judge_again(by_outcome[Outcome.MOVED], by_outcome[Outcome.SUPERSEDED])
         return [
             BuildResult(result.outcome, result.seq, change)
             for change, result in zip(changes, results, strict=True)
         ]
+
+    def _settle_records(self, judged: Sequence[Draft]) -> None:
+        """Before the commit: until then the documents count as unseen, so if this process dies, the next build judges
+        them again. (A hold ends after the commit, because it decides what is accepted.)
+        """
+        self.store.rejections.forget([str(draft.key) for draft in judged if draft.ends_rejection])
+        summaries = {draft.key: draft.quarantine_summary for draft in judged}
+        self.store.quarantined_broadcasts.keep({key: text for key, text in summaries.items() if text})
+        self.store.quarantined_broadcasts.forget([key for key, text in summaries.items() if not text])
+
+    def _judge_again(self, moved: Iterable[Draft], superseded: Iterable[Draft]) -> None:
+        """Another build may have judged a later document, and the records of these have replaced its own. A build that
+        moved goes on by itself.
+        """
+        overtaken = [draft.key for draft in superseded if draft.judgement is not None]
+        again = [*overtaken, *(draft.key for draft in moved if draft.judgement is not None)]
+        self.store.schedules.count_source_change(again)
+        now = self.clock()
+        self.store.work.mark(
+            [
+                Mark(
+                    key, due_at(key, now, self._calendar), Cause("overtaken", Origin.SCHEDULE, str(key), now)
+                )
+                for key in overtaken
+            ]
+        )
 
     def _record_losses(self, drafts: Sequence[Draft]) -> None:
         losses = self.store.losses

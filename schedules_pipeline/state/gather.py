@@ -78,14 +78,14 @@ def _schedules(store: PushStore, besides: Iterable[ScheduleKey]) -> dict[Schedul
         if RejectedKind.of(subject) is RejectedKind.SCHEDULE
     )
     keys = sorted({*holds, *decisions, *store.quarantined_broadcasts.all(), *rejected, *besides})
-    states = store.schedules.read(keys)
+    states, quarantined = store.schedules.read(keys), store.quarantined_broadcasts.find(keys)
     return {
         key: SavedSchedule(
             states[key].accepted,
             states[key].covered,
             holds.get(key),
             decisions.get(key),
-            store.quarantined_broadcasts.find(key),
+            quarantined.get(key, ""),
         )
         for key in keys
     }

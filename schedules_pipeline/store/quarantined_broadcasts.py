@@ -21,8 +21,9 @@ class RedisQuarantinedBroadcastStore:
         if keys:
             self._link.call("HDEL", self._key, *map(str, keys))
 
-    def find(self, key: ScheduleKey) -> str:
-        return (self._link.call("HGET", self._key, str(key)) or b"").decode()
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, str]:
+        found = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
+        return {key: text.decode() for key, text in zip(keys, found, strict=True) if text is not None}
 
     def all(self) -> dict[ScheduleKey, str]:
         return {

@@ -92,8 +92,8 @@ def test_quarantined_broadcasts_are_listed_until_they_are_forgotten(store: Store
     store.quarantined_broadcasts.forget([])
 
     assert store.quarantined_broadcasts.all() == {_KEY: "3 broadcasts"}
-    assert store.quarantined_broadcasts.find(_KEY) == "3 broadcasts\nmended: one"
-    assert store.quarantined_broadcasts.find(_NEXT_DAY) == ""
+    assert store.quarantined_broadcasts.find([_NEXT_DAY, _KEY]) == {_KEY: "3 broadcasts\nmended: one"}
+    assert store.quarantined_broadcasts.find([]) == {}
 
 
 def test_failing_checks_are_those_that_failed_last(store: Store) -> None:

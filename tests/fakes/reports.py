@@ -107,8 +107,8 @@ class FakeQuarantinedBroadcastStore(Fake):
 
     @answered
     @step
-    def find(self, key: ScheduleKey) -> str:
-        return self._summaries.get(key, "")
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, str]:
+        return {key: self._summaries[key] for key in keys if key in self._summaries}
 
     @answered
     @step

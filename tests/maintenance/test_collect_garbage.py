@@ -56,6 +56,9 @@ class Stage:
     def reject(self, subject: str) -> None:
         self.store.rejections.keep({subject: Rejection("odd", self.clock(), "", "", "")})
 
+    def quarantine(self, key: ScheduleKey) -> None:
+        self.store.quarantined_broadcasts.keep({key: "1 broadcast"})
+
     def expire(self) -> None:
         """Let the horizon pass, and publish the removal."""
         self.clock.advance(11 * _A_DAY)
@@ -170,6 +173,7 @@ def test_a_death_in_the_middle_of_forgetting_leaves_nothing_behind(
     stage.put(_KEY)
     stage.expire()
     stage.reject(str(_KEY))
+    stage.quarantine(_KEY)
     stage.clock.advance(8 * _A_DAY)
     forget = stage.store.schedules.forget
 
@@ -185,6 +189,19 @@ def test_a_death_in_the_middle_of_forgetting_leaves_nothing_behind(
 
     assert stage.store.schedules.kept == {}
     assert stage.store.rejections.all() == {}
+    assert stage.store.quarantined_broadcasts.all() == {}
+
+
+def test_records_of_schedules_that_nothing_else_knows_are_forgotten(stage: Stage) -> None:
+    """No build would ever end them. A schedule that was announced and is not built yet keeps its own."""
+    stage.store.schedules.count_source_change([_OTHER])
+    for key in (_KEY, _OTHER):
+        stage.reject(str(key))
+        stage.quarantine(key)
+
+    assert stage.collect() == {"stray records": 1}
+    assert stage.store.rejections.all().keys() == {str(_OTHER)}
+    assert stage.store.quarantined_broadcasts.all().keys() == {_OTHER}
 
 
 def test_a_schedule_that_was_never_published_is_forgotten_at_once(stage: Stage) -> None:
@@ -219,14 +236,16 @@ def test_a_forgotten_schedule_that_returns_begins_anew(stage: Stage) -> None:
 
 
 def test_old_rejections_are_forgotten_but_for_those_of_schedules(stage: Stage) -> None:
-    """A rejection of a schedule is kept, because a second put of the same document is compared with it."""
-    for subject in (str(_KEY), "p0000001", "message-1"):
+    """A schedule's stays until its source has a document that can be read, or is gone."""
+    coming = ScheduleKey(_KEY.sid, date(2026, 4, 20))
+    stage.store.schedules.count_source_change([coming])
+    for subject in (str(coming), "p0000001", "message-1"):
         stage.reject(subject)
     stage.clock.advance(15 * _A_DAY)
     stage.reject("message-2")
 
     assert stage.collect() == {"refusals": 2}
-    assert stage.store.rejections.all().keys() == {str(_KEY), "message-2"}
+    assert stage.store.rejections.all().keys() == {str(coming), "message-2"}
 
 
 def test_comparisons_of_unknown_schedules_are_forgotten(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 
 import pytest
-from damage import EPISODE_PID, KEY, KEYS, PIDS, SERIES_PID, Damage, damage_to_fakes, damage_to_redis
+from damage import EPISODE_PID, KEY, KEYS, OTHER, PIDS, SERIES_PID, Damage, damage_to_fakes, damage_to_redis
 from fakes import FakeClock, FakeUpstreams, fake_store, fake_upstreams, pipeline_over
 from from_scratch import coldstart, contents, find_missing_entries
 from redis import Redis
@@ -29,6 +29,7 @@ from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.maintenance.find_differences import Part, is_document_right
 from schedules_pipeline.maintenance.ports import PassName
 from schedules_pipeline.maintenance.reconcile import EVERYTHING, MAY_WAIT, Share
+from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.work import Mark
 from schedules_pipeline.publishing.rebuild import Rebuilder
 from schedules_pipeline.store.link import RedisLink, connect
@@ -234,8 +235,27 @@ def test_a_deleted_item_is_no_difference(stage: Stage) -> None:
 def test_a_rejected_document_is_no_difference(stage: Stage) -> None:
     """The schedule is compared with the last accepted document."""
     stage.upstreams.schedule_source.put(KEY, b"{")
+    stage.pipeline.publisher.rebuild_from_sources([KEY], stage.cause())
 
     assert stage.reconcile() == {}
+
+
+def test_a_rejection_that_was_lost_is_recorded_again(stage: Stage) -> None:
+    """Otherwise no operator would ever hear of the document."""
+    stage.upstreams.schedule_source.put(KEY, b"{")
+
+    assert stage.reconcile() == {"suspected": 1, "differed": 1, "records": 1, "mended": 1}
+    assert stage.store.rejections.all().keys() == {str(KEY)}
+
+
+def test_records_of_a_document_that_is_no_longer_there_are_forgotten(stage: Stage) -> None:
+    """A failover of Redis has lost their deletion."""
+    stage.store.rejections.keep({str(KEY): Rejection("odd", stage.clock(), "", "", "")})
+    stage.store.quarantined_broadcasts.keep({OTHER: "1 broadcast quarantined"})
+
+    assert stage.reconcile() == {"suspected": 2, "differed": 2, "records": 2, "mended": 2}
+    assert stage.store.rejections.all() == {}
+    assert stage.store.quarantined_broadcasts.all() == {}
 
 
 def test_a_schedule_with_a_pending_change_is_passed_over(stage: Stage) -> None:

@@ -47,7 +47,8 @@ class Scenario:
     """Each of ``begin`` is handled undisturbed. While the victim handles ``first`` it is stopped, and the others
     finish; then they handle ``then`` and ``later``; the victim meets its fate; all handle ``at_last``, and
     ``in_the_end`` once nothing is pending. An accomplice is stopped while it handles ``then``, and meets its own
-    fate after the victim. ``fates``: of the victim, if there is no accomplice.
+    fate after the victim. ``fates``: of the victim, if there is no accomplice. ``troubled``: the last document of a
+    schedule is rejected.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Scenario:
     in_the_end: Sequence[Change] = ()
     accomplice: str = ""
     fates: Sequence[Fate] = _USUAL
+    troubled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Interruption(Simulation):
         stop: Stop,
         accomplice_stop: Stop | None = None,
     ) -> None:
-        super().__init__(0, focus=Focus())
+        super().__init__(0, focus=Focus(), troubled=scenario.troubled)
         self.came_to_stops = True
         self._scenario = scenario
         self._built = built

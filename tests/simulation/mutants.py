@@ -13,7 +13,9 @@ from fakes import (
     FakeChangeFeed,
     FakeColdstartStore,
     FakeCopyStore,
+    FakeQuarantinedBroadcastStore,
     FakeReferenceIndex,
+    FakeRejectionStore,
     FakeScheduleStore,
     FakeTokens,
     FakeWorkQueue,
@@ -109,6 +111,8 @@ def _remove_with_tokens(copies: FakeCopyStore, pid: Pid) -> tuple[int, int]:
     return int(copies.copies.pop(pid, None) is not None), int(known.is_absence_recorded)
 
 
+_judge_again = Rebuilder._judge_again
+
 MUTANTS = (
     Mutant(
         "deletes the message before handling it",
@@ -188,7 +192,7 @@ MUTANTS = (
     ),
     Mutant(
         "calls its own commit superseded when it is sent again",
-        "document is built",
+        "changed item is built",
         replaced(FakeScheduleStore, "is_repeated", lambda *_: False),
     ),
     Mutant(
@@ -340,5 +344,27 @@ MUTANTS = (
         "releases schedules that others have claimed",
         "two build one schedule",
         replaced(FakeWorkQueue, "is_holder", lambda self, _, key: key in self.tokens),
+    ),
+    Mutant(
+        "ends a rejection after the commit",
+        "document is put right",
+        delayed((Rebuilder, "_commit"), (FakeRejectionStore, "forget"), (FakeScheduleStore, "commit")),
+    ),
+    Mutant(
+        "records a quarantine after the commit",
+        "document goes with its quarantine",
+        delayed(
+            (Rebuilder, "_commit"), (FakeQuarantinedBroadcastStore, "keep"), (FakeScheduleStore, "commit")
+        ),
+    ),
+    Mutant(
+        "judges no document again of a build that was superseded",
+        "document is put right while it is rejected",
+        replaced(Rebuilder, "_judge_again", lambda self, moved, _: _judge_again(self, moved, ())),
+    ),
+    Mutant(
+        "judges no document again of a build that has moved",
+        "two build one schedule that is put right",
+        replaced(Rebuilder, "_judge_again", lambda self, _, superseded: _judge_again(self, (), superseded)),
     ),
 )

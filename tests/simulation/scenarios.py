@@ -22,6 +22,7 @@ from toy_world import (
     CollectionDue,
     CopiesAged,
     HorizonMoves,
+    InvalidSchedulePut,
     ItemAnnouncedAgain,
     ItemPut,
     Late,
@@ -31,6 +32,7 @@ from toy_world import (
     Slot,
     StateLost,
     Unannounced,
+    UnusableBroadcastPut,
 )
 
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
@@ -48,6 +50,9 @@ def _item(pid: Pid, title: str, parent: Pid | None = None) -> ItemPut:
 
 
 _SHOWN = (_item(_EPISODE, "0"), _shows(_EPISODE))
+
+_REJECTED = InvalidSchedulePut(_KEY)
+_IN_QUARANTINE = UnusableBroadcastPut(_KEY, (Slot(BROADCASTS[0], _EPISODE), Slot(BROADCASTS[1], None)))
 
 _PAST_THE_HORIZON = (HorizonMoves(_NEIGHBOUR.date), CollectionDue())
 
@@ -68,6 +73,7 @@ SCENARIOS = (
     Scenario("first document", SCHEDULES, [], [_item(_EPISODE, "0"), _shows(_EPISODE)]),
     Scenario("next document", SCHEDULES, _SHOWN, [_shows(_OTHER)], [_shows(None)]),
     Scenario("document is built", PUBLISHER, _SHOWN, [_shows(_OTHER)]),
+    Scenario("changed item is built", PUBLISHER, _SHOWN, [_item(_EPISODE, "1")]),
     Scenario(
         "two documents are built in one batch",
         PUBLISHER,
@@ -294,5 +300,44 @@ SCENARIOS = (
         later=[Unannounced(_item(_EPISODE, "1"))],
         at_last=[_item(_EPISODE, "0")],
         accomplice=SECOND_CATALOGUE,
+    ),
+    Scenario("document is put right", PUBLISHER, [*_SHOWN, _REJECTED], [_shows(_OTHER)]),
+    Scenario("document is put right while it is rejected", PUBLISHER, _SHOWN, [_REJECTED], [_shows(_OTHER)]),
+    Scenario(
+        "document is rejected while it is put right",
+        PUBLISHER,
+        [*_SHOWN, _REJECTED],
+        [_shows(_OTHER)],
+        [_REJECTED],
+        troubled=True,
+    ),
+    Scenario("broadcast is put right", PUBLISHER, [*_SHOWN, _IN_QUARANTINE], [_shows(_OTHER)]),
+    Scenario(
+        "broadcast is put right while in quarantine", PUBLISHER, _SHOWN, [_IN_QUARANTINE], [_shows(_OTHER)]
+    ),
+    Scenario(
+        "broadcast is quarantined while it is put right",
+        PUBLISHER,
+        [*_SHOWN, _IN_QUARANTINE],
+        [_shows(_OTHER)],
+        [_IN_QUARANTINE],
+    ),
+    Scenario("document goes with its quarantine", PUBLISHER, [], [_IN_QUARANTINE], [ScheduleRemoved(_KEY)]),
+    Scenario(
+        "two build one schedule that is put right",
+        PUBLISHER,
+        _SHOWN,
+        [_IN_QUARANTINE],
+        later=[_shows(_OTHER)],
+        accomplice=SECOND_PUBLISHER,
+    ),
+    Scenario(
+        "two build one schedule that is rejected",
+        PUBLISHER,
+        [*_SHOWN, _REJECTED],
+        [_shows(_OTHER)],
+        later=[_REJECTED],
+        accomplice=SECOND_PUBLISHER,
+        troubled=True,
     ),
 )

@@ -30,6 +30,7 @@ from from_scratch import (
     replay_feed,
 )
 from greenlet import GreenletExit, getcurrent, greenlet
+from simulation.records import require_right_records
 from toy_world import (
     FOCI,
     Change,
@@ -363,6 +364,7 @@ class Simulation(Conditions, ABC):
         self.judge()
         self._judge_tidiness()
         self._judge_feed()
+        require_right_records(self.pipeline, self.focus.keys, self.cause())
         if not self._troubled:
             self._judge_coldstart()
 

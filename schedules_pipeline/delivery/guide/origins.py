@@ -54,7 +54,7 @@ def read_origins(store: PushStore, key: ScheduleKey, *, for_operator: bool) -> O
             versions,
             store.losses.find([key]).get(key, NO_STANDING),
             store.comparisons.find([key]).get(key),
-            store.quarantined_broadcasts.find(key),
+            store.quarantined_broadcasts.find([key]).get(key, ""),
             expectation.ranges(key.date) if expectation else None,
         )
     except ServiceError:

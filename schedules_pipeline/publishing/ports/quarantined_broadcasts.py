@@ -14,10 +14,10 @@ class QuarantinedBroadcastStore(Protocol):
     def keep(self, summaries: Mapping[ScheduleKey, str]) -> None: ...
 
     def forget(self, keys: Sequence[ScheduleKey]) -> None:
-        """An accepted source without such broadcasts has replaced the source, or the schedule is gone."""
+        """The source has no such broadcasts any more, or the schedule is gone."""
 
-    def find(self, key: ScheduleKey) -> str:
-        """The whole text of one schedule; "" if it has none."""
+    def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, str]:
+        """The whole text of each; schedules without one are left out."""
 
     def all(self) -> dict[ScheduleKey, str]:
         """The first line of each."""
