@@ -4,6 +4,7 @@
 each run. There, the imports alone take two seconds of a CPU (docs/adr/0034).
 """
 
+import logging
 import sys
 from multiprocessing import forkserver, get_context
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from dagster._cli.api import grpc_command
 from dagster._grpc import server
 
+_log = logging.getLogger("dagster.code_server")
 _PRELOADED = [
     "schedules_pipeline.definitions",
     "dagster._grpc.server",
@@ -29,6 +31,15 @@ class ForkingServer(server.DagsterApiServer):
         self._mp_ctx = context  # type: ignore[assignment]
         # Otherwise the first run would wait for the imports. The server starts again by itself if it is killed.
         forkserver.ensure_running()
+
+    def _check_for_orphaned_runs(self) -> None:
+        """Report runs whose process has died. Dagster's thread for it ends with the first error, and a database that
+        does not answer is one; then no later death would be reported.
+        """
+        try:
+            super()._check_for_orphaned_runs()
+        except Exception as error:  # noqa: BLE001 - each storage has errors of its own
+            _log.warning("looking for dead runs again in a moment: %s", error)
 
 
 def main() -> None:

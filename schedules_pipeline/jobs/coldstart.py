@@ -15,6 +15,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.event_batches import OwnRunWriter
 from schedules_pipeline.jobs.building import single_op_job
+from schedules_pipeline.jobs.run_log import BestEffortLog
 from schedules_pipeline.maintenance.ports import Coldstart
 from schedules_pipeline.partitions import coldstart_shards, shard_number
 from schedules_pipeline.recording import Recorder
@@ -31,7 +32,7 @@ def coldstart_job(settings: Settings) -> dg.JobDefinition:
     @dg.op(name="rebuild_all", description="Rebuilds everything from its sources, beginning with one shard.")
     def rebuild_all(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         shard = shard_number(context.partition_key)
-        log = _ProgressLog(pipeline, context.log.info)
+        log = _ProgressLog(pipeline, BestEffortLog(context.log).info)
         if TRIGGER not in context.run.tags:
             context.instance.add_run_tags(context.run_id, run_tags(OPERATOR, "coldstart"))
         ended = pipeline.coldstarter.work_at(_coldstart_id(context), context.run_id, shard, log)

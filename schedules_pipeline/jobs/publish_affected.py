@@ -23,6 +23,7 @@ from schedules_pipeline.jobs.publishing_thread import PublishingThread, in_full
 from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
 from schedules_pipeline.jobs.recording_loop import Recording, RecordingLoop
 from schedules_pipeline.jobs.recording_process import RecordingProcess
+from schedules_pipeline.jobs.run_log import BestEffortLog, RunLog
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.publishing.scale_publishers import ScalePolicy, is_surplus, publishers_wanted
@@ -64,12 +65,12 @@ StartsRecording = Callable[[dg.OpExecutionContext, Pipeline, Settings], Recordin
 
 def record_in_a_process(context: dg.OpExecutionContext, _: Pipeline, __: Settings) -> Recording:
     """For a pipeline and an instance that another process can open."""
-    return RecordingProcess(context.instance, context.run_id, context.log)
+    return RecordingProcess(context.instance, context.run_id, BestEffortLog(context.log))
 
 
 def record_here(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> Recording:
     """For a pipeline that this process alone has."""
-    return RecordingLoop(pipeline, settings, context.instance, context.run, context.log)
+    return RecordingLoop(pipeline, settings, context.instance, context.run, BestEffortLog(context.log))
 
 
 def publish_affected_job(settings: Settings, start_recording: StartsRecording) -> dg.JobDefinition:
@@ -166,6 +167,7 @@ class _Session:
         settings: Settings,
     ) -> None:
         self._context = context
+        self._log = BestEffortLog(context.log)
         self._pipeline = pipeline
         self._recording = recording
         self._publishing = publishing
@@ -206,7 +208,16 @@ class _Session:
                 f"nothing could be published for {_LONGEST_OUTAGE_SECONDS} s; the sensors start another publisher "
                 "as soon as the store answers again"
             )
-        return self._is_idle(now) or now > self._deadline or now > self._wanted_at + _SURPLUS_SECONDS
+        has_ended = self._is_idle(now) or now > self._deadline or now > self._wanted_at + _SURPLUS_SECONDS
+        return has_ended and self._can_be_followed()
+
+    def _can_be_followed(self) -> bool:
+        """Without its database, Dagster could start no other publisher and would not know that this one has ended."""
+        try:
+            self._context.instance.get_run_by_id(self._context.run_id)
+        except Exception:  # noqa: BLE001 - each storage has errors of its own
+            return False
+        return True
 
     def _is_idle(self, now: float) -> bool:
         """Not while it has versions to record: those that a dead publisher had taken come to it after a minute, and
@@ -238,13 +249,14 @@ class _Session:
 
     def _step(self) -> None:
         """See that one publisher records, and tell the run's log what was published."""
-        now, publishers = time.monotonic(), self._publishing.publishers
-        if now >= self._log_at:
-            _log_results(self._context, self._publishing.take_results())
+        if time.monotonic() >= self._log_at:
+            # Takes half a minute if Dagster's database does not answer.
+            _log_results(self._log, self._publishing.take_results())
+            now = time.monotonic()
             self._note_whether_wanted(now)
             self._log_at = now + _LOG_EVERY_SECONDS
-        if publishers.recorder == self._publishing.name:
-            self._wanted_at = now
+        if self._publishing.publishers.recorder == self._publishing.name:
+            self._wanted_at = time.monotonic()
             self._recording.keep_up()
         else:
             self._recording.stop(_LAST_RECORDS_SECONDS)
@@ -260,18 +272,18 @@ class _Session:
             self._wanted_at = now
 
 
-def _log_results(context: dg.OpExecutionContext, results: Sequence[BatchResult | Exception]) -> None:
+def _log_results(log: RunLog, results: Sequence[BatchResult | Exception]) -> None:
     """One line for all batches, because each line is an event of the run; and one for each failure."""
     batches = [result for result in results if isinstance(result, BatchResult)]
     if batches:
         total = sum(batches, EMPTY_BATCH)
         outcomes = ", ".join(f"{n} {outcome}" for outcome in Outcome if (n := total.count(outcome)))
-        context.log.info(
+        log.info(
             f"{len(total.built)} schedules in {len(batches)} batches and {total.seconds * 1000:.0f} ms: "
             f"{outcomes or 'none'}"
         )
         for key, error in total.failed.items():
-            context.log.warning(f"{key} could not be fetched, and waits: {error}")
+            log.warning(f"{key} could not be fetched, and waits: {error}")
     for result in results:
         if isinstance(result, Exception):
-            context.log.warning(f"a batch failed and was put back: {in_full(result)}")
+            log.warning(f"a batch failed and was put back: {in_full(result)}")

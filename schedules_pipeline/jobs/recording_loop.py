@@ -10,6 +10,7 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.event_batches import BatchRunWriter
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
+from schedules_pipeline.jobs.run_log import RunLog
 from schedules_pipeline.logs import log_pass
 from schedules_pipeline.recording import RECORDED_AT_ONCE, Recorder
 from schedules_pipeline.settings import Settings
@@ -27,14 +28,6 @@ time from publishing. They are recorded when the flood is over, and one batch ev
 _REJECTIONS_EVERY_SECONDS = 5.0
 _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_SECONDS = 0.2
-
-
-class RunLog(Protocol):
-    """The log of the publisher's run, which Dagster's ``context.log`` is."""
-
-    def info(self, msg: str) -> None: ...
-
-    def warning(self, msg: str) -> None: ...
 
 
 class Recording(Protocol):

@@ -24,7 +24,8 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import deserialize_value, serialize_value
 
 from schedules_pipeline.connections import build_pipeline
-from schedules_pipeline.jobs.recording_loop import RecordingLoop, RunLog
+from schedules_pipeline.jobs.recording_loop import RecordingLoop
+from schedules_pipeline.jobs.run_log import RunLog
 from schedules_pipeline.logs import configure_logs
 from schedules_pipeline.settings import load_settings
 from schedules_pipeline.tracing import configure_traces

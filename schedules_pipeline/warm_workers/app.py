@@ -17,13 +17,10 @@ from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 
 # Before the fork, so that no run waits for the import and the processes share its memory.
 import schedules_pipeline.definitions  # noqa: F401
+from schedules_pipeline.dagster_connections import keep_connections
 from schedules_pipeline.resources import shared_pipeline
 from schedules_pipeline.settings import load_settings
 from schedules_pipeline.warm_workers.broker import BROKER_VARIABLE, celery_app
-
-_RECYCLED_AFTER_SECONDS = 300
-_MOST_CONNECTIONS = 20
-_NO_TIMEOUT = 0
 
 app = celery_app(os.environ[BROKER_VARIABLE])
 
@@ -43,12 +40,8 @@ class RunTask(Task):  # type: ignore[misc]
 @app.task(base=RunTask, name=TASK_EXECUTE_JOB_NAME)  # type: ignore[untyped-decorator]
 def execute_job(execute_job_args_packed: Any) -> int:
     """Execute a run as the task of ``dagster-celery`` does, which opens an instance for each run."""
-    arguments, instance = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs), _instance()
-    # The first statement on a connection that Postgres has closed fails, and the next one opens another.
-    for wake in (instance.has_run, instance.get_records_for_run):
-        with suppress(Exception):
-            wake(arguments.run_id)
-    return _execute_run_command_body(arguments.run_id, instance, lambda _: None, True)
+    arguments = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
+    return _execute_run_command_body(arguments.run_id, _instance(), lambda _: None, True)
 
 
 @cache
@@ -57,7 +50,7 @@ def _instance() -> dg.DagsterInstance:
     one for each statement, of which the start of a run has some fifty.
     """
     instance = dg.DagsterInstance.get()
-    instance.optimize_for_webserver(_NO_TIMEOUT, _RECYCLED_AFTER_SECONDS, _MOST_CONNECTIONS)
+    keep_connections(instance)
     return instance
 
 

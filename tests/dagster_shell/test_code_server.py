@@ -28,3 +28,19 @@ def test_dagsters_command_serves_with_a_fork_server_of_the_definitions(
     assert "schedules_pipeline.definitions" in preloaded
     assert preloaded.pop() == "running"
     assert all(find_spec(name) for name in preloaded)
+
+
+def test_runs_are_watched_after_an_error_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster's thread that finds dead runs does not end with a question that is not answered."""
+    asked: list[object] = []
+
+    def fail(looking: object) -> None:
+        asked.append(looking)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(server.DagsterApiServer, "_check_for_orphaned_runs", fail)
+    looked = code_server.ForkingServer.__new__(code_server.ForkingServer)
+
+    looked._check_for_orphaned_runs()
+
+    assert asked == [looked]

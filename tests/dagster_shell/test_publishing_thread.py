@@ -129,3 +129,42 @@ def test_a_publisher_waits_for_what_a_dead_one_was_recording(
 
     assert result.success
     assert stage.store.feed.unrecorded() == 0
+
+
+def test_a_publisher_stays_while_dagsters_database_does_not_answer(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It publishes although its lines cannot be stored, and its session goes on, because no other could start."""
+    work, store_event = publish_affected._Session.work, stage.instance.event_log_storage.store_event
+    get_run_by_id, unanswered = stage.instance.get_run_by_id, [0, 0, 0]
+    is_away = False
+
+    def work_without_the_database(session: publish_affected._Session) -> None:
+        nonlocal is_away
+        is_away = True
+        work(session)
+
+    def answer_later(run_id: str) -> dg.DagsterRun | None:
+        nonlocal is_away
+        if is_away:
+            unanswered.pop()
+            is_away = bool(unanswered)
+            raise OSError("no answer")
+        return get_run_by_id(run_id)
+
+    def store_if_present(event: dg.EventLogEntry) -> None:
+        if is_away:
+            raise OSError("no answer")
+        store_event(event)
+
+    monkeypatch.setattr(publish_affected._Session, "work", work_without_the_database)
+    monkeypatch.setattr(stage.instance, "get_run_by_id", answer_later)
+    monkeypatch.setattr(stage.instance.event_log_storage, "store_event", store_if_present)
+
+    job = build_defs(_AT_ONCE, stage.pipeline).resolve_job_def(publish_affected.JOB_NAME)
+    result = job.execute_in_process(instance=stage.instance)
+
+    assert result.success
+    assert not unanswered
+    assert stage.store.work.backlog().is_empty
+    assert stage.store.feed.unrecorded() == 0

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from browser import Browser, Tab, find_chromium
 from end_to_end.guide_in_browser import DESKTOP, Broadcaster, enter, serving
 from redis import Redis
@@ -17,6 +18,8 @@ from demo.provision import AwsEndpoints, ProvisionedResources, announce_schedule
 from demo.sample import Sample, make_sample
 from demo.servers import RedisServer
 from demo.upstream import Upstream
+
+_CELERY_INSTANCE = Path(__file__).parents[2] / "deploy/celery/dagster.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +113,30 @@ def upstream(
     upstream.load(sample)
     announce_schedules(aws_endpoints, provisioned)
     return upstream
+
+
+@pytest.fixture
+def celery_environment(
+    environment: dict[str, str], postgres_url: str, redis_executable: Path, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """The environment of every process, with a broker and the shipped instance."""
+    database = sqlalchemy.make_url(postgres_url)
+    home = Path(environment["DAGSTER_HOME"])
+    text = _CELERY_INSTANCE.read_text().replace("/var/lib/dagster", str(home))
+    text = text.replace("port: 5432", f"port: {database.port}")
+    (home / "dagster.yaml").write_text(text.replace("poll_interval_seconds: 15", "poll_interval_seconds: 3"))
+    with (
+        RedisServer(tmp_path / "broker", executable=redis_executable) as broker,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        variables = {
+            "DAGSTER_CELERY_BROKER_URL": broker.url,
+            "DAGSTER_PG_HOST": database.host or "",
+            "DAGSTER_PG_DATABASE": database.database or "",
+            "DAGSTER_PG_USER": database.username or "",
+            "DAGSTER_PG_PASSWORD": database.password or "",
+            "PGSSLMODE": "disable",
+        }
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield {**environment, **variables}

@@ -4,10 +4,9 @@ The servers are real: a broker of its own, Postgres, the emulator, Dagster's cod
 The instance is ``deploy/celery/dagster.yaml``.
 """
 
-import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-import sqlalchemy
 from celery_workers import Worker
-from end_to_end.changes_stage import publish_everything, wait_until
-from workers import assert_announced_once, build_everything, contents
+from end_to_end.changes_stage import built_from_scratch, changes_of_titles, publish_everything, wait_until
+from workers import assert_announced_once, contents
 
 from demo.dagster_services import CodeServer, Daemon
 from demo.sample import Sample
-from demo.servers import RedisServer
 from demo.upstream import Upstream
 from schedules_pipeline.connections import build_pipeline
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -33,36 +30,8 @@ from schedules_pipeline.settings import Settings
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
-_INSTANCE = Path(__file__).parents[2] / "deploy/celery/dagster.yaml"
 _WORKERS = 3
 _CHANGES_BEFORE_A_KILL = 8
-
-
-@pytest.fixture
-def celery_environment(
-    environment: dict[str, str], postgres_url: str, redis_executable: Path, tmp_path: Path
-) -> Iterator[dict[str, str]]:
-    """The environment of every process, with a broker and the shipped instance."""
-    database = sqlalchemy.make_url(postgres_url)
-    home = Path(environment["DAGSTER_HOME"])
-    text = _INSTANCE.read_text().replace("/var/lib/dagster", str(home))
-    text = text.replace("port: 5432", f"port: {database.port}")
-    (home / "dagster.yaml").write_text(text.replace("poll_interval_seconds: 15", "poll_interval_seconds: 3"))
-    with (
-        RedisServer(tmp_path / "broker", executable=redis_executable) as broker,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        variables = {
-            "DAGSTER_CELERY_BROKER_URL": broker.url,
-            "DAGSTER_PG_HOST": database.host or "",
-            "DAGSTER_PG_DATABASE": database.database or "",
-            "DAGSTER_PG_USER": database.username or "",
-            "DAGSTER_PG_PASSWORD": database.password or "",
-            "PGSSLMODE": "disable",
-        }
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        yield {**environment, **variables}
 
 
 @dataclass(frozen=True)
@@ -124,7 +93,7 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
         ]
         code_server = stack.enter_context(CodeServer(tmp_path, celery_environment))
         stack.enter_context(Daemon(tmp_path, celery_environment, code_server.write_workspace()))
-        fleet, put_change = _Fleet(instance, workers), _stream(upstream, sample)
+        fleet, put_change = _Fleet(instance, workers), changes_of_titles(upstream, sample)
         killed = [
             _kill_in_the_stream(fleet, put_change, kill)
             for kill in (fleet.kill_worker, fleet.kill_process, fleet.kill_worker)
@@ -137,7 +106,7 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
         )
 
     keys = [ScheduleKey(Sid(sid), day) for sid, day in sample.schedules]
-    assert contents(pipeline, keys) == _built_from_scratch(keys)
+    assert contents(pipeline, keys) == built_from_scratch(keys)
     assert_announced_once(pipeline)
     failures = _failures(instance)
     assert {execution.run_id for execution in killed} <= failures.keys() <= fleet.lost, failures
@@ -156,7 +125,7 @@ def test_a_run_can_be_terminated_and_a_worker_stops_with_its_runs(
     celery_environment["SCHEDULES_PUBLISHER_LINGER_SECONDS"] = "900"
     publish_everything(build_pipeline(Settings()), sample)
     instance = dg.DagsterInstance.get()
-    put_change = _stream(upstream, sample)
+    put_change = changes_of_titles(upstream, sample)
 
     with ExitStack() as stack:
         worker = stack.enter_context(Worker("worker", tmp_path, celery_environment))
@@ -214,24 +183,6 @@ def _failures(instance: dg.DagsterInstance) -> dict[str, list[str]]:
     return {
         run.run_id: [entry.message for entry in instance.all_logs(run.run_id, of_type=kinds)] for run in runs
     }
-
-
-def _stream(upstream: Upstream, sample: Sample) -> Callable[[], None]:
-    """A function that gives the next brand another title."""
-    brands = [item for item in sample.catalogue.values() if item["type"] == "brand"]
-    numbers = itertools.count()
-
-    def put_change() -> None:
-        number = next(numbers)
-        upstream.put_catalogue({**brands[number % len(brands)], "title": f"Title {number}"})
-
-    return put_change
-
-
-def _built_from_scratch(keys: list[ScheduleKey]) -> dict[ScheduleKey, bytes]:
-    scratch = build_pipeline(Settings(keyspace="scratch"))
-    build_everything(scratch, keys)
-    return contents(scratch, keys)
 
 
 def _assert_the_message_came_back(instance: dg.DagsterInstance, killed: _Execution) -> None:
