@@ -62,6 +62,12 @@ class Broadcaster:
         self.pipeline.publisher.rebuild_from_sources(keys, self._cause("all", Origin.COLDSTART))
         self.reader = self._admit()
 
+    def publish_day(self, on: date) -> None:
+        """A day of the first service that had no schedule yet."""
+        self.pipeline.publisher.rebuild_from_sources(
+            [self._list(ONE, on)], self._cause(str(on), Origin.SCHEDULE)
+        )
+
     def write(self, kind: str, pid: str, title: str, **fields: str) -> None:
         synopses = {"short": f"What happens in {title}.", "medium": "", "long": ""}
         document = {"pid": pid, "type": kind, "title": title, "synopses": synopses, **fields}

@@ -33,6 +33,8 @@ _VIEWS = (
     ("/sign-in", "true", "html"),
     ("/guide?q=evening", "true", "html"),
     ("/guide/none/2020-01-01", "true", "html"),
+    ("/guide?named=none&group=tv", "true", "html"),
+    ("/guide?date=2020-01-01", "true", "html"),
     ("/guide/alder_two/{today}", _OPEN_EVERYTHING, "html"),
     ("/guide/alder_one/{today}/versions", _OPEN_EVERYTHING, "html"),
     ("/guide", f"{_OPEN_EVERYTHING};{_MARK_CHANGED}", "html"),

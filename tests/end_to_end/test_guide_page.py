@@ -3,6 +3,7 @@
 Belongs here: what only a browser can tell. Does not belong here: the contents of a page (``tests/delivery``).
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,41 @@ def test_what_was_missed_is_fetched(tab: Tab, broadcaster: Broadcaster, tmp_path
         )
 
     assert tab.evaluate("window.sameDocument") is True
+
+
+def test_the_first_schedule_of_a_day_appears_by_itself(
+    reader: Tab, service: DeliveryService, broadcaster: Broadcaster
+) -> None:
+    """A page without rows loads again when it would have some; the changes of other days are listed beside it."""
+    day = broadcaster.today + timedelta(days=20)
+    reader.go(f"{service.url}/guide?date={day}")
+    wait_until_following(reader)
+    reader.evaluate("window.sameDocument = true")
+
+    broadcaster.retitle("p0000007", "Late Evening 7")
+    reader.wait_until("document.getElementById('changes').textContent.includes('catalogue p0000007')")
+    stayed = reader.evaluate("window.sameDocument && Boolean(document.getElementById('empty'))")
+    broadcaster.publish_day(day)
+
+    reader.wait_until("document.querySelector('[data-sid=alder_one] .block')")
+    assert stayed is True
+    assert reader.evaluate("document.getElementById('empty')") is None
+
+
+@pytest.mark.parametrize("path", ["/guide?named=alder", "/guide/alder_one/{today}"])
+def test_an_open_page_whose_session_has_ended_leads_through_signing_in_and_back(
+    reader: Tab, service: DeliveryService, broadcaster: Broadcaster, path: str
+) -> None:
+    """No part of the sign-in page is shown in place of programmes."""
+    address = path.format(today=broadcaster.today)
+    reader.go(service.url + address)
+    wait_until_following(reader)
+    reader.call("Network.clearBrowserCookies")
+
+    broadcaster.retitle("p0000001", f"{len(address)} times Evening 1")
+    reader.wait_until("location.pathname == '/sign-in' && document.readyState == 'complete'")
+    reader.evaluate(f"document.getElementById('key').value = '{broadcaster.reader.text}'")
+    reader.evaluate("document.getElementById('sign-in').submit()")
+
+    reader.wait_until(f"location.pathname + location.search == '{address}'")
+    wait_until_following(reader)

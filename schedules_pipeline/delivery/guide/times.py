@@ -4,7 +4,9 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_NEAR_A_CHANGE: Final = timedelta(days=1)
+_NEAR_A_CHANGE: Final = timedelta(hours=30)
+"""As long as the longest broadcast day, so that all times of a day have the same form."""
+
 _MINUTE, _HOUR = 60, 3_600
 _LEAST = 0.01
 """Clocks differ by more than what is less than this."""
@@ -16,7 +18,7 @@ def long_date(on: date) -> str:
 
 
 def clock(at: datetime, zone: ZoneInfo) -> str:
-    """``19:30``; ``01:30 BST`` within a day of a clock change, where the hour alone may be of two instants."""
+    """``19:30``; ``01:30 BST`` within 30 hours of a clock change, where the hour alone may be of two instants."""
     offsets = {(at + by).astimezone(zone).utcoffset() for by in (-_NEAR_A_CHANGE, _NEAR_A_CHANGE)}
     return f"{at.astimezone(zone):{'%H:%M %Z' if len(offsets) > 1 else '%H:%M'}}"
 

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from schedules_pipeline.delivery.freshness import NEVER_KEPT
 from schedules_pipeline.delivery.guide.pages import MEDIA_TYPE
-from schedules_pipeline.delivery.problems import Problem
+from schedules_pipeline.delivery.problems import UNAVAILABLE, Problem
 from schedules_pipeline.delivery.representations import Representation
 from schedules_pipeline.delivery.routes.answering import answer
 from schedules_pipeline.delivery.routes.problem_responses import problem_of
@@ -43,11 +43,15 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except (Problem, InvalidIdentifier, ServiceError, RequestValidationError) as error:
-                return problem_page(serving_of(request), error)
+                return problem_page(request, error)
 
         return handle_in_pages
 
 
-def problem_page(serving: Serving, error: Exception) -> Response:
+def problem_page(request: Request, error: Exception) -> Response:
+    """With a way to try again, if a retry of a page helps."""
     problem = problem_of(error)
-    return plain_page(serving, "problem.html", problem.kind.status, problem=problem)
+    helps = problem.kind is UNAVAILABLE and request.method == "GET"
+    again = str(request.url.replace(scheme="", netloc="")) if helps else ""
+    values = {"problem": problem, "again": again}
+    return plain_page(serving_of(request), "problem.html", problem.kind.status, **values)

@@ -17,12 +17,13 @@ _LONDON = ZoneInfo("Europe/London")
         (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "01:30 BST"),
         (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "01:30 GMT"),
         (datetime(2026, 10, 24, 5, 0, tzinfo=UTC), "06:00 BST"),
-        (datetime(2026, 10, 26, 6, 0, tzinfo=UTC), "06:00"),
+        (datetime(2026, 10, 26, 5, 0, tzinfo=UTC), "05:00 GMT"),
+        (datetime(2026, 10, 26, 8, 0, tzinfo=UTC), "08:00"),
         (datetime(2027, 3, 28, 1, 0, tzinfo=UTC), "02:00 BST"),
     ],
 )
 def test_a_time_near_a_clock_change_names_its_offset(at: datetime, written: str) -> None:
-    """For the whole broadcast day in which the change is, so that no hour is of two instants."""
+    """For the whole broadcast day in which the change is, also of radio, so that no hour is of two instants."""
     assert clock(at, _LONDON) == written
 
 

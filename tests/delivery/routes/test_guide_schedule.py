@@ -65,8 +65,8 @@ def test_an_operator_reads_what_is_held_and_how_to_decide(stage: Stage) -> None:
 
     assert "Not held" in before
     assert "<strong>5.0 h</strong> of airtime to come" in held
-    assert "holds confirm loss-1" in held
-    assert "holds reject loss-1" in held
+    assert "holds confirm <span>loss-1</span>" in held
+    assert "holds reject <span>loss-1</span>" in held
     assert "holds confirm" not in decided
     assert "An operator has rejected it." in decided
 
@@ -158,14 +158,18 @@ def test_the_first_version_is_compared_with_nothing(stage: Stage, monkeypatch: p
 
 
 def test_without_the_store_versions_cannot_be_compared(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page says so with a status that machines understand."""
+    """The page says so with a status that machines understand, and offers to try again."""
 
     def reject(*_: object) -> None:
         raise ServiceError("away")
 
     monkeypatch.setattr(stage.store.versions, "versions", reject)
 
-    assert stage.client.get(f"{_PAGE}/versions").status_code == 503
+    unavailable = stage.client.get(f"{_PAGE}/versions?after=3&before=2")
+
+    assert unavailable.status_code == 503
+    assert f'href="{_PAGE}/versions?after=3&amp;before=2">Try again' in unavailable.text
+    assert "Try again</a>" not in stage.client.get("/guide?date=2026-02-30").text
 
 
 def test_broadcasts_after_midnight_stand_under_their_day(stage: Stage) -> None:

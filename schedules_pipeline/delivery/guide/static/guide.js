@@ -54,8 +54,11 @@ function scrollTo(minute, behavior = "auto") {
   const strip = grid.querySelector(".axis .strip");
   const place = (minute / length) * strip.offsetWidth;
   const view = scroller.clientWidth - strip.offsetLeft;
-  // A place near the beginning is in view without scrolling, which would cut the titles there.
-  scroller.scrollTo({ left: place < 0.75 * view ? 0 : place - 0.25 * view, behavior });
+  // A place near the beginning is in view without scrolling. Otherwise the view begins at a whole hour, where few
+  // titles are cut.
+  const hour = (60 / length) * strip.offsetWidth;
+  const left = place < 0.75 * view ? 0 : Math.floor((place - 0.2 * view) / hour) * hour;
+  scroller.scrollTo({ left, behavior });
 }
 
 // The block that crosses the left edge of what is in view; with its neighbours, if programmes overlap.
