@@ -2,7 +2,7 @@
 :mod:`~schedules_pipeline.television_settings`. Nothing else reads the environment.
 
 Each setting is read from ``SCHEDULES_<NAME>``. The groups are the sections of ``docs/reference/settings.md``, which
-``tests/settings_reference.py`` generates from this declaration.
+``docs/site/settings_reference.py`` generates from this declaration.
 """
 
 from typing import Annotated

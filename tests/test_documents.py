@@ -212,6 +212,21 @@ def test_paths_exist(document: Path) -> None:
     assert not missing
 
 
+def test_the_architecture_names_the_rooms_and_files_that_there_are() -> None:
+    """Every room of the package is in its table, except former names, and every module that it names exists."""
+    text = (_REPOSITORY / "ARCHITECTURE.md").read_text()
+    package = _REPOSITORY / "schedules_pipeline"
+    modules = list(package.rglob("*.py"))
+    rooms = {
+        path.parent.name for path in package.glob("*/__init__.py") if "former name" not in path.read_text()
+    }
+
+    named = re.findall(r"`((?:\w+/)*\w+\.py)`", text)
+
+    assert rooms <= set(re.findall(r"`(\w+)`", text))
+    assert [name for name in named if not any(path.match(name) for path in modules)] == []
+
+
 @pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
 def test_scripts_that_are_named_exist(document: Path) -> None:
     """Every script that a document names exists."""
