@@ -6,23 +6,20 @@ belong here: which broadcasts these are, and the elements that a schedule has to
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lxml import etree
-
 from schedules_pipeline.documents.tv_anytime import (
     Rendition,
-    add,
-    add_description,
-    add_programme,
-    add_related,
-    add_schedule,
-    begin_document,
+    description_of,
+    programme_information,
     programmes_of,
+    related_material,
     render_document,
+    schedule_of,
 )
+from schedules_pipeline.documents.xml_text import element
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
@@ -32,7 +29,7 @@ EARLIER: Final = "crid://dvb.org/metadata/schedules/now-next/earlier"
 
 _FIRST_PAGE: Final = "urn:fvc:metadata:cs:HowRelatedCS:2015-12:pagination:first"
 _LAST_PAGE: Final = "urn:fvc:metadata:cs:HowRelatedCS:2015-12:pagination:last"
-_XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _EVERY_SYNOPSIS: Final = ("short", "medium", "long")
 _IN_SCHEDULES: Final = ("short", "medium")
 
@@ -52,20 +49,22 @@ def render_now_next(services: Sequence[Around], rendition: Rendition) -> bytes:
 
     ``numOfItems`` is that of one service. Members are numbered across the services, because a number may occur once.
     """
-    description = begin_document(rendition.naming)
-    table = add(description, "ProgramInformationTable")
     memberships = _memberships(services, rendition)
-    for crid, broadcast in programmes_of([one.guide for one in services], rendition.naming).items():
-        programme = add_programme(table, crid)
-        add_description(programme, broadcast, rendition, _IN_SCHEDULES)
-        for group, index in memberships[crid]:
-            _add_membership(programme, group, index)
-    groups = add(description, "GroupInformationTable")
-    for group in (EARLIER, NOW, LATER):
-        if most := max((len(one.by_group.get(group, ())) for one in services), default=0):
-            add(_add_group(groups, group, most), "BasicDescription")
-    _add_locations(description, [one.guide for one in services], rendition)
-    return render_document(description)
+    guides = [one.guide for one in services]
+    programmes = (
+        programme_information(
+            crid,
+            description_of(broadcast, rendition, _IN_SCHEDULES),
+            *(_membership(group, index) for group, index in memberships[crid]),
+        )
+        for crid, broadcast in programmes_of(guides, rendition.naming).items()
+    )
+    groups = (
+        _group(group, most, element("BasicDescription"))
+        for group in (EARLIER, NOW, LATER)
+        if (most := max((len(one.by_group.get(group, ())) for one in services), default=0))
+    )
+    return _document(rendition, programmes, groups, guides)
 
 
 def _memberships(services: Sequence[Around], rendition: Rendition) -> dict[str, list[tuple[str, int]]]:
@@ -82,48 +81,48 @@ def _memberships(services: Sequence[Around], rendition: Rendition) -> dict[str, 
 
 def render_programme(broadcast: Broadcast, rendition: Rendition) -> bytes:
     """A programme with all its texts. It has no location: DVB-I allows there only where it can be had on demand."""
-    description = begin_document(rendition.naming)
-    table = add(description, "ProgramInformationTable")
-    programme = add_programme(table, rendition.naming.programme_crid(broadcast))
-    add_description(programme, broadcast, rendition, _EVERY_SYNOPSIS)
-    if parent := broadcast.series or broadcast.brand:
-        add(programme, "EpisodeOf", crid=rendition.naming.crid(parent.pid))
-    add(description, "ProgramLocationTable")
-    return render_document(description)
+    crid = rendition.naming.programme_crid(broadcast)
+    described = description_of(broadcast, rendition, _EVERY_SYNOPSIS)
+    parent = broadcast.series or broadcast.brand
+    above = element("EpisodeOf", crid=rendition.naming.crid(parent.pid)) if parent else ""
+    programmes = element("ProgramInformationTable", programme_information(crid, described, above))
+    return render_document(rendition.naming, programmes, element("ProgramLocationTable"))
 
 
 def render_more_episodes(guide: ServiceGuide, group: str, address: str, rendition: Rendition) -> bytes:
     """The episodes that a service shows of a group, with its schedule of them. ``group``: the CRID of a brand or a
     series. ``address``: of this answer, which is the first and the last page.
     """
-    description = begin_document(rendition.naming)
-    table = add(description, "ProgramInformationTable")
-    programmes = programmes_of([guide], rendition.naming)
-    for index, (crid, broadcast) in enumerate(programmes.items(), 1):
-        programme = add_programme(table, crid)
-        add_description(programme, broadcast, rendition, ())
-        _add_membership(programme, group, index)
-    groups = add(description, "GroupInformationTable")
-    described = add(_add_group(groups, group, len(programmes)), "BasicDescription")
-    for page in (_FIRST_PAGE, _LAST_PAGE):
-        add_related(described, page, address)
-    _add_locations(description, [guide], rendition)
-    return render_document(description)
+    found = programmes_of([guide], rendition.naming)
+    programmes = (
+        programme_information(crid, description_of(broadcast, rendition, ()), _membership(group, index))
+        for index, (crid, broadcast) in enumerate(found.items(), 1)
+    )
+    pages = (related_material(page, address) for page in (_FIRST_PAGE, _LAST_PAGE))
+    groups = [_group(group, len(found), element("BasicDescription", *pages))]
+    return _document(rendition, programmes, groups, [guide])
 
 
-def _add_group(table: etree._Element, crid: str, items: int) -> etree._Element:
-    group = add(table, "GroupInformation", groupId=crid, ordered="true", numOfItems=str(items))
-    add(group, "GroupType", value="otherCollection").set(_XSI_TYPE, "ProgramGroupTypeType")
-    return group
+def _document(
+    rendition: Rendition, programmes: Iterable[str], groups: Iterable[str], guides: Iterable[ServiceGuide]
+) -> bytes:
+    return render_document(
+        rendition.naming,
+        element("ProgramInformationTable", *programmes),
+        element("GroupInformationTable", *groups),
+        element("ProgramLocationTable", *(schedule_of(guide, rendition) for guide in guides)),
+    )
 
 
-def _add_membership(programme: etree._Element, group: str, index: int) -> None:
-    add(programme, "MemberOf", crid=group, index=str(index)).set(_XSI_TYPE, "MemberOfType")
+def _group(crid: str, items: int, described: str) -> str:
+    kind = _typed("GroupType", "ProgramGroupTypeType", value="otherCollection")
+    return element("GroupInformation", kind, described, groupId=crid, ordered="true", numOfItems=str(items))
 
 
-def _add_locations(
-    description: etree._Element, guides: Collection[ServiceGuide], rendition: Rendition
-) -> None:
-    locations = add(description, "ProgramLocationTable")
-    for guide in guides:
-        add_schedule(locations, guide, rendition)
+def _membership(group: str, index: int) -> str:
+    return _typed("MemberOf", "MemberOfType", crid=group, index=str(index))
+
+
+def _typed(name: str, kind: str, **attributes: str) -> str:
+    """An element whose type in the schema is one of several."""
+    return element(name, xmlns__xsi=_XSI, **attributes, xsi__type=kind)

@@ -15,9 +15,8 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from lxml import etree
-
 from schedules_pipeline.documents.image_url import render_image_url
+from schedules_pipeline.documents.xml_text import element, escaped, quoted
 from schedules_pipeline.documents.xmltv import BLANKED_TITLE, UNKNOWN_TITLE, written
 from schedules_pipeline.domain.catalogue import NO_SYNOPSES
 from schedules_pipeline.domain.identifiers import Pid, Sid, is_pid, is_sid
@@ -34,11 +33,16 @@ MAXIMUM_SYNOPSES = {"short": 90, "medium": 250, "long": 1_200}
 BROADCAST_PID = "broadcast-pid"
 """The type of the identifier that holds the broadcast pid of an event."""
 
-_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _PLACEHOLDERS_LANGUAGE = "en"
 _STILL_IMAGE = "urn:tva:metadata:cs:HowRelatedCS:2012:19"
 _IMAGE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 """Table 59 allows images of these two types, and requires the type."""
+_DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>\n"
+_AUDIO_DESCRIPTION = (
+    "<AVAttributes><AccessibilityAttributes><AudioDescriptionAttributes><AudioAttributes/>"
+    "</AudioDescriptionAttributes></AccessibilityAttributes></AVAttributes>"
+)
+_REPEATED = '<FirstShowing value="false"/>'
 _UNPUBLISHED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -102,29 +106,21 @@ def render_tv_anytime(
     rendition = Rendition(naming, image_url_template, is_for_televisions)
     ordered = sorted(guides, key=lambda guide: guide.sid)
     _reject_repeats(ordered)
-    description = begin_document(naming)
-    programmes = add(description, "ProgramInformationTable")
-    for crid, broadcast in programmes_of(ordered, naming).items():
-        programme = add_programme(programmes, crid)
-        add_description(programme, broadcast, rendition, ("short", "medium"))
-        if parent := broadcast.series or broadcast.brand:
-            add(programme, "EpisodeOf", crid=naming.crid(parent.pid))
-    locations = add(description, "ProgramLocationTable")
-    for guide in ordered:
-        if guide.broadcasts or is_for_televisions:
-            add_schedule(locations, guide, rendition)
-    return render_document(description)
+    programmes = (
+        _programme(crid, broadcast, rendition) for crid, broadcast in programmes_of(ordered, naming).items()
+    )
+    schedules = (schedule_of(guide, rendition) for guide in ordered if guide.broadcasts or is_for_televisions)
+    return render_document(
+        naming, element("ProgramInformationTable", *programmes), element("ProgramLocationTable", *schedules)
+    )
 
 
-def begin_document(naming: GuideNaming) -> etree._Element:
-    """The empty ``ProgramDescription`` of a new document."""
-    document = etree.fromstring(f'<TVAMain xmlns="{NAMESPACE}"/>')
-    document.set(_LANGUAGE, naming.language)
-    return add(document, "ProgramDescription")
-
-
-def render_document(description: etree._Element) -> bytes:
-    return etree.tostring(description.getroottree(), encoding="UTF-8", xml_declaration=True)
+def render_document(naming: GuideNaming, *tables: str) -> bytes:
+    """The whole document with these tables in its ``ProgramDescription``."""
+    description = element("ProgramDescription", *tables)
+    return (
+        _DECLARATION + element("TVAMain", description, xmlns=NAMESPACE, xml__lang=naming.language)
+    ).encode()
 
 
 def _reject_repeats(ordered: Sequence[ServiceGuide]) -> None:
@@ -143,34 +139,36 @@ def programmes_of(guides: Sequence[ServiceGuide], naming: GuideNaming) -> dict[s
     }
 
 
-def add_programme(table: etree._Element, crid: str) -> etree._Element:
-    return add(table, "ProgramInformation", programId=crid)
+def _programme(crid: str, broadcast: Broadcast, rendition: Rendition) -> str:
+    described = description_of(broadcast, rendition, ("short", "medium"))
+    parent = broadcast.series or broadcast.brand
+    above = element("EpisodeOf", crid=rendition.naming.crid(parent.pid)) if parent else ""
+    return programme_information(crid, described, above)
 
 
-def add_description(
-    programme: etree._Element, broadcast: Broadcast, rendition: Rendition, lengths: Collection[str]
-) -> None:
+def programme_information(crid: str, *content: str) -> str:
+    return element("ProgramInformation", *content, programId=crid)
+
+
+def description_of(broadcast: Broadcast, rendition: Rendition, lengths: Collection[str]) -> str:
     """Titles, the synopses of these lengths, and the image."""
-    description = add(programme, "BasicDescription")
-    _add_titles(description, broadcast)
-    for length, text in _synopses(broadcast):
-        if length in lengths:
-            add(description, "Synopsis", text, length=length)
-    if broadcast.episode:
-        url = render_image_url(rendition.image_url_template, broadcast.episode.image_pid)
-        _add_image(description, url)
+    synopses = (
+        element("Synopsis", escaped(text), length=length)
+        for length, text in _synopses(broadcast)
+        if length in lengths
+    )
+    return element("BasicDescription", _titles(broadcast), *synopses, _image(broadcast, rendition))
 
 
-def _add_titles(description: etree._Element, broadcast: Broadcast) -> None:
+def _titles(broadcast: Broadcast) -> str:
     """DVB-I takes no programme without a title: one that stands for it is in English, and says so."""
     title, subtitle = written(broadcast.title), written(broadcast.subtitle)
     if not title:
-        main = add(description, "Title", _placeholder(broadcast), type="main")
-        main.set(_LANGUAGE, _PLACEHOLDERS_LANGUAGE)
-        return
-    add(description, "Title", fit(title, MAXIMUM_TITLE), type="main")
-    if subtitle:
-        add(description, "Title", fit(subtitle, MAXIMUM_TITLE), type="secondary")
+        return element("Title", _placeholder(broadcast), type="main", xml__lang=_PLACEHOLDERS_LANGUAGE)
+    main = element("Title", escaped(fit(title, MAXIMUM_TITLE)), type="main")
+    return main + (
+        element("Title", escaped(fit(subtitle, MAXIMUM_TITLE)), type="secondary") if subtitle else ""
+    )
 
 
 def _placeholder(broadcast: Broadcast) -> str:
@@ -199,49 +197,49 @@ def fit(text: str, maximum: int) -> str:
     return f"{words or text[: maximum - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _add_image(description: etree._Element, url: str) -> None:
+def _image(broadcast: Broadcast, rendition: Rendition) -> str:
+    image_pid = broadcast.episode.image_pid if broadcast.episode else ""
+    url = render_image_url(rendition.image_url_template, image_pid)
     if (kind := _IMAGE_TYPES.get(PurePosixPath(urlsplit(url).path).suffix.lower())) is None:
-        return
-    add_related(description, _STILL_IMAGE, url, contentType=kind)
+        return ""
+    return related_material(_STILL_IMAGE, url, contentType=kind)
 
 
-def add_related(description: etree._Element, how: str, url: str, **attributes: str) -> None:
+def related_material(how: str, url: str, **attributes: str) -> str:
     """``how``: a term of ``HowRelatedCS``."""
-    material = add(description, "RelatedMaterial")
-    add(material, "HowRelated", href=how)
-    add(add(material, "MediaLocator"), "MediaUri", url, **attributes)
+    locator = element("MediaLocator", element("MediaUri", escaped(url), **attributes))
+    return element("RelatedMaterial", element("HowRelated", href=how), locator)
 
 
-def add_schedule(table: etree._Element, guide: ServiceGuide, rendition: Rendition) -> None:
+def schedule_of(guide: ServiceGuide, rendition: Rendition) -> str:
     """DVB-I wants every event whole within the schedule: where one straddles the window's edge, it is wider."""
     start = min([guide.window.start, *(broadcast.start for broadcast in guide.broadcasts)])
     end = max([guide.window.end, *(broadcast.end for broadcast in guide.broadcasts)])
-    identity = {"serviceIDRef": rendition.naming.service_id(guide.sid)}
-    schedule = add(table, "Schedule", **identity, start=render_time(start), end=render_time(end))
-    for broadcast in guide.broadcasts:
-        _add_event(schedule, broadcast, rendition)
+    events = (_event(broadcast, rendition) for broadcast in guide.broadcasts)
+    service_id = rendition.naming.service_id(guide.sid)
+    return element(
+        "Schedule", *events, serviceIDRef=service_id, start=render_time(start), end=render_time(end)
+    )
 
 
-def _add_event(schedule: etree._Element, broadcast: Broadcast, rendition: Rendition) -> None:
-    event = add(schedule, "ScheduleEvent")
-    add(event, "Program", crid=rendition.naming.programme_crid(broadcast))
-    if broadcast.is_audio_described or not rendition.is_for_televisions:
-        instance = add(event, "InstanceDescription")
-        if broadcast.is_audio_described:
-            _add_audio_description(instance)
-        if not rendition.is_for_televisions:
-            whose = {"type": BROADCAST_PID, "organization": rendition.naming.authority}
-            add(instance, "OtherIdentifier", broadcast.broadcast_pid, **whose)
-    add(event, "PublishedStartTime", render_time(broadcast.start))
-    add(event, "PublishedDuration", render_duration(broadcast.end - broadcast.start))
-    if broadcast.is_repeat:
-        add(event, "FirstShowing", value="false")
+def _event(broadcast: Broadcast, rendition: Rendition) -> str:
+    start, length = render_time(broadcast.start), render_duration(broadcast.end - broadcast.start)
+    return (
+        f'<ScheduleEvent><Program crid="{quoted(rendition.naming.programme_crid(broadcast))}"/>'
+        f"{_instance(broadcast, rendition)}<PublishedStartTime>{start}</PublishedStartTime>"
+        f"<PublishedDuration>{length}</PublishedDuration>"
+        f"{_REPEATED if broadcast.is_repeat else ''}</ScheduleEvent>"
+    )
 
 
-def _add_audio_description(instance: etree._Element) -> None:
-    """That there is one, and no more: neither its coding nor its language is known to us."""
-    accessibility = add(add(instance, "AVAttributes"), "AccessibilityAttributes")
-    add(add(accessibility, "AudioDescriptionAttributes"), "AudioAttributes")
+def _instance(broadcast: Broadcast, rendition: Rendition) -> str:
+    """Of audio description that there is one, and no more: neither its coding nor its language is known to us."""
+    described = _AUDIO_DESCRIPTION if broadcast.is_audio_described else ""
+    if rendition.is_for_televisions:
+        return element("InstanceDescription", described) if described else ""
+    authority = rendition.naming.authority
+    other = element("OtherIdentifier", broadcast.broadcast_pid, type=BROADCAST_PID, organization=authority)
+    return element("InstanceDescription", described, other)
 
 
 def render_time(at: datetime) -> str:
@@ -255,14 +253,3 @@ def render_duration(length: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "H"), (minutes, "M"), (seconds, "S"))
     return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
-
-
-def _tag(name: str) -> str:
-    return f"{{{NAMESPACE}}}{name}"
-
-
-def add(parent: etree._Element, name: str, text: str = "", /, **attributes: str) -> etree._Element:
-    element = etree.SubElement(parent, _tag(name), attributes)
-    if text:
-        element.text = text
-    return element

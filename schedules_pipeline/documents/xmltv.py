@@ -3,8 +3,6 @@
 Belongs here: the mapping of fields to elements, and the ids by which ``xmltv_import`` recognises the pipeline's own
 guides. Does not belong here: cutting a guide (:mod:`~schedules_pipeline.domain.day_cut`).
 
-Elements are written as text, with the bytes that lxml would write, in a third of the time.
-
 Fields without an element are omitted, except for two that viewers need: they are keywords, the nearest element of the
 DTD (:data:`AUDIO_DESCRIBED`, :data:`BLANKED`). No element has a ``lang``, since no source names the language of its
 texts. Overlaps and gaps of the schedule stay.
@@ -17,6 +15,7 @@ from datetime import UTC, datetime
 
 from schedules_pipeline.documents.episode_numbers import EpisodeNumber, number_of
 from schedules_pipeline.documents.image_url import image_size, render_image_url
+from schedules_pipeline.documents.xml_text import escaped, quoted
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.programme import Episode
 from schedules_pipeline.domain.published import Broadcast
@@ -64,7 +63,7 @@ def render_xmltv_start(
 
 def render_xmltv_programmes(guide: ServiceGuide, *, domain: str, image_url_template: str = "") -> bytes:
     """The programmes of one service behind the versions of their schedules, which stand in a guide as they are here."""
-    channel, system = _quoted(channel_id(guide.sid, domain)), _quoted(domain)
+    channel, system = quoted(channel_id(guide.sid, domain)), quoted(domain)
     icon = _icon(image_url_template)
     parts = [_version(guide.sid, version) for version in guide.versions]
     for shown in guide.broadcasts:
@@ -96,11 +95,11 @@ def written(text: str) -> str:
 
 def _channel(sid: Sid, name: str, domain: str) -> str:
     named = _element("display-name", written(name) or sid)
-    return f'<channel id="{_quoted(channel_id(sid, domain))}">\n{named}</channel>\n'
+    return f'<channel id="{quoted(channel_id(sid, domain))}">\n{named}</channel>\n'
 
 
 def _version(sid: Sid, version: DayVersion) -> str:
-    text = f'sid="{sid}" date="{version.date}" seq="{version.seq}" etag="{_quoted(version.etag)}"'
+    text = f'sid="{sid}" date="{version.date}" seq="{version.seq}" etag="{quoted(version.etag)}"'
     return f"<?{VERSION_INSTRUCTION} {text}?>\n"
 
 
@@ -121,7 +120,7 @@ def _elements(broadcast: Broadcast, icon: str) -> Iterator[str]:
 def _icon(template: str) -> str:
     """The element with ``{image_pid}`` in its address, which needs no escaping; "" without a template."""
     size = "".join(f' {name}="{pixels}"' for name, pixels in image_size(template).items())
-    return f'  <icon src="{_quoted(template)}"{size}/>\n' if template else ""
+    return f'  <icon src="{quoted(template)}"{size}/>\n' if template else ""
 
 
 def _numbers(broadcast: Broadcast, domain: str) -> Iterator[str]:
@@ -163,16 +162,7 @@ def _rest(broadcast: Broadcast) -> Iterator[str]:
 
 
 def _element(tag: str, text: str) -> str:
-    return f"  <{tag}>{_escaped(text)}</{tag}>\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _quoted(text: str) -> str:
-    """For an attribute, whose values have no line ends here."""
-    return _escaped(text).replace('"', "&quot;")
+    return f"  <{tag}>{escaped(text)}</{tag}>\n"
 
 
 def _titles(broadcast: Broadcast) -> list[str]:

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from builders import BRAND, SERIES
+from documents.tv_anytime_by_lxml import render_by_lxml
 from documents.tv_anytime_guides import (
     ALDER,
     BIRCH,
     BLANKED,
     EPISODE,
     NAMES,
+    NAMING,
     SHOWING,
     SIX,
     TEMPLATE,
@@ -20,16 +22,21 @@ from documents.tv_anytime_guides import (
     texts_of,
     values_of,
 )
+from documents.xmltv_guides import guides
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from schedules_pipeline.documents.tv_anytime import (
     GuideNaming,
+    Rendition,
     fit,
     render_tv_anytime,
 )
 from schedules_pipeline.domain.catalogue import NO_SYNOPSES, Synopses
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.domain.programme import TitledItem
+from schedules_pipeline.domain.service_guide import ServiceGuide
 
 
 def _titles(root: etree._Element) -> list[tuple[str, str]]:
@@ -192,3 +199,17 @@ def test_programme_is_described_as_it_was_published_last(*, alder_is_newer: bool
     root = render_valid(renamed, guide_with(SHOWING, sid=older))
 
     assert _titles(root)[0] == ("main", "Loud Viaduct")
+
+
+@given(guides(), st.sampled_from(["", TEMPLATE, "https://i.example/?a=1&b={image_pid}"]), st.booleans())
+def test_documents_have_the_bytes_of_lxml(
+    of_services: list[ServiceGuide], template: str, is_for_televisions: bool
+) -> None:
+    """Written as text, whatever the texts hold."""
+    rendition = Rendition(NAMING, template, is_for_televisions)
+
+    found = render_tv_anytime(
+        of_services, NAMING, image_url_template=template, is_for_televisions=is_for_televisions
+    )
+
+    assert found == render_by_lxml(of_services, rendition)
