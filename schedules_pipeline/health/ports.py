@@ -119,10 +119,11 @@ class FailingCheckStore(Protocol):
 class IncidentStore(Protocol):
     """The latest incident of every condition. The watch that leads writes it."""
 
-    def lead(self, lease_for: timedelta) -> bool:
-        """Acquire the lease of the watch. False if another watch holds it."""
+    def lead(self, check_id: str, lease_for: timedelta) -> bool:
+        """Acquire the lease of the watch for one check. False if another check holds it."""
 
-    def release(self) -> None: ...
+    def release(self, check_id: str) -> None:
+        """End the lease. It does not affect the lease of another check, which has it if this one was too slow."""
 
     def latest(self) -> list[Incident]:
         """The latest incident of every condition that was ever found, including those that are over."""

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from schedules_pipeline.errors import PipelineError, ServiceError
 from schedules_pipeline.health.check_health import Checkup, HealthCheck, find_outage
@@ -143,15 +144,15 @@ class Watch:
 
     def _follow(self, checkup: Checkup) -> WatchReport:
         """Another watch that leads at the moment follows the incidents; this one then only reports them."""
-        store, now = self.health.store.incidents, checkup.at
-        if not store.lead(LEASE_FOR):
+        store, now, check_id = self.health.store.incidents, checkup.at, str(uuid4())
+        if not store.lead(check_id, LEASE_FOR):
             return WatchReport(checkup, tuple(incident for incident in store.latest() if incident.is_open))
         known = {incident.name: incident for incident in store.latest()}
         rules = IncidentRules(self.health.thresholds.clear_after, self._channels)
         incidents = follow(known.values(), checkup.findings, now, rules)
         store.save([incident for name, incident in incidents.items() if incident != known.get(name)])
         channels = self._tell(incidents, now, store.save)
-        store.release()
+        store.release(check_id)
         problems = [channel.problem for channel in channels if channel.problem]
         before, after = _open(known.values()), _open(incidents.values())
         return WatchReport(

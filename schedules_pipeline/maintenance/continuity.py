@@ -99,8 +99,8 @@ class ContinuityStore(Protocol):
     def lead_repair(self, worker: str, lease_for: timedelta) -> bool:
         """Acquire or renew the lease on the repair."""
 
-    def leave_repair(self) -> None:
-        """Give the lease back, because the repair has failed."""
+    def leave_repair(self, worker: str) -> None:
+        """Give the lease back. It does not affect the lease of another worker, who has it if this one was too slow."""
 
     def end_repair(self, repair: Repair) -> None:
         """Record a repair that is done, unless another one has become necessary during it."""

@@ -16,6 +16,8 @@ from schedules_pipeline.publishing.follow_catalogue import CatalogueFollower
 from schedules_pipeline.publishing.publish import KeepAlive
 
 LEASE_FOR = timedelta(seconds=30)
+_LONGEST_REPAIR = timedelta(hours=12)
+"""A hundred thousand schedules alone take nine minutes to compare, if all sources answer fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,16 @@ class Repairer:
         if repair is None or self._is_being_coldstarted() or not continuity.lead_repair(worker, LEASE_FOR):
             return None
         try:
-            with self.keep_alive(lambda: self._renew(worker)):
+            with self.keep_alive(lambda: self._renew(worker), _LONGEST_REPAIR):
                 self._invalidate_tokens()
                 self._compare_copies(repair.reason)
                 report = self.reconciler.repair_everything(say)
-        except Exception:
+            done = replace(repair, repaired_at=self.clock(), differed=report.counts["differed"])
+            continuity.end_repair(done)
+            return report
+        finally:
             with suppress(ServiceError):
-                continuity.leave_repair()
-            raise
-        done = replace(repair, repaired_at=self.clock(), differed=report.counts["differed"])
-        continuity.end_repair(done)
-        return report
+                continuity.leave_repair(worker)
 
     def _is_being_coldstarted(self) -> bool:
         latest = self.store.coldstarts.latest()

@@ -40,23 +40,23 @@ _MOST_DOUBLINGS = 3
 """The longest pause after an outage is 40 seconds, so that partners are not behind for long after it."""
 
 _RENEW_EVERY_SECONDS = LEASE_FOR.total_seconds() / 3
-_LONGEST_BUILD_SECONDS = 600.0
+_LONGEST_BUILD = timedelta(minutes=10)
 """A batch that takes longer hangs, so its leases are allowed to expire."""
 
-KeepAlive = Callable[[Callable[[], None]], AbstractContextManager[None]]
-"""Calls a function now and then until its block ends."""
+KeepAlive = Callable[[Callable[[], None], timedelta], AbstractContextManager[None]]
+"""Calls a function now and then until its block ends, for so long at most."""
 
 
 @contextmanager
-def renew_in_background(renew: Callable[[], None]) -> Iterator[None]:
-    """Call ``renew`` on a thread until the block ends, or until it has run for too long.
+def renew_in_background(renew: Callable[[], None], at_most: timedelta) -> Iterator[None]:
+    """Call ``renew`` on a thread until the block ends, or until it has run for this long.
 
     If the store does not answer, the thread tries again at the next interval.
     """
     over = threading.Event()
 
     def run() -> None:
-        for _ in range(int(_LONGEST_BUILD_SECONDS / _RENEW_EVERY_SECONDS)):
+        for _ in range(int(at_most.total_seconds() / _RENEW_EVERY_SECONDS)):
             if over.wait(_RENEW_EVERY_SECONDS):
                 return
             with suppress(ServiceError):
@@ -157,7 +157,9 @@ class Publisher:
         self, claim: Claim, *, refresh_cause: Cause | None = None, recorded_by: str = ""
     ) -> BatchResult:
         try:
-            with self._keep_alive(lambda: self._store.work.renew(claim, self._clock() + LEASE_FOR)):
+            with self._keep_alive(
+                lambda: self._store.work.renew(claim, self._clock() + LEASE_FOR), _LONGEST_BUILD
+            ):
                 batch = self._rebuilder.build(claim, refresh_cause=refresh_cause, recorded_by=recorded_by)
         except ServiceError as error:
             # If the work queue does not answer either, the leases expire.

@@ -8,6 +8,7 @@ from schedules_pipeline.documents.record import Record
 from schedules_pipeline.maintenance.continuity import Discontinuity, Epoch, KeyspaceState, Repair
 from schedules_pipeline.publishing.ports.feed import place
 from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.lease import RedisLease
 from schedules_pipeline.store.link import RedisLink
 from schedules_pipeline.store.servers import parse_lineage
 
@@ -20,7 +21,7 @@ class RedisContinuityStore:
 
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
-        self._epoch, self._repairer = keys.coldstart("epoch"), keys.coldstart("repairer")
+        self._epoch, self._repairer = keys.coldstart("epoch"), RedisLease(link, keys.coldstart("repairer"))
         self._changes, self._trimmed = keys.feed("changes"), keys.feed("trimmed")
         self._record, self._end = link.script("record_discontinuity"), link.script("end_repair")
 
@@ -62,20 +63,13 @@ class RedisContinuityStore:
         return self._repair("repaired")
 
     def lead_repair(self, worker: str, lease_for: timedelta) -> bool:
-        seconds = int(lease_for.total_seconds())
-        if self._link.call("SET", self._repairer, worker, "EX", seconds, "NX"):
-            return True
-        leads = bool(self._link.call("GET", self._repairer) == worker.encode())
-        if leads:
-            self._link.call("EXPIRE", self._repairer, seconds)
-        return leads
+        return self._repairer.acquire(worker, lease_for)
 
-    def leave_repair(self) -> None:
-        self._link.call("DEL", self._repairer)
+    def leave_repair(self, worker: str) -> None:
+        self._repairer.release(worker)
 
     def end_repair(self, repair: Repair) -> None:
-        keys = [self._epoch, self._repairer]
-        self._link.call(*self._end.command(keys, [repair.id, _REPAIR.render(repair)]))
+        self._link.call(*self._end.command([self._epoch], [repair.id, _REPAIR.render(repair)]))
 
     def _repair(self, field: str) -> Repair | None:
         found = self._link.call("HGET", self._epoch, field)

@@ -9,6 +9,7 @@ from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.health.incidents import Incident
 from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.store.keys import Keys
+from schedules_pipeline.store.lease import RedisLease
 from schedules_pipeline.store.link import RedisLink
 
 _INCIDENT = Record(Incident, "incident")
@@ -21,14 +22,13 @@ class RedisIncidentStore:
     def __init__(self, link: RedisLink, keys: Keys) -> None:
         self._link = link
         self._incidents, self._since = keys.alarms("episodes"), keys.alarms("watched_since")
-        self._lease = keys.alarms("lease")
+        self._lease = RedisLease(link, keys.alarms("lease"))
 
-    def lead(self, lease_for: timedelta) -> bool:
-        milliseconds = int(lease_for.total_seconds() * 1000)
-        return self._link.call("SET", self._lease, 1, "NX", "PX", milliseconds) is not None
+    def lead(self, check_id: str, lease_for: timedelta) -> bool:
+        return self._lease.acquire(check_id, lease_for)
 
-    def release(self) -> None:
-        self._link.call("DEL", self._lease)
+    def release(self, check_id: str) -> None:
+        self._lease.release(check_id)
 
     def latest(self) -> list[Incident]:
         """Records that cannot be decoded are left out: a newer release may have conditions of its own.

@@ -14,8 +14,8 @@ at once, or the workflow does later. So a repeated command must be harmless:
 - ``collect_copy``, ``delete_copy``, ``forget_heads``, ``forget_schedule`` and ``unsubscribe`` find nothing left to
   delete, and reply so; their first deletions are missing from the counts.
 - ``begin_copy``, ``start_copy``, ``take_token`` and ``invalidate_tokens`` take one more token; the first is unused.
-- ``claim``, ``acquire_subscription`` and the lease of the watch lease something else or nothing. What the lost reply
-  leased is leased again when that lease ends.
+- ``claim`` and ``acquire_subscription`` lease something else or nothing. What the lost reply leased is leased again
+  when that lease ends. ``acquire_lease`` and ``release_lease`` recognise their holder.
 - Coldstart scripts check the stage. ``end_coldstart`` replies that the coldstart had ended, so its pass is not
   recorded; ``record_built`` counts twice.
 - ``record_discontinuity`` replies that another witness was first; the caller reads again. ``end_repair`` finds it done.

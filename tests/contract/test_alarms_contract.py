@@ -51,13 +51,15 @@ def test_the_latest_incident_of_a_condition_stays(store: Store) -> None:
 
 
 def test_one_watch_leads_at_a_time(store: Store) -> None:
-    """Until it releases the lease."""
-    assert store.incidents.lead(timedelta(minutes=1))
-    assert not store.incidents.lead(timedelta(minutes=1))
+    """Until it releases the lease. One that was too slow does not release the lease of its successor."""
+    minute = timedelta(minutes=1)
+    assert store.incidents.lead("first check", minute)
+    store.incidents.release("slow check")
+    assert not store.incidents.lead("second check", minute)
 
-    store.incidents.release()
+    store.incidents.release("first check")
 
-    assert store.incidents.lead(timedelta(minutes=1))
+    assert store.incidents.lead("second check", minute)
 
 
 def test_the_first_check_is_remembered(store: Store) -> None:

@@ -55,9 +55,11 @@ def test_histories_are_recorded_without_a_repair(store: Store) -> None:
 def test_one_worker_repairs(store: Store) -> None:
     """Another gets the lease when it was given back, or when the repair is done."""
     answers = [store.continuity.lead_repair(worker, _LEASE) for worker in ("a", "b", "a")]
-    store.continuity.leave_repair()
+    store.continuity.leave_repair("b")
+    answers.append(store.continuity.lead_repair("b", _LEASE))
+    store.continuity.leave_repair("a")
 
-    assert answers == [True, False, True]
+    assert answers == [True, False, True, False]
     assert store.continuity.lead_repair("b", _LEASE)
 
 

@@ -79,12 +79,12 @@ class FakeContinuityStore(Fake):
 
     @answered
     @step
-    def leave_repair(self) -> None:
-        self._leader = ""
+    def leave_repair(self, worker: str) -> None:
+        if self._leader == worker:
+            self._leader = ""
 
     @answered
     @step
     def end_repair(self, repair: Repair) -> None:
-        self._leader = ""
         if self.pending is not None and self.pending.id == repair.id:
             self.pending, self.latest = None, repair

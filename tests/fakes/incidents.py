@@ -16,22 +16,22 @@ class FakeIncidentStore(Fake):
         super().__init__(conditions)
         self._clock = clock
         self._incidents: dict[ConditionName, Incident] = {}
-        self._leased_until: datetime | None = None
+        self._leader, self._leads_until = "", clock()
         self._since: datetime | None = None
 
     @answered
     @step
-    def lead(self, lease_for: timedelta) -> bool:
-        now = self._clock()
-        if self._leased_until is not None and now < self._leased_until:
+    def lead(self, check_id: str, lease_for: timedelta) -> bool:
+        if self._leader not in ("", check_id) and self._clock() < self._leads_until:
             return False
-        self._leased_until = now + lease_for
+        self._leader, self._leads_until = check_id, self._clock() + lease_for
         return True
 
     @answered
     @step
-    def release(self) -> None:
-        self._leased_until = None
+    def release(self, check_id: str) -> None:
+        if self._leader == check_id:
+            self._leader = ""
 
     @answered
     @step

@@ -206,6 +206,6 @@ def pipeline_over(
         ),
         Timing(
             wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),
-            keep_alive=lambda _: nullcontext(),
+            keep_alive=lambda *_: nullcontext(),
         ),
     )

@@ -337,7 +337,7 @@ def test_a_second_watcher_leaves_the_incidents_to_the_first(stage: Stage) -> Non
     """While another watcher holds the lease, a check reports open incidents and sends nothing."""
     stage.look(_RUN)
     stage.first.heard.clear()
-    assert stage.store.incidents.lead(timedelta(minutes=5))
+    assert stage.store.incidents.lead("another check", timedelta(minutes=5))
 
     report = stage.watch.check(stage.snapshot())
 
