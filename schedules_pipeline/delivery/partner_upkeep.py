@@ -41,6 +41,6 @@ def _read(admission: Admission, store: PartnerStore, now: datetime) -> None:
     partners = store.all()
     if not partners and admission.has_partners and not store.was_ever_used():
         raise ServiceError(
-            "the store has lost its partners: `schedules-pipeline state import` brings them back"
+            "the store has lost its partners: `schedules-pipeline state import s3://<bucket>/state/` brings them back"
         )
     admission.refresh(partners, requests_used(store.usage(now.astimezone(UTC).date())), now)

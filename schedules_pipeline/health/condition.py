@@ -153,10 +153,13 @@ KINDS: Mapping[ConditionName, Kind] = {
         _ERROR, "The repair runs by itself; find out why Redis failed over or lost writes."
     ),
     ConditionName.KEYSPACE_EMPTY: Kind(
-        _ERROR, "Fill it with `schedules-pipeline coldstart`.", timedelta(minutes=2)
+        _ERROR,
+        "If it had partners, restore its state first; then fill it with `schedules-pipeline coldstart`.",
+        timedelta(minutes=2),
     ),
     ConditionName.PARTNERS_GONE: Kind(
-        _ERROR, "Restore partners, keys and subscriptions with `schedules-pipeline state import`."
+        _ERROR,
+        "Restore its state with `schedules-pipeline state import s3://<bucket>/state/`, before a coldstart.",
     ),
     ConditionName.UPSTREAM_UNREACHABLE: Kind(
         _ERROR, "Repair what the error names: credentials, a name, or the network.", _TWO_CHECKS
@@ -167,7 +170,9 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.BACKLOG_GROWING: Kind(
         _WARNING, "Read the batches in the publisher's log; raise SCHEDULES_MOST_PUBLISHERS."
     ),
-    ConditionName.SCHEDULES_LATE: Kind(_ERROR, "Follow one schedule with `schedules-pipeline why`."),
+    ConditionName.SCHEDULES_LATE: Kind(
+        _ERROR, "Follow one schedule with `schedules-pipeline why <sid>/<date>`."
+    ),
     ConditionName.RECORDS_LATE: Kind(
         _WARNING,
         "Read standard error of the run of `publish_affected`; see whether Dagster's database answers.",
@@ -193,11 +198,12 @@ KINDS: Mapping[ConditionName, Kind] = {
         _WARNING, "Read the reasons with `schedules-pipeline rejected list` and tell the sender."
     ),
     ConditionName.AIRTIME_HELD: Kind(
-        _WARNING, "Decide with `schedules-pipeline holds list`, then `holds confirm` or `holds reject`."
+        _WARNING, "Decide: `schedules-pipeline holds list`, then `holds confirm <id>` or `holds reject <id>`."
     ),
     ConditionName.BLANKING_UNUSUAL: Kind(_WARNING, "Ask the senders whether the blanking is intended."),
     ConditionName.BROADCASTS_QUARANTINED: Kind(
-        _WARNING, "Tell the sender which broadcasts cannot be read; `schedules-pipeline why` names them."
+        _WARNING,
+        "Tell the sender which broadcasts cannot be read; `schedules-pipeline why <sid>/<date>` names them.",
     ),
     ConditionName.CHECKS_FAILED: Kind(_ERROR, "Read the failed checks of the partition in Dagster."),
     ConditionName.DIFFERS_FROM_THE_OLD_SYSTEM: Kind(
@@ -205,7 +211,8 @@ KINDS: Mapping[ConditionName, Kind] = {
         "Compare with `schedules-pipeline parity`; a switched partner sees the pipeline's version.",
     ),
     ConditionName.OLD_SYSTEM_SILENT: Kind(
-        _ERROR, "Tell the team of the old system; switch partners with `schedules-pipeline switch`."
+        _ERROR,
+        "Tell the team of the old system; `schedules-pipeline switch ours --dry-run` says what a switch would change.",
     ),
     ConditionName.WATCH_SILENT: Kind(
         _ERROR,
@@ -217,7 +224,8 @@ KINDS: Mapping[ConditionName, Kind] = {
     ConditionName.RUNS_FAILED: Kind(_ERROR, "Read the run in Dagster and launch the job again."),
     ConditionName.PASS_FAILED: Kind(_WARNING, "Repair what the problem names; the pass is repeated."),
     ConditionName.STATE_EXPORT_OLD: Kind(
-        _WARNING, "Switch on `export_state_timer` in Dagster, or use `schedules-pipeline state export`."
+        _WARNING,
+        "Switch on `export_state_timer` in Dagster, or use `schedules-pipeline state export -o state.json`.",
     ),
     ConditionName.COLLECTION_MISSED: Kind(
         _WARNING, "Switch on `collect_garbage_timer`, or `schedules-pipeline collect`."
@@ -235,7 +243,7 @@ KINDS: Mapping[ConditionName, Kind] = {
         _ERROR, "Switch on `coldstart_control`, or work with `schedules-pipeline coldstart --here`."
     ),
     ConditionName.SUBSCRIPTIONS_QUARANTINED: Kind(
-        _ERROR, "Ask the partner to repair its receiver, then `schedules-pipeline push resume`."
+        _ERROR, "Ask the partner to repair its receiver, then `schedules-pipeline push resume <name>`."
     ),
     ConditionName.DELIVERY_SILENT: Kind(_ERROR, "Restart the process that is named.", _TWO_CHECKS),
 }

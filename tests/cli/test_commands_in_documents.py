@@ -12,8 +12,8 @@ from command_lines import CommandLine, command_lines, complaint, documents, ever
 
 _REPOSITORY = Path(__file__).parents[2]
 _DOCUMENTS = documents()
-_TYPED = ("docs/runbook.md", "docs/tutorial.md", "docs/operators/")
-"""Pages from which an operator types each command, so that none is named without its arguments."""
+_TYPED = ("docs/runbook.md", "docs/tutorial.md", "docs/operators/", "schedules_pipeline/health/condition.py")
+"""Where an operator finds each command to type, so that none is named without its arguments."""
 
 _VARIABLES = re.compile(r"(?:`|^|\$ )make [a-z]+((?: [A-Z_]+=\S*)+)", re.MULTILINE)
 _MODULE = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)")

@@ -1,21 +1,19 @@
 """``doctor``: root causes in sentences, probes with their results, and remedies that are shown and asked for."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from cli_stage import KEY, TOMORROW, Stage, all_commands
+from cli_stage import KEY, TOMORROW, Stage
 
 from demo.provision import SOURCE_EVENTS
 from demo.servers import find_free_port
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.errors import NotPermitted, ServiceError
-from schedules_pipeline.health.condition import KINDS
 from schedules_pipeline.health.ports import DagsterSnapshot, QueueName
 from schedules_pipeline.health.probes.ports import Announcement, Subscription
 from schedules_pipeline.maintenance.ports import PassName, PassReport
@@ -285,15 +283,3 @@ def test_fix_reconciles_if_the_bucket_does_not_announce_everything(
 def test_yes_without_fix_is_wrong_usage(clinic: Clinic) -> None:
     """Nothing is asked without ``--fix``."""
     clinic.run("--yes", exit_code=2)
-
-
-def test_remedies_of_conditions_name_commands_that_exist() -> None:
-    """What the doctor tells an operator to type can be typed."""
-    paths = {path for path, _ in all_commands()}
-    calls = [
-        call for kind in KINDS.values() for call in re.findall(r"`schedules-pipeline ([^`]*)`", kind.remedy)
-    ]
-
-    assert calls
-    wrong = [call for call in calls if " ".join(w for w in call.split() if w[0] != "-") not in paths]
-    assert wrong == []

@@ -192,8 +192,7 @@ _RULES = [
     ),
     pytest.param(
         {"held": [held_loss(hours_ahead=40), held_loss(hours_ahead=30, verdict=HoldVerdict.REJECTED)]},
-        "airtime-held: 22.5 hours of airtime held of alder_one; the first day begins 2026-03-30T04:00:00Z: "
-        "`schedules-pipeline holds list`",
+        "airtime-held: 22.5 hours of airtime held of alder_one; the first day begins 2026-03-30T04:00:00Z",
         id="held days ahead",
     ),
     pytest.param(

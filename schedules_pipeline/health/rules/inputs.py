@@ -104,7 +104,7 @@ def find_held_losses(facts: Facts, now: datetime) -> Iterator[Condition]:
     services = sorted({sid for loss in waiting for sid in loss.seconds_by_service})
     named = f"{', '.join(services[:EXAMPLES])}{', …' if len(services) > EXAMPLES else ''}"
     begins = f"the first day begins {instant(first)}" if first > now else "one of the days has begun"
-    summary = f"{hours:.1f} hours of airtime held of {named}; {begins}: `schedules-pipeline holds list`"
+    summary = f"{hours:.1f} hours of airtime held of {named}; {begins}"
     previews = {
         loss.id: f"{count(len(loss.held), 'schedule')}, {loss.seconds / 3600:.1f} h" for loss in waiting
     }

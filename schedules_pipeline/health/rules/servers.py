@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from schedules_pipeline.health.condition import Condition, ConditionName, Severity, make_condition
 from schedules_pipeline.health.facts import Facts
-from schedules_pipeline.health.wording import duration, example
+from schedules_pipeline.health.wording import count, duration, example
 from schedules_pipeline.maintenance.servers import RedisServerFacts
 
 _REPLICA_LATE_AFTER = timedelta(seconds=10)
@@ -48,7 +48,9 @@ def find_lost_writes(facts: Facts, now: datetime) -> Iterator[Condition]:
     ]
     for repair in (open_repairs or done)[:1]:
         outcome = (
-            f"repaired, {repair.differed:,} schedules differed" if repair.repaired_at else "being repaired"
+            f"repaired, {count(repair.differed, 'schedule')} differed"
+            if repair.repaired_at
+            else "being repaired"
         )
         yield make_condition(
             ConditionName.REDIS_WENT_BACK,
