@@ -198,3 +198,27 @@ def test_an_open_page_whose_session_has_ended_leads_through_signing_in_and_back(
 
     reader.wait_until(f"location.pathname + location.search == '{address}'")
     wait_until_following(reader)
+
+
+def test_a_link_from_another_site_leads_to_its_place(
+    reader: Tab, service: DeliveryService, broadcaster: Broadcaster
+) -> None:
+    """The cookie does not come along with such a link, and the reader need not sign in again. Without a session the
+    place is found after signing in.
+    """
+    place = f"/guide/alder_one/{broadcaster.today}/versions#feed-row"
+    arrived = f"location.href == '{service.url}{place}' && document.readyState == 'complete'"
+    elsewhere = service.url.replace("127.0.0.1", "localhost")
+    reader.go(f"{elsewhere}/sign-in")
+    reader.evaluate(f"location.assign('{service.url}{place}')")
+    reader.wait_until(arrived)
+
+    reader.call("Network.clearBrowserCookies")
+    reader.go(f"{elsewhere}/sign-in")
+    reader.evaluate(f"location.assign('{service.url}{place}')")
+    reader.wait_until("document.getElementById('to')?.value.endsWith('#feed-row')")
+    reader.evaluate(f"document.getElementById('key').value = '{broadcaster.reader.text}'")
+    reader.evaluate("document.getElementById('sign-in').submit()")
+
+    reader.wait_until(arrived)
+    assert [url for url in reader.requested if "/sign-in?to=" in url]

@@ -25,7 +25,7 @@ from schedules_pipeline.partners.sign_in import (
     token_digest,
 )
 
-_TO = re.compile('name="to" value="([^"]*)"')
+_TO = re.compile('id="to" name="to" value="([^"]*)"')
 
 
 @pytest.fixture
