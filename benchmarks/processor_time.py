@@ -11,6 +11,7 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _PARTS = {
     "publisher": ("forkserver",),
     "recording": ("schedules_pipeline.jobs.recording_process",),
+    "receiving": ("schedules_pipeline.jobs.receiving_process",),
     "emulator": ("demo/emulator.py",),
     "Redis": ("valkey-server",),
     "Postgres": ("/bin/postgres", "postgres:"),

@@ -21,9 +21,9 @@ from schedules_pipeline.jobs.full_passes import (
     timers,
 )
 from schedules_pipeline.jobs.publish_affected import (
+    in_processes,
+    in_this_process,
     publish_affected_job,
-    record_here,
-    record_in_a_process,
 )
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_schedules_job
 from schedules_pipeline.partitions import SCHEDULE_PARTITIONS
@@ -49,7 +49,7 @@ def build_defs(settings: Settings, pipeline: Pipeline | None = None) -> dg.Defin
         ],
         asset_checks=[health_check()],
         jobs=[
-            publish_affected_job(settings, record_here if pipeline else record_in_a_process),
+            publish_affected_job(settings, in_this_process if pipeline else in_processes),
             rebuild_schedules_job(settings),
             coldstart_job(settings),
             prune_records_job(settings),

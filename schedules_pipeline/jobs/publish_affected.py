@@ -1,16 +1,16 @@
 """The publisher: a run that rebuilds, publishes and records the schedules that are marked for rebuild.
 
-A run takes seconds to start, so one stays while nothing is pending. One thread publishes, others receive
-(docs/adr/0035). A process beside them records and compares, because Dagster's records take longer than the schedules
-themselves (docs/adr/0040); of several publishers one does so. Publishers come and go as the backlog wants
+A run takes seconds to start, so one stays while nothing is pending. One thread publishes. A process beside it receives
+from the queues (docs/adr/0035, 0053). Another one records and compares, because Dagster's records take longer than the
+schedules themselves (docs/adr/0040); of several publishers one does so. Publishers come and go as the backlog wants
 (docs/adr/0034).
 """
 
-import gc
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 
 import dagster as dg
@@ -19,11 +19,15 @@ from dagster._utils.interrupts import capture_interrupts
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.jobs.building import single_op_job
+from schedules_pipeline.jobs.observations import report
 from schedules_pipeline.jobs.publishing_thread import PublishingThread, in_full
-from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
+from schedules_pipeline.jobs.quick_threads import quick_threads
+from schedules_pipeline.jobs.receiving_process import ReceivingProcess
+from schedules_pipeline.jobs.receiving_threads import Receiving, ReceivingThreads
 from schedules_pipeline.jobs.recording_loop import Recording, RecordingLoop
 from schedules_pipeline.jobs.recording_process import RecordingProcess
 from schedules_pipeline.jobs.run_log import BestEffortLog, RunLog
+from schedules_pipeline.jobs.switches import FollowedSwitches
 from schedules_pipeline.publishing.ports.schedules import Outcome
 from schedules_pipeline.publishing.rebuild import EMPTY_BATCH, BatchResult
 from schedules_pipeline.publishing.scale_publishers import ScalePolicy, is_surplus, publishers_wanted
@@ -34,6 +38,9 @@ RESERVATION_TAG = "schedules/reservation"
 POOL = "publishers"
 _HANDOVER_SECONDS = 90.0
 """A container may take a minute to start."""
+
+_OVERLAP_SECONDS = 3.0
+"""A publisher that has just become present starts the process in which it receives."""
 
 _HANDOVER_OF_AN_INTERRUPTED_SECONDS = 2.5
 _LAST_BATCH_OF_AN_INTERRUPTED_SECONDS = 1.0
@@ -49,31 +56,39 @@ _SURPLUS_SECONDS = 30.0
 _LONGEST_SHUTDOWN_SECONDS = 1_800
 _LAST_RECORDS_SECONDS = 10.0
 _LAST_RECORDS_OF_AN_INTERRUPTED_SECONDS = 0.3
-_SWITCH_INTERVAL_SECONDS = 0.0005
-"""Python's default is 0.005: after each answer of Redis, publishing would wait so long for a thread that receives."""
-
-_COLLECTION_THRESHOLDS = 10_000, 20, 100
-"""Python's default is 700, 10, 10: at a hundred changes a second, collections would take a tenth of publishing."""
-
 _IDLE_SECONDS = 0.2
 _LOG_EVERY_SECONDS = 3.0
 _LONGEST_OUTAGE_SECONDS = 60
 
 
-StartsRecording = Callable[[dg.OpExecutionContext, Pipeline, Settings], Recording]
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """What a publisher has done beside publishing."""
+
+    recording: Recording
+    receiving: Receiving
 
 
-def record_in_a_process(context: dg.OpExecutionContext, _: Pipeline, __: Settings) -> Recording:
-    """For a pipeline and an instance that another process can open."""
-    return RecordingProcess(context.instance, context.run_id, BestEffortLog(context.log))
+StartsCompanions = Callable[[dg.OpExecutionContext, Pipeline, Settings], Companions]
 
 
-def record_here(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> Recording:
+def in_processes(context: dg.OpExecutionContext, _: Pipeline, __: Settings) -> Companions:
+    """For a pipeline and an instance that other processes can open."""
+    instance, run_id, log = context.instance, context.run_id, BestEffortLog(context.log)
+    return Companions(
+        RecordingProcess(instance, run_id, log), ReceivingProcess(run_id, log, partial(report, instance))
+    )
+
+
+def in_this_process(context: dg.OpExecutionContext, pipeline: Pipeline, settings: Settings) -> Companions:
     """For a pipeline that this process alone has."""
-    return RecordingLoop(pipeline, settings, context.instance, context.run, BestEffortLog(context.log))
+    return Companions(
+        RecordingLoop(pipeline, settings, context.instance, context.run, BestEffortLog(context.log)),
+        ReceivingThreads(pipeline, context.run_id, partial(report, context.instance)),
+    )
 
 
-def publish_affected_job(settings: Settings, start_recording: StartsRecording) -> dg.JobDefinition:
+def publish_affected_job(settings: Settings, companions: StartsCompanions) -> dg.JobDefinition:
     """A run of this job is a publisher. Several may run at once."""
 
     @dg.op(
@@ -82,12 +97,11 @@ def publish_affected_job(settings: Settings, start_recording: StartsRecording) -
         pool=POOL,
     )
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
-        # Excludes imported modules from garbage collections, which interrupt batches.
-        gc.freeze()
-        with closing(start_recording(context, pipeline, settings)) as recording:
-            was_interrupted = _publish(context, pipeline, recording, settings)
+        beside = companions(context, pipeline, settings)
+        with closing(beside.recording):
+            was_interrupted = _publish(context, pipeline, beside, settings)
             if not was_interrupted and not pipeline.store.presence.present().running:
-                recording.finish()
+                beside.recording.finish()
 
     description = "Publishes the schedules that a change affects. The sensors of both queues start it."
     longest_seconds = settings.publisher_session_seconds + _LONGEST_SHUTDOWN_SECONDS
@@ -95,25 +109,26 @@ def publish_affected_job(settings: Settings, start_recording: StartsRecording) -
 
 
 def _publish(
-    context: dg.OpExecutionContext, pipeline: Pipeline, recording: Recording, settings: Settings
+    context: dg.OpExecutionContext, pipeline: Pipeline, beside: Companions, settings: Settings
 ) -> bool:
     """Publish until the session is over. Returns whether a signal ended it."""
     reservation = context.run.tags.get(RESERVATION_TAG, "")
     with (
-        _quick_switches(),
+        quick_threads(),
         PublishingThread(pipeline, context.run_id, reservation) as publishing,
-        ReceivingThreads(pipeline, context.instance, context.run_id) as receiving,
+        closing(beside.receiving) as receiving,
+        FollowedSwitches(context.instance, receiving.leave_off),
     ):
-        session = _Session(context, pipeline, recording, publishing, settings)
+        session = _Session(context, pipeline, beside, publishing, settings)
         try:
             session.work()
         except dg.DagsterExecutionInterruptedError:
             # A second signal must not interrupt the handover.
             with capture_interrupts():
                 until = time.monotonic() + _LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS
-                _run_until(until, receiving.let_sensors_receive, session.hand_over_now)
+                _run_until(until, receiving.dismiss, session.hand_over_now)
                 publishing.abandon()
-                receiving.join(until)
+                receiving.stop(max(0.0, until - time.monotonic()))
                 if _is_cancelled(context):
                     raise
             return True
@@ -137,19 +152,6 @@ def _is_cancelled(context: dg.OpExecutionContext) -> bool:
     return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
-@contextmanager
-def _quick_switches() -> Iterator[None]:
-    """Between threads, which no collection of garbage holds up for long."""
-    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
-    gc.set_threshold(*_COLLECTION_THRESHOLDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-        gc.set_threshold(*thresholds)
-
-
 def scale_policy(settings: Settings) -> ScalePolicy:
     """Without a time to linger, a publisher stands ready, because starting one takes seconds."""
     return ScalePolicy(settings.most_publishers, idle=int(settings.publisher_linger_seconds is None))
@@ -162,14 +164,15 @@ class _Session:
         self,
         context: dg.OpExecutionContext,
         pipeline: Pipeline,
-        recording: Recording,
+        beside: Companions,
         publishing: PublishingThread,
         settings: Settings,
     ) -> None:
         self._context = context
         self._log = BestEffortLog(context.log)
         self._pipeline = pipeline
-        self._recording = recording
+        self._recording = beside.recording
+        self._receiving = beside.receiving
         self._publishing = publishing
         self._policy = scale_policy(settings)
         self._linger_seconds = settings.publisher_linger_seconds
@@ -183,13 +186,18 @@ class _Session:
             self._step()
         if self._needs_successor():
             self._publishing.leave()
-            until = time.monotonic() + _HANDOVER_SECONDS
-            while (
-                time.monotonic() < until
-                and self._needs_successor()
-                and not self._publishing.publishers.running
-            ):
-                self._step()
+            if self._wait_for_successor():
+                time.sleep(_OVERLAP_SECONDS)
+
+    def _wait_for_successor(self) -> bool:
+        """Whether one has started meanwhile."""
+        until, has_waited = time.monotonic() + _HANDOVER_SECONDS, False
+        while (
+            time.monotonic() < until and self._needs_successor() and not self._publishing.publishers.running
+        ):
+            self._step()
+            has_waited = True
+        return has_waited and bool(self._publishing.publishers.running)
 
     def hand_over_now(self) -> None:
         """The process must end within seconds, and needs them if schedules are to be published now."""
@@ -248,7 +256,8 @@ class _Session:
         return has_work or time.monotonic() < self._publishing.last_active + active_seconds
 
     def _step(self) -> None:
-        """See that one publisher records, and tell the run's log what was published."""
+        """See that it receives and that one publisher records, and tell the run's log what was published."""
+        self._receiving.keep_up()
         if time.monotonic() >= self._log_at:
             # Takes half a minute if Dagster's database does not answer.
             _log_results(self._log, self._publishing.take_results())

@@ -1,13 +1,14 @@
-"""Receives from the queues. A publisher does so continuously; the ticks of the sensors do while no publisher does."""
+"""Receives from the queues. A publisher does so continuously; the ticks of the sensors do while no publisher does.
 
-from collections.abc import Callable, Iterator, Sequence
+Imports nothing of Dagster, so that the process in which a publisher receives is small and starts soon.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-import dagster as dg
 import structlog
 
-from schedules_pipeline.assets import names
-from schedules_pipeline.assets.catalogue import ASSET_OF_KIND
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.jobs.traced import traced_handling
@@ -22,7 +23,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A queue, the workflow that handles its messages, and the observations that Dagster shows of the result.
+    """A queue, and the workflow that handles its messages.
 
     ``name``: also of the sensor by which an operator switches the queue off.
     """
@@ -30,25 +31,42 @@ class Intake:
     name: QueueName
     queue: MessageSource
     handle: Callable[[Sequence[Message]], IngestResult]
-    describe: Callable[[IngestResult], Iterator[dg.AssetObservation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What Dagster shows of received messages, in values of JSON. ``copies_changed``: by kind. ``reasons``: of the
+    first rejected messages, by message id.
+    """
+
+    received: int
+    marked: int
+    counts: Mapping[str, int]
+    copies_changed: Mapping[str, int]
+    rejected: int
+    reasons: Mapping[str, str]
+
+
+def summarise(result: IngestResult) -> Received:
+    shown = islice(result.rejected.items(), _SHOWN_REJECTIONS)
+    return Received(
+        result.received,
+        result.marked,
+        {counter.value: amount for counter, amount in result.counts.items()},
+        {kind.value: amount for kind, amount in result.copies_changed.items()},
+        len(result.rejected),
+        {message_id: rejection.reason for message_id, rejection in shown},
+    )
 
 
 def intakes(pipeline: Pipeline) -> dict[QueueName, Intake]:
     """The intake of each queue."""
-    upstreams = pipeline.upstreams
-    schedules = Intake(
-        QueueName.SCHEDULE_EVENTS,
-        upstreams.schedule_queue,
-        pipeline.schedule_intake.handle,
-        _describe_schedule_events,
+    schedules, catalogue = pipeline.upstreams.schedule_queue, pipeline.upstreams.catalogue_queue
+    found = (
+        Intake(QueueName.SCHEDULE_EVENTS, schedules, pipeline.schedule_intake.handle),
+        Intake(QueueName.CATALOGUE_EVENTS, catalogue, pipeline.catalogue_intake.handle),
     )
-    catalogue = Intake(
-        QueueName.CATALOGUE_EVENTS,
-        upstreams.catalogue_queue,
-        pipeline.catalogue_intake.handle,
-        _describe_catalogue_events,
-    )
-    return {each.name: each for each in (schedules, catalogue)}
+    return {each.name: each for each in found}
 
 
 def may_receive(pipeline: Pipeline) -> bool:
@@ -84,32 +102,3 @@ def _log_ingested(ingested: IngestResult) -> None:
         _log.warning("notification rejected", event_id=message_id, reason=rejection.reason)
     for message_id, error in ingested.kept.items():
         _log.warning("notification not sent to the dead letters", event_id=message_id, error=error)
-
-
-def _describe_schedule_events(ingested: IngestResult) -> Iterator[dg.AssetObservation]:
-    if ingested.received:
-        yield dg.AssetObservation(names.SCHEDULE_EVENTS, metadata=rejection_metadata(ingested))
-
-
-def _describe_catalogue_events(ingested: IngestResult) -> Iterator[dg.AssetObservation]:
-    """Observations rather than materialisations, after which Dagster would call every schedule out of date."""
-    if ingested.received:
-        yield dg.AssetObservation(names.CATALOGUE_EVENTS, metadata=rejection_metadata(ingested))
-    for kind, amount in ingested.copies_changed.items():
-        yield dg.AssetObservation(
-            ASSET_OF_KIND[kind], metadata={"copies_changed": amount, "schedules_marked": ingested.marked}
-        )
-
-
-def rejection_metadata(ingested: IngestResult) -> dict[str, dg.MetadataValue]:
-    """The counts, and the reasons of the first rejected messages by message id."""
-    metadata: dict[str, dg.MetadataValue] = {
-        name.replace(" ", "_").replace(",", ""): dg.MetadataValue.int(amount)
-        for name, amount in ingested.counts.items()
-    }
-    metadata["messages_received"] = dg.MetadataValue.int(ingested.received)
-    if ingested.rejected:
-        shown = list(ingested.rejected.items())[:_SHOWN_REJECTIONS]
-        metadata["messages_rejected"] = dg.MetadataValue.int(len(ingested.rejected))
-        metadata["rejected"] = dg.MetadataValue.json({name: rejection.reason for name, rejection in shown})
-    return metadata

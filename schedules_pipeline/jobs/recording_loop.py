@@ -9,6 +9,7 @@ import dagster as dg
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import PipelineError
 from schedules_pipeline.event_batches import BatchRunWriter
+from schedules_pipeline.jobs.child_process import Companion
 from schedules_pipeline.jobs.rebuild_schedules import rebuild_config, rebuild_schedules_job
 from schedules_pipeline.jobs.run_log import RunLog
 from schedules_pipeline.logs import log_pass
@@ -30,23 +31,11 @@ _PAUSE_AFTER_ERROR_SECONDS = 1.0
 _IDLE_SECONDS = 0.2
 
 
-class Recording(Protocol):
-    """The recording of a publisher, as its op uses it."""
-
-    def keep_up(self) -> None:
-        """Record what is published now and, as a process of its own, later."""
-
-    def dismiss(self) -> None:
-        """Begin no further records. Returns at once."""
-
-    def stop(self, patience_seconds: float) -> None:
-        """Begin no further records. What is not recorded within this time is left to the next publisher."""
+class Recording(Companion, Protocol):
+    """The recording of a publisher. What is not recorded when it stops is left to the next publisher."""
 
     def finish(self) -> None:
         """Record everything that is published, and stop."""
-
-    def close(self) -> None:
-        """Stop as an interrupted publisher does, if it has not stopped."""
 
 
 class RecordingLoop:

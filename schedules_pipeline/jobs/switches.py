@@ -1,11 +1,15 @@
 """The switches of sensors and timers: which of them an operator has switched off in Dagster."""
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Self
 
 import dagster as dg
 import structlog
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState
+
+_ASKED_EVERY_SECONDS = 2.0
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -22,18 +26,34 @@ def names_off(states: Iterable[InstigatorState]) -> frozenset[str]:
     return frozenset(state.instigator_name for state in states if not state.is_running)
 
 
-class Switches:
-    """The sensors that are off, as Dagster last answered."""
+class FollowedSwitches:
+    """Asks Dagster every two seconds which sensors are off, in a thread, because its database may be slow.
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    ``tell``: gets their names after each answer. While Dagster does not answer, its last answer holds.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, tell: Callable[[Collection[str]], None]) -> None:
         self._instance = instance
-        self._off: frozenset[str] = frozenset()
+        self._tell = tell
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="following Dagster", daemon=True)
 
-    def is_off(self, sensor: str) -> bool:
-        return sensor in self._off
+    def __enter__(self) -> Self:
+        self._ask()
+        self._thread.start()
+        return self
 
-    def ask(self) -> None:
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+
+    def _follow(self) -> None:
+        while not self._is_over.wait(_ASKED_EVERY_SECONDS):
+            self._ask()
+
+    def _ask(self) -> None:
         try:
-            self._off = names_off(stored_states(self._instance, InstigatorType.SENSOR))
+            off = names_off(stored_states(self._instance, InstigatorType.SENSOR))
         except Exception as error:  # noqa: BLE001 - publishing goes on without Dagster's database
             _log.warning("Dagster does not say which sensors are off", error=str(error))
+        else:
+            self._tell(off)

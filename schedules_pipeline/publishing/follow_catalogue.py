@@ -36,7 +36,8 @@ class FollowResult:
 
     ``unneeded``: no schedule depends on it and there is no copy. ``absent``: the catalogue has no document, so the
     copy stays. ``rejected``: the document is not valid, so the copy stays. ``unchanged``: no field that an output
-    uses has changed. ``changed``: by kind, the copies that are new or different.
+    uses has changed. ``changed``: by kind, the copies that are new or different. ``pending``: how many schedules waited
+    for a build when these had been marked.
     """
 
     unneeded: frozenset[Pid] = frozenset()
@@ -45,6 +46,7 @@ class FollowResult:
     unchanged: frozenset[Pid] = frozenset()
     changed: Mapping[Pid, Kind] = field(default_factory=dict)
     schedules_marked: int = 0
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class CatalogueFollower:
         pending = [pid for pid, result in stored.items() if result.propagation_pending]
         pending += [pid for pid in needed if pid not in stored and tickets[pid].propagation_pending]
         causes = _with_changed_fields(causes, stored, projected.values)
-        marked = self._propagate({pid: causes[pid] for pid in pending})
+        marked, waiting = self._propagate({pid: causes[pid] for pid in pending})
         self._store.copies.acknowledge({pid: tickets[pid].token for pid in pending})
         changed = {pid: projected.kinds[pid] for pid, result in stored.items() if result.changed}
         return FollowResult(
@@ -96,6 +98,7 @@ class CatalogueFollower:
             unchanged=frozenset(stored) - frozenset(changed),
             changed=changed,
             schedules_marked=marked,
+            pending=waiting,
         )
 
     def reread(self, pids: Sequence[Pid]) -> None:
@@ -159,18 +162,20 @@ class CatalogueFollower:
             )
         return parse_catalogue_document(pid, content)
 
-    def _propagate(self, causes: Mapping[Pid, Cause]) -> int:
-        """Read the dependants only now, after the copies are stored, and mark them. Returns how many."""
+    def _propagate(self, causes: Mapping[Pid, Cause]) -> tuple[int, int]:
+        """Read the dependants only now, after the copies are stored, and mark them. Returns how many, and how many
+        schedules are pending then.
+        """
         if not causes:
-            return 0
+            return 0, 0
         now = self._clock()
         marks = [
             Mark(key, due_at(key, now, self._calendar), causes[pid])
             for pid, references in self._store.references.references(list(causes)).items()
             for key in {reference.key for reference in references}
         ]
-        self._store.work.mark(marks)
-        return len({mark.key for mark in marks})
+        pending = self._store.work.mark(marks)
+        return len({mark.key for mark in marks}), pending
 
 
 def _restated(pid: Pid, copy: bytes | None, value: bytes) -> bytes:

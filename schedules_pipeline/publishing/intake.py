@@ -44,7 +44,8 @@ T = TypeVar("T")
 class IngestResult:
     """``marked``: how many schedules. ``copies_changed``: by kind, how many catalogue copies have changed.
     ``rejected``: by message id. ``causes``: one for each message that named a schedule or an item. ``kept``: by the id
-    of a rejected message, why it could not be sent to the dead letters; it stays in its queue.
+    of a rejected message, why it could not be sent to the dead letters; it stays in its queue. ``pending``: how many
+    schedules waited for a build when these had been marked; 0 if none was.
     """
 
     received: int = 0
@@ -54,6 +55,7 @@ class IngestResult:
     rejected: Mapping[str, Rejection] = field(default_factory=dict)
     causes: Sequence[Cause] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
+    pending: int = 0
 
     def __add__(self, other: "IngestResult") -> "IngestResult":
         return IngestResult(
@@ -64,6 +66,7 @@ class IngestResult:
             {**self.rejected, **other.rejected},
             (*self.causes, *other.causes),
             {**self.kept, **other.kept},
+            other.pending,
         )
 
 
@@ -147,12 +150,12 @@ class ScheduleIntake:
         ]
         keys = list(dict.fromkeys(mark.key for mark in marks))
         self.store.schedules.count_source_change(keys)
-        self.store.work.mark(marks)
+        pending = self.store.work.mark(marks)
         kept = self._office.keep(parsed)
         kinds = Multiset(_kind_of(notification) for _, notification in parsed.notifications)
         causes = tuple(dict.fromkeys(mark.cause for mark in marks))
         counts = dict.fromkeys(_KINDS, 0) | kinds
-        return IngestResult(len(messages), len(keys), counts, {}, parsed.rejected, causes, kept)
+        return IngestResult(len(messages), len(keys), counts, {}, parsed.rejected, causes, kept, pending)
 
 
 class CatalogueIntake:
@@ -191,8 +194,8 @@ class CatalogueIntake:
             Counter.CATALOGUE_DOCUMENTS_REJECTED: len(followed.rejected),
         }
         changed = Multiset(followed.changed.values())
-        marked = followed.schedules_marked
-        return IngestResult(len(messages), marked, counts, changed, parsed.rejected, causes, kept)
+        marked, pending = followed.schedules_marked, followed.pending
+        return IngestResult(len(messages), marked, counts, changed, parsed.rejected, causes, kept, pending)
 
 
 def _parse(messages: Iterable[Message], parse: Callable[[str], T], now: datetime) -> _Parsed[T]:

@@ -12,8 +12,9 @@ import structlog
 
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.errors import ServiceError
+from schedules_pipeline.jobs.observations import observations
 from schedules_pipeline.jobs.publish_affected import scale_policy
-from schedules_pipeline.jobs.receiving import Intake, may_receive, receive_once
+from schedules_pipeline.jobs.receiving import Intake, may_receive, receive_once, summarise
 from schedules_pipeline.publishing.intake import IngestResult
 from schedules_pipeline.run_tags import describe_causes, run_tags
 from schedules_pipeline.sensors.asking import ask_for_publishers
@@ -44,7 +45,7 @@ def receive_for(
         is_over = left <= _SHORTEST_POLL_SECONDS / 2
         try:
             if requests := ask_for_publishers(pipeline, context.instance, policy, _run_tags(intake, total)):
-                return dg.SensorResult(run_requests=requests, asset_events=[*intake.describe(total)])
+                return dg.SensorResult(run_requests=requests, asset_events=_events(intake, total))
             if is_over:
                 break
             if pipeline.store.queue_polls.has_receiver(intake.name):
@@ -52,7 +53,7 @@ def receive_for(
                 continue
             wait_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, int(left)))
             if not may_receive(pipeline):
-                return dg.SensorResult(skip_reason=_PAUSED, asset_events=[*intake.describe(total)])
+                return dg.SensorResult(skip_reason=_PAUSED, asset_events=_events(intake, total))
             total += receive_once(intake, wait_seconds)
         except ServiceError as error:
             _log.warning("trying again in a moment", error=str(error))
@@ -60,7 +61,11 @@ def receive_for(
             if is_over:
                 break
             time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
-    return dg.SensorResult(skip_reason=_summary(total), asset_events=[*intake.describe(total)])
+    return dg.SensorResult(skip_reason=_summary(total), asset_events=_events(intake, total))
+
+
+def _events(intake: Intake, total: IngestResult) -> list[dg.AssetObservation]:
+    return list(observations(intake.name, summarise(total)))
 
 
 def _run_tags(intake: Intake, total: IngestResult) -> dict[str, str]:

@@ -38,12 +38,11 @@ class RedisWorkQueue:
         self._release, self._postpone = link.script("release"), link.script("postpone")
         self._renew = link.script("renew")
 
-    def mark(self, marks: Sequence[Mark]) -> None:
-        if marks:
-            triples: list[Arguments] = [
-                (str(m.key), m.due_at.timestamp(), render_cause(m.cause)) for m in marks
-            ]
-            self._run(self._mark, "dirty causes waiting wake", [CAUSES_KEPT, *chain(*triples)])
+    def mark(self, marks: Sequence[Mark]) -> int:
+        if not marks:
+            return 0
+        triples: list[Arguments] = [(str(m.key), m.due_at.timestamp(), render_cause(m.cause)) for m in marks]
+        return int(self._run(self._mark, "dirty causes waiting wake", [CAUSES_KEPT, *chain(*triples)]))
 
     def require_writable(self) -> None:
         """Writes, because a Redis that is full or cannot save still answers reads."""

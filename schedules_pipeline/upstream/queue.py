@@ -1,6 +1,7 @@
 """A notification queue on SQS."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ _MESSAGE_LIMITS = (262_144, 1_048_576)
 _MOST_BYTES_PER_CALL = min(_MESSAGE_LIMITS)
 _REASON, _TRACEPARENT = "reason", "traceparent"
 _REASON_CHARACTERS = 500
+_RECORDED_EVERY_SECONDS = 0.25
 _NOT_ACCEPTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _T = TypeVar("_T")
@@ -141,22 +143,33 @@ class SqsQueue:
 
 
 class PolledSqsQueue(SqsQueue):
-    """Records every poll, so that the age of the oldest waiting message can be estimated."""
+    """Records polls, so that the age of the oldest waiting message can be estimated: every one without messages, and
+    one with messages each quarter of a second.
+    """
 
     def __init__(self, client: "SQSClient", name: str, record_poll: RecordPoll, clock: Clock) -> None:
         """``record_poll``: gets the start of a poll, and when its oldest message was sent or None."""
         super().__init__(client, name)
         self._record_poll = record_poll
         self._clock = clock
+        self._recorded_at = float("-inf")
 
     def receive(self, wait_seconds: int) -> list[Message]:
         """The start is recorded, so that messages that come during the poll count as later ones."""
         began_at = self._clock()
         messages = super().receive(wait_seconds)
-        # A poll that does not wait asks only some servers of the queue, so an empty one proves nothing.
-        if messages or wait_seconds > 0:
-            self._record_poll(began_at, min((m.sent_at for m in messages), default=None))
+        if messages:
+            self._record(began_at, min(message.sent_at for message in messages))
+        elif wait_seconds > 0:
+            # A poll that does not wait asks only some servers of the queue, so an empty one proves nothing.
+            self._record_poll(began_at, None)
         return messages
+
+    def _record(self, began_at: datetime, oldest_sent_at: datetime) -> None:
+        now = time.monotonic()
+        if now >= self._recorded_at + _RECORDED_EVERY_SECONDS:
+            self._record_poll(began_at, oldest_sent_at)
+            self._recorded_at = now
 
 
 def batches_to_send(messages: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:

@@ -150,6 +150,15 @@ def test_released_work_is_done(store: Store) -> None:
     assert (work.causes, work.cause_count, work.attempts) == ((_cause(2),), 1, 0)
 
 
+def test_a_mark_tells_how_many_schedules_are_pending(store: Store) -> None:
+    """Those that were marked before count, and those that are being built do not; nothing is said without a mark."""
+    pending = [store.work.mark([Mark(key, _NOW, _cause(1))]) for key in (_A, _A, _B)]
+    _claim(store)
+    after_claim = store.work.mark([Mark(_B, _NOW, _cause(2))])
+
+    assert (pending, after_claim, store.work.mark([])) == ([1, 1, 2], 1, 0)
+
+
 def test_empty_release_and_postponement_are_allowed(store: Store) -> None:
     """A batch may release no schedule, or postpone none."""
     _mark(store, _A)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -24,8 +26,10 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.jobs.observations import report
 from schedules_pipeline.jobs.receiving import intakes, may_receive, receive_once
 from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
+from schedules_pipeline.jobs.switches import FollowedSwitches
 from schedules_pipeline.publishing.ports.upstream import Message
 
 _KEY = ScheduleKey.parse("alder_one/2026-03-28")
@@ -46,8 +50,13 @@ def stage(instance: dg.DagsterInstance) -> DagsterStage:
     return DagsterStage(instance)
 
 
-def _receiving(stage: DagsterStage) -> ReceivingThreads:
-    return ReceivingThreads(stage.pipeline, stage.instance, "a run")
+@contextmanager
+def _receiving(stage: DagsterStage) -> Iterator[None]:
+    """As a publisher does."""
+    threads = ReceivingThreads(stage.pipeline, "a run", partial(report, stage.instance))
+    with closing(threads), FollowedSwitches(stage.instance, threads.leave_off):
+        threads.keep_up()
+        yield
 
 
 def _until(is_so: Callable[[], bool]) -> None:

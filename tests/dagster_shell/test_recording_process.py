@@ -20,7 +20,7 @@ from schedules_pipeline.assets import names
 from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
-from schedules_pipeline.jobs import recording_process
+from schedules_pipeline.jobs import child_process
 from schedules_pipeline.jobs.recording_process import RecordingProcess
 from schedules_pipeline.partitions import partition_key
 
@@ -74,7 +74,7 @@ class _Stage:
 def stage(
     redis_client: Redis, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[_Stage]:
-    monkeypatch.setattr(recording_process, "_RESTARTS_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(child_process, "_RESTARTS_AFTER_SECONDS", 0.0)
     monkeypatch.setenv("SCHEDULES_REDIS_URL", redis_server.url)
     documents = {key: source_document(key) for key in _KEYS}
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:

@@ -49,12 +49,13 @@ class FakeWorkQueue(Fake):
 
     @answered
     @step
-    def mark(self, marks: Sequence[Mark]) -> None:
+    def mark(self, marks: Sequence[Mark]) -> int:
         for mark in marks:
             self._make_dirty(mark.key, mark.due_at)
             self.waiting.pop(mark.key, None)
             known = self.causes.get(mark.key, _Causes())
             self.causes[mark.key] = known.and_later(_Causes(1, (mark.cause,)))
+        return len(self.dirty) if marks else 0
 
     def require_writable(self) -> None:
         """The fake is always writable."""

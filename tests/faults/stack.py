@@ -5,7 +5,6 @@ The catalogue has a Redis of its own, because in production it belongs to anothe
 """
 
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +19,12 @@ import orjson
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from fakes import FakeClock, FakeUpstreams, fake_upstreams
+from faults.processes import CodeServerOnPort, kill_group, pid_of_run, receivers_of
 from faults.proxy import Behaviour, Proxy
 from from_scratch import Contents, contents, find_missing_entries, replay_feed
 from redis import Redis
 
-from demo.dagster_services import CodeServer, Daemon, DagsterProcess
+from demo.dagster_services import CodeServer, Daemon
 from demo.provision import AwsEndpoints, announce_schedules, provision
 from demo.sample import make_sample
 from demo.servers import AwsEmulator, LoopbackServer, RedisServer, find_free_port
@@ -150,8 +150,14 @@ class Stack:
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
         os.kill(pid, signal.SIGKILL)
 
+    def kill_receiver(self) -> None:
+        """``kill -9`` the process in which the publisher receives."""
+        os.kill(self.receiver_pid(), signal.SIGKILL)
+
     def kill_publisher_before_deletion(self) -> None:
-        """``kill -9`` it when it has marked a schedule, and the message that said so is still in its queue."""
+        """``kill -9`` it and the process in which it receives, when that has marked a schedule, and the message that
+        said so is still in its queue.
+        """
         queue, counters = self.pipeline.upstreams.schedule_queue, self.pipeline.store.counters
         deleted = counters.all()[Counter.SCHEDULE_MESSAGES_RECEIVED]
 
@@ -163,26 +169,27 @@ class Stack:
             deleted = received
             return False
 
-        pid = self.publisher_pid()
-        self._stop_when(is_between, lambda number: os.kill(pid, number))
-        os.kill(pid, signal.SIGKILL)
+        publisher, receiver = self.publisher_pid(), self.receiver_pid()
+        self._stop_when(is_between, lambda number: os.kill(receiver, number))
+        for pid in (receiver, publisher):
+            os.kill(pid, signal.SIGKILL)
 
     def kill_daemon(self) -> None:
         """``kill -9`` the daemon and start another, as a supervisor would."""
-        _kill(self.daemon)
+        kill_group(self.daemon)
         self.daemon = self._start_daemon()
 
     def kill_code_server(self) -> None:
         """``kill -9`` the code server and all its runs, as when a container dies, and start another."""
         self._stop_in_the_middle(lambda number: os.killpg(self.code_server.pid, number))
-        _kill(self.code_server)
+        kill_group(self.code_server)
         self.code_server = self._start_code_server()
 
     def kill_redis(self) -> None:
         """``kill -9`` Redis during a publication, and restart it with the same port and append-only file."""
         pid = self.publisher_pid()
         self._stop_in_the_middle(lambda number: os.kill(pid, number))
-        _kill(self.redis)
+        kill_group(self.redis)
         os.kill(pid, signal.SIGCONT)
         self.redis = self._start_redis()
 
@@ -275,12 +282,13 @@ class Stack:
         return sum(change.seq for change in self.pipeline.store.feed.heads().values())
 
     def publisher_pid(self) -> int:
-        """Dagster records the process of each run that it starts."""
-        run_id = self.pipeline.store.presence.present().recorder
-        events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-        messages = [entry.message for entry in events]
-        found = [match for message in messages if (match := re.search(r"\(pid: (\d+)\)", message))]
-        return int(found[-1].group(1))
+        return pid_of_run(self.instance, self.pipeline.store.presence.present().recorder)
+
+    def receiver_pid(self) -> int:
+        """The process that the publisher has started to receive."""
+        pid = self.publisher_pid()
+        wait_until(lambda: bool(receivers_of(pid)), "no process receives")
+        return receivers_of(pid)[0]
 
     # Parts
 
@@ -294,7 +302,7 @@ class Stack:
         ).__enter__()
 
     def _start_code_server(self) -> CodeServer:
-        return _CodeServerOnPort(self._directory, self.settings, self._code_port).__enter__()
+        return CodeServerOnPort(self._directory, self.settings, self._code_port).__enter__()
 
     def _start_daemon(self) -> Daemon:
         return Daemon(self._directory, self.settings, self._workspace).__enter__()
@@ -332,6 +340,8 @@ class Stack:
             "SCHEDULES_AWS_ENDPOINT_URL": self.proxy.url,
             "SCHEDULES_AWS_REGION": self.emulator.region,
             "SCHEDULES_SCHEDULE_BUCKET": "source",
+            # The upstream leaves out last broadcasts, which in the evening are most of the airtime to come.
+            "SCHEDULES_SMALLEST_AIRTIME_SHARE": "0",
             "AWS_ACCESS_KEY_ID": _ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "local",
             "DAGSTER_HOME": str(home),
@@ -343,13 +353,6 @@ class Stack:
         feed = self.pipeline.store.feed
         while entries := feed.take_unrecorded("the test", 500):
             feed.confirm_recorded([entry.position for entry in entries])
-
-
-class _CodeServerOnPort(CodeServer):
-    """A code server at the address that the workspace names, so that it can be replaced."""
-
-    def __init__(self, directory: Path, environment: Mapping[str, str], port: int) -> None:
-        DagsterProcess.__init__(self, "code-server", directory, environment, port)
 
 
 @contextmanager
@@ -384,12 +387,6 @@ def _insist(put: Callable[[], None]) -> None:
     while True:
         with suppress(BotoCoreError, ClientError):
             return put()
-
-
-def _kill(process: LoopbackServer) -> None:
-    """Kill the process and its children, and reap it."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.__exit__(None, None, None)
 
 
 def _pipeline(variables: Mapping[str, str]) -> Pipeline:

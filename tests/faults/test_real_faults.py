@@ -33,6 +33,12 @@ def test_a_publisher_killed_between_marks_and_deletion_loses_and_repeats_nothing
         stack.kill_publisher_before_deletion()
 
 
+def test_a_killed_receiving_process_is_replaced_and_loses_nothing(stack: Stack, recovers: Recovers) -> None:
+    """The publisher starts another one; messages that it had received come again."""
+    with recovers("kill -9 of the process in which the publisher receives"):
+        stack.kill_receiver()
+
+
 def test_a_killed_daemon_is_restarted_and_nothing_is_missed(stack: Stack, recovers: Recovers) -> None:
     """The running publisher goes on without a daemon, and a new daemon resumes the queues."""
     with recovers("kill -9 of the daemon, restarted at once"):

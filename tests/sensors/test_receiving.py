@@ -17,8 +17,9 @@ from schedules_pipeline.composition import Pipeline
 from schedules_pipeline.domain.identifiers import Pid
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.ports import QueueName
+from schedules_pipeline.jobs.observations import observations
 from schedules_pipeline.jobs.publish_affected import JOB_NAME
-from schedules_pipeline.jobs.receiving import rejection_metadata
+from schedules_pipeline.jobs.receiving import summarise
 from schedules_pipeline.publishing.intake import IngestResult
 from schedules_pipeline.publishing.ports.rejections import Rejection
 from schedules_pipeline.publishing.ports.upstream import Message, QueueDepth
@@ -111,10 +112,10 @@ def test_a_flood_of_rejected_messages_is_shown_in_part() -> None:
     """Of many rejected messages the metadata show the count, and the reasons of the first ones."""
     rejection = Rejection("not JSON", datetime(2026, 3, 28, tzinfo=UTC), "digest", "", "{")
 
-    metadata = rejection_metadata(
-        IngestResult(received=500, rejected={f"id-{n}": rejection for n in range(500)})
-    )
+    result = IngestResult(received=500, rejected={f"id-{n}": rejection for n in range(500)})
+    (observation,) = observations(QueueName.SCHEDULE_EVENTS, summarise(result))
 
+    metadata = observation.metadata
     assert metadata["messages_rejected"].value == 500
     assert len(cast("dict[str, str]", metadata["rejected"].value)) == 20
 

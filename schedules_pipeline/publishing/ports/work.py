@@ -78,8 +78,11 @@ class WorkQueue(Protocol):
     new mark makes it pending).
     """
 
-    def mark(self, marks: Sequence[Mark]) -> None:
-        """Make schedules pending. Of several marks for one schedule the earliest due time counts."""
+    def mark(self, marks: Sequence[Mark]) -> int:
+        """Make schedules pending. Of several marks for one schedule the earliest due time counts.
+
+        Returns how many schedules are pending then; without marks 0.
+        """
 
     def require_writable(self) -> None:
         """Raise :class:`ServiceError` if the store refuses writes."""

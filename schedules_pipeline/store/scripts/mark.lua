@@ -1,6 +1,7 @@
 -- Marks schedules for rebuild.
 -- KEYS  1 dirty (zset)  2 causes (hash)  3 waiting (zset)  4 wake (list)
 -- ARGV  1 causes kept per schedule, then triples: schedule key, due time, cause (one line of JSON)
+-- Reply: how many schedules are pending now
 -- Causes are stored as "<count>\n<cause>\n<cause>...": the first ones in full, the others counted.
 local kept = tonumber(ARGV[1])
 for i = 2, #ARGV, 3 do
@@ -20,4 +21,4 @@ for i = 2, #ARGV, 3 do
 end
 redis.call('DEL', KEYS[4])
 redis.call('LPUSH', KEYS[4], '1')
-return (#ARGV - 1) / 3
+return redis.call('ZCARD', KEYS[1])

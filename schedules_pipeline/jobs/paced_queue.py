@@ -1,7 +1,8 @@
-"""A queue that the threads of a publisher share: one of them waits for messages, and all leave deletions to another.
+"""A queue that a thread polls again and again, while another deletes what has been handled.
 
-Requests to SQS take longer than marking what they bring, so a busy queue is polled less often, for more messages at
-once, and handled messages are deleted together. Publishing waits for no deletion.
+A request to SQS takes as long as marking what it brings. So the queue rests after messages, for more of them at once,
+and handled messages are deleted together. A message to a queue that has rested is received at once, and nothing waits
+for a deletion (docs/adr/0053).
 """
 
 import threading
@@ -14,11 +15,9 @@ import structlog
 
 from schedules_pipeline.publishing.ports.upstream import MOST_RECEIVED, Message, MessageSource
 
-_BUSY_SECONDS = 0.08
-"""A queue is busy if messages came after less time than this. Twenty changes a second on two queues are none."""
-
-_PAUSE_SECONDS = 0.04
-"""Between two polls of a busy queue. Half of it would triple the median of a change (docs/adr/0051)."""
+_SHORTEST_REST_SECONDS, _LONGEST_REST_SECONDS = 0.01, 0.05
+_BUILD_SECONDS = 0.001
+"""A publisher takes about so long for a schedule."""
 
 _GATHERED_SECONDS = 0.2
 """Handled messages are deleted after this time at the latest, long before they would be visible again."""
@@ -28,15 +27,15 @@ _LAST_DELETION_SECONDS = 0.5
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class SharedQueue:
+class PacedQueue:
     """Implements :class:`MessageSource`. Messages are deleted in the background while the ``with`` block lasts."""
 
     def __init__(self, queue: MessageSource, stop: threading.Event) -> None:
         """``stop``: once it is set, no poll begins."""
         self._queue = queue
         self._stop = stop
-        self._turn = threading.Lock()
-        self._delivered_at = self._poll_at = 0.0
+        self._rests_until = 0.0
+        self._has_more = False
         self._handled: SimpleQueue[Sequence[Message] | None] = SimpleQueue()
         self._is_over = threading.Event()
         self._deletes = threading.Thread(target=self._delete_handled, name="deleting", daemon=True)
@@ -51,16 +50,18 @@ class SharedQueue:
         self._deletes.join(_LAST_DELETION_SECONDS)
 
     def receive(self, wait_seconds: int) -> list[Message]:
-        """Waits while another thread polls. A message that comes to an idle queue is received at once."""
-        with self._turn:
-            if self._stop.wait(max(0.0, self._poll_at - time.monotonic())):
-                return []
-            messages = self._queue.receive(wait_seconds)
-            if messages:
-                now = time.monotonic()
-                is_busy = now < self._delivered_at + _BUSY_SECONDS and len(messages) < MOST_RECEIVED
-                self._delivered_at, self._poll_at = now, now + _PAUSE_SECONDS * is_busy
-            return messages
+        if self._stop.wait(max(0.0, self._rests_until - time.monotonic())):
+            return []
+        messages = self._queue.receive(wait_seconds)
+        self._has_more = len(messages) == MOST_RECEIVED
+        return messages
+
+    def rest(self, pending: int) -> None:
+        """Before the next poll, for as long as a publisher needs for the schedules that wait for it: a message that was
+        received sooner would wait there. Not if the last poll brought as many messages as SQS gives.
+        """
+        seconds = min(_LONGEST_REST_SECONDS, max(_SHORTEST_REST_SECONDS, pending * _BUILD_SECONDS))
+        self._rests_until = 0.0 if self._has_more else time.monotonic() + seconds
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Soon. A message that is not deleted, because the process dies or SQS fails, comes again: harmless."""
