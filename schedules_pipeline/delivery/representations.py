@@ -49,10 +49,35 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What a service adds to two tables, of which the first has each entry of all services once.
+
+    ``ids``: of its entries in the first table, one on each line. ``entries``: those that are not among the given ids.
+    """
+
+    ids: Fragment
+    entries: Callable[[frozenset[str]], Fragment]
+    schedule: Fragment
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The source of an answer whose pieces depend on what other services have. An entry is that of the first of
+    ``contributions`` that has it; ``schedules`` are in the order of the document.
+    """
+
+    start: Fragment
+    contributions: tuple[Contribution, ...]
+    between: Fragment
+    schedules: tuple[Fragment, ...]
+    end: Fragment
+
+
+@dataclass(frozen=True, slots=True)
 class Representation:
     """``validator``: differs whenever the bytes differ; at most a hundred characters of ASCII, no quotes.
     ``source``: the compressed bytes, or a function that renders the plain ones, in another process: it can be pickled;
-    or groups of fragments, of which the answer is joined while it is sent.
+    or what the answer is joined of while it is sent: groups of fragments, or tables.
     ``cost``: the tokens that rendering costs. ``is_dated``: ``If-Modified-Since`` is answered, because the bytes change
     only with ``last_modified``. ``fields``: further header fields of an answer with the bytes. ``versions``: of
     the schedules in it.
@@ -61,7 +86,7 @@ class Representation:
     validator: str
     media_type: str
     cache_control: str
-    source: Packed | Callable[[], bytes] | tuple[Group, ...]
+    source: Packed | Callable[[], bytes] | tuple[Group, ...] | Tables
     last_modified: datetime | None = None
     cost: int = 0
     vary: str = "Accept, Accept-Encoding, Authorization, Cookie"
@@ -77,6 +102,11 @@ class Representation:
 def validator_of(*parts: object) -> str:
     """A short hash of the parts' texts."""
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def constant(text: bytes) -> Fragment:
+    """A text that is always the same."""
+    return Fragment(validator_of("constant", text), partial(bytes, text))
 
 
 class Rendered(NamedTuple):

@@ -14,17 +14,28 @@ import orjson
 from schedules_pipeline.delivery.costs import share_of_joining, share_of_rendering
 from schedules_pipeline.delivery.freshness import NEVER_KEPT, cache_control, seconds_fresh
 from schedules_pipeline.delivery.links import alternates, version_fields
-from schedules_pipeline.delivery.mirror import MirroredSchedule, parsed
+from schedules_pipeline.delivery.mirror import MirroredSchedule
 from schedules_pipeline.delivery.packing import Packed
+from schedules_pipeline.delivery.parts import (
+    Part,
+    guide_of,
+    latest,
+    part_of,
+    published_in,
+    render_guide,
+    validator_of_parts,
+)
 from schedules_pipeline.delivery.representations import (
     Fragment,
     Group,
     Representation,
     Whole,
+    constant,
     validator_of,
     validator_of_version,
 )
 from schedules_pipeline.delivery.service import Delivery
+from schedules_pipeline.delivery.tables import tables_of
 from schedules_pipeline.documents.addresses import schedule_address
 from schedules_pipeline.documents.cursors import FeedCursor, render_cursor
 from schedules_pipeline.documents.guide_formats import JSON_FORMAT, GuideFormat, GuidePieces
@@ -34,7 +45,6 @@ from schedules_pipeline.domain.day_cut import (
     GuideWindow,
     NamedCut,
     Straddling,
-    cut_guide,
     days_apart,
 )
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
@@ -56,28 +66,6 @@ class Selection:
     cut: DayCut
     straddling: Straddling = Straddling.STARTS
     may_be_empty: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A service's window, and everything that is held of it, removals included."""
-
-    guide_window: GuideWindow
-    name: str
-    held: tuple[MirroredSchedule, ...]
-
-    @property
-    def sid(self) -> Sid:
-        return self.guide_window.sid
-
-    @property
-    def window(self) -> Interval:
-        return self.guide_window.window
-
-    @property
-    def named(self) -> list[MirroredSchedule]:
-        """The published schedules whose versions the guide names."""
-        return [held for held in self.held if not held.is_removed and held.key in self.guide_window.named]
 
 
 def represent_document(
@@ -123,14 +111,12 @@ def represent(
         for sid in selection.sids
         for first, last in _stretches(selection, offer)
     ]
-    parts = [_part(delivery, window) for window in windows]
-    if not (_published(parts) or selection.may_be_empty):
+    parts = [part_of(delivery, window) for window in windows]
+    if not (published_in(parts) or selection.may_be_empty):
         return None
     if offer.name == JSON_FORMAT.name and selection.cut.begins is NamedCut.BROADCAST:
-        groups = _groups_of_documents(parts)
-    else:
-        groups = _groups_of_guides(parts, offer, selection.straddling)
-    return _represent(delivery, parts, offer, now, groups)
+        return _represent(delivery, parts, offer, now, _groups_of_documents(parts))
+    return _represent_guides(delivery, parts, offer, selection.straddling, now)
 
 
 def represent_windows(
@@ -141,8 +127,18 @@ def represent_windows(
     now: datetime,
 ) -> Representation:
     """Guides of any windows in one document, which is empty if nothing is published. As :func:`represent`."""
-    parts = [_part(delivery, window) for window in windows]
-    return _represent(delivery, parts, offer, now, _groups_of_guides(parts, offer, straddling))
+    parts = [part_of(delivery, window) for window in windows]
+    return _represent_guides(delivery, parts, offer, straddling, now)
+
+
+def _represent_guides(
+    delivery: Delivery, parts: Sequence[Part], offer: GuideFormat, straddling: Straddling, now: datetime
+) -> Representation:
+    groups = _groups_of_guides(parts, offer, straddling)
+    if offer.tables is None or not _are_several(parts):
+        return _represent(delivery, parts, offer, now, groups)
+    tables = tables_of(parts, offer, straddling, offer.tables)
+    return replace(_represent(delivery, parts, offer, now, groups), source=tables, cost=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +159,12 @@ def represent_days(delivery: Delivery, sid: Sid, first: date, last: date, offer:
     """Of broadcast days from ``first`` to ``last``, both included, in a format that is made of pieces without a text
     between them. Depends on the schedules of this service alone.
     """
-    parts = [_part(delivery, window) for window in days_apart(delivery.calendar, sid, first, last)]
+    parts = [part_of(delivery, window) for window in days_apart(delivery.calendar, sid, first, last)]
     render = cast("GuidePieces", offer.pieces).guide
     group = tuple(_fragment(part, offer, Straddling.STARTS, render) for part in parts)
     versions = tuple(held for part in parts for held in part.named)
     window = Interval(parts[0].window.start, parts[-1].window.end)
-    return ServiceDays(sid, delivery.names.of(sid), window, group, _latest(parts), versions)
+    return ServiceDays(sid, delivery.names.of(sid), window, group, latest(parts), versions)
 
 
 def join_days(delivery: Delivery, services: Sequence[ServiceDays], offer: GuideFormat) -> Representation:
@@ -180,7 +176,7 @@ def join_days(delivery: Delivery, services: Sequence[ServiceDays], offer: GuideF
     groups = (
         (_start(offer, pieces, names, last_modified),),
         *(one.group for one in services),
-        (_constant(pieces.end),),
+        (constant(pieces.end),),
     )
     return Representation(
         _validator_of_all(offer, groups),
@@ -193,9 +189,9 @@ def join_days(delivery: Delivery, services: Sequence[ServiceDays], offer: GuideF
     )
 
 
-def _groups_of_documents(parts: Sequence[_Part]) -> tuple[Group, ...]:
+def _groups_of_documents(parts: Sequence[Part]) -> tuple[Group, ...]:
     """Documents as published, and the requested days that have none."""
-    there = {held.key for part in parts for held in _published([part])}
+    there = {held.key for part in parts for held in published_in([part])}
     missing = [str(key) for part in parts for key in part.guide_window.keys if key not in there]
     services = [
         Fragment(
@@ -204,55 +200,49 @@ def _groups_of_documents(parts: Sequence[_Part]) -> tuple[Group, ...]:
             share_of_joining(len(published)),
         )
         for part in parts
-        if (published := _published([part]))
+        if (published := published_in([part]))
     ]
-    end = _constant(b'],"missing":' + orjson.dumps(missing) + b"}")
+    end = constant(b'],"missing":' + orjson.dumps(missing) + b"}")
     groups = _separated([[service] for service in services], b",")
-    return ((_constant(b'{"schedules":['),), *groups, (end,))
+    return ((constant(b'{"schedules":['),), *groups, (end,))
 
 
-def _groups_of_guides(
-    parts: Sequence[_Part], offer: GuideFormat, straddling: Straddling
-) -> tuple[Group, ...]:
+def _groups_of_guides(parts: Sequence[Part], offer: GuideFormat, straddling: Straddling) -> tuple[Group, ...]:
     """One for each service, with a piece for each window: a change makes those others for which it is read."""
     if (pieces := offer.pieces) is None:
         render = partial(_render, straddling, offer, parts)
-        cost = share_of_rendering(len(_published(parts)))
-        return ((Fragment(_validator((straddling,), offer, parts), render, cost),),)
+        cost = share_of_rendering(len(published_in(parts)))
+        return ((Fragment(validator_of_parts((straddling,), offer, parts), render, cost),),)
     parts = pieces.ordered(parts)
     services = [
         [_fragment(part, offer, straddling, pieces.guide) for part in of_service]
         for _, of_service in groupby(parts, attrgetter("sid"))
     ]
-    start = _start(offer, pieces, {part.sid: part.name for part in parts}, _latest(parts))
-    return ((start,), *_separated(services, pieces.between), (_constant(pieces.end),))
+    start = _start(offer, pieces, {part.sid: part.name for part in parts}, latest(parts))
+    return ((start,), *_separated(services, pieces.between), (constant(pieces.end),))
 
 
 def _start(
     offer: GuideFormat, pieces: GuidePieces, names: Mapping[Sid, str], published_at: datetime | None
 ) -> Fragment:
     if isinstance(pieces.start, bytes):
-        return _constant(pieces.start)
+        return constant(pieces.start)
     validator = validator_of("start", offer.name, offer.revision, published_at, *names.items())
     return Fragment(validator, partial(pieces.start, list(names.items()), published_at))
 
 
 def _fragment(
-    part: _Part, offer: GuideFormat, straddling: Straddling, render: Callable[[ServiceGuide], bytes]
+    part: Part, offer: GuideFormat, straddling: Straddling, render: Callable[[ServiceGuide], bytes]
 ) -> Fragment:
-    validator = _validator((straddling, "guide"), offer, [part])
+    validator = validator_of_parts((straddling, "guide"), offer, [part])
     return Fragment(
-        validator, partial(_render_guide, straddling, render, part), share_of_rendering(len(part.named))
+        validator, partial(render_guide, straddling, render, part), share_of_rendering(len(part.named))
     )
-
-
-def _constant(text: bytes) -> Fragment:
-    return Fragment(validator_of("constant", text), partial(bytes, text))
 
 
 def _separated(groups: Sequence[Sequence[Fragment]], between: bytes) -> Iterator[Group]:
     """With this text between any two fragments."""
-    separator = (_constant(between),) if between else ()
+    separator = (constant(between),) if between else ()
     has_begun = False
     for group in groups:
         separated: list[Fragment] = []
@@ -262,46 +252,41 @@ def _separated(groups: Sequence[Sequence[Fragment]], between: bytes) -> Iterator
         yield tuple(separated)
 
 
-def _latest(parts: Sequence[_Part]) -> datetime | None:
-    """When any of these schedules was last published or removed."""
-    return max((held.published_at for part in parts for held in part.held), default=None)
-
-
 def _represent(
     delivery: Delivery,
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     offer: GuideFormat,
     now: datetime,
     groups: tuple[Group, ...],
 ) -> Representation:
     """In pieces if several services or days have a part in it, so that no process holds a large answer as a whole."""
-    in_pieces = len(groups) > 1 and sum(any(_published([each])) for each in parts) > 1
+    in_pieces = len(groups) > 1 and _are_several(parts)
     return Representation(
         _validator_of_all(offer, groups),
         offer.media_type,
         cache_control(min((seconds_fresh(part.window, now) for part in parts), default=0)),
         groups if in_pieces else Whole(groups),
-        _latest(parts),
+        latest(parts),
         0 if in_pieces else ceil(sum(fragment.cost for group in groups for fragment in group)),
         fields=partial(_fields, delivery.mirror.cursor, parts),
         versions=[held for part in parts for held in part.named],
     )
 
 
-def _fields(cursor: FeedCursor, parts: Sequence[_Part]) -> Mapping[str, str]:
+def _are_several(parts: Sequence[Part]) -> bool:
+    return sum(any(published_in([each])) for each in parts) > 1
+
+
+def _fields(cursor: FeedCursor, parts: Sequence[Part]) -> Mapping[str, str]:
     """The version, if the answer is made of one schedule; otherwise the cursor up to which it has every change."""
     if len(parts) == 1 and parts[0].guide_window.is_as_listed and len(parts[0].guide_window.keys) == 1:
-        for held in _published(parts):
+        for held in published_in(parts):
             return version_fields(held)
     return _cursor_field(cursor)
 
 
 def _cursor_field(cursor: FeedCursor) -> Mapping[str, str]:
     return {"Schedules-Cursor": render_cursor(cursor)}
-
-
-def _published(parts: Sequence[_Part]) -> list[MirroredSchedule]:
-    return [held for part in parts for held in part.held if not held.is_removed]
 
 
 def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, date]]:
@@ -312,19 +297,6 @@ def _stretches(selection: Selection, offer: GuideFormat) -> list[tuple[date, dat
     return [(day, day) for day in (selection.first + timedelta(days=number) for number in range(days))]
 
 
-def _part(delivery: Delivery, guide_window: GuideWindow) -> _Part:
-    of_service = delivery.mirror.of_service(guide_window.sid)
-    held = tuple(of_service[key.date] for key in guide_window.keys if key.date in of_service)
-    return _Part(guide_window, delivery.names.of(guide_window.sid), held)
-
-
-def _validator(asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[_Part]) -> str:
-    versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
-    # The window depends on the configured time zone: the same date can be another day.
-    names = (f"{part.sid}={part.name}={part.window.start}={part.window.end}" for part in parts)
-    return validator_of(offer.name, offer.revision, *asked, *names, *versions)
-
-
 def _validator_of_all(offer: GuideFormat, groups: Sequence[Group]) -> str:
     return validator_of(offer.name, *(fragment.validator for group in groups for fragment in group))
 
@@ -333,19 +305,5 @@ def _join(published: Sequence[MirroredSchedule]) -> bytes:
     return b",".join(document for held in published if (document := held.document()))
 
 
-def _render(straddling: Straddling, offer: GuideFormat, parts: Sequence[_Part]) -> bytes:
-    return offer.render([_guide(straddling, part) for part in parts])
-
-
-def _render_guide(straddling: Straddling, render: Callable[[ServiceGuide], bytes], part: _Part) -> bytes:
-    return render(_guide(straddling, part))
-
-
-def _guide(straddling: Straddling, part: _Part) -> ServiceGuide:
-    return cut_guide(
-        part.guide_window,
-        part.name,
-        [schedule for held in part.held if (schedule := parsed(held))],
-        [(held.seq, held.published_at) for held in part.held if held.is_removed],
-        straddling,
-    )
+def _render(straddling: Straddling, offer: GuideFormat, parts: Sequence[Part]) -> bytes:
+    return offer.render([guide_of(straddling, part) for part in parts])

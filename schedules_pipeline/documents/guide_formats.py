@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from schedules_pipeline.documents import catalogue_schedule, guide_json
-from schedules_pipeline.documents.tv_anytime import GuideNaming, Rendition, render_tv_anytime
+from schedules_pipeline.documents.tv_anytime import GuideNaming, Rendition, ScheduleTables
 from schedules_pipeline.documents.xmltv import END, channel_id, render_xmltv_programmes, render_xmltv_start
 from schedules_pipeline.domain.identifiers import Sid
 from schedules_pipeline.domain.interval import Interval
@@ -67,7 +67,7 @@ class GuideFormat:
     ``requested_as``: the media types that select the format in ``Accept``; no two formats share one.
     ``revision``: another text whenever the same guides give other bytes.
     ``is_of_utc_days``: the format only has UTC days, and lists a broadcast in every day that it overlaps.
-    ``pieces``: None if a document can only be rendered as a whole; otherwise ``render`` joins them.
+    ``pieces``: how ``render`` joins a document; or ``tables``, if no guide of several can be rendered alone.
     """
 
     name: str
@@ -77,6 +77,7 @@ class GuideFormat:
     revision: str
     is_of_utc_days: bool = False
     pieces: GuidePieces | None = None
+    tables: ScheduleTables | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,8 @@ def _by_channel(guide: Placed) -> tuple[str, datetime]:
 
 def television_format(rendition: Rendition) -> GuideFormat:
     """The schedules that televisions ask for. It has no name, because nobody chooses it."""
-    render = partial(
-        render_tv_anytime,
-        naming=rendition.naming,
-        image_url_template=rendition.image_url_template,
-        is_for_televisions=rendition.is_for_televisions,
-    )
-    return GuideFormat("televisions", _XML_TYPE, (), render, f"2|{rendition}")
+    tables = ScheduleTables(rendition)
+    return GuideFormat("televisions", _XML_TYPE, (), tables.render, f"3|{rendition}", tables=tables)
 
 
 def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
@@ -135,12 +131,14 @@ def guide_formats(policy: GuidePolicy) -> tuple[GuideFormat, ...]:
         f"3|{policy.xmltv_domain}|{images}",
         pieces=pieces,
     )
+    tables = ScheduleTables(Rendition(policy.naming, images))
     tv_anytime = GuideFormat(
         "tva",
         _XML_TYPE,
         ("application/vnd.schedules.tva+xml",),
-        partial(render_tv_anytime, naming=policy.naming, image_url_template=images),
-        f"2|{policy.naming}|{images}",
+        tables.render,
+        f"3|{policy.naming}|{images}",
+        tables=tables,
     )
     catalogue = GuideFormat(
         "catalogue",

@@ -38,6 +38,8 @@ _STILL_IMAGE = "urn:tva:metadata:cs:HowRelatedCS:2012:19"
 _IMAGE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 """Table 59 allows images of these two types, and requires the type."""
 _DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>\n"
+BETWEEN = b"</ProgramInformationTable><ProgramLocationTable>"
+END = b"</ProgramLocationTable></ProgramDescription></TVAMain>"
 _AUDIO_DESCRIPTION = (
     "<AVAttributes><AccessibilityAttributes><AudioDescriptionAttributes><AudioAttributes/>"
     "</AudioDescriptionAttributes></AccessibilityAttributes></AVAttributes>"
@@ -92,6 +94,53 @@ class Rendition:
     is_for_televisions: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleTables:
+    """The parts of the document: ``start``, programmes of each guide, ``BETWEEN``, the schedule of each guide, ``END``.
+
+    A programme is in the document once, and each guide may be rendered by itself if it is told which programmes others
+    have.
+    """
+
+    rendition: Rendition
+
+    @property
+    def start(self) -> bytes:
+        head = element("TVAMain", xmlns=NAMESPACE, xml__lang=self.rendition.naming.language)
+        return (
+            f"{_DECLARATION}{head.removesuffix('/>')}><ProgramDescription><ProgramInformationTable>".encode()
+        )
+
+    def ids(self, guide: ServiceGuide) -> list[str]:
+        """The CRIDs of its programmes."""
+        return list(programmes_of([guide], self.rendition.naming))
+
+    def programmes(self, guide: ServiceGuide, elsewhere: Collection[str] = ()) -> bytes:
+        """Without those with the CRIDs ``elsewhere``."""
+        found = programmes_of([guide], self.rendition.naming).items()
+        return "".join(
+            _programme(crid, broadcast, self.rendition) for crid, broadcast in found if crid not in elsewhere
+        ).encode()
+
+    def schedule(self, guide: ServiceGuide) -> bytes:
+        """For partners nothing if the service shows nothing."""
+        if guide.broadcasts or self.rendition.is_for_televisions:
+            return schedule_of(guide, self.rendition).encode()
+        return b""
+
+    def render(self, guides: Sequence[ServiceGuide]) -> bytes:
+        """The whole document: the same bytes for these guides in any order. Raises ValueError if a service is given
+        twice.
+        """
+        ordered = sorted(guides, key=lambda guide: guide.sid)
+        _reject_repeats(ordered)
+        programmes, known = [], set[str]()
+        for guide in sorted(ordered, key=lambda guide: guide.published_at or _UNPUBLISHED, reverse=True):
+            programmes.append(self.programmes(guide, known))
+            known.update(self.ids(guide))
+        return b"".join((self.start, *programmes, BETWEEN, *map(self.schedule, ordered), END))
+
+
 def render_tv_anytime(
     guides: Sequence[ServiceGuide],
     naming: GuideNaming,
@@ -99,20 +148,8 @@ def render_tv_anytime(
     image_url_template: str = "",
     is_for_televisions: bool = False,
 ) -> bytes:
-    """The programmes, each once, and a schedule of every service; for partners, of those that show something.
-
-    Equal guides give equal bytes in any order. Raises ValueError if a service is given twice.
-    """
-    rendition = Rendition(naming, image_url_template, is_for_televisions)
-    ordered = sorted(guides, key=lambda guide: guide.sid)
-    _reject_repeats(ordered)
-    programmes = (
-        _programme(crid, broadcast, rendition) for crid, broadcast in programmes_of(ordered, naming).items()
-    )
-    schedules = (schedule_of(guide, rendition) for guide in ordered if guide.broadcasts or is_for_televisions)
-    return render_document(
-        naming, element("ProgramInformationTable", *programmes), element("ProgramLocationTable", *schedules)
-    )
+    """The programmes, each once, as the guide that was published last has it, and a schedule of every service."""
+    return ScheduleTables(Rendition(naming, image_url_template, is_for_televisions)).render(guides)
 
 
 def render_document(naming: GuideNaming, *tables: str) -> bytes:

@@ -1,6 +1,7 @@
-"""A schedule of TV-Anytime as lxml writes it, element by element: the oracle for the pipeline's own writing."""
+"""Schedules of TV-Anytime as lxml builds them, element by element: the oracle for the pipeline's own writing."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -15,7 +16,6 @@ from schedules_pipeline.documents.tv_anytime import (
     _placeholder,
     _synopses,
     fit,
-    programmes_of,
     render_duration,
     render_time,
 )
@@ -23,6 +23,7 @@ from schedules_pipeline.documents.xmltv import written
 from schedules_pipeline.domain.published import Broadcast
 from schedules_pipeline.domain.service_guide import ServiceGuide
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _STILL_IMAGE = "urn:tva:metadata:cs:HowRelatedCS:2012:19"
 _IMAGE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
@@ -35,7 +36,7 @@ def render_by_lxml(guides: Sequence[ServiceGuide], rendition: Rendition) -> byte
     document.set(_LANGUAGE, naming.language)
     description = _add(document, "ProgramDescription")
     programmes = _add(description, "ProgramInformationTable")
-    for crid, broadcast in programmes_of(ordered, naming).items():
+    for crid, broadcast in _programmes(ordered, rendition).items():
         programme = _add(programmes, "ProgramInformation", programId=crid)
         _describe(_add(programme, "BasicDescription"), broadcast, rendition)
         if parent := broadcast.series or broadcast.brand:
@@ -45,6 +46,19 @@ def render_by_lxml(guides: Sequence[ServiceGuide], rendition: Rendition) -> byte
         if guide.broadcasts or rendition.is_for_televisions:
             _add_schedule(locations, guide, rendition)
     return etree.tostring(document.getroottree(), encoding="UTF-8", xml_declaration=True)
+
+
+def _programmes(ordered: Sequence[ServiceGuide], rendition: Rendition) -> dict[str, Broadcast]:
+    """Each once, as the guide that was published last has it; those of that guide first."""
+    found: dict[str, Broadcast] = {}
+    for guide in sorted(ordered, key=lambda guide: guide.published_at or _NEVER, reverse=True):
+        found = {rendition.naming.programme_crid(one): one for one in guide.broadcasts} | found
+    ids = [
+        rendition.naming.programme_crid(one)
+        for guide in sorted(ordered, key=lambda guide: guide.published_at or _NEVER, reverse=True)
+        for one in guide.broadcasts
+    ]
+    return {crid: found[crid] for crid in ids}
 
 
 def _describe(description: etree._Element, broadcast: Broadcast, rendition: Rendition) -> None:

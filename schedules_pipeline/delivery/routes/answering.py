@@ -30,6 +30,7 @@ from schedules_pipeline.delivery.representations import (
     Group,
     Rendered,
     Representation,
+    Tables,
     coding_for,
     entity_tag,
     names_tag,
@@ -54,7 +55,7 @@ async def answer(call: Call, representation: Representation) -> Response:
         tag = entity_tag(representation.validator, _preferred_of(request, representation))
         if (unchanged := _not_modified(request, representation, tag)) is not None:
             return unchanged
-    if isinstance(representation.source, tuple):
+    if isinstance(representation.source, tuple | Tables):
         coding = _preferred_of(request, representation)
         tag = entity_tag(representation.validator, coding)
         headers = {**headers_of(representation), "ETag": tag, **representation.fields()}
@@ -80,7 +81,7 @@ def respond(request: Request, representation: Representation, packed: Packed) ->
 
 def _preferred_of(request: Request, representation: Representation) -> Coding:
     """Fragments are only joined as gzip, because not every client reads several frames of Zstandard."""
-    if isinstance(representation.source, tuple):
+    if isinstance(representation.source, tuple | Tables):
         return choose_coding(request.headers.get("accept-encoding", ""), (Coding.GZIP,))
     return _preferred(request)
 
@@ -122,7 +123,7 @@ async def answer_gzipped(call: Call, representation: Representation, media_type:
     if (unchanged := _not_modified(call.request, file, tag)) is not None:
         return unchanged
     headers = {**headers_of(file), "ETag": tag, **file.fields()}
-    if isinstance(file.source, tuple):
+    if isinstance(file.source, tuple | Tables):
         return await _joined(call, file, file.source, headers, as_gzip=True)
     packed = await _packed(call, file.source, representation)
     return Response(packed.coded(Coding.GZIP), headers=headers, media_type=media_type)
@@ -163,7 +164,7 @@ async def _pieces(packed: Packed) -> AsyncIterator[bytes]:
 async def _joined(
     call: Call,
     representation: Representation,
-    groups: Sequence[Group],
+    source: tuple[Group, ...] | Tables,
     headers: dict[str, str],
     *,
     as_gzip: bool,
@@ -173,7 +174,8 @@ async def _joined(
 
     HTTP/1.0 cannot tell an answer without a length that ends early from a complete one, so its length is found first.
     """
-    cost = sum((_cost(call, group) for group in groups), Fraction())
+    groups = await _groups(call, source) if isinstance(source, Tables) else source
+    cost = sum((_cost(call, group) for group in groups), call.charged)
     for group in groups[:2]:
         await _pieces_of(call, group, call.render)
     call.announce(ceil(cost))
@@ -184,6 +186,18 @@ async def _joined(
         pieces = _each(made)
     body = join_gzip(pieces) if as_gzip else join_plain(pieces)
     return StreamingResponse(body, headers=headers, media_type=representation.media_type)
+
+
+async def _groups(call: Call, tables: Tables) -> tuple[Group, ...]:
+    """Which entries each service has is known once those before it are, and is asked of a remembered piece."""
+    entries, known = [], set[str]()
+    for one in tables.contributions:
+        ids, _ = await _pieces_of(call, (one.ids, one.schedule), call.render)
+        own = frozenset(ids.plain().decode().splitlines())
+        entries.append((one.entries(own & known),))
+        known |= own
+    schedules = [(schedule,) for schedule in tables.schedules]
+    return ((tables.start,), *entries, (tables.between,), *schedules, (tables.end,))
 
 
 async def _each(groups: Sequence[Sequence[Piece]]) -> AsyncGenerator[Sequence[Piece]]:

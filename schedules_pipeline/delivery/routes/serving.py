@@ -109,6 +109,12 @@ class Call:
             self.delivery.admission.charge(self.caller, float(tokens))
             self.request.scope[COST] = self.request.scope.get(COST, 1) + tokens
 
+    @property
+    def charged(self) -> int | Fraction:
+        """The tokens that were charged, beyond the one."""
+        cost: int | Fraction = self.request.scope.get(COST, 1)
+        return cost - 1
+
     def announce(self, tokens: int) -> None:
         """Say in the header of the answer what work will cost that is counted while the answer is sent."""
         if tokens:

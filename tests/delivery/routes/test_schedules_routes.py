@@ -365,7 +365,7 @@ def test_what_many_ask_for_at_once_is_rendered_once(
             answers = [*await asyncio.gather(*asked), await client.get(f"{_PATH}.xmltv")]
             return {answer.content for answer in answers}
 
-    monkeypatch.setattr("schedules_pipeline.delivery.selections._render_guide", render)
+    monkeypatch.setattr("schedules_pipeline.delivery.selections.render_guide", render)
 
     contents = asyncio.run(ask_all())
 
