@@ -25,8 +25,9 @@ _SCHEDULES_FOR_A_SECOND: Final = 5
 
 DAYS: Final = 14
 _FORMAT = "xmltv"
-_MOST_FIXED = 32
-_MOST_SERVICES = 1_000
+_MOST_SCHEDULES_FIXED: Final = 60_000
+"""In answers for different services or days: some kilobyte each, unless they share them."""
+_MOST_SERVICES: Final = 5_000
 _SETTLED: Final = timedelta(seconds=5)
 
 
@@ -87,9 +88,21 @@ class PlayerGuides:
         lasts = timedelta(seconds=seconds_fixed(len(asked[0]) * asked[1].count))
         representation = self._represent(asked, delivery, now)
         self._fixed[asked] = now + lasts, representation
-        while len(self._fixed) > _MOST_FIXED:
-            self._fixed.popitem(last=False)
+        self._forget()
         return representation
+
+    def _forget(self) -> None:
+        """Keep the latest answers, as many as memory allows, and only the days of services that are asked for: others
+        would keep replaced versions in memory.
+        """
+        while len(self._fixed) > 1 and self._schedules_fixed() > _MOST_SCHEDULES_FIXED:
+            self._fixed.popitem(last=False)
+        asked_for = {days for _, days, _ in self._fixed}
+        for service in [one for one in self._services if one[1] not in asked_for]:
+            del self._services[service]
+
+    def _schedules_fixed(self) -> int:
+        return sum(len(sids) * days.count for sids, days in {asked[:2] for asked in self._fixed})
 
     def _represent(self, asked: _Asked, delivery: Delivery, now: datetime) -> Representation:
         """``Last-Modified`` is the latest publication, or the midnight since which these are the days, whichever is

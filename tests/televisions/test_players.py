@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 from televisions.stage import Televisions
 
+from schedules_pipeline.delivery import player_guides
 from schedules_pipeline.delivery.packing import Piece, deflate
 from schedules_pipeline.delivery.player_guides import seconds_fixed
 from schedules_pipeline.delivery.routes import players as routes
@@ -223,6 +224,21 @@ def test_a_change_renders_its_day_again(players: Televisions, monkeypatch: pytes
     assert later.headers["schedules-cost"] == "2"
 
 
+def test_answers_for_ever_other_days_are_not_kept(
+    players: Televisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the latest of them, so that memory is bounded whatever days are asked for."""
+    monkeypatch.setattr(player_guides, "_MOST_SCHEDULES_FIXED", 10)
+    for day in range(10, 20):
+        asked = {"from": f"2026-03-{day}", "to": f"2026-03-{day}"}
+        assert players.client.get(_address(players), params=asked).status_code == 200
+
+    guides = cast("Any", players.stage.client.app).state.serving.player_guides
+
+    assert [days.first.day for _, days, _ in guides._fixed] == [17, 18, 19]
+    assert {days.first.day for _, days in guides._services} == {17, 18, 19}
+
+
 def test_midnight_renders_one_day_of_each_service(
     players: Televisions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +258,8 @@ def test_midnight_renders_one_day_of_each_service(
     assert len(rendered) == 3
     assert sum(start_of_the_day in piece for piece in rendered) == 2
     assert after.headers["schedules-cost"] == "2"
+    guides = cast("Any", players.stage.client.app).state.serving.player_guides
+    assert {days.last.isoformat() for _, days in guides._services} == {"2026-03-24"}
 
 
 def test_a_file_of_pieces_is_one_member_of_gzip(players: Televisions) -> None:

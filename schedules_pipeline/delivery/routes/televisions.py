@@ -40,7 +40,7 @@ _ITEMS_SEARCHED = 100
 _SERVICES_FOR_A_TOKEN = 50
 _LONGEST = timedelta(days=8)
 _MOST_DAYS = 1_500
-"""Of all services together: the answer begins when the programmes of all are known, after a second at that size."""
+"""Of all services together: the answer begins when the programmes of all are known, after two seconds at that size."""
 _FARTHEST = 253_370_764_800
 """Unix seconds: the year 9999."""
 _VARIES = "Accept-Encoding"
