@@ -32,10 +32,16 @@ def write_dagster_home(home: Path, postgres_url: str | None) -> Mapping[str, str
     if postgres_url is None:
         text += "\n" + yaml.safe_dump(one_file_storage(home / "history"))
     else:
-        text += f"\nstorage:\n  postgres:\n    postgres_url:\n      env: {_POSTGRES_VARIABLE}\n"
+        text += "\n" + yaml.safe_dump({"storage": pooled_postgres({"env": _POSTGRES_VARIABLE})})
         environment[_POSTGRES_VARIABLE] = postgres_url
     (home / "dagster.yaml").write_text(text)
     return environment
+
+
+def pooled_postgres(url: str | dict[str, str]) -> dict[str, Any]:
+    """Settings of a storage on the Postgres of this address."""
+    module, config = "schedules_pipeline.pooled_postgres", {"postgres_url": url}
+    return {"custom": {"module": module, "class": "PooledPostgresStorage", "config": config}}
 
 
 def one_file_storage(directory: Path) -> dict[str, Any]:

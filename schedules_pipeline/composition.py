@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
 from schedules_pipeline.domain.clock import Clock
@@ -78,18 +78,28 @@ class Pipeline:
         clock: Clock,
         policies: Policies = Policies(),
         timing: Timing = Timing(),
-        watch: Watch | None = None,
+        watch: Callable[[], Watch] | None = None,
     ) -> None:
-        """``watch``: by default one on this store and these upstreams, without notifiers."""
+        """``watch``: makes the watch when it is first asked for, by default on this store and these upstreams, without
+        notifiers.
+        """
         self.store = store
         self.upstreams = upstreams
         self.calendar = calendar
         self.clock = clock
-        self.watch = watch or Watch(HealthCheck(store, upstreams, clock))
-        self.health = self.watch.health
+        self._make_watch = watch or (lambda: Watch(HealthCheck(store, upstreams, clock)))
         self._build_publishing(policies.publishing, timing.keep_alive)
         self._build_migration(policies)
         self._build_maintenance(policies, timing.wait, timing.keep_alive)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """The watch of this process. Its clients of AWS take 0.2 s, for which a publisher does not wait."""
+        return self._make_watch()
+
+    @property
+    def health(self) -> HealthCheck:
+        return self.watch.health
 
     def _build_publishing(self, policy: PublishingPolicy, keep_alive: KeepAlive) -> None:
         store, upstreams, calendar, clock = self.store, self.upstreams, self.calendar, self.clock

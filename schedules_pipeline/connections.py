@@ -346,5 +346,11 @@ def build_pipeline(settings: Settings) -> Pipeline:
         schedule_dead_letters=SqsQueue(sqs, settings.schedule_dead_letter_queue),
         catalogue_dead_letters=SqsQueue(sqs, settings.catalogue_dead_letter_queue),
     )
-    watch = _watch(settings, upstreams)
-    return Pipeline(store, upstreams, calendar_from(settings), utc_now, policies_from(settings), watch=watch)
+    return Pipeline(
+        store,
+        upstreams,
+        calendar_from(settings),
+        utc_now,
+        policies_from(settings),
+        watch=partial(_watch, settings, upstreams),
+    )

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from demo.dagster_services import one_file_storage
+from demo.dagster_services import one_file_storage, pooled_postgres
 
 
 def open_instance(request: pytest.FixtureRequest, directory: Path) -> dg.DagsterInstance:
@@ -17,6 +17,6 @@ def open_instance(request: pytest.FixtureRequest, directory: Path) -> dg.Dagster
     if request.param == "one file":
         storage = one_file_storage(directory)
     if request.param == "postgres":
-        storage = {"storage": {"postgres": {"postgres_url": request.getfixturevalue("postgres_url")}}}
+        storage = {"storage": pooled_postgres(request.getfixturevalue("postgres_url"))}
     (directory / "dagster.yaml").write_text(yaml.safe_dump({**storage, "telemetry": {"enabled": False}}))
     return dg.DagsterInstance.from_config(str(directory))

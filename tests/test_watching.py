@@ -4,18 +4,24 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
 from demo.provision import AwsEndpoints, Channel, ProvisionedResources, announce_schedules, provision_alarms
 from demo.servers import RedisServer
+from schedules_pipeline import connections
 from schedules_pipeline.connections import build_pipeline, thresholds_from, utc_now
 from schedules_pipeline.errors import ServiceError
 from schedules_pipeline.health.condition import ConditionName
 from schedules_pipeline.health.facts import Thresholds
 from schedules_pipeline.health.ports import DagsterSnapshot
 from schedules_pipeline.settings import Settings
+from schedules_pipeline.upstream.clients import watching_sqs_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 
 class Site:
@@ -96,6 +102,24 @@ def test_severity_of_a_difference_is_a_setting() -> None:
     thresholds = thresholds_from(Settings(difference_severity="WARN"))
 
     assert thresholds == Thresholds(difference_is_error=False)
+
+
+def test_a_publisher_does_not_wait_for_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clients of AWS that the watch has for itself are made when it is first asked for."""
+    made: list[str] = []
+
+    def make(region: str, endpoint_url: str | None) -> "SQSClient":
+        made.append(region)
+        return watching_sqs_client(region, endpoint_url)
+
+    monkeypatch.setattr(connections, "watching_sqs_client", make)
+
+    pipeline = build_pipeline(Settings())
+    made_before = list(made)
+
+    assert pipeline.health is pipeline.watch.health
+    assert not made_before
+    assert made
 
 
 def test_a_dead_letter_raises_an_alarm(site: Site) -> None:

@@ -23,7 +23,9 @@ from schedules_pipeline.settings import Settings
 EVENT_TAG = "schedules/event_id"
 _LONGEST_POLL_SECONDS = 10
 _SHORTEST_POLL_SECONDS = 1
-_CHECKED_EVERY_SECONDS = 1.0
+_CHECKED_EVERY_SECONDS = 0.5
+"""A publisher that is told to end waits for its successor, and the sensors ask for one."""
+
 _PAUSE_AFTER_ERROR_SECONDS = 2.0
 _PAUSED = "a coldstart has paused the intake; messages stay in the queue"
 

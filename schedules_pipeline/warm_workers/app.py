@@ -17,7 +17,7 @@ from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 
 # Before the fork, so that no run waits for the import and the processes share its memory.
 import schedules_pipeline.definitions  # noqa: F401
-from schedules_pipeline.dagster_connections import keep_connections
+from schedules_pipeline.pooled_postgres import keep_connections
 from schedules_pipeline.resources import shared_pipeline
 from schedules_pipeline.settings import load_settings
 from schedules_pipeline.warm_workers.broker import BROKER_VARIABLE, celery_app
@@ -46,11 +46,11 @@ def execute_job(execute_job_args_packed: Any) -> int:
 
 @cache
 def _instance() -> dg.DagsterInstance:
-    """The instance of this process. Opening one takes 0.15 s. Its connections stay open, while Dagster otherwise opens
-    one for each statement, of which the start of a run has some fifty.
+    """The instance of this process. Opening one takes 0.15 s. Dagster's Helm chart always names Dagster's own storage,
+    so connections are kept open here, too.
     """
     instance = dg.DagsterInstance.get()
-    keep_connections(instance)
+    keep_connections(instance.run_storage, instance.event_log_storage, instance.schedule_storage)
     return instance
 
 

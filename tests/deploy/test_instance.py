@@ -59,13 +59,11 @@ def test_every_class_is_there_and_takes_its_configuration(instance: InstanceRef,
     resolved = {kind: _resolved(data) for kind, data in _classes(instance).items()}
 
     assert resolved.keys() >= {
-        "run_storage",
-        "event_storage",
-        "schedule_storage",
+        "storage",
         "compute_logs",
         "run_launcher",
     }
-    storage = resolved["run_storage"]["postgres_db"]
+    storage = resolved["storage"]["postgres_db"]
     assert storage["password"] == _VARIABLES["DAGSTER_PG_PASSWORD"]
     assert storage["scheme"] == "postgresql+psycopg2"
 
@@ -105,9 +103,7 @@ def test_the_workspace_is_the_code_server(variables: None) -> None:
 
 def _classes(ref: InstanceRef) -> dict[str, ConfigurableClassData]:
     found = {
-        "run_storage": ref.run_storage_data,
-        "event_storage": ref.event_storage_data,
-        "schedule_storage": ref.schedule_storage_data,
+        "storage": ref.storage_data,
         "compute_logs": ref.compute_logs_data,
         "run_launcher": ref.run_launcher_data,
         "run_coordinator": ref.run_coordinator_data,

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -49,8 +49,9 @@ class World:
     """The current documents of the upstream, and a thread that keeps changing and announcing them."""
 
     def __init__(self, upstream: Upstream) -> None:
-        # Recent days, because older ones are past the horizon.
-        sample = make_sample(datetime.now(UTC).date(), days=3, clock_change_days=False)
+        # Whole days to come: older ones are past the horizon, and in the evening a broadcast less is a held loss.
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        sample = make_sample(tomorrow, days=3, clock_change_days=False)
         upstream.load(sample)
         self.changes = 0
         self._upstream = upstream

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy
 import yaml
 
+from demo.dagster_services import pooled_postgres
 from demo.postgres import PostgresServer
 from demo.servers import find_free_port
-from schedules_pipeline.dagster_connections import keep_connections
 
 
 @pytest.fixture
@@ -22,12 +22,11 @@ def postgres(tmp_path: Path) -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def instance(postgres: PostgresServer, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    storage = {"postgres": {"postgres_url": postgres.url}}
+    storage = pooled_postgres(postgres.url)
     (tmp_path / "dagster.yaml").write_text(
         yaml.safe_dump({"storage": storage, "telemetry": {"enabled": False}})
     )
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        keep_connections(instance)
         yield instance
 
 
