@@ -1,5 +1,8 @@
 """Entity tags, and the cache of rendered representations."""
 
+import asyncio
+from asyncio import gather
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -98,6 +101,44 @@ def test_shelf_never_holds_more_than_it_may() -> None:
 
     assert 600 < sum(held_sizes) <= 1_000
     assert shelf.find("199")
+
+
+def test_a_failure_is_not_remembered() -> None:
+    """Those who wait for it hear of it, and the next one has it made again."""
+    shelf = RepresentationCache[Packed]()
+
+    async def fail(_: Sequence[str]) -> Sequence[Packed]:
+        raise RuntimeError("a defect")
+
+    async def make(validators: Sequence[str]) -> Sequence[Packed]:
+        return [_packed(100) for _ in validators]
+
+    async def ask() -> list[object]:
+        failed = await gather(
+            *(shelf.find_or_make(["a", "b"], fail) for _ in range(2)), return_exceptions=True
+        )
+        return [*map(str, failed), len(await shelf.find_or_make(["b", "a", "b"], make))]
+
+    assert asyncio.run(ask()) == ["a defect", "a defect", 3]
+
+
+def test_pieces_that_are_in_the_making_are_made_once() -> None:
+    """Only those are asked for that nobody has asked for yet, and each stands in its place."""
+    shelf, asked = RepresentationCache[Packed](), list[list[str]]()
+
+    async def make(validators: Sequence[str]) -> Sequence[Packed]:
+        asked.append(list(validators))
+        return [_packed(2 * len(validator)) for validator in validators]
+
+    async def ask() -> tuple[list[Packed], list[Packed]]:
+        return await gather(
+            shelf.find_or_make(["a", "bb"], make), shelf.find_or_make(["ccc", "bb", "a"], make)
+        )
+
+    found = asyncio.run(ask())
+
+    assert asked == [["a", "bb"], ["ccc"]]
+    assert [[packed.size for packed in each] for each in found] == [[2, 4], [6, 4, 2]]
 
 
 def test_shelf_does_not_take_what_would_drive_out_the_rest() -> None:

@@ -88,8 +88,7 @@ def test_a_change_renders_those_who_share_its_programmes(monkeypatch: pytest.Mon
 def test_all_of_the_work_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what is done before the answer begins: a token for each four schedules."""
     stage = Stage()
-    for sid in _SIDS:
-        _publish(stage, sid, [1, 2], 1)
+    stage.publish(*(schedule(key(Sid(f"birch_{number}")), [showing(number, NOON)]) for number in range(16)))
     charged: list[Any] = []
     monkeypatch.setattr(
         stage.delivery.admission.__class__, "charge", lambda _, __, tokens: charged.append(tokens)
@@ -97,5 +96,5 @@ def test_all_of_the_work_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     answer = stage.client.get(_PATH)
 
-    assert sum(charged) == len(_SIDS) / 4
-    assert answer.headers["schedules-cost"] == "2"
+    assert sum(charged) == 4
+    assert answer.headers["schedules-cost"] == "5"

@@ -99,6 +99,8 @@ def test_fields_of_a_newer_release_are_passed_over(place: bytes) -> None:
         (b'"published_at":"2026', b'"published_at":"x2026'),
         (b'"broadcasts":[', b'"broadcasts":[7,'),
         (b'"broadcasts":[', b'"broadcasts":'),
+        (b'[{"broadcast_pid"', b'[{"broadcast_pit"'),
+        (b'[{"broadcast_pid"', b'({"broadcast_pid"'),
         (b'"broadcasts":[', b'"broadcasts":[]['),
         (b"}]}", b"}]}}"),
         (b"}]}", b"},]}"),

@@ -89,6 +89,17 @@ def test_a_player_that_has_the_file_is_told_so(players: Televisions) -> None:
     assert status(if_modified_since=date, if_none_match='"other"') == 200
 
 
+def test_the_file_is_of_the_latest_midnight(players: Televisions) -> None:
+    """If nothing was published since, because its days moved on then."""
+    today = players.client.get(_address(players)).headers["last-modified"]
+    players.stage.advance(timedelta(days=1))
+
+    answer = players.client.get(_address(players), headers={"If-Modified-Since": today})
+
+    assert today == "Tue, 10 Mar 2026 00:00:00 GMT"
+    assert (answer.status_code, answer.headers["last-modified"]) == (200, "Wed, 11 Mar 2026 00:00:00 GMT")
+
+
 def test_a_change_is_in_the_file_after_a_minute(players: Televisions) -> None:
     """Until then the file is fixed, so that it is rendered once however often something changes."""
     first = players.client.get(_address(players))

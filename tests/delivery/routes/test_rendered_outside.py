@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from schedules_pipeline.delivery.rendering import Rendering
 
+_NOON, _TAG = int(NOON.timestamp()), "tag:schedules.example,2024:"
 _PATHS = (
     f"/v1/schedules?date={TODAY}",
     f"/v1/schedules?date={TODAY}&day=05:30",
@@ -18,6 +19,8 @@ _PATHS = (
     f"/v1/schedules.tva?date={TODAY}&day=utc&straddling=overlaps",
     f"/v1/schedules.catalogue?date={TODAY}",
     f"/v1/schedules/{ALDER}?from={TODAY}&to={TODAY + timedelta(days=2)}",
+    "/players/{access}/guide.xml.gz",
+    f"/dvb-i/{{access}}/schedule?sid={_TAG}{ALDER}&sid={_TAG}{BIRCH}&start={_NOON}&end={_NOON + 7_200}",
     "/v1/digest",
     "/v1/now-next?count=3",
     f"/v1/programmes/{BRAND.pid}/broadcasts",
@@ -55,7 +58,9 @@ def clients() -> Iterator[tuple[TestClient, TestClient]]:
 @pytest.mark.parametrize("path", _PATHS)
 def test_answers_are_the_same_in_either_process(clients: tuple[TestClient, TestClient], path: str) -> None:
     """The same bytes and validator, whether the answer is rendered outside or here."""
-    outside, here = (client.get(path) for client in clients)
+    key_text = clients[0].headers["Authorization"].removeprefix("Bearer ")
+
+    outside, here = (client.get(path.replace("{access}", key_text)) for client in clients)
 
     assert outside.status_code == here.status_code == 200
     assert outside.content == here.content
