@@ -8,7 +8,7 @@ file, or else it is the output of that name of an earlier stack. The rules of Re
 import json
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -132,15 +132,24 @@ class Deployment:
         return found
 
 
+def _parameters(path: str) -> dict[str, str]:
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArgumentTypeError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise ArgumentTypeError(f"{path} is no JSON object")
+    return found
+
+
 def main(arguments: list[str]) -> None:
     parser = ArgumentParser(description="Creates or updates the stacks of the pipeline.")
-    parser.add_argument("parameters", type=Path, help="a JSON object of parameters and their values")
+    parser.add_argument("parameters", type=_parameters, help="a JSON object of parameters and their values")
     parser.add_argument("--only", choices=STACKS, action="append", help="this stack (may be repeated)")
     parser.add_argument("--prefix", default="schedules", help="of the stacks' names")
     parser.add_argument("--review", action="store_true", help="print the changes and make none")
     given = parser.parse_args(arguments)
-    settings = json.loads(given.parameters.read_text())
-    deployment = Deployment(boto3.client("cloudformation"), settings, print, given.prefix)
+    deployment = Deployment(boto3.client("cloudformation"), given.parameters, print, given.prefix)
     deployment.apply(given.only or STACKS, review=given.review)
 
 

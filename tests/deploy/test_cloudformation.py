@@ -316,3 +316,19 @@ def test_a_missing_parameter_is_named_before_anything_changes() -> None:
 
 def _rules() -> str:
     return (REPOSITORY / "deploy/redis/users.acl").read_text()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"", b"[]"])
+def test_a_file_that_has_no_parameters_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    """The script names it, and asks AWS nothing."""
+    path = tmp_path / "parameters.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SystemExit) as ended:
+        deploy_script().main([str(path)])
+
+    assert ended.value.code == 2
+    assert str(path) in capsys.readouterr().err.splitlines()[-1]
