@@ -67,6 +67,7 @@ class ChildProcess:
         self._hear = hear
         self._last_step_seconds = last_step_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._writing = threading.Lock()
         self._started_at = float("-inf")
 
     def keep_up(self) -> None:
@@ -83,18 +84,22 @@ class ChildProcess:
 
     def start(self) -> None:
         """Unless it was started."""
-        if self._process is None:
-            self._started_at = time.monotonic()
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this program
+        if self._process is not None:
+            return
+        self._started_at = time.monotonic()
+        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this program
+        # So that an order which comes meanwhile is in the task, or follows it.
+        with self._writing:
             _write(process, self._task())
             self._process = process
-            name = f"hearing of {self._name}"
-            threading.Thread(target=self._hear_all, args=(process,), name=name, daemon=True).start()
+        name = f"hearing of {self._name}"
+        threading.Thread(target=self._hear_all, args=(process,), name=name, daemon=True).start()
 
     def order(self, value: Any) -> None:
         """Write it to the process; to one that has ended, nothing is written."""
-        if self._process is not None:
-            _write(self._process, value)
+        with self._writing:
+            if self._process is not None:
+                _write(self._process, value)
 
     def wait(self) -> None:
         """Until the process ends by itself, as after an order to."""
@@ -122,7 +127,9 @@ class ChildProcess:
 
     def _hear_all(self, process: "subprocess.Popen[bytes]") -> None:
         for line in cast("IO[bytes]", process.stdout):
-            self._hear(orjson.loads(line))
+            # A process that is killed leaves half a line.
+            with suppress(orjson.JSONDecodeError):
+                self._hear(orjson.loads(line))
 
 
 def _write(process: "subprocess.Popen[bytes]", value: Any) -> None:
@@ -143,12 +150,14 @@ class Orders:
         threading.Thread(target=self._read, name="orders", daemon=True).start()
 
     def _read(self) -> None:
-        for line in self._stream:
-            self._obey(orjson.loads(line))
-        self.have_ended.set()
-        time.sleep(_LONGEST_LAST_STEP_SECONDS)
-        # The publisher that would have killed it is dead.
-        os._exit(1)
+        try:
+            for line in self._stream:
+                self._obey(orjson.loads(line))
+        finally:
+            self.have_ended.set()
+            time.sleep(_LONGEST_LAST_STEP_SECONDS)
+            # The publisher that would have killed it is dead.
+            os._exit(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ class ReceivingProcess(ChildProcess):
         self._report = report
 
     def leave_off(self, sensors: Collection[str]) -> None:
-        self._off = list(sensors)
-        self.order(self._off)
+        if (off := sorted(sensors)) != self._off:
+            self._off = off
+            self.order(off)
 
     def _pass_on(self, line: tuple[str, dict[str, object]]) -> None:
         queue, received = line
