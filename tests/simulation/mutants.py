@@ -71,7 +71,7 @@ def _mark_before_storing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(CatalogueFollower, "follow", remember)
     monkeypatch.setattr(CatalogueFollower, "_project", project_and_mark)
-    monkeypatch.setattr(CatalogueFollower, "_propagate", lambda *_: 0)
+    monkeypatch.setattr(CatalogueFollower, "_propagate", lambda *_: (0, 0))
 
 
 def _register_and_keep(resolver: ProgrammeResolver, entries: Mapping[ScheduleKey, Sequence[Entry]]) -> None:
