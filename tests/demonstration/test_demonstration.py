@@ -116,10 +116,15 @@ def test_nothing_of_an_imported_guide_is_past_the_horizon(tmp_path: Path, year: 
     assert scenario.settings["SCHEDULES_SERVICE_NAMES"] == '{"alder_one":"alder.one"}'
 
 
-def test_a_guide_and_a_history_are_not_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_guide_and_a_history_are_not_shown_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command line takes one of the two."""
+    given = tmp_path / "given"
+    given.touch()
+
     with pytest.raises(SystemExit):
-        main(["--xmltv", "guide.xml", "--replay", "history.jsonl.gz"])
+        main(["--xmltv", str(given), "--replay", str(given)])
 
     assert "not allowed with" in capsys.readouterr().err
 
