@@ -94,6 +94,15 @@ def test_one_schedule_is_enough_for_a_grid(stage: Stage) -> None:
     assert 'class="empty"' not in page
 
 
+def test_a_schedule_without_broadcasts_has_a_row(stage: Stage) -> None:
+    """It is published, so the day is not without schedules."""
+    stage.publish(schedule(key(ALDER, 1), []))
+
+    page = stage.client.get(f"/guide?date={key(days=1).date}").text
+
+    assert "Its schedule lists nothing for these hours" in page
+
+
 def test_before_anything_is_published_the_page_waits() -> None:
     """Also a partner whose services have no schedule reads why the page is empty."""
     stage = Stage()

@@ -22,7 +22,7 @@ def stage() -> DeliveryStage:
     stage.add_partner(Partner("narrow", stage.clock(), ("alder",), is_preview=True))
     stage.publish([ItemPut(EPISODES[0], "Harbour Lights"), *(SchedulePut(key, _SLOTS) for key in KEYS)])
     for title in ("Quiet Viaduct", "Salt and Slate"):
-        stage.clock.advance(timedelta(minutes=10))
+        stage.clock.advance(timedelta(seconds=10))
         stage.publish([ItemPut(EPISODES[0], title)])
     stage.keep_up()
     return stage
@@ -36,11 +36,11 @@ def test_a_version_links_to_its_row_of_the_feed(stage: DeliveryStage, partner: s
     """
     client = stage.client(partner)
 
-    page = client.get(f"/guide/{_ALDER}/versions?after={seq}").text
+    page = client.get(f"/guide/{_TOMORROW}/versions?after={seq}").text
     row, following = (client.get(html.unescape(address)) for address in _LINK.findall(page))
 
     (change,) = row.json()["changes"]
-    assert (f"{change['sid']}/{change['date']}", change["seq"]) == (str(_ALDER), seq)
+    assert (f"{change['sid']}/{change['date']}", change["seq"]) == (str(_TOMORROW), seq)
     assert re.search(r"<pre><code>(.*)</code></pre>", page.replace("&#34;", '"')).group(1) in row.text  # type: ignore[union-attr]
     assert change not in following.json()["changes"]
     assert row.json()["cursor"] in page
@@ -58,7 +58,9 @@ def test_a_removal_has_a_row(stage: DeliveryStage) -> None:
 
 
 def test_a_row_that_was_deleted_is_said_to_be_gone(stage: DeliveryStage) -> None:
-    """The versions are compared all the same; later rows are found, although the feed begins in the middle."""
+    """The versions are compared all the same; later rows are found, and linked,
+    although the feed begins among those that are searched.
+    """
     (second,) = (v for v in stage.store.versions.versions(_ALDER) if v.seq == 2)
     stage.store.feed.trim(second.published_at)
     client = stage.client()

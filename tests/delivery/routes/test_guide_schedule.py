@@ -175,7 +175,10 @@ def test_without_the_store_versions_cannot_be_compared(stage: Stage, monkeypatch
 def test_broadcasts_after_midnight_stand_under_their_day(stage: Stage) -> None:
     """Also in the dialog, between versions and among the hits of a search no time is without its day."""
     midnight = NOON + timedelta(hours=12)
-    shown = [showing(1, NOON), showing(2, midnight - timedelta(minutes=30)), showing(3, midnight)]
+    half = timedelta(minutes=30)
+    shown = [
+        showing(n, at) for n, at in enumerate((NOON, midnight - half, midnight, midnight + half), start=1)
+    ]
     stage.publish(schedule(key(), shown, seq=4))
 
     day = stage.client.get(_PAGE).text
@@ -185,7 +188,7 @@ def test_broadcasts_after_midnight_stand_under_their_day(stage: Stage) -> None:
 
     assert "Tuesday 10 March 2026, 06:00 to Wed 06:00" in day
     listed = re.findall(r'id="b-(w\d+)"|class="between midnight">([^<]*)<', day)
-    assert listed[-2:] == [("", "Wednesday 11 March 2026"), ("w0000003", "")]
+    assert listed[-3:] == [("", "Wednesday 11 March 2026"), ("w0000003", ""), ("w0000004", "")]
     assert sum(bool(heading) for _, heading in listed) == 1
     assert "Wednesday 11 March 2026, 00:00 to 00:30" in dialog
     assert re.search(r"23:30</time> to Wed 00:00", found)
