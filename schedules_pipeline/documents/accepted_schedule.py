@@ -148,6 +148,16 @@ def parse_if_accepted(content: bytes | None) -> AcceptedSchedule | NoSource:
         return NoSource()
 
 
+def if_decodable(key: ScheduleKey, source: AcceptedSchedule | NoSource) -> AcceptedSchedule | NoSource:
+    """The source, or :class:`UndecodableSource` if one of its slots cannot be decoded."""
+    if isinstance(source, AcceptedSchedule):
+        try:
+            read_source(key, source)
+        except InvalidRecord:
+            return UndecodableSource()
+    return source
+
+
 def read_source(key: ScheduleKey, accepted: AcceptedSchedule) -> SourceSchedule:
     """Decode the slots. Raises :class:`InvalidRecord` if one cannot be decoded."""
     try:

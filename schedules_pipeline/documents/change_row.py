@@ -22,3 +22,8 @@ def render_row(change: Change) -> bytes:
 def parse_row(row: bytes) -> Change:
     """Raises :class:`InvalidRecord` if the row cannot be decoded."""
     return _ROW.parse(row)
+
+
+def parse_row_if_sound(row: bytes) -> Change | None:
+    """None if the row cannot be decoded."""
+    return _ROW.parse_if_sound(row)

@@ -33,11 +33,11 @@ def render_coverage(coverage: Coverage, accepted: bytes) -> bytes:
 
 def parse_coverage(content: bytes, accepted: bytes) -> tuple[Coverage, bool]:
     """The coverage, and whether it is of this source. It is not if an older release has accepted the source, because
-    that release leaves the record as it was.
-
-    Raises :class:`InvalidRecord` if it cannot be decoded.
+    that release leaves the record as it was, nor if the record cannot be decoded.
     """
-    found = _RECORD.parse(content)
+    found = _RECORD.parse_if_sound(content)
+    if found is None:
+        return Coverage(), False
     earlier = tuple([EarlierAirtime(_instant(until), _airtime(seconds)) for until, seconds in found.earlier])
     return Coverage(_airtime(found.now), earlier), found.of == crc32(accepted)
 

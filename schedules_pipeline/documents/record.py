@@ -56,6 +56,13 @@ class Record(Generic[_Value]):
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRecord(f"{self._name}: {self._complaint(content, error)}") from None
 
+    def parse_if_sound(self, content: bytes) -> _Value | None:
+        """None if it cannot be decoded: for records of which one must not hide or stop all others."""
+        try:
+            return self.parse(content)
+        except InvalidRecord:
+            return None
+
     def _upgrade(self, fields: Any) -> Any:
         version = fields.get("v", 1) if isinstance(fields, dict) else 1
         for upgrade in self._upgrades[version - 1 :]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from schedules_pipeline.documents.accepted_schedule import (
     AcceptedSchedule,
     NoSource,
+    if_decodable,
     parse_if_accepted,
 )
 from schedules_pipeline.documents.catalogue_document import parse_copy
@@ -185,7 +186,7 @@ class DifferenceFinder:
             if isinstance(source, Exception):
                 continue
             state, standing = stored[key].state, standings.get(key, NO_STANDING)
-            committed = parse_if_accepted(state.accepted)
+            committed = if_decodable(key, parse_if_accepted(state.accepted))
             situation = situation_of(state, committed, self.calendar.window(key), standing)
             judgement = judge.judge(situation, source)
             accepted = _expected_source(judgement, committed, waits=waits_for_operator(standing))

@@ -8,6 +8,7 @@ from schedules_pipeline.documents.accepted_schedule import (
     AcceptedSchedule,
     NoSource,
     UndecodableSource,
+    if_decodable,
     parse_accepted,
     read_source,
     render_accepted,
@@ -88,6 +89,10 @@ class Draft:
         if isinstance(self.judgement, Accepted | Removed) and not self.judgement.proposal.is_decided:
             return self.judgement.proposal
         return None
+
+    def with_decodable_source(self) -> "Draft":
+        """The draft for a document that was fetched, which replaces a committed source that cannot be decoded."""
+        return replace(self, committed=if_decodable(self.key, self.committed))
 
     def judged(self, situation: Situation, judgement: Judgement, *, was_rejected: bool) -> "Draft":
         """The draft after its source was fetched. Raises :class:`InvalidRecord` if the document is rejected or held and

@@ -190,7 +190,7 @@ class Rebuilder:
         found = self._sources.schedule_source.fetch(kept) if kept else {}
         failed = {key: source for key, source in found.items() if isinstance(source, Exception)}
         sources = {key: source for key, source in found.items() if not isinstance(source, Exception)}
-        fetched = [draft for draft in drafts if draft.key not in failed]
+        fetched = [draft.with_decodable_source() for draft in drafts if draft.key not in failed]
         situations = self._situations(fetched)
         judge = SourceJudge(self._policy.losses, self.clock())
         judgements = {

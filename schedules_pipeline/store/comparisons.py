@@ -1,7 +1,8 @@
 """Comparisons with the old system on Redis."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -36,18 +37,13 @@ class RedisComparisonStore:
 
     def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
         values = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
-        return {
-            key: _COMPARISON.parse(value)
-            for key, value in zip(keys, values, strict=True)
-            if value is not None
-        }
+        return _sound((key, value) for key, value in zip(keys, values, strict=True) if value is not None)
 
     def all(self) -> dict[ScheduleKey, Comparison]:
-        return {
-            ScheduleKey.parse(key.decode()): _COMPARISON.parse(value)
-            for page in self._link.hash_pages(self._key)
-            for key, value in page.items()
-        }
+        pages = self._link.hash_pages(self._key)
+        return _sound(
+            (ScheduleKey.parse(key.decode()), value) for page in pages for key, value in page.items()
+        )
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:
         summary = self._summary()
@@ -82,10 +78,18 @@ class RedisComparisonStore:
         differing: dict[str, int] = {}
         for page in self._link.hash_pages(self._key):
             for key, value in page.items():
-                name, fields = key.decode(), orjson.loads(value)
-                verdict = Verdict(fields["verdict"])
-                tally[name.partition("/")[0], verdict] += 1
-                if verdict is Verdict.DIFFERS:
-                    differing[name] = fields.get("difference_count", 0)
+                name = key.decode()
+                with suppress(ValueError, KeyError, TypeError):
+                    fields = orjson.loads(value)
+                    verdict = Verdict(fields["verdict"])
+                    tally[name.partition("/")[0], verdict] += 1
+                    if verdict is Verdict.DIFFERS:
+                        differing[name] = fields.get("difference_count", 0)
         examples = {name: differing[name] for name in sorted(differing)[:_MOST_EXAMPLES]}
         return {"tally": [[*subject, n] for subject, n in sorted(tally.items())], "examples": examples}
+
+
+def _sound(values: Iterable[tuple[ScheduleKey, bytes]]) -> dict[ScheduleKey, Comparison]:
+    """Without those that cannot be decoded: the next refresh replaces them."""
+    found = ((key, _COMPARISON.parse_if_sound(value)) for key, value in values)
+    return {key: comparison for key, comparison in found if comparison is not None}

@@ -22,11 +22,11 @@ class RedisExpectationStore:
         if not sids:
             return {}
         found = self._link.call("HMGET", self._key, *sids)
-        return {sid: _EXPECTATION.parse(value) for sid, value in zip(sids, found, strict=True) if value}
+        return _parse({sid: value for sid, value in zip(sids, found, strict=True) if value})
 
     def all(self) -> dict[Sid, Expectation]:
         rows = self._link.call("HGETALL", self._key)
-        return {Sid(sid.decode()): _EXPECTATION.parse(value) for sid, value in rows.items()}
+        return _parse({Sid(sid.decode()): value for sid, value in rows.items()})
 
     def keep(self, expectations: Mapping[Sid, Expectation]) -> None:
         self._link.run([("HSET", self._key, sid, _EXPECTATION.render(e)) for sid, e in expectations.items()])
@@ -34,3 +34,9 @@ class RedisExpectationStore:
     def forget(self, sids: Sequence[Sid]) -> None:
         if sids:
             self._link.call("HDEL", self._key, *sids)
+
+
+def _parse(rows: Mapping[Sid, bytes]) -> dict[Sid, Expectation]:
+    """Without those that cannot be decoded: they are learned again."""
+    found = {sid: _EXPECTATION.parse_if_sound(value) for sid, value in rows.items()}
+    return {sid: expectation for sid, expectation in found.items() if expectation is not None}

@@ -1,13 +1,13 @@
 """The change feed on Redis: a stream, and a hash of the latest row of each schedule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
 from redis.exceptions import ResponseError
 
-from schedules_pipeline.documents.change_row import parse_row
+from schedules_pipeline.documents.change_row import parse_row, parse_row_if_sound
 from schedules_pipeline.domain.changes import Change
 from schedules_pipeline.domain.identifiers import ScheduleKey
 from schedules_pipeline.publishing.ports.feed import MOST_ROWS, FeedEntry
@@ -40,14 +40,13 @@ class RedisChangeFeed:
 
     def heads(self) -> dict[ScheduleKey, Change]:
         pages = self._link.hash_pages(self._heads)
-        changes = [parse_row(row) for page in pages for row in page.values()]
-        return {change.key: change for change in changes}
+        return _sound((ScheduleKey.parse(key.decode()), row) for page in pages for key, row in page.items())
 
     def heads_of(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Change]:
         if not keys:
             return {}
         rows = self._link.call("HMGET", self._heads, *map(str, keys))
-        return {key: parse_row(row) for key, row in zip(keys, rows, strict=True) if row is not None}
+        return _sound((key, row) for key, row in zip(keys, rows, strict=True) if row is not None)
 
     def forget_removals(self, seqs: Mapping[ScheduleKey, int]) -> None:
         if seqs:
@@ -149,3 +148,9 @@ class RedisChangeFeed:
 
 def _entries(rows: Sequence[Any]) -> list[FeedEntry]:
     return [FeedEntry(position.decode(), parse_row(fields[b"row"])) for position, fields in rows if fields]
+
+
+def _sound(rows: Iterable[tuple[ScheduleKey, bytes]]) -> dict[ScheduleKey, Change]:
+    """Without heads that cannot be decoded: the reconciliation announces their schedules again."""
+    found = ((key, parse_row_if_sound(row)) for key, row in rows)
+    return {key: change for key, change in found if change is not None}

@@ -2,7 +2,8 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 
 import orjson
@@ -14,6 +15,7 @@ from schedules_pipeline.publishing.ports.losses import (
     RESTORABLE_FOR,
     Decision,
     Hold,
+    HoldReason,
     Loss,
     LossKind,
     LossLimits,
@@ -43,18 +45,19 @@ class RedisLossStore:
             [("HMGET", self._key("holds"), *names), ("HMGET", self._key("decisions"), *names)]
         )
         rows = {key: row for key, *row in zip(keys, held, decided, strict=True) if any(row)}
-        decisions = {key: _DECISION.parse(decision) for key, (_, decision) in rows.items() if decision}
-        replaced = self.replaced([key for key, decision in decisions.items() if decision.restores])
-        return {
-            key: Standing(_HOLD.parse(hold) if hold else None, decisions.get(key), replaced.get(key))
-            for key, (hold, _) in rows.items()
-        }
+        found = {key: _standing(key, *row) for key, row in rows.items()}
+        restored = [key for key, each in found.items() if each.decision and each.decision.restores]
+        replaced = self.replaced(restored)
+        return {key: replace(each, replaced=replaced.get(key)) for key, each in found.items()}
 
     def holds(self) -> dict[ScheduleKey, Hold]:
-        return {key: _HOLD.parse(value) for key, value in self._all("holds")}
+        held, decided = dict(self._all("holds")), dict(self._all("decisions"))
+        found = {key: _standing(key, held.get(key), decided.get(key)).hold for key in {**held, **decided}}
+        return {key: hold for key, hold in found.items() if hold is not None}
 
     def decisions(self) -> dict[ScheduleKey, Decision]:
-        return {key: _DECISION.parse(value) for key, value in self._all("decisions")}
+        found = {key: _DECISION.parse_if_sound(value) for key, value in self._all("decisions")}
+        return {key: decision for key, decision in found.items() if decision is not None}
 
     def hold(self, holds: Mapping[ScheduleKey, Hold]) -> None:
         self._set("holds", {key: _HOLD.render(hold) for key, hold in holds.items()})
@@ -121,6 +124,21 @@ class RedisLossStore:
     def _forget(self, names: Sequence[str], keys: Sequence[ScheduleKey]) -> None:
         if keys:
             self._link.run([("HDEL", self._key(name), *map(str, keys)) for name in names])
+
+
+def _standing(key: ScheduleKey, hold: bytes | None, decision: bytes | None) -> Standing:
+    """A record that cannot be decoded counts as a hold that waits for an operator, since it may be one."""
+    held = _HOLD.parse_if_sound(hold) if hold else None
+    decided = _DECISION.parse_if_sound(decision) if decision else None
+    if (hold and held is None) or (decision and decided is None):
+        return Standing(_undecodable(key) if held is None else replace(held, reason=HoldReason.BUDGET))
+    return Standing(held, decided)
+
+
+def _undecodable(key: ScheduleKey) -> Hold:
+    """The next build replaces it by a hold of what the source has."""
+    day = datetime.combine(key.date, time(), UTC)
+    return Hold(str(key), HoldReason.BUDGET, LossKind.SHRUNK, "", "", 0, 0, held_at=day, airs_at=day)
 
 
 def _entry(loss: Loss) -> bytes:

@@ -20,6 +20,7 @@ _RANK = 1e11
 """Added to the score, seconds since 1970, of an item, and twice to that of a schedule."""
 _KINDS = (RejectedKind.MESSAGE, RejectedKind.ITEM, RejectedKind.SCHEDULE)
 _READ_AT_ONCE = 500
+_UNKNOWN = datetime.fromtimestamp(0, UTC)
 
 
 class RedisRejectionStore:
@@ -44,7 +45,7 @@ class RedisRejectionStore:
         for start in range(0, len(subjects), _READ_AT_ONCE):
             batch = subjects[start : start + _READ_AT_ONCE]
             values = zip(batch, self._link.call("HMGET", self._key, *batch), strict=True)
-            found |= {subject: _REJECTION.parse(value) for subject, value in values if value is not None}
+            found |= {subject: _parse(value) for subject, value in values if value is not None}
         return found
 
     def forget(self, subjects: Sequence[str]) -> None:
@@ -75,6 +76,12 @@ class RedisRejectionStore:
         evicted = (Counter.REJECTED_MESSAGES_EVICTED, Counter.REJECTED_ITEMS_EVICTED)
         arguments: Arguments = [MOST_REJECTIONS, *evicted, *triples]
         self._link.call(*self._keep.command([self._key, self._by_age, self._counters], arguments))
+
+
+def _parse(value: bytes) -> Rejection:
+    """One that cannot be decoded is listed as such, until a build or an operator ends it."""
+    reason = "the record of this rejection cannot be decoded: rebuild its subject, or `rejected forget` it"
+    return _REJECTION.parse_if_sound(value) or Rejection(reason, _UNKNOWN, "", "", "")
 
 
 def _score(subject: str, at: datetime) -> float:

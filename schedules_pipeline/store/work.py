@@ -141,15 +141,20 @@ class RedisWorkQueue:
 
 def _causes(kept: Iterable[bytes]) -> Iterator[Cause]:
     """Each cause once; one event can cause the rebuild of many schedules."""
-    lines = {line for value in kept for line in value.split(b"\n")[1:] if line}
-    return map(parse_cause, lines)
+    lines = {line for value in kept for line in value.split(b"\n")[1:]}
+    return _parse(lines)
+
+
+def _parse(lines: Iterable[bytes]) -> Iterator[Cause]:
+    """Without those that cannot be decoded: the schedule is rebuilt as well."""
+    return (cause for line in lines if line and (cause := parse_cause(line)) is not None)
 
 
 def _work(key: bytes, causes: bytes, attempts: bytes) -> Work:
     count, _, lines = causes.partition(b"\n")
     return Work(
         key=ScheduleKey.parse(key.decode()),
-        causes=tuple(parse_cause(line) for line in lines.split(b"\n") if line),
+        causes=tuple(_parse(lines.split(b"\n"))),
         cause_count=int(count),
         attempts=int(attempts),
     )
