@@ -81,7 +81,6 @@ class Recorder:
         self._held: dict[ScheduleKey, Hold] = {}
         self._outcomes: dict[tuple[ScheduleKey, str], FailedCheck | None] = {}
         self._recorded_ahead: dict[ScheduleKey, int] = {}
-        self._compared_refresh = ""
         base = settings.delivery_url
         self._links: VersionLinks = no_links if base is None else links_to(base)
 
@@ -164,9 +163,13 @@ class Recorder:
         keys = [built.key for built in batch.built if built.change.etag or built.key in published]
         return self._record(self._pipeline.store.feed.heads_of(keys), requested, set(keys) - published)
 
-    def record_comparisons(self, comparisons: Mapping[ScheduleKey, Comparison]) -> list[CheckResult]:
+    def record_comparisons(
+        self, comparisons: Mapping[ScheduleKey, Comparison], refreshed_at: str = ""
+    ) -> list[CheckResult]:
         """Record the outcomes, except those that tell nothing yet, so that each result in Dagster is one. Returns the
         recorded results.
+
+        ``refreshed_at``: a refresh of the old system to record, by which Dagster judges its freshness; "" for none.
         """
         compared = [
             key
@@ -176,22 +179,15 @@ class Recorder:
         self._outcomes |= {(key, CheckName.MATCHES_LEGACY.value): None for key in comparisons}
         is_error = self._settings.difference_severity == "ERROR"
         results = {key: legacy_result(comparisons[key], difference_is_error=is_error) for key in compared}
-        events = [*self._refresh(), *(self._evaluation(key, result) for key, result in results.items())]
+        events: list[Event] = [self._evaluation(key, result) for key, result in results.items()]
+        if refreshed_at:
+            metadata = {"refreshed_at": refreshed_at}
+            refreshed = dg.AssetMaterialization(
+                names.LEGACY_SCHEDULE, description="refreshed", metadata=metadata
+            )
+            events.insert(0, refreshed)
         self._write(EventBatch("comparison with the old system", events, compared))
         return list(results.values())
-
-    def _refresh(self) -> Iterable[Event]:
-        """The refresh of the old system that was compared last, once. Dagster judges its freshness by this record."""
-        before, self._compared_refresh = (
-            self._compared_refresh,
-            self._pipeline.store.comparisons.compared_refresh(),
-        )
-        if self._compared_refresh not in (before, ""):
-            yield dg.AssetMaterialization(
-                names.LEGACY_SCHEDULE,
-                description="refreshed",
-                metadata={"refreshed_at": self._compared_refresh},
-            )
 
     def record_rejections(self) -> None:
         """Record rejected input and quarantined schedules, and those that have recovered since the last call.

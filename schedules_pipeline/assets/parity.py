@@ -53,7 +53,7 @@ def parity_assets(settings: Settings) -> dg.AssetsDefinition:
             recorder = Recorder(
                 pipeline, settings, context.instance, OwnRunWriter(context.op_execution_context)
             )
-            recorder.record_comparisons(pipeline.comparer.compare_all())
+            pipeline.comparer.compare_all(recorder.record_comparisons)
         report = pipeline.parity_reporter.report()
         context.log.info(report.headline)
         paths = report_files(settings, context.instance.storage_directory(), "parity").put(

@@ -70,7 +70,8 @@ def evaluate_checks(
             found += recorder.record_checks(keys[start : start + _AT_ONCE], wanted)
             context.log.info(f"{min(start + _AT_ONCE, len(keys))} of {len(keys)} schedules checked")
     if CheckName.MATCHES_LEGACY in wanted:
-        pipeline.comparer.compare_all()
+        # The outcomes of all schedules: no later comparison would record those that are new now.
+        pipeline.comparer.compare_all(recorder.record_comparisons)
         found += recorder.record_known_comparisons(keys)
     return found
 

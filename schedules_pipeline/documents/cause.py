@@ -27,8 +27,9 @@ def render_cause(cause: Cause) -> bytes:
 
 
 @lru_cache(maxsize=1_024)
-def parse_cause(line: bytes) -> Cause | None:
-    """Read a cause; None if the line cannot be decoded. Remembered: one event causes hundreds of rebuilds in the same
-    words.
+def parse_cause(line: bytes) -> Cause:
+    """Read a cause. Remembered: one event causes hundreds of rebuilds in the same words.
+
+    Raises :class:`InvalidRecord` if the line cannot be decoded.
     """
-    return _CAUSE.parse_if_sound(line)
+    return _CAUSE.parse(line)

@@ -98,9 +98,8 @@ class RecordingLoop:
             return _RECORD_EVERY_SECONDS
         recorded = self._recorder.record_published()
         if self._pipeline.comparer.is_due():
-            comparisons = self._pipeline.comparer.compare_all()
-            self._recorder.record_comparisons(comparisons)
-            self._log.info(f"compared with the old system: {len(comparisons)} outcomes are new")
+            count = self._pipeline.comparer.compare_all(self._recorder.record_comparisons)
+            self._log.info(f"compared with the old system: {count} outcomes are new")
         if recorded == RECORDED_AT_ONCE:
             self._yields_until = time.monotonic() + _LONGEST_FLOOD_SECONDS
             return 0.0

@@ -7,10 +7,10 @@ and ended a refresh since its publication is reported, because nothing shows tha
 is not compared: the pipeline keeps what partners have, and the old system does not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -25,10 +25,18 @@ from schedules_pipeline.domain.visible import visible_or_empty
 from schedules_pipeline.errors import InvalidDocument, InvalidRecord
 from schedules_pipeline.migration.judge_parity import parse_refresh
 from schedules_pipeline.migration.legacy_document import LegacySchedule, parse_legacy_document
-from schedules_pipeline.migration.ports import Comparison, MigrationSources, MigrationStore, Verdict
+from schedules_pipeline.migration.ports import (
+    Comparison,
+    ComparisonStore,
+    MigrationSources,
+    MigrationStore,
+    Verdict,
+)
 from schedules_pipeline.publishing.ports.losses import describe_hold
 
 _BATCH = 200
+_RECORDED_AT_ONCE = 1_000
+"""With twenty differences each they take some 10 MB."""
 _SHOWN_DIFFERENCES = 20
 _IN_ORDER = orjson.OPT_SORT_KEYS
 _MOVED = "a new version was published during the comparison"
@@ -50,6 +58,47 @@ class _Pair:
         return 0 if self.head is None else self.head.seq
 
 
+class RecordNews(Protocol):
+    def __call__(self, news: Mapping[ScheduleKey, Comparison], refreshed_at: str, /) -> object:
+        """Record some new outcomes. ``refreshed_at``: with the last of them, the refresh that is compared now, unless
+        it has been before; else "".
+        """
+
+
+class _News:
+    """The comparisons whose outcome is new. They are recorded before they are kept, some at a time: if the process
+    dies in between, they are new for the next comparison too.
+    """
+
+    def __init__(self, store: ComparisonStore, record: RecordNews) -> None:
+        self.count = 0
+        self._store = store
+        self._record = record
+        self._waiting: dict[ScheduleKey, Comparison] = {}
+        self._gone: set[ScheduleKey] = set()
+
+    def add(
+        self,
+        earlier: Mapping[ScheduleKey, Comparison],
+        found: Mapping[ScheduleKey, Comparison],
+        gone: Iterable[ScheduleKey] = (),
+    ) -> None:
+        """``gone``: those of which the comparison is to be forgotten."""
+        self._gone.update(gone)
+        new = {key: comparison for key, comparison in found.items() if _is_news(comparison, earlier.get(key))}
+        self._store.keep({key: c for key, c in found.items() if key not in new and key not in self._gone})
+        self._waiting |= new
+        if len(self._waiting) >= _RECORDED_AT_ONCE:
+            self.record()
+
+    def record(self, refreshed_at: str = "") -> None:
+        self._record(self._waiting, refreshed_at)
+        self.count += len(self._waiting)
+        self._store.keep({key: c for key, c in self._waiting.items() if key not in self._gone})
+        self._store.forget(sorted(self._gone))
+        self._waiting, self._gone = {}, set()
+
+
 @dataclass(frozen=True, slots=True)
 class LegacyComparer:
     """``horizon``: older legacy documents are not compared, because the pipeline has removed those schedules.
@@ -67,38 +116,48 @@ class LegacyComparer:
         refreshed_at = self.sources.legacy.refreshed_at()
         return bool(refreshed_at) and refreshed_at != self.store.comparisons.compared_refresh()
 
-    def compare_all(self) -> dict[ScheduleKey, Comparison]:
-        """Compare every schedule that either side has; return the comparisons whose outcome is new. One that neither
-        side has any more matches for the last time.
+    def compare_all(self, record: RecordNews) -> int:
+        """Compare every schedule that either side has, and record the comparisons whose outcome is new. One that
+        neither side has any more matches for the last time. Returns the number of new outcomes.
         """
         refreshed_at = self.sources.legacy.refreshed_at()
         compared = self.store.comparisons.compared_refresh()
-        before = parse_refresh(compared) if compared != refreshed_at else None
-        earlier = self.store.comparisons.all()
+        is_new = compared != refreshed_at
+        before = parse_refresh(compared) if is_new else None
         heads = self.store.feed.heads()
-        news: dict[ScheduleKey, Comparison] = {}
+        news = _News(self.store.comparisons, record)
         everything = sorted(heads.keys() | set(self._within_horizon(self.sources.legacy.list_keys())))
-        for start in range(0, len(everything), _BATCH):
-            found = {
-                pair.key: _mark_lasting(self._judge(pair, last), pair, last, before)
-                for pair in self._read(everything[start : start + _BATCH], heads)
-                for last in (earlier.get(pair.key),)
-            }
-            self.store.comparisons.keep(found)
-            news |= {key: c for key, c in found.items() if _is_news(c, earlier.get(key))}
-        gone = sorted(earlier.keys() - set(everything))
-        self.store.comparisons.forget(gone)
-        news |= {key: _gone(earlier[key]) for key in gone if _is_news(_gone(earlier[key]), earlier[key])}
+        for keys in _batches(everything):
+            earlier = self.store.comparisons.find(keys)
+            news.add(
+                earlier,
+                {
+                    pair.key: _mark_lasting(self._judge(pair, last), pair, last, before)
+                    for pair in self._read(keys, heads)
+                    for last in (earlier.get(pair.key),)
+                },
+            )
+        for keys in _batches(sorted(self.store.comparisons.keys() - set(everything))):
+            earlier = self.store.comparisons.find(keys)
+            news.add(earlier, {key: _gone(last) for key, last in earlier.items()}, keys)
+        news.record(refreshed_at if is_new else "")
         self.store.comparisons.record_compared_refresh(refreshed_at)
-        return news
+        return news.count
 
     def forget_unknown(self) -> int:
-        """Forget comparisons of schedules that neither side has; return their number."""
-        unknown = self.store.comparisons.all().keys() - self.store.feed.heads().keys()
+        """Forget comparisons of schedules that neither side has; return their number. One that does not match stays
+        until a comparison has recorded its end.
+        """
+        unknown = self.store.comparisons.keys() - self.store.feed.heads().keys()
         if unknown:
             unknown -= set(self._within_horizon(self.sources.legacy.list_keys()))
-        self.store.comparisons.forget(sorted(unknown))
-        return len(unknown)
+        forgotten = 0
+        for keys in _batches(sorted(unknown)):
+            standing = self.store.comparisons.find(keys)
+            ended = [key for key in keys if key not in standing or _has_ended(standing[key])]
+            self.store.comparisons.forget(ended)
+            forgotten += len(ended)
+        return forgotten
 
     def _read(self, keys: Sequence[ScheduleKey], heads: Mapping[ScheduleKey, Change]) -> list[_Pair]:
         """Read the legacy documents first, and check last whether a change is pending."""
@@ -240,6 +299,16 @@ def _not_comparable(seq: int, generated_at: str, reason: str) -> Comparison:
 
 def _gone(earlier: Comparison) -> Comparison:
     return Comparison(earlier.seq, Verdict.MATCHES, "", "nothing is left to compare")
+
+
+def _has_ended(comparison: Comparison) -> bool:
+    """Whether nothing remains to be told of a schedule that neither side has any more."""
+    return not _is_news(_gone(comparison), comparison)
+
+
+def _batches(keys: Sequence[ScheduleKey]) -> Iterator[Sequence[ScheduleKey]]:
+    for start in range(0, len(keys), _BATCH):
+        yield keys[start : start + _BATCH]
 
 
 def _is_news(comparison: Comparison, earlier: Comparison | None) -> bool:

@@ -65,6 +65,9 @@ class ComparisonStore(Protocol):
     def find(self, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, Comparison]:
         """The comparisons of these schedules; schedules without one are absent."""
 
+    def keys(self) -> set[ScheduleKey]:
+        """The schedules that have a comparison."""
+
     def all(self) -> dict[ScheduleKey, Comparison]: ...
 
     def tally(self) -> dict[tuple[Sid, Verdict], int]:

@@ -39,6 +39,11 @@ class RedisComparisonStore:
         values = self._link.call("HMGET", self._key, *map(str, keys)) if keys else []
         return _sound((key, value) for key, value in zip(keys, values, strict=True) if value is not None)
 
+    def keys(self) -> set[ScheduleKey]:
+        """In pages, although Redis sends the comparisons too: one page at a time is in memory."""
+        pages = self._link.hash_pages(self._key)
+        return {ScheduleKey.parse(key.decode()) for page in pages for key in page}
+
     def all(self) -> dict[ScheduleKey, Comparison]:
         pages = self._link.hash_pages(self._key)
         return _sound(

@@ -1,6 +1,7 @@
 """The work queue on Redis."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from schedules_pipeline.documents.cause import parse_cause, render_cause
 from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey
+from schedules_pipeline.errors import InvalidRecord
 from schedules_pipeline.publishing.ports.work import (
     LONGEST_PAUSE,
     RISKY_ATTEMPTS,
@@ -147,7 +149,9 @@ def _causes(kept: Iterable[bytes]) -> Iterator[Cause]:
 
 def _parse(lines: Iterable[bytes]) -> Iterator[Cause]:
     """Without those that cannot be decoded: the schedule is rebuilt as well."""
-    return (cause for line in lines if line and (cause := parse_cause(line)) is not None)
+    for line in filter(None, lines):
+        with suppress(InvalidRecord):
+            yield parse_cause(line)
 
 
 def _work(key: bytes, causes: bytes, attempts: bytes) -> Work:

@@ -142,6 +142,11 @@ class FakeComparisonStore(Fake):
 
     @answered
     @step
+    def keys(self) -> set[ScheduleKey]:
+        return set(self._kept)
+
+    @answered
+    @step
     def all(self) -> dict[ScheduleKey, Comparison]:
         return dict(self._kept)
 

@@ -84,7 +84,7 @@ def _refresh_the_old_system(stack: Stack, expected: Contents, times: int) -> Non
                 document = {"generated_at": at, "schedule": {"broadcasts": orjson.loads(content)}}
                 legacy.set(f"legacy:{key}", orjson.dumps(document))
             legacy.set("legacy:refreshed_at", at)
-            stack.pipeline.comparer.compare_all()
+            stack.pipeline.comparer.compare_all(lambda *_: None)
 
 
 def _wait_for_the_alarm_of_queues(stack: Stack) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
+from typing import cast
 
 import pytest
 from damage import KEY, KEYS
@@ -74,12 +75,12 @@ def stage(redis_client: Redis, redis_server: RedisServer) -> Iterator[Stage]:
 
 
 def _break_slot(redis_client: Redis) -> None:
-    accepted = decompress(redis_client.hget(_KEYS.state(KEY), "accepted"))
+    accepted = decompress(cast("bytes", redis_client.hget(_KEYS.state(KEY), "accepted")))
     *lines, _ = accepted.split(b"\n")
     redis_client.hset(_KEYS.state(KEY), "accepted", b"\n".join([*lines, _DAMAGED]))
 
 
-def _break(name: str, field: object) -> Callable[[Redis], None]:
+def _break(name: str, field: object) -> Callable[[Redis], object]:
     return lambda client: client.hset(name, str(field), _DAMAGED)
 
 
@@ -88,7 +89,7 @@ def _break_rejection(client: Redis) -> None:
     client.zadd(_KEYS.journal("rejections_by_age"), {str(KEY): 2e11})
 
 
-_DAMAGES: dict[str, Callable[[Redis], None]] = {
+_DAMAGES: dict[str, Callable[[Redis], object]] = {
     "coverage": _break(_KEYS.state(KEY), "covered"),
     "slot": _break_slot,
     "hold": _break(_KEYS.losses("holds"), KEY),
@@ -115,7 +116,8 @@ def test_new_documents_are_published(stage: Stage, damage: str) -> None:
 
     assert stage.begins() == dict.fromkeys(KEYS, "05")
     assert stage.store.work.quarantined() == {}
-    assert stage.store.losses.holds() == stage.store.rejections.all() == {}
+    assert stage.store.losses.holds() == {}
+    assert stage.store.rejections.all() == {}
 
 
 @each_damage

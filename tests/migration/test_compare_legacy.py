@@ -1,92 +1,17 @@
 """When a comparison with the old system counts, and its verdict."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
-from random import Random
-from zoneinfo import ZoneInfo
 
-import orjson
 import pytest
 from builders import a_hold
-from fakes import FakeClock, FakeStore, FakeUpstreams, fake_store, fake_upstreams
+from comparison_stage import KEY as _KEY
+from comparison_stage import Stage
 
-from schedules_pipeline.composition import Pipeline, Policies
-from schedules_pipeline.documents.partner_document import split_document
-from schedules_pipeline.domain.broadcast_day import BroadcastCalendar
-from schedules_pipeline.domain.causes import Cause, Origin
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
-from schedules_pipeline.domain.retention import KEEPS_EVERYTHING, RetentionHorizon
-from schedules_pipeline.migration.ports import Comparison, Verdict
-from schedules_pipeline.publishing.policy import PublishingPolicy
+from schedules_pipeline.domain.retention import RetentionHorizon
+from schedules_pipeline.migration.ports import Verdict
 from schedules_pipeline.publishing.ports import losses
 from schedules_pipeline.publishing.ports.work import Mark
-
-_KEY = ScheduleKey(Sid("alder_one"), date(2026, 3, 28))
-
-
-class Stage:
-    """A pipeline over fakes with one published schedule, and a fake old system."""
-
-    def __init__(self, intended: tuple[str, ...] = (), horizon: RetentionHorizon = KEEPS_EVERYTHING) -> None:
-        self.clock = FakeClock()
-        self.store: FakeStore = fake_store(self.clock)
-        self.upstreams: FakeUpstreams = fake_upstreams(self.clock, Random(0))
-        calendar = BroadcastCalendar(ZoneInfo("Europe/London"), ())
-        self.pipeline = Pipeline(
-            self.store.as_store(),
-            self.upstreams.as_upstreams(),
-            calendar,
-            self.clock,
-            Policies(PublishingPolicy(horizon=horizon), intended_differences=intended),
-        )
-        self.publish("2026-03-28T12:00:00Z")
-
-    def publish(self, start: str) -> None:
-        """Publish the schedule with one broadcast at this start."""
-        self.upstreams.schedule_source.put(_KEY, orjson.dumps(_source(start)))
-        self.pipeline.publisher.rebuild_from_sources([_KEY], self.cause())
-
-    def cause(self) -> Cause:
-        return Cause("test", Origin.OPERATOR, "test", self.clock())
-
-    def refresh_legacy(self, **changes: object) -> None:
-        """The old system refreshes a second later, with the published fields but for these changes."""
-        self.clock.advance(timedelta(seconds=1))
-        broadcasts = self.published()
-        broadcasts[0].update(changes)
-        self.write_legacy(broadcasts, self.clock())
-
-    def write_legacy(self, broadcasts: list[dict[str, object]], generated_at: datetime) -> None:
-        document = {"generated_at": generated_at.isoformat(), "schedule": {"broadcasts": broadcasts}}
-        self.upstreams.legacy.documents[_KEY] = json.dumps(document).encode()
-        self.upstreams.legacy.refreshed = generated_at.isoformat()
-
-    def published(self) -> list[dict[str, object]]:
-        document = self.store.schedules.documents([_KEY])[_KEY]
-        broadcasts: list[dict[str, object]] = orjson.loads(split_document(document)[1])
-        return broadcasts
-
-    def compare(self) -> Comparison:
-        """Compare, and return the stored comparison."""
-        self.pipeline.comparer.compare_all()
-        return self.store.comparisons.all()[_KEY]
-
-
-def _source(start: str) -> dict[str, object]:
-    return {
-        "sid": str(_KEY.sid),
-        "date": _KEY.date.isoformat(),
-        "published_at": "2026-03-27T00:00:00Z",
-        "broadcasts": [
-            {
-                "broadcast_pid": "p00000001",
-                "episode_pid": "b00000001",
-                "version_pid": "b00000002",
-                "start": start,
-                "end": "2026-03-28T13:00:00Z",
-            }
-        ],
-    }
 
 
 def test_the_same_fields_match() -> None:
@@ -238,21 +163,7 @@ def test_what_two_refreshes_do_not_write_lasts(document: bytes | str | None) -> 
 
     assert lasting == [False, False, True]
     assert stage.compare().is_lasting, "the same refresh, compared again, changes nothing"
-    assert stage.pipeline.comparer.compare_all() == {}
-
-
-def test_what_lasts_is_news_and_ends_with_a_document() -> None:
-    """It is returned once, so that it is recorded; the next comparison is a result again."""
-    stage = Stage()
-    news = []
-    for _ in range(3):
-        stage.clock.advance(timedelta(seconds=1))
-        stage.upstreams.legacy.refreshed = stage.clock().isoformat()
-        news.append([found.is_lasting for found in stage.pipeline.comparer.compare_all().values()])
-    stage.refresh_legacy()
-
-    assert news == [[False], [True], []]
-    assert (stage.compare().verdict, stage.compare().is_lasting) == (Verdict.MATCHES, False)
+    assert stage.find_news() == {}
 
 
 def test_a_schedule_that_changes_does_not_last() -> None:
@@ -292,16 +203,16 @@ def test_a_difference_ends_when_neither_side_has_the_schedule() -> None:
     for seconds in (1, 2):
         stage.write_legacy(stage.published(), stage.clock() + timedelta(seconds=seconds))
         stage.upstreams.legacy.documents[other] = stage.upstreams.legacy.documents[_KEY]
-        stage.pipeline.comparer.compare_all()
+        stage.find_news()
     differed = stage.store.comparisons.all()[other].verdict
     del stage.upstreams.legacy.documents[other]
 
-    news = stage.pipeline.comparer.compare_all()
+    news = stage.find_news()
 
     assert differed is Verdict.DIFFERS
     assert {key: found.verdict for key, found in news.items()} == {other: Verdict.MATCHES}
     assert other not in stage.store.comparisons.all()
-    assert stage.pipeline.comparer.compare_all() == {}
+    assert stage.find_news() == {}
 
 
 @pytest.mark.parametrize(
@@ -342,11 +253,11 @@ def test_only_new_verdicts_are_returned() -> None:
     """A verdict that was known already is not returned again."""
     stage = Stage()
     stage.refresh_legacy()
-    first = stage.pipeline.comparer.compare_all()
+    first = stage.find_news()
     stage.refresh_legacy()
 
     assert set(first) == {_KEY}
-    assert stage.pipeline.comparer.compare_all() == {}
+    assert stage.find_news() == {}
 
 
 def test_a_damaged_published_document_is_not_comparable() -> None:
@@ -367,6 +278,6 @@ def test_a_legacy_document_past_the_horizon_is_not_compared() -> None:
     old, recent = (ScheduleKey(Sid("birch"), date(2026, 3, day)) for day in (26, 27))
     stage.upstreams.legacy.documents = {old: b"old", recent: b"recent"}
 
-    stage.pipeline.comparer.compare_all()
+    stage.find_news()
 
     assert stage.store.comparisons.all().keys() == {_KEY, recent}
