@@ -84,20 +84,8 @@ _ADDRESS_HOLDS_SECONDS = 1.0
 _READS = frozenset(
     [
         *("EXISTS", "GET", "MGET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HSCAN", "INFO"),
-        *(
-            "LRANGE",
-            "TIME",
-            "XINFO STREAM",
-            "XINFO GROUPS",
-            "XRANGE",
-            "XREAD",
-            "XREVRANGE",
-            "ZCARD",
-            "ZCOUNT",
-            "ZMSCORE",
-            "ZRANGE",
-        ),
-        *("ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE"),
+        *("LRANGE", "SCAN", "TIME", "XINFO STREAM", "XINFO GROUPS", "XRANGE", "XREAD", "XREVRANGE"),
+        *("ZCARD", "ZCOUNT", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE"),
     ]
 )
 """The commands that write nothing, so that no replica has to confirm them."""
@@ -278,7 +266,11 @@ class RedisLink:
         """Matching keys of all servers, in batches, each at least once. A key that a resharding cluster moves during
         the scan may be missing.
         """
-        keys = iter(self._client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE))
+        client: Any = self._client
+        if not isinstance(client, RedisCluster):
+            yield from filter(None, self._pages("SCAN", (), ("MATCH", pattern)))
+            return
+        keys = iter(client.scan_iter(match=pattern, count=_SCANNED_AT_ONCE))
         while True:
             with self._service_errors():
                 batch = list(islice(keys, _SCANNED_AT_ONCE))
@@ -291,9 +283,23 @@ class RedisLink:
 
         A field that is there throughout is in at least one page; while the hash grows, it may be in two.
         """
-        cursor = None
+        return self._pages("HSCAN", (key,), ())
+
+    def _pages(self, name: str, before: Command, after: Command) -> Iterator[Any]:
+        """The pages of a scan. ``before``, ``after``: the arguments around the cursor.
+
+        Raises :class:`ServiceError` if another server answers half way, as after a failover: the cursor would mean
+        another place there, so the scan would miss keys.
+        """
+        identity: list[Command] = [("INFO", "server")] if self._requires_primary else []
+        cursor, server = None, ""
         while cursor != 0:
-            cursor, page = self.call("HSCAN", key, cursor or 0, "COUNT", _SCANNED_AT_ONCE)
+            scanned = (name, *before, cursor or 0, *after, "COUNT", _SCANNED_AT_ONCE)
+            (cursor, page), *infos = self.run([scanned, *identity])
+            for info in infos:
+                if server not in ("", info["run_id"]):
+                    raise ServiceError("Redis: another server answers in the middle of a scan")
+                server = info["run_id"]
             yield page
 
     def _exchange(self, commands: Iterable[Command]) -> Exchange:

@@ -1,8 +1,9 @@
 """The link on servers that change their roles."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from faults.stack import wait_until
@@ -36,8 +37,10 @@ def forwarder(nodes: list[Node]) -> Iterator[Forwarder]:
         lambda link: link.call(*link.script("take_token").command(["{a}"], [60])),
         lambda link: link.wait_for_element("a list", 0.05),
         lambda link: link.call("GET", "a key"),
+        lambda link: list(link.scan("a*")),
+        lambda link: list(link.hash_pages("a hash")),
     ],
-    ids=["command", "pipeline", "script", "blocking call", "read"],
+    ids=["command", "pipeline", "script", "blocking call", "read", "scan", "scan of a hash"],
 )
 def test_after_a_failover_the_next_call_but_one_reaches_the_new_primary(
     nodes: list[Node], forwarder: Forwarder, write: object
@@ -57,6 +60,36 @@ def test_after_a_failover_the_next_call_but_one_reaches_the_new_primary(
     write(link)
     link.call("SET", "written after", "1")
     assert replica.client.get("written after") == b"1"
+
+
+def _scan_keys(link: RedisLink) -> Iterator[object]:
+    return link.scan("key*")
+
+
+def _scan_hash(link: RedisLink) -> Iterator[object]:
+    return link.hash_pages("a hash")
+
+
+@pytest.mark.parametrize("scan", [_scan_keys, _scan_hash])
+def test_a_scan_that_another_server_continues_fails(
+    nodes: list[Node], forwarder: Forwarder, scan: Callable[[RedisLink], Iterator[object]]
+) -> None:
+    """Its cursor means another place there, so the rest would miss keys, which a collection would call unused."""
+    primary, replica = nodes
+    many: dict[Any, Any] = {f"key{number}": "1" for number in range(5_000)}
+    primary.client.mset(many)
+    primary.client.hset("a hash", mapping=many)
+    wait_until(lambda: replica.client.hlen("a hash") == len(many), "the replica is behind")
+    link = RedisLink(connect(forwarder.url))
+    pages = scan(link)
+    next(pages)
+
+    replica.promote()
+    forwarder.point_at(replica.server.port)
+    link.drop_connections()
+
+    with pytest.raises(ServiceError, match="another server answers"):
+        list(pages)
 
 
 @pytest.mark.parametrize(
