@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from delivery.asking import Stage
 from delivery.guides import NOON, TODAY, key, schedule, showing
+from lxml import etree
 
 from schedules_pipeline.delivery.__main__ import protocol_of
 from schedules_pipeline.delivery.packing import Coding, Packed, Piece, deflate
@@ -209,3 +210,16 @@ def _talk(address: Any, request: bytes) -> bytes:
     with socket.create_connection(address, timeout=30) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+@pytest.mark.parametrize("path", [f"/v1/schedules.xmltv?{_DAY}", "/players/{access}/guide.xml"])
+def test_channels_and_their_programmes_are_in_the_order_of_their_ids(path: str) -> None:
+    """Which is another one than that of the services."""
+    stage = Stage()
+    stage.publish(*(schedule(key(Sid(name)), [showing(1, NOON)]) for name in ("alder1", "alder_1")))
+
+    document = etree.fromstring(stage.client.get(_path(stage, path)).content)
+
+    ordered = ["alder-1.schedules.example", "alder1.schedules.example"]
+    assert [channel.get("id") for channel in document.iterfind("channel")] == ordered
+    assert [programme.get("channel") for programme in document.iterfind("programme")] == ordered
