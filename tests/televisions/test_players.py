@@ -355,7 +355,7 @@ def test_a_player_waits_however_many_requests_wait(*, is_rendering: bool) -> Non
             async with turns.turn("everyone"):
                 rejected = await client.get("/v1/schedules.xmltv", params={"date": f"{TODAY}"})
                 player = asyncio.ensure_future(client.get(address))
-                while not turns._waiting:  # noqa: ASYNC110 - nobody is told who waits
+                while not (turns._waiting or player.done()):  # noqa: ASYNC110 - nobody is told who waits
                     await asyncio.sleep(0)
             return [rejected, await player]
 
