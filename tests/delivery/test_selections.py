@@ -144,6 +144,17 @@ def test_validator_is_another_where_days_begin_elsewhere(stage: Stage) -> None:
     assert before != after
 
 
+def test_validator_is_another_where_a_service_is_called_otherwise(stage: Stage) -> None:
+    """A process with other names in its settings gives other bytes."""
+    renamed = Stage(settings=Settings(service_names=((str(ALDER), "Alder"),)))
+    renamed.publish(_TODAYS, _TOMORROWS)
+
+    before, after = (_selected(each, cut=_UTC) for each in (stage, renamed))
+
+    assert before.validator != after.validator
+    assert _body(after)["guides"][0]["name"] == "Alder"
+
+
 def test_nearest_part_decides_how_long_all_is_fresh(stage: Stage) -> None:
     """A range with today in it is fresh for as short as today is; its last change is when it was last modified."""
     both = _selected(stage, last=TODAY + _DAY)
