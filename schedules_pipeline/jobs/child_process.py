@@ -166,11 +166,12 @@ class Belonging:
 
     task: Any
     settings: Settings
+    _input: IO[bytes]
     _output: IO[bytes]
 
     def obey(self, obey: Callable[[Any], None]) -> Orders:
         """Pass each order to ``obey``, in a thread."""
-        return Orders(sys.stdin.buffer, obey)
+        return Orders(self._input, obey)
 
     def tell(self, value: Any) -> None:
         """The publisher. Nobody hears it if that is dead."""
@@ -187,9 +188,11 @@ def belonging(kind: str) -> Iterator[Belonging]:
     # A signal to the publisher's group is the publisher's to obey.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    task = orjson.loads(sys.stdin.buffer.readline())
+    # Python aborts at its end if a thread holds the lock of sys.stdin or sys.stdout, as one that waits for orders does.
+    orders, output = open(0, "rb", closefd=False), open(1, "wb", closefd=False)  # noqa: SIM115 - until the end
+    task = orjson.loads(orders.readline())
     settings = load_settings()
     configure_logs(settings.log_style, settings.log_level)
     configure_traces(kind, is_on=settings.traces)
     with structlog.contextvars.bound_contextvars(run_id=task[0]):
-        yield Belonging(task, settings, sys.stdout.buffer)
+        yield Belonging(task, settings, orders, output)

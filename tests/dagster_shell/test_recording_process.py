@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._serdes import serialize_value
 from dagster_stage import source_document
 from redis import Redis
 
@@ -123,10 +124,30 @@ def test_a_process_records_until_its_publisher_ends_and_is_replaced_when_it_dies
 
 
 def test_a_publisher_that_ends_last_has_everything_recorded_first(stage: _Stage) -> None:
-    """Nothing published stays without a record when no publisher follows."""
+    """Nothing published stays without a record when no publisher follows, and the process ends with code 0 while its
+    input is open.
+    """
     for key in _KEYS:
         stage.publish(key)
+    stage.recording.start()
+    process = stage.process()
     stage.recording.finish()
 
+    assert process.returncode == 0
     assert stage.pipeline.store.feed.unrecorded() == 0
     assert stage.recorded() == {str(partition_key(key)) for key in _KEYS}
+
+
+def test_a_defect_ends_the_process_with_code_1(stage: _Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that cannot do its work ends with code 1 while its publisher keeps its input open, and the log of the
+    run says so.
+    """
+    monkeypatch.setattr(
+        stage.recording, "_task", lambda: ["unknown-run", serialize_value(stage.instance.get_ref())]
+    )
+    stage.recording.keep_up()
+    code = stage.process().wait(_PATIENCE_SECONDS)
+    stage.recording.keep_up()
+
+    assert code == 1
+    assert stage.log.lines[-1] == "recording ended with code 1 and starts again; standard error says why"
