@@ -4,7 +4,7 @@ Dagster opens a connection for each statement, except in its webserver. That tak
 and a computation for the password on both sides (docs/adr/0054).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,19 @@ _NO_TIMEOUT = 0
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
-    """Takes the options of Dagster's storage on Postgres, and keeps up to three connections of an instance open."""
+    """Takes the options of Dagster's storage on Postgres, and keeps up to three connections of an instance open.
+
+    They are closed when the instance is disposed of. An engine that has connected is part of a cycle of references, so
+    the connections of one that is only dropped stay open until the garbage collector finds it.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        keep_connections(self._run_storage, self._event_log_storage, self._schedule_storage)
+        storages = (self._run_storage, self._event_log_storage, self._schedule_storage)
+        keep_connections(*storages)
+        # An instance disposes of its event log last, and of its schedule storage never.
+        dispose = partial(_dispose_of_all, self._event_log_storage.dispose, storages)
+        self._event_log_storage.dispose = dispose  # type: ignore[method-assign]
 
     @classmethod
     def from_config_value(
@@ -48,13 +56,20 @@ def keep_connections(*storages: Any) -> None:
     """Keep a connection of each of Dagster's storages open. Those on other databases than Postgres stay as they are.
 
     It is tried before it is used: one that a restart of the database has closed is replaced, and no statement fails.
+    Dagster's webserver makes pools of its own afterwards, which do not try.
     """
     for storage in storages:
         if isinstance(storage, (PostgresRunStorage, PostgresEventLogStorage, PostgresScheduleStorage)):
             storage.optimize_for_webserver(_NO_TIMEOUT, _RECYCLED_AFTER_SECONDS, _MOST_CONNECTIONS)
             engine = storage._engine  # noqa: SLF001 - Dagster has no option for it
-            # Not the engine, which could not be collected as long as its own pool refers to it.
             db.event.listen(engine, "checkout", partial(_require_open, engine.dialect))
+
+
+def _dispose_of_all(dispose_of_event_log: Callable[[], None], storages: Iterable[Any]) -> None:
+    """Close the idle connections of all parts, after the threads that follow the event log."""
+    dispose_of_event_log()
+    for storage in storages:
+        storage._engine.dispose()  # noqa: SLF001 - Dagster has no option for it
 
 
 def _require_open(dialect: db.Dialect, connection: Any, *_: object) -> None:
