@@ -231,14 +231,14 @@ class Rebuilder:
         self._settle_records([draft for draft in drafts if draft.judgement is not None])
         changes: list[Change] = []
         results = self.store.schedules.commit(_make(drafts, this, resolved, changes))
-        self._announce(zip(drafts, results, strict=True))
         by_outcome: dict[Outcome, list[Draft]] = defaultdict(list)
         for draft, result in zip(drafts, results, strict=True):
             by_outcome[result.outcome].append(draft)
+        self._judge_again(by_outcome[Outcome.MOVED], by_outcome[Outcome.SUPERSEDED])
+        self._announce(zip(drafts, results, strict=True))
         committed = [*by_outcome[Outcome.PUBLISHED], *by_outcome[Outcome.UNCHANGED]]
         self._record_losses(committed)
         self._unregister(committed, resolved, this.token)
-        self._judge_again(by_outcome[Outcome.MOVED], by_outcome[Outcome.SUPERSEDED])
         return [
             BuildResult(result.outcome, result.seq, change)
             for change, result in zip(changes, results, strict=True)
