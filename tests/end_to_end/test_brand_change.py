@@ -23,8 +23,20 @@ from schedules_pipeline.settings import Settings
 pytestmark = pytest.mark.end_to_end
 
 
+@pytest.fixture
+def instance(environment: dict[str, str]) -> Iterator[dg.DagsterInstance]:
+    """The instance that this environment names."""
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        yield instance
+
+
 def test_a_brand_change_materialises_exactly_the_affected_partitions(
-    environment: dict[str, str], upstream: Upstream, sample: Sample, own_redis: RedisServer, tmp_path: Path
+    environment: dict[str, str],
+    instance: dg.DagsterInstance,
+    upstream: Upstream,
+    sample: Sample,
+    own_redis: RedisServer,
+    tmp_path: Path,
 ) -> None:
     """One brand change publishes and records every schedule below the brand, and no other schedule."""
     pipeline = build_pipeline(Settings())
@@ -37,7 +49,6 @@ def test_a_brand_change_materialises_exactly_the_affected_partitions(
         workspace = code_server.write_workspace()
         with Daemon(tmp_path, environment, workspace):
             upstream.put_catalogue(changed)
-            instance = dg.DagsterInstance.get()
             wait_until(lambda: pipeline.store.feed.unrecorded() == 0 and _published(pipeline) == affected)
             wait_until(lambda: pipeline.store.work.backlog().is_empty)
             wait_until(lambda: {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS})

@@ -6,7 +6,7 @@ The instance is ``deploy/celery/dagster.yaml``.
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +78,24 @@ class _Fleet:
         os.kill(execution.pid, signal.SIGKILL)
 
 
+@pytest.fixture
+def instance(celery_environment: dict[str, str]) -> Iterator[dg.DagsterInstance]:
+    """The instance that this environment names."""
+    with dg.DagsterInstance.from_config(celery_environment["DAGSTER_HOME"]) as instance:
+        yield instance
+
+
 @pytest.mark.long
 def test_killed_workers_lose_no_change_and_leave_no_run_behind(
-    celery_environment: dict[str, str], upstream: Upstream, sample: Sample, tmp_path: Path
+    celery_environment: dict[str, str],
+    instance: dg.DagsterInstance,
+    upstream: Upstream,
+    sample: Sample,
+    tmp_path: Path,
 ) -> None:
     """Every document ends as a build from scratch gives it, is announced once, and the killed runs alone failed."""
     pipeline = build_pipeline(Settings())
     publish_everything(pipeline, sample)
-    instance = dg.DagsterInstance.get()
 
     with ExitStack() as stack:
         workers = [
@@ -117,6 +127,7 @@ def test_killed_workers_lose_no_change_and_leave_no_run_behind(
 @pytest.mark.long
 def test_a_run_can_be_terminated_and_a_worker_stops_with_its_runs(
     celery_environment: dict[str, str],
+    instance: dg.DagsterInstance,
     upstream: Upstream,
     sample: Sample,
     tmp_path: Path,
@@ -124,7 +135,6 @@ def test_a_run_can_be_terminated_and_a_worker_stops_with_its_runs(
     """The worker outlives a run that an operator terminates, and ends after SIGTERM although a publisher lingers."""
     celery_environment["SCHEDULES_PUBLISHER_LINGER_SECONDS"] = "900"
     publish_everything(build_pipeline(Settings()), sample)
-    instance = dg.DagsterInstance.get()
     put_change = changes_of_titles(upstream, sample)
 
     with ExitStack() as stack:
