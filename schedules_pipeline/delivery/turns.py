@@ -67,7 +67,9 @@ class Turns:
         if of_partner >= self._each_most_waiting:
             detail = f"{of_partner} of your requests of this kind already wait. Send fewer at once."
             raise _rejected(TOO_MANY_REQUESTS, detail, {"violated-policies": ["rendering"]})
-        if sum(map(len, self._waiting.values())) >= self._most_waiting:
+        # Without what waits beyond the room of its partner, to go on with an answer that has begun.
+        waiting = sum(min(len(of_one), self._each_most_waiting) for of_one in self._waiting.values())
+        if waiting >= self._most_waiting:
             raise _rejected(UNAVAILABLE, "Too many requests of this kind are waiting. Try again.", {})
 
     def _count_in(self, partner: str) -> None:
@@ -83,13 +85,17 @@ class Turns:
             turn = self._waiting[following][0]
             self._waiting.move_to_end(following)
             self._forget(following, turn)
-            self._count_in(following)
-            turn.set_result(None)
+            # Whoever waited may have been cancelled within this iteration of the event loop.
+            if not turn.cancelled():
+                self._count_in(following)
+                turn.set_result(None)
 
     def _forget(self, partner: str, turn: Future[None]) -> None:
-        self._waiting[partner].remove(turn)
-        if not self._waiting[partner]:
-            del self._waiting[partner]
+        waiting = self._waiting.get(partner)
+        if waiting is not None and turn in waiting:
+            waiting.remove(turn)
+            if not waiting:
+                del self._waiting[partner]
 
 
 def _rejected(kind: ProblemKind, detail: str, members: dict[str, object]) -> Problem:

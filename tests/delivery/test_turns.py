@@ -127,6 +127,39 @@ def test_request_that_is_cancelled_as_its_turn_comes_gives_it_back() -> None:
     assert "third 1" in _run(Turns(1, 1), story)
 
 
+def test_no_turn_is_lost_to_a_request_that_is_cancelled_as_another_ends() -> None:
+    """Both happen within one iteration of the event loop, and all turns are free in the end."""
+
+    async def story(work: _Work) -> None:
+        await work.ask("acme 1", "acme 2")
+        work._let_go["acme 1"].set()
+        # Runs after the end of the first was scheduled, and before it.
+        work._tasks["acme 2"].cancel()
+        await _settle()
+        await work.ask("acme 3")
+        assert work.begun == ["acme 1", "acme 3"]
+        await work.end_all()
+
+    _run(Turns(2, 1), story)
+
+
+def test_answers_that_have_begun_take_no_room_of_other_partners() -> None:
+    """However many of one partner wait to go on, another partner's request may wait."""
+
+    async def story(work: _Work) -> None:
+        async def go_on() -> None:
+            async with work._turns.turn("acme", has_begun=True):
+                pass
+
+        await work.ask("acme 0")
+        going_on = [asyncio.create_task(go_on()) for _ in range(10)]
+        await work.ask("other 1")
+        await work.end_all()
+        await asyncio.gather(*going_on)
+
+    assert _run(Turns(1, 1, most_waiting=3, each_most_waiting=2), story) == ["acme 0", "other 1"]
+
+
 def test_more_than_may_wait_are_rejected() -> None:
     """A partner whose requests fill its own queue gets 429; others go on until all queues are full, then 503."""
 

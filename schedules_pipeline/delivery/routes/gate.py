@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
 from http import HTTPStatus
+from math import ceil
 from time import time_ns
 from typing import Final
 
@@ -105,7 +106,7 @@ class Gate:
     def _limits(self, scope: Scope, partner: Partner) -> dict[str, str]:
         """The headers that tell what is left to the partner, and what the request has cost if that is more than one."""
         fields = self._delivery.admission.fields(partner, self._delivery.clock())
-        return fields | {"Schedules-Cost": str(scope[COST])} if COST in scope else fields
+        return fields | {"Schedules-Cost": str(ceil(scope[COST]))} if COST in scope else fields
 
     def _find(self, access: str) -> Partner:
         """The partner of a path. Raises :class:`Problem` if it is not valid."""

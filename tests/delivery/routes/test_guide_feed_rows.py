@@ -8,6 +8,7 @@ import pytest
 from delivery_stage import DeliveryStage
 from toy_world import BROADCASTS, EPISODES, KEYS, ItemPut, SchedulePut, ScheduleRemoved, Slot
 
+from schedules_pipeline.delivery.guide import feed_rows
 from schedules_pipeline.partners.partner import Partner
 
 _SLOTS = (Slot(BROADCASTS[0], EPISODES[0]), Slot(BROADCASTS[1], EPISODES[1]))
@@ -47,6 +48,17 @@ def test_a_version_links_to_its_row_of_the_feed(stage: DeliveryStage, partner: s
     assert (seq < 3) == any(each["seq"] == seq + 1 for each in following.json()["changes"])
 
 
+def test_a_row_is_found_behind_many_that_are_older(
+    stage: DeliveryStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others published seconds before it is not read, so a busy feed hides no row."""
+    monkeypatch.setattr(feed_rows, "_MOST_ROWS", len(KEYS))
+
+    page = stage.client().get(f"/guide/{_TOMORROW}/versions?after=3").text
+
+    assert _LINK.search(page) is not None
+
+
 def test_a_removal_has_a_row(stage: DeliveryStage) -> None:
     """It is compared and linked as versions are."""
     stage.publish([ScheduleRemoved(_ALDER)])
@@ -67,6 +79,6 @@ def test_a_row_that_was_deleted_is_said_to_be_gone(stage: DeliveryStage) -> None
 
     first, later = (client.get(f"/guide/{_ALDER}/versions?after={seq}").text for seq in (1, 2))
 
-    assert "The feed has lost it" in first
+    assert "It was not found" in first
     assert "<table" in first
     assert client.get(html.unescape(_LINK.findall(later)[0])).json()["changes"][0]["seq"] == 2
