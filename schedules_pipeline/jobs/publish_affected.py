@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from threading import Thread
+from threading import Event, Thread
 
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
@@ -99,9 +99,7 @@ def publish_affected_job(settings: Settings, companions: StartsCompanions) -> dg
     def publish(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         beside = companions(context, pipeline, settings)
         with closing(beside.recording):
-            was_interrupted = _publish(context, pipeline, beside, settings)
-            if not was_interrupted and not pipeline.store.presence.present().running:
-                beside.recording.finish()
+            _publish(context, pipeline, beside, settings)
 
     description = "Publishes the schedules that a change affects. The sensors of both queues start it."
     longest_seconds = settings.publisher_session_seconds + _LONGEST_SHUTDOWN_SECONDS
@@ -110,46 +108,57 @@ def publish_affected_job(settings: Settings, companions: StartsCompanions) -> dg
 
 def _publish(
     context: dg.OpExecutionContext, pipeline: Pipeline, beside: Companions, settings: Settings
-) -> bool:
-    """Publish until the session is over. Returns whether a signal ended it."""
-    reservation = context.run.tags.get(RESERVATION_TAG, "")
-    with (
-        quick_threads(),
-        PublishingThread(pipeline, context.run_id, reservation) as publishing,
-        closing(beside.receiving) as receiving,
-        FollowedSwitches(context.instance, receiving.leave_off),
-    ):
-        session = _Session(context, pipeline, beside, publishing, settings)
+) -> None:
+    """Publish until the session is over, or a signal ends it."""
+    publishing = PublishingThread(pipeline, context.run_id, context.run.tags.get(RESERVATION_TAG, ""))
+    session = _Session(context, pipeline, beside, publishing, settings)
+    with quick_threads(), publishing, closing(beside.receiving) as receiving:
         try:
-            session.work()
+            with FollowedSwitches(context.instance, receiving.leave_off):
+                session.work()
+            session.end()
         except dg.DagsterExecutionInterruptedError:
             # A second signal must not interrupt the handover.
             with capture_interrupts():
-                until = time.monotonic() + _LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS
-                _run_until(until, receiving.dismiss, session.hand_over_now)
-                publishing.abandon()
-                receiving.stop(max(0.0, until - time.monotonic()))
-                if _is_cancelled(context):
+                if _hand_over(context, receiving, publishing, session):
                     raise
-            return True
-    return False
 
 
-def _run_until(until: float, *steps: Callable[[], None]) -> None:
-    """Run the steps, or leave them to a thread that the end of the process ends: Redis may hang, and then each call
-    lasts ten seconds.
+def _hand_over(
+    context: dg.OpExecutionContext, receiving: Receiving, publishing: PublishingThread, session: "_Session"
+) -> bool:
+    """Returns whether a person ended the run, as far as Dagster says so in time. It calls a run failed that a signal
+    alone has ended; this one has handed over, so it succeeds.
+    """
+    until = time.monotonic() + _LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS
+    is_cancelled = Event()
+    asking = _begin(lambda: _ask_whether_cancelled(context, is_cancelled))
+    _begin(receiving.dismiss, session.hand_over_now).join(_seconds_until(until))
+    publishing.abandon()
+    receiving.stop(_seconds_until(until))
+    asking.join(_seconds_until(until))
+    return is_cancelled.is_set()
+
+
+def _begin(*steps: Callable[[], None]) -> Thread:
+    """Run the steps in a thread that the end of the process ends: Redis and Dagster's database may hang, and then each
+    call lasts ten seconds.
     """
     thread = Thread(target=lambda: [step() for step in steps], name="handing over", daemon=True)
     thread.start()
-    thread.join(max(0.0, until - time.monotonic()))
+    return thread
 
 
-def _is_cancelled(context: dg.OpExecutionContext) -> bool:
-    """Whether a person ended the run. Dagster calls a run failed that a signal alone has ended; this one has handed
-    over, so it succeeds.
-    """
-    run = context.instance.get_run_by_id(context.run_id)
-    return run is not None and run.status is dg.DagsterRunStatus.CANCELING
+def _seconds_until(until: float) -> float:
+    return max(0.0, until - time.monotonic())
+
+
+def _ask_whether_cancelled(context: dg.OpExecutionContext, is_cancelled: Event) -> None:
+    # Each storage has errors of its own.
+    with suppress(Exception):
+        run = context.instance.get_run_by_id(context.run_id)
+        if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
+            is_cancelled.set()
 
 
 def scale_policy(settings: Settings) -> ScalePolicy:
@@ -198,6 +207,13 @@ class _Session:
             self._step()
             has_waited = True
         return has_waited and bool(self._publishing.publishers.running)
+
+    def end(self) -> None:
+        """Wait for what has begun. The last publisher has everything recorded."""
+        self._receiving.close()
+        self._publishing.close()
+        if not self._pipeline.store.presence.present().running:
+            self._recording.finish()
 
     def hand_over_now(self) -> None:
         """The process must end within seconds, and needs them if schedules are to be published now."""

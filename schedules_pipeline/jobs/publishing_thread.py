@@ -28,7 +28,7 @@ _LAST_BATCH_SECONDS = 60.0
 
 
 class PublishingThread:
-    """Publishes until it is stopped, and keeps results for the recording thread.
+    """Publishes until it is stopped, and keeps results for the op, which tells them.
 
     ``reservation``: under which the sensors asked for this publisher. ``publishers``: all that were present at the last
     renewal.
@@ -54,6 +54,10 @@ class PublishingThread:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, if it has not stopped."""
         if not self._stop.is_set():
             self.stop(_LAST_BATCH_SECONDS)
 

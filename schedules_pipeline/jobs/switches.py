@@ -10,6 +10,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState
 
 _ASKED_EVERY_SECONDS = 2.0
+_LONGEST_FIRST_ANSWER_SECONDS = 3.0
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -29,24 +30,28 @@ def names_off(states: Iterable[InstigatorState]) -> frozenset[str]:
 class FollowedSwitches:
     """Asks Dagster every two seconds which sensors are off, in a thread, because its database may be slow.
 
-    ``tell``: gets their names after each answer. While Dagster does not answer, its last answer holds.
+    ``tell``: gets their names after each answer. While Dagster does not answer, its last answer holds. The ``with``
+    block begins after the first answer, or without it after three seconds.
     """
 
     def __init__(self, instance: dg.DagsterInstance, tell: Callable[[Collection[str]], None]) -> None:
         self._instance = instance
         self._tell = tell
+        self._was_asked = threading.Event()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="following Dagster", daemon=True)
 
     def __enter__(self) -> Self:
-        self._ask()
         self._thread.start()
+        self._was_asked.wait(_LONGEST_FIRST_ANSWER_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
 
     def _follow(self) -> None:
+        self._ask()
+        self._was_asked.set()
         while not self._is_over.wait(_ASKED_EVERY_SECONDS):
             self._ask()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from threading import Event
+from typing import Any
 
 import dagster as dg
 import orjson
@@ -13,9 +14,10 @@ from fakes.feed import TAKEN_OVER_AFTER
 from schedules_pipeline.definitions import build_defs
 from schedules_pipeline.domain.identifiers import ScheduleKey, Sid
 from schedules_pipeline.errors import ServiceError
-from schedules_pipeline.jobs import publish_affected
+from schedules_pipeline.jobs import publish_affected, switches
 from schedules_pipeline.jobs.publishing_thread import PublishingThread
 from schedules_pipeline.jobs.recording_loop import RecordingLoop
+from schedules_pipeline.jobs.switches import FollowedSwitches
 from schedules_pipeline.publishing.ports.presence import Publishers
 from schedules_pipeline.publishing.ports.upstream import Message
 from schedules_pipeline.settings import Settings
@@ -108,6 +110,85 @@ def test_a_redis_that_hangs_does_not_keep_a_publisher_that_must_end(
     assert result.success
     assert not may_answer.is_set()
     may_answer.set()
+
+
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [(FollowedSwitches, "__enter__"), (PublishingThread, "close"), (RecordingLoop, "finish")],
+    ids=["at its beginning", "with its last batch", "with its last records"],
+)
+def test_a_publisher_that_must_end_hands_over_at_any_time(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch, part: type, step: str
+) -> None:
+    """Also before it receives and while it ends: its run succeeds, it is no longer present and holds no schedule."""
+
+    def interrupt(_: object) -> None:
+        monkeypatch.undo()
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(part, step, interrupt)
+
+    job = build_defs(_AT_ONCE, stage.pipeline).resolve_job_def(publish_affected.JOB_NAME)
+    result = job.execute_in_process(instance=stage.instance)
+
+    assert result.success
+    assert not stage.store.presence.present()
+    assert stage.store.work.backlog().in_progress == 0
+
+
+def test_a_database_that_hangs_does_not_keep_a_publisher_that_must_end(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run of a publisher that is told to end is over while Dagster's database has yet to say who ended it."""
+    may_answer, has_waited, is_over = Event(), Event(), Event()
+    publish, get_run_by_id = publish_affected._publish, stage.instance.get_run_by_id
+
+    def hang(run_id: str) -> dg.DagsterRun | None:
+        if not is_over.is_set():
+            may_answer.wait(60)
+            has_waited.set()
+        return get_run_by_id(run_id)
+
+    def publish_until_over(*arguments: Any) -> None:
+        publish(*arguments)
+        is_over.set()
+
+    def interrupt(_: object) -> None:
+        monkeypatch.setattr(stage.instance, "get_run_by_id", hang)
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(publish_affected, "_publish", publish_until_over)
+    monkeypatch.setattr(publish_affected._Session, "work", interrupt)
+    monkeypatch.setattr(publish_affected, "_LONGEST_HANDOVER_OF_AN_INTERRUPTED_SECONDS", 0.1)
+
+    job = build_defs(_AT_ONCE, stage.pipeline).resolve_job_def(publish_affected.JOB_NAME)
+    result = job.execute_in_process(instance=stage.instance)
+    was_over = not has_waited.is_set()
+    may_answer.set()
+
+    assert result.success
+    assert was_over
+
+
+def test_a_database_that_hangs_does_not_keep_a_publisher_from_its_work(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits a moment for Dagster's answer which sensors are off, and obeys the answer when it comes."""
+    may_answer, was_told = Event(), Event()
+
+    def answer_late(*_: object) -> list[object]:
+        assert may_answer.wait(60)
+        return []
+
+    monkeypatch.setattr(switches, "stored_states", answer_late)
+    monkeypatch.setattr(switches, "_LONGEST_FIRST_ANSWER_SECONDS", 0.0)
+
+    with FollowedSwitches(stage.instance, lambda _: was_told.set()):
+        was_told_at_once = was_told.is_set()
+        may_answer.set()
+
+        assert was_told.wait(60)
+    assert not was_told_at_once
 
 
 def test_a_publisher_waits_for_what_a_dead_one_was_recording(
