@@ -43,10 +43,17 @@ def part_of(delivery: Delivery, guide_window: GuideWindow) -> Part:
 
 
 def validator_of_parts(asked: tuple[object, ...], offer: GuideFormat, parts: Sequence[Part]) -> str:
+    """Different whenever what :func:`guide_of` gives for one of these parts is, or the format writes it otherwise."""
     versions = (f"{held.key}.{validator_of_version(held)}" for part in parts for held in part.held)
-    # The window depends on the configured time zone: the same date can be another day.
-    names = (f"{part.sid}={part.name}={part.window.start}={part.window.end}" for part in parts)
-    return validator_of(offer.name, offer.revision, *asked, *names, *versions)
+    return validator_of(offer.name, offer.revision, *asked, *map(_window_of, parts), *versions)
+
+
+def _window_of(part: Part) -> str:
+    """All that a guide is cut by, beside the versions. The window depends on the configured time zone: the same date
+    can be another day. A player's day and a partner's own name other versions in the same window.
+    """
+    sid, window, _, is_as_listed, named = part.guide_window
+    return f"{sid}={part.name}={window.start}={window.end}={is_as_listed}={named[0].date}={named[-1].date}"
 
 
 def published_in(parts: Sequence[Part]) -> list[MirroredSchedule]:
