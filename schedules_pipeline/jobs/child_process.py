@@ -28,6 +28,9 @@ from schedules_pipeline.tracing import configure_traces
 _RESTARTS_AFTER_SECONDS = 5.0
 _LONGEST_LAST_STEP_SECONDS = 30.0
 _LAST_STEP_SECONDS = 1.0
+_LAST_LINES_SECONDS = 0.5
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Companion(Protocol):
@@ -67,6 +70,7 @@ class ChildProcess:
         self._hear = hear
         self._last_step_seconds = last_step_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._hearing: threading.Thread | None = None
         self._writing = threading.Lock()
         self._started_at = float("-inf")
 
@@ -93,7 +97,8 @@ class ChildProcess:
             _write(process, self._task())
             self._process = process
         name = f"hearing of {self._name}"
-        threading.Thread(target=self._hear_all, args=(process,), name=name, daemon=True).start()
+        self._hearing = threading.Thread(target=self._hear_all, args=(process,), name=name, daemon=True)
+        self._hearing.start()
 
     def order(self, value: Any) -> None:
         """Write it to the process; to one that has ended, nothing is written."""
@@ -121,15 +126,19 @@ class ChildProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._hearing is not None:
+            self._hearing.join(_LAST_LINES_SECONDS)
 
     def close(self) -> None:
         self.stop(self._last_step_seconds)
 
     def _hear_all(self, process: "subprocess.Popen[bytes]") -> None:
         for line in cast("IO[bytes]", process.stdout):
-            # A process that is killed leaves half a line.
-            with suppress(orjson.JSONDecodeError):
+            # A process that is killed leaves half a line. One that nobody hears would wait as soon as its pipe is full.
+            try:
                 self._hear(orjson.loads(line))
+            except Exception as error:  # noqa: BLE001 - the next line may be understood
+                _log.warning("a line of a process is left out", process=self._name, error=repr(error))
 
 
 def _write(process: "subprocess.Popen[bytes]", value: Any) -> None:

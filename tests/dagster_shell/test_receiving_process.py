@@ -142,7 +142,6 @@ def test_what_was_received_is_told_to_the_publisher_at_the_latest_at_the_end(sta
     stage.keep_up(pending=1)
     stage.receiving.close()
 
-    _wait_until(lambda: QueueName.SCHEDULE_EVENTS in stage.shown)
     received = stage.shown[QueueName.SCHEDULE_EVENTS]
     assert (received.received, received.marked, received.rejected) == (2, 1, 1)
     assert ["not JSON" in reason for reason in received.reasons.values()] == [True]
