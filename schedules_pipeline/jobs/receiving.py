@@ -3,6 +3,7 @@
 Imports nothing of Dagster, so that the process in which a publisher receives is small and starts soon.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -45,6 +46,17 @@ class Received:
     copies_changed: Mapping[str, int]
     rejected: int
     reasons: Mapping[str, str]
+
+    def __add__(self, other: "Received") -> "Received":
+        """No longer than each of them, however many are added."""
+        return Received(
+            self.received + other.received,
+            self.marked + other.marked,
+            Counter(self.counts) + Counter(other.counts),
+            Counter(self.copies_changed) + Counter(other.copies_changed),
+            self.rejected + other.rejected,
+            dict(islice({**self.reasons, **other.reasons}.items(), _SHOWN_REJECTIONS)),
+        )
 
 
 def summarise(result: IngestResult) -> Received:

@@ -26,7 +26,6 @@ from schedules_pipeline.jobs.receiving import (
     receive_once,
     summarise,
 )
-from schedules_pipeline.publishing.intake import IngestResult
 
 _POLL_SECONDS = 2
 """A publisher that ends waits for its polls: a message that the queue gave to a dead one comes back after minutes."""
@@ -65,7 +64,7 @@ class ReceivingThreads:
         self._off: Collection[str] = ()
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._unreported: dict[QueueName, IngestResult] = {}
+        self._unreported: dict[QueueName, Received] = {}
         self._left_until: dict[str, float] = {}
         self._check_at: dict[str, float] = {}
         self._deletions = ExitStack()
@@ -130,6 +129,10 @@ class ReceivingThreads:
         now = time.monotonic()
         if now >= self._check_at.get(intake.name, now):
             self._pipeline.store.queue_polls.announce_receiver(intake.name, _RECEIVES_SECONDS)
+            if self._stop.is_set():
+                # It was dismissed in between, and may have withdrawn before this was announced.
+                self._pipeline.store.queue_polls.withdraw_receiver(intake.name)
+                return False
             if not may_receive(self._pipeline):
                 return False
             self._check_at[intake.name] = now + _CHECKED_EVERY_SECONDS
@@ -147,8 +150,10 @@ class ReceivingThreads:
         result = receive_once(intake, _POLL_SECONDS)
         if result.received:
             queue.rest(result.pending)
+            received = summarise(result)
             with self._lock:
-                self._unreported[intake.name] = self._unreported.get(intake.name, IngestResult()) + result
+                earlier = self._unreported.get(intake.name)
+                self._unreported[intake.name] = received if earlier is None else earlier + received
         elif time.monotonic() < began + _SHORTEST_POLL_SECONDS:
             # A queue that answers without waiting.
             self._stop.wait(_SHORTEST_POLL_SECONDS)
@@ -163,5 +168,5 @@ class ReceivingThreads:
     def _report_received(self) -> None:
         with self._lock:
             unreported, self._unreported = self._unreported, {}
-        for queue, result in unreported.items():
-            self._report(queue, summarise(result))
+        for queue, received in unreported.items():
+            self._report(queue, received)

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
+from dataclasses import replace
+from functools import partial, reduce
 from itertools import count
+from operator import add
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import dagster as dg
 import orjson
@@ -27,7 +30,7 @@ from schedules_pipeline.domain.dependencies import Entry
 from schedules_pipeline.domain.identifiers import Pid, ScheduleKey
 from schedules_pipeline.health.ports import QueueName
 from schedules_pipeline.jobs.observations import report
-from schedules_pipeline.jobs.receiving import intakes, may_receive, receive_once
+from schedules_pipeline.jobs.receiving import Received, intakes, may_receive, receive_once
 from schedules_pipeline.jobs.receiving_threads import ReceivingThreads
 from schedules_pipeline.jobs.switches import FollowedSwitches
 from schedules_pipeline.publishing.ports.upstream import Message
@@ -152,6 +155,39 @@ def test_a_paused_intake_leaves_messages_in_their_queue(
         _until(lambda: stage.store.queue_polls.has_receiver(QueueName.SCHEDULE_EVENTS))
 
     assert stage.upstreams.schedule_queue.has_visible()
+
+
+def test_a_publisher_that_leaves_is_announced_no_more(
+    stage: DagsterStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a thread either that was about to announce itself: a sensor receives at once."""
+    polls = stage.store.queue_polls
+    announce, is_about_to, may_announce = polls.announce_receiver, Event(), Event()
+
+    def announce_late(queue: QueueName, seconds: int) -> None:
+        is_about_to.set()
+        may_announce.wait(60)
+        announce(queue, seconds)
+
+    monkeypatch.setattr(polls, "announce_receiver", announce_late)
+    threads = ReceivingThreads(stage.pipeline, "a run", partial(report, stage.instance))
+    threads.keep_up()
+    assert is_about_to.wait(60)
+    threads.dismiss()
+    may_announce.set()
+    threads.stop(60)
+
+    assert not any(polls.has_receiver(queue) for queue in QueueName)
+
+
+def test_what_is_not_yet_shown_stays_small() -> None:
+    """Numbers are added, and of rejected messages the first twenty reasons are kept, however many come."""
+    each = Received(2, 1, {"rejected": 1}, {"item": 1}, 1, {})
+
+    total = reduce(add, [replace(each, reasons={str(number): "why"}) for number in range(30)])
+
+    assert replace(total, reasons={}) == Received(60, 30, {"rejected": 30}, {"item": 30}, 30, {})
+    assert list(total.reasons) == [str(number) for number in range(20)]
 
 
 class _DeathError(BaseException):
