@@ -180,7 +180,8 @@ class Admission:
         """Count one request. Raises ``TOO_MANY_REQUESTS`` beyond a limit, and does not count that request.
 
         ``is_of_player``: a player that is rejected shows an empty guide for hours, so a tenth of each limit is kept for
-        players, for when others of the partner have used it up.
+        players, for when others of the partner have used it up. Not while the partner owes a minute's tokens or more:
+        what players ask for is charged too, and would keep the others waiting without an end.
         """
         with self._lock:
             self._take(partner, self._meters.get(partner.name) or _Meter(), now, is_of_player=is_of_player)
@@ -201,7 +202,7 @@ class Admission:
     def _take(partner: Partner, meter: _Meter, now: datetime, *, is_of_player: bool = False) -> None:
         minute, day, at = partner.requests_per_minute, partner.requests_per_day, now.timestamp()
         meter.bring_up_to(at, minute)
-        is_kept = is_of_player and meter.left < _ONE <= meter.kept
+        is_kept = is_of_player and -minute < meter.left < _ONE <= meter.kept
         if meter.left < _ONE and not is_kept:
             raise _over(
                 "minute",

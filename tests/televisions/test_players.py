@@ -313,7 +313,7 @@ def test_a_player_is_answered_when_other_programs_have_used_up_the_tokens() -> N
     """With a tenth of them that is kept for players, and of the day's; the programs are rejected all the time."""
     stage, address = _large_stage(100)
     stage.client.get(address)
-    stage.delivery.admission.charge(stage.partners[0], 10_000)
+    stage.delivery.admission.charge(stage.partners[0], 150)
 
     programs, players = (
         [stage.client.get(path).status_code for _ in range(11)] for path in ("/v1/services", address)
