@@ -67,6 +67,8 @@ class PlayerGuides:
     _services: OrderedDict[tuple[Sid, PlayerDays], tuple[Mapping[date, MirroredSchedule], ServiceDays]] = (
         field(default_factory=OrderedDict)
     )
+    _in_the_making: list[PlayerDays] = field(default_factory=list)
+    """The days of answers whose services are being found, once for each answer."""
 
     def find(self, asked: _Asked, now: datetime) -> Representation | None:
         until, representation = self._fixed.get(asked, (now, None))
@@ -76,10 +78,17 @@ class PlayerGuides:
         """What is found from then on for a minute or longer. An empty guide if nothing is published. Other requests are
         answered between the services that have changed.
         """
-        for sid in asked[0]:
-            if self._remembered(delivery, sid, asked[1]) is None:
-                self._service(delivery, sid, asked[1])
-                await sleep(0)
+        self._in_the_making.append(asked[1])
+        try:
+            for sid in asked[0]:
+                if self._remembered(delivery, sid, asked[1]) is None:
+                    self._service(delivery, sid, asked[1])
+                    await sleep(0)
+            return self._fix(asked, delivery)
+        finally:
+            self._in_the_making.remove(asked[1])
+
+    def _fix(self, asked: _Asked, delivery: Delivery) -> Representation:
         now = delivery.clock()
         if (found := self.find(asked, now)) is not None:
             return found
@@ -97,7 +106,7 @@ class PlayerGuides:
         """
         while len(self._fixed) > 1 and self._schedules_fixed() > _MOST_SCHEDULES_FIXED:
             self._fixed.popitem(last=False)
-        asked_for = {days for _, days, _ in self._fixed}
+        asked_for = {days for _, days, _ in self._fixed} | set(self._in_the_making)
         for service in [one for one in self._services if one[1] not in asked_for]:
             del self._services[service]
 
