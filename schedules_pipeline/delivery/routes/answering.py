@@ -50,7 +50,9 @@ async def answer(call: Call, representation: Representation) -> Response:
     """304 if the client has the representation already, else its bytes, rendered unless they are remembered."""
     request = call.request
     request.scope[FETCHED] = representation.versions
-    if not isinstance(representation.source, Packed) and request.headers.get("if-none-match") != _ANY_TAG:
+    is_joined = isinstance(representation.source, tuple | Tables)
+    is_any = request.headers.get("if-none-match") == _ANY_TAG
+    if is_joined or not (is_any or isinstance(representation.source, Packed)):
         # The service gives this tag only to an answer large enough for the coding, so the size need not be known.
         tag = entity_tag(representation.validator, _preferred_of(request, representation))
         if (unchanged := _not_modified(request, representation, tag)) is not None:
@@ -173,14 +175,18 @@ async def _joined(
     overloaded service says so; a later failure ends the connection, and what was rendered stays remembered.
 
     HTTP/1.0 cannot tell an answer without a length that ends early from a complete one, so its length is found first.
+    A request for the head renders nothing.
     """
+    if call.request.scope.get("is_head"):
+        return StreamingResponse(join_plain(_each(())), headers=headers, media_type=representation.media_type)
     groups = await _groups(call, source) if isinstance(source, Tables) else source
     cost = sum((_cost(call, group) for group in groups), call.charged)
     for group in groups[:2]:
         await _pieces_of(call, group, call.render)
     call.announce(ceil(cost))
-    pieces = _in_turn(call, groups)
-    if call.request.scope["http_version"] == "1.0":
+    has_length = call.request.scope["http_version"] == "1.0"
+    pieces = _in_turn(call, groups, is_sent=not has_length)
+    if has_length:
         made = [each async for each in pieces]
         headers["Content-Length"] = str(joined_size(list(chain(*made)), as_gzip=as_gzip))
         pieces = _each(made)
@@ -205,12 +211,13 @@ async def _each(groups: Sequence[Sequence[Piece]]) -> AsyncGenerator[Sequence[Pi
         yield pieces
 
 
-async def _in_turn(call: Call, groups: Sequence[Group]) -> AsyncGenerator[Sequence[Piece]]:
+async def _in_turn(call: Call, groups: Sequence[Group], *, is_sent: bool) -> AsyncGenerator[Sequence[Piece]]:
     """At the pace of the partner's tokens, so that a large answer, however often it is asked for, rejects no other
-    request of the partner; but fast enough that no client takes the connection for dead.
+    request of the partner; but fast enough that no client takes the connection for dead. Without pauses unless each
+    piece ``is_sent`` at once, because the client waits for the first byte meanwhile.
     """
     for group in groups:
-        if _cost(call, group):
+        if is_sent and _cost(call, group):
             await sleep(min(call.seconds_to_spare(), _LONGEST_PAUSE_SECONDS))
         yield await _pieces_of(call, group, call.render_next)
 
