@@ -14,7 +14,9 @@ from schedules_pipeline.delivery.selections import represent_days
 from schedules_pipeline.domain.identifiers import Sid
 
 
-def test_an_answer_that_is_fixed_forgets_nothing_of_one_in_the_making(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_fixed_forgets_nothing_of_one_in_the_making(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The days of each service are found once, also if an answer for other days is fixed meanwhile."""
     stage, found = Stage(), list[Sid]()
     sids = tuple(Sid(f"alder_{number}") for number in range(5))
