@@ -36,3 +36,16 @@ def whole_file(path: Path, mode: int = READABLE) -> Iterator[BinaryIO]:
     except BaseException:
         whole.unlink(missing_ok=True)
         raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Until then a crash of the machine can bring back the old name, and with it the old content."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems of networks cannot
+            raise
+    finally:
+        os.close(directory)

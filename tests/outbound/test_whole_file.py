@@ -113,3 +113,21 @@ def test_a_device_or_a_pipe_is_not_replaced(tmp_path: Path) -> None:
         pass
 
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_the_new_content_and_its_name_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the block has ended: the file is synced, and its directory once the file has taken the place."""
+    synced: list[tuple[bool, bool]] = []
+    path, sync = tmp_path / "list", os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), path.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    with whole_file(path) as file:
+        file.write(b"new")
+
+    assert synced == [(False, False), (True, True)]
