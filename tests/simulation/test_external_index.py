@@ -14,11 +14,9 @@ from simulation.storm import Storm
 
 _FIRST = int(os.environ.get("SCHEDULES_SIMULATION_FIRST", "0"))
 _SEEDS = int(os.environ.get("SCHEDULES_SIMULATION_SEEDS", "50"))
-_SCENARIOS = (
-    # Two who are stopped together are about tokens that do not depend on where the index is.
-    *(scenario for scenario in scenarios.SCENARIOS if not scenario.accomplice),
-    *external_index.SCENARIOS,
-)
+# Two who are stopped together are about tokens that do not depend on where the index is.
+_OF_ANY_INDEX = tuple(scenario for scenario in scenarios.SCENARIOS if not scenario.accomplice)
+_SCENARIOS = (*_OF_ANY_INDEX, *external_index.SCENARIOS)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +41,11 @@ def test_simulation_with_external_index_converges(kind: type[Simulation], troubl
             raise AssertionError(f"seed {seed} of {kind.__name__} went wrong; again by: {again}") from error
 
 
-@pytest.mark.parametrize("scenario", _SCENARIOS, ids=_name)
+@pytest.mark.parametrize(
+    "scenario",
+    [*(pytest.param(each, marks=pytest.mark.long) for each in _OF_ANY_INDEX), *external_index.SCENARIOS],
+    ids=_name,
+)
 def test_interruption_with_external_index_does_no_harm(scenario: Scenario) -> None:
     """A worker may be stopped between check and step, and the store ends as if built from scratch."""
     explore(scenario)
